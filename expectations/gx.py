@@ -1,0 +1,101 @@
+"""Great Expectations, called once for many partitions: which rows break which rule."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from expectations.suites import Rule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULT_FORMAT = {  # row numbers of all that fail, and no values: those may be personal data
+    "result_format": "COMPLETE",
+    "exclude_unexpected_values": True,
+    "partial_unexpected_count": 0,
+    "return_unexpected_index_query": False,
+}
+
+
+class RuleError(ValueError):
+    """A rule Great Expectations can't run: misspelt, or about a column that isn't there."""
+
+
+def context() -> Any:
+    """An ephemeral GX context: nothing on disk, no progress bars, no telemetry."""
+    import os
+
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    found = gx.get_context(mode="ephemeral")
+    found.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return found
+
+
+def expectation_suite(name: str, rules: Sequence[Rule], references: dict[str, list[Any]]) -> Any:
+    """The rules as a GX suite. Raises RuleError when GX would drop one (it only logs a misspelt type)."""
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+    suite = ExpectationSuite(
+        name=name,
+        expectations=[
+            {
+                "type": r.type,
+                "severity": r.severity,
+                "kwargs": _resolved(r, references),
+                "meta": {"number": i, "why": r.why},
+            }
+            for i, r in enumerate(rules)
+        ],
+    )
+    kept = {e.meta["number"] for e in suite.expectations}
+    lost = [r.type for i, r in enumerate(rules) if i not in kept]
+    if lost:
+        raise RuleError(f"suite {name}: Great Expectations doesn't know, or refuses: {', '.join(lost)}")
+    return suite
+
+
+def _resolved(rule: Rule, references: dict[str, list[Any]]) -> dict[str, Any]:
+    values = rule.kwargs.get("value_set")
+    if isinstance(values, dict):
+        return {**rule.kwargs, "value_set": references[f"{values['source']}.{values['column']}"]}
+    return rule.kwargs
+
+
+def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule], references: dict[str, list[Any]]) -> list[list[int]]:
+    """For each rule, the row positions of `frame` (RangeIndex) that break it.
+
+    Raises RuleError when a rule couldn't be evaluated: an exception is never a pass.
+    """
+    if not rules or frame.empty:
+        return [[] for _ in rules]
+    source = context().data_sources.add_pandas(name).add_dataframe_asset(name)
+    batch = source.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
+    result = batch.validate(expectation_suite(name, rules, references), result_format=RESULT_FORMAT)
+    rows: list[list[int]] = [[] for _ in rules]
+    seen = set()
+    for one in result.results:
+        number = one.expectation_config.meta["number"]
+        failure = _exception(one.exception_info)
+        if failure:
+            raise RuleError(f"suite {name}, {rules[number].type} on {rules[number].column}: {failure}")
+        indices = one.result.get("unexpected_index_list") or []
+        if not one.success and not indices:
+            raise RuleError(f"suite {name}: {rules[number].type} isn't row-wise; make it one over `metrics`")
+        rows[number] = sorted(indices)
+        seen.add(number)
+    if len(seen) != len(rules):
+        raise RuleError(f"suite {name}: {len(rules) - len(seen)} rules gave no result")
+    return rows
+
+
+def _exception(info: Any) -> str:
+    if not info:
+        return ""
+    infos = [info] if "raised_exception" in info else list(info.values())
+    return "; ".join(str(i.get("exception_message")) for i in infos if i.get("raised_exception"))

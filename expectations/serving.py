@@ -1,0 +1,65 @@
+"""The gate before the model: feature rows that would mislead it are marked, and the present process decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from expectations.gx import failing
+from expectations.results import partition_results, row_results
+from expectations.suites import Suite
+from sixtyforty.lake import connect
+from sixtyforty.use_case import UseCase
+from sixtyforty.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def check_features(
+    use_case: UseCase, suite: Suite, tables: Mapping[str, pa.Table]
+) -> dict[str, tuple[pa.Table, Verdict]]:
+    """Each partition's feature table with `suspect` added (why a row isn't scored, or null), and its verdict.
+
+    In the verdict `quarantined` counts the suspect rows: they stay, to be decided by the present process.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    if not tables:
+        return {}
+    whole = pa.concat_tables([t.append_column("_partition", [[p] * t.num_rows]) for p, t in tables.items()])
+    frame = whole.to_pandas()
+    hits = failing("features", frame, suite.rows, {})
+    with connect(use_case.timezone) as db:
+        db.register("built", whole)
+        aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
+        metrics = db.execute(f"select _partition{aggregates} from built group by 1 order by 1").df()
+    whole_hits = failing("features_partitions", metrics, suite.partition.rules, {})
+    reasons = pd.Series(None, index=frame.index, dtype=object)
+    for rule, rows in zip(suite.rows, hits, strict=True):
+        if rule.severity == "critical" and rows:
+            said = f"{rule.type.removeprefix('expect_')}: {rule.column}"
+            reasons[rows] = [f"{reasons[i]}; {said}" if reasons[i] else said for i in rows]
+    found, start = {}, 0
+    for partition, table in tables.items():
+        end = start + table.num_rows
+        mine = reasons[start:end]
+        here = {n: [i - start for i in rows if start <= i < end] for n, rows in enumerate(hits)}
+        results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True)
+        bad = int(mine.notna().sum())
+        verdict = Verdict(
+            source="features",
+            partition=partition,
+            accepted=not failures,
+            landed=table.num_rows,
+            accepted_rows=table.num_rows - bad,
+            quarantined=bad,
+            duplicates=0,
+            superseded=0,
+            reasons=failures,
+            rules=row_results(suite, {n: (len(r), r[:20]) for n, r in here.items() if r}, table.num_rows) + results,
+        )
+        found[partition] = (table.append_column("suspect", pa.array(mine.tolist(), pa.string())), verdict)
+        start = end
+    return found

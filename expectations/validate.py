@@ -1,0 +1,187 @@
+"""The gate: raw partitions in, verdicts out, and only what was accepted becomes `validated`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from expectations.gx import failing
+from expectations.results import partition_results, row_results
+from expectations.suites import Rule, Suite
+from sixtyforty.contract import LINEAGE, type_rows
+from sixtyforty.lake import Entry, Lake, connect, split, versions
+from sixtyforty.use_case import SNAPSHOT, Source, UseCase
+from sixtyforty.verdict import Verdict
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+SAMPLE = 20  # row numbers shown of each failed rule
+COUNTS = ("landed", "accepted_rows", "quarantined", "duplicates", "superseded")
+
+
+def validate(
+    use_case: UseCase,
+    source: str,
+    suite: Suite,
+    lake: Lake,
+    partitions: Sequence[str],
+    as_of: datetime | None,
+    code: str,
+) -> dict[str, Verdict]:
+    """Validates raw partitions and publishes what passes; returns the verdict of each that has landed.
+
+    Accepted: rows to `validated/<source>`, bad ones to `quarantine/<source>`, the verdict in both manifests.
+    Rejected: nothing is published; the verdict goes to `rejected/<source>`, and a version accepted earlier stays
+    in force. `as_of` (UTC, naive) tells which partitions are closed; None: all are.
+    """
+    raw = lake.entries(f"raw/{source}", partitions)
+    if not raw:
+        return {}
+    with connect(use_case.timezone) as db:
+        db.execute(f"create temp view landed as select * from {lake.rows(raw.values())}")
+        type_rows(db, use_case.sources[source])
+        references = _references(suite, lake, db)
+        rule_hits = _check_rows(db, use_case, source, suite, references)
+        metrics = _metrics(db, suite)
+        whole_hits = failing(f"{source}_partitions", metrics, suite.partition.rules, references)
+        counts = {
+            r[0]: dict(zip(COUNTS, r[1:], strict=True))
+            for r in db.execute(
+                """select _partition, count(*), count(*) filter (_fate = 'row'), count(*) filter
+                (_fate = 'quarantined'), count(*) filter (_fate = 'duplicate'), count(*) filter
+                (_fate = 'superseded') from typed group by 1"""
+            ).fetchall()
+        }
+        per_rule = _by_partition(db, suite.rows, rule_hits)
+        verdicts = {
+            p: _judge(use_case, source, suite, raw[p], counts.get(p, {}), per_rule.get(p, {}), metrics, whole_hits, as_of)
+            for p in raw
+        }
+        _publish(db, source, use_case.sources[source], lake, raw, verdicts, code)
+    return verdicts
+
+
+def _references(suite: Suite, lake: Lake, db: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
+    found = {}
+    for rule in [*suite.rows, *suite.partition.rules]:
+        wanted = rule.kwargs.get("value_set")
+        if isinstance(wanted, dict):
+            entry = lake.entry(f"validated/{wanted['source']}", SNAPSHOT)
+            rows = (
+                db.execute(f'select distinct "{wanted["column"]}" from {lake.rows([entry])}').fetchall() if entry else []
+            )
+            found[f"{wanted['source']}.{wanted['column']}"] = sorted(r[0] for r in rows if r[0] is not None)
+    return found
+
+
+def _check_rows(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, suite: Suite, references: dict[str, list[Any]]
+) -> list[list[int]]:
+    """Runs the row rules; marks the rows that break a critical one. Returns the table's rowids, rule by rule."""
+    import pandas as pd
+
+    derived = "".join(f", {sql} as {name}" for name, sql in use_case.sources[source].derived.items())
+    frame = db.execute(f"select rowid as _id, *{derived} from typed where _fate = 'row' order by rowid").df()
+    hits = failing(source, frame.drop(columns=["_reason", "_fate"]), suite.rows, references)
+    ids = frame["_id"].to_numpy()
+    found = [ids[rows].tolist() for rows in hits]
+    marks = [(i, f"{r.type.removeprefix('expect_')}: {r.column}") for r, rows in zip(suite.rows, found, strict=True)
+             if r.severity == "critical" for i in rows]  # fmt: skip
+    if marks:
+        db.register("marks", pd.DataFrame(marks, columns=["id", "why"]))
+        db.execute(
+            """update typed set _fate = 'quarantined', _reason = m.why from
+            (select id, string_agg(why, '; ' order by why) as why from marks group by id) m where typed.rowid = m.id"""
+        )
+    return found
+
+
+def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
+    """One row a partition with rows: `_partition` and the suite's metrics, over the rows that are kept."""
+    aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
+    return db.execute(
+        f"select _partition{aggregates} from typed where _fate = 'row' group by _partition order by _partition"
+    ).df()
+
+
+def _by_partition(
+    db: duckdb.DuckDBPyConnection, rules: Sequence[Rule], hits: list[list[int]]
+) -> dict[str, dict[int, tuple[int, list[int]]]]:
+    """Per partition and rule number: how many rows failed, and the first few rows' numbers in their files."""
+    import pandas as pd
+
+    flat = pd.DataFrame([(n, i) for n, rows in enumerate(hits) for i in rows], columns=["rule", "id"])
+    db.register("hits", flat.astype("int64"))
+    found: dict[str, dict[int, tuple[int, list[int]]]] = {}
+    for partition, rule, count, lines in db.execute(
+        f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE}]
+        from hits join typed on typed.rowid = hits.id group by all"""
+    ).fetchall():
+        found.setdefault(partition, {})[rule] = (count, lines)
+    return found
+
+
+def _judge(
+    use_case: UseCase,
+    source: str,
+    suite: Suite,
+    raw: Entry,
+    counts: dict[str, int],
+    hits: dict[int, tuple[int, list[int]]],
+    metrics: pd.DataFrame,
+    whole_hits: list[list[int]],
+    as_of: datetime | None,
+) -> Verdict:
+    refused = [e for e in raw.facts["extracts"] if e["problem"]]
+    lost = sum(e["refused"] for e in refused)
+    count = dict.fromkeys(COUNTS, 0) | counts
+    checked = count["accepted_rows"] + count["quarantined"]
+    count["landed"], count["quarantined"] = count["landed"] + lost, count["quarantined"] + lost
+    reasons = [f"{e['name']}: {e['problem']}" for e in refused]
+    accepted = bool(count["accepted_rows"]) or not (refused or count["quarantined"])
+    share = count["quarantined"] / max(1, count["landed"])
+    if share > use_case.governance.max_quarantined:
+        accepted = False
+        reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined:.0%} may be")
+    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.closes(raw.partition)
+    whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed)
+    rules = row_results(suite, hits, checked) + whole
+    return Verdict(source, raw.partition, accepted and not failures, reasons=reasons + failures, rules=rules, **count)
+
+
+def _publish(
+    db: duckdb.DuckDBPyConnection,
+    source: str,
+    contract: Source,
+    lake: Lake,
+    raw: dict[str, Entry],
+    verdicts: dict[str, Verdict],
+    code: str,
+) -> None:
+    lineage = ", ".join(LINEAGE)
+    key = ", ".join(f'"{c}"' for c in contract.key)
+    rows = db.sql(
+        f"""select * exclude (_reason, _fate, _seq, {lineage}), {lineage} from typed where _fate = 'row'
+        order by _partition, {key}, {lineage}"""
+    ).to_arrow_table()
+    bad = db.sql(
+        "select * exclude (_fate) from typed where _fate = 'quarantined' order by _partition, _seq, _row"
+    ).to_arrow_table()
+    good_parts = split(rows, "_partition", list(raw))
+    bad_parts = split(bad, "_partition", list(raw))
+    for partition, verdict in verdicts.items():
+        shared = {"inputs": {f"raw/{source}": versions({partition: raw[partition]})}, "code": code,
+                  "facts": {"verdict": verdict.to_dict(), "verdict_id": verdict.id}}  # fmt: skip
+        if verdict.accepted:
+            table = good_parts.get(partition, rows.drop_columns(["_partition"]).slice(0, 0))
+            lake.write(f"validated/{source}", partition, table, **shared)
+            lake.drop(f"rejected/{source}", partition)
+        else:
+            lake.write(f"rejected/{source}", partition, bad.drop_columns(["_partition"]).slice(0, 0), **shared)
+        if partition in bad_parts:
+            lake.write(f"quarantine/{source}", partition, bad_parts[partition], **shared)
+        else:
+            lake.drop(f"quarantine/{source}", partition)

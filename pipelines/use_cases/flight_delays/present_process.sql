@@ -1,0 +1,21 @@
+-- The duty manager's rule: a standby where 30% or more of the carrier's flights of that scheduled hour were
+-- disrupted on the 28 local days up to yesterday; no history, no standby. Views as in features.sql.
+with flights as (
+    select t.carrier, t.hour, make_date(t.year, t.month, t.day) as d, (m.dep_delay is null or m.dep_delay >= 30)::int as disrupted
+    from timetable t
+    left join (select * from movements where event = 'departure') m
+        using (year, month, day, carrier, flight, origin)
+),
+days as (
+    select carrier, hour, d, sum(disrupted)::double as s, count(*)::double as n from flights group by all
+    union all
+    select distinct carrier, hour, local(decided_at - interval 1 hour)::date, 0, 0 from units
+),
+rates as (
+    select carrier, hour, d, sum(sum(s)) over w / nullif(sum(sum(n)) over w, 0) as rate from days group by carrier, hour, d
+    window w as (partition by carrier, hour order by d range between interval 28 day preceding and interval 1 day preceding)
+)
+select u.year, u.month, u.day, u.carrier, u.flight, u.origin,
+    case when rate >= 0.30 then 'standby' else 'none' end as action
+from units u
+left join rates on rates.carrier = u.carrier and rates.hour = u.hour and rates.d = local(u.decided_at - interval 1 hour)::date

@@ -1,0 +1,109 @@
+"""Walk-forward: what a model was worth on the days after those it learned from. Blocks are cached by version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from sixtyforty import policy
+from sixtyforty.gate import Judgement, judge
+from sixtyforty.impact import Day, day
+from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
+from sixtyforty.ledger import Ledger, Row
+from sixtyforty.models import ModelStore, recipe_of, rows, schedule
+from sixtyforty.use_case import UseCase, span
+
+
+def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first: date, end: date) -> list[Day]:
+    """The value of a model version on the days [first, end), none of which it learned from.
+
+    Outcomes count as known at the start of `end`. Raises ValueError for a day the model has seen.
+    """
+    card = store.card(version)
+    if first < date.fromisoformat(card["as_of"]):
+        raise ValueError(f"{version} learned from days after {first}: no model is scored on rows it trained on")
+    window = span(first, end - timedelta(days=1))
+    features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    seen = digest({"model": card["files"]["model.skops"], "f": versions(features), "o": versions(outcomes)})
+    cached = lake.root / "backtest" / version / f"{first}_{end}_{seen}.json"
+    if cached.exists():
+        return [Day(**d) for d in json.loads(cached.read_bytes())]
+    if not features or not outcomes:
+        return []
+    frame = rows(use_case, lake, features, outcomes, str(use_case.starts(end))).to_pandas()
+    frame["action"] = policy.choose(use_case.kpi, store.load(version).score(frame))
+    found = [
+        day(use_case.kpi, str(p), g["action"].tolist(), g["present_action"].tolist(),
+            g[use_case.kpi.outcome].to_numpy(float))
+        for p, g in frame.groupby("_partition", sort=True)
+    ]  # fmt: skip
+    write_atomic(cached, canonical([d.__dict__ for d in found]).encode())
+    return found
+
+
+def folds(use_case: UseCase, store: ModelStore, recipe: str, as_of: date) -> list[tuple[str, date, date]]:
+    """(version, first, end) of the walk-forward blocks before `as_of`: each month by its own month's model."""
+    starts = [d for d in schedule(use_case, as_of) if d < as_of]
+    found = []
+    for start, end in zip(starts, [*starts[1:], as_of], strict=True):
+        version = _trained(store, recipe, start)
+        if version:
+            found.append((version, start, end))
+    return found
+
+
+def _trained(store: ModelStore, recipe: str, as_of: date) -> str | None:
+    have = [v for v in store.versions() if v.startswith(f"{as_of}-") and store.has(v, "model.skops")]
+    return next((v for v in have if store.card(v)["recipe_version"] == recipe), None)
+
+
+def walk_forward(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Day]:
+    """Days before `as_of`, each valued with the recipe's model that was trained before it."""
+    return [d for v, a, b in folds(use_case, store, recipe, as_of) for d in block(use_case, lake, store, v, a, b)]
+
+
+def assess(use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, version: str) -> Judgement:
+    """Puts a challenger through the gate, against the champion in force when its training day began."""
+    card = store.card(version)
+    as_of = date.fromisoformat(card["as_of"])
+    champion = ledger.champion(track, use_case.starts(as_of))
+    window = len(card["data"]["features"]) + len(card["missing_days"])
+    mine = walk_forward(use_case, lake, store, card["recipe_version"], as_of)
+    if champion is None:
+        return judge(use_case.gate, "first", len(card["missing_days"]) / window, mine, None)
+    theirs = store.card(champion.version)
+    if theirs["recipe_version"] != card["recipe_version"]:
+        current = walk_forward(use_case, lake, store, theirs["recipe_version"], as_of)
+        return judge(use_case.gate, "recipe", len(card["missing_days"]) / window, mine, None, current)
+    last = folds(use_case, store, card["recipe_version"], as_of)[-1:]
+    latest = None
+    if last and date.fromisoformat(theirs["as_of"]) <= last[0][1]:
+        _, first, end = last[0]
+        latest = (block(use_case, lake, store, last[0][0], first, end),
+                  block(use_case, lake, store, champion.version, first, end))  # fmt: skip
+    return judge(use_case.gate, "refresh", len(card["missing_days"]) / window, mine, latest)
+
+
+def promote(
+    use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, as_ofs: Sequence[date]
+) -> list[Row]:
+    """Judges the challengers of these days in order, each against the champion the one before left in force."""
+    recipe, judged = recipe_of(use_case), []
+    for as_of in sorted(as_ofs):
+        version = _trained(store, recipe, as_of)
+        if version is None:
+            raise ValueError(f"{use_case.name}: no challenger was trained as of {as_of}: materialize challenger")
+        found = assess(use_case, lake, store, ledger, track, version)
+        judged.append(ledger.append(track=track, version=version, verdict=found.verdict, kind=found.kind,
+                                    as_of=as_of.isoformat(), effective_from=use_case.starts(as_of).isoformat(),
+                                    reasons=found.reasons, evidence=found.evidence))  # fmt: skip
+    return judged
+
+
+def metrics(days: Sequence[Day]) -> dict[str, Any]:
+    """Value per 1,000 decisions of each policy: what the recipe in dvc.yaml writes as its metrics."""
+    n = sum(d.decisions for d in days)
+    names = ("model", "present_process", "coin_flip", "perfect_foresight")
+    return {"decisions": n} | {p: round(1000 * sum(getattr(d, p) for d in days) / n, 4) if n else None for p in names}

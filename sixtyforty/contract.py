@@ -1,0 +1,132 @@
+"""The data contract at work: from text rows to typed ones, each bad row with its reason.
+
+The lines kept in `raw` carry `_extract` (the file), `_row` (the line in it), `_seq` (order of arrival) and
+`_broken` (why the line isn't a row: then `_text` holds it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sixtyforty.extracts import Reading, promised
+from sixtyforty.lake import connect, split
+from sixtyforty.use_case import SNAPSHOT, Source, UseCase
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+LINEAGE = ("_extract", "_row")
+
+
+def raw_schema(source: Source) -> pa.Schema:
+    """Columns of a raw partition."""
+    import pyarrow as pa
+
+    columns = [*source.columns, "_row", "_broken", "_text", "_extract", "_seq"]
+    return pa.schema([(c, pa.int64() if c in ("_row", "_seq") else pa.string()) for c in columns])
+
+
+def typed(source: Source) -> str:
+    """SELECT list that casts a source's text columns to their contract types; what doesn't fit becomes NULL."""
+    return ", ".join(f'{_cast(source, c)} as "{c}"' for c in source.columns)
+
+
+def _text(source: Source, column: str) -> str:
+    return f"nullif(nullif(trim(\"{column}\"), ''), '{source.null}')"
+
+
+def _cast(source: Source, column: str) -> str:
+    text, kind = _text(source, column), source.columns[column].upper()
+    return text if kind == "VARCHAR" else f"try_cast({text} as {kind})"
+
+
+def miscast(source: Source) -> str:
+    """SQL text: which columns of a row don't fit their type, or NULL. It names columns, never values."""
+    checks = [
+        f"case when {_text(source, c)} is not null and {_cast(source, c)} is null then '{c} is not {kind}' end"
+        for c, kind in source.columns.items()
+        if kind.upper() != "VARCHAR"
+    ]
+    return f"nullif(concat_ws('; ', {', '.join(checks)}), '')" if checks else "null"
+
+
+def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[str, pa.Table]:
+    """An extract's lines by partition, all columns text.
+
+    A line whose partition can't be told from its content goes where the file's name says, else to the first
+    partition the file has: it will be quarantined there, not lost.
+    """
+    import pyarrow as pa
+
+    contract = use_case.sources[source]
+    table = reading.table
+    if table is None:
+        return {}
+    lines = pa.table(
+        {
+            "_row": [n for n, _, _ in reading.broken],
+            "_broken": [f"line doesn't fit the header: {why}" for _, why, _ in reading.broken],
+            "_text": [text for _, _, text in reading.broken],
+        },
+        schema=pa.schema([("_row", pa.int64()), ("_broken", pa.string()), ("_text", pa.string())]),
+    )
+    where = contract.partition or f"'{SNAPSHOT}'"
+    first = use_case.partitions.start.isoformat()
+    last = use_case.partitions.end.isoformat() if use_case.partitions.end else "9999-12-31"
+    inside = f"(_day between '{first}' and '{last}')" if contract.partition else "true"
+    with connect(use_case.timezone) as db:
+        db.register("rows_read", table)
+        db.register("lines_broken", lines)
+        days = [r[0] for r in db.execute(
+            f"select distinct ({where})::varchar from (select {typed(contract)} from rows_read) order by 1"
+        ).fetchall() if r[0] is not None]  # fmt: skip
+        home = next((d for d in [*promised(name), *days] if first <= d <= last), first)
+        text = ", ".join(f'"{c}"' for c in contract.columns)
+        found = db.sql(
+            f"""with typed as (select {typed(contract)}, _row as _line from rows_read),
+            dated as (select _line, ({where})::varchar as _day from typed)
+            select case when {inside} then _day else $home end as _partition, {text}, _row,
+                case when not ({inside}) then 'its date ' || _day || ' is outside the use case''s partitions' end
+                    as _broken, null::varchar as _text
+            from rows_read join dated on _line = _row
+            union all by name
+            select $home as _partition, * from lines_broken
+            order by _partition, _row""",
+            params={"home": home},
+        ).to_arrow_table()
+    return split(found, "_partition", sorted(set(found["_partition"].to_pylist())))
+
+
+def type_rows(db: duckdb.DuckDBPyConnection, contract: Source) -> None:
+    """From the view `landed` (raw partitions, with `_partition`) makes the table `typed`.
+
+    Columns: the contract's, typed; lineage; `_partition`; `_reason` (why a row is quarantined, or NULL) and
+    `_fate`: `row`, `duplicate` (all columns equal an earlier row), `superseded` (a later extract has its key) or
+    `quarantined` (broken, or a type doesn't fit). One key twice in a single extract is left for the rules.
+    """
+    everything = ", ".join(f'"{c}"' for c in contract.columns)
+    key = ", ".join(f'"{c}"' for c in contract.key)
+    db.execute(
+        f"""create or replace temp table typed as
+        with cast_rows as (
+            select {typed(contract)}, _extract, _row, _seq, _partition,
+                coalesce(_broken, {miscast(contract)}) as _reason
+            from landed),
+        shared as (  -- only rows that share a key can be copies of one another: few, so the rest stays cheap
+            select *, count(*) over (partition by _partition, {key}) > 1 as contested from cast_rows),
+        copies as (
+            select *, row_number() over (partition by _partition, _reason is null, {everything}
+                                         order by _seq, _row) as copy from shared where contested
+            union all select *, 1 from shared where not contested),
+        latest as (
+            select *, max(_seq) filter (copy = 1 and _reason is null)
+                over (partition by _partition, {key}) as last_seq from copies where contested
+            union all select *, _seq from copies where not contested)
+        select * exclude (contested, copy, last_seq), case
+            when _reason is not null then 'quarantined'
+            when copy > 1 then 'duplicate'
+            when _seq < last_seq then 'superseded'
+            else 'row' end as _fate
+        from latest order by _partition, _seq, _row"""
+    )

@@ -1,0 +1,129 @@
+"""The thread from a delivered decision back to the bytes it came from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sixtyforty.decisions import dataset, decisions_of
+from sixtyforty.delivery import receipt
+from sixtyforty.lake import Entry, connect
+from sixtyforty.policy import partition_of, payoff
+from sixtyforty.workspace import Workspace
+
+
+class Unknown(ValueError):
+    """No such decision."""
+
+
+def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
+    """Decision, features, verdicts, input files with hashes, champion and its data, delivery, outcome and value.
+
+    Raises Unknown (or policy's ValueError for what isn't an id), saying how to find ids.
+    """
+    track, partition = partition_of(decision_id)
+    decision = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == decision_id), None)
+    if decision is None:
+        raise Unknown(f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them")
+    features = _entry(ws, "features", partition, decision["data_version"])
+    files, verdicts = _inputs(ws, features)
+    return {
+        "decision": decision,
+        "features": _features(ws, features, decision),
+        "verdicts": [_verdict(features), *verdicts],
+        "inputs": files,
+        "champion": _champion(ws, track, decision["champion_version"]),
+        "policy": {"version": decision["policy"],
+                   "actions": {n: a.model_dump() for n, a in ws.use_case.kpi.actions.items()}},
+        "code_version": decision["code_version"],
+        "delivery": receipt(ws, track, decision_id),
+        "outcome": _outcome(ws, partition, decision),
+    }  # fmt: skip
+
+
+def _entry(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
+    now = ws.lake.entry(name, partition)
+    return now if now is not None and now.version == version else ws.lake.past(version)
+
+
+def _verdict(entry: Entry | None) -> dict[str, Any]:
+    if entry is None:
+        return {"dataset": "features", "accepted": None, "note": "the manifest of that version is gone"}
+    verdict = entry.facts["verdict"]
+    failed = [r for r in verdict["rules"] if not r["passed"]]
+    return {"id": entry.facts["verdict_id"], "dataset": entry.dataset, "partition": entry.partition,
+            "accepted": verdict["accepted"], "rows": verdict["accepted_rows"], "quarantined": verdict["quarantined"],
+            "failed_rules": [f"{r['severity']}: {r['expected']} on {r['column']} ({r['failed']} rows)" for r in failed]}  # fmt: skip
+
+
+def _inputs(ws: Workspace, features: Entry | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every extract behind a features partition, and the verdicts on the way."""
+    files: dict[str, dict[str, Any]] = {}
+    verdicts = []
+    for name, parts in (features.inputs if features else {}).items():
+        for partition, version in parts.items():
+            validated = _entry(ws, name, partition, version)
+            if validated is None:
+                files[version] = {"dataset": name, "partition": partition, "note": "the manifest is gone"}
+                continue
+            verdicts.append(_verdict(validated))
+            for raw_name, raw_parts in validated.inputs.items():
+                for raw_partition, raw_version in raw_parts.items():
+                    raw = _entry(ws, raw_name, raw_partition, raw_version)
+                    for e in raw.facts["extracts"] if raw else []:
+                        one = files.setdefault(e["sha256"], {"file": e["name"], "sha256": e["sha256"],
+                                                             "source": raw_name.removeprefix("raw/"),
+                                                             "partitions": [], "refused": e["problem"]})  # fmt: skip
+                        one["partitions"].append(raw_partition)
+    return sorted(files.values(), key=lambda f: (f.get("source", ""), f.get("file", ""))), verdicts
+
+
+def _where(decision: dict[str, Any], key: list[str]) -> tuple[str, list[Any]]:
+    return " and ".join(f'"{c}" = ?' for c in key), [decision[c] for c in key]
+
+
+def _features(ws: Workspace, entry: Entry | None, decision: dict[str, Any]) -> dict[str, Any]:
+    if entry is None or not ws.lake.path(entry).exists():
+        return {"note": "restated since: the rows of that version were replaced"}
+    where, values = _where(decision, ws.use_case.decision.key)
+    with connect(ws.use_case.timezone) as db:
+        row = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])} where {where}", values)
+        names = [d[0] for d in row.description or []]
+        return dict(zip(names, row.fetchall()[0], strict=True))
+
+
+def _champion(ws: Workspace, track: str, version: str | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    card = ws.models.card(version)
+    row = next(r for r in ws.ledger.champions(track) if r.version == version)
+    return {"version": version, "as_of": card["as_of"], "effective_from": row.effective_from, "why": row.reasons,
+            "ledger_row": row.seq, "training_data_version": card["data_version"], "training_rows": card["rows"],
+            "training_days": [card["first"], card["last"]], "files": card["files"]}  # fmt: skip
+
+
+def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[str, Any] | None:
+    import numpy as np
+
+    entry, kpi = ws.lake.entry("outcomes", partition), ws.use_case.kpi
+    if entry is None:
+        return None
+    where, values = _where(decision, ws.use_case.decision.key)
+    with connect(ws.use_case.timezone) as db:
+        row = db.execute(
+            f'select "{kpi.outcome}", known_at from {ws.lake.rows([entry])} where {where}', values
+        ).fetchall()[0]
+    if row[0] is None:
+        return {kpi.outcome: None, "known_at": None}
+    paid = [float(payoff(kpi, [a], np.array([float(row[0])]))[0]) for a in (decision["action"], decision["present_action"])]
+    return {kpi.outcome: row[0], "known_at": row[1], "value": paid[0], "value_present_process": paid[1], "unit": kpi.unit}
+
+
+def find(ws: Workspace, track: str) -> list[str]:
+    """Partitions that hold decisions."""
+    return list(ws.lake.entries(dataset(track)))
+
+
+def dumps(data: Any) -> str:
+    """JSON for people and programs: dates as ISO text."""
+    return json.dumps(data, indent=2, default=str)

@@ -1,0 +1,143 @@
+"""Decisions into the business process: a dated CSV and Parquet, and a SQL table keyed by decision id.
+
+Delivering again adds what is missing and changes nothing: a delivered decision is history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.decisions import dataset
+from sixtyforty.lake import Entry, connect, write_atomic
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy as sa
+
+BATCH = 5000  # rows a statement
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One partition: `rows` of decisions in its files, `new` of them put in the table now."""
+
+    rows: int
+    new: int
+    files: list[str]
+    table: str
+
+
+def table_name(use_case: str, track: str) -> str:
+    """Live decisions go to `<use case>_decisions`, replayed ones to `<use case>_replay_decisions`."""
+    return f"{use_case}_decisions" if track == "live" else f"{use_case}_{track}_decisions"
+
+
+def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
+    """The delivery table: the decision, its unit's key, and when it was delivered (UTC)."""
+    import sqlalchemy as sa
+
+    unit = ws.use_case.sources[ws.use_case.decision.unit]
+    numbers = {"INTEGER", "BIGINT"}
+    key = [
+        sa.Column(c, sa.BigInteger if unit.columns[c].upper() in numbers else sa.String, nullable=False)
+        for c in ws.use_case.decision.key
+    ]
+    return sa.Table(
+        table_name(ws.use_case.name, track),
+        metadata,
+        sa.Column("decision_id", sa.String, primary_key=True),
+        sa.Column("partition", sa.String, nullable=False, index=True),
+        *key,
+        sa.Column("decided_at", sa.DateTime, nullable=False),
+        sa.Column("action", sa.String, nullable=False),
+        sa.Column("decided_by", sa.String, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("champion_version", sa.String),
+        sa.Column("delivered_at", sa.DateTime, nullable=False),
+    )
+
+
+def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, Delivered]:
+    """Delivers the decisions of these partitions, once each; returns what each got."""
+    import pyarrow.parquet as pq
+    import sqlalchemy as sa
+
+    url = sa.engine.make_url(ws.database_url)
+    if url.database and url.get_backend_name() == "sqlite":
+        (ws.home / "data").mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url)
+    target = table(ws, track, sa.MetaData())
+    result = {}
+    try:
+        target.metadata.create_all(engine)
+        for partition, entry in entries.items():
+            rows = pq.read_table(ws.lake.path(entry))
+            files = _files(ws, track, partition, rows)
+            with engine.begin() as connection:  # a partition arrives whole or not at all
+                new = _insert(connection, target, partition, rows)
+            result[partition] = Delivered(rows.num_rows, new, files, target.name)
+    finally:
+        engine.dispose()
+    return result
+
+
+def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> int:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    have = set(connection.scalars(sa.select(target.c.decision_id).where(target.c.partition == partition)))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    wanted = [c for c in rows.column_names if c in target.c]
+    new = [r | {"partition": partition, "delivered_at": now} for r in rows.select(wanted).to_pylist()
+           if r["decision_id"] not in have]  # fmt: skip
+    for start in range(0, len(new), BATCH):
+        connection.execute(dialect.insert(target).on_conflict_do_nothing(), new[start : start + BATCH])
+    return len(new)
+
+
+def _files(ws: Workspace, track: str, partition: str, rows: pa.Table) -> list[str]:
+    import io
+
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    folder = ws.deliveries / track
+    shown = rows.select([c for c in rows.column_names if c not in ("use_case", "track", "policy")])
+    text, binary = io.BytesIO(), io.BytesIO()
+    csv.write_csv(shown, text)
+    pq.write_table(rows, binary, compression="zstd")
+    for suffix, data in ((".csv", text), (".parquet", binary)):
+        path, blob = folder / f"{partition}{suffix}", data.getvalue()
+        if not path.exists() or path.read_bytes() != blob:
+            write_atomic(path, blob)
+    return [f"{track}/{partition}{s}" for s in (".csv", ".parquet")]
+
+
+def receipt(ws: Workspace, track: str, decision_id: str) -> dict[str, Any] | None:
+    """The delivered row of a decision, or None when it wasn't delivered."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(ws.database_url)
+    target = table(ws, track, sa.MetaData())
+    try:
+        if not sa.inspect(engine).has_table(target.name):
+            return None
+        with engine.connect() as connection:
+            row = connection.execute(sa.select(target).where(target.c.decision_id == decision_id)).mappings().first()
+            return dict(row) if row else None
+    finally:
+        engine.dispose()
+
+
+def decisions_of(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
+    """A partition's decisions, in order of their moment; empty when none were taken."""
+    entries = ws.lake.entries(dataset(track), [partition])
+    if not entries:
+        return []
+    with connect(ws.use_case.timezone) as db:
+        found = db.sql(f"select * exclude _partition from {ws.lake.rows(entries.values())} order by decided_at, decision_id")
+        return list(found.to_arrow_table().to_pylist())

@@ -1,0 +1,131 @@
+"""Reading one landed extract against its data contract: every row as text, nothing lost, nothing guessed."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from calendar import monthrange
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.use_case import Source, span
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HEAD = 1 << 16  # bytes looked at before a file is read whole
+_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
+
+
+@dataclass
+class Reading:
+    """An extract as read.
+
+    `table`: the contract's columns, all text, and `_row`, the line number in the file. `broken`: the lines that
+    don't fit the header, with the reason. `problem`: why nothing of it could be read, then `lines` counts what
+    is refused.
+    """
+
+    table: pa.Table | None = None
+    broken: list[tuple[int, str, str]] = field(default_factory=list)
+    problem: str | None = None
+    lines: int = 0
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def promised(name: str) -> list[str]:
+    """The local days an extract's name speaks of: a month, a day, first and last day, or a UTC hour's day.
+
+    An hour's name is in UTC, so it can belong to the local day before: both are named.
+    """
+    found = [(int(y), int(m), int(d) if d else None, h) for y, m, d, h in _DATE.findall(name)]
+    if not found:
+        return []
+    try:
+        (y0, m0, d0, hour), (y1, m1, d1, _) = found[0], found[-1]
+        first, last = date(y0, m0, d0 or 1), date(y1, m1, d1 or monthrange(y1, m1)[1])
+    except ValueError:
+        return []
+    if hour:
+        first = date.fromordinal(first.toordinal() - 1)
+    return span(first, last)
+
+
+def read(path: Path, source: Source) -> Reading:
+    """Reads a CSV extract. A file that can't be trusted as a whole gets a `problem`, a bad line is `broken`."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    problem = _unreadable(head, list(source.columns))
+    if problem:
+        return Reading(problem=problem, lines=_lines(path))
+    return _parse(path, source)
+
+
+def _lines(path: Path) -> int:
+    """Data lines of a file nothing can be read of: at least one, so that it counts as something lost."""
+    with path.open("rb") as file:
+        return max(1, sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1)
+
+
+def _unreadable(head: bytes, columns: list[str]) -> str | None:
+    if not head.strip():
+        return "the file is empty: not even a header; have the sender extract it again"
+    if b"\0" in head:
+        return f"not a text file: a zero byte at position {head.index(0)}"
+    line = head.split(b"\n", 1)[0]
+    try:
+        header = line.decode("utf-8-sig").strip("\r").replace('"', "")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 text: byte {error.start} of the header"
+    names = header.split(",")
+    for delimiter in (";", "\t", "|"):
+        if len(names) == 1 and len(header.split(delimiter)) > 1:
+            return f"wrong delimiter {delimiter!r}: the contract says ','"
+    missing = [c for c in columns if c not in names]
+    if missing:
+        extra = [n for n in names if n not in columns]
+        near = {c: difflib.get_close_matches(c, extra, 1, 0.4) for c in missing}
+        said = [f"'{c}'" + (f" (is it '{near[c][0]}'?)" if near[c] else "") for c in missing]
+        return f"columns missing from the header: {', '.join(said)}"
+    if len(set(names)) < len(names):
+        return "a column name stands twice in the header"
+    return None
+
+
+def _parse(path: Path, source: Source) -> Reading:
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv
+
+    broken: list[tuple[int, str, str]] = []
+
+    def refuse(row: csv.InvalidRow) -> str:
+        broken.append((row.number, f"{row.actual_columns} fields, {row.expected_columns} expected", row.text))
+        return "skip"
+
+    columns = list(source.columns)
+    try:
+        table = csv.read_csv(
+            path,
+            read_options=csv.ReadOptions(use_threads=False, block_size=1 << 24),
+            parse_options=csv.ParseOptions(invalid_row_handler=refuse),
+            convert_options=csv.ConvertOptions(
+                include_columns=columns,
+                column_types={c: pa.string() for c in columns},
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        return Reading(problem=f"not readable as CSV: {error}", lines=_lines(path))
+    lines = table.num_rows + len(broken)
+    numbers = np.delete(np.arange(2, lines + 2), [n - 2 for n, _, _ in broken])
+    return Reading(table=table.append_column("_row", pa.array(numbers, pa.int64())), broken=broken, lines=lines)

@@ -1,0 +1,175 @@
+"""Point-in-time features, the present process's action, and outcomes: the use case's SQL run over the lake.
+
+Its SQL sees one view a source (the contract's columns and `known_at`, UTC) over the lookback window, and `units`:
+the rows of the unit source asked for, with `decided_at`. What isn't there yet is an empty view.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sixtyforty.lake import Entry, Lake, connect, split, versions
+from sixtyforty.use_case import SNAPSHOT, Source, UseCase, widen
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+MARKS = ("_partition", "decided_at", "present_action")  # beside the key: what a feature row has that no model sees
+
+
+class FeatureError(ValueError):
+    """The use case's SQL doesn't give exactly one row a unit."""
+
+
+def inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
+    """The validated entries of every source over a window of partitions; snapshots whole."""
+    found = {s: lake.entries(f"validated/{s}", window) for s in use_case.partitioned}
+    return found | {s: lake.entries(f"validated/{s}", [SNAPSHOT]) for s in use_case.snapshots}
+
+
+def _open(
+    use_case: UseCase,
+    lake: Lake,
+    entries: Mapping[str, Mapping[str, Entry]],
+    partitions: Sequence[str],
+    moment: datetime | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the views. With a `moment`, only rows known by then and units decided then."""
+    db = connect(use_case.timezone)
+    known = f"where known_at <= timestamp '{moment}'" if moment else ""
+    for name, source in use_case.sources.items():
+        db.execute(f"create table {name} as select * from ({_rows(lake, source, entries[name])}) {known}")
+    decision = use_case.decision
+    only = f"and decided_at = timestamp '{moment}'" if moment else ""
+    wanted = ", ".join(f"'{p}'" for p in partitions)
+    db.execute(
+        f"""create table units as select * from (select * exclude known_at, {decision.decided_at} as decided_at
+        from {decision.unit} where _partition in ({wanted})) where true {only}"""
+    )
+    return db
+
+
+def _rows(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str:
+    columns = ", ".join(f'"{c}"' for c in source.columns)
+    known = f"({source.known_at})" if source.known_at else "timestamp '-infinity'"
+    if entries:
+        return f"select {columns}, {known} as known_at, _partition from {lake.rows(entries.values())}"
+    nothing = ", ".join(f'null::{kind} as "{c}"' for c, kind in source.columns.items())
+    return f"select {nothing}, null::timestamp as known_at, null::varchar as _partition where false"
+
+
+def _key(use_case: UseCase) -> str:
+    return ", ".join(f'"{c}"' for c in use_case.decision.key)
+
+
+def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+    """Makes the table `built`: `_partition`, key, decided_at, features and present_action of the units."""
+    key = _key(use_case)
+    db.execute(f"create or replace temp table f as {use_case.sql('features')}")
+    db.execute(f"create or replace temp table p as {use_case.sql('present_process')}")
+    units, rows, keys, present = db.execute(
+        f"""select (select count(*) from units), (select count(*) from f),
+        (select count(*) from (select distinct {key} from f)), (select count(*) from (select distinct {key} from p))"""
+    ).fetchall()[0]
+    if not units == rows == keys == present:
+        raise FeatureError(
+            f"{use_case.name}: {units} units, but features.sql gives {rows} rows of {keys} keys and"
+            f" present_process.sql {present} keys; each must give every unit exactly once"
+        )
+    db.execute(
+        f"""create or replace temp table built as
+        select u._partition, {key}, u.decided_at, f.* exclude ({key}), p.action as present_action
+        from units u join f using ({key}) join p using ({key}) order by u._partition, u.decided_at, {key}"""
+    )
+
+
+@dataclass(frozen=True)
+class Built:
+    """Rows by partition, and what each partition's rows were made from."""
+
+    tables: dict[str, pa.Table]
+    inputs: dict[str, dict[str, dict[str, str]]]
+
+
+def build(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
+    """Features of the units of these partitions (a chunk), sorted by decided_at and key. Units absent: no table."""
+    entries = inputs(use_case, lake, widen(list(partitions), use_case.lookback, 0))
+    with _open(use_case, lake, entries, partitions) as db:
+        _run(db, use_case)
+        tables = split(db.sql("from built").to_arrow_table(), "_partition", partitions)
+    return Built(tables, {p: _lineage(use_case, entries, widen([p], use_case.lookback, 0)) for p in tables})
+
+
+def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
+    """What became of the units: key, decided_at, the outcome (0, 1 or null while unknown) and `known_at`."""
+    ahead = use_case.outcome_horizon
+    entries = inputs(use_case, lake, widen(list(partitions), 0, ahead))
+    key = _key(use_case)
+    with _open(use_case, lake, entries, partitions) as db:
+        table = db.sql(
+            f"""select u._partition, {key}, u.decided_at, o.* exclude ({key}) from units u
+            left join ({use_case.sql("outcomes")}) o using ({key}) order by u._partition, u.decided_at, {key}"""
+        ).to_arrow_table()
+        units = db.execute("select count(*) from units").fetchall()[0][0]
+    if table.num_rows != units:
+        raise FeatureError(f"{use_case.name}: {units} units, but outcomes.sql gives {table.num_rows} rows")
+    tables = split(table, "_partition", partitions)
+    return Built(tables, {p: _lineage(use_case, entries, widen([p], 0, ahead)) for p in tables})
+
+
+def _lineage(
+    use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    wanted = {*window, SNAPSHOT}
+    return {
+        f"validated/{s}": versions({p: e for p, e in entries[s].items() if p in wanted})
+        for s in use_case.sources
+        if entries[s]
+    }
+
+
+def names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
+    """The features among a feature table's columns: what the model sees."""
+    hidden = {*use_case.decision.key, *MARKS, "suspect"} - set(use_case.model.categorical)
+    # a key column is a feature too when the model declares it as a category
+    return [c for c in columns if c not in hidden]
+
+
+def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample: int) -> list[str]:
+    """Invariant 2: recomputes features of sampled moments from only what was known then.
+
+    Returns one line a difference to the published features, naming feature, moment and how many units; empty
+    when there is none. The sample is fixed by the partitions, so a run can be repeated.
+    """
+    import numpy as np
+
+    published = lake.entries("features", partitions)
+    found = []
+    draw = random.Random(f"{use_case.name} {min(published, default='')} {max(published, default='')}")
+    for partition in sorted(draw.sample(sorted(published), min(sample, len(published)))):
+        entries = inputs(use_case, lake, widen([partition], use_case.lookback, 0))
+        with connect(use_case.timezone) as db:
+            full = db.execute(f"select * from {lake.rows([published[partition]])}").df()
+        moment = draw.choice(sorted(full["decided_at"].unique()))
+        with _open(use_case, lake, entries, [partition], moment) as db:
+            _run(db, use_case)
+            then = db.sql("from built").df()
+        now = full[full["decided_at"] == moment].sort_values(use_case.decision.key, ignore_index=True)
+        then = then.sort_values(use_case.decision.key, ignore_index=True)
+        if len(now) != len(then):
+            found.append(f"{len(now)} units decided at {moment} UTC, {len(then)} of them known then")
+            continue
+        for column in [*names(use_case, list(then.columns)), "present_action"]:
+            a, b = now[column], then[column]
+            if a.dtype.kind in "fiu" and b.dtype.kind in "fiu":
+                same = np.isclose(a.astype(float), b.astype(float), rtol=0, atol=1e-9, equal_nan=True)
+            else:
+                same = (a.astype(str) == b.astype(str)).to_numpy()
+            if not same.all():
+                found.append(f"{column} at {moment} UTC: {int((~same).sum())} of {len(same)} units know the future")
+    return found

@@ -1,0 +1,189 @@
+"""The lake: one immutable Parquet file a partition, and beside it the manifest that says what it is.
+
+A dataset is a folder (`validated/movements`). A partition is `<key>.<content hash>.parquet` with the manifest
+`<key>.json` pointing to it; replacing a partition writes the new file first and flips the manifest last, each
+by temporary file, fsync and rename, so a reader sees the old or the new, never half. Neither holds wall-clock
+times or run ids: the same inputs and code give the same bytes.
+
+A manifest's `version` is the hash of its content, its inputs' versions and its code: following `inputs` from a
+decision leads to the extracts it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+def digest(value: Any) -> str:
+    """A short, stable hash (16 hex digits) of JSON-like data or bytes."""
+    data = value if isinstance(value, bytes) else canonical(value).encode()
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the same data, the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a whole file or nothing: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One partition of one dataset: its file and what its manifest says.
+
+    `inputs` maps a dataset to {partition: version}; `facts` is what the stage recorded (counts, verdicts).
+    """
+
+    dataset: str
+    partition: str
+    file: str
+    rows: int
+    sha256: str
+    inputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    code: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Hash of content, inputs, code and facts."""
+        return digest(self.__dict__)
+
+
+class Lake:
+    """The datasets of one use case below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _manifest(self, dataset: str, partition: str) -> Path:
+        return self.root / dataset / f"{partition}.json"
+
+    def entry(self, dataset: str, partition: str) -> Entry | None:
+        """The partition's manifest, or None when it was never written."""
+        try:
+            return Entry(**json.loads(self._manifest(dataset, partition).read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def entries(self, dataset: str, partitions: Iterable[str] | None = None) -> dict[str, Entry]:
+        """Manifests by partition, in order; of the given partitions, or of all there are."""
+        if partitions is None:
+            partitions = sorted(p.stem for p in (self.root / dataset).glob("*.json"))
+        found = ((p, self.entry(dataset, p)) for p in partitions)
+        return {p: e for p, e in found if e is not None}
+
+    def past(self, version: str) -> Entry | None:
+        """A manifest that has since been replaced, by its version."""
+        try:
+            return Entry(**json.loads((self.root / "history" / f"{version}.json").read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def path(self, entry: Entry) -> Path:
+        """Where the entry's Parquet file lies."""
+        return self.root / entry.dataset / entry.file
+
+    def write(
+        self,
+        dataset: str,
+        partition: str,
+        table: pa.Table,
+        *,
+        inputs: Mapping[str, dict[str, str]] | None = None,
+        code: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Publishes a partition: its rows, what they came from and what is known of them."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.combine_chunks(), sink, compression="zstd", write_statistics=True)
+        data = sink.getvalue().to_pybytes()
+        sha = hashlib.sha256(data).hexdigest()
+        entry = Entry(
+            dataset=dataset,
+            partition=partition,
+            file=f"{partition}.{sha[:12]}.parquet",
+            rows=table.num_rows,
+            sha256=sha,
+            inputs={k: dict(v) for k, v in (inputs or {}).items()},
+            code=code,
+            facts=json.loads(canonical(facts or {})),
+        )
+        before = self.entry(dataset, partition)
+        if before == entry and self.path(entry).exists():
+            return entry
+        write_atomic(self.path(entry), data)
+        if before is not None:  # kept, so that a decision taken on it can still be explained
+            write_atomic(self.root / "history" / f"{before.version}.json", canonical(before.__dict__).encode())
+        write_atomic(self._manifest(dataset, partition), canonical(entry.__dict__).encode())
+        if before is not None and before.file != entry.file:
+            self.path(before).unlink(missing_ok=True)
+        return entry
+
+    def drop(self, dataset: str, partition: str) -> None:
+        """Withdraws a partition, if it is there."""
+        entry = self.entry(dataset, partition)
+        if entry is not None:
+            self._manifest(dataset, partition).unlink(missing_ok=True)
+            self.path(entry).unlink(missing_ok=True)
+
+    def rows(self, entries: Iterable[Entry]) -> str:
+        """SQL that reads the entries' rows, with their `_partition`. There must be at least one entry."""
+        files = [str(self.path(e)) for e in entries]
+        key = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
+        return f"(select * exclude filename, {key} as _partition from read_parquet({files!r}, filename=true))"
+
+
+def versions(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Partition to version: the form in which a manifest names its inputs."""
+    return {partition: entry.version for partition, entry in entries.items()}
+
+
+def split(table: pa.Table, column: str, partitions: Sequence[str]) -> dict[str, pa.Table]:
+    """A table sorted by `column` cut into one table a partition (without that column); absent ones left out."""
+    import pyarrow.compute as pc
+
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(table[column]).to_pylist()}
+    body, cut, start = table.drop_columns([column]), {}, 0
+    for key in sorted(counts):
+        if str(key) in partitions:
+            cut[str(key)] = body.slice(start, counts[key])
+        start += counts[key]
+    return cut
+
+
+def connect(timezone: str) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that thinks in UTC, with `local(ts)`: a UTC timestamp on the use case's own clock."""
+    import duckdb
+
+    db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
+    db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
+    return db

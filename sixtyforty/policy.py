@@ -1,0 +1,58 @@
+"""From scores to actions: the action with the highest expected payoff, and the id a decision keeps for ever."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.use_case import Kpi
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+POLICY = "highest-expected-payoff/1"  # its version, kept with every decision
+
+
+def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each action paid under each outcome: gain x outcome - cost, in the KPI's unit. Shape (n,)."""
+    import numpy as np
+
+    gain = np.array([kpi.actions[a].gain for a in actions])
+    cost = np.array([kpi.actions[a].cost for a in actions])
+    return gain * outcome - cost
+
+
+def choose(kpi: Kpi, score: NDArray[np.float64]) -> list[str]:
+    """The action of the highest expected payoff for each expected outcome; of equal ones, the cheapest."""
+    import numpy as np
+
+    order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
+    values = np.stack([kpi.actions[a].gain * score - kpi.actions[a].cost for a in order])
+    return [order[i] for i in values.argmax(axis=0)]
+
+
+def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What perfect foresight would have made of each outcome. Shape (n,)."""
+    import numpy as np
+
+    return np.max([a.gain * outcome - a.cost for a in kpi.actions.values()], axis=0)
+
+
+def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
+    """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
+    return [
+        f"{track}-{partition}-"
+        + hashlib.sha256("|".join([use_case, track, *map(str, key)]).encode()).hexdigest()[:12]
+        for key in keys
+    ]
+
+
+def partition_of(decision_id: str) -> tuple[str, str]:
+    """Track and partition named in a decision id. Raises ValueError when it isn't one."""
+    track, _, rest = decision_id.partition("-")
+    partition, _, unit = rest.rpartition("-")
+    if not (track and partition and len(unit) == 12):
+        raise ValueError(f"'{decision_id}' is not a decision id: they look like replay-2013-12-20-1a2b3c4d5e6f")
+    return track, partition

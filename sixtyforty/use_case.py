@@ -1,0 +1,214 @@
+"""What a use case declares: one decision, improved by a model, worth money against today's process."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Declared(BaseModel):
+    """Base of every declared thing: unknown fields are errors, values don't change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Declared):
+    """One feed of extracts and its data contract."""
+
+    description: str = Field(description="What the feed is, and which system it comes from.")
+    files: str = Field(description="Glob of its extracts below the use case's landing folder.")
+    columns: dict[str, str] = Field(description="The contract: column name to DuckDB type, in order.")
+    key: list[str] = Field(description="Columns that identify a row; a later extract's row replaces it.")
+    known_at: str | None = Field(
+        default=None, description="SQL: the UTC moment from which a row could be known. Partitioned sources."
+    )
+    partition: str | None = Field(
+        default=None, description="SQL date of the partition a row belongs to. None: a snapshot, taken whole."
+    )
+    null: str = Field(default="NA", description="How the extracts spell a missing value, beside empty.")
+    derived: dict[str, str] = Field(
+        default_factory=dict, description="Columns the rules need, as SQL over the typed columns; not kept."
+    )
+    personal: list[str] = Field(
+        default_factory=list, description="Columns that never reach logs, Data Docs or reports."
+    )
+
+
+class Partitions(Declared):
+    """The use case's time partitions, in its own timezone."""
+
+    every: Literal["day"] = Field(default="day", description="The length of a partition.")
+    start: date = Field(description="The first partition.")
+    end: date | None = Field(default=None, description="The last partition; none: it keeps running.")
+    ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
+
+
+class People(Declared):
+    """Who decides, in which step of which process, and how they come to use the answer."""
+
+    role: str = Field(description="The role of those who decide.")
+    team: str = Field(description="Their team.")
+    how_many: int = Field(gt=0, description="How many people that is.")
+    process_step: str = Field(description="The step of their process the decision belongs to.")
+    adoption: str = Field(description="How they are won, and kept.")
+
+
+class Decision(Declared):
+    """What is decided, about what, and when."""
+
+    unit: str = Field(description="The source whose rows are the units decided about.")
+    key: list[str] = Field(description="Columns of that source that identify a unit.")
+    decided_at: str = Field(description="SQL over the unit source: the UTC moment of the decision.")
+
+
+class Action(Declared):
+    """One possible action and what it pays: gain x outcome - cost."""
+
+    description: str = Field(description="What is done, in the words of the business.")
+    cost: float = Field(default=0.0, ge=0, description="Cost of taking it once, in the KPI's unit.")
+    gain: float = Field(default=0.0, description="Gain per unit of outcome, in the KPI's unit.")
+
+
+class Kpi(Declared):
+    """The figure owners care about and what each action is worth."""
+
+    name: str = Field(description="The KPI, in the words of the business.")
+    unit: str = Field(description="Its unit: a currency code.")
+    label: Literal["exact"] = Field(
+        description="How sure the figure is. exact: the action doesn't change the outcome."
+    )
+    outcome: str = Field(description="The outcome column of outcomes.sql: 0/1.")
+    outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
+    noun: str = Field(description="What the units are called, in the plural: 'departures'.")
+    actions: dict[str, Action] = Field(min_length=2, description="The actions to choose from.")
+    target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
+
+
+class Model(Declared):
+    """The recipe of the model: any scikit-learn classifier, by import path."""
+
+    estimator: str = Field(description="Import path of a scikit-learn classifier.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
+    training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
+    seed: int = Field(default=0, description="Random seed of every fit.")
+
+
+class Gate(Declared):
+    """What a challenger must show before it decides anything."""
+
+    margin: float = Field(
+        ge=0, description="Value per 1,000 units within which two models count as equal."
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of its lower bounds (one-sided).")
+    max_rejected: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the window's partitions governance may have refused."
+    )
+
+
+class Replay(Declared):
+    """How the past is relived: challengers at the start of each month, decisions from `first` on."""
+
+    first: date = Field(description="First local day decided by what was known then.")
+
+
+class Governance(Declared):
+    """When poor data degrades the answer and when it would mislead."""
+
+    max_quarantined: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of a partition's rows that may go to quarantine."
+    )
+
+
+class UseCase(Declared):
+    """One decision, its data, its model and its money, as declared in `defs.yaml`."""
+
+    name: Name = Field(description="Identifier: the group and the first part of every asset key.")
+    title: str = Field(description="Title shown to people.")
+    stage: Literal["poc", "pilot", "production", "retired"] = Field(description="How far it has come.")
+    owner: str = Field(description="Who answers for it: an e-mail address or `team:name`.")
+    vision: str = Field(description="The vision it serves, and whose.")
+    people: People = Field(description="Who decides.")
+    timezone: str = Field(description="IANA timezone of its partitions.")
+    partitions: Partitions = Field(description="Its time partitions.")
+    sources: dict[Name, Source] = Field(min_length=1, description="Its feeds.")
+    decision: Decision = Field(description="The decision.")
+    kpi: Kpi = Field(description="Its worth.")
+    lookback: int = Field(ge=0, description="Partitions before a unit's own that its features may read.")
+    outcome_horizon: int = Field(ge=0, description="Partitions after a unit's own that hold its outcome.")
+    model: Model = Field(description="The model's recipe.")
+    gate: Gate = Field(description="The promotion gate.")
+    governance: Governance = Field(default_factory=Governance, description="Limits of poor data.")
+    replay: Replay = Field(description="The replay of the past.")
+    folder: Path = Field(description="Folder of the declaration; set when it is loaded.", exclude=True)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> UseCase:
+        unit = self.sources.get(self.decision.unit)
+        if unit is None:
+            raise ValueError(f"decision.unit '{self.decision.unit}' is not a source: {sorted(self.sources)}")
+        for where, columns, allowed in (
+            ("decision.key", self.decision.key, unit.columns),
+            *((f"sources.{n}.key", s.key, s.columns) for n, s in self.sources.items()),
+            *((f"sources.{n}.personal", s.personal, s.columns) for n, s in self.sources.items()),
+        ):
+            unknown = sorted(set(columns) - set(allowed))
+            if unknown:
+                raise ValueError(f"{where} names columns the source doesn't have: {unknown}")
+        for name, source in self.sources.items():
+            if source.partition and not source.known_at:
+                raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
+        ZoneInfo(self.timezone)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Timezone of the partitions."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def partitioned(self) -> dict[str, Source]:
+        """Sources that come in time partitions."""
+        return {n: s for n, s in self.sources.items() if s.partition}
+
+    @property
+    def snapshots(self) -> dict[str, Source]:
+        """Sources taken whole: reference tables."""
+        return {n: s for n, s in self.sources.items() if not s.partition}
+
+    def sql(self, stage: str) -> str:
+        """The text of the use case's `<stage>.sql`: features, outcomes or present_process."""
+        return (self.folder / f"{stage}.sql").read_text()
+
+    def starts(self, day: date) -> datetime:
+        """The UTC moment (naive) at which a local day begins."""
+        local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
+        return local.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+
+    def closes(self, partition: str) -> datetime:
+        """The UTC moment (naive) at which a partition's local day is over."""
+        return self.starts(date.fromisoformat(partition) + timedelta(days=1))
+
+
+def span(first: date, last: date) -> list[str]:
+    """Partition keys of the local days from first to last, both included."""
+    return [(first + timedelta(days=i)).isoformat() for i in range((last - first).days + 1)]
+
+
+def widen(partitions: list[str], before: int, after: int) -> list[str]:
+    """The partitions from `before` days ahead of the first to `after` days past the last."""
+    first, last = date.fromisoformat(min(partitions)), date.fromisoformat(max(partitions))
+    return span(first - timedelta(days=before), last + timedelta(days=after))
+
+
+def chunks(partitions: list[str], size: int = 92) -> list[list[str]]:
+    """Partitions in runs of at most `size`, in order: what bounds the memory of a long range."""
+    ordered = sorted(partitions)
+    return [ordered[i : i + size] for i in range(0, len(ordered), size)]

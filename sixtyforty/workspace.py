@@ -1,0 +1,70 @@
+"""Where a use case's things lie: one place that knows the folders, so that nothing else does.
+
+    <home>/data/landing/<use case>/     extracts, as they come
+    <home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, …
+    <home>/data/models/<use case>/      model versions, and the champion ledger
+    <home>/data/deliveries/<use case>/  decisions as files, for those who use them
+    <home>/data/reports/<use case>/     impact report, model record, Data Docs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sixtyforty.lake import Lake, digest
+from sixtyforty.landing import Landing
+from sixtyforty.ledger import Ledger
+from sixtyforty.models import ModelStore
+from sixtyforty.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One use case's folders and stores below a home; `database_url` is where decisions are delivered."""
+
+    use_case: UseCase
+    home: Path
+    database_url: str
+
+    def _folder(self, kind: str) -> Path:
+        return self.home / "data" / kind / self.use_case.name
+
+    @property
+    def lake(self) -> Lake:
+        """Its datasets."""
+        return Lake(self._folder("lake"))
+
+    @cached_property
+    def landing(self) -> Landing:
+        """Its landing zone."""
+        return Landing(self._folder("landing"), self.lake, self.use_case)
+
+    @property
+    def models(self) -> ModelStore:
+        """Its model versions."""
+        return ModelStore(self._folder("models"))
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its champion ledger."""
+        return Ledger(self._folder("models") / "champion.jsonl")
+
+    @property
+    def deliveries(self) -> Path:
+        """Where decisions are delivered as files."""
+        return self._folder("deliveries")
+
+    @property
+    def reports(self) -> Path:
+        """Where pages for people are written."""
+        return self._folder("reports")
+
+    @cached_property
+    def code(self) -> str:
+        """Version of the code: a hash of the domain, the governance and this use case's declaration."""
+        top = Path(__file__).parent
+        files = [*top.glob("*.py"), *(top.parent / "expectations").glob("*.py")]
+        files += [*(top.parent / "expectations" / self.use_case.name).glob("*.yaml"), *self.use_case.folder.glob("*.*")]
+        return digest([(f.name, digest(f.read_bytes())) for f in sorted(files) if f.suffix in (".py", ".yaml", ".sql")])
