@@ -23,7 +23,6 @@ def check_features(
 
     In the verdict `quarantined` counts the suspect rows: they stay, to be decided by the present process.
     """
-    import pandas as pd
     import pyarrow as pa
 
     if not tables:
@@ -36,18 +35,19 @@ def check_features(
         aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
         metrics = db.execute(f"select _partition{aggregates} from built group by 1 order by 1").df()
     whole_hits = failing("features_partitions", metrics, suite.partition.rules, {})
-    reasons = pd.Series(None, index=frame.index, dtype=object)
+    reasons: list[str | None] = [None] * len(frame)
     for rule, rows in zip(suite.rows, hits, strict=True):
         if rule.severity == "critical" and rows:
             said = f"{rule.type.removeprefix('expect_')}: {rule.column}"
-            reasons[rows] = [f"{reasons[i]}; {said}" if reasons[i] else said for i in rows]
+            for i in rows:
+                reasons[i] = f"{reasons[i]}; {said}" if reasons[i] else said
     found, start = {}, 0
     for partition, table in tables.items():
         end = start + table.num_rows
         mine = reasons[start:end]
         here = {n: [i - start for i in rows if start <= i < end] for n, rows in enumerate(hits)}
         results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True)
-        bad = int(mine.notna().sum())
+        bad = sum(r is not None for r in mine)
         verdict = Verdict(
             source="features",
             partition=partition,
@@ -60,6 +60,6 @@ def check_features(
             reasons=failures,
             rules=row_results(suite, {n: (len(r), r[:20]) for n, r in here.items() if r}, table.num_rows) + results,
         )
-        found[partition] = (table.append_column("suspect", pa.array(mine.tolist(), pa.string())), verdict)
+        found[partition] = (table.append_column("suspect", pa.array(mine, pa.string())), verdict)
         start = end
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sixtyforty import policy
@@ -47,7 +48,7 @@ def folds(use_case: UseCase, store: ModelStore, recipe: str, as_of: date) -> lis
     """(version, first, end) of the walk-forward blocks before `as_of`: each month by its own month's model."""
     starts = [d for d in schedule(use_case, as_of) if d < as_of]
     found = []
-    for start, end in zip(starts, [*starts[1:], as_of], strict=True):
+    for start, end in pairwise([*starts, as_of]):
         version = _trained(store, recipe, start)
         if version:
             found.append((version, start, end))

@@ -85,7 +85,7 @@ class Versions:
         """Writes `dvc.lock` for recipe stages whose outputs the chain has just made itself."""
         with self._repo() as repo:
             for stage in stages:
-                repo.commit(stage, force=True)
+                repo.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
         """Pushes what the remote lacks, then the pointers; returns how many objects went."""

@@ -19,6 +19,10 @@ from sixtyforty.ledger import Ledger
 from sixtyforty.models import ModelStore
 from sixtyforty.use_case import UseCase
 
+# What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
+CODE = ("extracts", "contract", "raw", "landing", "features", "models", "policy", "decisions")
+GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -63,8 +67,9 @@ class Workspace:
 
     @cached_property
     def code(self) -> str:
-        """Version of the code: a hash of the domain, the governance and this use case's declaration."""
+        """Version of the code that turns extracts into decisions, and of this use case's declaration."""
         top = Path(__file__).parent
-        files = [*top.glob("*.py"), *(top.parent / "expectations").glob("*.py")]
-        files += [*(top.parent / "expectations" / self.use_case.name).glob("*.yaml"), *self.use_case.folder.glob("*.*")]
-        return digest([(f.name, digest(f.read_bytes())) for f in sorted(files) if f.suffix in (".py", ".yaml", ".sql")])
+        files = [top / f"{m}.py" for m in CODE] + [top.parent / "expectations" / f"{m}.py" for m in GOVERNANCE]
+        files += (top.parent / "expectations" / self.use_case.name).glob("*.yaml")
+        files += [f for f in self.use_case.folder.glob("*.*") if f.suffix in (".yaml", ".sql")]
+        return digest([(f.name, digest(f.read_bytes())) for f in sorted(files)])

@@ -1,0 +1,1 @@
+"""The chain as Dagster assets: thin wiring around the domain, one file a stage."""

@@ -1,0 +1,59 @@
+"""features: what is known of a unit at the moment of its decision, and the present process's answer."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.stage import Check, CheckSpec, Published, Result, Step, stage
+from assets.validated import counts, verdict_check
+from expectations.serving import check_features
+from expectations.suites import load
+from sixtyforty.features import build, time_travel
+from sixtyforty.use_case import UseCase
+
+SERVING = CheckSpec("serving", "Rows that would mislead the model are marked: the present process decides them.", each=True)
+NO_TIME_TRAVEL = CheckSpec(
+    "no_time_travel", "Features recomputed for sampled moments, from only what was known then, are the same."
+)
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The features of a use case."""
+    return [
+        stage(
+            use_case,
+            "features",
+            _features,
+            description=f"Point-in-time features of the {use_case.kpi.noun} (`features.sql`), known at `decided_at` and no later, with the present process's action.",
+            phase="data_preparation",
+            kinds={"duckdb", "parquet"},
+            deps=[f"validated/{s}" for s in use_case.sources],
+            checks=[SERVING, NO_TIME_TRAVEL],
+        )
+    ]
+
+
+def _features(step: Step) -> Result:
+    result, suite, suspects = Result(), load(step.use_case.name, "features"), 0
+    docs = str(step.ws.reports / "data_docs" / "index.html")
+    for portion in step.chunks():
+        built = build(step.use_case, step.ws.lake, portion)
+        for partition, (rows, verdict) in check_features(step.use_case, suite, built.tables).items():
+            result.checks.append(verdict_check(SERVING.name, verdict, docs))
+            suspects += verdict.quarantined
+            if not verdict.accepted:
+                step.log.error(f"features {partition} rejected: {'; '.join(verdict.reasons)}")
+                continue
+            facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
+            entry = step.ws.lake.write(
+                "features", partition, rows, inputs=built.inputs[partition], code=step.ws.code, facts=facts
+            )
+            result.published[partition] = Published(entry.version, counts(verdict))
+    published = sorted(result.published)
+    leaks = time_travel(step.use_case, step.ws.lake, published, sample=max(3, len(published) // 40))
+    said = "; ".join(leaks[:5]) if leaks else "what was computed then is what is computed now"
+    result.checks.append(Check(NO_TIME_TRAVEL.name, not leaks, {"leaks": "\n".join(leaks)}, description=said[:500]))
+    if leaks:
+        step.log.error(f"features know the future: {said}")
+    step.log.info(f"features: {len(published)} partitions, {suspects} rows not fit for the model")
+    return result

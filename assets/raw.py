@@ -1,0 +1,69 @@
+"""raw/<source>: what landed, as it landed, by partition."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import dagster as dg
+
+from assets.stage import Check, CheckSpec, Published, Result, Step, stage
+from sixtyforty.lake import Entry
+from sixtyforty.raw import ingest
+from sixtyforty.use_case import UseCase
+
+READABLE = CheckSpec("extracts_readable", "Every landed extract could be read against its data contract.")
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """One asset a source."""
+    return [
+        stage(
+            use_case,
+            f"raw/{name}",
+            partial(_raw, name),
+            description=f"{source.description}\n\nExtracts `{source.files}` as they landed, every line as text, with its file and line.",
+            phase="data_understanding",
+            kinds={"csv", "parquet"},
+            partitioned=source.partition is not None,
+            checks=[READABLE],
+            columns={**dict.fromkeys(source.columns, "text as landed"), "_extract": "file", "_row": "line"},
+        )
+        for name, source in use_case.sources.items()
+    ]
+
+
+def _raw(source: str, step: Step) -> Result:
+    result = Result()
+    for portion in step.chunks():
+        found = ingest(step.use_case, source, step.ws.lake, step.ws.landing, portion, step.ws.code)
+        result.published |= {p: Published(e.version, _shown(e)) for p, e in found.items()}
+    refused = [e for e in step.ws.landing.known(source) if e.problem]
+    rows = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
+    said = f"{len(refused)} of {len(step.ws.landing.known(source))} extracts refused"
+    result.checks.append(Check(READABLE.name, not refused, {"refused": _table(rows)}, warn=True, description=said))
+    step.log.info(f"{source}: {len(result.published)} partitions, {said}")
+    return result
+
+
+def _table(rows: list[dict[str, object]]) -> dg.MetadataValue[object]:
+    return dg.MetadataValue.json(rows) if not rows else table(rows)
+
+
+def table(rows: list[dict[str, object]]) -> dg.MetadataValue[object]:
+    """Rows as a table in the UI; at least one row."""
+    schema = dg.TableSchema([dg.TableColumn(k, _kind(v)) for k, v in rows[0].items()])
+    return dg.MetadataValue.table([dg.TableRecord({k: _cell(v) for k, v in r.items()}) for r in rows], schema)  # type: ignore[return-value]
+
+
+def _kind(value: object) -> str:
+    return "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float" if isinstance(value, float) else "string"
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _shown(entry: Entry) -> dict[str, object]:
+    extracts = entry.facts["extracts"]
+    return {"dagster/partition_row_count": entry.rows, "extracts": len(extracts),
+            "files": ", ".join(e["name"] for e in extracts[:30])}  # fmt: skip

@@ -1,0 +1,46 @@
+"""What a run needs to know beside its partitions: where things lie, and what time it is in the business."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+from pydantic import Field
+
+from sixtyforty.use_case import UseCase
+from sixtyforty.versions import Versions
+from sixtyforty.workspace import Workspace
+
+
+class Place(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the project's data lies; chosen once, by the profile."""
+
+    home: str = Field(description="Folder that holds `data/` and the DVC repository.")
+    database_url: str = Field(description="SQLAlchemy URL of the database decisions are delivered to.")
+    dvc_remote: str = Field(description="Folder or URL of the DVC remote.")
+
+    def workspace(self, use_case: UseCase) -> Workspace:
+        """The use case's folders and stores."""
+        return Workspace(use_case, Path(self.home), self.database_url)
+
+    def versions(self) -> Versions:
+        """The DVC repository."""
+        return Versions(Path(self.home), self.dvc_remote)
+
+
+class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The moment a run is at, and whether it lives or relives it."""
+
+    track: Literal["replay", "live"] = Field(
+        default="replay",
+        description="replay: past decisions as they would have been taken then. live: decisions of today.",
+    )
+    as_of: str | None = Field(
+        default=None, description="UTC moment (ISO) up to which decisions are due. None: replay, all; live, now."
+    )
+
+    def moment(self) -> datetime | None:
+        """UTC, naive; None when everything that has landed counts."""
+        if self.as_of:
+            return datetime.fromisoformat(self.as_of).replace(tzinfo=None)
+        return None if self.track == "replay" else datetime.now(UTC).replace(tzinfo=None)

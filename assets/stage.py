@@ -1,0 +1,181 @@
+"""One way to make a stage an asset, and the one place that touches Dagster's event machinery.
+
+A step works through its whole range in one process. Dagster would then mark every partition of the range
+materialized, or, were nothing yielded, skip everything downstream. Neither is true when one day of a year is
+rejected. So a stage says which partitions it published, each with its own data version and metadata; only those
+become materializations, and the step's output, which carries no event of its own, lets the rest of the range go on.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION as NO_EVENT
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+
+from assets.resources import BusinessTime, Place
+from sixtyforty.use_case import SNAPSHOT, Partitions, UseCase, chunks
+from sixtyforty.workspace import Workspace
+
+Phase = Literal["data_understanding", "data_preparation", "modeling", "evaluation", "deployment"]
+
+
+@dataclass
+class Published:
+    """A partition now in force: its version, and what people would want to see of it."""
+
+    version: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Check:
+    """The result of a named check, on one partition or, with none, on the run."""
+
+    name: str
+    passed: bool
+    metadata: dict[str, Any] = field(default_factory=dict)
+    partition: str | None = None
+    warn: bool = False
+    description: str | None = None
+
+
+@dataclass
+class Result:
+    """What a step did. `published` maps partition keys (SNAPSHOT for an asset without) to what is in force."""
+
+    published: dict[str, Published] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+
+    def add(self, other: "Result") -> None:
+        """Takes in what a further chunk did."""
+        self.published |= other.published
+        self.checks += other.checks
+
+
+@dataclass
+class Step:
+    """What a stage's function gets."""
+
+    use_case: UseCase
+    ws: Workspace
+    place: Place
+    clock: BusinessTime
+    partitions: list[str]
+    log: Any
+
+    def chunks(self) -> Iterator[list[str]]:
+        """The partitions in bounded portions, with a line of progress for each of several."""
+        portions = chunks(self.partitions)
+        for portion in portions:
+            yield portion
+            if len(portions) > 1:
+                self.log.info(f"done up to {portion[-1]}")
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check a stage evaluates; `each`: on every partition."""
+
+    name: str
+    description: str
+    each: bool = False
+
+
+def partitions_def(partitions: Partitions, timezone: str) -> dg.DailyPartitionsDefinition:
+    """The use case's local days; `ahead` of today while it runs, up to its end when it has one."""
+    last = partitions.end
+    return dg.DailyPartitionsDefinition(
+        start_date=partitions.start.isoformat(),
+        end_date=last.isoformat() if last else None,
+        end_offset=1 if last else partitions.ahead,
+        timezone=timezone,
+    )
+
+
+def stage(
+    use_case: UseCase,
+    name: str,
+    run: Callable[[Step], Result],
+    *,
+    description: str,
+    phase: Phase,
+    kinds: set[str],
+    deps: Sequence[str] = (),
+    partitioned: bool = True,
+    checks: Sequence[CheckSpec] = (),
+    columns: Mapping[str, str] | None = None,
+    pool: str | None = None,
+) -> dg.AssetsDefinition:
+    """The asset `<use case>/<name>`: `run` does the work, this does the wiring."""
+    key = dg.AssetKey([use_case.name, *name.split("/")])
+    parts = partitions_def(use_case.partitions, use_case.timezone) if partitioned else None
+    specs = [
+        dg.AssetCheckSpec(c.name, asset=key, description=c.description, partitions_def=parts if c.each else None)
+        for c in checks
+    ]
+    metadata: dict[str, Any] = {}
+    if columns:
+        metadata["dagster/column_schema"] = dg.TableSchema([dg.TableColumn(n, t) for n, t in columns.items()])
+
+    @dg.asset(
+        key=key,
+        partitions_def=parts,
+        backfill_policy=dg.BackfillPolicy.single_run() if parts else None,
+        deps=[_dep(use_case, d, parts) for d in deps],
+        group_name=use_case.name,
+        owners=[use_case.owner],
+        tags={"crisp_dm": phase},
+        kinds=kinds,
+        description=description,
+        metadata=metadata,
+        check_specs=specs,
+        output_required=False,
+        dagster_type=dg.Nothing,
+        pool=pool,
+    )
+    def asset(context: dg.AssetExecutionContext, place: Place, clock: BusinessTime) -> Iterator[Any]:
+        wanted = list(context.partition_keys) if parts else [SNAPSHOT]
+        result = run(Step(use_case, place.workspace(use_case), place, clock, wanted, context.log))
+        _materialized(context, key, result.published, bool(parts))
+        yield from _evaluated(key, result.checks)
+        for output in context.assets_def.check_specs_by_output_name:
+            yield dg.Output(None, output_name=output)
+        yield dg.Output(None, metadata={NO_EVENT: True})
+
+    return asset
+
+
+def _dep(use_case: UseCase, name: str, parts: dg.PartitionsDefinition[str] | None) -> dg.AssetDep:
+    """All of a partitioned stage's partitions feed an unpartitioned one, and the same ones a partitioned one."""
+    return dg.AssetDep(dg.AssetKey([use_case.name, *name.split("/")]))
+
+
+def _materialized(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, published: Mapping[str, Published], partitioned: bool
+) -> None:
+    batch, last = generate_event_batch_id(), len(published) - 1
+    for number, (partition, one) in enumerate(sorted(published.items())):
+        event = dg.AssetMaterialization(
+            key,
+            partition=partition if partitioned else None,
+            metadata=one.metadata,
+            tags={"dagster/data_version": one.version},
+        )
+        DagsterEvent.asset_materialization(
+            context.get_step_execution_context(), event, DagsterEventBatchMetadata(batch, number == last)
+        )
+
+
+def _evaluated(key: dg.AssetKey, checks: Sequence[Check]) -> Iterator[dg.AssetCheckEvaluation]:
+    for c in checks:
+        yield dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=c.name,
+            passed=c.passed,
+            metadata={k: dg.MetadataValue.text(v) if isinstance(v, str) else v for k, v in c.metadata.items()},
+            severity=dg.AssetCheckSeverity.WARN if c.warn else dg.AssetCheckSeverity.ERROR,
+            description=c.description,
+            partition=c.partition,
+        )

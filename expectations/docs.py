@@ -1,0 +1,102 @@
+"""Data Docs: Great Expectations' own pages, made from the verdicts, off the decisions' path.
+
+The newest partitions of each source and every rejected one: sites of thousands of runs stall. Pages hold counts and
+line numbers, never values: those may be personal data.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from expectations.gx import context
+from expectations.suites import Rule, Suite, load
+from sixtyforty.lake import Entry, Lake
+from sixtyforty.use_case import UseCase
+from sixtyforty.verdict import Verdict
+
+NEWEST = 7  # partitions of each source
+
+
+def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> Path:
+    """Builds the site anew and returns its index page."""
+    found = context()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    found.add_data_docs_site(
+        "site",
+        {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+        },
+    )
+    for source in use_case.sources:
+        suite = load(use_case.name, source)
+        _add_suite(found, source, suite)
+        for entry in _shown(lake, source):
+            _add_result(found, source, suite, entry)
+    found.build_data_docs(site_names=["site"])
+    return folder / "index.html"
+
+
+def _shown(lake: Lake, source: str) -> list[Entry]:
+    newest = list(lake.entries(f"validated/{source}").values())[-NEWEST:]
+    return newest + list(lake.entries(f"rejected/{source}").values())
+
+
+def _configs(suite: Suite) -> list[tuple[Rule, dict[str, Any]]]:
+    rules = [*suite.rows, *suite.partition.rules]
+    return [(r, {"type": r.type, "kwargs": _shortened(r.kwargs), "meta": {"notes": {"format": "string", "content": r.why}},
+                 "severity": r.severity}) for r in rules]  # fmt: skip
+
+
+def _shortened(kwargs: dict[str, Any]) -> dict[str, Any]:
+    values = kwargs.get("value_set")
+    return {**kwargs, "value_set": [f"{values['column']} of {values['source']}"]} if isinstance(values, dict) else kwargs
+
+
+def _add_suite(found: Any, source: str, suite: Suite) -> None:
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+    found.suites.add(ExpectationSuite(name=source, expectations=[c for _, c in _configs(suite)]))
+
+
+def _add_result(found: Any, source: str, suite: Suite, entry: Entry) -> None:
+    from great_expectations.core.batch import BatchMarkers  # noqa: F401  (registers what results refer to)
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    verdict = Verdict.from_dict(entry.facts["verdict"])
+    configs = {(r.type, r.column, r.title): c for r, c in _configs(suite)}
+    results = []
+    for r in verdict.rules:
+        config = configs.get((r.rule, r.column, r.expected))
+        if config is None:  # the suite was changed since
+            continue
+        shown = {"element_count": r.of, "unexpected_count": r.failed, "unexpected_percent": 100 * r.failed / max(1, r.of),
+                 "observed_value": r.observed, "partial_unexpected_list": []}  # fmt: skip
+        results.append(ExpectationValidationResult(success=r.passed, expectation_config=ExpectationConfiguration(**config),
+                                                   result=shown, meta={}, exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None}))  # fmt: skip
+    passed = sum(r.success for r in results)
+    statistics = {"evaluated_expectations": len(results), "successful_expectations": passed,
+                  "unsuccessful_expectations": len(results) - passed, "success_percent": 100 * passed / max(1, len(results))}  # fmt: skip
+    run = RunIdentifier(run_name=f"{entry.partition} {'accepted' if verdict.accepted else 'REJECTED'}")
+    result = ExpectationSuiteValidationResult(
+        success=verdict.accepted,
+        results=results,
+        suite_name=source,
+        statistics=statistics,
+        meta={"run_id": run, "partition": entry.partition, "reasons": verdict.reasons, "rows landed": verdict.landed},
+    )
+    key = ValidationResultIdentifier(ExpectationSuiteIdentifier(source), run, batch_identifier=entry.partition)
+    found.validation_results_store.set(key, result)

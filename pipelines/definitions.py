@@ -1,0 +1,26 @@
+"""The root of the project: it loads the use cases and binds the resources, nothing else."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from assets.resources import BusinessTime, Place
+from pipelines.console import console
+from pipelines.profiles import profile
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All use cases below `pipelines/use_cases`, on the profile's resources."""
+    chosen = profile()
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.Definitions(
+            resources={
+                "place": Place(home=str(chosen.home), database_url=chosen.database_url, dvc_remote=chosen.dvc_remote),
+                "clock": BusinessTime(),
+            },
+            executor=dg.in_process_executor,
+            loggers={"console": console},
+        ),
+    )

@@ -1,0 +1,97 @@
+"""What the chain needs, whether it is there, and the cure."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipelines import catalog
+from pipelines.profiles import profile
+
+ENOUGH = 2_000_000_000  # bytes free
+
+
+def examine() -> list[dict[str, Any]]:
+    """Each thing: `thing`, `ok`, `needed` (the chain can't run without), `found` and `cure`."""
+    things: list[tuple[str, bool, Callable[[], str], str]] = [
+        ("storage", True, _storage, "make the folder writable, or set SIXTYFORTY_HOME to one that is"),
+        ("disk", True, _disk, "free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk"),
+        ("database", True, _database, "check SIXTYFORTY_DATABASE_URL, and that the server runs"),
+        ("dvc_remote", True, _remote, "check SIXTYFORTY_DVC_REMOTE, and that it can be written to"),
+    ]
+    for name in catalog.names():
+        things.append((f"landing zone of {name}", False, lambda n=name: _landing(n), f"land extracts: sixtyforty land {name}"))  # type: ignore[misc]
+        things.append((f"champion ledger of {name}", True, lambda n=name: _ledger(n), "restore champion.jsonl from a backup: it was changed by hand"))  # type: ignore[misc]
+    things.append(("daemon", False, _daemon, "start it: make ui"))
+    return [_examined(*t) for t in things]
+
+
+def _examined(thing: str, needed: bool, look: Callable[[], str], cure: str) -> dict[str, Any]:
+    try:
+        return {"thing": thing, "ok": True, "needed": needed, "found": look(), "cure": None}
+    except Exception as error:  # whatever is wrong is what we were asked to tell
+        return {"thing": thing, "ok": False, "needed": needed, "found": f"{error}".splitlines()[0], "cure": cure}
+
+
+def _storage() -> str:
+    folder = profile().home / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return f"{folder} can be written to"
+
+
+def _disk() -> str:
+    free = shutil.disk_usage(profile().home).free
+    if free < ENOUGH:
+        raise OSError(f"{free / 1e9:.1f} GB free")
+    return f"{free / 1e9:.0f} GB free"
+
+
+def _database() -> str:
+    import sqlalchemy as sa
+
+    url = sa.engine.make_url(profile().database_url)
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("select 1"))
+    finally:
+        engine.dispose()
+    return url.render_as_string(hide_password=True)
+
+
+def _remote() -> str:
+    remote = profile().dvc_remote
+    if "://" in remote:
+        return f"{remote} (not tried: it is tried at the next retrain)"
+    Path(remote).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=remote):
+        return f"{remote} can be written to"
+
+
+def _landing(name: str) -> str:
+    landing = catalog.workspace(name).landing
+    files = [f for s in landing.use_case.sources.values() for f in landing.folder.glob(s.files)]
+    if not files:
+        raise FileNotFoundError(f"{landing.folder} has no extracts")
+    return f"{landing.folder}, {len(files)} extracts"
+
+
+def _ledger(name: str) -> str:
+    return f"{len(catalog.workspace(name).ledger.rows())} rows, the chain of hashes holds"
+
+
+def _daemon() -> str:
+    from pipelines.profiles import prepare
+
+    prepare()
+    import dagster as dg
+    from dagster._daemon.controller import all_daemons_live
+
+    with dg.DagsterInstance.get() as instance:
+        if not all_daemons_live(instance):
+            raise RuntimeError("the daemon isn't running: schedules and sensors don't tick")
+    return "alive"

@@ -1,0 +1,62 @@
+"""Running a range of partitions of a use case in this process, as one Dagster run that the UI shows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from pipelines.profiles import prepare
+
+
+class RunFailed(RuntimeError):
+    """The run failed; its log says where."""
+
+
+def run_range(
+    use_case: str,
+    first: date,
+    last: date,
+    as_of: str | None = None,
+    track: str = "replay",
+    select: list[str] | None = None,
+) -> str:
+    """Materializes the use case's chain, or the stages `select` names, over the local days first to last.
+
+    Returns the run's id. Raises RunFailed with the failed step's error.
+    """
+    prepare()
+    import dagster as dg
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    from pipelines.definitions import defs
+
+    clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
+    selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
+    with dg.DagsterInstance.get() as instance:
+        result = (
+            defs()
+            .resolve_job_def(use_case)
+            .execute_in_process(
+                instance=instance,
+                asset_selection=selection,
+                run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
+                tags={
+                    ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
+                    ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
+                    "sixtyforty/track": track,
+                },
+                raise_on_error=False,
+            )
+        )
+    if not result.success:
+        failed = [e for e in result.all_events if e.is_step_failure]
+        why = "; ".join(f"{e.step_key}: {_cause(e)}" for e in failed)
+        raise RunFailed(f"run {result.run_id} failed: {why or 'see its log in the UI'}")
+    return result.run_id
+
+
+def _cause(event: Any) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error else "unknown"

@@ -1,0 +1,104 @@
+"""Dagster's own storage: SQLite by default, PostgreSQL in production; one switch, SIXTYFORTY_PROFILE.
+
+SQLite's event log opens a new engine for every event and commits each alone: 20 ms an event, minutes for a year of
+partitions. Ours keeps the engines and writes a batch in one transaction. Schema and files are Dagster's, unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from pipelines.profiles import profile
+
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+ENGINES = 32  # kept: one a run being written or looked at
+
+
+class BatchingEventLog(SqliteEventLogStorage):
+    """SQLite event log that keeps its engines and stores a batch of events in one transaction."""
+
+    def __init__(self, base_dir: str) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._batch = threading.local()
+        super().__init__(base_dir)
+
+    def _engine(self, shard: str) -> Engine:
+        engine = self._engines.pop(shard, None) or create_engine(
+            self.conn_string_for_shard(shard),
+            poolclass=NullPool,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+        )
+        self._engines[shard] = engine
+        while len(self._engines) > ENGINES:
+            self._engines.popitem(last=False)[1].dispose()
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        held = getattr(self._batch, "held", None)
+        if held is not None:
+            stack, connections = held
+            if shard not in connections:
+                connections[shard] = stack.enter_context(self._engine(shard).begin())
+            yield connections[shard]
+            return
+        with self._db_lock, self._engine(shard).begin() as connection:
+            yield connection
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Stores all of the events, or, when one can't be stored, none."""
+        with self._db_lock, ExitStack() as stack:
+            self._batch.held = (stack, {})
+            try:
+                for event in events:
+                    self.store_event(event)
+            finally:
+                self._batch.held = None
+
+
+class EmbeddedStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage with the batching event log."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._event_log_storage = BatchingEventLog(_event_logs_directory(base_dir))
+
+    @property
+    def event_storage_data(self) -> ConfigurableClassData | None:
+        """None: it can only be made as part of this storage."""
+        return None
+
+
+class ProfileStorage(EmbeddedStorage):
+    """What `dagster.yaml` names: it becomes the storage the profile asks for."""
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """No settings: the profile has them."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """Dagster's hook: SQLite below the home, or PostgreSQL when the profile says so."""
+        chosen = profile()
+        if chosen.name == "production":
+            from dagster_postgres import DagsterPostgresStorage
+
+            return DagsterPostgresStorage(chosen.database_url, should_autocreate_tables=True, inst_data=inst_data)
+        return EmbeddedStorage.from_local(str(chosen.home / "data" / "dagster" / "storage"), inst_data=inst_data)

@@ -1,0 +1,78 @@
+"""Charts for people who decide: money, in a style that survives print and colour-blind eyes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import date
+from itertools import accumulate
+from typing import Any
+
+from sixtyforty.impact import Day, by_month
+from sixtyforty.use_case import Kpi
+
+INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.grid(axis="y", color="#eaecf0")
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
+    return figure, axes
+
+
+def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
+    """Value gathered day by day: decisions taken, present process, coin flip, and perfect foresight on its own scale."""
+    import matplotlib as mpl
+    from matplotlib.ticker import FuncFormatter
+
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
+    figure, axes = _figure(9, 4.2)
+    x = [date.fromisoformat(d.partition) for d in days]
+    lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
+             ("coin_flip", "coin flip, as many actions", COIN, "--"), ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip
+    top = 0.0
+    for name, label, colour, style in lines:
+        y = list(accumulate(getattr(d, name) for d in days))
+        if name != "perfect_foresight":
+            top = max(top, max(y, default=0.0))
+        axes.plot(x, y, color=colour, ls=style, lw=2.4 if name == "model" else 1.6, label=f"{label}: {y[-1]:,.0f}")
+    low = min(min(accumulate(d.coin_flip for d in days), default=0.0), 0.0)
+    axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    return _saved(figure, form)
+
+
+def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
+    """Net impact by month: what the decisions brought beyond the present process; losing months in another colour."""
+    import matplotlib as mpl
+    from matplotlib.ticker import FuncFormatter
+
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
+    figure, axes = _figure(9, 3.2)
+    net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
+    bars = axes.bar(list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6)
+    axes.bar_label(bars, labels=[f"{v:+,.0f}" for v in net.values()], fontsize=8, padding=2, color=INK)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.margins(y=0.15)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    axes.set_ylabel(f"{kpi.unit} beyond the present process", color=INK, fontsize=9)
+    return _saved(figure, form)
+
+
+def _saved(figure: Any, form: str) -> bytes:
+    out = io.BytesIO()
+    metadata = {"Date": None} if form == "svg" else {"Software": None}
+    figure.savefig(out, format=form, dpi=110, metadata=metadata)
+    return out.getvalue()

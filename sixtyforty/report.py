@@ -1,0 +1,83 @@
+"""The owner's page: what was decided, what it was worth against today's process, what to do next. No algorithm talk."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sixtyforty import charts, kpi
+from sixtyforty.impact import Day, by_month, lift, summary
+from sixtyforty.lake import write_atomic
+from sixtyforty.ledger import Row
+from sixtyforty.workspace import Workspace
+
+
+def write(ws: Workspace, track: str) -> Path:
+    """Writes `impact.html` and returns its path. There must be at least one accounted day."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    pages = Environment(loader=PackageLoader("sixtyforty", "pages"), autoescape=select_autoescape(["html"]))
+    pages.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
+    pages.filters["signed"] = lambda v: "–" if v is None else f"{v:+,.0f}"
+    path = ws.reports / "impact.html"
+    write_atomic(path, pages.get_template("impact.html").render(**facts(ws, track)).encode())
+    return path
+
+
+def facts(ws: Workspace, track: str) -> dict[str, Any]:
+    """All the page says, as data."""
+    days, champions = kpi.days(ws, track), ws.ledger.champions(track)
+    found = summary(ws.use_case.kpi, days)
+    return {
+        "use_case": ws.use_case,
+        "kpi": ws.use_case.kpi,
+        "track": track,
+        "found": found,
+        "months": [_month(m, ds) for m, ds in by_month(days).items()],
+        "cumulative": charts.cumulative(ws.use_case.kpi, days, "svg").decode().split("?>", 1)[-1],
+        "by_month": charts.months(ws.use_case.kpi, days).decode().split("?>", 1)[-1],
+        "champions": champions,
+        "next_steps": next_steps(ws, found, days, champions),
+        "governance": governance(ws, days),
+    }
+
+
+def _month(name: str, days: list[Day]) -> dict[str, Any]:
+    n, gained = sum(d.decisions for d in days), lift(days)
+    return {"name": date.fromisoformat(f"{name}-01").strftime("%B %Y"), "decisions": n,
+            "acted": sum(d.acted for d in days), "model": sum(d.model for d in days),
+            "present": sum(d.present_process for d in days), "per_1000": gained,
+            "net": sum(d.model - d.present_process for d in days)}  # fmt: skip
+
+
+def governance(ws: Workspace, days: list[Day]) -> dict[str, Any]:
+    """What poor data cost: partitions refused, rows set aside, decisions left to the present process."""
+    rejected = {s: sorted(ws.lake.entries(f"rejected/{s}")) for s in ws.use_case.sources}
+    aside = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
+    return {"rejected": {s: p for s, p in rejected.items() if p}, "quarantined": {s: n for s, n in aside.items() if n},
+            "fallback": sum(d.fallback for d in days)}  # fmt: skip
+
+
+def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions: list[Row]) -> list[str]:
+    """What the figures call for, in words."""
+    gained, target, steps = found["lift_vs_present"], ws.use_case.kpi.target, []
+    if not champions:
+        return ["No model has passed the gate yet: the present process decides. Look at the model record for why."]
+    if gained["low"] is not None and gained["low"] > 0:
+        proven = "The gain over the present process is proven"
+        steps.append(f"{proven} and above the target: agree with {ws.use_case.people.team} on a first live month."
+                     if gained["value"] >= target else f"{proven} but short of the target of {target:,.0f} per 1,000.")  # fmt: skip
+    else:
+        steps.append("The gain isn't proven yet: keep the present process in charge and let more days come in.")
+    losing = [date.fromisoformat(f"{m}-01").strftime("%B") for m, ds in by_month(days).items()
+              if sum(d.model - d.present_process for d in ds) < 0]  # fmt: skip
+    if losing:
+        steps.append(f"Look into {', '.join(losing)}: there the present process did better.")
+    if not found["differ_from_present"]:
+        steps.append("No decision differed from the present process: it isn't operational yet.")
+    if found["decided_by_present_process"]:
+        steps.append(f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data or a model.")
+    if ws.use_case.stage == "poc":
+        steps.append(f"Name the {ws.use_case.people.role}s who will try it, and the week they start.")
+    return steps
