@@ -11,7 +11,9 @@ from expectations.suites import load
 from sixtyforty.features import build, time_travel
 from sixtyforty.use_case import UseCase
 
-SERVING = CheckSpec("serving", "Rows that would mislead the model are marked: the present process decides them.", each=True)
+SERVING = CheckSpec(
+    "serving", "Rows that would mislead the model are marked: the present process decides them.", each=True
+)
 NO_TIME_TRAVEL = CheckSpec(
     "no_time_travel", "Features recomputed for sampled moments, from only what was known then, are the same."
 )

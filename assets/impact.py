@@ -10,11 +10,13 @@ from assets.raw import table
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from expectations.docs import build_docs
 from sixtyforty import charts, kpi, record, report
-from sixtyforty.impact import by_month, lift, summary
+from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.lake import digest
 from sixtyforty.use_case import SNAPSHOT, UseCase
 
-RECONCILES = CheckSpec("money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL.")
+RECONCILES = CheckSpec(
+    "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
+)
 PAYS = CheckSpec("beats_present_process", "The lift over the present process is above zero, its lower bound included.")
 
 
@@ -61,23 +63,25 @@ def _kpi_impact(step: Step) -> Result:
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
     said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 [{gained['low'] or float('nan'):+,.0f} to {gained['high'] or float('nan'):+,.0f}]"
-    result.checks.append(Check(PAYS.name, bool(gained["low"] and gained["low"] > 0), {"lift": said}, warn=True, description=said))
+    result.checks.append(
+        Check(PAYS.name, bool(gained["low"] and gained["low"] > 0), {"lift": said}, warn=True, description=said)
+    )
     step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
     return result
 
 
-def _months(days: list[kpi.Day]) -> list[dict[str, object]]:
+def _months(days: list[Day]) -> list[dict[str, object]]:
     return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in by_month(days).items()]
 
 
-def summary_row(days: list[kpi.Day]) -> dict[str, float]:
+def summary_row(days: list[Day]) -> dict[str, float]:
     """Per 1,000 decisions: the policies and the lift."""
     n = sum(d.decisions for d in days)
     per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "present_process", "coin_flip")}
     return {"decisions": n, **per, "lift": lift(days).value}
 
 
-def _image(png: bytes) -> dg.MetadataValue[object]:
+def _image(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![cumulative value](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
@@ -88,7 +92,12 @@ def _impact_report(step: Step) -> Result:
     path = report.write(step.ws, step.clock.track)
     step.log.info(f"impact_report: {path}")
     found = summary(step.use_case.kpi, days)
-    shown = {"page": dg.MetadataValue.path(str(path)), "net impact": found["net_impact"], "unit": found["unit"], "label": found["label"]}
+    shown = {
+        "page": dg.MetadataValue.path(str(path)),
+        "net impact": found["net_impact"],
+        "unit": found["unit"],
+        "label": found["label"],
+    }
     return Result({SNAPSHOT: Published(digest(path.read_bytes()), shown)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -45,18 +46,26 @@ def _raw(source: str, step: Step) -> Result:
     return result
 
 
-def _table(rows: list[dict[str, object]]) -> dg.MetadataValue[object]:
+def _table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.json(rows) if not rows else table(rows)
 
 
-def table(rows: list[dict[str, object]]) -> dg.MetadataValue[object]:
+def table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
     """Rows as a table in the UI; at least one row."""
     schema = dg.TableSchema([dg.TableColumn(k, _kind(v)) for k, v in rows[0].items()])
-    return dg.MetadataValue.table([dg.TableRecord({k: _cell(v) for k, v in r.items()}) for r in rows], schema)  # type: ignore[return-value]
+    return dg.MetadataValue.table([dg.TableRecord({k: _cell(v) for k, v in r.items()}) for r in rows], schema)
 
 
 def _kind(value: object) -> str:
-    return "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float" if isinstance(value, float) else "string"
+    return (
+        "bool"
+        if isinstance(value, bool)
+        else "int"
+        if isinstance(value, int)
+        else "float"
+        if isinstance(value, float)
+        else "string"
+    )
 
 
 def _cell(value: object) -> str | int | float | bool | None:

@@ -25,17 +25,16 @@ POOL = "dvc"  # one writer at a time
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
     """The four modelling stages of a use case."""
-    common = {"partitioned": False}
     return [
         stage(use_case, "training_set", _training_set, phase="modeling", kinds={"dvc", "parquet"}, pool=POOL,
-              deps=["features", "outcomes"], **common,
+              deps=["features", "outcomes"], partitioned=False,
               description="What each model learns from: the trailing window as known on its training day, recorded by DVC with the raw and validated data before anything is trained."),
         stage(use_case, "challenger", _challenger, phase="modeling", kinds={"scikitlearn", "dvc"}, pool=POOL,
-              deps=["training_set"], **common,
+              deps=["training_set"], partitioned=False,
               description="A model for each training day that has none yet, kept with skops and recorded by DVC."),
-        stage(use_case, "backtest", _backtest, phase="evaluation", kinds={"scikitlearn"}, deps=["challenger"], **common,
+        stage(use_case, "backtest", _backtest, phase="evaluation", kinds={"scikitlearn"}, deps=["challenger"], partitioned=False,
               description="Walk-forward: what the recipe was worth on the days after those it learned from, beside the present process, coin flip and perfect foresight."),
-        stage(use_case, "champion", _champion, phase="evaluation", kinds={"dvc"}, deps=["backtest"], pool=POOL, **common,
+        stage(use_case, "champion", _champion, phase="evaluation", kinds={"dvc"}, deps=["backtest"], pool=POOL, partitioned=False,
               description="The gate's verdict on each challenger, in the append-only ledger; what is promoted decides from its day on."),
     ]  # fmt: skip
 
@@ -66,7 +65,11 @@ def _training_set(step: Step) -> Result:
         return Result()
     rows = [{"model": p.version, "first day": min(p.features), "last day": max(p.features),
              "rows": store.card(p.version)["rows"], "missing days": len(p.missing)} for p in plans]  # fmt: skip
-    shown = {"training sets": table(rows), "dagster/row_count": rows[-1]["rows"], "data version": plans[-1].data_version}
+    shown = {
+        "training sets": table(rows),
+        "dagster/row_count": rows[-1]["rows"],
+        "data version": plans[-1].data_version,
+    }
     return Result({SNAPSHOT: Published(digest([p.data_version for p in plans]), shown)})
 
 

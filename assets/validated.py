@@ -80,7 +80,12 @@ def counts(verdict: Verdict) -> dict[str, object]:
 
 
 def _check(verdict: Verdict, step: Step) -> Check:
-    return verdict_check(CONTRACT.name, verdict, str(step.ws.reports / "data_docs" / "index.html"), not step.ws.use_case.sources[verdict.source].partition)
+    return verdict_check(
+        CONTRACT.name,
+        verdict,
+        str(step.ws.reports / "data_docs" / "index.html"),
+        not step.ws.use_case.sources[verdict.source].partition,
+    )
 
 
 def verdict_check(name: str, verdict: Verdict, docs: str, whole: bool = False) -> Check:
@@ -95,6 +100,8 @@ def verdict_check(name: str, verdict: Verdict, docs: str, whole: bool = False) -
         )  # fmt: skip
     if verdict.reasons:
         metadata["reasons"] = "\n".join(verdict.reasons)
-    said = "; ".join(verdict.reasons) if verdict.reasons else f"{len(failed)} rules broken" if failed else "all rules held"
+    said = (
+        "; ".join(verdict.reasons) if verdict.reasons else f"{len(failed)} rules broken" if failed else "all rules held"
+    )
     return Check(name, verdict.accepted and not failed, metadata, None if whole else verdict.partition,
                  warn=verdict.accepted, description=said[:500])  # fmt: skip

@@ -16,7 +16,7 @@ from sixtyforty.lake import Entry, Lake
 from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 
-NEWEST = 7  # partitions of each source
+NEWEST = 3  # partitions of each source
 
 
 def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> Path:
@@ -54,7 +54,9 @@ def _configs(suite: Suite) -> list[tuple[Rule, dict[str, Any]]]:
 
 def _shortened(kwargs: dict[str, Any]) -> dict[str, Any]:
     values = kwargs.get("value_set")
-    return {**kwargs, "value_set": [f"{values['column']} of {values['source']}"]} if isinstance(values, dict) else kwargs
+    return (
+        {**kwargs, "value_set": [f"{values['column']} of {values['source']}"]} if isinstance(values, dict) else kwargs
+    )
 
 
 def _add_suite(found: Any, source: str, suite: Suite) -> None:
@@ -87,7 +89,7 @@ def _add_result(found: Any, source: str, suite: Suite, entry: Entry) -> None:
                  "observed_value": r.observed, "partial_unexpected_list": []}  # fmt: skip
         results.append(ExpectationValidationResult(success=r.passed, expectation_config=ExpectationConfiguration(**config),
                                                    result=shown, meta={}, exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None}))  # fmt: skip
-    passed = sum(r.success for r in results)
+    passed = sum(bool(r.success) for r in results)
     statistics = {"evaluated_expectations": len(results), "successful_expectations": passed,
                   "unsuccessful_expectations": len(results) - passed, "success_percent": 100 * passed / max(1, len(results))}  # fmt: skip
     run = RunIdentifier(run_name=f"{entry.partition} {'accepted' if verdict.accepted else 'REJECTED'}")

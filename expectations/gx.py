@@ -53,7 +53,7 @@ def expectation_suite(name: str, rules: Sequence[Rule], references: dict[str, li
             for i, r in enumerate(rules)
         ],
     )
-    kept = {e.meta["number"] for e in suite.expectations}
+    kept = {(e.meta or {})["number"] for e in suite.expectations}
     lost = [r.type for i, r in enumerate(rules) if i not in kept]
     if lost:
         raise RuleError(f"suite {name}: Great Expectations doesn't know, or refuses: {', '.join(lost)}")
@@ -80,7 +80,7 @@ def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule], references: d
     rows: list[list[int]] = [[] for _ in rules]
     seen = set()
     for one in result.results:
-        number = one.expectation_config.meta["number"]
+        number = (one.expectation_config.meta or {})["number"]
         failure = _exception(one.exception_info)
         if failure:
             raise RuleError(f"suite {name}, {rules[number].type} on {rules[number].column}: {failure}")

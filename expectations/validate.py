@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx import failing
@@ -57,7 +58,9 @@ def validate(
         }
         per_rule = _by_partition(db, suite.rows, rule_hits)
         verdicts = {
-            p: _judge(use_case, source, suite, raw[p], counts.get(p, {}), per_rule.get(p, {}), metrics, whole_hits, as_of)
+            p: _judge(
+                use_case, source, suite, raw[p], counts.get(p, {}), per_rule.get(p, {}), metrics, whole_hits, as_of
+            )
             for p in raw
         }
         _publish(db, source, use_case.sources[source], lake, raw, verdicts, code)
@@ -71,7 +74,9 @@ def _references(suite: Suite, lake: Lake, db: duckdb.DuckDBPyConnection) -> dict
         if isinstance(wanted, dict):
             entry = lake.entry(f"validated/{wanted['source']}", SNAPSHOT)
             rows = (
-                db.execute(f'select distinct "{wanted["column"]}" from {lake.rows([entry])}').fetchall() if entry else []
+                db.execute(f'select distinct "{wanted["column"]}" from {lake.rows([entry])}').fetchall()
+                if entry
+                else []
             )
             found[f"{wanted['source']}.{wanted['column']}"] = sorted(r[0] for r in rows if r[0] is not None)
     return found
@@ -173,15 +178,20 @@ def _publish(
     good_parts = split(rows, "_partition", list(raw))
     bad_parts = split(bad, "_partition", list(raw))
     for partition, verdict in verdicts.items():
-        shared = {"inputs": {f"raw/{source}": versions({partition: raw[partition]})}, "code": code,
-                  "facts": {"verdict": verdict.to_dict(), "verdict_id": verdict.id}}  # fmt: skip
+        write = partial(
+            lake.write,
+            partition=partition,
+            inputs={f"raw/{source}": versions({partition: raw[partition]})},
+            code=code,
+            facts={"verdict": verdict.to_dict(), "verdict_id": verdict.id},
+        )
+        nothing = rows.drop_columns(["_partition"]).slice(0, 0)
         if verdict.accepted:
-            table = good_parts.get(partition, rows.drop_columns(["_partition"]).slice(0, 0))
-            lake.write(f"validated/{source}", partition, table, **shared)
+            write(f"validated/{source}", table=good_parts.get(partition, nothing))
             lake.drop(f"rejected/{source}", partition)
         else:
-            lake.write(f"rejected/{source}", partition, bad.drop_columns(["_partition"]).slice(0, 0), **shared)
+            write(f"rejected/{source}", table=nothing)
         if partition in bad_parts:
-            lake.write(f"quarantine/{source}", partition, bad_parts[partition], **shared)
+            write(f"quarantine/{source}", table=bad_parts[partition])
         else:
             lake.drop(f"quarantine/{source}", partition)

@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="sixtyforty", description=__doc__)
     words = top.add_subparsers(dest="word", required=True, metavar="COMMAND")
 
-    def word(name: str, run: Callable[[Any], tuple[Any, str]], help: str, use_case: bool = True) -> argparse.ArgumentParser:
+    def word(
+        name: str, run: Callable[[Any], tuple[Any, str]], help: str, use_case: bool = True
+    ) -> argparse.ArgumentParser:
         one = words.add_parser(name, help=help, description=help)
         one.set_defaults(run=run)
         one.add_argument("--json", action="store_true", help="answer as JSON")
@@ -124,7 +126,7 @@ def _run(given: Any) -> tuple[Any, str]:
 
 def _decisions(given: Any) -> tuple[Any, str]:
     from pipelines import catalog
-    from sixtyforty.delivery import decisions_of
+    from sixtyforty.decisions import decisions_of
 
     ws = catalog.workspace(given.use_case)
     found = decisions_of(ws, given.date.isoformat(), given.track)
@@ -156,16 +158,18 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
              f"{'':28}{'per 1,000':>14}{'in all':>16}"]  # fmt: skip
     lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()]
     low, high = (f"{v:+,.0f}" if v is not None else "unknown" for v in (gained["low"], gained["high"]))
-    lines.append(f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['net_impact']:>+16,.0f}   95%: {low} to {high} per 1,000")
+    lines.append(
+        f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['net_impact']:>+16,.0f}   95%: {low} to {high} per 1,000"
+    )
     return "\n".join(lines)
 
 
 def _explain(given: Any) -> tuple[Any, str]:
     from pipelines import catalog
-    from sixtyforty.custody import dumps, explain
+    from sixtyforty.custody import explain
 
     found = explain(catalog.workspace(given.use_case), given.decision_id)
-    return found, dumps(found)
+    return found, json.dumps(found, indent=2, default=str)
 
 
 def _champion(given: Any) -> tuple[Any, str]:
@@ -201,7 +205,10 @@ def _doctor(given: Any) -> tuple[Any, str]:
     from pipelines.doctor import examine
 
     found = examine()
-    lines = [f"{'ok ' if f['ok'] else 'NOT'}  {f['thing']}: {f['found']}" + ("" if f["ok"] else f"\n     cure: {f['cure']}") for f in found]
+    lines = [
+        f"{'ok ' if f['ok'] else 'NOT'}  {f['thing']}: {f['found']}" + ("" if f["ok"] else f"\n     cure: {f['cure']}")
+        for f in found
+    ]
     return {"ok": all(f["ok"] for f in found if f["needed"]), "things": found}, "\n".join(lines)
 
 

@@ -17,7 +17,15 @@ import assets.training
 import assets.validated
 from sixtyforty.use_case import UseCase
 
-STAGES = (assets.raw, assets.validated, assets.features, assets.outcomes, assets.training, assets.decisions, assets.impact)
+STAGES = (
+    assets.raw,
+    assets.validated,
+    assets.features,
+    assets.outcomes,
+    assets.training,
+    assets.decisions,
+    assets.impact,
+)
 
 
 def chain(use_case: UseCase) -> dg.Definitions:

@@ -31,7 +31,7 @@ class _Wanted(logging.Filter):
         return record.levelno >= logging.INFO if event is None else event.event_type_value in self.SHOWN
 
 
-@dg.logger(description="Steps' own lines, and what failed")
+@dg.logger
 def console(_: dg.InitLoggerContext) -> logging.Logger:
     """Prints to stderr, each line with the seconds since the start."""
     found = logging.getLogger("sixtyforty.console")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("America/New_York")  # the local time of the schedule, of the weather and of "a day" here
 FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)  # late departures of 31 December leave on 1 January
+USE_CASES = ("flight_delays",)  # that there is demo data for
 HOUR = timedelta(hours=1)
 REACH = timedelta(days=3)  # nothing happens to a flight further than this from its scheduled departure
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -47,9 +48,7 @@ def hours_of(day: date) -> list[datetime]:
     return [start + n * HOUR for n in range((end - start) // HOUR)]
 
 
-def land(
-    landing: Path, start: date | None = None, end: date | None = None, hourly: bool = False
-) -> list[Path]:
+def land(landing: Path, start: date | None = None, end: date | None = None, hourly: bool = False) -> list[Path]:
     """Land the files of the local days start..end in a folder; return their paths in order of landing.
 
     `start` and `end` are inclusive days in America/New_York, by default 2013-01-01 and 2014-01-01. The folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ def examine() -> list[dict[str, Any]]:
         ("dvc_remote", True, _remote, "check SIXTYFORTY_DVC_REMOTE, and that it can be written to"),
     ]
     for name in catalog.names():
-        things.append((f"landing zone of {name}", False, lambda n=name: _landing(n), f"land extracts: sixtyforty land {name}"))  # type: ignore[misc]
-        things.append((f"champion ledger of {name}", True, lambda n=name: _ledger(n), "restore champion.jsonl from a backup: it was changed by hand"))  # type: ignore[misc]
+        things += [
+            (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
+            (f"champion ledger of {name}", True, partial(_ledger, name), "restore champion.jsonl from a backup"),
+        ]
     things.append(("daemon", False, _daemon, "start it: make ui"))
     return [_examined(*t) for t in things]
 

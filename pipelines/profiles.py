@@ -1,9 +1,9 @@
 """Where the project runs: chosen once, from the environment. The one place that reads it.
 
-    SIXTYFORTY_PROFILE       embedded (default) or production
-    SIXTYFORTY_HOME          folder that holds data/; default: the project's root
-    SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
-    SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
+SIXTYFORTY_PROFILE       embedded (default) or production
+SIXTYFORTY_HOME          folder that holds data/; default: the project's root
+SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
+SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
 """
 
 from __future__ import annotations

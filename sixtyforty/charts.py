@@ -62,7 +62,9 @@ def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"
     figure, axes = _figure(9, 3.2)
     net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
-    bars = axes.bar(list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6)
+    bars = axes.bar(
+        list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6
+    )
     axes.bar_label(bars, labels=[f"{v:+,.0f}" for v in net.values()], fontsize=8, padding=2, color=INK)
     axes.axhline(0, color=INK, lw=0.8)
     axes.margins(y=0.15)

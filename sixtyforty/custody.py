@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from sixtyforty.decisions import dataset, decisions_of
+from sixtyforty.decisions import decisions_of
 from sixtyforty.delivery import receipt
 from sixtyforty.lake import Entry, connect
 from sixtyforty.policy import partition_of, payoff
@@ -24,7 +23,9 @@ def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
     track, partition = partition_of(decision_id)
     decision = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == decision_id), None)
     if decision is None:
-        raise Unknown(f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them")
+        raise Unknown(
+            f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them"
+        )
     features = _entry(ws, "features", partition, decision["data_version"])
     files, verdicts = _inputs(ws, features)
     return {
@@ -115,15 +116,13 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         ).fetchall()[0]
     if row[0] is None:
         return {kpi.outcome: None, "known_at": None}
-    paid = [float(payoff(kpi, [a], np.array([float(row[0])]))[0]) for a in (decision["action"], decision["present_action"])]
-    return {kpi.outcome: row[0], "known_at": row[1], "value": paid[0], "value_present_process": paid[1], "unit": kpi.unit}
-
-
-def find(ws: Workspace, track: str) -> list[str]:
-    """Partitions that hold decisions."""
-    return list(ws.lake.entries(dataset(track)))
-
-
-def dumps(data: Any) -> str:
-    """JSON for people and programs: dates as ISO text."""
-    return json.dumps(data, indent=2, default=str)
+    paid = [
+        float(payoff(kpi, [a], np.array([float(row[0])]))[0]) for a in (decision["action"], decision["present_action"])
+    ]
+    return {
+        kpi.outcome: row[0],
+        "known_at": row[1],
+        "value": paid[0],
+        "value_present_process": paid[1],
+        "unit": kpi.unit,
+    }

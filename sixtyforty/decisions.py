@@ -120,7 +120,12 @@ def schema(ws: Workspace) -> pa.Schema:
     kinds = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us")}
     fields = [("decision_id", text), ("use_case", text), ("track", text)]
     fields += [(c, kinds.get(unit.columns[c].upper(), text)) for c in ws.use_case.decision.key]
-    fields += [("decided_at", pa.timestamp("us")), ("action", text), ("present_action", text), ("expected", pa.float64())]
+    fields += [
+        ("decided_at", pa.timestamp("us")),
+        ("action", text),
+        ("present_action", text),
+        ("expected", pa.float64()),
+    ]
     fields += [(c, text) for c in ("decided_by", "reason", "champion_version", "data_version", "verdict_id", "policy",
                                    "code_version")]  # fmt: skip
     return pa.schema(fields)
@@ -138,7 +143,11 @@ def _write(
         table = pa.concat_tables([pq.read_table(ws.lake.path(before)), table])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
-    facts = {"model": by.count("model"), "present_process": by.count("present_process"), "fallback": by.count("fallback")}
+    facts = {
+        "model": by.count("model"),
+        "present_process": by.count("present_process"),
+        "fallback": by.count("fallback"),
+    }
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
     entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
     return _counted(entry, len(new))
@@ -146,3 +155,15 @@ def _write(
 
 def _counted(entry: Entry, new: int) -> Taken:
     return Taken(entry, new, entry.facts["model"], entry.facts["fallback"] + entry.facts["present_process"])
+
+
+def decisions_of(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
+    """A partition's decisions, in order of their moment; empty when none were taken."""
+    entries = ws.lake.entries(dataset(track), [partition])
+    if not entries:
+        return []
+    with connect(ws.use_case.timezone) as db:
+        found = db.sql(
+            f"select * exclude _partition from {ws.lake.rows(entries.values())} order by decided_at, decision_id"
+        )
+        return list(found.to_arrow_table().to_pylist())

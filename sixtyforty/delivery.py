@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions import dataset
-from sixtyforty.lake import Entry, connect, write_atomic
+from sixtyforty.lake import Entry, write_atomic
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -131,13 +130,3 @@ def receipt(ws: Workspace, track: str, decision_id: str) -> dict[str, Any] | Non
             return dict(row) if row else None
     finally:
         engine.dispose()
-
-
-def decisions_of(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
-    """A partition's decisions, in order of their moment; empty when none were taken."""
-    entries = ws.lake.entries(dataset(track), [partition])
-    if not entries:
-        return []
-    with connect(ws.use_case.timezone) as db:
-        found = db.sql(f"select * exclude _partition from {ws.lake.rows(entries.values())} order by decided_at, decision_id")
-        return list(found.to_arrow_table().to_pylist())

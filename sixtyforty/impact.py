@@ -51,9 +51,7 @@ def day(
 
     chosen, n = np.asarray(actions, dtype=str), len(actions)
     idle = min(kpi.actions, key=lambda a: kpi.actions[a].cost)
-    coin = sum(
-        float((chosen == a).sum()) / n * float(payoff(kpi, [a] * n, outcome).sum()) for a in kpi.actions if n
-    )
+    coin = sum(float((chosen == a).sum()) / n * float(payoff(kpi, [a] * n, outcome).sum()) for a in kpi.actions if n)
     return Day(
         partition=partition,
         decisions=n,
@@ -76,7 +74,9 @@ class Interval:
     high: float
 
 
-def lift(days: Sequence[Day], against: str = "present_process", of: str = "model", confidence: float = 0.95) -> Interval:
+def lift(
+    days: Sequence[Day], against: str = "present_process", of: str = "model", confidence: float = 0.95
+) -> Interval:
     """Lift per 1,000 decisions, with a paired day-block bootstrap (percentile, seeded).
 
     Days are resampled whole, as flights of one day share its weather. Fewer than two days: no interval (NaN).

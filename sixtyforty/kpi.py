@@ -41,7 +41,12 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
                   "outcomes": versions({str(partition): outcomes[str(partition)]})}  # fmt: skip
         facts = one.__dict__ | {"unknown": len(rows) - len(known)}
         found[str(partition)] = ws.lake.write(
-            f"kpi/{track}", str(partition), pa.Table.from_pylist([one.__dict__]), inputs=inputs, code=ws.code, facts=facts
+            f"kpi/{track}",
+            str(partition),
+            pa.Table.from_pylist([one.__dict__]),
+            inputs=inputs,
+            code=ws.code,
+            facts=facts,
         )
     return found
 
@@ -80,5 +85,7 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     for partition, entry in accounts.items():
         one, (model, present) = _day(entry), sums.get(partition, (0.0, 0.0))
         if abs(one.model - model) > 0.005 or abs(one.present_process - present) > 0.005:
-            found.append(f"{partition}: {one.model:.2f} and {one.present_process:.2f}, by SQL {model:.2f}, {present:.2f}")
+            found.append(
+                f"{partition}: {one.model:.2f} and {one.present_process:.2f}, by SQL {model:.2f}, {present:.2f}"
+            )
     return found

@@ -188,9 +188,7 @@ class ModelStore:
         """Whether the version's card vouches for the file (`training_set.parquet`, `model.skops`) and it is there."""
         card = self.folder(version) / "card.json"
         return (
-            card.exists()
-            and file in json.loads(card.read_bytes())["files"]
-            and (self.folder(version) / file).exists()
+            card.exists() and file in json.loads(card.read_bytes())["files"] and (self.folder(version) / file).exists()
         )
 
     def versions(self) -> list[str]:

@@ -43,8 +43,7 @@ def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
 def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
     """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
     return [
-        f"{track}-{partition}-"
-        + hashlib.sha256("|".join([use_case, track, *map(str, key)]).encode()).hexdigest()[:12]
+        f"{track}-{partition}-" + hashlib.sha256("|".join([use_case, track, *map(str, key)]).encode()).hexdigest()[:12]
         for key in keys
     ]
 

@@ -33,10 +33,18 @@ def text(ws: Workspace, track: str) -> str:
                   f" {gained['value']:+,.0f} [{gained['low']}, {gained['high']}] |"]  # fmt: skip
     else:
         lines.append("No decision has been accounted for yet.")
-    lines += ["", "## What was tried, and what the gate said", "", "| trained as of | version | verdict | why | rows | data version |", "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "## What was tried, and what the gate said",
+        "",
+        "| trained as of | version | verdict | why | rows | data version |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         card = ws.models.card(row.version)
-        lines.append(f"| {row.as_of} | {row.version} | {row.verdict} | {'; '.join(row.reasons)} | {card['rows']:,} | {card['data_version']} |")
+        lines.append(
+            f"| {row.as_of} | {row.version} | {row.verdict} | {'; '.join(row.reasons)} | {card['rows']:,} | {card['data_version']} |"
+        )
     lines += ["", "## In force", ""]
     if champions:
         card = ws.models.card(champions[-1].version)

@@ -77,7 +77,9 @@ def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions:
     if not found["differ_from_present"]:
         steps.append("No decision differed from the present process: it isn't operational yet.")
     if found["decided_by_present_process"]:
-        steps.append(f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data or a model.")
+        steps.append(
+            f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data or a model."
+        )
     if ws.use_case.stage == "poc":
         steps.append(f"Name the {ws.use_case.people.role}s who will try it, and the week they start.")
     return steps

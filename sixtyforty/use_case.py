@@ -81,9 +81,7 @@ class Kpi(Declared):
 
     name: str = Field(description="The KPI, in the words of the business.")
     unit: str = Field(description="Its unit: a currency code.")
-    label: Literal["exact"] = Field(
-        description="How sure the figure is. exact: the action doesn't change the outcome."
-    )
+    label: Literal["exact"] = Field(description="How sure the figure is. exact: the action doesn't change the outcome.")
     outcome: str = Field(description="The outcome column of outcomes.sql: 0/1.")
     outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
     noun: str = Field(description="What the units are called, in the plural: 'departures'.")
@@ -104,9 +102,7 @@ class Model(Declared):
 class Gate(Declared):
     """What a challenger must show before it decides anything."""
 
-    margin: float = Field(
-        ge=0, description="Value per 1,000 units within which two models count as equal."
-    )
+    margin: float = Field(ge=0, description="Value per 1,000 units within which two models count as equal.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of its lower bounds (one-sided).")
     max_rejected: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the window's partitions governance may have refused."

