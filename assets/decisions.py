@@ -17,7 +17,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             "decisions",
             _decisions,
-            description=f"{use_case.people.process_step}\n\nWhat is decided for the {use_case.kpi.noun}, by the champion in force at each one's moment, else by the present process. Once taken, a decision stays.",
+            description=f"{use_case.people.process_step}\n\nWhat is decided for the {use_case.kpi.noun}, by the"
+            " champion in force at each one's moment, else by the present process. Once taken, a decision stays.",
             phase="deployment",
             kinds={"scikitlearn", "parquet"},
             deps=["features", "champion"],

@@ -26,7 +26,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             "features",
             _features,
-            description=f"Point-in-time features of the {use_case.kpi.noun} (`features.sql`), known at `decided_at` and no later, with the present process's action.",
+            description=f"Point-in-time features of the {use_case.kpi.noun} (`features.sql`), known at `decided_at`"
+            " and no later, with the present process's action.",
             phase="data_preparation",
             kinds={"duckdb", "parquet"},
             deps=[f"validated/{s}" for s in use_case.sources],

@@ -26,17 +26,20 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
     return [
         stage(use_case, "kpi_impact", _kpi_impact, phase="evaluation", kinds={"duckdb"},
               deps=["decisions", "outcomes"], checks=[RECONCILES, PAYS],
-              description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present process, coin flip, perfect foresight.",
-              columns={"partition": "day", "decisions": "count", "model": unit, "present_process": unit, "coin_flip": unit,
-                       "perfect_foresight": unit}),
+              description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present"
+              " process, coin flip, perfect foresight.",
+              columns={"partition": "day", "decisions": "count", "model": unit, "present_process": unit,
+                       "coin_flip": unit, "perfect_foresight": unit}),
         stage(use_case, "impact_report", _impact_report, phase="evaluation", kinds={"html"}, deps=["kpi_impact"],
-              partitioned=False, description="One page for the owner: what was decided, what it was worth, what to do next."),
+              partitioned=False,
+              description="One page for the owner: what was decided, what it was worth, what to do next."),
         stage(use_case, "model_record", _model_record, phase="evaluation", kinds={"markdown"},
               deps=["champion", "kpi_impact"], partitioned=False,
               description="What was tried, found and decided, and on which data: for whoever comes next."),
         stage(use_case, "data_docs", _data_docs, phase="data_understanding", kinds={"greatexpectations"},
               deps=[f"validated/{s}" for s in use_case.sources], partitioned=False,
-              description="Great Expectations' pages on the newest partitions and every rejected one; off the decisions' path."),
+              description="Great Expectations' pages on the newest partitions and every rejected one; off the"
+              " decisions' path."),
     ]  # fmt: skip
 
 
@@ -45,8 +48,8 @@ def _kpi_impact(step: Step) -> Result:
     for portion in step.chunks():
         for partition, entry in kpi.account(step.ws, portion, track).items():
             f = entry.facts
-            money = {n: float(f[k]) for n, k in (("model", "model"), ("present process", "present_process"),
-                                                 ("coin flip", "coin_flip"), ("perfect foresight", "perfect_foresight"))}  # fmt: skip
+            policies = ("model", "present_process", "coin_flip", "perfect_foresight")
+            money = {p.replace("_", " "): float(f[p]) for p in policies}
             shown = {**money, "net impact": money["model"] - money["present process"], "decisions": f["decisions"],
                      "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
             result.published[partition] = Published(entry.version, shown)
@@ -62,7 +65,8 @@ def _kpi_impact(step: Step) -> Result:
     wrong = kpi.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
-    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 [{gained['low'] or float('nan'):+,.0f} to {gained['high'] or float('nan'):+,.0f}]"
+    low, high = (gained[k] or float("nan") for k in ("low", "high"))
+    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 [{low:+,.0f} to {high:+,.0f}]"
     result.checks.append(
         Check(PAYS.name, bool(gained["low"] and gained["low"] > 0), {"lift": said}, warn=True, description=said)
     )
@@ -103,8 +107,8 @@ def _impact_report(step: Step) -> Result:
 
 def _model_record(step: Step) -> Result:
     path = record.write(step.ws, step.clock.track)
-    return Result({SNAPSHOT: Published(digest(path.read_bytes()), {"page": dg.MetadataValue.path(str(path)),
-                                                                  "record": dg.MetadataValue.md(path.read_text())})})  # fmt: skip
+    shown = {"page": dg.MetadataValue.path(str(path)), "record": dg.MetadataValue.md(path.read_text())}
+    return Result({SNAPSHOT: Published(digest(path.read_bytes()), shown)})
 
 
 def _data_docs(step: Step) -> Result:

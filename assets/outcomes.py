@@ -16,7 +16,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             "outcomes",
             _outcomes,
-            description=f"What became of the {use_case.kpi.noun} (`outcomes.sql`): {use_case.kpi.outcome_name} or not, and when that was known.",
+            description=f"What became of the {use_case.kpi.noun} (`outcomes.sql`): {use_case.kpi.outcome_name} or not,"
+            " and when that was known.",
             phase="data_preparation",
             kinds={"duckdb", "parquet"},
             deps=[f"validated/{s}" for s in use_case.partitioned],

@@ -22,7 +22,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             f"raw/{name}",
             partial(_raw, name),
-            description=f"{source.description}\n\nExtracts `{source.files}` as they landed, every line as text, with its file and line.",
+            description=f"{source.description}\n\nExtracts `{source.files}` as they landed, every line as text, with"
+            " its file and line.",
             phase="data_understanding",
             kinds={"csv", "parquet"},
             partitioned=source.partition is not None,

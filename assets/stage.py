@@ -119,7 +119,7 @@ def stage(
     if columns:
         metadata["dagster/column_schema"] = dg.TableSchema([dg.TableColumn(n, t) for n, t in columns.items()])
 
-    @dg.asset(
+    @dg.asset(  # type: ignore[call-overload]
         key=key,
         partitions_def=parts,
         backfill_policy=dg.BackfillPolicy.single_run() if parts else None,

@@ -28,14 +28,19 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
     return [
         stage(use_case, "training_set", _training_set, phase="modeling", kinds={"dvc", "parquet"}, pool=POOL,
               deps=["features", "outcomes"], partitioned=False,
-              description="What each model learns from: the trailing window as known on its training day, recorded by DVC with the raw and validated data before anything is trained."),
+              description="What each model learns from: the trailing window as known on its training day, recorded by"
+              " DVC with the raw and validated data before anything is trained."),
         stage(use_case, "challenger", _challenger, phase="modeling", kinds={"scikitlearn", "dvc"}, pool=POOL,
               deps=["training_set"], partitioned=False,
               description="A model for each training day that has none yet, kept with skops and recorded by DVC."),
-        stage(use_case, "backtest", _backtest, phase="evaluation", kinds={"scikitlearn"}, deps=["challenger"], partitioned=False,
-              description="Walk-forward: what the recipe was worth on the days after those it learned from, beside the present process, coin flip and perfect foresight."),
-        stage(use_case, "champion", _champion, phase="evaluation", kinds={"dvc"}, deps=["backtest"], pool=POOL, partitioned=False,
-              description="The gate's verdict on each challenger, in the append-only ledger; what is promoted decides from its day on."),
+        stage(use_case, "backtest", _backtest, phase="evaluation", kinds={"scikitlearn"},
+              deps=["challenger"], partitioned=False,
+              description="Walk-forward: what the recipe was worth on the days after those it learned from, beside the"
+              " present process, coin flip and perfect foresight."),
+        stage(use_case, "champion", _champion, phase="evaluation", kinds={"dvc"}, pool=POOL,
+              deps=["backtest"], partitioned=False,
+              description="The gate's verdict on each challenger, in the append-only ledger; what is promoted decides"
+              " from its day on."),
     ]  # fmt: skip
 
 
@@ -98,8 +103,9 @@ def _backtest(step: Step) -> Result:
         found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
         if found:
             gained = lift(found[-92:])
-            rows.append({"as of": day.isoformat(), "days": len(found), **metrics(found), "lift, last 92 days": round(gained.value),
-                         "low": round(gained.low), "high": round(gained.high)})  # fmt: skip
+            rows.append({"as of": day.isoformat(), "days": len(found), **metrics(found),
+                         "lift, last 92 days": round(gained.value), "low": round(gained.low),
+                         "high": round(gained.high)})  # fmt: skip
     shown = {"walk-forward, per 1,000": table(rows)} if rows else {}
     step.log.info(f"backtest: {len(rows)} training days with out-of-sample days before them")
     return Result({SNAPSHOT: Published(digest(rows), shown)})

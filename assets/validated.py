@@ -26,7 +26,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             f"validated/{name}",
             partial(_validated, name),
-            description=f"{load(use_case.name, name).about}\n\nTyped and checked rows of {name}; bad ones are in quarantine with the reason.",
+            description=f"{load(use_case.name, name).about}\n\nTyped and checked rows of {name}; bad ones are in"
+            " quarantine with the reason.",
             phase="data_preparation",
             kinds={"greatexpectations", "parquet"},
             deps=[f"raw/{name}", *_references(use_case, name)],

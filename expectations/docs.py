@@ -48,8 +48,8 @@ def _shown(lake: Lake, source: str) -> list[Entry]:
 
 def _configs(suite: Suite) -> list[tuple[Rule, dict[str, Any]]]:
     rules = [*suite.rows, *suite.partition.rules]
-    return [(r, {"type": r.type, "kwargs": _shortened(r.kwargs), "meta": {"notes": {"format": "string", "content": r.why}},
-                 "severity": r.severity}) for r in rules]  # fmt: skip
+    return [(r, {"type": r.type, "kwargs": _shortened(r.kwargs), "severity": r.severity,
+                 "meta": {"notes": {"format": "string", "content": r.why}}}) for r in rules]  # fmt: skip
 
 
 def _shortened(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -85,13 +85,21 @@ def _add_result(found: Any, source: str, suite: Suite, entry: Entry) -> None:
         config = configs.get((r.rule, r.column, r.expected))
         if config is None:  # the suite was changed since
             continue
-        shown = {"element_count": r.of, "unexpected_count": r.failed, "unexpected_percent": 100 * r.failed / max(1, r.of),
-                 "observed_value": r.observed, "partial_unexpected_list": []}  # fmt: skip
-        results.append(ExpectationValidationResult(success=r.passed, expectation_config=ExpectationConfiguration(**config),
-                                                   result=shown, meta={}, exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None}))  # fmt: skip
+        shown = {"element_count": r.of, "unexpected_count": r.failed, "observed_value": r.observed,
+                 "unexpected_percent": 100 * r.failed / max(1, r.of), "partial_unexpected_list": []}  # fmt: skip
+        results.append(
+            ExpectationValidationResult(
+                success=r.passed,
+                expectation_config=ExpectationConfiguration(**config),
+                result=shown,
+                meta={},
+                exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
+            )
+        )
     passed = sum(bool(r.success) for r in results)
     statistics = {"evaluated_expectations": len(results), "successful_expectations": passed,
-                  "unsuccessful_expectations": len(results) - passed, "success_percent": 100 * passed / max(1, len(results))}  # fmt: skip
+                  "unsuccessful_expectations": len(results) - passed,
+                  "success_percent": 100 * passed / max(1, len(results))}  # fmt: skip
     run = RunIdentifier(run_name=f"{entry.partition} {'accepted' if verdict.accepted else 'REJECTED'}")
     result = ExpectationSuiteValidationResult(
         success=verdict.accepted,

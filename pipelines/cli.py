@@ -152,14 +152,17 @@ def _impact(given: Any) -> tuple[Any, str]:
 
 def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_present"]
-    names = {"model": "decisions taken", "present_process": "present process", "coin_flip": "coin flip, as many actions",
-             "perfect_foresight": "perfect foresight"}  # fmt: skip
-    lines = [f"{kpi.name}, {kpi.unit} ({kpi.label}), {found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}",
-             f"{'':28}{'per 1,000':>14}{'in all':>16}"]  # fmt: skip
+    names = {"model": "decisions taken", "present_process": "present process",
+             "coin_flip": "coin flip, as many actions", "perfect_foresight": "perfect foresight"}  # fmt: skip
+    lines = [
+        f"{kpi.name}, {kpi.unit} ({kpi.label}), {found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}",
+        f"{'':28}{'per 1,000':>14}{'in all':>16}",
+    ]
     lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()]
     low, high = (f"{v:+,.0f}" if v is not None else "unknown" for v in (gained["low"], gained["high"]))
     lines.append(
-        f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['net_impact']:>+16,.0f}   95%: {low} to {high} per 1,000"
+        f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['net_impact']:>+16,.0f}"
+        f"   95%: {low} to {high} per 1,000"
     )
     return "\n".join(lines)
 
@@ -182,9 +185,10 @@ def _champion(given: Any) -> tuple[Any, str]:
         return {"ledger": str(ws.ledger.path), "history": rows}, text or "no challenger has been judged yet"
     moment = ws.use_case.starts(given.on).isoformat() if given.on else "9999"
     row = ws.ledger.champion(given.track, moment)
+    why = row.reasons if row else ["no model was promoted: the present process decides"]
     answer = {"champion": row.version if row else None, "effective_from": row.effective_from if row else None,
-              "why": row.reasons if row else ["no model was promoted: the present process decides"]}  # fmt: skip
-    return answer, f"{answer['champion'] or 'none'}: {'; '.join(answer['why'])}"
+              "why": why}  # fmt: skip
+    return answer, f"{answer['champion'] or 'none'}: {'; '.join(why)}"
 
 
 def _restore(given: Any) -> tuple[Any, str]:
@@ -223,8 +227,8 @@ def _ui(given: Any) -> tuple[Any, str]:
     with dg.DagsterInstance.get():  # the storage exists before two services open it at once
         pass
     _say(f"Dagster's pages: http://127.0.0.1:{given.port} (Ctrl-C ends it)")
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(ROOT / "workspace.yaml"), "--host", "127.0.0.1",
-               "--port", str(given.port)]  # fmt: skip
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(ROOT / "workspace.yaml"),
+               "--host", "127.0.0.1", "--port", str(given.port)]  # fmt: skip
     os.chdir(ROOT)
     os.execv(command[0], command)
 

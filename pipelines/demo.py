@@ -219,7 +219,7 @@ def _deliver(path: Path, content: bytes, moment: datetime) -> Path:
         temporary = path.with_name(f".{path.name}")
         temporary.write_bytes(content)
         os.utime(temporary, (moment.timestamp(), moment.timestamp()))
-        os.replace(temporary, path)
+        temporary.replace(path)
     elif path.stat().st_mtime != moment.timestamp():
         os.utime(path, (moment.timestamp(), moment.timestamp()))
     return path

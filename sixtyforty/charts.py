@@ -30,7 +30,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
 
 
 def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
-    """Value gathered day by day: decisions taken, present process, coin flip, and perfect foresight on its own scale."""
+    """Value gathered day by day: decisions taken, present process, coin flip; perfect foresight on its own scale."""
     import matplotlib as mpl
     from matplotlib.ticker import FuncFormatter
 
@@ -38,7 +38,8 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
     figure, axes = _figure(9, 4.2)
     x = [date.fromisoformat(d.partition) for d in days]
     lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
-             ("coin_flip", "coin flip, as many actions", COIN, "--"), ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip
+             ("coin_flip", "coin flip, as many actions", COIN, "--"),
+             ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip
     top = 0.0
     for name, label, colour, style in lines:
         y = list(accumulate(getattr(d, name) for d in days))

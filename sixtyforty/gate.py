@@ -54,8 +54,8 @@ def judge(
         gain = _paired(walk_forward, current_recipe, level)
         evidence["gain_vs_recipe"] = _plain(gain)
         if not gain.low > gate.margin:
-            return Judgement("HOLD", kind, [*reasons, f"not better than the current recipe by more than {gate.margin:g}:"
-                                            f" {_said(gain)}"], evidence)  # fmt: skip
+            why = f"not better than the current recipe by more than {gate.margin:g}: {_said(gain)}"
+            return Judgement("HOLD", kind, [*reasons, why], evidence)
         reasons.append(f"better than the current recipe by {_said(gain)}")
     elif latest is not None:
         change = _paired(*latest, level)

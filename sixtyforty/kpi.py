@@ -74,7 +74,8 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
         sums = {
             p: (m, r)
             for p, m, r in db.execute(
-                f"""select d._partition, sum(m.gain * o."{kpi.outcome}" - m.cost), sum(r.gain * o."{kpi.outcome}" - r.cost)
+                f"""select d._partition, sum(m.gain * o."{kpi.outcome}" - m.cost),
+                    sum(r.gain * o."{kpi.outcome}" - r.cost)
                 from {ws.lake.rows(decisions.values())} d
                 join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
                 join pays m on m.action = d.action join pays r on r.action = d.present_action

@@ -1,8 +1,8 @@
 """Models: what they learn from, fitting, scoring, and a store that never unpickles.
 
 A model version is named `<as_of>-<hash>`: the hash covers the versions of its data and its recipe, so training
-again on the same data gives the same version, and the same bytes. It is a folder with `training_set.parquet`, `model.skops` and
-`card.json` (recipe, features, data versions, file hashes).
+again on the same data gives the same version, and the same bytes. It is a folder with `training_set.parquet`,
+`model.skops` and `card.json` (recipe, features, data versions, file hashes).
 """
 
 from __future__ import annotations

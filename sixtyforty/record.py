@@ -21,16 +21,19 @@ def text(ws: Workspace, track: str) -> str:
     """The record of a track."""
     use_case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi.days(ws, track)
     champions = ws.ledger.champions(track)
-    lines = [f"# {use_case.title}: model record", "", use_case.vision, "", "## What it decides", "", use_case.people.process_step,
-             "", f"Actions: {'; '.join(f'{n}: {a.description}' for n, a in use_case.kpi.actions.items())}."]  # fmt: skip
+    lines = [f"# {use_case.title}: model record", "", use_case.vision, "", "## What it decides", "",
+             use_case.people.process_step, "",
+             f"Actions: {'; '.join(f'{n}: {a.description}' for n, a in use_case.kpi.actions.items())}."]  # fmt: skip
     lines += ["", "## How well", ""]
     if days:
         found, gained = summary(use_case.kpi, days), summary(use_case.kpi, days)["lift_vs_present"]
         per = found["per_1000"]
-        lines += [f"{found['from']} to {found['to']}, {found['decisions']:,} {use_case.kpi.noun}, {use_case.kpi.label}, {use_case.kpi.unit} per 1,000:",
-                  "", "| decisions taken | present process | coin flip | perfect foresight | lift (95%) |", "|---|---|---|---|---|",
-                  f"| {per['model']:,.0f} | {per['present_process']:,.0f} | {per['coin_flip']:,.0f} | {per['perfect_foresight']:,.0f} |"
-                  f" {gained['value']:+,.0f} [{gained['low']}, {gained['high']}] |"]  # fmt: skip
+        policies = ("model", "present_process", "coin_flip", "perfect_foresight")
+        lines += [f"{found['from']} to {found['to']}, {found['decisions']:,} {use_case.kpi.noun}, {use_case.kpi.label},"
+                  f" {use_case.kpi.unit} per 1,000:", "",
+                  "| decisions taken | present process | coin flip | perfect foresight | lift (95%) |",
+                  "|---|---|---|---|---|", "| " + " | ".join(f"{per[p]:,.0f}" for p in policies) +
+                  f" | {gained['value']:+,.0f} [{gained['low']}, {gained['high']}] |"]  # fmt: skip
     else:
         lines.append("No decision has been accounted for yet.")
     lines += [
@@ -43,16 +46,20 @@ def text(ws: Workspace, track: str) -> str:
     for row in rows:
         card = ws.models.card(row.version)
         lines.append(
-            f"| {row.as_of} | {row.version} | {row.verdict} | {'; '.join(row.reasons)} | {card['rows']:,} | {card['data_version']} |"
+            f"| {row.as_of} | {row.version} | {row.verdict} | {'; '.join(row.reasons)} | {card['rows']:,} |"
+            f" {card['data_version']} |"
         )
     lines += ["", "## In force", ""]
     if champions:
-        card = ws.models.card(champions[-1].version)
-        lines += [f"`{champions[-1].version}` since {champions[-1].effective_from} UTC, judged by {champions[-1].by}.", "",
-                  f"- Recipe: `{card['recipe']['estimator']}` with {card['recipe']['params']}, trailing {card['recipe']['training_days']} days.",
-                  f"- Learned from {card['rows']:,} rows, {card['first']} to {card['last']}; days missing: {len(card['missing_days'])}.",
+        now, card = champions[-1], ws.models.card(champions[-1].version)
+        back = f"sixtyforty restore {use_case.name} --model {now.version} --to DIR"
+        lines += [f"`{now.version}` since {now.effective_from} UTC, judged by {now.by}.", "",
+                  f"- Recipe: `{card['recipe']['estimator']}` with {card['recipe']['params']},"
+                  f" trailing {card['recipe']['training_days']} days.",
+                  f"- Learned from {card['rows']:,} rows, {card['first']} to {card['last']};"
+                  f" days missing: {len(card['missing_days'])}.",
                   f"- Features ({len(card['features'])}): {', '.join(card['features'])}.",
-                  f"- Bring its data back: `sixtyforty restore {use_case.name} --model {champions[-1].version} --to DIR`."]  # fmt: skip
+                  f"- Bring its data back: `{back}`."]  # fmt: skip
     else:
         lines.append("No model: the present process decides.")
     lines += ["", "## Limits", "",

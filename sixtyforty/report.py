@@ -67,7 +67,8 @@ def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions:
     if gained["low"] is not None and gained["low"] > 0:
         proven = "The gain over the present process is proven"
         steps.append(f"{proven} and above the target: agree with {ws.use_case.people.team} on a first live month."
-                     if gained["value"] >= target else f"{proven} but short of the target of {target:,.0f} per 1,000.")  # fmt: skip
+                     if gained["value"] >= target
+                     else f"{proven} but short of the target of {target:,.0f} per 1,000.")  # fmt: skip
     else:
         steps.append("The gain isn't proven yet: keep the present process in charge and let more days come in.")
     losing = [date.fromisoformat(f"{m}-01").strftime("%B") for m, ds in by_month(days).items()
@@ -78,7 +79,8 @@ def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions:
         steps.append("No decision differed from the present process: it isn't operational yet.")
     if found["decided_by_present_process"]:
         steps.append(
-            f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data or a model."
+            f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data"
+            " or a model."
         )
     if ws.use_case.stage == "poc":
         steps.append(f"Name the {ws.use_case.people.role}s who will try it, and the week they start.")
