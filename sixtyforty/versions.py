@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ class Versions:
                         config.setdefault(section, {}).update(values)
                 repo.close()
                 repo = Repo(str(self.home))
-                yield repo
+                with chdir(self.home):  # DVC resolves stages against the working directory
+                    yield repo
             finally:
                 repo.close()
 
@@ -85,7 +86,7 @@ class Versions:
         """Writes `dvc.lock` for recipe stages whose outputs the chain has just made itself."""
         with self._repo() as repo:
             for stage in stages:
-                repo.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
+                repo.commit(stage, force=True)
 
     def publish(self) -> int:
         """Pushes what the remote lacks, then the pointers; returns how many objects went."""
@@ -130,10 +131,12 @@ class Versions:
             self.bring_pointers()
         if not pointer.exists():
             raise VersionError(f"{folder.name} was never recorded: materialize training_set and challenger")
+        here = Path.cwd()
         with self._repo() as repo:
             repo.fetch([str(pointer)])
             cache = repo.cache.local
             listing = json.loads(Path(cache.oid_to_path(_outs(pointer.read_text())[0]["md5"])).read_bytes())
+            to = here / to
             to.mkdir(parents=True, exist_ok=True)
             found = []
             for entry in listing:
