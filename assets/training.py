@@ -121,7 +121,7 @@ def _champion(step: Step) -> Result:
     for row in judged:
         step.log.info(f"{row.as_of} {row.verdict} {row.version}: {'; '.join(row.reasons)}")
     newest, versions = judged[-1], step.place.versions()
-    before = folds(step.use_case, ws.models, ws.models.card(newest.version)["recipe_version"], days[-1])
+    before = folds(step.use_case, ws.lake, ws.models, ws.models.card(newest.version)["recipe_version"], days[-1])
     folder = ws.home / "data" / "recipe" / step.use_case.name
     if before and (ws.home / "dvc.yaml").exists():
         fill(step.use_case, ws.models, newest.version, before[-1][0], folder)

@@ -13,7 +13,7 @@ from sixtyforty.gate import Judgement, judge
 from sixtyforty.impact import Day, day
 from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
 from sixtyforty.ledger import Ledger, Row
-from sixtyforty.models import ModelStore, recipe_of, rows, schedule
+from sixtyforty.models import ModelError, ModelStore, plan, recipe_of, rows, schedule
 from sixtyforty.use_case import UseCase, span
 
 
@@ -44,25 +44,28 @@ def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first:
     return found
 
 
-def folds(use_case: UseCase, store: ModelStore, recipe: str, as_of: date) -> list[tuple[str, date, date]]:
+def folds(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[tuple[str, date, date]]:
     """(version, first, end) of the walk-forward blocks before `as_of`: each month by its own month's model."""
     starts = [d for d in schedule(use_case, as_of) if d < as_of]
-    found = []
-    for start, end in pairwise([*starts, as_of]):
-        version = _trained(store, recipe, start)
-        if version:
-            found.append((version, start, end))
-    return found
+    found = [(trained(use_case, lake, store, recipe, a), a, b) for a, b in pairwise([*starts, as_of])]
+    return [(version, a, b) for version, a, b in found if version]
 
 
-def _trained(store: ModelStore, recipe: str, as_of: date) -> str | None:
+def trained(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> str | None:
+    """The recipe's model of a training day: of the declared recipe, the one on today's data; of another, the last."""
+    if recipe == recipe_of(use_case):
+        try:
+            version = plan(use_case, lake, as_of).version
+        except ModelError:  # nothing to learn from yet on that day
+            return None
+        return version if store.has(version, "model.skops") else None
     have = [v for v in store.versions() if v.startswith(f"{as_of}-") and store.has(v, "model.skops")]
-    return next((v for v in have if store.card(v)["recipe_version"] == recipe), None)
+    return next((v for v in reversed(have) if store.card(v)["recipe_version"] == recipe), None)
 
 
 def walk_forward(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Day]:
     """Days before `as_of`, each valued with the recipe's model that was trained before it."""
-    return [d for v, a, b in folds(use_case, store, recipe, as_of) for d in block(use_case, lake, store, v, a, b)]
+    return [d for v, a, b in folds(use_case, lake, store, recipe, as_of) for d in block(use_case, lake, store, v, a, b)]
 
 
 def assess(use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, version: str) -> Judgement:
@@ -78,7 +81,7 @@ def assess(use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, tra
     if theirs["recipe_version"] != card["recipe_version"]:
         current = walk_forward(use_case, lake, store, theirs["recipe_version"], as_of)
         return judge(use_case.gate, "recipe", len(card["missing_days"]) / window, mine, None, current)
-    last = folds(use_case, store, card["recipe_version"], as_of)[-1:]
+    last = folds(use_case, lake, store, card["recipe_version"], as_of)[-1:]
     latest = None
     if last and date.fromisoformat(theirs["as_of"]) <= last[0][1]:
         _, first, end = last[0]
@@ -93,7 +96,7 @@ def promote(
     """Judges the challengers of these days in order, each against the champion the one before left in force."""
     recipe, judged = recipe_of(use_case), []
     for as_of in sorted(as_ofs):
-        version = _trained(store, recipe, as_of)
+        version = trained(use_case, lake, store, recipe, as_of)
         if version is None:
             raise ValueError(f"{use_case.name}: no challenger was trained as of {as_of}: materialize challenger")
         found = assess(use_case, lake, store, ledger, track, version)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.lake import Entry, connect
+from sixtyforty.lake import Entry, connect, split
 from sixtyforty.policy import POLICY, choose, decision_ids
 from sixtyforty.workspace import Workspace
 
@@ -29,6 +29,11 @@ class Taken:
     new: int
     by_model: int
     fallback: int
+
+    @classmethod
+    def of(cls, entry: Entry, new: int) -> Taken:
+        """From a decisions partition's manifest."""
+        return cls(entry, new, entry.facts["model"], entry.facts["fallback"] + entry.facts["present_process"])
 
 
 def dataset(track: str) -> str:
@@ -55,14 +60,10 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
         )
     frame["decision_id"] = _ids(ws, track, frame)
     frame = frame[~frame["decision_id"].isin(taken_ids)].reset_index(drop=True)
-    found = _decided(ws, frame, track, features) if len(frame) else None
-    result = {}
-    for partition, entry in features.items():
-        mine = found[found["_partition"] == partition] if found is not None else None
-        if mine is not None and len(mine):
-            result[partition] = _write(ws, track, partition, mine, before.get(partition), entry)
-        elif partition in before:
-            result[partition] = _counted(before[partition], 0)
+    new = split(_decided(ws, frame, track, features), "_partition", list(features)) if len(frame) else {}
+    result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
+    for partition, rows in new.items():
+        result[partition] = _write(ws, track, partition, rows, before.get(partition), features[partition])
     return result
 
 
@@ -72,8 +73,9 @@ def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
     return [decision_ids(ws.use_case.name, track, p, [k])[0] for p, k in zip(parts, keys, strict=True)]
 
 
-def _decided(ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry]) -> pd.DataFrame:
+def _decided(ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry]) -> pa.Table:
     import numpy as np
+    import pyarrow as pa
 
     kpi, champions = ws.use_case.kpi, ws.ledger.champions(track)
     begins = [np.datetime64(c.effective_from) for c in champions]
@@ -109,7 +111,9 @@ def _decided(ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str,
         policy=POLICY,
         code_version=ws.code,
     )
-    return result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
+    result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
+    columns_ = pa.schema([("_partition", pa.string()), *schema(ws)])
+    return pa.Table.from_pandas(result[columns_.names], schema=columns_, preserve_index=False)
 
 
 def schema(ws: Workspace) -> pa.Schema:
@@ -131,30 +135,19 @@ def schema(ws: Workspace) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _write(
-    ws: Workspace, track: str, partition: str, new: pd.DataFrame, before: Entry | None, features: Entry
-) -> Taken:
+def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Entry | None, features: Entry) -> Taken:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = schema(ws)
-    table = pa.Table.from_pandas(new[columns.names], schema=columns, preserve_index=False)
+    table = new
     if before is not None:
-        table = pa.concat_tables([pq.read_table(ws.lake.path(before)), table])
+        table = pa.concat_tables([pq.read_table(ws.lake.path(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
-    facts = {
-        "model": by.count("model"),
-        "present_process": by.count("present_process"),
-        "fallback": by.count("fallback"),
-    }
+    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback")}
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
     entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
-    return _counted(entry, len(new))
-
-
-def _counted(entry: Entry, new: int) -> Taken:
-    return Taken(entry, new, entry.facts["model"], entry.facts["fallback"] + entry.facts["present_process"])
+    return Taken.of(entry, new.num_rows)
 
 
 def decisions_of(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
 
-BATCH = 5000  # rows a statement
-
 
 @dataclass(frozen=True)
 class Delivered:
@@ -88,13 +86,19 @@ def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: p
     from sqlalchemy.dialects import postgresql, sqlite
 
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(target).on_conflict_do_nothing().compile(dialect=connection.dialect)
     have = set(connection.scalars(sa.select(target.c.decision_id).where(target.c.partition == partition)))
     now = datetime.now(UTC).replace(tzinfo=None)
     wanted = [c for c in rows.column_names if c in target.c]
-    new = [r | {"partition": partition, "delivered_at": now} for r in rows.select(wanted).to_pylist()
-           if r["decision_id"] not in have]  # fmt: skip
-    for start in range(0, len(new), BATCH):
-        connection.execute(dialect.insert(target).on_conflict_do_nothing(), new[start : start + BATCH])
+    moment = (lambda t: t.isoformat(" ", "microseconds")) if connection.dialect.name == "sqlite" else (lambda t: t)
+    new = [
+        r | {"partition": partition, "decided_at": moment(r["decided_at"]), "delivered_at": moment(now)}
+        for r in rows.select(wanted).to_pylist()
+        if r["decision_id"] not in have
+    ]
+    if new:  # the driver's own executemany: SQLAlchemy's row handling costs ten times as much
+        place = statement.positiontup
+        connection.exec_driver_sql(str(statement), [tuple(r[c] for c in place) for r in new] if place else new)
     return len(new)
 
 

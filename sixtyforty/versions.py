@@ -19,6 +19,7 @@ from typing import Any
 from sixtyforty.lake import write_atomic
 
 POINTERS = "sixtyforty/pointers.json"
+MANY = 64  # files
 
 
 class VersionError(ValueError):
@@ -74,8 +75,9 @@ class Versions:
             return [folder] if folder.stat().st_mtime_ns >= since else []
         new = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_mtime_ns >= since]
         gone = self._listed(pointer) - {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        # a replaced partition leaves its old file listed: only the folder as a whole can take it off the list
-        return [folder] if gone and new else new
+        # a replaced partition leaves its old file listed: only the folder as a whole can take it off; and one look at
+        # a folder is cheaper than very many at its files
+        return [folder] if (gone and new) or len(new) > MANY else new
 
     def _listed(self, pointer: Path) -> set[str]:
         md5 = _outs(pointer.read_text())[0]["md5"]

@@ -35,10 +35,8 @@ r_route as (select origin, dest, d, sum(sum(s)) over w / nullif(sum(sum(n)) over
     window w as (partition by origin, dest order by d range between interval 28 day preceding and interval 1 day preceding)),
 r_origin as (select origin, d, sum(sum(s)) over w / nullif(sum(sum(n)) over w, 0) as r_origin_7 from days group by origin, d
     window w as (partition by origin order by d range between interval 7 day preceding and interval 1 day preceding)),
-r_all as (select d, sum(sum(s)) over w7 / nullif(sum(sum(n)) over w7, 0) as r_all_7,
-        sum(sum(s)) over w1 / nullif(sum(sum(n)) over w1, 0) as r_all_1 from days group by d
-    window w7 as (order by d range between interval 7 day preceding and interval 1 day preceding),
-        w1 as (order by d range between interval 1 day preceding and interval 1 day preceding)),
+r_all as (select d, sum(sum(s)) over w7 / nullif(sum(sum(n)) over w7, 0) as r_all_7 from days group by d
+    window w7 as (order by d range between interval 7 day preceding and interval 1 day preceding)),
 -- The flights scheduled in the hours before moment h, as they looked at h: a delay is never more than has elapsed.
 seen as (
     select origin, carrier, dest, k, h, least(coalesce(dep_delay, 9999), date_diff('minute', sched, h)) as so_far,
@@ -76,7 +74,7 @@ sky as (  -- the last observation known at h, unless it is over six hours old: t
 )
 select a.year, a.month, a.day, a.carrier, a.flight, a.origin,
     a.dest, a.distance, a.hour, dayofweek(make_date(a.year, a.month, a.day)) as weekday, a.minute, n_sched,
-    r_carrier, r_origin_hour, r_carrier_hour, r_origin_carrier, r_origin_carrier_7, r_route, r_origin_7, r_all_7, r_all_1,
+    r_carrier, r_origin_hour, r_carrier_hour, r_origin_carrier, r_origin_carrier_7, r_route, r_origin_7, r_all_7,
     o_n, o_late15, o_late30, o_so_far, o_waiting, c_n, c_late30, c_so_far, t_n, t_late30, t_so_far, nyc_late30, nyc_so_far,
     sky.temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip, pressure, visib, precip3, visib3
 from asked a
