@@ -1,0 +1,176 @@
+"""A small use case to test with: service calls at two sites, the visits that follow, and who is called in.
+
+A call is decided on an hour before its hour and known two before; whether the visit was late is seen later that
+day. Acting pays 10 for a late visit and costs 3; today's rule acts on loads above 0.7.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sixtyforty.contract import type_rows
+from sixtyforty.lake import Lake, connect, split, versions
+from sixtyforty.landing import Landing
+from sixtyforty.raw import ingest
+from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.workspace import Workspace
+
+SQL = {
+    "features": """
+        select u.id, u.site, u.load, avg(v.late) as late_before from units u
+        left join (select c.site, v.late, v.known_at from visits v join calls c using (id)) v
+            on v.site = u.site and v.known_at <= u.decided_at
+        group by all""",
+    "outcomes": "select u.id, v.late, v.known_at from units u left join visits v using (id)",
+    "present_process": "select id, case when load > 0.7 then 'act' else 'wait' end as action from units",
+}
+CALLS = {
+    "description": "Service calls, from the call centre.",
+    "files": "calls_*.csv",
+    "columns": {"id": "INTEGER", "site": "VARCHAR", "call_hour": "TIMESTAMP", "load": "DOUBLE"},
+    "key": ["id"],
+    "partition": "local(call_hour)::date",
+    "known_at": "call_hour - interval 2 hour",
+}
+VISITS = {
+    "description": "Visits as they ended, from the fitters' phones.",
+    "files": "visits_*.csv",
+    "columns": {"id": "INTEGER", "seen_at": "TIMESTAMP", "late": "INTEGER"},
+    "key": ["id"],
+    "partition": "local(seen_at)::date",
+    "known_at": "seen_at",
+}
+SITES = {  # a snapshot, for those who want one: make_use_case(folder, sources={"sites": SITES})
+    "description": "The sites.",
+    "files": "sites*.csv",
+    "columns": {"site": "VARCHAR", "size": "INTEGER"},
+    "key": ["site"],
+}
+DECLARED: dict[str, Any] = {
+    "name": "calls_in_time",
+    "title": "Fitters in time",
+    "stage": "poc",
+    "owner": "team:service",
+    "vision": "Nobody waits in vain. Head of service.",
+    "people": {"role": "dispatcher", "team": "dispatch", "how_many": 3, "process_step": "Calls a second fitter in.",
+               "adoption": "A list on the desk."},
+    "timezone": "America/New_York",
+    "partitions": {"start": "2013-03-01", "end": "2013-12-31"},
+    "sources": {"calls": CALLS, "visits": VISITS},
+    "decision": {"unit": "calls", "key": ["id"], "decided_at": "call_hour - interval 1 hour"},
+    "kpi": {"name": "Net value of second fitters", "unit": "EUR", "label": "exact", "outcome": "late",
+            "outcome_name": "late", "noun": "calls", "target": 100,
+            "actions": {"wait": {"description": "call nobody"},
+                        "act": {"description": "call a second fitter in", "cost": 3, "gain": 10}}},
+    "lookback": 3,
+    "outcome_horizon": 1,
+    "model": {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "categorical": ["site"],
+              "params": {"max_iter": 5, "min_samples_leaf": 5, "early_stopping": False}, "training_days": 30},
+    "gate": {"margin": 50, "max_rejected": 0.1},
+    "replay": {"first": "2013-04-01"},
+}  # fmt: skip
+
+
+def make_use_case(folder: Path, **changes: Any) -> UseCase:
+    """The small use case with its SQL in the folder; `changes` replace what it declares, mappings key by key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage, text in SQL.items():
+        (folder / f"{stage}.sql").write_text(text)
+    return UseCase(**merged(DECLARED, changes), folder=folder)
+
+
+def merged(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of what is declared with the changes made, mappings key by key."""
+    found = copy.deepcopy(dict(declared))
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
+        found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def make_workspace(folder: Path, **changes: Any) -> Workspace:
+    """A home with the small use case in it."""
+    use_case = make_use_case(folder / "use_case", **changes)
+    return Workspace(use_case, folder, f"sqlite:///{folder / 'deliveries.db'}")
+
+
+def csv(source: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> str:
+    """An extract's text: the header of the source (CALLS, VISITS, SITES) and the rows."""
+    return "".join(",".join(map(str, row)) + "\n" for row in [list(source["columns"]), *rows])
+
+
+def land(landing: Landing, name: str, text: str | bytes, at: datetime | None = None) -> Path:
+    """Puts an extract in the landing folder, as of a UTC moment: by default a minute after the newest one there."""
+    landing.folder.mkdir(parents=True, exist_ok=True)
+    newest = max(
+        (p.stat().st_mtime for p in landing.folder.iterdir()), default=datetime(2013, 1, 1, tzinfo=UTC).timestamp()
+    )
+    when = at.replace(tzinfo=UTC).timestamp() if at else newest + 60
+    path = landing.folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    os.utime(path, (when, when))
+    return path
+
+
+def calls_of(day: date, count: int = 4) -> list[tuple[int, str, str, float]]:
+    """A day's calls, at noon UTC and the hours after; loads spread over 0 to 1."""
+    noon = datetime(day.year, day.month, day.day, 12)
+    number = day.toordinal() % 1000 * 100
+    return [
+        (number + i, "north" if i % 2 else "south", f"{noon + timedelta(hours=i % 4)}", round((i * 37 % 100) / 100, 2))
+        for i in range(count)
+    ]
+
+
+def visits_of(day: date, count: int = 4) -> list[tuple[int, str, int]]:
+    """What became of the day's calls, two hours after each: late where the load was above a half."""
+    return [
+        (number, f"{datetime.fromisoformat(hour) + timedelta(hours=2)}", int(load > 0.5))
+        for number, _, hour, load in calls_of(day, count)
+    ]
+
+
+def land_days(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
+    """Lands calls and visits of these days, an extract a day each; returns the partitions."""
+    for day in days:
+        land(ws.landing, f"calls_{day}.csv", csv(CALLS, calls_of(day, count)))
+        land(ws.landing, f"visits_{day}.csv", csv(VISITS, visits_of(day, count)))
+    return [day.isoformat() for day in days]
+
+
+def accept(ws: Workspace, partitions: Sequence[str]) -> None:
+    """Brings these partitions from the landing zone to `validated`, by the contract alone: no rules, no verdict."""
+    for name, source in ws.use_case.sources.items():
+        wanted = list(partitions) if source.partition else [SNAPSHOT]
+        raw = ingest(ws.use_case, name, ws.lake, ws.landing, wanted, "test")
+        if not raw:
+            continue
+        with connect(ws.use_case.timezone) as db:
+            db.execute(f"create temp view landed as select * from {ws.lake.rows(raw.values())}")
+            type_rows(db, source)
+            columns = ", ".join(f'"{c}"' for c in source.columns)
+            rows = db.sql(
+                f"select {columns}, _extract, _row, _partition from typed where _fate = 'row' order by _partition, _row"
+            ).to_arrow_table()
+        for partition, table in split(rows, "_partition", wanted).items():
+            inputs = {f"raw/{name}": versions({partition: raw[partition]})}
+            ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file below the folder with its modification time and bytes: what must not change."""
+    return {
+        str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes())
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+def lake_bytes(lake: Lake) -> dict[str, bytes]:
+    """Every file of the lake with its bytes."""
+    return {name: data for name, (_, data) in snapshot(lake.root).items()}
