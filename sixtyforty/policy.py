@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,15 +44,20 @@ def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
 def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
     """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
     return [
-        f"{track}-{partition}-" + hashlib.sha256("|".join([use_case, track, *map(str, key)]).encode()).hexdigest()[:12]
+        f"{track}-{partition}-"
+        + hashlib.sha256("|".join([use_case, track, *map(_part, key)]).encode()).hexdigest()[:12]
         for key in keys
     ]
 
 
+def _part(value: Any) -> str:
+    """A key's value as hashed: the separator within it is escaped, so that no two keys read the same."""
+    return str(value).replace("\\", "\\\\").replace("|", "\\|")
+
+
 def partition_of(decision_id: str) -> tuple[str, str]:
     """Track and partition named in a decision id. Raises ValueError when it isn't one."""
-    track, _, rest = decision_id.partition("-")
-    partition, _, unit = rest.rpartition("-")
-    if not (track and partition and len(unit) == 12):
+    found = re.fullmatch(r"([a-z]+)-(\d{4}-\d{2}-\d{2})-[0-9a-f]{12}", decision_id, re.ASCII)
+    if not found:
         raise ValueError(f"'{decision_id}' is not a decision id: they look like replay-2013-12-20-1a2b3c4d5e6f")
-    return track, partition
+    return found[1], found[2]

@@ -161,7 +161,10 @@ class UseCase(Declared):
         for name, source in self.sources.items():
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
-        ZoneInfo(self.timezone)
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"timezone '{self.timezone}' is not an IANA timezone such as America/New_York") from error
         return self
 
     @property

@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace
+
+# The same examples every time, as slow as the machine is; `--hypothesis-profile=explore` looks further.
+settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.register_profile("explore", deadline=None, database=None, max_examples=1000)
+settings.load_profile("same")
 
 
 @pytest.fixture

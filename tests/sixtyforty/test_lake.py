@@ -1,0 +1,240 @@
+"""The lake: partitions are replaced whole or not at all, and the same content gives the same bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty import lake as lake_module
+from sixtyforty.lake import Lake, connect, digest, split, versions, write_atomic
+from tests.helpers import snapshot
+
+DATASET, DAY = "validated/calls", "2013-03-10"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def numbers(*values: int) -> pa.Table:
+    return pa.table({"n": pa.array(values, pa.int32())})
+
+
+def read(lake: Lake, partition: str = DAY) -> list[int]:
+    entry = lake.entry(DATASET, partition)
+    assert entry is not None
+    return pq.read_table(lake.path(entry))["n"].to_pylist()
+
+
+def test_a_written_partition_is_read_back_with_what_is_known_of_it(lake: Lake) -> None:
+    inputs = {"raw/calls": {DAY: "abc"}}
+    written = lake.write(DATASET, DAY, numbers(1, 2), inputs=inputs, code="c1", facts={"why": "test"})
+    found = lake.entry(DATASET, DAY)
+    assert found == written
+    assert found is not None
+    assert (found.rows, found.inputs, found.code, found.facts) == (2, inputs, "c1", {"why": "test"})
+    assert read(lake) == [1, 2]
+
+
+def test_what_was_never_written_is_absent(lake: Lake) -> None:
+    assert lake.entry(DATASET, DAY) is None
+    assert lake.entries(DATASET) == {}
+    assert lake.past("0" * 16) is None
+
+
+def test_entries_come_in_order_and_leave_out_what_is_not_there(lake: Lake) -> None:
+    for day in ("2013-03-12", "2013-03-10", "2013-03-11"):
+        lake.write(DATASET, day, numbers(1))
+    assert list(lake.entries(DATASET)) == ["2013-03-10", "2013-03-11", "2013-03-12"]
+    assert list(lake.entries(DATASET, ["2013-03-09", "2013-03-11"])) == ["2013-03-11"]
+
+
+def test_the_same_content_twice_changes_no_file(lake: Lake) -> None:
+    first = lake.write(DATASET, DAY, numbers(1, 2), code="c", facts={"at": datetime(2013, 3, 10)})
+    before = snapshot(lake.root)
+    assert lake.write(DATASET, DAY, numbers(1, 2), code="c", facts={"at": datetime(2013, 3, 10)}) == first
+    assert snapshot(lake.root) == before
+
+
+def test_other_content_replaces_the_file_and_keeps_the_old_manifest(lake: Lake) -> None:
+    old = lake.write(DATASET, DAY, numbers(1))
+    new = lake.write(DATASET, DAY, numbers(1, 2))
+    assert read(lake) == [1, 2]
+    assert [p.name for p in (lake.root / DATASET).glob("*.parquet")] == [new.file]
+    assert old.version != new.version
+    assert lake.past(old.version) == old
+    assert lake.past(new.version) is None
+
+
+@pytest.mark.parametrize("change", [{"code": "c2"}, {"facts": {"a": 2}}, {"inputs": {"raw/calls": {DAY: "other"}}}])
+def test_the_same_rows_from_elsewhere_are_another_version_in_the_same_file(lake: Lake, change: dict) -> None:
+    old = lake.write(DATASET, DAY, numbers(1), code="c", facts={"a": 1})
+    new = lake.write(DATASET, DAY, numbers(1), **{"code": "c", "facts": {"a": 1}, **change})
+    assert new.file == old.file
+    assert new.version != old.version
+    assert lake.past(old.version) == old
+    assert read(lake) == [1]
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_killed_before_the_manifest_is_flipped_the_old_version_is_in_force(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    old = lake.write(DATASET, DAY, numbers(1))
+    calls: list[Path] = []
+
+    def killed(path: Path, data: bytes) -> None:
+        if len(calls) == survived:
+            raise KeyboardInterrupt
+        calls.append(path)
+        write_atomic(path, data)
+
+    monkeypatch.setattr(lake_module, "write_atomic", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lake.write(DATASET, DAY, numbers(1, 2))
+    assert lake.entry(DATASET, DAY) == old
+    assert read(lake) == [1]
+
+    monkeypatch.setattr(lake_module, "write_atomic", write_atomic)
+    new = lake.write(DATASET, DAY, numbers(1, 2))
+    assert read(lake) == [1, 2]
+    assert [p.name for p in (lake.root / DATASET).glob("*.parquet")] == [new.file]
+
+
+def test_killed_at_its_first_manifest_a_partition_is_absent(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path, data: bytes) -> None:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        write_atomic(path, data)
+
+    monkeypatch.setattr(lake_module, "write_atomic", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lake.write(DATASET, DAY, numbers(1))
+    assert lake.entry(DATASET, DAY) is None
+    assert lake.entries(DATASET) == {}
+
+
+def test_a_lost_data_file_is_written_again(lake: Lake) -> None:
+    entry = lake.write(DATASET, DAY, numbers(1))
+    lake.path(entry).unlink()
+    lake.write(DATASET, DAY, numbers(1))
+    assert read(lake) == [1]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(lake_module.os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_dropping_withdraws_the_partition_alone(lake: Lake) -> None:
+    lake.write(DATASET, DAY, numbers(1))
+    lake.write(DATASET, "2013-03-11", numbers(2))
+    lake.drop(DATASET, DAY)
+    lake.drop(DATASET, DAY)
+    assert list(lake.entries(DATASET)) == ["2013-03-11"]
+    assert [p.name.split(".")[0] for p in (lake.root / DATASET).glob("*.parquet")] == ["2013-03-11"]
+
+
+def test_versions_name_each_partition(lake: Lake) -> None:
+    entry = lake.write(DATASET, DAY, numbers(1))
+    assert versions(lake.entries(DATASET)) == {DAY: entry.version}
+
+
+@pytest.mark.parametrize("folder", ["plain", "o'neil", 'the "lake"', "with space", "brackets[1]"])
+def test_rows_are_read_by_sql_with_their_partition_wherever_the_lake_lies(tmp_path: Path, folder: str) -> None:
+    lake = Lake(tmp_path / folder)
+    lake.write(DATASET, DAY, numbers(1, 2))
+    lake.write(DATASET, "2013-03-11", numbers(3))
+    with connect("America/New_York") as db:
+        found = db.execute(
+            f"select _partition, n from {lake.rows(lake.entries(DATASET).values())} order by n"
+        ).fetchall()
+    assert found == [(DAY, 1), (DAY, 2), ("2013-03-11", 3)]
+
+
+def test_local_is_the_use_cases_own_clock_on_both_sides_of_a_clock_change() -> None:
+    with connect("America/New_York") as db:
+        found = db.execute(
+            "select local(timestamp '2013-03-10 06:59:00'), local(timestamp '2013-03-10 07:00:00')"
+        ).fetchall()
+    assert found == [(datetime(2013, 3, 10, 1, 59), datetime(2013, 3, 10, 3, 0))]
+
+
+def test_split_cuts_a_sorted_table_and_leaves_out_what_was_not_asked_for() -> None:
+    table = pa.table({"day": ["a", "a", "b", "c"], "n": [1, 2, 3, 4]})
+    cut = split(table, "day", ["a", "c", "d"])
+    assert {k: t.to_pylist() for k, t in cut.items()} == {"a": [{"n": 1}, {"n": 2}], "c": [{"n": 4}]}
+
+
+@given(st.lists(st.sampled_from("abcd")).map(sorted), st.sets(st.sampled_from("abcde")))
+def test_split_gives_each_asked_partition_exactly_its_rows(days: list[str], asked: set[str]) -> None:
+    table = pa.table({"day": pa.array(days, pa.string()), "n": list(range(len(days)))})
+    cut = split(table, "day", sorted(asked))
+    assert {k: t["n"].to_pylist() for k, t in cut.items()} == {
+        d: [i for i, x in enumerate(days) if x == d] for d in set(days) & asked
+    }
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.integers(-(2**31), 2**31 - 1),
+        st.none() | st.text(max_size=5),
+        st.none() | st.floats(allow_nan=False),
+        st.none() | st.booleans(),
+        st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    ),
+    max_size=20,
+)
+SCHEMA = pa.schema(
+    [("i", pa.int32()), ("s", pa.string()), ("f", pa.float64()), ("b", pa.bool_()), ("t", pa.timestamp("us"))]
+)
+
+
+def table_of(rows: list[tuple]) -> pa.Table:
+    return pa.table([pa.array([r[i] for r in rows], SCHEMA.field(i).type) for i in range(5)], schema=SCHEMA)
+
+
+@given(ROWS, ROWS, ROWS, st.integers(0, 20))
+def test_bytes_do_not_depend_on_how_a_table_was_put_together(
+    before: list[tuple], rows: list[tuple], after: list[tuple], at: int
+) -> None:
+    whole = table_of(rows)
+    chunked = pa.concat_tables([table_of(rows[:at]), table_of(rows[at:])])
+    sliced = table_of([*before, *rows, *after]).slice(len(before), len(rows))
+    with TemporaryDirectory() as folder:
+        lake = Lake(Path(folder))
+        entries = [lake.write(DATASET, DAY, t) for t in (whole, chunked, sliced)]
+        assert len({(e.sha256, e.version, e.rows) for e in entries}) == 1
+
+
+@given(ROWS, ROWS)
+def test_different_rows_are_different_versions(one: list[tuple], other: list[tuple]) -> None:
+    with TemporaryDirectory() as folder:
+        lake = Lake(Path(folder))
+        a, b = lake.write(DATASET, DAY, table_of(one)), lake.write(DATASET, DAY, table_of(other))
+        # 0.0 and -0.0 are equal to Python and not to a file
+        assert (a.version == b.version) == (repr(one) == repr(other))
+
+
+@given(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4), max_size=5))
+def test_a_digest_does_not_depend_on_the_order_of_keys(data: dict) -> None:
+    assert digest(data) == digest(dict(reversed(data.items())))
