@@ -37,7 +37,7 @@ def context() -> Any:
     return found
 
 
-def expectation_suite(name: str, rules: Sequence[Rule], references: dict[str, list[Any]]) -> Any:
+def expectation_suite(name: str, rules: Sequence[Rule]) -> Any:
     """The rules as a GX suite. Raises RuleError when GX would drop one (it only logs a misspelt type)."""
     from great_expectations.core.expectation_suite import ExpectationSuite
 
@@ -47,7 +47,7 @@ def expectation_suite(name: str, rules: Sequence[Rule], references: dict[str, li
             {
                 "type": r.type,
                 "severity": r.severity,
-                "kwargs": _resolved(r, references),
+                "kwargs": r.kwargs,
                 "meta": {"number": i, "why": r.why},
             }
             for i, r in enumerate(rules)
@@ -60,14 +60,7 @@ def expectation_suite(name: str, rules: Sequence[Rule], references: dict[str, li
     return suite
 
 
-def _resolved(rule: Rule, references: dict[str, list[Any]]) -> dict[str, Any]:
-    values = rule.kwargs.get("value_set")
-    if isinstance(values, dict):
-        return {**rule.kwargs, "value_set": references[f"{values['source']}.{values['column']}"]}
-    return rule.kwargs
-
-
-def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule], references: dict[str, list[Any]]) -> list[list[int]]:
+def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
     """For each rule, the row positions of `frame` (RangeIndex) that break it.
 
     Raises RuleError when a rule couldn't be evaluated: an exception is never a pass.
@@ -76,7 +69,7 @@ def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule], references: d
         return [[] for _ in rules]
     source = context().data_sources.add_pandas(name).add_dataframe_asset(name)
     batch = source.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
-    result = batch.validate(expectation_suite(name, rules, references), result_format=RESULT_FORMAT)
+    result = batch.validate(expectation_suite(name, rules), result_format=RESULT_FORMAT)
     rows: list[list[int]] = [[] for _ in rules]
     seen = set()
     for one in result.results:

@@ -29,12 +29,12 @@ def check_features(
         return {}
     whole = pa.concat_tables([t.append_column("_partition", [[p] * t.num_rows]) for p, t in tables.items()])
     frame = whole.to_pandas()
-    hits = failing("features", frame, suite.rows, {})
+    hits = failing("features", frame, suite.rows)
     with connect(use_case.timezone) as db:
         db.register("built", whole)
         aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
         metrics = db.execute(f"select _partition{aggregates} from built group by 1 order by 1").df()
-    whole_hits = failing("features_partitions", metrics, suite.partition.rules, {})
+    whole_hits = failing("features_partitions", metrics, suite.partition.rules)
     reasons: list[str | None] = [None] * len(frame)
     for rule, rows in zip(suite.rows, hits, strict=True):
         if rule.severity == "critical" and rows:

@@ -35,7 +35,7 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
-    figure, axes = _figure(9, 4.2)
+    figure, axes = _figure(11, 4.2)
     x = [date.fromisoformat(d.partition) for d in days]
     lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
              ("coin_flip", "coin flip, as many actions", COIN, "--"),
@@ -51,7 +51,7 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)
     axes.axhline(0, color=INK, lw=0.8)
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _saved(figure, form)
 
 
@@ -61,7 +61,7 @@ def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"
-    figure, axes = _figure(9, 3.2)
+    figure, axes = _figure(11, 3.4)
     net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
     bars = axes.bar(
         list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6

@@ -38,6 +38,8 @@ def _text(source: Source, column: str) -> str:
 
 def _cast(source: Source, column: str) -> str:
     text, kind = _text(source, column), source.columns[column].upper()
+    if kind in ("DOUBLE", "FLOAT"):  # "nan" would pass every range
+        return f"nullif(try_cast({text} as {kind}), 'nan')"
     return text if kind == "VARCHAR" else f"try_cast({text} as {kind})"
 
 
@@ -54,8 +56,8 @@ def miscast(source: Source) -> str:
 def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[str, pa.Table]:
     """An extract's lines by partition, all columns text.
 
-    A line whose partition can't be told from its content goes where the file's name says, else to the first
-    partition the file has: it will be quarantined there, not lost.
+    A line whose partition can't be told from its content goes with the line before it, the first ones where the
+    file's name says, else to the first partition the file has: it will be quarantined there, not lost.
     """
     import pyarrow as pa
 
@@ -66,7 +68,7 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
     lines = pa.table(
         {
             "_row": [n for n, _, _ in reading.broken],
-            "_broken": [f"line doesn't fit the header: {why}" for _, why, _ in reading.broken],
+            "_broken": [why for _, why, _ in reading.broken],
             "_text": [text for _, _, text in reading.broken],
         },
         schema=pa.schema([("_row", pa.int64()), ("_broken", pa.string()), ("_text", pa.string())]),
@@ -74,26 +76,28 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
     where = contract.partition or f"'{SNAPSHOT}'"
     first = use_case.partitions.start.isoformat()
     last = use_case.partitions.end.isoformat() if use_case.partitions.end else "9999-12-31"
-    inside = f"(_day between '{first}' and '{last}')" if contract.partition else "true"
     with connect(use_case.timezone) as db:
         db.register("rows_read", table)
         db.register("lines_broken", lines)
-        days = [r[0] for r in db.execute(
-            f"select distinct ({where})::varchar from (select {typed(contract)} from rows_read) order by 1"
-        ).fetchall() if r[0] is not None]  # fmt: skip
-        home = next((d for d in [*promised(name), *days] if first <= d <= last), first)
+        db.execute(
+            f"""create table dated as select _line, try(({where})::varchar) as _day
+            from (select {typed(contract)}, _row as _line from rows_read)"""
+        )
+        inside = f"(_day between '{first}' and '{last}' or _day = '{SNAPSHOT}')"
+        days = [r[0] for r in db.execute(f"select distinct _day from dated where {inside} order by 1").fetchall()]
+        home = next((d for d in [*promised(name, use_case.zone), *days] if first <= d <= last), first)
         text = ", ".join(f'"{c}"' for c in contract.columns)
         found = db.sql(
-            f"""with typed as (select {typed(contract)}, _row as _line from rows_read),
-            dated as (select _line, ({where})::varchar as _day from typed)
-            select case when {inside} then _day else $home end as _partition, {text}, _row,
-                case when not ({inside}) then 'its date ' || _day || ' is outside the use case''s partitions' end
+            f"""with lines as (
+                select {text}, _row, case when _day is null then 'its day can''t be told'
+                    when not {inside} then 'its date ' || _day || ' is outside the use case''s partitions' end
                     as _broken, null::varchar as _text
-            from rows_read join dated on _line = _row
-            union all by name
-            select $home as _partition, * from lines_broken
+                from rows_read join dated on _line = _row
+                union all by name select * from lines_broken)
+            select coalesce(_day, $home) as _partition, lines.*
+            from lines asof left join (select * from dated where {inside}) d on _line <= _row
             order by _partition, _row""",
-            params={"home": home},
+            params={"home": home if contract.partition else SNAPSHOT},
         ).to_arrow_table()
     return split(found, "_partition", sorted(set(found["_partition"].to_pylist())))
 

@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import re
 from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ class Reading:
     """An extract as read.
 
     `table`: the contract's columns, all text, and `_row`, the line number in the file. `broken`: the lines that
-    don't fit the header, with the reason. `problem`: why nothing of it could be read, then `lines` counts what
-    is refused.
+    aren't rows, with their number and the reason. `problem`: why nothing of it could be read, then `lines` counts
+    what is refused.
     """
 
     table: pa.Table | None = None
@@ -41,22 +42,22 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def promised(name: str) -> list[str]:
-    """The local days an extract's name speaks of: a month, a day, first and last day, or a UTC hour's day.
-
-    An hour's name is in UTC, so it can belong to the local day before: both are named.
-    """
-    found = [(int(y), int(m), int(d) if d else None, h) for y, m, d, h in _DATE.findall(name)]
+def promised(name: str, zone: tzinfo = UTC) -> list[str]:
+    """The local days an extract's name speaks of: a month, a day, first and last day, or a UTC hour's local day."""
+    found = _DATE.findall(name)
     if not found:
         return []
     try:
-        (y0, m0, d0, hour), (y1, m1, d1, _) = found[0], found[-1]
-        first, last = date(y0, m0, d0 or 1), date(y1, m1, d1 or monthrange(y1, m1)[1])
+        return span(_day(*found[0], zone, 1), _day(*found[-1], zone, None))
     except ValueError:
         return []
+
+
+def _day(year: str, month: str, day: str, hour: str, zone: tzinfo, missing: int | None) -> date:
+    y, m = int(year), int(month)
     if hour:
-        first = date.fromordinal(first.toordinal() - 1)
-    return span(first, last)
+        return datetime(y, m, int(day or 1), int(hour), tzinfo=UTC).astimezone(zone).date()
+    return date(y, m, int(day) if day else missing or monthrange(y, m)[1])
 
 
 def read(path: Path, source: Source) -> Reading:
@@ -106,15 +107,18 @@ def _parse(path: Path, source: Source) -> Reading:
     from pyarrow import csv
 
     broken: list[tuple[int, str, str]] = []
+    data = path.read_bytes()
+    numbers, unclosed = _physical(data)
 
     def refuse(row: csv.InvalidRow) -> str:
-        broken.append((row.number, f"{row.actual_columns} fields, {row.expected_columns} expected", row.text))
+        why = f"line doesn't fit the header: {row.actual_columns} fields, {row.expected_columns} expected"
+        broken.append((row.number - 2, why, row.text))  # counted from the header's line, 1
         return "skip"
 
     columns = list(source.columns)
     try:
         table = csv.read_csv(
-            path,
+            pa.BufferReader(_leaving_out(data, set(unclosed)) if unclosed else data),
             read_options=csv.ReadOptions(use_threads=False, block_size=1 << 24),
             parse_options=csv.ParseOptions(invalid_row_handler=refuse),
             convert_options=csv.ConvertOptions(
@@ -124,8 +128,33 @@ def _parse(path: Path, source: Source) -> Reading:
                 quoted_strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         return Reading(problem=f"not readable as CSV: {error}", lines=_lines(path))
-    lines = table.num_rows + len(broken)
-    numbers = np.delete(np.arange(2, lines + 2), [n - 2 for n, _, _ in broken])
-    return Reading(table=table.append_column("_row", pa.array(numbers, pa.int64())), broken=broken, lines=lines)
+    if table.num_rows + len(broken) != len(numbers):
+        said = f"{len(numbers)} lines make {table.num_rows + len(broken)} rows: a quoted value runs over line ends"
+        return Reading(problem=said, lines=len(numbers) + len(unclosed))
+    rows = np.delete(np.asarray(numbers, "int64"), [i for i, _, _ in broken])
+    refused = [(numbers[i], why, text) for i, why, text in broken]
+    refused += [(n, "a quote is left open, or a value runs over the line's end", text) for n, text in unclosed.items()]
+    table = table.append_column("_row", pa.array(rows, pa.int64()))
+    return Reading(table=table, broken=sorted(refused), lines=len(numbers) + len(unclosed))
+
+
+def _physical(data: bytes) -> tuple[Sequence[int], dict[int, str]]:
+    """The numbers of the lines after the header that hold something; apart, those with a quote left open.
+
+    Such a line would swallow the ones after it.
+    """
+    if not any(mark in data for mark in (b'"', b"\r", b"\n\n")):  # most files: line and row are one
+        return range(2, data.count(b"\n") + 1 + (not data.endswith(b"\n"))), {}
+    numbers, unclosed = [], {}
+    for number, line in enumerate(data.splitlines()[1:], 2):
+        if line.count(b'"') % 2:
+            unclosed[number] = line.decode(errors="replace")
+        elif line:
+            numbers.append(number)
+    return numbers, unclosed
+
+
+def _leaving_out(data: bytes, numbers: set[int]) -> bytes:
+    return b"\n".join(line for n, line in enumerate(data.splitlines(), 1) if n not in numbers)

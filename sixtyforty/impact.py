@@ -91,7 +91,8 @@ def ratio(total: Sequence[float], count: Sequence[int], confidence: float = 0.95
     import numpy as np
 
     sums, counts = np.asarray(total, dtype=float), np.asarray(count, dtype=float)
-    if not counts.sum():
+    sums, counts = sums[counts > 0], counts[counts > 0]  # a day without decisions says nothing
+    if not len(counts):
         return Interval(float("nan"), float("nan"), float("nan"))
     value = float(1000 * sums.sum() / counts.sum())
     if len(sums) < 2:

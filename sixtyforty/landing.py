@@ -102,10 +102,9 @@ class Landing:
         counts: dict[str, int] = {}
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
-        elif reading.table is None:
-            counts = dict.fromkeys(promised(path.name), 0)
-        else:
-            counts = {p: t.num_rows for p, t in self._keep(source, path.name, reading).items()}
+        else:  # a day the name speaks of that has no rows is told: it may have been cut off
+            counts = dict.fromkeys(promised(path.name, self.use_case.zone), 0)
+            counts |= {p: t.num_rows for p, t in self._keep(source, path.name, reading).items()}
         return Extract(
             name=path.name,
             sha256=sha,

@@ -29,9 +29,9 @@ def use_case():
     return catalog.load("flight_delays")
 
 
-def bring(ws: Workspace, partitions: list[str], moment=None) -> None:
-    """Everything from the landing zone to published features."""
-    for name, source in ws.use_case.sources.items():
+def bring(ws: Workspace, partitions: list[str], moment=None, references: bool = True) -> None:
+    """What has landed, through governance."""
+    for name, source in (ws.use_case.sources if references else ws.use_case.partitioned).items():
         wanted = partitions if source.partition else [SNAPSHOT]
         ingest(ws.use_case, name, ws.lake, ws.landing, wanted, ws.code)
         validate(ws.use_case, name, load(ws.use_case.name, name), ws.lake, wanted, moment, ws.code)
@@ -93,7 +93,7 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
         for file in (tmp_path / "hours").glob(f"*_{hour:%Y-%m-%dT%H}Z.csv"):
             shutil.copy2(file, lived.landing.folder / file.name)
         moment = (hour + timedelta(hours=1)).replace(tzinfo=None)
-        bring(lived, today, moment)
+        bring(lived, today, moment, references=False)
         publish_features(lived, today)
         found = decide(lived, today, "replay", moment)
         taken.append(found[today[0]].new if found else 0)
