@@ -106,8 +106,9 @@ def type_rows(db: duckdb.DuckDBPyConnection, contract: Source) -> None:
     """From the view `landed` (raw partitions, with `_partition`) makes the table `typed`.
 
     Columns: the contract's, typed; lineage; `_partition`; `_reason` (why a row is quarantined, or NULL) and
-    `_fate`: `row`, `duplicate` (all columns equal an earlier row), `superseded` (a later extract has its key) or
-    `quarantined` (broken, or a type doesn't fit). One key twice in a single extract is left for the rules.
+    `_fate`: `row`, `duplicate` (all columns equal an earlier row), `superseded` (a later extract has its key, with
+    other values) or `quarantined` (broken, or a type doesn't fit). Of a correction taken back, the first row counts
+    again. One key twice in a single extract is left for the rules.
     """
     everything = ", ".join(f'"{c}"' for c in contract.columns)
     key = ", ".join(f'"{c}"' for c in contract.key)
@@ -115,22 +116,23 @@ def type_rows(db: duckdb.DuckDBPyConnection, contract: Source) -> None:
         f"""create or replace temp table typed as
         with cast_rows as (
             select {typed(contract)}, _extract, _row, _seq, _partition,
-                coalesce(_broken, {miscast(contract)}) as _reason
+                nullif(concat_ws('; ', _broken, {miscast(contract)}), '') as _reason
             from landed),
         shared as (  -- only rows that share a key can be copies of one another: few, so the rest stays cheap
             select *, count(*) over (partition by _partition, {key}) > 1 as contested from cast_rows),
         copies as (
-            select *, row_number() over (partition by _partition, _reason is null, {everything}
-                                         order by _seq, _row) as copy from shared where contested
-            union all select *, 1 from shared where not contested),
+            select *, row_number() over (same order by _seq, _row) as copy, max(_seq) over same as said_seq
+            from shared where contested
+            window same as (partition by _partition, _reason is null, {everything})
+            union all select *, 1, _seq from shared where not contested),
         latest as (
-            select *, max(_seq) filter (copy = 1 and _reason is null)
+            select *, max(_seq) filter (_reason is null)
                 over (partition by _partition, {key}) as last_seq from copies where contested
             union all select *, _seq from copies where not contested)
-        select * exclude (contested, copy, last_seq), case
+        select * exclude (contested, copy, said_seq, last_seq), case
             when _reason is not null then 'quarantined'
             when copy > 1 then 'duplicate'
-            when _seq < last_seq then 'superseded'
+            when said_seq < last_seq then 'superseded'
             else 'row' end as _fate
         from latest order by _partition, _seq, _row"""
     )
