@@ -73,7 +73,8 @@ def _known(lake: Lake, rule: Rule) -> str:
     """
     wanted, column = rule.kwargs["value_set"], rule.kwargs["column"]
     entry = lake.entry(f"validated/{wanted['source']}", SNAPSHOT)
-    values = f'select "{wanted["column"]}" from {lake.rows([entry])}' if entry else "select null where false"
+    there = f'"{wanted["column"]}"'
+    values = f"select {there} from {lake.rows([entry])} where {there} is not null" if entry else "select null limit 0"
     return f'("{column}" is null or "{column}" in ({values}))'
 
 
@@ -83,7 +84,9 @@ def _check_rows(
     """Runs the row rules; marks the rows that break a critical one. Returns the table's rowids, rule by rule."""
     import pandas as pd
 
-    derived, rules = dict(use_case.sources[source].derived), []
+    # what can't be derived of a bad row is null there, and not the end of the whole range
+    derived = {name: f"try({sql})" for name, sql in use_case.sources[source].derived.items()}
+    rules = []
     for number, rule in enumerate(suite.rows):
         if isinstance(rule.kwargs.get("value_set"), dict):
             derived[f"_known_{number}"] = _known(lake, rule)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HEAD = 1 << 16  # bytes looked at before a file is read whole
 _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
+_OPEN = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # a value that begins with a quote, and none that ends it
 
 
 @dataclass
@@ -48,16 +49,17 @@ def promised(name: str, zone: tzinfo = UTC) -> list[str]:
     if not found:
         return []
     try:
-        return span(_day(*found[0], zone, 1), _day(*found[-1], zone, None))
+        return span(_day(found[0], zone, last=False), _day(found[-1], zone, last=True))
     except ValueError:
         return []
 
 
-def _day(year: str, month: str, day: str, hour: str, zone: tzinfo, missing: int | None) -> date:
-    y, m = int(year), int(month)
-    if hour:
-        return datetime(y, m, int(day or 1), int(hour), tzinfo=UTC).astimezone(zone).date()
-    return date(y, m, int(day) if day else missing or monthrange(y, m)[1])
+def _day(said: tuple[str, str, str, str], zone: tzinfo, last: bool) -> date:
+    year, month = int(said[0]), int(said[1])
+    day = int(said[2]) if said[2] else monthrange(year, month)[1] if last else 1
+    if said[3]:
+        return datetime(year, month, day, int(said[3]), tzinfo=UTC).astimezone(zone).date()
+    return date(year, month, day)
 
 
 def read(path: Path, source: Source) -> Reading:
@@ -72,8 +74,8 @@ def read(path: Path, source: Source) -> Reading:
 
 def _lines(path: Path) -> int:
     """Data lines of a file nothing can be read of: at least one, so that it counts as something lost."""
-    with path.open("rb") as file:
-        return max(1, sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1)
+    data = path.read_bytes()
+    return max(1, data.count(b"\n") + (not data.endswith(b"\n")) - 1)
 
 
 def _unreadable(head: bytes, columns: list[str]) -> str | None:
@@ -115,7 +117,11 @@ def _parse(path: Path, source: Source) -> Reading:
         broken.append((row.number - 2, why, row.text))  # counted from the header's line, 1
         return "skip"
 
-    columns = list(source.columns)
+    columns, left_open = list(source.columns), "a quote is left open, or a value runs over the line's end"
+    refused = [(n, left_open, text) for n, text in unclosed.items()]
+    if not numbers:  # a header alone, which Arrow won't read
+        nothing = pa.schema([*((c, pa.string()) for c in columns), ("_row", pa.int64())]).empty_table()
+        return Reading(table=nothing, broken=refused, lines=len(refused))
     try:
         table = csv.read_csv(
             pa.BufferReader(_leaving_out(data, set(unclosed)) if unclosed else data),
@@ -134,8 +140,7 @@ def _parse(path: Path, source: Source) -> Reading:
         said = f"{len(numbers)} lines make {table.num_rows + len(broken)} rows: a quoted value runs over line ends"
         return Reading(problem=said, lines=len(numbers) + len(unclosed))
     rows = np.delete(np.asarray(numbers, "int64"), [i for i, _, _ in broken])
-    refused = [(numbers[i], why, text) for i, why, text in broken]
-    refused += [(n, "a quote is left open, or a value runs over the line's end", text) for n, text in unclosed.items()]
+    refused += [(numbers[i], why, text) for i, why, text in broken]
     table = table.append_column("_row", pa.array(rows, pa.int64()))
     return Reading(table=table, broken=sorted(refused), lines=len(numbers) + len(unclosed))
 
@@ -149,7 +154,7 @@ def _physical(data: bytes) -> tuple[Sequence[int], dict[int, str]]:
         return range(2, data.count(b"\n") + 1 + (not data.endswith(b"\n"))), {}
     numbers, unclosed = [], {}
     for number, line in enumerate(data.splitlines()[1:], 2):
-        if line.count(b'"') % 2:
+        if line.count(b'"') % 2 and _OPEN.search(line):
             unclosed[number] = line.decode(errors="replace")
         elif line:
             numbers.append(number)

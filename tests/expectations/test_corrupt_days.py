@@ -1,0 +1,405 @@
+"""A corrupt day never reaches features silently: rejected or quarantined, with the row and the reason."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from sixtyforty.features import Built, build
+from sixtyforty.lake import Lake
+from sixtyforty.verdict import Verdict
+from sixtyforty.workspace import Workspace
+from tests import flights
+from tests.flights import AFTER, BEFORE, DAY, DAYS, MANY, Bytes, bring, edited, first_rows
+
+
+def negative(value: str) -> str:
+    return f"-{value}"
+
+
+def in_seconds(value: str) -> str:
+    return value if value == "NA" else str(60 * int(value))
+
+
+def junk(content: bytes) -> bytes:
+    return random.Random(0).randbytes(len(content))
+
+
+def junk_without_zeros(content: bytes) -> bytes:
+    return junk(content).replace(b"\0", b"\xff")
+
+
+def empty(content: bytes) -> bytes:
+    return b""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Nothing of the day passes; each of `says` stands in its reasons. `line`: why the file's last line is bad."""
+
+    source: str
+    change: Bytes
+    says: tuple[str, ...]
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """The day passes without the changed lines, each kept apart with the reason."""
+
+    source: str
+    change: Bytes
+    why: str
+
+
+HEADER = "columns missing from the header: "
+REJECTED = {
+    "timetable cut mid-line": Rejected(
+        "timetable", flights.cut_mid_line, ("half a timetable misleads", "the evening is missing"),
+        "line doesn't fit the header: 4 fields, 13 expected"),
+    "timetable cut to half": Rejected("timetable", first_rows(0.5), ("half a timetable misleads",)),
+    "timetable without its evening": Rejected("timetable", first_rows(0.9), ("the evening is missing",)),
+    "timetable with semicolons": Rejected("timetable", flights.delimited_by(";"), ("wrong delimiter ';'",)),
+    "timetable, a column renamed": Rejected(
+        "timetable", flights.renamed("carrier", "carrier_code"), (HEADER + "'carrier' (is it 'carrier_code'?)",)),
+    "timetable, all distances negative": Rejected("timetable", edited("distance", negative), ("of the rows are bad",)),
+    "timetable, binary junk": Rejected("timetable", junk, ("not a text file",)),
+    "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("not a text file",)),
+    "timetable, empty": Rejected("timetable", empty, ("the file is empty",)),
+    "timetable, a header only": Rejected("timetable", first_rows(0), ("rows is None", "half a timetable misleads")),
+    "movements cut mid-line": Rejected(
+        "movements", flights.cut_mid_line, ("the feed stopped before the day was over",),
+        "line doesn't fit the header: 4 fields, 19 expected"),
+    "movements cut to half": Rejected("movements", first_rows(0.5), ("the feed stopped before the day was over",)),
+    "movements with tabs": Rejected("movements", flights.delimited_by("\t"), ("wrong delimiter '\\t'",)),
+    "movements, a column renamed": Rejected(
+        "movements", flights.renamed("dep_delay", "departure_delay"), (HEADER + "'dep_delay' (is it",)),
+    "movements, delays in seconds": Rejected("movements", edited("dep_delay", in_seconds), ("of the rows are bad",)),
+    "movements, binary junk": Rejected("movements", junk_without_zeros, ("not UTF-8 text",)),
+    "movements, empty": Rejected("movements", empty, ("the file is empty",)),
+    "movements, a header only": Rejected("movements", first_rows(0), ("rows is None", "a few hundred messages")),
+    "weather cut to half": Rejected("weather", first_rows(0.5), ("hours make 69 to 75 rows",)),
+    "weather with bars": Rejected("weather", flights.delimited_by("|"), ("wrong delimiter '|'",)),
+    "weather, a column renamed": Rejected("weather", flights.renamed("visib", "visibility"), (HEADER + "'visib'",)),
+    "weather, binary junk": Rejected("weather", junk, ("not a text file",)),
+    "weather, empty": Rejected("weather", empty, ("the file is empty",)),
+    "weather, a header only": Rejected("weather", first_rows(0), ("rows is None",)),
+}  # fmt: skip
+FEW = slice(40, 45)
+QUARANTINED = {
+    "timetable, a few distances negative": Quarantined(
+        "timetable", edited("distance", negative, FEW), "column_values_to_be_between: distance"),
+    "timetable, words for numbers": Quarantined(
+        "timetable", edited("flight", lambda _: "soon", FEW), "flight is not INTEGER"),
+    "timetable, a month that isn't one": Quarantined(
+        "timetable", edited("month", lambda _: "13", FEW), "its day can't be told"),
+    "timetable, a day the month hasn't": Quarantined(
+        "timetable", edited("day", lambda _: "31", FEW), "its day can't be told"),
+    "timetable, no day": Quarantined(
+        "timetable", edited("day", lambda _: "NA", FEW), "its day can't be told"),
+    "timetable, another year": Quarantined(
+        "timetable", edited("year", lambda _: "2012", FEW), "its date 2012-06-"),
+    "timetable, an hour off": Quarantined(
+        "timetable", edited("time_hour", lambda v: f"{v[:11]}{int(v[11:13]) + 1:02}{v[13:]}", FEW),
+        "column_pair_values_to_be_equal: local_hour, hour"),
+    "movements, a few delays in seconds": Quarantined(
+        "movements", edited("dep_delay", in_seconds, FEW),
+        "column_values_to_be_in_set: delay_gap"),
+    "movements, clock times that aren't": Quarantined(
+        "movements", edited("dep_time", lambda _: "9:15", FEW), "column_values_to_match_regex: dep_time"),
+    "movements, scheduled times that aren't": Quarantined(
+        "movements", edited("sched_dep_time", lambda _: "noon", FEW),
+        "column_values_to_match_regex: sched_dep_time"),
+    "movements, no moment": Quarantined(
+        "movements", edited("event_hour", lambda _: "NA", FEW), "its day can't be told"),
+    "movements, of another day": Quarantined(
+        "movements", edited("day", lambda _: "25", FEW), "column_values_to_be_in_set: day_gap"),
+    "weather, a storm no one saw": Quarantined(
+        "weather", edited("wind_speed", lambda _: "1048.36", slice(40, 41)),
+        "column_values_to_be_between: wind_speed"),
+    "weather, not a number": Quarantined(
+        "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is not DOUBLE"),
+}  # fmt: skip
+
+
+FAULTS = REJECTED | QUARANTINED
+
+
+def spoiled(source: str) -> dict[str, Rejected | Quarantined]:
+    """Which day of the range gets which fault of a source; the first, the last and others have none."""
+    faults = [f for f in FAULTS.values() if f.source == source]
+    days = [*MANY[1:6], *MANY[7:-1]]
+    return dict(zip(days, faults, strict=False))
+
+
+@dataclass
+class Range:
+    """The whole range, brought through the gate in one pass a source, and its features."""
+
+    ws: Workspace
+    verdicts: dict[str, dict[str, Verdict]]
+    built: Built
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory, extracts: Path, with_references: Path) -> Range:
+    """As the days really were."""
+    ws = flights.workspace(Path(shutil.copytree(with_references, tmp_path_factory.mktemp("clean") / "home")))
+    verdicts = {source: bring(ws, extracts, source, MANY) for source in flights.SOURCES}
+    return Range(ws, verdicts, build(ws.use_case, ws.lake, MANY))
+
+
+@pytest.fixture(scope="module")
+def corrupt(
+    tmp_path_factory: pytest.TempPathFactory, extracts: Path, clean: Range, with_references: Path
+) -> Callable[[str], Range]:
+    """The range with one source's faults in it, a day each."""
+
+    @cache
+    def made(source: str) -> Range:
+        home = Path(shutil.copytree(clean.ws.home, tmp_path_factory.mktemp(source) / "home"))
+        ws = flights.workspace(home)
+        for kind in ("raw", "validated"):
+            shutil.rmtree(ws.lake.root / kind / source)
+        (ws.lake.root / "arrivals" / f"{source}.json").unlink()
+        changes = {day: fault.change for day, fault in spoiled(source).items()}
+        verdicts = bring(ws, extracts, source, MANY, changes)
+        return Range(ws, {source: verdicts}, build(ws.use_case, ws.lake, MANY))
+
+    return made
+
+
+def table(lake: Lake, dataset: str, day: str = DAY) -> list[dict[str, Any]]:
+    entry = lake.entry(dataset, day)
+    return pq.read_table(lake.path(entry)).to_pylist() if entry else []
+
+
+def content(ws: Workspace, source: str, day: str = DAY) -> bytes:
+    return (ws.landing.folder / flights.extract(source, day)).read_bytes()
+
+
+def lines(text: bytes) -> int:
+    """Lines of an extract after its header; a file nothing can be read of has at least one to lose."""
+    return max(1, len(text.removesuffix(b"\n").split(b"\n")) - 1)
+
+
+def check_conserved(ws: Workspace, verdict: Verdict) -> None:
+    """Rows landed = accepted + quarantined + duplicates + superseded, by the file and by the lake."""
+    assert verdict.conserved
+    assert verdict.landed == lines(content(ws, verdict.source, verdict.partition))
+    if verdict.accepted:
+        found = [
+            len(table(ws.lake, f"{kind}/{verdict.source}", verdict.partition)) for kind in ("validated", "quarantine")
+        ]
+        assert found == [verdict.accepted_rows, verdict.quarantined]
+
+
+@pytest.mark.parametrize("name", REJECTED)
+def test_a_day_that_cannot_be_trusted_is_rejected(name, corrupt, clean):
+    fault = REJECTED[name]
+    source, range_ = fault.source, corrupt(fault.source)
+    day = next(d for d, f in spoiled(source).items() if f is fault)
+    ws, verdict = range_.ws, range_.verdicts[source][day]
+
+    assert not verdict.accepted
+    for said in fault.says:
+        assert said in "; ".join(verdict.reasons)
+    if "header only" in name:
+        assert verdict.landed == verdict.accepted_rows == verdict.quarantined == 0
+    else:
+        check_conserved(ws, verdict)
+    assert ws.lake.entry(f"validated/{source}", day) is None
+    rejected = ws.lake.entry(f"rejected/{source}", day)
+    assert rejected is not None
+    assert (rejected.rows, rejected.facts["verdict_id"]) == (0, verdict.id)
+    if fault.line:
+        last = lines(content(ws, source, day)) + 1
+        assert (last, fault.line) in [(r["_row"], r["_reason"]) for r in table(ws.lake, f"quarantine/{source}", day)]
+
+    assert all(day not in parts.get(f"validated/{source}", {}) for parts in range_.built.inputs.values())
+    if source == "timetable":  # nothing to decide about
+        assert day not in range_.built.tables
+    else:
+        assert range_.built.tables[day].num_rows == clean.built.tables[day].num_rows
+
+
+@pytest.mark.parametrize("name", QUARANTINED)
+def test_bad_rows_are_kept_apart_with_their_reason(name, corrupt, clean):
+    fault = QUARANTINED[name]
+    source, range_ = fault.source, corrupt(fault.source)
+    day = next(d for d, f in spoiled(source).items() if f is fault)
+    ws, verdict, was = range_.ws, range_.verdicts[source][day], clean.verdicts[source][day]
+    before, after = flights.rows(content(clean.ws, source, day)), flights.rows(content(ws, source, day))
+    changed = [n for n, (a, b) in enumerate(zip(before, after, strict=True), 1) if a != b]
+    assert changed
+
+    bad = table(ws.lake, f"quarantine/{source}", day)
+    assert [r["_row"] for r in bad] == changed
+    assert {r["_extract"] for r in bad} == {e.id for e in ws.landing.known(source) if day in e.partitions}
+    assert all(fault.why in r["_reason"] for r in bad)
+    assert verdict.accepted
+    assert (verdict.quarantined, verdict.accepted_rows) == (len(changed), was.accepted_rows - len(changed))
+    check_conserved(ws, verdict)
+    assert not set(changed) & {r["_row"] for r in table(ws.lake, f"validated/{source}", day)}
+
+    units = {tuple(str(r[k]) for k in ("carrier", "flight", "origin")) for r in range_.built.tables[day].to_pylist()}
+    spoilt = {tuple(before[n - 1][before[0].index(k)] for k in ("carrier", "flight", "origin")) for n in changed
+              if source == "timetable"}  # fmt: skip
+    assert not units & spoilt
+    assert len(units) == clean.built.tables[day].num_rows - len(spoilt)
+
+
+@pytest.mark.parametrize("source", flights.SOURCES)
+def test_the_rest_of_the_range_goes_on_unchanged(source, corrupt, clean):
+    range_ = corrupt(source)
+    assert list(range_.verdicts[source]) == MANY
+    sound = [day for day in MANY if day not in spoiled(source)]
+    assert {MANY[0], MANY[6], MANY[-1]} <= set(sound)
+    for day in sound:
+        ours, theirs = (r.ws.lake.entry(f"validated/{source}", day) for r in (range_, clean))
+        assert range_.verdicts[source][day].id == clean.verdicts[source][day].id
+        assert range_.verdicts[source][day].accepted
+        assert ours.sha256 == theirs.sha256
+        assert range_.ws.lake.entry(f"quarantine/{source}", day) is None
+        assert range_.built.tables[day].num_rows == clean.built.tables[day].num_rows
+
+
+@pytest.mark.parametrize("source", flights.SOURCES)
+def test_features_are_those_of_a_range_in_which_the_rejected_days_never_landed(
+    source, corrupt, extracts, clean, tmp_path
+):
+    range_ = corrupt(source)
+    ws = flights.workspace(Path(shutil.copytree(range_.ws.home, tmp_path / "home")))
+    for day, fault in spoiled(source).items():
+        if isinstance(fault, Rejected):
+            ws.lake.drop(f"rejected/{source}", day)
+            ws.lake.drop(f"quarantine/{source}", day)
+            ws.lake.drop(f"raw/{source}", day)
+    built = build(ws.use_case, ws.lake, MANY)
+    assert list(built.tables) == list(range_.built.tables)
+    assert all(built.tables[day].equals(range_.built.tables[day]) for day in built.tables)
+    first = MANY[0]
+    assert built.tables[first].equals(clean.built.tables[first])
+
+
+RESTATED = ["timetable cut mid-line", "timetable, a header only", "movements, delays in seconds", "weather, empty"]
+
+
+@pytest.mark.parametrize("fault", [REJECTED[name] for name in RESTATED], ids=RESTATED)
+def test_the_accepted_version_stays_in_force_with_the_rejected_one_beside_it(fault, lived, extracts, clean):
+    source, before = fault.source, lived.lake.entries(f"validated/{fault.source}")
+    was = build(lived.use_case, lived.lake, DAYS)
+    flights.deliver(lived, extracts, flights.extract(source, DAY), fault.change, later=True)
+    verdicts = flights.gate(lived, source, DAYS)
+
+    assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: True}
+    assert lived.lake.entries(f"validated/{source}") == before
+    assert {d: verdicts[d].id for d in (BEFORE, AFTER)} == {d: clean.verdicts[source][d].id for d in (BEFORE, AFTER)}
+    rejected = lived.lake.entry(f"rejected/{source}", DAY)
+    assert rejected is not None
+    assert rejected.facts["verdict"]["reasons"] == verdicts[DAY].reasons
+    now = build(lived.use_case, lived.lake, DAYS)
+    assert now.inputs == was.inputs
+    assert all(now.tables[d].equals(was.tables[d]) for d in DAYS)
+
+    flights.deliver(lived, extracts, flights.extract(source, DAY), lambda content: content)
+    again = flights.gate(lived, source, DAYS)
+    assert again[DAY].accepted
+    assert lived.lake.entry(f"rejected/{source}", DAY) is None
+    assert lived.lake.entry(f"quarantine/{source}", DAY) is None
+
+
+def test_a_restated_day_loses_its_bad_rows(lived, extracts, clean):
+    flights.deliver(lived, extracts, flights.extract("timetable", DAY), edited("distance", negative, FEW), later=True)
+    verdict, was = flights.gate(lived, "timetable", DAYS)[DAY], clean.verdicts["timetable"][DAY]
+    assert verdict.accepted
+    assert verdict.quarantined == 5
+    assert lived.lake.entry("validated/timetable", DAY).rows == was.accepted_rows - 5
+    assert build(lived.use_case, lived.lake, DAYS).tables[DAY].num_rows == was.accepted_rows - 5
+
+
+@pytest.mark.parametrize("source", flights.SOURCES)
+def test_rows_that_come_twice_are_dropped_and_counted(source, lived, extracts, clean):
+    before = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
+    was = build(lived.use_case, lived.lake, DAYS).tables
+    flights.deliver(lived, extracts, flights.extract(source, DAY), flights.tenth_again, later=True)
+    verdict, landed = flights.gate(lived, source, DAYS)[DAY], clean.verdicts[source][DAY].landed
+    again = (landed + 9) // 10
+
+    assert verdict.accepted
+    assert (verdict.landed, verdict.duplicates, verdict.quarantined) == (landed + again, again, 0)
+    assert verdict.conserved
+    after = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
+    for rows in (before[DAY], after[DAY]):
+        for row in rows:
+            del row["_extract"]  # the file is another
+    assert after == before
+    now = build(lived.use_case, lived.lake, DAYS).tables
+    assert all(now[d].equals(was[d]) for d in DAYS)
+
+
+@pytest.mark.parametrize("opened", [[40], [40, 400]], ids=["one quote", "two quotes, far apart"])
+def test_an_open_quote_swallows_no_lines(opened, ws, extracts, clean):
+    def quoted(content: bytes) -> bytes:
+        header, *body = flights.rows(content)
+        for row in opened:
+            body[row][header.index("carrier")] = '"' + body[row][header.index("carrier")]
+        return flights.text([header, *body])
+
+    verdict = bring(ws, extracts, "movements", [DAY], {DAY: quoted})[DAY]
+    bad = table(ws.lake, "quarantine/movements")
+    why = "a quote is left open, or a value runs over the line's end"
+    assert [(r["_row"], r["_reason"]) for r in bad] == [(n + 2, why) for n in opened]
+    assert verdict.landed == clean.verdicts["movements"][DAY].landed
+    assert verdict.accepted_rows == verdict.landed - len(opened)
+
+
+def test_line_numbers_count_empty_lines(ws, extracts):
+    def spaced(content: bytes) -> bytes:
+        return edited("distance", negative, slice(10, 11))(content).replace(b"\n", b"\n\n", 3)
+
+    bring(ws, extracts, "timetable", [DAY], {DAY: spaced})
+    (bad,) = table(ws.lake, "quarantine/timetable")
+    assert b",-" in content(ws, "timetable").splitlines()[bad["_row"] - 1]
+
+
+def test_a_month_cut_short_loses_no_day_silently(ws, extracts, clean):
+    """History comes a month a file: the days that aren't in it any more are rejected, not forgotten."""
+    first, *others = ((extracts / flights.extract("movements", d)).read_bytes() for d in DAYS)
+    whole = first + b"".join(content.split(b"\n", 1)[1] for content in others)
+    month = ws.landing.folder / f"movements_{BEFORE}_{AFTER}.csv"
+    month.write_bytes(whole)
+    assert all(v.accepted for v in flights.gate(ws, "movements", DAYS).values())
+    kept = ws.lake.entries("validated/movements")
+
+    cut = len((extracts / flights.extract("movements", BEFORE)).read_bytes()) + 20_000
+    month.write_bytes(whole[:cut])
+    verdicts = flights.gate(ws, "movements", DAYS)
+    assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: False}
+    assert verdicts[BEFORE].accepted_rows == clean.verdicts["movements"][BEFORE].accepted_rows
+    assert sum(v.landed for v in verdicts.values()) == lines(whole[:cut])
+    (broken,) = table(ws.lake, "quarantine/movements")  # beside the day it stands in, not the first of the file
+    assert broken["_row"] == lines(whole[:cut]) + 1
+    assert {d: ws.lake.entry("validated/movements", d).sha256 for d in (DAY, AFTER)} == {
+        d: kept[d].sha256 for d in (DAY, AFTER)
+    }
+
+
+def test_an_hour_of_junk_is_told_on_its_own_day(ws, extracts):
+    """14:00 UTC is that day in New York: the day before keeps its verdict."""
+    before = bring(ws, extracts, "movements", [BEFORE, DAY])
+    (ws.landing.folder / f"movements_{DAY}T14Z.csv").write_bytes(junk_without_zeros(b"0" * 500))
+    after = flights.gate(ws, "movements", [BEFORE, DAY])
+    assert after[BEFORE].id == before[BEFORE].id
+    (said,) = after[DAY].reasons
+    assert said.startswith(f"movements_{DAY}T14Z.csv: not UTF-8 text")
+    assert after[DAY].accepted  # the other hours are there
+    assert after[DAY].quarantined > 0
