@@ -8,8 +8,11 @@ with one key the later arrival's counts. A file whose name starts with a dot is 
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +30,10 @@ REMEMBERED = 16  # extracts
 
 @dataclass(frozen=True)
 class Extract:
-    """One landed file: `partitions` maps a partition to its rows there; `problem` says why it is refused."""
+    """One landed file, named by its path below the landing folder.
+
+    `partitions` maps a partition to its rows there; `problem` says why it is refused.
+    """
 
     name: str
     sha256: str
@@ -65,25 +71,34 @@ class Landing:
         """Brings the ledger up to date with the folder and returns it. Only new or changed files are read."""
         known = {e.name: e for e in self.known(source)}
         seq = max((e.seq for e in known.values()), default=0)
-        paths = sorted(self.folder.glob(self.use_case.sources[source].files))
         changed = False
-        # by time of landing, then name: the order in which a reader on the spot would have met them
-        for path in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.name)):
-            stat, before = path.stat(), known.get(path.name)
-            if path.name.startswith(".") or not path.is_file():
+        for name, status in self._there(source):
+            before = known.get(name)
+            if before and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
                 continue
-            if before and (before.size, before.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            try:
+                sha = fingerprint(self.folder / name)
+                if before and before.sha256 == sha:
+                    found = Extract(**{**before.__dict__, "mtime_ns": status.st_mtime_ns})
+                else:
+                    found = self._look(source, name, status, sha, seq + 1)
+            except FileNotFoundError:  # archived meanwhile
                 continue
-            sha, changed = fingerprint(path), True
-            if before and before.sha256 == sha:
-                known[path.name] = Extract(**{**before.__dict__, "mtime_ns": stat.st_mtime_ns})
-                continue
-            seq += 1
-            known[path.name] = self._look(source, path, sha, seq)
+            known[name], seq, changed = found, max(seq, found.seq), True
         arrivals = sorted(known.values(), key=lambda e: e.seq)
         if changed:
             write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
         return arrivals
+
+    def _there(self, source: str) -> list[tuple[str, os.stat_result]]:
+        """The source's files by time of landing, then name: as a reader on the spot would have met them."""
+        found = []
+        for path in self.folder.glob(self.use_case.sources[source].files):
+            with suppress(FileNotFoundError):  # archived since the folder was listed
+                status = path.stat()
+                if stat.S_ISREG(status.st_mode) and not path.name.startswith("."):
+                    found.append((path.relative_to(self.folder).as_posix(), status))
+        return sorted(found, key=lambda f: (f[1].st_mtime_ns, f[0]))
 
     def lines(self, source: str, name: str) -> dict[str, pa.Table]:
         """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones."""
@@ -92,24 +107,26 @@ class Landing:
         return self._recent[source, name]
 
     def _keep(self, source: str, name: str, reading: Reading) -> dict[str, pa.Table]:
-        found = self._recent[source, name] = placed(reading, self.use_case, source, name)
+        found = self._recent[source, name] = placed(reading, self.use_case, source, Path(name).name)
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         return found
 
-    def _look(self, source: str, path: Path, sha: str, seq: int) -> Extract:
-        reading, stat = read(path, self.use_case.sources[source]), path.stat()
+    def _look(self, source: str, name: str, status: os.stat_result, sha: str, seq: int) -> Extract:
+        """Reads a file; `status` is from before, so that one that grows meanwhile is looked at again."""
+        self._recent.pop((source, name), None)
+        reading = read(self.folder / name, self.use_case.sources[source])
         counts: dict[str, int] = {}
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
         else:  # a day the name speaks of that has no rows is told: it may have been cut off
-            counts = dict.fromkeys(promised(path.name, self.use_case.zone), 0)
-            counts |= {p: t.num_rows for p, t in self._keep(source, path.name, reading).items()}
+            counts = dict.fromkeys(promised(Path(name).name, self.use_case.zone), 0)
+            counts |= {p: t.num_rows for p, t in self._keep(source, name, reading).items()}
         return Extract(
-            name=path.name,
+            name=name,
             sha256=sha,
-            size=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
             seq=seq,
             rows=reading.lines,
             partitions=counts,
