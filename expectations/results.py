@@ -45,6 +45,8 @@ def partition_results(
 
 
 def _plain(value: Any) -> Any:
-    if value is None or value != value:
+    import pandas as pd
+
+    if pd.isna(value):
         return None
     return value.item() if hasattr(value, "item") else str(value)

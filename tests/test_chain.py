@@ -1,0 +1,216 @@
+"""The whole chain on real flights, in Dagster: a quarter of history, a gate, a first week of decisions, and what
+people see of it in a real browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+
+from pipelines import catalog, demo
+from pipelines.cli import main
+from pipelines.run import run_range
+
+FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)
+ALGORITHM_TALK = r"\b(AUC|gradient boosting|classifier|feature importance|hyperparameter|machine learning|algorithm|scikit)\b"
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Iterator[Path]:
+    """A home in which the chain ran from January to the 8th of April; the 8th's late departures aren't known yet."""
+    folder = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SIXTYFORTY_HOME", str(folder))
+    for name in ("SIXTYFORTY_DATABASE_URL", "SIXTYFORTY_DVC_REMOTE", "SIXTYFORTY_PROFILE"):
+        patch.delenv(name, raising=False)
+    demo.land(catalog.workspace("flight_delays").landing.folder, FIRST, LAST)
+    run_range("flight_delays", FIRST, LAST)
+    yield folder
+    patch.undo()
+
+
+@pytest.fixture
+def say(home, capsys):
+    """Runs the command line and returns what it answered as JSON."""
+
+    def run(*words: str) -> dict:
+        capsys.readouterr()
+        assert main([*words, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def tree(folder: Path) -> dict[str, str]:
+    files = [p for kind in ("lake", "models", "deliveries") for p in (folder / "data" / kind).rglob("*") if p.is_file()]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.suffix != ".lock"}
+
+
+def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
+    found = say("impact", "flight_delays")
+    assert {"decisions", "per_1000", "lift_vs_present", "total", "unit", "from", "to"} <= found.keys()
+    assert (found["from"], found["to"], found["unit"]) == ("2013-04-01", "2013-04-08", "USD")
+    lake = home / "data" / "lake" / "flight_delays"
+    n, model, present, foresight = duckdb.sql(
+        f"""select count(*), sum(case action when 'standby' then 500 * disrupted - 150 else 0 end),
+        sum(case present_action when 'standby' then 500 * disrupted - 150 else 0 end), sum(350 * disrupted)
+        from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
+        using (year, month, day, carrier, flight, origin) where disrupted is not null"""
+    ).fetchall()[0]
+    assert found["decisions"] == n > 6000
+    assert found["total"] == pytest.approx(model, abs=0.005)
+    assert found["totals"]["present_process"] == pytest.approx(present, abs=0.005)
+    assert found["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
+    assert found["net_impact"] == pytest.approx(model - present, abs=0.005)
+
+
+def test_decisions_are_by_the_champion_in_force(say):
+    history = say("champion", "flight_delays", "--history")["history"]
+    assert [(r["as_of"], r["verdict"], r["kind"]) for r in history] == [("2013-04-01", "PROMOTE", "first")]
+    assert history[0]["effective_from"] == "2013-04-01T04:00:00"
+    assert say("champion", "flight_delays", "--on", "2013-03-31")["champion"] is None
+    decisions = say("decisions", "flight_delays", "--date", "2013-04-03")["decisions"]
+    assert {d["champion_version"] for d in decisions} == {history[0]["version"]}
+    assert {d["action"] for d in decisions} == {"none", "standby"}
+    assert len({d["decision_id"] for d in decisions}) == len(decisions)
+
+
+def test_nothing_is_decided_before_the_first_day_of_the_replay(home):
+    assert min(catalog.workspace("flight_delays").lake.entries("decisions/replay")) == "2013-04-01"
+
+
+def test_explain_goes_back_to_the_files(home, say):
+    one = say("decisions", "flight_delays", "--date", "2013-04-05")["decisions"][100]
+    thread = say("explain", "flight_delays", one["decision_id"])
+    landing = home / "data" / "landing" / "flight_delays"
+    files = {f["file"]: f["sha256"] for f in thread["inputs"]}
+    assert {"timetable_2013-04-01_2013-04-08.csv", "movements_2013-03.csv", "weather_2013-03.csv", "planes.csv"} <= set(files)
+    for name, sha in files.items():
+        assert hashlib.sha256((landing / name).read_bytes()).hexdigest() == sha
+    assert thread["champion"]["training_rows"] > 70_000
+    assert thread["champion"]["training_data_version"]
+    assert thread["decision"]["data_version"] and thread["verdicts"][0]["id"] == thread["decision"]["verdict_id"]
+    assert thread["features"]["n_sched"] > 0
+    assert thread["delivery"]["action"] == thread["decision"]["action"]
+    assert thread["outcome"]["value"] in (0.0, 350.0, -150.0)
+    assert all(v["accepted"] for v in thread["verdicts"])
+
+
+def test_each_decision_is_delivered_once(home, say):
+    engine = sa.create_engine(f"sqlite:///{home}/data/deliveries.sqlite")
+    with engine.connect() as connection:
+        n, ids = connection.execute(
+            sa.text("select count(*), count(distinct decision_id) from flight_delays_replay_decisions")
+        ).one()
+    assert n == ids == sum(e.rows for e in catalog.workspace("flight_delays").lake.entries("decisions/replay").values())
+    file = home / "data" / "deliveries" / "flight_delays" / "replay" / "2013-04-02.csv"
+    assert len(file.read_text().splitlines()) - 1 == len(say("decisions", "flight_delays", "--date", "2013-04-02")["decisions"])
+
+
+def test_running_again_changes_nothing(home):
+    before = tree(home)
+    run_range("flight_delays", date(2013, 4, 1), LAST)
+    assert tree(home) == before
+
+
+def test_restore_gives_the_training_set(say, tmp_path):
+    version = say("champion", "flight_delays")["champion"]
+    files = say("restore", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
+    card = catalog.workspace("flight_delays").models.card(version)
+    for name, sha in card["files"].items():
+        path = next(Path(f) for f in files if f.endswith(name))
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sha
+
+
+def test_the_owners_page_has_no_algorithm_talk(home):
+    page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
+    text = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.S)
+    assert not re.search(ALGORITHM_TALK, text, re.I)
+    assert "http://" not in re.sub(r"http://www\.w3\.org\S*|http://purl\.org\S*|http://creativecommons\.org\S*", "", page)
+
+
+def test_doctor_is_content(say):
+    assert all(t["ok"] for t in say("doctor")["things"] if t["needed"])
+
+
+@pytest.fixture(scope="module")
+def pages(home) -> Iterator[str]:
+    """Dagster's webserver on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = Path(catalog.FOLDER).parents[1]
+    env = os.environ | {"DAGSTER_HOME": str(home / "data" / "dagster"), "SIXTYFORTY_HOME": str(home)}
+    command = [str(Path(sys.executable).with_name("dagster-webserver")), "-w", str(root / "workspace.yaml"), "-h",
+               "127.0.0.1", "-p", str(port)]  # fmt: skip
+    server = subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """A page in the system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=flags)
+        yield browser.new_page(viewport={"width": 1600, "height": 1000})
+        browser.close()
+
+
+@pytest.mark.browser
+def test_the_ui_shows_lineage_money_and_checks(pages, tab):
+    tab.goto(f"{pages}/locations/sixtyforty/asset-groups/flight_delays/lineage")
+    for name in ("training_set", "champion", "decisions", "kpi_impact", "impact_report"):
+        tab.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
+    tab.goto(f"{pages}/assets/flight_delays/kpi_impact?view=partitions&partition=2013-04-08")
+    tab.get_by_text("net impact").first.wait_for(timeout=60_000)
+    tab.get_by_text("cumulative value").first.wait_for(timeout=60_000)
+    tab.goto(f"{pages}/assets/flight_delays/validated/movements?view=checks")
+    tab.get_by_text("contract").first.wait_for(timeout=60_000)
+    tab.get_by_text("conservation").first.wait_for(timeout=60_000)
+    assert not tab.get_by_text("Join the Dagster community").is_visible()
+
+
+@pytest.mark.browser
+def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
+    page = (home / "data" / "reports" / "flight_delays" / "impact.html").as_uri()
+    problems: list[str] = []
+    tab.on("pageerror", lambda e: problems.append(str(e)))
+    tab.on("request", lambda r: problems.append(r.url) if r.url.startswith("http") else None)
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.goto(page)
+        assert tab.locator("h1").inner_text() == "Standby crews for late flights"
+        assert tab.locator("svg").count() == 2
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert problems == []
