@@ -7,11 +7,12 @@ line numbers, never values: those may be personal data.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from expectations.gx import context
-from expectations.suites import Rule, Suite, load
+from expectations.suites import Rule, load, unspoken
 from sixtyforty.lake import Entry, Lake
 from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
@@ -34,9 +35,10 @@ def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> Path:
     )
     for source in use_case.sources:
         suite = load(use_case.name, source)
-        _add_suite(found, source, suite)
+        rules = [r.told(unspoken(suite, use_case.sources[source])) for r in [*suite.rows, *suite.partition.rules]]
+        _add_suite(found, source, rules)
         for entry in _shown(lake, source):
-            _add_result(found, source, suite, entry)
+            _add_result(found, source, rules, entry)
     found.build_data_docs(site_names=["site"])
     return folder / "index.html"
 
@@ -46,8 +48,7 @@ def _shown(lake: Lake, source: str) -> list[Entry]:
     return newest + list(lake.entries(f"rejected/{source}").values())
 
 
-def _configs(suite: Suite) -> list[tuple[Rule, dict[str, Any]]]:
-    rules = [*suite.rows, *suite.partition.rules]
+def _configs(rules: Sequence[Rule]) -> list[tuple[Rule, dict[str, Any]]]:
     return [(r, {"type": r.type, "kwargs": _shortened(r.kwargs), "severity": r.severity,
                  "meta": {"notes": {"format": "string", "content": r.why}}}) for r in rules]  # fmt: skip
 
@@ -59,13 +60,13 @@ def _shortened(kwargs: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _add_suite(found: Any, source: str, suite: Suite) -> None:
+def _add_suite(found: Any, source: str, rules: Sequence[Rule]) -> None:
     from great_expectations.core.expectation_suite import ExpectationSuite
 
-    found.suites.add(ExpectationSuite(name=source, expectations=[c for _, c in _configs(suite)]))
+    found.suites.add(ExpectationSuite(name=source, expectations=[c for _, c in _configs(rules)]))
 
 
-def _add_result(found: Any, source: str, suite: Suite, entry: Entry) -> None:
+def _add_result(found: Any, source: str, rules: Sequence[Rule], entry: Entry) -> None:
     from great_expectations.core.batch import BatchMarkers  # noqa: F401  (registers what results refer to)
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
@@ -79,7 +80,7 @@ def _add_result(found: Any, source: str, suite: Suite, entry: Entry) -> None:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     verdict = Verdict.from_dict(entry.facts["verdict"])
-    configs = {(r.type, r.column, r.title): c for r, c in _configs(suite)}
+    configs = {(r.type, r.column, r.title): c for r, c in _configs(rules)}
     results = []
     for r in verdict.rules:
         config = configs.get((r.rule, r.column, r.expected))

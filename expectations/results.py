@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def row_results(suite: Suite, hits: dict[int, tuple[int, list[int]]], checked: int) -> list[RuleResult]:
+def row_results(
+    suite: Suite, hits: dict[int, tuple[int, list[int]]], checked: int, unspoken: set[str]
+) -> list[RuleResult]:
     """The row rules on one partition: `hits` maps a rule's number to how many rows failed and which, in part."""
     found = []
     for number, rule in enumerate(suite.rows):
-        failed, lines = hits.get(number, (0, []))
+        rule, (failed, lines) = rule.told(unspoken), hits.get(number, (0, []))
         found.append(
             RuleResult(rule.type, rule.column, rule.severity, not failed, failed, checked, None, rule.title, lines)
         )
@@ -23,7 +25,7 @@ def row_results(suite: Suite, hits: dict[int, tuple[int, list[int]]], checked: i
 
 
 def partition_results(
-    suite: Suite, partition: str, metrics: pd.DataFrame, hits: list[list[int]], closed: bool
+    suite: Suite, partition: str, metrics: pd.DataFrame, hits: list[list[int]], closed: bool, unspoken: set[str]
 ) -> tuple[list[RuleResult], list[str]]:
     """The partition rules on one partition, and why it must be rejected (empty: it needn't be).
 
@@ -34,13 +36,14 @@ def partition_results(
     for number, rule in enumerate(suite.partition.rules):
         if rule.at == "close" and not closed:
             continue
-        observed = _plain(metrics.at[row[0], rule.column]) if row else None
+        told = rule.told(unspoken)
+        observed = _plain(metrics.at[row[0], rule.column]) if row and told is rule else None
         passed = bool(row) and row[0] not in hits[number]
         found.append(
-            RuleResult(rule.type, rule.column, rule.severity, passed, int(not passed), 1, observed, rule.title)
+            RuleResult(rule.type, told.column, rule.severity, passed, int(not passed), 1, observed, told.title)
         )
         if not passed and rule.severity == "critical":
-            failures.append(f"{rule.column} is {observed}, expected {rule.title}: {rule.why}")
+            failures.append(f"{told.column} is {observed}, expected {told.title}: {rule.why}")
     return found, failures
 
 

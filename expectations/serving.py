@@ -41,12 +41,14 @@ def check_features(
             said = f"{rule.type.removeprefix('expect_')}: {rule.column}"
             for i in rows:
                 reasons[i] = f"{reasons[i]}; {said}" if reasons[i] else said
+    personal = {column for source in use_case.sources.values() for column in source.personal}
     found, start = {}, 0
     for partition, table in tables.items():
         end = start + table.num_rows
         mine = reasons[start:end]
         here = {n: [i - start for i in rows if start <= i < end] for n, rows in enumerate(hits)}
-        results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True)
+        counted = {n: (len(rows), rows[:20]) for n, rows in here.items() if rows}
+        results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True, unspoken=personal)
         bad = sum(r is not None for r in mine)
         verdict = Verdict(
             source="features",
@@ -58,7 +60,7 @@ def check_features(
             duplicates=0,
             superseded=0,
             reasons=failures,
-            rules=row_results(suite, {n: (len(r), r[:20]) for n, r in here.items() if r}, table.num_rows) + results,
+            rules=row_results(suite, counted, table.num_rows, personal) + results,
         )
         found[partition] = (table.append_column("suspect", pa.array(mine, pa.string())), verdict)
         start = end

@@ -6,13 +6,17 @@ row-wise one for Great Expectations: a range of partitions is validated in one p
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from sixtyforty.use_case import Source
+
 HERE = Path(__file__).parent
+PERSONAL = "(personal data)"  # stands for a column that isn't told of
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -31,11 +35,15 @@ class Rule(BaseModel):
     )
 
     @property
-    def column(self) -> str:
-        """The column or columns it is about."""
+    def columns(self) -> list[str]:
+        """The columns it is about."""
         k = self.kwargs
-        columns = [k.get("column"), k.get("column_A"), k.get("column_B"), *k.get("column_list", [])]
-        return ", ".join(c for c in columns if c)
+        return [c for c in [k.get("column"), k.get("column_A"), k.get("column_B"), *k.get("column_list", [])] if c]
+
+    @property
+    def column(self) -> str:
+        """The column or columns it is about, as text."""
+        return ", ".join(self.columns)
 
     @property
     def title(self) -> str:
@@ -43,6 +51,17 @@ class Rule(BaseModel):
         skip = {"column", "column_A", "column_B", "column_list", "condition_parser"}
         told = ", ".join(f"{k}={v}" for k, v in self.kwargs.items() if k not in skip)
         return f"{self.type.removeprefix('expect_')}({told})"[:160]
+
+    def told(self, unspoken: set[str]) -> Rule:
+        """The rule as people may read of it: without the names of unspoken columns, and without values of theirs."""
+        if not unspoken & set(self.columns):
+            return self
+        named = {k: PERSONAL for k in ("column", "column_A", "column_B") if self.kwargs.get(k) in unspoken}
+        listed = {"column_list": [PERSONAL if c in unspoken else c for c in self.kwargs.get("column_list", [])],
+                  "value_set": [PERSONAL]}  # fmt: skip
+        return self.model_copy(
+            update={"kwargs": self.kwargs | named | {k: v for k, v in listed.items() if k in self.kwargs}}
+        )
 
 
 class PartitionRules(BaseModel):
@@ -60,6 +79,15 @@ class Suite(BaseModel):
     about: str = Field(description="What the suite guards.")
     rows: list[Rule] = Field(default_factory=list)
     partition: PartitionRules = Field(default_factory=PartitionRules)
+
+
+def unspoken(suite: Suite, source: Source) -> set[str]:
+    """The personal columns of a source, and whatever is derived or measured from them."""
+    found = set(source.personal)
+    for name, sql in {**source.derived, **suite.partition.metrics}.items():
+        if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in found):
+            found.add(name)
+    return found
 
 
 def load(use_case: str, source: str) -> Suite:

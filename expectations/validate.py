@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from expectations.gx import failing
 from expectations.results import partition_results, row_results
-from expectations.suites import Rule, Suite
+from expectations.suites import Rule, Suite, unspoken
 from sixtyforty.contract import LINEAGE, type_rows
 from sixtyforty.lake import Entry, Lake, connect, split, versions
 from sixtyforty.use_case import SNAPSHOT, Source, UseCase
@@ -155,9 +155,10 @@ def _judge(
     if share > use_case.governance.max_quarantined:
         accepted = False
         reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined:.0%} may be")
+    hidden = unspoken(suite, use_case.sources[source])
     closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.closes(raw.partition)
-    whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed)
-    rules = row_results(suite, hits, checked) + whole
+    whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed, hidden)
+    rules = row_results(suite, hits, checked, hidden) + whole
     return Verdict(source, raw.partition, accepted and not failures, reasons=reasons + failures, rules=rules, **count)
 
 

@@ -94,7 +94,8 @@ def _unreadable(head: bytes, columns: list[str]) -> str | None:
             return f"wrong delimiter {delimiter!r}: the contract says ','"
     missing = [c for c in columns if c not in names]
     if missing:
-        extra = [n for n in names if n not in columns]
+        # where no column is found the line may be data, whose words aren't told
+        extra = [n for n in names if n not in columns] if len(missing) < len(columns) else []
         near = {c: difflib.get_close_matches(c, extra, 1, 0.4) for c in missing}
         said = [f"'{c}'" + (f" (is it '{near[c][0]}'?)" if near[c] else "") for c in missing]
         return f"columns missing from the header: {', '.join(said)}"

@@ -1,0 +1,123 @@
+"""Suites as written: what they may say, and that Great Expectations runs every word of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from expectations import suites
+from expectations.gx import RuleError, expectation_suite, failing
+from expectations.suites import Rule
+from tests.flights import flight_delays
+
+BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}
+
+
+def rule(type: str = "expect_column_values_to_be_between", severity: str = "critical", **kwargs: Any) -> Rule:
+    return Rule(type=type, severity=severity, kwargs=kwargs or BETWEEN, why="for the test")
+
+
+def written(tmp_path, monkeypatch, **changes: Any) -> suites.Suite:
+    one = {"type": "expect_column_values_to_not_be_null", "severity": "info", "kwargs": {"column": "a"}, "why": "w"}
+    suite = {"about": "a test", "rows": [one], "partition": {"metrics": {"n": "count(*)"}, "rules": [one]}}
+    for where, value in changes.items():
+        at = suite
+        *path, last = where.split("__")
+        for step in path:
+            at = at[int(step) if step.isdigit() else step]
+        at[last] = value
+    (tmp_path / "a_use_case").mkdir()
+    (tmp_path / "a_use_case" / "a_source.yaml").write_text(yaml.safe_dump(suite))
+    monkeypatch.setattr(suites, "HERE", tmp_path)
+    return suites.load("a_use_case", "a_source")
+
+
+def test_a_sound_suite_loads(tmp_path, monkeypatch):
+    suite = written(tmp_path, monkeypatch)
+    assert [(r.type, r.severity, r.at) for r in suite.rows] == [
+        ("expect_column_values_to_not_be_null", "info", "always")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [("abuot", "x"), ("rows__0__severty", "info"), ("partition__metric", {}), ("partition__rules__0__when", "close"),
+     ("rows__0__severity", "fatal"), ("rows__0__at", "noon")],
+)  # fmt: skip
+def test_an_unknown_word_is_refused(where, value, tmp_path, monkeypatch):
+    with pytest.raises(ValidationError, match=where.split("__")[-1]):
+        written(tmp_path, monkeypatch, **{where: value})
+
+
+def test_a_rule_must_say_what_its_failure_means(tmp_path, monkeypatch):
+    with pytest.raises(ValidationError, match="why"):
+        written(tmp_path, monkeypatch, rows=[{"type": "t", "severity": "info", "kwargs": {}}])
+
+
+def test_a_source_without_a_suite_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
+        suites.load("flight_delays", "nothing")
+
+
+@pytest.mark.parametrize("source", [*flight_delays().sources, "features"])
+def test_great_expectations_takes_every_rule_of_the_flights(source):
+    suite = suites.load("flight_delays", source)
+    for name, rules in (("rows", suite.rows), ("partition", suite.partition.rules)):
+        plain = [r for r in rules if not isinstance(r.kwargs.get("value_set"), dict)]
+        assert len(expectation_suite(name, plain).expectations) == len(plain)
+    assert all(r.kwargs["column"] in suite.partition.metrics for r in suite.partition.rules)
+
+
+def test_the_flights_have_twenty_rules_and_more_of_each_severity():
+    """On flights, by which people live: the timetable and what happened."""
+    found = [suites.load("flight_delays", source) for source in ("timetable", "movements")]
+    rules = [r for suite in found for r in [*suite.rows, *suite.partition.rules]]
+    assert len(rules) >= 40
+    assert {r.severity for r in rules} == {"critical", "warning", "info"}
+    assert {r.at for r in rules} == {"always", "close"}
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning", "info"])
+def test_a_misspelt_type_is_refused(severity):
+    rules = [rule(), rule("expect_colunm_values_to_be_between", severity)]
+    with pytest.raises(RuleError, match="expect_colunm_values_to_be_between"):
+        expectation_suite("weather", rules)
+
+
+def test_misspelt_arguments_are_refused():
+    with pytest.raises((RuleError, ValueError)):
+        expectation_suite("weather", [rule(column="temp", minimum=0)])
+
+
+FRAME = pd.DataFrame({"temp": [5.0, 50.0, None, -1.0], "origin": ["JFK", "LGA", "EWR", "JFK"]})
+
+
+def test_rows_that_break_a_rule_are_found_by_position():
+    unique = rule("expect_column_values_to_be_unique", column="origin")
+    there = rule("expect_column_values_to_not_be_null", column="temp")
+    assert failing("weather", FRAME, [rule(), unique, there]) == [[1, 3], [0, 3], [2]]
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning", "info"])
+def test_a_rule_about_a_missing_column_is_no_pass(severity):
+    with pytest.raises(RuleError, match="windspeed"):
+        failing("weather", FRAME, [rule(), rule(severity=severity, column="windspeed", min_value=0)])
+
+
+def test_a_rule_that_is_not_about_rows_is_refused():
+    with pytest.raises(RuleError, match="isn't row-wise"):
+        failing("weather", FRAME, [rule("expect_column_mean_to_be_between", column="temp", min_value=100)])
+
+
+def test_a_rule_about_the_table_is_refused():
+    with pytest.raises(RuleError, match="isn't row-wise"):
+        failing("weather", FRAME, [rule("expect_table_row_count_to_equal", value=3)])
+
+
+def test_the_switch_from_rows_to_metrics_is_the_cure():
+    metrics = pd.DataFrame({"mean_temp": [4.0, 400.0]})
+    assert failing("weather", metrics, [rule(column="mean_temp", max_value=100)]) == [[1]]
