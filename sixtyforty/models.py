@@ -202,12 +202,17 @@ class ModelStore:
         return pd.read_parquet(self.folder(version) / "training_set.parquet")
 
     def write_model(self, version: str, model: Fitted) -> None:
-        """Keeps a fitted model and puts its hash and categories on the card."""
+        """Keeps a fitted model and puts its hash and categories on the card.
+
+        Raises ModelError for an estimator that `load` would refuse.
+        """
         from skops.io import dumps
 
         blob = stable_skops(dumps(model.estimator))
+        sha = hashlib.sha256(blob).hexdigest()
+        load_skops(blob, sha)
         card = self.card(version)
-        card["files"]["model.skops"] = hashlib.sha256(blob).hexdigest()
+        card["files"]["model.skops"] = sha
         card["levels"] = model.levels
         write_atomic(self.folder(version) / "model.skops", blob)
         write_atomic(self.folder(version) / "card.json", canonical(card).encode())
@@ -221,6 +226,8 @@ class ModelStore:
 
 def load_skops(blob: bytes, sha256: str | None) -> Any:
     """Loads a model file whose hash is known, with our allow-list. Raises ModelError."""
+    from zipfile import BadZipFile
+
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -230,6 +237,8 @@ def load_skops(blob: bytes, sha256: str | None) -> Any:
         return loads(blob, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise ModelError(f"the model file holds types we don't trust: {error}") from error
+    except BadZipFile as error:
+        raise ModelError("not a model file as skops writes it; train again") from error
 
 
 def stable_skops(blob: bytes) -> bytes:
@@ -247,7 +256,7 @@ def stable_skops(blob: bytes) -> bytes:
         for key, value in node.items() if isinstance(node, dict) else ():
             if key == "__id__":
                 node[key] = numbers.setdefault(value, len(numbers))
-            elif key == "file" and value in members:
+            elif key == "file" and isinstance(value, str) and value in members:
                 node[key] = files.setdefault(value, f"{len(files)}{Path(value).suffix}")
             else:
                 renumber(value)

@@ -1,0 +1,359 @@
+"""Models: the same data and recipe give the same bytes, and nothing foreign is ever loaded."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skops.io import dumps
+
+from sixtyforty.models import (
+    Fitted,
+    ModelError,
+    ModelStore,
+    fit,
+    load_skops,
+    plan,
+    recipe_of,
+    rows,
+    schedule,
+    stable_skops,
+)
+from sixtyforty.use_case import Model, UseCase, span
+from sixtyforty.workspace import Workspace
+from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot
+
+RECIPE = Model(**DECLARED["model"])
+FEATURES = ["site", "load"]
+
+
+def sha(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()
+
+
+def frame(count: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"site": rng.choice(["north", "south", "west"], count), "load": rng.random(count)})
+
+
+def fitted(recipe: Model = RECIPE) -> Fitted:
+    rows = frame()
+    return fit(recipe, FEATURES, rows, (rows["load"] > 0.5).to_numpy(float))
+
+
+# --- schedule and recipe
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "expected"),
+    [
+        ("2013-03-01", "2013-06-15", ["2013-04-01", "2013-05-01", "2013-06-01"]),
+        ("2013-03-18", "2013-05-01", ["2013-04-01", "2013-05-01"]),  # exactly a fortnight before April
+        ("2013-03-19", "2013-05-31", ["2013-05-01"]),
+        ("2013-11-20", "2014-02-01", ["2014-01-01", "2014-02-01"]),
+        ("2013-03-01", "2013-03-31", []),
+    ],
+)
+def test_a_replay_trains_at_month_starts_with_a_fortnight_behind_them(
+    tmp_path: Path, start: str, until: str, expected: list[str]
+) -> None:
+    use_case = make_use_case(tmp_path, partitions={"start": start, "end": None})
+    assert [str(d) for d in schedule(use_case, date.fromisoformat(until))] == expected
+
+
+def test_a_recipe_is_the_declared_model_and_the_features(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path)
+    recipe = recipe_of(use_case)
+    assert recipe_of(make_use_case(tmp_path, title="Another", gate={"margin": 1})) == recipe
+    assert recipe_of(make_use_case(tmp_path, model={"seed": 1})) != recipe
+    assert recipe_of(make_use_case(tmp_path, model={"params": {"max_iter": 6}})) != recipe
+    (tmp_path / "features.sql").write_text("select id from units")
+    assert recipe_of(use_case) != recipe
+
+
+# --- fitting and scoring
+
+
+def test_a_category_is_its_number_and_one_never_seen_is_missing() -> None:
+    model = fitted()
+    assert model.levels == {"site": ["north", "south", "west"]}
+    seen = pd.DataFrame({"load": [0.1, None, 0.3, 0.4], "site": ["west", "north", "east", None], "other": 1})
+    matrix = model.matrix(seen)
+    assert matrix.dtype == np.float32
+    assert matrix[:, 0].tolist()[:2] == [2, 0]
+    assert np.isnan(matrix[2:, 0]).all()
+    assert matrix[[0, 2, 3], 1] == pytest.approx([0.1, 0.3, 0.4])
+    assert np.isnan(matrix[1, 1])
+
+
+def test_rows_of_a_category_never_seen_are_scored() -> None:
+    score = fitted().score(pd.DataFrame({"site": ["east", None], "load": [0.9, None]}))
+    assert score.shape == (2,)
+    assert ((score > 0) & (score < 1)).all()
+
+
+def test_a_model_learns_what_there_is_to_learn() -> None:
+    low, high = fitted().score(pd.DataFrame({"site": ["north"] * 2, "load": [0.1, 0.9]}))
+    assert low < 0.5 < high
+
+
+def test_the_seed_and_the_categories_reach_the_estimator() -> None:
+    estimator = fitted(RECIPE.model_copy(update={"seed": 7})).estimator
+    assert (estimator.random_state, estimator.categorical_features) == (7, [0])
+
+
+def test_an_estimator_that_knows_neither_seed_nor_categories_is_fitted_all_the_same() -> None:
+    bayes = Model(estimator="sklearn.naive_bayes.GaussianNB", training_days=1, categorical=["site"])
+    assert fitted(bayes).score(frame()).shape == (60,)
+
+
+# --- bytes
+
+
+def test_two_fits_give_the_same_bytes() -> None:
+    one, other = (stable_skops(dumps(fitted().estimator)) for _ in range(2))
+    assert one == other
+
+
+def test_another_model_gives_other_bytes() -> None:
+    other = Model(**DECLARED["model"] | {"params": {"max_iter": 6, "min_samples_leaf": 5, "early_stopping": False}})
+    assert stable_skops(dumps(fitted().estimator)) != stable_skops(dumps(fitted(other).estimator))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.linear_model.LogisticRegression"],
+)
+def test_what_is_loaded_scores_as_what_was_stored(estimator: str) -> None:
+    model = fitted(Model(estimator=estimator, training_days=1, categorical=["site"]))
+    blob = stable_skops(dumps(model.estimator))
+    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
+    assert loaded.score(frame()).tolist() == model.score(frame()).tolist()
+
+
+def test_settings_of_any_name_are_kept() -> None:
+    steps = make_pipeline(FunctionTransformer(kw_args={"file": {"a": [1, 2]}, "content": "x"}))
+    blob = stable_skops(dumps(steps))
+    assert load_skops(blob, sha(blob))[0].kw_args == {"file": {"a": [1, 2]}, "content": "x"}
+
+
+# --- what is refused
+
+
+def test_a_file_with_one_byte_changed_is_refused() -> None:
+    blob = stable_skops(dumps(fitted().estimator))
+    for position in (0, len(blob) // 2, len(blob) - 1):
+        changed = bytearray(blob)
+        changed[position] ^= 1
+        with pytest.raises(ModelError, match="its hash differs"):
+            load_skops(bytes(changed), sha(blob))
+
+
+def test_a_file_nobody_vouches_for_is_refused() -> None:
+    with pytest.raises(ModelError, match="its hash differs"):
+        load_skops(stable_skops(dumps(fitted().estimator)), None)
+
+
+class Foreign(BaseEstimator):
+    """Not of scikit-learn."""
+
+    woken: ClassVar[list[Any]] = []
+
+    def __setstate__(self, state: Any) -> None:
+        self.woken.append(state)
+        super().__setstate__(state)
+
+
+def a_function(x: Any) -> Any:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("thing", "named"),
+    [
+        (Foreign(), "Foreign"),
+        (make_pipeline(Foreign()), "Foreign"),
+        (FunctionTransformer(a_function), "a_function"),
+        (FunctionTransformer(os.system), "system"),
+        (FunctionTransformer(functools.partial(os.system, "true")), "system"),
+        (FunctionTransformer(functools.partial(functools.partial(os.system), "true")), "system"),
+        (make_pipeline(FunctionTransformer(np.load)), "load"),
+        (FunctionTransformer(kw_args={"path": Path("x")}), "Path"),
+    ],
+)
+def test_a_file_that_holds_a_foreign_type_is_refused_by_name_though_its_hash_is_right(thing: Any, named: str) -> None:
+    blob = stable_skops(dumps(thing))
+    Foreign.woken.clear()
+    with pytest.raises(ModelError, match=f"types we don't trust: .*{named}"):
+        load_skops(blob, sha(blob))
+    assert Foreign.woken == []
+
+
+class Explosive:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_is_not_loaded_though_its_hash_is_right(tmp_path: Path) -> None:
+    blob = pickle.dumps(Explosive(tmp_path / "exploded"))
+    with pytest.raises(ModelError, match="not a model file"):
+        load_skops(blob, sha(blob))
+    assert not (tmp_path / "exploded").exists()
+    pickle.loads(blob)
+    assert (tmp_path / "exploded").exists()  # it would have
+
+
+# --- plan and store
+
+MARCH = [date(2013, 3, 1) + timedelta(days=i) for i in range(6)]
+AS_OF = date(2013, 3, 7)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Six days of features and outcomes; treat it as read-only but for its models."""
+    ws = make_workspace(tmp_path_factory.mktemp("published"), partitions={"start": "2013-03-01"})
+    publish(ws, MARCH, count=8)
+    return ws
+
+
+def use_case_of(ws: Workspace, **changes: Any) -> UseCase:
+    return ws.use_case.model_copy(update=changes)
+
+
+def test_a_plan_is_the_trailing_window_and_what_is_missing_of_it(published: Workspace) -> None:
+    found = plan(published.use_case, published.lake, date(2013, 3, 9))
+    assert sorted(found.features) == sorted(found.outcomes) == [str(d) for d in MARCH]
+    assert found.missing == ["2013-03-07", "2013-03-08"]
+    assert found.version.startswith("2013-03-09-")
+
+
+def test_a_window_is_no_longer_than_the_recipe_says(published: Workspace) -> None:
+    short = use_case_of(published, model=RECIPE.model_copy(update={"training_days": 2}))
+    assert sorted(plan(short, published.lake, AS_OF).features) == span(date(2013, 3, 5), date(2013, 3, 6))
+
+
+def test_a_version_is_its_day_its_data_and_its_recipe(published: Workspace) -> None:
+    version = plan(published.use_case, published.lake, AS_OF).version
+    assert plan(published.use_case, published.lake, AS_OF).version == version
+    other = use_case_of(published, model=RECIPE.model_copy(update={"seed": 1}))
+    assert plan(other, published.lake, AS_OF).version != version
+    assert plan(published.use_case, published.lake, date(2013, 3, 6)).version[11:] != version[11:]
+
+
+@pytest.mark.parametrize("as_of", [date(2013, 3, 1), date(2013, 2, 1), date(2013, 9, 1)])
+def test_without_anything_to_learn_from_there_is_no_plan(published: Workspace, as_of: date) -> None:
+    with pytest.raises(ModelError, match="nothing to learn from"):
+        plan(published.use_case, published.lake, as_of)
+
+
+def test_only_outcomes_known_by_then_are_learned_from(published: Workspace) -> None:
+    found = plan(published.use_case, published.lake, AS_OF)
+    # calls of the 6th at 12, 13, 14 and 15 UTC, two each; a visit is seen two hours after its call
+    table = rows(published.use_case, published.lake, found.features, found.outcomes, "2013-03-06 15:00:00")
+    counts = table["_partition"].value_counts().to_pylist()
+    assert {c["values"]: c["counts"] for c in counts} == {str(d): 8 for d in MARCH[:-1]} | {"2013-03-06": 4}
+    assert table["decided_at"].to_pylist() == sorted(table["decided_at"].to_pylist())
+    assert rows(published.use_case, published.lake, found.features, found.outcomes, "2013-03-01").num_rows == 0
+
+
+def test_a_training_set_and_its_card_say_what_was_learned_from(published: Workspace, tmp_path: Path) -> None:
+    store, found = ModelStore(tmp_path), plan(published.use_case, published.lake, AS_OF)
+    store.write_training_set(published.use_case, published.lake, found)
+    card = store.card(found.version)
+    assert (card["rows"], card["first"], card["last"]) == (48, "2013-03-01", "2013-03-06")
+    assert (card["as_of"], card["missing_days"], card["version"]) == ("2013-03-07", [], found.version)
+    assert card["features"] == ["site", "load", "late_before"]  # neither key, moment, outcome nor today's action
+    assert card["data"]["features"] == {p: e.version for p, e in found.features.items()}
+    training = store.training_frame(found.version)
+    assert len(training) == 48
+    assert training["decided_at"].max() < pd.Timestamp(published.use_case.starts(AS_OF))
+    assert set(training["late"]) == {0, 1}
+    assert (store.has(found.version, "training_set.parquet"), store.has(found.version, "model.skops")) == (True, False)
+    assert (
+        sha((store.folder(found.version) / "training_set.parquet").read_bytes())
+        == (card["files"]["training_set.parquet"])
+    )
+
+
+def trained(ws: Workspace, folder: Path) -> tuple[ModelStore, str, Fitted]:
+    store, found = ModelStore(folder), plan(ws.use_case, ws.lake, AS_OF)
+    store.write_training_set(ws.use_case, ws.lake, found)
+    training = store.training_frame(found.version)
+    model = fit(ws.use_case.model, store.card(found.version)["features"], training, training["late"].to_numpy(float))
+    store.write_model(found.version, model)
+    return store, found.version, model
+
+
+def test_a_stored_model_is_loaded_as_it_was(published: Workspace, tmp_path: Path) -> None:
+    store, version, model = trained(published, tmp_path)
+    loaded = store.load(version)
+    assert (loaded.features, loaded.levels) == (model.features, {"site": ["north", "south"]})
+    training = store.training_frame(version)
+    assert loaded.score(training).tolist() == model.score(training).tolist()
+    assert store.versions() == [version]
+    assert store.has(version, "model.skops")
+
+
+def test_training_again_gives_the_same_files(published: Workspace, tmp_path: Path) -> None:
+    one, version, _ = trained(published, tmp_path / "one")
+    other, same, _ = trained(published, tmp_path / "other")
+    assert version == same
+    names = sorted(p.name for p in one.folder(version).iterdir())
+    assert names == ["card.json", "model.skops", "training_set.parquet"]
+    assert all((one.folder(version) / n).read_bytes() == (other.folder(version) / n).read_bytes() for n in names)
+
+
+def test_a_model_that_could_not_be_loaded_again_is_not_kept(published: Workspace, tmp_path: Path) -> None:
+    store, version, model = trained(published, tmp_path)
+    before = snapshot(tmp_path)
+    with pytest.raises(ModelError, match=r"types we don't trust: .*Foreign"):
+        store.write_model(version, Fitted(make_pipeline(Foreign(), model.estimator), model.features, model.levels))
+    assert snapshot(tmp_path) == before
+
+
+def test_a_stored_model_that_was_exchanged_is_refused(published: Workspace, tmp_path: Path) -> None:
+    store, version, _ = trained(published, tmp_path)
+    (store.folder(version) / "model.skops").write_bytes(stable_skops(dumps(fitted().estimator)))
+    with pytest.raises(ModelError, match="its hash differs; restore it"):
+        store.load(version)
+
+
+def test_a_model_that_was_lost_is_not_had(published: Workspace, tmp_path: Path) -> None:
+    store, version, _ = trained(published, tmp_path)
+    (store.folder(version) / "model.skops").unlink()
+    assert not store.has(version, "model.skops")
+    assert not store.has("2013-01-01-00000000", "model.skops")
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(published: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there are: none"):
+        ModelStore(tmp_path / "empty").card("x")
+    store, version, _ = trained(published, tmp_path)
+    with pytest.raises(ModelError, match=f"no model x; there are: {version}"):
+        store.load("x")
+
+
+def test_a_new_day_of_data_makes_a_new_version(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish(ws, MARCH[:2])
+    before = plan(ws.use_case, ws.lake, AS_OF).version
+    publish(ws, MARCH[2:3])
+    assert plan(ws.use_case, ws.lake, AS_OF).version != before
+    assert datetime.fromisoformat(before[:10]).date() == AS_OF
