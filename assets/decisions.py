@@ -1,17 +1,16 @@
-"""decisions and delivery: each unit once, when its moment has come; then into the business process."""
+"""decisions: each unit once, when its moment has come."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty.decisions import dataset, decide
-from sixtyforty.delivery import deliver
+from sixtyforty.decisions import decide
 from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
-    """The two deciding stages of a use case."""
+    """The decisions of a use case."""
     return [
         stage(
             use_case,
@@ -22,16 +21,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             phase="deployment",
             kinds={"scikitlearn", "parquet"},
             deps=["features", "champion"],
-        ),
-        stage(
-            use_case,
-            "delivery",
-            _delivery,
-            description="Decisions as a dated CSV and Parquet, and in a SQL table by decision id; each once.",
-            phase="deployment",
-            kinds={"csv", "sql"},
-            deps=["decisions"],
-        ),
+        )
     ]
 
 
@@ -48,19 +38,4 @@ def _decisions(step: Step) -> Result:
                  "by the present process": taken.fallback, "track": step.clock.track},
             )  # fmt: skip
     step.log.info(f"decisions: {new:,} new on {len(result.published)} partitions, {fallback:,} by the present process")
-    return result
-
-
-def _delivery(step: Step) -> Result:
-    result, new = Result(), 0
-    for portion in step.chunks():
-        entries = step.ws.lake.entries(dataset(step.clock.track), portion)
-        for partition, got in deliver(step.ws, entries, step.clock.track).items():
-            new += got.new
-            result.published[partition] = Published(
-                entries[partition].version,
-                {"dagster/partition_row_count": got.rows, "new": got.new, "table": got.table,
-                 "file": dg.MetadataValue.path(str(step.ws.deliveries / got.files[0]))},
-            )  # fmt: skip
-    step.log.info(f"delivery: {new:,} new decisions delivered")
     return result

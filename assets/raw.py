@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
+from assets.tables import table
 from sixtyforty.lake import Entry
 from sixtyforty.raw import ingest
 from sixtyforty.use_case import UseCase
@@ -49,28 +50,6 @@ def _raw(source: str, step: Step) -> Result:
 
 def _table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.json(rows) if not rows else table(rows)
-
-
-def table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
-    """Rows as a table in the UI; at least one row."""
-    schema = dg.TableSchema([dg.TableColumn(k, _kind(v)) for k, v in rows[0].items()])
-    return dg.MetadataValue.table([dg.TableRecord({k: _cell(v) for k, v in r.items()}) for r in rows], schema)
-
-
-def _kind(value: object) -> str:
-    return (
-        "bool"
-        if isinstance(value, bool)
-        else "int"
-        if isinstance(value, int)
-        else "float"
-        if isinstance(value, float)
-        else "string"
-    )
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _shown(entry: Entry) -> dict[str, object]:

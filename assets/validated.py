@@ -6,8 +6,8 @@ from functools import partial
 
 import dagster as dg
 
-from assets.raw import table
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
+from assets.tables import table
 from expectations.suites import load
 from expectations.validate import validate
 from sixtyforty.use_case import UseCase

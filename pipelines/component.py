@@ -8,23 +8,37 @@ from typing import Any
 import dagster as dg
 from pydantic import create_model
 
+import assets.backtest
+import assets.challenger
+import assets.champion
+import assets.data_docs
 import assets.decisions
+import assets.delivery
 import assets.features
-import assets.impact
+import assets.impact_report
+import assets.kpi_impact
+import assets.model_record
 import assets.outcomes
 import assets.raw
-import assets.training
+import assets.training_set
 import assets.validated
 from sixtyforty.use_case import UseCase
 
 STAGES = (
     assets.raw,
     assets.validated,
+    assets.data_docs,
     assets.features,
     assets.outcomes,
-    assets.training,
+    assets.training_set,
+    assets.challenger,
+    assets.backtest,
+    assets.champion,
     assets.decisions,
-    assets.impact,
+    assets.delivery,
+    assets.kpi_impact,
+    assets.impact_report,
+    assets.model_record,
 )
 
 

@@ -1,0 +1,47 @@
+"""backtest: what the recipe was worth on days it hadn't seen."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.stage import Published, Result, Step, stage
+from assets.tables import table
+from assets.training_set import training_days
+from sixtyforty import models
+from sixtyforty.backtest import metrics, walk_forward
+from sixtyforty.impact import lift
+from sixtyforty.lake import digest
+from sixtyforty.use_case import SNAPSHOT, UseCase
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The backtest of a use case."""
+    return [
+        stage(
+            use_case,
+            "backtest",
+            _backtest,
+            phase="evaluation",
+            kinds={"scikitlearn"},
+            deps=["challenger"],
+            partitioned=False,
+            description="Walk-forward: what the recipe was worth on the days after those it learned from, beside the"
+            " present process, coin flip and perfect foresight.",
+        )
+    ]
+
+
+def _backtest(step: Step) -> Result:
+    rows, days, recipe = [], training_days(step), models.recipe_of(step.use_case)
+    if not days:
+        return Result()
+    for day in days:
+        found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
+        if found:
+            gained = lift(found[-92:])
+            rows.append({"as of": day.isoformat(), "days": len(found), **metrics(found),
+                         "lift, last 92 days": round(gained.value), "low": round(gained.low),
+                         "high": round(gained.high)})  # fmt: skip
+    shown = {"walk-forward, per 1,000": table(rows)} if rows else {}
+    step.log.info(f"backtest: {len(rows)} training days with out-of-sample days before them")
+    return Result({SNAPSHOT: Published(digest(rows), shown)})

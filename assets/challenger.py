@@ -1,0 +1,45 @@
+"""challenger: a model for each training day."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.stage import Published, Result, Step, stage
+from assets.training_set import POOL, plans_of
+from sixtyforty import models
+from sixtyforty.lake import digest
+from sixtyforty.use_case import SNAPSHOT, UseCase
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The challenger of a use case."""
+    return [
+        stage(
+            use_case,
+            "challenger",
+            _challenger,
+            phase="modeling",
+            kinds={"scikitlearn", "dvc"},
+            pool=POOL,
+            deps=["training_set"],
+            partitioned=False,
+            description="A model for each training day that has none yet, kept with skops and recorded by DVC.",
+        )
+    ]
+
+
+def _challenger(step: Step) -> Result:
+    store, outcome, made = step.ws.models, step.use_case.kpi.outcome, []
+    plans = plans_of(step)
+    for plan in plans:
+        if not store.has(plan.version, "model.skops"):
+            frame, card = store.training_frame(plan.version), store.card(plan.version)
+            model = models.fit(step.use_case.model, card["features"], frame, frame[outcome].to_numpy(float))
+            store.write_model(plan.version, model)
+            made.append(plan.version)
+            step.log.info(f"trained {plan.version} on {len(frame):,} rows")
+    step.place.versions().snapshot([store.folder(p.version) for p in plans])
+    if not plans:
+        return Result()
+    shown = {"models": ", ".join(p.version for p in plans), "newly trained": len(made)}
+    return Result({SNAPSHOT: Published(digest([p.version for p in plans]), shown)})

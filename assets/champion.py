@@ -1,0 +1,55 @@
+"""champion: the gate, the ledger, and what goes to the DVC remote."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.stage import Published, Result, Step, stage
+from assets.tables import table
+from assets.training_set import POOL, training_days
+from sixtyforty.backtest import folds, promote
+from sixtyforty.lake import digest
+from sixtyforty.recipe import fill
+from sixtyforty.use_case import SNAPSHOT, UseCase
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The champion of a use case."""
+    return [
+        stage(
+            use_case,
+            "champion",
+            _champion,
+            phase="evaluation",
+            kinds={"dvc"},
+            pool=POOL,
+            deps=["backtest"],
+            partitioned=False,
+            description="The gate's verdict on each challenger, in the append-only ledger; what is promoted decides"
+            " from its day on.",
+        )
+    ]
+
+
+def _champion(step: Step) -> Result:
+    days = [d for d in training_days(step) if d >= step.use_case.replay.first]
+    if not days:
+        step.log.info("champion: no training day yet to judge")
+        return Result()
+    ws = step.ws
+    judged = promote(step.use_case, ws.lake, ws.models, ws.ledger, step.clock.track, days)
+    for row in judged:
+        step.log.info(f"{row.as_of} {row.verdict} {row.version}: {'; '.join(row.reasons)}")
+    newest, versions = judged[-1], step.place.versions()
+    before = folds(step.use_case, ws.lake, ws.models, ws.models.card(newest.version)["recipe_version"], days[-1])
+    folder = ws.home / "data" / "recipe" / step.use_case.name
+    if before and (ws.home / "dvc.yaml").exists():
+        fill(step.use_case, ws.models, newest.version, before[-1][0], folder)
+        versions.snapshot([folder / n for n in ("training_set.parquet", "recipe.json", "fold.skops")])
+        versions.commit([f"{s}@{step.use_case.name}" for s in ("train", "evaluate")])
+    pushed = versions.publish()
+    step.log.info(f"{pushed} objects pushed to the DVC remote")
+    rows = [{"as of": r.as_of, "verdict": r.verdict, "model": r.version, "why": "; ".join(r.reasons)} for r in judged]
+    champion = ws.ledger.champions(step.clock.track)
+    shown = {"judgements": table(rows), "in force": champion[-1].version if champion else "none: the present process"}
+    return Result({SNAPSHOT: Published(digest([r.hash for r in ws.ledger.rows()]), shown)})

@@ -1,0 +1,43 @@
+"""impact_report: the owner's page."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.stage import Published, Result, Step, stage
+from sixtyforty import kpi, report
+from sixtyforty.impact import summary
+from sixtyforty.lake import digest
+from sixtyforty.use_case import SNAPSHOT, UseCase
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The impact_report of a use case."""
+    return [
+        stage(
+            use_case,
+            "impact_report",
+            _impact_report,
+            phase="evaluation",
+            kinds={"html"},
+            deps=["kpi_impact"],
+            partitioned=False,
+            description="One page for the owner: what was decided, what it was worth, what to do next.",
+        )
+    ]
+
+
+def _impact_report(step: Step) -> Result:
+    days = kpi.days(step.ws, step.clock.track)
+    if not days:
+        return Result()
+    path = report.write(step.ws, step.clock.track)
+    step.log.info(f"impact_report: {path}")
+    found = summary(step.use_case.kpi, days)
+    shown = {
+        "page": dg.MetadataValue.path(str(path)),
+        "net impact": found["net_impact"],
+        "unit": found["unit"],
+        "label": found["label"],
+    }
+    return Result({SNAPSHOT: Published(digest(path.read_bytes()), shown)})

@@ -1,0 +1,29 @@
+"""Rows as a table in Dagster's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+
+def table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
+    """Rows as a table in the UI; at least one row."""
+    schema = dg.TableSchema([dg.TableColumn(k, _kind(v)) for k, v in rows[0].items()])
+    return dg.MetadataValue.table([dg.TableRecord({k: _cell(v) for k, v in r.items()}) for r in rows], schema)
+
+
+def _kind(value: object) -> str:
+    return (
+        "bool"
+        if isinstance(value, bool)
+        else "int"
+        if isinstance(value, int)
+        else "float"
+        if isinstance(value, float)
+        else "string"
+    )
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,74 @@
+"""training_set: what each model learns from, recorded before anything is trained.
+
+With `as_of` set, the training day is its local day; without, a replay goes through the month starts as they were
+lived. A day's models are the folds of the next one's backtest.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from assets.stage import Published, Result, Step, stage
+from assets.tables import table
+from sixtyforty import models
+from sixtyforty.lake import digest
+from sixtyforty.use_case import SNAPSHOT, UseCase
+
+POOL = "dvc"  # one writer at a time
+
+
+def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
+    """The training_set of a use case."""
+    return [
+        stage(
+            use_case,
+            "training_set",
+            _training_set,
+            phase="modeling",
+            kinds={"dvc", "parquet"},
+            pool=POOL,
+            deps=["features", "outcomes"],
+            partitioned=False,
+            description="What each model learns from: the trailing window as known on its training day, recorded by"
+            " DVC with the raw and validated data before anything is trained.",
+        )
+    ]
+
+
+def training_days(step: Step) -> list[date]:
+    """The days this run trains as of: its own, or, in a replay of everything, each month's start."""
+    moment = step.clock.moment()
+    if moment is not None:
+        return [moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(step.use_case.zone).date()]
+    have = sorted(step.ws.lake.entries("features"))
+    return models.schedule(step.use_case, date.fromisoformat(have[-1])) if have else []
+
+
+def plans_of(step: Step) -> list[models.Plan]:
+    """What the model of each of those days would learn from."""
+    return [models.plan(step.use_case, step.ws.lake, day) for day in training_days(step)]
+
+
+def _training_set(step: Step) -> Result:
+    plans, store, made = plans_of(step), step.ws.models, 0
+    for plan in plans:
+        if not store.has(plan.version, "training_set.parquet"):
+            store.write_training_set(step.use_case, step.ws.lake, plan)
+            made += 1
+    root = step.ws.lake.root
+    datasets = [root / kind / s for kind in ("raw", "validated") for s in step.use_case.sources]
+    recorded = step.place.versions().snapshot([*datasets, *(store.folder(p.version) for p in plans)])
+    step.log.info(f"training_set: {made} new of {len(plans)}, {recorded} things recorded")
+    if not plans:
+        return Result()
+    rows = [{"model": p.version, "first day": min(p.features), "last day": max(p.features),
+             "rows": store.card(p.version)["rows"], "missing days": len(p.missing)} for p in plans]  # fmt: skip
+    shown = {
+        "training sets": table(rows),
+        "dagster/row_count": rows[-1]["rows"],
+        "data version": plans[-1].data_version,
+    }
+    return Result({SNAPSHOT: Published(digest([p.data_version for p in plans]), shown)})
