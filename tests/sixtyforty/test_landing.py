@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sixtyforty import landing as landing_module
-from sixtyforty.landing import REMEMBERED, Extract, Landing, touching
+from sixtyforty.landing import Extract, Landing, touching
 from sixtyforty.use_case import SNAPSHOT
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_of, csv, land, make_workspace
@@ -210,12 +210,13 @@ def test_extracts_in_folders_below_are_apart_and_can_be_read_later(tmp_path: Pat
     assert rows == {"north/calls_a.csv": 3, "south/calls_a.csv": 4}
 
 
-def test_no_more_than_a_few_extracts_are_remembered(landing: Landing) -> None:
-    for i in range(REMEMBERED + 3):
-        land(landing, f"calls_{i:02}.csv", day(DAY, 1))
+def test_no_more_than_a_few_extracts_are_remembered(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_module, "REMEMBERED", 2)
+    for i in range(4):
+        land(landing, f"calls_{i}.csv", day(DAY, 1))
     landing.scan("calls")
-    assert len(landing._recent) == REMEMBERED
-    assert landing.lines("calls", "calls_00.csv")[str(DAY)].num_rows == 1
+    assert [name for _, name in landing._recent] == ["calls_2.csv", "calls_3.csv"]
+    assert landing.lines("calls", "calls_0.csv")[str(DAY)].num_rows == 1
 
 
 def test_touching_finds_the_extracts_of_a_partition() -> None:

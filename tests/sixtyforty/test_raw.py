@@ -238,7 +238,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(STEPS)
 def test_whatever_happens_raw_holds_each_line_of_each_known_extract_once(steps: list[tuple]) -> None:
     with TemporaryDirectory() as folder:
