@@ -145,6 +145,13 @@ def test_the_owners_page_has_no_algorithm_talk(home):
     assert "http://" not in re.sub(r"http://www\.w3\.org\S*|http://purl\.org\S*|http://creativecommons\.org\S*", "", page)
 
 
+def test_data_docs_fetch_nothing(home):
+    pages = list((home / "data" / "reports" / "flight_delays" / "data_docs").rglob("*.html"))
+    assert len(pages) > 10
+    fetched = re.compile(r"<(script|img|link)[^>]*(src|href)=.https?://")
+    assert not [p for p in pages if fetched.search(p.read_text())]
+
+
 def test_doctor_is_content(say):
     assert all(t["ok"] for t in say("doctor")["things"] if t["needed"])
 
