@@ -90,6 +90,14 @@ def test_a_refresh_may_be_behind_the_champion_by_no_more_than_the_margin(behind:
     assert ("its last block is worse than the champion's" in found.reasons[-1]) == (verdict == "HOLD")
 
 
+def test_a_refresh_is_not_asked_to_prove_that_it_is_no_worse() -> None:
+    mine = days(*[0.0] * 10, model=100)
+    champion = [Day(**{**d.__dict__, "model": d.model + (30 if i % 2 else -28)}) for i, d in enumerate(mine)]
+    found = judge(GATE, "refresh", 0, gaining(100), (mine, champion))
+    assert found.evidence["last_block_vs_champion"]["low"] < -GATE.margin
+    assert found.verdict == "PROMOTE"
+
+
 def test_a_refresh_that_stands_level_is_promoted_without_proving_itself_better() -> None:
     block = gaining(100)
     assert judge(GATE, "refresh", 0, gaining(100), (block, block)).verdict == "PROMOTE"
@@ -112,6 +120,14 @@ def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[Day
     found = judge(GATE, "recipe", 0, gaining(200), None, current)
     assert found.verdict == "HOLD"
     assert "not better than the current recipe by more than 50" in found.reasons[-1]
+
+
+def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
+    mine = [Day(**{**d.__dict__, "model": d.model + (60 if i % 2 else -40)}) for i, d in enumerate(gaining(200))]
+    found = judge(GATE, "recipe", 0, mine, None, gaining(200))
+    assert found.evidence["lift_vs_present"]["low"] > 0
+    assert found.evidence["gain_vs_recipe"]["value"] > GATE.margin > found.evidence["gain_vs_recipe"]["low"]
+    assert found.verdict == "HOLD"
 
 
 @given(st.sampled_from([0.0, 10.0, 50.0]), st.lists(st.integers(50, 500), min_size=2, max_size=10))

@@ -65,7 +65,9 @@ def test_a_day_without_decisions_is_worth_nothing() -> None:
 
 
 def test_whatever_is_cheapest_counts_as_not_acting() -> None:
-    assert day(THREE, "d", ["wait", "act", "rush", "wait"], ["wait"] * 4, np.zeros(4)).acted == 2
+    for cheapest in THREE.actions:
+        costs = {a: (0 if a == cheapest else 2, 1) for a in THREE.actions}
+        assert day(kpi(**costs), "d", ["wait", "act", "rush", cheapest], ["act"] * 4, np.zeros(4)).acted == 2
 
 
 @given(UNITS.filter(bool))

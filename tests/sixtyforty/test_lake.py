@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -224,6 +225,14 @@ def test_bytes_do_not_depend_on_how_a_table_was_put_together(
         lake = Lake(Path(folder))
         entries = [lake.write(DATASET, DAY, t) for t in (whole, chunked, sliced)]
         assert len({(e.sha256, e.version, e.rows) for e in entries}) == 1
+
+
+def test_bytes_of_a_long_table_do_not_depend_on_its_chunks(lake: Lake) -> None:
+    table = pa.table({"n": pa.array(range(60_000)), "s": [f"value {i * 7919 % 50_000}" for i in range(60_000)]})
+    cuts = [0, 1, 777, 20_000, 20_001, 45_000, 60_000]
+    chunked = pa.concat_tables([table.slice(a, b - a) for a, b in pairwise(cuts)])
+    whole = lake.write(DATASET, DAY, table.combine_chunks())
+    assert lake.write(DATASET, DAY, chunked).sha256 == whole.sha256
 
 
 @given(ROWS, ROWS)

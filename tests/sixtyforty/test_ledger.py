@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sixtyforty.ledger import GENESIS, Ledger, LedgerError, Row
+from sixtyforty.ledger import GENESIS, Ledger, LedgerError, Row, _hash
 
 APRIL, MAY, JUNE = "2013-04-01T04:00:00", "2013-05-01T04:00:00", "2013-06-01T04:00:00"
 
@@ -112,8 +112,6 @@ def test_tampering_is_found_and_the_row_is_named(
 
 
 def test_a_row_rehashed_after_a_change_breaks_the_row_after_it(ledger: Ledger) -> None:
-    from sixtyforty.ledger import _hash
-
     for version in "abc":
         judge(ledger, version)
     lines = ledger.path.read_text().splitlines()
@@ -121,6 +119,15 @@ def test_a_row_rehashed_after_a_change_breaks_the_row_after_it(ledger: Ledger) -
     lines[1] = json.dumps(changed | {"hash": _hash(changed)})
     ledger.path.write_text("\n".join(lines) + "\n")
     with pytest.raises(LedgerError, match="row 3: was changed, or a row before it is missing"):
+        ledger.rows()
+
+
+def test_a_row_put_at_the_end_must_have_the_next_number(ledger: Ledger) -> None:
+    last = judge(ledger, "a")
+    forged = last.model_dump() | {"version": "b", "before": last.hash, "seq": 3}
+    with ledger.path.open("a") as file:
+        file.write(json.dumps(forged | {"hash": _hash(forged)}) + "\n")
+    with pytest.raises(LedgerError, match="row 2: "):
         ledger.rows()
 
 
