@@ -32,10 +32,10 @@ def flight_delays() -> UseCase:
 
 
 @cache
-def landed(folder: Path) -> Path:
-    """The extracts of all the days, each day landed by itself."""
+def landed(folder: Path, days: tuple[str, ...]) -> Path:
+    """The extracts of these days, each day landed by itself."""
     with patch.object(demo, "_read", cache(demo._read)):  # the source is unpacked once, not for every day
-        for day in MANY:
+        for day in days:
             demo.land(folder, date.fromisoformat(day), date.fromisoformat(day))
     return folder
 

@@ -12,7 +12,7 @@ from tests import flights
 @pytest.fixture(scope="session")
 def extracts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The extracts, a file a day and source."""
-    return flights.landed(tmp_path_factory.getbasetemp() / "flights" / "extracts")
+    return flights.landed(tmp_path_factory.getbasetemp() / "flights" / "extracts", tuple(flights.MANY))
 
 
 @pytest.fixture(scope="session")
