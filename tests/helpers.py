@@ -54,6 +54,7 @@ SITES = {  # a snapshot, for those who want one: make_use_case(folder, sources={
     "columns": {"site": "VARCHAR", "size": "INTEGER"},
     "key": ["site"],
 }
+UNJUDGED = {"verdict_id": "none", "verdict": {"accepted": True, "rules": [], "accepted_rows": 0, "quarantined": 0}}
 DECLARED: dict[str, Any] = {
     "name": "calls_in_time",
     "title": "Fitters in time",
@@ -162,18 +163,17 @@ def accept(ws: Workspace, partitions: Sequence[str]) -> None:
             ).to_arrow_table()
         for partition, table in split(rows, "_partition", wanted).items():
             inputs = {f"raw/{name}": versions({partition: raw[partition]})}
-            ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test")
+            ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
 def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
     """Brings these days from landing to published features and outcomes, without Great Expectations."""
     partitions = land_days(ws, days, count)
     accept(ws, partitions)
-    facts = {"verdict_id": "none", "verdict": {"accepted": True, "rules": []}}
     built = features.build(ws.use_case, ws.lake, partitions)
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
-        ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=facts)
+        ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
     became = features.outcomes(ws.use_case, ws.lake, partitions)
     for p, rows in became.tables.items():
         ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")

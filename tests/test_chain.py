@@ -26,7 +26,9 @@ from pipelines.cli import main
 from pipelines.run import run_range
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)
-ALGORITHM_TALK = r"\b(AUC|gradient boosting|classifier|feature importance|hyperparameter|machine learning|algorithm|scikit)\b"
+ALGORITHM_TALK = (
+    r"\b(AUC|gradient boosting|classifier|feature importance|hyperparameter|machine learning|algorithm|scikit)\b"
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -59,7 +61,9 @@ def say(home, capsys):
 
 def tree(folder: Path) -> dict[str, str]:
     files = [p for kind in ("lake", "models", "deliveries") for p in (folder / "data" / kind).rglob("*") if p.is_file()]
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.suffix != ".lock"}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.suffix != ".lock"
+    }
 
 
 def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
@@ -100,7 +104,9 @@ def test_explain_goes_back_to_the_files(home, say):
     thread = say("explain", "flight_delays", one["decision_id"])
     landing = home / "data" / "landing" / "flight_delays"
     files = {f["file"]: f["sha256"] for f in thread["inputs"]}
-    assert {"timetable_2013-04-01_2013-04-08.csv", "movements_2013-03.csv", "weather_2013-03.csv", "planes.csv"} <= set(files)
+    assert {"timetable_2013-04-01_2013-04-08.csv", "movements_2013-03.csv", "weather_2013-03.csv", "planes.csv"} <= set(
+        files
+    )
     for name, sha in files.items():
         assert hashlib.sha256((landing / name).read_bytes()).hexdigest() == sha
     assert thread["champion"]["training_rows"] > 70_000
@@ -120,7 +126,9 @@ def test_each_decision_is_delivered_once(home, say):
         ).one()
     assert n == ids == sum(e.rows for e in catalog.workspace("flight_delays").lake.entries("decisions/replay").values())
     file = home / "data" / "deliveries" / "flight_delays" / "replay" / "2013-04-02.csv"
-    assert len(file.read_text().splitlines()) - 1 == len(say("decisions", "flight_delays", "--date", "2013-04-02")["decisions"])
+    assert len(file.read_text().splitlines()) - 1 == len(
+        say("decisions", "flight_delays", "--date", "2013-04-02")["decisions"]
+    )
 
 
 def test_running_again_changes_nothing(home):
@@ -142,7 +150,9 @@ def test_the_owners_page_has_no_algorithm_talk(home):
     page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
     text = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]+>", " ", page, flags=re.S)
     assert not re.search(ALGORITHM_TALK, text, re.I)
-    assert "http://" not in re.sub(r"http://www\.w3\.org\S*|http://purl\.org\S*|http://creativecommons\.org\S*", "", page)
+    assert "http://" not in re.sub(
+        r"http://www\.w3\.org\S*|http://purl\.org\S*|http://creativecommons\.org\S*", "", page
+    )
 
 
 def test_data_docs_fetch_nothing(home):

@@ -1,0 +1,166 @@
+"""Decisions: each unit once, at its moment, by the champion in force; then delivered once, accounted and explained."""
+
+import json
+from datetime import date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from sixtyforty import custody, kpi, models
+from sixtyforty.decisions import dataset, decide, decisions_of
+from sixtyforty.delivery import deliver, receipt, table_name
+from tests.helpers import lake_bytes, land, publish
+
+TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
+DAY = date(2013, 3, 13)
+P = [DAY.isoformat()]
+
+
+@pytest.fixture
+def ready(workspace):
+    """A home with features until DAY, and a champion from DAY on."""
+    publish(workspace, [*TRAINED, DAY], count=20)
+    plan = models.plan(workspace.use_case, workspace.lake, DAY)
+    workspace.models.write_training_set(workspace.use_case, workspace.lake, plan)
+    rows = workspace.models.training_frame(plan.version)
+    model = models.fit(
+        workspace.use_case.model, workspace.models.card(plan.version)["features"], rows, rows.late.to_numpy(float)
+    )
+    workspace.models.write_model(plan.version, model)
+    workspace.ledger.append(track="replay", version=plan.version, verdict="PROMOTE", kind="first", as_of=DAY.isoformat(),
+                            effective_from=workspace.use_case.starts(DAY).isoformat(), reasons=["better"])  # fmt: skip
+    return workspace
+
+
+def mark_suspect(ws, partition):
+    """Serving's mark on the first unit of a partition."""
+    entry = ws.lake.entry("features", partition)
+    rows = pq.read_table(ws.lake.path(entry))
+    marks = pa.array(["a share above 1", *[None] * (rows.num_rows - 1)], pa.string())
+    rows = rows.set_column(rows.column_names.index("suspect"), "suspect", marks)
+    ws.lake.write("features", partition, rows, inputs=entry.inputs, code="test", facts=entry.facts)
+
+
+def test_decisions_before_the_first_champion_are_the_present_process(ready):
+    before = decide(ready, [TRAINED[-1].isoformat()], "replay", None)[TRAINED[-1].isoformat()]
+    rows = decisions_of(ready, TRAINED[-1].isoformat(), "replay")
+    assert (before.by_model, before.fallback, len(rows)) == (0, 20, 20)
+    assert all(d["action"] == d["present_action"] and d["champion_version"] is None for d in rows)
+
+
+def test_each_unit_is_decided_once_as_its_moment_comes(ready):
+    hours = [datetime(2013, 3, 13, h) for h in range(10, 16)]
+    new = []
+    for hour in hours:
+        found = decide(ready, P, "replay", hour)
+        new.append(found[P[0]].new if found else 0)
+    assert new == [0, 5, 5, 5, 5, 0]
+    first = decisions_of(ready, P[0], "replay")
+    assert decide(ready, P, "replay", None)[P[0]].new == 0
+    assert decisions_of(ready, P[0], "replay") == first
+    assert len({d["decision_id"] for d in first}) == 20
+
+
+def test_a_decision_taken_stays_when_its_features_are_restated(ready):
+    decide(ready, P, "replay", datetime(2013, 3, 13, 12))
+    taken = decisions_of(ready, P[0], "replay")
+    mark_suspect(ready, P[0])
+    decide(ready, P, "replay", None)
+    after = {d["decision_id"]: d for d in decisions_of(ready, P[0], "replay")}
+    assert len(after) == 20
+    assert all(after[d["decision_id"]] == d for d in taken)
+    assert len({d["data_version"] for d in after.values()}) == 2
+
+
+def test_a_row_that_would_mislead_falls_back_and_says_so(ready):
+    mark_suspect(ready, P[0])
+    taken = decide(ready, P, "replay", None)[P[0]]
+    fallen = [d for d in decisions_of(ready, P[0], "replay") if d["decided_by"] == "fallback"]
+    assert (taken.by_model, taken.fallback, len(fallen)) == (19, 1, 1)
+    assert fallen[0]["action"] == fallen[0]["present_action"]
+    assert fallen[0]["reason"] == "a share above 1"
+    assert fallen[0]["expected"] is None
+
+
+def test_tracks_are_apart(ready):
+    decide(ready, P, "replay", None)
+    decide(ready, P, "live", None)
+    replay, live = decisions_of(ready, P[0], "replay"), decisions_of(ready, P[0], "live")
+    assert {d["decided_by"] for d in live} == {"present_process"}, "a replay's champion doesn't decide live"
+    assert not {d["decision_id"] for d in replay} & {d["decision_id"] for d in live}
+    assert table_name("calls_in_time", "live") != table_name("calls_in_time", "replay")
+
+
+def test_running_again_writes_the_same_bytes(ready):
+    decide(ready, P, "replay", None)
+    before = lake_bytes(ready.lake)
+    decide(ready, P, "replay", None)
+    assert lake_bytes(ready.lake) == before
+
+
+def test_delivered_once_whatever_happens(ready):
+    entry = decide(ready, P, "replay", None)[P[0]].entry
+    first = deliver(ready, {P[0]: entry}, "replay")[P[0]]
+    again = deliver(ready, {P[0]: entry}, "replay")[P[0]]
+    assert (first.new, again.new, again.rows) == (20, 0, 20)
+    engine = sa.create_engine(ready.database_url)
+    with engine.connect() as connection:
+        count = connection.execute(sa.text(f"select count(*), count(distinct decision_id) from {first.table}")).one()
+    assert tuple(count) == (20, 20)
+    one = decisions_of(ready, P[0], "replay")[0]
+    assert receipt(ready, "replay", one["decision_id"])["action"] == one["action"]
+    assert receipt(ready, "live", one["decision_id"]) is None
+
+
+def test_money_is_the_sum_of_the_decisions_payoffs_and_a_forgery_is_found(ready):
+    decide(ready, P, "replay", None)
+    entry = kpi.account(ready, P, "replay")[P[0]]
+    became = {
+        r["id"]: r["late"] for r in pq.read_table(ready.lake.path(ready.lake.entry("outcomes", P[0]))).to_pylist()
+    }
+    by_hand = sum(10 * became[d["id"]] - 3 for d in decisions_of(ready, P[0], "replay") if d["action"] == "act")
+    assert entry.facts["model"] == by_hand
+    assert kpi.audit(ready, "replay", P) == []
+    forged = json.loads((ready.lake.root / "kpi/replay" / f"{P[0]}.json").read_text())
+    forged["facts"]["model"] += 1
+    (ready.lake.root / "kpi/replay" / f"{P[0]}.json").write_text(json.dumps(forged))
+    assert len(kpi.audit(ready, "replay", P)) == 1
+
+
+def test_explain_follows_the_thread_to_the_files(ready):
+    decide(ready, P, "replay", None)
+    one = decisions_of(ready, P[0], "replay")[3]
+    thread = custody.explain(ready, one["decision_id"])
+    assert {f["file"] for f in thread["inputs"]} == {
+        f"{s}_{d}.csv" for s in ("calls", "visits") for d in ("2013-03-10", "2013-03-11", "2013-03-12", DAY)
+    }
+    assert thread["champion"]["version"] == one["champion_version"]
+    assert thread["features"]["id"] == one["id"]
+    assert thread["delivery"] is None
+    assert thread["outcome"]["late"] in (0, 1)
+
+
+def test_explain_survives_a_restatement(ready):
+    decide(ready, P, "replay", None)
+    one = decisions_of(ready, P[0], "replay")[3]
+    before = custody.explain(ready, one["decision_id"])
+    mark_suspect(ready, P[0])
+    after = custody.explain(ready, one["decision_id"])
+    assert after["inputs"] == before["inputs"]
+    assert after["decision"] == before["decision"]
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "replay-2013-03-13-000000000000", "replay-1999-01-01-1a2b3c4d5e6f"])
+def test_explain_says_what_is_wrong_with_an_id(ready, wrong):
+    decide(ready, P, "replay", None)
+    with pytest.raises(ValueError, match="decision"):
+        custody.explain(ready, wrong)
+
+
+def test_no_features_no_decisions(workspace):
+    assert decide(workspace, P, "replay", None) == {}
+    assert workspace.lake.entries(dataset("replay")) == {}
+    land(workspace.landing, "calls_nothing.csv", "")
+    assert decide(workspace, P, "replay", None) == {}
