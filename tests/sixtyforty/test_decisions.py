@@ -1,6 +1,7 @@
 """Decisions: each unit once, at its moment, by the champion in force; then delivered once, accounted and explained."""
 
 import json
+import shutil
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
@@ -11,27 +12,33 @@ import sqlalchemy as sa
 from sixtyforty import custody, kpi, models
 from sixtyforty.decisions import dataset, decide, decisions_of
 from sixtyforty.delivery import deliver, receipt, table_name
-from tests.helpers import lake_bytes, land, publish
+from sixtyforty.workspace import Workspace
+from tests.helpers import lake_bytes, land, make_workspace, publish
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 DAY = date(2013, 3, 13)
 P = [DAY.isoformat()]
 
 
-@pytest.fixture
-def ready(workspace):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """A home with features until DAY, and a champion from DAY on."""
-    publish(workspace, [*TRAINED, DAY], count=20)
-    plan = models.plan(workspace.use_case, workspace.lake, DAY)
-    workspace.models.write_training_set(workspace.use_case, workspace.lake, plan)
-    rows = workspace.models.training_frame(plan.version)
-    model = models.fit(
-        workspace.use_case.model, workspace.models.card(plan.version)["features"], rows, rows.late.to_numpy(float)
-    )
-    workspace.models.write_model(plan.version, model)
-    workspace.ledger.append(track="replay", version=plan.version, verdict="PROMOTE", kind="first", as_of=DAY.isoformat(),
-                            effective_from=workspace.use_case.starts(DAY).isoformat(), reasons=["better"])  # fmt: skip
-    return workspace
+    ws = make_workspace(tmp_path_factory.mktemp("trained"))
+    publish(ws, [*TRAINED, DAY], count=20)
+    plan = models.plan(ws.use_case, ws.lake, DAY)
+    ws.models.write_training_set(ws.use_case, ws.lake, plan)
+    rows, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
+    ws.models.write_model(plan.version, models.fit(ws.use_case.model, features, rows, rows.late.to_numpy(float)))
+    ws.ledger.append(track="replay", version=plan.version, verdict="PROMOTE", kind="first", as_of=DAY.isoformat(),
+                     effective_from=ws.use_case.starts(DAY).isoformat(), reasons=["better"])  # fmt: skip
+    return ws
+
+
+@pytest.fixture
+def ready(trained, tmp_path):
+    """A copy of it, for one test."""
+    shutil.copytree(trained.home, tmp_path / "home")
+    return Workspace(trained.use_case, tmp_path / "home", f"sqlite:///{tmp_path}/deliveries.db")
 
 
 def mark_suspect(ws, partition):

@@ -22,8 +22,8 @@ def test_what_was_computed_then_is_what_is_computed_now(workspace):
     [
         ("select u.id, u.site, u.load, v.late as late_now from units u left join visits v using (id)", "late_now"),
         (
-            """select u.id, u.site, u.load, avg(v.late) as late_before from units u
-            left join (select c.site, v.late from visits v join calls c using (id)) v on v.site = u.site group by all""",
+            """select u.id, u.site, u.load, avg(v.late) as late_before from units u left join
+            (select c.site, v.late from visits v join calls c using (id)) v on v.site = u.site group by all""",
             "late_before",
         ),
         ("select u.id, u.site, u.load, (select count(*) from calls) as calls_ever from units u", "calls_ever"),
@@ -42,7 +42,7 @@ def test_a_planted_leak_is_found(tmp_path, leak, column):
 def test_a_leak_in_the_present_process_is_found(tmp_path):
     ws = make_workspace(tmp_path)
     (ws.use_case.folder / "present_process.sql").write_text(
-        "select u.id, case when v.late = 1 then 'act' else 'wait' end as action from units u left join visits v using (id)"
+        "select u.id, case when late = 1 then 'act' else 'wait' end as action from units u left join visits using (id)"
     )
     partitions = publish(ws, DAYS, count=6)
     found = features.time_travel(ws.use_case, ws.lake, partitions, sample=5)
