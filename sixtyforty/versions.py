@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -39,8 +40,10 @@ class Versions:
         (self.home / "data").mkdir(exist_ok=True)
         with (self.home / "data" / ".dvc-writer.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            from dvc.exceptions import DvcException
             from dvc.repo import Repo
 
+            logging.getLogger("dvc").setLevel(logging.WARNING)  # what it has to say goes to stdout, among our answers
             if not (self.home / ".dvc").exists():
                 Repo.init(str(self.home), no_scm=True).close()
             repo = Repo(str(self.home))
@@ -55,6 +58,8 @@ class Versions:
                 repo = Repo(str(self.home))
                 with chdir(self.home):  # DVC resolves stages against the working directory
                     yield repo
+            except DvcException as error:
+                raise VersionError(f"DVC: {' '.join(str(error).split())}") from error
             finally:
                 repo.close()
 

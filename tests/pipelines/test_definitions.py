@@ -1,0 +1,136 @@
+"""What Dagster loads: the whole chain of every use case, and nothing heavy with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from pipelines import catalog
+from pipelines.component import chain
+from pipelines.definitions import defs
+from pipelines.profiles import ROOT
+
+SNAPSHOT = Path(__file__).with_name("flight_delays.yaml")
+HEAVY = ("great_expectations", "sklearn", "dvc", "matplotlib", "scipy", "pandas", "pyarrow", "duckdb", "skops")
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return defs()
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home of its own for the commands."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
+    (tmp_path / "dagster").mkdir()
+    return kept | {
+        "SIXTYFORTY_HOME": str(tmp_path),
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
+
+
+def declared(definitions: dg.Definitions) -> dict[str, object]:
+    """All that people see of the definitions, as plain data."""
+    graph = definitions.resolve_asset_graph()
+    assets = {}
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        assets[key.to_user_string()] = {
+            "after": sorted(k.to_user_string() for k in node.parent_keys),
+            "checks": sorted(
+                k.name + (" (each partition)" if graph.get(k).partitions_def else "") for k in node.check_keys
+            ),
+            "group": node.group_name,
+            "kinds": sorted(t.removeprefix("dagster/kind/") for t in node.tags if t.startswith("dagster/kind/")),
+            "owners": sorted(node.owners),
+            "partitioned": node.is_partitioned,
+            "phase": node.tags["crisp_dm"],
+            "pools": sorted(node.pools or []),
+        }
+    jobs = sorted(j.name for j in definitions.resolve_all_job_defs() if not j.name.startswith("__"))
+    return {"assets": assets, "jobs": jobs}
+
+
+def test_the_chain_is_as_it_was_when_someone_last_looked(definitions):
+    """If the change is meant: `python -m tests.pipelines.test_definitions` writes the file anew; read its diff."""
+    assert declared(definitions) == yaml.safe_load(SNAPSHOT.read_text())
+
+
+def test_every_asset_is_described_and_every_source_has_its_columns(definitions):
+    graph = definitions.resolve_asset_graph()
+    use_case = catalog.load("flight_delays")
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description and not node.description.isspace()
+        assert node.group_name == "flight_delays" == key.path[0]
+        assert node.owners == [use_case.owner]
+        for check in node.check_keys:
+            assert graph.get(check).description
+    for name, source in use_case.sources.items():
+        schema = graph.get(dg.AssetKey(["flight_delays", "validated", name])).metadata["dagster/column_schema"]
+        assert {c.name: c.type for c in schema.columns} == source.columns
+
+
+def test_a_range_is_one_run_for_every_stage_with_partitions(definitions):
+    graph = definitions.resolve_asset_graph()
+    policies = {graph.get(k).backfill_policy for k in graph.get_all_asset_keys() if graph.get(k).is_partitioned}
+    assert policies == {dg.BackfillPolicy.single_run()}
+
+
+def test_a_use_case_gives_the_same_chain_without_the_component(definitions):
+    def assets(of: dg.Definitions) -> set[dg.AssetKey]:
+        return {key for a in of.assets or [] for key in a.keys}
+
+    assert assets(chain(catalog.load("flight_delays"))) == definitions.resolve_asset_graph().get_all_asset_keys()
+
+
+def test_the_component_refuses_what_it_does_not_know(tmp_path):
+    text = (catalog.FOLDER / "flight_delays" / "defs.yaml").read_text()
+    with pytest.raises(ValueError, match="colour"):
+        from sixtyforty.use_case import UseCase
+
+        UseCase(**yaml.safe_load(text)["attributes"], colour="blue", folder=tmp_path)
+
+
+@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli", "pipelines.catalog"])
+def test_loading_imports_nothing_heavy(what, environment):
+    then = "found.defs().get_repository_def().get_all_jobs()" if what == "pipelines.definitions" else "found"
+    code = (f"import importlib, json, sys; found = importlib.import_module('{what}'); {then}; "
+            f"print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY}))))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    "command",
+    [["dg", "check", "defs"], ["dg", "list", "defs", "--json"], ["dg", "list", "components"],
+     ["dagster", "definitions", "validate", "-w", "workspace.yaml"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_dagsters_own_commands_are_content(command, environment):
+    program = Path(sys.executable).with_name(command[0])
+    done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    if command[:3] == ["dg", "list", "defs"]:
+        found = json.loads(done.stdout[done.stdout.index("{") :])
+        assert {a["asset_key"] for a in found["assets"]} == set(yaml.safe_load(SNAPSHOT.read_text())["assets"])
+    elif command[:3] == ["dg", "list", "components"]:
+        assert "pipelines.component.DecisionPipeline" in said
+    else:
+        assert "error" not in said.lower()
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(yaml.safe_dump(declared(defs()), sort_keys=True, width=120))
