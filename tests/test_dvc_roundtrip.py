@@ -40,8 +40,13 @@ def checkout(to: Path) -> Path:
 
 
 def run(home: Path, remote: Path, *command: str) -> str:
-    env = os.environ | {"SIXTYFORTY_HOME": str(home), "SIXTYFORTY_DVC_REMOTE": str(remote), "PYTHONPATH": str(home),
-                        "PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}  # fmt: skip
+    env = os.environ | {
+        "SIXTYFORTY_HOME": str(home),
+        "SIXTYFORTY_DVC_REMOTE": str(remote),
+        "PYTHONPATH": str(home),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout

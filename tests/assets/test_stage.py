@@ -23,8 +23,8 @@ from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, first_rows, flight_delays
 
 REFERENCE = [f"{kind}/{s}" for s in flights.REFERENCE for kind in ("raw", "validated")]
-DAILY = [*(f"{kind}/{s}" for s in flights.SOURCES for kind in ("raw", "validated")), "features", "outcomes", "decisions",
-         "delivery", "kpi_impact"]  # fmt: skip
+DAILY = [f"{kind}/{s}" for s in flights.SOURCES for kind in ("raw", "validated")]
+DAILY += ["features", "outcomes", "decisions", "delivery", "kpi_impact"]
 
 
 @dataclass
