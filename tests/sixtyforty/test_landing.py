@@ -210,6 +210,13 @@ def test_extracts_in_folders_below_are_apart_and_can_be_read_later(tmp_path: Pat
     assert rows == {"north/calls_a.csv": 3, "south/calls_a.csv": 4}
 
 
+def test_it_is_the_files_name_that_speaks_of_days_and_not_its_folders(tmp_path: Path) -> None:
+    landing = make_workspace(tmp_path, sources={"calls": {"files": "*/calls_*.csv"}}).landing
+    (landing.folder / "2013-03-05").mkdir(parents=True)
+    (landing.folder / "2013-03-05" / "calls_2013-03-10.csv").write_text(csv(CALLS, [("broken",)]))
+    assert landing.scan("calls")[0].partitions == {"2013-03-10": 1}
+
+
 def test_no_more_than_a_few_extracts_are_remembered(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing_module, "REMEMBERED", 2)
     for i in range(4):
