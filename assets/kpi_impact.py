@@ -66,11 +66,9 @@ def _kpi_impact(step: Step) -> Result:
     wrong = kpi.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
-    low, high = (gained[k] or float("nan") for k in ("low", "high"))
+    low, high = (float("nan") if gained[k] is None else gained[k] for k in ("low", "high"))
     said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 [{low:+,.0f} to {high:+,.0f}]"
-    result.checks.append(
-        Check(PAYS.name, bool(gained["low"] and gained["low"] > 0), {"lift": said}, warn=True, description=said)
-    )
+    result.checks.append(Check(PAYS.name, low > 0, {"lift": said}, warn=True, description=said))
     step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
     return result
 

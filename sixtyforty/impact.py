@@ -112,7 +112,7 @@ def ratio(total: Sequence[float], count: Sequence[int], confidence: float = 0.95
     return Interval(value, float(found.low), float(found.high))
 
 
-def summary(kpi: Kpi, days: Sequence[Day], rejected_days: int = 0) -> dict[str, Any]:
+def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
     """The KPI over days: totals, per 1,000 decisions and the lift over the present process."""
     n = sum(d.decisions for d in days)
     totals = {p: round(sum(getattr(d, p) for d in days), 2) for p in POLICIES}

@@ -90,9 +90,11 @@ class Kpi(Declared):
 
 
 class Model(Declared):
-    """The recipe of the model: any scikit-learn classifier, by import path."""
+    """The recipe of the model: a scikit-learn classifier, by import path."""
 
-    estimator: str = Field(description="Import path of a scikit-learn classifier.")
+    estimator: str = Field(
+        description="Import path of a scikit-learn classifier; what its file holds must be on models.TRUSTED."
+    )
     params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
