@@ -51,11 +51,12 @@ def references(folder: Path, extracts: Path) -> Path:
 
 @cache
 def accepted(folder: Path, extracts: Path, before: Path) -> Path:
-    """A home with the three days validated."""
+    """A home with all the days validated."""
     shutil.copytree(before, folder)
     ws = workspace(folder)
     for name in SOURCES:
-        verdicts = bring(ws, extracts, name)
+        verdicts = bring(ws, extracts, name, MANY)
+        assert len(verdicts) == len(MANY)
         assert all(v.accepted for v in verdicts.values())
     return folder
 

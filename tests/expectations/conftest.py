@@ -23,7 +23,7 @@ def with_references(extracts: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def with_days(extracts: Path, with_references: Path) -> Path:
-    """A home with all three days accepted. Not to be written to."""
+    """A home with all the days accepted. Not to be written to."""
     return flights.accepted(extracts.with_name("accepted"), extracts, with_references)
 
 
@@ -36,6 +36,6 @@ def ws(tmp_path: Path, with_references: Path) -> Workspace:
 
 @pytest.fixture
 def lived(tmp_path: Path, with_days: Path) -> Workspace:
-    """A home of one's own with all three days accepted."""
+    """A home of one's own with all the days accepted."""
     shutil.copytree(with_days, tmp_path / "lived")
     return flights.workspace(tmp_path / "lived")

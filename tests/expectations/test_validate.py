@@ -164,32 +164,43 @@ def told(verdict: Verdict) -> str:
     return json.dumps(verdict.to_dict()) + repr(check)
 
 
-@pytest.mark.parametrize("column", ["origin", "sched_dep_time", "carrier", "distance", "year", "time_hour"])
-def test_values_stay_out_of_verdicts_checks_and_pages(column, ws, extracts, tmp_path):
-    verdicts = bring(ws, extracts, "timetable", changes={DAY: edited(column, lambda _: SENTINEL, slice(3))})
-    assert verdicts[DAY].quarantined or [r for r in verdicts[DAY].warnings if r.column == column]
-    assert SENTINEL not in told(verdicts[DAY])
+def test_values_stay_out_of_verdicts_checks_and_pages(ws, extracts, tmp_path):
+    columns = ["origin", "sched_dep_time", "carrier", "distance", "year", "time_hour"]
+
+    def plant(content: bytes) -> bytes:
+        for n, column in enumerate(columns):
+            content = edited(column, lambda _: SENTINEL, slice(n, n + 1))(content)
+        return content
+
+    verdict = bring(ws, extracts, "timetable", [DAY], {DAY: plant})[DAY]
+    assert (verdict.accepted, verdict.quarantined) == (True, 5)
+    assert [r.failed for r in verdict.warnings if r.column == "carrier"] == [1]
+    assert SENTINEL not in told(verdict)
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
     assert not [name for name, text in pages(tmp_path / "docs").items() if SENTINEL in text]
 
 
-BROKEN = {
-    "broken lines": lambda c: c.replace(b"\n", b"\n" + SENTINEL.encode() + b"\n", 2)[:-40_000],
-    "no header": lambda c: edited("dest", lambda _: SENTINEL)(c).split(b"\n", 1)[1],
-    "an open quote": lambda c: c[:500] + b'\n"' + SENTINEL.encode() + c[500:],
-    "another delimiter": lambda c: c.replace(b",", b";" + SENTINEL.encode()),
-    "not text": lambda c: c[:3000] + SENTINEL.encode() + b"\xff" + c[3000:],
-}
+BROKEN = [  # broken lines, no header, an open quote, another delimiter, not text
+    lambda c: c.replace(b"\n", b"\n" + SENTINEL.encode() + b"\n", 2)[:-40_000],
+    lambda c: edited("dest", lambda _: SENTINEL)(c).split(b"\n", 1)[1],
+    lambda c: c[:500] + b'\n"' + SENTINEL.encode() + c[500:],
+    lambda c: c.replace(b",", b";" + SENTINEL.encode()),
+    lambda c: c[:3000] + SENTINEL.encode() + b"\xff" + c[3000:],
+]
 
 
-@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
-def test_values_of_broken_files_stay_out_too(change, ws, extracts, tmp_path):
-    verdicts = bring(ws, extracts, "timetable", changes={DAY: change})
-    assert SENTINEL.encode() in (ws.landing.folder / flights.extract("timetable", DAY)).read_bytes()
-    assert verdicts[DAY].quarantined
-    assert SENTINEL not in told(verdicts[DAY])
+def test_values_of_broken_files_stay_out_too(ws, extracts, tmp_path):
+    days = flights.MANY[: len(BROKEN)]
+    verdicts = bring(ws, extracts, "timetable", days, dict(zip(days, BROKEN, strict=True)))
+    assert [v.accepted for v in verdicts.values()] == [False, False, True, False, False]
+    for day in days:
+        assert SENTINEL.encode() in (ws.landing.folder / flights.extract("timetable", day)).read_bytes()
+        assert verdicts[day].quarantined
+        assert SENTINEL not in told(verdicts[day])
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
-    assert not [name for name, text in pages(tmp_path / "docs").items() if SENTINEL in text]
+    found = pages(tmp_path / "docs")
+    assert sum("REJECTED" in name for name in found) == 4
+    assert not [name for name, text in found.items() if SENTINEL in text]
 
 
 PERSONAL = suites.Suite(
