@@ -1,6 +1,6 @@
 """What the chain costs beside plain scripts that do the same work: pair by pair, same extracts, same answers.
 
-    python bench/run.py [--pairs N] [--what year day] [--daily] [--out RESULTS.json]
+    python bench/run.py [--pairs N] [--what year day] [--daily] [--work DIR] [--out FILE.json]
 
 A pair is the chain and `plain_duckdb.py`, each in a process of its own, one after the other, in turns of who is first.
 Year: everything from the landed extracts to the money, in a fresh home. Day: one more day on a history of the days
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -43,14 +44,14 @@ def measured(command: list[str], home: Path, log: Path) -> dict[str, Any]:
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         out.seek(0)
-        text = out.read()
+        said = ("\n" + out.read()).partition("\n{")  # the JSON is last, and begins a line
     if status:
         sys.exit(f"{' '.join(command)} failed:\n{log.with_suffix('.err').read_text()[-3000:]}")
     return {
         "wall_s": round(wall, 2),
         "cpu_s": round(used.ru_utime + used.ru_stime, 2),
         "peak_rss_mb": used.ru_maxrss // 1024,
-        "said": json.loads(text[text.index("{") :]) if "{" in text else {},
+        "said": json.loads("{" + said[2]) if said[1] else {},
     }
 
 
@@ -104,6 +105,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 def home_with(folder: Path, landing: Path) -> Path:
     """A fresh home whose landing folder is that one."""
+    shutil.rmtree(folder, ignore_errors=True)
     place = folder / "data" / "landing"
     place.mkdir(parents=True)
     (place / CASE).symlink_to(landing, target_is_directory=True)
@@ -131,6 +133,7 @@ def history(work: Path) -> None:
     a = chain(home, FIRST, before, [], work / "history-chain")
     b = plain(home, ["backfill", "--landing", str(landing), "--out", str(work / "day-plain")], work / "history-plain")
     same(a, b)
+    (work / "history").touch()
 
 
 def one_day(work: Path, number: int, hourly: bool) -> dict[str, Any]:
@@ -195,6 +198,7 @@ def main() -> None:
     top.add_argument("--pairs", type=int, default=3, help="default 3")
     top.add_argument("--what", nargs="+", choices=["year", "day"], default=["year", "day"])
     top.add_argument("--daily", action="store_true", help="the day comes as a file a source, not hour by hour")
+    top.add_argument("--work", type=Path, help="work there and leave it; its history is used again for further days")
     top.add_argument("--out", type=Path, help="keep all figures there, as JSON")
     given = top.parse_args()
     sys.path.insert(0, str(ROOT))
@@ -202,14 +206,17 @@ def main() -> None:
 
     found: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="sixtyforty-bench-") as folder:
-        work = Path(folder)
+        work = (given.work or Path(folder)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
         if "year" in given.what:
             demo.land(work / "landing")
             found["year"] = [year(work, n) for n in range(given.pairs)]
             print(told("The year", found["year"]), flush=True)
         if "day" in given.what:
-            history(work)
-            found["day"] = [one_day(work, n, not given.daily) for n in range(given.pairs)]
+            if not (work / "history").exists():
+                history(work)
+            done = len(list(work.glob("day*-chain.out")))
+            found["day"] = [one_day(work, done + n, not given.daily) for n in range(given.pairs)]
             print(told("One more day", found["day"]), flush=True)
     if given.out:
         given.out.write_text(json.dumps(found, indent=1))
