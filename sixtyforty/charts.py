@@ -77,5 +77,5 @@ def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
 def _saved(figure: Any, form: str) -> bytes:
     out = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else {"Software": None}
-    figure.savefig(out, format=form, dpi=110, metadata=metadata)
+    figure.savefig(out, format=form, dpi=100, metadata=metadata)
     return out.getvalue()
