@@ -31,13 +31,10 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 def _challenger(step: Step) -> Result:
     store, outcome, made = step.ws.models, step.use_case.kpi.outcome, []
     plans = plans_of(step)
-    for plan in plans:
-        if not store.has(plan.version, "model.skops"):
-            frame, card = store.training_frame(plan.version), store.card(plan.version)
-            model = models.fit(step.use_case.model, card["features"], frame, frame[outcome].to_numpy(float))
-            store.write_model(plan.version, model)
-            made.append(plan.version)
-            step.log.info(f"trained {plan.version} on {len(frame):,} rows")
+    due = [p.version for p in plans if not store.has(p.version, "model.skops")]
+    for version, rows in models.train(store, step.use_case.model, outcome, due):
+        made.append(version)
+        step.log.info(f"trained {version} on {rows:,} rows")
     step.place.versions().snapshot([store.folder(p.version) for p in plans])
     if not plans:
         return Result()

@@ -28,5 +28,5 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _data_docs(step: Step) -> Result:
-    path = build_docs(step.use_case, step.ws.lake, step.ws.reports / "data_docs")
-    return Result({SNAPSHOT: Published(digest(path.read_bytes()), {"Data Docs": dg.MetadataValue.path(str(path))})})
+    path, shown = build_docs(step.use_case, step.ws.lake, step.ws.reports / "data_docs")
+    return Result({SNAPSHOT: Published(digest(shown), {"Data Docs": dg.MetadataValue.path(str(path))})})

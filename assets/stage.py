@@ -8,6 +8,7 @@ become materializations, and the step's output, which carries no event of its ow
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 import dagster as dg
@@ -84,12 +85,12 @@ class CheckSpec:
 
 
 def partitions_def(partitions: Partitions, timezone: str) -> dg.DailyPartitionsDefinition:
-    """The use case's local days; `ahead` of today while it runs, up to its end when it has one."""
+    """The use case's local days: `ahead` of today while it runs, up to its end (which Dagster leaves out) if any."""
     last = partitions.end
     return dg.DailyPartitionsDefinition(
         start_date=partitions.start.isoformat(),
-        end_date=last.isoformat() if last else None,
-        end_offset=1 if last else partitions.ahead,
+        end_date=(last + timedelta(days=1)).isoformat() if last else None,
+        end_offset=partitions.ahead,
         timezone=timezone,
     )
 

@@ -101,8 +101,8 @@ def verdict_check(name: str, verdict: Verdict, docs: str, whole: bool = False) -
         )  # fmt: skip
     if verdict.reasons:
         metadata["reasons"] = "\n".join(verdict.reasons)
-    said = (
-        "; ".join(verdict.reasons) if verdict.reasons else f"{len(failed)} rules broken" if failed else "all rules held"
-    )
-    return Check(name, verdict.accepted and not failed, metadata, None if whole else verdict.partition,
-                 warn=verdict.accepted, description=said[:500])  # fmt: skip
+    amiss = [f"{len(failed)} rules broken"] if failed else []
+    amiss += [f"{verdict.quarantined} rows set apart"] if verdict.quarantined else []
+    said = "; ".join(verdict.reasons or amiss or ["all rules held"])
+    passed, partition = verdict.accepted and not (amiss or verdict.reasons), None if whole else verdict.partition
+    return Check(name, passed, metadata, partition, warn=verdict.accepted, description=said[:500])

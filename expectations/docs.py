@@ -36,8 +36,8 @@ td, th { border-bottom: 1px solid #eaecf0; padding: .3rem .8rem .3rem 0; text-al
 </style>"""
 
 
-def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> Path:
-    """Builds the site anew and returns its index page."""
+def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[str]]:
+    """Builds the site anew; returns its index page and the ids of the verdicts it shows."""
     found = context()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -61,7 +61,7 @@ def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> Path:
     for page in folder.rglob("*.html"):
         page.write_text(_FETCHED.sub("", page.read_text()).replace("</head>", f"{_STYLE}</head>"))
     (folder / "index.html").write_text(_index(use_case, folder, rows))
-    return folder / "index.html"
+    return folder / "index.html", [verdict.id for _, verdict in rows]
 
 
 def _index(use_case: UseCase, folder: Path, rows: Sequence[tuple[str, Verdict]]) -> str:

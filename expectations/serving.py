@@ -38,9 +38,8 @@ def check_features(
     reasons: list[str | None] = [None] * len(frame)
     for rule, rows in zip(suite.rows, hits, strict=True):
         if rule.severity == "critical" and rows:
-            said = f"{rule.type.removeprefix('expect_')}: {rule.column}"
             for i in rows:
-                reasons[i] = f"{reasons[i]}; {said}" if reasons[i] else said
+                reasons[i] = f"{reasons[i]}; {rule.why}" if reasons[i] else rule.why
     personal = {column for source in use_case.sources.values() for column in source.personal}
     found, start = {}, 0
     for partition, table in tables.items():

@@ -92,9 +92,13 @@ def _check_rows(
             derived[f"_known_{number}"] = _known(lake, rule)
             rule = rule.model_copy(update={"kwargs": {"column": f"_known_{number}", "value_set": [True]}})
         rules.append(rule)
+    # only what a rule is about: Great Expectations copies the whole frame for each of them
+    asked = "".join(f', "{c}"' for c in sorted({c for r in rules for c in r.columns}))
     columns = "".join(f", {sql} as {name}" for name, sql in derived.items())
-    frame = db.execute(f"select rowid as _id, *{columns} from typed where _fate = 'row' order by rowid").df()
-    hits = failing(source, frame.drop(columns=["_reason", "_fate"]), rules)
+    frame = db.execute(
+        f"select _id{asked} from (select rowid as _id, *{columns} from typed where _fate = 'row') order by _id"
+    ).df()
+    hits = failing(source, frame.drop(columns="_id"), rules)
     ids = frame["_id"].to_numpy()
     found = [ids[rows].tolist() for rows in hits]
     marks = [(i, f"{r.type.removeprefix('expect_')}: {r.column}") for r, rows in zip(suite.rows, found, strict=True)

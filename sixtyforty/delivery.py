@@ -82,24 +82,30 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
 
 
 def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import sqlalchemy as sa
     from sqlalchemy.dialects import postgresql, sqlite
 
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(target).on_conflict_do_nothing().compile(dialect=connection.dialect)
-    have = set(connection.scalars(sa.select(target.c.decision_id).where(target.c.partition == partition)))
-    now = datetime.now(UTC).replace(tzinfo=None)
-    wanted = [c for c in rows.column_names if c in target.c]
-    moment = (lambda t: t.isoformat(" ", "microseconds")) if connection.dialect.name == "sqlite" else (lambda t: t)
-    new = [
-        r | {"partition": partition, "decided_at": moment(r["decided_at"]), "delivered_at": moment(now)}
-        for r in rows.select(wanted).to_pylist()
-        if r["decision_id"] not in have
-    ]
-    if new:  # the driver's own executemany: SQLAlchemy's row handling costs ten times as much
-        place = statement.positiontup
-        connection.exec_driver_sql(str(statement), [tuple(r[c] for c in place) for r in new] if place else new)
-    return len(new)
+    lite = connection.dialect.name == "sqlite"
+    statement = (sqlite if lite else postgresql).insert(target).on_conflict_do_nothing()
+    have = connection.scalars(sa.select(target.c.decision_id).where(target.c.partition == partition)).all()
+    new = rows.filter(pc.invert(pc.is_in(rows["decision_id"], pa.array(have, pa.string())))) if have else rows
+    if not new.num_rows:
+        return 0
+    columns = {c: new[c].to_pylist() for c in new.column_names if c in target.c}
+    columns["partition"] = [partition] * new.num_rows
+    columns["delivered_at"] = [datetime.now(UTC).replace(tzinfo=None)] * new.num_rows
+    if lite:  # which keeps moments as text
+        for name in ("decided_at", "delivered_at"):
+            columns[name] = [t.isoformat(" ", "microseconds") for t in columns[name]]
+    # the driver's own executemany: SQLAlchemy's row handling costs ten times as much
+    compiled = statement.compile(dialect=connection.dialect)
+    names = compiled.positiontup or target.columns.keys()
+    values = zip(*(columns[n] for n in names), strict=True)
+    rows_ = list(values) if compiled.positiontup else [dict(zip(names, v, strict=True)) for v in values]
+    connection.exec_driver_sql(str(compiled), rows_)
+    return new.num_rows
 
 
 def _files(ws: Workspace, track: str, partition: str, rows: pa.Table) -> list[str]:

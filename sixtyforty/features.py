@@ -134,10 +134,10 @@ def _lineage(
 
 
 def names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
-    """The features among a feature table's columns: what the model sees."""
+    """The features among a feature table's columns: what the model sees. Names that begin with _ are for the gate."""
     hidden = {*use_case.decision.key, *MARKS, "suspect"} - set(use_case.model.categorical)
     # a key column is a feature too when the model declares it as a category
-    return [c for c in columns if c not in hidden]
+    return [c for c in columns if c not in hidden and not c.startswith("_")]
 
 
 def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample: int) -> list[str]:

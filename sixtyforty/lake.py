@@ -16,7 +16,8 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,21 @@ class Entry:
     code: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Hash of content, inputs, code and facts."""
-        return digest(self.__dict__)
+        return digest(self.manifest)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest file holds."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@lru_cache(maxsize=8192)
+def _entry(path: Path, *_: int) -> Entry:
+    """A manifest, parsed once for each file it ever was: a flip is a rename, so inode and time tell."""
+    return Entry(**json.loads(path.read_bytes()))
 
 
 class Lake:
@@ -85,8 +97,10 @@ class Lake:
 
     def entry(self, dataset: str, partition: str) -> Entry | None:
         """The partition's manifest, or None when it was never written."""
+        path = self._manifest(dataset, partition)
         try:
-            return Entry(**json.loads(self._manifest(dataset, partition).read_bytes()))
+            status = path.stat()
+            return _entry(path, status.st_ino, status.st_mtime_ns, status.st_size)
         except FileNotFoundError:
             return None
 
@@ -123,7 +137,8 @@ class Lake:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        pq.write_table(table.combine_chunks(), sink, compression="zstd", write_statistics=True)
+        # lz4 takes half the time of zstd here for a fifth more bytes; nobody skips row groups of one day by statistics
+        pq.write_table(table.combine_chunks(), sink, compression="lz4", write_statistics=False)
         data = sink.getvalue().to_pybytes()
         sha = hashlib.sha256(data).hexdigest()
         entry = Entry(
@@ -141,8 +156,8 @@ class Lake:
             return entry
         write_atomic(self.path(entry), data)
         if before is not None:  # kept, so that a decision taken on it can still be explained
-            write_atomic(self.root / "history" / f"{before.version}.json", canonical(before.__dict__).encode())
-        write_atomic(self._manifest(dataset, partition), canonical(entry.__dict__).encode())
+            write_atomic(self.root / "history" / f"{before.version}.json", canonical(before.manifest).encode())
+        write_atomic(self._manifest(dataset, partition), canonical(entry.manifest).encode())
         if before is not None and before.file != entry.file:
             self.path(before).unlink(missing_ok=True)
         return entry

@@ -209,7 +209,7 @@ def widen(partitions: list[str], before: int, after: int) -> list[str]:
     return span(first - timedelta(days=before), last + timedelta(days=after))
 
 
-def chunks(partitions: list[str], size: int = 92) -> list[list[str]]:
+def chunks(partitions: list[str], size: int = 184) -> list[list[str]]:
     """Partitions in runs of at most `size`, in order: what bounds the memory of a long range."""
     ordered = sorted(partitions)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

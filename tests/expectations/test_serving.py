@@ -49,8 +49,8 @@ def test_rows_that_would_mislead_are_marked_with_the_reason_and_stay(built):
     assert table.drop_columns(["suspect"]).equals(bad)
     marked = {n: why for n, why in enumerate(table["suspect"].to_pylist()) if why}
     assert marked == {
-        7: "column_values_to_be_between: o_so_far",
-        9: "column_values_to_be_between: o_so_far; column_values_to_be_between: r_carrier_hour",
+        7: "not minutes of delay so far at the airport",
+        9: "not minutes of delay so far at the airport; not a trailing rate",
     }
     assert (verdict.quarantined, verdict.accepted_rows) == (2, bad.num_rows - 2)
     assert verdict.accepted

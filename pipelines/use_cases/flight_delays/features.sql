@@ -1,6 +1,7 @@
 -- Features of a scheduled departure, from what was known at `decided_at` (a full UTC hour) and nothing later.
 -- Views: units (the timetable rows asked for, with decided_at), timetable, movements and weather of the lookback
--- window and the day itself, each with known_at. One row a unit comes out: its key, then the features.
+-- window and the day itself, each with known_at and _partition. One row a unit comes out: its key, then the features;
+-- a name that begins with _ is for the gate (expectations/flight_delays/features.yaml), not for the model.
 with flights as (
     select t.*, t.time_hour + to_minutes(t.minute) as sched, make_date(t.year, t.month, t.day) as d, m.dep_delay
     from timetable t
@@ -14,10 +15,12 @@ asked as (
         date_trunc('hour', time_hour) as sched_hour
     from units
 ),
+-- Each day's last word: of a day whose messages were rejected, or stopped, what came after isn't known to be late.
+heard as (select _partition::date as d, max(known_at) as until from movements group by all),
 -- No departure seen by the end of the day after half an hour counts as disrupted: late already, or cancelled.
 days as (
     select carrier, origin, dest, hour, d, sum((dep_delay is null or dep_delay >= 30)::int)::double as s, count(*)::double as n
-    from flights group by all
+    from flights join heard using (d) where sched < until group by all
     union all
     select distinct carrier, origin, dest, hour, today, 0, 0 from asked
 ),
@@ -61,6 +64,12 @@ everywhere as (
     select h, avg((so_far >= 30)::int) filter (k <= 3) as nyc_late30,
         avg(greatest(-5, least(so_far, 120))) filter (k <= 2) as nyc_so_far from seen group by all
 ),
+-- Ten departures scheduled in the last hour and not one message of any airport: the feed is dead, not the traffic.
+silence as (
+    select h as decided_at, true as _silent
+    from (select date_trunc('hour', sched) + interval 1 hour as h, count(*) as n from flights group by all)
+    where n >= 10 and h not in (select known_at from movements)
+),
 load as (select origin, date_trunc('hour', sched) as sched_hour, count(*) as n_sched from flights group by all),
 observed as (
     select *, round(sum(precip) over g, 2) as precip3, min(visib) over g as visib3 from weather
@@ -76,7 +85,8 @@ select a.year, a.month, a.day, a.carrier, a.flight, a.origin,
     a.dest, a.distance, a.hour, dayofweek(make_date(a.year, a.month, a.day)) as weekday, a.minute, n_sched,
     r_carrier, r_origin_hour, r_carrier_hour, r_origin_carrier, r_origin_carrier_7, r_route, r_origin_7, r_all_7,
     o_n, o_late15, o_late30, o_so_far, o_waiting, c_n, c_late30, c_so_far, t_n, t_late30, t_so_far, nyc_late30, nyc_so_far,
-    sky.temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip, pressure, visib, precip3, visib3
+    sky.temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip, pressure, visib, precip3, visib3,
+    coalesce(_silent, false) as _silent
 from asked a
 left join r_carrier on r_carrier.carrier = a.carrier and r_carrier.d = today
 left join r_origin_hour on r_origin_hour.origin = a.origin and r_origin_hour.hour = a.hour and r_origin_hour.d = today
@@ -90,4 +100,5 @@ left join of_carrier on of_carrier.origin = a.origin and of_carrier.carrier = a.
 left join to_dest on to_dest.dest = a.dest and to_dest.h = decided_at
 left join everywhere on everywhere.h = decided_at
 left join load on load.origin = a.origin and load.sched_hour = a.sched_hour
+left join silence using (decided_at)
 left join sky on sky.origin = a.origin and sky.h = decided_at

@@ -1,13 +1,16 @@
 -- The duty manager's rule: a standby where 30% or more of the carrier's flights of that scheduled hour were
 -- disrupted on the 28 local days up to yesterday; no history, no standby. Views as in features.sql.
 with flights as (
-    select t.carrier, t.hour, make_date(t.year, t.month, t.day) as d, (m.dep_delay is null or m.dep_delay >= 30)::int as disrupted
+    select t.carrier, t.hour, make_date(t.year, t.month, t.day) as d, t.time_hour + to_minutes(t.minute) as sched,
+        (m.dep_delay is null or m.dep_delay >= 30)::int as disrupted
     from timetable t
     left join (select * from movements where event = 'departure') m
         using (year, month, day, carrier, flight, origin)
 ),
+heard as (select _partition::date as d, max(known_at) as until from movements group by all),
 days as (
-    select carrier, hour, d, sum(disrupted)::double as s, count(*)::double as n from flights group by all
+    select carrier, hour, d, sum(disrupted)::double as s, count(*)::double as n
+    from flights join heard using (d) where sched < until group by all
     union all
     select distinct carrier, hour, local(decided_at - interval 1 hour)::date, 0, 0 from units
 ),
