@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import POOL, training_days
-from sixtyforty.backtest import folds, promote
+from sixtyforty import champions
+from sixtyforty.backtest import folds, promote, trained
 from sixtyforty.lake import digest
+from sixtyforty.models import recipe_of
 from sixtyforty.recipe import fill
 from sixtyforty.use_case import SNAPSHOT, UseCase
 
@@ -32,16 +36,26 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _champion(step: Step) -> Result:
+    ws, live, moment = step.ws, step.clock.track == "live", step.clock.moment()
+    promoted = champions.promote_approved(ws, moment) if live and moment else []
     days = [d for d in training_days(step) if d >= step.use_case.replay.first]
-    if not days:
+    if live:  # an approval's run trains nothing
+        recipe = recipe_of(step.use_case)
+        days = [d for d in days if trained(step.use_case, ws.lake, ws.models, recipe, d)]
+    judged = [*promoted, *promote(step.use_case, ws.lake, ws.models, ws.ledger, step.clock.track, days, moment)]
+    if not judged:
         step.log.info("champion: no training day yet to judge")
         return Result()
-    ws = step.ws
-    judged = promote(step.use_case, ws.lake, ws.models, ws.ledger, step.clock.track, days)
     for row in judged:
         step.log.info(f"{row.as_of} {row.verdict} {row.version}: {'; '.join(row.reasons)}")
     newest, versions = judged[-1], step.place.versions()
-    before = folds(step.use_case, ws.lake, ws.models, ws.models.card(newest.version)["recipe_version"], days[-1])
+    before = folds(
+        step.use_case,
+        ws.lake,
+        ws.models,
+        ws.models.card(newest.version)["recipe_version"],
+        date.fromisoformat(newest.as_of),
+    )
     folder = ws.home / "data" / "recipe" / step.use_case.name
     if before and (ws.home / "dvc.yaml").exists():
         fill(step.use_case, ws.models, newest.version, before[-1][0], folder)
@@ -50,6 +64,6 @@ def _champion(step: Step) -> Result:
     pushed = versions.publish()
     step.log.info(f"{pushed} objects pushed to the DVC remote")
     rows = [{"as of": r.as_of, "verdict": r.verdict, "model": r.version, "why": "; ".join(r.reasons)} for r in judged]
-    champion = ws.ledger.champions(step.clock.track)
-    shown = {"judgements": table(rows), "in force": champion[-1].version if champion else "none: the present process"}
+    in_force = ws.ledger.champions(step.clock.track)
+    shown = {"judgements": table(rows), "in force": in_force[-1].version if in_force else "none: the present process"}
     return Result({SNAPSHOT: Published(digest([r.hash for r in ws.ledger.rows()]), shown)})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.stage import Published, Result, Step, stage
-from sixtyforty.decisions import decide
+from assets.stage import Check, CheckSpec, Published, Result, Step, stage
+from sixtyforty.decisions import begins, decide
+from sixtyforty.features import outdated
 from sixtyforty.use_case import UseCase
+
+CURRENT = CheckSpec("features_current", "Nothing is decided on features older than the validated data in force.")
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -21,6 +24,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             phase="deployment",
             kinds={"scikitlearn", "parquet"},
             deps=["features", "champion"],
+            checks=[CURRENT],
         )
     ]
 
@@ -37,5 +41,10 @@ def _decisions(step: Step) -> Result:
                 {"dagster/partition_row_count": taken.entry.rows, "new": taken.new, "by the model": taken.by_model,
                  "by the present process": taken.fallback, "track": step.clock.track},
             )  # fmt: skip
+    old = outdated(step.use_case, step.ws.lake, step.partitions)
+    said = "; ".join(f"{p}: {', '.join(what[:3])}" for p, what in list(old.items())[:5])
+    result.checks.append(Check(CURRENT.name, not old, {"partitions": ", ".join(old)}, description=said or "they are"))
+    if step.clock.track == "live" and begins(step.ws, "live") is None:
+        step.log.warning(f"not live yet: nothing is decided before `sixtyforty adopt {step.use_case.name}`")
     step.log.info(f"decisions: {new:,} new on {len(result.published)} partitions, {fallback:,} by the present process")
     return result

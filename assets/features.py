@@ -48,10 +48,12 @@ def _features(step: Step) -> Result:
                 step.log.error(f"features {partition} rejected: {'; '.join(verdict.reasons)}")
                 continue
             facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
+            before = step.ws.lake.entry("features", partition)
             entry = step.ws.lake.write(
                 "features", partition, rows, inputs=built.inputs[partition], code=step.ws.code, facts=facts
             )
             result.published[partition] = Published(entry.version, counts(verdict))
+            result.restate(step.use_case, before, entry, step.clock.moment())
     published = sorted(result.published)
     leaks = time_travel(step.use_case, step.ws.lake, published, sample=max(3, len(published) // 40))
     said = "; ".join(leaks[:5]) if leaks else "what was computed then is what is computed now"

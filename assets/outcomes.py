@@ -32,6 +32,7 @@ def _outcomes(step: Step) -> Result:
     for portion in step.chunks():
         built = outcomes(step.use_case, step.ws.lake, portion)
         for partition, rows in built.tables.items():
+            before = step.ws.lake.entry("outcomes", partition)
             entry = step.ws.lake.write("outcomes", partition, rows, inputs=built.inputs[partition], code=step.ws.code)
             known = rows.num_rows - rows[name].null_count
             result.published[partition] = Published(
@@ -39,5 +40,6 @@ def _outcomes(step: Step) -> Result:
                 {"dagster/partition_row_count": rows.num_rows, "known": known, "unknown": rows[name].null_count,
                  f"share {step.use_case.kpi.outcome_name}": float(pc.mean(rows[name]).as_py() or 0.0)},
             )  # fmt: skip
+            result.restate(step.use_case, before, entry, step.clock.moment())
     step.log.info(f"outcomes: {len(result.published)} partitions")
     return result

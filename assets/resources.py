@@ -1,12 +1,13 @@
 """What a run needs to know beside its partitions: where things lie, and what time it is in the business."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from sixtyforty.clock import now
 from sixtyforty.use_case import UseCase
 from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
@@ -39,8 +40,14 @@ class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=None, description="UTC moment (ISO) up to which decisions are due. None: replay, all; live, now."
     )
 
+    _begun: datetime | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Stops the clock: all steps of a run live at one moment."""
+        self._begun = now()
+
     def moment(self) -> datetime | None:
         """UTC, naive; None when everything that has landed counts."""
         if self.as_of:
             return datetime.fromisoformat(self.as_of).replace(tzinfo=None)
-        return None if self.track == "replay" else datetime.now(UTC).replace(tzinfo=None)
+        return None if self.track == "replay" else self._begun or now()

@@ -8,7 +8,7 @@ become materializations, and the step's output, which carries no event of its ow
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import dagster as dg
@@ -16,6 +16,8 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
 
 from assets.resources import BusinessTime, Place
+from sixtyforty.features import changed
+from sixtyforty.lake import Entry
 from sixtyforty.use_case import SNAPSHOT, Partitions, UseCase, chunks
 from sixtyforty.workspace import Workspace
 
@@ -48,6 +50,13 @@ class Result:
 
     published: dict[str, Published] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+
+    def restate(self, case: UseCase, before: Entry | None, entry: Entry, moment: datetime | None) -> None:
+        """Tells of a partition whose day had closed that it is different now, and which of its inputs are."""
+        closed = moment is None or moment >= case.settled(entry.partition)
+        if before is not None and before.sha256 != entry.sha256 and closed:
+            why = changed(case, before, entry.inputs)
+            self.published[entry.partition].metadata["restated"] = ", ".join(why) or "other code"
 
     def add(self, other: "Result") -> None:
         """Takes in what a further chunk did."""

@@ -160,10 +160,18 @@ def _judge(
         accepted = False
         reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined:.0%} may be")
     hidden = unspoken(suite, use_case.sources[source])
-    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.closes(raw.partition)
+    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.settled(raw.partition)
     whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed, hidden)
     rules = row_results(suite, hits, checked, hidden) + whole
-    return Verdict(source, raw.partition, accepted and not failures, reasons=reasons + failures, rules=rules, **count)
+    return Verdict(
+        source,
+        raw.partition,
+        accepted and not failures,
+        reasons=reasons + failures,
+        rules=rules,
+        closed=closed,
+        **count,
+    )
 
 
 def _publish(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     run = word("run", _run, "run the chain on a range of days")
     _range(run, required=True)
     run.add_argument("--as-of", help="UTC moment up to which decisions are due (ISO)")
+    _track(run)
     run.add_argument("--select", nargs="+", help="only these stages, such as raw/weather features")
     decisions = word("decisions", _decisions, "the decisions of a day, with their ids")
     decisions.add_argument("--date", required=True, type=date.fromisoformat)
@@ -65,6 +67,20 @@ def parser() -> argparse.ArgumentParser:
     champion.add_argument("--history", action="store_true", help="all versions that ever were, and why")
     champion.add_argument("--on", type=date.fromisoformat, help="in force at the start of that local day")
     _track(champion)
+    for name, act, help in (
+        ("adopt", _adopt, "go live: adopt the replay's champion, and decide from now on"),
+        ("approve", _approve, "approve a challenger that waits; the sensor promotes it"),
+        ("rollback", _rollback, "put an earlier champion back in force, from now on"),
+    ):
+        one = word(name, act, help)
+        if name == "approve":
+            one.add_argument("version", metavar="VERSION")
+        elif name == "rollback":
+            one.add_argument("--to", required=True, metavar="VERSION")
+        else:
+            one.add_argument("--model", metavar="VERSION", help="default: its newest")
+        one.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
+        one.add_argument("--why", required=True, metavar="TEXT", help="kept in the ledger")
     restore = word("restore", _restore, "bring back exactly what a model learned from")
     restore.add_argument("--model", help="its version; without one: the recipe's inputs, for `dvc repro`")
     restore.add_argument("--to", type=Path, help="folder to put it in (with --model)")
@@ -120,7 +136,7 @@ def _run(given: Any) -> tuple[Any, str]:
     from pipelines.run import run_range
 
     catalog.load(given.use_case)
-    run_id = run_range(given.use_case, given.first, given.last, given.as_of, select=given.select)
+    run_id = run_range(given.use_case, given.first, given.last, given.as_of, given.track, given.select)
     return {"run_id": run_id}, f"run {run_id} done"
 
 
@@ -189,6 +205,32 @@ def _champion(given: Any) -> tuple[Any, str]:
     answer = {"champion": row.version if row else None, "effective_from": row.effective_from if row else None,
               "why": why}  # fmt: skip
     return answer, f"{answer['champion'] or 'none'}: {'; '.join(why)}"
+
+
+def _adopt(given: Any) -> tuple[Any, str]:
+    from sixtyforty.champions import adopt
+
+    return _by_hand(given, adopt, version=given.model)
+
+
+def _approve(given: Any) -> tuple[Any, str]:
+    from sixtyforty.champions import approve
+
+    return _by_hand(given, approve, version=given.version)
+
+
+def _rollback(given: Any) -> tuple[Any, str]:
+    from sixtyforty.champions import rollback
+
+    return _by_hand(given, rollback, to=given.to)
+
+
+def _by_hand(given: Any, act: Callable[..., Any], **what: Any) -> tuple[Any, str]:
+    from pipelines import catalog
+    from sixtyforty.clock import now
+
+    row = act(catalog.workspace(given.use_case), by=given.by, why=given.why, moment=now(), **what)
+    return row.model_dump(), f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {given.why}"
 
 
 def _restore(given: Any) -> tuple[Any, str]:

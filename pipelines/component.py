@@ -22,6 +22,7 @@ import assets.outcomes
 import assets.raw
 import assets.training_set
 import assets.validated
+from pipelines import automation
 from sixtyforty.use_case import UseCase
 
 STAGES = (
@@ -43,7 +44,7 @@ STAGES = (
 
 
 def chain(use_case: UseCase) -> dg.Definitions:
-    """All assets and checks of a use case, and the job that runs it whole."""
+    """All assets and checks of a use case, the job that runs it whole, and what runs by itself."""
     built = [a for module in STAGES for a in module.assets(use_case)]
     job = dg.define_asset_job(
         use_case.name,
@@ -51,7 +52,7 @@ def chain(use_case: UseCase) -> dg.Definitions:
         description=f"{use_case.title}: the whole chain, from extracts to impact.",
         executor_def=dg.in_process_executor,
     )
-    return dg.Definitions(assets=built, jobs=[job])
+    return dg.Definitions.merge(dg.Definitions(assets=built, jobs=[job]), automation.of(use_case))
 
 
 _fields: dict[str, Any] = {n: (f.annotation, f) for n, f in UseCase.model_fields.items() if n != "folder"}

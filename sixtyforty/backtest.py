@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -91,19 +91,48 @@ def assess(use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, tra
 
 
 def promote(
-    use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, as_ofs: Sequence[date]
+    use_case: UseCase,
+    lake: Lake,
+    store: ModelStore,
+    ledger: Ledger,
+    track: str,
+    as_ofs: Sequence[date],
+    moment: datetime | None = None,
 ) -> list[Row]:
-    """Judges the challengers of these days in order, each against the champion the one before left in force."""
+    """Judges the challengers of these days in order, each against the champion the one before left in force.
+
+    A promotion counts from the start of its training day; live, from `moment` (UTC) on, and where an approval is
+    required it waits for that. What it learned from is looked at again: whatever run this is, governance accepted it.
+    """
     recipe, judged = recipe_of(use_case), []
     for as_of in sorted(as_ofs):
         version = trained(use_case, lake, store, recipe, as_of)
         if version is None:
             raise ValueError(f"{use_case.name}: no challenger was trained as of {as_of}: materialize challenger")
         found = assess(use_case, lake, store, ledger, track, version)
-        judged.append(ledger.append(track=track, version=version, verdict=found.verdict, kind=found.kind,
-                                    as_of=as_of.isoformat(), effective_from=use_case.starts(as_of).isoformat(),
-                                    reasons=found.reasons, evidence=found.evidence))  # fmt: skip
+        verdict, reasons = found.verdict, found.reasons
+        refused = _refused(lake, store.card(version))
+        if refused:
+            verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]
+        live = track == "live" and moment is not None
+        if live and verdict == "PROMOTE" and use_case.automation.approval == "required":
+            verdict = "PENDING"
+        start = moment.isoformat(timespec="seconds") if live and moment else use_case.starts(as_of).isoformat()
+        judged.append(ledger.append(track=track, version=version, verdict=verdict, kind=found.kind,
+                                    as_of=as_of.isoformat(), effective_from=start,
+                                    reasons=reasons, evidence=found.evidence))  # fmt: skip
     return judged
+
+
+def _refused(lake: Lake, card: dict[str, Any]) -> list[str]:
+    """The training partitions whose features governance didn't accept in the version learned from."""
+    found = []
+    for partition, version in card["data"]["features"].items():
+        now = lake.entry("features", partition)
+        entry = now if now is not None and now.version == version else lake.past(version)
+        if entry is None or not entry.facts["verdict"]["accepted"]:
+            found.append(partition)
+    return found
 
 
 def metrics(days: Sequence[Day]) -> dict[str, Any]:

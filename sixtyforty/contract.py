@@ -80,7 +80,7 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
         db.register("rows_read", table)
         db.register("lines_broken", lines)
         db.execute(
-            f"""create table dated as select _line, try(({where})::varchar) as _day
+            f"""create temp table dated as select _line, try(({where})::varchar) as _day
             from (select {typed(contract)}, _row as _line from rows_read)"""
         )
         inside = f"(_day between '{first}' and '{last}' or _day = '{SNAPSHOT}')"

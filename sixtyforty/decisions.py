@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.features import outdated
 from sixtyforty.lake import Entry, connect, split
 from sixtyforty.policy import POLICY, choose, decision_ids
 from sixtyforty.workspace import Workspace
@@ -19,6 +20,9 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
+
+LATE = "late: what it is decided on came after its moment"
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,58 @@ def dataset(track: str) -> str:
     return f"decisions/{track}"
 
 
+def begins(ws: Workspace, track: str) -> datetime | None:
+    """The UTC moment (naive) from which a track decides: live, since its first champion; None: it isn't live yet."""
+    if track != "live":
+        return datetime.min
+    champions = ws.ledger.champions(track)
+    return datetime.fromisoformat(champions[0].effective_from) if champions else None
+
+
+def due(ws: Workspace, track: str, moment: datetime) -> dict[str, int]:
+    """How many decisions of each partition have come due by a UTC moment and aren't taken."""
+    start = begins(ws, track)
+    if start is None:
+        return {}
+    first = (start - timedelta(days=1)).date().isoformat() if start > datetime.min else ""
+    taken = ws.lake.entries(dataset(track))
+    open_ = {
+        p: e
+        for p, e in ws.lake.entries("features").items()
+        if p >= first
+        and not (p in taken and taken[p].rows == e.rows and taken[p].inputs == {"features": {p: e.version}})
+    }
+    if not open_:
+        return {}
+    key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
+    there = [taken[p] for p in open_ if p in taken]
+    known = f"anti join {ws.lake.rows(there)} d using (_partition, {key})" if there else ""
+    with connect(ws.use_case.timezone) as db:
+        return dict(
+            db.execute(
+                f"""select _partition, count(*) from {ws.lake.rows(open_.values())} f {known}
+                where f.decided_at between timestamp '{start}' and timestamp '{moment}' group by 1 order by 1"""
+            ).fetchall()
+        )
+
+
 def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime | None) -> dict[str, Taken]:
     """Takes the decisions of these partitions (a chunk) that have come due by `as_of` (UTC; None: all of them).
 
-    Decisions already taken stay as they are. Partitions without features, or with none due, are absent.
+    Decisions already taken stay as they are. Partitions without features, or with none due, are absent, and so are
+    those whose features are older than the validated data in force: whichever run asks, they are made anew first.
     """
-    features = ws.lake.entries("features", partitions)
-    if not features:
+    start = begins(ws, track)
+    old = outdated(ws.use_case, ws.lake, partitions)
+    features = {p: e for p, e in ws.lake.entries("features", partitions).items() if p not in old}
+    if not features or start is None:
         return {}
     before = ws.lake.entries(dataset(track), partitions)
-    due = f"where decided_at <= timestamp '{as_of}'" if as_of else ""
+    until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
     with connect(ws.use_case.timezone) as db:
-        frame = db.execute(f"select * from {ws.lake.rows(features.values())} {due}").df()
+        frame = db.execute(
+            f"select * from {ws.lake.rows(features.values())} where decided_at >= timestamp '{start}' {until}"
+        ).df()
         taken_ids = (
             {r[0] for r in db.execute(f"select decision_id from {ws.lake.rows(before.values())}").fetchall()}
             if before
@@ -60,7 +104,7 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
         )
     frame["decision_id"] = _ids(ws, track, frame)
     frame = frame[~frame["decision_id"].isin(taken_ids)].reset_index(drop=True)
-    new = split(_decided(ws, frame, track, features), "_partition", list(features)) if len(frame) else {}
+    new = split(_decided(ws, frame, track, features, as_of), "_partition", list(features)) if len(frame) else {}
     result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
     for partition, rows in new.items():
         result[partition] = _write(ws, track, partition, rows, before.get(partition), features[partition])
@@ -73,7 +117,20 @@ def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
     return [decision_ids(ws.use_case.name, track, p, [k])[0] for p, k in zip(parts, keys, strict=True)]
 
 
-def _decided(ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry]) -> pa.Table:
+def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | None) -> NDArray[Any]:
+    """Why the model doesn't decide a row, or None: misleading features, or live, a moment that has passed."""
+    import numpy as np
+
+    reasons = np.array([w if isinstance(w, str) else None for w in frame["suspect"]], object)
+    if track == "live" and as_of is not None:
+        late = (frame["decided_at"] < as_of - timedelta(minutes=ws.use_case.automation.late_after)).to_numpy()
+        reasons[late] = LATE
+    return reasons
+
+
+def _decided(
+    ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry], as_of: datetime | None
+) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 
@@ -88,19 +145,20 @@ def _decided(ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str,
         "reason": np.full(len(frame), "no champion in force", object),
         "champion_version": np.full(len(frame), None, object),
     }
-    suspect = frame["suspect"].notna().to_numpy()
+    why = _unfit(ws, frame, track, as_of)
+    unfit = np.array([w is not None for w in why], bool)
     for number in np.unique(in_force[in_force >= 0]):
         mine = in_force == number
         version = champions[number].version
         columns["champion_version"][mine] = version
-        sound = mine & ~suspect
+        sound = mine & ~unfit
         if sound.any():
             score = ws.models.load(version).score(frame[sound])
             columns["expected"][sound] = score
             columns["action"][sound] = choose(kpi, score)
         columns["decided_by"][sound], columns["reason"][sound] = "model", "highest expected payoff"
-        columns["decided_by"][mine & suspect] = "fallback"
-        columns["reason"][mine & suspect] = frame["suspect"][mine & suspect].to_numpy(object)
+        columns["decided_by"][mine & unfit] = "fallback"
+        columns["reason"][mine & unfit] = why[mine & unfit]
     partitions = frame["_partition"]
     result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "present_action"]].assign(
         use_case=ws.use_case.name,

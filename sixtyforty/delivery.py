@@ -5,16 +5,22 @@ Delivering again adds what is missing and changes nothing: a delivered decision 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.lake import Entry, write_atomic
+from sixtyforty.lake import Entry, canonical, write_atomic
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
+
+
+class DeliveryError(ValueError):
+    """What was decided can't be vouched for."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,40 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
     try:
         target.metadata.create_all(engine)
         for partition, entry in entries.items():
-            rows = pq.read_table(ws.lake.path(entry))
-            files = _files(ws, track, partition, rows)
+            rows = _vouched(ws, partition, pq.read_table(ws.lake.path(entry)))
             with engine.begin() as connection:  # a partition arrives whole or not at all
                 new = _insert(connection, target, partition, rows)
+            files = _files(ws, track, partition, rows)
+            write_atomic(_receipt(ws, track, partition), canonical({"decisions": entry.version}).encode())
             result[partition] = Delivered(rows.num_rows, new, files, target.name)
     finally:
         engine.dispose()
     return result
+
+
+def _receipt(ws: Workspace, track: str, partition: str) -> Path:
+    return ws.deliveries / track / f".{partition}.delivered"
+
+
+def delivered(ws: Workspace, track: str, entry: Entry) -> bool:
+    """Whether the partition was delivered as it is now; written last, so never before it was."""
+    try:
+        return bool(json.loads(_receipt(ws, track, entry.partition).read_bytes())["decisions"] == entry.version)
+    except FileNotFoundError:
+        return False
+
+
+def _vouched(ws: Workspace, partition: str, rows: pa.Table) -> pa.Table:
+    """The rows, if governance accepted what each was decided on. Raises DeliveryError otherwise.
+
+    Dagster's checks stop their own run only; a later one that selects nothing but the delivery comes by here.
+    """
+    now = ws.lake.entry("features", partition)
+    for version in rows["data_version"].unique().to_pylist():
+        entry = now if now is not None and now.version == version else ws.lake.past(version)
+        if entry is None or not entry.facts["verdict"]["accepted"]:
+            raise DeliveryError(f"{partition}: decisions rest on features {version}, which governance didn't accept")
+    return rows
 
 
 def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> int:

@@ -43,12 +43,12 @@ def _open(
     db = connect(use_case.timezone)
     known = f"where known_at <= timestamp '{moment}'" if moment else ""
     for name, source in use_case.sources.items():
-        db.execute(f"create table {name} as select * from ({_rows(lake, source, entries[name])}) {known}")
+        db.execute(f"create temp table {name} as select * from ({_rows(lake, source, entries[name])}) {known}")
     decision = use_case.decision
     only = f"and decided_at = timestamp '{moment}'" if moment else ""
     wanted = ", ".join(f"'{p}'" for p in partitions)
     db.execute(
-        f"""create table units as select * from (select * exclude known_at, {decision.decided_at} as decided_at
+        f"""create temp table units as select * from (select * exclude known_at, {decision.decided_at} as decided_at
         from {decision.unit} where _partition in ({wanted})) where true {only}"""
     )
     return db
@@ -102,7 +102,7 @@ def build(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     with _open(use_case, lake, entries, partitions) as db:
         _run(db, use_case)
         tables = split(db.sql("from built").to_arrow_table(), "_partition", partitions)
-    return Built(tables, {p: _lineage(use_case, entries, widen([p], use_case.lookback, 0)) for p in tables})
+    return Built(tables, {p: lineage(use_case, entries, widen([p], use_case.lookback, 0)) for p in tables})
 
 
 def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
@@ -119,18 +119,44 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     if table.num_rows != units:
         raise FeatureError(f"{use_case.name}: {units} units, but outcomes.sql gives {table.num_rows} rows")
     tables = split(table, "_partition", partitions)
-    return Built(tables, {p: _lineage(use_case, entries, widen([p], 0, ahead)) for p in tables})
+    return Built(tables, {p: lineage(use_case, entries, widen([p], 0, ahead)) for p in tables})
 
 
-def _lineage(
+def lineage(
     use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
+    """What a partition is made from: dataset to {partition: version} of the validated entries in its window."""
     wanted = {*window, SNAPSHOT}
     return {
         f"validated/{s}": versions({p: e for p, e in entries[s].items() if p in wanted})
         for s in use_case.sources
         if entries[s]
     }
+
+
+def changed(use_case: UseCase, entry: Entry | None, now: dict[str, dict[str, str]]) -> list[str]:
+    """What a partition was made from that is different today: `dataset partition`, in order; all of it without one.
+
+    Reference tables don't count: they are read as they are whenever a partition is made.
+    """
+    then = entry.inputs if entry else {}
+    found = []
+    for source in use_case.partitioned:
+        a, b = then.get(f"validated/{source}", {}), now.get(f"validated/{source}", {})
+        found += [f"validated/{source} {p}" for p in sorted(a.keys() | b.keys()) if a.get(p) != b.get(p)]
+    return found
+
+
+def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
+    """Partitions whose features are made from other validated data than is in force, and which."""
+    have = lake.entries("features", partitions)
+    if not have:
+        return {}
+    entries = inputs(use_case, lake, widen(list(have), use_case.lookback, 0))
+    found = {
+        p: changed(use_case, e, lineage(use_case, entries, widen([p], use_case.lookback, 0))) for p, e in have.items()
+    }
+    return {p: what for p, what in found.items() if what}
 
 
 def names(use_case: UseCase, columns: Sequence[str]) -> list[str]:

@@ -69,7 +69,7 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     if not accounts:
         return []
     with connect(ws.use_case.timezone) as db:
-        db.execute("create table pays (action varchar, gain double, cost double)")
+        db.execute("create temp table pays (action varchar, gain double, cost double)")
         db.executemany("insert into pays values (?, ?, ?)", [(a, x.gain, x.cost) for a, x in kpi.actions.items()])
         sums = {
             p: (m, r)

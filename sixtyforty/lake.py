@@ -194,11 +194,20 @@ def split(table: pa.Table, column: str, partitions: Sequence[str]) -> dict[str, 
     return cut
 
 
-def connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB that thinks in UTC, with `local(ts)`: a UTC timestamp on the use case's own clock."""
+@lru_cache(maxsize=8)
+def _database(timezone: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
     db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
+    return db
+
+
+def connect(timezone: str) -> duckdb.DuckDBPyConnection:
+    """A DuckDB session that thinks in UTC, with `local(ts)`: a UTC timestamp on the use case's own clock.
+
+    Sessions of a process share one in-memory database, which takes longest to open: keep to temporary tables.
+    """
+    db = _database(timezone).cursor()
+    db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
     return db

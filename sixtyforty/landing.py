@@ -25,7 +25,7 @@ from sixtyforty.use_case import SNAPSHOT, UseCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEMBERED = 16  # extracts
+REMEMBERED = 200_000  # lines
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Landing:
 
     def _keep(self, source: str, name: str, reading: Reading) -> dict[str, pa.Table]:
         found = self._recent[source, name] = placed(reading, self.use_case, source, Path(name).name)
-        while len(self._recent) > REMEMBERED:
+        while len(self._recent) > 1 and sum(t.num_rows for f in self._recent.values() for t in f.values()) > REMEMBERED:
             self._recent.popitem(last=False)
         return found
 

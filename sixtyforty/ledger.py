@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sixtyforty.lake import canonical, digest
 
-Verdict = Literal["PROMOTE", "HOLD", "REJECT"]
+Verdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE"]
+Kind = Literal["first", "refresh", "recipe", "adopted", "approved", "rollback"]
 GENESIS = "0" * 16
 
 
@@ -34,8 +35,10 @@ class Row(BaseModel):
     seq: int = Field(description="1, 2, 3, …")
     track: str = Field(description="replay or live")
     version: str = Field(description="The challenger judged.")
-    verdict: Verdict = Field(description="PROMOTE makes it champion from effective_from on.")
-    kind: Literal["first", "refresh", "recipe"] = Field(description="Which gate it had to pass.")
+    verdict: Verdict = Field(
+        description="PROMOTE makes it champion from effective_from on; PENDING waits for an APPROVE."
+    )
+    kind: Kind = Field(description="Which gate it had to pass, or which hand put it in force.")
     as_of: str = Field(description="The local day it was trained at the start of.")
     effective_from: str = Field(description="UTC moment from which its decisions count.")
     recorded_at: str = Field(description="UTC wall clock.")
@@ -68,14 +71,15 @@ class Ledger:
             before = row.hash
         return found
 
-    def append(self, **fields: Any) -> Row:
+    def append(self, again: bool = False, **fields: Any) -> Row:
         """Adds a judgement; `seq`, `recorded_at`, `before` and `hash` are the ledger's own.
 
-        A judgement already there (same track, version, as_of and verdict) is returned, not repeated.
+        A judgement already there (same track, version, as_of and verdict) is returned, not repeated, unless it is
+        made `again`: by a hand.
         """
         with self._alone():
             rows = self.rows()
-            for row in rows:
+            for row in [] if again else rows:
                 if all(getattr(row, k) == fields[k] for k in ("track", "version", "as_of", "verdict")):
                     return row
             last = rows[-1] if rows else None

@@ -48,6 +48,24 @@ def ingest(
     return {p: held[p] for p in partitions if p in held}
 
 
+def behind(source: str, lake: Lake, arrivals: Sequence[Extract]) -> dict[str, list[str]]:
+    """Partitions whose `raw/<source>` isn't what has arrived, with the names of the extracts that changed."""
+    due: dict[str, list[Extract]] = {}
+    for extract in arrivals:
+        for partition in extract.partitions:
+            due.setdefault(partition, []).append(extract)
+    held = lake.entries(f"raw/{source}", sorted(due))
+    found = {}
+    for partition, extracts in due.items():
+        have = _extracts(held.get(partition))
+        if len(have) != len(extracts) or any(
+            (h["seq"], h["sha256"], h["name"]) != (e.seq, e.sha256, e.name) for h, e in zip(have, extracts, strict=True)
+        ):
+            known = {(h["seq"], h["sha256"]) for h in have}
+            found[partition] = [e.name for e in extracts if (e.seq, e.sha256) not in known]
+    return found
+
+
 def _line(extract: Extract, partition: str, gone: bool = False) -> dict[str, object]:
     rows = extract.partitions[partition]
     told = {"name": extract.name, "sha256": extract.sha256, "seq": extract.seq, "rows": rows}

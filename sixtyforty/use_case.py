@@ -123,6 +123,23 @@ class Governance(Declared):
     max_quarantined: float = Field(
         default=0.1, ge=0, lt=1, description="Share of a partition's rows that may go to quarantine."
     )
+    settle: int = Field(
+        default=60, ge=0, description="Minutes a partition's last extracts have to land before it counts as complete."
+    )
+
+
+class Automation(Declared):
+    """What happens by itself once the use case lives."""
+
+    retrain: str | None = Field(default=None, description="Cron of the nightly retrain, on the use case's own clock.")
+    approval: Literal["none", "required"] = Field(
+        default="none", description="required: what the gate would promote waits for `sixtyforty approve`."
+    )
+    decay_days: int = Field(default=28, gt=0, description="The newest known days whose realised lift is watched.")
+    decay_lift: float = Field(default=0.0, description="Realised lift per 1,000 units below which it retrains at once.")
+    late_after: int = Field(
+        default=60, ge=0, description="Minutes after `decided_at` from which a decision is late: the fallback takes it."
+    )
 
 
 class UseCase(Declared):
@@ -145,6 +162,7 @@ class UseCase(Declared):
     gate: Gate = Field(description="The promotion gate.")
     governance: Governance = Field(default_factory=Governance, description="Limits of poor data.")
     replay: Replay = Field(description="The replay of the past.")
+    automation: Automation = Field(default_factory=Automation, description="What happens by itself.")
     folder: Path = Field(description="Folder of the declaration; set when it is loaded.", exclude=True)
 
     @model_validator(mode="after")
@@ -196,6 +214,10 @@ class UseCase(Declared):
     def closes(self, partition: str) -> datetime:
         """The UTC moment (naive) at which a partition's local day is over."""
         return self.starts(date.fromisoformat(partition) + timedelta(days=1))
+
+    def settled(self, partition: str) -> datetime:
+        """The UTC moment (naive) from which a partition is judged as complete."""
+        return self.closes(partition) + timedelta(minutes=self.governance.settle)
 
 
 def span(first: date, last: date) -> list[str]:

@@ -37,6 +37,7 @@ class Verdict:
     superseded: int
     reasons: list[str]
     rules: list[RuleResult]
+    closed: bool = True  # judged as complete; else as far as it had come
 
     @property
     def id(self) -> str:

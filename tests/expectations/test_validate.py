@@ -125,7 +125,7 @@ def test_a_verdict_that_loses_rows_shows():
 
 def test_rules_at_close_wait_for_the_close(ws, extracts):
     """At noon half a day is all there can be; when the day is over it isn't."""
-    closes = flight_delays().closes(DAY)
+    closes = flight_delays().settled(DAY)
     half = {DAY: first_rows(0.4)}
     name = flights.extract("movements", DAY)
     ws.landing.folder.mkdir(parents=True, exist_ok=True)
@@ -135,10 +135,12 @@ def test_rules_at_close_wait_for_the_close(ws, extracts):
 
     early = checked(ws, "movements", suite, [DAY], closes - timedelta(seconds=1))[DAY]
     assert early.accepted
+    assert not early.closed
     assert not {r.expected for r in early.rules} & set(last)
     for moment in (closes, None):
         late = checked(ws, "movements", suite, [DAY], moment)[DAY]
         assert not late.accepted
+        assert late.closed
         assert [r.expected for r in late.rules][-len(last) :] == last
     assert ws.lake.entry("validated/movements", DAY).facts["verdict_id"] == early.id
 

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from sixtyforty import custody, kpi, models
-from sixtyforty.decisions import dataset, decide, decisions_of
-from sixtyforty.delivery import deliver, receipt, table_name
+from sixtyforty import champions, custody, kpi, models
+from sixtyforty.decisions import LATE, dataset, decide, decisions_of, due
+from sixtyforty.delivery import DeliveryError, deliver, delivered, receipt, table_name
+from sixtyforty.features import outdated
 from sixtyforty.workspace import Workspace
 from tests.helpers import lake_bytes, land, make_workspace, publish
 
@@ -91,11 +92,88 @@ def test_a_row_that_would_mislead_falls_back_and_says_so(ready):
     assert fallen[0]["expected"] is None
 
 
+def go_live(ws, moment):
+    return champions.adopt(ws, by="Ada", why="it pays", moment=moment)
+
+
+def test_nothing_is_decided_live_before_a_champion_is_adopted(ready):
+    assert decide(ready, P, "live", datetime(2013, 3, 14)) == {}
+    assert due(ready, "live", datetime(2013, 3, 14)) == {}
+
+
+def test_live_decisions_begin_with_the_adoption(ready):
+    begin = datetime(2013, 3, 13, 12)  # an hour after the first moment
+    go_live(ready, begin)
+    taken = decide(ready, [TRAINED[-1].isoformat(), *P], "live", datetime(2013, 3, 13, 13))
+    rows = decisions_of(ready, P[0], "live")
+    assert list(taken) == P
+    assert {d["decided_by"] for d in rows} == {"model"}
+    assert min(d["decided_at"] for d in rows) == begin
+    assert len(rows) == 10
+
+
+def test_what_comes_due_is_counted_and_then_taken(ready):
+    go_live(ready, datetime(2013, 3, 13, 11))
+    noon, after = datetime(2013, 3, 13, 12), datetime(2013, 3, 13, 14)
+    assert due(ready, "live", noon) == {P[0]: 10}
+    decide(ready, P, "live", noon)
+    assert due(ready, "live", noon) == {}
+    assert due(ready, "live", after) == {P[0]: 10}
+
+
+def test_a_decision_that_comes_too_late_is_the_fallbacks(ready):
+    """The tiny use case calls an hour late: units of 11 and 12 are, at half past one; those of 13 aren't."""
+    go_live(ready, datetime(2013, 3, 13, 11))
+    decide(ready, P, "live", datetime(2013, 3, 13, 13, 30))
+    by = {d["decided_at"].hour: (d["decided_by"], d["reason"]) for d in decisions_of(ready, P[0], "live")}
+    assert by == {11: ("fallback", LATE), 12: ("fallback", LATE), 13: ("model", "highest expected payoff")}
+    late = [d for d in decisions_of(ready, P[0], "live") if d["reason"] == LATE]
+    assert all(d["action"] == d["present_action"] for d in late)
+
+
+def restate(ws, partition):
+    """A correction in the validated data that features don't know of yet."""
+    entry = ws.lake.entry("validated/visits", partition)
+    table = pq.read_table(ws.lake.path(entry))
+    ws.lake.write("validated/visits", partition, table.slice(1), inputs=entry.inputs, code="new", facts=entry.facts)
+
+
+def test_nothing_is_decided_on_features_older_than_the_data(ready):
+    """A run that selects only `decisions` can't get around what came after the features."""
+    restate(ready, TRAINED[-1].isoformat())
+    assert outdated(ready.use_case, ready.lake, P) == {P[0]: [f"validated/visits {TRAINED[-1]}"]}
+    assert decide(ready, P, "replay", None) == {}
+
+
+def test_what_governance_did_not_accept_is_not_delivered(ready):
+    entry = decide(ready, P, "replay", None)[P[0]].entry
+    features = ready.lake.entry("features", P[0])
+    rows = pq.read_table(ready.lake.path(features))
+    refused = {**features.facts, "verdict": {**features.facts["verdict"], "accepted": False}}
+    (ready.lake.root / "features" / f"{P[0]}.json").unlink()
+    with pytest.raises(DeliveryError, match="governance didn't accept"):
+        deliver(ready, {P[0]: entry}, "replay")
+    ready.lake.write("features", P[0], rows, inputs=features.inputs, code="test", facts=refused)
+    with pytest.raises(DeliveryError, match=P[0]):
+        deliver(ready, {P[0]: entry}, "replay")
+    assert not delivered(ready, "replay", entry)
+
+
+def test_a_delivery_is_vouched_for_until_more_is_decided(ready):
+    half = decide(ready, P, "replay", datetime(2013, 3, 13, 12))[P[0]].entry
+    assert not delivered(ready, "replay", half)
+    deliver(ready, {P[0]: half}, "replay")
+    assert delivered(ready, "replay", half)
+    whole = decide(ready, P, "replay", None)[P[0]].entry
+    assert not delivered(ready, "replay", whole)
+
+
 def test_tracks_are_apart(ready):
     decide(ready, P, "replay", None)
-    decide(ready, P, "live", None)
+    go_live(ready, datetime(2013, 3, 13, 11))
+    decide(ready, P, "live", datetime(2013, 3, 13, 14))
     replay, live = decisions_of(ready, P[0], "replay"), decisions_of(ready, P[0], "live")
-    assert {d["decided_by"] for d in live} == {"present_process"}, "a replay's champion doesn't decide live"
+    assert len(replay) == len(live) == 20
     assert not {d["decision_id"] for d in replay} & {d["decision_id"] for d in live}
     assert table_name("calls_in_time", "live") != table_name("calls_in_time", "replay")
 

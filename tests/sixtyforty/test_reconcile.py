@@ -1,0 +1,169 @@
+"""What the chain hasn't caught up with is found from what lies there, whatever died in between."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from sixtyforty import features, kpi
+from sixtyforty.decisions import dataset, decide
+from sixtyforty.delivery import deliver
+from sixtyforty.lake import versions
+from sixtyforty.raw import ingest
+from sixtyforty.reconcile import Behind, look
+from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
+
+DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(5)]
+KEYS = [d.isoformat() for d in DAYS]
+LATER = datetime(2013, 3, 20)
+OPEN = datetime(2013, 3, 9, 12)  # the last day goes on
+
+
+@pytest.fixture
+def ws(tmp_path):
+    """Five days landed, nothing else done; live since the second day."""
+    found = make_workspace(tmp_path)
+    land_days(found, DAYS)
+    found.ledger.append(track="live", version="none", verdict="PROMOTE", kind="adopted", as_of="2013-03-06",
+                        effective_from="2013-03-06T00:00:00", reasons=["a start"])  # fmt: skip
+    return found
+
+
+def judged(ws, keys, closed=True):
+    """Validated, with a verdict that says whether the day was over."""
+    accept(ws, keys)
+    for name in ws.use_case.sources:
+        for key, entry in ws.lake.entries(f"validated/{name}", keys).items():
+            import pyarrow.parquet as pq
+
+            facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": closed}}
+            rows = pq.read_table(ws.lake.path(entry))
+            ws.lake.write(f"validated/{name}", key, rows, inputs=entry.inputs, code="test", facts=facts)
+
+
+def published(ws, keys):
+    """Features and outcomes made anew."""
+    import pyarrow as pa
+
+    built, became = features.build(ws.use_case, ws.lake, keys), features.outcomes(ws.use_case, ws.lake, keys)
+    for p, rows in built.tables.items():
+        rows = rows.append_column("suspect", pa.array(["no model yet"] * rows.num_rows, pa.string()))
+        ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
+    for p, rows in became.tables.items():
+        ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
+
+
+def whole(ws, keys=KEYS, moment=LATER):
+    """Everything a run does."""
+    judged(ws, keys)
+    published(ws, keys)
+    for p, taken in decide(ws, keys, "live", moment).items():
+        deliver(ws, {p: taken.entry}, "live")
+    kpi.account(ws, keys, "live")
+
+
+def test_what_has_landed_is_asked_for_by_day(ws):
+    found = look(ws, "live", LATER)
+    assert found.ranges() == [(KEYS[0], KEYS[-1])]
+    assert found.sources == {"calls", "visits"}
+    assert "calls_2013-03-05.csv" in " ".join(found.why[KEYS[0]])
+
+
+def test_when_all_is_done_nothing_is_asked_for(ws):
+    whole(ws)
+    assert look(ws, "live", LATER).why == {}
+
+
+@pytest.mark.parametrize(
+    ("stop", "says"),
+    [("raw", "not validated"), ("validated", "made from other data"), ("features", "decisions due"),
+     ("decisions", "not delivered"), ("delivery", "money not accounted for")],
+)  # fmt: skip
+def test_wherever_a_run_died_the_rest_is_asked_for(ws, stop, says):
+    for name in ws.use_case.sources:
+        ws.landing.scan(name)
+        ingest(ws.use_case, name, ws.lake, ws.landing, KEYS, "test")
+    if stop != "raw":
+        judged(ws, KEYS)
+    if stop not in ("raw", "validated"):
+        published(ws, KEYS)
+    if stop in ("decisions", "delivery"):
+        taken = decide(ws, KEYS, "live", LATER)
+        if stop == "delivery":
+            deliver(ws, {p: t.entry for p, t in taken.items()}, "live")
+    found = look(ws, "live", LATER)
+    assert any(says in reason for reason in found.why[KEYS[2]])
+    whole(ws)
+    assert look(ws, "live", LATER).why == {}
+
+
+def test_a_late_extract_restates_the_lookback_and_no_more(tmp_path):
+    ws = make_workspace(tmp_path, lookback=2)
+    land_days(ws, DAYS)
+    judged(ws, KEYS)
+    published(ws, KEYS)
+    land(ws.landing, "visits_late.csv", csv(VISITS, [(1, f"{DAYS[1]} 15:00:00", 1)]))
+    found = look(ws, "live", LATER)
+    assert found.ranges() == [(KEYS[0], KEYS[3])], "its day, the outcomes before it, two days of lookback"
+    assert found.sources == {"visits"}
+    judged(ws, KEYS[0:4])
+    published(ws, KEYS[0:4])
+    assert look(ws, "live", LATER).why == {}
+
+
+def test_days_apart_are_ranges_apart_the_newest_first(ws):
+    found = Behind()
+    for day in ("2013-03-01", "2013-03-02", "2013-03-05", "all"):
+        found.add(day, "why")
+    assert found.ranges() == [("2013-03-05", "2013-03-05"), ("2013-03-01", "2013-03-02")]
+    assert found.reasons("2013-03-05", "2013-03-05") == ["all: why", "2013-03-05: why"]
+    assert found.key("2013-03-01", "2013-03-02") != found.key("2013-03-05", "2013-03-05")
+
+
+def test_a_day_that_grows_is_judged_again_when_it_has_settled(ws):
+    judged(ws, KEYS, closed=False)
+    published(ws, KEYS)
+    last = KEYS[-1]
+    closes = ws.use_case.settled(last)
+    assert not any("closed" in r for r in look(ws, "live", closes - timedelta(seconds=1)).why.get(last, []))
+    assert any("closed" in r for r in look(ws, "live", closes).why[last])
+
+
+def test_decisions_come_due_as_time_goes_by(ws):
+    whole(ws, moment=OPEN)
+    assert look(ws, "live", OPEN).why == {}
+    found = look(ws, "live", OPEN + timedelta(hours=1))
+    assert found.why == {KEYS[-1]: ["1 decisions due"]}
+    assert not found.sources, "nothing has to be validated for that"
+
+
+def test_before_going_live_nothing_is_due(tmp_path):
+    ws = make_workspace(tmp_path)
+    land_days(ws, DAYS)
+    judged(ws, KEYS)
+    published(ws, KEYS)
+    assert look(ws, "live", LATER).why == {}
+
+
+def test_a_rejected_day_is_not_asked_for_again_and_again(ws):
+    whole(ws)
+    land(ws.landing, "calls_more.csv", csv(CALLS, [(1, "x", f"{DAYS[2]} 15:00:00", 0.5)]))
+    ws.landing.scan("calls")
+    raw = ingest(ws.use_case, "calls", ws.lake, ws.landing, [KEYS[2]], "test")[KEYS[2]]
+    nothing = csv(CALLS, [])
+    assert nothing
+    facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": True, "accepted": False}}
+    empty = features.build(ws.use_case, ws.lake, [KEYS[2]]).tables[KEYS[2]].slice(0, 0)
+    ws.lake.write("rejected/calls", KEYS[2], empty, inputs={"raw/calls": versions({KEYS[2]: raw})}, facts=facts)
+    assert look(ws, "live", LATER).why == {}
+
+
+def test_decided_days_keep_their_decisions_when_restated(ws):
+    whole(ws)
+    before = ws.lake.entry(dataset("live"), KEYS[2])
+    more = [*visits_of(DAYS[2])[:-1], (visits_of(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
+    land(ws.landing, "visits_corrected.csv", csv(VISITS, more))
+    assert look(ws, "live", LATER).why
+    whole(ws)
+    assert ws.lake.entry(dataset("live"), KEYS[2]) == before
+    assert look(ws, "live", LATER).why == {}
+    assert len(calls_of(DAYS[2])) == before.rows
