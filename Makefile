@@ -19,13 +19,16 @@ export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint lock clean
+.PHONY: help demo drill ui test lint lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.installed ## The whole loop on a year of real flights, and what it earned
 	@.venv/bin/sixtyforty demo
+
+drill: .venv/.installed ## A week in which things go wrong, on SQLite and on PostgreSQL, and what was left of it
+	@.venv/bin/sixtyforty drill
 
 ui: .venv/.installed ## Dagster's pages, on this machine only
 	@.venv/bin/sixtyforty ui

