@@ -14,16 +14,23 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from pipelines import catalog, demo
 from pipelines.cli import main
 from pipelines.run import run_range
+from sixtyforty.gate import judge
+from sixtyforty.impact import Day, day
+from sixtyforty.models import fit, rows
+from sixtyforty.policy import choose
+from sixtyforty.use_case import span
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)
 ALGORITHM_TALK = (
@@ -144,6 +151,55 @@ def test_restore_gives_the_training_set(say, tmp_path):
     for name, sha in card["files"].items():
         path = next(Path(f) for f in files if f.endswith(name))
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha
+
+
+# The gate, on real days.
+
+
+@pytest.fixture(scope="module")
+def blocks(home) -> list[tuple[Any, list[str], Any]]:
+    """For the February and the March model: what it learned from, its features, and the month it is tested on."""
+    ws, found = catalog.workspace("flight_delays"), []
+    for version in ws.models.versions()[:2]:
+        card = ws.models.card(version)
+        first = date.fromisoformat(card["as_of"])
+        days = span(first, first.replace(month=first.month + 1) - timedelta(days=1))
+        tested = rows(
+            ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
+        )
+        found.append((ws.models.training_frame(version), card["features"], tested.to_pandas()))
+    return found
+
+
+def walked(blocks, labels, features=lambda names: names) -> list[Day]:
+    """Days of value of a recipe that learns these labels from these features; smaller than ours, and quick."""
+    case, found = catalog.load("flight_delays"), []
+    small = case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
+    for learned, names, tested in blocks:
+        model = fit(small, features(names), learned, labels(learned["disrupted"].to_numpy(float)))
+        acted = tested.assign(action=choose(case.kpi, model.score(tested)))
+        found += [
+            day(case.kpi, str(p), g["action"].tolist(), g["present_action"].tolist(), g["disrupted"].to_numpy(float))
+            for p, g in acted.groupby("_partition")
+        ]
+    return found
+
+
+def test_a_challenger_that_learned_noise_is_never_promoted(blocks):
+    gate, current = catalog.load("flight_delays").gate, walked(blocks, lambda y: y)
+    for seed in range(20):
+        null = walked(blocks, np.random.default_rng(seed).permutation)
+        assert judge(gate, "first", 0.0, null, None).verdict != "PROMOTE", seed
+        assert judge(gate, "recipe", 0.0, null, None, current).verdict != "PROMOTE", seed
+        assert judge(gate, "refresh", 0.0, null, (null, current)).verdict != "PROMOTE", seed
+
+
+def test_a_challenger_that_is_truly_better_is(blocks):
+    gate, better = catalog.load("flight_delays").gate, walked(blocks, lambda y: y)
+    poor = walked(blocks, lambda y: y, lambda names: [n for n in names if not n.startswith(("o_", "c_", "t_", "nyc_"))])
+    assert judge(gate, "recipe", 0.0, better, None, poor).verdict == "PROMOTE"
+    assert judge(gate, "recipe", 0.0, poor, None, better).verdict != "PROMOTE"
+    assert judge(gate, "first", 0.0, better, None).verdict == "PROMOTE"
 
 
 def test_the_owners_page_has_no_algorithm_talk(home):
