@@ -52,8 +52,9 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
 
 
 def days(ws: Workspace, track: str) -> list[Day]:
-    """Every day accounted for, in order."""
-    return [_day(e) for e in ws.lake.entries(f"kpi/{track}").values()]
+    """Every day of which some outcome is known, in order: one that is still decided on has no money yet."""
+    found = (_day(e) for e in ws.lake.entries(f"kpi/{track}").values())
+    return [day for day in found if day.decisions]
 
 
 def _day(entry: Entry) -> Day:

@@ -72,7 +72,7 @@ def _sources(ws: Workspace, moment: datetime, found: Behind) -> None:
         for partition, raw in ws.lake.entries(f"raw/{name}").items():
             judged = [ws.lake.entry(f"{kind}/{name}", partition) for kind in ("validated", "rejected")]
             mine = [e for e in judged if e and e.inputs == {f"raw/{name}": {partition: raw.version}}]
-            growing = bool(mine and source.partition and not mine[-1].facts["verdict"]["closed"])
+            growing = bool(mine and source.partition and not mine[-1].facts["verdict"].get("closed", True))
             if not mine:
                 found.add(partition, f"{name}: not validated", name)
             elif growing and moment >= ws.use_case.settled(partition):

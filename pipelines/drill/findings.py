@@ -49,7 +49,7 @@ def _files(home: Home, stage: str, first: date) -> dict[str, bytes]:
     return {
         str(p.relative_to(root)): p.read_bytes()
         for p in sorted((root / stage).rglob("*"))
-        if p.is_file() and not p.name.startswith(".") and p.name[:10] >= f"{first}"
+        if p.suffix in (".json", ".parquet") and p.name[:10] >= f"{first}"
     }
 
 
@@ -83,9 +83,13 @@ def decided(home: Home, plan: Plan, delivered: dict[str, Any]) -> list[Finding]:
                 ok=units_due == taken == distinct and not missing),
         Finding("delivered, and unchanged since", f"{len(now):,} rows", ok=same and len(now) == taken),
         Finding("by the model", f"{by_model:,}", ok=by_model > 0),
-        Finding("too late, by the fallback", f"{late:,}", ok=bool(late) == any(m.lands for m in plan.mishaps)),
-        Finding("a dead feed, by the fallback", f"{dead:,}", ok=not astray),
+        Finding("too late, by the fallback", f"{late:,}", ok=bool(late) == _any(plan, "timetable")),
+        Finding("a dead feed, by the fallback", f"{dead:,}", ok=bool(dead) == _any(plan, "movements") and not astray),
     ]  # fmt: skip
+
+
+def _any(plan: Plan, source: str) -> bool:
+    return any(m.extract.startswith(source) for m in plan.mishaps)
 
 
 def no_run_left(home: Home) -> Finding:

@@ -56,10 +56,11 @@ class Finding:
 def stage_extracts(folder: Path, plan: Plan) -> list[tuple[datetime, Path]]:
     """The days' hourly extracts with the moment (UTC) each lands at, mishaps included, in order."""
     demo.land(folder, plan.days[0], plan.days[-1], hourly=True)
-    ahead = plan.days[-1] + timedelta(days=1)
-    demo.land(folder, ahead, ahead, hourly=True)  # for its timetable, which lands the day before
+    ahead = plan.days[-1] + timedelta(days=1)  # its timetable lands the day before
+    others = demo.land(folder / "ahead", ahead, ahead, hourly=True)
+    next(p for p in others if p.name.startswith("timetable")).rename(folder / f"timetable_{ahead}.csv")
     for path in folder.glob("*.csv"):
-        if path.name in demo.REFERENCE or (f"{ahead}" in path.name and not path.name.startswith("timetable")):
+        if path.name in demo.REFERENCE:
             path.unlink()
     for mishap in plan.mishaps:
         path = folder / mishap.extract

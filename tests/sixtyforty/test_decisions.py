@@ -249,3 +249,15 @@ def test_no_features_no_decisions(workspace):
     assert workspace.lake.entries(dataset("replay")) == {}
     land(workspace.landing, "calls_nothing.csv", "")
     assert decide(workspace, P, "replay", None) == {}
+
+
+def test_a_day_without_a_known_outcome_has_no_money_yet(ready):
+    """A live day is accounted for from its first decision on, before anything is known of it."""
+    decide(ready, P, "replay", None)
+    outcomes = ready.lake.entry("outcomes", P[0])
+    rows = pq.read_table(ready.lake.path(outcomes))
+    unknown = rows.set_column(rows.column_names.index("late"), "late", pa.nulls(rows.num_rows, pa.int32()))
+    ready.lake.write("outcomes", P[0], unknown, inputs=outcomes.inputs, code="test")
+    account = kpi.account(ready, P, "replay")[P[0]]
+    assert (account.facts["decisions"], account.facts["unknown"]) == (0, 20)
+    assert kpi.days(ready, "replay") == []
