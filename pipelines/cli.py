@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("--model", help="its version; without one: the recipe's inputs, for `dvc repro`")
     restore.add_argument("--to", type=Path, help="folder to put it in (with --model)")
     word("doctor", _doctor, "what the chain needs, whether it is there, and the cure", use_case=False)
+    watch = word("watch", _watch, "tell people what is wrong: runs, sensors, batches, decay", use_case=False)
+    watch.add_argument("--once", action="store_true", help="look once and end")
+    watch.add_argument("--every", type=float, default=60.0, help="seconds between looks")
+    watch.add_argument("--track", choices=["replay", "live"], default="live")
     ui = word("ui", _ui, "Dagster's pages and daemon, on this machine only", use_case=False)
     ui.add_argument("--port", type=int, default=3000)
     return top
@@ -214,6 +219,22 @@ def _doctor(given: Any) -> tuple[Any, str]:
         for f in found
     ]
     return {"ok": all(f["ok"] for f in found if f["needed"]), "things": found}, "\n".join(lines)
+
+
+def _watch(given: Any) -> tuple[Any, str]:
+    from pipelines.watch import told, watch
+
+    found: list[dict[str, Any]] = []
+
+    def say(row: dict[str, Any]) -> None:
+        if given.once:
+            found.append(row)
+        else:
+            print(json.dumps(row) if given.json else told(row), flush=True)
+
+    with suppress(KeyboardInterrupt):
+        watch(given.track, None if given.once else given.every, say)
+    return {"receipts": found}, "\n".join(map(told, found)) or "nothing new to tell"
 
 
 def _ui(given: Any) -> tuple[Any, str]:

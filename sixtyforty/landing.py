@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,12 @@ class Extract:
         return Seen(self.name, self.size, self.mtime_ns, self.tag)
 
 
+@lru_cache(maxsize=64)
+def _known(path: Path, *_: int) -> tuple[Extract, ...]:
+    """An arrivals ledger, parsed once for each file it ever was, as manifests are."""
+    return tuple(Extract(**e) for e in json.loads(path.read_bytes()))
+
+
 class Landing:
     """Where the extracts of one use case land, and their arrivals ledger in the lake.
 
@@ -79,8 +85,10 @@ class Landing:
 
     def known(self, source: str) -> list[Extract]:
         """The extracts seen so far, in order of arrival; the latest of each name."""
+        path = self._ledger(source)
         try:
-            return [Extract(**e) for e in json.loads(self._ledger(source).read_bytes())]
+            status = path.stat()
+            return list(_known(path, status.st_ino, status.st_mtime_ns, status.st_size))
         except FileNotFoundError:
             return []
 

@@ -9,8 +9,12 @@ its own tools read it: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, or fsspec's `FSS
 
 from __future__ import annotations
 
+import fnmatch
+import os
+import re
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,13 +71,20 @@ class Folder:
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("no such folder")
         found = []
-        for path in self.root.glob(pattern):
+        for name, path in self._matching(pattern):
             with suppress(FileNotFoundError):  # archived since the folder was listed
                 status = path.stat()
                 if stat.S_ISREG(status.st_mode):
-                    name = path.relative_to(self.root).as_posix()
                     found.append(Seen(name, status.st_size, status.st_mtime_ns))
         return found
+
+    def _matching(self, pattern: str) -> Iterator[tuple[str, Path | os.DirEntry[str]]]:
+        if "/" in pattern or "**" in pattern:
+            yield from ((path.relative_to(self.root).as_posix(), path) for path in self.root.glob(pattern))
+        elif self.root.is_dir():  # one flat folder, as most are, with a third of the work
+            wanted = re.compile(fnmatch.translate(pattern)).match
+            with os.scandir(self.root) as entries:
+                yield from ((e.name, e) for e in entries if wanted(e.name))
 
     def read(self, seen: Seen) -> bytes:
         """See Place."""
