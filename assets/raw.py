@@ -23,8 +23,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             use_case,
             f"raw/{name}",
             partial(_raw, name),
-            description=f"{source.description}\n\nExtracts `{source.files}` as they landed, every line as text, with"
-            " its file and line.",
+            description=f"{source.description}\n\nIts {source.origin}, as they landed, every line as text, with its"
+            " file and line.",
             phase="data_understanding",
             kinds={"csv", "parquet"},
             partitioned=source.partition is not None,
@@ -41,9 +41,12 @@ def _raw(source: str, step: Step) -> Result:
         found = ingest(step.use_case, source, step.ws.lake, step.ws.landing, portion, step.ws.code)
         result.published |= {p: Published(e.version, _shown(e)) for p, e in found.items()}
     refused = [e for e in step.ws.landing.known(source) if e.problem]
+    unread = step.ws.landing.unread.get(source, {})
     rows = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
+    rows += [{"file": name, "lines": 0, "why": why} for name, why in unread.items()]
     said = f"{len(refused)} of {len(step.ws.landing.known(source))} extracts refused"
-    result.checks.append(Check(READABLE.name, not refused, {"refused": _table(rows)}, warn=True, description=said))
+    said += f", {len(unread)} can't be read just now" if unread else ""
+    result.checks.append(Check(READABLE.name, not rows, {"refused": _table(rows)}, warn=True, description=said))
     step.log.info(f"{source}: {len(result.published)} partitions, {said}")
     return result
 

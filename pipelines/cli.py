@@ -7,6 +7,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,10 @@ def parser() -> argparse.ArgumentParser:
     word("doctor", _doctor, "what the chain needs, whether it is there, and the cure", use_case=False)
     drill = word("drill", _drill, "live a week in which things go wrong, and see what was left of it", use_case=False)
     drill.add_argument("--to", type=Path, help="work in this empty folder and leave it; default: a temporary one")
+    watch = word("watch", _watch, "tell people what is wrong: runs, sensors, batches, decay", use_case=False)
+    watch.add_argument("--once", action="store_true", help="look once and end")
+    watch.add_argument("--every", type=float, default=60.0, help="seconds between looks")
+    watch.add_argument("--track", choices=["replay", "live"], default="live")
     ui = word("ui", _ui, "Dagster's pages and daemon, on this machine only", use_case=False)
     ui.add_argument("--port", type=int, default=3000)
     return top
@@ -265,6 +270,22 @@ def _drill(given: Any) -> tuple[Any, str]:
 
     held, table = drill(given.to, _say)
     return {"ok": held, "table": table.splitlines()}, table
+
+
+def _watch(given: Any) -> tuple[Any, str]:
+    from pipelines.watch import told, watch
+
+    found: list[dict[str, Any]] = []
+
+    def say(row: dict[str, Any]) -> None:
+        if given.once:
+            found.append(row)
+        else:
+            print(json.dumps(row) if given.json else told(row), flush=True)
+
+    with suppress(KeyboardInterrupt):
+        watch(given.track, None if given.once else given.every, say)
+    return {"receipts": found}, "\n".join(map(told, found)) or "nothing new to tell"
 
 
 def _ui(given: Any) -> tuple[Any, str]:

@@ -77,10 +77,10 @@ def _remote() -> str:
 
 def _landing(name: str) -> str:
     landing = catalog.workspace(name).landing
-    files = [f for s in landing.use_case.sources.values() for f in landing.folder.glob(s.files)]
-    if not files:
+    counts = {source: len(landing.listed(source)) for source in landing.use_case.sources}
+    if not any(counts.values()):
         raise FileNotFoundError(f"{landing.folder} has no extracts")
-    return f"{landing.folder}, {len(files)} extracts"
+    return f"{landing.folder}, {sum(counts.values())} extracts"
 
 
 def _ledger(name: str) -> str:

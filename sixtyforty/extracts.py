@@ -9,7 +9,6 @@ from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.use_case import Source, span
@@ -37,10 +36,9 @@ class Reading:
     lines: int = 0
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def fingerprint(data: bytes) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def promised(name: str, zone: tzinfo = UTC) -> list[str]:
@@ -62,19 +60,16 @@ def _day(said: tuple[str, str, str, str], zone: tzinfo, last: bool) -> date:
     return date(year, month, day)
 
 
-def read(path: Path, source: Source) -> Reading:
+def read(data: bytes, source: Source) -> Reading:
     """Reads a CSV extract. A file that can't be trusted as a whole gets a `problem`, a bad line is `broken`."""
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    problem = _unreadable(head, list(source.columns))
+    problem = _unreadable(data[:HEAD], list(source.columns))
     if problem:
-        return Reading(problem=problem, lines=_lines(path))
-    return _parse(path, source)
+        return Reading(problem=problem, lines=_lines(data))
+    return _parse(data, source)
 
 
-def _lines(path: Path) -> int:
+def _lines(data: bytes) -> int:
     """Data lines of a file nothing can be read of: at least one, so that it counts as something lost."""
-    data = path.read_bytes()
     return max(1, data.count(b"\n") + (not data.endswith(b"\n")) - 1)
 
 
@@ -104,13 +99,12 @@ def _unreadable(head: bytes, columns: list[str]) -> str | None:
     return None
 
 
-def _parse(path: Path, source: Source) -> Reading:
+def _parse(data: bytes, source: Source) -> Reading:
     import numpy as np
     import pyarrow as pa
     from pyarrow import csv
 
     broken: list[tuple[int, str, str]] = []
-    data = path.read_bytes()
     numbers, unclosed = _physical(data)
 
     def refuse(row: csv.InvalidRow) -> str:
@@ -136,7 +130,7 @@ def _parse(path: Path, source: Source) -> Reading:
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        return Reading(problem=f"not readable as CSV: {error}", lines=_lines(path))
+        return Reading(problem=f"not readable as CSV: {error}", lines=_lines(data))
     if table.num_rows + len(broken) != len(numbers):
         said = f"{len(numbers)} lines make {table.num_rows + len(broken)} rows: a quoted value runs over line ends"
         return Reading(problem=said, lines=len(numbers) + len(unclosed))

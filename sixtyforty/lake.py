@@ -80,7 +80,7 @@ class Entry:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1 << 15)
 def _entry(path: Path, *_: int) -> Entry:
     """A manifest, parsed once for each file it ever was: a flip is a rename, so inode and time tell."""
     return Entry(**json.loads(path.read_bytes()))

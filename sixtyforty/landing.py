@@ -1,25 +1,28 @@
-"""The landing zone and what has been seen of it: the arrivals ledger, one file a source.
+"""What has landed and what has been seen of it: the arrivals ledger, one file a source.
 
 An extract is known by its content. Each scan compares what lies there with the ledger, so nothing is missed
 when a scan was: a file is new when its name is, changed when its bytes are. `seq` orders arrivals: of two rows
-with one key the later arrival's counts. A file whose name starts with a dot is still being written.
+with one key the later arrival's counts. Which files count as finished is said in `places`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import stat
 from collections import OrderedDict
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.contract import placed
 from sixtyforty.extracts import Reading, fingerprint, promised, read
 from sixtyforty.lake import Lake, canonical, write_atomic
+from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
+from sixtyforty.queries import Query
 from sixtyforty.use_case import SNAPSHOT, UseCase
 
 if TYPE_CHECKING:
@@ -30,9 +33,10 @@ REMEMBERED = 200_000  # lines
 
 @dataclass(frozen=True)
 class Extract:
-    """One landed file, named by its path below the landing folder.
+    """One landed file, named by its path below its location.
 
-    `partitions` maps a partition to its rows there; `problem` says why it is refused.
+    `partitions` maps a partition to its rows there; `problem` says why it is refused. `tag`: what its store says of
+    its content, if anything.
     """
 
     name: str
@@ -43,95 +47,164 @@ class Extract:
     rows: int
     partitions: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
+    tag: str = ""
 
     @property
     def id(self) -> str:
         """What its rows carry."""
         return self.sha256[:16]
 
+    @property
+    def seen(self) -> Seen:
+        """As it was listed."""
+        return Seen(self.name, self.size, self.mtime_ns, self.tag)
+
+
+@lru_cache(maxsize=64)
+def _known(path: Path, *_: int) -> tuple[Extract, ...]:
+    """An arrivals ledger, parsed once for each file it ever was, as manifests are."""
+    return tuple(Extract(**e) for e in json.loads(path.read_bytes()))
+
 
 class Landing:
-    """The landing folder of one use case, and its arrivals ledger in the lake."""
+    """Where the extracts of one use case land, and their arrivals ledger in the lake.
+
+    `folder` is for the sources that declare no location. After a scan of a source, `there` names the extracts that
+    lie there, and `unread` those that couldn't be read, with the reason: the next scan tries them again.
+    """
 
     def __init__(self, folder: Path, lake: Lake, use_case: UseCase) -> None:
         self.folder, self.lake, self.use_case = folder, lake, use_case
-        self._recent: OrderedDict[tuple[str, str], dict[str, pa.Table]] = OrderedDict()
+        self.there: dict[str, set[str]] = {}
+        self.unread: dict[str, dict[str, str]] = {}
+        self._places: dict[str, Place] = {}
+        self._recent: OrderedDict[tuple[str, str, str], dict[str, pa.Table]] = OrderedDict()
 
     def _ledger(self, source: str) -> Path:
         return self.lake.root / "arrivals" / f"{source}.json"
 
     def known(self, source: str) -> list[Extract]:
         """The extracts seen so far, in order of arrival; the latest of each name."""
+        path = self._ledger(source)
         try:
-            return [Extract(**e) for e in json.loads(self._ledger(source).read_bytes())]
+            status = path.stat()
+            return list(_known(path, status.st_ino, status.st_mtime_ns, status.st_size))
         except FileNotFoundError:
             return []
 
     def scan(self, source: str) -> list[Extract]:
-        """Brings the ledger up to date with the folder and returns it. Only new or changed files are read."""
-        known = {e.name: e for e in self.known(source)}
-        seq = max((e.seq for e in known.values()), default=0)
-        changed = False
-        for name, status in self._there(source):
-            before = known.get(name)
-            if before and (before.size, before.mtime_ns) == (status.st_size, status.st_mtime_ns):
-                continue
+        """Brings the ledger up to date with what lies there and returns it. Only new or changed files are read.
+
+        A query's new rows become extracts first. Raises Unreachable when the location or database can't be read.
+        """
+        with self._alone(source):
+            if source in self._queries:
+                self._queries[source].look(os.environ)
+            known = {e.name: e for e in self.known(source)}
+            seq, changed = max((e.seq for e in known.values()), default=0), False
+            listed, self.unread[source] = self.listed(source), {}
+            self.there[source] = {f.name for f in listed}
+            for seen in listed:
+                before = known.get(seen.name)
+                if before and before.seen == seen and (seen.mtime_ns or seen.tag):
+                    continue
+                found = self._look(source, seen, before, seq + 1)
+                if found:
+                    known[seen.name], seq, changed = found, max(seq, found.seq), changed or found != before
+            arrivals = sorted(known.values(), key=lambda e: e.seq)
+            if changed:
+                write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
+            return arrivals
+
+    @contextmanager
+    def _alone(self, source: str) -> Iterator[None]:
+        """One scan of a source at a time: a sensor and a run would give one `seq` twice."""
+        path = self._ledger(source).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @cached_property
+    def _queries(self) -> dict[str, Query]:
+        return {
+            name: Query(name, source, self.folder / name, self._ledger(name).with_suffix(".seen.json"))
+            for name, source in self.use_case.sources.items()
+            if source.query
+        }
+
+    def _place(self, source: str) -> Place:
+        if source not in self._places:
+            self._places[source] = place(self.use_case.sources[source], self.folder)
+        return self._places[source]
+
+    def listed(self, source: str) -> list[Seen]:
+        """The finished files that lie there, by time of landing. Raises Unreachable."""
+        contract = self.use_case.sources[source]
+        try:
+            return landed(contract, self._place(source), contract.files or f"{source}/*.csv")
+        except Exception as error:  # each file system has errors of its own
+            raise Unreachable(
+                f"{source}: {contract.location or self.folder} can't be read ({_why(error)}); check that it is there,"
+                " and that the environment holds what opens it"
+            ) from error
+
+    def lines(self, source: str, extract: Extract) -> dict[str, pa.Table]:
+        """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones.
+
+        Raises FileNotFoundError when its bytes are no longer there: archived, or replaced by others.
+        """
+        if (source, extract.name, extract.sha256) not in self._recent:
             try:
-                sha = fingerprint(self.folder / name)
-                if before and before.sha256 == sha:
-                    found = Extract(**{**before.__dict__, "mtime_ns": status.st_mtime_ns})
-                else:
-                    found = self._look(source, name, status, sha, seq + 1)
-            except FileNotFoundError:  # archived meanwhile
-                continue
-            known[name], seq, changed = found, max(seq, found.seq), True
-        arrivals = sorted(known.values(), key=lambda e: e.seq)
-        if changed:
-            write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
-        return arrivals
+                data = self._place(source).read(extract.seen)
+            except Unsettled as error:
+                raise FileNotFoundError(f"{extract.name} was replaced") from error
+            if fingerprint(data) != extract.sha256:
+                raise FileNotFoundError(f"{extract.name} was replaced")
+            self._keep(source, extract.name, extract.sha256, read(data, self.use_case.sources[source]))
+        return self._recent[source, extract.name, extract.sha256]
 
-    def _there(self, source: str) -> list[tuple[str, os.stat_result]]:
-        """The source's files by time of landing, then name: as a reader on the spot would have met them."""
-        found = []
-        for path in self.folder.glob(self.use_case.sources[source].files):
-            with suppress(FileNotFoundError):  # archived since the folder was listed
-                status = path.stat()
-                if stat.S_ISREG(status.st_mode) and not path.name.startswith("."):
-                    found.append((path.relative_to(self.folder).as_posix(), status))
-        return sorted(found, key=lambda f: (f[1].st_mtime_ns, f[0]))
-
-    def lines(self, source: str, name: str) -> dict[str, pa.Table]:
-        """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones."""
-        if (source, name) not in self._recent:
-            self._keep(source, name, read(self.folder / name, self.use_case.sources[source]))
-        return self._recent[source, name]
-
-    def _keep(self, source: str, name: str, reading: Reading) -> dict[str, pa.Table]:
-        found = self._recent[source, name] = placed(reading, self.use_case, source, Path(name).name)
+    def _keep(self, source: str, name: str, sha: str, reading: Reading) -> dict[str, pa.Table]:
+        found = self._recent[source, name, sha] = placed(reading, self.use_case, source, Path(name).name)
         while len(self._recent) > 1 and sum(t.num_rows for f in self._recent.values() for t in f.values()) > REMEMBERED:
             self._recent.popitem(last=False)
         return found
 
-    def _look(self, source: str, name: str, status: os.stat_result, sha: str, seq: int) -> Extract:
-        """Reads a file; `status` is from before, so that one that grows meanwhile is looked at again."""
-        self._recent.pop((source, name), None)
-        reading = read(self.folder / name, self.use_case.sources[source])
+    def _look(self, source: str, seen: Seen, before: Extract | None, seq: int) -> Extract | None:
+        """Reads a file; None when it is to be looked at again: gone, changing, or not to be read just now."""
+        try:
+            data = self._place(source).read(seen)
+        except (FileNotFoundError, Unsettled):
+            return None
+        except Exception as error:  # one file's trouble isn't the others'
+            self.unread[source][seen.name] = f"{_why(error)}; check who may read it"
+            return None
+        sha = fingerprint(data)
+        if before and before.sha256 == sha:
+            return replace(before, size=seen.size, mtime_ns=seen.mtime_ns, tag=seen.tag)
+        reading = read(data, self.use_case.sources[source])
         counts: dict[str, int] = {}
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
         else:  # a day the name speaks of that has no rows is told: it may have been cut off
-            counts = dict.fromkeys(promised(Path(name).name, self.use_case.zone), 0)
-            counts |= {p: t.num_rows for p, t in self._keep(source, name, reading).items()}
+            counts = dict.fromkeys(promised(Path(seen.name).name, self.use_case.zone), 0)
+            counts |= {p: t.num_rows for p, t in self._keep(source, seen.name, sha, reading).items()}
         return Extract(
-            name=name,
+            name=seen.name,
             sha256=sha,
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
+            size=seen.size,
+            mtime_ns=seen.mtime_ns,
             seq=seq,
             rows=reading.lines,
             partitions=counts,
             problem=reading.problem,
+            tag=seen.tag,
         )
+
+
+def _why(error: Exception) -> str:
+    said = str(error).splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
 def touching(extracts: Iterable[Extract], partitions: Iterable[str]) -> list[Extract]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sixtyforty.contract import raw_schema
 from sixtyforty.lake import Entry, Lake
 from sixtyforty.landing import Extract, Landing, touching
-from sixtyforty.use_case import UseCase
+from sixtyforty.use_case import SNAPSHOT, UseCase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,13 +30,13 @@ def ingest(
     dataset, arrivals = f"raw/{source}", touching(landing.scan(source), partitions)
     held = lake.entries(dataset, partitions)
     due = {p: [e for e in arrivals if p in e.partitions] for p in partitions}
-    stale = {p for p in partitions if [_line(e, p) for e in due[p]] != _extracts(held.get(p))}
+    stale = outdated(due, held, landing.there[source])
     cut: dict[int, dict[str, pa.Table]] = {}
     for extract in arrivals:
         new = [p for p in stale if p in extract.partitions and not _taken(extract, held.get(p))]
         if new and not extract.problem:
             with suppress(FileNotFoundError):
-                found = landing.lines(source, extract.name)
+                found = landing.lines(source, extract)
                 cut[extract.seq] = {p: found[p] for p in new if p in found}
     for partition in sorted(stale):
         before = held.get(partition)
@@ -48,22 +48,36 @@ def ingest(
     return {p: held[p] for p in partitions if p in held}
 
 
-def behind(source: str, lake: Lake, arrivals: Sequence[Extract]) -> dict[str, list[str]]:
-    """Partitions whose `raw/<source>` isn't what has arrived, with the names of the extracts that changed."""
+def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry], there: Set[str]) -> set[str]:
+    """The partitions that don't hold what they should: their due extracts, in order of arrival, as the lake told.
+
+    there: names of the extracts still in their location; one that is gone and was never taken makes nothing stale
+    once that is told.
+    """
+
+    def expected(partition: str) -> list[dict[str, object]]:
+        before = held.get(partition)
+        return [_line(e, partition, e.name not in there and not _taken(e, before)) for e in due[partition]]
+
+    return {p for p in due if expected(p) != _extracts(held.get(p))}
+
+
+def pending(landing: Landing, source: str) -> dict[str, list[str]]:
+    """Partitions that raw doesn't hold as they have arrived, each with the ids of the extracts it should hold.
+
+    It scans, and compares with the manifests: what a sensor missed once, it finds the next time.
+    """
     due: dict[str, list[Extract]] = {}
-    for extract in arrivals:
-        for partition in extract.partitions:
-            due.setdefault(partition, []).append(extract)
-    held = lake.entries(f"raw/{source}", sorted(due))
-    found = {}
-    for partition, extracts in due.items():
-        have = _extracts(held.get(partition))
-        if len(have) != len(extracts) or any(
-            (h["seq"], h["sha256"], h["name"]) != (e.seq, e.sha256, e.name) for h, e in zip(have, extracts, strict=True)
-        ):
-            known = {(h["seq"], h["sha256"]) for h in have}
-            found[partition] = [e.name for e in extracts if (e.seq, e.sha256) not in known]
-    return found
+    limits = landing.use_case.partitions
+    last = str(limits.end or "9999-12-31")
+    for extract in landing.scan(source):
+        for partition in extract.partitions:  # a name may speak of days that aren't the use case's
+            if partition == SNAPSHOT or str(limits.start) <= partition <= last:
+                due.setdefault(partition, []).append(extract)
+    held = landing.lake.entries(f"raw/{source}")
+    # what a partition holds of a file that is since all another's, or nobody's, is outdated as well
+    stale = outdated({p: due.get(p, []) for p in {*due, *held}}, held, landing.there[source])
+    return {p: [e.id for e in due.get(p, [])] for p in sorted(stale)}
 
 
 def _line(extract: Extract, partition: str, gone: bool = False) -> dict[str, object]:

@@ -15,23 +15,24 @@ from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import delivered
 from sixtyforty.features import changed, inputs, lineage
 from sixtyforty.lake import digest
-from sixtyforty.raw import behind as raw_behind
+from sixtyforty.raw import pending
 from sixtyforty.use_case import SNAPSHOT, span, widen
 from sixtyforty.workspace import Workspace
 
 
 @dataclass
 class Behind:
-    """What to do: `why` maps a partition to its reasons; `sources` are those with something new to validate."""
+    """What to do: `why` maps a partition to its reasons, in words, each with the state it was found in, as a hash.
 
-    why: dict[str, list[str]] = field(default_factory=dict)
+    `sources` are those with something new to validate.
+    """
+
+    why: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
 
-    def add(self, partition: str, reason: str, source: str | None = None) -> None:
-        """Notes a reason once."""
-        reasons = self.why.setdefault(partition, [])
-        if reason not in reasons:
-            reasons.append(reason)
+    def add(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
+        """Notes a reason: once its work is done, the same words in another state are other work."""
+        self.why.setdefault(partition, {})[reason] = digest(state)
         if source:
             self.sources.add(source)
 
@@ -47,12 +48,14 @@ class Behind:
 
     def reasons(self, first: str, last: str) -> list[str]:
         """The reasons of a range, snapshots' included."""
-        wanted = [SNAPSHOT, *span(date.fromisoformat(first), date.fromisoformat(last))]
-        return [f"{p}: {r}" for p in wanted for r in self.why.get(p, [])]
+        return [f"{p}: {reason}" for p in self._of(first, last) for reason in self.why[p]]
+
+    def _of(self, first: str, last: str) -> list[str]:
+        return [p for p in [SNAPSHOT, *span(date.fromisoformat(first), date.fromisoformat(last))] if p in self.why]
 
     def key(self, first: str, last: str) -> str:
-        """Hash of a range and its reasons: the same work, the same key."""
-        return digest([first, last, self.reasons(first, last)])
+        """Hash of a range, its reasons and the state they were found in: the same work, the same key."""
+        return digest([first, last, [(p, self.why[p]) for p in self._of(first, last)]])
 
 
 def look(ws: Workspace, track: str, moment: datetime) -> Behind:
@@ -67,20 +70,20 @@ def look(ws: Workspace, track: str, moment: datetime) -> Behind:
 def _sources(ws: Workspace, moment: datetime, found: Behind) -> None:
     """Raw against arrivals, validated against raw."""
     for name, source in ws.use_case.sources.items():
-        for partition, extracts in raw_behind(name, ws.lake, ws.landing.scan(name)).items():
-            found.add(partition, f"{name}: {', '.join(extracts[:3]) or 'an extract was replaced'}", name)
+        for partition, extracts in pending(ws.landing, name).items():
+            found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
         for partition, raw in ws.lake.entries(f"raw/{name}").items():
             judged = [ws.lake.entry(f"{kind}/{name}", partition) for kind in ("validated", "rejected")]
             mine = [e for e in judged if e and e.inputs == {f"raw/{name}": {partition: raw.version}}]
             growing = bool(mine and source.partition and not mine[-1].facts["verdict"].get("closed", True))
             if not mine:
-                found.add(partition, f"{name}: not validated", name)
+                found.add(partition, f"{name}: not validated", raw.version, name)
             elif growing and moment >= ws.use_case.settled(partition):
-                found.add(partition, f"{name}: the day has closed", name)
-    if SNAPSHOT in found.why and len(found.why) == 1:  # a reference table alone: it is read by the newest day
+                found.add(partition, f"{name}: the day has closed", raw.version, name)
+    if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
         days = [p for s in ws.use_case.partitioned for p in ws.lake.entries(f"raw/{s}")]
         if days:
-            found.add(max(days), "a reference table changed")
+            found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
 
 
 def _features(ws: Workspace, found: Behind) -> None:
@@ -97,26 +100,28 @@ def _features(ws: Workspace, found: Behind) -> None:
             window = widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
             entry = lake.entry(name, partition)
+            now = lineage(case, entries, window)
             if touched:
-                found.add(partition, f"{name}: {touched[-1]} changes")
-            elif changed(case, entry, lineage(case, entries, window)):
-                found.add(partition, f"{name}: made from other data")
+                found.add(partition, f"{name}: {touched[-1]} changes", now)
+            elif changed(case, entry, now):
+                found.add(partition, f"{name}: made from other data", now)
 
 
 def _decided(ws: Workspace, track: str, moment: datetime, found: Behind) -> None:
     """Decisions that have come due, deliveries and money that haven't followed."""
+    decisions = ws.lake.entries(dataset(track))
     for partition, count in due(ws, track, moment).items():
-        found.add(partition, f"{count} decisions due")
+        found.add(partition, f"{count} decisions due", [e.version for p, e in decisions.items() if p == partition])
     money = ws.lake.entries(f"kpi/{track}")
-    for partition, entry in ws.lake.entries(dataset(track)).items():
+    for partition, entry in decisions.items():
         if not delivered(ws, track, entry):
-            found.add(partition, "decisions not delivered")
+            found.add(partition, "decisions not delivered", entry.version)
         outcome, account = ws.lake.entry("outcomes", partition), money.get(partition)
-        if outcome and (
-            account is None
-            or account.inputs != {dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}
-        ):
-            found.add(partition, "money not accounted for")
+        if outcome is None:
+            continue
+        wanted = {dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}
+        if account is None or account.inputs != wanted:
+            found.add(partition, "money not accounted for", wanted)
 
 
 def summary(reasons: Iterable[str], limit: int = 400) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
+VARIABLE = r"^[A-Z][A-Z0-9_]*$"  # what environment variables are called
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -23,7 +24,31 @@ class Source(Declared):
     """One feed of extracts and its data contract."""
 
     description: str = Field(description="What the feed is, and which system it comes from.")
-    files: str = Field(description="Glob of its extracts below the use case's landing folder.")
+    files: str | None = Field(default=None, description="Glob of its extracts below their location. This, or a query.")
+    location: str | None = Field(
+        default=None,
+        description="Where they land: a folder's full path or an fsspec URL (s3://bucket/prefix); keys come from the"
+        " environment. None: the use case's landing folder.",
+    )
+    done: bool = Field(default=False, description="Only extracts with a `<name>.done` beside them are finished.")
+    settle_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="Extracts changed less long ago than this aren't taken yet; for senders that don't rename.",
+    )
+    query: str | None = Field(default=None, description="SQL of its rows in a database. This, or files.")
+    database: str | None = Field(
+        default=None, pattern=VARIABLE, description="Environment variable that holds the database's SQLAlchemy URL."
+    )
+    since: str | None = Field(
+        default=None, description="Column of the query that only grows: a serial number, or when a row was changed."
+    )
+    overlap: float = Field(
+        default=600.0,
+        ge=0,
+        description="How far before the newest `since` each look reads again, for rows committed late: seconds, or"
+        " numbers. Rows already taken aren't taken twice.",
+    )
     columns: dict[str, str] = Field(description="The contract: column name to DuckDB type, in order.")
     key: list[str] = Field(description="Columns that identify a row; a later extract's row replaces it.")
     known_at: str | None = Field(
@@ -39,6 +64,30 @@ class Source(Declared):
     personal: list[str] = Field(
         default_factory=list, description="Columns that never reach logs, Data Docs or reports."
     )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if (self.files is None) == (self.query is None):
+            raise ValueError("a source has either files (a glob) or a query (SQL)")
+        if self.query and not (self.database and self.since):
+            raise ValueError("a query needs database (the environment variable with its URL) and since (a column)")
+        if self.query and self.location:
+            raise ValueError("a query has no location: its extracts are written to the use case's landing folder")
+        if self.files and (self.database or self.since):
+            raise ValueError("database and since belong to a query")
+        if self.location is not None and not self.location.startswith("/"):
+            if "://" not in self.location:
+                raise ValueError(f"location '{self.location}' is neither a full path nor a URL such as s3://bucket")
+            if "@" in self.location.split("://")[1].split("/")[0]:  # and is not told
+                raise ValueError("location holds a user or password: those come from the environment")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """Where its rows come from, in words; no secrets."""
+        if self.query:
+            return f"rows of the database at ${self.database}, by {self.since}"
+        return f"extracts `{self.files}`" + (f" in {self.location}" if self.location else "")
 
 
 class Partitions(Declared):
@@ -142,6 +191,21 @@ class Automation(Declared):
     )
 
 
+class Watch(Declared):
+    """From when on `sixtyforty watch` tells people."""
+
+    retrain_days: int = Field(
+        default=35, gt=0, description="Days of data that may pass after the last challenger's, before it is overdue."
+    )
+    decay_days: int = Field(default=28, gt=1, description="Newest known days whose lift below zero counts as decay.")
+    max_fallback: float = Field(
+        default=0.2, ge=0, le=1, description="Share of the newest partition's decisions that may be taken by fallback."
+    )
+    ticks: float = Field(
+        default=5.0, gt=1, description="Intervals a sensor or schedule may be silent (at least two minutes)."
+    )
+
+
 class UseCase(Declared):
     """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
@@ -163,6 +227,11 @@ class UseCase(Declared):
     governance: Governance = Field(default_factory=Governance, description="Limits of poor data.")
     replay: Replay = Field(description="The replay of the past.")
     automation: Automation = Field(default_factory=Automation, description="What happens by itself.")
+    alerts: dict[Name, list[Annotated[str, Field(pattern=VARIABLE)]]] = Field(
+        default_factory=dict,
+        description="Whom alerts go to: a role, and the environment variables that hold its addresses (Apprise URLs).",
+    )
+    watch: Watch = Field(default_factory=Watch, description="When alerts are due.")
     folder: Path = Field(description="Folder of the declaration; set when it is loaded.", exclude=True)
 
     @model_validator(mode="after")

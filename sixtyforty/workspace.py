@@ -5,6 +5,7 @@
 <home>/data/models/<use case>/      model versions, and the champion ledger
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
+<home>/data/alerts/<use case>.jsonl what was told to whom
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sixtyforty.alerts import Receipts
 from sixtyforty.lake import Lake, digest
 from sixtyforty.landing import Landing
 from sixtyforty.ledger import Ledger
@@ -20,7 +22,7 @@ from sixtyforty.models import ModelStore
 from sixtyforty.use_case import UseCase
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
-CODE = ("extracts", "contract", "raw", "landing", "features", "models", "policy", "decisions")
+CODE = ("places", "queries", "extracts", "contract", "raw", "landing", "features", "models", "policy", "decisions")
 GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
 
 
@@ -64,6 +66,11 @@ class Workspace:
     def reports(self) -> Path:
         """Where pages for people are written."""
         return self._folder("reports")
+
+    @property
+    def receipts(self) -> Receipts:
+        """What was told to whom."""
+        return Receipts(self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl")
 
     @cached_property
     def code(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from sixtyforty import landing as landing_module
 from sixtyforty.landing import Extract, Landing, touching
+from sixtyforty.places import Folder, Seen
 from sixtyforty.use_case import SNAPSHOT
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_of, csv, land, make_workspace
@@ -29,6 +32,17 @@ def again(landing: Landing) -> Landing:
 
 def day(of: date, count: int = 4) -> str:
     return csv(CALLS, calls_of(of, count))
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, before: Callable[[Seen], object]) -> None:
+    """Something happens between the listing of a file and its reading."""
+    real = Folder.read
+
+    def read(self: Folder, seen: Seen) -> bytes:
+        before(seen)
+        return real(self, seen)
+
+    monkeypatch.setattr(Folder, "read", read)
 
 
 def names(found: list[Extract]) -> list[str]:
@@ -82,8 +96,8 @@ def test_a_scan_that_finds_nothing_new_reads_and_writes_nothing(
     def unexpected(*_: object) -> None:
         raise AssertionError("read or written again")
 
-    for name in ("fingerprint", "read", "write_atomic"):
-        monkeypatch.setattr(landing_module, name, unexpected)
+    for where, name in ((Folder, "read"), (landing_module, "write_atomic")):
+        monkeypatch.setattr(where, name, unexpected)
     assert again(landing).scan("calls") == before
 
 
@@ -114,7 +128,7 @@ def test_an_archived_file_stays_known(landing: Landing) -> None:
     assert landing.scan("calls") == before
 
 
-@pytest.mark.parametrize("name", [".calls_a.csv", ".calls_a.csv.part", ".calls_a.csv.swp"])
+@pytest.mark.parametrize("name", [".calls_a.csv", "calls_a.csv.part", "calls_a.csv.tmp", ".calls_a.csv.swp"])
 def test_a_file_still_being_written_is_left_alone(tmp_path: Path, name: str) -> None:
     landing = make_workspace(tmp_path, sources={"calls": {"files": "*"}}).landing
     written = land(landing, name, day(DAY))
@@ -132,32 +146,38 @@ def test_a_file_that_is_gone_before_it_is_looked_at_stops_nothing(landing: Landi
 
 def test_a_file_archived_while_it_is_read_stops_nothing(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     gone, there = land(landing, "calls_a.csv", day(DAY)), land(landing, "calls_b.csv", day(NEXT))
-    real = landing_module.fingerprint
-
-    def archived(path: Path) -> str:
-        gone.unlink(missing_ok=True)
-        return real(path)
-
-    monkeypatch.setattr(landing_module, "fingerprint", archived)
+    meanwhile(monkeypatch, before=lambda _: gone.unlink(missing_ok=True))
     assert [(e.name, e.seq) for e in landing.scan("calls")] == [(there.name, 1)]
 
 
-def test_a_file_that_grows_while_it_is_read_is_looked_at_again(
+def test_a_file_that_grows_while_it_is_read_is_left_for_the_next_scan(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    path, other = land(landing, "calls_a.csv", day(DAY, 3)), land(landing, "calls_b.csv", day(NEXT))
+    half = path.stat().st_size
+    meanwhile(monkeypatch, before=lambda _: path.stat().st_size == half and path.write_text(day(DAY, 4)))
+    assert names(landing.scan("calls")) == [other.name]
+    assert [(e.name, e.rows) for e in landing.scan("calls")] == [(other.name, 4), (path.name, 4)]
+
+
+def test_a_file_replaced_after_its_scan_is_not_taken_for_the_one_that_was_seen(landing: Landing) -> None:
     path = land(landing, "calls_a.csv", day(DAY, 3))
-    real = landing_module.fingerprint
+    (seen,) = landing.scan("calls")
+    status = path.stat()
+    path.write_text(day(NEXT, 3))  # the same size, and the time it had
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == seen.size
+    with pytest.raises(FileNotFoundError, match=r"calls_a\.csv was replaced"):
+        again(landing).lines("calls", seen)
 
-    def growing(p: Path) -> str:
-        found = real(p)
-        if p.stat().st_size < len(day(DAY, 4)):
-            p.write_text(day(DAY, 4))
-        return found
 
-    monkeypatch.setattr(landing_module, "fingerprint", growing)
-    landing.scan("calls")
-    (found,) = landing.scan("calls")
-    assert (found.sha256, found.rows) == (real(path), 4)
+def test_two_scans_at_once_give_no_number_twice(landing: Landing) -> None:
+    for i in range(30):
+        land(landing, f"calls_{i:02}.csv", day(DAY, 1))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: again(landing).scan("calls"), range(4)))
+    assert found[1:] == found[:-1]
+    assert [e.seq for e in found[0]] == list(range(1, 31))
 
 
 def test_an_unreadable_file_is_known_with_its_problem_on_the_days_it_speaks_of(landing: Landing) -> None:
@@ -195,8 +215,8 @@ def test_lines_are_those_of_the_file_as_it_is_now(tmp_path: Path) -> None:
     ):
         for count, text in zip((3, 4), texts, strict=True):
             land(landing, name, text)
-            landing.scan(source)
-            assert landing.lines(source, name)[partition].num_rows == count
+            (found,) = landing.scan(source)
+            assert landing.lines(source, found)[partition].num_rows == count
 
 
 def test_extracts_in_folders_below_are_apart_and_can_be_read_later(tmp_path: Path) -> None:
@@ -206,7 +226,7 @@ def test_extracts_in_folders_below_are_apart_and_can_be_read_later(tmp_path: Pat
         (landing.folder / folder / "calls_a.csv").write_text(day(DAY, count))
     found = landing.scan("calls")
     assert sorted(names(found)) == ["north/calls_a.csv", "south/calls_a.csv"]
-    rows = {e.name: again(landing).lines("calls", e.name)[str(DAY)].num_rows for e in found}
+    rows = {e.name: again(landing).lines("calls", e)[str(DAY)].num_rows for e in found}
     assert rows == {"north/calls_a.csv": 3, "south/calls_a.csv": 4}
 
 
@@ -221,9 +241,9 @@ def test_no_more_than_a_few_extracts_are_remembered(landing: Landing, monkeypatc
     monkeypatch.setattr(landing_module, "REMEMBERED", 2)
     for i in range(4):
         land(landing, f"calls_{i}.csv", day(DAY, 1))
-    landing.scan("calls")
-    assert [name for _, name in landing._recent] == ["calls_2.csv", "calls_3.csv"]
-    assert landing.lines("calls", "calls_0.csv")[str(DAY)].num_rows == 1
+    first = landing.scan("calls")[0]
+    assert [name for _, name, _ in landing._recent] == ["calls_2.csv", "calls_3.csv"]
+    assert landing.lines("calls", first)[str(DAY)].num_rows == 1
 
 
 def test_touching_finds_the_extracts_of_a_partition() -> None:

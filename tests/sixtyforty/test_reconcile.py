@@ -65,7 +65,7 @@ def test_what_has_landed_is_asked_for_by_day(ws):
     found = look(ws, "live", LATER)
     assert found.ranges() == [(KEYS[0], KEYS[-1])]
     assert found.sources == {"calls", "visits"}
-    assert "calls_2013-03-05.csv" in " ".join(found.why[KEYS[0]])
+    assert "calls: 1 extracts, not all as they were" in found.why[KEYS[0]]
 
 
 def test_when_all_is_done_nothing_is_asked_for(ws):
@@ -113,7 +113,7 @@ def test_a_late_extract_restates_the_lookback_and_no_more(tmp_path):
 def test_days_apart_are_ranges_apart_the_newest_first(ws):
     found = Behind()
     for day in ("2013-03-01", "2013-03-02", "2013-03-05", "all"):
-        found.add(day, "why")
+        found.add(day, "why", 1)
     assert found.ranges() == [("2013-03-05", "2013-03-05"), ("2013-03-01", "2013-03-02")]
     assert found.reasons("2013-03-05", "2013-03-05") == ["all: why", "2013-03-05: why"]
     assert found.key("2013-03-01", "2013-03-02") != found.key("2013-03-05", "2013-03-05")
@@ -124,7 +124,7 @@ def test_a_day_that_grows_is_judged_again_when_it_has_settled(ws):
     published(ws, KEYS)
     last = KEYS[-1]
     closes = ws.use_case.settled(last)
-    assert not any("closed" in r for r in look(ws, "live", closes - timedelta(seconds=1)).why.get(last, []))
+    assert not any("closed" in r for r in look(ws, "live", closes - timedelta(seconds=1)).why.get(last, {}))
     assert any("closed" in r for r in look(ws, "live", closes).why[last])
 
 
@@ -132,8 +132,25 @@ def test_decisions_come_due_as_time_goes_by(ws):
     whole(ws, moment=OPEN)
     assert look(ws, "live", OPEN).why == {}
     found = look(ws, "live", OPEN + timedelta(hours=1))
-    assert found.why == {KEYS[-1]: ["1 decisions due"]}
+    assert {p: list(why) for p, why in found.why.items()} == {KEYS[-1]: ["1 decisions due"]}
     assert not found.sources, "nothing has to be validated for that"
+
+
+def test_the_same_words_in_another_state_are_other_work(ws):
+    """An hour with as many decisions as the one before must not pass for done."""
+    whole(ws, moment=OPEN)
+    first = look(ws, "live", OPEN + timedelta(hours=1))
+    whole(ws, moment=OPEN + timedelta(hours=1))
+    second = look(ws, "live", OPEN + timedelta(hours=2))
+    assert first.reasons(KEYS[-1], KEYS[-1]) == second.reasons(KEYS[-1], KEYS[-1]) == [f"{KEYS[-1]}: 1 decisions due"]
+    assert first.key(KEYS[-1], KEYS[-1]) != second.key(KEYS[-1], KEYS[-1])
+
+
+def test_a_file_replaced_under_its_name_is_other_work(ws):
+    ranges = [look(ws, "live", LATER).key(KEYS[0], KEYS[-1])]
+    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])[:-1]))
+    ranges.append(look(ws, "live", LATER).key(KEYS[0], KEYS[-1]))
+    assert ranges[0] != ranges[1]
 
 
 def test_before_going_live_nothing_is_due(tmp_path):

@@ -1,0 +1,92 @@
+"""What the lake says is wrong with a use case: rejected batches, fallback in force, retrain overdue, decay.
+
+Texts hold counts, days and the names of rules, columns and sources: never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from sixtyforty.alerts import Alert, Kind
+from sixtyforty.decisions import dataset
+from sixtyforty.impact import Day
+from sixtyforty.kpi import days
+from sixtyforty.verdict import Verdict
+from sixtyforty.workspace import Workspace
+
+
+def rejected(ws: Workspace, track: str) -> list[Alert]:
+    """One alert a rejected partition and verdict: a correction that is rejected as well is told again."""
+    return [
+        Alert("rejected batch", f"{source} {partition} {entry.facts['verdict_id']}",
+              _refused(source, Verdict.from_dict(entry.facts["verdict"])))
+        for source in ws.use_case.sources
+        for partition, entry in ws.lake.entries(f"rejected/{source}").items()
+    ]  # fmt: skip
+
+
+def _refused(source: str, verdict: Verdict) -> str:
+    rules = sorted({f"{r.rule} ({r.column})" for r in verdict.rules if not r.passed and r.severity == "critical"})
+    broken = f"; rules broken: {', '.join(rules)}" if rules else ""
+    return (
+        f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of {verdict.landed:,} rows are bad"
+        f"{broken}. Data Docs say why; have it sent again."
+    )
+
+
+def fallback(ws: Workspace, track: str) -> list[Alert]:
+    """On the newest partition decided, more than the declared share was decided by fallback."""
+    name = dataset(track)
+    newest = max((p.stem for p in (ws.lake.root / name).glob("*.json")), default=None)
+    entry = ws.lake.entry(name, newest) if newest else None
+    if entry is None or not entry.rows:
+        return []
+    share = entry.facts["fallback"] / entry.rows
+    if share <= ws.use_case.watch.max_fallback:
+        return []
+    text = f"{share:.0%} of {newest}'s decisions were taken by the present process, as their data wasn't sound."
+    return [Alert("fallback in force", track, text)]
+
+
+def overdue(ws: Workspace, track: str) -> list[Alert]:
+    """More days of outcomes have come since the last challenger than the declaration allows. Nothing decided: none."""
+    outcomes = sorted(p.stem for p in (ws.lake.root / "outcomes").glob("*.json"))
+    if not outcomes or not any((ws.lake.root / dataset(track)).glob("*.json")):
+        return []
+    judged = [r.as_of for r in ws.ledger.rows() if r.track == track]
+    last = date.fromisoformat(max(judged, default=outcomes[0]))
+    passed = (date.fromisoformat(outcomes[-1]) - last).days
+    if passed <= ws.use_case.watch.retrain_days:
+        return []
+    since = f"since the challenger of {last}" if judged else "and no challenger was ever judged"
+    text = f"{passed} days of outcomes have come {since}; {ws.use_case.watch.retrain_days} may."
+    return [Alert("retrain overdue", track, text)]
+
+
+def decay(ws: Workspace, track: str) -> list[Alert]:
+    """Over the newest known days, as many as declared, the decisions were worth less than the present process."""
+    wanted, kpi = ws.use_case.watch.decay_days, ws.use_case.kpi
+    known = [d for d in days(ws, track) if d.decisions][-wanted:]
+    gained = realised(known)
+    if len(known) < wanted or gained >= 0:
+        return []
+    text = (
+        f"{known[0].partition} to {known[-1].partition} the decisions were worth {-gained:,.0f} {kpi.unit} per 1,000"
+        f" {kpi.noun} less than the present process."
+    )
+    return [Alert("decay", track, text)]
+
+
+def realised(known: list[Day]) -> float:
+    """Lift over the present process per 1,000 decisions; no days: 0."""
+    count = sum(d.decisions for d in known)
+    return 1000 * sum(d.model - d.present_process for d in known) / count if count else 0.0
+
+
+LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {
+    "rejected batch": rejected,
+    "fallback in force": fallback,
+    "retrain overdue": overdue,
+    "decay": decay,
+}

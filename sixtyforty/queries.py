@@ -1,0 +1,208 @@
+"""New rows of a database become extracts, so that all that follows them is the same as for files.
+
+Each look reads the rows from `overlap` before the newest `since` it has seen, as a row may be committed after one
+with a later `since`, and leaves out those it has taken, known by their content. What is new goes to
+`<source>/<number>.<hash>.csv` below the landing folder; a row changed later, with a later `since`, comes in a later
+extract. A row whose `since` is null is taken like any other.
+
+What was seen is in `<source>.seen.json` beside the arrivals ledger. An extract lies under a hidden name until that is
+written, and is given its name then or at the next look: killed at any point, no row is lost or taken twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.lake import canonical, digest, write_atomic
+from sixtyforty.places import Unreachable
+from sixtyforty.use_case import Source
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+PORTION = 100_000  # rows an extract
+KINDS: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "Decimal": Decimal,
+    "str": str,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+
+
+@dataclass
+class Cursor:
+    """How far a source was read: the newest `since`, and the rows taken from its overlap on, hash to `since`."""
+
+    newest: Any = None
+    taken: dict[str, Any] = field(default_factory=dict)
+    extracts: int = 0
+    last: str | None = None  # the newest extract's name
+
+    def dumps(self) -> bytes:
+        """As kept in `<source>.seen.json`."""
+        taken = {row: _kept(value) for row, value in self.taken.items()}
+        return canonical(self.__dict__ | {"newest": _kept(self.newest), "taken": taken}).encode()
+
+    @classmethod
+    def loads(cls, data: bytes) -> Cursor:
+        """The inverse of `dumps`."""
+        kept = json.loads(data)
+        taken = {row: _value(value) for row, value in kept["taken"].items()}
+        return cls(**kept | {"newest": _value(kept["newest"]), "taken": taken})
+
+    def begin(self, overlap: float) -> Any:
+        """From which `since` on the next look reads; None: everything."""
+        return None if self.newest is None else earlier(self.newest, overlap)
+
+
+def _kept(value: Any) -> list[str] | None:
+    if value is None:
+        return None
+    return [type(value).__name__, value.isoformat() if isinstance(value, date) else str(value)]
+
+
+def _value(kept: Sequence[str] | None) -> Any:
+    return None if kept is None else KINDS[kept[0]](kept[1])
+
+
+def earlier(value: Any, overlap: float) -> Any:
+    """`overlap` (numbers, or seconds) before a `since`; a text that isn't a time stays as it is."""
+    if type(value).__name__ not in KINDS:
+        raise ValueError(f"since is a {type(value).__name__}: it must be a number, a time or text that grows")
+    if isinstance(value, str):  # as SQLite keeps times
+        try:
+            before = datetime.fromisoformat(value) - timedelta(seconds=overlap)
+        except ValueError:
+            return value
+        return before.isoformat(sep="T" if "T" in value else " ")
+    if isinstance(value, datetime):
+        return value - timedelta(seconds=overlap)
+    if isinstance(value, date):
+        return value - timedelta(days=-(-overlap // 86400))
+    return value - type(value)(overlap)
+
+
+def advance(cursor: Cursor, rows: Iterable[tuple[Any, str]], overlap: float) -> tuple[Cursor, list[str]]:
+    """The cursor after rows of (since, line), and the lines not taken before, in order, each once."""
+    taken, newest, fresh = dict(cursor.taken), cursor.newest, []
+    for since, line in rows:
+        mark = digest(line.encode())
+        if mark not in taken:
+            fresh.append(line)
+        taken[mark] = since
+        if since is not None and (newest is None or since > newest):
+            newest = since
+    begin = None if newest is None else earlier(newest, overlap)
+    kept = {m: s for m, s in taken.items() if s is None or begin is None or s >= begin}
+    return Cursor(newest, kept, cursor.extracts, cursor.last), fresh
+
+
+def line(values: Iterable[Any], null: str) -> str:
+    """A row as a CSV line. Times are UTC without offset; a line end within a value becomes a space."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow([_text(v, null) for v in values])
+    return out.getvalue()
+
+
+def _text(value: Any, null: str) -> str:
+    if value is None:
+        return null
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return utc.isoformat(sep=" ")
+    return " ".join(str(value).splitlines()) if isinstance(value, str) else str(value)
+
+
+class Query:
+    """A source's rows in a database. `folder`: where its extracts go; `seen`: the file that remembers."""
+
+    def __init__(self, name: str, source: Source, folder: Path, seen: Path) -> None:
+        self.name, self.source, self.folder, self.seen = name, source, folder, seen
+
+    def look(self, environment: Mapping[str, str]) -> list[str]:
+        """Writes what is new as extracts and returns their names. One look at a time.
+
+        Raises Unreachable naming the source, the variable with the database's URL, and the cure.
+        """
+        cursor = self._cursor()
+        self._name(cursor)
+        url = environment.get(self.source.database or "")
+        if not url:
+            raise Unreachable(f"{self.name}: set ${self.source.database} to the database's SQLAlchemy URL")
+        import sqlalchemy as sa
+
+        found = []
+        try:
+            engine = sa.create_engine(url)
+            try:
+                with engine.connect() as connection:
+                    rows = self._rows(connection, cursor)
+                    while portion := list(islice(rows, PORTION)):
+                        cursor, name = self._write(cursor, portion)
+                        found += [name] if name else []
+            finally:
+                engine.dispose()
+        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+            why = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise Unreachable(
+                f"{self.name}: the database at ${self.source.database} can't be read ({type(error).__name__}: {why});"
+                f" check that it runs, that its user may read, and that the query gives"
+                f" {', '.join(self._columns)}"
+            ) from None  # the library's own words hold the SQL, and may hold rows
+        return found
+
+    @property
+    def _columns(self) -> list[str]:
+        return list(dict.fromkeys([*self.source.columns, str(self.source.since)]))
+
+    def _cursor(self) -> Cursor:
+        try:
+            return Cursor.loads(self.seen.read_bytes())
+        except FileNotFoundError:
+            return Cursor()
+
+    def _rows(self, connection: sa.Connection, cursor: Cursor) -> Iterator[tuple[Any, str]]:
+        import sqlalchemy as sa
+
+        assert self.source.query and self.source.since
+        query = sa.text(self.source.query.strip().rstrip(";"))
+        asked = query.columns(*(sa.column(c) for c in self._columns)).subquery("asked")
+        since, begin = asked.c[self.source.since], cursor.begin(self.source.overlap)
+        statement = sa.select(asked).order_by(since, *(asked.c[k] for k in self.source.key))
+        if begin is not None:
+            statement = statement.where(sa.or_(since >= sa.literal(begin), since.is_(None)))
+        at = self._columns.index(self.source.since)
+        for row in connection.execution_options(yield_per=10_000).execute(statement):
+            yield row[at], line(row, self.source.null)
+
+    def _write(self, cursor: Cursor, rows: list[tuple[Any, str]]) -> tuple[Cursor, str | None]:
+        """Takes a portion: the cursor after it, and the extract with what was new in it, if anything."""
+        after, fresh = advance(cursor, rows, self.source.overlap)
+        if fresh:
+            data = "".join([line(self._columns, ""), *fresh]).encode()
+            after.extracts += 1
+            after.last = f"{after.extracts:08}.{digest(data)}.csv"
+            write_atomic(self._hidden(after.last), data)
+        if after != cursor:
+            write_atomic(self.seen, after.dumps())
+        self._name(after)
+        return after, after.last if fresh else None
+
+    def _hidden(self, name: str) -> Path:
+        return self.folder / f".{name}"
+
+    def _name(self, cursor: Cursor) -> None:
+        """Gives the newest extract its name, if that is still to be done."""
+        if cursor.last and self._hidden(cursor.last).exists():
+            self._hidden(cursor.last).rename(self.folder / cursor.last)

@@ -1,0 +1,275 @@
+"""Extracts are taken from any location, whole ones only; what can't be read is told and stops nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from pydantic import ValidationError
+
+from sixtyforty import places
+from sixtyforty.landing import Landing
+from sixtyforty.places import Bucket, Folder, Seen, Unreachable, landed
+from sixtyforty.raw import ingest, pending
+from sixtyforty.workspace import Workspace
+from tests.helpers import CALLS, calls_of, csv, land, make_use_case, make_workspace
+
+DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
+KEY = "testing"
+
+
+def text(*days: date, count: int = 2) -> str:
+    return csv(CALLS, [row for d in days for row in calls_of(d, count)])
+
+
+def at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
+    """A home whose calls land elsewhere."""
+    return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
+
+
+def names(landing: Landing) -> list[str]:
+    return [e.name for e in landing.scan("calls")]
+
+
+# Which files are finished
+
+
+def test_with_done_a_file_waits_for_its_mark(tmp_path: Path) -> None:
+    landing = make_workspace(tmp_path, sources={"calls": {"files": "calls_*", "done": True}}).landing
+    land(landing, "calls_a.csv", text(DAY))
+    land(landing, "calls_b.csv", text(NEXT))
+    assert names(landing) == []
+    land(landing, "calls_b.csv.done", "")
+    assert names(landing) == ["calls_b.csv"]
+
+
+def test_a_file_changed_a_moment_ago_has_not_settled(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path, sources={"calls": {"settle_seconds": 30}})
+    files = [Seen("calls_a.csv", 1, 100 * 10**9), Seen("calls_b.csv", 1, 50 * 10**9)]
+
+    class Listed(Folder):
+        def list(self, pattern: str) -> list[Seen]:
+            return files
+
+    source, here = use_case.sources["calls"], Listed(tmp_path)
+    assert [f.name for f in landed(source, here, "*", now=81)] == ["calls_b.csv"]
+    assert [f.name for f in landed(source, here, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
+
+
+def test_by_default_a_file_renamed_this_moment_is_taken(workspace: Workspace) -> None:
+    path = land(workspace.landing, "calls_a.csv", text(DAY))
+    os.utime(path)
+    assert names(workspace.landing) == ["calls_a.csv"]
+
+
+def test_one_file_that_may_not_be_read_stops_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(workspace.landing, "calls_a.csv", text(DAY))
+    land(workspace.landing, "calls_b.csv", text(NEXT))
+    real = Folder.read
+
+    def read(self: Folder, seen: Seen) -> bytes:
+        if seen.name == "calls_a.csv":
+            raise PermissionError(13, "Permission denied")
+        return real(self, seen)
+
+    with monkeypatch.context() as closed:
+        closed.setattr(Folder, "read", read)
+        assert names(workspace.landing) == ["calls_b.csv"]
+        assert workspace.landing.unread["calls"].keys() == {"calls_a.csv"}
+        assert "Permission denied" in workspace.landing.unread["calls"]["calls_a.csv"]
+    assert names(workspace.landing) == ["calls_b.csv", "calls_a.csv"]
+    assert workspace.landing.unread["calls"] == {}
+
+
+# Locations
+
+
+def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
+    landing = at(tmp_path, str(tmp_path / "dropbox")).landing
+    with pytest.raises(Unreachable, match=rf"^calls: {tmp_path}/dropbox can't be read .*no such folder.*; check"):
+        landing.scan("calls")
+    (tmp_path / "dropbox").mkdir()
+    (tmp_path / "dropbox" / "calls_a.csv").write_text(text(DAY))
+    assert names(landing) == ["calls_a.csv"]
+    assert landing.scan("visits") == []  # still from the landing folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"location": "dropbox"}, "neither a full path nor a URL"),
+        ({"location": "sftp://me:geheim@host/out"}, "come from the environment"),
+        ({"files": None}, "either files .* or a query"),
+        ({"query": "select 1"}, "either files .* or a query"),
+        ({"files": None, "query": "select 1"}, "needs database"),
+        ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "since": "id"}, "database"),
+        ({"since": "id"}, "belong to a query"),
+    ],
+)
+def test_a_location_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said) as refused:
+        make_use_case(tmp_path, sources={"calls": changes})
+    assert "geheim" not in refused.value.errors()[0]["msg"]
+
+
+class Shop:
+    """A bucket, or what stands for one."""
+
+    def __init__(self, url: str) -> None:
+        self.url, (self.files, self.root) = url, fsspec.core.url_to_fs(url)
+
+    def put(self, name: str, content: str) -> None:
+        self.files.pipe_file(f"{self.root}/{name}", content.encode())
+
+    def remove(self, name: str) -> None:
+        self.files.rm_file(f"{self.root}/{name}")
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """An S3-compatible server on this machine."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    yield "http://{}:{}".format(*running.get_host_and_port())
+    running.stop()
+
+
+@pytest.fixture(params=["memory", "s3"])
+def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shop:
+    """An empty location, each test its own."""
+    if request.param == "memory":
+        return Shop(f"memory://{tmp_path.name}/out")
+    for name, value in (("AWS_ENDPOINT_URL", request.getfixturevalue("endpoint")), ("AWS_ACCESS_KEY_ID", KEY),
+                        ("AWS_SECRET_ACCESS_KEY", KEY), ("AWS_DEFAULT_REGION", "us-east-1")):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    bucket = tmp_path.name.replace("_", "-")[:60].strip("-").lower() + "-x"
+    fsspec.filesystem("s3").clear_instance_cache()  # keyed by arguments, which the environment isn't
+    shop = Shop(f"s3://{bucket}/out")
+    shop.files.mkdir(bucket)
+    return shop
+
+
+def test_objects_are_taken_like_files(tmp_path: Path, shop: Shop) -> None:
+    ws = at(tmp_path, shop.url)
+    shop.put("calls_a.csv", text(DAY))
+    shop.put("visits_a.csv", "x")
+    shop.put("calls_b.csv.part", text(NEXT))
+    (found,) = ws.landing.scan("calls")
+    assert (found.name, found.rows, found.partitions) == ("calls_a.csv", 2, {str(DAY): 2})
+    assert found.mtime_ns or found.tag
+    entry = ingest(ws.use_case, "calls", ws.lake, at(tmp_path, shop.url).landing, [str(DAY)], "code")[str(DAY)]
+    assert entry.rows == 2
+
+
+def test_objects_already_seen_are_not_read_again(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.put("calls_a.csv", text(DAY))
+    before = at(tmp_path, shop.url).landing.scan("calls")
+    read: list[str] = []
+    real = Bucket.read
+    monkeypatch.setattr(Bucket, "read", lambda self, seen: read.append(seen.name) or real(self, seen))
+    landing = at(tmp_path, shop.url).landing
+    assert landing.scan("calls") == before
+    assert read == []
+    shop.put("calls_b.csv", text(NEXT))
+    assert names(landing) == ["calls_a.csv", "calls_b.csv"]
+    assert read == ["calls_b.csv"]
+
+
+def test_an_object_put_anew_is_a_new_arrival_and_one_put_again_is_not(tmp_path: Path, shop: Shop) -> None:
+    landing = at(tmp_path, shop.url).landing
+    shop.put("calls_a.csv", text(DAY))
+    (first,) = landing.scan("calls")
+    shop.put("calls_a.csv", text(DAY))
+    (again,) = landing.scan("calls")
+    assert (again.sha256, again.seq) == (first.sha256, 1)
+    shop.put("calls_a.csv", text(NEXT))
+    (corrected,) = landing.scan("calls")
+    assert (corrected.partitions, corrected.seq) == ({str(NEXT): 2}, 2)
+
+
+def test_an_object_archived_meanwhile_is_told_once_and_pending_no_more(tmp_path: Path, shop: Shop) -> None:
+    ws = at(tmp_path, shop.url)
+    shop.put("readme", "x")
+    shop.put("calls_a.csv", text(DAY))
+    ws.landing.scan("calls")
+    shop.remove("calls_a.csv")
+    fresh = at(tmp_path, shop.url).landing
+    assert list(pending(fresh, "calls")) == [str(DAY)]
+    entry = ingest(ws.use_case, "calls", ws.lake, fresh, [str(DAY)], "code")[str(DAY)]
+    assert "put it back" in entry.facts["extracts"][0]["problem"]
+    assert pending(fresh, "calls") == {}
+    shop.put("calls_a.csv", text(DAY))
+    assert list(pending(fresh, "calls")) == [str(DAY)]
+
+
+def test_a_location_with_nothing_in_it_yet_is_empty_and_one_that_is_not_there_is_told(
+    tmp_path: Path, shop: Shop
+) -> None:
+    shop.put("readme", "x")
+    assert names(at(tmp_path, shop.url).landing) == []
+    there = shop.url.split("://")[0]
+    with pytest.raises(Unreachable, match=f"^calls: {there}://nowhere-at-all/out can't be read .*; check that it is"):
+        at(tmp_path, f"{there}://nowhere-at-all/out").landing.scan("calls")
+
+
+def test_a_flat_listing_is_one_request(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shop.url.startswith("memory"):
+        pytest.skip("no requests")
+    for i in range(5):
+        shop.put(f"calls_{i}.csv", text(DAY + timedelta(days=i)))
+    landing = at(tmp_path, shop.url).landing
+    landing.scan("calls")
+    files = landing._places["calls"].files  # type: ignore[attr-defined]
+    asked: list[str] = []
+    real = files._call_s3
+
+    async def call(method: str, *args: Any, **more: Any) -> Any:
+        asked.append(method)
+        return await real(method, *args, **more)
+
+    monkeypatch.setattr(files, "_call_s3", call)
+    landing.scan("calls")
+    assert asked == ["list_objects_v2"]
+
+
+# What is pending
+
+
+def test_pending_is_what_raw_does_not_hold(workspace: Workspace, tmp_path: Path) -> None:
+    landing, use_case = workspace.landing, workspace.use_case
+    assert pending(landing, "calls") == {}
+    land(landing, "calls_a.csv", text(DAY, NEXT))
+    (first,) = landing.scan("calls")
+    assert pending(landing, "calls") == {str(DAY): [first.id], str(NEXT): [first.id]}
+    ingest(use_case, "calls", workspace.lake, landing, [str(DAY)], "code")
+    assert pending(landing, "calls") == {str(NEXT): [first.id]}
+    ingest(use_case, "calls", workspace.lake, landing, [str(NEXT)], "code")
+    assert pending(landing, "calls") == {}
+    land(landing, "calls_a.csv", text(DAY, count=3))  # corrected: NEXT has nothing any more
+    assert list(pending(landing, "calls")) == [str(DAY), str(NEXT)]
+    ingest(use_case, "calls", workspace.lake, landing, [str(DAY), str(NEXT)], "code")
+    assert pending(landing, "calls") == {}
+
+
+def test_a_refused_extract_is_pending_once(workspace: Workspace) -> None:
+    land(workspace.landing, "calls_2013-03-10.csv", "not,the,contract\n1,2,3\n")
+    assert list(pending(workspace.landing, "calls")) == [str(DAY)]
+    ingest(workspace.use_case, "calls", workspace.lake, workspace.landing, [str(DAY)], "code")
+    assert pending(workspace.landing, "calls") == {}
+
+
+def test_days_that_are_not_the_use_cases_are_never_pending(workspace: Workspace) -> None:
+    land(workspace.landing, "calls_1999-01-01.csv", "")
+    assert pending(workspace.landing, "calls") == {}
+
+
+def test_times_come_as_text_or_numbers_or_not_at_all() -> None:
+    assert places._nanoseconds(None) == 0
+    assert places._nanoseconds("1970-01-01T00:00:02Z") == places._nanoseconds(2.0) == 2 * 10**9
