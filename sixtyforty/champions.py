@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from sixtyforty import kpi, models
-from sixtyforty.impact import Interval, lift
+from sixtyforty.impact import Day
 from sixtyforty.ledger import Row
 from sixtyforty.workspace import Workspace
 
@@ -96,20 +96,21 @@ def nothing_new(ws: Workspace, as_of: date) -> str | None:
     return None if fresh else f"no data was accepted and no code changed since {mine[-1]['version']}"
 
 
-def realised(ws: Workspace, track: str) -> Interval | None:
-    """The lift over the present process on the newest known days that decay is watched on; None: too few days yet."""
-    known = [d for d in kpi.days(ws, track) if d.decisions]
+def realised(ws: Workspace, track: str) -> tuple[list[Day], float] | None:
+    """The newest known days that decay is watched on, and their lift per 1,000 units; None: too few days yet."""
     wanted = ws.use_case.automation.decay_days
-    return lift(known[-wanted:]) if len(known) >= wanted else None
+    known = kpi.days(ws, track)[-wanted:]
+    if len(known) < wanted:
+        return None
+    return known, 1000 * sum(d.model - d.present_process for d in known) / sum(d.decisions for d in known)
 
 
 def decayed(ws: Workspace, track: str, today: date) -> str | None:
     """Why the champion must be challenged at once: its realised lift is below its gate. None: it isn't, or it was."""
-    gained, limit = realised(ws, track), ws.use_case.automation.decay_lift
-    if gained is None or gained.value >= limit:
+    found, limit = realised(ws, track), ws.use_case.automation.decay_lift
+    if found is None or found[1] >= limit:
         return None
     judged = [r for r in ws.ledger.rows() if r.track == track]
     if judged and date.fromisoformat(judged[-1].as_of) > today - timedelta(days=1):
         return None
-    days = ws.use_case.automation.decay_days
-    return f"lift of the last {days} days is {gained.value:+,.0f} per 1,000, below {limit:,.0f}"
+    return f"lift of the last {len(found[0])} days is {found[1]:+,.0f} per 1,000, below {limit:,.0f}"

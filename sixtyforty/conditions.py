@@ -9,9 +9,8 @@ from collections.abc import Callable
 from datetime import date
 
 from sixtyforty.alerts import Alert, Kind
+from sixtyforty.champions import realised
 from sixtyforty.decisions import dataset
-from sixtyforty.impact import Day
-from sixtyforty.kpi import days
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
 
@@ -65,23 +64,16 @@ def overdue(ws: Workspace, track: str) -> list[Alert]:
 
 
 def decay(ws: Workspace, track: str) -> list[Alert]:
-    """Over the newest known days, as many as declared, the decisions were worth less than the present process."""
-    wanted, kpi = ws.use_case.watch.decay_days, ws.use_case.kpi
-    known = [d for d in days(ws, track) if d.decisions][-wanted:]
-    gained = realised(known)
-    if len(known) < wanted or gained >= 0:
+    """Over the newest known days, as many as declared, the lift over the present process was below its limit."""
+    found, kpi, limit = realised(ws, track), ws.use_case.kpi, ws.use_case.automation.decay_lift
+    if found is None or found[1] >= limit:
         return []
+    known, gained = found
     text = (
-        f"{known[0].partition} to {known[-1].partition} the decisions were worth {-gained:,.0f} {kpi.unit} per 1,000"
-        f" {kpi.noun} less than the present process."
+        f"{known[0].partition} to {known[-1].partition} the decisions were worth {gained:+,.0f} {kpi.unit} per 1,000"
+        f" {kpi.noun} against the present process; {limit:,.0f} is the least."
     )
     return [Alert("decay", track, text)]
-
-
-def realised(known: list[Day]) -> float:
-    """Lift over the present process per 1,000 decisions; no days: 0."""
-    count = sum(d.decisions for d in known)
-    return 1000 * sum(d.model - d.present_process for d in known) / count if count else 0.0
 
 
 LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {

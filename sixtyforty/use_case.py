@@ -197,7 +197,6 @@ class Watch(Declared):
     retrain_days: int = Field(
         default=35, gt=0, description="Days of data that may pass after the last challenger's, before it is overdue."
     )
-    decay_days: int = Field(default=28, gt=1, description="Newest known days whose lift below zero counts as decay.")
     max_fallback: float = Field(
         default=0.2, ge=0, le=1, description="Share of the newest partition's decisions that may be taken by fallback."
     )

@@ -21,7 +21,7 @@ SECRET = "Mrs Miller, 5 Elm Street"
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
-    return make_workspace(tmp_path, watch={"retrain_days": 3, "decay_days": 2, "max_fallback": 0.5})
+    return make_workspace(tmp_path, watch={"retrain_days": 3, "max_fallback": 0.5}, automation={"decay_days": 2})
 
 
 def days(count: int) -> list[str]:
@@ -100,4 +100,4 @@ def test_decay_is_a_loss_over_the_newest_known_days(ws: Workspace, money: list[f
     found: list[Any] = decay(ws, "live")
     assert bool(found) == told
     if money == [-5.0, -5.0]:
-        assert "2013-03-01 to 2013-03-02 the decisions were worth 500 EUR per 1,000 calls less" in found[0].text
+        assert "2013-03-01 to 2013-03-02 the decisions were worth -500 EUR per 1,000 calls against the" in found[0].text
