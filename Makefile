@@ -16,6 +16,9 @@ export ITERATIVE_DO_NOT_TRACK := 1
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 
+# A process a core, a file's tests in one of them: what they share is made once.
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile
+
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
@@ -36,10 +39,10 @@ ui: .venv/.installed ## Dagster's pages, on this machine only
 test: lint ## Lint, then every test that can run here
 ifeq ($(CHROMIUM),)
 	@echo 'Chromium is not installed, so the browser tests are left out (Debian: apt-get install chromium).'
-	OMP_NUM_THREADS=1 .venv/bin/pytest -m 'not browser'
+	$(PYTEST) -m 'not browser'
 	@echo 'The browser tests were left out: Chromium is not installed.'
 else
-	OMP_NUM_THREADS=1 .venv/bin/pytest
+	$(PYTEST)
 endif
 
 lint: .venv/.installed ## Style, types, and who may import whom
