@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def examine() -> list[dict[str, Any]]:
     for name in catalog.names():
         things += [
             (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
+            (f"settings of {name}", False, partial(_settings, name), "set them in the environment"),
             (f"champion ledger of {name}", True, partial(_ledger, name), "restore champion.jsonl from a backup"),
         ]
     things.append(("daemon", False, _daemon, "start it: make ui"))
@@ -81,6 +83,16 @@ def _landing(name: str) -> str:
     if not any(counts.values()):
         raise FileNotFoundError(f"{landing.folder} has no extracts")
     return f"{landing.folder}, {sum(counts.values())} extracts"
+
+
+def _settings(name: str) -> str:
+    use_case = catalog.load(name)
+    wanted = {s.database for s in use_case.sources.values() if s.database}
+    wanted |= {variable for variables in use_case.alerts.values() for variable in variables}
+    missing = sorted(v for v in wanted if not os.environ.get(v))
+    if missing:
+        raise LookupError(f"not set: {', '.join(missing)}")
+    return f"{len(wanted)} variables it names are set; alerts go to {', '.join(use_case.alerts) or 'the console'}"
 
 
 def _ledger(name: str) -> str:

@@ -19,6 +19,7 @@ from expectations.suites import Suite
 from expectations.validate import validate
 from pipelines import catalog, cli, demo
 from pipelines.cli import main
+from pipelines.doctor import _settings
 from pipelines.profiles import ROOT
 from sixtyforty.decisions import decide
 from sixtyforty.delivery import deliver
@@ -238,6 +239,16 @@ def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, mon
     assert "sixtyforty land flight_delays" in things["landing zone of flight_delays"]["cure"]
     assert not things["daemon"]["ok"]
     assert things["daemon"]["cure"] == "start it: make ui"
+
+
+def test_doctor_names_the_variables_that_are_not_set(tmp_path, monkeypatch):
+    declared = make_use_case(tmp_path, alerts={"owner": ["OWNER_MAIL", "OWNER_CHAT"]})
+    monkeypatch.setattr(catalog, "load", lambda _: declared)
+    monkeypatch.setenv("OWNER_MAIL", "mailto://u:geheim@host")
+    with pytest.raises(LookupError, match=r"not set: OWNER_CHAT$"):
+        _settings("calls_in_time")
+    monkeypatch.setenv("OWNER_CHAT", "x")
+    assert _settings("calls_in_time") == "2 variables it names are set; alerts go to owner"
 
 
 def test_doctor_fails_where_something_needed_is_missing(say, home, monkeypatch):
