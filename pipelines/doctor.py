@@ -26,7 +26,12 @@ def examine() -> list[dict[str, Any]]:
     for name in catalog.names():
         things += [
             (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
-            (f"champion ledger of {name}", True, partial(_ledger, name), "restore champion.jsonl from a backup"),
+            (
+                f"champion ledger of {name}",
+                True,
+                partial(_ledger, name),
+                "restore champion.jsonl and champion.head from a backup",
+            ),
         ]
     things.append(("daemon", False, _daemon, "start it: make ui"))
     return [_examined(*t) for t in things]
