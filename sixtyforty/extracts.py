@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import re
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
@@ -66,23 +66,45 @@ def read(path: Path, source: Source) -> Reading:
     """Reads a CSV extract. A file that can't be trusted as a whole gets a `problem`, a bad line is `broken`."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    problem = _unreadable(head, list(source.columns))
+    problem = _unreadable(head, list(source.columns)) or _binary(path)
     if problem:
         return Reading(problem=problem, lines=_lines(path))
     return _parse(path, source)
 
 
+def _pieces(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a megabyte at a time: what may be refused isn't held in memory whole."""
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
+def _binary(path: Path) -> str | None:
+    start = 0
+    for piece in _pieces(path):
+        if b"\0" in piece:
+            return _zero(start + piece.index(0))
+        start += len(piece)
+    return None
+
+
+def _zero(position: int) -> str:
+    return f"not a text file: a zero byte at position {position}"
+
+
 def _lines(path: Path) -> int:
     """Data lines of a file nothing can be read of: at least one, so that it counts as something lost."""
-    data = path.read_bytes()
-    return max(1, data.count(b"\n") + (not data.endswith(b"\n")) - 1)
+    count, last = 0, b""
+    for piece in _pieces(path):
+        count, last = count + piece.count(b"\n"), piece
+    return max(1, count + (not last.endswith(b"\n")) - 1)
 
 
 def _unreadable(head: bytes, columns: list[str]) -> str | None:
     if not head.strip():
         return "the file is empty: not even a header; have the sender extract it again"
     if b"\0" in head:
-        return f"not a text file: a zero byte at position {head.index(0)}"
+        return _zero(head.index(0))
     line = head.split(b"\n", 1)[0]
     try:
         header = line.decode("utf-8-sig").strip("\r").replace('"', "")

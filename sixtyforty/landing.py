@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 REMEMBERED = 16  # extracts
+OUTSIDE = "a link to a file outside the landing folder: put the file itself there"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class Landing:
                     found = Extract(**{**before.__dict__, "mtime_ns": status.st_mtime_ns})
                 else:
                     found = self._look(source, name, status, sha, seq + 1)
+                if _changed(status, (self.folder / name).stat()):
+                    self._recent.pop((source, name), None)
+                    continue  # its rows may not be those of its hash: the next scan takes it
             except FileNotFoundError:  # archived meanwhile
                 continue
             known[name], seq, changed = found, max(seq, found.seq), True
@@ -100,10 +104,16 @@ class Landing:
                     found.append((path.relative_to(self.folder).as_posix(), status))
         return sorted(found, key=lambda f: (f[1].st_mtime_ns, f[0]))
 
-    def lines(self, source: str, name: str) -> dict[str, pa.Table]:
-        """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones."""
+    def lines(self, source: str, name: str, sha256: str | None = None) -> dict[str, pa.Table]:
+        """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones.
+
+        Raises FileNotFoundError when the file has gone, or by now isn't the one with that hash.
+        """
         if (source, name) not in self._recent:
-            self._keep(source, name, read(self.folder / name, self.use_case.sources[source]))
+            reading = read(self.folder / name, self.use_case.sources[source])
+            if sha256 and fingerprint(self.folder / name) != sha256:
+                raise FileNotFoundError(f"{name} was replaced since it was looked at")
+            self._keep(source, name, reading)
         return self._recent[source, name]
 
     def _keep(self, source: str, name: str, reading: Reading) -> dict[str, pa.Table]:
@@ -115,7 +125,9 @@ class Landing:
     def _look(self, source: str, name: str, status: os.stat_result, sha: str, seq: int) -> Extract:
         """Reads a file; `status` is from before, so that one that grows meanwhile is looked at again."""
         self._recent.pop((source, name), None)
-        reading = read(self.folder / name, self.use_case.sources[source])
+        path = self.folder / name
+        inside = path.resolve().is_relative_to(self.folder.resolve())
+        reading = read(path, self.use_case.sources[source]) if inside else Reading(problem=OUTSIDE, lines=1)
         counts: dict[str, int] = {}
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
@@ -132,6 +144,10 @@ class Landing:
             partitions=counts,
             problem=reading.problem,
         )
+
+
+def _changed(before: os.stat_result, now: os.stat_result) -> bool:
+    return (before.st_ino, before.st_size, before.st_mtime_ns) != (now.st_ino, now.st_size, now.st_mtime_ns)
 
 
 def touching(extracts: Iterable[Extract], partitions: Iterable[str]) -> list[Extract]:

@@ -14,7 +14,7 @@ from sixtyforty.use_case import UseCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GONE = "no longer in the landing folder, and not all of it was taken before: put it back"
+GONE = "no longer in the landing folder as it was found there, and not all of it was taken before: put it back"
 
 
 def ingest(
@@ -36,7 +36,7 @@ def ingest(
         new = [p for p in stale if p in extract.partitions and not _taken(extract, held.get(p))]
         if new and not extract.problem:
             with suppress(FileNotFoundError):
-                found = landing.lines(source, extract.name)
+                found = landing.lines(source, extract.name, extract.sha256)
                 cut[extract.seq] = {p: found[p] for p in new if p in found}
     for partition in sorted(stale):
         before = held.get(partition)
