@@ -42,5 +42,6 @@ class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]
     def moment(self) -> datetime | None:
         """UTC, naive; None when everything that has landed counts."""
         if self.as_of:
-            return datetime.fromisoformat(self.as_of).replace(tzinfo=None)
+            said = datetime.fromisoformat(self.as_of)
+            return (said.astimezone(UTC) if said.tzinfo else said).replace(tzinfo=None)
         return None if self.track == "replay" else datetime.now(UTC).replace(tzinfo=None)
