@@ -1,6 +1,6 @@
 """What a run needs to know beside its partitions: where things lie, and what time it is in the business."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -49,5 +49,6 @@ class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]
     def moment(self) -> datetime | None:
         """UTC, naive; None when everything that has landed counts."""
         if self.as_of:
-            return datetime.fromisoformat(self.as_of).replace(tzinfo=None)
+            said = datetime.fromisoformat(self.as_of)
+            return (said.astimezone(UTC) if said.tzinfo else said).replace(tzinfo=None)
         return None if self.track == "replay" else self._begun or now()

@@ -28,7 +28,12 @@ def examine() -> list[dict[str, Any]]:
         things += [
             (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
             (f"settings of {name}", False, partial(_settings, name), "set them in the environment"),
-            (f"champion ledger of {name}", True, partial(_ledger, name), "restore champion.jsonl from a backup"),
+            (
+                f"champion ledger of {name}",
+                True,
+                partial(_ledger, name),
+                "restore champion.jsonl and champion.head from a backup",
+            ),
         ]
     things.append(("daemon", False, _daemon, "start it: make ui"))
     return [_examined(*t) for t in things]

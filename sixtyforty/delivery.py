@@ -149,13 +149,25 @@ def _files(ws: Workspace, track: str, partition: str, rows: pa.Table) -> list[st
     folder = ws.deliveries / track
     shown = rows.select([c for c in rows.column_names if c not in ("use_case", "track", "policy")])
     text, binary = io.BytesIO(), io.BytesIO()
-    csv.write_csv(shown, text)
+    csv.write_csv(harmless(shown), text)
     pq.write_table(rows, binary, compression="zstd")
     for suffix, data in ((".csv", text), (".parquet", binary)):
         path, blob = folder / f"{partition}{suffix}", data.getvalue()
         if not path.exists() or path.read_bytes() != blob:
             write_atomic(path, blob)
     return [f"{track}/{partition}{s}" for s in (".csv", ".parquet")]
+
+
+def harmless(rows: pa.Table) -> pa.Table:
+    """The rows as a spreadsheet may open them: text that would be run as a formula is shown, after an apostrophe."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            said = pc.replace_substring_regex(rows[i], r"\A([=+\-@\t\r\n])", r"'\1")
+            rows = rows.set_column(i, field, said)
+    return rows
 
 
 def receipt(ws: Workspace, track: str, decision_id: str) -> dict[str, Any] | None:

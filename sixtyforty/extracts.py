@@ -62,10 +62,15 @@ def _day(said: tuple[str, str, str, str], zone: tzinfo, last: bool) -> date:
 
 def read(data: bytes, source: Source) -> Reading:
     """Reads a CSV extract. A file that can't be trusted as a whole gets a `problem`, a bad line is `broken`."""
-    problem = _unreadable(data[:HEAD], list(source.columns))
+    problem = _unreadable(data[:HEAD], list(source.columns)) or _binary(data)
     if problem:
         return Reading(problem=problem, lines=_lines(data))
     return _parse(data, source)
+
+
+def _binary(data: bytes) -> str | None:
+    position = data.find(b"\0")
+    return None if position < 0 else f"not a text file: a zero byte at position {position}"
 
 
 def _lines(data: bytes) -> int:
@@ -77,7 +82,7 @@ def _unreadable(head: bytes, columns: list[str]) -> str | None:
     if not head.strip():
         return "the file is empty: not even a header; have the sender extract it again"
     if b"\0" in head:
-        return f"not a text file: a zero byte at position {head.index(0)}"
+        return _binary(head)
     line = head.split(b"\n", 1)[0]
     try:
         header = line.decode("utf-8-sig").strip("\r").replace('"', "")

@@ -1,23 +1,22 @@
 """The champion ledger: which model decides from when on, and why. Append-only, each row chained to the one before.
 
 A row holds `effective_from` (business time, UTC: from which moment's decisions it counts) and `recorded_at` (wall
-clock: when we knew). Its `hash` covers the row and the hash before it, so a changed or missing row shows.
+clock: when we knew). Its `hash` covers the row and the hash before it, so a changed or missing row shows; rows cut
+off the end show by `champion.head` beside it, which holds the newest hash. A last line without its end was never
+acknowledged (its writer was killed): readers pass over it, and the next append cuts it off.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sixtyforty.lake import canonical, digest
+from sixtyforty.lake import alone, canonical, digest, write_atomic
 
 Verdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE"]
 Kind = Literal["first", "refresh", "recipe", "adopted", "approved", "rollback"]
@@ -55,12 +54,19 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def _head(self) -> Path:
+        return self.path.with_suffix(".head")
+
     def rows(self) -> list[Row]:
         """All rows, oldest first, the chain verified. Raises LedgerError naming the row that doesn't fit."""
-        if not self.path.exists():
-            return []
+        # the head first: what is appended between the two looks is then only more than it promised
+        head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
+        if self._head.exists():
+            head = json.loads(self._head.read_bytes())
+        text = self.path.read_bytes() if self.path.exists() else b""
         found, before = [], GENESIS
-        for number, line in enumerate(self.path.read_text().splitlines(), 1):
+        for number, line in enumerate(text[: _whole(text)].splitlines(), 1):
             try:
                 row = Row(**json.loads(line))
             except (ValueError, TypeError) as error:
@@ -69,6 +75,11 @@ class Ledger:
                 raise LedgerError(f"{self.path.name}, row {number}: was changed, or a row before it is missing")
             found.append(row)
             before = row.hash
+        if len(found) < head["rows"]:
+            cut = f"rows were cut off the end: {len(found)} of at least {head['rows']} are there"
+            raise LedgerError(f"{self.path.name}, row {len(found) + 1}: {cut}")
+        if head["rows"] and found[head["rows"] - 1].hash != head["hash"]:
+            raise LedgerError(f"{self.path.name}, row {head['rows']}: isn't the one {self._head.name} knows")
         return found
 
     def append(self, again: bool = False, **fields: Any) -> Row:
@@ -77,10 +88,11 @@ class Ledger:
         A judgement already there (same track, version, as_of and verdict) is returned, not repeated, unless it is
         made `again`: by a hand.
         """
-        with self._alone():
+        with alone(self.path.with_suffix(".lock")):
             rows = self.rows()
             for row in [] if again else rows:
                 if all(getattr(row, k) == fields[k] for k in ("track", "version", "as_of", "verdict")):
+                    self._point(rows[-1])  # its writer may have been killed before it could
                     return row
             last = rows[-1] if rows else None
             data = {
@@ -92,18 +104,19 @@ class Ledger:
                 "before": last.hash if last else GENESIS,
             }
             row = Row(**data, hash=_hash(data))
-            with self.path.open("a") as file:
-                file.write(canonical(row.model_dump()) + "\n")
+            with self.path.open("a+b") as file:
+                file.seek(0)
+                file.truncate(_whole(file.read()))
+                file.write(canonical(row.model_dump()).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+            self._point(row)
             return row
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _point(self, row: Row) -> None:
+        blob = canonical({"rows": row.seq, "hash": row.hash}).encode()
+        if not self._head.exists() or self._head.read_bytes() != blob:
+            write_atomic(self._head, blob)
 
     def champions(self, track: str) -> list[Row]:
         """The promotions on a track, in the order of the moment from which they count."""
@@ -119,3 +132,8 @@ class Ledger:
 
 def _hash(data: dict[str, Any]) -> str:
     return digest({k: v for k, v in data.items() if k != "hash"})
+
+
+def _whole(text: bytes) -> int:
+    """How many bytes its finished lines take."""
+    return text.rfind(b"\n") + 1

@@ -12,13 +12,14 @@ import importlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.features import names
-from sixtyforty.lake import Entry, Lake, canonical, connect, digest, versions, write_atomic
+from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, versions, write_atomic
 from sixtyforty.use_case import Model, UseCase, span
 
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ class ModelStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def _cards(self) -> AbstractContextManager[None]:
+        """Two retrains at once lose nothing of each other's on a card."""
+        return alone(self.root / "cards.lock")
+
     def folder(self, version: str) -> Path:
         """Where a version lies."""
         return self.root / version
@@ -184,8 +189,10 @@ class ModelStore:
             "data_version": plan.data_version,
             "files": {"training_set.parquet": hashlib.sha256(blob).hexdigest()},
         }
-        write_atomic(self.folder(plan.version) / "training_set.parquet", blob)
-        write_atomic(self.folder(plan.version) / "card.json", canonical(card).encode())
+        with self._cards():
+            if not self.has(plan.version, "training_set.parquet"):  # by another, since we looked: it may have its model
+                write_atomic(self.folder(plan.version) / "training_set.parquet", blob)
+                write_atomic(self.folder(plan.version) / "card.json", canonical(card).encode())
 
     def has(self, version: str, file: str) -> bool:
         """Whether the version's card vouches for the file (`training_set.parquet`, `model.skops`) and it is there."""
@@ -214,11 +221,12 @@ class ModelStore:
         blob = stable_skops(dumps(model.estimator))
         sha = hashlib.sha256(blob).hexdigest()
         load_skops(blob, sha)
-        card = self.card(version)
-        card["files"]["model.skops"] = sha
-        card["levels"] = model.levels
-        write_atomic(self.folder(version) / "model.skops", blob)
-        write_atomic(self.folder(version) / "card.json", canonical(card).encode())
+        with self._cards():
+            card = self.card(version)
+            card["files"]["model.skops"] = sha
+            card["levels"] = model.levels
+            write_atomic(self.folder(version) / "model.skops", blob)
+            write_atomic(self.folder(version) / "card.json", canonical(card).encode())
 
     def load(self, version: str) -> Fitted:
         """The fitted model. Raises ModelError when its bytes aren't those on the card, or hold foreign types."""

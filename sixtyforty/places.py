@@ -89,6 +89,8 @@ class Folder:
     def read(self, seen: Seen) -> bytes:
         """See Place."""
         path = self.root / seen.name
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise PermissionError("a link to a file outside the folder: put the file itself there")
         data, status = path.read_bytes(), path.stat()
         if (len(data), status.st_size, status.st_mtime_ns) != (seen.size, seen.size, seen.mtime_ns):
             raise Unsettled("it changed while it was read")

@@ -14,7 +14,7 @@ from sixtyforty.use_case import SNAPSHOT, UseCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GONE = "no longer in the landing folder, and not all of it was taken before: put it back"
+GONE = "no longer in the landing folder as it was found there, and not all of it was taken before: put it back"
 
 
 def ingest(
