@@ -175,6 +175,8 @@ def test_a_file_replaced_after_its_scan_is_not_taken_for_the_one_that_was_seen(l
 def test_a_scan_waits_for_the_one_before_and_forgets_nothing_it_found(
     landing: Landing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    land(landing, "calls_0.csv", day(DAY))
+    landing.scan("calls")  # all that has to be imported is
     land(landing, "calls_a.csv", day(DAY))
     reading, go_on = Event(), Event()
 
@@ -189,10 +191,10 @@ def test_a_scan_waits_for_the_one_before_and_forgets_nothing_it_found(
         assert reading.wait(20)
         land(landing, "calls_b.csv", day(NEXT))
         second = pool.submit(again(landing).scan, "calls")
-        wait([second], timeout=1)  # it would be done by now, did it not wait
+        wait([second], timeout=2)  # it would be done by now, did it not wait
         go_on.set()
-    assert names(first.result()) == ["calls_a.csv"]
-    assert names(second.result()) == names(landing.known("calls")) == ["calls_a.csv", "calls_b.csv"]
+    assert names(first.result()) == ["calls_0.csv", "calls_a.csv"]
+    assert names(second.result()) == names(landing.known("calls")) == ["calls_0.csv", "calls_a.csv", "calls_b.csv"]
 
 
 def test_an_unreadable_file_is_known_with_its_problem_on_the_days_it_speaks_of(landing: Landing) -> None:
