@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -171,13 +172,29 @@ def test_a_file_replaced_after_its_scan_is_not_taken_for_the_one_that_was_seen(l
         again(landing).lines("calls", seen)
 
 
-def test_two_scans_at_once_give_no_number_twice(landing: Landing) -> None:
-    for i in range(30):
-        land(landing, f"calls_{i:02}.csv", day(DAY, 1))
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: again(landing).scan("calls"), range(4)))
-    assert found[1:] == found[:-1]
-    assert [e.seq for e in found[0]] == list(range(1, 31))
+def test_a_scan_waits_for_the_one_before_and_forgets_nothing_it_found(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing, "calls_0.csv", day(DAY))
+    landing.scan("calls")  # all that has to be imported is
+    land(landing, "calls_a.csv", day(DAY))
+    reading, go_on = Event(), Event()
+
+    def slowly(_: Seen) -> None:
+        if not reading.is_set():  # the first scan, midway
+            reading.set()
+            go_on.wait(20)
+
+    meanwhile(monkeypatch, before=slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(again(landing).scan, "calls")
+        assert reading.wait(20)
+        land(landing, "calls_b.csv", day(NEXT))
+        second = pool.submit(again(landing).scan, "calls")
+        wait([second], timeout=2)  # it would be done by now, did it not wait
+        go_on.set()
+    assert names(first.result()) == ["calls_0.csv", "calls_a.csv"]
+    assert names(second.result()) == names(landing.known("calls")) == ["calls_0.csv", "calls_a.csv", "calls_b.csv"]
 
 
 def test_an_unreadable_file_is_known_with_its_problem_on_the_days_it_speaks_of(landing: Landing) -> None:
