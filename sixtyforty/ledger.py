@@ -58,7 +58,9 @@ class Ledger:
     def rows(self) -> list[Row]:
         """All rows, oldest first, the chain verified. Raises LedgerError naming the row that doesn't fit."""
         # the head first: what is appended between the two looks is then only more than it promised
-        head = json.loads(self._head.read_bytes()) if self._head.exists() else {"rows": 0, "hash": GENESIS}
+        head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
+        if self._head.exists():
+            head = json.loads(self._head.read_bytes())
         text = self.path.read_bytes() if self.path.exists() else b""
         found, before = [], GENESIS
         for number, line in enumerate(text[: _whole(text)].splitlines(), 1):
