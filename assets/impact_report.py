@@ -20,7 +20,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _impact_report,
             phase="evaluation",
             kinds={"html"},
-            deps=["kpi_impact"],
+            deps=["kpi_impact", "degradation"],
             partitioned=False,
             description="One page for the owner: what was decided, what it was worth, what to do next.",
         )

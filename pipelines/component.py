@@ -13,6 +13,7 @@ import assets.challenger
 import assets.champion
 import assets.data_docs
 import assets.decisions
+import assets.degradation
 import assets.delivery
 import assets.features
 import assets.impact_report
@@ -34,6 +35,7 @@ STAGES = (
     assets.training_set,
     assets.challenger,
     assets.backtest,
+    assets.degradation,
     assets.champion,
     assets.decisions,
     assets.delivery,

@@ -7,10 +7,10 @@ the rows of the unit source asked for, with `decided_at`. What isn't there yet i
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sixtyforty.lake import Entry, Lake, connect, split, versions
 from sixtyforty.use_case import SNAPSHOT, Source, UseCase, widen
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+K = TypeVar("K")
 MARKS = ("_partition", "decided_at", "present_action")  # beside the key: what a feature row has that no model sees
 
 
@@ -69,9 +70,14 @@ def _key(use_case: UseCase) -> str:
 
 def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes the table `built`: `_partition`, key, decided_at, features and present_action of the units."""
+    db.execute(f"create or replace temp table p as {use_case.sql('present_process')}")
+    _run_features(db, use_case)
+
+
+def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+    """Makes `built` again from the views as they now are, with the present process's answers as they were."""
     key = _key(use_case)
     db.execute(f"create or replace temp table f as {use_case.sql('features')}")
-    db.execute(f"create or replace temp table p as {use_case.sql('present_process')}")
     units, rows, keys, present = db.execute(
         f"""select (select count(*) from units), (select count(*) from f),
         (select count(*) from (select distinct {key} from f)), (select count(*) from (select distinct {key} from p))"""
@@ -103,6 +109,32 @@ def build(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
         _run(db, use_case)
         tables = split(db.sql("from built").to_arrow_table(), "_partition", partitions)
     return Built(tables, {p: lineage(use_case, entries, widen([p], use_case.lookback, 0)) for p in tables})
+
+
+def rebuilt(
+    use_case: UseCase, lake: Lake, partition: str, damage: Mapping[K, Sequence[str]]
+) -> Iterator[tuple[K, pa.Table | None]]:
+    """The partition's features made again and again, each time with other SQL run on the views before.
+
+    `damage`: inserts, updates and deletes. The present process's answers stay those of the sound views. Yields each
+    key with the rows, or None where features.sql then doesn't give each unit once.
+    """
+    entries = inputs(use_case, lake, widen([partition], use_case.lookback, 0))
+    with _open(use_case, lake, entries, [partition]) as db:
+        db.execute("set threads = 1")  # a day is too little to share out: others can be made beside it
+        _run(db, use_case)
+        sound = db.sql("select * exclude _partition from built").to_arrow_table()
+        for name, statements in damage.items():
+            db.execute("begin")
+            try:
+                touched = [n for s in statements for (n,) in db.execute(s).fetchall()]
+                if any(touched):
+                    _run_features(db, use_case)
+                yield name, db.sql("select * exclude _partition from built").to_arrow_table() if any(touched) else sound
+            except FeatureError:
+                yield name, None
+            finally:
+                db.execute("rollback")  # the views are sound again
 
 
 def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:

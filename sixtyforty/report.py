@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sixtyforty import charts, kpi
+from sixtyforty import charts, degradation, kpi
 from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
@@ -40,6 +40,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "champions": champions,
         "next_steps": next_steps(ws, found, days, champions),
         "governance": governance(ws, days),
+        "if_it_dies": if_it_dies(ws),
     }
 
 
@@ -57,6 +58,25 @@ def governance(ws: Workspace, days: list[Day]) -> dict[str, Any]:
     aside = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return {"rejected": {s: p for s, p in rejected.items() if p}, "quarantined": {s: n for s, n in aside.items() if n},
             "fallback": sum(d.fallback for d in days)}  # fmt: skip
+
+
+def if_it_dies(ws: Workspace) -> list[str]:
+    """A sentence a feed, on what its death would cost, as tried on past days."""
+    found, kpi_ = degradation.recorded(ws), ws.use_case.kpi
+    sound = next((f.gated.value for f in found if not f.feed), 0.0)
+    said = []
+    for f in found:
+        if f.fault != "missing":
+            continue
+        worth = (
+            f"{f.gated.value:+,.0f} {kpi_.unit} per 1,000 {kpi_.noun} beyond today's, of {sound:+,.0f} with all feeds"
+        )
+        said.append(
+            f"If the {f.feed} feed dies, the present process decides {f.fallback:.0%} of the {kpi_.noun}: {worth}."
+            if f.fallback
+            else f"If the {f.feed} feed dies, the decisions go on, and keep {worth}."
+        )
+    return said
 
 
 def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions: list[Row]) -> list[str]:

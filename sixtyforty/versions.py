@@ -21,6 +21,7 @@ from sixtyforty.lake import write_atomic
 
 POINTERS = "sixtyforty/pointers.json"
 MANY = 64  # files
+HALF = ".writing-*"  # what a killed writer left: no part of any version
 
 
 class VersionError(ValueError):
@@ -46,6 +47,9 @@ class Versions:
             logging.getLogger("dvc").setLevel(logging.WARNING)  # what it has to say goes to stdout, among our answers
             if not (self.home / ".dvc").exists():
                 Repo.init(str(self.home), no_scm=True).close()
+            ignored = self.home / ".dvcignore"
+            if HALF not in (text := ignored.read_text() if ignored.exists() else ""):
+                write_atomic(ignored, f"{text}{HALF}\n".encode())
             repo = Repo(str(self.home))
             try:
                 wanted = {"core": {"no_scm": True, "analytics": False, "check_update": False, "remote": "store"},
@@ -78,8 +82,9 @@ class Versions:
         since = pointer.stat().st_mtime_ns
         if folder.is_file():
             return [folder] if folder.stat().st_mtime_ns >= since else []
-        new = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_mtime_ns >= since]
-        gone = self._listed(pointer) - {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        there = [p for p in folder.rglob("*") if p.is_file() and not p.match(HALF)]
+        new = [p for p in there if p.stat().st_mtime_ns >= since]
+        gone = self._listed(pointer) - {p.relative_to(folder).as_posix() for p in there}
         # a replaced partition leaves its old file listed: only the folder as a whole can take it off; and one look at
         # a folder is cheaper than very many at its files
         return [folder] if (gone and new) or len(new) > MANY else new

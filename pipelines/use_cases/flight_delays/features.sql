@@ -3,7 +3,8 @@
 -- window and the day itself, each with known_at and _partition. One row a unit comes out: its key, then the features;
 -- a name that begins with _ is for the gate (expectations/flight_delays/features.yaml), not for the model.
 with flights as (
-    select t.*, t.time_hour + to_minutes(t.minute) as sched, make_date(t.year, t.month, t.day) as d, m.dep_delay
+    select t.*, t.time_hour + to_minutes(t.minute) as sched, make_date(t.year, t.month, t.day) as d, m.dep_delay,
+        m.event_hour
     from timetable t
     left join (select * from movements where event = 'departure') m
         using (year, month, day, carrier, flight, origin)
@@ -64,11 +65,20 @@ everywhere as (
     select h, avg((so_far >= 30)::int) filter (k <= 3) as nyc_late30,
         avg(greatest(-5, least(so_far, 120))) filter (k <= 2) as nyc_so_far from seen group by all
 ),
--- Ten departures scheduled in the last hour and not one message of any airport: the feed is dead, not the traffic.
+-- Not one message of any airport in three hours, or in one hour with ten departures: the feed is dead, not the traffic.
 silence as (
-    select h as decided_at, true as _silent
-    from (select date_trunc('hour', sched) + interval 1 hour as h, count(*) as n from flights group by all)
-    where n >= 10 and h not in (select known_at from movements)
+    select decided_at, true as _silent from (select distinct decided_at from asked)
+    left join (select date_trunc('hour', sched) + interval 1 hour as decided_at, count(*) as n from flights group by all)
+        using (decided_at)
+    where decided_at not in (select known_at from movements)
+        and (n >= 10 or decided_at - interval 1 hour not in (select known_at from movements)
+            and decided_at - interval 2 hour not in (select known_at from movements))
+),
+-- A departure is reported in the hour its delay leads to: when the delays of the last hours don't, they aren't minutes.
+misfit as (
+    select event_hour + to_hours(k) as decided_at,
+        avg((date_trunc('hour', sched + to_minutes(dep_delay)) <> event_hour)::int) as _misfit
+    from flights, (values (1), (2), (3), (4)) v(k) where event_hour is not null group by all
 ),
 load as (select origin, date_trunc('hour', sched) as sched_hour, count(*) as n_sched from flights group by all),
 observed as (
@@ -86,7 +96,7 @@ select a.year, a.month, a.day, a.carrier, a.flight, a.origin,
     r_carrier, r_origin_hour, r_carrier_hour, r_origin_carrier, r_origin_carrier_7, r_route, r_origin_7, r_all_7,
     o_n, o_late15, o_late30, o_so_far, o_waiting, c_n, c_late30, c_so_far, t_n, t_late30, t_so_far, nyc_late30, nyc_so_far,
     sky.temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip, pressure, visib, precip3, visib3,
-    coalesce(_silent, false) as _silent
+    coalesce(_silent, false) as _silent, coalesce(_misfit, 0) as _misfit
 from asked a
 left join r_carrier on r_carrier.carrier = a.carrier and r_carrier.d = today
 left join r_origin_hour on r_origin_hour.origin = a.origin and r_origin_hour.hour = a.hour and r_origin_hour.d = today
@@ -101,4 +111,5 @@ left join to_dest on to_dest.dest = a.dest and to_dest.h = decided_at
 left join everywhere on everywhere.h = decided_at
 left join load on load.origin = a.origin and load.sched_hour = a.sched_hour
 left join silence using (decided_at)
+left join misfit using (decided_at)
 left join sky on sky.origin = a.origin and sky.h = decided_at
