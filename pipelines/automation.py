@@ -20,7 +20,7 @@ from sixtyforty.workspace import Workspace
 CASE, KIND, WORK = "sixtyforty/use_case", "sixtyforty/kind", "sixtyforty/work"
 LIVE = "live"
 DATA = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
-RETRAIN = ("training_set", "challenger", "backtest", "champion", "model_record")
+RETRAIN = ("training_set", "challenger", "backtest", "champion", "degradation", "model_record")
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
