@@ -50,7 +50,10 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
 
         moment = now()
         busy = [_days(r) for r in _runs(context.instance, {CASE: use_case.name, KIND: "data"}, UNFINISHED)]
-        found, asked, told = look(place.workspace(use_case), LIVE, moment), [], []
+        found = look(place.workspace(use_case), LIVE, moment)
+        asked, told = [], list(found.unreachable)
+        for trouble in found.unreachable:
+            context.log.error(trouble)
         for first, last in found.ranges():
             why = summary(found.reasons(first, last))
             if any(first <= end and start <= last for start, end in busy):

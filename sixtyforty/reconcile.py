@@ -15,6 +15,7 @@ from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import delivered
 from sixtyforty.features import changed, inputs, lineage
 from sixtyforty.lake import digest
+from sixtyforty.places import Unreachable
 from sixtyforty.raw import pending
 from sixtyforty.use_case import SNAPSHOT, span, widen
 from sixtyforty.workspace import Workspace
@@ -29,6 +30,7 @@ class Behind:
 
     why: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
+    unreachable: list[str] = field(default_factory=list)  # locations and databases that can't be read, and the cure
 
     def add(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
         """Notes a reason: once its work is done, the same words in another state are other work."""
@@ -70,7 +72,12 @@ def look(ws: Workspace, track: str, moment: datetime) -> Behind:
 def _sources(ws: Workspace, moment: datetime, found: Behind) -> None:
     """Raw against arrivals, validated against raw."""
     for name, source in ws.use_case.sources.items():
-        for partition, extracts in pending(ws.landing, name).items():
+        try:
+            arrived = pending(ws.landing, name)
+        except Unreachable as error:  # what is here already is decided on all the same
+            found.unreachable.append(str(error))
+            arrived = {}
+        for partition, extracts in arrived.items():
             found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
         for partition, raw in ws.lake.entries(f"raw/{name}").items():
             judged = [ws.lake.entry(f"{kind}/{name}", partition) for kind in ("validated", "rejected")]

@@ -153,6 +153,14 @@ def test_a_file_replaced_under_its_name_is_other_work(ws):
     assert ranges[0] != ranges[1]
 
 
+def test_a_source_that_cannot_be_reached_stops_no_other(tmp_path):
+    ws = make_workspace(tmp_path, sources={"visits": {"location": f"{tmp_path}/nowhere"}})
+    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])))
+    found = look(ws, "live", LATER)
+    assert found.sources == {"calls"}
+    assert "visits" in found.unreachable[0]
+
+
 def test_before_going_live_nothing_is_due(tmp_path):
     ws = make_workspace(tmp_path)
     land_days(ws, DAYS)
