@@ -17,7 +17,7 @@ def defs() -> dg.Definitions:
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
         dg.Definitions(
             resources={
-                "place": Place(home=str(chosen.home), database_url=chosen.database_url, dvc_remote=chosen.dvc_remote),
+                "place": Place(chosen.home, chosen.database_url, chosen.dvc_remote, chosen.lake),
                 "clock": BusinessTime(),
             },
             executor=dg.in_process_executor,
