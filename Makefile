@@ -19,7 +19,7 @@ export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint lock clean
+.PHONY: help demo ui up down test lint lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,12 @@ demo: .venv/.installed ## The whole loop on a year of real flights, and what it 
 
 ui: .venv/.installed ## Dagster's pages, on this machine only
 	@.venv/bin/sixtyforty ui
+
+up: .venv/.installed ## Webserver, daemon and code server as one set that is kept running
+	@.venv/bin/sixtyforty up
+
+down: .venv/.installed ## Stop that set
+	@.venv/bin/sixtyforty down
 
 test: lint ## Lint, then every test that can run here
 ifeq ($(CHROMIUM),)

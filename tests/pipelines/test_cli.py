@@ -28,7 +28,8 @@ from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 
-WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "restore", "doctor", "ui"]
+WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "restore", "doctor", "ui", "up",
+         "down", "backup", "recover"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
