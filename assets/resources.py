@@ -1,5 +1,6 @@
 """What a run needs to know beside its partitions: where things lie, and what time it is in the business."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -13,20 +14,26 @@ from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
 
 
-class Place(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where the project's data lies; chosen once, by the profile."""
+@dataclass(frozen=True)
+class Place:
+    """Where the project's data lies; chosen once, by the profile.
 
-    home: str = Field(description="Folder that holds `data/` and the DVC repository.")
-    database_url: str = Field(description="SQLAlchemy URL of the database decisions are delivered to.")
-    dvc_remote: str = Field(description="Folder or URL of the DVC remote.")
+    Not a ConfigurableResource: Dagster stores the configuration of those with each job and shows it on its pages,
+    and the database's URL may hold a password.
+    """
+
+    home: Path  # holds `data/` and the DVC repository
+    database_url: str = field(repr=False)  # SQLAlchemy's, of the database decisions are delivered to
+    dvc_remote: str = field(repr=False)  # folder or URL
+    lake: Path | None = None  # folder of the lake; None: below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
         """The use case's folders and stores."""
-        return Workspace(use_case, Path(self.home), self.database_url)
+        return Workspace(use_case, self.home, self.database_url, self.lake)
 
     def versions(self) -> Versions:
         """The DVC repository."""
-        return Versions(Path(self.home), self.dvc_remote)
+        return Versions(self.home, self.dvc_remote, self.lake)
 
 
 class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]

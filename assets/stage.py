@@ -145,7 +145,7 @@ def stage(
         dagster_type=dg.Nothing,
         pool=pool,
     )
-    def asset(context: dg.AssetExecutionContext, place: Place, clock: BusinessTime) -> Iterator[Any]:
+    def asset(context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime) -> Iterator[Any]:
         wanted = list(context.partition_keys) if parts else [SNAPSHOT]
         result = run(Step(use_case, place.workspace(use_case), place, clock, wanted, context.log))
         _materialized(context, key, result.published, bool(parts))

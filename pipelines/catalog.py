@@ -37,10 +37,10 @@ def load(name: str) -> UseCase:
 def workspace(name: str) -> Workspace:
     """A use case's folders and stores on this profile."""
     chosen = profile()
-    return Workspace(load(name), chosen.home, chosen.database_url)
+    return Workspace(load(name), chosen.home, chosen.database_url, chosen.lake)
 
 
 def versions() -> Versions:
     """The DVC repository of this profile."""
     chosen = profile()
-    return Versions(chosen.home, chosen.dvc_remote)
+    return Versions(chosen.home, chosen.dvc_remote, chosen.lake)

@@ -94,6 +94,15 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--track", choices=["replay", "live"], default="live")
     ui = word("ui", _ui, "Dagster's pages and daemon, on this machine only", use_case=False)
     ui.add_argument("--port", type=int, default=3000)
+    up = word("up", _up, "start the services (pages, daemon) as one set that is kept running", use_case=False)
+    up.add_argument("--port", type=int, default=3000, help="of Dagster's pages, on 127.0.0.1")
+    up.add_argument("--readonly-port", type=int, default=3001, help="of the pages that can't change anything")
+    word("down", _down, "stop the services, and whatever is left of them", use_case=False)
+    backup = word("backup", _backup, "copy everything that can't be made again", use_case=False)
+    backup.add_argument("--to", type=Path, required=True, help="a folder of its own, or an older back-up to renew")
+    backup.add_argument("--patience", type=float, default=600, help="seconds to wait for runs under way to end")
+    recover = word("recover", _recover, "bring a back-up back into an empty home", use_case=False)
+    recover.add_argument("--from", dest="source", type=Path, required=True, help="the folder of the back-up")
     return top
 
 
@@ -303,6 +312,41 @@ def _ui(given: Any) -> tuple[Any, str]:
                "--host", "127.0.0.1", "--port", str(given.port)]  # fmt: skip
     os.chdir(ROOT)
     os.execv(command[0], command)
+
+
+def _up(given: Any) -> tuple[Any, str]:
+    from pipelines import services
+
+    found = services.up(given.port, given.readonly_port)
+    lines = [
+        f"Dagster's pages: {found['pages']}",
+        f"to look only:    {found['read_only']}",
+        f"logs:            {found['logs']}",
+    ]
+    lines += [f"{name:16} {state}" for name, state in found["programs"].items()]
+    lines += [f"run {run} had died with its machine; it was told so" for run in found["reaped"]]
+    return found, "\n".join([*lines, "ready"])
+
+
+def _down(_: Any) -> tuple[Any, str]:
+    from pipelines import services
+
+    found = services.down()
+    return found, "stopped" if found["was_running"] or found["left_over"] else "nothing was running"
+
+
+def _backup(given: Any) -> tuple[Any, str]:
+    from pipelines.backup import backup
+
+    made = backup(given.to.resolve(), given.patience)
+    return {**made, "files": len(made["files"])}, f"{len(made['files']):,} files in {given.to}"
+
+
+def _recover(given: Any) -> tuple[Any, str]:
+    from pipelines.backup import recover
+
+    found = recover(given.source.resolve())
+    return found, f"{found['files']:,} files of {found['made']} are back; next: sixtyforty doctor, then sixtyforty up"
 
 
 if __name__ == "__main__":

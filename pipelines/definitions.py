@@ -1,10 +1,11 @@
-"""The root of the project: it loads the use cases and binds the resources, nothing else."""
+"""The root of the project: it loads the use cases and the housekeeping and binds the resources, nothing else."""
 
 from pathlib import Path
 
 import dagster as dg
 
 from assets.resources import BusinessTime, Place
+from pipelines import housekeeping
 from pipelines.console import console
 from pipelines.profiles import profile
 
@@ -15,9 +16,10 @@ def defs() -> dg.Definitions:
     chosen = profile()
     return dg.Definitions.merge(
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        housekeeping.definitions(),
         dg.Definitions(
             resources={
-                "place": Place(home=str(chosen.home), database_url=chosen.database_url, dvc_remote=chosen.dvc_remote),
+                "place": Place(chosen.home, chosen.database_url, chosen.dvc_remote, chosen.lake),
                 "clock": BusinessTime(),
             },
             executor=dg.in_process_executor,

@@ -35,7 +35,10 @@ def examine() -> list[dict[str, Any]]:
                 "restore champion.jsonl and champion.head from a backup",
             ),
         ]
-    things.append(("daemon", False, _daemon, "start it: make ui"))
+    if profile().name == "production":
+        things.append(("services", False, _services, "start them: make up"))
+    else:
+        things.append(("daemon", False, _daemon, "start it: make ui"))
     return [_examined(*t) for t in things]
 
 
@@ -67,16 +70,18 @@ def _database() -> str:
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
-            connection.execute(sa.text("select 1"))
+            version = ".".join(map(str, connection.dialect.server_version_info or ()))
     finally:
         engine.dispose()
-    return url.render_as_string(hide_password=True)
+    stored = ", Dagster's storage too" if profile().name == "production" else ""
+    return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{stored}"
 
 
 def _remote() -> str:
     remote = profile().dvc_remote
     if "://" in remote:
-        return f"{remote} (not tried: it is tried at the next retrain)"
+        scheme, _, rest = remote.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]} (not tried: it is tried at the next retrain)"
     Path(remote).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} can be written to"
@@ -102,6 +107,16 @@ def _settings(name: str) -> str:
 
 def _ledger(name: str) -> str:
     return f"{len(catalog.workspace(name).ledger.rows())} rows, the chain of hashes holds"
+
+
+def _services() -> str:
+    from pipelines.services import OPTIONAL, states
+
+    found = states(profile())
+    ill = [f"{name} is {state}" for name, state in found.items() if state != "RUNNING" and name not in OPTIONAL]
+    if ill or not found:
+        raise RuntimeError(", ".join(ill) or "not supervised: pages don't answer, schedules and sensors don't tick")
+    return ", ".join(f"{name} {state}" for name, state in found.items())
 
 
 def _daemon() -> str:

@@ -3,6 +3,7 @@
 SIXTYFORTY_PROFILE       embedded (default) or production
 SIXTYFORTY_HOME          folder that holds data/; default: the project's root
 SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
+SIXTYFORTY_LAKE          folder of the lake; default: data/lake
 SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
+DRIVER = "postgresql+psycopg2://"
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Profile:
 
     name: Literal["embedded", "production"]
     home: Path
-    database_url: str
-    dvc_remote: str
+    lake: Path
+    database_url: str = field(repr=False)  # it may hold a password
+    dvc_remote: str = field(repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -37,18 +40,27 @@ class ProfileError(ValueError):
 
 
 def profile() -> Profile:
-    """Reads the settings. Raises ProfileError naming the variable."""
+    """Reads the settings. Raises ProfileError naming the variable, never telling its value: it may be secret."""
     name = os.environ.get("SIXTYFORTY_PROFILE", "embedded")
     home = Path(os.environ.get("SIXTYFORTY_HOME") or ROOT).resolve()
-    url = os.environ.get("SIXTYFORTY_DATABASE_URL")
+    lake = Path(os.environ.get("SIXTYFORTY_LAKE") or home / "data" / "lake").resolve()
+    url = _with_driver(os.environ.get("SIXTYFORTY_DATABASE_URL"))
     remote = os.environ.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote")
     if name == "embedded":
-        return Profile("embedded", home, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote)
+        return Profile("embedded", home, lake, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote)
     if name != "production":
         raise ProfileError(f"SIXTYFORTY_PROFILE is '{name}'; it can be embedded or production")
     if not url:
         raise ProfileError("SIXTYFORTY_PROFILE=production needs SIXTYFORTY_DATABASE_URL (postgresql+psycopg2://…)")
-    return Profile("production", home, url, remote)
+    if not url.startswith(DRIVER):
+        raise ProfileError("SIXTYFORTY_DATABASE_URL is no PostgreSQL (postgresql+psycopg2://…), as production needs")
+    return Profile("production", home, lake, url, remote)
+
+
+def _with_driver(url: str | None) -> str | None:
+    """Names the driver that is installed: what `postgresql://` means by default changes with SQLAlchemy."""
+    scheme, colon, rest = (url or "").partition("://")
+    return DRIVER + rest if colon and scheme in ("postgres", "postgresql") else url
 
 
 def prepare() -> Profile:

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -81,6 +82,18 @@ class BatchingEventLog(SqliteEventLogStorage):
             self._tables.add(table_name)
         return table_name in self._tables
 
+    def drop_shard(self, run_id: str) -> bool:
+        """Deletes the file that holds a run's log; returns whether there was one. The index keeps its asset events."""
+        with self._db_lock:
+            if engine := self._engines.pop(run_id, None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            path = Path(self.path_for_shard(run_id))
+            there = path.exists()
+            for end in ("", "-wal", "-shm"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+            return there
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores all of the events, or, when one can't be stored, none."""
         check.sequence_param(events, "events", EventLogEntry)
@@ -146,7 +159,21 @@ class ProfileStorage(EmbeddedStorage):
         """Dagster's hook: SQLite below the home, or PostgreSQL when the profile says so."""
         chosen = profile()
         if chosen.name == "production":
-            from dagster_postgres import DagsterPostgresStorage
-
-            return DagsterPostgresStorage(chosen.database_url, should_autocreate_tables=True, inst_data=inst_data)
+            return _postgres(chosen.database_url, inst_data)
         return EmbeddedStorage.from_local(str(chosen.home / "data" / "dagster" / "storage"), inst_data=inst_data)
+
+
+def _postgres(url: str, inst_data: ConfigurableClassData | None) -> Any:
+    """Dagster's PostgreSQL storage, with connections that are kept, and tried before each use.
+
+    Its own connects anew for each operation, which costs fifteen times the operation. A kept connection that died
+    with a restarted server is replaced unnoticed.
+    """
+    from dagster_postgres import DagsterPostgresStorage
+
+    storage = DagsterPostgresStorage(url, should_autocreate_tables=True, inst_data=inst_data)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, pool_pre_ping=True, pool_recycle=3600)
+    parts: list[Any] = [storage.run_storage, storage.event_log_storage, storage.schedule_storage]
+    for part in parts:
+        part._engine = engine
+    return storage

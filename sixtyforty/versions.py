@@ -29,10 +29,14 @@ class VersionError(ValueError):
 
 
 class Versions:
-    """The DVC repository of a home; `remote` is a folder or any URL DVC knows."""
+    """The DVC repository of a home; `remote` is a folder or any URL DVC knows.
 
-    def __init__(self, home: Path, remote: str) -> None:
+    DVC tracks nothing outside its repository: of a `lake` elsewhere, what is recorded is kept below the home as well.
+    """
+
+    def __init__(self, home: Path, remote: str, lake: Path | None = None) -> None:
         self.home, self.remote = home.resolve(), remote
+        self.lake = lake.resolve() if lake else self.home / "data" / "lake"
 
     @contextmanager
     def _repo(self) -> Iterator[Any]:
@@ -70,10 +74,25 @@ class Versions:
     def snapshot(self, folders: Sequence[Path]) -> int:
         """Records folders: only the files that came since the last time; returns how many targets that were."""
         with self._repo() as repo:
-            targets = [t for folder in folders if folder.exists() for t in self._new(folder)]
+            here = [self._here(folder.resolve()) for folder in folders if folder.exists()]
+            targets = [t for folder in here for t in self._new(folder)]
             if targets:
                 repo.add([str(t) for t in targets])
             return len(targets)
+
+    def _here(self, folder: Path) -> Path:
+        """The folder itself, or, of a lake outside the home, its copy below, brought up to date."""
+        if folder.is_relative_to(self.home):
+            return folder
+        copy = self.home / "data" / "lake" / folder.relative_to(self.lake)
+        wanted = {p.relative_to(folder): p.stat() for p in folder.rglob("[!.]*") if p.is_file()}
+        for name, status in wanted.items():
+            there = (copy / name).stat() if (copy / name).exists() else None
+            if not there or there.st_size != status.st_size or there.st_mtime_ns < status.st_mtime_ns:
+                write_atomic(copy / name, (folder / name).read_bytes())
+        for gone in {p.relative_to(copy) for p in copy.rglob("*") if p.is_file()} - wanted.keys():
+            (copy / gone).unlink()
+        return copy
 
     def _new(self, folder: Path) -> list[Path]:
         pointer = folder.with_name(folder.name + ".dvc")

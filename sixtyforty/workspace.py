@@ -1,7 +1,7 @@
 """Where a use case's things lie: one place that knows the folders, so that nothing else does.
 
 <home>/data/landing/<use case>/     extracts, as they come
-<home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, …
+<home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, … (or wherever the lake is)
 <home>/data/models/<use case>/      model versions, and the champion ledger
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,11 +28,15 @@ GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
 
 @dataclass(frozen=True)
 class Workspace:
-    """One use case's folders and stores below a home; `database_url` is where decisions are delivered."""
+    """One use case's folders and stores below a home; `database_url` is where decisions are delivered.
+
+    `lakes` is the folder of all use cases' lakes, by default below the home.
+    """
 
     use_case: UseCase
     home: Path
-    database_url: str
+    database_url: str = field(repr=False)  # it may hold a password
+    lakes: Path | None = None
 
     def _folder(self, kind: str) -> Path:
         return self.home / "data" / kind / self.use_case.name
@@ -40,7 +44,7 @@ class Workspace:
     @property
     def lake(self) -> Lake:
         """Its datasets."""
-        return Lake(self._folder("lake"))
+        return Lake(self.lakes / self.use_case.name if self.lakes else self._folder("lake"))
 
     @cached_property
     def landing(self) -> Landing:

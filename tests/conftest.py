@@ -1,5 +1,7 @@
 """What tests share: a small use case in a folder of its own (`tests/helpers.py` makes others)."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import settings
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace
+from tests.postgres import Postgres
 
 # The same examples every time, as slow as the machine is; `--hypothesis-profile=explore` looks further.
 settings.register_profile("same", derandomize=True, deadline=None, database=None, max_examples=50)
@@ -25,3 +28,13 @@ def workspace(tmp_path: Path) -> Workspace:
 def tiny_use_case(workspace: Workspace) -> UseCase:
     """The small use case alone."""
     return workspace.use_case
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole session; each test takes a database of its own."""
+    # Not in pytest's folder, which pytest keeps shut to the server's own user.
+    with tempfile.TemporaryDirectory(prefix="sixtyforty-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder) / "pg")
+        yield server
+        server.close()

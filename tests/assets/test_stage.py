@@ -64,7 +64,7 @@ def execute(
     definitions: dg.Definitions, home: Path, instance: dg.DagsterInstance, names: list[str], days: list[str] = DAYS
 ) -> Run:
     """Runs these stages over the days, in one run."""
-    place = Place(home=str(home), database_url=f"sqlite:///{home / 'deliveries.sqlite'}", dvc_remote=str(home / "dvc"))
+    place = Place(home=home, database_url=f"sqlite:///{home / 'deliveries.sqlite'}", dvc_remote=str(home / "dvc"))
     bound = dg.Definitions.merge(definitions, dg.Definitions(resources={"place": place, "clock": BusinessTime()}))
     result = bound.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
