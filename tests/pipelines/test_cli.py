@@ -366,7 +366,7 @@ def test_run_asks_for_the_days_and_stages_it_was_told(say, monkeypatch):
     )
     assert (code, json.loads(out)) == (0, {"run_id": "the run's id"})
     assert asked == [
-        ("flight_delays", date(2013, 6, 1), date(2013, 6, 2), "2013-06-02T10:00", ["raw/weather", "features"])
+        ("flight_delays", date(2013, 6, 1), date(2013, 6, 2), "2013-06-02T10:00", "replay", ["raw/weather", "features"])
     ]
 
 
