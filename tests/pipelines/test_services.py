@@ -24,7 +24,7 @@ from pipelines.profiles import Profile, prepare, profile
 from pipelines.services import PROGRAMS, ServicesError
 from tests.postgres import PASSWORD, Postgres
 
-LONG = 180  # seconds; a busy machine starts five Pythons slowly
+LONG = 400  # seconds; a busy machine starts five Pythons slowly, and a dead run is looked for once a minute
 
 
 def until(true: Callable[[], Any], seconds: float = LONG) -> Any:
