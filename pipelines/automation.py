@@ -45,7 +45,7 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
         description="New, changed and late extracts, days that closed, decisions that have come due: one run a range"
         " of days, none for a day that a run is already at.",
     )
-    def sensor(context: dg.SensorEvaluationContext, place: Place) -> Any:
+    def sensor(context: dg.SensorEvaluationContext, place: dg.ResourceParam[Place]) -> Any:
         from sixtyforty.reconcile import look, summary
 
         moment = now()
@@ -85,7 +85,7 @@ def _nightly(use_case: UseCase) -> dg.ScheduleDefinition:
         execution_timezone=use_case.timezone,
         description="Trains a challenger where accepted data or code is new, and lets the gate judge it.",
     )
-    def schedule(context: dg.ScheduleEvaluationContext, place: Place) -> Any:
+    def schedule(context: dg.ScheduleEvaluationContext, place: dg.ResourceParam[Place]) -> Any:
         # by the moment it is, not the tick's own: of several missed nights, one is made good
         return _train(use_case, place, context.instance, now(), "nightly")
 
@@ -99,7 +99,7 @@ def _retrain(use_case: UseCase) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         description="Promotes what was approved, and retrains at once when the realised lift decays.",
     )
-    def sensor(context: dg.SensorEvaluationContext, place: Place) -> Any:
+    def sensor(context: dg.SensorEvaluationContext, place: dg.ResourceParam[Place]) -> Any:
         from sixtyforty.champions import approved, decayed
 
         ws, moment = place.workspace(use_case), now()

@@ -39,7 +39,7 @@ def instance():
 
 def tick(ws: Workspace, instance: dg.DagsterInstance, kind: str) -> tuple[list[dg.RunRequest], str]:
     """What a sensor or the schedule asks for, or why it asks for nothing."""
-    place = Place(home=str(ws.home), database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
+    place = Place(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
     defs = automation.of(ws.use_case)
     if kind == "nightly":
         (schedule,) = defs.schedules or ()
