@@ -121,10 +121,8 @@ def drill(ws: Workspace, as_of: date, gate: Gate) -> list[Finding]:
     days = sample([d for d in have if d >= str(ws.use_case.replay.first)] or have)
     if not days:
         return []
-    inputs = {
-        "features": versions({d: features[d] for d in days}),
-        "outcomes": versions({d: outcomes[d] for d in days}),
-    }
+    features, outcomes = {d: features[d] for d in days}, {d: outcomes[d] for d in days}
+    inputs = {"features": versions(features), "outcomes": versions(outcomes)}
     shas = {scored[d]: ws.models.card(scored[d])["files"]["model.skops"] for d in days}
     seen = digest({"models": shas, "inputs": inputs, "code": ws.code, "faults": FAULTS, "wrong": WRONG})
     kept = ws.lake.entry(DATASET, SNAPSHOT)

@@ -117,6 +117,9 @@ def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes
     resources = dg.Definitions(resources={"place": place, "clock": BusinessTime(as_of=as_of)})
     use_case = use_case_of(home)
     with dg.DagsterInstance.get() as instance:
+        for dead in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            instance.report_run_failed(dead)  # as whoever starts again does: a dead run holds its pool's slot for ever
+            instance.event_log_storage.free_concurrency_slots_for_run(dead.run_id)
         done = (
             dg.Definitions.merge(chain(use_case), resources)
             .resolve_job_def(use_case.name)
