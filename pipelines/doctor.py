@@ -110,10 +110,10 @@ def _ledger(name: str) -> str:
 
 
 def _services() -> str:
-    from pipelines.services import OPTIONAL, states
+    from pipelines.services import states
 
     found = states(profile())
-    ill = [f"{name} is {state}" for name, state in found.items() if state != "RUNNING" and name not in OPTIONAL]
+    ill = [f"{name} is {state}" for name, state in found.items() if state != "RUNNING"]
     if ill or not found:
         raise RuntimeError(", ".join(ill) or "not supervised: pages don't answer, schedules and sensors don't tick")
     return ", ".join(f"{name} {state}" for name, state in found.items())

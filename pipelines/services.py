@@ -49,10 +49,8 @@ PROGRAMS = (
     Program("webserver", "dagster-webserver -h 127.0.0.1 -p {port} -w {workspace}", 2),
     Program("readonly", "dagster-webserver -h 127.0.0.1 -p {readonly_port} -w {workspace} --read-only", 2),
     Program("daemon", "dagster-daemon run -w {workspace}", 3),
-    # Alerts. 2 is what the command answers where there is no such word: then it isn't tried again.
-    Program("watch", "sixtyforty watch", 4, "startsecs=0\nautorestart=unexpected\nexitcodes=2"),
+    Program("watch", "sixtyforty watch", 4),  # alerts
 )
-OPTIONAL = {"watch"}
 
 
 def folder(chosen: Profile) -> Path:
@@ -176,7 +174,7 @@ def _await_ready(chosen: Profile, addresses: dict[str, str]) -> None:
 def _missing(chosen: Profile, addresses: dict[str, str]) -> Iterator[str]:
     """What isn't ready: a program that doesn't run, a page that doesn't answer or doesn't see the use cases."""
     found = states(chosen)
-    yield from (p.name for p in PROGRAMS if p.name not in OPTIONAL and found.get(p.name) != "RUNNING")
+    yield from (p.name for p in PROGRAMS if found.get(p.name) != "RUNNING")
     for name, address in addresses.items():
         if not sees_definitions(address):
             yield f"{name} ({address})"

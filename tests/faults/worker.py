@@ -113,7 +113,7 @@ def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes
     chosen, suites.HERE = prepare(), home / "suites"
     if stage:
         _deadly(stage, writes, STAGES)
-    place = Place(home=str(home), database_url=chosen.database_url, dvc_remote=chosen.dvc_remote)
+    place = Place(home=home, database_url=chosen.database_url, dvc_remote=chosen.dvc_remote)
     resources = dg.Definitions(resources={"place": place, "clock": BusinessTime(as_of=as_of)})
     use_case = use_case_of(home)
     with dg.DagsterInstance.get() as instance:

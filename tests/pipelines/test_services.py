@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -118,9 +119,7 @@ def lived(
 @pytest.mark.e2e
 def test_it_comes_up_and_says_where(lived, capsys):
     _, found, _ = lived
-    assert {n: s for n, s in found["programs"].items() if n not in services.OPTIONAL} == dict.fromkeys(
-        [p.name for p in PROGRAMS if p.name not in services.OPTIONAL], "RUNNING"
-    )
+    assert found["programs"] == dict.fromkeys([p.name for p in PROGRAMS], "RUNNING")
     assert services.sees_definitions(found["pages"]) and services.sees_definitions(found["read_only"])
     again = services.up(free_port(), free_port())  # nothing is started twice
     assert (again["pages"], again["reaped"]) == (found["pages"], [])
@@ -159,8 +158,8 @@ def test_a_run_that_died_with_its_machine_is_told_so(lived):
 @pytest.mark.e2e
 def test_what_is_killed_is_started_again(lived):
     chosen, found, _ = lived
-    before = {name: pid for name, pid in pids(chosen).items() if name not in services.OPTIONAL}
-    assert len(before) == 4
+    before = pids(chosen)
+    assert len(before) == 5
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     until(lambda: not any(psutil.pid_exists(pid) for pid in before.values()))
@@ -246,13 +245,14 @@ def test_a_home_too_deep_for_sockets_is_told(tmp_path, monkeypatch):
         services._configure(chosen, 1, 2)
 
 
-def test_odd_letters(tmp_path, monkeypatch):
+def test_odd_letters(monkeypatch):
     from supervisor.options import ServerOptions
 
-    chosen = set_up(monkeypatch, tmp_path / "a home & more")
-    config = services._configure(chosen, 3000, 3001)
-    options = ServerOptions()
-    options.realize(["-c", str(config)])
+    with tempfile.TemporaryDirectory() as short:  # the path of a socket can't be long
+        chosen = set_up(monkeypatch, Path(short) / "a home & more")
+        config = services._configure(chosen, 3000, 3001)
+        options = ServerOptions()
+        options.realize(["-c", str(config)])
     commands = {g.name: g.process_configs[0].command for g in options.process_group_configs}
     assert set(commands) == {p.name for p in PROGRAMS}
     assert f"'{services.folder(chosen)}/code.sock'" in commands["code"]
