@@ -81,7 +81,8 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
             with engine.begin() as connection:  # a partition arrives whole or not at all
                 new = _insert(connection, target, partition, rows)
             files = _files(ws, track, partition, rows)
-            write_atomic(_receipt(ws, track, partition), canonical({"decisions": entry.version}).encode())
+            if not delivered(ws, track, entry):
+                write_atomic(_receipt(ws, track, partition), canonical({"decisions": entry.version}).encode())
             result[partition] = Delivered(rows.num_rows, new, files, target.name)
     finally:
         engine.dispose()
