@@ -1,0 +1,113 @@
+"""The `sixtyforty` command. Every answer also as JSON with --json; exit 0 only on success."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.cli import answers, operations, work
+from pipelines.cli.say import Problem
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point. Problems are told in one line on stderr, without a traceback; exit code 1, usage 2."""
+    given = parser().parse_args(arguments)
+    try:
+        answer, text = given.run(given)
+    except (ValueError, OSError, RuntimeError, Problem) as error:
+        if given.json:
+            print(json.dumps({"error": str(error)}))
+        print(f"sixtyforty: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer, indent=2, default=str) if given.json else text)
+    return 0 if not isinstance(answer, dict) or answer.get("ok", True) else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's words."""
+    top = argparse.ArgumentParser(prog="sixtyforty", description=__doc__)
+    words = top.add_subparsers(dest="word", required=True, metavar="COMMAND")
+
+    def word(
+        name: str, run: Callable[[Any], tuple[Any, str]], help: str, use_case: bool = True
+    ) -> argparse.ArgumentParser:
+        one = words.add_parser(name, help=help, description=help)
+        one.set_defaults(run=run)
+        one.add_argument("--json", action="store_true", help="answer as JSON")
+        if use_case:
+            one.add_argument("use_case", metavar="USE_CASE")
+        return one
+
+    demo = word("demo", work.demo, "land the demo year, run the whole chain on it, show what it earned", use_case=False)
+    demo.add_argument("use_case", metavar="USE_CASE", nargs="?", default="flight_delays")
+    land = word("land", work.land, "drop the demo's extracts into the landing zone")
+    _range(land)
+    land.add_argument("--hourly", action="store_true", help="hour by hour, as when live; default: a month a file")
+    run = word("run", work.run, "run the chain on a range of days")
+    _range(run, required=True)
+    run.add_argument("--as-of", help="UTC moment up to which decisions are due (ISO)")
+    _track(run)
+    run.add_argument("--select", nargs="+", help="only these stages, such as raw/weather features")
+    decisions = word("decisions", answers.decisions, "the decisions of a day, with their ids")
+    decisions.add_argument("--date", required=True, type=date.fromisoformat)
+    _track(decisions)
+    _track(word("impact", answers.impact, "what the decisions were worth against the present process"))
+    explain = word("explain", answers.explain, "a decision's whole thread, back to the files it came from")
+    explain.add_argument("decision_id", metavar="DECISION_ID")
+    champion = word("champion", answers.champion, "which model is in force")
+    champion.add_argument("--history", action="store_true", help="all versions that ever were, and why")
+    champion.add_argument("--on", type=date.fromisoformat, help="in force at the start of that local day")
+    _track(champion)
+    for name, act, help in (
+        ("adopt", work.adopt, "go live: adopt the replay's champion, and decide from now on"),
+        ("approve", work.approve, "approve a challenger that waits; the sensor promotes it"),
+        ("rollback", work.rollback, "put an earlier champion back in force, from now on"),
+    ):
+        one = word(name, act, help)
+        if name == "approve":
+            one.add_argument("version", metavar="VERSION")
+        elif name == "rollback":
+            one.add_argument("--to", required=True, metavar="VERSION")
+        else:
+            one.add_argument("--model", metavar="VERSION", help="default: its newest")
+        one.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
+        one.add_argument("--why", required=True, metavar="TEXT", help="kept in the ledger")
+    restore = word("restore", work.restore, "bring back exactly what a model learned from")
+    restore.add_argument("--model", help="its version; without one: the recipe's inputs, for `dvc repro`")
+    restore.add_argument("--to", type=Path, help="folder to put it in (with --model)")
+    word("doctor", operations.doctor, "what the chain needs, whether it is there, and the cure", use_case=False)
+    drill = word(
+        "drill", operations.drill, "live a week in which things go wrong, and see what is left", use_case=False
+    )
+    drill.add_argument("--to", type=Path, help="work in this empty folder and leave it; default: a temporary one")
+    watch = word("watch", operations.watch, "tell people what is wrong: runs, sensors, batches, decay", use_case=False)
+    watch.add_argument("--once", action="store_true", help="look once and end")
+    watch.add_argument("--every", type=float, default=60.0, help="seconds between looks")
+    watch.add_argument("--track", choices=["replay", "live"], default="live")
+    ui = word("ui", operations.ui, "Dagster's pages and daemon, on this machine only", use_case=False)
+    ui.add_argument("--port", type=int, default=3000)
+    up = word("up", operations.up, "start the services (pages, daemon) as one set that is kept running", use_case=False)
+    up.add_argument("--port", type=int, default=3000, help="of Dagster's pages, on 127.0.0.1")
+    up.add_argument("--readonly-port", type=int, default=3001, help="of the pages that can't change anything")
+    word("down", operations.down, "stop the services, and whatever is left of them", use_case=False)
+    backup = word("backup", operations.backup, "copy everything that can't be made again", use_case=False)
+    backup.add_argument("--to", type=Path, required=True, help="a folder of its own, or an older back-up to renew")
+    backup.add_argument("--patience", type=float, default=600, help="seconds to wait for runs under way to end")
+    recover = word("recover", operations.recover, "bring a back-up back into an empty home", use_case=False)
+    recover.add_argument("--from", dest="source", type=Path, required=True, help="the folder of the back-up")
+    return top
+
+
+def _range(one: argparse.ArgumentParser, required: bool = False) -> None:
+    one.add_argument("--from", dest="first", type=date.fromisoformat, required=required, help="first local day")
+    one.add_argument("--to", dest="last", type=date.fromisoformat, required=required, help="last local day")
+
+
+def _track(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--track", choices=["replay", "live"], default="replay")

@@ -1,0 +1,88 @@
+"""What people ask: the decisions, what they were worth, their thread, and which model is in force."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipelines.cli.say import Problem
+from sixtyforty.use_case import UseCase
+
+
+def decisions(given: Any) -> tuple[Any, str]:
+    """The decisions of a day."""
+    from pipelines import catalog
+    from sixtyforty.decisions import decisions_of
+
+    ws = catalog.workspace(given.use_case)
+    found = decisions_of(ws, given.date.isoformat(), given.track)
+    if not found:
+        raise Problem(f"no decisions on {given.date} ({given.track}): run the chain on that day")
+    key = ws.use_case.decision.key
+    lines = [f"{d['decision_id']}  {d['decided_at']:%Y-%m-%d %H:%M} UTC  {d['action']:<10} "
+             f"{' '.join(str(d[k]) for k in key)}  ({d['decided_by']})" for d in found]  # fmt: skip
+    return {"date": given.date.isoformat(), "track": given.track, "decisions": found}, "\n".join(lines)
+
+
+def impact(given: Any) -> tuple[Any, str]:
+    """What the decisions were worth."""
+    from pipelines import catalog
+    from sixtyforty.impact import summary
+    from sixtyforty.kpi import by_segment, days
+
+    ws = catalog.workspace(given.use_case)
+    found = summary(ws.use_case.kpi, days(ws, given.track))
+    found["segments"] = [s.plain for s in by_segment(ws, given.track)]
+    if not found["decisions"]:
+        raise Problem(f"nothing decided and known yet on the {given.track} track: run the chain (`make demo`)")
+    return found, _impact_table(ws.use_case, found)
+
+
+def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
+    kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_present"]
+    names = {"model": "decisions taken", "present_process": "present process",
+             "coin_flip": "coin flip, as many actions", "perfect_foresight": "perfect foresight"}  # fmt: skip
+    lines = [
+        f"{kpi.name}, {kpi.unit} ({kpi.label}), {found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}",
+        f"{'':28}{'per 1,000':>14}{'in all':>16}",
+    ]
+    lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()]
+    low, high = (f"{v:+,.0f}" if v is not None else "unknown" for v in (gained["low"], gained["high"]))
+    lines.append(
+        f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['gain']:>+16,.0f}"
+        f"   95%: {low} to {high} per 1,000"
+    )
+    if found["build"] or found["running"]:
+        lines.append(f"{'building and running (assumed)':42}{-found['build'] - found['running']:>+16,.0f}")
+        paid = (
+            f"   has paid for itself since {found['payback']}" if found["payback"] else "   hasn't paid for itself yet"
+        )
+        lines.append(f"{'net impact':42}{found['net_impact']:>+16,.0f}{paid}")
+    lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
+    return "\n".join(lines)
+
+
+def explain(given: Any) -> tuple[Any, str]:
+    """A decision's thread."""
+    from pipelines import catalog
+    from sixtyforty.custody import explain
+
+    found = explain(catalog.workspace(given.use_case), given.decision_id)
+    return found, json.dumps(found, indent=2, default=str)
+
+
+def champion(given: Any) -> tuple[Any, str]:
+    """The model in force, or all that ever were."""
+    from pipelines import catalog
+
+    ws = catalog.workspace(given.use_case)
+    if given.history:
+        rows = [r.model_dump() for r in ws.ledger.rows() if r.track == given.track]
+        text = "\n".join(f"{r['as_of']}  {r['verdict']:8} {r['version']}  {'; '.join(r['reasons'])}" for r in rows)
+        return {"ledger": str(ws.ledger.path), "history": rows}, text or "no challenger has been judged yet"
+    moment = ws.use_case.starts(given.on).isoformat() if given.on else "9999"
+    row = ws.ledger.champion(given.track, moment)
+    why = row.reasons if row else ["no model was promoted: the present process decides"]
+    answer = {"champion": row.version if row else None, "effective_from": row.effective_from if row else None,
+              "why": why}  # fmt: skip
+    return answer, f"{answer['champion'] or 'none'}: {'; '.join(why)}"

@@ -1,0 +1,104 @@
+"""What keeps it running: its health, its services, its back-ups, and the drill."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipelines.cli.say import say
+
+
+def doctor(given: Any) -> tuple[Any, str]:
+    """What the chain needs, and whether it is there."""
+    from pipelines.doctor import examine
+
+    found = examine()
+    lines = [
+        f"{'ok ' if f['ok'] else 'NOT'}  {f['thing']}: {f['found']}" + ("" if f["ok"] else f"\n     cure: {f['cure']}")
+        for f in found
+    ]
+    return {"ok": all(f["ok"] for f in found if f["needed"]), "things": found}, "\n".join(lines)
+
+
+def drill(given: Any) -> tuple[Any, str]:
+    """A week in which things go wrong."""
+    from pipelines.drill import drill
+
+    held, table = drill(given.to, say)
+    return {"ok": held, "table": table.splitlines()}, table
+
+
+def watch(given: Any) -> tuple[Any, str]:
+    """Conditions, told to whom they concern."""
+    from pipelines.watch import told, watch
+
+    found: list[dict[str, Any]] = []
+
+    def say(row: dict[str, Any]) -> None:
+        if given.once:
+            found.append(row)
+        else:
+            print(json.dumps(row) if given.json else told(row), flush=True)
+
+    with suppress(KeyboardInterrupt):
+        watch(given.track, None if given.once else given.every, say)
+    return {"receipts": found}, "\n".join(map(told, found)) or "nothing new to tell"
+
+
+def ui(given: Any) -> tuple[Any, str]:
+    """Dagster's pages; doesn't return."""
+    from pipelines.profiles import ROOT, prepare
+
+    prepare()
+    import dagster as dg
+
+    with dg.DagsterInstance.get():  # the storage exists before two services open it at once
+        pass
+    say(f"Dagster's pages: http://127.0.0.1:{given.port} (Ctrl-C ends it)")
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(ROOT / "workspace.yaml"),
+               "--host", "127.0.0.1", "--port", str(given.port)]  # fmt: skip
+    os.chdir(ROOT)
+    os.execv(command[0], command)
+
+
+def up(given: Any) -> tuple[Any, str]:
+    """The services, started."""
+    from pipelines import services
+
+    found = services.up(given.port, given.readonly_port)
+    lines = [
+        f"Dagster's pages: {found['pages']}",
+        f"to look only:    {found['read_only']}",
+        f"logs:            {found['logs']}",
+    ]
+    lines += [f"{name:16} {state}" for name, state in found["programs"].items()]
+    lines += [f"run {run} had died with its machine; it was told so" for run in found["reaped"]]
+    return found, "\n".join([*lines, "ready"])
+
+
+def down(_: Any) -> tuple[Any, str]:
+    """The services, stopped."""
+    from pipelines import services
+
+    found = services.down()
+    return found, "stopped" if found["was_running"] or found["left_over"] else "nothing was running"
+
+
+def backup(given: Any) -> tuple[Any, str]:
+    """A back-up, made."""
+    from pipelines.backup import backup
+
+    made = backup(given.to.resolve(), given.patience)
+    return {**made, "files": len(made["files"])}, f"{len(made['files']):,} files in {given.to}"
+
+
+def recover(given: Any) -> tuple[Any, str]:
+    """A back-up, brought back."""
+    from pipelines.backup import recover
+
+    found = recover(given.source.resolve())
+    return found, f"{found['files']:,} files of {found['made']} are back; next: sixtyforty doctor, then sixtyforty up"

@@ -1,0 +1,94 @@
+"""What people have done: extracts landed, days run, champions put in force, training data brought back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.cli.answers import impact
+from pipelines.cli.say import Problem, say
+
+
+def demo(given: Any) -> tuple[Any, str]:
+    """The whole loop on the demo year."""
+    from pipelines import catalog, demo
+    from pipelines.run import run_range
+
+    ws = catalog.workspace(given.use_case)
+    say("landing the year's extracts …")
+    landed = demo.land(ws.landing.folder)
+    say(f"{len(landed)} extracts in {ws.landing.folder}; running the chain:")
+    run_range(given.use_case, ws.use_case.partitions.start, demo.LAST_DAY)
+    answer, table = impact(argparse.Namespace(use_case=given.use_case, track="replay"))
+    look = [
+        f"Open {ws.reports / 'impact.html'} for what it was worth,",
+        "run `make ui` and open http://127.0.0.1:3000 for the chain in Dagster's pages,",
+        f"and `.venv/bin/sixtyforty champion {given.use_case} --history` for which model decided when, and why.",
+    ]
+    return answer, table + "\n\n" + "\n".join(look)
+
+
+def land(given: Any) -> tuple[Any, str]:
+    """The demo's extracts, landed."""
+    from pipelines import catalog, demo
+
+    if given.use_case not in demo.USE_CASES:
+        raise Problem(f"there is demo data for {', '.join(demo.USE_CASES)}, not for '{given.use_case}'")
+    folder = catalog.workspace(given.use_case).landing.folder
+    files = demo.land(folder, given.first, given.last, given.hourly)
+    return {"folder": str(folder), "files": [f.name for f in files]}, f"{len(files)} extracts in {folder}"
+
+
+def run(given: Any) -> tuple[Any, str]:
+    """A range of days, run."""
+    from pipelines import catalog
+    from pipelines.run import run_range
+
+    catalog.load(given.use_case)
+    run_id = run_range(given.use_case, given.first, given.last, given.as_of, given.track, select=given.select)
+    return {"run_id": run_id}, f"run {run_id} done"
+
+
+def adopt(given: Any) -> tuple[Any, str]:
+    """Live begins with the replay's champion."""
+    from sixtyforty.champions import adopt
+
+    return _by_hand(given, adopt, version=given.model)
+
+
+def approve(given: Any) -> tuple[Any, str]:
+    """A challenger, approved."""
+    from sixtyforty.champions import approve
+
+    return _by_hand(given, approve, version=given.version)
+
+
+def rollback(given: Any) -> tuple[Any, str]:
+    """An earlier champion, back in force."""
+    from sixtyforty.champions import rollback
+
+    return _by_hand(given, rollback, to=given.to)
+
+
+def _by_hand(given: Any, act: Callable[..., Any], **what: Any) -> tuple[Any, str]:
+    from pipelines import catalog
+    from sixtyforty.clock import now
+
+    row = act(catalog.workspace(given.use_case), by=given.by, why=given.why, moment=now(), **what)
+    return row.model_dump(), f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {given.why}"
+
+
+def restore(given: Any) -> tuple[Any, str]:
+    """What a model learned from, brought back."""
+    from pipelines import catalog
+
+    ws, versions = catalog.workspace(given.use_case), catalog.versions()
+    if given.model:
+        if not given.to:
+            raise Problem("--model needs --to FOLDER")
+        files = versions.restore(ws.models.folder(given.model), given.to)
+        return {"model": given.model, "files": [str(f) for f in files]}, "\n".join(map(str, files))
+    pointers = [p for p in versions.bring_pointers() if p.startswith(f"data/recipe/{given.use_case}/")]
+    versions.pull(pointers)
+    return {"pointers": pointers}, "the recipe's inputs are here; run `dvc repro`"
