@@ -20,7 +20,7 @@ from sixtyforty.workspace import Workspace
 CASE, KIND, WORK = "sixtyforty/use_case", "sixtyforty/kind", "sixtyforty/work"
 LIVE = "live"
 DATA = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
-RETRAIN = ("training_set", "challenger", "backtest", "champion", "degradation", "model_record")
+RETRAIN = ("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record")
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -147,7 +147,7 @@ def _request(
         run_key=key,
         job_name=use_case.name,
         asset_selection=[dg.AssetKey([use_case.name, *s.split("/")]) for s in stages],
-        run_config={"resources": {"clock": {"config": clock}}},
+        run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
         # what failed is found again and asked for with the state of then: Dagster need not try it again
         tags={CASE: use_case.name, KIND: kind, "sixtyforty/track": LIVE, "dagster/max_retries": "0", **tags},
     )

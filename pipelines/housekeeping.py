@@ -4,14 +4,14 @@ Per asset and partition the newest materialization stays, and the newest result 
 showing what is there. Everything else of runs that ended long ago is deleted: growth is bounded by the partitions.
 """
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-import psutil
 import sqlalchemy as sa
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+
+from pipelines.launcher import alive, last_seen
 
 KEPT_DAYS = 30
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -75,36 +75,19 @@ def _drop_shard(log: Any, run_id: str) -> int:
 def reap(instance: dg.DagsterInstance, everything: bool = False) -> list[str]:
     """Says of runs under way whose process is gone that they failed; returns their ids.
 
-    Otherwise a run that died with its machine would stay "started" and hold its place in the queue. `everything`: no
-    process that could start a run is alive, so those still waiting for theirs are dead as well. One machine only: a
-    process is looked for here.
+    Run monitoring does so while the daemon is up; this is for whoever starts without one. A dead run would stay
+    "started", and hold its place in the queue and the pools. `everything`: no process that could start a run is alive,
+    so those still waiting for theirs are dead as well. One machine only: a process is looked for here.
     """
     dead = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDERWAY)):
-        started = _process(instance, run.run_id)
-        if _alive(*started) if started else not everything:
+        seen = last_seen(instance, run.run_id)
+        if alive(*seen) if seen else not everything:
             continue
         instance.report_run_failed(run, "The process of this run is gone; it is tried again from the step it was in.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)
     return dead
-
-
-def _process(instance: dg.DagsterInstance, run_id: str) -> tuple[int, float] | None:
-    """The process a run was last seen in, and when (seconds since 1970)."""
-    for entry in reversed(instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
-        found = entry.get_dagster_event().engine_event_data.metadata.get("pid")
-        if found is not None:
-            return int(str(found.value)), entry.timestamp
-    return None
-
-
-def _alive(pid: int, seen: float) -> bool:
-    """Whether the process is there, and isn't a later one of the same number."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= seen + 1
-    except psutil.NoSuchProcess:
-        return False
 
 
 @dg.op(
@@ -129,20 +112,6 @@ nightly = dg.ScheduleDefinition(
 )  # fmt: skip
 
 
-@dg.sensor(
-    name="reaper",
-    minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Says of runs whose process is gone that they failed, so that they are tried again.",
-)
-def reaper(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Launches nothing."""
-    dead = reap(context.instance)
-    if dead:
-        logging.getLogger("dagster").warning("their processes were gone: runs %s", ", ".join(dead))
-    return dg.SkipReason(f"found dead: {', '.join(dead)}" if dead else "every run under way has its process")
-
-
 def definitions() -> dg.Definitions:
-    """The job and what starts it."""
-    return dg.Definitions(jobs=[housekeeping], schedules=[nightly], sensors=[reaper])
+    """The job and its schedule."""
+    return dg.Definitions(jobs=[housekeeping], schedules=[nightly])

@@ -115,28 +115,13 @@ def test_a_run_that_lives_is_left_alone(instance):
     assert reap(instance) == [run.run_id]
 
 
-def test_a_later_process_of_the_same_number_is_not_the_run(instance, monkeypatch):
-    dead = died(instance)
-    seen = housekeeping._process(instance, dead)
-    assert seen is not None
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        assert housekeeping._alive(process.pid, seen[1] + 60)
-        assert not housekeeping._alive(process.pid, seen[1] - 60)
-        process.communicate(b"\n")
-
-
 def test_one_that_waits_for_its_process_is_dead_only_when_nothing_runs_that_could_start_it(instance):
     waiting = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
     assert reap(instance) == []
     assert reap(instance, everything=True) == [waiting.run_id]
 
 
-def test_the_job_and_the_sensor_do_it(instance, run):
+def test_the_job_does_it(instance, run):
     run("2013-06-01")
-    dead = died(instance)
     result = housekeeping.housekeeping.execute_in_process(instance=instance)
     assert "0 runs deleted" in "".join(e.user_message for e in instance.all_logs(result.run_id))
-    with dg.build_sensor_context(instance=instance) as context:
-        found = housekeeping.reaper(context)
-    assert isinstance(found, dg.SkipReason)
-    assert dead in str(found.skip_message)
