@@ -7,6 +7,7 @@ Everything listens on 127.0.0.1 or on a socket that only its owner can open.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -41,14 +43,14 @@ class Program:
     name: str
     command: str
     order: int
-    when: str = "startsecs=3\nautorestart=true"  # it counts as started, and is started again
+    drains: bool = False  # when stopped, the children it started may end what they are at
 
 
 PROGRAMS = (
     Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
     Program("webserver", "dagster-webserver -h 127.0.0.1 -p {port} -w {workspace}", 2),
     Program("readonly", "dagster-webserver -h 127.0.0.1 -p {readonly_port} -w {workspace} --read-only", 2),
-    Program("daemon", "dagster-daemon run -w {workspace}", 3),
+    Program("daemon", "dagster-daemon run -w {workspace}", 3, drains=True),
     Program("watch", "sixtyforty watch", 4),  # alerts
 )
 
@@ -64,6 +66,11 @@ def up(port: int, readonly_port: int) -> dict[str, Any]:
     Does nothing where it already runs. Raises ServicesError naming what isn't ready, and the log to look at.
     """
     chosen = prepare()
+    with _alone(chosen):
+        return _up(chosen, port, readonly_port)
+
+
+def _up(chosen: Profile, port: int, readonly_port: int) -> dict[str, Any]:
     reaped: list[str] = []
     if not running(chosen):
         _sweep(chosen)
@@ -82,8 +89,17 @@ def up(port: int, readonly_port: int) -> dict[str, Any]:
     return {**addresses, "logs": str(folder(chosen) / "logs"), "programs": states(chosen), "reaped": reaped}
 
 
+@contextmanager
+def _alone(chosen: Profile) -> Iterator[None]:
+    """One start at a time: the second finds the first one's set."""
+    folder(chosen).mkdir(parents=True, exist_ok=True)
+    with (folder(chosen) / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def down() -> dict[str, Any]:
-    """Stops the set and whatever of it is left. Runs in progress are ended, and continue at the next start."""
+    """Stops the set and whatever of it is left. Runs that don't end within 20 s continue at the next start."""
     chosen = profile()
     was = running(chosen)
     if was:
@@ -149,13 +165,16 @@ def _configure(chosen: Profile, port: int, readonly_port: int) -> Path:
 
 
 def _section(program: Program, place: Path, command: str) -> str:
-    """A program as Supervisor wants it. Stopping ends its process group: no run outlives the code server."""
+    """A program as Supervisor wants it. Stopped, it has 20 seconds; then its process group is killed.
+
+    The daemon waits for its runs so long: short ones end well, others are found dead at the next start and tried again.
+    """
     word, _, rest = command.partition(" ")
     return (
         f"[program:{program.name}]\n"
         f"command={shlex.quote(str(Path(sys.executable).with_name(word)))} {rest}\n"
-        f"priority={program.order}\n{program.when}\nstartretries=1000\n"
-        f"stopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\nredirect_stderr=true\n"
+        f"priority={program.order}\nstartsecs=3\nautorestart=true\nstartretries=1000\n"
+        f"stopasgroup={str(not program.drains).lower()}\nkillasgroup=true\nstopwaitsecs=20\nredirect_stderr=true\n"
         f"stdout_logfile={place}/logs/{program.name}.log\nstdout_logfile_maxbytes=5MB\nstdout_logfile_backups=2"
     )
 
@@ -206,9 +225,8 @@ def _sweep(chosen: Profile) -> int:
     """
     left = [p for p in psutil.process_iter() if _is_ours(p, chosen)]
     for process in left:
-        process.terminate()
-    for process in psutil.wait_procs(left, timeout=10)[1]:
-        process.kill()
+        process.kill()  # a run that is asked to end counts as cancelled, and isn't tried again; a killed one is
+    psutil.wait_procs(left, timeout=10)
     return len(left)
 
 

@@ -19,13 +19,14 @@ import dagster as dg
 import psutil
 import pytest
 
-from pipelines import housekeeping, services
+from pipelines import services
 from pipelines.cli import main
+from pipelines.launcher import last_seen
 from pipelines.profiles import Profile, prepare, profile
 from pipelines.services import PROGRAMS, ServicesError
 from tests.postgres import PASSWORD, Postgres
 
-LONG = 400  # seconds; a busy machine starts five Pythons slowly, and a dead run is looked for once a minute
+LONG = 400  # seconds; a busy machine starts five Pythons slowly
 
 
 def until(true: Callable[[], Any], seconds: float = LONG) -> Any:
@@ -179,7 +180,7 @@ def launched(found: dict[str, Any]) -> str:
 def worker(run_id: str) -> int:
     """The process in which the run is, once there is one."""
     with dg.DagsterInstance.get() as instance:
-        return int(until(lambda: housekeeping._process(instance, run_id))[0])
+        return int(until(lambda: last_seen(instance, run_id))[0])
 
 
 def tried_again(run_id: str) -> dg.DagsterRun:
@@ -191,10 +192,10 @@ def tried_again(run_id: str) -> dg.DagsterRun:
 
 
 @pytest.mark.e2e
-def test_a_run_killed_with_its_code_server_is_tried_again(lived):
+def test_a_run_killed_with_its_daemon_is_tried_again(lived):
     chosen, found, _ = lived
     run_id = launched(found)
-    doomed = worker(run_id), pids(chosen)["code"]
+    doomed = worker(run_id), pids(chosen)["daemon"]
     for pid in doomed:
         os.kill(pid, signal.SIGKILL)
     assert tried_again(run_id)

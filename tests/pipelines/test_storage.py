@@ -8,7 +8,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster_shared.check import CheckError
@@ -87,6 +90,28 @@ def test_a_batch_is_stored_like_single_events(good, bad, tmp_path):
     assert found["partitions"] == {f"2013-06-0{n}" for n in range(1, 6)}
     assert len(found["materializations"]) == 5
     assert [status.value for status, *_ in found["checks"]].count("FAILED") == 1
+
+
+@pytest.mark.parametrize("days", [["2013-06-01", "2013-06-03"], None], ids=["of some days", "of no partition"])
+def test_a_planned_check_is_stored_as_dagster_stores_it(days, tmp_path):
+    subset = DAYS.subset_with_partition_keys(days).to_serializable_subset() if days else None
+    planned = dg.DagsterEvent(
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED.value, "job", step_key="checked",
+        event_specific_data=AssetCheckEvaluationPlanned(
+            asset_key=CHECKED, check_name="sound", partitions_subset=subset
+        ),
+    )  # fmt: skip
+    event = dg.EventLogEntry(error_info=None, level=10, user_message="", run_id="r", timestamp=1.5e9, job_name="job",
+                             dagster_event=planned)  # fmt: skip
+    ours = BatchingEventLog(str(tmp_path / "ours"))
+    ours.store_event_batch([event])
+    columns = [c for c in AssetCheckExecutionsTable.c if c.name not in ("id", "create_timestamp")]
+    found = []
+    for log in (ours, singly(tmp_path / "theirs", [event])):
+        with log.index_connection() as connection:  # type: ignore[attr-defined]
+            found.append(connection.execute(sa.select(*columns)).fetchall())
+    assert found[0] == found[1]
+    assert [row.partition for row in found[0]] == (days or [None])
 
 
 def test_a_batch_of_several_runs_goes_to_each_run(good, bad, tmp_path):
