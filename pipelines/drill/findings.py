@@ -7,27 +7,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines import catalog
 from pipelines.drill.home import CASE, HISTORY, Home, in_home, make_home, midnight, now_delivered, unfinished
-from pipelines.drill.life import Finding, Plan, next_moment
+from pipelines.drill.life import Finding, Plan, corrected_name, next_moment
 
 STAGES = ("raw", "validated", "rejected", "quarantine", "features", "outcomes")
 
 
 def clean(home: Home, folder: Path, plan: Plan) -> Home:
     """A backfill, in one go, of the very extracts that have landed in a home."""
-    other = make_home(folder, {k: v for k, v in home.environment.items() if k == "SIXTYFORTY_PROFILE"})
+    other = make_home(folder, {})
     shutil.copytree(home.landing, other.landing, copy_function=shutil.copy2)
     last = plan.days[-1] + timedelta(days=1)
-    data = [f"{kind}/{s}" for s in _sources() for kind in ("raw", "validated")]
+    data = [f"{kind}/{s}" for s in catalog.load(CASE).sources for kind in ("raw", "validated")]
     other.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{last}", "--as-of", f"{next_moment(plan)}",
                "--select", *data, "features", "outcomes")  # fmt: skip
     return other
-
-
-def _sources() -> list[str]:
-    from pipelines import catalog
-
-    return list(catalog.load(CASE).sources)
 
 
 def compare(home: Home, other: Home, plan: Plan) -> list[Finding]:
@@ -55,7 +50,6 @@ def _files(home: Home, stage: str, first: date) -> dict[str, bytes]:
 
 def decided(home: Home, plan: Plan, delivered: dict[str, Any]) -> list[Finding]:
     """Each departure once, unchanged since its delivery, and the late ones by the fallback."""
-    from pipelines import catalog
     from sixtyforty.decisions import LATE, dataset
     from sixtyforty.lake import connect
 
@@ -90,6 +84,22 @@ def decided(home: Home, plan: Plan, delivered: dict[str, Any]) -> list[Finding]:
 
 def _any(plan: Plan, source: str) -> bool:
     return any(m.extract.startswith(source) for m in plan.mishaps)
+
+
+def went_wrong(home: Home, plan: Plan) -> list[Finding]:
+    """What was done to the extracts, and what the chain says of each."""
+    ws = in_home(home, lambda: catalog.workspace(CASE))
+    arrivals = {e.name: e for source in ws.use_case.sources for e in ws.landing.known(source)}
+    found = []
+    for mishap in plan.mishaps:
+        extract = arrivals[mishap.extract]
+        if mishap.content:
+            mended = arrivals[corrected_name(mishap.extract)]
+            told, ok = f"refused: {extract.problem}; then {mended.rows} rows", bool(extract.problem and mended.rows)
+        else:
+            told, ok = f"{extract.rows} rows taken in when they came", bool(extract.rows and not extract.problem)
+        found.append(Finding(mishap.what, told, ok))
+    return found
 
 
 def no_run_left(home: Home) -> Finding:

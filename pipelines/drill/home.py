@@ -12,12 +12,14 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines import demo
+from pipelines import catalog, demo, profiles
 from pipelines.profiles import ROOT, profile
 from sixtyforty.clock import DRILL
 
 CASE = "flight_delays"
 HISTORY = date(2013, 1, 1)
+LEARNT = ("features", "outcomes", "training_set", "challenger", "backtest", "champion", "decisions", "delivery",
+          "kpi_impact")  # fmt: skip
 
 
 class DrillError(RuntimeError):
@@ -66,6 +68,7 @@ class Daemon:
 
     def start(self) -> None:
         """Starts it; its words go to daemon.log."""
+        in_home(self.home, profiles.prepare)
         command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(ROOT / "workspace.yaml")]
         with (self.home.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -95,7 +98,8 @@ def prepare(folder: Path, until: date, profile: dict[str, str] | None = None) ->
     """A home whose history is known up to a local day: landed in bulk, replayed, its champion adopted."""
     home = make_home(folder, profile or {})
     demo.land(home.landing, HISTORY, until)
-    home.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{until}")
+    data = [f"{kind}/{s}" for s in catalog.load(CASE).sources for kind in ("raw", "validated")]
+    home.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{until}", "--select", *data, *LEARNT)
     home.at(midnight(until + timedelta(days=1)))
     home.call("adopt", CASE, "--by", "the drill", "--why", "the drill goes live")
     return home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines import demo
+from pipelines import catalog, demo
 from pipelines.drill.home import CASE, Daemon, DrillError, Home, in_home, midnight, now_delivered, unfinished
 from pipelines.profiles import ROOT
 
@@ -68,7 +67,7 @@ def stage_extracts(folder: Path, plan: Plan) -> list[tuple[datetime, Path]]:
         if mishap.content:
             path.write_bytes(mishap.content(content))
         if mishap.corrected:
-            corrected = folder / path.name.replace(".csv", "_corrected.csv")
+            corrected = folder / corrected_name(path.name)
             corrected.write_bytes(content)
             _set(corrected, _stamp(mishap.corrected))
         _set(path, _stamp(mishap.lands) if mishap.lands else came)
@@ -76,6 +75,11 @@ def stage_extracts(folder: Path, plan: Plan) -> list[tuple[datetime, Path]]:
     return sorted(
         (f for f in found if f[0] >= midnight(plan.days[0]) - timedelta(days=1)), key=lambda f: (f[0], f[1].name)
     )
+
+
+def corrected_name(extract: str) -> str:
+    """The name under which an extract's true content comes."""
+    return extract.replace(".csv", "_corrected.csv")
 
 
 def _stamp(moment: datetime) -> float:
@@ -115,10 +119,11 @@ def live(home: Home, plan: Plan, say: Callable[[str], None]) -> tuple[list[Findi
             if worker_dies and moment >= worker_dies[0]:
                 findings.append(Finding(f"run worker killed -9 at {worker_dies.pop(0)}", _kill_worker(home)))
             _rest(home, moment)
-            changed = [i for i, row in delivered.items() if now_delivered(home).get(i) != row] if delivered else []
+            now = now_delivered(home)
+            changed = [i for i, row in delivered.items() if now.get(i) != row]
             if changed:
                 findings.append(Finding(f"at {moment}", f"{len(changed)} delivered decisions changed", ok=False))
-            delivered |= now_delivered(home)
+            delivered |= now
             waits.append(time.monotonic() - begun)
             say(f"{moment:%a %d %b %H:%M} UTC  {len(delivered):>6,} decisions delivered  ({waits[-1]:.0f} s)")
     finally:
@@ -148,7 +153,6 @@ def _switch_on(home: Home) -> None:
 def _left(moment: datetime) -> list[str]:
     import dagster as dg
 
-    from pipelines import catalog
     from pipelines.automation import undone
 
     with dg.DagsterInstance.get() as instance:
@@ -178,17 +182,14 @@ def _kill_worker(home: Home) -> str:
 
 
 def _workers() -> dict[str, int]:
-    """The process of each run that is at work, as its log names it."""
+    """The process of each run that is at work."""
     import dagster as dg
 
-    found = {}
+    from pipelines.launcher import last_seen
+
     with dg.DagsterInstance.get() as instance:
-        for run in unfinished():
-            for event in instance.all_logs(run.run_id):
-                named = re.search(r"Executing steps in process \(pid: (\d+)\)", event.user_message or event.message)
-                if named:
-                    found[run.run_id] = int(named[1])
-    return found
+        seen = {run.run_id: last_seen(instance, run.run_id) for run in unfinished()}
+    return {run_id: found[0] for run_id, found in seen.items() if found}
 
 
 def next_moment(plan: Plan) -> datetime:

@@ -152,7 +152,7 @@ def test_postgresql_gone_within_a_run(place, postgres, undisturbed, monkeypatch)
         postgres.control("start")
     with dg.DagsterInstance.get() as instance, monkeypatch.context() as patch:
         assert housekeeping.reap(instance) == []  # this process still lives
-        patch.setattr(housekeeping, "_alive", lambda *_: False)
+        patch.setattr(housekeeping, "alive", lambda *_: None)
         housekeeping.reap(instance)
     assert statuses() == ["FAILURE"]  # not "started" for ever
     run()
