@@ -111,7 +111,7 @@ def rows_of(db: duckdb.DuckDBPyConnection, relation: str) -> pd.DataFrame:
 def features_of(rows: pd.DataFrame) -> list[str]:
     """What the model sees."""
     hidden = {*CASE["decision"]["key"], "_partition", "decided_at", "present_action", OUTCOME, "outcome_known_at"}
-    return [c for c in rows.columns if c not in hidden - set(MODEL["categorical"])]
+    return [c for c in rows.columns if c not in hidden - set(MODEL["categorical"]) and not c.startswith("_")]
 
 
 def starts(day: date) -> np.datetime64:

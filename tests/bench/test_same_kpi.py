@@ -98,6 +98,7 @@ def test_features_and_outcomes_are_the_same_cell_by_cell(both: Both) -> None:
     assert len(ours) > 30_000
     assert set(ours.columns) == set(theirs.columns)
     pd.testing.assert_frame_equal(ours, theirs[ours.columns], check_exact=True)
+    assert plain_duckdb.features_of(theirs) == ws.models.card(ws.models.versions()[0])["features"]
 
 
 def test_money_is_the_same(both: Both) -> None:
