@@ -20,7 +20,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _impact_report,
             phase="evaluation",
             kinds={"html"},
-            deps=["kpi_impact", "degradation"],
+            deps=["kpi_impact", "degradation", "break_even"],
             partitioned=False,
             description="One page for the owner: what was decided, what it was worth, what to do next.",
         )
@@ -36,6 +36,8 @@ def _impact_report(step: Step) -> Result:
     found = summary(step.use_case.kpi, days)
     shown = {
         "page": dg.MetadataValue.path(str(path)),
+        "gain": found["gain"],
+        "building and running, assumed": found["build"] + found["running"],
         "net impact": found["net_impact"],
         "unit": found["unit"],
         "label": found["label"],

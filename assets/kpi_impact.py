@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-
 import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
-from assets.tables import table
+from assets.tables import image, table
 from sixtyforty import charts, kpi
 from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.use_case import UseCase
 
 RECONCILES = CheckSpec(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
+)
+NOWHERE_LOSES = CheckSpec(
+    "no_segment_loses", "In no segment is the present process surely better, allowing for how many are looked at."
 )
 PAYS = CheckSpec("beats_present_process", "The lift over the present process is above zero, its lower bound included.")
 
@@ -29,7 +30,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             phase="evaluation",
             kinds={"duckdb"},
             deps=["decisions", "outcomes"],
-            checks=[RECONCILES, PAYS],
+            checks=[RECONCILES, PAYS, NOWHERE_LOSES],
             description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present"
             " process, coin flip, perfect foresight.",
             columns={
@@ -51,7 +52,7 @@ def _kpi_impact(step: Step) -> Result:
             f = entry.facts
             policies = ("model", "present_process", "coin_flip", "perfect_foresight")
             money = {p.replace("_", " "): round(float(f[p]), 2) for p in policies}
-            shown = {**money, "net impact": money["model"] - money["present process"], "decisions": f["decisions"],
+            shown = {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
                      "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
             result.published[partition] = Published(entry.version, shown)
     days = kpi.days(step.ws, track)
@@ -61,14 +62,19 @@ def _kpi_impact(step: Step) -> Result:
     found = summary(step.use_case.kpi, days)
     if result.published:  # what stands for the whole, on the newest partition: the picture people open first
         newest = result.published[max(result.published)].metadata
-        newest["cumulative value"] = _image(charts.cumulative(step.use_case.kpi, days))
+        newest["cumulative value"] = image(charts.cumulative(step.use_case.kpi, days), "cumulative value")
         newest["by month, per 1,000"] = table(_months(days))
     wrong = kpi.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
-    low, high = (float("nan") if gained[k] is None else gained[k] for k in ("low", "high"))
-    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 [{low:+,.0f} to {high:+,.0f}]"
-    result.checks.append(Check(PAYS.name, low > 0, {"lift": said}, warn=True, description=said))
+    low, high = (None if gained[k] is None else f"{gained[k]:+,.0f}" for k in ("low", "high"))
+    sure = f"[{low} to {high}]" if low else "(too few days to say how sure)"
+    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 {sure}"
+    result.checks.append(Check(PAYS.name, (gained["low"] or 0) > 0, {"lift": said}, warn=True, description=said))
+    parts = kpi.by_segment(step.ws, track)
+    losing = ", ".join(f"{s.column} {s.name}" for s in parts if s.loses)
+    shown = {"segments": table([s.plain for s in parts])} if parts else {}
+    result.checks.append(Check(NOWHERE_LOSES.name, not losing, shown, warn=True, description=losing or "none does"))
     step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
     return result
 
@@ -82,7 +88,3 @@ def summary_row(days: list[Day]) -> dict[str, float]:
     n = sum(d.decisions for d in days)
     per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "present_process", "coin_flip")}
     return {"decisions": n, **per, "lift": lift(days).value}
-
-
-def _image(png: bytes) -> dg.MarkdownMetadataValue:
-    return dg.MetadataValue.md(f"![cumulative value](data:image/png;base64,{base64.b64encode(png).decode()})")

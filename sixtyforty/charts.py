@@ -6,10 +6,13 @@ import io
 from collections.abc import Sequence
 from datetime import date
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.impact import Day, by_month
 from sixtyforty.use_case import Kpi
+
+if TYPE_CHECKING:
+    from sixtyforty.break_even import Point
 
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
 
@@ -71,6 +74,28 @@ def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
     axes.margins(y=0.15)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axes.set_ylabel(f"{kpi.unit} beyond the present process", color=INK, fontsize=9)
+    return _saved(figure, form)
+
+
+def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
+    """Lift over the present process and over a coin flip, by the share of the knowledge that is lost."""
+    import matplotlib as mpl
+    from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
+    figure, axes = _figure(11, 3.4)
+    x = [p.lost for p in points]
+    for over, label, colour, style in (("present", "over the present process", MODEL, "-"),
+                                       ("coin", "over a coin flip, as many actions", COIN, "--")):  # fmt: skip
+        lifts = [getattr(p, over) for p in points]
+        axes.plot(x, [i.value for i in lifts], color=colour, ls=style, lw=2.2, label=label)
+        axes.fill_between(x, [i.low for i in lifts], [i.high for i in lifts], color=colour, alpha=0.15, lw=0)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    axes.set_xlabel("share of what the model knows that is lost", color=INK, fontsize=9)
+    axes.set_ylabel(f"{kpi.unit} per 1,000 {kpi.noun}", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9)
     return _saved(figure, form)
 
 

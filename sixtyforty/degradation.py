@@ -199,12 +199,7 @@ def _keep(ws: Workspace, found: list[Finding], facts: dict[str, Any], inputs: di
         {"feed": f.feed, "fault": f.fault, "ungated": f.ungated.value, "gated": f.gated.value, "fallback": f.fallback}
         for f in found
     ]
-    plain = [
-        {
-            k: {n: None if x != x else x for n, x in v.items()} if isinstance(v, dict) else v
-            for k, v in asdict(f).items()
-        }
-        for f in found
-    ]
     table = pa.Table.from_pylist(rows_)
-    return ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code, facts={**facts, "findings": plain})
+    return ws.lake.write(
+        DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code, facts={**facts, "findings": [f.plain for f in found]}
+    )

@@ -6,7 +6,8 @@ Exact accounting: the decision doesn't change the outcome, so every policy is pa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.policy import best, payoff
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 RESAMPLES = 2000
+DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,33 @@ def ratio(total: Sequence[float], count: Sequence[int], confidence: float = 0.95
     return Interval(value, float(found.low), float(found.high))
 
 
+@dataclass(frozen=True)
+class Balance:
+    """Gain over the present process, what was spent for it, and what is left; in the KPI's unit. Costs are assumed.
+
+    `payback`: the first day from which on the gain has always covered what was spent; None: it hasn't yet.
+    """
+
+    gain: float
+    build: float
+    running: float
+    net_impact: float
+    payback: str | None
+
+
+def balance(kpi: Kpi, days: Sequence[Day]) -> Balance:
+    """The balance over days, in order: each costs its share of a month, the building was paid before the first."""
+    daily, build = kpi.costs.per_month / DAYS_A_MONTH, kpi.costs.build if days else 0.0
+    left = list(accumulate((d.model - d.present_process - daily for d in days), initial=-build))
+    covered = [
+        d.partition for d, _ in takewhile(lambda x: x[1] >= 0, zip(reversed(days), reversed(left), strict=False))
+    ]
+    gain, running = sum(d.model - d.present_process for d in days), daily * len(days)
+    return Balance(gain, build, running, gain - running - build, covered[-1] if covered else None)
+
+
 def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
-    """The KPI over days: totals, per 1,000 decisions and the lift over the present process."""
+    """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it."""
     n = sum(d.decisions for d in days)
     totals = {p: round(sum(getattr(d, p) for d in days), 2) for p in POLICIES}
     gained = lift(days)
@@ -123,7 +150,7 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "lift_vs_present": {k: _rounded(v) for k, v in gained.__dict__.items()},
         "total": totals["model"],
         "totals": totals,
-        "net_impact": round(totals["model"] - totals["present_process"], 2),
+        **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days)).items()},
         "acted": sum(d.acted for d in days),
         "differ_from_present": sum(d.differ for d in days),
         "decided_by_present_process": sum(d.fallback for d in days),

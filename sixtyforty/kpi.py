@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sixtyforty import segments
 from sixtyforty.decisions import dataset
 from sixtyforty.impact import Day, day
 from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
 
 
@@ -17,20 +19,28 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     decisions = ws.lake.entries(dataset(track), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
     key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    both = {p: decisions[p] for p in outcomes}
+    both, kpi = {p: decisions[p] for p in outcomes}, ws.use_case.kpi
     if not both:
         return {}
+    beyond = [c for c in kpi.segments if c not in ws.use_case.decision.key]
+    also = "".join(f', "{c}"' for c in kpi.segments)
+    said = ""
+    if beyond:
+        features = ws.lake.rows(ws.lake.entries("features", list(both)).values())
+        columns = "".join(f', "{c}"' for c in beyond)
+        said = f"left join (select _partition, {key}{columns} from {features}) using (_partition, {key})"
     with connect(ws.use_case.timezone) as db:
         frame = db.execute(
-            f"""select _partition, action, present_action, decided_by, o."{ws.use_case.kpi.outcome}" as outcome
+            f"""select _partition, d.action, d.present_action, d.decided_by, o."{kpi.outcome}" as outcome{also}
             from {ws.lake.rows(both.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            order by _partition, decision_id"""
+            {said} order by _partition, d.decision_id"""
         ).df()
+    apart = segments.money(kpi, frame[frame["outcome"].notna()])
     found = {}
     for partition, rows in frame.groupby("_partition", sort=True):
         known = rows[rows["outcome"].notna()]
         one = day(
-            ws.use_case.kpi,
+            kpi,
             str(partition),
             known["action"].tolist(),
             known["present_action"].tolist(),
@@ -39,7 +49,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
         )
         inputs = {dataset(track): versions({str(partition): both[str(partition)]}),
                   "outcomes": versions({str(partition): outcomes[str(partition)]})}  # fmt: skip
-        facts = one.__dict__ | {"unknown": len(rows) - len(known)}
+        facts = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(str(partition), {})}
         found[str(partition)] = ws.lake.write(
             f"kpi/{track}",
             str(partition),
@@ -55,6 +65,11 @@ def days(ws: Workspace, track: str) -> list[Day]:
     """Every day of which some outcome is known, in order: one that is still decided on has no money yet."""
     found = (_day(e) for e in ws.lake.entries(f"kpi/{track}").values())
     return [day for day in found if day.decisions]
+
+
+def by_segment(ws: Workspace, track: str) -> list[Segment]:
+    """Every segment over all days."""
+    return segments.over([e.facts.get("segments", {}) for e in ws.lake.entries(f"kpi/{track}").values()])
 
 
 def _day(entry: Entry) -> Day:

@@ -6,10 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sixtyforty import charts, degradation, kpi
+from sixtyforty import break_even, charts, degradation, kpi
 from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
+from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
 
 
@@ -19,7 +20,7 @@ def write(ws: Workspace, track: str) -> Path:
 
     pages = Environment(loader=PackageLoader("sixtyforty", "pages"), autoescape=select_autoescape(["html"]))
     pages.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
-    pages.filters["signed"] = lambda v: "–" if v is None else f"{v:+,.0f}"
+    pages.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
     path = ws.reports / "impact.html"
     write_atomic(path, pages.get_template("impact.html").render(**facts(ws, track)).encode())
     return path
@@ -27,21 +28,33 @@ def write(ws: Workspace, track: str) -> Path:
 
 def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the page says, as data."""
-    days, champions = kpi.days(ws, track), ws.ledger.champions(track)
-    found = summary(ws.use_case.kpi, days)
+    days, champions, parts = kpi.days(ws, track), ws.ledger.champions(track), kpi.by_segment(ws, track)
+    found, (_, points) = summary(ws.use_case.kpi, days), break_even.recorded(ws)
     return {
         "use_case": ws.use_case,
         "kpi": ws.use_case.kpi,
         "track": track,
         "found": found,
+        "segments": by_column(parts),
         "months": [_month(m, ds) for m, ds in by_month(days).items()],
-        "cumulative": charts.cumulative(ws.use_case.kpi, days, "svg").decode().split("?>", 1)[-1],
-        "by_month": charts.months(ws.use_case.kpi, days).decode().split("?>", 1)[-1],
+        "cumulative": _svg(charts.cumulative(ws.use_case.kpi, days, "svg")),
+        "by_month": _svg(charts.months(ws.use_case.kpi, days)),
         "champions": champions,
-        "next_steps": next_steps(ws, found, days, champions),
+        "next_steps": next_steps(ws, found, days, champions, parts),
         "governance": governance(ws, days),
         "if_it_dies": if_it_dies(ws),
+        "how_good": break_even.told(ws),
+        "break_even": _svg(charts.break_even(ws.use_case.kpi, points, "svg")) if points else "",
     }
+
+
+def _svg(picture: bytes) -> str:
+    return picture.decode().split("?>", 1)[-1]
+
+
+def by_column(parts: list[Segment]) -> dict[str, list[Segment]]:
+    """The segments, those of one column together."""
+    return {c: [s for s in parts if s.column == c] for c in dict.fromkeys(s.column for s in parts)}
 
 
 def _month(name: str, days: list[Day]) -> dict[str, Any]:
@@ -79,7 +92,9 @@ def if_it_dies(ws: Workspace) -> list[str]:
     return said
 
 
-def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions: list[Row]) -> list[str]:
+def next_steps(
+    ws: Workspace, found: dict[str, Any], days: list[Day], champions: list[Row], parts: list[Segment]
+) -> list[str]:
     """What the figures call for, in words."""
     gained, target, steps = found["lift_vs_present"], ws.use_case.kpi.target, []
     if not champions:
@@ -95,6 +110,11 @@ def next_steps(ws: Workspace, found: dict[str, Any], days: list[Day], champions:
               if sum(d.model - d.present_process for d in ds) < 0]  # fmt: skip
     if losing:
         steps.append(f"Look into {', '.join(losing)}: there the present process did better.")
+    worse = [f"{s.column} {s.name}" for s in parts if s.loses]
+    if worse:
+        steps.append(f"Leave {', '.join(worse)} to the present process: there it is surely better.")
+    if found["payback"] is None:
+        steps.append("What it cost isn't earned back yet.")
     if not found["differ_from_present"]:
         steps.append("No decision differed from the present process: it isn't operational yet.")
     if found["decided_by_present_process"]:

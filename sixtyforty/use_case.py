@@ -98,6 +98,11 @@ class Partitions(Declared):
     end: date | None = Field(default=None, description="The last partition; none: it keeps running.")
     ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
 
+    @property
+    def limits(self) -> tuple[str, str]:
+        """The first and the last partition, as keys; of one that keeps running, the last day there can be."""
+        return f"{self.start}", f"{self.end or date.max}"
+
 
 class People(Declared):
     """Who decides, in which step of which process, and how they come to use the answer."""
@@ -125,6 +130,13 @@ class Action(Declared):
     gain: float = Field(default=0.0, description="Gain per unit of outcome, in the KPI's unit.")
 
 
+class Costs(Declared):
+    """What the use case costs its owner, in the KPI's unit: assumed, as the owner says it."""
+
+    build: float = Field(default=0.0, ge=0, description="Once, until the first decision.")
+    per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
+
+
 class Kpi(Declared):
     """The figure owners care about and what each action is worth."""
 
@@ -136,6 +148,10 @@ class Kpi(Declared):
     noun: str = Field(description="What the units are called, in the plural: 'departures'.")
     actions: dict[str, Action] = Field(min_length=2, description="The actions to choose from.")
     target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
+    costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
+    segments: list[str] = Field(
+        default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."
+    )
 
 
 class Model(Declared):
@@ -238,6 +254,10 @@ class UseCase(Declared):
         unit = self.sources.get(self.decision.unit)
         if unit is None:
             raise ValueError(f"decision.unit '{self.decision.unit}' is not a source: {sorted(self.sources)}")
+        if not unit.partition:
+            raise ValueError(
+                f"decision.unit '{self.decision.unit}' is a snapshot; units come from a partitioned source"
+            )
         for where, columns, allowed in (
             ("decision.key", self.decision.key, unit.columns),
             *((f"sources.{n}.key", s.key, s.columns) for n, s in self.sources.items()),

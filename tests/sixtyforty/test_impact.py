@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.impact import Day, Interval, by_month, day, lift, ratio, summary
+from sixtyforty.impact import DAYS_A_MONTH, Day, Interval, balance, by_month, day, lift, ratio, summary
 from sixtyforty.policy import payoff
-from sixtyforty.use_case import Action, Kpi
+from sixtyforty.use_case import Action, Costs, Kpi
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:
@@ -201,6 +201,34 @@ def test_a_losing_summary_shows_the_loss() -> None:
     assert found["net_impact"] == -100
     assert found["lift_vs_present"]["value"] == -500
     assert (found["from"], found["to"], found["unit"], found["label"]) == ("2013-03-10", "2013-03-11", "EUR", "exact")
+
+
+def costly(build: float, a_day: float) -> Kpi:
+    return TWO.model_copy(update={"costs": Costs(build=build, per_month=a_day * DAYS_A_MONTH)})
+
+
+def test_what_it_cost_is_subtracted_and_the_day_it_was_earned_back_is_told() -> None:
+    gains = [30, -30, 50, 40, 20]  # with 10 a day to run and 60 to build: left -40, -80, -40, -10, 0
+    days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate(gains)]
+    found = balance(costly(60, 10), days)
+    assert (found.gain, found.build, found.running, found.net_impact) == (110, 60, pytest.approx(50), pytest.approx(0))
+    assert balance(costly(59.9, 10), days).payback == "2013-03-14"
+    assert balance(costly(61, 10), days).payback is None
+    assert balance(costly(0, 0), days).payback == "2013-03-10"
+
+
+def test_what_was_earned_back_and_lost_again_is_not_earned_back() -> None:
+    days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate([100, -80, 60])]
+    assert balance(costly(50, 0), days).payback == "2013-03-12"
+    assert balance(costly(50, 0), days[:2]).payback is None
+
+
+@given(DAYS, st.floats(0, 1e5), st.floats(0, 1e3))
+def test_money_reconciles(days: list[Day], build: float, a_day: float) -> None:
+    found = summary(costly(build, a_day), days)
+    model, present = found["totals"]["model"], found["totals"]["present_process"]
+    assert found["net_impact"] == pytest.approx(model - present - found["build"] - found["running"], abs=0.03)
+    assert (found["payback"] is not None) <= bool(days)
 
 
 @given(DAYS)

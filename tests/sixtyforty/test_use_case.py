@@ -47,6 +47,7 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes:
         ({"sources": {"visits": {"key": ["nummer"]}}}, r"sources\.visits\.key .*\['nummer'\]"),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal .*\['phone'\]"),
         ({"decision": {"unit": "orders"}}, r"'orders' is not a source: \['calls', 'visits'\]"),
+        ({"decision": {"unit": "sites", "key": ["site"]}, "sources": {"sites": SITES}}, r"'sites' is a snapshot"),
         ({"sources": {"calls": {"known_at": None}}}, r"sources\.calls is partitioned and needs known_at"),
     ],
 )

@@ -1,0 +1,156 @@
+"""The value of good knowledge and good data: how much of either may be lost before today's process is as good.
+
+Knowledge is taken away by dealing the expected outcomes of a share of the units out among themselves: what is known
+of another unit is known of this one. Bad data are those of the degradation drill, of a share of the units, with nobody
+looking: hit at random, the lift is in between, in proportion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty import degradation
+from sixtyforty.decisions import dataset
+from sixtyforty.degradation import Finding
+from sixtyforty.impact import Interval, ratio
+from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.use_case import SNAPSHOT, Kpi
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATASET = "break_even"
+SHARES = tuple(i / 10 for i in range(11))
+SEED = 0
+HAPPENS = {"stale": "stop", "duplicated": "come twice", "wrong unit": "come in a wrong unit"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """Lifts per 1,000 decisions with a share of the knowledge lost.
+
+    Over the present process, and over a coin flip that acts as often.
+    """
+
+    lost: float
+    present: Interval
+    coin: Interval
+
+
+def curve(kpi: Kpi, rows: pd.DataFrame) -> list[Point]:
+    """The points of SHARES, for units with columns `partition`, `expected`, `present_action` and known `outcome`."""
+    import numpy as np
+
+    names = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)  # of equal ones the cheapest, as the policy does
+    gain, cost = (np.array([getattr(kpi.actions[a], k) for a in names]) for k in ("gain", "cost"))
+    outcome, expected = rows["outcome"].to_numpy(float), rows["expected"].to_numpy(float)
+    paid = gain[:, None] * outcome - cost[:, None]  # action x unit
+    day, days = np.unique(rows["partition"].to_numpy(str), return_inverse=True)[::-1]
+    count = np.bincount(day)
+    of_day = np.stack([np.bincount(day, p, len(days)) for p in paid])  # action x day: had all units been given it
+    each = np.arange(len(rows))
+    present = np.bincount(day, paid[rows["present_action"].map(names.index).to_numpy(int), each], len(days))
+    rng = np.random.default_rng(SEED)
+    luck, deal = rng.random(len(rows)), rng.permutation(len(rows))
+    found = []
+    for share in SHARES:
+        known, hit = expected.copy(), deal[luck[deal] < share]
+        known[np.sort(hit)] = expected[hit]
+        chosen = (gain[:, None] * known - cost[:, None]).argmax(axis=0)
+        model = np.bincount(day, paid[chosen, each], len(days))
+        mix = np.stack([np.bincount(day, chosen == a, len(days)) for a in range(len(names))]) / count
+        over = ((model - other).tolist() for other in (present, (mix * of_day).sum(axis=0)))
+        found.append(Point(share, *(ratio(o, count.tolist()) for o in over)))
+    return found
+
+
+def crossing(points: Sequence[Point], over: str) -> float | None:
+    """The share lost at which the lift over `present` or `coin` is gone, between points in proportion; None: never."""
+    lifts = [(p.lost, getattr(p, over).value) for p in points]
+    if not lifts or lifts[0][1] <= 0:
+        return 0.0 if lifts else None
+    for (x, a), (y, b) in pairwise(lifts):
+        if b <= 0:
+            return x + (y - x) * a / (a - b)
+    return None
+
+
+def bearable(findings: Sequence[Finding]) -> dict[tuple[str, str], float | None]:
+    """Feed and fault to the share of units it may hit, unnoticed, before the lift is gone; None: it never is."""
+    sound = next((f.ungated.value for f in findings if not f.feed), 0.0)
+    if sound <= 0:
+        return {(f.feed, f.fault): 0.0 for f in findings if f.feed}
+    return {
+        (f.feed, f.fault): None if f.ungated.value > 0 else sound / (sound - f.ungated.value)
+        for f in findings
+        if f.feed
+    }
+
+
+def work_out(ws: Workspace, track: str) -> list[Point]:
+    """The curve over all that the model decided and whose outcome is known; empty without any. Kept in the lake."""
+    import pyarrow as pa
+
+    decided = ws.lake.entries(dataset(track))
+    known = ws.lake.entries("outcomes", list(decided))
+    decided = {p: decided[p] for p in known}
+    if not decided:
+        return []
+    kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select _partition as partition, d.expected, d.present_action, o."{kpi.outcome}" as outcome
+            from {ws.lake.rows(decided.values())} d join {ws.lake.rows(known.values())} o using (_partition, {key})
+            where d.decided_by = 'model' and o."{kpi.outcome}" is not null order by _partition, d.decision_id"""
+        ).df()
+    if rows.empty:
+        return []
+    points = curve(kpi, rows)
+    facts = {"points": [_plain(p) for p in points], "track": track, "decisions": len(rows)}
+    table = pa.Table.from_pylist([{"lost": p.lost, "present": p.present.value, "coin": p.coin.value} for p in points])
+    inputs = {dataset(track): versions(decided), "outcomes": versions(known)}
+    ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code, facts=facts)
+    return points
+
+
+def recorded(ws: Workspace) -> tuple[Entry | None, list[Point]]:
+    """What was last worked out."""
+    entry = ws.lake.entry(DATASET, SNAPSHOT)
+    return entry, [_point(p) for p in entry.facts["points"]] if entry else []
+
+
+def told(ws: Workspace) -> list[str]:
+    """What it says to the owner, a sentence each."""
+    _, points = recorded(ws)
+    if not points:
+        return []
+    share, coin = crossing(points, "present"), crossing(points, "coin")
+    said = [
+        "Even knowing nothing of its own it would do no worse than the present process." if share is None
+        else f"It may lose {share:.0%} of what it knows before the present process does as well.",
+        *([] if coin is None or coin > 0.99 else [f"At {coin:.0%} it is no better than a coin flip."]),
+    ]  # fmt: skip
+    for (feed, fault), most in bearable(degradation.recorded(ws)).items():
+        if most is not None and fault != "missing":
+            which = f"{most:.0%} of the {ws.use_case.kpi.noun}"
+            said.append(f"The {feed} feed may, unnoticed, {HAPPENS[fault]} for {which} before the gain is gone.")
+    return said
+
+
+def _plain(point: Point) -> dict[str, Any]:
+    def interval(i: Interval) -> list[float | None]:
+        return [None if math.isnan(v) else round(v, 2) for v in (i.value, i.low, i.high)]
+
+    return {"lost": point.lost, "present": interval(point.present), "coin": interval(point.coin)}
+
+
+def _point(data: dict[str, Any]) -> Point:
+    def interval(values: list[float | None]) -> Interval:
+        return Interval(*(math.nan if v is None else v for v in values))
+
+    return Point(data["lost"], interval(data["present"]), interval(data["coin"]))

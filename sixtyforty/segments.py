@@ -1,0 +1,80 @@
+"""Where it gains and where it loses: the money by segment, such as a carrier or an airport."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.impact import Interval, ratio
+from sixtyforty.policy import payoff
+from sixtyforty.use_case import Kpi
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN = "(not said)"
+ALPHA = 0.05  # of ever calling a segment a loser that isn't, over all the segments looked at
+
+# Of one partition: column to segment to (decisions, money of the decisions taken, money of the present process).
+Money = dict[str, dict[str, tuple[int, float, float]]]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment over all days; its lift per 1,000 decisions with an interval that allows for how many are looked at."""
+
+    column: str
+    name: str
+    decisions: int
+    gain: float
+    lift: Interval
+
+    @property
+    def loses(self) -> bool:
+        """Whether the present process is surely better there."""
+        return self.lift.high < 0
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As JSON: money to the cent; an interval that isn't known is null."""
+        low, high = (None if math.isnan(v) else round(v, 2) for v in (self.lift.low, self.lift.high))
+        return {"column": self.column, "name": self.name, "decisions": self.decisions, "gain": round(self.gain, 2),
+                "per_1000": round(self.lift.value, 2), "low": low, "high": high, "loses": self.loses}  # fmt: skip
+
+
+def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
+    """Each partition's money by segment.
+
+    Rows: `_partition`, `action`, `present_action`, a known `outcome`, and the columns of kpi.segments.
+    """
+    outcome = rows["outcome"].to_numpy(float)
+    paid = rows[["_partition"]].assign(
+        model=payoff(kpi, rows["action"].tolist(), outcome),
+        present=payoff(kpi, rows["present_action"].tolist(), outcome),
+    )
+    found: dict[str, Money] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
+    for column in kpi.segments:
+        by = rows[column].map(str, na_action="ignore").astype(object).where(rows[column].notna(), UNKNOWN)
+        sums = paid.groupby(["_partition", by], sort=True).agg(
+            n=("model", "size"), model=("model", "sum"), present=("present", "sum")
+        )
+        for (partition, name), n, model, present in sums.itertuples(name=None):
+            found[partition][column][name] = (int(n), float(model), float(present))
+    return found
+
+
+def over(days: Sequence[Mapping[str, Any]]) -> list[Segment]:
+    """The segments of all days (each a partition's `money`), by column and, within it, the greatest loss first.
+
+    Interval: day-block bootstrap; confidence 1 - ALPHA / number of segments (Bonferroni), as many are looked at.
+    """
+    names = sorted({(column, name) for one in days for column, said in one.items() for name in said})
+    found = []
+    for column, name in names:
+        said = [one[column].get(name, (0, 0.0, 0.0)) for one in days if column in one]
+        gains, counts = [m - p for _, m, p in said], [n for n, _, _ in said]
+        lift = ratio(gains, counts, confidence=1 - ALPHA / len(names))
+        found.append(Segment(column, name, sum(counts), sum(gains), lift))
+    return sorted(found, key=lambda s: (s.column, s.lift.value))
