@@ -6,7 +6,9 @@ lived. A day's models are the folds of the next one's backtest.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -53,15 +55,14 @@ def plans_of(step: Step) -> list[models.Plan]:
 
 
 def _training_set(step: Step) -> Result:
-    plans, store, made = plans_of(step), step.ws.models, 0
-    for plan in plans:
-        if not store.has(plan.version, "training_set.parquet"):
-            store.write_training_set(step.use_case, step.ws.lake, plan)
-            made += 1
+    plans, store = plans_of(step), step.ws.models
+    missing = [p for p in plans if not store.has(p.version, "training_set.parquet")]
+    with ThreadPoolExecutor(2) as pool:  # DuckDB and Parquet work outside of Python's lock; two sets are in memory
+        list(pool.map(partial(store.write_training_set, step.use_case, step.ws.lake), missing))
     root = step.ws.lake.root
     datasets = [root / kind / s for kind in ("raw", "validated") for s in step.use_case.sources]
     recorded = step.place.versions().snapshot([*datasets, *(store.folder(p.version) for p in plans)])
-    step.log.info(f"training_set: {made} new of {len(plans)}, {recorded} things recorded")
+    step.log.info(f"training_set: {len(missing)} new of {len(plans)}, {recorded} things recorded")
     if not plans:
         return Result()
     rows = [{"model": p.version, "first day": min(p.features), "last day": max(p.features),

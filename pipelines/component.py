@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import create_model
 
 import assets.backtest
+import assets.break_even
 import assets.challenger
 import assets.champion
 import assets.data_docs
@@ -40,6 +41,7 @@ STAGES = (
     assets.decisions,
     assets.delivery,
     assets.kpi_impact,
+    assets.break_even,
     assets.impact_report,
     assets.model_record,
 )

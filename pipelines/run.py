@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import date
 from typing import Any
 
@@ -25,14 +26,17 @@ def run_range(
     Returns the run's id. Raises RunFailed with the failed step's error.
     """
     prepare()
+    gc.set_threshold(100_000, 50, 50)  # what is imported and planned for a long range is no garbage: look less often
     import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     from pipelines.definitions import defs
+    from pipelines.housekeeping import reap
 
     clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
     selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
     with dg.DagsterInstance.get() as instance:
+        reap(instance)  # a run killed before would hold its place for ever
         result = (
             defs()
             .resolve_job_def(use_case)

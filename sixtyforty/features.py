@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from sixtyforty.lake import Entry, Lake, connect, split, versions
@@ -17,6 +18,7 @@ from sixtyforty.use_case import SNAPSHOT, Source, UseCase, widen
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
     import pyarrow as pa
 
 K = TypeVar("K")
@@ -34,25 +36,42 @@ def inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, di
 
 
 def _open(
-    use_case: UseCase,
-    lake: Lake,
-    entries: Mapping[str, Mapping[str, Entry]],
-    partitions: Sequence[str],
-    moment: datetime | None = None,
+    use_case: UseCase, lake: Lake, entries: Mapping[str, Mapping[str, Entry]], partitions: Sequence[str]
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with the views. With a `moment`, only rows known by then and units decided then."""
+    """A connection with a table for each source, of these entries, and `units` of these partitions."""
     db = connect(use_case.timezone)
-    known = f"where known_at <= timestamp '{moment}'" if moment else ""
     for name, source in use_case.sources.items():
-        db.execute(f"create temp table {name} as select * from ({_rows(lake, source, entries[name])}) {known}")
-    decision = use_case.decision
-    only = f"and decided_at = timestamp '{moment}'" if moment else ""
-    wanted = ", ".join(f"'{p}'" for p in partitions)
-    db.execute(
-        f"""create temp table units as select * from (select * exclude known_at, {decision.decided_at} as decided_at
-        from {decision.unit} where _partition in ({wanted})) where true {only}"""
-    )
+        db.execute(f"create temp table {name} as {_rows(lake, source, entries[name])}")
+    _units(db, use_case, f"_partition in ({_listed(partitions)})")
     return db
+
+
+def _units(db: duckdb.DuckDBPyConnection, use_case: UseCase, which: str) -> None:
+    decision = use_case.decision
+    db.execute(
+        f"""create or replace temp table units as select * from (
+        select * exclude known_at, {decision.decided_at} as decided_at from {decision.unit}) where {which}"""
+    )
+
+
+def _listed(partitions: Sequence[str]) -> str:
+    return ", ".join(f"'{p}'" for p in partitions)
+
+
+@contextmanager
+def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str, moment: datetime) -> Iterator[None]:
+    """Inside, the tables hold what was known by then of the partition's window, and the units decided then."""
+    window = _listed([*widen([partition], use_case.lookback, 0), SNAPSHOT])
+    db.execute("begin")
+    try:
+        for name in use_case.sources:
+            db.execute(
+                f"delete from {name} where (known_at <= timestamp '{moment}' and _partition in ({window})) is not true"
+            )
+        _units(db, use_case, f"_partition = '{partition}' and decided_at = timestamp '{moment}'")
+        yield
+    finally:
+        db.execute("rollback")
 
 
 def _rows(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str:
@@ -204,30 +223,50 @@ def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample
     Returns one line a difference to the published features, naming feature, moment and how many units; empty
     when there is none. The sample is fixed by the partitions, so a run can be repeated.
     """
+    published = lake.entries("features", partitions)
+    if not published:
+        return []
+    found: list[str] = []
+    draw = random.Random(f"{use_case.name} {min(published)} {max(published)}")
+    chosen = sorted(draw.sample(sorted(published), min(sample, len(published))))
+    for group in _near(chosen, use_case.lookback):
+        entries = inputs(use_case, lake, widen(group, use_case.lookback, 0))
+        with _open(use_case, lake, entries, group) as db:
+            for partition in group:
+                full = db.execute(f"select * from {lake.rows([published[partition]])}").df()
+                moment = draw.choice(sorted(full["decided_at"].unique()))
+                with _back_then(db, use_case, partition, moment):
+                    _run(db, use_case)
+                    then = db.sql("from built").df()
+                found += _differences(use_case, full[full["decided_at"] == moment], then, moment)
+    return found
+
+
+def _near(partitions: Sequence[str], days: int) -> list[list[str]]:
+    """Partitions, in order, in groups that span no more than so many days: their windows are worth loading at once."""
+    found: list[list[str]] = []
+    for p in partitions:
+        if found and date.fromisoformat(p) - date.fromisoformat(found[-1][0]) <= timedelta(days=days):
+            found[-1].append(p)
+        else:
+            found.append([p])
+    return found
+
+
+def _differences(use_case: UseCase, now: pd.DataFrame, then: pd.DataFrame, moment: datetime) -> list[str]:
+    """A line for each column in which the moment's units, known now and known then, aren't the same."""
     import numpy as np
 
-    published = lake.entries("features", partitions)
+    if len(now) != len(then):
+        return [f"{len(now)} units decided at {moment} UTC, {len(then)} of them known then"]
+    now, then = (t.sort_values(use_case.decision.key, ignore_index=True) for t in (now, then))
     found = []
-    draw = random.Random(f"{use_case.name} {min(published, default='')} {max(published, default='')}")
-    for partition in sorted(draw.sample(sorted(published), min(sample, len(published)))):
-        entries = inputs(use_case, lake, widen([partition], use_case.lookback, 0))
-        with connect(use_case.timezone) as db:
-            full = db.execute(f"select * from {lake.rows([published[partition]])}").df()
-        moment = draw.choice(sorted(full["decided_at"].unique()))
-        with _open(use_case, lake, entries, [partition], moment) as db:
-            _run(db, use_case)
-            then = db.sql("from built").df()
-        now = full[full["decided_at"] == moment].sort_values(use_case.decision.key, ignore_index=True)
-        then = then.sort_values(use_case.decision.key, ignore_index=True)
-        if len(now) != len(then):
-            found.append(f"{len(now)} units decided at {moment} UTC, {len(then)} of them known then")
-            continue
-        for column in [*names(use_case, list(then.columns)), "present_action"]:
-            a, b = now[column], then[column]
-            if a.dtype.kind in "fiu" and b.dtype.kind in "fiu":
-                same = np.isclose(a.astype(float), b.astype(float), rtol=0, atol=1e-9, equal_nan=True)
-            else:
-                same = (a.astype(str) == b.astype(str)).to_numpy()
-            if not same.all():
-                found.append(f"{column} at {moment} UTC: {int((~same).sum())} of {len(same)} units know the future")
+    for column in [*names(use_case, list(then.columns)), "present_action"]:
+        a, b = now[column], then[column]
+        if a.dtype.kind in "fiu" and b.dtype.kind in "fiu":
+            same = np.isclose(a.astype(float), b.astype(float), rtol=0, atol=1e-9, equal_nan=True)
+        else:
+            same = (a.astype(str) == b.astype(str)).to_numpy()
+        if not same.all():
+            found.append(f"{column} at {moment} UTC: {int((~same).sum())} of {len(same)} units know the future")
     return found

@@ -187,7 +187,10 @@ class Landing:
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
         else:  # a day the name speaks of that has no rows is told: it may have been cut off
-            counts = dict.fromkeys(promised(Path(seen.name).name, self.use_case.zone), 0)
+            first, last = self.use_case.partitions.limits
+            days = [d for d in promised(Path(seen.name).name, self.use_case.zone) if first <= d <= last]
+            # what is refused is told somewhere, were it of no day of ours
+            counts = dict.fromkeys(days or ([first] if reading.problem else []), 0)
             counts |= {p: t.num_rows for p, t in self._keep(source, seen.name, sha, reading).items()}
         return Extract(
             name=seen.name,

@@ -242,10 +242,11 @@ def train(store: ModelStore, recipe: Model, outcome: str, versions: Sequence[str
     """
     from joblib import Parallel, delayed
 
-    work = sum(store.card(v)["rows"] for v in versions)
-    jobs = min(len(versions), os.cpu_count() or 1) if work > PARALLEL_ROWS else 1
-    done = Parallel(n_jobs=jobs, return_as="generator")(delayed(_train)(store, recipe, outcome, v) for v in versions)
-    yield from done
+    work = {v: store.card(v)["rows"] for v in versions}
+    jobs = min(len(work), os.cpu_count() or 1) if sum(work.values()) > PARALLEL_ROWS else 1
+    longest_first = sorted(work, key=lambda v: -work[v])  # then the cores end at about the same time
+    fits = (delayed(_train)(store, recipe, outcome, v) for v in longest_first)
+    yield from Parallel(n_jobs=jobs, return_as="generator")(fits)
 
 
 def _train(store: ModelStore, recipe: Model, outcome: str, version: str) -> tuple[str, int]:

@@ -20,8 +20,8 @@ def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> ND
     """What each action paid under each outcome: gain x outcome - cost, in the KPI's unit. Shape (n,)."""
     import numpy as np
 
-    gain = np.array([kpi.actions[a].gain for a in actions])
-    cost = np.array([kpi.actions[a].cost for a in actions])
+    pays = {name: (action.gain, action.cost) for name, action in kpi.actions.items()}
+    gain, cost = np.array([pays[a] for a in actions], dtype=float).reshape(-1, 2).T
     return gain * outcome - cost
 
 

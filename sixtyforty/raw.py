@@ -68,11 +68,10 @@ def pending(landing: Landing, source: str) -> dict[str, list[str]]:
     It scans, and compares with the manifests: what a sensor missed once, it finds the next time.
     """
     due: dict[str, list[Extract]] = {}
-    limits = landing.use_case.partitions
-    last = str(limits.end or "9999-12-31")
+    first, last = landing.use_case.partitions.limits
     for extract in landing.scan(source):
-        for partition in extract.partitions:  # a name may speak of days that aren't the use case's
-            if partition == SNAPSHOT or str(limits.start) <= partition <= last:
+        for partition in extract.partitions:  # the use case may have begun earlier, or ended later, when it came
+            if partition == SNAPSHOT or first <= partition <= last:
                 due.setdefault(partition, []).append(extract)
     held = landing.lake.entries(f"raw/{source}")
     # what a partition holds of a file that is since all another's, or nobody's, is outdated as well

@@ -88,7 +88,22 @@ def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
     assert found["total"] == pytest.approx(model, abs=0.005)
     assert found["totals"]["present_process"] == pytest.approx(present, abs=0.005)
     assert found["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
-    assert found["net_impact"] == pytest.approx(model - present, abs=0.005)
+    assert found["gain"] == pytest.approx(model - present, abs=0.005)
+    assert found["net_impact"] == pytest.approx(found["gain"] - found["build"] - found["running"], abs=0.015)
+
+
+def test_segments_add_up_to_the_cent_with_a_query_of_ones_own(home, say):
+    found = {(s["column"], s["name"]): (s["decisions"], s["gain"]) for s in say("impact", "flight_delays")["segments"]}
+    lake = home / "data" / "lake" / "flight_delays"
+    for column in ("carrier", "origin"):
+        mine = duckdb.sql(
+            f"""select {column}, count(*), sum(((action = 'standby')::int - (present_action = 'standby')::int)
+            * (500 * disrupted - 150)) from read_parquet('{lake}/decisions/replay/*.parquet') as taken
+            join read_parquet('{lake}/outcomes/*.parquet') as known using (year, month, day, carrier, flight, origin)
+            where disrupted is not null group by 1"""
+        ).fetchall()
+        assert len(mine) > 2
+        assert {n: v for (c, n), v in found.items() if c == column} == {name: (n, gain) for name, n, gain in mine}
 
 
 def test_decisions_are_by_the_champion_in_force(say):
@@ -266,7 +281,7 @@ def test_the_ui_shows_lineage_money_and_checks(pages, tab):
     for name in ("training_set", "champion", "decisions", "kpi_impact", "impact_report"):
         tab.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
     tab.goto(f"{pages}/assets/flight_delays/kpi_impact?view=partitions&partition=2013-04-08")
-    tab.get_by_text("net impact").first.wait_for(timeout=60_000)
+    tab.get_by_text("gain", exact=True).first.wait_for(timeout=60_000)
     tab.get_by_text("cumulative value").first.wait_for(timeout=60_000)
     tab.goto(f"{pages}/assets/flight_delays/validated/movements?view=checks")
     tab.get_by_text("contract").first.wait_for(timeout=60_000)
@@ -284,6 +299,7 @@ def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(page)
         assert tab.locator("h1").inner_text() == "Standby crews for late flights"
-        assert tab.locator("svg").count() == 2
+        assert tab.locator("svg").count() == 3
+        assert tab.get_by_text("How good it must be").is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []

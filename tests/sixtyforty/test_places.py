@@ -266,8 +266,10 @@ def test_a_refused_extract_is_pending_once(workspace: Workspace) -> None:
 
 
 def test_days_that_are_not_the_use_cases_are_never_pending(workspace: Workspace) -> None:
-    land(workspace.landing, "calls_1999-01-01.csv", "")
+    land(workspace.landing, "calls_1999-01-01.csv", csv(CALLS, []))
     assert pending(workspace.landing, "calls") == {}
+    land(workspace.landing, "calls_1999-01-02.csv", "")  # but what is refused is told: on the first day that is
+    assert list(pending(workspace.landing, "calls")) == [str(workspace.use_case.partitions.start)]
 
 
 def test_times_come_as_text_or_numbers_or_not_at_all() -> None:

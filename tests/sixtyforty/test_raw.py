@@ -45,6 +45,14 @@ def text(*days: date, count: int = 2) -> str:
     return csv(CALLS, [row for d in days for row in calls_of(d, count)])
 
 
+@pytest.mark.parametrize("name", ["calls_2012-12-31_2013-03-10.csv", "calls_2011-01.csv"])
+def test_a_refused_file_that_begins_before_the_first_partition_is_told(workspace: Workspace, name: str) -> None:
+    land(workspace.landing, name, "no;such;header\n1;2;3\n")
+    first = str(workspace.use_case.partitions.start)
+    entry = take(workspace, first, *DAYS)[first]
+    assert [(e["name"], e["refused"]) for e in entry.facts["extracts"]] == [(name, 1)]
+
+
 def test_a_new_file_is_taken_with_its_lines_and_where_they_came_from(workspace: Workspace) -> None:
     land(workspace.landing, "calls_a.csv", text(DAY, NEXT))
     found = take(workspace)
