@@ -16,7 +16,7 @@ from typing import Any
 
 from expectations.gx import context
 from expectations.suites import Rule, load, unspoken
-from sixtyforty.lake import Entry, Lake
+from sixtyforty.lake import Entry, Lake, alone
 from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 
@@ -37,9 +37,21 @@ td, th { border-bottom: 1px solid #eaecf0; padding: .3rem .8rem .3rem 0; text-al
 
 
 def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[str]]:
-    """Builds the site anew; returns its index page and the ids of the verdicts it shows."""
+    """Builds the site anew, beside the one that is read, then puts it in its place.
+
+    Returns its index page and the ids of the verdicts it shows. Two builds at once wait for each other.
+    """
+    hidden = folder.parent / f".{folder.name}"
+    with alone(hidden.with_suffix(".lock")):
+        shutil.rmtree(hidden, ignore_errors=True)  # of one that was killed
+        shown = _build(use_case, lake, hidden)
+        shutil.rmtree(folder, ignore_errors=True)
+        hidden.rename(folder)
+    return folder / "index.html", shown
+
+
+def _build(use_case: UseCase, lake: Lake, folder: Path) -> list[str]:
     found = context()
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     found.add_data_docs_site(
         "site",
@@ -61,7 +73,7 @@ def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[
     for page in folder.rglob("*.html"):
         page.write_text(_FETCHED.sub("", page.read_text()).replace("</head>", f"{_STYLE}</head>"))
     (folder / "index.html").write_text(_index(use_case, folder, rows))
-    return folder / "index.html", [verdict.id for _, verdict in rows]
+    return [verdict.id for _, verdict in rows]
 
 
 def _index(use_case: UseCase, folder: Path, rows: Sequence[tuple[str, Verdict]]) -> str:

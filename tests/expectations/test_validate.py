@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -272,6 +274,19 @@ def test_data_docs_have_an_index_and_a_page_for_a_rejected_day(lived, extracts, 
         assert any(name.startswith(f"expectations/{source}") for name in found)
         assert any(name.startswith(f"validations/{source}") for name in found)
     assert not [name for name, text in found.items() if "KeyError" in text or "Traceback" in text]
+
+
+def test_data_docs_built_by_two_at_once_are_whole(lived, tmp_path):
+    """Two retrains at once: each used to delete the pages the other was about to list."""
+    folder = tmp_path / "docs"
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        built = [pool.submit(build_docs, lived.use_case, lived.lake, folder) for _ in range(4)]
+        (index, shown), *others = [b.result() for b in built]
+    assert all(other == (index, shown) for other in others)
+    links = re.findall(r'href="([^"]+)"', index.read_text())
+    assert len(links) > len(shown)
+    assert all((folder / link).is_file() for link in links)
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith(".")] == []
 
 
 def test_data_docs_keep_the_newest_and_forget_what_was_corrected(lived, extracts, tmp_path):
