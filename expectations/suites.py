@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from sixtyforty.use_case import Source
+from sixtyforty.sources import Source
 
 HERE = Path(__file__).parent
 PERSONAL = "(personal data)"  # stands for a column that isn't told of

@@ -12,7 +12,8 @@ from expectations.results import partition_results, row_results
 from expectations.suites import Rule, Suite, unspoken
 from sixtyforty.contract import LINEAGE, type_rows
 from sixtyforty.lake import Entry, Lake, connect, split, versions
-from sixtyforty.use_case import SNAPSHOT, Source, UseCase
+from sixtyforty.sources import Source
+from sixtyforty.use_case import SNAPSHOT, UseCase
 from sixtyforty.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.extracts import Reading, promised
 from sixtyforty.lake import connect, split
-from sixtyforty.use_case import SNAPSHOT, Source, UseCase
+from sixtyforty.sources import Source
+from sixtyforty.use_case import SNAPSHOT, UseCase
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING
 
-from sixtyforty.use_case import Source, span
+from sixtyforty.sources import Source
+from sixtyforty.use_case import span
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from sixtyforty.lake import Entry, Lake, connect, split, versions
-from sixtyforty.use_case import SNAPSHOT, Source, UseCase, widen
+from sixtyforty.sources import Source
+from sixtyforty.use_case import SNAPSHOT, UseCase, widen
 
 if TYPE_CHECKING:
     import duckdb

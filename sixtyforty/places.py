@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from sixtyforty.use_case import Source
+from sixtyforty.sources import Source
 
 UNFINISHED = (".part", ".tmp")
 TIMES = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")  # as the file systems call it

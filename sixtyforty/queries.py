@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.lake import canonical, digest, write_atomic
 from sixtyforty.places import Unreachable
-from sixtyforty.use_case import Source
+from sixtyforty.sources import Source
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

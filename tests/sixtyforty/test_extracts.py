@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.extracts import Reading, fingerprint, promised, read
-from sixtyforty.use_case import Source
+from sixtyforty.sources import Source
 
 SOURCE = Source(
     description="Parcels.",
