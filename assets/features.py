@@ -30,7 +30,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             " and no later, with the present process's action.",
             phase="data_preparation",
             kinds={"duckdb", "parquet"},
-            deps=[f"validated/{s}" for s in use_case.sources],
+            deps=[f"validated/{s}" for s in use_case.inputs],
             checks=[SERVING, NO_TIME_TRAVEL],
         )
     ]

@@ -20,7 +20,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _impact_report,
             phase="evaluation",
             kinds={"html"},
-            deps=["kpi_impact", "degradation", "break_even"],
+            deps=["kpi_impact", "degradation", "break_even", *(["acceptance"] if use_case.people.responses else [])],
             partitioned=False,
             description="One page for the owner: what was decided, what it was worth, what to do next.",
         )

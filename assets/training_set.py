@@ -60,7 +60,7 @@ def _training_set(step: Step) -> Result:
     with ThreadPoolExecutor(2) as pool:  # DuckDB and Parquet work outside of Python's lock; two sets are in memory
         list(pool.map(partial(store.write_training_set, step.use_case, step.ws.lake), missing))
     root = step.ws.lake.root
-    datasets = [root / kind / s for kind in ("raw", "validated") for s in step.use_case.sources]
+    datasets = [root / kind / s for kind in ("raw", "validated") for s in step.use_case.inputs]
     recorded = step.place.versions().snapshot([*datasets, *(store.folder(p.version) for p in plans)])
     step.log.info(f"training_set: {len(missing)} new of {len(plans)}, {recorded} things recorded")
     if not plans:

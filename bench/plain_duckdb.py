@@ -38,7 +38,7 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[1] / "pipelines" / "use_cases" / "flight_delays"
 CASE = yaml.load((FOLDER / "defs.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["attributes"]
-SOURCES = {n: s for n, s in CASE["sources"].items() if "partition" in s}
+SOURCES = {n: s for n, s in CASE["sources"].items() if "partition" in s and "files" in s}
 ACTIONS = {a: (x.get("gain", 0.0), x.get("cost", 0.0)) for a, x in CASE["kpi"]["actions"].items()}
 ZONE, MODEL, OUTCOME = ZoneInfo(CASE["timezone"]), CASE["model"], CASE["kpi"]["outcome"]
 KEY = ", ".join(CASE["decision"]["key"])

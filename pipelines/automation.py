@@ -20,6 +20,7 @@ from sixtyforty.workspace import Workspace
 CASE, KIND, WORK = "sixtyforty/use_case", "sixtyforty/kind", "sixtyforty/work"
 LIVE = "live"
 DATA = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
+PEOPLE = ("acceptance", "impact_report")
 RETRAIN = ("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record")
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,39 +43,54 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
         name=f"{use_case.name}_new_data",
         job_name=use_case.name,
         minimum_interval_seconds=1,
-        description="New, changed and late extracts, days that closed, decisions that have come due: one run a range"
-        " of days, none for a day that a run is already at.",
+        description="New, changed and late extracts, days that closed, decisions that have come due, responses to them:"
+        " one run a range of days, none for a day that a run is already at.",
     )
     def sensor(context: dg.SensorEvaluationContext, place: dg.ResourceParam[Place]) -> Any:
-        from sixtyforty.reconcile import look, summary
+        from sixtyforty.reconcile import heard, look
 
-        moment = now()
-        busy = [_days(r) for r in _runs(context.instance, {CASE: use_case.name, KIND: "data"}, UNFINISHED)]
-        found = look(place.workspace(use_case), LIVE, moment)
-        asked, told = [], list(found.unreachable)
-        for trouble in found.unreachable:
-            context.log.error(trouble)
-        for first, last in found.ranges():
-            why = summary(found.reasons(first, last))
-            if any(first <= end and start <= last for start, end in busy):
-                told.append(f"{first} to {last} waits for the run that is at it")
-                continue
-            attempt, wait = _attempt(context.instance, found.key(first, last))
-            if wait:
-                told.append(f"{first} to {last} {wait} ({why})")
-                continue
-            stages = [f"{kind}/{s}" for s in sorted(found.sources) for kind in ("raw", "validated")]
-            work = found.key(first, last)
-            tags = {
-                WORK: work,
-                "sixtyforty/why": why[:250],
-                ASSET_PARTITION_RANGE_START_TAG: first,
-                ASSET_PARTITION_RANGE_END_TAG: last,
-            }
-            asked.append(_request(use_case, "data", [*stages, *DATA], moment, f"{work}-{attempt}", tags))
+        moment, ws = now(), place.workspace(use_case)
+        asked, told = [], list[str]()
+        for kind, found, stages in (
+            ("data", look(ws, LIVE, moment), DATA),
+            ("responses", heard(ws, LIVE, moment), PEOPLE),
+        ):
+            for trouble in found.unreachable:
+                context.log.error(trouble)
+            requests, waiting = _catch_up(use_case, context.instance, kind, found, stages, moment)
+            asked += requests
+            told += [*found.unreachable, *waiting]
         return asked or dg.SkipReason("; ".join(told) or "everything that has landed is in, what is due is decided")
 
     return sensor
+
+
+def _catch_up(
+    use_case: UseCase, instance: dg.DagsterInstance, kind: str, found: Any, stages: Sequence[str], moment: datetime
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """A run a range that is behind, and what is said of the ranges that wait."""
+    from sixtyforty.reconcile import summary
+
+    busy = [_days(r) for r in _runs(instance, {CASE: use_case.name, KIND: kind}, UNFINISHED)] if found.ranges() else []
+    asked, told = [], []
+    for first, last in found.ranges():
+        why, work = summary(found.reasons(first, last)), found.key(first, last)
+        if any(first <= end and start <= last for start, end in busy):
+            told.append(f"{first} to {last} waits for the run that is at it")
+            continue
+        attempt, wait = _attempt(instance, work)
+        if wait:
+            told.append(f"{first} to {last} {wait} ({why})")
+            continue
+        sources = [f"{step}/{s}" for s in sorted(found.sources) for step in ("raw", "validated")]
+        tags = {
+            WORK: work,
+            "sixtyforty/why": why[:250],
+            ASSET_PARTITION_RANGE_START_TAG: first,
+            ASSET_PARTITION_RANGE_END_TAG: last,
+        }
+        asked.append(_request(use_case, kind, [*sources, *stages], moment, f"{work}-{attempt}", tags))
+    return asked, told
 
 
 def _nightly(use_case: UseCase) -> dg.ScheduleDefinition:
@@ -116,11 +132,14 @@ def _retrain(use_case: UseCase) -> dg.SensorDefinition:
 
 def undone(ws: Workspace, instance: dg.DagsterInstance, moment: datetime) -> list[str]:
     """What a run could still do at a UTC moment, in words; empty when the chain is at rest."""
-    from sixtyforty.reconcile import look, summary
+    from sixtyforty.reconcile import heard, look, summary
 
-    found = look(ws, LIVE, moment)
-    left = [(first, last) for first, last in found.ranges() if not _done(instance, found.key(first, last))]
-    return [summary(found.reasons(first, last)) for first, last in left]
+    return [
+        summary(found.reasons(first, last))
+        for found in (look(ws, LIVE, moment), heard(ws, LIVE, moment))
+        for first, last in found.ranges()
+        if not _done(instance, found.key(first, last))
+    ]
 
 
 def _train(use_case: UseCase, place: Place, instance: dg.DagsterInstance, moment: datetime, why: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from pydantic import create_model
 
+import assets.acceptance
 import assets.backtest
 import assets.break_even
 import assets.challenger
@@ -42,6 +43,7 @@ STAGES = (
     assets.delivery,
     assets.kpi_impact,
     assets.break_even,
+    assets.acceptance,
     assets.impact_report,
     assets.model_record,
 )

@@ -12,6 +12,7 @@ from sixtyforty.impact import Day, by_month
 from sixtyforty.use_case import Kpi
 
 if TYPE_CHECKING:
+    from sixtyforty.acceptance import Week
     from sixtyforty.break_even import Point
 
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
@@ -96,6 +97,23 @@ def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
     axes.set_xlabel("share of what the model knows that is lost", color=INK, fontsize=9)
     axes.set_ylabel(f"{kpi.unit} per 1,000 {kpi.noun}", color=INK, fontsize=9)
     axes.legend(frameon=False, fontsize=9)
+    return _saved(figure, form)
+
+
+def weeks(found: Sequence[Week], form: str = "png") -> bytes:
+    """Answers by week: followed, and overridden on top of them."""
+    import matplotlib as mpl
+    from matplotlib.ticker import MaxNLocator
+
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
+    figure, axes = _figure(11, 3.0)
+    x = [w.week for w in found]
+    axes.bar(x, [w.accepted for w in found], color=MODEL, width=0.7, label="followed")
+    axes.bar(x, [w.overridden for w in found], bottom=[w.accepted for w in found], color=PRESENT, width=0.7,
+             label="overridden")  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    axes.set_ylabel("answers a week", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _saved(figure, form)
 
 

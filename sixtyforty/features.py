@@ -41,7 +41,7 @@ def _open(
 ) -> duckdb.DuckDBPyConnection:
     """A connection with a table for each source, of these entries, and `units` of these partitions."""
     db = connect(use_case.timezone)
-    for name, source in use_case.sources.items():
+    for name, source in use_case.inputs.items():
         db.execute(f"create temp table {name} as {_rows(lake, source, entries[name])}")
     _units(db, use_case, f"_partition in ({_listed(partitions)})")
     return db
@@ -65,7 +65,7 @@ def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str,
     window = _listed([*widen([partition], use_case.lookback, 0), SNAPSHOT])
     db.execute("begin")
     try:
-        for name in use_case.sources:
+        for name in use_case.inputs:
             db.execute(
                 f"delete from {name} where (known_at <= timestamp '{moment}' and _partition in ({window})) is not true"
             )
@@ -181,7 +181,7 @@ def lineage(
     wanted = {*window, SNAPSHOT}
     return {
         f"validated/{s}": versions({p: e for p, e in entries[s].items() if p in wanted})
-        for s in use_case.sources
+        for s in use_case.inputs
         if entries[s]
     }
 

@@ -23,6 +23,7 @@ from sixtyforty.extracts import Reading, fingerprint, promised, read
 from sixtyforty.lake import Lake, canonical, write_atomic
 from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
 from sixtyforty.queries import Query
+from sixtyforty.response_log import opened
 from sixtyforty.use_case import SNAPSHOT, UseCase
 
 if TYPE_CHECKING:
@@ -69,12 +70,13 @@ def _known(path: Path, *_: int) -> tuple[Extract, ...]:
 class Landing:
     """Where the extracts of one use case land, and their arrivals ledger in the lake.
 
-    `folder` is for the sources that declare no location. After a scan of a source, `there` names the extracts that
-    lie there, and `unread` those that couldn't be read, with the reason: the next scan tries them again.
+    `folder` is for the sources that declare no location, `delivered_to` (an SQLAlchemy URL) for the queries that
+    declare no database. After a scan of a source, `there` names the extracts that lie there, and `unread` those that
+    couldn't be read, with the reason: the next scan tries them again.
     """
 
-    def __init__(self, folder: Path, lake: Lake, use_case: UseCase) -> None:
-        self.folder, self.lake, self.use_case = folder, lake, use_case
+    def __init__(self, folder: Path, lake: Lake, use_case: UseCase, delivered_to: str = "") -> None:
+        self.folder, self.lake, self.use_case, self._delivered_to = folder, lake, use_case, delivered_to
         self.there: dict[str, set[str]] = {}
         self.unread: dict[str, dict[str, str]] = {}
         self._places: dict[str, Place] = {}
@@ -99,7 +101,7 @@ class Landing:
         """
         with self._alone(source):
             if source in self._queries:
-                self._queries[source].look(os.environ)
+                self._look_up(source)
             known = {e.name: e for e in self.known(source)}
             seq, changed = max((e.seq for e in known.values()), default=0), False
             listed, self.unread[source] = self.listed(source), {}
@@ -124,6 +126,12 @@ class Landing:
         with path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _look_up(self, source: str) -> None:
+        database = self.use_case.sources[source].database
+        if database is None and source == self.use_case.people.responses:
+            opened(self.use_case.name, self._delivered_to, self.lake.root / ".responses.lock")
+        self._queries[source].look(os.environ.get(database) if database else self._delivered_to)
 
     @cached_property
     def _queries(self) -> dict[str, Query]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from sixtyforty.declared import Declared
+from sixtyforty.declared import Declared, Name
 
 
 class People(Declared):
@@ -15,3 +15,6 @@ class People(Declared):
     how_many: int = Field(gt=0, description="How many people that is.")
     process_step: str = Field(description="The step of their process the decision belongs to.")
     adoption: str = Field(description="How they are won, and kept.")
+    responses: Name | None = Field(
+        default=None, description="The source of what they did with the decisions; partitioned by the decision's day."
+    )

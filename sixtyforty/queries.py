@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -130,14 +130,13 @@ class Query:
     def __init__(self, name: str, source: Source, folder: Path, seen: Path) -> None:
         self.name, self.source, self.folder, self.seen = name, source, folder, seen
 
-    def look(self, environment: Mapping[str, str]) -> list[str]:
-        """Writes what is new as extracts and returns their names. One look at a time.
+    def look(self, url: str | None) -> list[str]:
+        """Writes what is new as extracts and returns their names. One look at a time; url: SQLAlchemy's.
 
         Raises Unreachable naming the source, the variable with the database's URL, and the cure.
         """
         cursor = self._cursor()
         self._name(cursor)
-        url = environment.get(self.source.database or "")
         if not url:
             raise Unreachable(f"{self.name}: set ${self.source.database} to the database's SQLAlchemy URL")
         import sqlalchemy as sa
@@ -156,7 +155,7 @@ class Query:
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             why = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise Unreachable(
-                f"{self.name}: the database at ${self.source.database} can't be read ({type(error).__name__}: {why});"
+                f"{self.name}: {self.source.where} can't be read ({type(error).__name__}: {why});"
                 f" check that it runs, that its user may read, and that the query gives"
                 f" {', '.join(self._columns)}"
             ) from None  # the library's own words hold the SQL, and may hold rows

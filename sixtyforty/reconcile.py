@@ -7,16 +7,18 @@ that came late mend themselves at the next look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from sixtyforty import acceptance
 from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import delivered
 from sixtyforty.features import changed, inputs, lineage
 from sixtyforty.lake import digest
 from sixtyforty.places import Unreachable
 from sixtyforty.raw import pending
+from sixtyforty.sources import Source
 from sixtyforty.use_case import SNAPSHOT, span, widen
 from sixtyforty.workspace import Workspace
 
@@ -63,15 +65,35 @@ class Behind:
 def look(ws: Workspace, track: str, moment: datetime) -> Behind:
     """Everything that isn't up to date at a UTC moment (naive). Reads the landing zone: new extracts are recorded."""
     found = Behind()
-    _sources(ws, moment, found)
+    _sources(ws, ws.use_case.inputs, moment, found)
+    if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
+        days = [p for s in ws.use_case.partitioned for p in ws.lake.entries(f"raw/{s}")]
+        if days:
+            found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
     _features(ws, found)
     _decided(ws, track, moment, found)
     return found
 
 
-def _sources(ws: Workspace, moment: datetime, found: Behind) -> None:
+def heard(ws: Workspace, track: str, moment: datetime) -> Behind:
+    """Responses that aren't in, or not accounted for with what was decided and what became of it."""
+    found, source = Behind(), ws.use_case.people.responses
+    if source is None:
+        return found
+    _sources(ws, {source: ws.use_case.sources[source]}, moment, found)
+    said = ws.lake.entries(f"validated/{source}")
+    decided = ws.lake.entries(dataset(track), list(said))
+    accounts = ws.lake.entries(acceptance.dataset(track), list(decided))
+    for partition in decided:
+        wanted = acceptance.inputs(ws, track, partition)
+        if partition not in accounts or accounts[partition].inputs != wanted:
+            found.add(partition, "responses not accounted for", wanted)
+    return found
+
+
+def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, found: Behind) -> None:
     """Raw against arrivals, validated against raw."""
-    for name, source in ws.use_case.sources.items():
+    for name, source in sources.items():
         try:
             arrived = pending(ws.landing, name)
         except Unreachable as error:  # what is here already is decided on all the same
@@ -87,10 +109,6 @@ def _sources(ws: Workspace, moment: datetime, found: Behind) -> None:
                 found.add(partition, f"{name}: not validated", raw.version, name)
             elif growing and moment >= ws.use_case.settled(partition):
                 found.add(partition, f"{name}: the day has closed", raw.version, name)
-    if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
-        days = [p for s in ws.use_case.partitioned for p in ws.lake.entries(f"raw/{s}")]
-        if days:
-            found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
 
 
 def _features(ws: Workspace, found: Behind) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sixtyforty import break_even, charts, degradation, kpi
+from sixtyforty import acceptance, break_even, charts, degradation, kpi
 from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
@@ -21,6 +21,7 @@ def write(ws: Workspace, track: str) -> Path:
     pages = Environment(loader=PackageLoader("sixtyforty", "pages"), autoescape=select_autoescape(["html"]))
     pages.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
     pages.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
+    pages.filters["share"] = lambda v: "–" if v is None else f"{v:.0%}"
     path = ws.reports / "impact.html"
     write_atomic(path, pages.get_template("impact.html").render(**facts(ws, track)).encode())
     return path
@@ -28,6 +29,7 @@ def write(ws: Workspace, track: str) -> Path:
 
 def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the page says, as data."""
+    people = acceptance.facts(ws, track)
     days, champions, parts = kpi.days(ws, track), ws.ledger.champions(track), kpi.by_segment(ws, track)
     found, (_, points) = summary(ws.use_case.kpi, days), break_even.recorded(ws)
     return {
@@ -35,6 +37,9 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "kpi": ws.use_case.kpi,
         "track": track,
         "found": found,
+        "people": people,
+        "alarms": people.alarms(ws) if ws.use_case.people.responses else [],
+        "by_week": _svg(charts.weeks(people.weeks, "svg")) if people.weeks else "",
         "segments": by_column(parts),
         "months": [_month(m, ds) for m, ds in by_month(days).items()],
         "cumulative": _svg(charts.cumulative(ws.use_case.kpi, days, "svg")),

@@ -25,7 +25,9 @@ class Source(Declared):
     )
     query: str | None = Field(default=None, description="SQL of its rows in a database. This, or files.")
     database: str | None = Field(
-        default=None, pattern=VARIABLE, description="Environment variable that holds the database's SQLAlchemy URL."
+        default=None,
+        pattern=VARIABLE,
+        description="Environment variable with the database's SQLAlchemy URL. None: where decisions are delivered.",
     )
     since: str | None = Field(
         default=None, description="Column of the query that only grows: a serial number, or when a row was changed."
@@ -56,8 +58,8 @@ class Source(Declared):
     def _one_origin(self) -> Source:
         if (self.files is None) == (self.query is None):
             raise ValueError("a source has either files (a glob) or a query (SQL)")
-        if self.query and not (self.database and self.since):
-            raise ValueError("a query needs database (the environment variable with its URL) and since (a column)")
+        if self.query and not self.since:
+            raise ValueError("a query needs since (a column that only grows)")
         if self.query and self.location:
             raise ValueError("a query has no location: its extracts are written to the use case's landing folder")
         if self.files and (self.database or self.since):
@@ -70,8 +72,13 @@ class Source(Declared):
         return self
 
     @property
+    def where(self) -> str:
+        """The database of a query, in words; no secrets."""
+        return f"the database at ${self.database}" if self.database else "the database that decisions are delivered to"
+
+    @property
     def origin(self) -> str:
         """Where its rows come from, in words; no secrets."""
         if self.query:
-            return f"rows of the database at ${self.database}, by {self.since}"
+            return f"rows of {self.where}, by {self.since}"
         return f"extracts `{self.files}`" + (f" in {self.location}" if self.location else "")

@@ -13,6 +13,7 @@ from sixtyforty.declared import VARIABLE, Declared, Name
 from sixtyforty.people import People
 from sixtyforty.sources import Source
 
+RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
 SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
 
 
@@ -132,6 +133,11 @@ class Watch(Declared):
     max_fallback: float = Field(
         default=0.2, ge=0, le=1, description="Share of the newest partition's decisions that may be taken by fallback."
     )
+    no_user_days: int = Field(default=7, gt=0, description="Newest days decided in a row that nobody may look at.")
+    min_overrides: float = Field(
+        default=0.01, ge=0, le=1, description="Share of answers that disagree; surely fewer is a rubber stamp."
+    )
+    min_uptake: float = Field(default=0.5, ge=0, le=1, description="Share of the decisions seen that are followed.")
     ticks: float = Field(
         default=5.0, gt=1, description="Intervals a sensor or schedule may be silent (at least two minutes)."
     )
@@ -185,11 +191,25 @@ class UseCase(Declared):
         for name, source in self.sources.items():
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
+        self._responses_fit()
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"timezone '{self.timezone}' is not an IANA timezone such as America/New_York") from error
         return self
+
+    def _responses_fit(self) -> None:
+        if self.people.responses is None:
+            return
+        source = self.sources.get(self.people.responses)
+        if source is None:
+            raise ValueError(f"people.responses '{self.people.responses}' is not a source: {sorted(self.sources)}")
+        missing = sorted(RESPONSES - source.columns.keys())
+        if missing or not source.partition:
+            raise ValueError(
+                f"sources.{self.people.responses} holds the responses: it is partitioned by the decision's day, and"
+                f" needs the columns {sorted(RESPONSES)}; missing: {missing}"
+            )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -197,14 +217,19 @@ class UseCase(Declared):
         return ZoneInfo(self.timezone)
 
     @property
+    def inputs(self) -> dict[str, Source]:
+        """Sources that decisions rest on: all but the responses to them."""
+        return {n: s for n, s in self.sources.items() if n != self.people.responses}
+
+    @property
     def partitioned(self) -> dict[str, Source]:
-        """Sources that come in time partitions."""
-        return {n: s for n, s in self.sources.items() if s.partition}
+        """Inputs that come in time partitions."""
+        return {n: s for n, s in self.inputs.items() if s.partition}
 
     @property
     def snapshots(self) -> dict[str, Source]:
-        """Sources taken whole: reference tables."""
-        return {n: s for n, s in self.sources.items() if not s.partition}
+        """Inputs taken whole: reference tables."""
+        return {n: s for n, s in self.inputs.items() if not s.partition}
 
     def sql(self, stage: str) -> str:
         """The text of the use case's `<stage>.sql`: features, outcomes or present_process."""

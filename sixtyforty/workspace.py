@@ -49,7 +49,7 @@ class Workspace:
     @cached_property
     def landing(self) -> Landing:
         """Its landing zone."""
-        return Landing(self._folder("landing"), self.lake, self.use_case)
+        return Landing(self._folder("landing"), self.lake, self.use_case, self.database_url)
 
     @property
     def models(self) -> ModelStore:

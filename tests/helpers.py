@@ -54,6 +54,19 @@ SITES = {  # a snapshot, for those who want one: make_use_case(folder, sources={
     "columns": {"site": "VARCHAR", "size": "INTEGER"},
     "key": ["site"],
 }
+RESPONSES = {  # for those who want them: make_workspace(folder, **WITH_RESPONSES)
+    "description": "What the dispatchers did with the decisions.",
+    "query": "select * from calls_in_time_responses",
+    "since": "number",
+    "columns": {"response_id": "VARCHAR", "decision_id": "VARCHAR", "person": "VARCHAR", "role": "VARCHAR",
+                "at": "TIMESTAMP", "event": "VARCHAR", "action": "VARCHAR", "reason": "VARCHAR", "rating": "INTEGER",
+                "simulated": "BOOLEAN"},
+    "key": ["response_id"],
+    "partition": r"regexp_extract(decision_id, '\d{4}-\d{2}-\d{2}')::date",
+    "known_at": "at",
+    "personal": ["person", "reason"],
+}  # fmt: skip
+WITH_RESPONSES: dict[str, Any] = {"sources": {"responses": RESPONSES}, "people": {"responses": "responses"}}
 UNJUDGED = {"verdict_id": "none", "verdict": {"accepted": True, "rules": [], "accepted_rows": 0, "quarantined": 0}}
 DECLARED: dict[str, Any] = {
     "name": "calls_in_time",

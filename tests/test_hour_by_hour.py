@@ -31,7 +31,7 @@ def use_case():
 
 def bring(ws: Workspace, partitions: list[str], moment=None, references: bool = True) -> None:
     """What has landed, through governance."""
-    for name, source in (ws.use_case.sources if references else ws.use_case.partitioned).items():
+    for name, source in (ws.use_case.inputs if references else ws.use_case.partitioned).items():
         wanted = partitions if source.partition else [SNAPSHOT]
         ingest(ws.use_case, name, ws.lake, ws.landing, wanted, ws.code)
         validate(ws.use_case, name, load(ws.use_case.name, name), ws.lake, wanted, moment, ws.code)

@@ -58,12 +58,16 @@ def parser() -> argparse.ArgumentParser:
     decisions.add_argument("--date", required=True, type=date.fromisoformat)
     _track(decisions)
     _track(word("impact", answers.impact, "what the decisions were worth against the present process"))
+    _track(word("acceptance", answers.acceptance, "whether people use the decisions, and who was right"))
     explain = word("explain", answers.explain, "a decision's whole thread, back to the files it came from")
     explain.add_argument("decision_id", metavar="DECISION_ID")
     champion = word("champion", answers.champion, "which model is in force")
     champion.add_argument("--history", action="store_true", help="all versions that ever were, and why")
     champion.add_argument("--on", type=date.fromisoformat, help="in force at the start of that local day")
     _track(champion)
+    simulate = word("simulate", work.simulate, "SIMULATED responses of people to past decisions, for a demonstration")
+    _range(simulate)
+    simulate.add_argument("--seed", type=int, default=0)
     for name, act, help in (
         ("adopt", work.adopt, "go live: adopt the replay's champion, and decide from now on"),
         ("approve", work.approve, "approve a challenger that waits; the sensor promotes it"),

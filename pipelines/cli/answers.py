@@ -62,6 +62,33 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def acceptance(given: Any) -> tuple[Any, str]:
+    """Whether people use it."""
+    from pipelines import catalog
+    from sixtyforty.acceptance import facts
+
+    ws = catalog.workspace(given.use_case)
+    found = facts(ws, given.track)
+    if not found.responses:
+        raise Problem(f"nobody has responded to a {given.track} decision yet (or it isn't in: run acceptance)")
+    alarms = found.alarms(ws)
+    lines = [
+        f"{found.decisions:>10,}  decided",
+        f"{found.seen:>10,}  seen",
+        f"{found.accepted:>10,}  followed: {found.uptake or 0:.1%} of those seen",
+        f"{found.overridden:>10,}  overridden: {found.override_rate or 0:.1%} of those answered",
+        f"{found.gain:>+10,.0f}  {ws.use_case.kpi.unit} the {found.known:,} overrides with a known outcome were worth;"
+        f" {found.right:,} of them were right",
+    ]
+    if found.retention is not None:
+        lines.append(f"{found.retention:>10.0%}  of a week's people come back the next week")
+    if found.rating is not None:
+        lines.append(f"{found.rating:>10.1f}  of 5: the mean rating")
+    if found.simulated:
+        lines.append(f"SIMULATED: {found.simulated:,} of {found.responses:,} responses")
+    return found.plain | {"alarms": alarms}, "\n".join([*lines, *alarms])
+
+
 def explain(given: Any) -> tuple[Any, str]:
     """A decision's thread."""
     from pipelines import catalog

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from pipelines.cli.answers import impact
 from pipelines.cli.say import Problem, say
+from sixtyforty.use_case import span
 
 
 def demo(given: Any) -> tuple[Any, str]:
@@ -20,6 +22,8 @@ def demo(given: Any) -> tuple[Any, str]:
     landed = demo.land(ws.landing.folder)
     say(f"{len(landed)} extracts in {ws.landing.folder}; running the chain:")
     run_range(given.use_case, ws.use_case.partitions.start, demo.LAST_DAY)
+    say("simulating what people might have done with the decisions (no real person's responses):")
+    simulate(argparse.Namespace(use_case=given.use_case, first=None, last=None, seed=0))
     answer, table = impact(argparse.Namespace(use_case=given.use_case, track="replay"))
     look = [
         f"Open {ws.reports / 'impact.html'} for what it was worth,",
@@ -38,6 +42,24 @@ def land(given: Any) -> tuple[Any, str]:
     folder = catalog.workspace(given.use_case).landing.folder
     files = demo.land(folder, given.first, given.last, given.hourly)
     return {"folder": str(folder), "files": [f.name for f in files]}, f"{len(files)} extracts in {folder}"
+
+
+def simulate(given: Any) -> tuple[Any, str]:
+    """Simulated responses, and the chain from them on."""
+    from pipelines import catalog
+    from pipelines.run import run_range
+    from sixtyforty.behaviour import simulate
+
+    ws = catalog.workspace(given.use_case)
+    source = ws.use_case.people.responses
+    if not source:
+        raise Problem(f"{given.use_case} takes no responses: people.responses names no source")
+    first, last = given.first or ws.use_case.replay.first, given.last or ws.use_case.partitions.end or date.today()
+    added = simulate(ws, span(first, last), given.seed)
+    run_range(
+        given.use_case, first, last, select=[f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"]
+    )
+    return {"simulated": added}, f"{added:,} SIMULATED responses added"
 
 
 def run(given: Any) -> tuple[Any, str]:

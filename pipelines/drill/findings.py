@@ -19,7 +19,7 @@ def clean(home: Home, folder: Path, plan: Plan) -> Home:
     other = make_home(folder, {})
     shutil.copytree(home.landing, other.landing, copy_function=shutil.copy2)
     last = plan.days[-1] + timedelta(days=1)
-    data = [f"{kind}/{s}" for s in catalog.load(CASE).sources for kind in ("raw", "validated")]
+    data = [f"{kind}/{s}" for s in catalog.load(CASE).inputs for kind in ("raw", "validated")]
     other.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{last}", "--as-of", f"{next_moment(plan)}",
                "--select", *data, "features", "outcomes")  # fmt: skip
     return other

@@ -98,7 +98,7 @@ def prepare(folder: Path, until: date, profile: dict[str, str] | None = None) ->
     """A home whose history is known up to a local day: landed in bulk, replayed, its champion adopted."""
     home = make_home(folder, profile or {})
     demo.land(home.landing, HISTORY, until)
-    data = [f"{kind}/{s}" for s in catalog.load(CASE).sources for kind in ("raw", "validated")]
+    data = [f"{kind}/{s}" for s in catalog.load(CASE).inputs for kind in ("raw", "validated")]
     home.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{until}", "--select", *data, *LEARNT)
     home.at(midnight(until + timedelta(days=1)))
     home.call("adopt", CASE, "--by", "the drill", "--why", "the drill goes live")

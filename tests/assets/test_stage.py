@@ -119,7 +119,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, extracts: Path) -> Iterator[
     home = tmp_path_factory.mktemp("story")
     ws = flights.workspace(home)
     ws.landing.folder.mkdir(parents=True)
-    for source in flight_delays().sources:
+    for source in flight_delays().inputs:
         for day in DAYS:
             flights.deliver(ws, extracts, flights.extract(source, day), lambda content: content)
     flights.deliver(ws, extracts, flights.extract("timetable", DAY), first_rows(0.5), later=True)

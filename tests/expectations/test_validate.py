@@ -270,7 +270,7 @@ def test_data_docs_have_an_index_and_a_page_for_a_rejected_day(lived, extracts, 
     assert "Failed" in rejected[0]
     days = [name for name in found if name.startswith("validations/movements")]
     assert len(days) == 4  # the three days in force, and the rejected one
-    for source in flight_delays().sources:
+    for source in flight_delays().inputs:
         assert any(name.startswith(f"expectations/{source}") for name in found)
         assert any(name.startswith(f"validations/{source}") for name in found)
     assert not [name for name, text in found.items() if "KeyError" in text or "Traceback" in text]

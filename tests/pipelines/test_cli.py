@@ -30,7 +30,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "restore",
-         "doctor", "watch", "drill", "ui", "up", "down", "backup", "recover"]  # fmt: skip
+         "doctor", "watch", "drill", "ui", "up", "down", "backup", "recover", "acceptance", "simulate"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 

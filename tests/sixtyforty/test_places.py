@@ -106,7 +106,7 @@ def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
         ({"location": "sftp://me:geheim@host/out"}, "come from the environment"),
         ({"files": None}, "either files .* or a query"),
         ({"query": "select 1"}, "either files .* or a query"),
-        ({"files": None, "query": "select 1"}, "needs database"),
+        ({"files": None, "query": "select 1"}, "needs since"),
         ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "since": "id"}, "database"),
         ({"since": "id"}, "belong to a query"),
     ],
