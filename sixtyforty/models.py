@@ -67,9 +67,14 @@ def schedule(use_case: UseCase, until: date) -> list[date]:
     return [m for m in months if first <= m <= until]
 
 
+def declared(model: Model) -> dict[str, Any]:
+    """What of a declared model makes its recipe: not the words it is explained in, nor what nothing is said of."""
+    return {k: v for k, v in model.model_dump(exclude={"words"}).items() if v or k not in ("monotone", "vetoes")}
+
+
 def recipe_of(use_case: UseCase) -> str:
     """Hash of what makes a recipe: the declared model and the SQL of its features."""
-    return digest({"model": use_case.model.model_dump(), "features": use_case.sql("features")})
+    return digest({"model": declared(use_case.model), "features": use_case.sql("features")})
 
 
 def plan(use_case: UseCase, lake: Lake, as_of: date) -> Plan:
@@ -183,7 +188,7 @@ class ModelStore:
             "last": max(plan.features),
             "missing_days": plan.missing,
             "features": names_,
-            "recipe": use_case.model.model_dump(),
+            "recipe": declared(use_case.model),
             "recipe_version": plan.recipe,
             "data": {"features": versions(plan.features), "outcomes": versions(plan.outcomes)},
             "data_version": plan.data_version,

@@ -34,6 +34,37 @@ def choose(kpi: Kpi, score: NDArray[np.float64]) -> list[str]:
     return [order[i] for i in values.argmax(axis=0)]
 
 
+def margin(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the best action's expected payoff is above the second best's, for each expected outcome. Shape (n,)."""
+    import numpy as np
+
+    values = np.sort([a.gain * score - a.cost for a in kpi.actions.values()], axis=0)
+    return values[-1] - values[-2]
+
+
+def next_best(kpi: Kpi, score: NDArray[np.float64], actions: Sequence[str]) -> list[str]:
+    """Instead of the action taken, the one of the highest expected payoff among the others; the cheapest of equals."""
+    import numpy as np
+
+    order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
+    values = np.stack([kpi.actions[a].gain * score - kpi.actions[a].cost for a in order])
+    values[[order.index(a) for a in actions], np.arange(len(actions))] = -np.inf
+    return [order[i] for i in values.argmax(axis=0)]
+
+
+def worth(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What knowing the outcome (0 or 1) before acting is worth, for each probability of 1. Shape (n,), never negative.
+
+    The expected value of perfect information: E[max over actions of payoff] - max over actions of E[payoff], so the
+    most that somebody well informed can add. Source: Raiffa & Schlaifer, Applied Statistical Decision Theory (1961);
+    Howard, Information Value Theory (1966).
+    """
+    import numpy as np
+
+    informed = score * best(kpi, np.ones_like(score)) + (1 - score) * best(kpi, np.zeros_like(score))
+    return np.maximum(informed - best(kpi, score), 0.0)
+
+
 def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
     """What perfect foresight would have made of each outcome. Shape (n,)."""
     import numpy as np

@@ -16,7 +16,7 @@ from sixtyforty import policy
 from sixtyforty.backtest import metrics
 from sixtyforty.impact import day
 from sixtyforty.lake import canonical, write_atomic
-from sixtyforty.models import Fitted, ModelStore, fit, load_skops, stable_skops
+from sixtyforty.models import Fitted, ModelStore, declared, fit, load_skops, stable_skops
 from sixtyforty.use_case import Kpi, Model, UseCase
 
 
@@ -25,7 +25,7 @@ def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: 
     card, before = store.card(version), store.card(fold)
     recipe = {
         "version": version,
-        "model": use_case.model.model_dump(),
+        "model": declared(use_case.model),
         "kpi": use_case.kpi.model_dump(),
         "features": card["features"],
         "fold": {"version": fold, "sha256": before["files"]["model.skops"], "features": before["features"],

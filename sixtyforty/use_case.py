@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,27 @@ class Costs(Declared):
     per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
 
 
+class Candidate(Declared):
+    """Another way to decide, valued on the same decisions: an expert's rule, or a vendor's predictions.
+
+    Its SQL sees the columns of features.sql, those the model doesn't see (their names begin with _) included, and
+    `present_action`.
+    """
+
+    description: str = Field(description="What it is, in the words of the business.")
+    vendor: bool = Field(default=False, description="Whether it is bought: build or buy, on the same KPI.")
+    action: str | None = Field(default=None, description="SQL: the action it takes. This, or expected.")
+    expected: str | None = Field(
+        default=None, description="SQL: the outcome it expects; the action is that of the highest expected payoff."
+    )
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Candidate:
+        if (self.action is None) == (self.expected is None):
+            raise ValueError("a candidate has either action (SQL of an action's name) or expected (SQL of a number)")
+        return self
+
+
 class Kpi(Declared):
     """The figure owners care about and what each action is worth."""
 
@@ -63,6 +85,9 @@ class Kpi(Declared):
     outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
     noun: str = Field(description="What the units are called, in the plural: 'departures'.")
     actions: dict[str, Action] = Field(min_length=2, description="The actions to choose from.")
+    candidates: dict[Name, Candidate] = Field(
+        default_factory=dict, description="Other ways to decide, valued beside the decisions taken."
+    )
     target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
     costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
     segments: list[str] = Field(
@@ -80,6 +105,22 @@ class Model(Declared):
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
     seed: int = Field(default=0, description="Random seed of every fit.")
+    words: dict[str, str] = Field(
+        default_factory=dict,
+        description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
+        " Python: '{value:.0%} of the last hours' departures were late'.",
+    )
+
+    @model_validator(mode="after")
+    def _sentences(self) -> Model:
+        for feature, text in self.words.items():
+            try:
+                fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+            except ValueError as error:
+                raise ValueError(f"words.{feature}: {error}") from error
+            if fields != {"value"}:
+                raise ValueError(f"words.{feature} needs {{value}}, and nothing else in braces")
+        return self
 
 
 class Gate(Declared):
@@ -185,6 +226,9 @@ class UseCase(Declared):
         for name, source in self.sources.items():
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
+        review = self.people.review
+        if review and review.rule is not None and review.rule not in self.kpi.candidates:
+            raise ValueError(f"people.review.rule '{review.rule}' is not a candidate: {sorted(self.kpi.candidates)}")
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:
