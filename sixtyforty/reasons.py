@@ -61,7 +61,7 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
     for i, order in enumerate(heaviest.T):
         facts = [(told[j], moved[j, i]) for j in order if abs(moved[j, i]) >= LEAST]
         said = [
-            f"{case.model.words[f].format(value=rows[f].iloc[i])}: {'more' if by > 0 else 'less'} likely"
+            f"{case.model.words[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'} likely"
             f" {case.kpi.outcome_name}."
             for f, by in facts
         ]

@@ -135,31 +135,29 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     with connect(case.timezone) as db:
         rule = candidates.answers(ws, db, decided, [review.rule], []) if review.rule else None
         rows = db.execute(
-            f"""select * exclude ({key}) from {ws.lake.rows(decided.values())}
-            {f"left join {rule} using (_partition, {key})" if rule else ""}
-            where expected is not null order by _partition, decided_at, decision_id"""
+            f"""select _partition, decision_id, decided_at, action, present_action, decided_by, expected
+            {f', known, "candidate {review.rule}"' if rule else ""} from {ws.lake.rows(decided.values())}
+            {f"left join {rule} using (_partition, {key})" if rule else ""} where expected is not null"""
         ).df()
-    if rows.empty:
-        return {}
     score, action = rows["expected"].to_numpy(float), rows["action"].tolist()
-    rows = rows.assign(
-        rule=candidates.proposed(case, rows, review.rule) if review.rule else action,
-        apart=margin(kpi, score),
-        other=next_best(kpi, score, action),
-        worth=np.round(worth(kpi, score), 6),
-    )
+    said = candidates.proposed(case, rows, review.rule) if review.rule else action
+    apart, differs = margin(kpi, score), np.array(said, object) != np.array(action, object)
+    asked = (apart < review.abstain) | differs
+    columns = (apart, differs, said, next_best(kpi, score, action), np.round(worth(kpi, score), 6))
+    names = ["_partition", "decision_id", "decided_at", "action"]
     found: dict[str, list[Case]] = {}
-    for row in rows[(rows["apart"] < review.abstain) | (rows["rule"] != rows["action"])].to_dict("records"):
-        why, other = [], row["other"]
-        if row["apart"] < review.abstain:
-            why.append(f"The two best answers are within {row['apart']:,.2f} {kpi.unit} of each other.")
-        if review.rule and row["rule"] != row["action"]:
-            other = row["rule"]
-            said = kpi.candidates[review.rule].description
-            why.append(f"Another rule would {kpi.actions[other].description}: {said}")
-        moment = row["decided_at"].to_pydatetime()
-        one = Case(row["decision_id"], moment, row["worth"], " ".join(why), row["action"], other)
-        found.setdefault(row["_partition"], []).append(one)
+    for (partition, decision_id, moment, taken), near, disagrees, other, second, value in zip(
+        rows.loc[asked, names].itertuples(index=False), *(np.asarray(c, object)[asked] for c in columns), strict=True
+    ):
+        why = []
+        if near < review.abstain:
+            why.append(f"The two best answers are within {near:,.2f} {kpi.unit} of each other.")
+        if review.rule and disagrees:
+            said_ = kpi.candidates[review.rule].description
+            why.append(f"Another rule would {kpi.actions[other].description}. {said_}")
+        alternative = other if disagrees else second
+        one = Case(decision_id, moment.to_pydatetime(), float(value), " ".join(why), taken, alternative)
+        found.setdefault(partition, []).append(one)
     return found
 
 
