@@ -69,3 +69,13 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
             f" give {want} for each: end the case with an else, or coalesce"
         )
     return list(np.where(asked, chosen, rows["present_action"].to_numpy(object)))
+
+
+def action_sql(use_case: UseCase, name: str) -> str:
+    """SQL of what `proposed` says, over decisions left joined with `answers`: for an audit that shares none of it."""
+    kpi, said = use_case.kpi, f'"candidate {name}"'
+    if kpi.candidates[name].expected is not None:
+        order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
+        values = ", ".join(f"{kpi.actions[a].gain!r} * {said} - {kpi.actions[a].cost!r}" for a in order)
+        said = f"{order!r}[list_position([{values}], list_max([{values}]))]"
+    return f"case when known is null or decided_by = 'fallback' then present_action else {said} end"
