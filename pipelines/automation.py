@@ -71,7 +71,8 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
                 ASSET_PARTITION_RANGE_START_TAG: first,
                 ASSET_PARTITION_RANGE_END_TAG: last,
             }
-            asked.append(_request(use_case, "data", [*stages, *DATA], moment, f"{work}-{attempt}", tags))
+            stages += [*DATA, *(["review_queue"] if use_case.people.review else [])]
+            asked.append(_request(use_case, "data", stages, moment, f"{work}-{attempt}", tags))
         return asked or dg.SkipReason("; ".join(told) or "everything that has landed is in, what is due is decided")
 
     return sensor

@@ -108,7 +108,7 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
             for p, *paid in db.execute(
                 f"""with rows as (select _partition, d.action, d.present_action, o."{kpi.outcome}" as outcome{taken}
                     from {ws.lake.rows(decisions.values())} d
-                    join {ws.lake.rows(outcomes.values())} o using (_partition, {key}) 
+                    join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
                     {f"left join {knew} using (_partition, {key})" if others else ""})
                 select _partition, sum(m.gain * outcome - m.cost), sum(r.gain * outcome - r.cost)
                     {"".join(f", sum(c{i}.gain * outcome - c{i}.cost)" for i in range(len(others)))}
