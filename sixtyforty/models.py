@@ -138,6 +138,8 @@ def fit(recipe: Model, features: Sequence[str], frame: pd.DataFrame, outcome: ND
         "random_state": recipe.seed,
         "categorical_features": [i for i, f in enumerate(features) if f in recipe.categorical],
     }
+    if recipe.monotone:
+        settings["monotonic_cst"] = [recipe.monotone.get(f, 0) for f in features]
     accepted = estimator.get_params()
     estimator.set_params(**{k: v for k, v in settings.items() if k in accepted})
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in recipe.categorical}
@@ -170,7 +172,10 @@ class ModelStore:
             raise ModelError(f"there is no model {version}; there are: {have}") from error
 
     def write_training_set(self, use_case: UseCase, lake: Lake, plan: Plan) -> None:
-        """Keeps the rows a model of this plan learns from, all known at the start of `as_of`, and begins its card."""
+        """Keeps the rows a model of this plan learns from, all known at the start of `as_of`, and begins its card.
+
+        Raises ModelError where the declaration speaks of a feature that there isn't.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -179,6 +184,9 @@ class ModelStore:
         pq.write_table(table.combine_chunks(), sink, compression="zstd")
         blob = sink.getvalue().to_pybytes()
         names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
+        unknown = sorted((use_case.model.monotone.keys() | use_case.model.words.keys()) - set(names_))
+        if unknown:
+            raise ModelError(f"{use_case.name}: model.monotone or model.words name what is no feature: {unknown}")
         card = {
             "version": plan.version,
             "use_case": use_case.name,

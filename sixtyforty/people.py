@@ -28,6 +28,11 @@ class Review(Declared):
         default="model", description="Whose action is taken where the model abstains, until a reviewer has answered."
     )
 
+    @property
+    def left_below(self) -> float:
+        """The margin between the two best actions below which the present process decides; 0: never."""
+        return self.abstain if self.fallback == "present_process" else 0.0
+
     @model_validator(mode="after")
     def _something_to_review(self) -> Review:
         if self.rule is None and not self.abstain:

@@ -1,10 +1,10 @@
 """The review queue: the decisions on which a person is worth most, up to what reviewers can do in a day.
 
-Candidates for review are decisions the model took whose two best actions are nearer to each other than
-`people.review.abstain`, and those on which the declared rule disagrees. They are ranked by what knowing the outcome
-is worth (policy.worth), moment by moment: a decision's place can't wait for those of later hours. By each moment the
-reviewers have the day's capacity in proportion to the local day gone by, rounded up, less what was given out; what is
-beyond that overflows and goes the declared fallback's way. What was queued stays queued.
+Candidates for review are the model's decisions whose two best actions are nearer to each other than
+`people.review.abstain`, and those on which the declared rule disagrees; where a veto spoke, an expert has already.
+They are ranked by what knowing the outcome is worth (policy.worth), moment by moment: a decision can't wait for those
+of later hours. By each moment the reviewers have the day's capacity in proportion to the local day gone by, rounded
+up, less what was given out; what is beyond that overflows and goes as it was decided. What was queued stays queued.
 
 Queue rows: `decision_id`, `decided_at` (UTC), `rank` (1 first), `worth` (KPI's unit), `reviewer`, `why`, `action` (as
 decided), `alternative` and `minutes`.
@@ -137,7 +137,8 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
         rows = db.execute(
             f"""select _partition, decision_id, decided_at, action, present_action, decided_by, expected
             {f', known, "candidate {review.rule}"' if rule else ""} from {ws.lake.rows(decided.values())}
-            {f"left join {rule} using (_partition, {key})" if rule else ""} where expected is not null"""
+            {f"left join {rule} using (_partition, {key})" if rule else ""}
+            where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
         ).df()
     score, action = rows["expected"].to_numpy(float), rows["action"].tolist()
     said = candidates.proposed(case, rows, review.rule) if review.rule else action

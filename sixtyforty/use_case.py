@@ -95,6 +95,14 @@ class Kpi(Declared):
     )
 
 
+class Veto(Declared):
+    """An action that an expert forbids the model; a candidate isn't bound by it."""
+
+    when: str = Field(description="SQL condition over the columns of features.sql. Unknown is no.")
+    never: str = Field(description="The action the model then never takes: the best of the others is.")
+    why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
+
+
 class Model(Declared):
     """The recipe of the model: a scikit-learn classifier, by import path."""
 
@@ -105,6 +113,12 @@ class Model(Declared):
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
     seed: int = Field(default=0, description="Random seed of every fit.")
+    monotone: dict[str, Literal[1, -1]] = Field(
+        default_factory=dict,
+        description="Features that may only raise (1) or lower (-1) the expected outcome as they rise, all else equal."
+        " Given to estimators that know of it; a challenger that breaks one is rejected.",
+    )
+    vetoes: dict[Name, Veto] = Field(default_factory=dict, description="What an expert forbids the model.")
     words: dict[str, str] = Field(
         default_factory=dict,
         description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
@@ -112,7 +126,9 @@ class Model(Declared):
     )
 
     @model_validator(mode="after")
-    def _sentences(self) -> Model:
+    def _expert_input(self) -> Model:
+        if both := sorted(set(self.monotone) & set(self.categorical)):
+            raise ValueError(f"monotone: {both} are categories, which neither rise nor fall")
         for feature, text in self.words.items():
             try:
                 fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
@@ -226,6 +242,11 @@ class UseCase(Declared):
         for name, source in self.sources.items():
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
+        for name, veto in self.model.vetoes.items():
+            if veto.never not in self.kpi.actions:
+                raise ValueError(f"model.vetoes.{name}: '{veto.never}' is not an action: {sorted(self.kpi.actions)}")
+        if set(self.kpi.actions) == {v.never for v in self.model.vetoes.values()}:
+            raise ValueError("model.vetoes name every action: there may be nothing left to do; leave one out")
         review = self.people.review
         if review and review.rule is not None and review.rule not in self.kpi.candidates:
             raise ValueError(f"people.review.rule '{review.rule}' is not a candidate: {sorted(self.kpi.candidates)}")
