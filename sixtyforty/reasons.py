@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import decisions_of
 from sixtyforty.lake import connect
+from sixtyforty.policy import BEST
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,21 +30,25 @@ USUAL = "Nothing out of the ordinary is known."
 def reasons(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
     """For each of these decisions of a partition that there are, up to three sentences, the weightiest first.
 
-    A decision that the model didn't take says by which rule it was.
+    Where a rule or the present process had the last word, that comes first.
     """
     wanted = set(decision_ids)
     decisions = [d for d in decisions_of(ws, partition, track) if d["decision_id"] in wanted]
-    found = {d["decision_id"]: [d["reason"]] if d["decided_by"] != "model" else [GONE] for d in decisions}
+    found = {d["decision_id"]: [] if d["reason"] == BEST else [_sentence(d["reason"])] for d in decisions}
     by: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for d in decisions:
         if d["expected"] is not None:
             by.setdefault((d["champion_version"], d["data_version"]), []).append(d)
     for (version, data), mine in by.items():
         rows = _features(ws, partition, data, mine)
-        if rows is not None:
-            for decision, facts in zip(mine, facts_of(ws, version, rows), strict=True):
-                found[decision["decision_id"]] = facts
+        facts = [[GONE]] * len(mine) if rows is None else facts_of(ws, version, rows)
+        for decision, said in zip(mine, facts, strict=True):
+            found[decision["decision_id"]] += said
     return found
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
 
 
 def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
