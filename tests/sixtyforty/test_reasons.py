@@ -44,8 +44,12 @@ def test_the_fact_that_moved_it_is_said_with_its_value_and_which_way(ws: Workspa
         if d["expected"] > 0.6:
             assert said[0] == f"The load is {load[d['id']]:.0%}, so more likely late."
         assert 1 <= len(said) <= 3
-    told = {s.rpartition(", so ")[2] for said in found.values() for s in said if s != USUAL}
-    assert told == {"more likely late.", "less likely late."}
+
+
+def test_a_fact_that_speaks_against_it_says_so(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sixtyforty.reasons.typical", lambda path, columns: dict.fromkeys(columns, 1.0))
+    rows = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pandas().head(1).assign(load=0.0)
+    assert facts_of(ws, ws.models.versions()[0], rows) == [["The load is 0%, so less likely late."]]
 
 
 def test_only_what_was_asked_for_is_answered(ws: Workspace) -> None:
