@@ -58,7 +58,7 @@ def _kpi_impact(step: Step) -> Result:
             f = entry.facts
             policies = ("model", "present_process", "coin_flip", "perfect_foresight")
             money = {p.replace("_", " "): round(float(f[p]), 2) for p in policies}
-            money |= {CANDIDATE + n: round(float(v), 2) for n, v in f["candidates"].items()}
+            money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
             shown = {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
                      "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
             result.published[partition] = Published(entry.version, shown)

@@ -148,7 +148,7 @@ def next_best(kpi: Kpi, score: NDArray[np.float64], actions: Sequence[str]) -> l
     return choose(kpi, score, {a: taken == a for a in kpi.actions})
 
 
-def worth(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
+def worth_of_knowing(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
     """What knowing the outcome (0 or 1) before acting is worth, for each probability of 1. Shape (n,), never negative.
 
     The expected value of perfect information: E[max over actions of payoff] - max over actions of E[payoff], so the

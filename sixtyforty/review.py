@@ -2,7 +2,7 @@
 
 Candidates for review are the model's decisions whose two best actions are nearer to each other than
 `people.review.abstain`, and those on which the declared rule disagrees; where a veto spoke, an expert has already.
-They are ranked by what knowing the outcome is worth (policy.worth), moment by moment: a decision can't wait for those
+They are ranked by what knowing the outcome is worth (policy.worth_of_knowing), moment by moment: a decision can't wait for those
 of later hours. By each moment the reviewers have the day's capacity in proportion to the local day gone by, rounded
 up, less what was given out; what is beyond that overflows and goes as it was decided. What was queued stays queued.
 
@@ -22,7 +22,7 @@ from sixtyforty import candidates
 from sixtyforty.decisions import dataset as decisions_dataset
 from sixtyforty.lake import Entry, connect
 from sixtyforty.people import Review
-from sixtyforty.policy import margin, next_best, worth
+from sixtyforty.policy import margin, next_best, worth_of_knowing
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -144,7 +144,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     said = candidates.proposed(case, rows, review.rule) if review.rule else action
     apart, differs = margin(kpi, score), np.array(said, object) != np.array(action, object)
     asked = (apart < review.abstain) | differs
-    columns = (apart, differs, said, next_best(kpi, score, action), np.round(worth(kpi, score), 6))
+    columns = (apart, differs, said, next_best(kpi, score, action), np.round(worth_of_knowing(kpi, score), 6))
     names = ["_partition", "decision_id", "decided_at", "action"]
     found: dict[str, list[Case]] = {}
     for (partition, decision_id, moment, taken), near, disagrees, other, second, value in zip(

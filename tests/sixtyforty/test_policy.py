@@ -20,7 +20,7 @@ from sixtyforty.policy import (
     next_best,
     partition_of,
     payoff,
-    worth,
+    worth_of_knowing,
 )
 from sixtyforty.use_case import Action, Kpi, UseCase, Veto
 
@@ -72,14 +72,14 @@ def test_perfect_foresight_is_what_choosing_by_the_outcome_itself_pays(kpi: Kpi,
 
 def test_knowing_is_worth_most_where_both_actions_are_expected_to_pay_the_same(tiny_use_case: UseCase) -> None:
     # acting pays 7 or -3, waiting 0: at 0.3 an informed person makes 0.3 x 7, an uninformed one nothing
-    found = worth(tiny_use_case.kpi, np.array([0.0, 0.1, 0.3, 0.65, 1.0]))
+    found = worth_of_knowing(tiny_use_case.kpi, np.array([0.0, 0.1, 0.3, 0.65, 1.0]))
     assert found == pytest.approx([0, 0.7, 2.1, 1.05, 0])
     assert margin(tiny_use_case.kpi, np.array([0.0, 0.3, 0.5])) == pytest.approx([3, 0, 2])
 
 
 @given(kpis(), SCORES)
 def test_knowledge_is_worth_what_deciding_after_the_fact_makes_more_on_average(kpi: Kpi, score: np.ndarray) -> None:
-    for p, value in zip(score, worth(kpi, score), strict=True):
+    for p, value in zip(score, worth_of_knowing(kpi, score), strict=True):
         blind = max(p * (a.gain - a.cost) + (1 - p) * -a.cost for a in kpi.actions.values())
         seeing = p * max(a.gain - a.cost for a in kpi.actions.values()) + (1 - p) * max(
             -a.cost for a in kpi.actions.values()
