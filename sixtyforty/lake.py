@@ -11,6 +11,7 @@ decision leads to the extracts it came from.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -211,6 +212,7 @@ def _database(timezone: str) -> duckdb.DuckDBPyConnection:
 
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
+    atexit.register(_database.cache_clear)  # one that outlives the interpreter is told of in sixty lines
     return db
 
 

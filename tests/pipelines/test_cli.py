@@ -178,6 +178,18 @@ def test_the_installed_command_ends_likewise(home):
     assert installed("impact flight_delay") == (1, "", said)
 
 
+@pytest.mark.e2e
+def test_a_run_ends_with_what_it_has_to_say(home):
+    """And not with sixty lines on what DuckDB leaked, as it did where Great Expectations was loaded beside it."""
+    code, _, _ = installed("land flight_delays --from 2013-06-12 --to 2013-06-12")
+    assert code == 0
+    line = "run flight_delays --from 2013-06-12 --to 2013-06-12 --select raw/airlines validated/airlines"
+    code, out, err = installed(line)
+    assert code == 0
+    assert re.fullmatch(r"run [0-9a-f-]{36} done", out.splitlines()[-1])
+    assert "leaked" not in err
+
+
 @pytest.mark.parametrize("more", ["", f"--model {'0' * 16} --to there"])
 def test_there_is_nothing_to_restore_before_anything_was_published(more, home):
     code, out, err = installed(f"restore flight_delays {more} --json")
