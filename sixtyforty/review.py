@@ -2,9 +2,10 @@
 
 Candidates for review are the model's decisions whose two best actions are nearer to each other than
 `people.review.abstain`, and those on which the declared rule disagrees; where a veto spoke, an expert has already.
-They are ranked by what knowing the outcome is worth (policy.worth_of_knowing), moment by moment: a decision can't wait for those
-of later hours. By each moment the reviewers have the day's capacity in proportion to the local day gone by, rounded
-up, less what was given out; what is beyond that overflows and goes as it was decided. What was queued stays queued.
+They are ranked by what knowing the outcome is worth (policy.worth_of_knowing), moment by moment: a decision can't wait
+for those of later hours. By each moment the reviewers have the day's capacity in proportion to the local day gone by,
+rounded up, less what was given out; what is beyond that overflows and goes as it was decided. What was queued stays
+queued.
 
 Queue rows: `decision_id`, `decided_at` (UTC), `rank` (1 first), `worth` (KPI's unit), `reviewer`, `why`, `action` (as
 decided), `alternative` and `minutes`.
