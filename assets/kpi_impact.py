@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, kpi
-from sixtyforty.impact import Day, by_month, lift, summary
+from sixtyforty.impact import CANDIDATE, Day, by_month, lift, summary
 from sixtyforty.use_case import UseCase
 
 RECONCILES = CheckSpec(
@@ -15,6 +17,9 @@ RECONCILES = CheckSpec(
 )
 NOWHERE_LOSES = CheckSpec(
     "no_segment_loses", "In no segment is the present process surely better, allowing for how many are looked at."
+)
+OPERATIONAL = CheckSpec(
+    "operational", "Some decisions differ from the present process: a model that changes nothing isn't in use."
 )
 PAYS = CheckSpec("beats_present_process", "The lift over the present process is above zero, its lower bound included.")
 
@@ -30,9 +35,9 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             phase="evaluation",
             kinds={"duckdb"},
             deps=["decisions", "outcomes"],
-            checks=[RECONCILES, PAYS, NOWHERE_LOSES],
+            checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL],
             description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present"
-            " process, coin flip, perfect foresight.",
+            " process, coin flip, perfect foresight, and each candidate.",
             columns={
                 "partition": "day",
                 "decisions": "count",
@@ -40,6 +45,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
                 "present_process": unit,
                 "coin_flip": unit,
                 "perfect_foresight": unit,
+                **{CANDIDATE + n: unit for n in use_case.kpi.candidates},
             },
         )
     ]
@@ -52,6 +58,7 @@ def _kpi_impact(step: Step) -> Result:
             f = entry.facts
             policies = ("model", "present_process", "coin_flip", "perfect_foresight")
             money = {p.replace("_", " "): round(float(f[p]), 2) for p in policies}
+            money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
             shown = {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
                      "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
             result.published[partition] = Published(entry.version, shown)
@@ -64,6 +71,8 @@ def _kpi_impact(step: Step) -> Result:
         newest = result.published[max(result.published)].metadata
         newest["cumulative value"] = image(charts.cumulative(step.use_case.kpi, days), "cumulative value")
         newest["by month, per 1,000"] = table(_months(days))
+        if found["candidates"]:
+            newest["candidates, per 1,000"] = table(_candidates(step.use_case, found))
     wrong = kpi.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
@@ -75,8 +84,21 @@ def _kpi_impact(step: Step) -> Result:
     losing = ", ".join(f"{s.column} {s.name}" for s in parts if s.loses)
     shown = {"segments": table([s.plain for s in parts])} if parts else {}
     result.checks.append(Check(NOWHERE_LOSES.name, not losing, shown, warn=True, description=losing or "none does"))
+    differ = f"{found['differ_share']:.1%} of the decisions differ" if found["operational"] else "none differ"
+    share = {"share that differs": found["differ_share"]}
+    result.checks.append(Check(OPERATIONAL.name, found["operational"], share, warn=True, description=differ))
     step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
     return result
+
+
+def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"candidate": n + (" (vendor)" if use_case.kpi.candidates[n].vendor else ""), "decisions": c["decisions"],
+         "value": c["per_1000"], "over the present process": c["lift_vs_present"]["value"],
+         "the model over it": c["model_minus"]["value"], "low": c["model_minus"]["low"],
+         "high": c["model_minus"]["high"]}
+        for n, c in found["candidates"].items()
+    ]  # fmt: skip
 
 
 def _months(days: list[Day]) -> list[dict[str, object]]:

@@ -52,7 +52,7 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
         moment, ws = now(), place.workspace(use_case)
         asked, told = [], list[str]()
         for kind, found, stages in (
-            ("data", look(ws, LIVE, moment), DATA),
+            ("data", look(ws, LIVE, moment), (*DATA, *(["review_queue"] if use_case.people.review else []))),
             ("responses", heard(ws, LIVE, moment), PEOPLE),
         ):
             for trouble in found.unreachable:

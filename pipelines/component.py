@@ -23,6 +23,7 @@ import assets.kpi_impact
 import assets.model_record
 import assets.outcomes
 import assets.raw
+import assets.review_queue
 import assets.training_set
 import assets.validated
 from pipelines import automation
@@ -40,6 +41,7 @@ STAGES = (
     assets.degradation,
     assets.champion,
     assets.decisions,
+    assets.review_queue,
     assets.delivery,
     assets.kpi_impact,
     assets.break_even,

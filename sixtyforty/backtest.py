@@ -8,12 +8,13 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sixtyforty import policy
 from sixtyforty.gate import Judgement, judge
 from sixtyforty.impact import Day, day
 from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
 from sixtyforty.ledger import Ledger, Row
 from sixtyforty.models import ModelError, ModelStore, plan, recipe_of, rows, schedule
+from sixtyforty.monotone import broken
+from sixtyforty.policy import Policy
 from sixtyforty.use_case import UseCase, span
 
 
@@ -27,14 +28,16 @@ def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first:
         raise ValueError(f"{version} learned from days after {first}: no model is scored on rows it trained on")
     window = span(first, end - timedelta(days=1))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
-    seen = digest({"model": card["files"]["model.skops"], "f": versions(features), "o": versions(outcomes)})
+    policy = Policy.of(use_case)
+    seen = digest({"model": card["files"]["model.skops"], "f": versions(features), "o": versions(outcomes),
+                   "policy": policy.plain})  # fmt: skip
     cached = lake.root / "backtest" / version / f"{first}_{end}_{seen}.json"
     if cached.exists():
         return [Day(**d) for d in json.loads(cached.read_bytes())]
     if not features or not outcomes:
         return []
     frame = rows(use_case, lake, features, outcomes, str(use_case.starts(end))).to_pandas()
-    frame["action"] = policy.choose(use_case.kpi, store.load(version).score(frame))
+    frame["action"] = policy.take(frame, store.load(version).score(frame)).action
     found = [
         day(use_case.kpi, str(p), g["action"].tolist(), g["present_action"].tolist(),
             g[use_case.kpi.outcome].to_numpy(float))
@@ -114,6 +117,9 @@ def promote(
         refused = _refused(lake, store.card(version))
         if refused:
             verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]
+        breaks = broken(use_case.model.monotone, store, version)
+        if breaks:
+            verdict, reasons = "REJECT", breaks
         live = track == "live" and moment is not None
         if live and verdict == "PROMOTE" and use_case.automation.approval == "required":
             verdict = "PENDING"

@@ -1,7 +1,8 @@
 """Taking decisions: each unit once, when its moment has come, by the champion in force at that moment.
 
 A decision row: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`, `present_action`,
-`expected` (the expected outcome, null without a model), `decided_by` (model, present_process or fallback),
+`expected` (the expected outcome, null without a model), `decided_by` (model, present_process, fallback or review: the
+model abstained, and the present process decides until a reviewer has answered),
 `reason`, `champion_version`, `data_version` (of the features), `verdict_id`, `policy` and `code_version`.
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.features import outdated
 from sixtyforty.lake import Entry, connect, split
-from sixtyforty.policy import POLICY, choose, decision_ids
+from sixtyforty.policy import POLICY, Policy, decision_ids
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Taken:
     @classmethod
     def of(cls, entry: Entry, new: int) -> Taken:
         """From a decisions partition's manifest."""
-        return cls(entry, new, entry.facts["model"], entry.facts["fallback"] + entry.facts["present_process"])
+        by = entry.facts
+        return cls(entry, new, by["model"], by["fallback"] + by["present_process"] + by.get("review", 0))
 
 
 def dataset(track: str) -> str:
@@ -134,7 +136,7 @@ def _decided(
     import numpy as np
     import pyarrow as pa
 
-    kpi, champions = ws.use_case.kpi, ws.ledger.champions(track)
+    policy, champions = Policy.of(ws.use_case), ws.ledger.champions(track)
     begins = [np.datetime64(c.effective_from) for c in champions]
     # rows in order of effect: the last that has begun by a unit's moment is in force for it
     in_force = np.searchsorted(np.array(begins, "datetime64[us]"), frame["decided_at"].to_numpy(), side="right") - 1
@@ -154,9 +156,10 @@ def _decided(
         sound = mine & ~unfit
         if sound.any():
             score = ws.models.load(version).score(frame[sound])
+            answers = policy.take(frame[sound], score)
             columns["expected"][sound] = score
-            columns["action"][sound] = choose(kpi, score)
-        columns["decided_by"][sound], columns["reason"][sound] = "model", "highest expected payoff"
+            columns["action"][sound], columns["reason"][sound] = answers.action, answers.reason
+            columns["decided_by"][sound] = np.where(answers.left, "review", "model")
         columns["decided_by"][mine & unfit] = "fallback"
         columns["reason"][mine & unfit] = why[mine & unfit]
     partitions = frame["_partition"]
@@ -202,7 +205,9 @@ def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Ent
         table = pa.concat_tables([pq.read_table(ws.lake.path(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
-    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback")}
+    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback", "review")}
+    if not facts["review"]:
+        del facts["review"]
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
     entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
     return Taken.of(entry, new.num_rows)

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty import policy
 from sixtyforty.backtest import folds
 from sixtyforty.features import rebuilt
 from sixtyforty.impact import Interval, day, lift
 from sixtyforty.lake import Entry, digest, versions
 from sixtyforty.models import Fitted, recipe_of, rows
+from sixtyforty.policy import Policy
 from sixtyforty.use_case import SNAPSHOT, UseCase, span
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
@@ -183,7 +183,8 @@ def _valued(
         if partition in judged:  # else features.sql had no answer: the run fails, and people go on as today
             table, verdict = judged[partition]
             mine = frame[key].merge(table.to_pandas(), on=key, how="left")
-            chosen = np.asarray(policy.choose(kpi, models[partition].score(mine)), object)
+            mine["present_action"] = present
+            chosen = Policy.of(use_case).take(mine, models[partition].score(mine)).action
             suspect = mine["suspect"].notna().to_numpy() | (not verdict.accepted)
         ungated.append(day(kpi, partition, chosen.tolist(), present.tolist(), outcome))
         gated.append(day(kpi, partition, np.where(suspect, present, chosen).tolist(), present.tolist(), outcome))

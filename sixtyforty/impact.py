@@ -5,8 +5,8 @@ Exact accounting: the decision doesn't change the outcome, so every policy is pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 RESAMPLES = 2000
+CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked for
 DAYS_A_MONTH = 365.25 / 12
 
 
@@ -35,6 +36,12 @@ class Day:
     acted: int  # the model's actions that aren't the cheapest one
     differ: int  # decisions that differ from the present process
     fallback: int  # decisions the present process took for want of a model or of sound data
+    candidates: dict[str, float] = field(default_factory=dict)  # what each would have made of the same units
+
+    def money(self, policy: str) -> float:
+        """Of a policy, or of a candidate by its name after `candidate `."""
+        name = policy.removeprefix(CANDIDATE)
+        return self.candidates[name] if name != policy else float(getattr(self, policy))
 
 
 def day(
@@ -44,8 +51,9 @@ def day(
     present: Sequence[str],
     outcome: NDArray[np.float64],
     fallback: int = 0,
+    candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> Day:
-    """Accounts for one partition. All arrays of one length; outcomes known (no NaN).
+    """Accounts for one partition. All arrays of one length; outcomes known (no NaN). candidates: actions of each.
 
     The coin flip takes the model's own mix of actions, dealt out at random: the mean over all such deals.
     """
@@ -64,6 +72,7 @@ def day(
         acted=int((chosen != idle).sum()),
         differ=int((chosen != np.asarray(present, dtype=str)).sum()),
         fallback=fallback,
+        candidates={n: float(payoff(kpi, taken, outcome).sum()) for n, taken in (candidates or {}).items()},
     )
 
 
@@ -84,7 +93,7 @@ def lift(
     Days are resampled whole, as flights of one day share its weather. Fewer than two days: no interval (NaN).
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, ch. 13; ratio of sums as the statistic.
     """
-    difference = [getattr(d, of) - getattr(d, against) for d in days]
+    difference = [d.money(of) - d.money(against) for d in days]
     return ratio(difference, [d.decisions for d in days], confidence)
 
 
@@ -143,7 +152,7 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
     """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it."""
     n = sum(d.decisions for d in days)
     totals = {p: round(sum(getattr(d, p) for d in days), 2) for p in POLICIES}
-    gained = lift(days)
+    gained, differ = lift(days), sum(d.differ for d in days)
     return {
         "decisions": n,
         "per_1000": {p: round(1000 * t / n, 2) if n else None for p, t in totals.items()},
@@ -152,13 +161,28 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "totals": totals,
         **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days)).items()},
         "acted": sum(d.acted for d in days),
-        "differ_from_present": sum(d.differ for d in days),
+        "differ_from_present": differ,
+        "differ_share": round(differ / n, 4) if n else None,
+        "operational": differ > 0,
+        "candidates": {c: _beside(c, days) for c in kpi.candidates},
         "decided_by_present_process": sum(d.fallback for d in days),
         "unit": kpi.unit,
         "label": kpi.label,
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
         "days": len(days),
+    }
+
+
+def _beside(name: str, days: Sequence[Day]) -> dict[str, Any]:
+    """A candidate on the days it was accounted for on: per 1,000 decisions, and paired with what it is compared to."""
+    mine, policy = [d for d in days if name in d.candidates], CANDIDATE + name
+    n = sum(d.decisions for d in mine)
+    return {
+        "decisions": n,
+        "per_1000": round(1000 * sum(d.candidates[name] for d in mine) / n, 2) if n else None,
+        "lift_vs_present": {k: _rounded(v) for k, v in lift(mine, of=policy).__dict__.items()},
+        "model_minus": {k: _rounded(v) for k, v in lift(mine, against=policy).__dict__.items()},
     }
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sixtyforty import segments
+from sixtyforty import candidates, segments
 from sixtyforty.decisions import dataset
-from sixtyforty.impact import Day, day
+from sixtyforty.impact import CANDIDATE, Day, day
 from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
 
 
 def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
-    """Accounts for these partitions (a chunk): decisions whose outcome isn't known yet are left out and counted."""
+    """Accounts for these partitions (a chunk): decisions whose outcome isn't known yet are left out and counted.
+
+    Raises CandidateError, with nothing written, where a candidate's SQL doesn't give an action for each of them.
+    """
     import pyarrow as pa
 
     decisions = ws.lake.entries(dataset(track), partitions)
@@ -24,17 +28,18 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
         return {}
     beyond = [c for c in kpi.segments if c not in ws.use_case.decision.key]
     also = "".join(f', "{c}"' for c in kpi.segments)
+    also += "".join(f', "{CANDIDATE}{n}"' for n in kpi.candidates) + (", known" if kpi.candidates else "")
     said = ""
-    if beyond:
-        features = ws.lake.rows(ws.lake.entries("features", list(both)).values())
-        columns = "".join(f', "{c}"' for c in beyond)
-        said = f"left join (select _partition, {key}{columns} from {features}) using (_partition, {key})"
     with connect(ws.use_case.timezone) as db:
+        if beyond or kpi.candidates:
+            knew = candidates.answers(ws, db, both, list(kpi.candidates), beyond)
+            said = f"left join {knew} using (_partition, {key})"
         frame = db.execute(
             f"""select _partition, d.action, d.present_action, d.decided_by, o."{kpi.outcome}" as outcome{also}
             from {ws.lake.rows(both.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
             {said} order by _partition, d.decision_id"""
         ).df()
+    frame = frame.assign(**{CANDIDATE + n: candidates.proposed(ws.use_case, frame, n) for n in kpi.candidates})
     apart = segments.money(kpi, frame[frame["outcome"].notna()])
     found = {}
     for partition, rows in frame.groupby("_partition", sort=True):
@@ -46,6 +51,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             known["present_action"].tolist(),
             known["outcome"].to_numpy(float),
             int((known["decided_by"] != "model").sum()),
+            {n: known[CANDIDATE + n].tolist() for n in kpi.candidates},
         )
         inputs = {dataset(track): versions({str(partition): both[str(partition)]}),
                   "outcomes": versions({str(partition): outcomes[str(partition)]})}  # fmt: skip
@@ -53,7 +59,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
         found[str(partition)] = ws.lake.write(
             f"kpi/{track}",
             str(partition),
-            pa.Table.from_pylist([one.__dict__]),
+            pa.Table.from_pylist([_row(one)]),
             inputs=inputs,
             code=ws.code,
             facts=facts,
@@ -72,6 +78,12 @@ def by_segment(ws: Workspace, track: str) -> list[Segment]:
     return segments.over([e.facts.get("segments", {}) for e in ws.lake.entries(f"kpi/{track}").values()])
 
 
+def _row(one: Day) -> dict[str, Any]:
+    return {k: v for k, v in one.__dict__.items() if k != "candidates"} | {
+        CANDIDATE + n: v for n, v in one.candidates.items()
+    }
+
+
 def _day(entry: Entry) -> Day:
     return Day(**{k: v for k, v in entry.facts.items() if k in Day.__dataclass_fields__})
 
@@ -84,25 +96,33 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     outcomes = ws.lake.entries("outcomes", list(accounts))
     if not accounts:
         return []
+    others = list(kpi.candidates)
     with connect(ws.use_case.timezone) as db:
         db.execute("create temp table pays (action varchar, gain double, cost double)")
         db.executemany("insert into pays values (?, ?, ?)", [(a, x.gain, x.cost) for a, x in kpi.actions.items()])
+        taken = "".join(f", {candidates.action_sql(ws.use_case, n)} as a{i}" for i, n in enumerate(others))
+        knew = candidates.answers(ws, db, accounts, others, []) if others else ""
+        joined = "".join(f" left join pays c{i} on c{i}.action = a{i}" for i in range(len(others)))
         sums = {
-            p: (m, r)
-            for p, m, r in db.execute(
-                f"""select d._partition, sum(m.gain * o."{kpi.outcome}" - m.cost),
-                    sum(r.gain * o."{kpi.outcome}" - r.cost)
-                from {ws.lake.rows(decisions.values())} d
-                join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-                join pays m on m.action = d.action join pays r on r.action = d.present_action
-                where o."{kpi.outcome}" is not null group by 1"""
+            p: paid
+            for p, *paid in db.execute(
+                f"""with rows as (select _partition, d.action, d.present_action, o."{kpi.outcome}" as outcome{taken}
+                    from {ws.lake.rows(decisions.values())} d
+                    join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
+                    {f"left join {knew} using (_partition, {key})" if others else ""})
+                select _partition, sum(m.gain * outcome - m.cost), sum(r.gain * outcome - r.cost)
+                    {"".join(f", sum(c{i}.gain * outcome - c{i}.cost)" for i in range(len(others)))}
+                from rows join pays m using (action) join pays r on r.action = present_action {joined}
+                where outcome is not null group by 1"""
             ).fetchall()
         }
     found = []
     for partition, entry in accounts.items():
-        one, (model, present) = _day(entry), sums.get(partition, (0.0, 0.0))
-        if abs(one.model - model) > 0.005 or abs(one.present_process - present) > 0.005:
-            found.append(
-                f"{partition}: {one.model:.2f} and {one.present_process:.2f}, by SQL {model:.2f}, {present:.2f}"
-            )
+        one = _day(entry)
+        mine = [one.model, one.present_process, *(one.candidates.get(n) for n in others)]
+        again = sums.get(partition, [0.0] * len(mine))
+        # a candidate declared since the day was accounted for isn't in its account yet
+        if any(x is not None and (y is None or abs(x - y) > 0.005) for x, y in zip(mine, again, strict=True)):
+            said = ", ".join("-" if x is None else f"{x:.2f}" for x in mine)
+            found.append(f"{partition}: {said}; by SQL {', '.join('-' if y is None else f'{y:.2f}' for y in again)}")
     return found

@@ -67,9 +67,14 @@ def schedule(use_case: UseCase, until: date) -> list[date]:
     return [m for m in months if first <= m <= until]
 
 
+def declared(model: Model) -> dict[str, Any]:
+    """What of a declared model makes its recipe: not the words it is explained in, nor what nothing is said of."""
+    return {k: v for k, v in model.model_dump(exclude={"words"}).items() if v or k not in ("monotone", "vetoes")}
+
+
 def recipe_of(use_case: UseCase) -> str:
     """Hash of what makes a recipe: the declared model and the SQL of its features."""
-    return digest({"model": use_case.model.model_dump(), "features": use_case.sql("features")})
+    return digest({"model": declared(use_case.model), "features": use_case.sql("features")})
 
 
 def plan(use_case: UseCase, lake: Lake, as_of: date) -> Plan:
@@ -133,6 +138,8 @@ def fit(recipe: Model, features: Sequence[str], frame: pd.DataFrame, outcome: ND
         "random_state": recipe.seed,
         "categorical_features": [i for i, f in enumerate(features) if f in recipe.categorical],
     }
+    if recipe.monotone:
+        settings["monotonic_cst"] = [recipe.monotone.get(f, 0) for f in features]
     accepted = estimator.get_params()
     estimator.set_params(**{k: v for k, v in settings.items() if k in accepted})
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in recipe.categorical}
@@ -165,7 +172,10 @@ class ModelStore:
             raise ModelError(f"there is no model {version}; there are: {have}") from error
 
     def write_training_set(self, use_case: UseCase, lake: Lake, plan: Plan) -> None:
-        """Keeps the rows a model of this plan learns from, all known at the start of `as_of`, and begins its card."""
+        """Keeps the rows a model of this plan learns from, all known at the start of `as_of`, and begins its card.
+
+        Raises ModelError where the declaration speaks of a feature that there isn't.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -174,6 +184,9 @@ class ModelStore:
         pq.write_table(table.combine_chunks(), sink, compression="zstd")
         blob = sink.getvalue().to_pybytes()
         names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
+        unknown = sorted((use_case.model.monotone.keys() | use_case.model.words.keys()) - set(names_))
+        if unknown:
+            raise ModelError(f"{use_case.name}: model.monotone or model.words name what is no feature: {unknown}")
         card = {
             "version": plan.version,
             "use_case": use_case.name,
@@ -183,7 +196,7 @@ class ModelStore:
             "last": max(plan.features),
             "missing_days": plan.missing,
             "features": names_,
-            "recipe": use_case.model.model_dump(),
+            "recipe": declared(use_case.model),
             "recipe_version": plan.recipe,
             "data": {"features": versions(plan.features), "outcomes": versions(plan.outcomes)},
             "data_version": plan.data_version,

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
 
 from sixtyforty.declared import Declared, Name
+
+
+class Review(Declared):
+    """Whom a decision may be put before, and which decisions are worth that.
+
+    Those the model abstains from, and those on which an expert's rule disagrees with it.
+    """
+
+    reviewers: dict[Name, PositiveInt] = Field(min_length=1, description="Who reviews, and how many a day each can.")
+    minutes: float = Field(gt=0, description="Minutes one review takes.")
+    abstain: float = Field(
+        default=0.0,
+        ge=0,
+        description="The model abstains where the expected payoffs of the two best actions are nearer to each other"
+        " than this, in the KPI's unit. 0: never.",
+    )
+    rule: str | None = Field(default=None, description="The candidate of the KPI whose disagreement counts.")
+    fallback: Literal["model", "present_process"] = Field(
+        default="model", description="Whose action is taken where the model abstains, until a reviewer has answered."
+    )
+
+    @property
+    def left_below(self) -> float:
+        """The margin between the two best actions below which the present process decides; 0: never."""
+        return self.abstain if self.fallback == "present_process" else 0.0
+
+    @model_validator(mode="after")
+    def _something_to_review(self) -> Review:
+        if self.rule is None and not self.abstain:
+            raise ValueError("review needs a rule (a candidate of the KPI) or abstain above 0: nothing would be asked")
+        return self
 
 
 class People(Declared):
@@ -18,3 +51,4 @@ class People(Declared):
     responses: Name | None = Field(
         default=None, description="The source of what they did with the decisions; partitioned by the decision's day."
     )
+    review: Review | None = Field(default=None, description="Which decisions are put before a person, and whom.")

@@ -1,19 +1,112 @@
-"""From scores to actions: the action with the highest expected payoff, and the id a decision keeps for ever."""
+"""From scores to actions: the action with the highest expected payoff, and the id a decision keeps for ever.
+
+Where it is declared, an expert's veto or a reviewer stands between the two.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.use_case import Kpi
+from sixtyforty.use_case import Kpi, UseCase, Veto
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 POLICY = "highest-expected-payoff/1"  # its version, kept with every decision
+
+BEST = "highest expected payoff"
+EVEN = "the two best answers are nearly even: the present process decides until a reviewer has answered"
+
+
+class PolicyError(ValueError):
+    """A declared rule of the policy that can't be followed."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How scores become actions; its parts are plain data, so that a recipe can keep them.
+
+    `left_below`: the margin between the two best actions, in the KPI's unit, below which the present process decides.
+    """
+
+    kpi: Kpi
+    vetoes: Mapping[str, Veto]
+    left_below: float = 0.0
+
+    @classmethod
+    def of(cls, use_case: UseCase) -> Policy:
+        """As declared."""
+        review = use_case.people.review
+        return cls(use_case.kpi, use_case.model.vetoes, review.left_below if review else 0.0)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """All that it depends on, as JSON."""
+        return {
+            "actions": {n: [a.gain, a.cost] for n, a in self.kpi.actions.items()},
+            "vetoes": {n: v.model_dump() for n, v in self.vetoes.items()},
+            "left_below": self.left_below,
+        }
+
+    def take(self, rows: pd.DataFrame, score: NDArray[np.float64]) -> Answers:
+        """The answer for each row of features with `present_action`, given its expected outcome. A veto goes first.
+
+        Raises PolicyError for a veto whose condition isn't SQL over the columns of the rows.
+        """
+        import numpy as np
+
+        action = np.array(choose(self.kpi, score), object)
+        reason, left = np.full(len(rows), BEST, object), np.zeros(len(rows), bool)
+        if self.left_below:
+            left = margin(self.kpi, score) < self.left_below
+        if self.vetoes:
+            names = list(self.vetoes)
+            holds = _holds(rows, self.vetoes)
+            barred = {a: [n for n in names if self.vetoes[n].never == a] for a in self.kpi.actions}
+            free = choose(
+                self.kpi, score, {a: np.any([holds[n] for n in ns], axis=0) for a, ns in barred.items() if ns}
+            )
+            for name in reversed(names):  # of several that hold, the first is said
+                mine = holds[name] & (action == self.vetoes[name].never)
+                reason[mine], left[mine] = f"veto {name}: {self.vetoes[name].why}", False
+            action = np.array(free, object)
+        action[left], reason[left] = rows["present_action"].to_numpy(object)[left], EVEN
+        return Answers(action, reason, left)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Arrays of one length: the action, why, and whether it is left to a reviewer and the present process till then."""
+
+    action: NDArray[Any]
+    reason: NDArray[Any]
+    left: NDArray[np.bool_]
+
+
+def _holds(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:
+    """Where each veto's condition is true."""
+    import duckdb
+    import numpy as np
+    import pyarrow as pa
+
+    found = {}
+    with duckdb.connect() as db:
+        db.register("rows", pa.Table.from_pandas(rows, preserve_index=False))
+        for name, veto in vetoes.items():
+            try:
+                held = db.execute(f"select ({veto.when}) is true as held from rows").fetchnumpy()
+            except duckdb.Error as error:
+                raise PolicyError(
+                    f"model.vetoes.{name}.when isn't a condition over the columns of features.sql: {error}"
+                ) from error
+            found[name] = np.asarray(held["held"], bool)
+    return found
 
 
 def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -25,13 +118,47 @@ def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> ND
     return gain * outcome - cost
 
 
-def choose(kpi: Kpi, score: NDArray[np.float64]) -> list[str]:
-    """The action of the highest expected payoff for each expected outcome; of equal ones, the cheapest."""
+def choose(kpi: Kpi, score: NDArray[np.float64], barred: Mapping[str, NDArray[np.bool_]] | None = None) -> list[str]:
+    """The action of the highest expected payoff for each expected outcome; of equal ones, the cheapest.
+
+    barred: where an action may not be taken; one at least must be left everywhere.
+    """
     import numpy as np
 
     order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
     values = np.stack([kpi.actions[a].gain * score - kpi.actions[a].cost for a in order])
+    for action, where in (barred or {}).items():
+        values[order.index(action), where] = -np.inf
     return [order[i] for i in values.argmax(axis=0)]
+
+
+def margin(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the best action's expected payoff is above the second best's, for each expected outcome. Shape (n,)."""
+    import numpy as np
+
+    values = np.sort([a.gain * score - a.cost for a in kpi.actions.values()], axis=0)
+    return values[-1] - values[-2]
+
+
+def next_best(kpi: Kpi, score: NDArray[np.float64], actions: Sequence[str]) -> list[str]:
+    """Of the actions that weren't taken, the one of the highest expected payoff; the cheapest of equals."""
+    import numpy as np
+
+    taken = np.asarray(actions, dtype=str)
+    return choose(kpi, score, {a: taken == a for a in kpi.actions})
+
+
+def worth_of_knowing(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What knowing the outcome (0 or 1) before acting is worth, for each probability of 1. Shape (n,), never negative.
+
+    The expected value of perfect information: E[max over actions of payoff] - max over actions of E[payoff], so the
+    most that somebody well informed can add. Source: Raiffa & Schlaifer, Applied Statistical Decision Theory (1961);
+    Howard, Information Value Theory (1966).
+    """
+    import numpy as np
+
+    informed = score * best(kpi, np.ones_like(score)) + (1 - score) * best(kpi, np.zeros_like(score))
+    return np.maximum(informed - best(kpi, score), 0.0)
 
 
 def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sixtyforty import policy
 from sixtyforty.backtest import metrics
 from sixtyforty.impact import day
 from sixtyforty.lake import canonical, write_atomic
-from sixtyforty.models import Fitted, ModelStore, fit, load_skops, stable_skops
+from sixtyforty.models import Fitted, ModelStore, declared, fit, load_skops, stable_skops
+from sixtyforty.policy import Policy
 from sixtyforty.use_case import Kpi, Model, UseCase
 
 
@@ -25,12 +25,14 @@ def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: 
     card, before = store.card(version), store.card(fold)
     recipe = {
         "version": version,
-        "model": use_case.model.model_dump(),
+        "model": declared(use_case.model),
         "kpi": use_case.kpi.model_dump(),
         "features": card["features"],
         "fold": {"version": fold, "sha256": before["files"]["model.skops"], "features": before["features"],
                  "levels": before["levels"], "first": before["as_of"]},
     }  # fmt: skip
+    if left_below := Policy.of(use_case).left_below:
+        recipe["left_below"] = left_below
     write_atomic(folder / "training_set.parquet", (store.folder(version) / "training_set.parquet").read_bytes())
     write_atomic(folder / "recipe.json", json.dumps(recipe, indent=1, sort_keys=True).encode())
     write_atomic(folder / "fold.skops", (store.folder(fold) / "model.skops").read_bytes())
@@ -60,7 +62,8 @@ def evaluate(folder: Path) -> None:
     fold, kpi = recipe["fold"], Kpi(**recipe["kpi"])
     model = Fitted(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold["features"], fold["levels"])
     rows = frame[frame["_partition"] >= fold["first"]].copy()
-    rows["action"] = policy.choose(kpi, model.score(rows))
+    policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("left_below", 0.0))
+    rows["action"] = policy.take(rows, model.score(rows)).action
     days = [
         day(kpi, str(p), g["action"].tolist(), g["present_action"].tolist(), g[kpi.outcome].to_numpy(float))
         for p, g in rows.groupby("_partition", sort=True)

@@ -18,6 +18,7 @@ from sixtyforty.features import changed, inputs, lineage
 from sixtyforty.lake import digest
 from sixtyforty.places import Unreachable
 from sixtyforty.raw import pending
+from sixtyforty.review import dataset as queues
 from sixtyforty.sources import Source
 from sixtyforty.use_case import SNAPSHOT, span, widen
 from sixtyforty.workspace import Workspace
@@ -141,6 +142,13 @@ def _decided(ws: Workspace, track: str, moment: datetime, found: Behind) -> None
     for partition, entry in decisions.items():
         if not delivered(ws, track, entry):
             found.add(partition, "decisions not delivered", entry.version)
+        asked, open_ = ws.lake.entry(queues(track), partition), moment < ws.use_case.settled(partition)
+        if (
+            ws.use_case.people.review
+            and open_
+            and (asked is None or asked.inputs[dataset(track)][partition] != entry.version)
+        ):
+            found.add(partition, "nobody asked to review", entry.version)
         outcome, account = ws.lake.entry("outcomes", partition), money.get(partition)
         if outcome is None:
             continue

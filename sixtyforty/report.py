@@ -41,6 +41,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "alarms": people.alarms(ws) if ws.use_case.people.responses else [],
         "by_week": _svg(charts.weeks(people.weeks, "svg")) if people.weeks else "",
         "segments": by_column(parts),
+        "candidates": [c for c in _candidates(ws, found) if c["decisions"]],
         "months": [_month(m, ds) for m, ds in by_month(days).items()],
         "cumulative": _svg(charts.cumulative(ws.use_case.kpi, days, "svg")),
         "by_month": _svg(charts.months(ws.use_case.kpi, days)),
@@ -60,6 +61,13 @@ def _svg(picture: bytes) -> str:
 def by_column(parts: list[Segment]) -> dict[str, list[Segment]]:
     """The segments, those of one column together."""
     return {c: [s for s in parts if s.column == c] for c in dict.fromkeys(s.column for s in parts)}
+
+
+def _candidates(ws: Workspace, found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"description": c.description, "vendor": c.vendor, **found["candidates"][name]}
+        for name, c in ws.use_case.kpi.candidates.items()
+    ]
 
 
 def _month(name: str, days: list[Day]) -> dict[str, Any]:
@@ -118,9 +126,14 @@ def next_steps(
     worse = [f"{s.column} {s.name}" for s in parts if s.loses]
     if worse:
         steps.append(f"Leave {', '.join(worse)} to the present process: there it is surely better.")
+    steps += [
+        f"{'Bought' if c['vendor'] else 'Simpler'} does better: {c['description']} Compare it before going on."
+        for c in _candidates(ws, found)
+        if c["model_minus"]["high"] is not None and c["model_minus"]["high"] < 0
+    ]
     if found["payback"] is None:
         steps.append("What it cost isn't earned back yet.")
-    if not found["differ_from_present"]:
+    if not found["operational"]:
         steps.append("No decision differed from the present process: it isn't operational yet.")
     if found["decided_by_present_process"]:
         steps.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,27 @@ class Costs(Declared):
     per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
 
 
+class Candidate(Declared):
+    """Another way to decide, valued on the same decisions: an expert's rule, or a vendor's predictions.
+
+    Its SQL sees the columns of features.sql, those the model doesn't see (their names begin with _) included, and
+    `present_action`.
+    """
+
+    description: str = Field(description="What it is, in the words of the business.")
+    vendor: bool = Field(default=False, description="Whether it is bought: build or buy, on the same KPI.")
+    action: str | None = Field(default=None, description="SQL: the action it takes. This, or expected.")
+    expected: str | None = Field(
+        default=None, description="SQL: the outcome it expects; the action is that of the highest expected payoff."
+    )
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Candidate:
+        if (self.action is None) == (self.expected is None):
+            raise ValueError("a candidate has either action (SQL of an action's name) or expected (SQL of a number)")
+        return self
+
+
 class Kpi(Declared):
     """The figure owners care about and what each action is worth."""
 
@@ -64,11 +86,22 @@ class Kpi(Declared):
     outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
     noun: str = Field(description="What the units are called, in the plural: 'departures'.")
     actions: dict[str, Action] = Field(min_length=2, description="The actions to choose from.")
+    candidates: dict[Name, Candidate] = Field(
+        default_factory=dict, description="Other ways to decide, valued beside the decisions taken."
+    )
     target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
     costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
     segments: list[str] = Field(
         default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."
     )
+
+
+class Veto(Declared):
+    """An action that an expert forbids the model; a candidate isn't bound by it."""
+
+    when: str = Field(description="SQL condition over the columns of features.sql. Unknown is no.")
+    never: str = Field(description="The action the model then never takes: the best of the others is.")
+    why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
 
 
 class Model(Declared):
@@ -81,6 +114,30 @@ class Model(Declared):
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
     seed: int = Field(default=0, description="Random seed of every fit.")
+    monotone: dict[str, Literal[1, -1]] = Field(
+        default_factory=dict,
+        description="Features that may only raise (1) or lower (-1) the expected outcome as they rise, all else equal."
+        " Given to estimators that know of it; a challenger that breaks one is rejected.",
+    )
+    vetoes: dict[Name, Veto] = Field(default_factory=dict, description="What an expert forbids the model.")
+    words: dict[str, str] = Field(
+        default_factory=dict,
+        description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
+        " Python: '{value:.0%} of the last hours' departures were late'.",
+    )
+
+    @model_validator(mode="after")
+    def _expert_input(self) -> Model:
+        if both := sorted(set(self.monotone) & set(self.categorical)):
+            raise ValueError(f"monotone: {both} are categories, which neither rise nor fall")
+        for feature, text in self.words.items():
+            try:
+                fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+            except ValueError as error:
+                raise ValueError(f"words.{feature}: {error}") from error
+            if fields != {"value"}:
+                raise ValueError(f"words.{feature} needs {{value}}, and nothing else in braces")
+        return self
 
 
 class Gate(Declared):
@@ -192,6 +249,14 @@ class UseCase(Declared):
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
         self._responses_fit()
+        for name, veto in self.model.vetoes.items():
+            if veto.never not in self.kpi.actions:
+                raise ValueError(f"model.vetoes.{name}: '{veto.never}' is not an action: {sorted(self.kpi.actions)}")
+        if set(self.kpi.actions) == {v.never for v in self.model.vetoes.values()}:
+            raise ValueError("model.vetoes name every action: there may be nothing left to do; leave one out")
+        review = self.people.review
+        if review and review.rule is not None and review.rule not in self.kpi.candidates:
+            raise ValueError(f"people.review.rule '{review.rule}' is not a candidate: {sorted(self.kpi.candidates)}")
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:

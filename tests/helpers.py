@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty import features
+from sixtyforty import features, models
 from sixtyforty.contract import type_rows
 from sixtyforty.lake import Lake, connect, split, versions
 from sixtyforty.landing import Landing
@@ -191,6 +191,16 @@ def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
     for p, rows in became.tables.items():
         ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
     return partitions
+
+
+def crown(ws: Workspace, day: date, track: str = "replay") -> str:
+    """Trains on what was published before the day and puts the model in force from its start; returns its version."""
+    plan = models.plan(ws.use_case, ws.lake, day)
+    ws.models.write_training_set(ws.use_case, ws.lake, plan)
+    list(models.train(ws.models, ws.use_case.model, ws.use_case.kpi.outcome, [plan.version]))
+    ws.ledger.append(track=track, version=plan.version, verdict="PROMOTE", kind="first", as_of=day.isoformat(),
+                     effective_from=ws.use_case.starts(day).isoformat(), reasons=["for the test"])  # fmt: skip
+    return plan.version
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -13,7 +13,7 @@ from expectations.serving import check_features
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo
-from sixtyforty import features, models
+from sixtyforty import features, models, review
 from sixtyforty.decisions import dataset, decide
 from sixtyforty.lake import connect
 from sixtyforty.raw import ingest
@@ -81,6 +81,7 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
     bring(backfilled, today)
     publish_features(backfilled, today)
     decide(backfilled, today, "replay", None)
+    review.line_up(backfilled, today, "replay")
 
     demo.land(tmp_path / "hours", day, day, hourly=True)
     lived.landing.folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
         publish_features(lived, today)
         found = decide(lived, today, "replay", moment)
         taken.append(found[today[0]].new if found else 0)
+        review.line_up(lived, today, "replay")
 
     ours, theirs = frame(lived, dataset("replay"), day), frame(backfilled, dataset("replay"), day)
     assert len(ours) > 700
@@ -106,3 +108,6 @@ def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
     pd.testing.assert_frame_equal(frame(lived, "features", day), frame(backfilled, "features", day))
     assert (ours.decided_by == "model").all()
     assert ours.decision_id.is_unique
+    queued = review.queue(lived, today[0], "replay")
+    assert queued == review.queue(backfilled, today[0], "replay"), "who is asked doesn't depend on when we looked"
+    assert queued

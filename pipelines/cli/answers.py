@@ -47,6 +47,11 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
         f"{'':28}{'per 1,000':>14}{'in all':>16}",
     ]
     lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()]
+    for name, c in found["candidates"].items():
+        if c["decisions"]:
+            text = f"{name} (vendor)" if kpi.candidates[name].vendor else name
+            beside = f"   decisions taken {c['model_minus']['value']:+,.0f} beside it"
+            lines.append(f"{text:28}{c['per_1000']:>14,.0f}{'':16}{beside}")
     low, high = (f"{v:+,.0f}" if v is not None else "unknown" for v in (gained["low"], gained["high"]))
     lines.append(
         f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['gain']:>+16,.0f}"
@@ -58,6 +63,8 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
             f"   has paid for itself since {found['payback']}" if found["payback"] else "   hasn't paid for itself yet"
         )
         lines.append(f"{'net impact':42}{found['net_impact']:>+16,.0f}{paid}")
+    if not found["operational"]:
+        lines.append("not operational: no decision differs from the present process")
     lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
     return "\n".join(lines)
 

@@ -24,7 +24,7 @@ from tests.flights import AFTER, BEFORE, DAY, DAYS, first_rows, flight_delays
 
 REFERENCE = [f"{kind}/{s}" for s in flights.REFERENCE for kind in ("raw", "validated")]
 DAILY = [f"{kind}/{s}" for s in flights.SOURCES for kind in ("raw", "validated")]
-DAILY += ["features", "outcomes", "decisions", "delivery", "kpi_impact"]
+DAILY += ["features", "outcomes", "decisions", "review_queue", "delivery", "kpi_impact"]
 
 
 @dataclass
@@ -168,8 +168,8 @@ def test_its_check_fails_as_an_error_and_says_why(story):
 
 def test_each_materialization_carries_its_own_version(story):
     lake = flights.workspace(story.home).lake
-    kept_in = {"decisions": "decisions/replay", "kpi_impact": "kpi/replay"}
-    for name in ("raw/weather", "validated/weather", "features", "outcomes", "decisions", "kpi_impact"):
+    kept_in = {"decisions": "decisions/replay", "kpi_impact": "kpi/replay", "review_queue": "review/replay"}
+    for name in ("raw/weather", "validated/weather", "features", "outcomes", "decisions", "review_queue", "kpi_impact"):
         found = {day: data_version(m) for day, m in story.whole.materialized(name).items()}
         assert found == {day: e.version for day, e in lake.entries(kept_in.get(name, name), DAYS).items()}
         assert len(set(found.values())) == len(DAYS)
@@ -211,6 +211,15 @@ def test_money_reconciles_on_each_run(story):
     for run in (story.half, story.whole, story.again):
         (check,) = run.checks("kpi_impact", "money_reconciles").values()
         assert check.passed
+
+
+def test_without_a_champion_nothing_differs_and_nobody_is_asked(story):
+    (check,) = story.whole.checks("kpi_impact", "operational").values()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    newest = plain(story.whole.materialized("kpi_impact")[AFTER].metadata)
+    assert newest["candidate airport_now"] != newest["present process"]
+    queued = [plain(m.metadata)["queued"] for m in story.whole.materialized("review_queue").values()]
+    assert queued == [0] * len(DAYS)
 
 
 # One stage alone.

@@ -27,8 +27,9 @@ def test_what_was_computed_then_is_what_is_computed_now(workspace):
             "late_before",
         ),
         ("select u.id, u.site, u.load, (select count(*) from calls) as calls_ever from units u", "calls_ever"),
+        ("select u.id, u.site, u.load, v.late as _vendor from units u left join visits v using (id)", "_vendor"),
     ],
-    ids=["the unit's own outcome", "an average without a date", "a count of all rows"],
+    ids=["the unit's own outcome", "an average without a date", "a count of all rows", "a vendor who knows it all"],
 )
 def test_a_planted_leak_is_found(tmp_path, leak, column):
     ws = make_workspace(tmp_path)

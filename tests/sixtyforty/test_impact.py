@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.impact import DAYS_A_MONTH, Day, Interval, balance, by_month, day, lift, ratio, summary
 from sixtyforty.policy import payoff
-from sixtyforty.use_case import Action, Costs, Kpi
+from sixtyforty.use_case import Action, Candidate, Costs, Kpi
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:
@@ -237,3 +237,32 @@ def test_months_hold_every_day_once_in_order(days: list[Day]) -> None:
     assert [d for ds in months.values() for d in ds] == days
     assert list(months) == sorted(months)
     assert all(d.partition.startswith(m) for m, ds in months.items() for d in ds)
+
+
+def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() -> None:
+    found = [
+        day(TWO, f"2013-03-1{i}", ["act", "wait"], ["wait", "wait"], np.array([1.0, float(i)]),
+            candidates={"rule": ["act", "act"]})
+        for i in range(2)
+    ]  # fmt: skip
+    assert [d.candidates for d in found] == [{"rule": 4.0}, {"rule": 14.0}]
+    declared = TWO.model_copy(update={"candidates": {"rule": Candidate(description="r", action="'act'"),
+                                                     "new": Candidate(description="n", action="'act'")}})  # fmt: skip
+    beside = summary(declared, [*found, a_day("2013-03-12", 100, 500, 0)])["candidates"]
+    assert beside["rule"]["decisions"] == 4, "a day accounted for before it was declared says nothing of it"
+    assert beside["rule"]["per_1000"] == 4500
+    assert beside["rule"]["lift_vs_present"]["value"] == 4500
+    assert beside["rule"]["model_minus"]["value"] == 1000 * (14 - 18) / 4
+    assert beside["rule"]["model_minus"]["low"] <= -1000 <= beside["rule"]["model_minus"]["high"]
+    assert (beside["new"]["decisions"], beside["new"]["per_1000"], beside["new"]["model_minus"]["value"]) == (
+        0,
+        None,
+        None,
+    )
+
+
+def test_a_model_that_changes_nothing_is_not_operational() -> None:
+    same = day(TWO, "2013-03-10", ["act", "wait"], ["act", "wait"], np.zeros(2))
+    other = day(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
+    assert (summary(TWO, [same])["operational"], summary(TWO, [same])["differ_share"]) == (False, 0)
+    assert (summary(TWO, [same, other])["operational"], summary(TWO, [same, other])["differ_share"]) == (True, 0.25)

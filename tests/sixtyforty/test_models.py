@@ -82,6 +82,25 @@ def test_a_recipe_is_the_declared_model_and_the_features(tmp_path: Path) -> None
     assert recipe_of(use_case) != recipe
 
 
+def test_words_make_no_other_model_and_what_experts_forbid_does(tmp_path: Path) -> None:
+    recipe = recipe_of(make_use_case(tmp_path))
+    assert recipe_of(make_use_case(tmp_path, model={"words": {"load": "a load of {value}"}})) == recipe
+    assert recipe_of(make_use_case(tmp_path, model={"monotone": {"load": 1}})) != recipe
+    veto = {"when": "load > 1", "never": "act", "why": "so"}
+    assert recipe_of(make_use_case(tmp_path, model={"vetoes": {"v": veto}})) != recipe
+
+
+@pytest.mark.parametrize("what", [{"monotone": {"lod": 1}}, {"words": {"lod": "{value}"}}], ids=lambda w: next(iter(w)))
+def test_what_is_said_of_no_feature_is_refused_before_anything_is_kept(tmp_path: Path, what: dict[str, Any]) -> None:
+    ws = make_workspace(tmp_path, model=what)
+    days = [date(2013, 3, 1) + timedelta(days=i) for i in range(3)]
+    publish(ws, days)
+    wanted = plan(ws.use_case, ws.lake, date(2013, 3, 4))
+    with pytest.raises(ModelError, match=r"name what is no feature: \['lod'\]"):
+        ws.models.write_training_set(ws.use_case, ws.lake, wanted)
+    assert ws.models.versions() == []
+
+
 # --- fitting and scoring
 
 

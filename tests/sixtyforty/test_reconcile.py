@@ -10,6 +10,7 @@ from sixtyforty.delivery import deliver
 from sixtyforty.lake import versions
 from sixtyforty.raw import ingest
 from sixtyforty.reconcile import Behind, look
+from sixtyforty.review import line_up
 from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(5)]
@@ -192,3 +193,14 @@ def test_decided_days_keep_their_decisions_when_restated(ws):
     assert ws.lake.entry(dataset("live"), KEYS[2]) == before
     assert look(ws, "live", LATER).why == {}
     assert len(calls_of(DAYS[2])) == before.rows
+
+
+def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path):
+    ws = make_workspace(tmp_path, people={"review": {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1}})
+    land_days(ws, DAYS)
+    ws.ledger.append(track="live", version="none", verdict="PROMOTE", kind="adopted", as_of="2013-03-06",
+                     effective_from="2013-03-06T00:00:00", reasons=["a start"])  # fmt: skip
+    whole(ws, moment=OPEN)
+    assert {p: list(why) for p, why in look(ws, "live", OPEN).why.items()} == {KEYS[-1]: ["nobody asked to review"]}
+    line_up(ws, KEYS[-1:], "live")
+    assert look(ws, "live", OPEN).why == {}

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from sixtyforty.use_case import UseCase, chunks, span, widen
 from tests.helpers import SITES, make_use_case
 
+REVIEW = {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1}
+VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
 DAYS = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 NEAR = st.dates(date(2012, 1, 1), date(2012, 12, 31))
 
@@ -48,6 +50,14 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes:
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal .*\['phone'\]"),
         ({"decision": {"unit": "orders"}}, r"'orders' is not a source: \['calls', 'visits'\]"),
         ({"decision": {"unit": "sites", "key": ["site"]}, "sources": {"sites": SITES}}, r"'sites' is a snapshot"),
+        ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule 'gut' is not a candidate: \[\]"),
+        ({"people": {"review": REVIEW | {"abstain": 0}}}, r"review needs a rule"),
+        ({"kpi": {"candidates": {"gut": {"description": "Gut."}}}}, r"either action \(SQL of an action's name\) or"),
+        ({"model": {"vetoes": {"v": VETO | {"never": "run"}}}}, r"model\.vetoes\.v: 'run' is not an action"),
+        ({"model": {"vetoes": {"v": VETO, "w": VETO | {"never": "wait"}}}}, r"model\.vetoes name every action"),
+        ({"model": {"monotone": {"site": 1}}}, r"monotone: \['site'\] are categories"),
+        ({"model": {"words": {"load": "busy"}}}, r"words\.load needs \{value\}"),
+        ({"model": {"words": {"load": "{value} of {all}"}}}, r"words\.load needs \{value\}"),
         ({"sources": {"calls": {"known_at": None}}}, r"sources\.calls is partitioned and needs known_at"),
     ],
 )
