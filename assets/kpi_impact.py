@@ -9,6 +9,7 @@ import dagster as dg
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, kpi
+from sixtyforty.forecast import forecast
 from sixtyforty.impact import CANDIDATE, Day, by_month, lift, summary
 from sixtyforty.use_case import UseCase
 
@@ -73,6 +74,10 @@ def _kpi_impact(step: Step) -> Result:
         newest["by month, per 1,000"] = table(_months(days))
         if found["candidates"]:
             newest["candidates, per 1,000"] = table(_candidates(step.use_case, found))
+        promised = forecast(step.ws, track).plain(step.use_case.kpi)
+        if promised["terms"]:
+            newest["forecast and actual, per 1,000"] = table([_term(t) for t in promised["terms"]])
+        newest["forecast for the coming month, per 1,000"] = promised["coming_month"]["value"]
     wrong = kpi.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
@@ -103,6 +108,13 @@ def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]
 
 def _months(days: list[Day]) -> list[dict[str, object]]:
     return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in by_month(days).items()]
+
+
+def _term(plain: dict[str, Any]) -> dict[str, object]:
+    intervals = {f"{k} {end}": plain[k][end] for k in ("forecast", "actual") for end in ("value", "low", "high")}
+    return (
+        {k: plain[k] for k in ("since", "decisions")} | intervals | {k: plain[k] for k in ("verdict", "target_reached")}
+    )
 
 
 def summary_row(days: list[Day]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from sixtyforty.use_case import Kpi
 if TYPE_CHECKING:
     from sixtyforty.acceptance import Week
     from sixtyforty.break_even import Point
+    from sixtyforty.forecast import Term
 
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
 
@@ -113,6 +114,28 @@ def weeks(found: Sequence[Week], form: str = "png") -> bytes:
              label="overridden")  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axes.set_ylabel("answers a week", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return _saved(figure, form)
+
+
+def promises(kpi: Kpi, terms: Sequence[Term], form: str = "svg") -> bytes:
+    """What was forecast and what came of it, term by term, with their intervals, and the target."""
+    import matplotlib as mpl
+    from matplotlib.ticker import FuncFormatter
+
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
+    figure, axes = _figure(11, 3.4)
+    for name, label, colour, mark, aside in (("promised", "forecast", BEST, "D", -0.12),
+                                             ("kept", "what came of it", MODEL, "o", 0.12)):  # fmt: skip
+        found = [getattr(t, name) for t in terms]
+        x = [i + aside for i in range(len(terms))]
+        axes.vlines(x, [i.low for i in found], [i.high for i in found], color=colour, lw=2.2, alpha=0.5)
+        axes.scatter(x, [i.value for i in found], color=colour, marker=mark, s=30, label=label, zorder=3)
+    axes.axhline(kpi.target, color=PRESENT, ls="--", lw=1.2, label=f"target: {kpi.target:,.0f}")
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.set_xticks(range(len(terms)), [t.since[:7] for t in terms])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    axes.set_ylabel(f"{kpi.unit} per 1,000 {kpi.noun}", color=INK, fontsize=9)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _saved(figure, form)
 

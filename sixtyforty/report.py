@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty import acceptance, break_even, charts, degradation, kpi
+from sixtyforty.forecast import Forecast, aim, forecast
 from sixtyforty.impact import Day, by_month, lift, summary
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
@@ -32,6 +33,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
     people = acceptance.facts(ws, track)
     days, champions, parts = kpi.days(ws, track), ws.ledger.champions(track), kpi.by_segment(ws, track)
     found, (_, points) = summary(ws.use_case.kpi, days), break_even.recorded(ws)
+    promised = forecast(ws, track)
     return {
         "use_case": ws.use_case,
         "kpi": ws.use_case.kpi,
@@ -46,7 +48,10 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "cumulative": _svg(charts.cumulative(ws.use_case.kpi, days, "svg")),
         "by_month": _svg(charts.months(ws.use_case.kpi, days)),
         "champions": champions,
-        "next_steps": next_steps(ws, found, days, champions, parts),
+        "forecast": promised,
+        "promises": _svg(charts.promises(ws.use_case.kpi, promised.terms)) if promised.terms else "",
+        "aim": aim(ws.use_case.kpi, found["lift_vs_present"]),
+        "next_steps": next_steps(ws, found, days, champions, parts, promised),
         "governance": governance(ws, days),
         "if_it_dies": if_it_dies(ws),
         "how_good": break_even.told(ws),
@@ -106,7 +111,12 @@ def if_it_dies(ws: Workspace) -> list[str]:
 
 
 def next_steps(
-    ws: Workspace, found: dict[str, Any], days: list[Day], champions: list[Row], parts: list[Segment]
+    ws: Workspace,
+    found: dict[str, Any],
+    days: list[Day],
+    champions: list[Row],
+    parts: list[Segment],
+    promised: Forecast,
 ) -> list[str]:
     """What the figures call for, in words."""
     gained, target, steps = found["lift_vs_present"], ws.use_case.kpi.target, []
@@ -123,6 +133,9 @@ def next_steps(
               if sum(d.model - d.present_process for d in ds) < 0]  # fmt: skip
     if losing:
         steps.append(f"Look into {', '.join(losing)}: there the present process did better.")
+    short = [t.name for t in promised.terms if t.verdict == "below what was forecast"]
+    if short:
+        steps.append(f"Find out why {', '.join(short)} brought less than was forecast.")
     worse = [f"{s.column} {s.name}" for s in parts if s.loses]
     if worse:
         steps.append(f"Leave {', '.join(worse)} to the present process: there it is surely better.")

@@ -90,6 +90,7 @@ class Kpi(Declared):
         default_factory=dict, description="Other ways to decide, valued beside the decisions taken."
     )
     target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
+    target_by: date | None = Field(default=None, description="The local day by which the target is to be reached.")
     costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
     segments: list[str] = Field(
         default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."

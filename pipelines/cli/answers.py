@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pipelines.cli.say import Problem
+from sixtyforty.forecast import aim
 from sixtyforty.use_case import UseCase
 
 
@@ -27,6 +28,7 @@ def decisions(given: Any) -> tuple[Any, str]:
 def impact(given: Any) -> tuple[Any, str]:
     """What the decisions were worth."""
     from pipelines import catalog
+    from sixtyforty.forecast import forecast
     from sixtyforty.impact import summary
     from sixtyforty.kpi import by_segment, days
 
@@ -35,6 +37,7 @@ def impact(given: Any) -> tuple[Any, str]:
     found["segments"] = [s.plain for s in by_segment(ws, given.track)]
     if not found["decisions"]:
         raise Problem(f"nothing decided and known yet on the {given.track} track: run the chain (`make demo`)")
+    found["forecast"] = forecast(ws, given.track).plain(ws.use_case.kpi)
     return found, _impact_table(ws.use_case, found)
 
 
@@ -65,6 +68,10 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
         lines.append(f"{'net impact':42}{found['net_impact']:>+16,.0f}{paid}")
     if not found["operational"]:
         lines.append("not operational: no decision differs from the present process")
+    lines.append(aim(kpi, gained))
+    lines += [f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
+              f" ({t['forecast']['low']:+,.0f} to {t['forecast']['high']:+,.0f})"
+              for t in found["forecast"]["terms"] if not t["verdict"].startswith(("within", "not"))]  # fmt: skip
     lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
     return "\n".join(lines)
 

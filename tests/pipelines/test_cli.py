@@ -329,6 +329,7 @@ def test_decisions_impact_and_explain_answer_as_json_and_as_text(small, say):
     assert {"decisions", "per_1000", "lift_vs_present", "total", "unit", "from", "to"} <= found.keys()
     assert {"model", "present_process", "coin_flip", "perfect_foresight"} <= found["per_1000"].keys()
     assert {"value", "low", "high"} <= found["lift_vs_present"].keys()
+    assert {"target", "target_by", "terms", "coming_month"} <= found["forecast"].keys()
     assert (found["decisions"], found["unit"], found["from"], found["to"]) == (8, "EUR", "2013-04-02", "2013-04-03")
     code, out, _ = say("impact calls_in_time")
     assert code == 0
