@@ -1,8 +1,8 @@
-"""The champion ledger: which model decides from when on, and why. Append-only, each row chained to the one before.
+"""Ledgers, and that of champions: which model decides from when on, and why. Append-only, each row chained.
 
 A row holds `effective_from` (business time, UTC: from which moment's decisions it counts) and `recorded_at` (wall
 clock: when we knew). Its `hash` covers the row and the hash before it, so a changed or missing row shows; rows cut
-off the end show by `champion.head` beside it, which holds the newest hash. A last line without its end was never
+off the end show by `<ledger>.head` beside it, which holds the newest hash. A last line without its end was never
 acknowledged (its writer was killed): readers pass over it, and the next append cuts it off.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,29 +28,26 @@ class LedgerError(ValueError):
     """The ledger doesn't add up: a row was changed, removed or put in."""
 
 
-class Row(BaseModel):
-    """One judgement on one challenger."""
+class Link(BaseModel):
+    """What each ledger's rows have in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seq: int = Field(description="1, 2, 3, …")
-    track: str = Field(description="replay or live")
-    version: str = Field(description="The challenger judged.")
-    verdict: Verdict = Field(
-        description="PROMOTE makes it champion from effective_from on; PENDING waits for an APPROVE."
-    )
-    kind: Kind = Field(description="Which gate it had to pass, or which hand put it in force.")
-    as_of: str = Field(description="The local day it was trained at the start of.")
     effective_from: str = Field(description="UTC moment from which its decisions count.")
     recorded_at: str = Field(description="UTC wall clock.")
-    reasons: list[str] = Field(description="Why, in words.")
     evidence: dict[str, Any] = Field(default_factory=dict, description="The figures it was judged on.")
-    by: str = Field(default="gate", description="Who judged.")
+    by: str = Field(description="Who judged.")
     before: str = Field(description="Hash of the row before.")
     hash: str = Field(description="Hash of this row and the one before.")
 
 
-class Ledger:
-    """`champion.jsonl` of one use case."""
+R = TypeVar("R", bound=Link)
+
+
+class Chain(Generic[R]):
+    """A ledger: a file of rows of one kind, each chained to the one before."""
+
+    kind: ClassVar[type[Link]]
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,7 +56,7 @@ class Ledger:
     def _head(self) -> Path:
         return self.path.with_suffix(".head")
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[R]:
         """All rows, oldest first, the chain verified. Raises LedgerError naming the row that doesn't fit."""
         # the head first: what is appended between the two looks is then only more than it promised
         head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
@@ -68,7 +66,7 @@ class Ledger:
         found, before = [], GENESIS
         for number, line in enumerate(text[: _whole(text)].splitlines(), 1):
             try:
-                row = Row(**json.loads(line))
+                row: R = self.kind(**json.loads(line))  # type: ignore[assignment]
             except (ValueError, TypeError) as error:
                 raise LedgerError(f"{self.path.name}, row {number}: not a ledger row ({error})") from error
             if row.seq != number or row.before != before or row.hash != _hash(row.model_dump()):
@@ -82,28 +80,25 @@ class Ledger:
             raise LedgerError(f"{self.path.name}, row {head['rows']}: isn't the one {self._head.name} knows")
         return found
 
-    def append(self, again: bool = False, **fields: Any) -> Row:
-        """Adds a judgement; `seq`, `recorded_at`, `before` and `hash` are the ledger's own.
+    def add(self, fields: dict[str, Any], said: Callable[[list[R]], R | None]) -> R:
+        """Adds a row; `seq`, `recorded_at`, `before` and `hash` are the ledger's own.
 
-        A judgement already there (same track, version, as_of and verdict) is returned, not repeated, unless it is
-        made `again`: by a hand.
+        `said` finds the row that says so already: it is returned, not repeated.
         """
         with alone(self.path.with_suffix(".lock")):
             rows = self.rows()
-            for row in [] if again else rows:
-                if all(getattr(row, k) == fields[k] for k in ("track", "version", "as_of", "verdict")):
-                    self._point(rows[-1])  # its writer may have been killed before it could
-                    return row
+            if already := said(rows):
+                self._point(rows[-1])  # its writer may have been killed before it could
+                return already
             last = rows[-1] if rows else None
             data = {
-                "by": "gate",
                 "evidence": {},
                 **json.loads(canonical(fields)),
                 "seq": len(rows) + 1,
                 "recorded_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "before": last.hash if last else GENESIS,
             }
-            row = Row(**data, hash=_hash(data))
+            row: R = self.kind(**data, hash=_hash(data))  # type: ignore[assignment]
             with self.path.open("a+b") as file:
                 file.seek(0)
                 file.truncate(_whole(file.read()))
@@ -113,10 +108,43 @@ class Ledger:
             self._point(row)
             return row
 
-    def _point(self, row: Row) -> None:
+    def _point(self, row: R) -> None:
         blob = canonical({"rows": row.seq, "hash": row.hash}).encode()
         if not self._head.exists() or self._head.read_bytes() != blob:
             write_atomic(self._head, blob)
+
+
+class Row(Link):
+    """One judgement on one challenger."""
+
+    track: str = Field(description="replay or live")
+    version: str = Field(description="The challenger judged.")
+    verdict: Verdict = Field(
+        description="PROMOTE makes it champion from effective_from on; PENDING waits for an APPROVE."
+    )
+    kind: Kind = Field(description="Which gate it had to pass, or which hand put it in force.")
+    as_of: str = Field(description="The local day it was trained at the start of.")
+    reasons: list[str] = Field(description="Why, in words.")
+
+
+class Ledger(Chain[Row]):
+    """`champion.jsonl` of one use case."""
+
+    kind = Row
+
+    def append(self, again: bool = False, **fields: Any) -> Row:
+        """Adds a judgement.
+
+        One already there (same track, version, as_of and verdict) is returned, not repeated, unless it is made
+        `again`: by a hand.
+        """
+        same = ("track", "version", "as_of", "verdict")
+
+        def said(rows: list[Row]) -> Row | None:
+            there = (r for r in rows if all(getattr(r, k) == fields[k] for k in same))
+            return None if again else next(there, None)
+
+        return self.add({"by": "gate", **fields}, said)
 
     def champions(self, track: str) -> list[Row]:
         """The promotions on a track, in the order of the moment from which they count."""
