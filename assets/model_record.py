@@ -19,7 +19,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _model_record,
             phase="evaluation",
             kinds={"markdown"},
-            deps=["champion", "kpi_impact"],
+            deps=["champion", "kpi_impact", "degradation", "break_even"],
             partitioned=False,
             description="What was tried, found and decided, and on which data: for whoever comes next.",
         )
@@ -28,5 +28,10 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 def _model_record(step: Step) -> Result:
     path = record.write(step.ws, step.clock.track)
-    shown = {"page": dg.MetadataValue.path(str(path)), "record": dg.MetadataValue.md(path.read_text())}
+    kept = record.versions(step.ws, step.clock.track)
+    shown = {
+        "page": dg.MetadataValue.path(str(path)),
+        "record": dg.MetadataValue.md(path.read_text()),
+        "version": dg.MetadataValue.path(str(kept[-1])),
+    }
     return Result({SNAPSHOT: Published(digest(path.read_bytes()), shown)})

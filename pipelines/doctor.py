@@ -34,6 +34,12 @@ def examine() -> list[dict[str, Any]]:
                 partial(_ledger, name),
                 "restore champion.jsonl and champion.head from a backup",
             ),
+            (
+                f"findings of {name}",
+                False,
+                partial(_findings, name),
+                "restore findings.jsonl and findings.head from a backup",
+            ),
         ]
     if profile().name == "production":
         things.append(("services", False, _services, "start them: make up"))
@@ -107,6 +113,12 @@ def _settings(name: str) -> str:
 
 def _ledger(name: str) -> str:
     return f"{len(catalog.workspace(name).ledger.rows())} rows, the chain of hashes holds"
+
+
+def _findings(name: str) -> str:
+    from sixtyforty.findings import findings
+
+    return f"{len(findings(catalog.workspace(name)).rows())} by hand, the chain of hashes holds"
 
 
 def _services() -> str:

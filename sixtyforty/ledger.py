@@ -28,26 +28,31 @@ class LedgerError(ValueError):
     """The ledger doesn't add up: a row was changed, removed or put in."""
 
 
-class Link(BaseModel):
-    """What each ledger's rows have in common."""
+class Chained(BaseModel):
+    """What all rows have in common."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     seq: int = Field(description="1, 2, 3, …")
-    effective_from: str = Field(description="UTC moment from which its decisions count.")
     recorded_at: str = Field(description="UTC wall clock.")
-    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures it was judged on.")
-    by: str = Field(description="Who judged.")
+    by: str = Field(description="Who judged, or says so.")
     before: str = Field(description="Hash of the row before.")
     hash: str = Field(description="Hash of this row and the one before.")
 
 
-R = TypeVar("R", bound=Link)
+class Link(Chained):
+    """What rows that change how decisions are taken have in common."""
+
+    effective_from: str = Field(description="UTC moment from which its decisions count.")
+    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures it was judged on.")
+
+
+R = TypeVar("R", bound=Chained)
 
 
 class Chain(Generic[R]):
     """A ledger: a file of rows of one kind, each chained to the one before."""
 
-    kind: ClassVar[type[Link]]
+    kind: ClassVar[type[Chained]]
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,14 +96,14 @@ class Chain(Generic[R]):
                 self._point(rows[-1])  # its writer may have been killed before it could
                 return already
             last = rows[-1] if rows else None
-            data = {
-                "evidence": {},
+            data = self.kind(
                 **json.loads(canonical(fields)),
-                "seq": len(rows) + 1,
-                "recorded_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "before": last.hash if last else GENESIS,
-            }
-            row: R = self.kind(**data, hash=_hash(data))  # type: ignore[assignment]
+                seq=len(rows) + 1,
+                recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                before=last.hash if last else GENESIS,
+                hash="",
+            ).model_dump()
+            row: R = self.kind(**data | {"hash": _hash(data)})  # type: ignore[assignment]
             with self.path.open("a+b") as file:
                 file.seek(0)
                 file.truncate(_whole(file.read()))

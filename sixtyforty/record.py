@@ -1,69 +1,142 @@
-"""The model record: what was tried, found and decided, on which data, for whoever comes next. Markdown."""
+"""The model record: what was tried, found and decided, on which data, for whoever comes next. Markdown, versioned.
+
+`reports/<use case>/records/<track>/<number>-<hash>.md` keeps each record that said something new; the newest is also
+`model_record.md`. Neither number nor hash knows the wall clock: the same history gives the same files.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
-from sixtyforty import kpi
-from sixtyforty.impact import summary
-from sixtyforty.lake import write_atomic
+from sixtyforty import break_even, degradation, findings, kpi
+from sixtyforty.findings import Finding
+from sixtyforty.forecast import aim, forecast
+from sixtyforty.impact import by_month, summary
+from sixtyforty.lake import alone, digest, write_atomic
+from sixtyforty.report import pages
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
+
+NEWEST = "model_record.md"
+TRACKS = ("replay", "live")
+BY_HAND = "Findings"  # the section of what people added
+MEANING = {
+    "exact": "the decision doesn't change the outcome, so each way of deciding is paid on what really happened.",
+    "assumed": "what would have happened otherwise is an assumption, not a measurement.",
+    "randomized": "units were assigned to the present process at random, and the difference is what the action did.",
+}
 
 
 def write(ws: Workspace, track: str) -> Path:
-    """Writes `model_record.md` and returns its path."""
-    path = ws.reports / "model_record.md"
-    write_atomic(path, text(ws, track).encode())
-    return path
+    """Writes the record, as a new version unless it says what the newest says; returns the newest's path."""
+    said = text(ws, track).encode()
+    with alone(ws.reports / "records" / "records.lock"):
+        have = versions(ws, track)
+        if not have or have[-1].read_bytes() != said:
+            number = int(have[-1].name.split("-")[0]) + 1 if have else 1
+            write_atomic(ws.reports / "records" / track / f"{number:04}-{digest(said)[:8]}.md", said)
+        write_atomic(ws.reports / NEWEST, said)
+    return ws.reports / NEWEST
+
+
+def versions(ws: Workspace, track: str) -> list[Path]:
+    """All versions of a track's record, oldest first."""
+    return sorted((ws.reports / "records" / track).glob("*.md"), key=lambda p: int(p.name.split("-")[0]))
+
+
+def note(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
+    """Keeps a finding, and has it in the records there are. Raises findings.FindingError where it says nothing."""
+    kept = findings.add(ws, by, text, title)
+    for track in TRACKS:
+        if versions(ws, track):
+            write(ws, track)
+    return kept
 
 
 def text(ws: Workspace, track: str) -> str:
-    """The record of a track."""
-    use_case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi.days(ws, track)
-    champions = ws.ledger.champions(track)
-    lines = [f"# {use_case.title}: model record", "", use_case.vision, "", "## What it decides", "",
-             use_case.people.process_step, "",
-             f"Actions: {'; '.join(f'{n}: {a.description}' for n, a in use_case.kpi.actions.items())}."]  # fmt: skip
-    lines += ["", "## How well", ""]
-    if days:
-        found, gained = summary(use_case.kpi, days), summary(use_case.kpi, days)["lift_vs_present"]
-        per = found["per_1000"]
-        policies = ("model", "present_process", "coin_flip", "perfect_foresight")
-        lines += [f"{found['from']} to {found['to']}, {found['decisions']:,} {use_case.kpi.noun}, {use_case.kpi.label},"
-                  f" {use_case.kpi.unit} per 1,000:", "",
-                  "| decisions taken | present process | coin flip | perfect foresight | lift (95%) |",
-                  "|---|---|---|---|---|", "| " + " | ".join(f"{per[p]:,.0f}" for p in policies) +
-                  f" | {gained['value']:+,.0f} [{gained['low']}, {gained['high']}] |"]  # fmt: skip
-    else:
-        lines.append("No decision has been accounted for yet.")
-    lines += [
-        "",
-        "## What was tried, and what the gate said",
-        "",
-        "| trained as of | version | verdict | why | rows | data version |",
-        "|---|---|---|---|---|---|",
+    """The record of a track, as it is now."""
+    return pages().get_template("model_record.md").render(**facts(ws, track))
+
+
+def facts(ws: Workspace, track: str) -> dict[str, Any]:
+    """All the record says, as data."""
+    case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi.days(ws, track)
+    champions, found = ws.ledger.champions(track), summary(case.kpi, days)
+    lost = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
+    return {
+        "use_case": case,
+        "people": case.people,
+        "kpi": case.kpi,
+        "track": track,
+        "present_process": case.sql("present_process").strip(),
+        "sources": [_source(ws, case, name) for name in case.sources],
+        "card": ws.models.card(champions[-1].version) if champions else None,
+        "code": ws.code,
+        "found": found,
+        "meaning": MEANING[case.kpi.label],
+        "losing_months": [m for m, net in lost.items() if net < 0],
+        "losing_segments": [f"{s.column} {s.name}" for s in kpi.by_segment(ws, track) if s.loses],
+        "champions": champions,
+        "by_hand": [r for r in rows if r.by != "gate"],
+        "failed": [r for r in rows if r.verdict in ("REJECT", "HOLD")],
+        "how_good": break_even.told(ws),
+        "faults": degradation.recorded(ws),
+        "forecast": forecast(ws, track),
+        "aim": aim(case.kpi, found["lift_vs_present"]),
+        "tried": [(r, ws.models.card(r.version)) for r in rows],
+        "findings": findings.findings(ws).rows(),
+    }
+
+
+def _source(ws: Workspace, case: UseCase, name: str) -> dict[str, Any]:
+    source = case.sources[name]
+    return {"name": name, "description": source.description, "origin": source.origin,
+            "accepted": len(ws.lake.entries(f"validated/{name}")), "refused": len(ws.lake.entries(f"rejected/{name}")),
+            "aside": sum(e.rows for e in ws.lake.entries(f"quarantine/{name}").values())}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something that was looked for: a finding, or a section of a record, in the newest version that says so.
+
+    `number`: the finding's or the version's. `track` and `at` (UTC): of a record, of a finding; else None.
+    """
+
+    kind: Literal["finding", "record"]
+    number: int
+    track: str | None
+    at: str | None
+    title: str
+    text: str
+
+
+def search(ws: Workspace, words: str) -> list[Hit]:
+    """What holds all the words, whatever their case: findings first, then records, each the newest first.
+
+    A finding is there whole, of a section the lines with any of the words. Raises ValueError without a word.
+    """
+    wanted = words.casefold().split()
+    if not wanted:
+        raise ValueError("say what to look for: a word or more")
+    hits = [
+        Hit("finding", f.seq, None, f.recorded_at, f.title, f.text)
+        for f in reversed(findings.findings(ws).rows())
+        if _holds(f"{f.title}\n{f.text}\n{f.by}", wanted)
     ]
-    for row in rows:
-        card = ws.models.card(row.version)
-        lines.append(
-            f"| {row.as_of} | {row.version} | {row.verdict} | {'; '.join(row.reasons)} | {card['rows']:,} |"
-            f" {card['data_version']} |"
-        )
-    lines += ["", "## In force", ""]
-    if champions:
-        now, card = champions[-1], ws.models.card(champions[-1].version)
-        back = f"sixtyforty restore {use_case.name} --model {now.version} --to DIR"
-        lines += [f"`{now.version}` since {now.effective_from} UTC, judged by {now.by}.", "",
-                  f"- Recipe: `{card['recipe']['estimator']}` with {card['recipe']['params']},"
-                  f" trailing {card['recipe']['training_days']} days.",
-                  f"- Learned from {card['rows']:,} rows, {card['first']} to {card['last']};"
-                  f" days missing: {len(card['missing_days'])}.",
-                  f"- Features ({len(card['features'])}): {', '.join(card['features'])}.",
-                  f"- Bring its data back: `{back}`."]  # fmt: skip
-    else:
-        lines.append("No model: the present process decides.")
-    lines += ["", "## Limits", "",
-              f"- It learned from {use_case.sources[use_case.decision.unit].description}",
-              "- Rows the serving checks mark are decided by the present process.",
-              f"- Money is {use_case.kpi.label}; the cost of running and building isn't in it.", ""]  # fmt: skip
-    return "\n".join(lines)
+    for track in TRACKS:
+        seen: set[str] = set()
+        for path in reversed(versions(ws, track)):
+            for section in path.read_text().split("\n## ")[1:]:
+                title, _, body = section.partition("\n")
+                if title != BY_HAND and section not in seen and _holds(section, wanted):
+                    lines = [x for x in body.splitlines() if any(w in x.casefold() for w in wanted)]
+                    number = int(path.name.split("-")[0])
+                    hits.append(Hit("record", number, track, None, title, "\n".join(lines)))
+                seen.add(section)
+    return hits
+
+
+def _holds(said: str, wanted: list[str]) -> bool:
+    return all(word in said.casefold() for word in wanted)

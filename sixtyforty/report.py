@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty import acceptance, break_even, charts, degradation, kpi
 from sixtyforty.forecast import Forecast, aim, forecast
@@ -14,18 +14,40 @@ from sixtyforty.ledger import Row
 from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 def write(ws: Workspace, track: str) -> Path:
     """Writes `impact.html` and returns its path. There must be at least one accounted day."""
+    path = ws.reports / "impact.html"
+    write_atomic(path, pages().get_template("impact.html").render(**facts(ws, track)).encode())
+    return path
+
+
+def pages() -> Environment:
+    """The templates in `pages/` and how they write figures: `money`, `signed`, `share`; what isn't known is a dash.
+
+    In Markdown, `cell` and `quoted` keep what people wrote within a table's cell or a quotation, and make it no HTML.
+    """
     from jinja2 import Environment, PackageLoader, select_autoescape
 
-    pages = Environment(loader=PackageLoader("sixtyforty", "pages"), autoescape=select_autoescape(["html"]))
-    pages.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
-    pages.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
-    pages.filters["share"] = lambda v: "–" if v is None else f"{v:.0%}"
-    path = ws.reports / "impact.html"
-    write_atomic(path, pages.get_template("impact.html").render(**facts(ws, track)).encode())
-    return path
+    found = Environment(
+        loader=PackageLoader("sixtyforty", "pages"),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
+    found.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
+    found.filters["share"] = lambda v: "–" if v is None else f"{v:.0%}"
+    found.filters["cell"] = lambda v: " ".join(_inert(v).split()).replace("|", "\\|")
+    found.filters["quoted"] = lambda v: "\n".join(f"> {line}".rstrip() for line in _inert(v).splitlines())
+    return found
+
+
+def _inert(said: str) -> str:
+    return said.replace("\\", "\\\\").replace("<", "\\<")
 
 
 def facts(ws: Workspace, track: str) -> dict[str, Any]:

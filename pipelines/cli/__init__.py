@@ -82,6 +82,15 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--model", metavar="VERSION", help="default: its newest")
         one.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
         one.add_argument("--why", required=True, metavar="TEXT", help="kept in the ledger")
+    record = word("record", answers.record, "the model record: what was tried, found and decided; or a search in it")
+    record.add_argument(
+        "--find", metavar="WORDS", help="what holds all these words: findings, and records ever written"
+    )
+    _track(record)
+    finding = word("finding", work.finding, "keep what you found for those who come next; no personal data")
+    finding.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who found it; default: you")
+    finding.add_argument("--text", required=True, metavar="TEXT", help="kept for ever, and in the model record")
+    finding.add_argument("--title", default="", metavar="TEXT", help="what it is about; default: its first line")
     restore = word("restore", work.restore, "bring back exactly what a model learned from")
     restore.add_argument("--model", help="its version; without one: the recipe's inputs, for `dvc repro`")
     restore.add_argument("--to", type=Path, help="folder to put it in (with --model)")

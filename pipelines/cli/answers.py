@@ -127,3 +127,17 @@ def champion(given: Any) -> tuple[Any, str]:
     answer = {"champion": row.version if row else None, "effective_from": row.effective_from if row else None,
               "why": why}  # fmt: skip
     return answer, f"{answer['champion'] or 'none'}: {'; '.join(why)}"
+
+
+def record(given: Any) -> tuple[Any, str]:
+    """The model record, or what holds the words looked for."""
+    from pipelines import catalog
+    from sixtyforty.record import search, text, versions
+
+    ws = catalog.workspace(given.use_case)
+    if given.find is None:
+        said = text(ws, given.track)
+        return {"track": given.track, "record": said, "versions": [str(p) for p in versions(ws, given.track)]}, said
+    hits = search(ws, given.find)
+    told = [f"{f'{h.track} record' if h.track else 'finding'} {h.number}, {h.title}:\n{h.text}" for h in hits]
+    return {"hits": [h.__dict__ for h in hits]}, "\n\n".join(told) or f"nothing holds '{given.find}'"

@@ -101,6 +101,15 @@ def _by_hand(given: Any, act: Callable[..., Any], **what: Any) -> tuple[Any, str
     return row.model_dump(), f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {given.why}"
 
 
+def finding(given: Any) -> tuple[Any, str]:
+    """What somebody found, kept."""
+    from pipelines import catalog
+    from sixtyforty.record import note
+
+    kept = note(catalog.workspace(given.use_case), given.by, given.text, given.title)
+    return kept.model_dump(), f"finding {kept.seq}, by {kept.by}: {kept.title}"
+
+
 def restore(given: Any) -> tuple[Any, str]:
     """What a model learned from, brought back."""
     from pipelines import catalog

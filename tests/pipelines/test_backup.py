@@ -51,6 +51,7 @@ def told(say: Callable[..., Any]) -> dict[str, Any]:
         "decisions": day,
         "thread": say("explain", "flight_delays", day["decisions"][7]["decision_id"]),
         "ledger": say("champion", "flight_delays", "--history"),
+        "findings": say("record", "flight_delays", "--find", "standby"),
         "dagster": dagster,
     }
 
@@ -75,7 +76,9 @@ def test_after_everything_was_lost_the_chain_says_the_same(where, tmp_path, monk
     run_range("flight_delays", DAY, DAY, select=STAGES)
     judged("one")
     judged("two")
+    say("finding", "flight_delays", "--by", "Ada", "--text", "Standby crews live in Queens.")
     before = told(say)
+    assert before["findings"]["hits"]
     assert say("backup", "--to", str(tmp_path / "copy"))["files"] > 20
     assert not [p for p in (tmp_path / "copy").rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()]
 

@@ -29,8 +29,9 @@ from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 
-WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "restore",
-         "doctor", "watch", "drill", "ui", "up", "down", "backup", "recover", "acceptance", "simulate"]  # fmt: skip
+WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "record",
+         "finding", "restore", "doctor", "watch", "drill", "ui", "up", "down", "backup", "recover", "acceptance",
+         "simulate"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -99,6 +100,8 @@ NEEDS_A_USE_CASE = {
     "impact": "",
     "explain": "replay-2013-06-01-0123456789abcdef",
     "champion": "",
+    "record": "",
+    "finding": "--text x",
     "restore": "",
 }
 
@@ -243,7 +246,7 @@ def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, mon
     answer = json.loads(out)
     things = {t["thing"]: t for t in answer["things"]}
     assert {"storage", "disk", "database", "dvc_remote", "daemon", "landing zone of flight_delays",
-            "champion ledger of flight_delays"} <= set(things)  # fmt: skip
+            "champion ledger of flight_delays", "findings of flight_delays"} <= set(things)  # fmt: skip
     assert (code, answer["ok"]) == (0, True)  # what it can't run without is there
     for thing in things.values():
         assert thing["ok"] == (thing["cure"] is None)
@@ -344,6 +347,22 @@ def test_decisions_impact_and_explain_answer_as_json_and_as_text(small, say):
     assert thread["decision"]["decision_id"] == ids[0]
     assert {f["file"] for f in thread["inputs"]} >= {"calls_2013-04-02.csv"}
     assert all(re.fullmatch("[0-9a-f]{64}", f["sha256"]) for f in thread["inputs"])
+
+
+def test_the_record_is_told_and_searched_with_what_people_added(small, say):
+    decided(small, [date(2013, 4, 2)])
+    code, out, _ = say("finding calls_in_time --by Ada --text 'Loads above 0.9 are typing errors.' --json")
+    assert (code, json.loads(out)["by"], json.loads(out)["seq"]) == (0, "Ada", 1)
+    code, out, _ = say("record calls_in_time")
+    assert code == 0
+    assert out.startswith("# Fitters in time: model record")
+    assert "> Loads above 0.9 are typing errors." in out
+    code, out, _ = say("record calls_in_time --find 'TYPING loads' --json")
+    assert (code, [h["kind"] for h in json.loads(out)["hits"]]) == (0, ["finding"])
+    code, out, _ = say("record calls_in_time --find nowhere")
+    assert (code, out) == (0, "nothing holds 'nowhere'\n")
+    code, _, err = say("finding calls_in_time --by Ada --text ' '")
+    assert (code, err) == (1, "sixtyforty: a finding needs a text, and a name to ask back\n")
 
 
 def test_a_decision_that_never_was_is_told_with_the_way_to_find_one(small, say):
