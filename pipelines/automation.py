@@ -1,10 +1,11 @@
-"""What runs by itself: a sensor for data and due decisions, one for approvals and decay, the nightly retrain.
+"""What runs by itself: a sensor for data and due decisions, one for approvals and decay, the nightly retrain, digests.
 
 Ordinary sensors and a schedule. Their state is what lies in the lake: each look compares it anew, so a cursor can't be
 lost and what a dead daemon or run left undone is found. A run key that Dagster has seen is dropped for ever, so ours
 is the work's own hash and the number of the attempt.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -35,7 +36,8 @@ BACKOFF = 15, 3600  # seconds after the first failure, and at most
 def of(use_case: UseCase) -> dg.Definitions:
     """The sensors and the schedule of a use case. They are off until someone who runs it turns them on."""
     schedules = [_nightly(use_case)] if use_case.automation.retrain else []
-    return dg.Definitions(sensors=[_new_data(use_case), _retrain(use_case)], schedules=schedules)
+    digests = [_digests(use_case)] if use_case.subscriptions else []
+    return dg.Definitions(sensors=[_new_data(use_case), _retrain(use_case), *digests], schedules=schedules)
 
 
 def _new_data(use_case: UseCase) -> dg.SensorDefinition:
@@ -126,6 +128,22 @@ def _retrain(use_case: UseCase) -> dg.SensorDefinition:
         if why:
             return _train(use_case, place, context.instance, moment, "decay")
         return dg.SkipReason("nothing was approved, and the realised lift holds or isn't known yet")
+
+    return sensor
+
+
+def _digests(use_case: UseCase) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{use_case.name}_digests",
+        minimum_interval_seconds=300,
+        description="Tells each subscribed role how it goes, once a day, week or month; what failed is tried again.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, place: dg.ResourceParam[Place]) -> dg.SkipReason:
+        from sixtyforty.alerts import by_apprise
+        from sixtyforty.digest import receipt, tell
+
+        found = tell(place.workspace(use_case), LIVE, now(), os.environ, by_apprise)
+        return dg.SkipReason("; ".join(map(receipt, found)) or "every digest that is due was sent, or waits")
 
     return sensor
 

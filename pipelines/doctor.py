@@ -108,7 +108,9 @@ def _settings(name: str) -> str:
     missing = sorted(v for v in wanted if not os.environ.get(v))
     if missing:
         raise LookupError(f"not set: {', '.join(missing)}")
-    return f"{len(wanted)} variables it names are set; alerts go to {', '.join(use_case.alerts) or 'the console'}"
+    told = f"{len(wanted)} variables it names are set; alerts go to {', '.join(use_case.alerts) or 'the console'}"
+    silent = [f"{s.role} (${v} is not set)" for s in use_case.subscriptions for v in s.to if not os.environ.get(v)]
+    return f"{told}; no digests yet for {', '.join(silent)}" if silent else told  # which is no fault of the chain's
 
 
 def _ledger(name: str) -> str:

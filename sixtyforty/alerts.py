@@ -168,6 +168,9 @@ def by_apprise(address: str, title: str, text: str) -> str | None:
     if not box.add(address):
         return "the address is not one that Apprise understands"
     try:
-        return None if box.notify(title=title, body=text) else "it was not accepted, or nobody answered"
+        taken = box.notify(
+            title=title, body=text, body_format=apprise.NotifyFormat.TEXT
+        )  # else mail runs lines together
+        return None if taken else "it was not accepted, or nobody answered"
     except Exception as error:  # whatever it is, the others are still to be told
         return type(error).__name__

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -195,4 +196,13 @@ def by_month(days: Sequence[Day]) -> dict[str, list[Day]]:
     found: dict[str, list[Day]] = {}
     for one in sorted(days, key=lambda d: d.partition):
         found.setdefault(one.partition[:7], []).append(one)
+    return found
+
+
+def by_week(days: Sequence[Day]) -> dict[str, list[Day]]:
+    """Days by week, each named by its Monday, in order."""
+    found: dict[str, list[Day]] = {}
+    for one in sorted(days, key=lambda d: d.partition):
+        day = date.fromisoformat(one.partition)
+        found.setdefault(str(day - timedelta(days=day.weekday())), []).append(one)
     return found

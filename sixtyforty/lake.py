@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +130,12 @@ class Lake:
             return Entry(**json.loads((self.root / "history" / f"{version}.json").read_bytes()))
         except FileNotFoundError:
             return None
+
+    def replaced(self, since: datetime, until: datetime) -> list[Entry]:
+        """Manifests that were replaced from a UTC moment (naive) up to another, by the times of the files kept."""
+        first, end = (m.replace(tzinfo=UTC).timestamp() for m in (since, until))
+        files = [p for p in (self.root / "history").glob("*.json") if first <= p.stat().st_mtime < end]
+        return sorted((Entry(**json.loads(p.read_bytes())) for p in files), key=lambda e: (e.dataset, e.partition))
 
     def path(self, entry: Entry) -> Path:
         """Where the entry's Parquet file lies."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from sixtyforty.declared import Declared, Name
+from sixtyforty.declared import VARIABLE, Declared, Name
 
 
 class Review(Declared):
@@ -52,3 +52,16 @@ class People(Declared):
         default=None, description="The source of what they did with the decisions; partitioned by the decision's day."
     )
     review: Review | None = Field(default=None, description="Which decisions are put before a person, and whom.")
+
+
+class Subscription(Declared):
+    """A digest for a role: how it goes, at whiles."""
+
+    role: Literal["decider", "expert", "owner", "auditor", "engineer"] = Field(description="Whom it is written for.")
+    cadence: Literal["daily", "weekly", "monthly"] = Field(
+        description="How often: each day, on Mondays, on the 1st. It tells of the days since the one before."
+    )
+    to: list[Annotated[str, Field(pattern=VARIABLE)]] = Field(
+        min_length=1, description="Environment variables that hold the addresses (Apprise URLs): mailto:// and others."
+    )
+    at: int = Field(default=7, ge=0, le=23, description="The local hour from which it is due.")

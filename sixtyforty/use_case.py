@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from sixtyforty.declared import VARIABLE, Declared, Name
-from sixtyforty.people import People
+from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
 
 RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
@@ -227,6 +227,7 @@ class UseCase(Declared):
         description="Whom alerts go to: a role, and the environment variables that hold its addresses (Apprise URLs).",
     )
     watch: Watch = Field(default_factory=Watch, description="When alerts are due.")
+    subscriptions: list[Subscription] = Field(default_factory=list, description="Who is told how it goes, and when.")
     folder: Path = Field(description="Folder of the declaration; set when it is loaded.", exclude=True)
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@
 <home>/data/models/<use case>/      model versions, and the champion ledger
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
-<home>/data/alerts/<use case>.jsonl what was told to whom
+<home>/data/alerts/<use case>.jsonl which alerts were told to whom; digests/ alike
 """
 
 from __future__ import annotations
@@ -73,8 +73,13 @@ class Workspace:
 
     @property
     def receipts(self) -> Receipts:
-        """What was told to whom."""
+        """Which alerts were told to whom."""
         return Receipts(self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl")
+
+    @property
+    def posted(self) -> Receipts:
+        """Which digests were sent to whom."""
+        return Receipts(self.home / "data" / "digests" / f"{self.use_case.name}.jsonl")
 
     @cached_property
     def code(self) -> str:

@@ -89,6 +89,15 @@ def verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, refused: Seq
         ws.lake.write("quarantine/visits", partition, pa.table({"id": range(verdict.quarantined)}))
 
 
+def decided(ws: Workspace, day: str, track: str = "replay", queued: int = 3) -> None:
+    """A day's decisions, 12 of them, and what was queued for review of them."""
+    actions = pa.array(["act"] * 5 + ["wait"] * 7)
+    facts = {"model": 10, "fallback": 2, "present_process": 0}
+    ws.lake.write(f"decisions/{track}", day, pa.table({"action": actions}), facts=facts)
+    facts = {"candidates": queued + 2, "queued": queued, "overflow": 2, "worth": 1234.5, "minutes": 15.0}
+    ws.lake.write(f"review/{track}", day, pa.table({"rank": range(queued)}), facts=facts)
+
+
 def told(folder: Path, track: str = "replay", **changes: Any) -> Workspace:
     """A home with three months of it: a champion a month, one challenger refused and one held, a month that loses."""
     ws = make_workspace(folder, kpi=TOLD, **changes)

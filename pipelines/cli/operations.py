@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli.say import say
+from pipelines.cli.say import Problem, say
 
 
 def doctor(given: Any) -> tuple[Any, str]:
@@ -47,6 +47,36 @@ def watch(given: Any) -> tuple[Any, str]:
     with suppress(KeyboardInterrupt):
         watch(given.track, None if given.once else given.every, say)
     return {"receipts": found}, "\n".join(map(told, found)) or "nothing new to tell"
+
+
+def digest(given: Any) -> tuple[Any, str]:
+    """Digests, shown or sent."""
+    from datetime import timedelta
+
+    from pipelines import catalog
+    from sixtyforty import digest
+    from sixtyforty.alerts import by_apprise
+    from sixtyforty.clock import now
+
+    ws = catalog.workspace(given.use_case)
+    mine = [s for s in ws.use_case.subscriptions if given.role in (None, s.role)]
+    if not mine:
+        raise Problem(f"{given.use_case} declares no such subscription: see `subscriptions` in its defs.yaml")
+    moment = ws.use_case.closes(given.on.isoformat()) - timedelta(seconds=1) if given.on else now()
+    if given.send:
+        sent = digest.tell(ws, given.track, moment, os.environ, by_apprise, given.role)
+        return {"receipts": sent}, "\n".join(map(digest.receipt, sent)) or "nothing is due that wasn't sent"
+    found = []
+    for one in mine:
+        when = digest.period(ws.use_case, one, moment)
+        if digest.begun(ws, given.track, when):
+            said = digest.compose(ws, given.track, one.role, when)
+            found.append({"role": one.role, "cadence": one.cadence, "due": str(when.due), **said.__dict__})
+    if not found:
+        raise Problem(
+            f"nothing to tell yet on the {given.track} track: `sixtyforty adopt`, or --track replay --on DATE"
+        )
+    return {"digests": found}, "\n\n".join(f"{d['title']} ({d['role']})\n\n{d['text']}" for d in found)
 
 
 def ui(given: Any) -> tuple[Any, str]:

@@ -15,6 +15,8 @@ from pipelines import automation
 from sixtyforty.clock import DRILL
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_workspace, publish
+from tests.post import a_desk
+from tests.telling import judged
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(3)]
 NIGHTLY = {"automation": {"retrain": "30 3 * * *"}}
@@ -145,6 +147,23 @@ def test_decay_retrains_at_once(ws, instance, monkeypatch):
     monkeypatch.setattr("sixtyforty.champions.decayed", lambda *_: "the lift is gone")
     (request,), _ = tick(ws, instance, "retrain")
     assert request.tags["sixtyforty/why"] == "decay"
+
+
+def test_digests_are_told_once_by_a_sensor_where_somebody_subscribed(tmp_path, monkeypatch, instance):
+    (tmp_path / "clock").write_text("2013-03-08T14:00:00")
+    monkeypatch.setenv(DRILL, str(tmp_path / "clock"))
+    subscribed = [{"role": "decider", "cadence": "daily", "to": ["DESK_CHAT", "DESK_MAIL"]}]
+    ws = make_workspace(tmp_path, subscriptions=subscribed)
+    assert tick(ws, instance, "digests") == ([], "every digest that is due was sent, or waits"), "it isn't live yet"
+    judged(ws, "2013-03-05", track="live", kind="adopted")
+    with a_desk() as desk:
+        monkeypatch.setenv("DESK_CHAT", desk.address)
+        _, told = tick(ws, instance, "digests")
+        assert told == ("daily digest of 2013-03-08 sent to decider:DESK_CHAT;"
+                        " daily digest of 2013-03-08 not sent to decider:DESK_MAIL: $DESK_MAIL is not set")  # fmt: skip
+        assert tick(ws, instance, "digests") == ([], "every digest that is due was sent, or waits")
+        assert len(desk.got) == 1
+    assert not [s for s in automation.of(make_workspace(tmp_path).use_case).sensors or () if "digest" in s.name]
 
 
 def test_everything_is_off_until_someone_turns_it_on(ws):

@@ -28,9 +28,10 @@ from sixtyforty.kpi import account
 from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
+from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "record",
-         "finding", "restore", "doctor", "watch", "drill", "ui", "up", "down", "backup", "recover", "acceptance",
+         "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup", "recover", "acceptance",
          "simulate"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
@@ -101,6 +102,7 @@ NEEDS_A_USE_CASE = {
     "explain": "replay-2013-06-01-0123456789abcdef",
     "champion": "",
     "record": "",
+    "digest": "",
     "finding": "--text x",
     "restore": "",
 }
@@ -265,6 +267,9 @@ def test_doctor_names_the_variables_that_are_not_set(tmp_path, monkeypatch):
         _settings("calls_in_time")
     monkeypatch.setenv("OWNER_CHAT", "x")
     assert _settings("calls_in_time") == "2 variables it names are set; alerts go to owner"
+    subscribed = [{"role": "owner", "cadence": "weekly", "to": ["OWNER_MAIL", "NOBODY"]}]
+    monkeypatch.setattr(catalog, "load", lambda _: make_use_case(tmp_path, subscriptions=subscribed))
+    assert _settings("calls_in_time").endswith("; no digests yet for owner ($NOBODY is not set)")
 
 
 def test_doctor_fails_where_something_needed_is_missing(say, home, monkeypatch):
@@ -363,6 +368,29 @@ def test_the_record_is_told_and_searched_with_what_people_added(small, say):
     assert (code, out) == (0, "nothing holds 'nowhere'\n")
     code, _, err = say("finding calls_in_time --by Ada --text ' '")
     assert (code, err) == (1, "sixtyforty: a finding needs a text, and a name to ask back\n")
+
+
+def test_a_digest_is_shown_or_sent_once(home, tmp_path, monkeypatch, say):
+    subscribed = [{"role": "decider", "cadence": "daily", "to": ["DESK_CHAT"]}]
+    ws = Workspace(make_use_case(tmp_path / "use_case", subscriptions=subscribed), home, "sqlite://")
+    monkeypatch.setattr(catalog, "workspace", lambda name: ws)
+    decided(ws, [date(2013, 4, 2)])
+    code, out, _ = say("digest calls_in_time --track replay --on 2013-04-02 --json")
+    (shown,) = json.loads(out)["digests"]
+    assert (code, shown["role"], shown["due"]) == (0, "decider", "2013-04-02")
+    assert shown["text"].startswith("4 calls decided so far:")
+    code, out, _ = say("digest calls_in_time --track replay --on 2013-04-02")
+    assert (code, out.split("\n")[0]) == (0, "Fitters in time: 2 April 2013 (decider)")
+    with a_desk() as desk:
+        monkeypatch.setenv("DESK_CHAT", desk.address)
+        line = "digest calls_in_time --track replay --on 2013-04-02 --send"
+        assert say(line)[1] == "daily digest of 2013-04-02 sent to decider:DESK_CHAT\n"
+        assert say(line)[1] == "nothing is due that wasn't sent\n"
+        assert [body["message"] for _, body in desk.got] == [shown["text"]]
+    code, _, err = say("digest calls_in_time")
+    assert (code, "nothing to tell yet on the live track" in err) == (1, True)
+    code, _, err = say("digest calls_in_time --role owner")
+    assert (code, "declares no such subscription" in err) == (1, True)
 
 
 def test_a_decision_that_never_was_is_told_with_the_way_to_find_one(small, say):

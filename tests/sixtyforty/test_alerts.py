@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,47 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.alerts import KINDS, SHOWN, Alert, Receipts, Told, by_apprise, message, tell
+from tests.post import Desk, a_desk, a_mailbox
 
 DEAD = Alert("not ticking", "daemon", "The daemon has no heartbeat.")
 FAILED = Alert("failed run", "4711", "Run 4711 failed.")
 ALL = set(KINDS)
 
 
-@dataclass
-class Desk:
-    """A server that alerts are sent to. `status`: what it answers."""
-
-    address: str = ""
-    status: int = 200
-    got: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    def texts(self, path: str) -> list[str]:
-        """What arrived at a path."""
-        return [body["message"] for where, body in self.got if where == path]
-
-
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    desk = Desk()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if desk.status == 200:
-                desk.got.append((self.path.rstrip("/"), body))
-            self.send_response(desk.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        desk.address = f"json://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield desk
-        server.shutdown()
-        thread.join()
+    with a_desk() as found:
+        yield found
 
 
 @pytest.fixture
@@ -136,6 +102,13 @@ def test_without_addresses_the_console_is_told_once(receipts: Receipts, desk: De
     (row,) = say(receipts, desk, DEAD, roles={}, environment={})
     assert (row["to"], row["why"], row["text"]) == ("console:console", None, DEAD.text)
     assert say(receipts, desk, DEAD, roles={}, environment={}) == []
+
+
+def test_a_mail_keeps_its_lines_and_is_no_html() -> None:
+    with a_mailbox() as box:
+        assert by_apprise(box.address, "two", "one line\nand <b>another</b>") is None
+        assert box.got[0]["Subject"] == "two"
+        assert box.text(0).splitlines()[:2] == ["one line", "and <b>another</b>"]
 
 
 @pytest.mark.parametrize("address", ["nonsense", "nonsense://u:geheim@host", "json://u:geheim@127.0.0.1:1"])
