@@ -19,6 +19,7 @@ from sixtyforty.decisions import begins, dataset
 from sixtyforty.forecast import aim, forecast
 from sixtyforty.impact import Day, by_week, summary
 from sixtyforty.lake import Entry, connect
+from sixtyforty.ledger import Row
 from sixtyforty.people import Subscription
 from sixtyforty.report import next_steps
 from sixtyforty.use_case import UseCase, span
@@ -245,10 +246,15 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
     lines.append(f"- {sum(by.values()):,}: {', '.join(f'{k} {n:,}'.replace('_', ' ') for k, n in by.items())}")
     rows = ws.ledger.rows()  # verifies the chain of hashes
     lines += ["", "Champions", f"- {len(rows)} rows in the ledger, the chain of hashes holds"]
-    lines += [f"- {r.effective_from} UTC: {r.verdict} {r.version} by {r.by}: {'; '.join(r.reasons)}" for r in rows
-              if r.track == track and str(first) <= r.effective_from.replace("T", " ") < str(end)]  # fmt: skip
+    lines += [f"- {r.effective_from} UTC: {r.verdict} {r.version} by {_judge(r)}" for r in rows
+              if r.track == track and first.isoformat() <= r.effective_from < end.isoformat()]  # fmt: skip
     champion = ws.ledger.champion(track, end)
     return [*lines, f"- in force: {champion.version if champion else 'none, the present process decides'}"]
+
+
+def _judge(row: Row) -> str:
+    """Who judged, and why; whose hand it was, and in which words, is in the ledger, not in a message."""
+    return f"the gate: {'; '.join(row.reasons)}" if row.by == "gate" else f"hand ({row.kind})"
 
 
 def _restated(ws: Workspace, before: Entry) -> bool:

@@ -190,7 +190,7 @@ def test_an_auditor_hears_of_verdicts_champions_and_what_was_restated(tmp_path: 
     lines = compose(ws, "replay", "auditor", JUNE).text.splitlines()
     assert "- visits: 20 accepted, 1 refused (2013-06-12), 40 rows set aside, 0 with warnings" in lines
     assert "- nothing that had closed" in lines
-    assert "- 2013-06-20T04:00:00 UTC: HOLD 2013-06-20-0000ho by gate: not better" in lines
+    assert "- 2013-06-20T04:00:00 UTC: HOLD 2013-06-20-0000ho by the gate: not better" in lines
     assert "- in force: 2013-06-01-0000pr" in lines
 
     def correct(partition: str, closed: bool, at: datetime) -> None:
@@ -211,6 +211,17 @@ def test_an_auditor_hears_of_verdicts_champions_and_what_was_restated(tmp_path: 
 
 VERDICT = {"source": "visits", "accepted": True, "landed": 20, "accepted_rows": 20, "quarantined": 0, "duplicates": 0,
            "superseded": 0, "reasons": [], "rules": []}  # fmt: skip
+
+
+def test_nobodys_name_is_in_a_message(tmp_path: Path) -> None:
+    ws = told(tmp_path, sources={"calls": {"personal": ["site"]}})
+    rows = pa.table({"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]})
+    ws.lake.write("decisions/replay", "2013-06-24", rows, facts={"model": 1, "fallback": 0, "present_process": 0})
+    judged(ws, "2013-06-24", kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])
+    for role in digest.ROLES:
+        for when in (JUNE, Period("daily", date(2013, 6, 23), date(2013, 6, 23))):
+            assert "Miller" not in compose(ws, "replay", role, when).text
+    assert "by hand (rollback)" in compose(ws, "replay", "auditor", JUNE).text
 
 
 # To whom
