@@ -133,11 +133,11 @@ class Forecast:
                 "terms": [t.plain(kpi.target) for t in self.terms], "coming_month": _plain(self.coming)}  # fmt: skip
 
 
-def forecast(ws: Workspace, track: str, until: str = "9999-12-30") -> Forecast:
-    """What was forecast and what came of it, on a track, up to the end of a partition; without a champion, nothing."""
-    rows, end = ws.ledger.rows(), ws.use_case.closes(until).isoformat()
+def forecast(ws: Workspace, track: str, until: str | None = None) -> Forecast:
+    """What was forecast and what came of it on a track, up to a partition's end if one is given."""
+    rows, end = ws.ledger.rows(), ws.use_case.closes(until).isoformat() if until else "9999"
     champions = [r for r in ws.ledger.champions(track) if r.effective_from <= end]
-    found = terms(ws.use_case, rows, champions, [d for d in kpi.days(ws, track) if d.partition <= until])
+    found = terms(ws.use_case, rows, champions, [d for d in kpi.days(ws, track) if d.partition <= (until or "9999")])
     return Forecast(confidence(ws.use_case), found, promise(rows, champions[-1]) if champions else UNKNOWN)
 
 
