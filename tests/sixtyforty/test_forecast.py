@@ -35,7 +35,7 @@ def row(seq: int, at: datetime, version: str = "", **evidence: tuple[float, floa
     seen = {k: dict(zip(("value", "low", "high"), v, strict=True)) for k, v in evidence.items()}
     return Row(seq=seq, track="live", version=version or f"v{seq}", verdict="PROMOTE", kind="refresh",
                as_of=str(at.date()), effective_from=at.isoformat(), recorded_at="", reasons=[], evidence=seen,
-               before="", hash=f"{seq}")  # fmt: skip
+               by="gate", before="", hash=f"{seq}")  # fmt: skip
 
 
 def test_a_month_is_held_against_its_own_champions_forecast(ws: Workspace) -> None:
