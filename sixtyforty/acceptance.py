@@ -279,3 +279,25 @@ def holds(ws: Workspace, found: Acceptance) -> list[str]:
     if not found.answered:
         return ["Nobody has answered a decision yet."]
     return found.alarms(ws)
+
+
+def told(ws: Workspace, found: Acceptance) -> list[str]:
+    """What it says to the owner, a sentence each; simulated responses are said to be."""
+    if not found.responses:
+        return ["Nobody has answered a decision yet."]
+    said, unit = [], ws.use_case.kpi.unit
+    if found.simulated:
+        said.append(f"Simulated: {found.simulated:,} of {found.responses:,} responses.")
+    said.append(
+        f"{found.seen:,} decisions were looked at, {found.accepted:,} followed and {found.overridden:,} overridden."
+    )
+    if found.known:
+        said.append(
+            f"What became of {found.known:,} overrides is known: {found.right:,} were right; they were worth"
+            f" {found.gain:+,.0f} {unit} against following."
+        )
+    if found.retention is not None:
+        said.append(f"Of those who answered in a week, {found.retention:.0%} answered again in the next.")
+    if found.rating is not None:
+        said.append(f"They rate it {found.rating:.1f} of 5.")
+    return said + found.alarms(ws)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sixtyforty import kpi
+from sixtyforty import acceptance, kpi, review
 from sixtyforty.alerts import Send
 from sixtyforty.decisions import begins, dataset
 from sixtyforty.forecast import aim, forecast
@@ -22,6 +22,7 @@ from sixtyforty.lake import Entry, connect
 from sixtyforty.ledger import Row
 from sixtyforty.people import Subscription
 from sixtyforty.report import next_steps
+from sixtyforty.responses import answers
 from sixtyforty.use_case import UseCase, span
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
@@ -167,16 +168,18 @@ def _expert(ws: Workspace, track: str, days: list[str]) -> list[str]:
 
 
 def _waiting(ws: Workspace, track: str, days: list[str]) -> list[str]:
-    """What was queued for review; empty where nothing was."""
-    queues, unit = [e.facts for e in ws.lake.entries(f"review/{track}", days).values()], ws.use_case.kpi.unit
-    queued, worth, minutes, beyond = (sum(q[k] for q in queues) for k in ("queued", "worth", "minutes", "overflow"))
-    if not queued:
+    """What was queued for review, and waits for an answer; empty where nothing was."""
+    queues = ws.lake.entries(review.dataset(track), days)
+    items = [i for day in queues for i in review.queue(ws, day, track)]
+    if not items:
         return []
-    more = f" {beyond:,} more were beyond what reviewers have time for." if beyond else ""
-    return [
-        f"{queued:,} queued for review: worth up to {worth:,.0f} {unit} to one who knows better,"
-        f" about {minutes:,.0f} minutes.{more}"
-    ]
+    answered = {decision for day in queues for decision in answers(ws, day, track)}
+    left = [i for i in items if i.decision_id not in answered]
+    beyond = sum(e.facts["overflow"] for e in queues.values())
+    worth, minutes = sum(i.worth for i in left), sum(i.minutes for i in left)
+    more = f": worth up to {worth:,.0f} {ws.use_case.kpi.unit} to one who knows better, about {minutes:,.0f} minutes"
+    lines = [f"{len(items):,} queued for review, {len(left):,} of them wait for an answer{more if left else ''}."]
+    return lines + ([f"{beyond:,} more were beyond what reviewers have time for."] if beyond else [])
 
 
 def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
@@ -204,6 +207,8 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
     lines.append(f"- {use_case.people.how_many} {use_case.people.role}s, {use_case.people.team}.")
     differ, left = sum(d.differ for d in mine), sum(d.fallback for d in mine)
     lines.append(f"- {differ:,} decisions differed from the present process, {left:,} were left to it.")
+    if use_case.people.responses:
+        lines += [f"- {sentence}" for sentence in acceptance.told(ws, acceptance.facts(ws, track))]
     steps = next_steps(ws, found, known, ws.ledger.champions(track), kpi.by_segment(ws, track), promised)
     return [*lines, "", "Next steps", *(f"- {step}" for step in steps)]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sixtyforty import break_even, degradation, findings, kpi
+from sixtyforty import acceptance, break_even, degradation, findings, kpi
 from sixtyforty.findings import Finding
 from sixtyforty.forecast import aim, forecast
 from sixtyforty.impact import by_month, summary
@@ -78,6 +78,8 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "meaning": MEANING[case.kpi.label],
         "losing_months": [m for m, net in lost.items() if net < 0],
         "losing_segments": [f"{s.column} {s.name}" for s in kpi.by_segment(ws, track) if s.loses],
+        "used": acceptance.told(ws, acceptance.facts(ws, track)) if case.people.responses else [],
+        "candidates": [(c, found["candidates"][n]) for n, c in case.kpi.candidates.items()],
         "champions": champions,
         "by_hand": [r for r in rows if r.by != "gate"],
         "failed": [r for r in rows if r.verdict in ("REJECT", "HOLD")],
@@ -99,7 +101,7 @@ def _source(ws: Workspace, case: UseCase, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Hit:
-    """Something that was looked for: a finding, or a section of a record, in the newest version that says so.
+    """Something that was looked for: a finding, or a section of a record, in the newest version that holds it.
 
     `number`: the finding's or the version's. `track` and `at` (UTC): of a record, of a finding; else None.
     """
@@ -126,15 +128,15 @@ def search(ws: Workspace, words: str) -> list[Hit]:
         if _holds(f"{f.title}\n{f.text}\n{f.by}", wanted)
     ]
     for track in TRACKS:
-        seen: set[str] = set()
+        seen = {BY_HAND}
         for path in reversed(versions(ws, track)):
             for section in path.read_text().split("\n## ")[1:]:
                 title, _, body = section.partition("\n")
-                if title != BY_HAND and section not in seen and _holds(section, wanted):
-                    lines = [x for x in body.splitlines() if any(w in x.casefold() for w in wanted)]
-                    number = int(path.name.split("-")[0])
-                    hits.append(Hit("record", number, track, None, title, "\n".join(lines)))
-                seen.add(section)
+                if title in seen or not _holds(section, wanted):
+                    continue
+                seen.add(title)
+                lines = [x for x in body.splitlines() if any(w in x.casefold() for w in wanted)]
+                hits.append(Hit("record", int(path.name.split("-")[0]), track, None, title, "\n".join(lines)))
     return hits
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty import break_even, degradation
+from sixtyforty import break_even, degradation, review
 from sixtyforty.degradation import Finding
 from sixtyforty.impact import Day, Interval
 from sixtyforty.lake import canonical, write_atomic
 from sixtyforty.ledger import Row
+from sixtyforty.review import Item
 from sixtyforty.use_case import SNAPSHOT, span
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
@@ -24,14 +25,15 @@ BAD = "2013-05"  # the month that loses
 TOLD = {
     "costs": {"build": 1000, "per_month": 100},
     "segments": ["site"],
+    "candidates": {"by_load": {"description": "Act on heavy loads", "action": "case when load > 0.5 then 'act' end"}},
     "target": 500,
     "target_by": "2013-06-30",
 }
 
 
 def a_day(partition: str, gain: float, decisions: int = 20) -> Day:
-    """A day whose present process earned 40, and whose decisions so much more."""
-    return Day(partition, decisions, 40.0 + gain, 40.0, 10.0, 90.0, 6, 4, 1)
+    """A day whose present process earned 40, its candidate 45, and whose decisions so much more."""
+    return Day(partition, decisions, 40.0 + gain, 40.0, 10.0, 90.0, 6, 4, 1, {"by_load": 45.0})
 
 
 def gains(first: date = FIRST, last: date = LAST) -> list[Day]:
@@ -94,8 +96,18 @@ def decided(ws: Workspace, day: str, track: str = "replay", queued: int = 3) -> 
     actions = pa.array(["act"] * 5 + ["wait"] * 7)
     facts = {"model": 10, "fallback": 2, "present_process": 0}
     ws.lake.write(f"decisions/{track}", day, pa.table({"action": actions}), facts=facts)
-    facts = {"candidates": queued + 2, "queued": queued, "overflow": 2, "worth": 1234.5, "minutes": 15.0}
-    ws.lake.write(f"review/{track}", day, pa.table({"rank": range(queued)}), facts=facts)
+    at = ws.use_case.closes(day)
+    items = [Item(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)
+             for i in range(queued)]  # fmt: skip
+    ws.lake.write(review.dataset(track), day, pa.Table.from_pylist([i.__dict__ for i in items]), facts={"overflow": 2})
+
+
+def answered(ws: Workspace, day: str, track: str = "replay", simulated: int = 0) -> None:
+    """What people did with the decisions of a day, as accounted for."""
+    facts = {"decisions": 12, "seen": 10, "accepted": 6, "overridden": 2, "known": 2, "right": 1, "gain": 30.0,
+             "responses": 19, "simulated": simulated, "active": {"2013-W26": ["ann", "bob"]},
+             "weeks": {"2013-W26": [6, 2]}, "ratings": {"2013-W26": [9, 2]}, "roles": {"decider": [6, 2]}}  # fmt: skip
+    ws.lake.write(f"acceptance/{track}", day, pa.table({"decisions": [12]}), facts=facts)
 
 
 def told(folder: Path, track: str = "replay", **changes: Any) -> Workspace:

@@ -31,8 +31,8 @@ from tests.helpers import land_days, make_use_case
 from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "record",
-         "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup", "recover", "acceptance",
-         "simulate"]  # fmt: skip
+         "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup", "recover",
+         "acceptance", "simulate"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 

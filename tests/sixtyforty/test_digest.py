@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty import digest
+from sixtyforty import digest, review
 from sixtyforty.alerts import by_apprise
 from sixtyforty.digest import Period, begun, compose, period, receipt
 from sixtyforty.people import Subscription
+from sixtyforty.response_log import Response
+from sixtyforty.responses import put
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_use_case, make_workspace
+from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
 from tests.post import Desk, Mailbox, a_desk, a_mailbox
-from tests.telling import decided, gains, judged, told, verdicts
+from tests.telling import answered, decided, gains, judged, told, verdicts
 from tests.words import assert_plain
 
 SUBSCRIBED = [
@@ -36,8 +39,11 @@ MONDAY = datetime(2013, 6, 24, 16)  # noon in New York
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Three months of figures, a day's decisions, and a queue."""
-    found = told(tmp_path_factory.mktemp("told"))
+    found = told(tmp_path_factory.mktemp("told"), **WITH_RESPONSES)
     decided(found, "2013-06-24")
+    answered(found, "2013-06-24", simulated=4)
+    response = Response(review.queue(found, "2013-06-24", "replay")[0].decision_id, "ann", "expert", "accepted", "act")
+    put(found, [replace(response, at=MONDAY)])
     return found
 
 
@@ -148,8 +154,9 @@ def test_a_decider_hears_of_todays_calls(ws: Workspace) -> None:
         "- call a second fitter in: 5",
         "- call nobody: 7",
         "2 of them were left to the present process for want of sound data or a model.",
-        "3 queued for review: worth up to 1,234 EUR to one who knows better, about 15 minutes. 2 more were beyond what"
-        " reviewers have time for.",
+        "3 queued for review, 2 of them wait for an answer: worth up to 823 EUR to one who knows better, about 10"
+        " minutes.",
+        "2 more were beyond what reviewers have time for.",
         "",
         "These are past decisions, relived with what was known then.",
     ]
@@ -157,7 +164,7 @@ def test_a_decider_hears_of_todays_calls(ws: Workspace) -> None:
 
 def test_an_expert_hears_of_the_queue(ws: Workspace) -> None:
     busy, idle = (Period("daily", date(2013, 6, d), date(2013, 6, d)) for d in (23, 20))
-    assert compose(ws, "replay", "expert", busy).text.startswith("3 queued for review:")
+    assert compose(ws, "replay", "expert", busy).text.startswith("3 queued for review, 2 of them wait")
     assert compose(ws, "replay", "expert", idle).text.startswith("Nothing waits for review.")
 
 
@@ -171,6 +178,9 @@ def test_an_owner_hears_of_money_target_people_losing_weeks_and_next_steps(ws: W
     assert "Forecast for the coming month: +1,000, between +700 and +1,300." in found.text
     assert "5 of 9 weeks lost, those of 27 May 2013 (-" in found.text
     assert "- 3 dispatchers, dispatch." in found.text
+    assert "- Simulated: 4 of 19 responses." in found.text
+    assert "- 10 decisions were looked at, 6 followed and 2 overridden." in found.text
+    assert "1 were right; they were worth +30 EUR against following." in found.text
     assert "- Find out why May 2013 brought less than was forecast." in found.text
 
 

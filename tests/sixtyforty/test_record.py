@@ -15,8 +15,8 @@ from sixtyforty.findings import FindingError
 from sixtyforty.ledger import LedgerError
 from sixtyforty.report import pages
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace
-from tests.telling import a_day, account, judged, told
+from tests.helpers import WITH_RESPONSES, make_workspace
+from tests.telling import a_day, account, answered, judged, told
 
 QUOTED = pages().filters["quoted"]
 
@@ -42,7 +42,7 @@ def test_the_next_persons_questions_are_answered_in_order(kept: Workspace) -> No
     said = record.text(kept, "replay")
     titles = [line[3:] for line in said.splitlines() if line.startswith("## ")]
     assert titles == [
-        "What does it decide?", "On what data?", "How well?", "Since when, and who approved it?",
+        "What does it decide?", "On what data?", "How well?", "Do people use it?", "Since when, and who approved it?",
         "What failed before?", "What does it cost?", "How good must it be?", "What if a feed dies?",
         "Promised and kept", "Everything that was tried", "Findings", "Limits",
     ]  # fmt: skip
@@ -54,6 +54,8 @@ def test_the_next_persons_questions_are_answered_in_order(kept: Workspace) -> No
     assert "`2013-06-01-0000pr`, since 2013-06-01T04:00:00 UTC" in section(said, "Since when, and who approved it?")
     assert "it lost money on past days" in section(said, "What failed before?")
     assert "not better by more than the margin" in section(said, "What failed before?")
+    assert "| Act on heavy loads | 2,250 | +250 |" in section(said, "What failed before?")
+    assert "isn't recorded" in section(said, "Do people use it?")
     assert "1,000 EUR to build" in section(said, "What does it cost?")
     assert "| visits | missing | -400 | +0 | 99% |" in section(said, "What if a feed dies?")
     assert "below what was forecast" in section(said, "Promised and kept")
@@ -65,6 +67,15 @@ def test_tables_have_as_many_cells_in_every_row(ws: Workspace) -> None:
     for block in record.text(ws, "replay").split("\n\n"):
         rows = [x.replace("\\\\", "").replace("\\|", "") for x in block.splitlines() if x.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1, block
+
+
+def test_what_people_did_is_told_and_what_is_simulated_is_said_to_be(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, **WITH_RESPONSES)
+    assert "Nobody has answered a decision yet." in section(record.text(ws, "replay"), "Do people use it?")
+    answered(ws, "2013-06-24", simulated=19)
+    said = section(record.text(ws, "replay"), "Do people use it?")
+    assert "- Simulated: 19 of 19 responses." in said
+    assert "6 followed and 2 overridden" in said
 
 
 def test_a_young_home_has_a_record_too(tmp_path: Path) -> None:
