@@ -79,7 +79,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "losing_months": [m for m, net in lost.items() if net < 0],
         "losing_segments": [f"{s.column} {s.name}" for s in kpi.by_segment(ws, track) if s.loses],
         "used": acceptance.told(ws, acceptance.facts(ws, track)) if case.people.responses else [],
-        "candidates": [(c, found["candidates"][n]) for n, c in case.kpi.candidates.items()],
+        "candidates": [(c, f) for n, c in case.kpi.candidates.items() if (f := found["candidates"][n])["decisions"]],
         "champions": champions,
         "by_hand": [r for r in rows if r.by != "gate"],
         "failed": [r for r in rows if r.verdict in ("REJECT", "HOLD")],
