@@ -52,7 +52,13 @@ def _acceptance(step: Step) -> Result:
                    "week by week": image(charts.weeks(found.weeks), "answers by week")}  # fmt: skip
     alarms, said = found.alarms(step.ws), told(found)
     result.checks.append(
-        Check(USED.name, not alarms, {"simulated": found.simulated}, warn=True, description=" ".join(alarms) or said)
+        Check(
+            USED.name,
+            not alarms,
+            {"simulated": found.simulated},
+            warn=True,
+            description=" ".join(alarms.values()) or said,
+        )
     )
     step.log.info(f"acceptance: {said}")
     return result

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.decisions import dataset as decisions_of
 from sixtyforty.impact import Interval, ratio
@@ -21,6 +21,7 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
+Alarm = Literal["no user", "rubber stamp", "low uptake"]
 COUNTS = ("decisions", "seen", "accepted", "overridden", "known", "right", "responses", "simulated")
 
 
@@ -181,18 +182,18 @@ class Acceptance:
             return None
         return float(binomtest(self.overridden, self.answered).proportion_ci(0.95, "exact").high)
 
-    def alarms(self, ws: Workspace) -> list[str]:
+    def alarms(self, ws: Workspace) -> dict[Alarm, str]:
         """What should worry the owner, in words: nobody comes, nobody ever disagrees, few follow."""
-        watch, found = ws.use_case.watch, []
+        watch, found = ws.use_case.watch, dict[Alarm, str]()
         if self.idle >= watch.no_user_days:
-            found.append(f"No user: nobody looked at the decisions of the newest {self.idle} days.")
+            found["no user"] = f"Nobody looked at the decisions of the newest {self.idle} days."
         if self.rubber_stamp is not None and self.rubber_stamp < watch.min_overrides:
-            found.append(
-                f"Rubber stamp: of {self.answered:,} answers {self.overridden:,} disagreed, surely fewer than"
+            found["rubber stamp"] = (
+                f"Of {self.answered:,} answers {self.overridden:,} disagreed, surely fewer than"
                 f" {watch.min_overrides:.1%}: are the decisions looked at at all?"
             )
         if self.uptake is not None and self.uptake < watch.min_uptake:
-            found.append(
+            found["low uptake"] = (
                 f"Of the decisions seen {self.uptake:.0%} were followed; {watch.min_uptake:.0%} are the least."
             )
         return found
@@ -278,7 +279,7 @@ def holds(ws: Workspace, found: Acceptance) -> list[str]:
     """What stands against giving the decisions more room; empty: acceptance holds."""
     if not found.answered:
         return ["Nobody has answered a decision yet."]
-    return found.alarms(ws)
+    return [*found.alarms(ws).values()]
 
 
 def told(ws: Workspace, found: Acceptance) -> list[str]:
@@ -300,4 +301,4 @@ def told(ws: Workspace, found: Acceptance) -> list[str]:
         said.append(f"Of those who answered in a week, {found.retention:.0%} answered again in the next.")
     if found.rating is not None:
         said.append(f"They rate it {found.rating:.1f} of 5.")
-    return said + found.alarms(ws)
+    return [*said, *found.alarms(ws).values()]

@@ -19,7 +19,10 @@ from typing import Any, Literal, get_args
 
 from sixtyforty.lake import canonical, digest
 
-Kind = Literal["failed run", "rejected batch", "fallback in force", "not ticking", "retrain overdue", "decay"]
+Kind = Literal[
+    "failed run", "rejected batch", "fallback in force", "not ticking", "retrain overdue", "decay", "no user",
+    "rubber stamp", "low uptake",
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CONSOLE = "console"  # the role that stands in where a use case names none
 SHOWN = 20  # alerts in one message

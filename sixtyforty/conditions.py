@@ -1,4 +1,4 @@
-"""What the lake says is wrong with a use case: rejected batches, fallback in force, retrain overdue, decay.
+"""What the lake says is wrong with a use case: rejected batches, fallback, overdue retrain, decay, nobody's use.
 
 Texts hold counts, days and the names of rules, columns and sources: never values.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+from sixtyforty import acceptance
 from sixtyforty.alerts import Alert, Kind
 from sixtyforty.champions import realised
 from sixtyforty.decisions import dataset
@@ -76,9 +77,23 @@ def decay(ws: Workspace, track: str) -> list[Alert]:
     return [Alert("decay", track, text)]
 
 
+def _people(kind: acceptance.Alarm) -> Callable[[Workspace, str], list[Alert]]:
+    """Whether people use the decisions; nothing where no responses are taken in, or nothing was decided."""
+
+    def look(ws: Workspace, track: str) -> list[Alert]:
+        found = acceptance.facts(ws, track) if ws.use_case.people.responses else None
+        text = found.alarms(ws).get(kind) if found and found.decisions else None
+        return [Alert(kind, track, text)] if text else []
+
+    return look
+
+
 LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {
     "rejected batch": rejected,
     "fallback in force": fallback,
     "retrain overdue": overdue,
     "decay": decay,
+    "no user": _people("no user"),
+    "rubber stamp": _people("rubber stamp"),
+    "low uptake": _people("low uptake"),
 }

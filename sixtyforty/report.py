@@ -62,7 +62,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "track": track,
         "found": found,
         "people": people,
-        "alarms": people.alarms(ws) if ws.use_case.people.responses else [],
+        "alarms": [*people.alarms(ws).values()] if ws.use_case.people.responses else [],
         "by_week": _svg(charts.weeks(people.weeks, "svg")) if people.weeks else "",
         "segments": by_column(parts),
         "candidates": [c for c in _candidates(ws, found) if c["decisions"]],

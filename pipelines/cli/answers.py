@@ -100,7 +100,7 @@ def acceptance(given: Any) -> tuple[Any, str]:
         lines.append(f"{found.rating:>10.1f}  of 5: the mean rating")
     if found.simulated:
         lines.append(f"SIMULATED: {found.simulated:,} of {found.responses:,} responses")
-    return found.plain | {"alarms": alarms}, "\n".join([*lines, *alarms])
+    return found.plain | {"alarms": alarms}, "\n".join([*lines, *alarms.values()])
 
 
 def explain(given: Any) -> tuple[Any, str]:

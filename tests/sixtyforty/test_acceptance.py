@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.acceptance import account, dataset, facts, holds
+from sixtyforty.conditions import LOOKS
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.features import build
 from sixtyforty.reconcile import heard
@@ -184,17 +185,20 @@ def test_where_nobody_comes_it_is_said(small):
     assert holds(small, found) == ["Nobody has answered a decision yet."]
     lonely = small.use_case.watch.model_copy(update={"no_user_days": 1})
     watched = replace(small, use_case=small.use_case.model_copy(update={"watch": lonely}))
-    assert found.alarms(watched) == ["No user: nobody looked at the decisions of the newest 1 days."]
+    assert found.alarms(watched) == {"no user": "Nobody looked at the decisions of the newest 1 days."}
+    (alert,) = LOOKS["no user"](watched, "replay")
+    assert alert.text == found.alarms(watched)["no user"]
+    assert LOOKS["no user"](watched, "live") == [], "where nothing was decided nobody is missed"
 
 
 def test_where_nobody_ever_disagrees_it_is_a_rubber_stamp(accounted):
     found = facts(accounted, "replay")
-    assert found.alarms(accounted) == []
+    assert found.alarms(accounted) == {}
     few = replace(found, accepted=300, overridden=0, seen=300)
     many = replace(few, accepted=400, seen=400)
-    assert few.alarms(accounted) == [], "of 300 it may be chance"
-    (alarm,) = many.alarms(accounted)
-    assert alarm.startswith("Rubber stamp: of 400 answers 0 disagreed")
+    assert few.alarms(accounted) == {}, "of 300 it may be chance"
+    ((kind, alarm),) = many.alarms(accounted).items()
+    assert (kind, alarm[:28]) == ("rubber stamp", "Of 400 answers 0 disagreed, ")
     assert holds(accounted, many) == [alarm]
 
 
