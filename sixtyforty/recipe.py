@@ -26,7 +26,7 @@ def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: 
     recipe = {
         "version": version,
         "model": declared(use_case.model),
-        "kpi": use_case.kpi.model_dump(),
+        "kpi": use_case.kpi.model_dump(mode="json"),
         "features": card["features"],
         "fold": {"version": fold, "sha256": before["files"]["model.skops"], "features": before["features"],
                  "levels": before["levels"], "first": before["as_of"]},
