@@ -143,7 +143,7 @@ def _arm(case: UseCase, sums: pd.DataFrame) -> Arm:
 
 
 def days(ws: Workspace, partitions: Sequence[str]) -> list[Day]:
-    """Each of these days' money of the model's arm, and what the present process would have made of it; no other policies."""
+    """These days' money of the model's arm, and what the present process would have made of it; no other policies."""
     import numpy as np
 
     sums = _sums(ws, partitions)

@@ -86,7 +86,7 @@ def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
 
 
 def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, Any]:
-    """The KPI over those days (impact.summary). Of arms dealt at random, the lift is that between them, safe at any look.
+    """The KPI over those days (impact.summary). Of arms dealt at random, the lift is theirs, safe at any look.
 
     `holdout` is what that rests on (null before units of both arms have an outcome). `told`: what can be said where
     the figure isn't exact.
