@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ttest_ind
 
-from sixtyforty import acceptance, arms, custody, kept, kpi, models, reconcile, report
+from sixtyforty import acceptance, arms, custody, kept, kpi, models, reconcile, record, report
 from sixtyforty.arms import ACCOUNT, HoldoutError
 from sixtyforty.break_even import work_out
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.delivery import deliver
+from sixtyforty.digest import ROLES
 from sixtyforty.impact import by_month
-from sixtyforty.responses import Response, record
+from sixtyforty.responses import Response
+from sixtyforty.responses import record as respond
 from sixtyforty.workspace import Workspace
 from tests.helpers import SQL, WITH_RESPONSES, accept, lake_bytes, make_use_case, make_workspace, merged, publish
 
@@ -120,6 +122,13 @@ def test_days_and_months_add_up_to_the_lift_and_the_gain(lived):
     json.dumps(found, allow_nan=False)
 
 
+def test_up_to_a_day_it_is_what_was_known_of_the_days_until_then(lived):
+    found, shown = kpi.summary(lived, "live", P[6]), arms.measured(lived, P[:7])
+    assert (found["holdout"]["units"], found["to"]) == (7 * A_DAY, P[6])
+    assert found["lift_vs_present"]["value"] == round(shown.lift.value, 2) != round(arms.measured(lived).lift.value, 2)
+    assert found["gain"] == pytest.approx(shown.gain, abs=0.02)
+
+
 def test_of_the_past_no_impact_is_claimed(lived, tmp_path):
     ws, exact = declared(lived, tmp_path / "a"), make_use_case(tmp_path / "exact")
     decide(ws, P, "replay", None)
@@ -214,7 +223,7 @@ def test_who_was_right_to_override_is_not_known(lived, tmp_path):
     ws = declared(lived, tmp_path, **WITH_RESPONSES)
     one = decisions_of(ws, P[0], "live")[0]
     other = {"act": "wait", "wait": "act"}[one["action"]]
-    record(ws, Response(one["decision_id"], "ann", "decider", "overridden", other, "I know better"))
+    respond(ws, Response(one["decision_id"], "ann", "decider", "overridden", other, "I know better"))
     accept(ws, P[:1])
     acceptance.account(ws, P[:1], "live")
     found = acceptance.facts(ws, "live")
@@ -251,3 +260,8 @@ def test_the_thread_and_the_page_claim_no_more_than_is_known(lived, tmp_path):
     assert "nan" not in page.replace("finance", "")
     assert "toss of a coin" not in page
     assert work_out(ws, "live") == []
+    assert "**randomized**: units were assigned to the present process at random" in record.text(ws, "live")
+    shutil.rmtree(ws.lake.root / "validated")  # whose verdicts these tests have none of
+    told = [ROLES[role](ws, "live", P) for role in ("owner", "auditor")]
+    assert f"- {kpi.summary(ws, 'live')['told']}" in told[0]
+    assert any(line.startswith("- 840: model ") and ", holdout " in line for line in told[1])
