@@ -30,21 +30,23 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _decisions(step: Step) -> Result:
-    result, new, fallback = Result(), 0, 0
+    result, new, fallback, kept = Result(), 0, 0, 0
     first = step.use_case.replay.first.isoformat()
     for portion in step.chunks():
         wanted = [p for p in portion if step.clock.track != "replay" or p >= first]
         for partition, taken in decide(step.ws, wanted, step.clock.track, step.clock.moment()).items():
-            new, fallback = new + taken.new, fallback + taken.fallback
-            result.published[partition] = Published(
-                taken.entry.version,
-                {"dagster/partition_row_count": taken.entry.rows, "new": taken.new, "by the model": taken.by_model,
-                 "by the present process": taken.fallback, "track": step.clock.track},
-            )  # fmt: skip
+            new, fallback, kept = new + taken.new, fallback + taken.fallback, kept + taken.kept
+            shown = {"dagster/partition_row_count": taken.entry.rows, "new": taken.new, "by the model": taken.by_model,
+                     "by the present process": taken.fallback, "track": step.clock.track}  # fmt: skip
+            if taken.kept:
+                shown["held back, or in shadow"] = taken.kept
+            result.published[partition] = Published(taken.entry.version, shown)
     old = outdated(step.use_case, step.ws.lake, step.partitions)
     said = "; ".join(f"{p}: {', '.join(what[:3])}" for p, what in list(old.items())[:5])
     result.checks.append(Check(CURRENT.name, not old, {"partitions": ", ".join(old)}, description=said or "they are"))
     if step.clock.track == "live" and begins(step.ws, "live") is None:
         step.log.warning(f"not live yet: nothing is decided before `sixtyforty adopt {step.use_case.name}`")
-    step.log.info(f"decisions: {new:,} new on {len(result.published)} partitions, {fallback:,} by the present process")
+    also = f", {kept:,} held back or in shadow" if kept else ""
+    found = f"{new:,} new on {len(result.published)} partitions, {fallback:,} by the present process{also}"
+    step.log.info(f"decisions: {found}")
     return result

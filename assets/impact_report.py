@@ -6,7 +6,6 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from sixtyforty import kpi, report
-from sixtyforty.impact import summary
 from sixtyforty.lake import digest
 from sixtyforty.use_case import SNAPSHOT, UseCase
 
@@ -33,7 +32,7 @@ def _impact_report(step: Step) -> Result:
         return Result()
     path = report.write(step.ws, step.clock.track)
     step.log.info(f"impact_report: {path}")
-    found = summary(step.use_case.kpi, days)
+    found = kpi.summary(step.ws, step.clock.track)
     shown = {
         "page": dg.MetadataValue.path(str(path)),
         "gain": found["gain"],

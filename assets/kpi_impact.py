@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import dagster as dg
@@ -10,7 +11,8 @@ from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, kpi
 from sixtyforty.forecast import forecast
-from sixtyforty.impact import CANDIDATE, Day, by_month, lift, summary
+from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_month, lift
+from sixtyforty.lake import Entry
 from sixtyforty.use_case import UseCase
 
 RECONCILES = CheckSpec(
@@ -24,6 +26,11 @@ OPERATIONAL = CheckSpec(
 )
 PAYS = CheckSpec("beats_present_process", "The lift over the present process is above zero, its lower bound included.")
 
+AS_DEALT = CheckSpec(
+    "arms_are_as_dealt",
+    "Both arms have as many units as were dealt to them, and are alike in what was known before: none got lost.",
+)
+
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
     """The kpi_impact of a use case."""
@@ -36,7 +43,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             phase="evaluation",
             kinds={"duckdb"},
             deps=["decisions", "outcomes"],
-            checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL],
+            checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL, *([AS_DEALT] if use_case.kpi.holdout else [])],
             description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present"
             " process, coin flip, perfect foresight, and each candidate.",
             columns={
@@ -56,18 +63,12 @@ def _kpi_impact(step: Step) -> Result:
     result, track = Result(), step.clock.track
     for portion in step.chunks():
         for partition, entry in kpi.account(step.ws, portion, track).items():
-            f = entry.facts
-            policies = ("model", "present_process", "coin_flip", "perfect_foresight")
-            money = {p.replace("_", " "): round(float(f[p]), 2) for p in policies}
-            money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
-            shown = {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
-                     "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
-            result.published[partition] = Published(entry.version, shown)
+            result.published[partition] = Published(entry.version, _shown(entry))
     days = kpi.days(step.ws, track)
     if not days:
         step.log.info("kpi_impact: no decisions with known outcomes yet")
         return result
-    found = summary(step.use_case.kpi, days)
+    found = kpi.summary(step.ws, track)
     if result.published:  # what stands for the whole, on the newest partition: the picture people open first
         newest = result.published[max(result.published)].metadata
         newest["cumulative value"] = image(charts.cumulative(step.use_case.kpi, days), "cumulative value")
@@ -92,8 +93,29 @@ def _kpi_impact(step: Step) -> Result:
     differ = f"{found['differ_share']:.1%} of the decisions differ" if found["operational"] else "none differ"
     share = {"share that differs": found["differ_share"]}
     result.checks.append(Check(OPERATIONAL.name, found["operational"], share, warn=True, description=differ))
+    if step.use_case.kpi.holdout:
+        result.checks.append(_as_dealt(found))
     step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
     return result
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    """A day's account, for its page: of arms dealt at random, what either was worth."""
+    f = entry.facts
+    if "held" in f:
+        return {"decisions": f["decisions"], "held back": f["held"], "outcome unknown": f["unknown"],
+                "model": round(f["model"], 2), "held back, worth": round(f["present"], 2)}  # fmt: skip
+    money = {p.replace("_", " "): round(float(f[p]), 2) for p in POLICIES}
+    money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
+    return {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
+            "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
+
+
+def _as_dealt(found: dict[str, Any]) -> Check:
+    """The check on the arms, and all there is to know of the holdout beside it; of the past, nothing."""
+    shown = found.get("holdout")
+    metadata = {"holdout": dg.MetadataValue.json(shown)} if shown else {}
+    return Check(AS_DEALT.name, not shown or shown["sound"], metadata, description=found["told"])
 
 
 def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -121,4 +143,4 @@ def summary_row(days: list[Day]) -> dict[str, float]:
     """Per 1,000 decisions: the policies and the lift."""
     n = sum(d.decisions for d in days)
     per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "present_process", "coin_flip")}
-    return {"decisions": n, **per, "lift": lift(days).value}
+    return {"decisions": n, **{p: v for p, v in per.items() if not math.isnan(v)}, "lift": lift(days).value}

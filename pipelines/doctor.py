@@ -35,6 +35,12 @@ def examine() -> list[dict[str, Any]]:
                 "restore champion.jsonl and champion.head from a backup",
             ),
             (
+                f"rollout ledger of {name}",
+                True,
+                partial(_rollout, name),
+                "restore rollout.jsonl and rollout.head from a backup",
+            ),
+            (
                 f"findings of {name}",
                 False,
                 partial(_findings, name),
@@ -115,6 +121,10 @@ def _settings(name: str) -> str:
 
 def _ledger(name: str) -> str:
     return f"{len(catalog.workspace(name).ledger.rows())} rows, the chain of hashes holds"
+
+
+def _rollout(name: str) -> str:
+    return f"{len(catalog.workspace(name).rollout.rows())} steps, the chain of hashes holds"
 
 
 def _findings(name: str) -> str:

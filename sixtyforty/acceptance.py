@@ -1,7 +1,8 @@
 """Do people use it? What they saw, followed and overrode, who was right in money, who came back, what they think of it.
 
 Each partition of decisions is accounted for by itself, and again when a response or an outcome comes late; the whole
-is the sum of the partitions. People are told apart by a pseudonym; no name, and no reason, gets in here.
+is the sum of the partitions. People are told apart by a pseudonym; no name, and no reason, gets in here. Where the
+action may have changed the outcome, who was right isn't known.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from sixtyforty import arms
 from sixtyforty.decisions import dataset as decisions_of
 from sixtyforty.impact import Interval, ratio
 from sixtyforty.lake import Entry, connect, digest, versions
@@ -37,7 +39,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     decided = ws.lake.entries(decisions_of(track), list(said))
     if not decided:
         return {}
-    outcomes = ws.lake.entries("outcomes", list(decided))
+    outcomes = {} if arms.randomized(ws.use_case, track) else ws.lake.entries("outcomes", list(decided))
     rows = _rows(ws, {p: said[p] for p in decided}, decided, outcomes)
     import pyarrow as pa
 

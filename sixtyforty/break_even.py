@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty import degradation
+from sixtyforty import arms, degradation
 from sixtyforty.decisions import dataset
 from sixtyforty.degradation import Finding
 from sixtyforty.impact import Interval, ratio
@@ -93,13 +93,16 @@ def bearable(findings: Sequence[Finding]) -> dict[tuple[str, str], float | None]
 
 
 def work_out(ws: Workspace, track: str) -> list[Point]:
-    """The curve over all that the model decided and whose outcome is known; empty without any. Kept in the lake."""
+    """The curve over all that the model decided and whose outcome is known; empty without any. Kept in the lake.
+
+    Empty, too, where the action taken may have changed the outcome: what another would have brought isn't known.
+    """
     import pyarrow as pa
 
     decided = ws.lake.entries(dataset(track))
     known = ws.lake.entries("outcomes", list(decided))
     decided = {p: decided[p] for p in known}
-    if not decided:
+    if not decided or arms.randomized(ws.use_case, track):
         return []
     kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:

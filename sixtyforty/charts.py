@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from datetime import date
 from itertools import accumulate
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.impact import Day, by_month
@@ -48,10 +49,13 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
     top = 0.0
     for name, label, colour, style in lines:
         y = list(accumulate(getattr(d, name) for d in days))
+        if isnan(y[-1]):  # nobody knows what it would have brought
+            continue
         if name != "perfect_foresight":
             top = max(top, max(y, default=0.0))
         axes.plot(x, y, color=colour, ls=style, lw=2.4 if name == "model" else 1.6, label=f"{label}: {y[-1]:,.0f}")
-    low = min(min(accumulate(d.coin_flip for d in days), default=0.0), 0.0)
+    lowest = "present_process" if isnan(days[-1].coin_flip) else "coin_flip"
+    low = min(min(accumulate(getattr(d, lowest) for d in days), default=0.0), 0.0)
     axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)

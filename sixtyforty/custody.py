@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sixtyforty.arms import randomized
 from sixtyforty.decisions import decisions_of
 from sixtyforty.delivery import receipt
 from sixtyforty.lake import Entry, connect
-from sixtyforty.policy import partition_of, payoff
+from sixtyforty.policy import partition_of, payoff, worth
 from sixtyforty.workspace import Workspace
 
 
@@ -117,9 +118,11 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         ).fetchall()[0]
     if row[0] is None:
         return {kpi.outcome: None, "known_at": None}
-    paid = [
-        float(payoff(kpi, [a], np.array([float(row[0])]))[0]) for a in (decision["action"], decision["present_action"])
-    ]
+    outcome, actions = np.array([float(row[0])]), (decision["action"], decision["present_action"])
+    if randomized(ws.use_case, decision["track"]):  # what the other action would have led to, nobody knows
+        paid: list[float | None] = [float(worth(kpi, actions[:1], outcome)[0]), None]
+    else:
+        paid = [float(payoff(kpi, [a], outcome)[0]) for a in actions]
     return {
         kpi.outcome: row[0],
         "known_at": row[1],

@@ -2,8 +2,9 @@
 
 A decision row: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`, `present_action`,
 `expected` (the expected outcome, null without a model), `decided_by` (model, present_process, fallback or review: the
-model abstained, and the present process decides until a reviewer has answered),
-`reason`, `champion_version`, `data_version` (of the features), `verdict_id`, `policy` and `code_version`.
+model abstained, and the present process decides until a reviewer has answered; live also holdout or shadow: the present
+process though there is a model), `reason`, `champion_version`, `data_version` (of the features), `verdict_id`, `policy`
+and `code_version`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty import kept
 from sixtyforty.features import outdated
 from sixtyforty.lake import Entry, connect, split
 from sixtyforty.policy import POLICY, Policy, decision_ids
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a model, sound data or certainty
 LATE = "late: what it is decided on came after its moment"
 
 
@@ -34,12 +37,14 @@ class Taken:
     new: int
     by_model: int
     fallback: int
+    kept: int  # that keep the present process, by holdout or in shadow
 
     @classmethod
     def of(cls, entry: Entry, new: int) -> Taken:
         """From a decisions partition's manifest."""
         by = entry.facts
-        return cls(entry, new, by["model"], by["fallback"] + by["present_process"] + by.get("review", 0))
+        fallback = by["fallback"] + by["present_process"] + by.get("review", 0)
+        return cls(entry, new, by["model"], fallback, sum(by.get(k, 0) for k in kept.KEPT))
 
 
 def dataset(track: str) -> str:
@@ -95,10 +100,11 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
         return {}
     before = ws.lake.entries(dataset(track), partitions)
     until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
+    rows_ = ws.lake.rows(features.values())
+    if kept.declared(ws.use_case, track):
+        rows_ = kept.with_columns(ws, rows_, list(features))
     with connect(ws.use_case.timezone) as db:
-        frame = db.execute(
-            f"select * from {ws.lake.rows(features.values())} where decided_at >= timestamp '{start}' {until}"
-        ).df()
+        frame = db.execute(f"select * from {rows_} where decided_at >= timestamp '{start}' {until}").df()
         taken_ids = (
             {r[0] for r in db.execute(f"select decision_id from {ws.lake.rows(before.values())}").fetchall()}
             if before
@@ -146,6 +152,7 @@ def _decided(
         "decided_by": np.full(len(frame), "present_process", object),
         "reason": np.full(len(frame), "no champion in force", object),
         "champion_version": np.full(len(frame), None, object),
+        "policy": POLICY,
     }
     why = _unfit(ws, frame, track, as_of)
     unfit = np.array([w is not None for w in why], bool)
@@ -162,6 +169,8 @@ def _decided(
             columns["decided_by"][sound] = np.where(answers.left, "review", "model")
         columns["decided_by"][mine & unfit] = "fallback"
         columns["reason"][mine & unfit] = why[mine & unfit]
+    if kept.declared(ws.use_case, track):
+        kept.hold_back(ws, frame, columns)
     partitions = frame["_partition"]
     result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "present_action"]].assign(
         use_case=ws.use_case.name,
@@ -169,7 +178,6 @@ def _decided(
         **columns,
         data_version=partitions.map({p: e.version for p, e in features.items()}),
         verdict_id=partitions.map({p: e.facts["verdict_id"] for p, e in features.items()}),
-        policy=POLICY,
         code_version=ws.code,
     )
     result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
@@ -205,9 +213,8 @@ def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Ent
         table = pa.concat_tables([pq.read_table(ws.lake.path(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
-    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback", "review")}
-    if not facts["review"]:
-        del facts["review"]
+    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback")}
+    facts |= {kind: by.count(kind) for kind in ("review", *kept.KEPT) if kind in by}
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
     entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
     return Taken.of(entry, new.num_rows)

@@ -17,7 +17,8 @@ from sixtyforty import acceptance, kpi, review
 from sixtyforty.alerts import Send
 from sixtyforty.decisions import begins, dataset
 from sixtyforty.forecast import aim, forecast
-from sixtyforty.impact import Day, by_week, summary
+from sixtyforty.impact import Day, by_week
+from sixtyforty.kept import KEPT
 from sixtyforty.lake import Entry, connect
 from sixtyforty.ledger import Row
 from sixtyforty.people import Subscription
@@ -185,15 +186,17 @@ def _waiting(ws: Workspace, track: str, days: list[str]) -> list[str]:
 def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
     """Money of these days and in all, the KPI against its target, people, losing weeks, next steps."""
     use_case, unit = ws.use_case, ws.use_case.kpi.unit
-    known = [d for d in kpi.days(ws, track) if d.partition <= days[-1]]
+    known = kpi.days(ws, track, days[-1])
     if not known:
         return ["No decision's outcome is known yet."]
-    found, mine = summary(use_case.kpi, known), [d for d in known if d.partition in set(days)]
+    found, mine = kpi.summary(ws, track, days[-1]), [d for d in known if d.partition in set(days)]
     lines = ["Money", f"- {_money(use_case, mine)}"]
     unknown = sum(e.facts["unknown"] for e in ws.lake.entries(f"kpi/{track}", days).values())
     if unknown:
         lines.append(f"- Of {unknown:,} more the outcome isn't known yet.")
     lines.append(f"- In all, since {said(date.fromisoformat(known[0].partition))}: {_money(use_case, known)}")
+    if "told" in found:
+        lines.append(f"- {found['told']}")
     if found["build"] or found["running"]:
         paid = f"it has paid for itself since {found['payback']}" if found["payback"] else "it isn't earned back yet"
         lines.append(f"- Once building and running are paid, {found['net_impact']:+,.0f} {unit} are left: {paid}.")
@@ -248,6 +251,8 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
     lines += ["", "Restated", f"- {', '.join(dict.fromkeys(again)) or 'nothing that had closed'}", "", "Decisions"]
     decided = ws.lake.entries(dataset(track), days)
     by = {k: sum(e.facts[k] for e in decided.values()) for k in ("model", "fallback", "present_process")}
+    more = {k: sum(e.facts.get(k, 0) for e in decided.values()) for k in ("review", *KEPT)}
+    by |= {k: n for k, n in more.items() if n}
     lines.append(f"- {sum(by.values()):,}: {', '.join(f'{k} {n:,}'.replace('_', ' ') for k, n in by.items())}")
     rows = ws.ledger.rows()  # verifies the chain of hashes
     lines += ["", "Champions", f"- {len(rows)} rows in the ledger, the chain of hashes holds"]

@@ -1,6 +1,7 @@
 """What the decisions were worth: money by day, against the present process, coin flip and perfect foresight.
 
 Exact accounting: the decision doesn't change the outcome, so every policy is paid on the same realised outcomes.
+Where it does (a randomized KPI), that is an assumption about the past; live, arms dealt at random tell (`arms.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ DAYS_A_MONTH = 365.25 / 12
 
 @dataclass(frozen=True)
 class Day:
-    """Money of one partition, in the KPI's unit, summed over the units whose outcome is known."""
+    """Money of one partition, in the KPI's unit, summed over the units whose outcome is known.
+
+    Of arms dealt at random: over the model's units, the present process told from those that kept it; what a coin or
+    foresight had made of them isn't known (NaN).
+    """
 
     partition: str
     decisions: int
@@ -152,11 +157,11 @@ def balance(kpi: Kpi, days: Sequence[Day]) -> Balance:
 def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
     """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it."""
     n = sum(d.decisions for d in days)
-    totals = {p: round(sum(getattr(d, p) for d in days), 2) for p in POLICIES}
+    totals = {p: _rounded(sum(getattr(d, p) for d in days)) for p in POLICIES}
     gained, differ = lift(days), sum(d.differ for d in days)
     return {
         "decisions": n,
-        "per_1000": {p: round(1000 * t / n, 2) if n else None for p, t in totals.items()},
+        "per_1000": {p: round(1000 * t / n, 2) if n and t is not None else None for p, t in totals.items()},
         "lift_vs_present": {k: _rounded(v) for k, v in gained.__dict__.items()},
         "total": totals["model"],
         "totals": totals,
@@ -168,7 +173,7 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "candidates": {c: _beside(c, days) for c in kpi.candidates},
         "decided_by_present_process": sum(d.fallback for d in days),
         "unit": kpi.unit,
-        "label": kpi.label,
+        "label": "exact" if kpi.label == "exact" else "assumed",
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
         "days": len(days),

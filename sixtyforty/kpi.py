@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sixtyforty import candidates, segments
-from sixtyforty.decisions import dataset
+from sixtyforty import arms, candidates, holdout, impact, segments
+from sixtyforty.decisions import BY_PRESENT_PROCESS, dataset
 from sixtyforty.impact import CANDIDATE, Day, day
 from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
+
+ASSUMED = (
+    "The action may change the outcome. Of the past it is assumed that it didn't: that isn't known, and no impact is"
+    " claimed. The holdout tells, once it is live."
+)
 
 
 def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
@@ -20,6 +25,8 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     """
     import pyarrow as pa
 
+    if arms.randomized(ws.use_case, track):
+        return arms.account(ws, partitions)
     decisions = ws.lake.entries(dataset(track), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
     key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
@@ -50,7 +57,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             known["action"].tolist(),
             known["present_action"].tolist(),
             known["outcome"].to_numpy(float),
-            int((known["decided_by"] != "model").sum()),
+            int(known["decided_by"].isin(BY_PRESENT_PROCESS).sum()),
             {n: known[CANDIDATE + n].tolist() for n in kpi.candidates},
         )
         inputs = {dataset(track): versions({str(partition): both[str(partition)]}),
@@ -67,10 +74,34 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     return found
 
 
-def days(ws: Workspace, track: str) -> list[Day]:
-    """Every day of which some outcome is known, in order: one that is still decided on has no money yet."""
-    found = (_day(e) for e in ws.lake.entries(f"kpi/{track}").values())
-    return [day for day in found if day.decisions]
+def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
+    """Every day of which some outcome is known, in order, up to a partition if one is given.
+
+    One that is still decided on has no money yet.
+    """
+    accounts = {p: e for p, e in ws.lake.entries(f"kpi/{track}").items() if until is None or p <= until}
+    if arms.randomized(ws.use_case, track):
+        return arms.days(ws, list(accounts))
+    return [day for day in map(_day, accounts.values()) if day.decisions]
+
+
+def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, Any]:
+    """The KPI over those days (impact.summary). Of arms dealt at random, the lift is theirs, safe at any look.
+
+    `holdout` is what that rests on (null before units of both arms have an outcome). `told`: what can be said where
+    the figure isn't exact.
+    """
+    case = ws.use_case
+    known = days(ws, track, until)
+    found = impact.summary(case.kpi, known)
+    if arms.randomized(case, track):
+        shown, target = arms.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
+        found |= {"label": "randomized", "holdout": shown.plain(target) if shown else None}
+        found["lift_vs_present"] = found["holdout"]["lift"] if shown else found["lift_vs_present"]
+        found["told"] = holdout.told(shown, case.kpi.unit, case.kpi.noun, case.kpi.target)
+    elif case.kpi.holdout:
+        found["told"] = ASSUMED
+    return found
 
 
 def by_segment(ws: Workspace, track: str) -> list[Segment]:
@@ -90,6 +121,8 @@ def _day(entry: Entry) -> Day:
 
 def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     """Invariants 7 and 8: each day's money again, by SQL over decisions and outcomes; one line a difference."""
+    if arms.randomized(ws.use_case, track):
+        return arms.audit(ws, partitions)
     kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
     accounts = ws.lake.entries(f"kpi/{track}", partitions)
     decisions = ws.lake.entries(dataset(track), list(accounts))

@@ -118,6 +118,18 @@ def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> ND
     return gain * outcome - cost
 
 
+def worth(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each unit was worth where the action may change the outcome: worth x outcome - cost of what was done.
+
+    Of a randomized KPI. Shape (n,).
+    """
+    import numpy as np
+
+    assert kpi.holdout, "an exact KPI has no holdout"
+    cost = {name: action.cost for name, action in kpi.actions.items()}
+    return kpi.holdout.worth * outcome - np.array([cost[a] for a in actions], dtype=float)
+
+
 def choose(kpi: Kpi, score: NDArray[np.float64], barred: Mapping[str, NDArray[np.bool_]] | None = None) -> list[str]:
     """The action of the highest expected payoff for each expected outcome; of equal ones, the cheapest.
 
@@ -171,15 +183,14 @@ def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
 def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
     """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
     return [
-        f"{track}-{partition}-"
-        + hashlib.sha256("|".join([use_case, track, *map(_part, key)]).encode()).hexdigest()[:12]
+        f"{track}-{partition}-" + hashlib.sha256(joined([use_case, track, *key]).encode()).hexdigest()[:12]
         for key in keys
     ]
 
 
-def _part(value: Any) -> str:
-    """A key's value as hashed: the separator within it is escaped, so that no two keys read the same."""
-    return str(value).replace("\\", "\\\\").replace("|", "\\|")
+def joined(values: Iterable[Any]) -> str:
+    """Values as hashed: the separator within one is escaped, so that no two lists read the same."""
+    return "|".join(str(v).replace("\\", "\\\\").replace("|", "\\|") for v in values)
 
 
 def partition_of(decision_id: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import decisions_of
+from sixtyforty.kept import KEPT
 from sixtyforty.lake import connect
 from sixtyforty.policy import BEST
 from sixtyforty.workspace import Workspace
@@ -30,14 +31,15 @@ USUAL = "Nothing out of the ordinary is known."
 def reasons(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
     """For each of these decisions of a partition that there are, up to three sentences, the weightiest first.
 
-    Where a rule or the present process had the last word, that comes first.
+    Where a rule or the present process had the last word, that comes first; of units that keep the present process
+    nothing else is told, so that they stay fit to compare with.
     """
     wanted = set(decision_ids)
     decisions = [d for d in decisions_of(ws, partition, track) if d["decision_id"] in wanted]
     found = {d["decision_id"]: [] if d["reason"] == BEST else [_sentence(d["reason"])] for d in decisions}
     by: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for d in decisions:
-        if d["expected"] is not None:
+        if d["expected"] is not None and d["decided_by"] not in KEPT:
             by.setdefault((d["champion_version"], d["data_version"]), []).append(d)
     for (version, data), mine in by.items():
         rows = _features(ws, partition, data, mine)

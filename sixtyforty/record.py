@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sixtyforty import acceptance, break_even, degradation, findings, kpi
 from sixtyforty.findings import Finding
 from sixtyforty.forecast import aim, forecast
-from sixtyforty.impact import by_month, summary
+from sixtyforty.impact import by_month
 from sixtyforty.lake import alone, digest, write_atomic
 from sixtyforty.report import pages
 from sixtyforty.use_case import UseCase
@@ -63,7 +63,7 @@ def text(ws: Workspace, track: str) -> str:
 def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the record says, as data."""
     case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi.days(ws, track)
-    champions, found = ws.ledger.champions(track), summary(case.kpi, days)
+    champions, found = ws.ledger.champions(track), kpi.summary(ws, track)
     lost = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
     return {
         "use_case": case,
@@ -75,7 +75,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "card": ws.models.card(champions[-1].version) if champions else None,
         "code": ws.code,
         "found": found,
-        "meaning": MEANING[case.kpi.label],
+        "meaning": MEANING[found["label"]],
         "losing_months": [m for m, net in lost.items() if net < 0],
         "losing_segments": [f"{s.column} {s.name}" for s in kpi.by_segment(ws, track) if s.loses],
         "used": acceptance.told(ws, acceptance.facts(ws, track)) if case.people.responses else [],

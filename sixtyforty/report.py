@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty import acceptance, break_even, charts, degradation, kpi
 from sixtyforty.forecast import Forecast, aim, forecast
-from sixtyforty.impact import Day, by_month, lift, summary
+from sixtyforty.impact import Day, by_month, lift
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
 from sixtyforty.segments import Segment
@@ -54,7 +54,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the page says, as data."""
     people = acceptance.facts(ws, track)
     days, champions, parts = kpi.days(ws, track), ws.ledger.champions(track), kpi.by_segment(ws, track)
-    found, (_, points) = summary(ws.use_case.kpi, days), break_even.recorded(ws)
+    found, (_, points) = kpi.summary(ws, track), break_even.recorded(ws)
     promised = forecast(ws, track)
     return {
         "use_case": ws.use_case,

@@ -76,12 +76,42 @@ class Candidate(Declared):
         return self
 
 
+class Holdout(Declared):
+    """Units that keep the present process, drawn at random and for ever, where the action changes the outcome."""
+
+    share: float = Field(gt=0, lt=1, description="Share of the units held back. Those held back stay so in a larger.")
+    worth: float = Field(
+        description="What an outcome of 1 is worth in the KPI's unit, whatever was done; of a harm it is negative. The"
+        " arms are compared on worth x outcome - cost of what was done."
+    )
+    by: list[str] = Field(
+        default_factory=list,
+        description="Columns of the unit source: what agrees in them is held back together. None: each unit by itself.",
+    )
+    salt: str = Field(default="", description="Any text: another one draws other units.")
+    covariate: str | None = Field(
+        default=None,
+        description="Numeric column of features.sql that foretells the value and that no action taken"
+        " since the holdout began can have moved: what it explains is taken off (CUPED).",
+    )
+    planned: int = Field(
+        default=10_000,
+        gt=0,
+        description="Units after which the always-valid interval is tightest; to be chosen"
+        " before the start: `sixtyforty holdout` says how many are needed.",
+    )
+
+
 class Kpi(Declared):
     """The figure owners care about and what each action is worth."""
 
     name: str = Field(description="The KPI, in the words of the business.")
     unit: str = Field(description="Its unit: a currency code.")
-    label: Literal["exact"] = Field(description="How sure the figure is. exact: the action doesn't change the outcome.")
+    label: Literal["exact", "randomized"] = Field(
+        description="How sure the figure is. exact: the action doesn't change the outcome. randomized: it may, and what"
+        " it is worth live is the difference from a holdout; what the replay says of it is assumed."
+    )
+    holdout: Holdout | None = Field(default=None, description="Of a randomized KPI: without one nothing is claimed.")
     outcome: str = Field(description="The outcome column of outcomes.sql: 0/1.")
     outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
     noun: str = Field(description="What the units are called, in the plural: 'departures'.")
@@ -95,6 +125,17 @@ class Kpi(Declared):
     segments: list[str] = Field(
         default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."
     )
+
+    @model_validator(mode="after")
+    def _measured(self) -> Kpi:
+        if (self.label == "randomized") != (self.holdout is not None):
+            raise ValueError(
+                "label randomized (the action may change the outcome) needs kpi.holdout: nothing can be claimed without"
+                " one; label exact has none"
+            )
+        if self.holdout and self.segments:
+            raise ValueError("segments belong to label exact: a holdout isn't told apart by segment")
+        return self
 
 
 class Veto(Declared):
@@ -168,6 +209,22 @@ class Governance(Declared):
     )
 
 
+class Rollout(Declared):
+    """How the model comes to decide live, one step at a time: shadow, holdout, full. It begins in shadow.
+
+    shadow: the present process decides all, and what the model would have done is recorded. holdout: a share keeps the
+    present process. full: the model decides all but what kpi.holdout holds back for good.
+    """
+
+    holdout: float = Field(gt=0, lt=1, description="Share that keeps the present process in the step holdout.")
+    by: list[str] = Field(
+        default_factory=list,
+        description="Columns of the unit source: what agrees in them is held back together."
+        " None: each unit by itself. With a kpi.holdout its columns count.",
+    )
+    min_days: int = Field(default=14, gt=0, description="Whole days with known outcomes in a step before the next.")
+
+
 class Automation(Declared):
     """What happens by itself once the use case lives."""
 
@@ -179,6 +236,9 @@ class Automation(Declared):
     decay_lift: float = Field(default=0.0, description="Realised lift per 1,000 units below which it retrains at once.")
     late_after: int = Field(
         default=60, ge=0, description="Minutes after `decided_at` from which a decision is late: the fallback takes it."
+    )
+    rollout: Rollout | None = Field(
+        default=None, description="Going live step by step. None: the model decides all from the adoption on."
     )
 
 
@@ -241,12 +301,19 @@ class UseCase(Declared):
             )
         for where, columns, allowed in (
             ("decision.key", self.decision.key, unit.columns),
+            ("kpi.holdout.by", self.kpi.holdout.by if self.kpi.holdout else (), unit.columns),
+            ("automation.rollout.by", self.automation.rollout.by if self.automation.rollout else (), unit.columns),
             *((f"sources.{n}.key", s.key, s.columns) for n, s in self.sources.items()),
             *((f"sources.{n}.personal", s.personal, s.columns) for n, s in self.sources.items()),
         ):
             unknown = sorted(set(columns) - set(allowed))
             if unknown:
                 raise ValueError(f"{where} names columns the source doesn't have: {unknown}")
+        if self.kpi.holdout and self.automation.rollout:
+            if self.automation.rollout.by:
+                raise ValueError("automation.rollout.by: those of kpi.holdout.by are drawn; leave it out")
+            if self.automation.rollout.holdout < self.kpi.holdout.share:
+                raise ValueError("automation.rollout.holdout is less than kpi.holdout.share, which holds in every step")
         for name, source in self.sources.items():
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")

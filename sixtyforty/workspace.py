@@ -2,7 +2,7 @@
 
 <home>/data/landing/<use case>/     extracts, as they come
 <home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, … (or wherever the lake is)
-<home>/data/models/<use case>/      model versions, and the champion ledger
+<home>/data/models/<use case>/      model versions, the ledgers of champions and of the rollout
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
 <home>/data/alerts/<use case>.jsonl which alerts were told to whom; digests/ alike
@@ -19,10 +19,12 @@ from sixtyforty.lake import Lake, digest
 from sixtyforty.landing import Landing
 from sixtyforty.ledger import Ledger
 from sixtyforty.models import ModelStore
+from sixtyforty.steps import Steps
 from sixtyforty.use_case import UseCase
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
-CODE = ("places", "queries", "extracts", "contract", "raw", "landing", "features", "models", "policy", "decisions")
+CODE = ("places", "queries", "extracts", "contract", "raw", "landing", "features", "models", "policy", "kept",
+        "decisions")  # fmt: skip
 GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
 
 
@@ -60,6 +62,11 @@ class Workspace:
     def ledger(self) -> Ledger:
         """Its champion ledger."""
         return Ledger(self._folder("models") / "champion.jsonl")
+
+    @property
+    def rollout(self) -> Steps:
+        """Its rollout's ledger."""
+        return Steps(self._folder("models") / "rollout.jsonl")
 
     @property
     def deliveries(self) -> Path:

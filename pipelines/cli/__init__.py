@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli import answers, operations, work
+from pipelines.cli import answers, live, operations, work
 from pipelines.cli.say import Problem
 
 
@@ -82,6 +82,14 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--model", metavar="VERSION", help="default: its newest")
         one.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
         one.add_argument("--why", required=True, metavar="TEXT", help="kept in the ledger")
+    holdout = word("holdout", live.holdout, "what a holdout can show, how long that takes, and what it has shown")
+    holdout.add_argument("--effect", type=float, help="difference per 1,000 units to plan for; default: the target")
+    rollout = word("rollout", live.rollout, "the step in force (shadow, holdout, full), and what the next one lacks")
+    step = rollout.add_mutually_exclusive_group()
+    step.add_argument("--up", action="store_true", help="take the next step, if nothing stands against it")
+    step.add_argument("--down", action="store_true", help="go back a step")
+    rollout.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
+    rollout.add_argument("--why", metavar="TEXT", help="kept in the ledger; needed for a step")
     record = word("record", answers.record, "the model record: what was tried, found and decided; or a search in it")
     record.add_argument(
         "--find", metavar="WORDS", help="what holds all these words: findings, and records ever written"

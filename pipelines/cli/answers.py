@@ -29,11 +29,10 @@ def impact(given: Any) -> tuple[Any, str]:
     """What the decisions were worth."""
     from pipelines import catalog
     from sixtyforty.forecast import forecast
-    from sixtyforty.impact import summary
-    from sixtyforty.kpi import by_segment, days
+    from sixtyforty.kpi import by_segment, summary
 
     ws = catalog.workspace(given.use_case)
-    found = summary(ws.use_case.kpi, days(ws, given.track))
+    found = summary(ws, given.track)
     found["segments"] = [s.plain for s in by_segment(ws, given.track)]
     if not found["decisions"]:
         raise Problem(f"nothing decided and known yet on the {given.track} track: run the chain (`make demo`)")
@@ -45,11 +44,13 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_present"]
     names = {"model": "decisions taken", "present_process": "present process",
              "coin_flip": "coin flip, as many actions", "perfect_foresight": "perfect foresight"}  # fmt: skip
+    span = f"{found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}"
     lines = [
-        f"{kpi.name}, {kpi.unit} ({kpi.label}), {found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}",
+        f"{kpi.name}, {kpi.unit} ({found['label']}), {span}",
         f"{'':28}{'per 1,000':>14}{'in all':>16}",
     ]
-    lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()]
+    lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()
+              if per[name] is not None]  # fmt: skip
     for name, c in found["candidates"].items():
         if c["decisions"]:
             text = f"{name} (vendor)" if kpi.candidates[name].vendor else name
@@ -72,6 +73,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     lines += [f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
               f" ({t['forecast']['low']:+,.0f} to {t['forecast']['high']:+,.0f})"
               for t in found["forecast"]["terms"] if not t["verdict"].startswith(("within", "not"))]  # fmt: skip
+    lines += [found["told"]] if "told" in found else []
     lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
     return "\n".join(lines)
 

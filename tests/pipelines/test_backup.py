@@ -20,6 +20,7 @@ from pipelines.backup import CONTENTS, BackupError, backup, recover
 from pipelines.cli import main
 from pipelines.profiles import prepare
 from pipelines.run import run_range
+from sixtyforty.ledger import LedgerError
 from tests.pipelines.test_production import STAGES
 from tests.pipelines.test_services import idle, set_up
 from tests.postgres import PASSWORD, Postgres, rows
@@ -143,6 +144,20 @@ def test_a_later_back_up_renews_an_older_one(home, tmp_path):
     assert "home/data/models/flight_delays/a b.skops" not in second["files"]
     there = {p.relative_to(tmp_path / "copy").as_posix() for p in (tmp_path / "copy").rglob("*") if p.is_file()}
     assert there == {*second["files"], CONTENTS}
+
+
+def test_both_ledgers_are_in_it_and_are_verified_when_they_come_back(home, tmp_path):
+    catalog.workspace("flight_delays").rollout.take("holdout", by="Ada", why="x", effective_from="2013-06-01T04:00:00")
+    backup(tmp_path / "copy")
+    shutil.rmtree(home)
+    assert recover(tmp_path / "copy")["ledgers"] == {"flight_delays": 2}  # a judgement and a step
+    ledger = catalog.workspace("flight_delays").rollout.path
+    ledger.write_text(ledger.read_text().replace("Ada", "Eve"))
+    shutil.rmtree(tmp_path / "copy")
+    backup(tmp_path / "copy")
+    shutil.rmtree(home)
+    with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1: was changed"):
+        recover(tmp_path / "copy")
 
 
 def test_it_waits_for_runs_and_gives_up_in_words(home, tmp_path):

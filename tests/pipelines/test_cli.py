@@ -30,9 +30,9 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 from tests.post import a_desk
 
-WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "record",
-         "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup", "recover",
-         "acceptance", "simulate"]  # fmt: skip
+WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
+         "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
+         "recover", "acceptance", "simulate"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -104,6 +104,8 @@ NEEDS_A_USE_CASE = {
     "record": "",
     "digest": "",
     "finding": "--text x",
+    "holdout": "",
+    "rollout": "",
     "restore": "",
 }
 
@@ -131,6 +133,9 @@ PROBLEMS = {
     "restore flight_delays --model 0123456789abcdef": "--model needs --to FOLDER",
     "land flight_delays --from 2012-01-01 --to 2012-01-02": "no demo data for 2012-01-01..2012-01-02",
     "land flight_delays --from 2013-06-02 --to 2013-06-01": "choose days within",
+    "holdout flight_delays": "kpi.label is exact: its action doesn't change the outcome, none is held back",
+    "holdout flight_delays --effect -3": "a difference above zero",
+    "rollout flight_delays --up": "--why TEXT is needed",
     "land churn": "there is demo data for flight_delays, not for 'churn'",
     "champion flight_delays --on 2013-13-01": "",
 }
@@ -248,7 +253,8 @@ def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, mon
     answer = json.loads(out)
     things = {t["thing"]: t for t in answer["things"]}
     assert {"storage", "disk", "database", "dvc_remote", "daemon", "landing zone of flight_delays",
-            "champion ledger of flight_delays", "findings of flight_delays"} <= set(things)  # fmt: skip
+            "champion ledger of flight_delays", "rollout ledger of flight_delays",
+            "findings of flight_delays"} <= set(things)  # fmt: skip
     assert (code, answer["ok"]) == (0, True)  # what it can't run without is there
     for thing in things.values():
         assert thing["ok"] == (thing["cure"] is None)

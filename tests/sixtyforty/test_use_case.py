@@ -16,6 +16,8 @@ from tests.helpers import SITES, make_use_case
 
 REVIEW = {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1}
 VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
+HOLDOUT = {"share": 0.1, "worth": -10}
+RANDOMIZED = {"label": "randomized", "holdout": HOLDOUT}
 DAYS = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 NEAR = st.dates(date(2012, 1, 1), date(2012, 12, 31))
 
@@ -59,6 +61,13 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes:
         ({"model": {"words": {"load": "busy"}}}, r"words\.load needs \{value\}"),
         ({"model": {"words": {"load": "{value} of {all}"}}}, r"words\.load needs \{value\}"),
         ({"sources": {"calls": {"known_at": None}}}, r"sources\.calls is partitioned and needs known_at"),
+        ({"kpi": {"label": "randomized"}}, r"needs kpi\.holdout: nothing can be claimed without one"),
+        ({"kpi": {"holdout": HOLDOUT}}, r"label exact has none"),
+        ({"kpi": RANDOMIZED | {"segments": ["site"]}}, r"segments belong to label exact"),
+        ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"by": ["nummer"]}}}, r"kpi\.holdout\.by .*\['nummer'\]"),
+        ({"automation": {"rollout": {"holdout": 0.5, "by": ["nummer"]}}}, r"automation\.rollout\.by .*\['nummer'\]"),
+        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout": 0.5, "by": ["site"]}}}, r"leave it out"),
+        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout": 0.05}}}, r"less than kpi\.holdout\.share"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
