@@ -19,7 +19,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _data_docs,
             phase="data_understanding",
             kinds={"greatexpectations"},
-            deps=[f"validated/{s}" for s in use_case.sources],
+            deps=[f"validated/{s}" for s in use_case.inputs],
             partitioned=False,
             description="Great Expectations' pages on the newest partitions and every rejected one; off the"
             " decisions' path.",
