@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
+from html import escape
 from itertools import accumulate
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
     from sixtyforty.forecast import Term
 
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture in a page, as SVG with or without a file's first lines, and what those who can't see it are told."""
+
+    file: bytes
+    shows: str
+
+    @property
+    def svg(self) -> str:
+        """The picture's own element."""
+        text = self.file.decode()
+        return text[text.index("<svg") :]
+
+    def __html__(self) -> str:
+        return f'<div class="wide" role="img" aria-label="{escape(self.shows)}">{self.svg}</div>'
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sixtyforty.arms import randomized
-from sixtyforty.decisions import decisions_of
+from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import receipt
 from sixtyforty.lake import Entry, connect
 from sixtyforty.policy import partition_of, payoff, worth
@@ -41,6 +41,26 @@ def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
         "delivery": receipt(ws, track, decision_id),
         "outcome": _outcome(ws, partition, decision),
     }  # fmt: skip
+
+
+def find(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str, Any]]:
+    """Decisions of a track of whose unit, day or id each word is the beginning of a part: the newest, at most so many.
+
+    Columns: decision_id, partition, decided_at (UTC), action, decided_by, and the unit's key.
+    """
+    entries, wanted, key = ws.lake.entries(dataset(track)), words.casefold().split(), ws.use_case.decision.key
+    if not entries or not wanted:
+        return []
+    parts = [f'"{c}"' for c in [*key, "decision_id", "_partition"]]
+    each = " or ".join(f"starts_with(lower({part}::varchar), ?)" for part in parts)
+    columns = ", ".join(["decision_id", "_partition as partition", "decided_at", "action", "decided_by", *parts[:-2]])
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select {columns} from {ws.lake.rows(entries.values())} where {" and ".join(f"({each})" for _ in wanted)}
+            order by decided_at desc, decision_id limit {int(most)}""",
+            [word for word in wanted for _ in parts],
+        )
+        return list(rows.to_arrow_table().to_pylist())
 
 
 def _entry(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import acceptance, break_even, charts, degradation, kpi
+from sixtyforty.charts import Chart
 from sixtyforty.forecast import Forecast, aim, forecast
 from sixtyforty.impact import Day, by_month, lift
 from sixtyforty.lake import write_atomic
@@ -25,15 +26,16 @@ def write(ws: Workspace, track: str) -> Path:
     return path
 
 
-def pages() -> Environment:
+def pages(*packages: str) -> Environment:
     """The templates in `pages/` and how they write figures: `money`, `signed`, `share`; what isn't known is a dash.
 
     In Markdown, `cell` and `quoted` keep what people wrote within a table's cell or a quotation, and make it no HTML.
+    `packages`: others whose folder `pages` has templates, which may put those here into a frame of their own.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 
     found = Environment(
-        loader=PackageLoader("sixtyforty", "pages"),
+        loader=ChoiceLoader([PackageLoader(p, "pages") for p in (*packages, "sixtyforty")]),
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -63,26 +65,32 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "found": found,
         "people": people,
         "alarms": [*people.alarms(ws).values()] if ws.use_case.people.responses else [],
-        "by_week": _svg(charts.weeks(people.weeks, "svg")) if people.weeks else "",
+        "by_week": Chart(charts.weeks(people.weeks, "svg"), "What people did with the decisions, week by week")
+        if people.weeks
+        else None,
         "segments": by_column(parts),
         "candidates": [c for c in _candidates(ws, found) if c["decisions"]],
         "months": [_month(m, ds) for m, ds in by_month(days).items()],
-        "cumulative": _svg(charts.cumulative(ws.use_case.kpi, days, "svg")),
-        "by_month": _svg(charts.months(ws.use_case.kpi, days)),
+        "cumulative": Chart(
+            charts.cumulative(ws.use_case.kpi, days, "svg"), "What each way of deciding brought, day by day"
+        ),
+        "by_month": Chart(charts.months(ws.use_case.kpi, days), "The gain over the present process, month by month"),
         "champions": champions,
         "forecast": promised,
-        "promises": _svg(charts.promises(ws.use_case.kpi, promised.terms)) if promised.terms else "",
+        "promises": Chart(charts.promises(ws.use_case.kpi, promised.terms), "What was forecast, and what came of it")
+        if promised.terms
+        else None,
         "aim": aim(ws.use_case.kpi, found["lift_vs_present"]),
         "next_steps": next_steps(ws, found, days, champions, parts, promised),
         "governance": governance(ws, days),
         "if_it_dies": if_it_dies(ws),
         "how_good": break_even.told(ws),
-        "break_even": _svg(charts.break_even(ws.use_case.kpi, points, "svg")) if points else "",
+        "break_even": Chart(
+            charts.break_even(ws.use_case.kpi, points, "svg"), "The gain, by how much of what is known is lost"
+        )
+        if points
+        else None,
     }
-
-
-def _svg(picture: bytes) -> str:
-    return picture.decode().split("?>", 1)[-1]
 
 
 def by_column(parts: list[Segment]) -> dict[str, list[Segment]]:

@@ -1,0 +1,48 @@
+"""Answering a decision: accepted, or overridden with a reason. The same for those who decide and those who review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from desk.day import Shown
+from desk.web import Asked
+from sixtyforty.clock import now
+from sixtyforty.responses import Answered, Response, ResponseError, record
+
+LONGEST = 500  # characters of a reason
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an answer wasn't taken, and what was written, so that it needn't be written again."""
+
+    decision_id: str
+    text: str
+    status: int
+    reason: str = ""
+
+
+def answer(asked: Asked, shown: Shown) -> Refusal | None:
+    """Records what the form says of this decision, as the person and the role that are logged in."""
+    form = asked.form or {}
+    event, reason = form.get("event", ""), form.get("reason", "").strip()
+    if event not in ("accepted", "overridden"):
+        return Refusal(shown.id, "Accept it, or override it with a reason.", 422, reason)
+    if len(reason) > LONGEST:
+        return Refusal(shown.id, f"Give the reason in at most {LONGEST} characters.", 422, reason)
+    said = Response(
+        decision_id=shown.id,
+        person=asked.who.person,
+        role=asked.who.role,
+        at=now(),
+        event=event,
+        action=shown.action if event == "accepted" else form.get("action", ""),
+        reason=reason or None if event == "overridden" else None,
+    )
+    try:
+        record(asked.ws, said)
+    except Answered:
+        return Refusal(shown.id, "Somebody else was faster: it is answered already, and stays so.", 409, reason)
+    except ResponseError as error:
+        return Refusal(shown.id, f"Nothing was recorded: {error}.", 422, reason)
+    return None

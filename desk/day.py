@@ -1,0 +1,111 @@
+"""A day's decisions as people are shown them: which unit, what to do, why, and who has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from desk.web import Asked, Problem
+from sixtyforty.clock import now
+from sixtyforty.decisions import decisions_of
+from sixtyforty.responses import Response, answers
+from sixtyforty.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One decision on a page. `at`: its moment on the use case's own clock. `others`: what could be done instead."""
+
+    id: str
+    unit: dict[str, Any]
+    at: datetime
+    action: str
+    others: list[str]
+    differs: bool
+    acts: bool
+    by: str
+    note: str
+    expected: float | None
+    answer: Response | None
+
+
+@dataclass(frozen=True)
+class Day:
+    """A partition with its decisions; `days`: all that could have been asked for; `same`: what all its units share."""
+
+    partition: str
+    days: list[str]
+    same: dict[str, Any]
+    decisions: list[Shown]
+
+    @property
+    def date(self) -> date:
+        """The day."""
+        return date.fromisoformat(self.partition)
+
+    def beside(self, step: int) -> str | None:
+        """The day before (-1) or after (1) it, of those that could have been asked for."""
+        place = self.days.index(self.partition) + step
+        return self.days[place] if 0 <= place < len(self.days) else None
+
+    def find(self, decision_id: str) -> Shown:
+        """One of its decisions. Raises Problem when it has no such decision."""
+        found = next((d for d in self.decisions if d.id == decision_id), None)
+        if found is None:
+            raise Problem(404, "There is no such decision", "Nothing was done. Open the page again.")
+        return found
+
+
+def day(asked: Asked, dataset: str, nothing: str) -> Day:
+    """The day asked for, of those that this dataset of the lake has partitions of.
+
+    By default it is today or, when there is nothing of today, the newest there is. Raises Problem: there is no such
+    day or, in the words of `nothing`, none at all.
+    """
+    ws, days = asked.ws, sorted(asked.ws.lake.entries(dataset))
+    if not days:
+        raise Problem(404, nothing, "They appear here as soon as the chain has run.")
+    today = local(ws.use_case, now()).date().isoformat()
+    partition = asked.query.get("date") or (today if today in days else days[-1])
+    if partition not in days:
+        raise Problem(404, f"There is nothing of {partition}", f"There are days from {days[0]} to {days[-1]}.")
+    found, key = decisions_of(ws, partition, asked.track), ws.use_case.decision.key
+    same = {c: found[0][c] for c in key if len(found) > 1 and len({d[c] for d in found}) == 1}
+    said = answers(ws, partition, asked.track)
+    columns = [c for c in key if c not in same]
+    return Day(partition, days, same, [_shown(ws.use_case, d, columns, said) for d in found])
+
+
+def _shown(case: UseCase, decision: Mapping[str, Any], columns: Sequence[str], said: Mapping[str, Response]) -> Shown:
+    action = decision["action"]
+    return Shown(
+        id=decision["decision_id"],
+        unit={c: decision[c] for c in columns},
+        at=local(case, decision["decided_at"]),
+        action=action,
+        others=[a for a in case.kpi.actions if a != action],
+        differs=action != decision["present_action"],
+        acts=action != min(case.kpi.actions, key=lambda a: case.kpi.actions[a].cost),
+        by=decision["decided_by"],
+        note=decision["reason"],
+        expected=decision["expected"],
+        answer=said.get(decision["decision_id"]),
+    )
+
+
+def local(case: UseCase, moment: datetime) -> datetime:
+    """A naive UTC moment on the use case's own clock."""
+    return moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(case.zone)
+
+
+def matching(decisions: Sequence[Shown], words: str) -> list[Shown]:
+    """Those of whose unit or id each word is the beginning of some part."""
+    wanted = words.casefold().split()
+    return [d for d in decisions if all(any(p.startswith(w) for p in _parts(d)) for w in wanted)]
+
+
+def _parts(shown: Shown) -> list[str]:
+    return [shown.id.casefold(), *(str(v).casefold() for v in shown.unit.values())]
