@@ -22,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loa
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui up down test lint lock clean
+.PHONY: help demo drill ui desk up down test lint lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ drill: .venv/.installed ## A week in which things go wrong, on SQLite and on Pos
 
 ui: .venv/.installed ## Dagster's pages, on this machine only
 	@.venv/bin/sixtyforty ui
+
+desk: .venv/.installed ## The page for people who decide, on this machine only, with a log-in
+	@.venv/bin/sixtyforty desk
 
 up: .venv/.installed ## Webserver, daemon and code server as one set that is kept running
 	@.venv/bin/sixtyforty up

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from desk.day import Shown
 from desk.web import Asked
-from sixtyforty.clock import now
-from sixtyforty.responses import Answered, Response, ResponseError, record
+from sixtyforty.responses import Answered, Response, ResponseError, Role, record
 
 LONGEST = 500  # characters of a reason
 
@@ -30,17 +29,13 @@ def answer(asked: Asked, shown: Shown) -> Refusal | None:
         return Refusal(shown.id, "Accept it, or override it with a reason.", 422, reason)
     if len(reason) > LONGEST:
         return Refusal(shown.id, f"Give the reason in at most {LONGEST} characters.", 422, reason)
-    said = Response(
-        decision_id=shown.id,
-        person=asked.who.person,
-        role=asked.who.role,
-        at=now(),
-        event=event,
-        action=shown.action if event == "accepted" else form.get("action", ""),
-        reason=reason or None if event == "overridden" else None,
-    )
+    person = asked.who.person
+    role: Role = "expert" if asked.who.role == "expert" else "decider"  # no other role has a page that takes answers
     try:
-        record(asked.ws, said)
+        if event == "accepted":
+            record(asked.ws, Response(shown.id, person, role, "accepted"))
+        else:
+            record(asked.ws, Response(shown.id, person, role, "overridden", form.get("action"), reason))
     except Answered:
         return Refusal(shown.id, "Somebody else was faster: it is answered already, and stays so.", 409, reason)
     except ResponseError as error:

@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from desk.day import clock, local
 from desk.decisions import decisions
 from desk.entry import entry, leave
 from desk.impact import Impact
@@ -45,6 +46,8 @@ def build(
         one = error if isinstance(error, Problem) else Problem(500, "Something went wrong", "It isn't your fault.")
         return desk.bare("problem.html", one.status, title=one.title, text=one.text)
 
+    desk.pages.filters["moment"] = lambda at, ws: f"{local(ws.use_case, at):%Y-%m-%d %H:%M}"
+    desk.pages.filters["clock"] = clock
     routes = [
         Route("/", entry(desk), methods=["GET", "POST"]),
         Route("/static/style.css", style),

@@ -101,6 +101,11 @@ def local(case: UseCase, moment: datetime) -> datetime:
     return moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(case.zone)
 
 
+def clock(moment: datetime, today: date) -> str:
+    """The time of a local moment, with its day where that is another one."""
+    return f"{moment:%H:%M}" if moment.date() == today else f"{moment:%H:%M on %-d %B}"
+
+
 def matching(decisions: Sequence[Shown], words: str) -> list[Shown]:
     """Those of whose unit or id each word is the beginning of some part."""
     wanted = words.casefold().split()

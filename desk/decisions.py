@@ -7,7 +7,6 @@ from starlette.responses import RedirectResponse, Response
 from desk.answer import answer
 from desk.day import Day, Shown, day, matching
 from desk.web import Asked, Problem
-from sixtyforty.clock import now
 from sixtyforty.decisions import dataset
 from sixtyforty.reasons import reasons
 from sixtyforty.responses import saw
@@ -34,7 +33,7 @@ def decisions(asked: Asked) -> Response:
     shown = found[show][(number - 1) * A_PAGE : number * A_PAGE]
     ids = [d.id for d in shown]
     if asked.form is None:
-        saw(asked.ws, ids, asked.who.person, asked.who.role, now())
+        saw(asked.ws, asked.who.person, "decider", ids)
     return asked.page(
         "decisions.html",
         refusal.status if refusal else 200,

@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
     """Says when it is ready."""
 
     def __init__(self, app: ASGIApp, ready: Callable[[], None], proxied: bool) -> None:
-        # No log of requests: what people look for isn't for others to read. Behind a proxy, its word on who asks counts.
+        # No log of requests: what people look for isn't for others to read. Only a proxy knows who asks.
         super().__init__(
             uvicorn.Config(
                 app,
@@ -33,7 +33,7 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 proxy_headers=proxied,
                 forwarded_allow_ips="127.0.0.1",
-            )  # fmt: skip
+            )
         )
         self._ready = ready
 
@@ -54,11 +54,9 @@ def serve(workspaces: Mapping[str, Workspace], port: int, url: str | None, say: 
         if tables.prepare(database):
             for role, password in accounts.first(database).items():
                 say(f"Account made: {role}, password {password} (shown this once)")
-        here = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        here = f"http://127.0.0.1:{listening.getsockname()[1]}" + (f", for others {url}" if url else "")
         app = build(workspaces, database, there.hostname, there.scheme == "https")
-        Server(app, lambda: say(f"The desk: {here}" + (f", for others {url}" if url else "")), bool(url)).run(
-            [listening]
-        )
+        Server(app, lambda: say(f"The desk: {here}"), bool(url)).run([listening])
     database.dispose()
 
 

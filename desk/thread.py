@@ -10,7 +10,7 @@ from desk.day import local
 from desk.web import Asked, Problem
 from sixtyforty.custody import Unknown, explain, find
 from sixtyforty.policy import partition_of
-from sixtyforty.responses import of_decision
+from sixtyforty.responses import of
 
 MOST = 50
 
@@ -30,9 +30,9 @@ def _one(asked: Asked, decision_id: str, words: str) -> Response:
         found = explain(asked.ws, decision_id)
     except (Unknown, ValueError) as error:
         raise Problem(
-            404, "There is no such decision", f"{decision_id} leads to nothing: look for it by words."
+            404, "There is no such decision", f"{decision_id} leads nowhere: look for it by words."
         ) from error
-    case, said = asked.ws.use_case, of_decision(asked.ws, decision_id)
+    case, said = asked.ws.use_case, of(asked.ws, decision_id)
     unit = {c: found["decision"][c] for c in case.decision.key}
     whole = json.dumps(found, indent=2, default=str, ensure_ascii=False)
     return asked.page("thread.html", found=found, unit=unit, said=said, words=words, whole=whole, local=local)

@@ -62,13 +62,13 @@ class Desk:
     pages: Environment
     secure: bool = False
 
-    def render(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def render(self, page: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Nothing in it but what is marked as such is taken for HTML."""
-        return HTMLResponse(self.pages.get_template(name).render(**values), status)
+        return HTMLResponse(self.pages.get_template(page).render(**values), status)
 
-    def bare(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def bare(self, page: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for whom isn't logged in."""
-        return self.render(name, status, frame="desk.html", who=None, **values)
+        return self.render(page, status, frame="desk.html", who=None, **values)
 
     def remember(self, response: Response, token: str) -> Response:
         """Gives the browser the token: for scripts out of reach, and only with requests that begin here."""
@@ -112,12 +112,12 @@ class Asked:
         kept = {k: v for k, v in kept.items() if v not in (None, "")}
         return f"?{urlencode(kept)}" if kept else ""
 
-    def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, page: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page in the desk's frame."""
         menu = {address: PAGES[address] for address in MAY[self.who.role]}
         frame = {"frame": "desk.html", "asked": self, "who": self.who, "menu": menu,
                  "csrf": sessions.csrf(self.who.token), "tracks": TRACKS}  # fmt: skip
-        return self.desk.render(name, status, **frame, **values)
+        return self.desk.render(page, status, **frame, **values)
 
     def problem(self, problem: Problem) -> HTMLResponse:
         """The page that tells of a problem."""

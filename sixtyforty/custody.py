@@ -54,13 +54,14 @@ def find(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str
     parts = [f'"{c}"' for c in [*key, "decision_id", "_partition"]]
     each = " or ".join(f"starts_with(lower({part}::varchar), ?)" for part in parts)
     columns = ", ".join(["decision_id", "_partition as partition", "decided_at", "action", "decided_by", *parts[:-2]])
+    where = " and ".join(f"({each})" for _ in wanted)
     with connect(ws.use_case.timezone) as db:
-        rows = db.execute(
-            f"""select {columns} from {ws.lake.rows(entries.values())} where {" and ".join(f"({each})" for _ in wanted)}
-            order by decided_at desc, decision_id limit {int(most)}""",
-            [word for word in wanted for _ in parts],
+        found = db.sql(
+            f"""select {columns} from {ws.lake.rows(entries.values())} where {where}
+            order by decided_at desc, decision_id limit {most}""",
+            params=[word for word in wanted for _ in parts],
         )
-        return list(rows.to_arrow_table().to_pylist())
+        return list(found.to_arrow_table().to_pylist())
 
 
 def _entry(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:

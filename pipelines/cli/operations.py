@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from getpass import getpass
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,45 @@ def ui(given: Any) -> tuple[Any, str]:
                "--host", "127.0.0.1", "--port", str(given.port)]  # fmt: skip
     os.chdir(ROOT)
     os.execv(command[0], command)
+
+
+def desk(given: Any) -> tuple[Any, str]:
+    """The desk; doesn't return until it is ended."""
+    from desk.serve import serve
+    from pipelines import catalog
+
+    workspaces = {name: catalog.workspace(name) for name in catalog.names()}
+    with suppress(KeyboardInterrupt):
+        serve(workspaces, given.port, os.environ.get("SIXTYFORTY_DESK_URL"), say)
+    return {}, "The desk is closed."
+
+
+def desk_account(given: Any) -> tuple[Any, str]:
+    """An account of the desk, made, changed or removed."""
+    from desk import accounts, tables
+    from pipelines.profiles import profile
+
+    database = tables.engine(profile().database_url)
+    tables.prepare(database)
+    try:
+        if given.remove:
+            accounts.remove(database, given.name)
+            return {"account": given.name, "removed": True}, f"{given.name} has no account any more"
+        new = accounts.put(database, given.name, given.role, _password())
+    finally:
+        database.dispose()
+    done = "made" if new else "changed; its sessions are ended"
+    return {"account": given.name, "role": given.role, "new": new}, f"account {given.name} ({given.role}) {done}"
+
+
+def _password() -> str:
+    """From the keyboard, twice; from a pipe, its first line."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    first = getpass("Password: ")
+    if getpass("Once more: ") != first:
+        raise Problem("the two differ: nothing was changed")
+    return first
 
 
 def up(given: Any) -> tuple[Any, str]:
