@@ -8,11 +8,10 @@ from desk.answer import answer
 from desk.day import Day, Shown, day, matching
 from desk.web import Asked, Problem
 from sixtyforty.decisions import dataset
-from sixtyforty.reasons import reasons
 from sixtyforty.responses import saw
 
 A_PAGE = 50
-SHOW = {"act": "to act", "differ": "other than the present rule", "all": "all"}
+SHOW = {"act": "to act", "differ": "other than the present rule", "all": "in all"}
 
 
 def decisions(asked: Asked) -> Response:
@@ -39,7 +38,7 @@ def decisions(asked: Asked) -> Response:
         refusal.status if refusal else 200,
         day=today,
         shown=shown,
-        why=reasons(asked.ws, today.partition, asked.track, ids),
+        why=asked.desk.why.of(asked.ws, today.partition, asked.track, ids),
         lists=SHOW,
         show=show,
         counts={name: len(d) for name, d in found.items()},

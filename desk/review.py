@@ -7,7 +7,6 @@ from starlette.responses import RedirectResponse, Response
 from desk.answer import answer
 from desk.day import Day, day
 from desk.web import Asked, Problem
-from sixtyforty.reasons import reasons
 from sixtyforty.review import dataset, queue
 
 
@@ -32,7 +31,7 @@ def review(asked: Asked) -> Response:
         refusal.status if refusal else 200,
         day=today,
         shown=shown,
-        why=reasons(asked.ws, today.partition, asked.track, ids),
+        why=asked.desk.why.of(asked.ws, today.partition, asked.track, ids),
         minutes=sum(i.minutes for i, d in shown if d.answer is None),
         answered=sum(d.answer is not None for _, d in shown),
         overflow=entry.facts["overflow"] if entry else 0,

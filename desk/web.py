@@ -6,7 +6,7 @@ A page is a plain function of an `Asked`; it runs in a thread of its own, so it 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk import sessions
 from desk.roles import MAY, PAGES
+from desk.why import Why
 from sixtyforty.clock import now
 from sixtyforty.decisions import dataset
 from sixtyforty.workspace import Workspace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 COOKIE = "desk"
 KEPT = ("use_case", "track", "date", "show", "q", "page")  # of an address, when one goes on from it
 LARGEST = 32_768  # bytes of a form
-TRACKS = {"live": "live decisions", "replay": "past decisions, relived with what was known then"}
+TRACKS = ("live", "replay")
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; frame-src 'none'; "
     "object-src 'none'"
@@ -61,6 +62,7 @@ class Desk:
     database: sa.Engine
     pages: Environment
     secure: bool = False
+    why: Why = field(default_factory=Why)
 
     def render(self, page: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page. Nothing in it but what is marked as such is taken for HTML."""
@@ -116,7 +118,7 @@ class Asked:
         """A page in the desk's frame."""
         menu = {address: PAGES[address] for address in MAY[self.who.role]}
         frame = {"frame": "desk.html", "asked": self, "who": self.who, "menu": menu,
-                 "csrf": sessions.csrf(self.who.token), "tracks": TRACKS}  # fmt: skip
+                 "csrf": sessions.csrf(self.who.token)}  # fmt: skip
         return self.desk.render(page, status, **frame, **values)
 
     def problem(self, problem: Problem) -> HTMLResponse:
