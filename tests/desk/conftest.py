@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -56,10 +57,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return ws
 
 
+@pytest.fixture(scope="session")
+def with_accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with an account for each role, named after it."""
+    path = tmp_path_factory.mktemp("accounts") / "desk.db"
+    database = tables.engine(f"sqlite:///{path}")
+    tables.prepare(database)
+    for role in MAY:
+        accounts.put(database, role, role, PASSWORD)
+    database.dispose()
+    return path
+
+
 @pytest.fixture
-def ws(home: Workspace, tmp_path: Path) -> Workspace:
-    """The same home, with a database of its own: nobody has an account or has answered yet."""
-    return Workspace(home.use_case, home.home, f"sqlite:///{tmp_path / 'desk.db'}")
+def ws(home: Workspace, with_accounts: Path, tmp_path: Path) -> Workspace:
+    """The same home with a database of its own, in which nobody has answered yet."""
+    copy = shutil.copyfile(with_accounts, tmp_path / "desk.db")
+    return Workspace(home.use_case, home.home, f"sqlite:///{copy}")
 
 
 class Running:
@@ -142,8 +156,7 @@ def shown(page: str) -> list[str]:
 
 @pytest.fixture
 def desk(ws: Workspace) -> Iterator[Running]:
-    """A desk with an account for each role, named after it."""
+    """A desk that is served, with an account for each role."""
     one = Running({ws.use_case.name: ws})
-    one.account(*MAY)
     yield one
     one.stop()

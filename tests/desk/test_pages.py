@@ -96,14 +96,12 @@ def test_another_day_is_a_link_away(desk: Running, decider: Person) -> None:
     assert set(shown(page)) <= {d["decision_id"] for d in decisions_of(desk.ws, BEFORE, "replay")}
 
 
-@pytest.mark.parametrize(
-    "asked", ["date=2013-03-01", "date=../../x", "track=live", "track=x", "show=x", "page=0", "page=99", "page=x",
-              "use_case=other"]
-)  # fmt: skip
-def test_what_there_is_not_is_said(decider: Person, asked: str) -> None:
-    page = decider.get(f"/decisions?{asked}")
-    assert page.status_code == 404
-    assert "<h1>" in page.text and 'action="/logout"' in page.text
+def test_what_there_is_not_is_said(decider: Person) -> None:
+    for asked in ("date=2013-03-01", "date=../../x", "track=live", "track=x", "show=x", "page=0", "page=99", "page=x",
+                  "use_case=other"):  # fmt: skip
+        page = decider.get(f"/decisions?{asked}")
+        assert page.status_code == 404, asked
+        assert "<h1>" in page.text and 'action="/logout"' in page.text
 
 
 def test_what_was_shown_counts_as_seen_once(desk: Running, decider: Person, expert: Person) -> None:
@@ -265,10 +263,10 @@ def test_a_thread_is_found_by_words_and_by_id(desk: Running, auditor: Person) ->
             assert expected in said, expected
 
 
-@pytest.mark.parametrize("one", ["replay-2013-03-14-000000000000", "live-2013-03-14-000000000000", "x", "../../etc"])
-def test_what_leads_nowhere_is_said(auditor: Person, one: str) -> None:
-    page = auditor.get(f"/thread?id={one}")
-    assert page.status_code == 404 and "leads nowhere" in page.text
+def test_what_leads_nowhere_is_said(auditor: Person) -> None:
+    for one in ("replay-2013-03-14-000000000000", "live-2013-03-14-000000000000", "x", "../../etc"):
+        page = auditor.get(f"/thread?id={one}")
+        assert page.status_code == 404 and "leads nowhere" in page.text, one
 
 
 # --- record
@@ -295,7 +293,6 @@ def test_the_record_is_read_and_searched(desk: Running, auditor: Person) -> None
 def test_several_use_cases_are_a_choice_away(ws: Workspace, tmp_path: Path) -> None:
     fresh = make_workspace(tmp_path / "other", name="other", title="Another one")
     desk = Running({ws.use_case.name: ws, "other": Workspace(fresh.use_case, fresh.home, ws.database_url)})
-    desk.account("decider", "expert", "owner", "auditor")
     page = desk.person("decider").get("/decisions")
     assert page.status_code == 200 and '<option value="other">Another one</option>' in page.text
     for role, address in (("decider", "/decisions"), ("expert", "/review"), ("owner", "/impact"),
