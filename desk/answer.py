@@ -1,4 +1,4 @@
-"""Answering a decision: accepted, or overridden with a reason. The same for those who decide and those who review."""
+"""Answering a decision: accepted, overridden with a reason, and rated. The same for deciders and experts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from desk.day import Shown
 from desk.web import Asked
-from sixtyforty.responses import Answered, Response, ResponseError, Role, record
+from sixtyforty.response_log import Response, Role
+from sixtyforty.responses import Answered, ResponseError, record
 
 LONGEST = 500  # characters of a reason
 
@@ -25,7 +26,7 @@ def answer(asked: Asked, shown: Shown) -> Refusal | None:
     """Records what the form says of this decision, as the person and the role that are logged in."""
     form = asked.form or {}
     event, reason = form.get("event", ""), form.get("reason", "").strip()
-    if event not in ("accepted", "overridden"):
+    if event not in ("accepted", "overridden", "rated"):
         return Refusal(shown.id, "Accept it, or override it with a reason.", 422, reason)
     if len(reason) > LONGEST:
         return Refusal(shown.id, f"Give the reason in at most {LONGEST} characters.", 422, reason)
@@ -34,6 +35,8 @@ def answer(asked: Asked, shown: Shown) -> Refusal | None:
     try:
         if event == "accepted":
             record(asked.ws, Response(shown.id, person, role, "accepted"))
+        elif event == "rated":
+            record(asked.ws, Response(shown.id, person, role, "rated", rating=_number(form.get("rating", ""))))
         else:
             record(asked.ws, Response(shown.id, person, role, "overridden", form.get("action"), reason))
     except Answered:
@@ -41,3 +44,8 @@ def answer(asked: Asked, shown: Shown) -> Refusal | None:
     except ResponseError as error:
         return Refusal(shown.id, f"Nothing was recorded: {error}.", 422, reason)
     return None
+
+
+def _number(text: str) -> int:
+    """A rating as it was sent; 0, which is none, when it isn't a digit."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) == 1 else 0

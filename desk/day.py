@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from desk.web import Asked, Problem
 from sixtyforty.clock import now
 from sixtyforty.decisions import decisions_of
-from sixtyforty.responses import Response, answers
+from sixtyforty.response_log import Response
+from sixtyforty.responses import answers, ratings
 from sixtyforty.use_case import UseCase
 
 
@@ -30,6 +31,7 @@ class Shown:
     note: str
     expected: float | None
     answer: Response | None
+    rating: int | None  # by the person who asks
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,18 @@ def day(asked: Asked, dataset: str, nothing: str) -> Day:
     found, key = decisions_of(ws, partition, asked.track), ws.use_case.decision.key
     same = {c: found[0][c] for c in key if len(found) > 1 and len({d[c] for d in found}) == 1}
     said = answers(ws, partition, asked.track)
+    rated = ratings(ws, partition, asked.track, asked.who.person)
     columns = [c for c in key if c not in same]
-    return Day(partition, days, same, [_shown(ws.use_case, d, columns, said) for d in found])
+    return Day(partition, days, same, [_shown(ws.use_case, d, columns, said, rated) for d in found])
 
 
-def _shown(case: UseCase, decision: Mapping[str, Any], columns: Sequence[str], said: Mapping[str, Response]) -> Shown:
+def _shown(
+    case: UseCase,
+    decision: Mapping[str, Any],
+    columns: Sequence[str],
+    said: Mapping[str, Response],
+    rated: Mapping[str, int],
+) -> Shown:
     action = decision["action"]
     return Shown(
         id=decision["decision_id"],
@@ -93,6 +102,7 @@ def _shown(case: UseCase, decision: Mapping[str, Any], columns: Sequence[str], s
         note=decision["reason"],
         expected=decision["expected"],
         answer=said.get(decision["decision_id"]),
+        rating=rated.get(decision["decision_id"]),
     )
 
 

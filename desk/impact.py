@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from desk.web import Asked, Problem
 from sixtyforty import kpi, report
+from sixtyforty.charts import Chart
 from sixtyforty.workspace import Workspace
 
 FRESH = 60.0  # seconds for which what was worked out once is shown again
@@ -19,7 +20,7 @@ FRESH = 60.0  # seconds for which what was worked out once is shown again
 PICTURE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 
-def _picture(asked: Asked, name: str, chart: report.Chart) -> Markup:
+def _picture(asked: Asked, name: str, chart: Chart) -> Markup:
     where = urlencode({"use_case": asked.ws.use_case.name, "track": asked.track, "name": name})
     return Markup('<p class="wide"><img src="{}" alt="{}"></p>').format(f"/impact/picture?{where}", chart.shows)
 
@@ -45,12 +46,12 @@ class Impact:
     def page(self, asked: Asked) -> Response:
         """The report, its pictures by their addresses."""
         found = self.facts(asked.ws, asked.track)
-        charts = {k: _picture(asked, k, v) for k, v in found.items() if isinstance(v, report.Chart)}
+        charts = {k: _picture(asked, k, v) for k, v in found.items() if isinstance(v, Chart)}
         return asked.page("impact.html", **found | charts)
 
     def picture(self, asked: Asked) -> Response:
         """One of the report's pictures."""
         found = self.facts(asked.ws, asked.track).get(asked.query.get("name", ""))
-        if not isinstance(found, report.Chart):
+        if not isinstance(found, Chart):
             raise Problem(404, "There is no such picture", "Open the page again.")
         return Response(found.svg, media_type="image/svg+xml", headers=PICTURE)

@@ -85,7 +85,10 @@ def opened(use_case: str, database_url: str, lock: Path) -> tuple[sa.Engine, sa.
     lite = url.get_backend_name() == "sqlite"
     if lite and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_pre_ping=True, **({"connect_args": {"timeout": 30}} if lite else {}))
+    # what people wrote never reaches an error's text, nor a log with it
+    engine = sa.create_engine(
+        url, pool_pre_ping=True, hide_parameters=True, **({"connect_args": {"timeout": 30}} if lite else {})
+    )
     target = table(use_case, sa.MetaData())
     with alone(lock):  # SQLite makes table and index one after the other
         target.metadata.create_all(engine)

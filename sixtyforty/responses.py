@@ -80,7 +80,7 @@ def _checked(ws: Workspace, response: Response) -> Response:
     decided = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == kept.decision_id), None)
     if decided is None:
         raise ResponseError(f"there is no decision {kept.decision_id}")
-    if (kept.event == "rated") != (kept.rating is not None) or (kept.rating or 1) not in RATINGS:
+    if kept.rating not in (RATINGS if kept.event == "rated" else (None,)):
         raise ResponseError(f"rating {kept.rating} of '{kept.event}': who rates gives 1 to 5, others give none")
     if kept.reason and len(kept.reason) > LONGEST:
         raise ResponseError(f"the reason has {len(kept.reason):,} characters; {LONGEST:,} are taken")
@@ -160,6 +160,19 @@ def answers(ws: Workspace, partition: str, track: str) -> dict[str, Response]:
     )
     with engine.connect() as connection:
         return {row["decision_id"]: _response(row) for row in connection.execute(asked).mappings()}
+
+
+def ratings(ws: Workspace, partition: str, track: str, person: str) -> dict[str, int]:
+    """What a person rated of a partition's decisions, by decision id: the newest of each."""
+    import sqlalchemy as sa
+
+    engine, target = log(ws)
+    mine = sa.and_(target.c.person == person, target.c.event == "rated")
+    asked = sa.select(target.c.decision_id, target.c.rating).where(
+        target.c.decision_id.startswith(f"{track}-{partition}-", autoescape=True), mine
+    )
+    with engine.connect() as connection:
+        return {row.decision_id: row.rating for row in connection.execute(asked.order_by("number"))}
 
 
 def _response(row: Any) -> Response:

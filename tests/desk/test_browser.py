@@ -11,9 +11,10 @@ import pytest
 
 from sixtyforty import report
 from sixtyforty.decisions import decisions_of
-from sixtyforty.responses import Response, answers, of, put
+from sixtyforty.record import note, write
+from sixtyforty.response_log import Response
+from sixtyforty.responses import answers, of, put
 from sixtyforty.review import queue
-from sixtyforty.workspace import Workspace
 from tests.desk.conftest import PASSWORD, P, Running
 from tests.desk.test_pages import PAYLOADS
 
@@ -225,7 +226,8 @@ def test_every_page_is_accessible_fits_a_phone_and_prints(desk: Running, tabs: T
     row = decisions_of(desk.ws, P, "replay")[0]
     at = row["decided_at"]
     put(desk.ws, [Response(row["decision_id"], "x" * 40, "decider", "accepted", row["action"], at=at, simulated=True)])
-    write_record(desk.ws)
+    note(desk.ws, "ann", f"{'x' * 300} gate", "Gate")
+    write(desk.ws, "replay")
     wrong: dict[str, Any] = {}
     for role, addresses in PAGES.items():
         tab = tabs.of(role)
@@ -258,11 +260,3 @@ def test_the_check_of_accessibility_finds_what_is_wrong(browser: Any) -> None:
                     "contrast 2.3", "id twice: a", "jumps the order"):  # fmt: skip
         assert problem in found, problem
     tab.close()
-
-
-def write_record(ws: Workspace) -> None:
-    wide = " | ".join(["a long word or two"] * 9)
-    ws.reports.mkdir(parents=True, exist_ok=True)
-    (ws.reports / "model_record.md").write_text(
-        f"# A record\n\n## The gate\n\nheld\n\n| {wide} |\n|{'-|' * 9}\n| {wide} |\n\n{'x' * 300}\n"
-    )

@@ -12,7 +12,9 @@ import pytest
 from sixtyforty import report
 from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import deliver
-from sixtyforty.responses import Response, answers, of, put
+from sixtyforty.record import note, write
+from sixtyforty.response_log import Response
+from sixtyforty.responses import answers, of, put
 from sixtyforty.review import queue
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import BEFORE, P, Person, Running, shown
@@ -174,6 +176,20 @@ def test_what_is_simulated_says_so(desk: Running, decider: Person) -> None:
     assert "simulated" in text(desk.person("auditor").get(f"/thread?id={one}").text)
 
 
+def test_an_answer_of_ones_own_can_be_rated_once(desk: Running, decider: Person) -> None:
+    desk.account("ann", role="decider")
+    one, ann = shown(decider.get("/decisions").text)[0], desk.person("ann")
+    decider.accept(one)
+    assert "Was it of use?" in section(decider.get("/decisions").text, one)
+    assert "Was it of use?" not in section(ann.get("/decisions").text, one)
+    for rating in ("0", "6", "x", "", "²"):
+        assert decider.send("/decisions", decision_id=one, event="rated", rating=rating).status_code == 422
+    assert decider.send("/decisions", decision_id=one, event="rated", rating="4").status_code == 303
+    said = section(decider.get("/decisions").text, one)
+    assert "You rated it 4 of 5." in said and "Was it of use?" not in said
+    assert [(r.event, r.rating, r.person) for r in of(desk.ws, one)][-1] == ("rated", 4, "decider")
+
+
 # --- review
 
 
@@ -273,18 +289,17 @@ def test_what_leads_nowhere_is_said(auditor: Person) -> None:
 
 
 def test_the_record_is_read_and_searched(desk: Running, auditor: Person) -> None:
-    path = desk.ws.reports / "model_record.md"
-    path.unlink(missing_ok=True)
-    assert auditor.get("/record").status_code == 404
-    path.parent.mkdir(parents=True, exist_ok=True)
-    why, what = "## Why\n\nthe gate held\n", "## What\n\n| a | b |\n|-|-|\n| 1 | 2 |\n"
-    path.write_text(f"# A record\n\nfirst <script>alert(1)</script>\n\n{why}\n{what}")
+    note(desk.ws, "ann", "bridge <script>alert(1)</script> shut", "The bridge")
+    write(desk.ws, "replay")
     page = auditor.get("/record").text
-    assert "<script>alert" not in page and "first <script>alert(1)</script>" in text(page)
-    assert "<td>1</td>" in page
-    found = text(auditor.get("/record?q=GATE+held").text)
-    assert "1 of 3 sections say “gate held”" in found and "the gate held" in found and "A record" not in found
-    path.unlink()
+    assert "Fitters in time: model record" in text(page) and "<td>wait</td>" in page
+    assert "<script>alert" not in page and "bridge <script>alert(1)</script> shut" in text(page)
+    assert re.search(r"Version \d+ of the record of past decisions", text(page))
+    found = text(auditor.get("/record?q=BRIDGE+shut").text)
+    assert "1 place says “BRIDGE shut”" in found and "Finding " in found
+    found = text(auditor.get("/record?q=for+the+test").text)
+    assert "Record of past decisions, version " in found and " · for the test · " in found
+    assert "0 places say “<b>”" in text(auditor.get("/record?q=%3Cb%3E").text)
 
 
 # --- several use cases, and none decided yet
