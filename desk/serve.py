@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -49,15 +50,21 @@ def serve(workspaces: Mapping[str, Workspace], port: int, url: str | None, say: 
     `url`: where people reach it, if that isn't where it listens: behind a proxy that speaks https.
     """
     there = urlsplit(url or "")
-    database = tables.engine(next(iter(workspaces.values())).database_url)
     with listen(port) as listening:
-        if tables.prepare(database):
-            for role, password in accounts.first(database).items():
-                say(f"Account made: {role}, password {password} (shown this once)")
+        database = prepared(next(iter(workspaces.values())).database_url, say)
         here = f"http://127.0.0.1:{listening.getsockname()[1]}" + (f", for others {url}" if url else "")
         app = build(workspaces, database, there.hostname, there.scheme == "https")
         Server(app, lambda: say(f"The desk: {here}"), bool(url)).run([listening])
     database.dispose()
+
+
+def prepared(url: str, say: Callable[[str], None]) -> sa.Engine:
+    """The desk's database. The very first time it says the first accounts, with passwords that it can't say again."""
+    database = tables.engine(url)
+    if tables.prepare(database):
+        for role, password in accounts.first(database).items():
+            say(f"Account made: {role}, password {password} (shown this once)")
+    return database
 
 
 def listen(port: int) -> socket.socket:

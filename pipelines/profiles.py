@@ -5,6 +5,7 @@ SIXTYFORTY_HOME          folder that holds data/; default: the project's root
 SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
 SIXTYFORTY_LAKE          folder of the lake; default: data/lake
 SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
+SIXTYFORTY_DESK_URL      where people reach the desk, if that is behind a proxy; default: where it listens
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Profile:
     lake: Path
     database_url: str = field(repr=False)  # it may hold a password
     dvc_remote: str = field(repr=False)
+    desk_url: str | None = None
 
     @property
     def dagster_home(self) -> Path:
@@ -45,16 +47,19 @@ def profile() -> Profile:
     home = Path(os.environ.get("SIXTYFORTY_HOME") or ROOT).resolve()
     lake = Path(os.environ.get("SIXTYFORTY_LAKE") or home / "data" / "lake").resolve()
     url = _with_driver(os.environ.get("SIXTYFORTY_DATABASE_URL"))
+    desk = os.environ.get("SIXTYFORTY_DESK_URL") or None
+    if desk and not desk.startswith(("https://", "http://")):
+        raise ProfileError("SIXTYFORTY_DESK_URL is no address such as https://desk.example")
     remote = os.environ.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote")
     if name == "embedded":
-        return Profile("embedded", home, lake, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote)
+        return Profile("embedded", home, lake, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote, desk)
     if name != "production":
         raise ProfileError(f"SIXTYFORTY_PROFILE is '{name}'; it can be embedded or production")
     if not url:
         raise ProfileError("SIXTYFORTY_PROFILE=production needs SIXTYFORTY_DATABASE_URL (postgresql+psycopg2://…)")
     if not url.startswith(DRIVER):
         raise ProfileError("SIXTYFORTY_DATABASE_URL is no PostgreSQL (postgresql+psycopg2://…), as production needs")
-    return Profile("production", home, lake, url, remote)
+    return Profile("production", home, lake, url, remote, desk)
 
 
 def _with_driver(url: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The production set on one machine: code server, webserver, read-only webserver and daemon, kept running.
+"""The production set on one machine: code server, webserver, read-only webserver, desk and daemon, kept running.
 
 Supervisor starts again what was killed. All that it needs lies in data/services: its configuration, written anew at
 each start from `PROGRAMS`, its socket and the logs. Secrets stay in the environment, which the programs inherit.
@@ -38,7 +38,7 @@ class ServicesError(RuntimeError):
 
 @dataclass(frozen=True)
 class Program:
-    """One of the set: its command, with {port}, {readonly_port}, {socket} and {workspace} to be filled in."""
+    """One of the set: its command, with {port}, {socket} and the like to be filled in."""
 
     name: str
     command: str
@@ -50,6 +50,7 @@ PROGRAMS = (
     Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
     Program("webserver", "dagster-webserver -h 127.0.0.1 -p {port} -w {workspace}", 2),
     Program("readonly", "dagster-webserver -h 127.0.0.1 -p {readonly_port} -w {workspace} --read-only", 2),
+    Program("desk", "sixtyforty desk --port {desk_port}", 2),
     Program("daemon", "dagster-daemon run -w {workspace}", 3, drains=True),
     Program("watch", "sixtyforty watch", 4),  # alerts
 )
@@ -60,21 +61,21 @@ def folder(chosen: Profile) -> Path:
     return chosen.home / "data" / "services"
 
 
-def up(port: int, readonly_port: int) -> dict[str, Any]:
+def up(port: int, readonly_port: int, desk_port: int) -> dict[str, Any]:
     """Starts the set, waits until it is ready, and returns addresses, logs and the runs found dead.
 
     Does nothing where it already runs. Raises ServicesError naming what isn't ready, and the log to look at.
     """
     chosen = prepare()
     with _alone(chosen):
-        return _up(chosen, port, readonly_port)
+        return _up(chosen, {"port": port, "readonly_port": readonly_port, "desk_port": desk_port})
 
 
-def _up(chosen: Profile, port: int, readonly_port: int) -> dict[str, Any]:
+def _up(chosen: Profile, ports: dict[str, int]) -> dict[str, Any]:
     reaped: list[str] = []
     if not running(chosen):
         _sweep(chosen)
-        config = _configure(chosen, port, readonly_port)
+        config = _configure(chosen, ports)
         import dagster as dg
 
         from pipelines.housekeeping import reap
@@ -134,7 +135,7 @@ def _supervisor(chosen: Profile) -> Any:
     return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(serverurl=socket))
 
 
-def _configure(chosen: Profile, port: int, readonly_port: int) -> Path:
+def _configure(chosen: Profile, ports: dict[str, int]) -> Path:
     """Writes the set's files; returns Supervisor's configuration."""
     place = folder(chosen)
     (place / "logs").mkdir(parents=True, exist_ok=True)
@@ -148,10 +149,10 @@ def _configure(chosen: Profile, port: int, readonly_port: int) -> Path:
     workspace = place / "workspace.yaml"
     server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
     workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML
-    addresses = {"pages": f"http://127.0.0.1:{port}", "read_only": f"http://127.0.0.1:{readonly_port}"}
+    names = {"pages": "port", "read_only": "readonly_port", "desk": "desk_port"}
+    addresses = {name: f"http://127.0.0.1:{ports[of]}" for name, of in names.items()}
     (place / "addresses.json").write_text(json.dumps(addresses))
-    filled = {"port": port, "readonly_port": readonly_port, "socket": shlex.quote(str(socket)),
-              "workspace": shlex.quote(str(workspace))}  # fmt: skip
+    filled = ports | {"socket": shlex.quote(str(socket)), "workspace": shlex.quote(str(workspace))}
     sections = [
         f"[supervisord]\nlogfile={place}/logs/supervisord.log\nlogfile_maxbytes=5MB\nlogfile_backups=2\n"
         f"pidfile={place}/supervisord.pid\ndirectory={ROOT}\nnocleanup=true\n{'user=root' if not os.geteuid() else ''}",
@@ -195,8 +196,17 @@ def _missing(chosen: Profile, addresses: dict[str, str]) -> Iterator[str]:
     found = states(chosen)
     yield from (p.name for p in PROGRAMS if found.get(p.name) != "RUNNING")
     for name, address in addresses.items():
-        if not sees_definitions(address):
+        if not (answers(address) if name == "desk" else sees_definitions(address)):
             yield f"{name} ({address})"
+
+
+def answers(address: str) -> bool:
+    """Whether there is a page at the address."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def sees_definitions(address: str) -> bool:

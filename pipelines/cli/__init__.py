@@ -128,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
     up = word("up", operations.up, "start the services (pages, daemon) as one set that is kept running", use_case=False)
     up.add_argument("--port", type=int, default=3000, help="of Dagster's pages, on 127.0.0.1")
     up.add_argument("--readonly-port", type=int, default=3001, help="of the pages that can't change anything")
+    up.add_argument("--desk-port", type=int, default=3002, help="of the page for people who decide")
     word("down", operations.down, "stop the services, and whatever is left of them", use_case=False)
     backup = word("backup", operations.backup, "copy everything that can't be made again", use_case=False)
     backup.add_argument("--to", type=Path, required=True, help="a folder of its own, or an older back-up to renew")

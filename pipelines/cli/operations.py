@@ -100,10 +100,11 @@ def desk(given: Any) -> tuple[Any, str]:
     """The desk; doesn't return until it is ended."""
     from desk.serve import serve
     from pipelines import catalog
+    from pipelines.profiles import profile
 
     workspaces = {name: catalog.workspace(name) for name in catalog.names()}
     with suppress(KeyboardInterrupt):
-        serve(workspaces, given.port, os.environ.get("SIXTYFORTY_DESK_URL"), say)
+        serve(workspaces, given.port, profile().desk_url, say)
     return {}, "The desk is closed."
 
 
@@ -137,12 +138,16 @@ def _password() -> str:
 
 def up(given: Any) -> tuple[Any, str]:
     """The services, started."""
+    from desk.serve import prepared
     from pipelines import services
+    from pipelines.profiles import profile
 
-    found = services.up(given.port, given.readonly_port)
+    prepared(profile().database_url, say).dispose()  # here, as what the set's own desk says goes into a log
+    found = services.up(given.port, given.readonly_port, given.desk_port)
     lines = [
         f"Dagster's pages: {found['pages']}",
         f"to look only:    {found['read_only']}",
+        f"the desk:        {found['desk']}",
         f"logs:            {found['logs']}",
     ]
     lines += [f"{name:16} {state}" for name, state in found["programs"].items()]

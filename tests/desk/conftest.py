@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -19,12 +20,14 @@ from desk.roles import MAY
 from desk.serve import Server, listen
 from sixtyforty import kpi
 from sixtyforty.decisions import decide
+from sixtyforty.responses import log
 from sixtyforty.review import line_up
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, make_workspace, publish
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 BEFORE, P = DAYS[-2].isoformat(), DAYS[-1].isoformat()
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: to load the certificates of the world takes time
 PASSWORD = "correct horse battery"
 WORDS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
 RULE = {"description": "a second fitter wherever it is busy",
@@ -97,6 +100,7 @@ class Running:
         self._thread.join(30)
         self._socket.close()
         self.database.dispose()
+        log(self.ws)[0].dispose()
 
     def account(self, *names: str, role: str | None = None) -> None:
         for name in names:
@@ -104,7 +108,7 @@ class Running:
 
     def client(self) -> httpx.Client:
         """A browser, with nobody logged in."""
-        return self._clients.enter_context(httpx.Client(base_url=self.url, timeout=60))
+        return self._clients.enter_context(httpx.Client(base_url=self.url, timeout=60, verify=NO_TLS))
 
     def holding(self, token: str) -> httpx.Client:
         """A browser that holds this token."""

@@ -86,6 +86,14 @@ def test_a_later_start_makes_no_accounts_and_knows_its_proxy(home: Path, monkeyp
         process.communicate(timeout=60)
 
 
+def test_an_address_that_is_none_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SIXTYFORTY_DESK_URL", "desk.example")
+    assert main(["desk", "--port", "0"]) == 1
+    assert "SIXTYFORTY_DESK_URL is no address such as https://desk.example" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         assert main(["desk", "--port", str(other.getsockname()[1])]) == 1

@@ -32,7 +32,7 @@ from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
          "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
-         "recover", "acceptance", "simulate"]  # fmt: skip
+         "recover", "acceptance", "simulate", "desk", "desk-account"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -69,7 +69,7 @@ def say(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Said]
 def test_all_words_are_here(say):
     code, out, _ = say("--help")
     assert code == 0
-    assert set(re.findall(r"^    (\w+)", out, re.M)) == set(WORDS)
+    assert set(re.findall(r"^    ([\w-]+)", out, re.M)) == set(WORDS)
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -26,6 +26,7 @@ from pipelines.profiles import Profile, prepare, profile
 from pipelines.services import PROGRAMS, ServicesError
 from tests.postgres import PASSWORD, Postgres
 
+PORTS = {"port": 3000, "readonly_port": 3001, "desk_port": 3002}
 LONG = 400  # seconds; a busy machine starts five Pythons slowly
 
 
@@ -111,7 +112,7 @@ def lived(
     with dg.DagsterInstance.get() as instance:
         dead = died(instance)
     try:
-        yield chosen, services.up(free_port(), free_port()), dead
+        yield chosen, services.up(free_port(), free_port(), free_port()), dead
     finally:
         services.down()
         patch.undo()
@@ -122,7 +123,8 @@ def test_it_comes_up_and_says_where(lived, capsys):
     _, found, _ = lived
     assert found["programs"] == dict.fromkeys([p.name for p in PROGRAMS], "RUNNING")
     assert services.sees_definitions(found["pages"]) and services.sees_definitions(found["read_only"])
-    again = services.up(free_port(), free_port())  # nothing is started twice
+    assert services.answers(found["desk"])
+    again = services.up(free_port(), free_port(), free_port())  # nothing is started twice
     assert (again["pages"], again["reaped"]) == (found["pages"], [])
     assert main(["doctor", "--json"]) == 0
     things = {t["thing"]: t for t in json.loads(capsys.readouterr().out)["things"]}
@@ -217,7 +219,7 @@ def test_after_supervisor_was_killed_the_set_starts_once_and_then_stops_whole(li
     chosen, _, _ = lived
     os.kill(services._supervisor(chosen).supervisor.getPID(), signal.SIGKILL)
     orphans = until(lambda: not services.running(chosen) and ours(chosen))
-    services.up(free_port(), free_port())
+    services.up(free_port(), free_port(), free_port())
     assert not {p.pid for p in orphans} & {p.pid for p in ours(chosen)}
     assert sum("dagster-daemon" in " ".join(p.cmdline()) for p in ours(chosen)) == 1
     services.down()
@@ -227,13 +229,13 @@ def test_after_supervisor_was_killed_the_set_starts_once_and_then_stops_whole(li
 @pytest.mark.e2e
 def test_a_run_under_way_when_the_set_is_stopped_goes_on_at_the_next_start(lived):
     chosen, _, _ = lived
-    run_id = launched(services.up(free_port(), free_port()))
+    run_id = launched(services.up(free_port(), free_port(), free_port()))
     worker(run_id)
     services.down()
     assert ours(chosen) == []
     with dg.DagsterInstance.get() as instance:
         left = instance.get_run_by_id(run_id)
-    services.up(free_port(), free_port())
+    services.up(free_port(), free_port(), free_port())
     assert left is not None and (left.status == dg.DagsterRunStatus.SUCCESS or tried_again(run_id))
     services.down()
     assert services.states(chosen) == {}
@@ -243,7 +245,7 @@ def test_a_run_under_way_when_the_set_is_stopped_goes_on_at_the_next_start(lived
 def test_a_home_too_deep_for_sockets_is_told(tmp_path, monkeypatch):
     chosen = set_up(monkeypatch, tmp_path / ("deep" * 30))
     with pytest.raises(ServicesError, match="shorter"):
-        services._configure(chosen, 1, 2)
+        services._configure(chosen, PORTS)
 
 
 def test_odd_letters(monkeypatch):
@@ -251,19 +253,20 @@ def test_odd_letters(monkeypatch):
 
     with tempfile.TemporaryDirectory() as short:  # the path of a socket can't be long
         chosen = set_up(monkeypatch, Path(short) / "a home & more")
-        config = services._configure(chosen, 3000, 3001)
+        config = services._configure(chosen, PORTS)
         options = ServerOptions()
         options.realize(["-c", str(config)])
     commands = {g.name: g.process_configs[0].command for g in options.process_group_configs}
     assert set(commands) == {p.name for p in PROGRAMS}
     assert f"'{services.folder(chosen)}/code.sock'" in commands["code"]
     assert all(f"{b} " in commands[n] for n, b in (("webserver", "127.0.0.1"), ("readonly", "127.0.0.1")))
+    assert commands["desk"].endswith("sixtyforty desk --port 3002")
 
 
 def test_a_path_that_supervisor_would_read_otherwise_is_refused(tmp_path, monkeypatch):
     chosen = set_up(monkeypatch, tmp_path.parent / "50% home")
     with pytest.raises(ServicesError, match="%"):
-        services._configure(chosen, 3000, 3001)
+        services._configure(chosen, PORTS)
 
 
 def test_doctor_tells_when_nothing_is_up(tmp_path, monkeypatch, capsys, postgres):

@@ -69,7 +69,6 @@ def test_who_accepts_does_what_was_decided(ws):
         ({"event": "rated"}, "gives 1 to 5"),
         ({"event": "rated", "rating": 6}, "rating 6"),
         ({"event": "rated", "rating": 0}, "rating 0"),
-        ({"event": "rated"}, "rating None"),
         ({"event": "seen", "rating": 3}, "others give none"),
         ({"event": "seen", "action": "act"}, "does nothing"),
         ({"event": "liked"}, "event 'liked'"),
