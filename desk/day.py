@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from desk.web import Asked, Problem
 from sixtyforty.clock import now
 from sixtyforty.decisions import decisions_of
-from sixtyforty.response_log import Response
-from sixtyforty.responses import answers, ratings
+from sixtyforty.response_log import ANSWERS, Response
+from sixtyforty.responses import of_these
 from sixtyforty.use_case import UseCase
 
 
@@ -76,18 +76,14 @@ def day(asked: Asked, dataset: str, nothing: str) -> Day:
         raise Problem(404, f"There is nothing of {partition}", f"There are days from {days[0]} to {days[-1]}.")
     found, key = decisions_of(ws, partition, asked.track), ws.use_case.decision.key
     same = {c: found[0][c] for c in key if len(found) > 1 and len({d[c] for d in found}) == 1}
-    said = answers(ws, partition, asked.track)
-    rated = ratings(ws, partition, asked.track, asked.who.person)
+    responses = of_these(ws, [d["decision_id"] for d in found])
     columns = [c for c in key if c not in same]
-    return Day(partition, days, same, [_shown(ws.use_case, d, columns, said, rated) for d in found])
+    shown = [_shown(ws.use_case, d, columns, responses.get(d["decision_id"], []), asked.who.person) for d in found]
+    return Day(partition, days, same, shown)
 
 
 def _shown(
-    case: UseCase,
-    decision: Mapping[str, Any],
-    columns: Sequence[str],
-    said: Mapping[str, Response],
-    rated: Mapping[str, int],
+    case: UseCase, decision: Mapping[str, Any], columns: Sequence[str], responses: Sequence[Response], person: str
 ) -> Shown:
     action = decision["action"]
     return Shown(
@@ -101,8 +97,8 @@ def _shown(
         by=decision["decided_by"],
         note=decision["reason"],
         expected=decision["expected"],
-        answer=said.get(decision["decision_id"]),
-        rating=rated.get(decision["decision_id"]),
+        answer=next((r for r in responses if r.event in ANSWERS), None),
+        rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
     )
 
 

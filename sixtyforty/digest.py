@@ -174,7 +174,7 @@ def _waiting(ws: Workspace, track: str, days: list[str]) -> list[str]:
     items = [i for day in queues for i in review.queue(ws, day, track)]
     if not items:
         return []
-    answered = {decision for day in queues for decision in answers(ws, day, track)}
+    answered = answers(ws, [i.decision_id for i in items])
     left = [i for i in items if i.decision_id not in answered]
     beyond = sum(e.facts["overflow"] for e in queues.values())
     worth, minutes = sum(i.worth for i in left), sum(i.minutes for i in left)

@@ -150,29 +150,23 @@ def of(ws: Workspace, decision_id: str) -> list[Response]:
         return [_response(row) for row in found.mappings()]
 
 
-def answers(ws: Workspace, partition: str, track: str) -> dict[str, Response]:
-    """The answers to a partition's decisions, by decision id."""
+def of_these(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
+    """What was answered and rated of these decisions, oldest first; looked up by id, however long the log is."""
     import sqlalchemy as sa
 
-    engine, target = log(ws)
-    asked = sa.select(target).where(
-        target.c.decision_id.startswith(f"{track}-{partition}-", autoescape=True), target.c.event.in_(ANSWERS)
-    )
+    (engine, target), found = log(ws), dict[str, list[Response]]()
     with engine.connect() as connection:
-        return {row["decision_id"]: _response(row) for row in connection.execute(asked).mappings()}
+        for start in range(0, len(decision_ids), 1000):
+            these = target.c.decision_id.in_(decision_ids[start : start + 1000])
+            asked = sa.select(target).where(these, target.c.event != "seen").order_by("number")
+            for row in connection.execute(asked).mappings():
+                found.setdefault(row["decision_id"], []).append(_response(row))
+    return found
 
 
-def ratings(ws: Workspace, partition: str, track: str, person: str) -> dict[str, int]:
-    """What a person rated of a partition's decisions, by decision id: the newest of each."""
-    import sqlalchemy as sa
-
-    engine, target = log(ws)
-    mine = sa.and_(target.c.person == person, target.c.event == "rated")
-    asked = sa.select(target.c.decision_id, target.c.rating).where(
-        target.c.decision_id.startswith(f"{track}-{partition}-", autoescape=True), mine
-    )
-    with engine.connect() as connection:
-        return {row.decision_id: row.rating for row in connection.execute(asked.order_by("number"))}
+def answers(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
+    """The answers to these decisions, by decision id."""
+    return {i: r for i, responses in of_these(ws, decision_ids).items() for r in responses if r.event in ANSWERS}
 
 
 def _response(row: Any) -> Response:

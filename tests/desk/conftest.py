@@ -19,8 +19,9 @@ from desk.app import build
 from desk.roles import MAY
 from desk.serve import Server, listen
 from sixtyforty import kpi
-from sixtyforty.decisions import decide
-from sixtyforty.responses import log
+from sixtyforty.decisions import decide, decisions_of
+from sixtyforty.response_log import Response
+from sixtyforty.responses import answers, log
 from sixtyforty.review import line_up
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, make_workspace, publish
@@ -156,6 +157,11 @@ def csrf(page: str) -> str:
 def shown(page: str) -> list[str]:
     """The ids of the decisions on a page, in order."""
     return re.findall(r'<li id="([^"]+)" class="item', page)
+
+
+def answered(ws: Workspace, partition: str) -> dict[str, Response]:
+    """The answers to a day's decisions, by decision id."""
+    return answers(ws, [d["decision_id"] for d in decisions_of(ws, partition, "replay")])
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import deliver
 from sixtyforty.record import note, write
 from sixtyforty.response_log import Response
-from sixtyforty.responses import answers, of, put
+from sixtyforty.responses import of, put
 from sixtyforty.review import queue
 from sixtyforty.workspace import Workspace
-from tests.desk.conftest import BEFORE, P, Person, Running, shown
+from tests.desk.conftest import BEFORE, P, Person, Running, answered, shown
 from tests.helpers import make_workspace
 
 PAYLOADS = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'; drop table x; --", "{{ 7 * 7 }}",
@@ -122,7 +122,7 @@ def test_accepting_is_one_form(desk: Running, decider: Person) -> None:
     page = decider.get("/decisions").text
     assert "Accepted by decider" in section(page, one) and "Override" not in section(page, one)
     assert f"1 of {len(decisions_of(desk.ws, P, 'replay'))} answered" in text(page)
-    answer = answers(desk.ws, P, "replay")[one]
+    answer = answered(desk.ws, P)[one]
     assert (answer.action, answer.reason, answer.role) == ("act", None, "decider")
 
 
@@ -132,13 +132,13 @@ def test_an_override_needs_its_reason_and_keeps_it_as_text(desk: Running, decide
         refused = decider.override(ids[0], "wait", reason)
         assert refused.status_code == 422
         assert 'role="alert"' in refused.text and "Accept" in section(refused.text, ids[0])
-    assert answers(desk.ws, P, "replay") == {}
+    assert answered(desk.ws, P) == {}
     for one, reason in zip(ids, PAYLOADS, strict=False):
         assert decider.override(one, "wait", reason).status_code == 303
         page = decider.get("/decisions").text
         assert f"Call nobody instead: {reason}" in section(page, one)
         assert not re.search(r"<script>|<img|onerror=[^&]*>$", page, re.MULTILINE)
-        assert answers(desk.ws, P, "replay")[one].reason == reason
+        assert answered(desk.ws, P)[one].reason == reason
 
 
 def test_what_is_no_answer_is_refused(desk: Running, decider: Person) -> None:
@@ -150,7 +150,7 @@ def test_what_is_no_answer_is_refused(desk: Running, decider: Person) -> None:
     assert decider.accept("replay-2013-03-14-000000000000").status_code == 404
     before = decisions_of(desk.ws, BEFORE, "replay")[0]["decision_id"]
     assert decider.accept(before).status_code == 404  # isn't of the day of that page
-    assert answers(desk.ws, P, "replay") == answers(desk.ws, BEFORE, "replay") == {}
+    assert answered(desk.ws, P) == answered(desk.ws, BEFORE) == {}
     refused = decider.override(other, "act", "kept <as> written")
     assert 'value="kept &lt;as&gt; written"' in refused.text
 
@@ -212,7 +212,7 @@ def test_an_answer_in_the_queue_is_an_experts_and_leads_to_the_next(desk: Runnin
     done = expert.accept(ids[2], f"/review?date={P}")
     assert done.headers["location"].endswith(ids[3])
     assert expert.accept(ids[-1], f"/review?date={P}").headers["location"].endswith(ids[-1])
-    assert {r.role for r in answers(desk.ws, P, "replay").values()} == {"expert"}
+    assert {r.role for r in answered(desk.ws, P).values()} == {"expert"}
     left = f"3 of {len(ids)} answered, about {5 * len(ids) - 15} minutes left."
     assert left in text(expert.get("/review").text)
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from sixtyforty.decisions import decide, decisions_of
-from sixtyforty.responses import Answered, Response, ResponseError, answers, log, of, put, record, saw
+from sixtyforty.responses import Answered, Response, ResponseError, answers, log, of, of_these, put, record, saw
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish
 from tests.postgres import Postgres
@@ -50,8 +50,10 @@ def test_what_was_answered_is_kept_as_it_was_said(ws):
     assert (kept.action, kept.reason, kept.at) == ("act", "the road is closed", at)
     record(ws, Response(one, "ann", "decider", "rated", rating=4))
     assert [r.event for r in of(ws, one)] == ["overridden", "rated"]
-    assert answers(ws, f"{DAY}", "replay") == {one: kept}
-    assert answers(ws, f"{DAY}", "live") == answers(ws, "2013-04-03", "replay") == {}
+    ids = [d["decision_id"] for d in decisions_of(ws, f"{DAY}", "replay")]
+    assert answers(ws, ids) == {one: kept}
+    assert [r.event for r in of_these(ws, [*ids, "x" * 40])[one]] == ["overridden", "rated"]
+    assert answers(ws, [i for i in ids if i != one]) == answers(ws, []) == {}
 
 
 def test_who_accepts_does_what_was_decided(ws):
