@@ -69,7 +69,9 @@ def _validated(source: str, step: Step) -> Result:
 
 def counts(verdict: Verdict) -> dict[str, object]:
     """A verdict's figures, as metadata that the UI plots by partition."""
+    recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
     return {
+        **recorded,
         "dagster/partition_row_count": verdict.accepted_rows,
         "landed": verdict.landed,
         "quarantined": verdict.quarantined,

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,13 +94,14 @@ class Landing:
         except FileNotFoundError:
             return []
 
-    def scan(self, source: str) -> list[Extract]:
+    def scan(self, source: str, patient: bool = False) -> list[Extract]:
         """Brings the ledger up to date with what lies there and returns it. Only new or changed files are read.
 
-        A query's new rows become extracts first. Raises Unreachable when the location or database can't be read.
+        A query's new rows become extracts first; of one that is patient, not sooner than its source declares. Raises
+        Unreachable when the location or database can't be read.
         """
         with self._alone(source):
-            if source in self._queries:
+            if source in self._queries and not (patient and self._queries[source].looked()):
                 self._look_up(source)
             known = {e.name: e for e in self.known(source)}
             seq, changed = max((e.seq for e in known.values()), default=0), False
@@ -128,10 +129,10 @@ class Landing:
             yield
 
     def _look_up(self, source: str) -> None:
-        database = self.use_case.sources[source].database
-        if database is None and source == self.use_case.people.responses:
-            opened(self.use_case.name, self._delivered_to, self.lake.root / ".responses.lock")
-        self._queries[source].look(os.environ.get(database) if database else self._delivered_to)
+        database, case, ready = self.use_case.sources[source].database, self.use_case, None
+        if database is None and source == case.people.responses:  # nobody may have answered yet
+            ready = partial(opened, case.name, self._delivered_to, self.lake.root / ".responses.lock")
+        self._queries[source].look(os.environ.get(database) if database else self._delivered_to, ready)
 
     @cached_property
     def _queries(self) -> dict[str, Query]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -130,10 +131,18 @@ class Query:
     def __init__(self, name: str, source: Source, folder: Path, seen: Path) -> None:
         self.name, self.source, self.folder, self.seen = name, source, folder, seen
 
-    def look(self, url: str | None) -> list[str]:
+    def looked(self) -> bool:
+        """Whether it was looked at within the seconds the source declares."""
+        try:
+            return time.time() - self.seen.stat().st_mtime < self.source.every
+        except FileNotFoundError:
+            return False
+
+    def look(self, url: str | None, ready: Callable[[], object] | None = None) -> list[str]:
         """Writes what is new as extracts and returns their names. One look at a time; url: SQLAlchemy's.
 
-        Raises Unreachable naming the source, the variable with the database's URL, and the cure.
+        ready: makes the table if it isn't there. Raises Unreachable naming the source, the variable with the
+        database's URL, and the cure.
         """
         cursor = self._cursor()
         self._name(cursor)
@@ -143,6 +152,8 @@ class Query:
 
         found = []
         try:
+            if ready:
+                ready()
             engine = sa.create_engine(url)
             try:
                 with engine.connect() as connection:
@@ -159,6 +170,8 @@ class Query:
                 f" check that it runs, that its user may read, and that the query gives"
                 f" {', '.join(self._columns)}"
             ) from None  # the library's own words hold the SQL, and may hold rows
+        if self.source.every:
+            write_atomic(self.seen, cursor.dumps())  # when it was last looked at
         return found
 
     @property

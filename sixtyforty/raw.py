@@ -65,11 +65,11 @@ def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry], th
 def pending(landing: Landing, source: str) -> dict[str, list[str]]:
     """Partitions that raw doesn't hold as they have arrived, each with the ids of the extracts it should hold.
 
-    It scans, and compares with the manifests: what a sensor missed once, it finds the next time.
+    It scans, patiently, and compares with the manifests: what a sensor missed once, it finds the next time.
     """
     due: dict[str, list[Extract]] = {}
     first, last = landing.use_case.partitions.limits
-    for extract in landing.scan(source):
+    for extract in landing.scan(source, patient=True):
         for partition in extract.partitions:  # the use case may have begun earlier, or ended later, when it came
             if partition == SNAPSHOT or first <= partition <= last:
                 due.setdefault(partition, []).append(extract)

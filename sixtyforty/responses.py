@@ -1,13 +1,17 @@
-"""What people did with the decisions: saw them, accepted or overrode them, rated them; taken in, and looked up."""
+"""What people did with the decisions: saw them, accepted or overrode them, rated them; taken in, and looked up.
+
+Simulated responses are for demonstrations: a live decision takes none.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.clock import now
 from sixtyforty.decisions import decisions_of
 from sixtyforty.policy import partition_of
 from sixtyforty.response_log import ANSWERS, EVENTS, ROLES, Response, Role, opened
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
 RATINGS = range(1, 6)
 LONGEST = 2000  # characters of a reason
+PORTION = 500  # rows a transaction: a number that is committed late is never further behind than the source reads again
 
 
 class ResponseError(ValueError):
@@ -69,14 +74,15 @@ def _checked(ws: Workspace, response: Response) -> Response:
         raise ResponseError("a response needs the person it is of")
     kept = replace(
         response,
-        at=response.at or datetime.now(UTC).replace(tzinfo=None),
+        at=response.at or now(),
         response_id=response.response_id or uuid.uuid4().hex,
-        reason=(response.reason or "").strip() or None,
+        reason=_visible(response.reason or "") or None,
     )
     try:
         track, partition = partition_of(kept.decision_id)
     except ValueError as error:
         raise ResponseError(str(error)) from error
+    _real(kept)
     decided = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == kept.decision_id), None)
     if decided is None:
         raise ResponseError(f"there is no decision {kept.decision_id}")
@@ -102,12 +108,22 @@ def _checked(ws: Workspace, response: Response) -> Response:
     return kept
 
 
+def _visible(text: str) -> str:
+    """Without characters that can't be seen: a zero byte would make the extract it comes in unreadable."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
+
+
+def _real(response: Response) -> None:
+    if response.simulated and partition_of(response.decision_id)[0] == "live":
+        raise ResponseError(f"{response.decision_id} is live: what people do with it isn't simulated")
+
+
 def saw(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
     """Notes that a person saw these decisions; returns how many they hadn't seen before."""
     import sqlalchemy as sa
 
     engine, target = log(ws)
-    at = at or datetime.now(UTC).replace(tzinfo=None)
+    at = at or now()
     wanted = sorted(set(decision_ids))
     with engine.connect() as connection:
         known = set(
@@ -123,20 +139,20 @@ def saw(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at:
 def put(ws: Workspace, responses: Sequence[Response]) -> int:
     """Adds responses that are known to be sound, in bulk; those that are there already are left out. Returns how many.
 
-    A second answer to a decision, and a second look by the same person, are there already.
+    A second answer to a decision, and a second look by the same person, are there already. Raises ResponseError, with
+    nothing added, where one to a live decision is simulated.
     """
     from sqlalchemy.dialects import postgresql, sqlite
 
-    if not responses:
-        return 0
+    for response in responses:
+        _real(response)
     engine, target = log(ws)
     kind = sqlite if engine.dialect.name == "sqlite" else postgresql
-    rows = [asdict(r) | {"response_id": r.response_id or uuid.uuid4().hex} for r in responses]
-    added = 0
-    with engine.begin() as connection:
-        for start in range(0, len(rows), 1000):  # SQLite takes 32,766 values a statement
-            statement = kind.insert(target).values(rows[start : start + 1000]).on_conflict_do_nothing()
-            added += connection.execute(statement).rowcount
+    rows = [r.__dict__ | {"response_id": r.response_id or uuid.uuid4().hex} for r in responses]
+    statement, added = kind.insert(target).on_conflict_do_nothing(), 0
+    for start in range(0, len(rows), PORTION):
+        with engine.begin() as connection:
+            added += connection.execute(statement, rows[start : start + PORTION]).rowcount
     return added
 
 

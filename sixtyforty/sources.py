@@ -38,6 +38,11 @@ class Source(Declared):
         description="How far before the newest `since` each look reads again, for rows committed late: seconds, or"
         " numbers. Rows already taken aren't taken twice.",
     )
+    every: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds between two looks of the sensor at a query: a trickle of rows then makes few extracts.",
+    )
     columns: dict[str, str] = Field(description="The contract: column name to DuckDB type, in order.")
     key: list[str] = Field(description="Columns that identify a row; a later extract's row replaces it.")
     known_at: str | None = Field(
@@ -62,8 +67,8 @@ class Source(Declared):
             raise ValueError("a query needs since (a column that only grows)")
         if self.query and self.location:
             raise ValueError("a query has no location: its extracts are written to the use case's landing folder")
-        if self.files and (self.database or self.since):
-            raise ValueError("database and since belong to a query")
+        if self.files and (self.database or self.since or self.every):
+            raise ValueError("database, since and every belong to a query")
         if self.location is not None and not self.location.startswith("/"):
             if "://" not in self.location:
                 raise ValueError(f"location '{self.location}' is neither a full path nor a URL such as s3://bucket")

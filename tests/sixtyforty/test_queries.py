@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -17,8 +19,11 @@ from sixtyforty.landing import Landing
 from sixtyforty.places import Unreachable
 from sixtyforty.queries import Cursor, advance, earlier, line
 from sixtyforty.raw import ingest, pending
+from sixtyforty.reconcile import heard
+from sixtyforty.response_log import Response
+from sixtyforty.responses import put
 from sixtyforty.workspace import Workspace
-from tests.helpers import accept, make_workspace, merged
+from tests.helpers import WITH_RESPONSES, accept, make_workspace, merged
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"
@@ -272,3 +277,56 @@ def test_times_are_written_in_utc() -> None:
     ahead = timezone(timedelta(hours=2))
     moment = datetime(2013, 3, 10, 14, tzinfo=ahead)
     assert line([moment, None], "NA") == line([moment.astimezone(UTC), None], "NA") == "2013-03-10 12:00:00,NA\n"
+
+
+# The database that decisions are delivered to.
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Workspace:
+    """A use case whose responses are in it."""
+    return make_workspace(tmp_path, **WITH_RESPONSES)
+
+
+def answers(ws: Workspace, *numbers: int) -> int:
+    said = {"event": "overridden", "action": "act", "reason": 'a "b", c\nd', "at": NOON}
+    return put(ws, [Response(f"replay-{DAY}-{n:012x}", "ann", "decider", **said) for n in numbers])
+
+
+def test_before_anybody_has_answered_there_are_no_rows(own: Workspace) -> None:
+    assert own.landing.scan("responses") == []
+    assert pending(own.landing, "responses") == {}
+
+
+def test_what_people_did_comes_in_as_they_said_it(own: Workspace) -> None:
+    answers(own, 1, 2)
+    (found,) = own.landing.scan("responses")
+    assert found.partitions == {DAY: 2}
+    answers(own, 3)
+    assert [e.rows for e in own.landing.scan("responses")] == [2, 1]
+    accept(own, [DAY])
+    (entry,) = own.lake.entries("validated/responses").values()
+    row = pq.read_table(own.lake.path(entry)).to_pylist()[0]
+    assert (row["person"], row["reason"], row["at"], row["simulated"]) == ("ann", 'a "b", c d', NOON, False)
+
+
+def test_a_delivery_database_that_cannot_be_reached_stops_nothing_and_is_told_without_its_password(
+    own: Workspace,
+) -> None:
+    away = Workspace(own.use_case, own.home, "postgresql+psycopg2://me:s3cret@127.0.0.1:9/none")
+    (told,) = heard(away, "live", NOON).unreachable
+    assert told.startswith("responses: the database that decisions are delivered to can't be read")
+    assert "s3cret" not in told + repr(away)
+
+
+def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, **merged(WITH_RESPONSES, {"sources": {"responses": {"every": 3600}}}))
+    assert pending(ws.landing, "responses") == {}
+    answers(ws, 1)
+    assert pending(ws.landing, "responses") == {}
+    seen = ws.lake.root / "arrivals" / "responses.seen.json"
+    os.utime(seen, (seen.stat().st_mtime - 3601,) * 2)
+    assert list(pending(ws.landing, "responses")) == [DAY]
+    answers(ws, 2)
+    assert [e.rows for e in ws.landing.scan("responses", patient=True)] == [1]
+    assert [e.rows for e in ws.landing.scan("responses")] == [1, 1]

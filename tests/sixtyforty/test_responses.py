@@ -1,17 +1,16 @@
 """What people did: one answer a decision, whoever is first; nothing malformed, nothing twice, nothing lost."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
 import pytest
 import sqlalchemy as sa
 
+from sixtyforty.clock import DRILL
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.responses import Answered, Response, ResponseError, answers, log, of, of_these, put, record, saw
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish
-from tests.postgres import Postgres
 
 DAY = date(2013, 4, 2)
 
@@ -23,13 +22,6 @@ def home(tmp_path_factory) -> Workspace:
     publish(ws, [DAY])
     decide(ws, [f"{DAY}"], "replay", None)
     return ws
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.e2e)])
@@ -114,6 +106,27 @@ def test_seen_again_is_seen_once(ws):
     assert saw(ws, "bob", "decider", ids) == len(ids)
     record(ws, Response(ids[0], "ann", "decider", "seen"))
     assert [r.person for r in of(ws, ids[0])] == ["ann", "bob"]
+
+
+def test_what_people_do_with_live_decisions_is_never_simulated(ws):
+    live = Response("live-2013-04-02-000000000001", "ann", "decider", "seen", at=datetime(2013, 4, 2), simulated=True)
+    for take in (lambda: put(ws, [live]), lambda: record(ws, live)):
+        with pytest.raises(ResponseError, match="live: what people do with it isn't simulated"):
+            take()
+    assert of(ws, live.decision_id) == []
+
+
+def test_what_cannot_be_seen_is_not_kept(ws):
+    kept = record(ws, Response(decided(ws), "ann", "decider", "overridden", "act", "the\0 road\x1b is\nclosed"))
+    assert kept.reason == "the  road  is\nclosed"
+
+
+def test_it_is_the_business_own_time(ws, tmp_path, monkeypatch):
+    (tmp_path / "clock").write_text("2013-04-02T09:00:00")
+    monkeypatch.setenv(DRILL, str(tmp_path / "clock"))
+    assert record(ws, Response(decided(ws), "ann", "decider", "accepted")).at == datetime(2013, 4, 2, 9)
+    saw(ws, "bob", "decider", [decided(ws)])
+    assert {r.at for r in of(ws, decided(ws))} == {datetime(2013, 4, 2, 9)}
 
 
 def test_in_bulk_what_is_there_is_left_out(ws):

@@ -1,0 +1,89 @@
+"""What people did is checked like any feed, and what is personal in it is never told."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from expectations.docs import build_docs
+from sixtyforty.responses import log
+from sixtyforty.workspace import Workspace
+from tests.flights import DAY, gate
+
+SECRET = "Ann Miller, who had a row with the captain"
+SEEN = {"person": SECRET, "role": "decider", "at": datetime(2013, 6, 12, 9), "event": "seen", "simulated": True}
+
+
+def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
+    """Sound responses, a decision each, with these changes; past the desk's own checks."""
+    engine, table = log(ws)
+    rows = [
+        {**dict.fromkeys(("action", "reason", "rating")), "decision_id": f"replay-{DAY}-{i:012x}",
+         "response_id": f"r{i}", **SEEN, **change} for i, change in enumerate(changes)
+    ]  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), rows)
+
+
+SOUND = [
+    {},
+    {"event": "accepted", "action": "standby"},
+    {"event": "overridden", "action": "none", "reason": SECRET, "role": "expert", "simulated": False},
+    {"event": "rated", "rating": 5},
+    *[{}] * 16,
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"event": "liked"}, "be_in_set: event"),
+        ({"role": "boss"}, "be_in_set: role"),
+        ({"event": "rated", "rating": 6}, "be_between: rating"),
+        ({"event": "rated"}, "be_in_set: unrated"),
+        ({"rating": 3}, "be_in_set: unrated"),
+        ({"event": "overridden", "action": "standby"}, "be_in_set: unexplained"),
+        ({"event": "accepted"}, "be_in_set: undone"),
+        ({"action": "none"}, "be_in_set: undone"),
+        ({"event": "accepted", "action": "fly"}, "be_in_set: action"),
+        ({"decision_id": f"replay-{DAY}-abc"}, "match_regex: decision_id"),
+        ({"person": " "}, "not_be_null: person"),
+    ],
+)
+def test_a_response_that_cannot_be_is_set_aside_with_its_reason(ws: Workspace, change: dict, rule: str) -> None:
+    insert(ws, *SOUND, change)
+    verdict = gate(ws, "responses", [DAY])[DAY]
+    assert (verdict.accepted, verdict.landed, verdict.quarantined) == (True, len(SOUND) + 1, 1)
+    (entry,) = ws.lake.entries("quarantine/responses").values()
+    (bad,) = pq.read_table(ws.lake.path(entry)).to_pylist()
+    assert (bad["response_id"], rule in bad["_reason"]) == (f"r{len(SOUND)}", True), bad["_reason"]
+
+
+def test_sound_responses_pass_and_nobody_is_named(ws: Workspace) -> None:
+    insert(ws, *SOUND)
+    verdict = gate(ws, "responses", [DAY])[DAY]
+    assert (verdict.accepted, verdict.quarantined, verdict.warnings) == (True, 0, [])
+    assert next(r.observed for r in verdict.rules if r.column == "simulated" and r.severity == "info") == 0.95
+    (entry,) = ws.lake.entries("validated/responses").values()
+    rows = pq.read_table(ws.lake.path(entry)).to_pylist()
+    assert {r["person"] for r in rows} == {SECRET}
+    assert SECRET not in json.dumps(verdict.to_dict())
+    folder = build_docs(ws.use_case, ws.lake, ws.reports / "docs")[0].parent
+    for page in folder.rglob("*.html"):
+        assert SECRET not in page.read_text()
+
+
+def test_one_decision_answered_twice_by_another_feed_counts_for_nobody(ws: Workspace) -> None:
+    insert(ws, *SOUND)
+    engine, table = log(ws)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"drop index {table.name}_answered_once")
+        twice = {"decision_id": f"replay-{DAY}-ffffffffffff", **SEEN, "event": "accepted", "action": "none"}
+        connection.execute(sa.insert(table), [{"response_id": f"x{i}", **twice} for i in range(2)])
+    verdict = gate(ws, "responses", [DAY])[DAY]
+    assert (verdict.accepted, verdict.quarantined) == (True, 2)
