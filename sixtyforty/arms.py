@@ -17,8 +17,9 @@ from sixtyforty.decisions import BY_PRESENT_PROCESS, begins, dataset
 from sixtyforty.holdout import Arm, Design, Measured, as_dealt, compare
 from sixtyforty.impact import Day, Interval
 from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.objective import Holdout
 from sixtyforty.policy import worth
-from sixtyforty.use_case import Holdout, UseCase
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from sixtyforty.decisions import dataset
 from sixtyforty.degradation import Finding
 from sixtyforty.impact import Interval, ratio
 from sixtyforty.lake import Entry, connect, versions
-from sixtyforty.use_case import SNAPSHOT, Kpi
+from sixtyforty.objective import Kpi
+from sixtyforty.use_case import SNAPSHOT
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.impact import Day, by_month
-from sixtyforty.use_case import Kpi
+from sixtyforty.objective import Kpi
 
 if TYPE_CHECKING:
     from sixtyforty.acceptance import Week

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from sixtyforty import kpi
 from sixtyforty.impact import Day, Interval, lift
 from sixtyforty.ledger import Row
-from sixtyforty.use_case import Kpi, UseCase
+from sixtyforty.objective import Kpi
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 Verdict = Literal["within what was forecast", "below what was forecast", "above what was forecast", "not known yet"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sixtyforty.impact import Day, Interval, lift, ratio
 from sixtyforty.ledger import Verdict
-from sixtyforty.use_case import Gate
+from sixtyforty.modeling import Gate
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.objective import Kpi
 from sixtyforty.policy import best, payoff
-from sixtyforty.use_case import Kpi
 
 if TYPE_CHECKING:
     import numpy as np

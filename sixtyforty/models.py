@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.features import names
 from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, versions, write_atomic
-from sixtyforty.use_case import Model, UseCase, span
+from sixtyforty.modeling import Model
+from sixtyforty.use_case import UseCase, span
 
 if TYPE_CHECKING:
     import numpy as np

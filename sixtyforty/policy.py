@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.use_case import Kpi, UseCase, Veto
+from sixtyforty.modeling import Veto
+from sixtyforty.objective import Kpi
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,9 +15,11 @@ from typing import Any
 from sixtyforty.backtest import metrics
 from sixtyforty.impact import day
 from sixtyforty.lake import canonical, write_atomic
+from sixtyforty.modeling import Model
 from sixtyforty.models import Fitted, ModelStore, declared, fit, load_skops, stable_skops
+from sixtyforty.objective import Kpi
 from sixtyforty.policy import Policy
-from sixtyforty.use_case import Kpi, Model, UseCase
+from sixtyforty.use_case import UseCase
 
 
 def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:

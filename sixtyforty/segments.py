@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.impact import Interval, ratio
+from sixtyforty.objective import Kpi
 from sixtyforty.policy import payoff
-from sixtyforty.use_case import Kpi
 
 if TYPE_CHECKING:
     import pandas as pd

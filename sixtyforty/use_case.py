@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
 from sixtyforty.declared import VARIABLE, Declared, Name
+from sixtyforty.modeling import Gate, Model
+from sixtyforty.objective import Kpi
 from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
 
@@ -38,158 +39,6 @@ class Decision(Declared):
     unit: str = Field(description="The source whose rows are the units decided about.")
     key: list[str] = Field(description="Columns of that source that identify a unit.")
     decided_at: str = Field(description="SQL over the unit source: the UTC moment of the decision.")
-
-
-class Action(Declared):
-    """One possible action and what it pays: gain x outcome - cost."""
-
-    description: str = Field(description="What is done, in the words of the business.")
-    cost: float = Field(default=0.0, ge=0, description="Cost of taking it once, in the KPI's unit.")
-    gain: float = Field(default=0.0, description="Gain per unit of outcome, in the KPI's unit.")
-
-
-class Costs(Declared):
-    """What the use case costs its owner, in the KPI's unit: assumed, as the owner says it."""
-
-    build: float = Field(default=0.0, ge=0, description="Once, until the first decision.")
-    per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
-
-
-class Candidate(Declared):
-    """Another way to decide, valued on the same decisions: an expert's rule, or a vendor's predictions.
-
-    Its SQL sees the columns of features.sql, those the model doesn't see (their names begin with _) included, and
-    `present_action`.
-    """
-
-    description: str = Field(description="What it is, in the words of the business.")
-    vendor: bool = Field(default=False, description="Whether it is bought: build or buy, on the same KPI.")
-    action: str | None = Field(default=None, description="SQL: the action it takes. This, or expected.")
-    expected: str | None = Field(
-        default=None, description="SQL: the outcome it expects; the action is that of the highest expected payoff."
-    )
-
-    @model_validator(mode="after")
-    def _one_answer(self) -> Candidate:
-        if (self.action is None) == (self.expected is None):
-            raise ValueError("a candidate has either action (SQL of an action's name) or expected (SQL of a number)")
-        return self
-
-
-class Holdout(Declared):
-    """Units that keep the present process, drawn at random and for ever, where the action changes the outcome."""
-
-    share: float = Field(gt=0, lt=1, description="Share of the units held back. Those held back stay so in a larger.")
-    worth: float = Field(
-        description="What an outcome of 1 is worth in the KPI's unit, whatever was done; of a harm it is negative. The"
-        " arms are compared on worth x outcome - cost of what was done."
-    )
-    by: list[str] = Field(
-        default_factory=list,
-        description="Columns of the unit source: what agrees in them is held back together. None: each unit by itself.",
-    )
-    salt: str = Field(default="", description="Any text: another one draws other units.")
-    covariate: str | None = Field(
-        default=None,
-        description="Numeric column of features.sql that foretells the value and that no action taken"
-        " since the holdout began can have moved: what it explains is taken off (CUPED).",
-    )
-    planned: int = Field(
-        default=10_000,
-        gt=0,
-        description="Units after which the always-valid interval is tightest; to be chosen"
-        " before the start: `sixtyforty holdout` says how many are needed.",
-    )
-
-
-class Kpi(Declared):
-    """The figure owners care about and what each action is worth."""
-
-    name: str = Field(description="The KPI, in the words of the business.")
-    unit: str = Field(description="Its unit: a currency code.")
-    label: Literal["exact", "randomized"] = Field(
-        description="How sure the figure is. exact: the action doesn't change the outcome. randomized: it may, and what"
-        " it is worth live is the difference from a holdout; what the replay says of it is assumed."
-    )
-    holdout: Holdout | None = Field(default=None, description="Of a randomized KPI: without one nothing is claimed.")
-    outcome: str = Field(description="The outcome column of outcomes.sql: 0/1.")
-    outcome_name: str = Field(description="What an outcome of 1 is called: 'disrupted'.")
-    noun: str = Field(description="What the units are called, in the plural: 'departures'.")
-    actions: dict[str, Action] = Field(min_length=2, description="The actions to choose from.")
-    candidates: dict[Name, Candidate] = Field(
-        default_factory=dict, description="Other ways to decide, valued beside the decisions taken."
-    )
-    target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
-    target_by: date | None = Field(default=None, description="The local day by which the target is to be reached.")
-    costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
-    segments: list[str] = Field(
-        default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."
-    )
-
-    @model_validator(mode="after")
-    def _measured(self) -> Kpi:
-        if (self.label == "randomized") != (self.holdout is not None):
-            raise ValueError(
-                "label randomized (the action may change the outcome) needs kpi.holdout: nothing can be claimed without"
-                " one; label exact has none"
-            )
-        if self.holdout and self.segments:
-            raise ValueError("segments belong to label exact: a holdout isn't told apart by segment")
-        return self
-
-
-class Veto(Declared):
-    """An action that an expert forbids the model; a candidate isn't bound by it."""
-
-    when: str = Field(description="SQL condition over the columns of features.sql. Unknown is no.")
-    never: str = Field(description="The action the model then never takes: the best of the others is.")
-    why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
-
-
-class Model(Declared):
-    """The recipe of the model: a scikit-learn classifier, by import path."""
-
-    estimator: str = Field(
-        description="Import path of a scikit-learn classifier; what its file holds must be on models.TRUSTED."
-    )
-    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
-    categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
-    training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
-    seed: int = Field(default=0, description="Random seed of every fit.")
-    monotone: dict[str, Literal[1, -1]] = Field(
-        default_factory=dict,
-        description="Features that may only raise (1) or lower (-1) the expected outcome as they rise, all else equal."
-        " Given to estimators that know of it; a challenger that breaks one is rejected.",
-    )
-    vetoes: dict[Name, Veto] = Field(default_factory=dict, description="What an expert forbids the model.")
-    words: dict[str, str] = Field(
-        default_factory=dict,
-        description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
-        " Python: '{value:.0%} of the last hours' departures were late'.",
-    )
-
-    @model_validator(mode="after")
-    def _expert_input(self) -> Model:
-        if both := sorted(set(self.monotone) & set(self.categorical)):
-            raise ValueError(f"monotone: {both} are categories, which neither rise nor fall")
-        for feature, text in self.words.items():
-            try:
-                fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-            except ValueError as error:
-                raise ValueError(f"words.{feature}: {error}") from error
-            if fields != {"value"}:
-                raise ValueError(f"words.{feature} needs {{value}}, and nothing else in braces")
-        return self
-
-
-class Gate(Declared):
-    """What a challenger must show before it decides anything."""
-
-    margin: float = Field(ge=0, description="Value per 1,000 units within which two models count as equal.")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of its lower bounds (one-sided).")
-    max_rejected: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of the window's partitions governance may have refused."
-    )
 
 
 class Replay(Declared):

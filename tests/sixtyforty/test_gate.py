@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.gate import judge
 from sixtyforty.impact import Day
-from sixtyforty.use_case import Gate
+from sixtyforty.modeling import Gate
 
 GATE = Gate(margin=50, confidence=0.95, max_rejected=0.1)
 N = 100  # decisions a day: a gain of 1 a decision is 1,000 per 1,000

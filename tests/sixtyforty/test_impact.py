@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.impact import DAYS_A_MONTH, Day, Interval, balance, by_month, day, lift, ratio, summary
+from sixtyforty.objective import Action, Candidate, Costs, Kpi
 from sixtyforty.policy import payoff
-from sixtyforty.use_case import Action, Candidate, Costs, Kpi
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:

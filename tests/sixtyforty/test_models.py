@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
+from sixtyforty.modeling import Model
 from sixtyforty.models import (
     Fitted,
     ModelError,
@@ -30,7 +31,7 @@ from sixtyforty.models import (
     schedule,
     stable_skops,
 )
-from sixtyforty.use_case import Model, UseCase, span
+from sixtyforty.use_case import UseCase, span
 from sixtyforty.workspace import Workspace
 from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot
 

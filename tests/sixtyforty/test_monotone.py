@@ -14,9 +14,9 @@ import pytest
 from sixtyforty import models
 from sixtyforty.backtest import promote
 from sixtyforty.lake import write_atomic
+from sixtyforty.modeling import Model
 from sixtyforty.models import Fitted, fit
 from sixtyforty.monotone import breaks
-from sixtyforty.use_case import Model
 from tests.helpers import make_workspace, publish
 
 TREES = Model(estimator="sklearn.ensemble.HistGradientBoostingClassifier", training_days=1,

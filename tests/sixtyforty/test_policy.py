@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty.modeling import Veto
+from sixtyforty.objective import Action, Kpi
 from sixtyforty.policy import (
     BEST,
     EVEN,
@@ -22,7 +24,7 @@ from sixtyforty.policy import (
     payoff,
     worth_of_knowing,
 )
-from sixtyforty.use_case import Action, Kpi, UseCase, Veto
+from sixtyforty.use_case import UseCase
 
 MONEY = st.integers(-50, 50).map(float)
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=20).map(np.array)
