@@ -39,7 +39,7 @@ ui: .venv/.installed ## Dagster's pages, on this machine only
 desk: .venv/.installed ## The page for people who decide, on this machine only, with a log-in
 	@.venv/bin/sixtyforty desk
 
-up: .venv/.installed ## Webserver, daemon and code server as one set that is kept running
+up: .venv/.installed ## Webserver, desk, daemon and code server as one set that is kept running
 	@.venv/bin/sixtyforty up
 
 down: .venv/.installed ## Stop that set

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from desk.web import Asked, Problem
 from sixtyforty.clock import now
 from sixtyforty.decisions import decisions_of
+from sixtyforty.kept import KEPT
 from sixtyforty.response_log import ANSWERS, Response
 from sixtyforty.responses import of_these
 from sixtyforty.use_case import UseCase
@@ -96,7 +97,9 @@ def _shown(
         acts=action != min(case.kpi.actions, key=lambda a: case.kpi.actions[a].cost),
         by=decision["decided_by"],
         note=decision["reason"],
-        expected=decision["expected"],
+        expected=None
+        if decision["decided_by"] in KEPT
+        else decision["expected"],  # whom it is kept from, is kept blind
         answer=next((r for r in responses if r.event in ANSWERS), None),
         rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
     )

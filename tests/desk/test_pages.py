@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from desk.day import _shown
 from sixtyforty import report
 from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import deliver
@@ -66,6 +67,15 @@ def test_a_day_is_shown_with_what_to_do_why_and_how_sure(desk: Running, decider:
         assert "likely late." in said or "ordinary" in said
         assert f"late in about {row['expected'] * 100:.0f} of 100 such cases" in said
         assert "Accept" in said and "Override" in said
+
+
+def test_what_the_model_expects_is_not_told_where_it_is_kept_out(desk: Running) -> None:
+    row = decisions_of(desk.ws, P, "replay")[0]
+    told = {
+        by: _shown(desk.ws.use_case, row | {"decided_by": by}, [], [], "ann").expected
+        for by in ("model", "review", "holdout", "shadow")
+    }
+    assert told == {"model": row["expected"], "review": row["expected"], "holdout": None, "shadow": None}
 
 
 def test_lists_pages_and_search_leave_nothing_out(desk: Running, decider: Person) -> None:
