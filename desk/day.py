@@ -28,8 +28,6 @@ class Shown:
     others: list[str]
     differs: bool
     acts: bool
-    by: str
-    note: str
     expected: float | None
     answer: Response | None
     rating: int | None  # by the person who asks
@@ -95,8 +93,6 @@ def _shown(
         others=[a for a in case.kpi.actions if a != action],
         differs=action != decision["present_action"],
         acts=action != min(case.kpi.actions, key=lambda a: case.kpi.actions[a].cost),
-        by=decision["decided_by"],
-        note=decision["reason"],
         expected=None
         if decision["decided_by"] in KEPT
         else decision["expected"],  # whom it is kept from, is kept blind

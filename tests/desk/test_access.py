@@ -268,6 +268,18 @@ def test_a_name_that_is_made_to_lead_here_gets_nothing(ws: Workspace, desk: Runn
     proxied.stop()
 
 
+def test_what_breaks_is_said_without_its_insides(desk: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the insides")
+
+    client = desk.person("decider").client
+    monkeypatch.setattr("desk.day.decisions_of", broken)
+    page = client.get("/decisions")
+    assert page.status_code == 500
+    assert "Something went wrong" in page.text and "insides" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self';")
+
+
 # --- forms
 
 
