@@ -337,7 +337,7 @@ def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(page)
         assert tab.locator("h1").inner_text() == "Standby crews for late flights"
-        assert tab.locator("svg").count() == 4
+        assert tab.locator("svg").count() == 5
         assert tab.get_by_text("How good it must be").is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []
