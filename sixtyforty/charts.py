@@ -124,10 +124,9 @@ def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
     return _saved(figure, form)
 
 
-def weeks(found: Sequence[Week], form: str = "png") -> bytes:
-    """Answers by week: followed, and overridden on top of them."""
+def weeks(found: Sequence[Week], label: str, form: str = "png") -> bytes:
+    """Answers by week: followed, and overridden on top of them; above, how many deciders came. `label`: said beside."""
     import matplotlib as mpl
-    from matplotlib.ticker import MaxNLocator
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"
     figure, axes = _figure(11, 3.0)
@@ -135,7 +134,13 @@ def weeks(found: Sequence[Week], form: str = "png") -> bytes:
     axes.bar(x, [w.accepted for w in found], color=MODEL, width=0.7, label="followed")
     axes.bar(x, [w.overridden for w in found], bottom=[w.accepted for w in found], color=PRESENT, width=0.7,
              label="overridden")  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    for place, week in enumerate(found):
+        axes.annotate(f"{week.active}", (place, week.accepted + week.overridden), ha="center", va="bottom", fontsize=8,
+                      color=INK)  # fmt: skip
+    shown = range(0, len(x), -(-len(x) // 8))
+    axes.set_xticks(shown, [f"{date.fromisoformat(f'{x[i]}-1'):%-d %b %Y}" for i in shown])
+    axes.set_xlabel(f"week from; above the bars, the deciders who came{f' ({label})' if label else ''}", color=INK,
+                    fontsize=9)  # fmt: skip
     axes.set_ylabel("answers a week", color=INK, fontsize=9)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return _saved(figure, form)

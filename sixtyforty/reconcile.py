@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sixtyforty import acceptance
+from sixtyforty import usage
 from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import delivered
 from sixtyforty.features import changed, inputs, lineage
@@ -84,9 +84,9 @@ def heard(ws: Workspace, track: str, moment: datetime) -> Behind:
     _sources(ws, {source: ws.use_case.sources[source]}, moment, found)
     said = ws.lake.entries(f"validated/{source}")
     decided = ws.lake.entries(dataset(track), list(said))
-    accounts = ws.lake.entries(acceptance.dataset(track), list(decided))
+    accounts = ws.lake.entries(usage.dataset(track), list(decided))
     for partition in decided:
-        wanted = acceptance.inputs(ws, track, partition)
+        wanted = usage.inputs(ws, track, partition)
         if partition not in accounts or accounts[partition].inputs != wanted:
             found.add(partition, "responses not accounted for", wanted)
     return found

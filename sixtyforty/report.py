@@ -65,9 +65,12 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "found": found,
         "people": people,
         "alarms": [*people.alarms(ws).values()] if ws.use_case.people.responses else [],
-        "by_week": Chart(charts.weeks(people.weeks, "svg"), "What people did with the decisions, week by week")
-        if people.weeks
+        "by_week": Chart(
+            charts.weeks(people.weeks, people.label, "svg"), "What people did with the decisions, week by week"
+        )
+        if people.responses
         else None,
+        "sure": acceptance.sure,
         "segments": by_column(parts),
         "candidates": [c for c in _candidates(ws, found) if c["decisions"]],
         "months": [_month(m, ds) for m, ds in by_month(days).items()],

@@ -100,6 +100,7 @@ class Watch(Declared):
     max_fallback: float = Field(
         default=0.2, ge=0, le=1, description="Share of the newest partition's decisions that may be taken by fallback."
     )
+    use_days: int = Field(default=28, gt=0, description="The newest days decided whose use is judged.")
     no_user_days: int = Field(default=7, gt=0, description="Newest days decided in a row that nobody may look at.")
     min_overrides: float = Field(
         default=0.01, ge=0, le=1, description="Share of answers that disagree; surely fewer is a rubber stamp."

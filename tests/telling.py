@@ -104,9 +104,10 @@ def decided(ws: Workspace, day: str, track: str = "replay", queued: int = 3) -> 
 
 def answered(ws: Workspace, day: str, track: str = "replay", simulated: int = 0) -> None:
     """What people did with the decisions of a day, as accounted for."""
-    facts = {"decisions": 12, "seen": 10, "accepted": 6, "overridden": 2, "known": 2, "right": 1, "gain": 30.0,
-             "responses": 19, "simulated": simulated, "active": {"2013-W26": ["ann", "bob"]},
-             "weeks": {"2013-W26": [6, 2]}, "ratings": {"2013-W26": [9, 2]}, "roles": {"decider": [6, 2]}}  # fmt: skip
+    answers = {"accepted": 6, "overridden": 2, "known": 2, "right": 1, "gain": 30.0}
+    facts = {"decisions": 12, "seen": 10, **answers, "responses": 19, "simulated": simulated, "unmatched": 0,
+             "active": {"2013-W26": ["ann", "bob"]}, "weeks": {"2013-W26": [6, 2]}, "ratings": {"2013-W26": [9, 2]},
+             "roles": {"decider": answers}}  # fmt: skip
     ws.lake.write(f"acceptance/{track}", day, pa.table({"decisions": [12]}), facts=facts)
 
 

@@ -18,6 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ def home(tmp_path_factory) -> Iterator[Path]:
         patch.delenv(name, raising=False)
     demo.land(catalog.workspace("flight_delays").landing.folder, FIRST, LAST)
     run_range("flight_delays", FIRST, LAST)
+    assert main(["simulate", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST - timedelta(days=1)}"]) == 0
     yield folder
     patch.undo()
 
@@ -102,6 +104,45 @@ def test_segments_add_up_to_the_cent_with_a_query_of_ones_own(home, say):
         ).fetchall()
         assert len(mine) > 2
         assert {n: v for (c, n), v in found.items() if c == column} == {name: (n, gain) for name, n, gain in mine}
+
+
+def test_acceptance_adds_up_with_a_query_of_ones_own(home, say):
+    found, lake = say("acceptance", "flight_delays"), home / "data" / "lake" / "flight_delays"
+    with sa.create_engine(f"sqlite:///{home}/data/deliveries.sqlite").connect() as connection:
+        query = sa.text("select decision_id, event, action, simulated from flight_delays_responses")
+        said = connection.execute(query).all()
+    taken = duckdb.sql(
+        f"""select decision_id, action, disrupted from read_parquet('{lake}/decisions/replay/*.parquet')
+        join read_parquet('{lake}/outcomes/*.parquet') using (year, month, day, carrier, flight, origin)"""
+    ).fetchall()
+    was = {i: action for i, action, _ in taken}
+    pays = {i: {"standby": 500 * late - 150, "none": 0} for i, _, late in taken if late is not None}
+    overridden = [(r.decision_id, r.action) for r in said if r.event == "overridden"]
+    gains = [pays[i][done] - pays[i][was[i]] for i, done in overridden if i in pays]
+    assert (found["responses"], found["simulated"]) == (len(said), sum(r.simulated for r in said))
+    assert found["seen"] == len({r.decision_id for r in said}) > 100
+    assert found["accepted"] == len([r for r in said if r.event == "accepted"])
+    assert (found["overridden"], found["known"]) == (len(overridden), len(gains)) > (5, 5)
+    assert (found["gain"], found["right"]) == (sum(gains), len([g for g in gains if g > 0]))
+
+
+def test_what_is_simulated_is_said_to_be_wherever_it_shows(home, say):
+    found = say("acceptance", "flight_delays")
+    assert found["simulated"] == found["responses"]
+    page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
+    section = page[page.index("Do people use it?") : page.index("What to do next")]
+    text = re.sub(r"<svg.*?</svg>", "", section, flags=re.S)
+    assert text.count("simulated") == 2  # beside the heading, and each role
+    with dg.DagsterInstance.get() as instance:
+        for stage in (["validated", "responses"], ["acceptance"]):
+            last = instance.get_latest_materialization_event(dg.AssetKey(["flight_delays", *stage]))
+            assert last.asset_materialization.metadata["simulated"].value > 0
+        for name in ("used", "responses_match"):
+            check = dg.AssetCheckKey(dg.AssetKey(["flight_delays", "acceptance"]), name)
+            record = instance.event_log_storage.get_asset_check_execution_history(check, 1)[0]
+            evaluation = record.event.dagster_event.event_specific_data
+            assert evaluation.passed
+            assert "simulated" in evaluation.description
 
 
 def test_decisions_are_by_the_champion_in_force(say):
@@ -296,7 +337,7 @@ def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(page)
         assert tab.locator("h1").inner_text() == "Standby crews for late flights"
-        assert tab.locator("svg").count() == 4
+        assert tab.locator("svg").count() == 5
         assert tab.get_by_text("How good it must be").is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []

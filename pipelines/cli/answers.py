@@ -81,7 +81,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
 def acceptance(given: Any) -> tuple[Any, str]:
     """Whether people use it."""
     from pipelines import catalog
-    from sixtyforty.acceptance import facts
+    from sixtyforty.acceptance import facts, sure
 
     ws = catalog.workspace(given.use_case)
     found = facts(ws, given.track)
@@ -94,14 +94,15 @@ def acceptance(given: Any) -> tuple[Any, str]:
         f"{found.accepted:>10,}  followed: {found.uptake or 0:.1%} of those seen",
         f"{found.overridden:>10,}  overridden: {found.override_rate or 0:.1%} of those answered",
         f"{found.gain:>+10,.0f}  {ws.use_case.kpi.unit} the {found.known:,} overrides with a known outcome were worth;"
-        f" {found.right:,} of them were right",
+        f" {found.right:,} of them were right{sure(found.each)}",
     ]
+    lines += [f"{r.gain:>+10,.0f}  of that by {name}s{sure(r.each)}" for name, r in found.roles.items() if r.known]
     if found.retention is not None:
         lines.append(f"{found.retention:>10.0%}  of a week's people come back the next week")
     if found.rating is not None:
         lines.append(f"{found.rating:>10.1f}  of 5: the mean rating")
     if found.simulated:
-        lines.append(f"SIMULATED: {found.simulated:,} of {found.responses:,} responses")
+        lines.append(found.label.replace("simulated", "SIMULATED"))
     return found.plain | {"alarms": alarms}, "\n".join([*lines, *alarms.values()])
 
 

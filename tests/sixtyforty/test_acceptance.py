@@ -12,25 +12,26 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.acceptance import account, dataset, facts, holds
+from sixtyforty.acceptance import Use, facts, holds, told
 from sixtyforty.conditions import LOOKS
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.features import build
 from sixtyforty.reconcile import heard
 from sixtyforty.response_log import Response
 from sixtyforty.responses import put, record
+from sixtyforty.usage import account, dataset
 from sixtyforty.use_case import chunks, span
 from sixtyforty.workspace import Workspace
 from tests.helpers import WITH_RESPONSES, accept, make_use_case, make_workspace, publish
 
-FIRST, LAST = date(2013, 4, 1), date(2013, 7, 27)
+FIRST, LAST = date(2013, 4, 1), date(2013, 5, 30)
 NEW_YORK = ZoneInfo("America/New_York")
 PAYS = {"wait": (0.0, 0.0), "act": (10.0, 3.0)}  # gain of a late visit, cost
 
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory) -> Workspace:
-    """Four months of decisions by the present process, 96 a day, and what became of them."""
+    """Two months of decisions by the present process, 96 a day, and what became of them."""
     ws = make_workspace(tmp_path_factory.mktemp("home"), **WITH_RESPONSES)
     days = [FIRST + timedelta(days=i) for i in range((LAST - FIRST).days + 1)]
     decide(ws, publish(ws, days, 96), "replay", None)
@@ -39,15 +40,18 @@ def decided(tmp_path_factory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def log(decided) -> list[Response]:
-    """A seeded log of 10,000 responses: what people say to the decisions, in any order, days late at times."""
+    """A seeded log of 10,000 responses: what people say to the decisions, in any order, days late at times.
+
+    Some are to no decision, some to a decision of another track.
+    """
     chance, found = Random(7), []
     ids = [(d["decision_id"], d["action"], d["decided_at"]) for p in span(FIRST, LAST)
            for d in decisions_of(decided, p, "replay")]  # fmt: skip
     chance.shuffle(ids)
     for decision, action, at in ids:
-        who, role = chance.choice([("ann", "decider"), ("bob", "decider"), ("cyd", "decider"), ("eve", "expert")])
+        who = chance.choice([*(f"p{(at - datetime(2013, 4, 1)).days // 7 + i}" for i in range(5)), "eve"])
         at += timedelta(hours=chance.choice([0, 1, 5, 200]), minutes=chance.randrange(60))
-        simulated = chance.random() < 0.3
+        simulated, role = chance.random() < 0.3, "expert" if who == "eve" else "decider"
         said = [Response(decision, who, role, "seen", at=at, simulated=simulated)]
         if chance.random() < 0.8:
             other = {"act": "wait", "wait": "act"}[action]
@@ -55,6 +59,11 @@ def log(decided) -> list[Response]:
             said.append(replace(said[0], event=answer[0], action=answer[1], reason="N0-0NE must read this"))
         if chance.random() < 0.1:
             said.append(replace(said[0], event="rated", rating=chance.randint(1, 5)))
+        if chance.random() < 0.02:
+            said.append(replace(said[0], decision_id=decision[:-4] + "ffff"))
+        if chance.random() < 0.02:
+            live = "live" + decision.removeprefix("replay")
+            said.append(replace(said[0], decision_id=live, simulated=False))
         found += said
         if len(found) >= 10_000:
             break
@@ -72,55 +81,86 @@ def accounted(decided, log) -> Workspace:
 
 def independently(ws: Workspace, log: list[Response]) -> dict[str, object]:
     """The same figures, by loops over what the files say."""
-    decisions, outcomes = {}, {}
+    decisions, outcomes, weeks = {}, {}, defaultdict(lambda: defaultdict(int))
     for p in span(FIRST, LAST):
         for row in pq.read_table(ws.lake.path(ws.lake.entry("outcomes", p))).to_pylist():
             outcomes[row["id"]] = row["late"]
         for row in pq.read_table(ws.lake.path(ws.lake.entry("decisions/replay", p))).to_pylist():
             decisions[row["decision_id"]] = row
-    seen, active, stars = set(), defaultdict(set), []
-    accepted = overridden = known = right = 0
-    gain = 0.0
+        weeks[date.fromisoformat(p).strftime("%G-W%V")]["days"] += 1
+    late = {f"{LAST - timedelta(days=i)}" for i in range(28)}
+    total, recent, roles = defaultdict(float), defaultdict(int), defaultdict(lambda: defaultdict(float))
+    seen, seen_lately, people, stars = set(), set(), defaultdict(set), []
     for said in log:
+        if not said.decision_id.startswith("replay-"):
+            continue
+        total["responses"] += 1
+        total["simulated"] += said.simulated
+        decision = decisions.get(said.decision_id)
+        if decision is None:
+            total["unmatched"] += 1
+            continue
         seen.add(said.decision_id)
-        week = said.at.replace(tzinfo=UTC).astimezone(NEW_YORK).date().isocalendar()[:2]
-        if said.event == "accepted":
-            accepted += 1
-        if said.event == "overridden":
-            overridden += 1
-            late = outcomes[decisions[said.decision_id]["id"]]
-            if late is not None:
-                known += 1
-                done, was = PAYS[said.action], PAYS[decisions[said.decision_id]["action"]]
-                more = (done[0] * late - done[1]) - (was[0] * late - was[1])
-                gain, right = gain + more, right + (more > 0)
-        if said.event in ("accepted", "overridden"):
-            active[week].add(said.person)
+        lately = said.decision_id[7:17] in late
+        if lately:
+            seen_lately.add(said.decision_id)
+        week = said.at.replace(tzinfo=UTC).astimezone(NEW_YORK).strftime("%G-W%V")
         if said.event == "rated":
             stars.append(said.rating)
-    weeks = sorted(active)
-    pairs = [(active[a], active[b]) for a, b in pairwise(weeks)]
+            weeks[week]["stars"] += said.rating
+            weeks[week]["ratings"] += 1
+        if said.event not in ("accepted", "overridden"):
+            continue
+        recent[said.event] += lately
+        weeks[week][said.event] += 1
+        if said.role == "decider":
+            people[week].add(said.person)
+        outcome = outcomes[decision["id"]]
+        for sums in (total, roles[said.role]):
+            sums[said.event] += 1
+            if said.event == "overridden" and outcome is not None:
+                done, was = PAYS[said.action], PAYS[decision["action"]]
+                more = (done[0] * outcome - done[1]) - (was[0] * outcome - was[1])
+                sums["known"] += 1
+                sums["gain"] += more
+                sums["right"] += more > 0
+    names, ordered = ("accepted", "overridden", "known", "right", "gain"), sorted(weeks)
+    first = next(people[w] for w in ordered if people[w])
+    rows, stayed, could = [], 0, 0
+    for w, after in [*pairwise(ordered), (ordered[-1], None)]:
+        again = len(people[w] & people[after]) if after and people[w] else None
+        if again is not None:
+            stayed, could = stayed + again, could + len(people[w])
+        rows.append({
+            "week": w, "accepted": weeks[w]["accepted"], "overridden": weeks[w]["overridden"], "active": len(people[w]),
+            "retained": None if again is None else round(again / len(people[w]), 4),
+            "kept": round(len(people[w] & first) / len(first), 4), "ratings": weeks[w]["ratings"],
+            "rating": round(weeks[w]["stars"] / weeks[w]["ratings"], 4) if weeks[w]["ratings"] else None,
+        })  # fmt: skip
+    answered = total["accepted"] + total["overridden"]
     return {
-        "decisions": len(decisions), "seen": len(seen), "accepted": accepted, "overridden": overridden,
-        "answered": accepted + overridden, "known": known, "right": right, "gain": round(gain, 2),
-        "responses": len(log), "simulated": sum(r.simulated for r in log),
-        "uptake": round(accepted / len(seen), 4), "override_rate": round(overridden / (accepted + overridden), 4),
-        "retention": round(sum(len(a & b) for a, b in pairs) / sum(len(a) for a, _ in pairs), 4),
-        "rating": round(sum(stars) / len(stars), 4),
-        "roles": {r: [sum(x.role == r and x.event == e for x in log) for e in ("accepted", "overridden")]
-                  for r in ("decider", "expert")},
-        "active": [len(active[w]) for w in weeks],
+        "decisions": len(decisions), "seen": len(seen), "answered": answered, **{n: total[n] for n in names},
+        **{n: total[n] for n in ("responses", "simulated", "unmatched")},
+        "uptake": round(total["accepted"] / len(seen), 4), "override_rate": round(total["overridden"] / answered, 4),
+        "retention": round(stayed / could, 4), "rating": round(sum(stars) / len(stars), 4), "weeks": rows,
+        "gain_per_1000": round(1000 * total["gain"] / total["known"], 2),
+        "roles": {r: {n: sums[n] for n in names} | {"gain_per_1000": round(1000 * sums["gain"] / sums["known"], 2)}
+                  for r, sums in roles.items()},
+        "recent": {"seen": len(seen_lately), "accepted": recent["accepted"], "overridden": recent["overridden"]},
     }  # fmt: skip
 
 
 def test_ten_thousand_responses_give_the_very_figures_of_an_independent_script(accounted, log):
-    found = facts(accounted, "replay").plain
-    found["active"] = [w["active"] for w in found["weeks"]]
-    wanted = independently(accounted, log)
+    found, wanted = facts(accounted, "replay").plain, independently(accounted, log)
+    for one in (found, *found["roles"].values()):
+        each = one["gain_per_1000"]
+        assert each["low"] < each["value"] < each["high"]
+        one["gain_per_1000"] = each["value"]
     assert {k: found[k] for k in wanted} == wanted
     assert len(found["weeks"]) > 8
-    assert found["gain_per_1000"]["value"] == pytest.approx(1000 * wanted["gain"] / wanted["known"], abs=0.01)
-    assert found["gain_per_1000"]["low"] < found["gain_per_1000"]["value"] < found["gain_per_1000"]["high"]
+    assert found["unmatched"] and found["known"] > 500 and len(found["roles"]) == 2
+    assert 0 < found["retention"] < 1
+    assert min(w["kept"] for w in found["weeks"]) < 0.5 < max(w["kept"] for w in found["weeks"])
 
 
 def test_no_name_and_no_reason_gets_in(accounted):
@@ -163,7 +203,7 @@ def test_a_response_that_comes_late_restates_its_decisions_day(small):
     account(small, [day], "replay")
     found = facts(small, "replay")
     assert (found.seen, found.overridden, found.known) == (1, 1, 1)
-    assert [w.week for w in found.weeks] == ["2013-W17"], (
+    assert [(w.week, w.overridden) for w in found.weeks] == [("2013-W14", 0), ("2013-W17", 1)], (
         "the week of the answer, which was a Sunday evening in New York"
     )
     assert heard(small, "replay", moment).why == {}
@@ -191,11 +231,17 @@ def test_where_nobody_comes_it_is_said(small):
     assert LOOKS["no user"](watched, "live") == [], "where nothing was decided nobody is missed"
 
 
+def real(found):
+    """As if nobody had simulated any of it."""
+    return replace(found, simulated=0)
+
+
 def test_where_nobody_ever_disagrees_it_is_a_rubber_stamp(accounted):
-    found = facts(accounted, "replay")
+    found = real(facts(accounted, "replay"))
     assert found.alarms(accounted) == {}
-    few = replace(found, accepted=300, overridden=0, seen=300)
-    many = replace(few, accepted=400, seen=400)
+    assert holds(accounted, found) == []
+    few = replace(found, recent=Use(seen=300, accepted=300, overridden=0))
+    many = replace(found, recent=Use(seen=400, accepted=400, overridden=0))
     assert few.alarms(accounted) == {}, "of 300 it may be chance"
     ((kind, alarm),) = many.alarms(accounted).items()
     assert (kind, alarm[:28]) == ("rubber stamp", "Of 400 answers 0 disagreed, ")
@@ -203,8 +249,25 @@ def test_where_nobody_ever_disagrees_it_is_a_rubber_stamp(accounted):
 
 
 def test_where_few_follow_it_does_not_hold(accounted):
-    found = replace(facts(accounted, "replay"), seen=1000, accepted=300, overridden=500)
+    found = replace(real(facts(accounted, "replay")), recent=Use(seen=1000, accepted=300, overridden=500))
     assert holds(accounted, found) == ["Of the decisions seen 30% were followed; 50% are the least."]
+
+
+def test_use_is_judged_by_the_newest_days(accounted):
+    """A year of disagreement is no excuse for a month of stamping."""
+    watch = accounted.use_case.watch.model_copy(update={"use_days": 3})
+    ws = replace(accounted, use_case=accounted.use_case.model_copy(update={"watch": watch}))
+    newest = [ws.lake.entry(dataset("replay"), p).facts for p in span(LAST - timedelta(days=2), LAST)]
+    recent = facts(ws, "replay").recent
+    assert (recent.seen, recent.accepted) == tuple(sum(f[c] for f in newest) for c in ("seen", "accepted"))
+    assert 0 < recent.answered < recent.seen < facts(ws, "replay").seen
+
+
+def test_what_is_simulated_is_no_sign_of_use(accounted):
+    found = facts(accounted, "replay")
+    assert holds(accounted, found) == [f"What is simulated is no sign of use ({found.label})."]
+    assert told(accounted, found)[0] == f"S{found.label[1:]}."
+    assert real(found).label == ""
 
 
 def test_the_declaration_is_held_to_its_word(tmp_path):
