@@ -23,7 +23,10 @@ import duckdb
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
+from desk import accounts, tables
+from desk.app import build
 from pipelines import catalog, demo
 from pipelines.cli import main
 from pipelines.run import run_range
@@ -90,6 +93,36 @@ def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
     assert found["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
     assert found["gain"] == pytest.approx(model - present, abs=0.005)
     assert found["net_impact"] == pytest.approx(found["gain"] - found["build"] - found["running"], abs=0.015)
+
+
+def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(home, say, tmp_path):
+    """Of the money of all days: the query, the command, the asset's metadata, the owner's page, the desk's page."""
+    lake = home / "data" / "lake" / "flight_delays"
+    n, model, present = duckdb.sql(
+        f"""select count(*), sum(if(action = 'standby', 500 * disrupted - 150, 0)),
+        sum(if(present_action = 'standby', 500 * disrupted - 150, 0))
+        from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
+        using (year, month, day, carrier, flight, origin) where disrupted is not null"""
+    ).fetchall()[0]
+    found, ws = say("impact", "flight_delays"), catalog.workspace("flight_delays")
+    assert (found["decisions"], found["totals"]["model"], found["totals"]["present_process"]) == (n, model, present)
+    with dg.DagsterInstance.get() as instance:
+        key = dg.AssetKey(["flight_delays", "kpi_impact"])
+        events = instance.fetch_materializations(key, limit=1000).records
+        by_day = {e.partition_key: e.asset_materialization.metadata for e in events[::-1]}
+    for policy, total in (("model", model), ("present process", present)):
+        assert round(sum(float(m[policy].value) for m in by_day.values()), 2) == total
+    figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", f"{model - present:+,.0f}"}
+    database = tables.engine(f"sqlite:///{tmp_path / 'desk.db'}")
+    tables.prepare(database)
+    accounts.put(database, "ola", "owner", "correct horse battery")
+    with TestClient(build({ws.use_case.name: ws}, database), base_url="http://127.0.0.1") as desk:
+        token = re.search(r'name="csrf" value="(\w+)"', desk.get("/").text)[1]  # type: ignore[index]
+        desk.post("/", data={"csrf": token, "name": "ola", "password": "correct horse battery"})
+        page = desk.get("/impact").text
+    database.dispose()
+    for told in (page, (ws.reports / "impact.html").read_text()):
+        assert {f for f in figures if f not in told} == set()
 
 
 def test_segments_add_up_to_the_cent_with_a_query_of_ones_own(home, say):

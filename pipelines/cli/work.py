@@ -27,8 +27,10 @@ def demo(given: Any) -> tuple[Any, str]:
     answer, table = impact(argparse.Namespace(use_case=given.use_case, track="replay"))
     look = [
         f"Open {ws.reports / 'impact.html'} for what it was worth,",
-        "run `make ui` and open http://127.0.0.1:3000 for the chain in Dagster's pages,",
+        "`make desk` for the page of those who decide (it says where, and as whom to log in),",
+        "`make ui` and http://127.0.0.1:3000 for the chain in Dagster's pages,",
         f"and `.venv/bin/sixtyforty champion {given.use_case} --history` for which model decided when, and why.",
+        "What people did with the decisions is SIMULATED here; all else is from real flights.",
     ]
     return answer, table + "\n\n" + "\n".join(look)
 
