@@ -23,9 +23,10 @@ def demo(given: Any) -> tuple[Any, str]:
     say(f"{len(landed)} extracts in {ws.landing.folder}; running the chain:")
     run_range(given.use_case, ws.use_case.partitions.start, demo.LAST_DAY)
     say("simulating what people might have done with the decisions (no real person's responses):")
-    simulate(argparse.Namespace(use_case=given.use_case, first=None, last=None, seed=0))
+    _, simulated = simulate(argparse.Namespace(use_case=given.use_case, first=None, last=None, seed=0))
     answer, table = impact(argparse.Namespace(use_case=given.use_case, track="replay"))
     look = [
+        f"What people did with the decisions is simulated: {simulated}; `sixtyforty acceptance` tells of them.",
         f"Open {ws.reports / 'impact.html'} for what it was worth,",
         "`make desk` for the page of those who decide (it says where, and as whom to log in),",
         "`make ui` and http://127.0.0.1:3000 for the chain in Dagster's pages,",
