@@ -31,7 +31,6 @@ def demo(given: Any) -> tuple[Any, str]:
         "`make desk` for the page of those who decide (it says where, and as whom to log in),",
         "`make ui` and http://127.0.0.1:3000 for the chain in Dagster's pages,",
         f"and `.venv/bin/sixtyforty champion {given.use_case} --history` for which model decided when, and why.",
-        "What people did with the decisions is SIMULATED here; all else is from real flights.",
     ]
     return answer, table + "\n\n" + "\n".join(look)
 
