@@ -162,7 +162,7 @@ def test_a_run_that_died_with_its_machine_is_told_so(lived):
 def test_what_is_killed_is_started_again(lived):
     chosen, found, _ = lived
     before = pids(chosen)
-    assert len(before) == 5
+    assert len(before) == 6
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     until(lambda: not any(psutil.pid_exists(pid) for pid in before.values()))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ttest_ind
 
-from sixtyforty import acceptance, arms, custody, kept, kpi, models, reconcile, record, report
+from sixtyforty import acceptance, arms, custody, kept, kpi, models, reconcile, record, report, usage
 from sixtyforty.arms import ACCOUNT, HoldoutError
 from sixtyforty.break_even import work_out
 from sixtyforty.decisions import decide, decisions_of
@@ -225,7 +225,7 @@ def test_who_was_right_to_override_is_not_known(lived, tmp_path):
     other = {"act": "wait", "wait": "act"}[one["action"]]
     respond(ws, Response(one["decision_id"], "ann", "decider", "overridden", other, "I know better"))
     accept(ws, P[:1])
-    acceptance.account(ws, P[:1], "live")
+    usage.account(ws, P[:1], "live")
     found = acceptance.facts(ws, "live")
     assert (found.overridden, found.known, found.gain) == (1, 0, 0)
 
