@@ -251,7 +251,7 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
         rows = rows_of(db, "built")
     with step("load the model"):
         newest = max(f for f in (out / "models").glob("*.pickle") if f.stem <= f"{today}")
-        fitted = pickle.loads(newest.read_bytes())
+        fitted = pickle.loads(newest.read_bytes())  # written by this very script; the chain itself loads no pickle
     with step("score, decisions, money"):
         decided = decide(rows, score(fitted, rows))
         deliver(db, decided, out)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ttest_ind
 
-from sixtyforty import acceptance, arms, custody, kept, kpi, models, reconcile, record, report, usage
+from sixtyforty import acceptance, arms, custody, kept, kpi, reconcile, record, report, usage
 from sixtyforty.arms import ACCOUNT, HoldoutError
 from sixtyforty.break_even import work_out
 from sixtyforty.decisions import decide, decisions_of
@@ -24,7 +24,7 @@ from sixtyforty.impact import by_month
 from sixtyforty.responses import Response
 from sixtyforty.responses import record as respond
 from sixtyforty.workspace import Workspace
-from tests.helpers import SQL, WITH_RESPONSES, accept, lake_bytes, make_use_case, make_workspace, merged, publish
+from tests.helpers import SQL, WITH_RESPONSES, accept, crown, lake_bytes, make_use_case, make_workspace, merged, publish
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 25) + timedelta(days=i) for i in range(14)]
@@ -45,12 +45,8 @@ def a_fortnight(folder: Path) -> Workspace:
     """A home that has lived for a fortnight: a call acted on is late three times in ten, another by its load."""
     ws = make_workspace(folder, **RANDOMIZED)
     publish(ws, [*TRAINED, *LIVE], count=A_DAY)
-    plan = models.plan(ws.use_case, ws.lake, LIVE[0])
-    ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
     for track in ("replay", "live"):
-        ws.ledger.append(track=track, version=plan.version, verdict="PROMOTE", kind="first", as_of=P[0],
-                         effective_from=ws.use_case.starts(LIVE[0]).isoformat(), reasons=["better"])  # fmt: skip
+        crown(ws, LIVE[0], track)
     decide(ws, P, "live", None)
     rng = np.random.default_rng(1)
     for partition in P:

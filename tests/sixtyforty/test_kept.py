@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty import kept, models
+from sixtyforty import kept
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.policy import POLICY
 from sixtyforty.reasons import reasons
 from sixtyforty.review import line_up, queue
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
-from tests.helpers import lake_bytes, make_use_case, make_workspace, merged, publish
+from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, merged, publish
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 13) + timedelta(days=i) for i in range(3)]
@@ -86,12 +86,8 @@ def with_model(folder: Path, **changes: object) -> Workspace:
     """A home with days to decide, and a champion of both tracks from the first of them on."""
     ws = make_workspace(folder, **changes)
     publish(ws, [*TRAINED, *LIVE], count=40)
-    plan = models.plan(ws.use_case, ws.lake, LIVE[0])
-    ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
     for track in ("replay", "live"):
-        ws.ledger.append(track=track, version=plan.version, verdict="PROMOTE", kind="first", as_of=P[0],
-                         effective_from=ws.use_case.starts(LIVE[0]).isoformat(), reasons=["better"])  # fmt: skip
+        crown(ws, LIVE[0], track)
     return ws
 
 
