@@ -11,7 +11,8 @@ from sixtyforty import models
 from sixtyforty.backtest import metrics, walk_forward
 from sixtyforty.impact import lift
 from sixtyforty.lake import digest
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -8,7 +8,8 @@ from assets.stage import Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, degradation
 from sixtyforty.break_even import DATASET, Point, bearable, recorded, told, work_out
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

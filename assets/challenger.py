@@ -8,7 +8,8 @@ from assets.stage import Published, Result, Step, stage
 from assets.training_set import POOL, plans_of
 from sixtyforty import models
 from sixtyforty.lake import digest
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -13,8 +13,9 @@ from sixtyforty import champions
 from sixtyforty.backtest import folds, promote, trained
 from sixtyforty.lake import digest
 from sixtyforty.models import recipe_of
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.recipe import fill
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

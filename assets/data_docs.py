@@ -7,7 +7,8 @@ import dagster as dg
 from assets.stage import Published, Result, Step, stage
 from expectations.docs import build_docs
 from sixtyforty.lake import digest
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -13,7 +13,8 @@ from assets.training_set import training_days
 from expectations.serving import check_features
 from expectations.suites import load
 from sixtyforty.degradation import DATASET, Finding, drill
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 GUARDED = CheckSpec(
     "faults_guarded",

@@ -8,7 +8,7 @@ become materializations, and the step's output, which carries no event of its ow
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import dagster as dg
@@ -18,7 +18,8 @@ from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, genera
 from assets.resources import BusinessTime, Place
 from sixtyforty.features import changed
 from sixtyforty.lake import Entry
-from sixtyforty.use_case import SNAPSHOT, Partitions, UseCase, chunks
+from sixtyforty.partitions import HOURS, SNAPSHOT, Timed, chunks
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 Phase = Literal["data_understanding", "data_preparation", "modeling", "evaluation", "deployment"]
@@ -93,15 +94,25 @@ class CheckSpec:
     each: bool = False
 
 
-def partitions_def(partitions: Partitions, timezone: str) -> dg.DailyPartitionsDefinition:
-    """The use case's local days: `ahead` of today while it runs, up to its end (which Dagster leaves out) if any."""
-    last = partitions.end
-    return dg.DailyPartitionsDefinition(
-        start_date=partitions.start.isoformat(),
-        end_date=(last + timedelta(days=1)).isoformat() if last else None,
-        end_offset=partitions.ahead,
-        timezone=timezone,
-    )
+def partitions_def(case: Timed) -> dg.TimeWindowPartitionsDefinition:
+    """Its partitions: `ahead` of the present one while it runs, up to its end (which Dagster leaves out) if any."""
+    every, (first, last) = case.partitions.every, case.limits
+    common: dict[str, Any] = {
+        "start_date": first,
+        "end_date": case.shift(last, 1) if case.partitions.end else None,
+        "end_offset": case.partitions.ahead,
+        "timezone": "UTC" if every == "hour" else case.timezone,
+    }
+    match every:
+        case "hour":
+            return dg.HourlyPartitionsDefinition(fmt=HOURS, minute_offset=case.opens(first).minute, **common)
+        case "week":
+            sunday_first = case.day_of(first).isoweekday() % 7
+            return dg.WeeklyPartitionsDefinition(day_offset=sunday_first, **common)
+        case "month":
+            return dg.MonthlyPartitionsDefinition(**common)
+        case _:
+            return dg.DailyPartitionsDefinition(**common)
 
 
 def stage(
@@ -120,7 +131,7 @@ def stage(
 ) -> dg.AssetsDefinition:
     """The asset `<use case>/<name>`: `run` does the work, this does the wiring."""
     key = dg.AssetKey([use_case.name, *name.split("/")])
-    parts = partitions_def(use_case.partitions, use_case.timezone) if partitioned else None
+    parts = partitions_def(use_case) if partitioned else None
     specs = [
         dg.AssetCheckSpec(c.name, asset=key, description=c.description, partitions_def=parts if c.each else None)
         for c in checks

@@ -1,6 +1,6 @@
 """training_set: what each model learns from, recorded before anything is trained.
 
-With `as_of` set, the training day is its local day; without, a replay goes through the month starts as they were
+With `as_of` set, the training day is its local day; without, a replay goes through them as they were
 lived. A day's models are the folds of the next one's backtest.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -17,7 +16,8 @@ from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from sixtyforty import models
 from sixtyforty.lake import digest
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 POOL = "dvc"  # one writer at a time
 
@@ -41,12 +41,12 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def training_days(step: Step) -> list[date]:
-    """The days this run trains as of: its own, or, in a replay of everything, each month's start."""
+    """The days this run trains as of: its own, or, in a replay of everything, all of `replay.retrain`."""
     moment = step.clock.moment()
     if moment is not None:
-        return [moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(step.use_case.zone).date()]
+        return [step.use_case.local_day(moment)]
     have = sorted(step.ws.lake.entries("features"))
-    return models.schedule(step.use_case, date.fromisoformat(have[-1])) if have else []
+    return models.schedule(step.use_case, step.use_case.day_of(have[-1])) if have else []
 
 
 def plans_of(step: Step) -> list[models.Plan]:

@@ -45,7 +45,7 @@ class Day:
     @property
     def date(self) -> date:
         """The day."""
-        return date.fromisoformat(self.partition)
+        return date.fromisoformat(self.partition[:10])
 
     def beside(self, step: int) -> str | None:
         """The day before (-1) or after (1) it, of those that could have been asked for."""

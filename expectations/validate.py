@@ -12,8 +12,9 @@ from expectations.results import partition_results, row_results
 from expectations.suites import Rule, Suite, unspoken
 from sixtyforty.contract import LINEAGE, type_rows
 from sixtyforty.lake import Entry, Lake, connect, split, versions
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 
 if TYPE_CHECKING:

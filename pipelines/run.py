@@ -30,9 +30,11 @@ def run_range(
     import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+    from pipelines.catalog import load
     from pipelines.definitions import defs
     from pipelines.housekeeping import reap
 
+    days = load(use_case).holding(first, last)
     clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
     selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
     with dg.DagsterInstance.get() as instance:
@@ -45,8 +47,8 @@ def run_range(
                 asset_selection=selection,
                 run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
                 tags={
-                    ASSET_PARTITION_RANGE_START_TAG: first.isoformat(),
-                    ASSET_PARTITION_RANGE_END_TAG: last.isoformat(),
+                    ASSET_PARTITION_RANGE_START_TAG: days[0],
+                    ASSET_PARTITION_RANGE_END_TAG: days[-1],
                     "sixtyforty/track": track,
                 },
                 raise_on_error=False,

@@ -182,7 +182,7 @@ def facts(ws: Workspace, track: str) -> Acceptance:
         rating=stars / ratings if ratings else None,
         roles={r: _role([f["roles"][r] for f in everything if r in f["roles"]])
                for r in sorted({r for f in everything for r in f["roles"]})},
-        weeks=_weeks(everything, decided),
+        weeks=_weeks(everything, map(ws.use_case.day_of, decided)),
         recent=Use(**recent),
         idle=len(decided) if idle is None else idle,
     )  # fmt: skip
@@ -193,7 +193,7 @@ def _role(days: Sequence[Facts]) -> Role:
     return Role(**{c: sum(d[c] for d in days) for c in WHO}, each=each)
 
 
-def _weeks(found: Sequence[Facts], decided: Iterable[str]) -> list[Week]:
+def _weeks(found: Sequence[Facts], decided: Iterable[date]) -> list[Week]:
     people: dict[str, set[str]] = defaultdict(set)
     accepted, overridden, stars, ratings = (Counter[str]() for _ in range(4))
     for one in found:
@@ -205,7 +205,7 @@ def _weeks(found: Sequence[Facts], decided: Iterable[str]) -> list[Week]:
         for week, (given, count) in one["ratings"].items():
             stars[week] += given
             ratings[week] += count
-    weeks = sorted({*accepted, *overridden, *ratings, *(_week(date.fromisoformat(p)) for p in decided)})
+    weeks = sorted({*accepted, *overridden, *ratings, *map(_week, decided)})
     first = next((people[w] for w in weeks if people[w]), set())
     return [
         Week(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ from sixtyforty.ledger import Ledger, Row
 from sixtyforty.models import ModelError, ModelStore, plan, recipe_of, rows, schedule
 from sixtyforty.monotone import broken
 from sixtyforty.policy import Policy
-from sixtyforty.use_case import UseCase, span
+from sixtyforty.use_case import UseCase
 
 
 def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first: date, end: date) -> list[Day]:
@@ -26,7 +26,7 @@ def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first:
     card = store.card(version)
     if first < date.fromisoformat(card["as_of"]):
         raise ValueError(f"{version} learned from days after {first}: no model is scored on rows it trained on")
-    window = span(first, end - timedelta(days=1))
+    window = use_case.between(first, end)
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     policy = Policy.of(use_case)
     seen = digest({"model": card["files"]["model.skops"], "f": versions(features), "o": versions(outcomes),

@@ -19,7 +19,7 @@ from sixtyforty.degradation import Finding
 from sixtyforty.impact import Interval, ratio
 from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.objective import Kpi
-from sixtyforty.use_case import SNAPSHOT
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:

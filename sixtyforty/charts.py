@@ -61,7 +61,7 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
     figure, axes = _figure(11, 4.2)
-    x = [date.fromisoformat(d.partition) for d in days]
+    x = [date.fromisoformat(d.partition[:10]) for d in days]
     lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
              ("coin_flip", "coin flip, as many actions", COIN, "--"),
              ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip

@@ -55,8 +55,8 @@ def overdue(ws: Workspace, track: str) -> list[Alert]:
     if not outcomes or not any((ws.lake.root / dataset(track)).glob("*.json")):
         return []
     judged = [r.as_of for r in ws.ledger.rows() if r.track == track]
-    last = date.fromisoformat(max(judged, default=outcomes[0]))
-    passed = (date.fromisoformat(outcomes[-1]) - last).days
+    last = date.fromisoformat(max(judged)) if judged else ws.use_case.day_of(outcomes[0])
+    passed = (ws.use_case.day_of(outcomes[-1]) - last).days
     if passed <= ws.use_case.watch.retrain_days:
         return []
     since = f"since the challenger of {last}" if judged else "and no challenger was ever judged"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.extracts import Reading, promised
 from sixtyforty.lake import connect, split
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,13 +75,13 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
         },
         schema=pa.schema([("_row", pa.int64()), ("_broken", pa.string()), ("_text", pa.string())]),
     )
-    where = contract.partition or f"'{SNAPSHOT}'"
-    first, last = use_case.partitions.limits
+    where = use_case.key_sql(contract.partition) if contract.partition else f"'{SNAPSHOT}'"
+    first, last = use_case.limits
     with connect(use_case.timezone) as db:
         db.register("rows_read", table)
         db.register("lines_broken", lines)
         db.execute(
-            f"""create temp table dated as select _line, try(({where})::varchar) as _day
+            f"""create temp table dated as select _line, try({where}) as _day
             from (select {typed(contract)}, _row as _line from rows_read)"""
         )
         inside = f"(_day between '{first}' and '{last}' or _day = '{SNAPSHOT}')"
@@ -89,7 +90,7 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
             nothing = pa.nulls(table.num_rows, pa.string())
             return {seen[0][0]: table.append_column("_broken", nothing).append_column("_text", nothing)}
         days = [day for day, fits in seen if fits]
-        home = next((d for d in [*promised(name, use_case.zone), *days] if first <= d <= last), first)
+        home = next((d for d in [*promised(name, use_case), *days] if first <= d <= last), first)
         text = ", ".join(f'"{c}"' for c in contract.columns)
         found = db.sql(
             f"""with lines as (

@@ -65,7 +65,7 @@ def due(ws: Workspace, track: str, moment: datetime) -> dict[str, int]:
     start = begins(ws, track)
     if start is None:
         return {}
-    first = (start - timedelta(days=1)).date().isoformat() if start > datetime.min else ""
+    first = ws.use_case.shift(ws.use_case.at(start), -1) if start > datetime.min else ""
     taken = ws.lake.entries(dataset(track))
     open_ = {
         p: e
@@ -186,13 +186,13 @@ def _decided(
 
 
 def schema(ws: Workspace) -> pa.Schema:
-    """Columns of a decisions partition; the key's types are those of the unit source's contract."""
+    """Columns of a decisions partition; the key's types are those of its contract."""
     import pyarrow as pa
 
-    unit, text = ws.use_case.sources[ws.use_case.decision.unit], pa.string()
+    columns, text = ws.use_case.unit_columns, pa.string()
     kinds = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us")}
     fields = [("decision_id", text), ("use_case", text), ("track", text)]
-    fields += [(c, kinds.get(unit.columns[c].upper(), text)) for c in ws.use_case.decision.key]
+    fields += [(c, kinds.get(columns[c].upper(), text)) for c in ws.use_case.decision.key]
     fields += [
         ("decided_at", pa.timestamp("us")),
         ("action", text),

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.backtest import folds
@@ -20,8 +20,9 @@ from sixtyforty.features import rebuilt
 from sixtyforty.impact import Interval, day, lift
 from sixtyforty.lake import Entry, digest, versions
 from sixtyforty.models import Fitted, recipe_of, rows
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.policy import Policy
-from sixtyforty.use_case import SNAPSHOT, UseCase, span
+from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
 
@@ -81,14 +82,16 @@ class Finding:
 
 
 def damage(use_case: UseCase, partition: str, moment: datetime) -> dict[Fault, list[str]]:
-    """Each fault as the SQL that makes it in the views of features.sql, to the partition's own rows alone.
+    """Each fault as the SQL that makes it in the views of features.sql, to the newest partition known by then alone.
 
-    missing: no row came. stale: none since `moment` (UTC). duplicated: each came twice. wrong unit: all numbers but
-    keys are 60 times what they are. Units stay, but for their numbers: without any there is nothing to decide.
+    That is the unit's own, or the last before it of which something was known at `moment` (UTC). missing: no row
+    came. stale: none since `moment`. duplicated: each came twice. wrong unit: all numbers but keys are 60 times what
+    they are. Units stay, but for their numbers: without any there is nothing to decide.
     """
     found: dict[Fault, list[str]] = {}
-    own = f"where _partition = '{partition}'"
     for feed, source in use_case.partitioned.items():
+        newest = f"(select max(_partition) from {feed} where known_at <= timestamp '{moment}')"
+        own = f"where _partition = least('{partition}', {newest})"
         is_unit = feed == use_case.decision.unit
         if not is_unit:
             found[feed, "missing"] = [f"delete from {feed} {own}"]
@@ -118,7 +121,7 @@ def drill(ws: Workspace, as_of: date, gate: Gate) -> list[Finding]:
     features, outcomes = ws.lake.entries("features", list(scored)), ws.lake.entries("outcomes", list(scored))
     have = sorted(features.keys() & outcomes.keys())
     # days the replay decides, where there are such: the models before learned from a few weeks
-    days = sample([d for d in have if d >= str(ws.use_case.replay.first)] or have)
+    days = sample([d for d in have if ws.use_case.day_of(d) >= ws.use_case.replay.first] or have)
     if not days:
         return []
     features, outcomes = {d: features[d] for d in days}, {d: outcomes[d] for d in days}
@@ -143,7 +146,7 @@ def recorded(ws: Workspace) -> list[Finding]:
 def _scored_by(ws: Workspace, as_of: date) -> dict[str, str]:
     """Walk-forward day to the model version of its fold: none learned from the day."""
     found = folds(ws.use_case, ws.lake, ws.models, recipe_of(ws.use_case), as_of)
-    return {p: version for version, first, end in found for p in span(first, end - timedelta(days=1))}
+    return {p: version for version, first, end in found for p in ws.use_case.between(first, end)}
 
 
 def _findings(ws: Workspace, scored: Mapping[str, str], truth: pd.DataFrame, gate: Gate) -> list[Finding]:

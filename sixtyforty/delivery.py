@@ -42,10 +42,10 @@ def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
     """The delivery table: the decision, its unit's key, and when it was delivered (UTC)."""
     import sqlalchemy as sa
 
-    unit = ws.use_case.sources[ws.use_case.decision.unit]
+    columns = ws.use_case.unit_columns
     numbers = {"INTEGER", "BIGINT"}
     key = [
-        sa.Column(c, sa.BigInteger if unit.columns[c].upper() in numbers else sa.String, nullable=False)
+        sa.Column(c, sa.BigInteger if columns[c].upper() in numbers else sa.String, nullable=False)
         for c in ws.use_case.decision.key
     ]
     return sa.Table(

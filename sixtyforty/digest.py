@@ -24,7 +24,7 @@ from sixtyforty.ledger import Row
 from sixtyforty.people import Subscription
 from sixtyforty.report import next_steps
 from sixtyforty.responses import answers
-from sixtyforty.use_case import UseCase, span
+from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
 
@@ -43,11 +43,6 @@ class Period:
     def due(self) -> date:
         """The local day on which it is told."""
         return self.last + timedelta(days=1)
-
-    @property
-    def days(self) -> list[str]:
-        """Its partitions."""
-        return span(self.first, self.last)
 
     @property
     def name(self) -> str:
@@ -90,14 +85,15 @@ def _begins(cadence: str, day: date) -> date:
 def begun(ws: Workspace, track: str, when: Period) -> bool:
     """Whether the track decided anything before the day on which the period is told was over."""
     start = begins(ws, track)
-    return start is not None and start < ws.use_case.closes(str(when.due))
+    return start is not None and start < ws.use_case.starts(when.due + timedelta(days=1))
 
 
 def compose(ws: Workspace, track: str, role: str, when: Period) -> Digest:
     """The digest of a role."""
     today = when.cadence == "daily" and role in ("decider", "expert")
-    name, days = (said(when.due), [str(when.due)]) if today else (when.name, when.days)
-    lines = ROLES[role](ws, track, days)
+    case = ws.use_case
+    name, first = (said(when.due), when.due) if today else (when.name, when.first)
+    lines = ROLES[role](ws, track, case.holding(first, when.due if today else when.last))
     if track == "replay":
         lines += ["", "These are past decisions, relived with what was known then."]
     return Digest(f"{ws.use_case.title}: {name}", "\n".join(lines))
@@ -194,7 +190,7 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
     unknown = sum(e.facts["unknown"] for e in ws.lake.entries(f"kpi/{track}", days).values())
     if unknown:
         lines.append(f"- Of {unknown:,} more the outcome isn't known yet.")
-    lines.append(f"- In all, since {said(date.fromisoformat(known[0].partition))}: {_money(use_case, known)}")
+    lines.append(f"- In all, since {said(use_case.day_of(known[0].partition))}: {_money(use_case, known)}")
     if "told" in found:
         lines.append(f"- {found['told']}")
     if found["build"] or found["running"]:
@@ -246,7 +242,7 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
             why = f" ({', '.join(refused)})" if refused else ""
             lines.append(f"- {source}: {len(accepted)} accepted, {len(refused)} refused{why}, {aside:,} rows set aside,"
                          f" {warned} with warnings")  # fmt: skip
-    first, end = ws.use_case.starts(date.fromisoformat(days[0])), ws.use_case.closes(days[-1])
+    first, end = ws.use_case.opens(days[0]), ws.use_case.closes(days[-1])
     again = [f"{e.dataset.partition('/')[2]} {e.partition}" for e in ws.lake.replaced(first, end) if _restated(ws, e)]
     lines += ["", "Restated", f"- {', '.join(dict.fromkeys(again)) or 'nothing that had closed'}", "", "Decisions"]
     decided = ws.lake.entries(dataset(track), days)

@@ -8,11 +8,11 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from sixtyforty.partitions import Timed
 from sixtyforty.sources import Source
-from sixtyforty.use_case import span
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,23 +42,23 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def promised(name: str, zone: tzinfo = UTC) -> list[str]:
-    """The local days an extract's name speaks of: a month, a day, first and last day, or a UTC hour's local day."""
+def promised(name: str, case: Timed) -> list[str]:
+    """The partitions an extract's name speaks of: a month, a day, first and last day, or a UTC hour."""
     found = _DATE.findall(name)
     if not found:
         return []
     try:
-        return span(_day(found[0], zone, last=False), _day(found[-1], zone, last=True))
+        if found[0][3]:  # of hours, in UTC
+            first, last = (datetime.fromisoformat("{}-{}-{}T{}".format(*said)) for said in (found[0], found[-1]))
+            return case.span(case.at(first), case.at(last))
+        return case.holding(_day(found[0], last=False), _day(found[-1], last=True))
     except ValueError:
         return []
 
 
-def _day(said: tuple[str, str, str, str], zone: tzinfo, last: bool) -> date:
+def _day(said: tuple[str, str, str, str], last: bool) -> date:
     year, month = int(said[0]), int(said[1])
-    day = int(said[2]) if said[2] else monthrange(year, month)[1] if last else 1
-    if said[3]:
-        return datetime(year, month, day, int(said[3]), tzinfo=UTC).astimezone(zone).date()
-    return date(year, month, day)
+    return date(year, month, int(said[2]) if said[2] else monthrange(year, month)[1] if last else 1)
 
 
 def read(data: bytes, source: Source) -> Reading:

@@ -1,7 +1,7 @@
 """Point-in-time features, the present process's action, and outcomes: the use case's SQL run over the lake.
 
 Its SQL sees one view a source (the contract's columns and `known_at`, UTC) over the lookback window, and `units`:
-the rows of the unit source asked for, with `decided_at`. What isn't there yet is an empty view.
+the units decided about in the partitions asked for, with `decided_at`. What isn't there yet is an empty view.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from sixtyforty.lake import Entry, Lake, connect, split, versions
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
-from sixtyforty.use_case import SNAPSHOT, UseCase, widen
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,33 +44,41 @@ def _open(
     db = connect(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {name} as {_rows(lake, source, entries[name])}")
-    _units(db, use_case, f"_partition in ({_listed(partitions)})")
+    _units(db, use_case, partitions)
     return db
 
 
-def _units(db: duckdb.DuckDBPyConnection, use_case: UseCase, which: str) -> None:
-    decision = use_case.decision
+def _units(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], which: str = "true") -> None:
+    """Makes the table `units` of these partitions anew, from the views as they are, and `moments` where that helps."""
+    decision, asked = use_case.decision, use_case.deciding(partitions)
+    columns, rows = "* exclude known_at", f"{decision.unit} where _partition in ({_listed(asked)})"
+    if decision.unit not in use_case.partitioned:
+        db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
+        if asked:
+            db.execute("insert into moments values " + ", ".join(f"('{p}', '{use_case.opens(p)}')" for p in asked))
+        own = f"(select * exclude (known_at, _partition) from {decision.unit}) cross join moments"
+        columns, rows = "*", own if decision.unit else f"({use_case.sql('units')}) join moments using (_partition)"
     db.execute(
-        f"""create or replace temp table units as select * from (
-        select * exclude known_at, {decision.decided_at} as decided_at from {decision.unit}) where {which}"""
+        f"create or replace temp table units as"
+        f" select * from (select {columns}, {decision.decided_at} as decided_at from {rows}) where {which}"
     )
 
 
 def _listed(partitions: Sequence[str]) -> str:
-    return ", ".join(f"'{p}'" for p in partitions)
+    return ", ".join(f"'{p}'" for p in partitions) or "null"
 
 
 @contextmanager
 def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str, moment: datetime) -> Iterator[None]:
     """Inside, the tables hold what was known by then of the partition's window, and the units decided then."""
-    window = _listed([*widen([partition], use_case.lookback, 0), SNAPSHOT])
+    window = _listed([*use_case.widen([partition], use_case.lookback, 0), SNAPSHOT])
     db.execute("begin")
     try:
         for name in use_case.inputs:
             db.execute(
                 f"delete from {name} where (known_at <= timestamp '{moment}' and _partition in ({window})) is not true"
             )
-        _units(db, use_case, f"_partition = '{partition}' and decided_at = timestamp '{moment}'")
+        _units(db, use_case, [partition], f"decided_at = timestamp '{moment}'")
         yield
     finally:
         db.execute("rollback")
@@ -124,11 +133,11 @@ class Built:
 
 def build(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     """Features of the units of these partitions (a chunk), sorted by decided_at and key. Units absent: no table."""
-    entries = inputs(use_case, lake, widen(list(partitions), use_case.lookback, 0))
+    entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback, 0))
     with _open(use_case, lake, entries, partitions) as db:
         _run(db, use_case)
         tables = split(db.sql("from built").to_arrow_table(), "_partition", partitions)
-    return Built(tables, {p: lineage(use_case, entries, widen([p], use_case.lookback, 0)) for p in tables})
+    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], use_case.lookback, 0)) for p in tables})
 
 
 def rebuilt(
@@ -139,7 +148,7 @@ def rebuilt(
     `damage`: inserts, updates and deletes. The present process's answers stay those of the sound views. Yields each
     key with the rows, or None where features.sql then doesn't give each unit once.
     """
-    entries = inputs(use_case, lake, widen([partition], use_case.lookback, 0))
+    entries = inputs(use_case, lake, use_case.widen([partition], use_case.lookback, 0))
     with _open(use_case, lake, entries, [partition]) as db:
         db.execute("set threads = 1")  # a day is too little to share out: others can be made beside it
         _run(db, use_case)
@@ -160,7 +169,7 @@ def rebuilt(
 def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     """What became of the units: key, decided_at, the outcome (0, 1 or null while unknown) and `known_at`."""
     ahead = use_case.outcome_horizon
-    entries = inputs(use_case, lake, widen(list(partitions), 0, ahead))
+    entries = inputs(use_case, lake, use_case.widen(partitions, 0, ahead))
     key = _key(use_case)
     with _open(use_case, lake, entries, partitions) as db:
         table = db.sql(
@@ -171,7 +180,18 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     if table.num_rows != units:
         raise FeatureError(f"{use_case.name}: {units} units, but outcomes.sql gives {table.num_rows} rows")
     tables = split(table, "_partition", partitions)
-    return Built(tables, {p: lineage(use_case, entries, widen([p], 0, ahead)) for p in tables})
+    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], 0, ahead)) for p in tables})
+
+
+def expected(use_case: UseCase, lake: Lake, moment: datetime) -> list[str]:
+    """The partitions there should be features of by a UTC moment: those that hold units, as far as is known."""
+    if use_case.decision.unit in use_case.partitioned:
+        return use_case.deciding(lake.entries(f"validated/{use_case.decision.unit}"))
+    have = {p for s in use_case.partitioned for p in lake.entries(f"validated/{s}")}
+    if not have:
+        return []
+    last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback))
+    return use_case.deciding(use_case.span(min(have), last))
 
 
 def lineage(
@@ -204,9 +224,10 @@ def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[s
     have = lake.entries("features", partitions)
     if not have:
         return {}
-    entries = inputs(use_case, lake, widen(list(have), use_case.lookback, 0))
+    entries = inputs(use_case, lake, use_case.widen(list(have), use_case.lookback, 0))
     found = {
-        p: changed(use_case, e, lineage(use_case, entries, widen([p], use_case.lookback, 0))) for p, e in have.items()
+        p: changed(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback, 0)))
+        for p, e in have.items()
     }
     return {p: what for p, what in found.items() if what}
 
@@ -230,8 +251,8 @@ def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample
     found: list[str] = []
     draw = random.Random(f"{use_case.name} {min(published)} {max(published)}")
     chosen = sorted(draw.sample(sorted(published), min(sample, len(published))))
-    for group in _near(chosen, use_case.lookback):
-        entries = inputs(use_case, lake, widen(group, use_case.lookback, 0))
+    for group in _near(use_case, chosen):
+        entries = inputs(use_case, lake, use_case.widen(group, use_case.lookback, 0))
         with _open(use_case, lake, entries, group) as db:
             for partition in group:
                 full = db.execute(f"select * from {lake.rows([published[partition]])}").df()
@@ -243,11 +264,11 @@ def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample
     return found
 
 
-def _near(partitions: Sequence[str], days: int) -> list[list[str]]:
-    """Partitions, in order, in groups that span no more than so many days: their windows are worth loading at once."""
+def _near(use_case: UseCase, partitions: Sequence[str]) -> list[list[str]]:
+    """Partitions, in order, in groups that span no more than a lookback: their windows are worth loading at once."""
     found: list[list[str]] = []
     for p in partitions:
-        if found and date.fromisoformat(p) - date.fromisoformat(found[-1][0]) <= timedelta(days=days):
+        if found and use_case.number(p) - use_case.number(found[-1][0]) <= use_case.lookback:
             found[-1].append(p)
         else:
             found.append([p])

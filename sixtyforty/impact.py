@@ -208,6 +208,6 @@ def by_week(days: Sequence[Day]) -> dict[str, list[Day]]:
     """Days by week, each named by its Monday, in order."""
     found: dict[str, list[Day]] = {}
     for one in sorted(days, key=lambda d: d.partition):
-        day = date.fromisoformat(one.partition)
+        day = date.fromisoformat(one.partition[:10])
         found.setdefault(str(day - timedelta(days=day.weekday())), []).append(one)
     return found

@@ -63,7 +63,7 @@ def with_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
     case = ws.use_case
     key, by = case.decision.key, together(case)
     named = [f"""coalesce("{c}"::varchar, '') as _by{i}""" for i, c in enumerate(by or key)]
-    if not by:
+    if set(by) <= set(key):
         return f"(select *, {', '.join(named)} from {rows})"
     both = ", ".join(["_partition", *(f'"{c}"' for c in key)])
     units = ws.lake.rows(ws.lake.entries(f"validated/{case.decision.unit}", partitions).values())

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 from sixtyforty.contract import placed
 from sixtyforty.extracts import Reading, fingerprint, promised, read
 from sixtyforty.lake import Lake, canonical, write_atomic
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
 from sixtyforty.queries import Query
 from sixtyforty.response_log import opened
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -196,8 +197,8 @@ class Landing:
         if not self.use_case.sources[source].partition:
             counts = {SNAPSHOT: reading.lines}
         else:  # a day the name speaks of that has no rows is told: it may have been cut off
-            first, last = self.use_case.partitions.limits
-            days = [d for d in promised(Path(seen.name).name, self.use_case.zone) if first <= d <= last]
+            first, last = self.use_case.limits
+            days = [d for d in promised(Path(seen.name).name, self.use_case) if first <= d <= last]
             # what is refused is told somewhere, were it of no day of ours
             counts = dict.fromkeys(days or ([first] if reading.problem else []), 0)
             counts |= {p: t.num_rows for p, t in self._keep(source, seen.name, sha, reading).items()}

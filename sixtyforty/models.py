@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.features import names
 from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, versions, write_atomic
 from sixtyforty.modeling import Model
-from sixtyforty.use_case import UseCase, span
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,10 +62,14 @@ class Plan:
 
 
 def schedule(use_case: UseCase, until: date) -> list[date]:
-    """The month starts at which a replay trains, up to `until`; the first has a fortnight of data or more."""
-    first = use_case.partitions.start + timedelta(days=14)
-    months = [date(y, m, 1) for y in range(first.year, until.year + 1) for m in range(1, 13)]
-    return [m for m in months if first <= m <= until]
+    """The local days on which a replay trains, up to `until`, as `replay.retrain` says; after its warm-up."""
+    first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up)
+    if use_case.replay.retrain == "decision":
+        held = use_case.deciding(use_case.between(first, until + timedelta(days=1)))
+        return sorted({use_case.day_of(p) for p in held})
+    days = [first + timedelta(days=n) for n in range((until - first).days + 1)]
+    begins = {"day": lambda d: True, "week": lambda d: d.weekday() == 0, "month": lambda d: d.day == 1}
+    return [d for d in days if begins[use_case.replay.retrain](d)]
 
 
 def declared(model: Model) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def recipe_of(use_case: UseCase) -> str:
 def plan(use_case: UseCase, lake: Lake, as_of: date) -> Plan:
     """The trailing window before the local day `as_of`. Raises ModelError when there is nothing to learn from."""
     first = max(as_of - timedelta(days=use_case.model.training_days), use_case.partitions.start)
-    window = span(first, as_of - timedelta(days=1))
+    window = use_case.deciding(use_case.between(first, as_of))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     missing = [p for p in window if p not in features or p not in outcomes]
     if len(missing) == len(window):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.modeling import Veto
 from sixtyforty.objective import Kpi
+from sixtyforty.partitions import KEY
 from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def joined(values: Iterable[Any]) -> str:
 
 def partition_of(decision_id: str) -> tuple[str, str]:
     """Track and partition named in a decision id. Raises ValueError when it isn't one."""
-    found = re.fullmatch(r"([a-z]+)-(\d{4}-\d{2}-\d{2})-[0-9a-f]{12}", decision_id, re.ASCII)
+    found = re.fullmatch(rf"([a-z]+)-({KEY})-[0-9a-f]{{12}}", decision_id, re.ASCII)
     if not found:
         raise ValueError(f"'{decision_id}' is not a decision id: they look like replay-2013-12-20-1a2b3c4d5e6f")
     return found[1], found[2]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sixtyforty.contract import raw_schema
 from sixtyforty.lake import Entry, Lake
 from sixtyforty.landing import Extract, Landing, touching
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +69,7 @@ def pending(landing: Landing, source: str) -> dict[str, list[str]]:
     It scans, patiently, and compares with the manifests: what a sensor missed once, it finds the next time.
     """
     due: dict[str, list[Extract]] = {}
-    first, last = landing.use_case.partitions.limits
+    first, last = landing.use_case.limits
     for extract in landing.scan(source, patient=True):
         for partition in extract.partitions:  # the use case may have begun earlier, or ended later, when it came
             if partition == SNAPSHOT or first <= partition <= last:

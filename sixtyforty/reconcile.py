@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from sixtyforty import usage
 from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import delivered
-from sixtyforty.features import changed, inputs, lineage
+from sixtyforty.features import changed, expected, inputs, lineage
 from sixtyforty.lake import digest
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Unreachable
 from sixtyforty.raw import pending
 from sixtyforty.review import dataset as queues
 from sixtyforty.sources import Source
-from sixtyforty.use_case import SNAPSHOT, span, widen
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 
@@ -31,6 +32,7 @@ class Behind:
     `sources` are those with something new to validate.
     """
 
+    case: UseCase
     why: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
     unreachable: list[str] = field(default_factory=list)  # locations and databases that can't be read, and the cure
@@ -42,10 +44,10 @@ class Behind:
             self.sources.add(source)
 
     def ranges(self) -> list[tuple[str, str]]:
-        """The partitions as runs of days without a gap, the newest first: there decisions wait."""
+        """The partitions as runs without a gap, the newest first: there decisions wait."""
         found: list[tuple[str, str]] = []
         for day in sorted(p for p in self.why if p != SNAPSHOT):
-            if found and (date.fromisoformat(day) - date.fromisoformat(found[-1][1])).days == 1:
+            if found and self.case.shift(found[-1][1], 1) == day:
                 found[-1] = (found[-1][0], day)
             else:
                 found.append((day, day))
@@ -56,7 +58,7 @@ class Behind:
         return [f"{p}: {reason}" for p in self._of(first, last) for reason in self.why[p]]
 
     def _of(self, first: str, last: str) -> list[str]:
-        return [p for p in [SNAPSHOT, *span(date.fromisoformat(first), date.fromisoformat(last))] if p in self.why]
+        return [p for p in [SNAPSHOT, *self.case.span(first, last)] if p in self.why]
 
     def key(self, first: str, last: str) -> str:
         """Hash of a range, its reasons and the state they were found in: the same work, the same key."""
@@ -65,20 +67,20 @@ class Behind:
 
 def look(ws: Workspace, track: str, moment: datetime) -> Behind:
     """Everything that isn't up to date at a UTC moment (naive). Reads the landing zone: new extracts are recorded."""
-    found = Behind()
+    found = Behind(ws.use_case)
     _sources(ws, ws.use_case.inputs, moment, found)
     if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
         days = [p for s in ws.use_case.partitioned for p in ws.lake.entries(f"raw/{s}")]
         if days:
             found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
-    _features(ws, found)
+    _features(ws, moment, found)
     _decided(ws, track, moment, found)
     return found
 
 
 def heard(ws: Workspace, track: str, moment: datetime) -> Behind:
     """Responses that aren't in, or not accounted for with what was decided and what became of it."""
-    found, source = Behind(), ws.use_case.people.responses
+    found, source = Behind(ws.use_case), ws.use_case.people.responses
     if source is None:
         return found
     _sources(ws, {source: ws.use_case.sources[source]}, moment, found)
@@ -112,18 +114,17 @@ def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, fou
                 found.add(partition, f"{name}: the day has closed", raw.version, name)
 
 
-def _features(ws: Workspace, found: Behind) -> None:
+def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
     """Features and outcomes against what is, or is about to be, validated in their windows."""
     case, lake = ws.use_case, ws.lake
     changing = sorted(p for p in found.why if p != SNAPSHOT)
-    units = lake.entries(f"validated/{case.decision.unit}")
-    have = sorted(set(units) | set(lake.entries("features")))
+    have = sorted({*expected(case, lake, moment), *lake.entries("features")})
     if not have:
         return
-    entries = inputs(case, lake, widen(have, case.lookback, case.outcome_horizon))
+    entries = inputs(case, lake, case.widen(have, case.lookback, case.outcome_horizon))
     for partition in have:
         for name, before, after in (("features", case.lookback, 0), ("outcomes", 0, case.outcome_horizon)):
-            window = widen([partition], before, after)
+            window = case.widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
             entry = lake.entry(name, partition)
             now = lineage(case, entries, window)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -123,7 +123,7 @@ def given_out(
 
 def places(use_case: UseCase, whole: int, partition: str, moment: datetime) -> int:
     """How many of a day's reviews there is time for by a UTC moment: in proportion to the local day, rounded up."""
-    start, end = use_case.starts(date.fromisoformat(partition)), use_case.closes(partition)
+    start, end = use_case.opens(partition), use_case.closes(partition)
     return -(-whole * (min(max(moment, start), end) - start) // (end - start))
 
 

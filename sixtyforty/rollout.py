@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sixtyforty import acceptance, arms, kpi
@@ -72,7 +72,7 @@ def standing(ws: Workspace, moment: datetime) -> Standing:
     taken = ws.rollout.in_force(moment)
     step: Name = taken.step if taken else STEPS[0]
     since = max(datetime.fromisoformat(taken.effective_from), start) if taken else start
-    whole = [p for p in ws.lake.entries(dataset("live")) if ws.use_case.starts(date.fromisoformat(p)) >= since]
+    whole = [p for p in ws.lake.entries(dataset("live")) if ws.use_case.opens(p) >= since]
     days, gained = _gained(ws, step, whole)
     return Standing(step, since, days, gained, may_go_up(rollout, step, days, gained, unaccepted(ws)))
 

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
 from sixtyforty.declared import VARIABLE, Declared, Name
 from sixtyforty.modeling import Gate, Model
 from sixtyforty.objective import Kpi
+from sixtyforty.partitions import Timed
 from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
 
 RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
-SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
-
-
-class Partitions(Declared):
-    """The use case's time partitions, in its own timezone."""
-
-    every: Literal["day"] = Field(default="day", description="The length of a partition.")
-    start: date = Field(description="The first partition.")
-    end: date | None = Field(default=None, description="The last partition; none: it keeps running.")
-    ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
-
-    @property
-    def limits(self) -> tuple[str, str]:
-        """The first and the last partition, as keys; of one that keeps running, the last day there can be."""
-        return f"{self.start}", f"{self.end or date.max}"
 
 
 class Decision(Declared):
-    """What is decided, about what, and when."""
+    """What is decided, about what, and when.
 
-    unit: str = Field(description="The source whose rows are the units decided about.")
-    key: list[str] = Field(description="Columns of that source that identify a unit.")
-    decided_at: str = Field(description="SQL over the unit source: the UTC moment of the decision.")
+    Where the units aren't the rows of a partitioned source, there is a table `moments` for SQL to join: a row a
+    partition a decision is taken in, with `_partition` and `starts`, the UTC moment it begins at.
+    """
+
+    unit: str | None = Field(
+        default=None,
+        description="The source whose rows are the units decided about; of a snapshot, each row in each partition."
+        " None: units.sql says which they are, a row a partition and unit, with `_partition` and the key.",
+    )
+    key: list[str] = Field(min_length=1, description="Columns that identify a unit within its partition.")
+    decided_at: str = Field(
+        description="SQL over the units' columns, and `starts` where they aren't a partitioned source's: the UTC moment"
+        " of the decision."
+    )
+    every: int = Field(default=1, gt=0, description="It is taken in every n-th partition.")
+    on: date | None = Field(default=None, description="A local day in a partition it is taken in; with `every`.")
+
+    @model_validator(mode="after")
+    def _in_phase(self) -> Decision:
+        if (self.every > 1) != (self.on is not None):
+            raise ValueError("every above 1 needs on (a day in a partition the decision is taken in), and on needs it")
+        return self
 
 
 class Replay(Declared):
-    """How the past is relived: challengers at the start of each month, decisions from `first` on."""
+    """How the past is relived: challengers at whiles, decisions from `first` on."""
 
     first: date = Field(description="First local day decided by what was known then.")
+    retrain: Literal["day", "week", "month", "decision"] = Field(
+        default="month",
+        description="When challengers are trained: at the start of each day, week (Monday), month, or of each partition"
+        " a decision is taken in.",
+    )
+    warm_up: int = Field(default=14, ge=0, description="Local days of data before the first challenger.")
 
 
 class Governance(Declared):
@@ -111,7 +122,7 @@ class Watch(Declared):
     )
 
 
-class UseCase(Declared):
+class UseCase(Timed):
     """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
     name: Name = Field(description="Identifier: the group and the first part of every asset key.")
@@ -120,8 +131,6 @@ class UseCase(Declared):
     owner: str = Field(description="Who answers for it: an e-mail address or `team:name`.")
     vision: str = Field(description="The vision it serves, and whose.")
     people: People = Field(description="Who decides.")
-    timezone: str = Field(description="IANA timezone of its partitions.")
-    partitions: Partitions = Field(description="Its time partitions.")
     sources: dict[Name, Source] = Field(min_length=1, description="Its feeds.")
     decision: Decision = Field(description="The decision.")
     kpi: Kpi = Field(description="Its worth.")
@@ -142,17 +151,13 @@ class UseCase(Declared):
 
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
-        unit = self.sources.get(self.decision.unit)
-        if unit is None:
+        if self.decision.unit is not None and self.decision.unit not in self.sources:
             raise ValueError(f"decision.unit '{self.decision.unit}' is not a source: {sorted(self.sources)}")
-        if not unit.partition:
-            raise ValueError(
-                f"decision.unit '{self.decision.unit}' is a snapshot; units come from a partitioned source"
-            )
+        columns_ = self.unit_columns
         for where, columns, allowed in (
-            ("decision.key", self.decision.key, unit.columns),
-            ("kpi.holdout.by", self.kpi.holdout.by if self.kpi.holdout else (), unit.columns),
-            ("automation.rollout.by", self.automation.rollout.by if self.automation.rollout else (), unit.columns),
+            ("decision.key", self.decision.key, columns_),
+            ("kpi.holdout.by", self.kpi.holdout.by if self.kpi.holdout else (), columns_),
+            ("automation.rollout.by", self.automation.rollout.by if self.automation.rollout else (), columns_),
             *((f"sources.{n}.key", s.key, s.columns) for n, s in self.sources.items()),
             *((f"sources.{n}.personal", s.personal, s.columns) for n, s in self.sources.items()),
         ):
@@ -176,10 +181,6 @@ class UseCase(Declared):
         review = self.people.review
         if review and review.rule is not None and review.rule not in self.kpi.candidates:
             raise ValueError(f"people.review.rule '{review.rule}' is not a candidate: {sorted(self.kpi.candidates)}")
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"timezone '{self.timezone}' is not an IANA timezone such as America/New_York") from error
         return self
 
     def _responses_fit(self) -> None:
@@ -196,9 +197,14 @@ class UseCase(Declared):
             )
 
     @property
-    def zone(self) -> ZoneInfo:
-        """Timezone of the partitions."""
-        return ZoneInfo(self.timezone)
+    def unit_columns(self) -> dict[str, str]:
+        """Columns of the units, and their contract's types: the unit source's, or those of all sources units.sql reads.
+
+        Of a column that several sources have, the first one's type counts.
+        """
+        named = self.decision.unit
+        sources = [self.sources[named]] if named else list(self.inputs.values())
+        return {c: kind for source in reversed(sources) for c, kind in source.columns.items()}
 
     @property
     def inputs(self) -> dict[str, Source]:
@@ -216,35 +222,16 @@ class UseCase(Declared):
         return {n: s for n, s in self.inputs.items() if not s.partition}
 
     def sql(self, stage: str) -> str:
-        """The text of the use case's `<stage>.sql`: features, outcomes or present_process."""
+        """The text of the use case's `<stage>.sql`: features, outcomes, present_process or units."""
         return (self.folder / f"{stage}.sql").read_text()
-
-    def starts(self, day: date) -> datetime:
-        """The UTC moment (naive) at which a local day begins."""
-        local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
-        return local.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
-
-    def closes(self, partition: str) -> datetime:
-        """The UTC moment (naive) at which a partition's local day is over."""
-        return self.starts(date.fromisoformat(partition) + timedelta(days=1))
 
     def settled(self, partition: str) -> datetime:
         """The UTC moment (naive) from which a partition is judged as complete."""
         return self.closes(partition) + timedelta(minutes=self.governance.settle)
 
-
-def span(first: date, last: date) -> list[str]:
-    """Partition keys of the local days from first to last, both included."""
-    return [(first + timedelta(days=i)).isoformat() for i in range((last - first).days + 1)]
-
-
-def widen(partitions: list[str], before: int, after: int) -> list[str]:
-    """The partitions from `before` days ahead of the first to `after` days past the last."""
-    first, last = date.fromisoformat(min(partitions)), date.fromisoformat(max(partitions))
-    return span(first - timedelta(days=before), last + timedelta(days=after))
-
-
-def chunks(partitions: list[str], size: int = 184) -> list[list[str]]:
-    """Partitions in runs of at most `size`, in order: what bounds the memory of a long range."""
-    ordered = sorted(partitions)
-    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+    def deciding(self, partitions: Iterable[str]) -> list[str]:
+        """Those in which a decision is taken."""
+        if self.decision.on is None:
+            return list(partitions)
+        phase = self.number(self.key(self.decision.on))
+        return [p for p in partitions if (self.number(p) - phase) % self.decision.every == 0]

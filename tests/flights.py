@@ -13,10 +13,12 @@ from unittest.mock import patch
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
-from sixtyforty.use_case import SNAPSHOT, UseCase, span
+from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
+from tests.helpers import span
 
 MANY = span(date(2013, 6, 3), date(2013, 6, 22))
 BEFORE, DAY, AFTER = DAYS = MANY[8:11]

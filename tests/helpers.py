@@ -19,8 +19,9 @@ from sixtyforty import features, models
 from sixtyforty.contract import type_rows
 from sixtyforty.lake import Lake, connect, split, versions
 from sixtyforty.landing import Landing
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 SQL = {
@@ -99,6 +100,11 @@ def make_use_case(folder: Path, **changes: Any) -> UseCase:
     for stage, text in SQL.items():
         (folder / f"{stage}.sql").write_text(text)
     return UseCase(**merged(DECLARED, changes), folder=folder)
+
+
+def span(first: date, last: date) -> list[str]:
+    """Partition keys of the local days from first to last, both included."""
+    return [(first + timedelta(days=i)).isoformat() for i in range((last - first).days + 1)]
 
 
 def merged(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

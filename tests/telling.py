@@ -14,11 +14,11 @@ from sixtyforty.degradation import Finding
 from sixtyforty.impact import Day, Interval
 from sixtyforty.lake import canonical, write_atomic
 from sixtyforty.ledger import Row
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.review import Item
-from sixtyforty.use_case import SNAPSHOT, span
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.helpers import make_workspace, span
 
 FIRST, LAST = date(2013, 4, 1), date(2013, 6, 30)
 BAD = "2013-05"  # the month that loses

@@ -34,7 +34,7 @@ from sixtyforty.gate import judge
 from sixtyforty.impact import Day, day
 from sixtyforty.models import fit, rows
 from sixtyforty.policy import choose
-from sixtyforty.use_case import span
+from tests.helpers import span
 from tests.words import assert_plain
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)

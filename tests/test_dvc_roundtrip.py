@@ -15,9 +15,9 @@ import pytest
 from pipelines import catalog, demo
 from sixtyforty import features, models
 from sixtyforty.recipe import fill
-from sixtyforty.use_case import span
 from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
+from tests.helpers import span
 from tests.test_hour_by_hour import bring, publish_features
 
 ROOT = Path(__file__).resolve().parents[1]

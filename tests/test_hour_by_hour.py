@@ -16,9 +16,10 @@ from pipelines import catalog, demo
 from sixtyforty import features, models, review
 from sixtyforty.decisions import dataset, decide
 from sixtyforty.lake import connect
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
-from sixtyforty.use_case import SNAPSHOT, span
 from sixtyforty.workspace import Workspace
+from tests.helpers import span
 
 SPRING, SUMMER, AUTUMN = date(2013, 3, 10), date(2013, 7, 1), date(2013, 11, 3)
 LINEAGE = ["data_version", "verdict_id"]  # they name the extracts, and those differ: a month's file, or an hour's

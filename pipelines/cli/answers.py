@@ -16,7 +16,7 @@ def decisions(given: Any) -> tuple[Any, str]:
     from sixtyforty.decisions import decisions_of
 
     ws = catalog.workspace(given.use_case)
-    found = decisions_of(ws, given.date.isoformat(), given.track)
+    found = [d for p in ws.use_case.holding(given.date, given.date) for d in decisions_of(ws, p, given.track)]
     if not found:
         raise Problem(f"no decisions on {given.date} ({given.track}): run the chain on that day")
     key = ws.use_case.decision.key

@@ -9,7 +9,6 @@ from typing import Any
 
 from pipelines.cli.answers import impact
 from pipelines.cli.say import Problem, say
-from sixtyforty.use_case import span
 
 
 def demo(given: Any) -> tuple[Any, str]:
@@ -57,7 +56,7 @@ def simulate(given: Any) -> tuple[Any, str]:
     if not source:
         raise Problem(f"{given.use_case} takes no responses: people.responses names no source")
     first, last = given.first or ws.use_case.replay.first, given.last or ws.use_case.partitions.end or date.today()
-    added = simulate(ws, span(first, last), given.seed)
+    added = simulate(ws, ws.use_case.holding(first, last), given.seed)
     run_range(
         given.use_case, first, last, select=[f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"]
     )

@@ -18,7 +18,7 @@ from assets.resources import BusinessTime, Place
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from pipelines import demo
 from pipelines.component import chain
-from sixtyforty.use_case import SNAPSHOT
+from sixtyforty.partitions import SNAPSHOT
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, first_rows, flight_delays
 

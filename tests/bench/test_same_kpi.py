@@ -19,9 +19,10 @@ from sixtyforty import models
 from sixtyforty.backtest import block, metrics
 from sixtyforty.features import build, outcomes
 from sixtyforty.lake import connect
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
-from sixtyforty.use_case import SNAPSHOT, span
 from sixtyforty.workspace import Workspace
+from tests.helpers import span
 
 pytestmark = pytest.mark.e2e
 PLAIN = Path(plain_duckdb.__file__)

@@ -16,13 +16,13 @@ from sixtyforty.acceptance import Use, facts, holds, told
 from sixtyforty.conditions import LOOKS
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.features import build
+from sixtyforty.partitions import chunks
 from sixtyforty.reconcile import heard
 from sixtyforty.response_log import Response
 from sixtyforty.responses import put, record
 from sixtyforty.usage import account, dataset
-from sixtyforty.use_case import chunks, span
 from sixtyforty.workspace import Workspace
-from tests.helpers import WITH_RESPONSES, accept, make_use_case, make_workspace, publish
+from tests.helpers import WITH_RESPONSES, accept, make_use_case, make_workspace, publish, span
 
 FIRST, LAST = date(2013, 4, 1), date(2013, 5, 30)
 NEW_YORK = ZoneInfo("America/New_York")

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sixtyforty.contract import placed, raw_schema, type_rows
 from sixtyforty.extracts import read
 from sixtyforty.lake import connect
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
-from sixtyforty.use_case import SNAPSHOT, UseCase
+from sixtyforty.use_case import UseCase
 from tests.helpers import CALLS, SITES, csv, make_use_case
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"

@@ -13,8 +13,8 @@ import pytest
 
 from sixtyforty import landing as landing_module
 from sixtyforty.landing import Extract, Landing, touching
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Folder, Seen
-from sixtyforty.use_case import SNAPSHOT
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_of, csv, land, make_workspace
 

@@ -31,9 +31,9 @@ from sixtyforty.models import (
     schedule,
     stable_skops,
 )
-from sixtyforty.use_case import UseCase, span
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
-from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot
+from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot, span
 
 RECIPE = Model(**DECLARED["model"])
 FEATURES = ["site", "load"]

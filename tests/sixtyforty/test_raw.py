@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sixtyforty.lake import Entry
 from sixtyforty.landing import Landing
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
-from sixtyforty.use_case import SNAPSHOT
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_of, csv, lake_bytes, land, make_workspace, snapshot
 
