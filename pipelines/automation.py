@@ -54,7 +54,7 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
         moment, ws = now(), place.workspace(use_case)
         asked, told = [], list[str]()
         for kind, found, stages in (
-            ("data", look(ws, LIVE, moment), (*DATA, *(["review_queue"] if use_case.people.review else []))),
+            ("data", look(ws, LIVE, moment), (*DATA, *_more(use_case))),
             ("responses", heard(ws, LIVE, moment), PEOPLE),
         ):
             for trouble in found.unreachable:
@@ -65,6 +65,11 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
         return asked or dg.SkipReason("; ".join(told) or "everything that has landed is in, what is due is decided")
 
     return sensor
+
+
+def _more(use_case: UseCase) -> list[str]:
+    """What follows new data beside DATA, where it is declared."""
+    return [*(["review_queue"] if use_case.people.review else []), *(["stage_gate"] if use_case.stages else [])]
 
 
 def _catch_up(
@@ -165,8 +170,8 @@ def _train(use_case: UseCase, place: Place, instance: dg.DagsterInstance, moment
 
     if _runs(instance, {CASE: use_case.name, KIND: "retrain"}, UNFINISHED):
         return dg.SkipReason("a retrain is running")
-    today = _today(use_case, moment)
-    reason = nothing_new(place.workspace(use_case), today)
+    today, ws = _today(use_case, moment), place.workspace(use_case)
+    reason = ws.progress.over(moment) or nothing_new(ws, today)
     if reason:
         return dg.SkipReason(reason)
     attempt, wait = _attempt(instance, f"retrain-{use_case.name}-{today}")

@@ -24,6 +24,7 @@ import assets.model_record
 import assets.outcomes
 import assets.raw
 import assets.review_queue
+import assets.stage_gate
 import assets.training_set
 import assets.validated
 from pipelines import automation
@@ -46,6 +47,7 @@ STAGES = (
     assets.kpi_impact,
     assets.break_even,
     assets.acceptance,
+    assets.stage_gate,
     assets.impact_report,
     assets.model_record,
 )

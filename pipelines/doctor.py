@@ -41,6 +41,12 @@ def examine() -> list[dict[str, Any]]:
                 "restore rollout.jsonl and rollout.head from a backup",
             ),
             (
+                f"stage of {name}",
+                False,
+                partial(_stage, name),
+                "declare what it has earned, or have the declared gate registered: `sixtyforty stage --register`",
+            ),
+            (
                 f"findings of {name}",
                 False,
                 partial(_findings, name),
@@ -125,6 +131,16 @@ def _ledger(name: str) -> str:
 
 def _rollout(name: str) -> str:
     return f"{len(catalog.workspace(name).rollout.rows())} steps, the chain of hashes holds"
+
+
+def _stage(name: str) -> str:
+    from sixtyforty.stage_gate import differs, earned
+
+    ws = catalog.workspace(name)
+    ws.progress.rows()
+    if found := differs(ws):
+        raise ValueError("; ".join(found))
+    return f"{earned(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
 
 
 def _findings(name: str) -> str:

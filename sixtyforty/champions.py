@@ -16,6 +16,8 @@ class ChampionError(ValueError):
 
 def adopt(ws: Workspace, by: str, why: str, moment: datetime, version: str | None = None) -> Row:
     """Goes live with a champion of the replay: its newest, or the version named. Live decisions begin at `moment`."""
+    if over := ws.progress.over(moment):
+        raise ChampionError(f"it can't go live: {over} (`sixtyforty stage` tells why)")
     if ws.ledger.champions("live"):
         raise ChampionError("it is live already; `rollback` puts an earlier champion back in force")
     replayed = {r.version: r for r in ws.ledger.champions("replay")}

@@ -136,6 +136,15 @@ def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | Non
     return reasons
 
 
+def _over(ws: Workspace, frame: pd.DataFrame) -> NDArray[Any]:
+    """Why the use case is over at each row's moment, stopped at its gate or retired; None: it isn't."""
+    import numpy as np
+
+    ended = ws.progress.ended()
+    at = np.searchsorted(np.array([m for m, _ in ended], "datetime64[us]"), frame["decided_at"].to_numpy(), "right")
+    return np.array([None, *(f"{why}: the present process decides" if why else None for _, why in ended)], object)[at]
+
+
 def _decided(
     ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry], as_of: datetime | None
 ) -> pa.Table:
@@ -154,6 +163,10 @@ def _decided(
         "champion_version": np.full(len(frame), None, object),
         "policy": POLICY,
     }
+    if track == "live":
+        over = _over(ws, frame)
+        ended = np.array([w is not None for w in over], bool)
+        in_force[ended], columns["reason"][ended] = -1, over[ended]
     why = _unfit(ws, frame, track, as_of)
     unfit = np.array([w is not None for w in why], bool)
     for number in np.unique(in_force[in_force >= 0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
@@ -40,6 +41,46 @@ class Review(Declared):
         return self
 
 
+class Vision(Declared):
+    """What somebody wants to come of it."""
+
+    whose: str = Field(description="Their role, never their name.")
+    says: str = Field(description="In their own words.")
+
+
+class Research(Declared):
+    """What was learned from those who are to use it."""
+
+    day: date = Field(description="The local day.")
+    asked: str = Field(description="Who was asked or watched, by role and number, never by name.")
+    found: str = Field(description="What was found.")
+
+
+class Sceptic(Declared):
+    """Whom it worries, why, and what is done about it."""
+
+    who: str = Field(description="Their role, never their name.")
+    worry: str = Field(description="What they fear.")
+    answer: str = Field(description="What is done about it.")
+
+
+class Task(Declared):
+    """A piece of training. Who has done it is kept by `sixtyforty trained` and on the desk."""
+
+    title: str = Field(description="What is learned or tried.")
+    role: str = Field(description="Whose it is.")
+    people: PositiveInt = Field(description="How many are to do it.")
+    skill: str | None = Field(default=None, description="The skill it gives; alike across use cases.")
+    by: date | None = Field(default=None, description="The local day by which it is to be done.")
+
+
+class Change(Declared):
+    """The plan for change."""
+
+    sceptics: list[Sceptic] = Field(default_factory=list, description="Whom it worries, and what is done about it.")
+    training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by whom.")
+
+
 class People(Declared):
     """Who decides, in which step of which process, and how they come to use the answer."""
 
@@ -52,6 +93,13 @@ class People(Declared):
         default=None, description="The source of what they did with the decisions; partitioned by the decision's day."
     )
     review: Review | None = Field(default=None, description="Which decisions are put before a person, and whom.")
+    executive: Vision | None = Field(default=None, description="The executive's vision.")
+    manager: Vision | None = Field(default=None, description="The operating manager's vision.")
+    research: list[Research] = Field(default_factory=list, description="Dated findings of user research.")
+    change: Change = Field(default_factory=Change, description="The plan for change.")
+    illustrative: bool = Field(
+        default=False, description="Visions, research and plan are made up for a demonstration; said where they show."
+    )
 
 
 class Subscription(Declared):

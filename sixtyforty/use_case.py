@@ -15,6 +15,7 @@ from sixtyforty.objective import Kpi
 from sixtyforty.partitions import Timed
 from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
+from sixtyforty.stages import Stage, Stages
 
 RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
 
@@ -127,7 +128,11 @@ class UseCase(Timed):
 
     name: Name = Field(description="Identifier: the group and the first part of every asset key.")
     title: str = Field(description="Title shown to people.")
-    stage: Literal["poc", "pilot", "production", "retired"] = Field(description="How far it has come.")
+    stage: Stage = Field(
+        description="How far it is said to have come. What it has earned is in the ledger of stages; where the two"
+        " differ, `doctor` tells."
+    )
+    stages: Stages | None = Field(default=None, description="The gates of its stages. None: it is never judged.")
     owner: str = Field(description="Who answers for it: an e-mail address or `team:name`.")
     vision: str = Field(description="The vision it serves, and whose.")
     people: People = Field(description="Who decides.")

@@ -2,7 +2,7 @@
 
 <home>/data/landing/<use case>/     extracts, as they come
 <home>/data/lake/<use case>/        raw, validated, features, outcomes, decisions, kpi, … (or wherever the lake is)
-<home>/data/models/<use case>/      model versions, the ledgers of champions and of the rollout
+<home>/data/models/<use case>/      model versions, the ledgers of champions, rollout, stages and training
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
 <home>/data/alerts/<use case>.jsonl which alerts were told to whom; digests/ alike
@@ -19,6 +19,7 @@ from sixtyforty.lake import Lake, digest
 from sixtyforty.landing import Landing
 from sixtyforty.ledger import Ledger
 from sixtyforty.models import ModelStore
+from sixtyforty.progress import Progress
 from sixtyforty.steps import Steps
 from sixtyforty.use_case import UseCase
 
@@ -67,6 +68,11 @@ class Workspace:
     def rollout(self) -> Steps:
         """Its rollout's ledger."""
         return Steps(self._folder("models") / "rollout.jsonl")
+
+    @property
+    def progress(self) -> Progress:
+        """Its ledger of stages."""
+        return Progress(self._folder("models") / "stages.jsonl")
 
     @property
     def deliveries(self) -> Path:

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.cli import answers, live, operations, work
+from pipelines.cli import answers, live, operations, stages, work
 from pipelines.cli.say import Problem
 
 
@@ -90,6 +90,18 @@ def parser() -> argparse.ArgumentParser:
     step.add_argument("--down", action="store_true", help="go back a step")
     rollout.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
     rollout.add_argument("--why", metavar="TEXT", help="kept in the ledger; needed for a step")
+    stage = word("stage", stages.stage, "its stage (poc, pilot, production, retired), what its gate says, and steps")
+    passage = stage.add_mutually_exclusive_group()
+    passage.add_argument("--up", action="store_true", help="enter the next stage, if its gate has passed")
+    passage.add_argument("--retire", action="store_true", help="end it, from any stage: the present process decides")
+    passage.add_argument(
+        "--register", action="store_true", help="register a gate that is declared anew; the old one stays on record"
+    )
+    stage.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who decides this; default: you")
+    stage.add_argument("--why", metavar="TEXT", help="kept in the ledger; needed for a step")
+    trained = word("trained", stages.trained, "the training of the plan for change; or that somebody has done some")
+    trained.add_argument("task", nargs="?", metavar="TASK", help="its name in people.change.training")
+    trained.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who has done it; default: you")
     record = word("record", answers.record, "the model record: what was tried, found and decided; or a search in it")
     record.add_argument(
         "--find", metavar="WORDS", help="what holds all these words: findings, and records ever written"

@@ -32,7 +32,7 @@ from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
          "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
-         "recover", "acceptance", "simulate", "desk", "desk-account"]  # fmt: skip
+         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -106,6 +106,8 @@ NEEDS_A_USE_CASE = {
     "finding": "--text x",
     "holdout": "",
     "rollout": "",
+    "stage": "",
+    "trained": "",
     "restore": "",
 }
 
@@ -136,6 +138,10 @@ PROBLEMS = {
     "holdout flight_delays": "kpi.label is exact: its action doesn't change the outcome, none is held back",
     "holdout flight_delays --effect -3": "a difference above zero",
     "rollout flight_delays --up": "--why TEXT is needed",
+    "stage flight_delays --up": "--why TEXT is needed",
+    "stage flight_delays --up --why because": "it stays in poc: 0 partitions of this stage have outcomes",
+    "stage flight_delays --register --why because": "declares no other gate than the one registered",
+    "trained flight_delays swimming": "no training 'swimming' is planned; there are: read_the_list",
     "land churn": "there is demo data for flight_delays, not for 'churn'",
     "champion flight_delays --on 2013-13-01": "",
 }
@@ -245,6 +251,20 @@ def test_champion_of_a_young_home_is_the_present_process(say, home):
     assert Path(answer["ledger"]) == home / "data" / "models" / "flight_delays" / "champion.jsonl"
     code, out, _ = say("champion flight_delays --on 2013-06-01")
     assert (code, "present process decides" in out) == (0, True)
+
+
+def test_a_stage_and_a_training_are_told_and_kept(say):
+    code, out, _ = say("stage flight_delays --json")
+    answer = json.loads(out)
+    assert (code, answer["stage"], answer["verdict"], answer["history"]) == (0, "poc", "continue", [])
+    assert "7,500 per 1,000 by 2014-01-01" in say("stage flight_delays")[1]
+    assert json.loads(say("trained flight_delays override --by dora --json")[1])["by"] == "dora"
+    assert "1 of 6 duty managers: override" in say("trained flight_delays")[1]
+    assert say("stage flight_delays --retire --by ola --why 'we sold the airline' --json")[0] == 0
+    answer = json.loads(say("stage flight_delays --json")[1])
+    assert (answer["stage"], [r["said"] for r in answer["history"]]) == ("retired", ["enter", "enter"])
+    stage = next(t for t in json.loads(say("doctor --json")[1])["things"] if t["thing"] == "stage of flight_delays")
+    assert "stage: poc is declared, retired is what it has earned" in stage["found"]
 
 
 def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, monkeypatch):

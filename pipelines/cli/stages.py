@@ -1,0 +1,52 @@
+"""What is asked of a use case's way from idea to retirement: its stage, its gate, and the people's training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.cli.say import Problem
+
+
+def stage(given: Any) -> tuple[Any, str]:
+    """The stage in force and what its gate says, or a step taken."""
+    from pipelines import catalog
+    from sixtyforty import stage_gate
+    from sixtyforty.clock import now
+
+    ws, moment = catalog.workspace(given.use_case), now()
+    acts = {"up": stage_gate.up, "retire": stage_gate.retire, "register": stage_gate.register}
+    asked = next((name for name in acts if getattr(given, name)), None)
+    if asked:
+        if not given.why:
+            raise Problem("--why TEXT is needed: it is kept in the ledger")
+        row = acts[asked](ws, by=given.by, why=given.why, moment=moment)
+        return row.model_dump(), f"{row.stage} ({row.said}) from {row.effective_from} UTC, by {row.by}: {row.why}"
+    at, spells = stage_gate.standing(ws, moment), stage_gate.lead_times(ws, moment)
+    history = [r.model_dump() for r in ws.progress.rows()]
+    lines = [f"{r['effective_from']} UTC  {r['stage']:10} {r['said']:8} by {r['by']}: {r['why']}" for r in history]
+    lines += [f"{s['stage']:10} {s['days']:>8,.1f} days, {s['from']} to {s['to'] or 'now'}" for s in spells]
+    if at.gate:
+        lines.append(
+            f"gate of {at.stage}: {at.gate.target:+,.0f} per 1,000 by {at.gate.stop}, at least"
+            f" {at.gate.worth_having:+,.0f} to be worth having; scope: {at.gate.scope.told}"
+        )
+    lines.append(f"{at.stage}: {at.said or 'no gate judges it'}; {at.partitions} partitions have outcomes ({at.label})")
+    lines += [f"against passing: {reason}" for reason in at.against]
+    lines += stage_gate.differs(ws)
+    return {**at.plain, "lead_times": spells, "history": history}, "\n".join(lines)
+
+
+def trained(given: Any) -> tuple[Any, str]:
+    """The training planned and done, or a task done."""
+    from pipelines import catalog
+    from sixtyforty import training
+
+    ws = catalog.workspace(given.use_case)
+    if given.task:
+        row = training.do(ws, given.task, given.by)
+        return row.model_dump(), f"{row.by} has done {row.task}"
+    planned, done = ws.use_case.people.change.training, training.who(ws)
+    if not planned:
+        raise Problem(f"{given.use_case} plans no training: see people.change.training in its defs.yaml")
+    lines = [f"{len(done[n])} of {t.people} {t.role}s: {n}, {t.title}" for n, t in planned.items()]
+    return {"share": training.share(ws), "done": done}, "\n".join(lines)
