@@ -98,15 +98,16 @@ class Landing:
     def scan(self, source: str, patient: bool = False) -> list[Extract]:
         """Brings the ledger up to date with what lies there and returns it. Only new or changed files are read.
 
-        A query's new rows become extracts first; of one that is patient, not sooner than its source declares. Raises
-        Unreachable when the location or database can't be read.
+        A query's new rows become extracts first. A patient scan, a sensor's, spares the other side: it asks a query
+        not sooner than its source declares, and for a few pages of a big bucket. Raises Unreachable when the location
+        or database can't be read.
         """
         with self._alone(source):
             if source in self._queries and not (patient and self._queries[source].looked()):
                 self._look_up(source)
             known = {e.name: e for e in self.known(source)}
             seq, changed = max((e.seq for e in known.values()), default=0), False
-            listed, self.unread[source] = self.listed(source), {}
+            listed, self.unread[source] = self.listed(source, patient), {}
             self.there[source] = {f.name for f in listed}
             for seen in listed:
                 before = known.get(seen.name)
@@ -148,11 +149,11 @@ class Landing:
             self._places[source] = place(self.use_case.sources[source], self.folder)
         return self._places[source]
 
-    def listed(self, source: str) -> list[Seen]:
-        """The finished files that lie there, by time of landing. Raises Unreachable."""
+    def listed(self, source: str, patient: bool = False) -> list[Seen]:
+        """The finished files that lie there, by time of landing; patiently: see Place. Raises Unreachable."""
         contract = self.use_case.sources[source]
         try:
-            return landed(contract, self._place(source), contract.files or f"{source}/*.csv")
+            return landed(contract, self._place(source), contract.files or f"{source}/*.csv", patient)
         except Exception as error:  # each file system has errors of its own
             raise Unreachable(
                 f"{source}: {contract.location or self.folder} can't be read ({_why(error)}); check that it is there,"

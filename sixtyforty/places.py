@@ -14,13 +14,15 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from sixtyforty.paging import Round
 from sixtyforty.sources import Source
 
 UNFINISHED = (".part", ".tmp")
@@ -52,8 +54,11 @@ class Seen:
 class Place(Protocol):
     """A location of extracts; names are paths below it."""
 
-    def list(self, pattern: str) -> list[Seen]:
-        """The files that match a glob. Raises whatever its file system does."""
+    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
+        """The files that match a glob; of a big bucket, patiently, in part as seen some looks ago.
+
+        Raises whatever its file system does.
+        """
 
     def read(self, seen: Seen) -> bytes:
         """A file's bytes. Raises Unsettled when it isn't the one that was listed, FileNotFoundError when gone."""
@@ -66,7 +71,7 @@ class Folder:
     root: Path
     required: bool = False
 
-    def list(self, pattern: str) -> list[Seen]:
+    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
         """See Place."""
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("no such folder")
@@ -106,29 +111,51 @@ class Bucket:
         self.files, self.root = fsspec.core.url_to_fs(url)
         self.root = self.root.rstrip("/")
 
-    def list(self, pattern: str) -> list[Seen]:
+    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
         """See Place."""
         self.files.invalidate_cache()  # a remembered listing would hide what landed since
-        found = self.files.glob(f"{self.root}/{pattern}", detail=True)
+        found = [*(self._paged(pattern, patient) if "s3" in self.files.protocol else self._globbed(pattern))]
         if not found:  # nothing there yet, or no such place
             top = self.root if self.root.startswith("/") else self.root.split("/")[0]
             if not self.files.exists(top):
                 raise FileNotFoundError(f"there is no {top}")
+        return found
+
+    def _globbed(self, pattern: str) -> Iterable[Seen]:
+        found = self.files.glob(f"{self.root}/{pattern}", detail=True)
         return [self._seen(path, about) for path, about in found.items() if about["type"] == "file"]
+
+    def _paged(self, pattern: str, patient: bool) -> Iterable[Seen]:
+        from fsspec.utils import glob_translate
+
+        bucket, _, glob = f"{self.root}/{pattern}".partition("/")
+        wanted = re.compile(glob_translate(glob)).match
+        objects = _round(bucket, glob).look(partial(self.files.call_s3, "list_objects_v2"), patient)
+        return [self._seen(f"{bucket}/{key}", about) for key, about in objects.items() if wanted(key)]
 
     def _seen(self, path: str, about: dict[str, Any]) -> Seen:
         tag = next((str(about[t]).strip('"') for t in TAGS if about.get(t)), "")
         changed = next((about[t] for t in TIMES if about.get(t)), None)
-        return Seen(path.removeprefix(f"{self.root}/"), int(about["size"] or 0), _nanoseconds(changed), tag)
+        size = next((about[s] for s in ("size", "Size") if about.get(s)), 0)
+        return Seen(path.removeprefix(f"{self.root}/"), int(size), _nanoseconds(changed), tag)
 
     def read(self, seen: Seen) -> bytes:
         """See Place."""
         path = f"{self.root}/{seen.name}"
         data: bytes = self.files.cat_file(path)
         self.files.invalidate_cache()
-        if len(data) != seen.size or self._seen(path, self.files.info(path)) != seen:
+        now = self._seen(path, self.files.info(path))
+        # a tag says more than the time, which some stores tell by the second here and finer in a listing
+        same = now.tag == seen.tag if seen.tag else now.mtime_ns == seen.mtime_ns
+        if not (len(data) == now.size == seen.size and same):
             raise Unsettled("it changed while it was read")
         return data
+
+
+@lru_cache(maxsize=256)
+def _round(bucket: str, glob: str) -> Round:
+    """Where this process is in a bucket."""
+    return Round(bucket, glob)
 
 
 def _nanoseconds(changed: Any) -> int:
@@ -150,14 +177,15 @@ def place(source: Source, folder: Path) -> Place:
     return Bucket(source.location)
 
 
-def landed(source: Source, where: Place, pattern: str, now: float | None = None) -> list[Seen]:
+def landed(source: Source, where: Place, pattern: str, patient: bool = False, now: float | None = None) -> list[Seen]:
     """The source's finished files by time of landing, then name: as a reader on the spot would have met them.
 
-    `now` (seconds since 1970) tells which have settled; the present by default. Raises what the file system does.
+    Patiently, of a big bucket: see Place. `now` (seconds since 1970) tells which have settled; the present by
+    default. Raises what the file system does.
     """
-    found = [f for f in where.list(pattern) if not _unfinished(f.name)]
+    found = [f for f in where.list(pattern, patient) if not _unfinished(f.name)]
     if source.done:
-        done = {f.name for f in where.list(f"{pattern}.done")}
+        done = {f.name for f in where.list(f"{pattern}.done", patient)}
         found = [f for f in found if not f.name.endswith(".done") and f"{f.name}.done" in done]
     if source.settle_seconds:
         latest = ((time.time() if now is None else now) - source.settle_seconds) * 1e9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -12,7 +13,7 @@ import fsspec
 import pytest
 from pydantic import ValidationError
 
-from sixtyforty import places
+from sixtyforty import paging, places
 from sixtyforty.landing import Landing
 from sixtyforty.places import Bucket, Folder, Seen, Unreachable, landed
 from sixtyforty.raw import ingest, pending
@@ -53,7 +54,7 @@ def test_a_file_changed_a_moment_ago_has_not_settled(tmp_path: Path) -> None:
     files = [Seen("calls_a.csv", 1, 100 * 10**9), Seen("calls_b.csv", 1, 50 * 10**9)]
 
     class Listed(Folder):
-        def list(self, pattern: str) -> list[Seen]:
+        def list(self, pattern: str, patient: bool = False) -> list[Seen]:
             return files
 
     source, here = use_case.sources["calls"], Listed(tmp_path)
@@ -226,17 +227,63 @@ def test_a_flat_listing_is_one_request(tmp_path: Path, shop: Shop, monkeypatch: 
         shop.put(f"calls_{i}.csv", text(DAY + timedelta(days=i)))
     landing = at(tmp_path, shop.url).landing
     landing.scan("calls")
-    files = landing._places["calls"].files  # type: ignore[attr-defined]
-    asked: list[str] = []
-    real = files._call_s3
-
-    async def call(method: str, *args: Any, **more: Any) -> Any:
-        asked.append(method)
-        return await real(method, *args, **more)
-
-    monkeypatch.setattr(files, "_call_s3", call)
+    asked = requests(landing, monkeypatch)
     landing.scan("calls")
     assert asked == ["list_objects_v2"]
+
+
+def requests(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What its bucket is asked for from now on."""
+    files, asked = landing._places["calls"].files, list[str]()  # type: ignore[attr-defined]
+    real = files.call_s3
+
+    def call(method: str, *args: Any, **more: Any) -> Any:
+        asked.append(method)
+        return real(method, *args, **more)
+
+    monkeypatch.setattr(files, "call_s3", call)
+    return asked
+
+
+def test_a_sensor_goes_round_a_big_bucket_and_misses_nothing(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shop.url.startswith("memory"):
+        pytest.skip("no requests")
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "5")  # a page
+    days = [DAY + timedelta(days=i) for i in range(40)]
+    for day in days[:35]:
+        if day != days[7]:
+            shop.put(f"calls_{day}.csv", text(day))
+    ws = at(tmp_path, shop.url)
+    landing = ws.landing
+    assert len(landing.scan("calls", patient=True)) == 34  # the first look sees everything
+    asked = requests(landing, monkeypatch)
+
+    def looks(until: str) -> int:
+        for number in itertools.count(1):
+            asked.clear()
+            landing.scan("calls", patient=True)
+            assert asked.count("list_objects_v2") <= paging.PAGES + 1
+            if until in {e.name + str(e.rows) for e in landing.known("calls")}:
+                return number
+        raise AssertionError
+
+    shop.put(f"calls_{days[35]}.csv", text(days[35]))
+    assert looks(f"calls_{days[35]}.csv2") == 1  # after the last name known: at once
+    turn = -(-36 // (5 * paging.PAGES))
+    for day in (days[2], days[20], days[34]):
+        shop.put(f"calls_{day}.csv", text(day, count=3))  # a correction
+        assert looks(f"calls_{day}.csv3") <= turn
+    shop.put(f"calls_{days[7]}.csv", text(days[7]))  # late
+    assert looks(f"calls_{days[7]}.csv2") <= turn
+    shop.remove(f"calls_{days[30]}.csv")
+    for _ in range(turn):
+        landing.scan("calls", patient=True)
+    assert f"calls_{days[30]}.csv" not in landing.there["calls"]
+    fresh = at(tmp_path, shop.url).landing  # a run's look is whole
+    shop.put(f"calls_{days[3]}.csv", text(days[3], count=3))
+    assert f"calls_{days[3]}.csv3" in {e.name + str(e.rows) for e in fresh.scan("calls")}
 
 
 # What is pending
