@@ -26,7 +26,7 @@ def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first:
     card = store.card(version)
     if first < date.fromisoformat(card["as_of"]):
         raise ValueError(f"{version} learned from days after {first}: no model is scored on rows it trained on")
-    window = use_case.between(first, end)
+    window = use_case.deciding(use_case.between(first, end))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     policy = Policy.of(use_case)
     seen = digest({"model": card["files"]["model.skops"], "f": versions(features), "o": versions(outcomes),

@@ -66,13 +66,14 @@ def due(ws: Workspace, track: str, moment: datetime) -> dict[str, int]:
     if start is None:
         return {}
     first = ws.use_case.shift(ws.use_case.at(start), -1) if start > datetime.min else ""
-    taken = ws.lake.entries(dataset(track))
+    taken, features = ws.lake.entries(dataset(track)), ws.lake.entries("features")
     open_ = {
         p: e
-        for p, e in ws.lake.entries("features").items()
+        for p, e in features.items()
         if p >= first
         and not (p in taken and taken[p].rows == e.rows and taken[p].inputs == {"features": {p: e.version}})
     }
+    open_ = {p: open_[p] for p in ws.use_case.deciding(open_)}
     if not open_:
         return {}
     key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
@@ -94,6 +95,7 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     those whose features are older than the validated data in force: whichever run asks, they are made anew first.
     """
     start = begins(ws, track)
+    partitions = ws.use_case.deciding(partitions)
     old = outdated(ws.use_case, ws.lake, partitions)
     features = {p: e for p, e in ws.lake.entries("features", partitions).items() if p not in old}
     if not features or start is None:

@@ -1,7 +1,8 @@
 """Point-in-time features, the present process's action, and outcomes: the use case's SQL run over the lake.
 
 Its SQL sees one view a source (the contract's columns and `known_at`, UTC) over the lookback window, and `units`:
-the units decided about in the partitions asked for, with `decided_at`. What isn't there yet is an empty view.
+the units decided about in the partitions asked for, with `decided_at`. What isn't there yet is an empty view. It gives
+a row a unit, by its key; where units aren't the rows of a partitioned source, by `_partition` and its key.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _open(
 
 def _units(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], which: str = "true") -> None:
     """Makes the table `units` of these partitions anew, from the views as they are, and `moments` where that helps."""
-    decision, asked = use_case.decision, use_case.deciding(partitions)
+    decision, asked = use_case.decision, use_case.with_units(partitions)
     columns, rows = "* exclude known_at", f"{decision.unit} where _partition in ({_listed(asked)})"
     if decision.unit not in use_case.partitioned:
         db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
@@ -97,6 +98,12 @@ def _key(use_case: UseCase) -> str:
     return ", ".join(f'"{c}"' for c in use_case.decision.key)
 
 
+def _by(use_case: UseCase) -> str:
+    """What the use case's SQL names a unit by: what is asked about anew in each partition, by that as well."""
+    rows_came = use_case.decision.unit in use_case.partitioned
+    return _key(use_case) if rows_came else f"_partition, {_key(use_case)}"
+
+
 def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes the table `built`: `_partition`, key, decided_at, features and present_action of the units."""
     db.execute(f"create or replace temp table p as {use_case.sql('present_process')}")
@@ -105,11 +112,11 @@ def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
 
 def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes `built` again from the views as they now are, with the present process's answers as they were."""
-    key = _key(use_case)
+    key, by = _key(use_case), _by(use_case)
     db.execute(f"create or replace temp table f as {use_case.sql('features')}")
     units, rows, keys, present = db.execute(
         f"""select (select count(*) from units), (select count(*) from f),
-        (select count(*) from (select distinct {key} from f)), (select count(*) from (select distinct {key} from p))"""
+        (select count(*) from (select distinct {by} from f)), (select count(*) from (select distinct {by} from p))"""
     ).fetchall()[0]
     if not units == rows == keys == present:
         raise FeatureError(
@@ -118,8 +125,8 @@ def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
         )
     db.execute(
         f"""create or replace temp table built as
-        select u._partition, {key}, u.decided_at, f.* exclude ({key}), p.action as present_action
-        from units u join f using ({key}) join p using ({key}) order by u._partition, u.decided_at, {key}"""
+        select u._partition, {key}, u.decided_at, f.* exclude ({by}), p.action as present_action
+        from units u join f using ({by}) join p using ({by}) order by u._partition, u.decided_at, {key}"""
     )
 
 
@@ -170,11 +177,11 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     """What became of the units: key, decided_at, the outcome (0, 1 or null while unknown) and `known_at`."""
     ahead = use_case.outcome_horizon
     entries = inputs(use_case, lake, use_case.widen(partitions, 0, ahead))
-    key = _key(use_case)
+    key, by = _key(use_case), _by(use_case)
     with _open(use_case, lake, entries, partitions) as db:
         table = db.sql(
-            f"""select u._partition, {key}, u.decided_at, o.* exclude ({key}) from units u
-            left join ({use_case.sql("outcomes")}) o using ({key}) order by u._partition, u.decided_at, {key}"""
+            f"""select u._partition, {key}, u.decided_at, o.* exclude ({by}) from units u
+            left join ({use_case.sql("outcomes")}) o using ({by}) order by u._partition, u.decided_at, {key}"""
         ).to_arrow_table()
         units = db.execute("select count(*) from units").fetchall()[0][0]
     if table.num_rows != units:
@@ -186,12 +193,12 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
 def expected(use_case: UseCase, lake: Lake, moment: datetime) -> list[str]:
     """The partitions there should be features of by a UTC moment: those that hold units, as far as is known."""
     if use_case.decision.unit in use_case.partitioned:
-        return use_case.deciding(lake.entries(f"validated/{use_case.decision.unit}"))
+        return use_case.with_units(lake.entries(f"validated/{use_case.decision.unit}"))
     have = {p for s in use_case.partitioned for p in lake.entries(f"validated/{s}")}
     if not have:
         return []
     last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback))
-    return use_case.deciding(use_case.span(min(have), last))
+    return use_case.with_units(use_case.span(min(have), last))
 
 
 def lineage(

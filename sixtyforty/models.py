@@ -85,7 +85,7 @@ def recipe_of(use_case: UseCase) -> str:
 def plan(use_case: UseCase, lake: Lake, as_of: date) -> Plan:
     """The trailing window before the local day `as_of`. Raises ModelError when there is nothing to learn from."""
     first = max(as_of - timedelta(days=use_case.model.training_days), use_case.partitions.start)
-    window = use_case.deciding(use_case.between(first, as_of))
+    window = use_case.with_units(use_case.between(first, as_of))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     missing = [p for p in window if p not in features or p not in outcomes]
     if len(missing) == len(window):

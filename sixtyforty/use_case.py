@@ -39,11 +39,19 @@ class Decision(Declared):
     )
     every: int = Field(default=1, gt=0, description="It is taken in every n-th partition.")
     on: date | None = Field(default=None, description="A local day in a partition it is taken in; with `every`.")
+    learn_every: int | None = Field(
+        default=None,
+        gt=0,
+        description="With `every`: units of every n-th partition are there to learn from, fewer are decided about."
+        " None: only where it is taken.",
+    )
 
     @model_validator(mode="after")
     def _in_phase(self) -> Decision:
         if (self.every > 1) != (self.on is not None):
             raise ValueError("every above 1 needs on (a day in a partition the decision is taken in), and on needs it")
+        if self.learn_every and (self.every == 1 or self.every % self.learn_every):
+            raise ValueError(f"learn_every {self.learn_every}: every ({self.every}) is a multiple of it, above 1")
         return self
 
 
@@ -236,7 +244,18 @@ class UseCase(Timed):
 
     def deciding(self, partitions: Iterable[str]) -> list[str]:
         """Those in which a decision is taken."""
+        return self._in_phase(partitions, self.decision.every)
+
+    def with_units(self, partitions: Iterable[str]) -> list[str]:
+        """Those that have units: to decide about, or to learn from.
+
+        What is asked about anew in each has none before a whole lookback is behind it: less would mislead.
+        """
+        first = "" if self.decision.unit in self.partitioned else self.shift(self.limits[0], self.lookback)
+        return [p for p in self._in_phase(partitions, self.decision.learn_every or self.decision.every) if p >= first]
+
+    def _in_phase(self, partitions: Iterable[str], every: int) -> list[str]:
         if self.decision.on is None:
             return list(partitions)
         phase = self.number(self.key(self.decision.on))
-        return [p for p in partitions if (self.number(p) - phase) % self.decision.every == 0]
+        return [p for p in partitions if (self.number(p) - phase) % every == 0]
