@@ -11,6 +11,7 @@ from pydantic import create_model
 import assets.acceptance
 import assets.backtest
 import assets.break_even
+import assets.build_or_buy
 import assets.challenger
 import assets.champion
 import assets.data_docs
@@ -48,6 +49,7 @@ STAGES = (
     assets.break_even,
     assets.acceptance,
     assets.stage_gate,
+    assets.build_or_buy,
     assets.impact_report,
     assets.model_record,
 )

@@ -15,6 +15,7 @@ from sixtyforty.objective import Kpi
 from sixtyforty.partitions import Timed
 from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
+from sixtyforty.sourcing import Sourcing
 from sixtyforty.stages import Stage, Stages
 
 RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
@@ -141,6 +142,7 @@ class UseCase(Timed):
         " differ, `doctor` tells."
     )
     stages: Stages | None = Field(default=None, description="The gates of its stages. None: it is never judged.")
+    sourcing: Sourcing | None = Field(default=None, description="Build or buy. None: it isn't asked.")
     owner: str = Field(description="Who answers for it: an e-mail address or `team:name`.")
     vision: str = Field(description="The vision it serves, and whose.")
     people: People = Field(description="Who decides.")
@@ -186,6 +188,11 @@ class UseCase(Timed):
             if source.partition and not source.known_at:
                 raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
         self._responses_fit()
+        bought = {n for n, c in self.kpi.candidates.items() if c.vendor}
+        if self.sourcing and (other := sorted(set(self.sourcing.vendors) - bought)):
+            raise ValueError(
+                f"sourcing.vendors {other} are no candidates with vendor: true; there are: {sorted(bought)}"
+            )
         for name, veto in self.model.vetoes.items():
             if veto.never not in self.kpi.actions:
                 raise ValueError(f"model.vetoes.{name}: '{veto.never}' is not an action: {sorted(self.kpi.actions)}")

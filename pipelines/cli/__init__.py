@@ -102,6 +102,13 @@ def parser() -> argparse.ArgumentParser:
     trained = word("trained", stages.trained, "the training of the plan for change; or that somebody has done some")
     trained.add_argument("task", nargs="?", metavar="TASK", help="its name in people.change.training")
     trained.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who has done it; default: you")
+    vendor = word("vendor", stages.vendor, "build or buy: the scorecard; or what a vendor is given to predict on")
+    vendor.add_argument("--extract", type=Path, metavar="FOLDER", help="write units and what is known of them there")
+    vendor.add_argument("--to-vendor", dest="candidate", metavar="NAME", help="for which one of sourcing.vendors")
+    _range(vendor)
+    vendor.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who gives it; default: you")
+    vendor.add_argument("--why", metavar="TEXT", help="kept in the ledger; needed for an extract")
+    _track(vendor)
     record = word("record", answers.record, "the model record: what was tried, found and decided; or a search in it")
     record.add_argument(
         "--find", metavar="WORDS", help="what holds all these words: findings, and records ever written"

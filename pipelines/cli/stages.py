@@ -1,4 +1,4 @@
-"""What is asked of a use case's way from idea to retirement: its stage, its gate, and the people's training."""
+"""What is asked of a use case's way from idea to retirement: its stage, the people's training, and build or buy."""
 
 from __future__ import annotations
 
@@ -50,3 +50,32 @@ def trained(given: Any) -> tuple[Any, str]:
         raise Problem(f"{given.use_case} plans no training: see people.change.training in its defs.yaml")
     lines = [f"{len(done[n])} of {t.people} {t.role}s: {n}, {t.title}" for n, t in planned.items()]
     return {"share": training.share(ws), "done": done}, "\n".join(lines)
+
+
+def vendor(given: Any) -> tuple[Any, str]:
+    """The scorecard of build or buy, or an extract given to a vendor."""
+    from pipelines import catalog
+    from sixtyforty.build_or_buy import reckon
+    from sixtyforty.vendor import extract
+
+    ws = catalog.workspace(given.use_case)
+    if given.extract:
+        if not (given.first and given.last and given.candidate and given.why):
+            raise Problem("--extract needs --from, --to, --to-vendor NAME and --why TEXT")
+        days = ws.use_case.holding(given.first, given.last)
+        path, row = extract(ws, given.candidate, days, given.extract.resolve(), given.by, given.why)
+        left = f"; left out as personal: {', '.join(row.left_out)}" if row.left_out else ""
+        return row.model_dump() | {"path": str(path)}, f"{row.rows:,} {ws.use_case.kpi.noun} in {path}{left}"
+    found = reckon(ws, given.track)
+    close = "to be held close" if found["hold_close"] else "need not be held close"
+    lines = [
+        f"the capability {found['capability']}; {close}: {found['because']}",
+        f"{found['unit']} over {found['months']} months at {found['discount']:.0%} a year ({found['label']}):",
+        f"{'':24}{'gain per 1,000':>16}{'gain':>16}{'cost':>16}{'worth':>16}",
+    ]
+    lines += [f"{w['way']:24}{w['gain_per_1000']:>+16,.0f}{w['gain']:>+16,.0f}{w['cost']:>16,.0f}{w['worth']:>+16,.0f}"
+              for w in found["ways"]]  # fmt: skip
+    lines.append(f"verdict: {found['verdict']}")
+    lines += found["why"]
+    lines += [f"if {s['if']}: {s['verdict']}" for s in found["sensitivity"] if s["changes"]]
+    return found, "\n".join(lines)

@@ -32,7 +32,7 @@ from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
          "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
-         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained"]  # fmt: skip
+         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -108,6 +108,7 @@ NEEDS_A_USE_CASE = {
     "rollout": "",
     "stage": "",
     "trained": "",
+    "vendor": "",
     "restore": "",
 }
 
@@ -141,6 +142,9 @@ PROBLEMS = {
     "stage flight_delays --up": "--why TEXT is needed",
     "stage flight_delays --up --why because": "it stays in poc: 0 partitions of this stage have outcomes",
     "stage flight_delays --register --why because": "declares no other gate than the one registered",
+    "vendor flight_delays": "nothing is known yet on the replay track: run the chain",
+    "vendor flight_delays --extract there": "--extract needs --from, --to, --to-vendor NAME and --why TEXT",
+    "vendor flight_delays --extract there --from 2013-06-01 --to 2013-06-01 --to-vendor oracle --why x": "'oracle' is no vendor of sourcing.vendors: none",
     "trained flight_delays swimming": "no training 'swimming' is planned; there are: read_the_list",
     "land churn": "there is demo data for flight_delays, not for 'churn'",
     "champion flight_delays --on 2013-13-01": "",
