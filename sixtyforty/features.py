@@ -175,8 +175,8 @@ def rebuilt(
 
 def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     """What became of the units: key, decided_at, the outcome (0, 1 or null while unknown) and `known_at`."""
-    ahead = use_case.outcome_horizon
-    entries = inputs(use_case, lake, use_case.widen(partitions, 0, ahead))
+    before, ahead = use_case.outcome_window
+    entries = inputs(use_case, lake, use_case.widen(partitions, before, ahead))
     key, by = _key(use_case), _by(use_case)
     with _open(use_case, lake, entries, partitions) as db:
         table = db.sql(
@@ -187,7 +187,7 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     if table.num_rows != units:
         raise FeatureError(f"{use_case.name}: {units} units, but outcomes.sql gives {table.num_rows} rows")
     tables = split(table, "_partition", partitions)
-    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], 0, ahead)) for p in tables})
+    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], before, ahead)) for p in tables})
 
 
 def expected(use_case: UseCase, lake: Lake, moment: datetime) -> list[str]:

@@ -123,7 +123,7 @@ def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
         return
     entries = inputs(case, lake, case.widen(have, case.lookback, case.outcome_horizon))
     for partition in have:
-        for name, before, after in (("features", case.lookback, 0), ("outcomes", 0, case.outcome_horizon)):
+        for name, before, after in (("features", case.lookback, 0), ("outcomes", *case.outcome_window)):
             window = case.widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
             entry = lake.entry(name, partition)

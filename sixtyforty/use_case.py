@@ -237,6 +237,14 @@ class UseCase(Timed):
         return {n: s for n, s in self.inputs.items() if s.partition}
 
     @property
+    def outcome_window(self) -> tuple[int, int]:
+        """Partitions before and after its own that a unit's outcome is made from.
+
+        What is asked about anew in each partition is a unit by its history, which its outcome may be measured against.
+        """
+        return 0 if self.decision.unit in self.partitioned else self.lookback, self.outcome_horizon
+
+    @property
     def snapshots(self) -> dict[str, Source]:
         """Inputs taken whole: reference tables."""
         return {n: s for n, s in self.inputs.items() if not s.partition}

@@ -51,6 +51,19 @@ def test_a_unit_comes_again_and_each_time_it_is_another(tmp_path: Path) -> None:
         assert features.build(ws.use_case, ws.lake, [p]).tables[p].equals(together.tables[p])
 
 
+def test_an_outcome_may_be_measured_against_what_was_before(tmp_path: Path) -> None:
+    ws = sites(tmp_path)
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        """select u._partition, u.site, (max(c.load) < 1)::int as late, max(c.known_at) as known_at from units u
+        join calls c on c.site = u.site and c._partition between (u._partition::date - 3)::varchar and u._partition
+        group by all having count(distinct c._partition) = 4"""
+    )
+    publish(ws, DAYS)
+    made = ws.lake.entries("outcomes")
+    assert {e.rows for e in made.values()} == {2}
+    assert list(made["2013-03-06"].inputs["validated/calls"]) == [f"2013-03-0{n}" for n in range(3, 8)]
+
+
 def test_nothing_is_asked_before_a_whole_lookback_has_gone_by(tmp_path: Path) -> None:
     assert sites(tmp_path).use_case.with_units(["2013-03-02", "2013-03-04"]) == ["2013-03-04"]  # lookback 3
     assert make_use_case(tmp_path).with_units(["2013-03-01"]) == ["2013-03-01"]  # rows that came are there

@@ -112,7 +112,7 @@ def test_a_late_extract_restates_the_lookback_and_no_more(tmp_path):
 
 
 def test_days_apart_are_ranges_apart_the_newest_first(ws):
-    found = Behind()
+    found = Behind(ws.use_case)
     for day in ("2013-03-01", "2013-03-02", "2013-03-05", "all"):
         found.add(day, "why", 1)
     assert found.ranges() == [("2013-03-05", "2013-03-05"), ("2013-03-01", "2013-03-02")]
