@@ -144,7 +144,7 @@ PROBLEMS = {
     "stage flight_delays --register --why because": "declares no other gate than the one registered",
     "vendor flight_delays": "nothing is known yet on the replay track: run the chain",
     "vendor flight_delays --extract there": "--extract needs --from, --to, --to-vendor NAME and --why TEXT",
-    "vendor flight_delays --extract there --from 2013-06-01 --to 2013-06-01 --to-vendor oracle --why x": "'oracle' is no vendor of sourcing.vendors: none",
+    "vendor flight_delays --extract x --from 2013-06-01 --to 2013-06-01 --to-vendor y --why x": "'y' is no vendor of",
     "trained flight_delays swimming": "no training 'swimming' is planned; there are: read_the_list",
     "land churn": "there is demo data for flight_delays, not for 'churn'",
     "champion flight_delays --on 2013-13-01": "",
