@@ -26,7 +26,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             description=f"{source.description}\n\nIts {source.origin}, as they landed, every line as text, with its"
             " file and line.",
             phase="data_understanding",
-            kinds={"csv", "parquet"},
+            kinds={source.format, "parquet"},
             deps=["delivery"] if name == use_case.people.responses else [],
             partitioned=source.partition is not None,
             checks=[READABLE],

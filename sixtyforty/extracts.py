@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
+from sixtyforty import json_lines, parquet_rows
 from sixtyforty.partitions import Timed
+from sixtyforty.reading import EMPTY, Reading, missing
 from sixtyforty.sources import Source
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from sixtyforty.unpacking import Packed, unpacked
 
 HEAD = 1 << 16  # bytes looked at before a file is read whole
 _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
 _OPEN = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # a value that begins with a quote, and none that ends it
-
-
-@dataclass
-class Reading:
-    """An extract as read.
-
-    `table`: the contract's columns, all text, and `_row`, the line number in the file. `broken`: the lines that
-    aren't rows, with their number and the reason. `problem`: why nothing of it could be read, then `lines` counts
-    what is refused.
-    """
-
-    table: pa.Table | None = None
-    broken: list[tuple[int, str, str]] = field(default_factory=list)
-    problem: str | None = None
-    lines: int = 0
 
 
 def fingerprint(data: bytes) -> str:
@@ -62,7 +44,20 @@ def _day(said: tuple[str, str, str, str], last: bool) -> date:
 
 
 def read(data: bytes, source: Source) -> Reading:
-    """Reads a CSV extract. A file that can't be trusted as a whole gets a `problem`, a bad line is `broken`."""
+    """Reads an extract: CSV, Parquet or JSON lines, packed by gzip or not.
+
+    Its content says which it is, and where that doesn't, the ending of the source's `files`. A file that can't be
+    trusted as a whole gets a `problem`, a bad line is `broken`.
+    """
+    try:
+        data = unpacked(data)
+    except Packed as error:
+        return Reading(problem=str(error), lines=1)
+    if data.startswith(parquet_rows.MAGIC) or source.format == "parquet":
+        return parquet_rows.read(data, source)
+    if data[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or source.format == "json":
+        problem = _binary(data)
+        return Reading(problem=problem, lines=_lines(data)) if problem else json_lines.read(data, source)
     problem = _unreadable(data[:HEAD], list(source.columns)) or _binary(data)
     if problem:
         return Reading(problem=problem, lines=_lines(data))
@@ -81,7 +76,7 @@ def _lines(data: bytes) -> int:
 
 def _unreadable(head: bytes, columns: list[str]) -> str | None:
     if not head.strip():
-        return "the file is empty: not even a header; have the sender extract it again"
+        return EMPTY.format(": not even a header")
     if b"\0" in head:
         return _binary(head)
     line = head.split(b"\n", 1)[0]
@@ -93,13 +88,9 @@ def _unreadable(head: bytes, columns: list[str]) -> str | None:
     for delimiter in (";", "\t", "|"):
         if len(names) == 1 and len(header.split(delimiter)) > 1:
             return f"wrong delimiter {delimiter!r}: the contract says ','"
-    missing = [c for c in columns if c not in names]
-    if missing:
-        # where no column is found the line may be data, whose words aren't told
-        extra = [n for n in names if n not in columns] if len(missing) < len(columns) else []
-        near = {c: difflib.get_close_matches(c, extra, 1, 0.4) for c in missing}
-        said = [f"'{c}'" + (f" (is it '{near[c][0]}'?)" if near[c] else "") for c in missing]
-        return f"columns missing from the header: {', '.join(said)}"
+    lost = missing(columns, names)
+    if lost:
+        return f"columns missing from the header: {lost}"
     if len(set(names)) < len(names):
         return "a column name stands twice in the header"
     return None

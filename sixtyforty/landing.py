@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.contract import placed
-from sixtyforty.extracts import Reading, fingerprint, promised, read
+from sixtyforty.extracts import fingerprint, promised, read
 from sixtyforty.lake import Lake, canonical, write_atomic
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
 from sixtyforty.queries import Query
+from sixtyforty.reading import Reading
 from sixtyforty.response_log import opened
 from sixtyforty.use_case import UseCase
 

@@ -5,8 +5,12 @@ with a later `since`, and leaves out those it has taken, known by their content.
 `<source>/<number>.<hash>.csv` below the landing folder; a row changed later, with a later `since`, comes in a later
 extract. A row whose `since` is null is taken like any other.
 
-What was seen is in `<source>.seen.json` beside the arrivals ledger. An extract lies under a hidden name until that is
-written, and is given its name then or at the next look: killed at any point, no row is lost or taken twice.
+A snapshot's query has no `since`: it is read whole, to `<source>/all.csv`, which is another only when a row is. What is
+no longer in the table is thus no longer in the snapshot.
+
+What was seen of the others is in `<source>.seen.json` beside the arrivals ledger. An extract lies under a hidden name
+until that is written, and is given its name then or at the next look: killed at any point, no row is lost or taken
+twice.
 """
 
 from __future__ import annotations
@@ -150,17 +154,13 @@ class Query:
             raise Unreachable(f"{self.name}: set ${self.source.database} to the database's SQLAlchemy URL")
         import sqlalchemy as sa
 
-        found = []
         try:
             if ready:
                 ready()
             engine = sa.create_engine(url)
             try:
                 with engine.connect() as connection:
-                    rows = self._rows(connection, cursor)
-                    while portion := list(islice(rows, PORTION)):
-                        cursor, name = self._write(cursor, portion)
-                        found += [name] if name else []
+                    return self._take(connection, cursor)
             finally:
                 engine.dispose()
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
@@ -170,13 +170,11 @@ class Query:
                 f" check that it runs, that its user may read, and that the query gives"
                 f" {', '.join(self._columns)}"
             ) from None  # the library's own words hold the SQL, and may hold rows
-        if self.source.every:
-            write_atomic(self.seen, cursor.dumps())  # when it was last looked at
-        return found
 
     @property
     def _columns(self) -> list[str]:
-        return list(dict.fromkeys([*self.source.columns, str(self.source.since)]))
+        since = [self.source.since] if self.source.since else []
+        return list(dict.fromkeys([*self.source.columns, *since]))
 
     def _cursor(self) -> Cursor:
         try:
@@ -184,12 +182,43 @@ class Query:
         except FileNotFoundError:
             return Cursor()
 
+    def _take(self, connection: sa.Connection, cursor: Cursor) -> list[str]:
+        if not self.source.since:
+            return self._whole(connection)
+        rows, found = self._rows(connection, cursor), []
+        while portion := list(islice(rows, PORTION)):
+            cursor, name = self._write(cursor, portion)
+            found += [name] if name else []
+        if self.source.every:
+            write_atomic(self.seen, cursor.dumps())  # when it was last looked at
+        return found
+
+    def _whole(self, connection: sa.Connection) -> list[str]:
+        """The table as it is: a new extract in place of the one before, if anything is different."""
+        import sqlalchemy as sa
+
+        rows = connection.execution_options(yield_per=10_000).execute(sa.select(self._asked()))
+        data = "".join([line(self._columns, ""), *sorted(line(row, self.source.null) for row in rows)]).encode()
+        path = self.folder / "all.csv"
+        new = not path.exists() or path.read_bytes() != data
+        if new:
+            write_atomic(path, data)
+        if self.source.every:
+            write_atomic(self.seen, Cursor().dumps())  # when it was last looked at
+        return [path.name] if new else []
+
+    def _asked(self) -> sa.Subquery:
+        import sqlalchemy as sa
+
+        assert self.source.query
+        query = sa.text(self.source.query.strip().rstrip(";"))
+        return query.columns(*(sa.column(c) for c in self._columns)).subquery("asked")
+
     def _rows(self, connection: sa.Connection, cursor: Cursor) -> Iterator[tuple[Any, str]]:
         import sqlalchemy as sa
 
-        assert self.source.query and self.source.since
-        query = sa.text(self.source.query.strip().rstrip(";"))
-        asked = query.columns(*(sa.column(c) for c in self._columns)).subquery("asked")
+        assert self.source.since
+        asked = self._asked()
         since, begin = asked.c[self.source.since], cursor.begin(self.source.overlap)
         statement = sa.select(asked).order_by(since, *(asked.c[k] for k in self.source.key))
         if begin is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from sixtyforty.declared import VARIABLE, Declared
@@ -11,7 +13,11 @@ class Source(Declared):
     """One feed of extracts and its data contract."""
 
     description: str = Field(description="What the feed is, and which system it comes from.")
-    files: str | None = Field(default=None, description="Glob of its extracts below their location. This, or a query.")
+    files: str | None = Field(
+        default=None,
+        description="Glob of its extracts below their location: CSV, Parquet or JSON lines (.jsonl, .ndjson, .json),"
+        " packed by gzip or not. This, or a query.",
+    )
     location: str | None = Field(
         default=None,
         description="Where they land: a folder's full path or an fsspec URL (s3://bucket/prefix); keys come from the"
@@ -30,7 +36,9 @@ class Source(Declared):
         description="Environment variable with the database's SQLAlchemy URL. None: where decisions are delivered.",
     )
     since: str | None = Field(
-        default=None, description="Column of the query that only grows: a serial number, or when a row was changed."
+        default=None,
+        description="Column of a query that only grows: a serial number, or when a row was changed. None: a"
+        " snapshot, read whole.",
     )
     overlap: float = Field(
         default=600.0,
@@ -63,8 +71,10 @@ class Source(Declared):
     def _one_origin(self) -> Source:
         if (self.files is None) == (self.query is None):
             raise ValueError("a source has either files (a glob) or a query (SQL)")
-        if self.query and not self.since:
-            raise ValueError("a query needs since (a column that only grows)")
+        if self.query and self.partition and not self.since:
+            raise ValueError("a query of a partitioned source needs since (a column that only grows)")
+        if self.query and self.since and not self.partition:
+            raise ValueError("a query of a snapshot is read whole each time: leave out since")
         if self.query and self.location:
             raise ValueError("a query has no location: its extracts are written to the use case's landing folder")
         if self.files and (self.database or self.since or self.every):
@@ -77,6 +87,12 @@ class Source(Declared):
         return self
 
     @property
+    def format(self) -> Literal["csv", "parquet", "json"]:
+        """What its extracts are by the ending of `files`, `.gz` left aside; the files themselves may know better."""
+        ending = (self.files or "").lower().removesuffix(".gz").rpartition(".")[2]
+        return "parquet" if ending in ("parquet", "pq") else "json" if ending in ("json", "jsonl", "ndjson") else "csv"
+
+    @property
     def where(self) -> str:
         """The database of a query, in words; no secrets."""
         return f"the database at ${self.database}" if self.database else "the database that decisions are delivered to"
@@ -85,5 +101,5 @@ class Source(Declared):
     def origin(self) -> str:
         """Where its rows come from, in words; no secrets."""
         if self.query:
-            return f"rows of {self.where}, by {self.since}"
+            return f"rows of {self.where}, {f'by {self.since}' if self.since else 'all as they are'}"
         return f"extracts `{self.files}`" + (f" in {self.location}" if self.location else "")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.extracts import Reading, fingerprint, promised, read
+from sixtyforty.extracts import fingerprint, promised, read
+from sixtyforty.partitions import Partitions, Timed
+from sixtyforty.reading import Reading
 from sixtyforty.sources import Source
 
 SOURCE = Source(
@@ -20,6 +21,8 @@ SOURCE = Source(
     columns={"parcel": "INTEGER", "addressee": "VARCHAR"},
     key=["parcel"],
 )
+
+CASE = Timed(timezone="America/New_York", partitions=Partitions(start=date(2009, 6, 1)))
 
 
 @pytest.fixture
@@ -225,7 +228,7 @@ def test_a_bad_line_far_down_a_long_file_is_found(path: Path) -> None:
     ],
 )
 def test_a_name_promises_the_days_it_speaks_of(name: str, first: str, last: str) -> None:
-    found = promised(name, ZoneInfo("America/New_York"))
+    found = promised(name, CASE)
     assert (found[0], found[-1]) == (first, last)
     assert len(found) == (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
 
@@ -236,12 +239,12 @@ def test_a_name_promises_the_days_it_speaks_of(name: str, first: str, last: str)
      "parcels_0000-01.csv", "parcels_2013-03-10T25Z.csv", "parcels_2013-03-12_2013-03-10.csv"],
 )  # fmt: skip
 def test_a_name_without_days_promises_none(name: str) -> None:
-    assert promised(name) == []
+    assert promised(name, CASE) == []
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\d{4}-\d\d(-\d\d)?(T\d\dZ)?", fullmatch=True))
 def test_no_name_is_too_strange(name: str) -> None:
-    assert promised(name) == sorted(set(promised(name)))
+    assert promised(name, CASE) == sorted(set(promised(name, CASE)))
 
 
 def test_a_fingerprint_is_of_the_content() -> None:

@@ -108,6 +108,7 @@ def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
         ({"files": None}, "either files .* or a query"),
         ({"query": "select 1"}, "either files .* or a query"),
         ({"files": None, "query": "select 1"}, "needs since"),
+        ({"files": None, "query": "select 1", "since": "id", "partition": None}, "leave out since"),
         ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "since": "id"}, "database"),
         ({"since": "id"}, "belong to a query"),
     ],

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sixtyforty import queries
 from sixtyforty.landing import Landing
+from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Unreachable
 from sixtyforty.queries import Cursor, advance, earlier, line
 from sixtyforty.raw import ingest, pending
@@ -23,7 +24,7 @@ from sixtyforty.reconcile import heard
 from sixtyforty.response_log import Response
 from sixtyforty.responses import put
 from sixtyforty.workspace import Workspace
-from tests.helpers import WITH_RESPONSES, accept, make_workspace, merged
+from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"
@@ -330,3 +331,44 @@ def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_pat
     answers(ws, 2)
     assert [e.rows for e in ws.landing.scan("responses", patient=True)] == [1]
     assert [e.rows for e in ws.landing.scan("responses")] == [1, 1]
+
+
+# Snapshots
+
+WHOLE: dict[str, Any] = {
+    "sites": {**SITES, "files": None, "query": "select site, size from places", "database": "ORDERS_URL"}
+}
+
+
+def kept(ws: Workspace) -> list[tuple[Any, ...]]:
+    entry = ingest(ws.use_case, "sites", ws.lake, again(ws), [SNAPSHOT], "code")[SNAPSHOT]
+    return sorted(tuple(r.values()) for r in pq.read_table(ws.lake.path(entry), columns=["site", "size"]).to_pylist())
+
+
+def test_a_snapshot_is_the_table_as_it_is_now_and_new_only_when_its_content_is(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(tmp_path, sources=WHOLE)
+    shop.run("drop table if exists places")
+    shop.run("create table places (site text, size integer)")
+    assert kept(ws) == []
+    shop.run("insert into places values ('south', 5), ('north', 3), ('north', 3), ('old, \"x\"', null)")
+    assert list(pending(again(ws), "sites")) == [SNAPSHOT]
+    assert kept(ws) == [("north", "3"), ("north", "3"), ('old, "x"', "NA"), ("south", "5")]
+    (first,) = ws.landing.known("sites")
+    shop.run("delete from places where site = 'south'")
+    shop.run("insert into places values ('south', 5)")  # the same rows, in another order
+    assert pending(again(ws), "sites") == {}
+    assert again(ws).scan("sites") == [first]
+    shop.run("delete from places where size = 3")
+    shop.run("update places set size = 6 where size = 5")
+    assert list(pending(again(ws), "sites")) == [SNAPSHOT]
+    assert kept(ws) == [('old, "x"', "NA"), ("south", "6")]  # and nothing of what it held before
+
+
+def test_a_snapshot_is_looked_at_no_oftener_than_its_source_declares(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(tmp_path, sources=merged(WHOLE, {"sites": {"every": 3600}}))
+    shop.run("drop table if exists places")
+    shop.run("create table places (site text, size integer)")
+    pending(again(ws), "sites")
+    shop.run("insert into places values ('south', 5)")
+    assert [e.rows for e in again(ws).scan("sites", patient=True)] == [0]
+    assert [e.rows for e in again(ws).scan("sites")] == [1]
