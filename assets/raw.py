@@ -27,7 +27,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             " file and line.",
             phase="data_understanding",
             kinds={source.format, "parquet"},
-            deps=["delivery"] if name == use_case.people.responses else [],
+            deps=["delivery"] if name not in use_case.inputs else [],
             partitioned=source.partition is not None,
             checks=[READABLE],
             columns={**dict.fromkeys(source.columns, "text as landed"), "_extract": "file", "_row": "line"},

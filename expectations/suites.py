@@ -7,12 +7,16 @@ row-wise one for Great Expectations: a range of partitions is validated in one p
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from expectations.rules import RULES, arguments
+from sixtyforty.declared import Wrong
 from sixtyforty.sources import Source
 
 HERE = Path(__file__).parent
@@ -88,6 +92,46 @@ def unspoken(suite: Suite, source: Source) -> set[str]:
         if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in found):
             found.add(name)
     return found
+
+
+def wrongs(suite: Suite, columns: Collection[str] | None, others: Mapping[str, Collection[str]]) -> Iterator[Wrong]:
+    """What can't be run of a suite: rules, arguments and columns that don't exist.
+
+    columns: those its rows have, None where nobody knows them; others: the columns of all sources, by source.
+    """
+    for at, rules, there in (("rows", suite.rows, columns), ("partition.rules", suite.partition.rules,
+                                                             list(suite.partition.metrics))):  # fmt: skip
+        for n, rule in enumerate(rules):
+            if rule.type not in RULES:
+                yield Wrong(f"{at}.{n}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
+                continue
+            needed, taken = arguments(rule.type)
+            for name in rule.kwargs:
+                if name not in taken:
+                    yield Wrong(f"{at}.{n}.kwargs.{name}", f"is no argument of {rule.type}", name, taken)
+            for name in needed:
+                if name not in rule.kwargs and not get_close_matches(name, rule.kwargs.keys() - set(taken)):
+                    yield Wrong(f"{at}.{n}.kwargs", f"of {rule.type} need {name}", None, needed)
+            for key in ("column", "column_A", "column_B", "column_list"):
+                for column in _listed(rule.kwargs.get(key)):
+                    if there is not None and column not in there:
+                        what = "column" if at == "rows" else "metric"
+                        yield Wrong(f"{at}.{n}.kwargs.{key}", f"there is no {what} '{column}'", column, there)
+            yield from _reference(f"{at}.{n}.kwargs.value_set", rule.kwargs.get("value_set"), others)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _reference(field: str, values: Any, others: Mapping[str, Collection[str]]) -> Iterator[Wrong]:
+    """Of a value_set that names another source's column."""
+    if isinstance(values, dict):
+        source, column = str(values.get("source")), str(values.get("column"))
+        if source not in others:
+            yield Wrong(field, f"names the source '{source}', which isn't declared", source, others)
+        elif column not in others[source]:
+            yield Wrong(field, f"names the column '{column}', which {source} doesn't have", column, others[source])
 
 
 def load(use_case: str, source: str) -> Suite:

@@ -89,7 +89,7 @@ def recover(source: Path) -> dict[str, Any]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target)
     prepare()
-    places = {name: catalog.workspace(name) for name in catalog.names()}
+    places, _ = catalog.complete()
     ledgers = {name: len(ws.ledger.rows()) + len(ws.rollout.rows()) for name, ws in places.items()}
     return {"made": contents["made"], "files": len(contents["files"]), "ledgers": ledgers}
 

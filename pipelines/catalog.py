@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 
-import yaml
-
+from pipelines import declarations
 from pipelines.profiles import profile
+from sixtyforty.draft import Draft
+from sixtyforty.mistakes import Mistakes
 from sixtyforty.use_case import UseCase
 from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
 
-FOLDER = Path(__file__).parent / "use_cases"
+FOLDER = declarations.FOLDER
 
 
 class NoSuchUseCase(ValueError):
@@ -21,17 +21,36 @@ class NoSuchUseCase(ValueError):
 
 def names() -> list[str]:
     """The declared use cases."""
-    return sorted(p.parent.name for p in FOLDER.glob("*/defs.yaml"))
+    return declarations.names(FOLDER)
 
 
 def load(name: str) -> UseCase:
-    """A use case by name. Raises NoSuchUseCase with the nearest one."""
+    """A use case by name, a Draft where it has blanks. Raises NoSuchUseCase with the nearest one, or Mistakes."""
     if name not in names():
         near = difflib.get_close_matches(name, names(), 1)
         hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(names())}"
         raise NoSuchUseCase(f"there is no use case '{name}'{hint}")
-    folder = FOLDER / name
-    return UseCase(**yaml.safe_load((folder / "defs.yaml").read_text())["attributes"], folder=folder)
+    return declarations.load(FOLDER / name)
+
+
+def checked(name: str) -> UseCase:
+    """As `load`, its SQL bound to its contract as well."""
+    load(name)
+    return declarations.load(FOLDER / name, sql=True)
+
+
+def complete() -> tuple[dict[str, Workspace], dict[str, str]]:
+    """The use cases that can decide, neither drafts nor broken, by name; and why the broken ones can't be loaded."""
+    found, broken = {}, {}
+    for name in names():
+        try:
+            ws = workspace(name)
+        except Mistakes as error:
+            broken[name] = str(error)
+            continue
+        if not isinstance(ws.use_case, Draft):
+            found[name] = ws
+    return found, broken
 
 
 def workspace(name: str) -> Workspace:

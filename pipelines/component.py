@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import create_model
+from pydantic import ConfigDict, Field, create_model
 
 import assets.acceptance
 import assets.backtest
@@ -28,7 +30,10 @@ import assets.review_queue
 import assets.stage_gate
 import assets.training_set
 import assets.validated
-from pipelines import automation
+from assets.tables import table
+from pipelines import automation, declarations
+from sixtyforty.draft import Draft
+from sixtyforty.mistakes import Mistakes
 from sixtyforty.use_case import UseCase
 
 STAGES = (
@@ -54,28 +59,40 @@ STAGES = (
     assets.model_record,
 )
 
+OF_A_DRAFT = (assets.raw, assets.validated, assets.data_docs)
+
 
 def chain(use_case: UseCase) -> dg.Definitions:
-    """All assets and checks of a use case, the job that runs it whole, and what runs by itself."""
-    built = [a for module in STAGES for a in module.assets(use_case)]
+    """All assets and checks of a use case, the job that runs it whole, and what runs by itself.
+
+    Of a draft those that need no more than its sources; nothing runs by itself.
+    """
+    draft = isinstance(use_case, Draft)
+    built = [a for module in (OF_A_DRAFT if draft else STAGES) for a in module.assets(use_case)]
     job = dg.define_asset_job(
         use_case.name,
         selection=dg.AssetSelection.groups(use_case.name),
         description=f"{use_case.title}: the whole chain, from extracts to impact.",
         executor_def=dg.in_process_executor,
     )
-    return dg.Definitions.merge(dg.Definitions(assets=built, jobs=[job]), automation.of(use_case))
+    by_itself = dg.Definitions() if draft else automation.of(use_case)
+    return dg.Definitions.merge(dg.Definitions(assets=built, jobs=[job]), by_itself)
 
 
-_fields: dict[str, Any] = {n: (f.annotation, f) for n, f in UseCase.model_fields.items() if n != "folder"}
-Declaration = create_model("Declaration", __base__=dg.Model, **_fields)
+class Anything(dg.Model):
+    """The schema that editors and `dg` show: every field with what it is for, whatever is written there."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+_fields: dict[str, Any] = {
+    n: (Any, Field(default=None, description=f.description)) for n, f in UseCase.model_fields.items() if not f.exclude
+}
+Declaration = create_model("Declaration", __base__=Anything, **_fields)
 
 
 class DecisionPipeline(dg.Component, dg.Resolvable):
     """One decision improved by a model: declare it, and its whole chain is generated."""
-
-    def __init__(self, declared: dict[str, Any]) -> None:
-        self.declared = declared
 
     @classmethod
     def get_model_cls(cls) -> type[Any]:
@@ -84,9 +101,49 @@ class DecisionPipeline(dg.Component, dg.Resolvable):
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> DecisionPipeline:
-        """Keeps the declaration as data; the use case itself checks it."""
-        return cls(attributes.model_dump(exclude_unset=True) if attributes else {})
+        """Nothing yet: the declaration is read, and checked, in the one place that does."""
+        return cls()
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The use case's assets, checks and job."""
-        return chain(UseCase(**self.declared, folder=Path(context.path)))
+        return chain(declarations.load(Path(context.path)))
+
+
+def use_cases() -> dg.Definitions:
+    """Every use case below `pipelines/use_cases`. A broken one is an asset that says why: the others go on.
+
+    Where Dagster only checks (`dg check defs`, `dagster definitions validate`), all that is broken ends the check.
+    """
+    checking = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
+    sound, broken = {}, {}
+    for name in declarations.names():
+        try:
+            sound[name] = declarations.load(declarations.FOLDER / name, sql=checking)
+        except Mistakes as error:
+            broken[name] = error
+    if not broken:
+        return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    if checking:
+        print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
+        os._exit(1)  # an exception would be told with Dagster's own frames
+    return dg.Definitions.merge(*map(chain, sound.values()), *(stand_in(n, e) for n, e in broken.items()))
+
+
+def stand_in(name: str, error: Mistakes) -> dg.Definitions:
+    """What Dagster's pages show of a use case that can't be loaded."""
+    rows = [
+        {"where": f"{m.file.name}:{m.line}", "field": m.field, "mistake": m.said, "allowed": m.allowed}
+        for m in error.found
+    ]
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(
+                [name, "declaration"],
+                group_name=name,
+                kinds={"yaml"},
+                tags={"crisp_dm": "business_understanding"},
+                description=f"BROKEN: {error}",
+                metadata={"mistakes": table(rows)},
+            )
+        ]
+    )

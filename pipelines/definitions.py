@@ -1,11 +1,10 @@
 """The root of the project: it loads the use cases and the housekeeping and binds the resources, nothing else."""
 
-from pathlib import Path
-
 import dagster as dg
 
 from assets.resources import BusinessTime, Place
 from pipelines import housekeeping
+from pipelines.component import use_cases
 from pipelines.console import console
 from pipelines.profiles import profile
 
@@ -15,7 +14,7 @@ def defs() -> dg.Definitions:
     """All use cases below `pipelines/use_cases`, on the profile's resources."""
     chosen = profile()
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        use_cases(),
         housekeeping.definitions(),
         dg.Definitions(
             resources={

@@ -12,47 +12,23 @@ from typing import Any
 
 from pipelines import catalog
 from pipelines.profiles import profile
+from sixtyforty.draft import Draft
+from sixtyforty.mistakes import Mistakes
 
+Thing = tuple[str, bool, Callable[[], str], str]  # what, whether the chain can't run without, the look, the cure
 ENOUGH = 2_000_000_000  # bytes free
 
 
 def examine() -> list[dict[str, Any]]:
     """Each thing: `thing`, `ok`, `needed` (the chain can't run without), `found` and `cure`."""
-    things: list[tuple[str, bool, Callable[[], str], str]] = [
+    things: list[Thing] = [
         ("storage", True, _storage, "make the folder writable, or set SIXTYFORTY_HOME to one that is"),
         ("disk", True, _disk, "free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk"),
         ("database", True, _database, "check SIXTYFORTY_DATABASE_URL, and that the server runs"),
         ("dvc_remote", True, _remote, "check SIXTYFORTY_DVC_REMOTE, and that it can be written to"),
     ]
     for name in catalog.names():
-        things += [
-            (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
-            (f"settings of {name}", False, partial(_settings, name), "set them in the environment"),
-            (
-                f"champion ledger of {name}",
-                True,
-                partial(_ledger, name),
-                "restore champion.jsonl and champion.head from a backup",
-            ),
-            (
-                f"rollout ledger of {name}",
-                True,
-                partial(_rollout, name),
-                "restore rollout.jsonl and rollout.head from a backup",
-            ),
-            (
-                f"stage of {name}",
-                False,
-                partial(_stage, name),
-                "declare what it has earned, or have the declared gate registered: `sixtyforty stage --register`",
-            ),
-            (
-                f"findings of {name}",
-                False,
-                partial(_findings, name),
-                "restore findings.jsonl and findings.head from a backup",
-            ),
-        ]
+        things += _of(name)
     if profile().name == "production":
         things.append(("services", False, _services, "start them: make up"))
     else:
@@ -60,11 +36,66 @@ def examine() -> list[dict[str, Any]]:
     return [_examined(*t) for t in things]
 
 
+def _of(name: str) -> list[Thing]:
+    """Of a use case: its declaration; extracts and settings, if that can be read; its ledgers, if it can decide."""
+    found: list[Thing] = [(f"declaration of {name}", True, partial(_declaration, name), "mend what it says")]
+    try:
+        case = catalog.load(name)
+    except Mistakes:
+        return found
+    found += [
+        (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
+        (f"settings of {name}", False, partial(_settings, name), "set them in the environment"),
+    ]
+    if isinstance(case, Draft):
+        return found
+    return [
+        *found,
+        (
+            f"champion ledger of {name}",
+            True,
+            partial(_ledger, name),
+            "restore champion.jsonl and champion.head from a backup",
+        ),
+        (
+            f"rollout ledger of {name}",
+            True,
+            partial(_rollout, name),
+            "restore rollout.jsonl and rollout.head from a backup",
+        ),
+        (
+            f"stage of {name}",
+            False,
+            partial(_stage, name),
+            "declare what it has earned, or have the declared gate registered: `sixtyforty stage --register`",
+        ),
+        (
+            f"findings of {name}",
+            False,
+            partial(_findings, name),
+            "restore findings.jsonl and findings.head from a backup",
+        ),
+    ]
+
+
 def _examined(thing: str, needed: bool, look: Callable[[], str], cure: str) -> dict[str, Any]:
     try:
         return {"thing": thing, "ok": True, "needed": needed, "found": look(), "cure": None}
     except Exception as error:  # whatever is wrong is what we were asked to tell
-        return {"thing": thing, "ok": False, "needed": needed, "found": f"{error}".splitlines()[0], "cure": cure}
+        return {"thing": thing, "ok": False, "needed": needed, "found": _said(error), "cure": cure}
+
+
+def _said(error: Exception) -> str:
+    """The first line; all lines of what is a list."""
+    return str(error) if isinstance(error, Mistakes) else f"{error}".splitlines()[0]
+
+
+def _declaration(name: str) -> str:
+    found = catalog.checked(name)
+    if not isinstance(found, Draft):
+        return f"{found.title}, stage {found.stage}: complete"
+    blanks = "\n       ".join(map(str, found.missing))
+    return f"a draft: extracts are taken in, checked and profiled, no more; still blank:\n       {blanks}"
 
 
 def _storage() -> str:

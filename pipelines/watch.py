@@ -165,10 +165,16 @@ def watch(track: str, every: float | None, say: Callable[[dict[str, Any]], None]
     """Looks at every use case, once or each `every` seconds, and says each receipt."""
     prepare()
     clockwork = Clockwork.declared()
+    told_of: dict[str, str] = {}
     while True:
-        for name in catalog.names():
-            for row in look(catalog.workspace(name), track, send, clockwork, time.time()):
+        found, broken = catalog.complete()
+        for name, ws in found.items():
+            for row in look(ws, track, send, clockwork, time.time()):
                 say({"use_case": name, **row})
+        for name, text in broken.items():
+            if told_of.get(name) != text:  # whom its alerts go to can't be read either
+                say({"use_case": name, "kind": "broken declaration", "text": text, "to": "the console", "why": None})
+        told_of = broken
         if every is None:
             return
         time.sleep(every)

@@ -45,11 +45,13 @@ def _open(
     db = connect(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {name} as {_rows(lake, source, entries[name])}")
-    _units(db, use_case, partitions)
+    make_units(db, use_case, partitions)
     return db
 
 
-def _units(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], which: str = "true") -> None:
+def make_units(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], which: str = "true"
+) -> None:
     """Makes the table `units` of these partitions anew, from the views as they are, and `moments` where that helps."""
     decision, asked = use_case.decision, use_case.with_units(partitions)
     columns, rows = "* exclude known_at", f"{decision.unit} where _partition in ({_listed(asked)})"
@@ -79,7 +81,7 @@ def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str,
             db.execute(
                 f"delete from {name} where (known_at <= timestamp '{moment}' and _partition in ({window})) is not true"
             )
-        _units(db, use_case, [partition], f"decided_at = timestamp '{moment}'")
+        make_units(db, use_case, [partition], f"decided_at = timestamp '{moment}'")
         yield
     finally:
         db.execute("rollback")

@@ -133,7 +133,7 @@ class Landing:
 
     def _look_up(self, source: str) -> None:
         database, case, ready = self.use_case.sources[source].database, self.use_case, None
-        if database is None and source == case.people.responses:  # nobody may have answered yet
+        if database is None and source not in case.inputs:  # nobody may have answered yet
             ready = partial(opened, case.name, self._delivered_to, self.lake.root / ".responses.lock")
         self._queries[source].look(os.environ.get(database) if database else self._delivered_to, ready)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from sixtyforty.declared import Declared
+from sixtyforty.declared import Declared, Wrong
 
 SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
 HOURS = "%Y-%m-%dT%H%M"  # keys of hours
@@ -38,25 +39,26 @@ class Partitions(Declared):
     @model_validator(mode="after")
     def _in_order(self) -> Partitions:
         if self.every == "month" and self.start.day != 1:
-            raise ValueError(f"partitions.start {self.start}: months begin on their first day: {self.start:%Y-%m}-01")
+            raise Wrong("start", f"{self.start}: months begin on their first day: {self.start:%Y-%m}-01")
         if self.end and self.end < self.start:
-            raise ValueError(f"partitions.end {self.end} is before partitions.start {self.start}")
+            raise Wrong("end", f"{self.end} is before partitions.start {self.start}")
         return self
+
+
+def _zoned(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        like = get_close_matches(name, available_timezones(), 3) or ["America/New_York", "Europe/Berlin", "UTC"]
+        raise Wrong("", f"'{name}' is not an IANA timezone", name, like) from None
+    return name
 
 
 class Timed(Declared):
     """What has partitions in a timezone, and the arithmetic on their keys. All moments are UTC, naive."""
 
-    timezone: str = Field(description="IANA timezone of its partitions.")
+    timezone: Annotated[str, AfterValidator(_zoned)] = Field(description="IANA timezone of its partitions.")
     partitions: Partitions = Field(description="Its time partitions.")
-
-    @model_validator(mode="after")
-    def _of_a_zone(self) -> Timed:
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"timezone '{self.timezone}' is not an IANA timezone such as America/New_York") from error
-        return self
 
     @cached_property
     def zone(self) -> ZoneInfo:

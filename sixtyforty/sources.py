@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.declared import VARIABLE, Declared
+from sixtyforty.declared import VARIABLE, Declared, Wrong
 
 
 class Source(Declared):
@@ -72,18 +72,20 @@ class Source(Declared):
         if (self.files is None) == (self.query is None):
             raise ValueError("a source has either files (a glob) or a query (SQL)")
         if self.query and self.partition and not self.since:
-            raise ValueError("a query of a partitioned source needs since (a column that only grows)")
+            raise Wrong("query", "of a partitioned source needs since (a column that only grows)")
         if self.query and self.since and not self.partition:
-            raise ValueError("a query of a snapshot is read whole each time: leave out since")
+            raise Wrong("since", "of a snapshot's query: it is read whole each time; leave it out")
         if self.query and self.location:
-            raise ValueError("a query has no location: its extracts are written to the use case's landing folder")
+            raise Wrong(
+                "location", "of a query: its extracts are written to the use case's landing folder; leave it out"
+            )
         if self.files and (self.database or self.since or self.every):
-            raise ValueError("database, since and every belong to a query")
+            raise Wrong("files", "with database, since or every: those belong to a query")
         if self.location is not None and not self.location.startswith("/"):
             if "://" not in self.location:
-                raise ValueError(f"location '{self.location}' is neither a full path nor a URL such as s3://bucket")
+                raise Wrong("location", f"'{self.location}' is neither a full path nor a URL such as s3://bucket")
             if "@" in self.location.split("://")[1].split("/")[0]:  # and is not told
-                raise ValueError("location holds a user or password: those come from the environment")
+                raise Wrong("location", "holds a user or password: those come from the environment")
         return self
 
     @property

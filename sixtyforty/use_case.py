@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.declared import VARIABLE, Declared, Name
+from sixtyforty.consistent import contradictions
+from sixtyforty.declared import VARIABLE, Contradictions, Declared, Name
 from sixtyforty.modeling import Gate, Model
 from sixtyforty.objective import Kpi
 from sixtyforty.partitions import Timed
@@ -17,8 +18,6 @@ from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
 from sixtyforty.sourcing import Sourcing
 from sixtyforty.stages import Stage, Stages
-
-RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
 
 
 class Decision(Declared):
@@ -145,17 +144,19 @@ class UseCase(Timed):
     sourcing: Sourcing | None = Field(default=None, description="Build or buy. None: it isn't asked.")
     owner: str = Field(description="Who answers for it: an e-mail address or `team:name`.")
     vision: str = Field(description="The vision it serves, and whose.")
-    people: People = Field(description="Who decides.")
-    sources: dict[Name, Source] = Field(min_length=1, description="Its feeds.")
-    decision: Decision = Field(description="The decision.")
-    kpi: Kpi = Field(description="Its worth.")
+    people: People = Field(description="Who decides, and how they come to use it: what nobody uses is worth nothing.")
+    sources: dict[Name, Source] = Field(
+        min_length=1, description="Its feeds: what lands, and the contract each row must keep."
+    )
+    decision: Decision = Field(description="What is decided, about what and when: features may know nothing later.")
+    kpi: Kpi = Field(description="What each action is worth: without it no decision can be valued.")
     lookback: int = Field(ge=0, description="Partitions before a unit's own that its features may read.")
     outcome_horizon: int = Field(ge=0, description="Partitions after a unit's own that hold its outcome.")
-    model: Model = Field(description="The model's recipe.")
-    gate: Gate = Field(description="The promotion gate.")
-    governance: Governance = Field(default_factory=Governance, description="Limits of poor data.")
-    replay: Replay = Field(description="The replay of the past.")
-    automation: Automation = Field(default_factory=Automation, description="What happens by itself.")
+    model: Model = Field(description="The model's recipe: how outcomes are foretold.")
+    gate: Gate = Field(description="The promotion gate: what a model must show before it decides.")
+    governance: Governance = Field(default_factory=Governance, description="How poor data may be before it is refused.")
+    replay: Replay = Field(description="How the past is relived, so that a gain is seen before anything goes live.")
+    automation: Automation = Field(default_factory=Automation, description="What happens by itself once it lives.")
     alerts: dict[Name, list[Annotated[str, Field(pattern=VARIABLE)]]] = Field(
         default_factory=dict,
         description="Whom alerts go to: a role, and the environment variables that hold its addresses (Apprise URLs).",
@@ -166,55 +167,9 @@ class UseCase(Timed):
 
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
-        if self.decision.unit is not None and self.decision.unit not in self.sources:
-            raise ValueError(f"decision.unit '{self.decision.unit}' is not a source: {sorted(self.sources)}")
-        columns_ = self.unit_columns
-        for where, columns, allowed in (
-            ("decision.key", self.decision.key, columns_),
-            ("kpi.holdout.by", self.kpi.holdout.by if self.kpi.holdout else (), columns_),
-            ("automation.rollout.by", self.automation.rollout.by if self.automation.rollout else (), columns_),
-            *((f"sources.{n}.key", s.key, s.columns) for n, s in self.sources.items()),
-            *((f"sources.{n}.personal", s.personal, s.columns) for n, s in self.sources.items()),
-        ):
-            unknown = sorted(set(columns) - set(allowed))
-            if unknown:
-                raise ValueError(f"{where} names columns the source doesn't have: {unknown}")
-        if self.kpi.holdout and self.automation.rollout:
-            if self.automation.rollout.by:
-                raise ValueError("automation.rollout.by: those of kpi.holdout.by are drawn; leave it out")
-            if self.automation.rollout.holdout < self.kpi.holdout.share:
-                raise ValueError("automation.rollout.holdout is less than kpi.holdout.share, which holds in every step")
-        for name, source in self.sources.items():
-            if source.partition and not source.known_at:
-                raise ValueError(f"sources.{name} is partitioned and needs known_at (no time travel)")
-        self._responses_fit()
-        bought = {n for n, c in self.kpi.candidates.items() if c.vendor}
-        if self.sourcing and (other := sorted(set(self.sourcing.vendors) - bought)):
-            raise ValueError(
-                f"sourcing.vendors {other} are no candidates with vendor: true; there are: {sorted(bought)}"
-            )
-        for name, veto in self.model.vetoes.items():
-            if veto.never not in self.kpi.actions:
-                raise ValueError(f"model.vetoes.{name}: '{veto.never}' is not an action: {sorted(self.kpi.actions)}")
-        if set(self.kpi.actions) == {v.never for v in self.model.vetoes.values()}:
-            raise ValueError("model.vetoes name every action: there may be nothing left to do; leave one out")
-        review = self.people.review
-        if review and review.rule is not None and review.rule not in self.kpi.candidates:
-            raise ValueError(f"people.review.rule '{review.rule}' is not a candidate: {sorted(self.kpi.candidates)}")
+        if wrongs := contradictions(self, type(self).model_fields):
+            raise Contradictions(wrongs)
         return self
-
-    def _responses_fit(self) -> None:
-        if self.people.responses is None:
-            return
-        source = self.sources.get(self.people.responses)
-        if source is None:
-            raise ValueError(f"people.responses '{self.people.responses}' is not a source: {sorted(self.sources)}")
-        missing = sorted(RESPONSES - source.columns.keys())
-        if missing or not source.partition:
-            raise ValueError(
-                f"sources.{self.people.responses} holds the responses: it is partitioned by the decision's day, and"
-                f" needs the columns {sorted(RESPONSES)}; missing: {missing}"
-            )
 
     @property
     def unit_columns(self) -> dict[str, str]:

@@ -102,7 +102,9 @@ def desk(given: Any) -> tuple[Any, str]:
     from pipelines import catalog
     from pipelines.profiles import profile
 
-    workspaces = {name: catalog.workspace(name) for name in catalog.names()}
+    workspaces, broken = catalog.complete()
+    for text in broken.values():
+        say(f"left out: {text}")
     with suppress(KeyboardInterrupt):
         serve(workspaces, given.port, profile().desk_url, say)
     return {}, "The desk is closed."

@@ -68,7 +68,7 @@ def run(given: Any) -> tuple[Any, str]:
     from pipelines import catalog
     from pipelines.run import run_range
 
-    catalog.load(given.use_case)
+    catalog.checked(given.use_case)
     run_id = run_range(given.use_case, given.first, given.last, given.as_of, given.track, select=given.select)
     return {"run_id": run_id}, f"run {run_id} done"
 

@@ -205,5 +205,5 @@ def test_what_may_not_be_given_is_not_written_at_all(changes, why, tmp_path):
 
 def test_only_vendors_have_a_price(tmp_path):
     rule = {"description": "a rule", "action": "'act'"}
-    with pytest.raises(ValidationError, match="are no candidates with vendor: true"):
+    with pytest.raises(ValidationError, match="no candidate with vendor: true"):
         make_workspace(tmp_path, sourcing=DECLARED | {"vendors": {"rule": {}}}, kpi={"candidates": {"rule": rule}})

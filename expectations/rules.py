@@ -1,0 +1,51 @@
+"""The row-wise rules Great Expectations knows, and their arguments: known without importing it, which takes seconds.
+
+A test holds this against Great Expectations itself.
+"""
+
+from __future__ import annotations
+
+ALWAYS = ("mostly", "row_condition", "condition_parser")  # what every rule takes
+
+# Arguments of each rule; those with a `!` are needed.
+RULES = {
+    "expect_column_pair_values_a_to_be_greater_than_b": "column_A! column_B! or_equal ignore_row_if",
+    "expect_column_pair_values_to_be_equal": "column_A! column_B! ignore_row_if",
+    "expect_column_pair_values_to_be_in_set": "column_A! column_B! value_pairs_set! ignore_row_if",
+    "expect_column_value_lengths_to_be_between": "column! min_value max_value strict_min strict_max",
+    "expect_column_value_lengths_to_equal": "column! value!",
+    "expect_column_value_z_scores_to_be_less_than": "column! threshold! double_sided!",
+    "expect_column_values_to_be_between": "column! min_value max_value strict_min strict_max",
+    "expect_column_values_to_be_dateutil_parseable": "column!",
+    "expect_column_values_to_be_decreasing": "column! strictly",
+    "expect_column_values_to_be_in_set": "column! value_set!",
+    "expect_column_values_to_be_in_type_list": "column! type_list",
+    "expect_column_values_to_be_increasing": "column! strictly",
+    "expect_column_values_to_be_json_parseable": "column!",
+    "expect_column_values_to_be_null": "column!",
+    "expect_column_values_to_be_of_type": "column! type_!",
+    "expect_column_values_to_be_unique": "column!",
+    "expect_column_values_to_match_json_schema": "column! json_schema!",
+    "expect_column_values_to_match_like_pattern": "column! like_pattern! escape",
+    "expect_column_values_to_match_like_pattern_list": "column! like_pattern_list! match_on escape",
+    "expect_column_values_to_match_regex": "column! regex",
+    "expect_column_values_to_match_regex_list": "column! regex_list! match_on",
+    "expect_column_values_to_match_strftime_format": "column! strftime_format!",
+    "expect_column_values_to_not_be_in_set": "column! value_set!",
+    "expect_column_values_to_not_be_null": "column!",
+    "expect_column_values_to_not_be_outliers": "column! method multiplier",
+    "expect_column_values_to_not_match_like_pattern": "column! like_pattern! escape",
+    "expect_column_values_to_not_match_like_pattern_list": "column! like_pattern_list! escape",
+    "expect_column_values_to_not_match_regex": "column! regex!",
+    "expect_column_values_to_not_match_regex_list": "column! regex_list!",
+    "expect_compound_columns_to_be_unique": "column_list! ignore_row_if",
+    "expect_multicolumn_sum_to_equal": "column_list! ignore_row_if sum_total!",
+    "expect_multicolumn_values_to_be_equal": "column_list! ignore_row_if",
+    "expect_select_column_values_to_be_unique_within_record": "column_list! ignore_row_if",
+}
+
+
+def arguments(rule: str) -> tuple[list[str], list[str]]:
+    """The arguments a known rule needs, and all that it takes."""
+    words = RULES[rule].split()
+    return [w[:-1] for w in words if w.endswith("!")], [*(w.rstrip("!") for w in words), *ALWAYS]

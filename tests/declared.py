@@ -1,0 +1,100 @@
+"""A use case's folder with everything declared that can be, for tests that spoil it; and its suites beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.helpers import DECLARED, RESPONSES, SITES, SQL, merged
+
+FULL: dict[str, Any] = merged(
+    DECLARED,
+    {
+        "sources": {
+            "sites": SITES,
+            "responses": RESPONSES,
+            "calls": {"derived": {"busy": "load > 0.5"}, "personal": ["site"]},
+        },
+        "people": {
+            "executive": {"whose": "head of service", "says": "Nobody waits in vain."},
+            "research": [{"day": "2013-02-01", "asked": "three dispatchers", "found": "They guess."}],
+            "change": {
+                "sceptics": [{"who": "fitters", "worry": "longer days", "answer": "a limit"}],
+                "training": {"first": {"title": "Reads the list", "role": "dispatcher", "people": 3}},
+            },
+            "responses": "responses",
+            "review": {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1, "rule": "gut"},
+        },
+        "kpi": {
+            "label": "randomized",
+            "holdout": {"share": 0.1, "worth": -10, "by": ["site"]},
+            "costs": {"build": 100},
+            "candidates": {
+                "gut": {"description": "Gut.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
+                "bought": {"description": "A vendor's.", "vendor": True, "expected": "load"},
+            },
+        },
+        "model": {
+            "monotone": {"load": 1},
+            "vetoes": {"calm": {"when": "load < 0.1", "never": "act", "why": "all is calm"}},
+            "words": {"load": "The load is {value:.1f}"},
+        },
+        "stages": {"poc": {"target": 100, "worth_having": 50, "stop": "2013-12-31", "scope": {"site": "north"}}},
+        "sourcing": {
+            "capability": "inside",
+            "hold_close": False,
+            "why": "Anybody could.",
+            "to_build": 0,
+            "vendors": {"bought": {"per_month": 10}},
+        },
+        "governance": {"settle": 30},
+        "automation": {"rollout": {"holdout": 0.5}},
+        "watch": {"use_days": 20},
+        "alerts": {"owner": ["OWNER_MAIL"]},
+        "subscriptions": [{"role": "owner", "cadence": "weekly", "to": ["OWNER_MAIL"]}],
+    },
+)
+RULE = {
+    "type": "expect_column_values_to_not_be_null",
+    "severity": "critical",
+    "kwargs": {"column": "id"},
+    "why": "no id",
+}
+BETWEEN = {
+    "type": "expect_column_values_to_be_between",
+    "severity": "warning",
+    "kwargs": {"column": "rows", "min_value": 1},
+    "why": "few",
+}
+SUITE = {"about": "Of a test.", "rows": [RULE], "partition": {"metrics": {"rows": "count(*)"}, "rules": [BETWEEN]}}
+PLAIN = {"about": "Of a test."}
+
+
+def write(
+    folder: Path, attributes: dict[str, Any] = FULL, sql: dict[str, str] = SQL, suite: dict[str, Any] = SUITE
+) -> tuple[Path, Path]:
+    """The declaration, and the folder of all suites; the suite is that of the calls."""
+    place, rules = folder / FULL["name"], folder / "rules"
+    suites = rules / place.name
+    place.mkdir(parents=True, exist_ok=True)
+    suites.mkdir(parents=True, exist_ok=True)
+    (place / "defs.yaml").write_text(dump({"type": "pipelines.component.DecisionPipeline", "attributes": attributes}))
+    for stage, said in sql.items():
+        (place / f"{stage}.sql").write_text(said)
+    for name in [*FULL["sources"], "features"]:
+        (suites / f"{name}.yaml").write_text(dump(suite if name == "calls" else PLAIN))
+    return place, rules
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes what stands twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump(data: Any) -> str:
+    """As YAML, a field a line."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
