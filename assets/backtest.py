@@ -8,7 +8,7 @@ from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import training_days
 from sixtyforty import models
-from sixtyforty.backtest import metrics, walk_forward
+from sixtyforty.backtest import metrics, recipe_name, walk_forward
 from sixtyforty.impact import lift
 from sixtyforty.lake import digest
 from sixtyforty.partitions import SNAPSHOT
@@ -33,16 +33,18 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _backtest(step: Step) -> Result:
-    rows, days, recipe = [], training_days(step), models.recipe_of(step.use_case)
+    rows, days, recipes = [], training_days(step), models.recipes(step.use_case)
+    for day in days:
+        for recipe in recipes:
+            found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
+            if found:
+                gained = lift(found[-92:])
+                rows.append({"as of": day.isoformat(), "recipe": recipe_name(step.use_case, recipe), "days": len(found),
+                             **metrics(found), "lift, last 92 days": round(gained.value),
+                             **{k: None if v != v else round(v) for k, v in (("low", gained.low),
+                                                                             ("high", gained.high))}})  # fmt: skip
     if not days:
         return Result()
-    for day in days:
-        found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
-        if found:
-            gained = lift(found[-92:])
-            rows.append({"as of": day.isoformat(), "days": len(found), **metrics(found),
-                         "lift, last 92 days": round(gained.value), "low": round(gained.low),
-                         "high": round(gained.high)})  # fmt: skip
     shown = {"walk-forward, per 1,000": table(rows)} if rows else {}
-    step.log.info(f"backtest: {len(rows)} training days with out-of-sample days before them")
+    step.log.info(f"backtest: {len({r['as of'] for r in rows})} training days with out-of-sample days before them")
     return Result({SNAPSHOT: Published(digest(rows), shown)})

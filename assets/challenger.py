@@ -24,16 +24,17 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             pool=POOL,
             deps=["training_set"],
             partitioned=False,
-            description="A model for each training day that has none yet, kept with skops and recorded by DVC.",
+            description="A model of each recipe for each training day that has none yet, kept with skops, recorded by"
+            " DVC.",
         )
     ]
 
 
 def _challenger(step: Step) -> Result:
-    store, outcome, made = step.ws.models, step.use_case.kpi.outcome, []
+    store, made = step.ws.models, []
     plans = plans_of(step)
     due = [p.version for p in plans if not store.has(p.version, "model.skops")]
-    for version, rows in models.train(store, step.use_case.model, outcome, due):
+    for version, rows in models.train(store, step.use_case.kpi, due):
         made.append(version)
         step.log.info(f"trained {version} on {rows:,} rows")
     step.place.versions().snapshot([store.folder(p.version) for p in plans])

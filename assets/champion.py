@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -12,7 +13,7 @@ from assets.training_set import POOL, training_days
 from sixtyforty import champions
 from sixtyforty.backtest import folds, promote, trained
 from sixtyforty.lake import digest
-from sixtyforty.models import recipe_of
+from sixtyforty.models import recipes
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.recipe import fill
 from sixtyforty.use_case import UseCase
@@ -41,8 +42,8 @@ def _champion(step: Step) -> Result:
     promoted = champions.promote_approved(ws, moment) if live and moment else []
     days = [d for d in training_days(step) if d >= step.use_case.replay.first]
     if live:  # an approval's run trains nothing
-        recipe = recipe_of(step.use_case)
-        days = [d for d in days if trained(step.use_case, ws.lake, ws.models, recipe, d)]
+        have = partial(trained, step.use_case, ws.lake, ws.models)
+        days = [d for d in days if any(have(recipe, d) for recipe in recipes(step.use_case))]
     judged = [*promoted, *promote(step.use_case, ws.lake, ws.models, ws.ledger, step.clock.track, days, moment)]
     if not judged:
         step.log.info("champion: no training day yet to judge")

@@ -50,8 +50,9 @@ def training_days(step: Step) -> list[date]:
 
 
 def plans_of(step: Step) -> list[models.Plan]:
-    """What the model of each of those days would learn from."""
-    return [models.plan(step.use_case, step.ws.lake, day) for day in training_days(step)]
+    """What the models of each of those days would learn from, one of each recipe."""
+    recipes = models.recipes(step.use_case).values()
+    return [models.plan(step.use_case, step.ws.lake, day, m) for day in training_days(step) for m in recipes]
 
 
 def _training_set(step: Step) -> Result:

@@ -92,7 +92,7 @@ def _shown(
         action=action,
         others=[a for a in case.kpi.actions if a != action],
         differs=action != decision["present_action"],
-        acts=action != min(case.kpi.actions, key=lambda a: case.kpi.actions[a].cost),
+        acts=action != case.kpi.idle,
         expected=None
         if decision["decided_by"] in KEPT
         else decision["expected"],  # whom it is kept from, is kept blind

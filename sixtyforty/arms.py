@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sixtyforty import kept
-from sixtyforty.decisions import BY_PRESENT_PROCESS, begins, dataset
+from sixtyforty.decisions import begins, dataset
 from sixtyforty.holdout import Arm, Design, Measured, as_dealt, compare
-from sixtyforty.impact import Day, Interval
+from sixtyforty.impact import BY_PRESENT_PROCESS, Day, Interval
 from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.objective import Holdout
-from sixtyforty.policy import worth
+from sixtyforty.payoff import Choice
+from sixtyforty.payoff_sql import cost_sql
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -63,7 +64,7 @@ def account(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
     units = _units(ws, decisions, outcomes, "action, present_action, decided_by, policy")
     units["share"] = units["policy"].map({p: kept.share_in(p) for p in units["policy"].unique()})
     units["held"] = units["decided_by"] == "holdout"
-    units["acted"] = units["action"] != min(kpi.actions, key=lambda a: kpi.actions[a].cost)
+    units["acted"] = units["action"] != kpi.idle
     units["differ"] = units["action"] != units["present_action"]
     units["fallback"] = units["decided_by"].isin(BY_PRESENT_PROCESS)
     numbers = dict.fromkeys(SUMS, pa.float64()) | dict.fromkeys(COUNTS, pa.int64())
@@ -97,18 +98,20 @@ def _units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entr
     if covariate and not all(covariate in pq.read_schema(ws.lake.path(e)).names for e in features.values()):
         raise HoldoutError(f"kpi.holdout.covariate '{covariate}' is not a column of features.sql")
     known = f'"{covariate}"::double' if covariate else "0.0"
+    priced = "".join(f', "{c}"' for c in case.kpi.priced)
     taken = f"(select _partition, {key}, {columns} from {ws.lake.rows(rows.values())})"
     with connect(case.timezone) as db:
         found = db.execute(
-            f"""select d.*, o."{case.kpi.outcome}"::double as outcome, f.covariate
+            f"""select d.*, o."{case.kpi.outcome}"::double as outcome, f.* exclude (_partition, {key})
             from {kept.with_columns(ws, taken, list(rows))} d
             join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            left join (select _partition, {key}, {known} as covariate from {ws.lake.rows(features.values())}) f
+            left join (select _partition, {key}, {known} as covariate, decided_at{priced}
+                from {ws.lake.rows(features.values())}) f
             using (_partition, {key}) order by _partition, {key}"""
         ).df()
     found["cluster"] = kept.drawn_for(case, found) if kept.together(case) else ""
     x = found["covariate"].fillna(found.groupby("_partition")["covariate"].transform("mean")).fillna(0.0)
-    y = worth(case.kpi, found["action"].tolist(), found["outcome"].to_numpy(float))
+    y = Choice(case.kpi, found).worth(found["action"].tolist(), found["outcome"].to_numpy(float))
     return found.assign(units=1.0, value=y, covariate=x, value_value=y * y, value_covariate=y * x,
                         covariate_covariate=x * x)  # fmt: skip
 
@@ -223,17 +226,21 @@ def audit(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     if not accounts:
         return []
     decisions, outcomes = (ws.lake.entries(d, list(accounts)) for d in (dataset("live"), "outcomes"))
-    value = f'{_declared(ws.use_case).worth} * o."{kpi.outcome}" - cost'
+    cost = " ".join(f"when '{a}' then {cost_sql(kpi, a)}" for a in kpi.actions)
+    value = f'{_declared(ws.use_case).worth!r}::double * o."{kpi.outcome}" - (case d.action {cost} end)'
+    priced = ""
+    if kpi.priced:
+        columns = ", ".join(f'"{c}"' for c in kpi.priced)
+        features = ws.lake.rows(ws.lake.entries("features", list(accounts)).values())
+        priced = f"join (select _partition, {key}, {columns} from {features}) using (_partition, {key})"
     with connect(ws.use_case.timezone) as db:
-        db.execute("create temp table pays (action varchar, cost double)")
-        db.executemany("insert into pays values (?, ?)", [(a, x.cost) for a, x in kpi.actions.items()])
         sums = {
             p: (m, r)
             for p, m, r in db.execute(
                 f"""select d._partition, coalesce(sum({value}) filter (decided_by <> 'holdout'), 0),
                     coalesce(sum({value}) filter (decided_by = 'holdout'), 0)
                 from {ws.lake.rows(decisions.values())} d
-                join {ws.lake.rows(outcomes.values())} o using (_partition, {key}) join pays using (action)
+                join {ws.lake.rows(outcomes.values())} o using (_partition, {key}) {priced}
                 where o."{kpi.outcome}" is not null and d.policy like '%holdout=%' and d.policy not like '%holdout=1.0'
                 group by 1"""
             ).fetchall()

@@ -12,7 +12,8 @@ from sixtyforty.gate import Judgement, judge
 from sixtyforty.impact import Day, day
 from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
 from sixtyforty.ledger import Ledger, Row
-from sixtyforty.models import ModelError, ModelStore, plan, recipe_of, rows, schedule
+from sixtyforty.model_files import ModelError
+from sixtyforty.models import ModelStore, plan, recipes, rows, schedule
 from sixtyforty.monotone import broken
 from sixtyforty.policy import Policy
 from sixtyforty.use_case import UseCase
@@ -39,10 +40,9 @@ def block(use_case: UseCase, lake: Lake, store: ModelStore, version: str, first:
     frame = rows(use_case, lake, features, outcomes, str(use_case.starts(end))).to_pandas()
     frame["action"] = policy.take(frame, store.load(version).score(frame)).action
     found = [
-        day(use_case.kpi, str(p), g["action"].tolist(), g["present_action"].tolist(),
-            g[use_case.kpi.outcome].to_numpy(float))
+        day(use_case.kpi, str(p), g, g[use_case.kpi.outcome].to_numpy(float))
         for p, g in frame.groupby("_partition", sort=True)
-    ]  # fmt: skip
+    ]
     write_atomic(cached, canonical([d.__dict__ for d in found]).encode())
     return found
 
@@ -56,9 +56,10 @@ def folds(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: 
 
 def trained(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> str | None:
     """The recipe's model of a training day: of the declared recipe, the one on today's data; of another, the last."""
-    if recipe == recipe_of(use_case):
+    model = recipes(use_case).get(recipe)
+    if model is not None:
         try:
-            version = plan(use_case, lake, as_of).version
+            version = plan(use_case, lake, as_of, model).version
         except ModelError:  # nothing to learn from yet on that day
             return None
         return version if store.has(version, "model.skops") else None
@@ -69,6 +70,54 @@ def trained(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of
 def walk_forward(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Day]:
     """Days before `as_of`, each valued with the recipe's model that was trained before it."""
     return [d for v, a, b in folds(use_case, lake, store, recipe, as_of) for d in block(use_case, lake, store, v, a, b)]
+
+
+def worth(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:
+    """Value per 1,000 of each recipe (by hash) on its walk-forward days before `as_of`, the best first.
+
+    Of equal ones the first declared. Those trained on no such day are left out; all are on the same days.
+    """
+    found = {
+        r: walk_forward(use_case, lake, store, r, as_of)
+        for r in recipes(use_case)
+        if trained(use_case, lake, store, r, as_of)
+    }
+    common = set.intersection(*({d.partition for d in days} for days in found.values())) if found else set()
+    per = {r: metrics([d for d in days if d.partition in common])["model"] for r, days in found.items()}
+    return dict(sorted(((r, v) for r, v in per.items() if v is not None), key=lambda x: -x[1]))
+
+
+def in_turn(
+    use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, as_of: date
+) -> list[tuple[str, str]]:
+    """The challengers of a training day, (version, why it), in the order they are judged.
+
+    That of the recipe worth most, and, where the champion's recipe is another one, that recipe's after it.
+    """
+    declared = list(recipes(use_case))
+    valued = worth(use_case, lake, store, as_of) if len(declared) > 1 else {}
+    first = next(iter(valued), declared[0])
+    why = ""
+    if valued:
+        ranked = ", ".join(f"{recipe_name(use_case, r)} {v:,.0f}" for r, v in valued.items())
+        why = f"worth most of the candidates, per 1,000: {ranked}"
+    champion = ledger.champion(track, use_case.starts(as_of))
+    current = store.card(champion.version)["recipe_version"] if champion else first
+    order = dict.fromkeys([first, *([current] if current in declared else [])])
+    found = [(trained(use_case, lake, store, r, as_of), why if r == first else "the champion's recipe") for r in order]
+    return [(version, why) for version, why in found if version]
+
+
+def best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> str:
+    """The recipe (hash) worth most before `as_of`; the declared model where there is nothing to choose, or to go by."""
+    declared = list(recipes(use_case))
+    return next(iter(worth(use_case, lake, store, as_of)), declared[0]) if len(declared) > 1 else declared[0]
+
+
+def recipe_name(use_case: UseCase, recipe: str) -> str:
+    """What a declared recipe is called: `model`, or the candidate's name."""
+    names = dict(zip(recipes(use_case), ["model", *use_case.model.candidates], strict=False))
+    return names.get(recipe, recipe)
 
 
 def assess(use_case: UseCase, lake: Lake, store: ModelStore, ledger: Ledger, track: str, version: str) -> Judgement:
@@ -107,26 +156,29 @@ def promote(
     A promotion counts from the start of its training day; live, from `moment` (UTC) on, and where an approval is
     required it waits for that. What it learned from is looked at again: whatever run this is, governance accepted it.
     """
-    recipe, judged = recipe_of(use_case), []
+    judged = []
     for as_of in sorted(as_ofs):
-        version = trained(use_case, lake, store, recipe, as_of)
-        if version is None:
+        turns = in_turn(use_case, lake, store, ledger, track, as_of)
+        if not turns:
             raise ValueError(f"{use_case.name}: no challenger was trained as of {as_of}: materialize challenger")
-        found = assess(use_case, lake, store, ledger, track, version)
-        verdict, reasons = found.verdict, found.reasons
-        refused = _refused(lake, store.card(version))
-        if refused:
-            verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]
-        breaks = broken(use_case.model.monotone, store, version)
-        if breaks:
-            verdict, reasons = "REJECT", breaks
-        live = track == "live" and moment is not None
-        if live and verdict == "PROMOTE" and use_case.automation.approval == "required":
-            verdict = "PENDING"
-        start = moment.isoformat(timespec="seconds") if live and moment else use_case.starts(as_of).isoformat()
-        judged.append(ledger.append(track=track, version=version, verdict=verdict, kind=found.kind,
-                                    as_of=as_of.isoformat(), effective_from=start,
-                                    reasons=reasons, evidence=found.evidence))  # fmt: skip
+        for version, why in turns:
+            found = assess(use_case, lake, store, ledger, track, version)
+            verdict, reasons = found.verdict, [*found.reasons, *([why] if why else [])]
+            refused = _refused(lake, store.card(version))
+            if refused:
+                verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]
+            breaks = broken(use_case.model.monotone, store, version)
+            if breaks:
+                verdict, reasons = "REJECT", breaks
+            live = track == "live" and moment is not None
+            if live and verdict == "PROMOTE" and use_case.automation.approval == "required":
+                verdict = "PENDING"
+            start = moment.isoformat(timespec="seconds") if live and moment else use_case.starts(as_of).isoformat()
+            judged.append(ledger.append(track=track, version=version, verdict=verdict, kind=found.kind,
+                                        as_of=as_of.isoformat(), effective_from=start,
+                                        reasons=reasons, evidence=found.evidence))  # fmt: skip
+            if verdict in ("PROMOTE", "PENDING"):
+                break
     return judged
 
 

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty import candidates
 from sixtyforty.decisions import dataset
 from sixtyforty.lake import connect
-from sixtyforty.policy import payoff
+from sixtyforty.payoff import payoffs
 from sixtyforty.response_log import Event, Response
 from sixtyforty.responses import put
 from sixtyforty.workspace import Workspace
@@ -57,10 +58,15 @@ def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
     if not outcomes:
         raise ValueError(f"{ws.use_case.name}: what became of {partitions[0]} isn't known yet: run the chain first")
     with connect(ws.use_case.timezone) as db:
+        priced = ws.use_case.kpi.priced
+        knew = (
+            f"left join {candidates.answers(ws, db, decided, [], priced)} using (_partition, {key})" if priced else ""
+        )
+        also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.became[1:]))
         return db.execute(
-            f"""select decision_id, d.decided_at, action, present_action, {outcome}::double as outcome
+            f"""select _partition, decision_id, d.decided_at, action, present_action, {outcome}::double as outcome{also}
             from {ws.lake.rows(decided.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            where action <> present_action and outcome is not null order by decision_id"""
+            {knew} where action <> present_action and outcome is not null order by decision_id"""
         ).df()
 
 
@@ -83,7 +89,8 @@ def responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[
         person = np.where((person == who) & (weeks < week), (who + 1) % len(TEMPER), person)
     for who, week in LEAVES.items():
         person = np.where((person == who) & (weeks >= week), (who + 1) % len(TEMPER), person)
-    worse = payoff(kpi, rows["action"].tolist(), outcome) < payoff(kpi, rows["present_action"].tolist(), outcome)
+    pays = payoffs(kpi, rows)
+    worse = pays.paid(rows["action"].tolist(), outcome) < pays.paid(rows["present_action"].tolist(), outcome)
     temper = np.asarray(TEMPER)[person] * np.where(worse, 2.0, 0.5)
     seen = chance[:, 0] < SEEN
     answered = seen & (chance[:, 1] < ANSWERED)

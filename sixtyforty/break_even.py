@@ -10,20 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty import arms, degradation
+from sixtyforty import arms, candidates, degradation
 from sixtyforty.decisions import dataset
 from sixtyforty.degradation import Finding
 from sixtyforty.impact import Interval, ratio
 from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.objective import Kpi
 from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.payoff import payoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
@@ -44,28 +48,32 @@ class Point:
 
 
 def curve(kpi: Kpi, rows: pd.DataFrame) -> list[Point]:
-    """The points of SHARES, for units with columns `partition`, `expected`, `present_action` and known `outcome`."""
+    """The points of SHARES.
+
+    Of units with columns `_partition`, `decided_at`, `expected`, `present_action`, known `outcome` and what payoffs
+    need.
+    """
     import numpy as np
 
-    names = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)  # of equal ones the cheapest, as the policy does
-    gain, cost = (np.array([getattr(kpi.actions[a], k) for a in names]) for k in ("gain", "cost"))
-    outcome, expected = rows["outcome"].to_numpy(float), rows["expected"].to_numpy(float)
-    paid = gain[:, None] * outcome - cost[:, None]  # action x unit
-    day, days = np.unique(rows["partition"].to_numpy(str), return_inverse=True)[::-1]
+    pays, outcome, expected = payoffs(kpi, rows), rows["outcome"].to_numpy(float), rows["expected"].to_numpy(float)
+    day, days = np.unique(rows["_partition"].to_numpy(str), return_inverse=True)[::-1]
     count = np.bincount(day)
-    of_day = np.stack([np.bincount(day, p, len(days)) for p in paid])  # action x day: had all units been given it
-    each = np.arange(len(rows))
-    present = np.bincount(day, paid[rows["present_action"].map(names.index).to_numpy(int), each], len(days))
+    present = np.bincount(day, pays.paid(rows["present_action"].tolist(), outcome), len(days))
+
+    @cache
+    def of_day(action: str) -> NDArray[np.float64]:  # had all units been given it
+        return np.bincount(day, pays.paid([action] * len(rows), outcome), len(days)).astype(float)
+
     rng = np.random.default_rng(SEED)
     luck, deal = rng.random(len(rows)), rng.permutation(len(rows))
     found = []
     for share in SHARES:
         known, hit = expected.copy(), deal[luck[deal] < share]
         known[np.sort(hit)] = expected[hit]
-        chosen = (gain[:, None] * known - cost[:, None]).argmax(axis=0)
-        model = np.bincount(day, paid[chosen, each], len(days))
-        mix = np.stack([np.bincount(day, chosen == a, len(days)) for a in range(len(names))]) / count
-        over = ((model - other).tolist() for other in (present, (mix * of_day).sum(axis=0)))
+        chosen = pays.choose(known)
+        model = np.bincount(day, pays.paid(chosen.tolist(), outcome), len(days))
+        dealt = {a: np.bincount(day, chosen == a, len(days)) / count for a in np.unique(chosen.astype(str)).tolist()}
+        over = ((model - other).tolist() for other in (present, sum(m * of_day(a) for a, m in dealt.items())))
         found.append(Point(share, *(ratio(o, count.tolist()) for o in over)))
     return found
 
@@ -103,14 +111,17 @@ def work_out(ws: Workspace, track: str) -> list[Point]:
     decided = ws.lake.entries(dataset(track))
     known = ws.lake.entries("outcomes", list(decided))
     decided = {p: decided[p] for p in known}
-    if not decided or arms.randomized(ws.use_case, track):
+    if not decided or arms.randomized(ws.use_case, track) or ws.use_case.kpi.treatment:
         return []
     kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
+    priced, said = "".join(f', "{c}"' for c in kpi.priced), ""
     with connect(ws.use_case.timezone) as db:
+        if kpi.priced:
+            said = f"join {candidates.answers(ws, db, decided, [], kpi.priced)} using (_partition, {key})"
         rows = db.execute(
-            f"""select _partition as partition, d.expected, d.present_action, o."{kpi.outcome}" as outcome
+            f"""select _partition, d.decided_at, d.expected, d.present_action, o."{kpi.outcome}" as outcome{priced}
             from {ws.lake.rows(decided.values())} d join {ws.lake.rows(known.values())} o using (_partition, {key})
-            where d.decided_by = 'model' and o."{kpi.outcome}" is not null order by _partition, d.decision_id"""
+            {said} where d.decided_by = 'model' and o."{kpi.outcome}" is not null order by _partition, d.decision_id"""
         ).df()
     if rows.empty:
         return []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from sixtyforty.policy import choose
+from sixtyforty.payoff import payoffs, written
+from sixtyforty.payoff_sql import cost_sql, gain_sql
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -54,13 +55,17 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
 
     declared, answer = use_case.kpi.candidates[name], rows[f"candidate {name}"]
     asked = (rows["known"].notna() & (rows["decided_by"] != "fallback")).to_numpy()
-    if declared.expected is None:
+    if declared.expected is None and use_case.kpi.amount is None:
         wrong, want = ~answer.isin(list(use_case.kpi.actions)).to_numpy(), f"one of {', '.join(use_case.kpi.actions)}"
         chosen = answer.to_numpy(object)
     else:
         number = pd.to_numeric(answer, errors="coerce").to_numpy(float, na_value=np.nan)
         wrong, want = ~np.isfinite(number), "a number"
-        chosen = np.array(choose(use_case.kpi, np.where(wrong, 0.0, number)), object)
+        number = np.where(wrong, 0.0, number)
+        if declared.expected is None:
+            chosen = np.array([written(a) for a in number], object)
+        else:
+            chosen = payoffs(use_case.kpi, rows).choose(number)
     if (asked & wrong).any():
         value = answer[asked & wrong].iloc[0]
         raise CandidateError(
@@ -74,8 +79,11 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
 def action_sql(use_case: UseCase, name: str) -> str:
     """SQL of what `proposed` says, over decisions left joined with `answers`: for an audit that shares none of it."""
     kpi, said = use_case.kpi, f'"candidate {name}"'
-    if kpi.candidates[name].expected is not None:
-        order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
-        values = ", ".join(f"{kpi.actions[a].gain!r} * {said} - {kpi.actions[a].cost!r}" for a in order)
-        said = f"{order!r}[list_position([{values}], list_max([{values}]))]"
+    if kpi.amount:
+        near = "round_even(said, 0)" if kpi.amount.whole else "said"
+        said = f"least(greatest({near.replace('said', said)}, {kpi.amount.least!r}), {kpi.amount.most!r})::varchar" if (
+            kpi.candidates[name].expected is not None) else f"{said}::varchar"  # fmt: skip
+    elif kpi.candidates[name].expected is not None:
+        values = ", ".join(f"{gain_sql(kpi, a)} * {said} - {cost_sql(kpi, a)}" for a in kpi.order)
+        said = f"{kpi.order!r}[list_position([{values}], list_max([{values}]))]"
     return f"case when known is null or decided_by = 'fallback' then present_action else {said} end"

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from sixtyforty import kpi, models
 from sixtyforty.impact import Day
 from sixtyforty.ledger import Row
+from sixtyforty.model_files import ModelError
 from sixtyforty.workspace import Workspace
 
 
@@ -64,7 +65,7 @@ def approved(ws: Workspace) -> list[Row]:
 
 
 def promote_approved(ws: Workspace, moment: datetime) -> list[Row]:
-    """Promotes what was approved, from `moment` on. Raises models.ModelError where the model can't be trusted."""
+    """Promotes what was approved, from `moment` on. Raises ModelError where the model can't be trusted."""
     found = []
     for row in approved(ws):
         ws.models.load(row.version)
@@ -86,11 +87,11 @@ def nothing_new(ws: Workspace, as_of: date) -> str | None:
     """Why training as of a local day would teach nothing: no data accepted, no code changed since the last time."""
     try:
         plan = models.plan(ws.use_case, ws.lake, as_of)
-    except models.ModelError as error:
+    except ModelError as error:
         return str(error)
     cards = [ws.models.card(v) for v in ws.models.versions() if ws.models.has(v, "model.skops")]
     mine = [c for c in cards if c["recipe_version"] == plan.recipe]
-    if not mine:
+    if not mine or models.recipes(ws.use_case).keys() - {c["recipe_version"] for c in cards}:
         return None
     seen = {(k, p, v) for k, d in mine[-1]["data"].items() for p, v in d.items()}
     data = {"features": plan.features, "outcomes": plan.outcomes}

@@ -91,13 +91,21 @@ def _vetoes(case: UseCase) -> Iterator[Wrong]:
     for name, veto in case.model.vetoes.items():
         if veto.never not in case.kpi.actions:
             yield Wrong(f"model.vetoes.{name}.never", f"'{veto.never}' is not an action", veto.never, case.kpi.actions)
-    if set(case.kpi.actions) == {v.never for v in case.model.vetoes.values()}:
+    if case.model.vetoes and case.kpi.amount:
+        yield Wrong("model.vetoes", "forbid actions by name; of an amount say least and most")
+    elif case.model.vetoes and set(case.kpi.actions) == {v.never for v in case.model.vetoes.values()}:
         yield Wrong("model.vetoes", "name every action: there may be nothing left to do; leave one out")
 
 
 @needs("kpi", "people")
 def _review(case: UseCase) -> Iterator[Wrong]:
     rule = case.people.review.rule if case.people.review else None
+    if case.people.review and (case.kpi.outcome_kind == "number" or case.kpi.limited):
+        yield Wrong(
+            "people.review",
+            "asks about yes_no outcomes and actions without a limit: what a person's answer is worth isn't known of"
+            " others",
+        )
     if rule is not None and rule not in case.kpi.candidates:
         yield Wrong("people.review.rule", f"'{rule}' is not a candidate", rule, case.kpi.candidates)
 

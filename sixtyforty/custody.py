@@ -8,7 +8,8 @@ from sixtyforty.arms import randomized
 from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import receipt
 from sixtyforty.lake import Entry, connect
-from sixtyforty.policy import partition_of, payoff, worth
+from sixtyforty.payoff import Choice, payoffs
+from sixtyforty.policy import partition_of
 from sixtyforty.workspace import Workspace
 
 
@@ -134,19 +135,24 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         return None
     where, values = _where(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
-        row = db.execute(
-            f'select "{kpi.outcome}", known_at from {ws.lake.rows([entry])} where {where}', values
-        ).fetchall()[0]
-    if row[0] is None:
+        row = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])} where {where}", values).df()
+        features = ws.lake.entry("features", partition)
+        if kpi.priced and features:
+            priced = db.execute(f"select * from {ws.lake.rows([features])} where {where}", values).df()
+            row = row.assign(**{c: priced[c] for c in kpi.priced})
+    became = row[kpi.outcome].iloc[0]
+    if became != became or became is None:
         return {kpi.outcome: None, "known_at": None}
-    outcome, actions = np.array([float(row[0])]), (decision["action"], decision["present_action"])
-    if randomized(ws.use_case, decision["track"]):  # what the other action would have led to, nobody knows
-        paid: list[float | None] = [float(worth(kpi, actions[:1], outcome)[0]), None]
-    else:
-        paid = [float(payoff(kpi, [a], outcome)[0]) for a in actions]
+    outcome, actions = np.array([float(became)]), (decision["action"], decision["present_action"])
+    pays = payoffs(kpi, row)
+    paid: list[float | None] = [None, None]  # of a treatment no unit stands for itself alone
+    if randomized(ws.use_case, decision["track"]) and isinstance(pays, Choice):
+        paid[0] = float(pays.worth(actions[:1], outcome)[0])  # what the other would have led to, nobody knows
+    elif not kpi.treatment:
+        paid = [float(pays.paid([a], outcome)[0]) for a in actions]
     return {
-        kpi.outcome: row[0],
-        "known_at": row[1],
+        kpi.outcome: became.item(),
+        "known_at": row["known_at"].iloc[0].to_pydatetime(),
         "value": paid[0],
         "value_present_process": paid[1],
         "unit": kpi.unit,

@@ -9,6 +9,7 @@ and `code_version`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty import kept
 from sixtyforty.features import outdated
 from sixtyforty.lake import Entry, connect, split
+from sixtyforty.payoff import Spent, when
 from sixtyforty.policy import POLICY, Policy, decision_ids
 from sixtyforty.workspace import Workspace
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a model, sound data or certainty
 LATE = "late: what it is decided on came after its moment"
 
 
@@ -106,15 +107,16 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     if kept.declared(ws.use_case, track):
         rows_ = kept.with_columns(ws, rows_, list(features))
     with connect(ws.use_case.timezone) as db:
-        frame = db.execute(f"select * from {rows_} where decided_at >= timestamp '{start}' {until}").df()
-        taken_ids = (
-            {r[0] for r in db.execute(f"select decision_id from {ws.lake.rows(before.values())}").fetchall()}
-            if before
-            else set()
-        )
+        key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
+        frame = db.execute(
+            f"select * from {rows_} where decided_at >= timestamp '{start}' {until}"
+            f" order by _partition, decided_at, {key}"
+        ).df()
+        there = f"select decision_id, action, decided_at, _partition from {ws.lake.rows(before.values())}"
+        taken = db.execute(there).df() if before else frame.iloc[:0].assign(decision_id="", action="")
     frame["decision_id"] = _ids(ws, track, frame)
-    frame = frame[~frame["decision_id"].isin(taken_ids)].reset_index(drop=True)
-    new = split(_decided(ws, frame, track, features, as_of), "_partition", list(features)) if len(frame) else {}
+    frame = frame[~frame["decision_id"].isin(taken["decision_id"])].reset_index(drop=True)
+    new = split(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
     result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
     for partition, rows in new.items():
         result[partition] = _write(ws, track, partition, rows, before.get(partition), features[partition])
@@ -148,8 +150,14 @@ def _over(ws: Workspace, frame: pd.DataFrame) -> NDArray[Any]:
 
 
 def _decided(
-    ws: Workspace, frame: pd.DataFrame, track: str, features: dict[str, Entry], as_of: datetime | None
+    ws: Workspace,
+    frame: pd.DataFrame,
+    track: str,
+    features: dict[str, Entry],
+    as_of: datetime | None,
+    taken: pd.DataFrame,
 ) -> pa.Table:
+    """The decisions of units in `frame`; those `taken` before count to the actions' limits."""
     import numpy as np
     import pyarrow as pa
 
@@ -171,21 +179,25 @@ def _decided(
         in_force[ended], columns["reason"][ended] = -1, over[ended]
     why = _unfit(ws, frame, track, as_of)
     unfit = np.array([w is not None for w in why], bool)
+    keeps = kept.Keepers.among(ws, frame, in_force >= 0) if kept.declared(ws.use_case, track) else None
+    held = keeps.held if keeps else np.zeros(len(frame), bool)
+    spent = _spent(taken, frame[unfit | held | (in_force < 0)]) if ws.use_case.kpi.limited else None
     for number in np.unique(in_force[in_force >= 0]):
         mine = in_force == number
         version = champions[number].version
         columns["champion_version"][mine] = version
         sound = mine & ~unfit
-        if sound.any():
-            score = ws.models.load(version).score(frame[sound])
-            answers = policy.take(frame[sound], score)
-            columns["expected"][sound] = score
-            columns["action"][sound], columns["reason"][sound] = answers.action, answers.reason
-            columns["decided_by"][sound] = np.where(answers.left, "review", "model")
+        for free, its in ((True, sound & ~held), (False, sound & held)):
+            if its.any():
+                score = ws.models.load(version).score(frame[its])
+                answers = policy.take(frame[its], score, spent if free else None)
+                columns["expected"][its] = answers.expected
+                columns["action"][its], columns["reason"][its] = answers.action, answers.reason
+                columns["decided_by"][its] = np.where(answers.left, "review", "model")
         columns["decided_by"][mine & unfit] = "fallback"
         columns["reason"][mine & unfit] = why[mine & unfit]
-    if kept.declared(ws.use_case, track):
-        kept.hold_back(ws, frame, columns)
+    if keeps:
+        keeps.hold_back(frame, columns)
     partitions = frame["_partition"]
     result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "present_action"]].assign(
         use_case=ws.use_case.name,
@@ -198,6 +210,15 @@ def _decided(
     result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
     columns_ = pa.schema([("_partition", pa.string()), *schema(ws)])
     return pa.Table.from_pandas(result[columns_.names], schema=columns_, preserve_index=False)
+
+
+def _spent(taken: pd.DataFrame, settled: pd.DataFrame) -> Spent:
+    """How often each action is taken at a moment already: by decisions taken, and where the present process decides."""
+    found: dict[tuple[str, Any], Counter[str]] = {}
+    for rows, column in ((taken, "action"), (settled, "present_action")):
+        for moment, action in zip(when(rows), rows[column], strict=True):
+            found.setdefault(moment, Counter())[action] += 1
+    return found
 
 
 def schema(ws: Workspace) -> pa.Schema:

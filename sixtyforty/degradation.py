@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.backtest import folds
+from sixtyforty.backtest import best_recipe, folds
+from sixtyforty.estimators import Fitted
 from sixtyforty.features import rebuilt
 from sixtyforty.impact import Interval, day, lift
 from sixtyforty.lake import Entry, digest, versions
-from sixtyforty.models import Fitted, recipe_of, rows
+from sixtyforty.models import rows
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.policy import Policy
 from sixtyforty.use_case import UseCase
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATASET = "degradation"
-DAYS = 16  # at most: some 15,000 flights say what is lost, within half a minute
+DAYS = 16  # at most: some 15,000 units say what is lost, within half a minute
 FAULTS = ("missing", "stale", "duplicated", "wrong unit")
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "REAL", "DOUBLE")
 WRONG = 60  # seconds for minutes, minutes for hours
@@ -145,7 +146,8 @@ def recorded(ws: Workspace) -> list[Finding]:
 
 def _scored_by(ws: Workspace, as_of: date) -> dict[str, str]:
     """Walk-forward day to the model version of its fold: none learned from the day."""
-    found = folds(ws.use_case, ws.lake, ws.models, recipe_of(ws.use_case), as_of)
+    recipe = best_recipe(ws.use_case, ws.lake, ws.models, as_of)
+    found = folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
     return {p: version for version, first, end in found for p in ws.use_case.between(first, end)}
 
 
@@ -189,8 +191,8 @@ def _valued(
             mine["present_action"] = present
             chosen = Policy.of(use_case).take(mine, models[partition].score(mine)).action
             suspect = mine["suspect"].notna().to_numpy() | (not verdict.accepted)
-        ungated.append(day(kpi, partition, chosen.tolist(), present.tolist(), outcome))
-        gated.append(day(kpi, partition, np.where(suspect, present, chosen).tolist(), present.tolist(), outcome))
+        ungated.append(day(kpi, partition, frame.assign(action=chosen), outcome))
+        gated.append(day(kpi, partition, frame.assign(action=np.where(suspect, present, chosen)), outcome))
         fell += int(suspect.sum())
     warned = any(verdict.warnings for _, verdict in judged.values())
     return Finding(*fault, lift(ungated), lift(gated), fell / sum(d.decisions for d in gated), warned)

@@ -151,8 +151,9 @@ def _decider(ws: Workspace, track: str, days: list[str]) -> list[str]:
             db.execute(f"select action, count(*) from {ws.lake.rows(decided.values())} group by 1").fetchall()
         )
     lines = [f"{sum(counted.values()):,} {case.kpi.noun} decided{' so far' if len(days) == 1 else ''}:"]
-    actions = sorted(case.kpi.actions.items(), key=lambda a: -a[1].cost)  # what is to be done first
-    lines += [f"- {action.description}: {counted.get(name, 0):,}" for name, action in actions]
+    # what is to be done first; of amounts, those there are
+    names = list(reversed(case.kpi.order)) or sorted(counted, key=float, reverse=True)
+    lines += [f"- {case.kpi.does(name)}: {counted.get(name, 0):,}" for name in names]
     left = sum(e.facts["fallback"] + e.facts["present_process"] for e in decided.values())
     if left:
         lines.append(f"{left:,} of them were left to the present process for want of sound data or a model.")

@@ -34,7 +34,7 @@ def promised(name: str, case: Timed) -> list[str]:
             first, last = (datetime.fromisoformat("{}-{}-{}T{}".format(*said)) for said in (found[0], found[-1]))
             return case.span(case.at(first), case.at(last))
         return case.holding(_day(found[0], last=False), _day(found[-1], last=True))
-    except ValueError:
+    except (ValueError, OverflowError):
         return []
 
 

@@ -108,14 +108,28 @@ def _by(use_case: UseCase) -> str:
 
 def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes the table `built`: `_partition`, key, decided_at, features and present_action of the units."""
-    db.execute(f"create or replace temp table p as {use_case.sql('present_process')}")
+    kpi = use_case.kpi
+    action = "format('{:.10g}', action::double)" if kpi.amount else "action::varchar"
+    db.execute(
+        f"create or replace temp table p as select * replace ({action} as action)"
+        f" from ({use_case.sql('present_process')})"
+    )
+    known = f"action in ({_listed(list(kpi.actions))})" if kpi.actions else "isfinite(action::double)"
+    wrong = db.execute(f"select distinct action from p where ({known}) is not true limit 3").fetchall()
+    if wrong:
+        said = ", ".join("nothing" if a is None else f"'{a}'" for (a,) in wrong)
+        want = "a number" if kpi.amount else f"one of {', '.join(kpi.actions)}"
+        raise FeatureError(
+            f"{use_case.name}: present_process.sql says {said}; of each unit it must say {want}: end the case with else"
+        )
     _run_features(db, use_case)
 
 
 def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes `built` again from the views as they now are, with the present process's answers as they were."""
     key, by = _key(use_case), _by(use_case)
-    db.execute(f"create or replace temp table f as {use_case.sql('features')}")
+    priced = "".join(f', ({sql})::double as "{column}"' for column, sql in use_case.kpi.priced.items())
+    db.execute(f"create or replace temp table f as select *{priced} from ({use_case.sql('features')})")
     units, rows, keys, present = db.execute(
         f"""select (select count(*) from units), (select count(*) from f),
         (select count(*) from (select distinct {by} from f)), (select count(*) from (select distinct {by} from p))"""

@@ -13,12 +13,14 @@ from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.objective import Kpi
-from sixtyforty.policy import best, payoff
+from sixtyforty.payoff import payoffs
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
+BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a model, sound data or certainty
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 RESAMPLES = 2000
 CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked for
@@ -53,32 +55,33 @@ class Day:
 def day(
     kpi: Kpi,
     partition: str,
-    actions: Sequence[str],
-    present: Sequence[str],
+    rows: pd.DataFrame,
     outcome: NDArray[np.float64],
-    fallback: int = 0,
     candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> Day:
-    """Accounts for one partition. All arrays of one length; outcomes known (no NaN). candidates: actions of each.
+    """Accounts for one partition.
 
+    Rows: `action`, `present_action`, `decided_by` if fallbacks are to be counted, and what payoffs need (see there).
+    Outcomes, of the same length, are known (no NaN). candidates: actions of each.
     The coin flip takes the model's own mix of actions, dealt out at random: the mean over all such deals.
     """
     import numpy as np
 
-    chosen, n = np.asarray(actions, dtype=str), len(actions)
-    idle = min(kpi.actions, key=lambda a: kpi.actions[a].cost)
-    coin = sum(float((chosen == a).sum()) / n * float(payoff(kpi, [a] * n, outcome).sum()) for a in kpi.actions if n)
+    pays, chosen, n = payoffs(kpi, rows), rows["action"].to_numpy(str), len(rows)
+    taken, counts = np.unique(chosen, return_counts=True)
+    coin = sum(c / n * float(pays.paid([a] * n, outcome).sum()) for a, c in zip(taken.tolist(), counts, strict=True))
+    by = rows.get("decided_by")
     return Day(
         partition=partition,
         decisions=n,
-        model=float(payoff(kpi, actions, outcome).sum()),
-        present_process=float(payoff(kpi, present, outcome).sum()),
-        coin_flip=coin,
-        perfect_foresight=float(best(kpi, outcome).sum()),
-        acted=int((chosen != idle).sum()),
-        differ=int((chosen != np.asarray(present, dtype=str)).sum()),
-        fallback=fallback,
-        candidates={n: float(payoff(kpi, taken, outcome).sum()) for n, taken in (candidates or {}).items()},
+        model=float(pays.paid(chosen.tolist(), outcome).sum()),
+        present_process=float(pays.paid(rows["present_action"].tolist(), outcome).sum()),
+        coin_flip=float(coin),
+        perfect_foresight=float(pays.best(outcome).sum()),
+        acted=int((chosen != kpi.idle).sum()),
+        differ=int((chosen != rows["present_action"].to_numpy(str)).sum()),
+        fallback=int(by.isin(BY_PRESENT_PROCESS).sum()) if by is not None else 0,
+        candidates={c: float(pays.paid(a, outcome).sum()) for c, a in (candidates or {}).items()},
     )
 
 
@@ -96,7 +99,7 @@ def lift(
 ) -> Interval:
     """Lift per 1,000 decisions, with a paired day-block bootstrap (percentile, seeded).
 
-    Days are resampled whole, as flights of one day share its weather. Fewer than two days: no interval (NaN).
+    Days are resampled whole, as units of one day share its weather. Fewer than two days: no interval (NaN).
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, ch. 13; ratio of sums as the statistic.
     """
     difference = [d.money(of) - d.money(against) for d in days]
@@ -173,7 +176,7 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "candidates": {c: _beside(c, days) for c in kpi.candidates},
         "decided_by_present_process": sum(d.fallback for d in days),
         "unit": kpi.unit,
-        "label": "exact" if kpi.label == "exact" else "assumed",
+        "label": "exact" if kpi.label == "exact" else "randomized" if kpi.treatment else "assumed",
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
         "days": len(days),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.policy import POLICY, joined
@@ -88,26 +89,40 @@ def share_in(policy: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def hold_back(ws: Workspace, frame: pd.DataFrame, columns: dict[str, Any]) -> None:
-    """Gives the present action to those who keep it, in the `columns` of decisions about to be taken (see there).
+@dataclass(frozen=True)
+class Keepers:
+    """Of units about to be decided: who is held back, who is in shadow, and the name of the policy in force for each.
 
     Before the first champion there is nothing to hold back from. Held back is who is drawn, whatever the model would
     have been fit for: what makes it unfit must not tell the arms apart. In shadow no reviewer is asked either.
     """
-    import numpy as np
 
-    case = ws.use_case
-    taken = ws.rollout.taken() if case.automation.rollout else []
-    steps: list[Name] = [STEPS[0] if case.automation.rollout else STEPS[-1], *(t.step for t in taken)]
-    begins = np.array([t.effective_from for t in taken], "datetime64[us]")
-    at = np.searchsorted(begins, frame["decided_at"].to_numpy(), side="right")
-    share = np.array([share_of(case, s) for s in steps])[at]
-    deciding = np.array([v is not None for v in columns["champion_version"]], bool)
-    in_shadow = np.array([s == "shadow" for s in steps])[at] & deciding
-    held = held_back(drawn_for(case, frame), share) & deciding & ~in_shadow
-    in_shadow &= np.isin(columns["decided_by"], ("model", "review"))
-    for mask, by, why in ((held, "holdout", HELD), (in_shadow, "shadow", SHADOW)):
-        columns["action"][mask] = frame["present_action"].to_numpy(object)[mask]
-        columns["decided_by"][mask], columns["reason"][mask] = by, why
-    names = np.array([policy(share_of(case, s)) for s in steps], object)[at]
-    columns["policy"] = np.where(deciding, names, POLICY)
+    held: NDArray[np.bool_]
+    in_shadow: NDArray[np.bool_]
+    policies: NDArray[Any]
+
+    @classmethod
+    def among(cls, ws: Workspace, frame: pd.DataFrame, deciding: NDArray[np.bool_]) -> Keepers:
+        """Of rows with `decided_at` and what is drawn by; deciding: for which of them there is a champion."""
+        import numpy as np
+
+        case = ws.use_case
+        taken = ws.rollout.taken() if case.automation.rollout else []
+        steps: list[Name] = [STEPS[0] if case.automation.rollout else STEPS[-1], *(t.step for t in taken)]
+        begins = np.array([t.effective_from for t in taken], "datetime64[us]")
+        at = np.searchsorted(begins, frame["decided_at"].to_numpy(), side="right")
+        share = np.array([share_of(case, s) for s in steps])[at]
+        in_shadow = np.array([s == "shadow" for s in steps])[at] & deciding
+        held = held_back(drawn_for(case, frame), share) & deciding & ~in_shadow
+        names = np.array([policy(share_of(case, s)) for s in steps], object)[at]
+        return cls(held, in_shadow, np.where(deciding, names, POLICY))
+
+    def hold_back(self, frame: pd.DataFrame, columns: dict[str, Any]) -> None:
+        """Gives them the present action, in the `columns` of decisions (see there)."""
+        import numpy as np
+
+        in_shadow = self.in_shadow & np.isin(columns["decided_by"], ("model", "review"))
+        for mask, by, why in ((self.held, "holdout", HELD), (in_shadow, "shadow", SHADOW)):
+            columns["action"][mask] = frame["present_action"].to_numpy(object)[mask]
+            columns["decided_by"][mask], columns["reason"][mask] = by, why
+        columns["policy"] = self.policies

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sixtyforty import arms, candidates, holdout, impact, segments
-from sixtyforty.decisions import BY_PRESENT_PROCESS, dataset
+from sixtyforty.decisions import dataset
 from sixtyforty.impact import CANDIDATE, Day, day
 from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.objective import Kpi
+from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.segments import Segment
 from sixtyforty.workspace import Workspace
 
@@ -33,8 +35,8 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     both, kpi = {p: decisions[p] for p in outcomes}, ws.use_case.kpi
     if not both:
         return {}
-    beyond = [c for c in kpi.segments if c not in ws.use_case.decision.key]
-    also = "".join(f', "{c}"' for c in kpi.segments)
+    beyond = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.priced]
+    also = "".join(f', "{c}"' for c in (*kpi.segments, *kpi.priced, *kpi.became[1:]))
     also += "".join(f', "{CANDIDATE}{n}"' for n in kpi.candidates) + (", known" if kpi.candidates else "")
     said = ""
     with connect(ws.use_case.timezone) as db:
@@ -42,24 +44,18 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             knew = candidates.answers(ws, db, both, list(kpi.candidates), beyond)
             said = f"left join {knew} using (_partition, {key})"
         frame = db.execute(
-            f"""select _partition, d.action, d.present_action, d.decided_by, o."{kpi.outcome}" as outcome{also}
+            f"""select _partition, d.decided_at, d.action, d.present_action, d.decided_by,
+                {_known(kpi)} as outcome{also}
             from {ws.lake.rows(both.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            {said} order by _partition, d.decision_id"""
+            {said} order by _partition, d.decided_at, {key}"""
         ).df()
     frame = frame.assign(**{CANDIDATE + n: candidates.proposed(ws.use_case, frame, n) for n in kpi.candidates})
     apart = segments.money(kpi, frame[frame["outcome"].notna()])
     found = {}
     for partition, rows in frame.groupby("_partition", sort=True):
         known = rows[rows["outcome"].notna()]
-        one = day(
-            kpi,
-            str(partition),
-            known["action"].tolist(),
-            known["present_action"].tolist(),
-            known["outcome"].to_numpy(float),
-            int(known["decided_by"].isin(BY_PRESENT_PROCESS).sum()),
-            {n: known[CANDIDATE + n].tolist() for n in kpi.candidates},
-        )
+        taken = {n: known[CANDIDATE + n].tolist() for n in kpi.candidates}
+        one = day(kpi, str(partition), known, known["outcome"].to_numpy(float), taken)
         inputs = {dataset(track): versions({str(partition): both[str(partition)]}),
                   "outcomes": versions({str(partition): outcomes[str(partition)]})}  # fmt: skip
         facts = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(str(partition), {})}
@@ -72,6 +68,13 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             facts=facts,
         )
     return found
+
+
+def _known(kpi: Kpi) -> str:
+    """SQL of the outcome, where all is known that money needs: what the unit got, too, and what its action pays."""
+    needed = [*(f'o."{c}"' for c in kpi.became[1:]), *(f'"{c}"' for c in kpi.priced)]
+    whole = " and ".join(f"{c} is not null" for c in needed) or "true"
+    return f"""case when {whole} then o."{kpi.outcome}" end"""
 
 
 def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
@@ -96,10 +99,10 @@ def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, An
     found = impact.summary(case.kpi, known)
     if arms.randomized(case, track):
         shown, target = arms.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
-        found |= {"label": "randomized", "holdout": shown.plain(target) if shown else None}
+        found |= {"label": "randomized" if shown else "assumed", "holdout": shown.plain(target) if shown else None}
         found["lift_vs_present"] = found["holdout"]["lift"] if shown else found["lift_vs_present"]
         found["told"] = holdout.told(shown, case.kpi.unit, case.kpi.noun, case.kpi.target)
-    elif case.kpi.holdout:
+    elif found["label"] == "assumed":
         found["told"] = ASSUMED
     return found
 
@@ -129,24 +132,22 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     outcomes = ws.lake.entries("outcomes", list(accounts))
     if not accounts:
         return []
-    others = list(kpi.candidates)
+    # what a candidate expects is ranked under a limit: that is as it was accounted for, no second way tells it
+    others = [n for n, c in kpi.candidates.items() if not (kpi.limited and c.expected)]
     with connect(ws.use_case.timezone) as db:
-        db.execute("create temp table pays (action varchar, gain double, cost double)")
-        db.executemany("insert into pays values (?, ?, ?)", [(a, x.gain, x.cost) for a, x in kpi.actions.items()])
         taken = "".join(f", {candidates.action_sql(ws.use_case, n)} as a{i}" for i, n in enumerate(others))
-        knew = candidates.answers(ws, db, accounts, others, []) if others else ""
-        joined = "".join(f" left join pays c{i} on c{i}.action = a{i}" for i in range(len(others)))
+        priced = "".join(f', "{c}"' for c in (*kpi.priced, *kpi.became[1:]))
+        knew = candidates.answers(ws, db, accounts, others, kpi.priced) if others or kpi.priced else ""
+        who = ["action", "present_action", *(f"a{i}" for i in range(len(others)))]
         sums = {
             p: paid
             for p, *paid in db.execute(
-                f"""with rows as (select _partition, d.action, d.present_action, o."{kpi.outcome}" as outcome{taken}
+                f"""with rows as (select _partition, d.action, d.present_action, {_known(kpi)} as outcome{priced}{taken}
                     from {ws.lake.rows(decisions.values())} d
                     join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-                    {f"left join {knew} using (_partition, {key})" if others else ""})
-                select _partition, sum(m.gain * outcome - m.cost), sum(r.gain * outcome - r.cost)
-                    {"".join(f", sum(c{i}.gain * outcome - c{i}.cost)" for i in range(len(others)))}
-                from rows join pays m using (action) join pays r on r.action = present_action {joined}
-                where outcome is not null group by 1"""
+                    {f"left join {knew} using (_partition, {key})" if knew else ""})
+                select _partition{"".join(f", sum({paid_sql(kpi, a, 'outcome')})" for a in who)}
+                from rows where outcome is not null group by 1"""
             ).fetchall()
         }
     found = []

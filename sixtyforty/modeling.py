@@ -18,13 +18,33 @@ class Veto(Declared):
     why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
 
 
+class Alternative(Declared):
+    """Another estimator to compare the model with: the one worth most in the backtest is the challenger."""
+
+    description: str = Field(description="What it is, for those who read the model record.")
+    estimator: str = Field(description="Import path of a scikit-learn estimator.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    target: str | None = Field(default=None, description="As of the model.")
+
+
 class Model(Declared):
-    """The recipe of the model: a scikit-learn classifier, by import path."""
+    """The recipe of the model: a scikit-learn estimator, by import path."""
 
     estimator: str = Field(
-        description="Import path of a scikit-learn classifier; what its file holds must be on models.TRUSTED."
+        description="Import path of a scikit-learn estimator, a classifier of yes_no outcomes or a regressor; what its"
+        " file holds must be on model_files.TRUSTED."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    target: str | None = Field(
+        default=None,
+        description="What it learns in place of the outcome, as SQL over features.sql and the outcome: its answer then"
+        " ranks units, and is paid like an outcome.",
+    )
+    candidates: dict[Name, Alternative] = Field(
+        default_factory=dict,
+        description="Other estimators, on the same features and rows. The one worth most is put forward, not the one"
+        " that predicts best.",
+    )
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
     seed: int = Field(default=0, description="Random seed of every fit.")
@@ -39,6 +59,12 @@ class Model(Declared):
         description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
         " Python: '{value:.0%} of the last hours' departures were late'.",
     )
+
+    def candidate(self, name: str) -> Model:
+        """The model with a candidate's estimator."""
+        other = self.candidates[name]
+        changes = {k: getattr(other, k) for k in ("estimator", "params", "target")}
+        return self.model_copy(update={**changes, "candidates": {}})
 
     @model_validator(mode="after")
     def _expert_input(self) -> Model:

@@ -1,4 +1,4 @@
-"""Models: what they learn from, fitting, scoring, and a store that never unpickles.
+"""Models: what they learn from, and a store that never unpickles.
 
 A model version is named `<as_of>-<hash>`: the hash covers the versions of its data and its recipe, so training
 again on the same data gives the same version, and the same bytes. It is a folder with `training_set.parquet`,
@@ -8,7 +8,6 @@ again on the same data gives the same version, and the same bytes. It is a folde
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -18,30 +17,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.estimators import Fitted, fit, fitted
 from sixtyforty.features import names
 from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, versions, write_atomic
+from sixtyforty.model_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling import Model
+from sixtyforty.objective import Kpi
 from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
-    from numpy.typing import NDArray
-
-# What a model file may hold beside scikit-learn's and NumPy's plain types: our list, never the file's own.
-# (partial and check_array: what gradient boosting wraps its categories in; skops audits what a partial holds.)
-TRUSTED = [
-    "functools.partial",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.utils.validation.check_array",
-]
 
 PARALLEL_ROWS = 200_000  # from here on, a fit takes longer than starting a process for it
-
-
-class ModelError(ValueError):
-    """A model that can't be trained or trusted."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +40,7 @@ class Plan:
     features: dict[str, Entry]
     outcomes: dict[str, Entry]
     missing: list[str]  # days of the window without features or outcomes
+    model: Model
     recipe: str  # hash of the declared recipe
     data_version: str
 
@@ -74,84 +63,49 @@ def schedule(use_case: UseCase, until: date) -> list[date]:
 
 def declared(model: Model) -> dict[str, Any]:
     """What of a declared model makes its recipe: not the words it is explained in, nor what nothing is said of."""
-    return {k: v for k, v in model.model_dump(exclude={"words"}).items() if v or k not in ("monotone", "vetoes")}
+    said = model.model_dump(exclude={"words", "candidates"})
+    return {k: v for k, v in said.items() if v or k not in ("monotone", "vetoes", "target")}
 
 
-def recipe_of(use_case: UseCase) -> str:
-    """Hash of what makes a recipe: the declared model and the SQL of its features."""
-    return digest({"model": declared(use_case.model), "features": use_case.sql("features")})
+def recipe_of(use_case: UseCase, model: Model | None = None) -> str:
+    """Hash of what makes a recipe: the model (None: the declared one) and the SQL of its features."""
+    return digest({"model": declared(model or use_case.model), "features": use_case.sql("features")})
 
 
-def plan(use_case: UseCase, lake: Lake, as_of: date) -> Plan:
+def recipes(use_case: UseCase) -> dict[str, Model]:
+    """Hash to model of each recipe that is declared: the model itself first, then its candidates."""
+    every = [use_case.model, *map(use_case.model.candidate, use_case.model.candidates)]
+    return {recipe_of(use_case, m): m for m in every}
+
+
+def plan(use_case: UseCase, lake: Lake, as_of: date, model: Model | None = None) -> Plan:
     """The trailing window before the local day `as_of`. Raises ModelError when there is nothing to learn from."""
-    first = max(as_of - timedelta(days=use_case.model.training_days), use_case.partitions.start)
+    model = model or use_case.model
+    first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
     window = use_case.with_units(use_case.between(first, as_of))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     missing = [p for p in window if p not in features or p not in outcomes]
     if len(missing) == len(window):
         raise ModelError(f"{use_case.name}: nothing to learn from between {first} and {as_of}: materialize features")
     data = {"features": versions(features), "outcomes": versions(outcomes)}
-    return Plan(as_of, features, outcomes, missing, recipe_of(use_case), digest(data))
+    return Plan(as_of, features, outcomes, missing, model, recipe_of(use_case, model), digest(data))
 
 
 def rows(use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known: str) -> pa.Table:
-    """Feature rows joined with their outcomes known by a UTC moment, sorted by decided_at and key."""
+    """Feature rows joined with their outcomes known by a UTC moment, sorted by decided_at and key.
+
+    Of a treatment: those it was dealt to, with the action they got.
+    """
     key = ", ".join(f'"{c}"' for c in use_case.decision.key)
+    became = ", ".join(f'o."{c}"' for c in use_case.kpi.became)
+    known_all = " and ".join(f'o."{c}" is not null' for c in use_case.kpi.became)
     with connect(use_case.timezone) as db:
         return db.sql(
-            f"""select f.*, o."{use_case.kpi.outcome}" from {lake.rows(features.values())} f
+            f"""select f.*, {became} from {lake.rows(features.values())} f
             join {lake.rows(outcomes.values())} o using (_partition, {key})
-            where o."{use_case.kpi.outcome}" is not null and o.known_at <= timestamp '{known}'
+            where {known_all} and o.known_at <= timestamp '{known}'
             order by _partition, f.decided_at, {key}"""
         ).to_arrow_table()
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted estimator and how rows become its matrix: `levels` maps a category to the values it learned."""
-
-    estimator: Any
-    features: list[str]
-    levels: dict[str, list[str]]
-
-    def matrix(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """Shape (n, features), float32; a category is its number, one never seen is missing."""
-        import numpy as np
-
-        columns = [
-            frame[f].map({v: i for i, v in enumerate(self.levels[f])}) if f in self.levels else frame[f]
-            for f in self.features
-        ]
-        return np.column_stack([c.to_numpy(dtype="float32", na_value=np.nan) for c in columns])
-
-    def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """The expected outcome of each row, shape (n,): the probability of 1."""
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(limits=1, user_api="openmp"):
-            result: NDArray[np.float64] = self.estimator.predict_proba(self.matrix(frame))[:, 1]
-        return result
-
-
-def fit(recipe: Model, features: Sequence[str], frame: pd.DataFrame, outcome: NDArray[np.float64]) -> Fitted:
-    """Fits the declared estimator; deterministic. One OpenMP thread: two were measured slower, even alone."""
-    from threadpoolctl import threadpool_limits
-
-    module, _, name = recipe.estimator.rpartition(".")
-    estimator = getattr(importlib.import_module(module), name)(**recipe.params)
-    settings = {
-        "random_state": recipe.seed,
-        "categorical_features": [i for i, f in enumerate(features) if f in recipe.categorical],
-    }
-    if recipe.monotone:
-        settings["monotonic_cst"] = [recipe.monotone.get(f, 0) for f in features]
-    accepted = estimator.get_params()
-    estimator.set_params(**{k: v for k, v in settings.items() if k in accepted})
-    levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in recipe.categorical}
-    model = Fitted(estimator, list(features), levels)
-    with threadpool_limits(limits=1, user_api="openmp"):
-        estimator.fit(model.matrix(frame), outcome)
-    return model
 
 
 class ModelStore:
@@ -189,9 +143,10 @@ class ModelStore:
         pq.write_table(table.combine_chunks(), sink, compression="zstd")
         blob = sink.getvalue().to_pybytes()
         names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
-        unknown = sorted((use_case.model.monotone.keys() | use_case.model.words.keys()) - set(names_))
+        unknown = sorted((plan.model.monotone.keys() | plan.model.words.keys()) - set(names_))
         if unknown:
             raise ModelError(f"{use_case.name}: model.monotone or model.words name what is no feature: {unknown}")
+        _fits(use_case.kpi, table)
         card = {
             "version": plan.version,
             "use_case": use_case.name,
@@ -201,7 +156,12 @@ class ModelStore:
             "last": max(plan.features),
             "missing_days": plan.missing,
             "features": names_,
-            "recipe": declared(use_case.model),
+            "recipe": declared(plan.model),
+            **(
+                {"treatment": use_case.kpi.treatment.column, "actions": use_case.kpi.order}
+                if use_case.kpi.treatment
+                else {}
+            ),
             "recipe_version": plan.recipe,
             "data": {"features": versions(plan.features), "outcomes": versions(plan.outcomes)},
             "data_version": plan.data_version,
@@ -250,10 +210,27 @@ class ModelStore:
         """The fitted model. Raises ModelError when its bytes aren't those on the card, or hold foreign types."""
         card = self.card(version)
         blob = (self.folder(version) / "model.skops").read_bytes()
-        return Fitted(load_skops(blob, card["files"].get("model.skops")), card["features"], card["levels"])
+        return fitted(load_skops(blob, card["files"].get("model.skops")), card)
 
 
-def train(store: ModelStore, recipe: Model, outcome: str, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _fits(kpi: Kpi, table: pa.Table) -> None:
+    """Raises ModelError where outcomes or dealt actions aren't what the declaration says of them."""
+    if kpi.outcome_kind == "yes_no":
+        wrong = sum(v not in (0, 1) for v in table[kpi.outcome].to_pylist())
+        if wrong:
+            raise ModelError(
+                f"{wrong} values of {kpi.outcome} are neither 0 nor 1: mend outcomes.sql, or say"
+                " kpi.outcome_kind: number"
+            )
+    if kpi.treatment:
+        strange = set(table[kpi.treatment.column].to_pylist()) - kpi.actions.keys()
+        if strange:
+            raise ModelError(
+                f"kpi.treatment.column '{kpi.treatment.column}' holds what is no action: {sorted(strange)}"
+            )
+
+
+def train(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Fits and keeps a model for each version's training set; yields version and rows as each is done.
 
     Several large ones are fitted side by side, a process a core: one killed with its run leaves whole files or none.
@@ -263,60 +240,11 @@ def train(store: ModelStore, recipe: Model, outcome: str, versions: Sequence[str
     work = {v: store.card(v)["rows"] for v in versions}
     jobs = min(len(work), os.cpu_count() or 1) if sum(work.values()) > PARALLEL_ROWS else 1
     longest_first = sorted(work, key=lambda v: -work[v])  # then the cores end at about the same time
-    fits = (delayed(_train)(store, recipe, outcome, v) for v in longest_first)
+    fits = (delayed(_train)(store, kpi, v) for v in longest_first)
     yield from Parallel(n_jobs=jobs, return_as="generator")(fits)
 
 
-def _train(store: ModelStore, recipe: Model, outcome: str, version: str) -> tuple[str, int]:
-    frame = store.training_frame(version)
-    store.write_model(version, fit(recipe, store.card(version)["features"], frame, frame[outcome].to_numpy(float)))
+def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:
+    card, frame = store.card(version), store.training_frame(version)
+    store.write_model(version, fit(Model(**card["recipe"]), kpi, card["features"], frame))
     return version, len(frame)
-
-
-def load_skops(blob: bytes, sha256: str | None) -> Any:
-    """Loads a model file whose hash is known, with our allow-list. Raises ModelError."""
-    from zipfile import BadZipFile
-
-    from skops.io import loads
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    if hashlib.sha256(blob).hexdigest() != sha256:
-        raise ModelError("the model file is not the one that was trained: its hash differs; restore it")
-    try:
-        return loads(blob, trusted=TRUSTED)
-    except UntrustedTypesFoundException as error:
-        raise ModelError(f"the model file holds types we don't trust: {error}") from error
-    except BadZipFile as error:
-        raise ModelError("not a model file as skops writes it; train again") from error
-
-
-def stable_skops(blob: bytes) -> bytes:
-    """A skops file whose object ids are counted instead of memory addresses: the same model, the same bytes."""
-    import io
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(blob)) as old:
-        members = {name: old.read(name) for name in old.namelist()}
-    schema = json.loads(members.pop("schema.json"))
-    numbers: dict[int, int] = {}
-    files: dict[str, str] = {}
-
-    def renumber(node: Any) -> None:
-        for key, value in node.items() if isinstance(node, dict) else ():
-            if key == "__id__":
-                node[key] = numbers.setdefault(value, len(numbers))
-            elif key == "file" and isinstance(value, str) and value in members:
-                node[key] = files.setdefault(value, f"{len(files)}{Path(value).suffix}")
-            else:
-                renumber(value)
-        for value in node if isinstance(node, list) else ():
-            renumber(value)
-
-    renumber(schema)
-    renamed = {"schema.json": json.dumps(schema, indent=1).encode()} | {files[n]: m for n, m in members.items()}
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as new:
-        for name in sorted(renamed):
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            new.writestr(info, renamed[name], zipfile.ZIP_DEFLATED)
-    return out.getvalue()

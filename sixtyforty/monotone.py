@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sixtyforty.models import Fitted, ModelStore
+from sixtyforty.estimators import Fitted
+from sixtyforty.models import ModelStore
 
 if TYPE_CHECKING:
     import pandas as pd

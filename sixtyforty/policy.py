@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.modeling import Veto
 from sixtyforty.objective import Kpi
 from sixtyforty.partitions import KEY
+from sixtyforty.payoff import Choice, Spent, payoffs
 from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -52,42 +53,51 @@ class Policy:
     def plain(self) -> dict[str, Any]:
         """All that it depends on, as JSON."""
         return {
+            **({"amount": self.kpi.amount.model_dump()} if self.kpi.amount else {}),
+            **({"treatment": self.kpi.treatment.model_dump()} if self.kpi.treatment else {}),
+            **({"limits": {n: [a.limit, a.use_up] for n, a in self.kpi.actions.items()}} if self.kpi.limited else {}),
             "actions": {n: [a.gain, a.cost] for n, a in self.kpi.actions.items()},
             "vetoes": {n: v.model_dump() for n, v in self.vetoes.items()},
             "left_below": self.left_below,
         }
 
-    def take(self, rows: pd.DataFrame, score: NDArray[np.float64]) -> Answers:
+    def take(self, rows: pd.DataFrame, score: NDArray[np.float64], spent: Spent | None = None) -> Answers:
         """The answer for each row of features with `present_action`, given its expected outcome. A veto goes first.
 
-        Raises PolicyError for a veto whose condition isn't SQL over the columns of the rows.
+        spent: what counts to the limits already. Raises PolicyError for a veto whose condition isn't SQL over the
+        columns of the rows.
         """
         import numpy as np
 
-        action = np.array(choose(self.kpi, score), object)
+        pays = payoffs(self.kpi, rows)
+        action = pays.choose(score, spent=spent)
         reason, left = np.full(len(rows), BEST, object), np.zeros(len(rows), bool)
-        if self.left_below:
-            left = margin(self.kpi, score) < self.left_below
+        if self.left_below and isinstance(pays, Choice):
+            left = pays.margin(score) < self.left_below
         if self.vetoes:
             names = list(self.vetoes)
             holds = _holds(rows, self.vetoes)
             barred = {a: [n for n in names if self.vetoes[n].never == a] for a in self.kpi.actions}
-            free = choose(
-                self.kpi, score, {a: np.any([holds[n] for n in ns], axis=0) for a, ns in barred.items() if ns}
+            free = pays.choose(
+                score, {a: np.any([holds[n] for n in ns], axis=0) for a, ns in barred.items() if ns}, spent
             )
             for name in reversed(names):  # of several that hold, the first is said
                 mine = holds[name] & (action == self.vetoes[name].never)
                 reason[mine], left[mine] = f"veto {name}: {self.vetoes[name].why}", False
-            action = np.array(free, object)
+            action = free
         action[left], reason[left] = rows["present_action"].to_numpy(object)[left], EVEN
-        return Answers(action, reason, left)
+        return Answers(action, pays.expected(score, action.tolist()), reason, left)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Arrays of one length: the action, why, and whether it is left to a reviewer and the present process till then."""
+    """Arrays of one length: the action, the outcome expected with it, why, and whether it is left.
+
+    Left is what the present process decides until a reviewer has.
+    """
 
     action: NDArray[Any]
+    expected: NDArray[np.float64]
     reason: NDArray[Any]
     left: NDArray[np.bool_]
 
@@ -110,77 +120,6 @@ def _holds(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[
                 ) from error
             found[name] = np.asarray(held["held"], bool)
     return found
-
-
-def payoff(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each action paid under each outcome: gain x outcome - cost, in the KPI's unit. Shape (n,)."""
-    import numpy as np
-
-    pays = {name: (action.gain, action.cost) for name, action in kpi.actions.items()}
-    gain, cost = np.array([pays[a] for a in actions], dtype=float).reshape(-1, 2).T
-    return gain * outcome - cost
-
-
-def worth(kpi: Kpi, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each unit was worth where the action may change the outcome: worth x outcome - cost of what was done.
-
-    Of a randomized KPI. Shape (n,).
-    """
-    import numpy as np
-
-    assert kpi.holdout, "an exact KPI has no holdout"
-    cost = {name: action.cost for name, action in kpi.actions.items()}
-    return kpi.holdout.worth * outcome - np.array([cost[a] for a in actions], dtype=float)
-
-
-def choose(kpi: Kpi, score: NDArray[np.float64], barred: Mapping[str, NDArray[np.bool_]] | None = None) -> list[str]:
-    """The action of the highest expected payoff for each expected outcome; of equal ones, the cheapest.
-
-    barred: where an action may not be taken; one at least must be left everywhere.
-    """
-    import numpy as np
-
-    order = sorted(kpi.actions, key=lambda a: kpi.actions[a].cost)
-    values = np.stack([kpi.actions[a].gain * score - kpi.actions[a].cost for a in order])
-    for action, where in (barred or {}).items():
-        values[order.index(action), where] = -np.inf
-    return [order[i] for i in values.argmax(axis=0)]
-
-
-def margin(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the best action's expected payoff is above the second best's, for each expected outcome. Shape (n,)."""
-    import numpy as np
-
-    values = np.sort([a.gain * score - a.cost for a in kpi.actions.values()], axis=0)
-    return values[-1] - values[-2]
-
-
-def next_best(kpi: Kpi, score: NDArray[np.float64], actions: Sequence[str]) -> list[str]:
-    """Of the actions that weren't taken, the one of the highest expected payoff; the cheapest of equals."""
-    import numpy as np
-
-    taken = np.asarray(actions, dtype=str)
-    return choose(kpi, score, {a: taken == a for a in kpi.actions})
-
-
-def worth_of_knowing(kpi: Kpi, score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What knowing the outcome (0 or 1) before acting is worth, for each probability of 1. Shape (n,), never negative.
-
-    The expected value of perfect information: E[max over actions of payoff] - max over actions of E[payoff], so the
-    most that somebody well informed can add. Source: Raiffa & Schlaifer, Applied Statistical Decision Theory (1961);
-    Howard, Information Value Theory (1966).
-    """
-    import numpy as np
-
-    informed = score * best(kpi, np.ones_like(score)) + (1 - score) * best(kpi, np.zeros_like(score))
-    return np.maximum(informed - best(kpi, score), 0.0)
-
-
-def best(kpi: Kpi, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What perfect foresight would have made of each outcome. Shape (n,)."""
-    import numpy as np
-
-    return np.max([a.gain * outcome - a.cost for a in kpi.actions.values()], axis=0)
 
 
 def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions import decisions_of
 from sixtyforty.kept import KEPT
 from sixtyforty.lake import connect
+from sixtyforty.payoff import payoffs
 from sixtyforty.policy import BEST
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 MOST = 3  # facts told of a decision
 LEAST = 0.005  # half a percent: what moves the expected outcome less says nothing
@@ -43,7 +46,8 @@ def reasons(ws: Workspace, partition: str, track: str, decision_ids: Sequence[st
             by.setdefault((d["champion_version"], d["data_version"]), []).append(d)
     for (version, data), mine in by.items():
         rows = _features(ws, partition, data, mine)
-        facts = [[GONE]] * len(mine) if rows is None else facts_of(ws, version, rows)
+        actions = [d["action"] for d in mine]
+        facts = [[GONE]] * len(mine) if rows is None else facts_of(ws, version, rows.assign(action=actions))
         for decision, said in zip(mine, facts, strict=True):
             found[decision["decision_id"]] += said
     return found
@@ -60,15 +64,21 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
     case, model = ws.use_case, ws.models.load(version)
     told = [f for f in case.model.words if f in model.features]
     usual = typical(ws.models.folder(version) / "training_set.parquet", tuple(told))
-    expected = model.score(rows)
-    moved = np.array([expected - model.score(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))
+    yes_no, taken = case.kpi.outcome_kind == "yes_no", rows["action"].tolist() if "action" in rows else []
+    likely, least = (" likely", LEAST) if yes_no else ("", 0.0)
+
+    def expected(known: pd.DataFrame) -> NDArray[np.float64]:
+        return payoffs(case.kpi, rows).expected(model.score(known), taken)
+
+    now = expected(rows)
+    moved = np.array([now - expected(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))
     moved[rows[told].isna().to_numpy().T] = 0.0
     heaviest = np.argsort(-np.abs(moved), axis=0, kind="stable")[:MOST]
     found = []
     for i, order in enumerate(heaviest.T):
-        facts = [(told[j], moved[j, i]) for j in order if abs(moved[j, i]) >= LEAST]
+        facts = [(told[j], moved[j, i]) for j in order if abs(moved[j, i]) >= least]
         said = [
-            f"{case.model.words[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'} likely"
+            f"{case.model.words[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'}{likely}"
             f" {case.kpi.outcome_name}."
             for f, by in facts
         ]

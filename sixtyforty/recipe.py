@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.backtest import metrics
+from sixtyforty.estimators import fit, fitted
 from sixtyforty.impact import day
 from sixtyforty.lake import canonical, write_atomic
+from sixtyforty.model_files import load_skops, stable_skops
 from sixtyforty.modeling import Model
-from sixtyforty.models import Fitted, ModelStore, declared, fit, load_skops, stable_skops
+from sixtyforty.models import ModelStore
 from sixtyforty.objective import Kpi
 from sixtyforty.policy import Policy
 from sixtyforty.use_case import UseCase
@@ -25,13 +27,14 @@ from sixtyforty.use_case import UseCase
 def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:
     """Puts the inputs of the recipe for `version` into the folder, then its outputs."""
     card, before = store.card(version), store.card(fold)
-    recipe = {
+    recipe: dict[str, Any] = {
         "version": version,
-        "model": declared(use_case.model),
+        "model": card["recipe"],
         "kpi": use_case.kpi.model_dump(mode="json"),
         "features": card["features"],
         "fold": {"version": fold, "sha256": before["files"]["model.skops"], "features": before["features"],
-                 "levels": before["levels"], "first": before["as_of"]},
+                 "levels": before["levels"], "first": before["as_of"],
+                 **{k: before[k] for k in ("treatment", "actions") if k in before}},
     }  # fmt: skip
     if left_below := Policy.of(use_case).left_below:
         recipe["left_below"] = left_below
@@ -53,8 +56,7 @@ def train(folder: Path) -> None:
     from skops.io import dumps
 
     recipe, frame = _read(folder)
-    outcome = frame[recipe["kpi"]["outcome"]].to_numpy(float)
-    model = fit(Model(**recipe["model"]), recipe["features"], frame, outcome)
+    model = fit(Model(**recipe["model"]), Kpi(**recipe["kpi"]), recipe["features"], frame)
     write_atomic(folder / "model.skops", stable_skops(dumps(model.estimator)))
 
 
@@ -62,14 +64,11 @@ def evaluate(folder: Path) -> None:
     """Values the model before on the last block of the training set: rows it never saw."""
     recipe, frame = _read(folder)
     fold, kpi = recipe["fold"], Kpi(**recipe["kpi"])
-    model = Fitted(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold["features"], fold["levels"])
+    model = fitted(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold)
     rows = frame[frame["_partition"] >= fold["first"]].copy()
     policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("left_below", 0.0))
     rows["action"] = policy.take(rows, model.score(rows)).action
-    days = [
-        day(kpi, str(p), g["action"].tolist(), g["present_action"].tolist(), g[kpi.outcome].to_numpy(float))
-        for p, g in rows.groupby("_partition", sort=True)
-    ]
+    days = [day(kpi, str(p), g, g[kpi.outcome].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)]
     write_atomic(folder / "metrics.json", canonical(metrics(days)).encode())
 
 

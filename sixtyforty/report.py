@@ -41,6 +41,7 @@ def pages(*packages: str) -> Environment:
         lstrip_blocks=True,
     )
     found.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
+    found.filters["sum"] = lambda v: _inert(v) if isinstance(v, str) else f"{v:,.10g}"
     found.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
     found.filters["share"] = lambda v: "–" if v is None else f"{v:.0%}"
     found.filters["cell"] = lambda v: " ".join(_inert(v).split()).replace("|", "\\|")

@@ -95,11 +95,9 @@ def _checked(ws: Workspace, response: Response) -> Response:
             raise ResponseError(f"'{decided['action']}' was decided: who does '{kept.action}' overrides, with a reason")
         return replace(kept, action=decided["action"])
     if kept.event == "overridden":
-        others = [a for a in ws.use_case.kpi.actions if a != decided["action"]]
-        if kept.action not in others:
-            raise ResponseError(
-                f"'{decided['action']}' was decided: who overrides it does {' or '.join(others)}, not '{kept.action}'"
-            )
+        why = ws.use_case.kpi.refuses(kept.action, decided["action"])
+        if why:
+            raise ResponseError(f"'{decided['action']}' was decided: who overrides it does {why}, not '{kept.action}'")
         if kept.reason is None:
             raise ResponseError("an override needs its reason: the next person learns from it")
         return kept

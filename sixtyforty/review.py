@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 from sixtyforty import candidates
 from sixtyforty.decisions import dataset as decisions_dataset
 from sixtyforty.lake import Entry, connect
+from sixtyforty.payoff import Choice
 from sixtyforty.people import Review
-from sixtyforty.policy import margin, next_best, worth_of_knowing
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -134,18 +134,20 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     case, kpi = ws.use_case, ws.use_case.kpi
     key = ", ".join(f'"{c}"' for c in case.decision.key)
     with connect(case.timezone) as db:
-        rule = candidates.answers(ws, db, decided, [review.rule], []) if review.rule else None
+        asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.priced)
+        rule = candidates.answers(ws, db, decided, asked_of, kpi.priced) if asked_of or priced else None
         rows = db.execute(
             f"""select _partition, decision_id, decided_at, action, present_action, decided_by, expected
-            {f', known, "candidate {review.rule}"' if rule else ""} from {ws.lake.rows(decided.values())}
+            {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.rows(decided.values())}
             {f"left join {rule} using (_partition, {key})" if rule else ""}
             where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
         ).df()
     score, action = rows["expected"].to_numpy(float), rows["action"].tolist()
     said = candidates.proposed(case, rows, review.rule) if review.rule else action
-    apart, differs = margin(kpi, score), np.array(said, object) != np.array(action, object)
+    pays = Choice(kpi, rows)
+    apart, differs = pays.margin(score), np.array(said, object) != np.array(action, object)
     asked = (apart < review.abstain) | differs
-    columns = (apart, differs, said, next_best(kpi, score, action), np.round(worth_of_knowing(kpi, score), 6))
+    columns = (apart, differs, said, pays.next_best(score, action), np.round(pays.worth_of_knowing(score), 6))
     names = ["_partition", "decision_id", "decided_at", "action"]
     found: dict[str, list[Case]] = {}
     for (partition, decision_id, moment, taken), near, disagrees, other, second, value in zip(
@@ -156,7 +158,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
             why.append(f"The two best answers are within {near:,.2f} {kpi.unit} of each other.")
         if review.rule and disagrees:
             said_ = kpi.candidates[review.rule].description
-            why.append(f"Another rule would {kpi.actions[other].description}. {said_}")
+            why.append(f"Another rule would {kpi.does(other)}. {said_}")
         alternative = other if disagrees else second
         one = Case(decision_id, moment.to_pydatetime(), float(value), " ".join(why), taken, alternative)
         found.setdefault(partition, []).append(one)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sixtyforty import acceptance, arms, kpi
-from sixtyforty.decisions import BY_PRESENT_PROCESS, begins, dataset
+from sixtyforty.decisions import begins, dataset
 from sixtyforty.impact import Day, Interval, day, lift
 from sixtyforty.lake import connect
 from sixtyforty.policy import Policy
@@ -107,21 +107,17 @@ def shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[
     features = ws.lake.rows(ws.lake.entries("features", list(decided)).values())
     with connect(case.timezone) as db:
         rows = db.execute(
-            f"""select f.* exclude present_action, d.present_action, d.action as _action, d.expected as _expected,
-            d.decided_by as _by, o."{case.kpi.outcome}" as _outcome from {ws.lake.rows(decided.values())} d
+            f"""select f.* exclude present_action, d.present_action, d.action, d.expected as _expected,
+            d.decided_by, o."{case.kpi.outcome}" as _outcome from {ws.lake.rows(decided.values())} d
             join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
             left join {features} f using (_partition, {key})
             where o."{case.kpi.outcome}" is not null order by d._partition, d.decision_id"""
         ).df()
-    shadow = (rows["_by"] == "shadow").to_numpy()
+    shadow = (rows["decided_by"] == "shadow").to_numpy()
     if shadow.any():
         mine = rows[shadow].reset_index(drop=True)
-        rows.loc[shadow, "_action"] = Policy.of(case).take(mine, mine["_expected"].to_numpy(float)).action
-    return [
-        day(case.kpi, str(p), g["_action"].tolist(), g["present_action"].tolist(), g["_outcome"].to_numpy(float),
-            int(g["_by"].isin(BY_PRESENT_PROCESS).sum()))
-        for p, g in rows.groupby("_partition", sort=True)
-    ]  # fmt: skip
+        rows.loc[shadow, "action"] = Policy.of(case).take(mine, mine["_expected"].to_numpy(float)).action
+    return [day(case.kpi, str(p), g, g["_outcome"].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)]
 
 
 def up(ws: Workspace, by: str, why: str, moment: datetime) -> Step:

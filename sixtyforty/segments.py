@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.impact import Interval, ratio
 from sixtyforty.objective import Kpi
-from sixtyforty.policy import payoff
+from sixtyforty.payoff import payoffs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +47,12 @@ class Segment:
 def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
     """Each partition's money by segment.
 
-    Rows: `_partition`, `action`, `present_action`, a known `outcome`, and the columns of kpi.segments.
+    Rows: `_partition`, `action`, `present_action`, a known `outcome`, those of kpi.segments and what payoffs need.
     """
     outcome = rows["outcome"].to_numpy(float)
+    pays = payoffs(kpi, rows)
     paid = rows[["_partition"]].assign(
-        model=payoff(kpi, rows["action"].tolist(), outcome),
-        present=payoff(kpi, rows["present_action"].tolist(), outcome),
+        model=pays.paid(rows["action"].tolist(), outcome), present=pays.paid(rows["present_action"].tolist(), outcome)
     )
     found: dict[str, Money] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
     for column in kpi.segments:

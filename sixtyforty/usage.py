@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty import arms
+from sixtyforty import arms, candidates
 from sixtyforty.decisions import dataset as decisions_of
 from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.response_log import ANSWERS
 from sixtyforty.workspace import Workspace
 
@@ -75,11 +76,12 @@ def _responses(
     kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
     known, gain = "", "null::double"
     if outcomes:
-        known = f"""left join (select _partition, {key}, "{kpi.outcome}" as became
+        dealt = "".join(f', "{c}"' for c in kpi.became[1:])
+        known = f"""left join (select _partition, {key}, "{kpi.outcome}" as became{dealt}
             from {ws.lake.rows(outcomes.values())}) using (_partition, {key})"""
-        gain = "(instead.gain - pays.gain) * became - (instead.cost - pays.cost)"
-    db.execute("create temp table paid (action varchar, gain double, cost double)")
-    db.executemany("insert into paid values (?, ?, ?)", [(a, x.gain, x.cost) for a, x in kpi.actions.items()])
+        if kpi.priced:
+            known += f" left join {candidates.answers(ws, db, decided, [], kpi.priced)} using (_partition, {key})"
+        gain = f"{paid_sql(kpi, 'r.action', 'became')} - {paid_sql(kpi, 'd.action', 'became')}"
     db.execute(
         f"""create temp table said as
         select r._partition, r.decision_id, r.response_id, r.role, r.event, r.rating, r.simulated,
@@ -89,7 +91,7 @@ def _responses(
         from {ws.lake.rows(said.values())} r
         left join (select _partition, decision_id, action, {key} from {ws.lake.rows(decided.values())}) d
             using (_partition, decision_id)
-        {known} left join paid pays on pays.action = d.action left join paid instead on instead.action = r.action
+        {known}
         where starts_with(r.decision_id, '{track}-')"""
     )
 

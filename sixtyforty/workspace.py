@@ -24,8 +24,8 @@ from sixtyforty.steps import Steps
 from sixtyforty.use_case import UseCase
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
-CODE = ("places", "paging", "queries", "reading", "unpacking", "extracts",
-        "json_lines", "parquet_rows", "contract", "raw", "landing", "features", "models", "policy", "kept",
+CODE = ("partitions", "places", "paging", "queries", "reading", "unpacking", "extracts", "json_lines", "parquet_rows",
+        "contract", "raw", "landing", "features", "estimators", "models", "payoff", "policy", "kept",
         "decisions")  # fmt: skip
 GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
 

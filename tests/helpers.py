@@ -203,7 +203,7 @@ def crown(ws: Workspace, day: date, track: str = "replay") -> str:
     """Trains on what was published before the day and puts the model in force from its start; returns its version."""
     plan = models.plan(ws.use_case, ws.lake, day)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, ws.use_case.kpi.outcome, [plan.version]))
+    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
     ws.ledger.append(track=track, version=plan.version, verdict="PROMOTE", kind="first", as_of=day.isoformat(),
                      effective_from=ws.use_case.starts(day).isoformat(), reasons=["for the test"])  # fmt: skip
     return plan.version

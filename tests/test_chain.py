@@ -30,10 +30,11 @@ from desk.app import build
 from pipelines import catalog, demo
 from pipelines.cli import main
 from pipelines.run import run_range
+from sixtyforty.estimators import fit
 from sixtyforty.gate import judge
 from sixtyforty.impact import Day, day
-from sixtyforty.models import fit, rows
-from sixtyforty.policy import choose
+from sixtyforty.models import rows
+from sixtyforty.payoff import payoffs
 from tests.helpers import span
 from tests.words import assert_plain
 
@@ -263,12 +264,10 @@ def walked(blocks, labels, features=lambda names: names) -> list[Day]:
     case, found = catalog.load("flight_delays"), []
     small = case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
     for learned, names, tested in blocks:
-        model = fit(small, features(names), learned, labels(learned["disrupted"].to_numpy(float)))
-        acted = tested.assign(action=choose(case.kpi, model.score(tested)))
-        found += [
-            day(case.kpi, str(p), g["action"].tolist(), g["present_action"].tolist(), g["disrupted"].to_numpy(float))
-            for p, g in acted.groupby("_partition")
-        ]
+        told = learned.assign(disrupted=labels(learned["disrupted"].to_numpy(float)))
+        model = fit(small, case.kpi, features(names), told)
+        acted = tested.assign(action=payoffs(case.kpi, tested).choose(model.score(tested)))
+        found += [day(case.kpi, str(p), g, g["disrupted"].to_numpy(float)) for p, g in acted.groupby("_partition")]
     return found
 
 

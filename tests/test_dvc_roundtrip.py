@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import catalog, demo
-from sixtyforty import features, models
+from sixtyforty import estimators, features, models
 from sixtyforty.recipe import fill
 from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
@@ -68,7 +68,7 @@ def chain(tmp_path_factory):
         plan = models.plan(ws.use_case, ws.lake, as_of)
         ws.models.write_training_set(ws.use_case, ws.lake, plan)
         rows, card = ws.models.training_frame(plan.version), ws.models.card(plan.version)
-        model = models.fit(ws.use_case.model, card["features"], rows, rows.disrupted.to_numpy(float))
+        model = estimators.fit(ws.use_case.model, ws.use_case.kpi, card["features"], rows)
         ws.models.write_model(plan.version, model)
         made.append(plan.version)
     versions.snapshot([ws.lake.root / "raw" / "weather", *(ws.models.folder(v) for v in made)])

@@ -13,7 +13,7 @@ from expectations.serving import check_features
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo
-from sixtyforty import features, models, review
+from sixtyforty import estimators, features, models, review
 from sixtyforty.decisions import dataset, decide
 from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
@@ -64,7 +64,7 @@ def with_history(use_case, folder: Path, day: date) -> Workspace:
     ws.models.write_training_set(use_case, ws.lake, plan)
     learned = ws.models.training_frame(plan.version)
     columns = ws.models.card(plan.version)["features"]
-    ws.models.write_model(plan.version, models.fit(use_case.model, columns, learned, learned.disrupted.to_numpy(float)))
+    ws.models.write_model(plan.version, estimators.fit(use_case.model, use_case.kpi, columns, learned))
     ws.ledger.append(track="replay", version=plan.version, verdict="PROMOTE", kind="first", as_of=day.isoformat(),
                      effective_from=use_case.starts(day).isoformat(), reasons=["for the test"])  # fmt: skip
     return ws

@@ -15,7 +15,7 @@ from bench import plain_duckdb
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo
-from sixtyforty import models
+from sixtyforty import estimators, models
 from sixtyforty.backtest import block, metrics
 from sixtyforty.features import build, outcomes
 from sixtyforty.lake import connect
@@ -71,8 +71,7 @@ def learned(ws: Workspace) -> None:
     plan = models.plan(ws.use_case, ws.lake, TRAINED)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     frame, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
-    outcome = frame[ws.use_case.kpi.outcome].to_numpy(float)
-    ws.models.write_model(plan.version, models.fit(ws.use_case.model, features, frame, outcome))
+    ws.models.write_model(plan.version, estimators.fit(ws.use_case.model, ws.use_case.kpi, features, frame))
 
 
 def scripted(word: str, landing: Path, out: Path, *more: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     chance = rng.beta(1, 2, n)
     return pd.DataFrame({
-        "partition": [f"2013-03-{i % days + 1:02}" for i in range(n)],
+        "_partition": [f"2013-03-{i % days + 1:02}" for i in range(n)],
         "expected": chance,
         "present_action": "wait",
         "outcome": (rng.random(n) < chance).astype(float),
@@ -55,7 +55,7 @@ def test_the_less_it_knows_the_less_it_is_worth() -> None:
 
 
 def test_of_actions_worth_the_same_the_cheapest_is_taken_as_the_policy_does() -> None:
-    rows = pd.DataFrame({"partition": ["d", "d"], "expected": [0.0, 1.0], "present_action": ["wait", "wait"],
+    rows = pd.DataFrame({"_partition": ["d", "d"], "expected": [0.0, 1.0], "present_action": ["wait", "wait"],
                          "outcome": [0.0, 1.0]})  # fmt: skip
     # an outcome pays 10 - 3 or 16 - 7, none costs 3, 7 or, by waiting, 1: wait, then rush
     assert curve(THREE, rows)[0].present.value == pytest.approx(1000 * ((-1 + 9) - (-1 - 1)) / 2)

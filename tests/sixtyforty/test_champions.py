@@ -8,6 +8,7 @@ import pytest
 
 from sixtyforty import champions, models
 from sixtyforty.champions import ChampionError
+from sixtyforty.model_files import ModelError
 from tests.helpers import make_workspace, publish
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
@@ -27,7 +28,7 @@ def ws(tmp_path):
 def train(ws, as_of):
     plan = models.plan(ws.use_case, ws.lake, as_of)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
+    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
     return plan.version
 
 
@@ -53,7 +54,7 @@ def test_only_what_the_replay_promoted_can_be_adopted(ws):
 def test_a_model_that_was_tampered_with_is_not_adopted(ws):
     version = ws.ledger.champions("replay")[-1].version
     (ws.models.folder(version) / "model.skops").write_bytes(b"something else")
-    with pytest.raises(models.ModelError, match="hash differs"):
+    with pytest.raises(ModelError, match="hash differs"):
         champions.adopt(ws, by="Ada", why="it pays", moment=NOON)
     assert ws.ledger.champions("live") == []
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from sixtyforty import champions, custody, kpi, models
+from sixtyforty import champions, custody, estimators, kpi, models
 from sixtyforty.decisions import LATE, dataset, decide, decisions_of, due
 from sixtyforty.delivery import DeliveryError, deliver, delivered, receipt, table_name
 from sixtyforty.features import outdated
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
     plan = models.plan(ws.use_case, ws.lake, DAY)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     rows, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
-    ws.models.write_model(plan.version, models.fit(ws.use_case.model, features, rows, rows.late.to_numpy(float)))
+    ws.models.write_model(plan.version, estimators.fit(ws.use_case.model, ws.use_case.kpi, features, rows))
     ws.ledger.append(track="replay", version=plan.version, verdict="PROMOTE", kind="first", as_of=DAY.isoformat(),
                      effective_from=ws.use_case.starts(DAY).isoformat(), reasons=["better"])  # fmt: skip
     return ws

@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     publish(ws, DAYS, count=20)
     plan = models.plan(ws.use_case, ws.lake, LEARNED)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
+    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
     return ws
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.impact import DAYS_A_MONTH, Day, Interval, balance, by_month, day, lift, ratio, summary
 from sixtyforty.objective import Action, Candidate, Costs, Kpi
-from sixtyforty.policy import payoff
+from sixtyforty.payoff import payoffs
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:
@@ -33,13 +35,27 @@ THREE = kpi(act=(3, 10), rush=(7, 16), wait=(1, 0))
 UNITS = st.lists(st.tuples(*[st.sampled_from(sorted(THREE.actions))] * 2, st.sampled_from([0.0, 1.0])), max_size=6)
 
 
+def accounted(
+    of: Kpi,
+    partition: str,
+    actions: Sequence[str],
+    present: Sequence[str],
+    outcome: np.ndarray,
+    fallback: int = 0,
+    candidates: Mapping[str, Sequence[str]] | None = None,
+) -> Day:
+    by = ["fallback"] * fallback + ["model"] * (len(actions) - fallback)
+    rows = pd.DataFrame({"action": list(actions), "present_action": list(present), "decided_by": by}, dtype=object)
+    return day(of, partition, rows, outcome, candidates)
+
+
 def a_day(partition: str, decisions: int, model: float, present: float) -> Day:
     return Day(partition, decisions, model, present, 0.0, 0.0, 0, 0, 0)
 
 
 def test_a_day_is_accounted_for_as_by_hand() -> None:
     # acting pays 10 on an outcome of 1 and costs 3
-    found = day(
+    found = accounted(
         TWO,
         "2013-03-10",
         ["act", "act", "wait", "wait"],
@@ -61,28 +77,31 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
 
 
 def test_a_day_without_decisions_is_worth_nothing() -> None:
-    assert day(TWO, "2013-03-10", [], [], np.array([])) == Day("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
+    assert accounted(TWO, "2013-03-10", [], [], np.array([])) == Day("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_whatever_is_cheapest_counts_as_not_acting() -> None:
     for cheapest in THREE.actions:
         costs = {a: (0 if a == cheapest else 2, 1) for a in THREE.actions}
-        assert day(kpi(**costs), "d", ["wait", "act", "rush", cheapest], ["act"] * 4, np.zeros(4)).acted == 2
+        assert accounted(kpi(**costs), "d", ["wait", "act", "rush", cheapest], ["act"] * 4, np.zeros(4)).acted == 2
 
 
 @given(UNITS.filter(bool))
 def test_the_coin_flip_is_the_mean_over_all_ways_to_deal_out_the_actions(units: list[tuple]) -> None:
     actions, present, outcome = (list(x) for x in zip(*units, strict=True))
-    deals = [payoff(THREE, list(deal), np.array(outcome)).sum() for deal in permutations(actions)]
-    assert day(THREE, "d", actions, present, np.array(outcome)).coin_flip == pytest.approx(np.mean(deals))
+    deals = [
+        payoffs(THREE, pd.DataFrame(index=range(len(deal)))).paid(deal, np.array(outcome)).sum()
+        for deal in permutations(actions)
+    ]
+    assert accounted(THREE, "d", actions, present, np.array(outcome)).coin_flip == pytest.approx(np.mean(deals))
 
 
 @given(UNITS)
 def test_no_policy_beats_perfect_foresight_and_a_policy_that_never_differs_gains_nothing(units: list[tuple]) -> None:
     actions, present, outcome = (list(x) for x in zip(*units, strict=True)) if units else ([], [], [])
-    found = day(THREE, "d", actions, present, np.array(outcome, float))
+    found = accounted(THREE, "d", actions, present, np.array(outcome, float))
     assert found.perfect_foresight >= max(found.model, found.present_process, found.coin_flip) - 1e-9
-    same = day(THREE, "d", present, present, np.array(outcome, float))
+    same = accounted(THREE, "d", present, present, np.array(outcome, float))
     assert (same.model - same.present_process, same.differ) == (0, 0)
 
 
@@ -241,7 +260,7 @@ def test_months_hold_every_day_once_in_order(days: list[Day]) -> None:
 
 def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() -> None:
     found = [
-        day(TWO, f"2013-03-1{i}", ["act", "wait"], ["wait", "wait"], np.array([1.0, float(i)]),
+        accounted(TWO, f"2013-03-1{i}", ["act", "wait"], ["wait", "wait"], np.array([1.0, float(i)]),
             candidates={"rule": ["act", "act"]})
         for i in range(2)
     ]  # fmt: skip
@@ -262,7 +281,7 @@ def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() 
 
 
 def test_a_model_that_changes_nothing_is_not_operational() -> None:
-    same = day(TWO, "2013-03-10", ["act", "wait"], ["act", "wait"], np.zeros(2))
-    other = day(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
+    same = accounted(TWO, "2013-03-10", ["act", "wait"], ["act", "wait"], np.zeros(2))
+    other = accounted(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
     assert (summary(TWO, [same])["operational"], summary(TWO, [same])["differ_share"]) == (False, 0)
     assert (summary(TWO, [same, other])["operational"], summary(TWO, [same, other])["differ_share"]) == (True, 0.25)

@@ -18,24 +18,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
+from sixtyforty.estimators import Fitted, fit
+from sixtyforty.model_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling import Model
-from sixtyforty.models import (
-    Fitted,
-    ModelError,
-    ModelStore,
-    fit,
-    load_skops,
-    plan,
-    recipe_of,
-    rows,
-    schedule,
-    stable_skops,
-)
+from sixtyforty.models import ModelStore, plan, recipe_of, rows, schedule
+from sixtyforty.objective import Kpi
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot, span
 
 RECIPE = Model(**DECLARED["model"])
+KPI = Kpi(**DECLARED["kpi"])
 FEATURES = ["site", "load"]
 
 
@@ -50,7 +43,7 @@ def frame(count: int = 60) -> pd.DataFrame:
 
 def fitted(recipe: Model = RECIPE) -> Fitted:
     rows = frame()
-    return fit(recipe, FEATURES, rows, (rows["load"] > 0.5).to_numpy(float))
+    return fit(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
 
 
 # --- schedule and recipe
@@ -316,7 +309,7 @@ def trained(ws: Workspace, folder: Path) -> tuple[ModelStore, str, Fitted]:
     store, found = ModelStore(folder), plan(ws.use_case, ws.lake, AS_OF)
     store.write_training_set(ws.use_case, ws.lake, found)
     training = store.training_frame(found.version)
-    model = fit(ws.use_case.model, store.card(found.version)["features"], training, training["late"].to_numpy(float))
+    model = fit(ws.use_case.model, KPI, store.card(found.version)["features"], training)
     store.write_model(found.version, model)
     return store, found.version, model
 

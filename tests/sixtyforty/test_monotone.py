@@ -13,14 +13,16 @@ import pytest
 
 from sixtyforty import models
 from sixtyforty.backtest import promote
+from sixtyforty.estimators import Fitted, fit
 from sixtyforty.lake import write_atomic
 from sixtyforty.modeling import Model
-from sixtyforty.models import Fitted, fit
 from sixtyforty.monotone import breaks
-from tests.helpers import make_workspace, publish
+from sixtyforty.objective import Kpi
+from tests.helpers import DECLARED, make_workspace, publish
 
 TREES = Model(estimator="sklearn.ensemble.HistGradientBoostingClassifier", training_days=1,
               params={"max_iter": 20, "min_samples_leaf": 5, "early_stopping": False})  # fmt: skip
+KPI = Kpi(**DECLARED["kpi"])
 BAYES = Model(estimator="sklearn.naive_bayes.GaussianNB", training_days=1)
 
 
@@ -34,7 +36,7 @@ def rows() -> tuple[pd.DataFrame, np.ndarray]:
 
 def trained(recipe: Model, **changes: Any) -> Fitted:
     frame, outcome = rows()
-    return fit(recipe.model_copy(update=changes), ["load", "other"], frame, outcome)
+    return fit(recipe.model_copy(update=changes), KPI, ["load", "other"], frame.assign(late=outcome))
 
 
 class Slope:
@@ -101,7 +103,7 @@ def test_the_gate_blocks_it_and_names_the_rule(tmp_path: Path, direction: int, v
     as_of = date(2013, 4, 1)
     plan = models.plan(ws.use_case, ws.lake, as_of)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
+    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
     (row,) = promote(ws.use_case, ws.lake, ws.models, ws.ledger, "replay", [as_of])
     assert row.verdict == verdict
     broken = [r for r in row.reasons if r.startswith("monotone: load")]

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from sixtyforty import kpi, models
 from sixtyforty.decisions import decide, decisions_of
 from sixtyforty.impact import Interval, lift
 from sixtyforty.ledger import LedgerError
-from sixtyforty.policy import choose
+from sixtyforty.payoff import Choice
 from sixtyforty.rollout import RolloutError, down, may_go_up, shadow_days, standing, up
 from sixtyforty.steps import STEPS
 from sixtyforty.use_case import Rollout
@@ -66,7 +67,7 @@ def trained(tmp_path_factory):
     publish(ws, [*TRAINED, *LIVE], count=30)
     plan = models.plan(ws.use_case, ws.lake, LIVE[0])
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.model, "late", [plan.version]))
+    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
     ws.ledger.append(track="live", version=plan.version, verdict="PROMOTE", kind="adopted", as_of=P[0],
                      effective_from=f"{P[0]}T12:00:00", reasons=["better"])  # fmt: skip
     return ws
@@ -109,7 +110,7 @@ def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws)
     for p in P[1:4]:
         for d in decisions_of(ws, p, "live"):
             late = float(d["id"] % 100 * 37 % 100 / 100 > 0.5)
-            (action,) = choose(ws.use_case.kpi, np.array([d["expected"]]))
+            (action,) = Choice(ws.use_case.kpi, pd.DataFrame(index=[0])).choose(np.array([d["expected"]]))
             suggested += (10 * late - 3) * ((action == "act") - (d["present_action"] == "act"))
     days = shadow_days(ws, P[1:4])
     assert sum(d.model - d.present_process for d in days) == pytest.approx(suggested)
