@@ -31,15 +31,16 @@ def _outcomes(step: Step) -> Result:
     result, name = Result(), step.use_case.kpi.outcome
     for portion in step.chunks():
         built = outcomes(step.use_case, step.ws.lake, portion)
+        before = step.ws.lake.entries("outcomes", built.tables)
+        made = step.ws.lake.write_all("outcomes", built.tables, inputs=built.inputs, code=step.ws.code)
         for partition, rows in built.tables.items():
-            before = step.ws.lake.entry("outcomes", partition)
-            entry = step.ws.lake.write("outcomes", partition, rows, inputs=built.inputs[partition], code=step.ws.code)
+            entry = made[partition]
             known = rows.num_rows - rows[name].null_count
             result.published[partition] = Published(
                 entry.version,
                 {"dagster/partition_row_count": rows.num_rows, "known": known, "unknown": rows[name].null_count,
                  f"share {step.use_case.kpi.outcome_name}": float(pc.mean(rows[name]).as_py() or 0.0)},
             )  # fmt: skip
-            result.restate(step.use_case, before, entry, step.clock.moment())
+            result.restate(step.use_case, before.get(partition), entry, step.clock.moment())
     step.log.info(f"outcomes: {len(result.published)} partitions")
     return result

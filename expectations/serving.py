@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from expectations.gx import failing
 from expectations.results import partition_results, row_results
+from expectations.rows import breaking
 from expectations.suites import Suite
 from sixtyforty.lake import connect
 from sixtyforty.use_case import UseCase
@@ -28,24 +29,26 @@ def check_features(
     if not tables:
         return {}
     whole = pa.concat_tables([t.append_column("_partition", [[p] * t.num_rows]) for p, t in tables.items()])
-    frame = whole.to_pandas()
-    hits = failing("features", frame, suite.rows)
+    whole = whole.append_column("_id", pa.array(range(whole.num_rows), pa.int64()))
     with connect(use_case.timezone) as db:
         db.register("built", whole)
+        breaking(db, "features", "built", suite.rows)
+        hits = db.execute("select rule, id from hits order by rule, id").fetchnumpy()
         aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
         metrics = db.execute(f"select _partition{aggregates} from built group by 1 order by 1").df()
     whole_hits = failing("features_partitions", metrics, suite.partition.rules)
-    reasons: list[str | None] = [None] * len(frame)
-    for rule, rows in zip(suite.rows, hits, strict=True):
-        if rule.severity == "critical" and rows:
-            for i in rows:
+    reasons: list[str | None] = [None] * whole.num_rows
+    broken = {n: hits["id"][hits["rule"] == n] for n in range(len(suite.rows))}
+    for n, rule in enumerate(suite.rows):
+        if rule.severity == "critical":
+            for i in map(int, broken[n]):
                 reasons[i] = f"{reasons[i]}; {rule.why}" if reasons[i] else rule.why
     personal = {column for source in use_case.sources.values() for column in source.personal}
     found, start = {}, 0
     for partition, table in tables.items():
         end = start + table.num_rows
         mine = reasons[start:end]
-        here = {n: [i - start for i in rows if start <= i < end] for n, rows in enumerate(hits)}
+        here = {n: (rows[(rows >= start) & (rows < end)] - start).tolist() for n, rows in broken.items()}
         counted = {n: (len(rows), rows[:20]) for n, rows in here.items() if rows}
         results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True, unspoken=personal)
         bad = sum(r is not None for r in mine)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from expectations.gx import failing
 from expectations.results import partition_results, row_results
+from expectations.rows import breaking
 from expectations.suites import Rule, Suite, unspoken
 from sixtyforty.contract import LINEAGE, type_rows
-from sixtyforty.lake import Entry, Lake, connect, split, versions
+from sixtyforty.lake import Entry, Lake, connect, side_by_side, split, versions
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
 from sixtyforty.use_case import UseCase
@@ -46,7 +47,7 @@ def validate(
     with connect(use_case.timezone) as db:
         db.execute(f"create temp view landed as select * from {lake.rows(raw.values())}")
         type_rows(db, use_case.sources[source])
-        rule_hits = _check_rows(db, use_case, source, suite, lake)
+        _check_rows(db, use_case, source, suite, lake)
         metrics = _metrics(db, suite)
         whole_hits = failing(f"{source}_partitions", metrics, suite.partition.rules)
         counts = {
@@ -57,7 +58,7 @@ def validate(
                 (_fate = 'superseded') from typed group by 1"""
             ).fetchall()
         }
-        per_rule = _by_partition(db, suite.rows, rule_hits)
+        per_rule = _by_partition(db)
         verdicts = {
             p: _judge(
                 use_case, source, suite, raw[p], counts.get(p, {}), per_rule.get(p, {}), metrics, whole_hits, as_of
@@ -80,10 +81,8 @@ def _known(lake: Lake, rule: Rule) -> str:
     return f'("{column}" is null or "{column}" in ({values}))'
 
 
-def _check_rows(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, suite: Suite, lake: Lake
-) -> list[list[int]]:
-    """Runs the row rules; marks the rows that break a critical one. Returns the table's rowids, rule by rule."""
+def _check_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, suite: Suite, lake: Lake) -> None:
+    """Runs the row rules: makes `hits` (rule, id: the table's rowid), and marks the rows that break a critical one."""
     import pandas as pd
 
     # what can't be derived of a bad row is null there, and not the end of the whole range
@@ -94,24 +93,18 @@ def _check_rows(
             derived[f"_known_{number}"] = _known(lake, rule)
             rule = rule.model_copy(update={"kwargs": {"column": f"_known_{number}", "value_set": [True]}})
         rules.append(rule)
-    # only what a rule is about: Great Expectations copies the whole frame for each of them
     asked = "".join(f', "{c}"' for c in sorted({c for r in rules for c in r.columns}))
     columns = "".join(f", {sql} as {name}" for name, sql in derived.items())
-    frame = db.execute(
-        f"select _id{asked} from (select rowid as _id, *{columns} from typed where _fate = 'row') order by _id"
-    ).df()
-    hits = failing(source, frame.drop(columns="_id"), rules)
-    ids = frame["_id"].to_numpy()
-    found = [ids[rows].tolist() for rows in hits]
-    marks = [(i, f"{r.type.removeprefix('expect_')}: {r.column}") for r, rows in zip(suite.rows, found, strict=True)
-             if r.severity == "critical" for i in rows]  # fmt: skip
-    if marks:
-        db.register("marks", pd.DataFrame(marks, columns=["id", "why"]))
-        db.execute(
-            """update typed set _fate = 'quarantined', _reason = m.why from
-            (select id, string_agg(why, '; ' order by why) as why from marks group by id) m where typed.rowid = m.id"""
-        )
-    return found
+    db.execute(
+        f"""create or replace temp table asked as
+        select _id{asked} from (select rowid as _id, *{columns} from typed where _fate = 'row')"""
+    )
+    breaking(db, source, "asked", rules)
+    told = [(n, f"{r.type.removeprefix('expect_')}: {r.column}") for n, r in enumerate(suite.rows)
+            if r.severity == "critical"]  # fmt: skip
+    db.register("told", pd.DataFrame(told, columns=["rule", "why"]).astype({"rule": "int64", "why": "str"}))
+    marks = "select id, string_agg(why, '; ' order by why) as why from hits join told using (rule) group by id"
+    db.execute(f"update typed set _fate = 'quarantined', _reason = m.why from ({marks}) m where typed.rowid = m.id")
 
 
 def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
@@ -122,14 +115,8 @@ def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     ).df()
 
 
-def _by_partition(
-    db: duckdb.DuckDBPyConnection, rules: Sequence[Rule], hits: list[list[int]]
-) -> dict[str, dict[int, tuple[int, list[int]]]]:
+def _by_partition(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, tuple[int, list[int]]]]:
     """Per partition and rule number: how many rows failed, and the first few rows' numbers in their files."""
-    import pandas as pd
-
-    flat = pd.DataFrame([(n, i) for n, rows in enumerate(hits) for i in rows], columns=["rule", "id"])
-    db.register("hits", flat.astype("int64"))
     found: dict[str, dict[int, tuple[int, list[int]]]] = {}
     for partition, rule, count, lines in db.execute(
         f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE}]
@@ -196,7 +183,10 @@ def _publish(
     ).to_arrow_table()
     good_parts = split(rows, "_partition", list(raw))
     bad_parts = split(bad, "_partition", list(raw))
-    for partition, verdict in verdicts.items():
+    nothing = rows.drop_columns(["_partition"]).slice(0, 0)
+
+    def publish(partition: str) -> None:
+        verdict = verdicts[partition]
         write = partial(
             lake.write,
             partition=partition,
@@ -204,7 +194,6 @@ def _publish(
             code=code,
             facts={"verdict": verdict.to_dict(), "verdict_id": verdict.id},
         )
-        nothing = rows.drop_columns(["_partition"]).slice(0, 0)
         if verdict.accepted:
             write(f"validated/{source}", table=good_parts.get(partition, nothing))
             lake.drop(f"rejected/{source}", partition)
@@ -214,3 +203,5 @@ def _publish(
             write(f"quarantine/{source}", table=bad_parts[partition])
         else:
             lake.drop(f"quarantine/{source}", partition)
+
+    side_by_side(publish, verdicts)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty import kept
 from sixtyforty.features import outdated
-from sixtyforty.lake import Entry, connect, split
+from sixtyforty.lake import Entry, connect, side_by_side, split
 from sixtyforty.payoff import Spent, when
 from sixtyforty.policy import POLICY, Policy, decision_ids
 from sixtyforty.workspace import Workspace
@@ -118,9 +118,8 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     frame = frame[~frame["decision_id"].isin(taken["decision_id"])].reset_index(drop=True)
     new = split(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
     result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
-    for partition, rows in new.items():
-        result[partition] = _write(ws, track, partition, rows, before.get(partition), features[partition])
-    return result
+    written = side_by_side(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
+    return result | dict(zip(new, written, strict=True))
 
 
 def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:

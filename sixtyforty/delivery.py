@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.lake import Entry, canonical, write_atomic
+from sixtyforty.lake import Entry, canonical, side_by_side, write_atomic
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
 
 def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, Delivered]:
     """Delivers the decisions of these partitions, once each; returns what each got."""
-    import pyarrow.parquet as pq
     import sqlalchemy as sa
 
     url = sa.engine.make_url(ws.database_url)
@@ -73,20 +72,22 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
         (ws.home / "data").mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url)
     target = table(ws, track, sa.MetaData())
-    result = {}
+    rows = dict(zip(entries, side_by_side(lambda p: _vouched(ws, entries[p]), entries), strict=True))
     try:
         target.metadata.create_all(engine)
-        for partition, entry in entries.items():
-            rows = _vouched(ws, partition, pq.read_table(ws.lake.path(entry)))
-            with engine.begin() as connection:  # a partition arrives whole or not at all
-                new = _insert(connection, target, partition, rows)
-            files = _files(ws, track, partition, rows)
-            if not delivered(ws, track, entry):
-                write_atomic(_receipt(ws, track, partition), canonical({"decisions": entry.version}).encode())
-            result[partition] = Delivered(rows.num_rows, new, files, target.name)
+        with engine.begin() as connection:  # all arrive, each of them whole, or none does
+            new = {p: _insert(connection, target, p, rows[p]) for p in entries}
     finally:
         engine.dispose()
-    return result
+
+    def written(partition: str) -> Delivered:
+        files = _files(ws, track, partition, rows[partition])
+        if not delivered(ws, track, entries[partition]):
+            said = canonical({"decisions": entries[partition].version}).encode()
+            write_atomic(_receipt(ws, track, partition), said)
+        return Delivered(rows[partition].num_rows, new[partition], files, target.name)
+
+    return dict(zip(entries, side_by_side(written, entries), strict=True))
 
 
 def _receipt(ws: Workspace, track: str, partition: str) -> Path:
@@ -101,11 +102,14 @@ def delivered(ws: Workspace, track: str, entry: Entry) -> bool:
         return False
 
 
-def _vouched(ws: Workspace, partition: str, rows: pa.Table) -> pa.Table:
-    """The rows, if governance accepted what each was decided on. Raises DeliveryError otherwise.
+def _vouched(ws: Workspace, decisions: Entry) -> pa.Table:
+    """A partition's rows, if governance accepted what each was decided on. Raises DeliveryError otherwise.
 
     Dagster's checks stop their own run only; a later one that selects nothing but the delivery comes by here.
     """
+    import pyarrow.parquet as pq
+
+    partition, rows = decisions.partition, pq.read_table(ws.lake.path(decisions))
     now = ws.lake.entry("features", partition)
     for version in rows["data_version"].unique().to_pylist():
         entry = now if now is not None and now.version == version else ws.lake.past(version)
@@ -128,10 +132,10 @@ def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: p
         return 0
     columns = {c: new[c].to_pylist() for c in new.column_names if c in target.c}
     columns["partition"] = [partition] * new.num_rows
-    columns["delivered_at"] = [datetime.now(UTC).replace(tzinfo=None)] * new.num_rows
+    now = datetime.now(UTC).replace(tzinfo=None)
+    columns["delivered_at"] = [now.isoformat(" ", "microseconds") if lite else now] * new.num_rows
     if lite:  # which keeps moments as text
-        for name in ("decided_at", "delivered_at"):
-            columns[name] = [t.isoformat(" ", "microseconds") for t in columns[name]]
+        columns["decided_at"] = new["decided_at"].cast(pa.string()).to_pylist()
     # the driver's own executemany: SQLAlchemy's row handling costs ten times as much
     compiled = statement.compile(dialect=connection.dialect)
     names = compiled.positiontup or target.columns.keys()

@@ -51,23 +51,15 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
         ).df()
     frame = frame.assign(**{CANDIDATE + n: candidates.proposed(ws.use_case, frame, n) for n in kpi.candidates})
     apart = segments.money(kpi, frame[frame["outcome"].notna()])
-    found = {}
+    tables, inputs, facts = {}, {}, {}
     for partition, rows in frame.groupby("_partition", sort=True):
         known = rows[rows["outcome"].notna()]
-        taken = {n: known[CANDIDATE + n].tolist() for n in kpi.candidates}
-        one = day(kpi, str(partition), known, known["outcome"].to_numpy(float), taken)
-        inputs = {dataset(track): versions({str(partition): both[str(partition)]}),
-                  "outcomes": versions({str(partition): outcomes[str(partition)]})}  # fmt: skip
-        facts = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(str(partition), {})}
-        found[str(partition)] = ws.lake.write(
-            f"kpi/{track}",
-            str(partition),
-            pa.Table.from_pylist([_row(one)]),
-            inputs=inputs,
-            code=ws.code,
-            facts=facts,
-        )
-    return found
+        p, taken = str(partition), {n: known[CANDIDATE + n].tolist() for n in kpi.candidates}
+        one = day(kpi, p, known, known["outcome"].to_numpy(float), taken)
+        tables[p] = pa.Table.from_pylist([_row(one)])
+        inputs[p] = {dataset(track): versions({p: both[p]}), "outcomes": versions({p: outcomes[p]})}
+        facts[p] = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(p, {})}
+    return ws.lake.write_all(f"kpi/{track}", tables, inputs=inputs, code=ws.code, facts=facts)
 
 
 def _known(kpi: Kpi) -> str:

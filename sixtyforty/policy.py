@@ -124,15 +124,19 @@ def _holds(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[
 
 def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
     """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
+    begins = joined([use_case, track])
     return [
-        f"{track}-{partition}-" + hashlib.sha256(joined([use_case, track, *key]).encode()).hexdigest()[:12]
-        for key in keys
+        f"{track}-{partition}-" + hashlib.sha256(f"{begins}|{joined(key)}".encode()).hexdigest()[:12] for key in keys
     ]
 
 
 def joined(values: Iterable[Any]) -> str:
     """Values as hashed: the separator within one is escaped, so that no two lists read the same."""
-    return "|".join(str(v).replace("\\", "\\\\").replace("|", "\\|") for v in values)
+    said = [str(v) for v in values]
+    text = "|".join(said)
+    if "\\" in text or text.count("|") >= len(said):  # hardly ever: then one by one
+        return "|".join(v.replace("\\", "\\\\").replace("|", "\\|") for v in said)
+    return text
 
 
 def partition_of(decision_id: str) -> tuple[str, str]:

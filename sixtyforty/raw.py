@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sixtyforty.contract import raw_schema
-from sixtyforty.lake import Entry, Lake
+from sixtyforty.lake import Entry, Lake, side_by_side
 from sixtyforty.landing import Extract, Landing, touching
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.use_case import UseCase
@@ -39,13 +39,16 @@ def ingest(
             with suppress(FileNotFoundError):
                 found = landing.lines(source, extract)
                 cut[extract.seq] = {p: found[p] for p in new if p in found}
-    for partition in sorted(stale):
+
+    def renewed(partition: str) -> Entry:
         before = held.get(partition)
-        if due[partition] or before:
-            gone = {e.seq for e in due[partition] if e.seq not in cut and not _taken(e, before)}
-            table = _rows(use_case, source, lake, due[partition], {s: t.get(partition) for s, t in cut.items()}, before)
-            facts = {"extracts": [_line(e, partition, e.seq in gone) for e in due[partition]]}
-            held[partition] = lake.write(dataset, partition, table, code=code, facts=facts)
+        gone = {e.seq for e in due[partition] if e.seq not in cut and not _taken(e, before)}
+        table = _rows(use_case, source, lake, due[partition], {s: t.get(partition) for s, t in cut.items()}, before)
+        facts = {"extracts": [_line(e, partition, e.seq in gone) for e in due[partition]]}
+        return lake.write(dataset, partition, table, code=code, facts=facts)
+
+    renewable = sorted(p for p in stale if due[p] or p in held)
+    held |= zip(renewable, side_by_side(renewed, renewable), strict=True)
     return {p: held[p] for p in partitions if p in held}
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty import candidates
 from sixtyforty.decisions import dataset as decisions_dataset
-from sixtyforty.lake import Entry, connect
+from sixtyforty.lake import Entry, connect, side_by_side
 from sixtyforty.payoff import Choice
 from sixtyforty.people import Review
 from sixtyforty.use_case import UseCase
@@ -78,22 +78,24 @@ def line_up(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     review, decided = ws.use_case.people.review, ws.lake.entries(decisions_dataset(track), partitions)
     if review is None or not decided:
         return {}
-    found, result = _cases(ws, review, decided), {}
-    for partition, entry in decided.items():
+    found = _cases(ws, review, decided)
+
+    def lined_up(partition: str) -> Entry:
         before, cases = queue(ws, partition, track), found.get(partition, [])
         items = given_out(ws.use_case, review, partition, cases, before)
         asked = {c.decision_id for c in cases} | {i.decision_id for i in items}
         facts = {"candidates": len(asked), "queued": len(items), "overflow": len(asked) - len(items),
                  "worth": round(sum(i.worth for i in items), 2), "minutes": sum(i.minutes for i in items)}  # fmt: skip
-        result[partition] = ws.lake.write(
+        return ws.lake.write(
             dataset(track),
             partition,
             pa.Table.from_pylist([i.__dict__ for i in items], schema=_schema()),
-            inputs={decisions_dataset(track): {partition: entry.version}},
+            inputs={decisions_dataset(track): {partition: decided[partition].version}},
             code=ws.code,
             facts=facts,
         )
-    return result
+
+    return dict(zip(decided, side_by_side(lined_up, decided), strict=True))
 
 
 def given_out(

@@ -27,7 +27,7 @@ from sixtyforty.use_case import UseCase
 CODE = ("partitions", "places", "paging", "queries", "reading", "unpacking", "extracts", "json_lines", "parquet_rows",
         "contract", "raw", "landing", "features", "estimators", "models", "payoff", "policy", "kept",
         "decisions")  # fmt: skip
-GOVERNANCE = ("gx", "results", "serving", "suites", "validate")
+GOVERNANCE = ("gx", "results", "rows", "serving", "suites", "validate")
 
 
 @dataclass(frozen=True)
