@@ -44,8 +44,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             kinds={"duckdb"},
             deps=["decisions", "outcomes"],
             checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL, *([AS_DEALT] if use_case.kpi.holdout else [])],
-            description=f"{use_case.kpi.name}, in {unit} ({use_case.kpi.label}), by day: decisions taken, present"
-            " process, coin flip, perfect foresight, and each candidate.",
+            description=f"{use_case.kpi.name}, in {unit} ({kpi.label(use_case, 'replay')}), by day: decisions taken,"
+            " present process, coin flip, perfect foresight, and each candidate.",
             columns={
                 "partition": "day",
                 "decisions": "count",
@@ -61,9 +61,10 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 def _kpi_impact(step: Step) -> Result:
     result, track = Result(), step.clock.track
+    label = kpi.label(step.use_case, track)
     for portion in step.chunks():
         for partition, entry in kpi.account(step.ws, portion, track).items():
-            result.published[partition] = Published(entry.version, _shown(entry))
+            result.published[partition] = Published(entry.version, _shown(entry) | {"label": label})
     days = kpi.days(step.ws, track)
     if not days:
         step.log.info("kpi_impact: no decisions with known outcomes yet")

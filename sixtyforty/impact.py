@@ -176,7 +176,6 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "candidates": {c: _beside(c, days) for c in kpi.candidates},
         "decided_by_present_process": sum(d.fallback for d in days),
         "unit": kpi.unit,
-        "label": "exact" if kpi.label == "exact" else "randomized" if kpi.treatment else "assumed",
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
         "days": len(days),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sixtyforty import arms, candidates, holdout, impact, segments
 from sixtyforty.decisions import dataset
@@ -12,6 +12,7 @@ from sixtyforty.lake import Entry, connect, versions
 from sixtyforty.objective import Kpi
 from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.segments import Segment
+from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 ASSUMED = (
@@ -69,6 +70,13 @@ def _known(kpi: Kpi) -> str:
     return f"""case when {whole} then o."{kpi.outcome}" end"""
 
 
+def label(case: UseCase, track: str) -> Literal["exact", "assumed", "randomized"]:
+    """How sure a track's money is; randomized by a holdout is assumed all the same until both arms have outcomes."""
+    if case.kpi.label == "exact":
+        return "exact"
+    return "randomized" if case.kpi.treatment or arms.randomized(case, track) else "assumed"
+
+
 def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
     """Every day of which some outcome is known, in order, up to a partition if one is given.
 
@@ -88,10 +96,10 @@ def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, An
     """
     case = ws.use_case
     known = days(ws, track, until)
-    found = impact.summary(case.kpi, known)
+    found = impact.summary(case.kpi, known) | {"label": label(case, track)}
     if arms.randomized(case, track):
         shown, target = arms.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
-        found |= {"label": "randomized" if shown else "assumed", "holdout": shown.plain(target) if shown else None}
+        found |= {"label": found["label"] if shown else "assumed", "holdout": shown.plain(target) if shown else None}
         found["lift_vs_present"] = found["holdout"]["lift"] if shown else found["lift_vs_present"]
         found["told"] = holdout.told(shown, case.kpi.unit, case.kpi.noun, case.kpi.target)
     elif found["label"] == "assumed":

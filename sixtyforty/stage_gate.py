@@ -126,7 +126,7 @@ def _figures(
 ) -> tuple[int, Interval, str, date]:
     """How many partitions are known, their lift, its label, and the local day they are judged on."""
     case, track = ws.use_case, "replay" if stage == "poc" else "live"
-    label = "exact" if case.kpi.label == "exact" else "randomized" if arms.randomized(case, track) else "assumed"
+    label = kpi.label(case, track)
     stop, known, today = gate.stop if gate else None, list(ws.lake.entries(f"kpi/{track}")), case.local_day(moment)
     if track == "live":
         step = ws.rollout.in_force(moment)

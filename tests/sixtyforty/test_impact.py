@@ -219,7 +219,7 @@ def test_a_losing_summary_shows_the_loss() -> None:
     found = summary(TWO, [a_day("2013-03-10", 100, -50, 20), a_day("2013-03-11", 100, -30, 0)])
     assert found["net_impact"] == -100
     assert found["lift_vs_present"]["value"] == -500
-    assert (found["from"], found["to"], found["unit"], found["label"]) == ("2013-03-10", "2013-03-11", "EUR", "exact")
+    assert (found["from"], found["to"], found["unit"]) == ("2013-03-10", "2013-03-11", "EUR")
 
 
 def costly(build: float, a_day: float) -> Kpi:
