@@ -71,6 +71,7 @@ def fit(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -
 
     One OpenMP thread: two were measured slower, even alone. Raises ModelError for a target that isn't SQL.
     """
+    from sklearn.utils import get_tags
     from threadpoolctl import threadpool_limits
 
     treatment = kpi.treatment.column if kpi.treatment else None
@@ -87,11 +88,28 @@ def fit(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -
         settings["quantile"] = kpi.amount.quantile
     accepted = estimator.get_params()
     estimator.set_params(**{k: v for k, v in settings.items() if k in accepted})
+    if not get_tags(estimator).input_tags.allow_nan:
+        estimator = _prepared(estimator, settings["categorical_features"], len(features))
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in categories}
     model = Fitted(estimator, features, levels, treatment, kpi.order if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
         estimator.fit(model.matrix(frame), _learned(recipe, kpi, frame))
     return model
+
+
+def _prepared(estimator: Any, categories: list[int], count: int) -> Any:
+    """An estimator that can't do with missing values, behind what it needs: a column a category, numbers alike."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    steps = [
+        ("categories", OneHotEncoder(handle_unknown="ignore"), categories),
+        ("numbers", numbers, [i for i in range(count) if i not in categories]),
+    ]
+    return make_pipeline(ColumnTransformer(steps), estimator)
 
 
 def _learned(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]:

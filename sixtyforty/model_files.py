@@ -9,9 +9,12 @@ from typing import Any
 
 # What a model file may hold beside scikit-learn's and NumPy's plain types: our list, never the file's own.
 # (partial and check_array: what gradient boosting wraps its categories in; skops audits what a partial holds.)
+# (Tree: forests'; dtype: encoders'. A file is read only once its hash is known to be ours.)
 TRUSTED = [
     "functools.partial",
+    "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 ]
 

@@ -370,3 +370,30 @@ def test_a_new_day_of_data_makes_a_new_version(tmp_path: Path) -> None:
     publish(ws, MARCH[2:3])
     assert plan(ws.use_case, ws.lake, AS_OF).version != before
     assert datetime.fromisoformat(before[:10]).date() == AS_OF
+
+
+# --- other estimators
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    ["ensemble.RandomForestClassifier", "ensemble.HistGradientBoostingRegressor", "linear_model.LogisticRegression",
+     "linear_model.Ridge", "tree.DecisionTreeClassifier", "naive_bayes.GaussianNB", "dummy.DummyClassifier"],
+)  # fmt: skip
+def test_any_estimator_copes_with_what_is_missing_and_comes_back_from_its_file(estimator: str) -> None:
+    rows = frame()
+    rows.loc[::7, "load"], rows.loc[::5, "site"] = np.nan, None
+    rows["late"] = rows["load"].fillna(0) > 0.5
+    recipe = RECIPE.model_copy(update={"estimator": f"sklearn.{estimator}", "params": {}})
+    model = fit(recipe, KPI, FEATURES, rows)
+    blob = stable_skops(dumps(model.estimator))
+    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
+    strange = rows.assign(site="east")
+    assert loaded.score(strange).tolist() == model.score(strange).tolist()
+    assert np.isfinite(model.score(rows)).all()
+
+
+def test_one_outcome_alone_is_expected_of_all() -> None:
+    rows = frame().assign(late=True)
+    recipe = RECIPE.model_copy(update={"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {}})
+    assert fit(recipe, KPI, FEATURES, rows).score(rows).tolist() == [1.0] * len(rows)
