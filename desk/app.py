@@ -19,6 +19,7 @@ from desk.day import clock, local
 from desk.decisions import decisions
 from desk.entry import entry, leave
 from desk.impact import Impact
+from desk.portfolio import Portfolio
 from desk.record import record
 from desk.review import review
 from desk.thread import thread
@@ -56,6 +57,7 @@ def build(
         behind("/review", review, "/review", "POST"),
         behind("/impact", impact.page, "/impact"),
         behind("/impact/picture", impact.picture, "/impact"),
+        behind("/portfolio", Portfolio().page, "/portfolio"),
         behind("/thread", thread, "/thread"),
         behind("/record", record, "/record"),
         behind("/logout", leave, None, "POST"),

@@ -7,11 +7,18 @@ PAGES = {  # a page's address -> its name in the menu
     "/review": "Review",
     "/impact": "Impact",
     "/thread": "Thread",
+    "/portfolio": "Portfolio",
     "/record": "Record",
 }
 MAY = {  # each role's pages; the first is the one it comes to
     "decider": ("/decisions",),
     "expert": ("/review", "/record"),
-    "owner": ("/impact", "/record"),
+    "owner": ("/impact", "/portfolio", "/record"),
     "auditor": ("/thread", "/record"),
+}
+READS = {  # what of the outputs of a use case one reads on a page
+    "/decisions": "decisions",
+    "/review": "review_queue",
+    "/impact": "impact_report",
+    "/record": "model_record",
 }

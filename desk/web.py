@@ -18,8 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from desk import sessions
-from desk.roles import MAY, PAGES
+from desk.roles import MAY, PAGES, READS
 from desk.why import Why
+from sixtyforty import reads
 from sixtyforty.clock import now
 from sixtyforty.decisions import dataset
 from sixtyforty.workspace import Workspace
@@ -148,7 +149,10 @@ def guarded(desk: Desk, page: Page, needs: str | None) -> Callable[[Request], An
                 raise Problem(403, "This page isn't yours", text)
             if form is not None:
                 belongs(form, who.token)
-            return page(asked)
+            response = page(asked)
+            if asked.path in READS and form is None:
+                reads.note(asked.ws, READS[asked.path], now())
+            return response
         except Problem as problem:
             return asked.problem(problem)
 

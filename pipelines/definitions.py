@@ -1,9 +1,9 @@
-"""The root of the project: it loads the use cases and the housekeeping and binds the resources, nothing else."""
+"""The root of the project: it loads the use cases and what stands beside them, binds the resources, nothing else."""
 
 import dagster as dg
 
 from assets.resources import BusinessTime, Place
-from pipelines import housekeeping
+from pipelines import across, housekeeping
 from pipelines.component import use_cases
 from pipelines.console import console
 from pipelines.profiles import profile
@@ -13,8 +13,10 @@ from pipelines.profiles import profile
 def defs() -> dg.Definitions:
     """All use cases below `pipelines/use_cases`, on the profile's resources."""
     chosen = profile()
+    declared = use_cases()
     return dg.Definitions.merge(
-        use_cases(),
+        declared,
+        across.definitions(declared),
         housekeeping.definitions(),
         dg.Definitions(
             resources={

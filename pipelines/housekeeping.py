@@ -11,6 +11,9 @@ import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 
+from assets.portfolio import count
+from assets.resources import Place
+from pipelines import catalog
 from pipelines.launcher import alive, last_seen
 
 KEPT_DAYS = 30
@@ -95,7 +98,8 @@ def reap(instance: dg.DagsterInstance, everything: bool = False) -> list[str]:
     description="Deletes the logs of runs that ended long ago; what is in force stays.",
     config_schema={"days": dg.Field(int, default_value=KEPT_DAYS, description="Days after a run's end.")},
 )
-def _purge_old_logs(context: dg.OpExecutionContext) -> None:
+def _purge_old_logs(context: dg.OpExecutionContext, place: dg.ResourceParam[Place]) -> None:
+    count(context.instance, place, catalog.names())  # how long they took is told for ever
     done = purge(context.instance, datetime.now(UTC) - timedelta(days=context.op_config["days"]))
     context.log.info(f"{done['deleted']} runs deleted, the logs of {done['emptied']} more")
 

@@ -84,6 +84,12 @@ class Costs(Declared):
 
     build: float = Field(default=0.0, ge=0, description="Once, until the first decision.")
     per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
+    run_hour: float = Field(
+        default=0.0, ge=0, description="Of an hour of run time, as measured, where per_month doesn't hold it."
+    )
+    intervention: float = Field(
+        default=0.0, ge=0, description="Of a person's answer to a decision, where per_month doesn't hold it."
+    )
 
 
 class Candidate(Declared):

@@ -102,6 +102,11 @@ def parser() -> argparse.ArgumentParser:
     trained = word("trained", stages.trained, "the training of the plan for change; or that somebody has done some")
     trained.add_argument("task", nargs="?", metavar="TASK", help="its name in people.change.training")
     trained.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who has done it; default: you")
+    folio = word(
+        "portfolio", stages.portfolio, "every use case: stage, worth, cost, use, what to do next", use_case=False
+    )
+    for part in ("team", "site", "region"):
+        folio.add_argument(f"--{part}", help=f"only those whose stage reaches this {part}")
     vendor = word("vendor", stages.vendor, "build or buy: the scorecard; or what a vendor is given to predict on")
     vendor.add_argument("--extract", type=Path, metavar="FOLDER", help="write units and what is known of them there")
     vendor.add_argument("--to-vendor", dest="candidate", metavar="NAME", help="for which one of sourcing.vendors")

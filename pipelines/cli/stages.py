@@ -79,3 +79,35 @@ def vendor(given: Any) -> tuple[Any, str]:
     lines += found["why"]
     lines += [f"if {s['if']}: {s['verdict']}" for s in found["sensitivity"] if s["changes"]]
     return found, "\n".join(lines)
+
+
+def portfolio(given: Any) -> tuple[Any, str]:
+    """Every use case side by side; of all of them, the page is written anew."""
+    from assets.portfolio import count
+    from pipelines import catalog
+    from pipelines.profiles import prepare
+    from sixtyforty import portfolio as of
+
+    where = prepare()
+    import dagster as dg
+
+    from assets.resources import Place
+
+    found, _ = catalog.complete()
+    with dg.DagsterInstance.get() as instance:
+        count(instance, Place(where.home, where.database_url, where.dvc_remote, where.lake), list(found))
+    if not found:
+        raise Problem("no use case is complete enough to be told of: see `sixtyforty doctor`")
+    wanted = {k: getattr(given, k) for k in ("team", "site", "region")}
+    everything = list(found.values())
+    page, lines = of.write(everything), of.portfolio(of.scoped(everything, wanted))
+    told = [f"{'':3}{'use case':24}{'stage':12}{'label':12}{'left':>14}{'gain':>14}{'cost':>12}{'return':>8}  next"]
+    told += [f"{i:2} {o.name:24}{o.stage:12}{o.label:12}{o.net:>+14,.0f}{o.gain:>+14,.0f}{o.cost:>12,.0f}"
+             f"{'-' if o.roi is None else f'{o.roi:.0%}':>8}  {o.advice}: {o.why}"
+             for i, o in enumerate(lines, 1)]  # fmt: skip
+    told += [
+        f"{t['unit']} ({t['label']}, {t['track']}): {t['net']:+,.0f} left of {t['gain']:+,.0f}"
+        for t in of.totals(lines)
+    ]
+    told.append(f"page: {page}")
+    return {"lines": [o.plain for o in lines], "totals": of.totals(lines), "page": str(page)}, "\n".join(told)
