@@ -1,7 +1,5 @@
 """portfolio and maturity: every use case side by side, in a group of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -32,7 +32,8 @@ from tests.post import a_desk
 
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
          "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
-         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor"]  # fmt: skip
+         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor",
+         "portfolio"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -269,6 +270,16 @@ def test_a_stage_and_a_training_are_told_and_kept(say):
     assert (answer["stage"], [r["said"] for r in answer["history"]]) == ("retired", ["enter", "enter"])
     stage = next(t for t in json.loads(say("doctor --json")[1])["things"] if t["thing"] == "stage of flight_delays")
     assert "stage: poc is declared, retired is what it has earned" in stage["found"]
+
+
+def test_the_portfolio_of_an_empty_home_has_every_use_case_and_a_page(say):
+    code, out, _ = say("portfolio --json")
+    answer = json.loads(out)
+    assert (code, answer["totals"]) == (0, [])
+    assert "flight_delays" in [o["name"] for o in answer["lines"]]
+    assert {o["advice"] for o in answer["lines"]} == {"begin"}
+    assert "Portfolio" in Path(answer["page"]).read_text()
+    assert [o["name"] for o in json.loads(say("portfolio --site Mars --json")[1])["lines"]]  # a poc reaches everywhere
 
 
 def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, monkeypatch):

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
+from assets.resources import Place
 from pipelines import housekeeping
 from pipelines.housekeeping import purge, reap
 from pipelines.profiles import prepare
@@ -121,7 +122,9 @@ def test_one_that_waits_for_its_process_is_dead_only_when_nothing_runs_that_coul
     assert reap(instance, everything=True) == [waiting.run_id]
 
 
-def test_the_job_does_it(instance, run):
+def test_the_job_does_it(instance, run, tmp_path):
     run("2013-06-01")
-    result = housekeeping.housekeeping.execute_in_process(instance=instance)
+    place = Place(tmp_path, f"sqlite:///{tmp_path / 'd.db'}", str(tmp_path / "remote"))
+    result = housekeeping.housekeeping.execute_in_process(instance=instance, resources={"place": place})
+    assert (tmp_path / "data" / "portfolio" / "run_time.json").exists()
     assert "0 runs deleted" in "".join(e.user_message for e in instance.all_logs(result.run_id))
