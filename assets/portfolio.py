@@ -19,7 +19,7 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 def assets(keys: Collection[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> list[dg.AssetsDefinition]:
     """Both, after what they tell of among all assets' keys; `load`: the use cases, once they are needed."""
     after = sorted(k for k in keys if k.path[-1] in TELLING)
-    return [_portfolio(after, load)] if after else []
+    return [_portfolio(after, load), _maturity(after, load)] if after else []
 
 
 def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
@@ -49,6 +49,33 @@ def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase
         return dg.MaterializeResult(metadata=shown, data_version=dg.DataVersion(digest([o.plain for o in lines])))
 
     return portfolio
+
+
+def _maturity(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key="maturity",
+        group_name=GROUP,
+        deps=[k for k in after if k.path[-1] == "stage_gate"],
+        tags={"crisp_dm": "evaluation"},
+        kinds={"table"},
+        output_required=False,
+        description="How far each use case has come, the lead time of each stage, the skills that training has given,"
+        " and each team's next step.",
+    )
+    def maturity(
+        context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime
+    ) -> dg.MaterializeResult[None]:
+        from sixtyforty import maturity
+        from sixtyforty.lake import digest
+
+        found = maturity.facts([place.workspace(c) for c in load()], clock.moment() or now())
+        rows = [{"use case": s.name, "level": s.level, "next": "; ".join(s.next_steps)} for s in found["standings"]]
+        shown: dict[str, Any] = {"next steps": table(rows), "lead times": table(found["lead_times"])}
+        if found["skills"]:
+            shown["skills"] = table([{**s.__dict__, "use_cases": ", ".join(s.use_cases)} for s in found["skills"]])
+        return dg.MaterializeResult(metadata=shown, data_version=dg.DataVersion(digest([rows, found["lead_times"]])))
+
+    return maturity
 
 
 def _row(one: Any) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from desk.day import clock, local
 from desk.decisions import decisions
 from desk.entry import entry, leave
 from desk.impact import Impact
+from desk.maturity import maturity
+from desk.people import people
 from desk.portfolio import Portfolio
 from desk.record import record
 from desk.review import review
@@ -58,6 +60,8 @@ def build(
         behind("/impact", impact.page, "/impact"),
         behind("/impact/picture", impact.picture, "/impact"),
         behind("/portfolio", Portfolio().page, "/portfolio"),
+        behind("/people", people, "/people", "POST"),
+        behind("/maturity", maturity, "/maturity"),
         behind("/thread", thread, "/thread"),
         behind("/record", record, "/record"),
         behind("/logout", leave, None, "POST"),

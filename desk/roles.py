@@ -8,13 +8,15 @@ PAGES = {  # a page's address -> its name in the menu
     "/impact": "Impact",
     "/thread": "Thread",
     "/portfolio": "Portfolio",
+    "/people": "People",
+    "/maturity": "Maturity",
     "/record": "Record",
 }
 MAY = {  # each role's pages; the first is the one it comes to
-    "decider": ("/decisions",),
-    "expert": ("/review", "/record"),
-    "owner": ("/impact", "/portfolio", "/record"),
-    "auditor": ("/thread", "/record"),
+    "decider": ("/decisions", "/people", "/maturity"),
+    "expert": ("/review", "/people", "/maturity", "/record"),
+    "owner": ("/impact", "/portfolio", "/people", "/maturity", "/record"),
+    "auditor": ("/thread", "/maturity", "/record"),
 }
 READS = {  # what of the outputs of a use case one reads on a page
     "/decisions": "decisions",

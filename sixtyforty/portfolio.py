@@ -74,11 +74,11 @@ class Line:
 
 
 def portfolio(workspaces: Sequence[Workspace], moment: datetime | None = None) -> list[Line]:
-    """A line a use case: currencies by name, within each the best net first."""
+    """A line a use case: currencies by name, within each what was seen before what is assumed, the best net first."""
     at = moment or now()
     hours = spent(workspaces[0].home) if workspaces else {}
     lines = [line(ws, hours.get(ws.use_case.name, 0.0), at) for ws in workspaces]
-    return sorted(lines, key=lambda one: (one.unit, -one.net, one.name))
+    return sorted(lines, key=lambda one: (one.unit, one.label == "assumed", -one.net, one.name))
 
 
 def scoped(workspaces: Sequence[Workspace], wanted: Mapping[str, str | None]) -> list[Workspace]:

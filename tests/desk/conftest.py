@@ -33,6 +33,14 @@ PASSWORD = "correct horse battery"
 WORDS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
 RULE = {"description": "a second fitter wherever it is busy",
         "action": "case when load > 0.2 then 'act' else 'wait' end"}  # fmt: skip
+TASK = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
+CHANGE = {
+    "executive": {"whose": "head of service", "says": "Nobody waits in vain."},
+    "research": [{"day": "2013-02-01", "asked": "three dispatchers", "found": "They guess at night."}],
+    "change": {"sceptics": [{"who": "fitters", "worry": "longer days", "answer": "a limit"}],
+               "training": {"lists": TASK}},
+}  # fmt: skip
+GATE = {"target": 500, "worth_having": 100, "stop": "2013-08-01", "research": 1, "trained": 0.5}
 REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes": 5, "abstain": 2, "rule": "busy"}
 
 
@@ -50,8 +58,8 @@ def real_cost() -> Iterator[tuple[int, int, int]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Two days of decisions by a model, with their review queue, their outcomes and their money."""
     ws = make_workspace(
-        tmp_path_factory.mktemp("home"), model={"words": WORDS}, people={"review": REVIEW},
-        kpi={"candidates": {"busy": RULE}},
+        tmp_path_factory.mktemp("home"), model={"words": WORDS}, people={"review": REVIEW, **CHANGE},
+        kpi={"candidates": {"busy": RULE}}, stages={"poc": GATE},
     )  # fmt: skip
     publish(ws, DAYS, count=60)
     crown(ws, DAYS[-2])

@@ -229,9 +229,9 @@ def test_the_main_paths_work_without_javascript(desk: Running, tabs: Tabs) -> No
 
 
 PAGES = {
-    "decider": ["/decisions", "/decisions?show=all&q=nothing", "/impact"],
+    "decider": ["/decisions", "/decisions?show=all&q=nothing", "/impact", "/people"],
     "expert": ["/review", "/record"],
-    "owner": ["/impact", "/record?q=gate"],
+    "owner": ["/impact", "/portfolio", "/maturity", "/record?q=gate"],
     "auditor": ["/thread", "/thread?q=2013", "/thread?id={one}"],
 }
 
