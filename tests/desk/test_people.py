@@ -17,11 +17,13 @@ from tests.words import assert_plain
 
 @pytest.fixture(autouse=True)
 def kept_apart(ws: Workspace) -> Iterator[None]:
-    """What is learned or read in a test isn't in the next one: the home is everybody's."""
-    yield
-    for path in (training.trainings(ws).path, *(ws.home / "data" / "reads").glob("*.json")):
+    """What is learned or read in another test isn't in this one: the home is everybody's."""
+    ledger = training.trainings(ws).path
+    for path in (ledger, ledger.with_suffix(".head"), *(ws.home / "data" / "reads").glob("*.json")):
         path.unlink(missing_ok=True)
-        path.with_suffix(".head").unlink(missing_ok=True)
+    yield
+    for path in (ledger, ledger.with_suffix(".head")):
+        path.unlink(missing_ok=True)
 
 
 def test_what_people_want_fear_and_learn_is_there_in_their_words(desk: Running) -> None:
