@@ -86,5 +86,5 @@ def test_what_is_opened_counts_as_read(desk: Running) -> None:
     assert reads.read(desk.ws) == {}
     desk.person("decider").get("/decisions")
     desk.person("owner").get("/impact")
-    desk.person("owner").get("/record")  # there is none yet: nobody can have read it
+    desk.person("owner").get("/impact?track=live")  # there is none yet: nobody can have read it
     assert set(reads.read(desk.ws)) == {"decisions", "impact_report"}
