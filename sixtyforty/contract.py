@@ -94,10 +94,15 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
         )
         inside = f"(_day between '{first}' and '{last}' or _day = '{SNAPSHOT}')"
         seen = db.execute(f"select _day, {inside} from dated group by 1 order by 1").fetchall()
-        if len(seen) == 1 and seen[0][1] and not lines.num_rows:  # most files: sound, and of one day
-            nothing = pa.nulls(table.num_rows, pa.string())
-            return {seen[0][0]: table.append_column("_broken", nothing).append_column("_text", nothing)}
         days = [day for day, fits in seen if fits]
+        if len(days) == len(seen) and not lines.num_rows:  # most files: sound
+            nothing = pa.nulls(table.num_rows, pa.string())
+            sound = table.append_column("_broken", nothing).append_column("_text", nothing)
+            if len(days) == 1:
+                return {days[0]: sound}
+            where_to = db.sql("select _day from dated order by _line").to_arrow_table()["_day"]
+            order = [("_partition", "ascending"), ("_row", "ascending")]
+            return split(sound.append_column("_partition", where_to).sort_by(order), "_partition", days)
         home = next((d for d in [*promised(name, use_case), *days] if first <= d <= last), first)
         text = ", ".join(f'"{c}"' for c in contract.columns)
         found = db.sql(
