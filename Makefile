@@ -63,7 +63,7 @@ lint: .venv/.installed ## Style, types, and who may import whom
 # Versions that are locked stay as they are; `make lock UPGRADE=--upgrade` takes the newest.
 lock: ## Write requirements.lock anew from pyproject.toml
 	@test -x .venv/bin/uv || $(MAKE) --no-print-directory .venv/.installed
-	.venv/bin/uv pip compile pyproject.toml --extra dev --extra demo --extra s3 $(UPGRADE) \
+	.venv/bin/uv pip compile pyproject.toml --extra dev --extra demo --extra s3 --extra celery $(UPGRADE) \
 		--universal --python-version $(PYTHON_MIN) --generate-hashes --no-strip-extras --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock

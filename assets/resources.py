@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from sixtyforty.clock import now
+from sixtyforty.remote import Where
 from sixtyforty.use_case import UseCase
 from sixtyforty.versions import Versions
 from sixtyforty.workspace import Workspace
@@ -25,7 +26,7 @@ class Place:
     home: Path  # holds `data/` and the DVC repository
     database_url: str = field(repr=False)  # SQLAlchemy's, of the database decisions are delivered to
     dvc_remote: str = field(repr=False)  # folder or URL
-    lake: Path | None = None  # folder of the lake; None: below the home
+    lake: Where | None = None  # of all lakes; None: below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
         """The use case's folders and stores."""

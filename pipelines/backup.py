@@ -85,7 +85,7 @@ def recover(source: Path) -> dict[str, Any]:
         _load(chosen, source / DUMP)
     for name in contents["files"].keys() - {DUMP}:
         kind, _, path = name.partition("/")
-        target = (chosen.lake if kind == "lake" else chosen.home) / path
+        target = (chosen.lake if kind == "lake" and isinstance(chosen.lake, Path) else chosen.home) / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target)
     prepare()
@@ -96,14 +96,16 @@ def recover(source: Path) -> dict[str, Any]:
 
 def _files(chosen: Profile) -> Iterator[tuple[str, Path]]:
     """What is copied: its name in the back-up, and where it lies."""
-    out = [*(chosen.home / o for o in LEFT_OUT), chosen.lake]
+    # a bucket is guarded by its own versions, not by copies
+    lake = chosen.lake if isinstance(chosen.lake, Path) else None
+    out = [*(chosen.home / o for o in LEFT_OUT), *([lake] if lake else [])]
     for top in (chosen.home / "data", *(chosen.home / b for b in BESIDE)):
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
             if _wanted(path) and not any(path.is_relative_to(o) for o in out):
                 yield f"home/{path.relative_to(chosen.home).as_posix()}", path
-    for path in sorted(chosen.lake.rglob("*")):
+    for path in sorted(lake.rglob("*")) if lake else ():
         if _wanted(path):
-            yield f"lake/{path.relative_to(chosen.lake).as_posix()}", path
+            yield f"lake/{path.relative_to(lake).as_posix()}", path  # type: ignore[arg-type]
 
 
 def _wanted(path: Path) -> bool:
@@ -163,7 +165,8 @@ def _runs_since(began: float) -> bool:
 def _is_empty(chosen: Profile) -> None:
     """Raises BackupError where something would be overwritten. What `doctor` makes doesn't count."""
     kinds = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
-    for folder in (*(chosen.home / "data" / k for k in kinds), chosen.lake):
+    lake = [chosen.lake] if isinstance(chosen.lake, Path) else []
+    for folder in (*(chosen.home / "data" / k for k in kinds), *lake):
         if any(p.is_file() for p in folder.rglob("*")):
             raise BackupError(f"{folder} isn't empty: move it out of the way first")
     if chosen.database_url.startswith("postgresql"):

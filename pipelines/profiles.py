@@ -3,7 +3,7 @@
 SIXTYFORTY_PROFILE       embedded (default) or production
 SIXTYFORTY_HOME          folder that holds data/; default: the project's root
 SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
-SIXTYFORTY_LAKE          folder of the lake; default: data/lake
+SIXTYFORTY_LAKE          folder of the lake, or s3://bucket/prefix; default: data/lake
 SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
 SIXTYFORTY_DESK_URL      where people reach the desk, if that is behind a proxy; default: where it listens
 """
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from sixtyforty.remote import Where, located
+
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
 
@@ -26,7 +28,7 @@ class Profile:
 
     name: Literal["embedded", "production"]
     home: Path
-    lake: Path
+    lake: Where
     database_url: str = field(repr=False)  # it may hold a password
     dvc_remote: str = field(repr=False)
     desk_url: str | None = None
@@ -45,8 +47,9 @@ def profile() -> Profile:
     """Reads the settings. Raises ProfileError naming the variable, never telling its value: it may be secret."""
     name = os.environ.get("SIXTYFORTY_PROFILE", "embedded")
     home = Path(os.environ.get("SIXTYFORTY_HOME") or ROOT).resolve()
-    lake = Path(os.environ.get("SIXTYFORTY_LAKE") or home / "data" / "lake").resolve()
     url = _with_driver(os.environ.get("SIXTYFORTY_DATABASE_URL"))
+    lakes = os.environ.get("SIXTYFORTY_LAKE") or str(home / "data" / "lake")
+    lake = located(lakes, url if url and url.startswith(DRIVER) else "")
     desk = os.environ.get("SIXTYFORTY_DESK_URL") or None
     if desk and not desk.startswith(("https://", "http://")):
         raise ProfileError("SIXTYFORTY_DESK_URL is no address such as https://desk.example")

@@ -38,7 +38,7 @@ def _refused(source: str, verdict: Verdict) -> str:
 def fallback(ws: Workspace, track: str) -> list[Alert]:
     """On the newest partition decided, more than the declared share was decided by fallback."""
     name = dataset(track)
-    newest = max((p.stem for p in (ws.lake.root / name).glob("*.json")), default=None)
+    newest = max(ws.lake.partitions(name), default=None)
     entry = ws.lake.entry(name, newest) if newest else None
     if entry is None or not entry.rows:
         return []
@@ -51,8 +51,8 @@ def fallback(ws: Workspace, track: str) -> list[Alert]:
 
 def overdue(ws: Workspace, track: str) -> list[Alert]:
     """More days of outcomes have come since the last challenger than the declaration allows. Nothing decided: none."""
-    outcomes = sorted(p.stem for p in (ws.lake.root / "outcomes").glob("*.json"))
-    if not outcomes or not any((ws.lake.root / dataset(track)).glob("*.json")):
+    outcomes = ws.lake.partitions("outcomes")
+    if not outcomes or not ws.lake.partitions(dataset(track)):
         return []
     judged = [r.as_of for r in ws.ledger.rows() if r.track == track]
     last = date.fromisoformat(max(judged)) if judged else ws.use_case.day_of(outcomes[0])

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.lake import Entry, canonical, side_by_side, write_atomic
+from sixtyforty.remote import Where
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
     return dict(zip(entries, side_by_side(written, entries), strict=True))
 
 
-def _receipt(ws: Workspace, track: str, partition: str) -> Path:
+def _receipt(ws: Workspace, track: str, partition: str) -> Where:
     return ws.deliveries / track / f".{partition}.delivered"
 
 

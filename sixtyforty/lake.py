@@ -5,6 +5,9 @@ A dataset is a folder (`validated/movements`). A partition is `<key>.<content ha
 by temporary file, fsync and rename, so a reader sees the old or the new, never half. Neither holds wall-clock
 times or run ids: the same inputs and code give the same bytes.
 
+It lies in a folder or in an object store. What is read of the latter's Parquet files is kept beside: a name holds the
+hash of its content, so what was once fetched, and found to be that, never needs to be fetched again.
+
 A manifest's `version` is the hash of its content, its inputs' versions and its code: following `inputs` from a
 decision leads to the extracts it came from.
 """
@@ -26,6 +29,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sixtyforty.remote import SIDE_BY_SIDE, Remote, Stat, Where
+
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
@@ -45,8 +50,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Writes a whole file or nothing: temporary file, fsync, rename."""
+def write_atomic(path: Where, data: bytes) -> None:
+    """Writes a whole file or nothing: temporary file, fsync, rename; of an object store, one PUT."""
+    if isinstance(path, Remote):
+        path.write(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
@@ -67,11 +75,24 @@ def side_by_side(work: Callable[[T], R], items: Collection[T]) -> list[R]:
         return list(pool.map(work, items))
 
 
+def rename(path: Where, to: Where) -> None:
+    """Gives a file another name; an object, killed in between, has both."""
+    if isinstance(path, Remote):
+        write_atomic(to, path.read_bytes())
+        path.unlink()
+    else:
+        path.rename(str(to))
+
+
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def alone(lock: Where) -> Iterator[None]:
     """Waits until no other process is between these lines with the same lock; one that was killed holds none."""
+    if isinstance(lock, Remote):
+        with lock.alone():
+            yield
+        return
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -103,35 +124,50 @@ class Entry:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
+def stamp(path: Where) -> tuple[Any, ...]:
+    """What is another whenever the file is: a flip is a rename, so inode and time tell. Raises FileNotFoundError."""
+    status = path.stat()
+    return (status.tag,) if isinstance(status, Stat) else (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
 @lru_cache(maxsize=1 << 15)
 def _entry(path: Path, *_: int) -> Entry:
-    """A manifest, parsed once for each file it ever was: a flip is a rename, so inode and time tell."""
+    """A manifest, parsed once for each file it ever was."""
     return Entry(**json.loads(path.read_bytes()))
 
 
+@lru_cache(maxsize=1 << 15)
+def _parsed(manifest: bytes) -> Entry:
+    return Entry(**json.loads(manifest))
+
+
 class Lake:
-    """The datasets of one use case below `root`."""
+    """The datasets of one use case below `root`; `cache` is where files of an object store are kept once read."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Where, cache: Path | None = None) -> None:
+        self.root, self.cache = root, cache
 
-    def _manifest(self, dataset: str, partition: str) -> Path:
+    def _manifest(self, dataset: str, partition: str) -> Where:
         return self.root / dataset / f"{partition}.json"
 
     def entry(self, dataset: str, partition: str) -> Entry | None:
         """The partition's manifest, or None when it was never written."""
         path = self._manifest(dataset, partition)
         try:
-            status = path.stat()
-            return _entry(path, status.st_ino, status.st_mtime_ns, status.st_size)
+            return _parsed(path.read_bytes()) if isinstance(path, Remote) else _entry(path, *stamp(path))
         except FileNotFoundError:
             return None
 
+    def partitions(self, dataset: str) -> list[str]:
+        """The partitions that were written, in order."""
+        return sorted(p.name.removesuffix(".json") for p in (self.root / dataset).glob("*.json"))
+
     def entries(self, dataset: str, partitions: Iterable[str] | None = None) -> dict[str, Entry]:
         """Manifests by partition, in order; of the given partitions, or of all there are."""
-        if partitions is None:
-            partitions = sorted(p.stem for p in (self.root / dataset).glob("*.json"))
-        found = ((p, self.entry(dataset, p)) for p in partitions)
+        wanted = None if partitions is None else list(partitions)
+        if isinstance(self.root, Remote) and (wanted is None or len(wanted) > 2):
+            return _manifests(self.root / dataset, wanted)
+        found = ((p, self.entry(dataset, p)) for p in (self.partitions(dataset) if wanted is None else wanted))
         return {p: e for p, e in found if e is not None}
 
     def past(self, version: str) -> Entry | None:
@@ -144,12 +180,29 @@ class Lake:
     def replaced(self, since: datetime, until: datetime) -> list[Entry]:
         """Manifests that were replaced from a UTC moment (naive) up to another, by the times of the files kept."""
         first, end = (m.replace(tzinfo=UTC).timestamp() for m in (since, until))
-        files = [p for p in (self.root / "history").glob("*.json") if first <= p.stat().st_mtime < end]
+        history = self.root / "history"
+        there = history.listed() if isinstance(history, Remote) else {p.name: p.stat() for p in history.glob("*.json")}
+        files = [history / name for name, status in there.items() if first <= status.st_mtime < end]
         return sorted((Entry(**json.loads(p.read_bytes())) for p in files), key=lambda e: (e.dataset, e.partition))
 
     def path(self, entry: Entry) -> Path:
-        """Where the entry's Parquet file lies."""
-        return self.root / entry.dataset / entry.file
+        """Where the entry's Parquet file can be read. There is none where it is gone."""
+        return self._local([entry])[0]
+
+    def _local(self, entries: Sequence[Entry]) -> list[Path]:
+        """The entries' files on this machine, fetched if need be."""
+        if isinstance(self.root, Path):
+            return [self.root / e.dataset / e.file for e in entries]
+        assert self.cache is not None, "a lake in an object store needs a cache"
+        paths = {f"{e.dataset}/{e.file}": (self.cache / e.dataset / e.file, e.sha256) for e in entries}
+        absent = [name for name, (path, _) in paths.items() if not path.exists()]
+        for i in range(0, len(absent), SIDE_BY_SIDE):  # not more in memory than that
+            for name, data in self.root.contents(absent[i : i + SIDE_BY_SIDE]).items():
+                path, sha = paths[name]
+                if hashlib.sha256(data).hexdigest() != sha:
+                    raise OSError(f"{self.root / name} is not what its manifest says: its hash differs")
+                write_atomic(path, data)
+        return [path for path, _ in paths.values()]
 
     def write(
         self,
@@ -181,14 +234,16 @@ class Lake:
             facts=json.loads(canonical(facts or {})),
         )
         before = self.entry(dataset, partition)
-        if before == entry and self.path(entry).exists():
+        if before == entry and (self.root / dataset / entry.file).exists():
             return entry
-        write_atomic(self.path(entry), data)
+        if self.cache is not None:  # the next stage reads it
+            write_atomic(self.cache / dataset / entry.file, data)
+        write_atomic(self.root / dataset / entry.file, data)
         if before is not None:  # kept, so that a decision taken on it can still be explained
             write_atomic(self.root / "history" / f"{before.version}.json", canonical(before.manifest).encode())
         write_atomic(self._manifest(dataset, partition), canonical(entry.manifest).encode())
         if before is not None and before.file != entry.file:
-            self.path(before).unlink(missing_ok=True)
+            (self.root / dataset / before.file).unlink(missing_ok=True)
         return entry
 
     def write_all(
@@ -213,13 +268,19 @@ class Lake:
         entry = self.entry(dataset, partition)
         if entry is not None:
             self._manifest(dataset, partition).unlink(missing_ok=True)
-            self.path(entry).unlink(missing_ok=True)
+            (self.root / dataset / entry.file).unlink(missing_ok=True)
 
     def rows(self, entries: Iterable[Entry]) -> str:
         """SQL that reads the entries' rows, with their `_partition`. There must be at least one entry."""
-        files = [str(self.path(e)) for e in entries]
+        files = [str(path) for path in self._local(list(entries))]
         key = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
         return f"(select * exclude filename, {key} as _partition from read_parquet({files!r}, filename=true))"
+
+
+def _manifests(folder: Remote, partitions: Sequence[str] | None) -> dict[str, Entry]:
+    names = None if partitions is None else [f"{p}.json" for p in partitions]
+    found = {n.removesuffix(".json"): _parsed(data) for n, data in folder.current(".json", names).items()}
+    return {p: found[p] for p in (partitions or sorted(found)) if p in found}
 
 
 def versions(entries: Mapping[str, Entry]) -> dict[str, str]:

@@ -7,12 +7,10 @@ with one key the later arrival's counts. Which files count as finished is said i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -20,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.contract import placed
 from sixtyforty.extracts import fingerprint, promised, read
-from sixtyforty.lake import Lake, canonical, write_atomic
+from sixtyforty.lake import Lake, alone, canonical, stamp, write_atomic
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
 from sixtyforty.queries import Query
 from sixtyforty.reading import Reading
+from sixtyforty.remote import Where
 from sixtyforty.response_log import opened
 from sixtyforty.use_case import UseCase
 
@@ -64,7 +63,7 @@ class Extract:
 
 
 @lru_cache(maxsize=64)
-def _known(path: Path, *_: int) -> tuple[Extract, ...]:
+def _known(path: Where, *_: object) -> tuple[Extract, ...]:
     """An arrivals ledger, parsed once for each file it ever was, as manifests are."""
     return tuple(Extract(**e) for e in json.loads(path.read_bytes()))
 
@@ -73,26 +72,34 @@ class Landing:
     """Where the extracts of one use case land, and their arrivals ledger in the lake.
 
     `folder` is for the sources that declare no location, `delivered_to` (an SQLAlchemy URL) for the queries that
-    declare no database. After a scan of a source, `there` names the extracts that lie there, and `unread` those that
-    couldn't be read, with the reason: the next scan tries them again.
+    declare no database; `asked` is where the extracts of queries go, by default the folder. After a scan of a source,
+    `there` names the extracts that lie there, and `unread` those that couldn't be read, with the reason: the next scan
+    tries them again.
     """
 
-    def __init__(self, folder: Path, lake: Lake, use_case: UseCase, delivered_to: str = "") -> None:
-        self.folder, self.lake, self.use_case, self._delivered_to = folder, lake, use_case, delivered_to
+    def __init__(
+        self, folder: Path, lake: Lake, use_case: UseCase, delivered_to: str = "", asked: Where | None = None
+    ) -> None:
+        self.asked, self.folder, self.lake, self.use_case, self._delivered_to = (
+            asked or folder,
+            folder,
+            lake,
+            use_case,
+            delivered_to,
+        )
         self.there: dict[str, set[str]] = {}
         self.unread: dict[str, dict[str, str]] = {}
         self._places: dict[str, Place] = {}
         self._recent: OrderedDict[tuple[str, str, str], dict[str, pa.Table]] = OrderedDict()
 
-    def _ledger(self, source: str) -> Path:
+    def _ledger(self, source: str) -> Where:
         return self.lake.root / "arrivals" / f"{source}.json"
 
     def known(self, source: str) -> list[Extract]:
         """The extracts seen so far, in order of arrival; the latest of each name."""
         path = self._ledger(source)
         try:
-            status = path.stat()
-            return list(_known(path, status.st_ino, status.st_mtime_ns, status.st_size))
+            return list(_known(path, *stamp(path)))
         except FileNotFoundError:
             return []
 
@@ -103,7 +110,7 @@ class Landing:
         not sooner than its source declares, and for a few pages of a big bucket. Raises Unreachable when the location
         or database can't be read.
         """
-        with self._alone(source):
+        with alone(self._ledger(source).with_suffix(".lock")):  # a sensor and a run would give one `seq` twice
             if source in self._queries and not (patient and self._queries[source].looked()):
                 self._look_up(source)
             known = {e.name: e for e in self.known(source)}
@@ -122,15 +129,6 @@ class Landing:
                 write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
             return arrivals
 
-    @contextmanager
-    def _alone(self, source: str) -> Iterator[None]:
-        """One scan of a source at a time: a sensor and a run would give one `seq` twice."""
-        path = self._ledger(source).with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def _look_up(self, source: str) -> None:
         database, case, ready = self.use_case.sources[source].database, self.use_case, None
         if database is None and source not in case.inputs:  # nobody may have answered yet
@@ -140,14 +138,15 @@ class Landing:
     @cached_property
     def _queries(self) -> dict[str, Query]:
         return {
-            name: Query(name, source, self.folder / name, self._ledger(name).with_suffix(".seen.json"))
+            name: Query(name, source, self.asked / name, self._ledger(name).with_suffix(".seen.json"))
             for name, source in self.use_case.sources.items()
             if source.query
         }
 
     def _place(self, source: str) -> Place:
         if source not in self._places:
-            self._places[source] = place(self.use_case.sources[source], self.folder)
+            contract = self.use_case.sources[source]
+            self._places[source] = place(contract, self.asked if contract.query else self.folder)
         return self._places[source]
 
     def listed(self, source: str, patient: bool = False) -> list[Seen]:

@@ -9,15 +9,14 @@ acknowledged (its writer was killed): readers pass over it, and the next append 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sixtyforty.lake import alone, canonical, digest, write_atomic
+from sixtyforty.remote import Where
 
 Verdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE"]
 Kind = Literal["first", "refresh", "recipe", "adopted", "approved", "rollback"]
@@ -54,11 +53,11 @@ class Chain(Generic[R]):
 
     kind: ClassVar[type[Chained]]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Where) -> None:
         self.path = path
 
     @property
-    def _head(self) -> Path:
+    def _head(self) -> Where:
         return self.path.with_suffix(".head")
 
     def rows(self) -> list[R]:
@@ -104,12 +103,8 @@ class Chain(Generic[R]):
                 hash="",
             ).model_dump()
             row: R = self.kind(**data | {"hash": _hash(data)})  # type: ignore[assignment]
-            with self.path.open("a+b") as file:
-                file.seek(0)
-                file.truncate(_whole(file.read()))
-                file.write(canonical(row.model_dump()).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            text = self.path.read_bytes() if self.path.exists() else b""
+            write_atomic(self.path, text[: _whole(text)] + canonical(row.model_dump()).encode() + b"\n")
             self._point(row)
             return row
 

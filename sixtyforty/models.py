@@ -8,13 +8,13 @@ again on the same data gives the same version, and the same bytes. It is a folde
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.estimators import Fitted, fit, fitted
@@ -23,6 +23,7 @@ from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, vers
 from sixtyforty.model_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling import Model
 from sixtyforty.objective import Kpi
+from sixtyforty.remote import Where
 from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -111,14 +112,14 @@ def rows(use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: di
 class ModelStore:
     """Model versions of one use case, a folder each."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Where) -> None:
         self.root = root
 
     def _cards(self) -> AbstractContextManager[None]:
         """Two retrains at once lose nothing of each other's on a card."""
         return alone(self.root / "cards.lock")
 
-    def folder(self, version: str) -> Path:
+    def folder(self, version: str) -> Where:
         """Where a version lies."""
         return self.root / version
 
@@ -187,7 +188,7 @@ class ModelStore:
         """The very rows a version learned from."""
         import pandas as pd
 
-        return pd.read_parquet(self.folder(version) / "training_set.parquet")
+        return pd.read_parquet(io.BytesIO((self.folder(version) / "training_set.parquet").read_bytes()))
 
     def write_model(self, version: str, model: Fitted) -> None:
         """Keeps a fitted model and puts its hash and categories on the card.

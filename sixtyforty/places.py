@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sixtyforty.paging import Round
+from sixtyforty.remote import Remote, Where
 from sixtyforty.sources import Source
 
 UNFINISHED = (".part", ".tmp")
@@ -166,10 +167,10 @@ def _nanoseconds(changed: Any) -> int:
     return round(float(changed) * 1e6) * 1000 if changed else 0  # a float holds microseconds of today
 
 
-def place(source: Source, folder: Path) -> Place:
+def place(source: Source, folder: Where) -> Place:
     """Where a source's extracts land: its location, or `folder`."""
     if source.location is None:
-        return Folder(folder)
+        return Bucket(str(folder)) if isinstance(folder, Remote) else Folder(folder)
     if source.location.startswith("/"):
         return Folder(Path(source.location), required=True)
     if source.location.startswith("file://"):

@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.lake import canonical, digest, write_atomic
+from sixtyforty.lake import canonical, digest, rename, write_atomic
 from sixtyforty.places import Unreachable
+from sixtyforty.remote import Where
 from sixtyforty.sources import Source
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _text(value: Any, null: str) -> str:
 class Query:
     """A source's rows in a database. `folder`: where its extracts go; `seen`: the file that remembers."""
 
-    def __init__(self, name: str, source: Source, folder: Path, seen: Path) -> None:
+    def __init__(self, name: str, source: Source, folder: Where, seen: Where) -> None:
         self.name, self.source, self.folder, self.seen = name, source, folder, seen
 
     def looked(self) -> bool:
@@ -240,10 +240,10 @@ class Query:
         self._name(after)
         return after, after.last if fresh else None
 
-    def _hidden(self, name: str) -> Path:
+    def _hidden(self, name: str) -> Where:
         return self.folder / f".{name}"
 
     def _name(self, cursor: Cursor) -> None:
         """Gives the newest extract its name, if that is still to be done."""
         if cursor.last and self._hidden(cursor.last).exists():
-            self._hidden(cursor.last).rename(self.folder / cursor.last)
+            rename(self._hidden(cursor.last), self.folder / cursor.last)

@@ -7,10 +7,10 @@ that isn't known, or has no words, isn't told.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import decisions_of
@@ -18,6 +18,7 @@ from sixtyforty.kept import KEPT
 from sixtyforty.lake import connect
 from sixtyforty.payoff import payoffs
 from sixtyforty.policy import BEST
+from sixtyforty.remote import Where
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -87,14 +88,14 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
 
 
 @lru_cache(maxsize=32)
-def typical(training_set: Path, columns: tuple[str, ...]) -> dict[str, Any]:
+def typical(training_set: Where, columns: tuple[str, ...]) -> dict[str, Any]:
     """What is usual in these columns of what a model learned from: the median, or of what isn't a number the mode.
 
     Of equally frequent ones the first in order; NaN where nothing is known. A version's training set never changes.
     """
     import pandas as pd
 
-    rows = pd.read_parquet(training_set, columns=list(columns))
+    rows = pd.read_parquet(io.BytesIO(training_set.read_bytes()), columns=list(columns))
     found: dict[str, Any] = {}
     for column in rows:
         known = rows[column].dropna()

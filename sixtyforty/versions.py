@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.lake import write_atomic
+from sixtyforty.remote import Remote, Where
 
 POINTERS = "sixtyforty/pointers.json"
 MANY = 64  # files
@@ -31,12 +32,13 @@ class VersionError(ValueError):
 class Versions:
     """The DVC repository of a home; `remote` is a folder or any URL DVC knows.
 
-    DVC tracks nothing outside its repository: of a `lake` elsewhere, what is recorded is kept below the home as well.
+    DVC tracks nothing outside its repository: of a `lake` elsewhere, in a folder or an object store, what is recorded
+    is kept below the home as well.
     """
 
-    def __init__(self, home: Path, remote: str, lake: Path | None = None) -> None:
+    def __init__(self, home: Path, remote: str, lake: Where | None = None) -> None:
         self.home, self.remote = home.resolve(), remote
-        self.lake = lake.resolve() if lake else self.home / "data" / "lake"
+        self.lake = lake.resolve() if isinstance(lake, Path) else lake or self.home / "data" / "lake"
 
     @contextmanager
     def _repo(self) -> Iterator[Any]:
@@ -71,20 +73,36 @@ class Versions:
             finally:
                 repo.close()
 
-    def snapshot(self, folders: Sequence[Path]) -> int:
+    def snapshot(self, folders: Sequence[Where]) -> int:
         """Records folders: only the files that came since the last time; returns how many targets that were."""
         with self._repo() as repo:
-            here = [self._here(folder.resolve()) for folder in folders if folder.exists()]
+            here = [self._here(folder) for folder in folders if folder.exists()]
             targets = [t for folder in here for t in self._new(folder)]
             if targets:
                 repo.add([str(t) for t in targets])
             return len(targets)
 
-    def _here(self, folder: Path) -> Path:
-        """The folder itself, or, of a lake outside the home, its copy below, brought up to date."""
-        if folder.is_relative_to(self.home):
-            return folder
-        copy = self.home / "data" / "lake" / folder.relative_to(self.lake)
+    def _below(self, folder: Where) -> Path:
+        """The folder below the home that stands for one: itself, or where the copy of one in a lake elsewhere lies."""
+        if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
+            return folder.resolve()
+        if isinstance(folder, Remote):
+            assert isinstance(self.lake, Remote)
+            kind, *below = folder.relative_to(self.lake).parts
+            where = (kind[1:], *below) if kind.startswith(".") else ("lake", kind, *below)  # see Workspace
+            return self.home.joinpath("data", *where)
+        assert isinstance(self.lake, Path)
+        return self.home / "data" / "lake" / folder.resolve().relative_to(self.lake)
+
+    def _here(self, folder: Where) -> Path:
+        """The folder below the home, a copy brought up to date."""
+        copy = self._below(folder)
+        if isinstance(folder, Remote):
+            self._bring(folder, copy)
+            return copy
+        folder = folder.resolve()
+        if folder == copy:
+            return copy
         wanted = {p.relative_to(folder): p.stat() for p in folder.rglob("[!.]*") if p.is_file()}
         for name, status in wanted.items():
             there = (copy / name).stat() if (copy / name).exists() else None
@@ -93,6 +111,17 @@ class Versions:
         for gone in {p.relative_to(copy) for p in copy.rglob("*") if p.is_file()} - wanted.keys():
             (copy / gone).unlink()
         return copy
+
+    def _bring(self, folder: Remote, copy: Path) -> None:
+        """Takes from an object store what the copy lacks; a Parquet file of the lake is never another by its name."""
+        wanted = [n for n in folder.listed(deep=True) if "/." not in f"/{n}"]
+        held = {p.relative_to(copy).as_posix() for p in copy.rglob("*") if p.is_file()}
+        new = [n for n in wanted if n not in held or not n.endswith(".parquet")]
+        for name, data in folder.contents(new).items():
+            if name not in held or (copy / name).read_bytes() != data:
+                write_atomic(copy / name, data)
+        for gone in held - set(wanted):
+            (copy / gone).unlink()
 
     def _new(self, folder: Path) -> list[Path]:
         pointer = folder.with_name(folder.name + ".dvc")
@@ -155,8 +184,9 @@ class Versions:
         with self._repo() as repo:
             repo.pull(list(pointers))
 
-    def restore(self, folder: Path, to: Path) -> list[Path]:
+    def restore(self, folder: Where, to: Path) -> list[Path]:
         """Copies a tracked folder as it was recorded, from cache or remote, into `to`. Raises VersionError."""
+        folder = self._below(folder)
         pointer = folder.with_name(folder.name + ".dvc")
         if not pointer.exists():
             self.bring_pointers()

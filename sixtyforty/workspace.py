@@ -5,6 +5,7 @@
 <home>/data/models/<use case>/      model versions, the ledgers of champions, rollout, stages and training
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
+<home>/data/cache/<use case>/       what was read of a lake in an object store
 <home>/data/alerts/<use case>.jsonl which alerts were told to whom; digests/ alike
 """
 
@@ -20,6 +21,7 @@ from sixtyforty.landing import Landing
 from sixtyforty.ledger import Ledger
 from sixtyforty.models import ModelStore
 from sixtyforty.progress import Progress
+from sixtyforty.remote import Remote, Where
 from sixtyforty.steps import Steps
 from sixtyforty.use_case import UseCase
 
@@ -34,13 +36,18 @@ GOVERNANCE = ("gx", "results", "rows", "serving", "suites", "validate")
 class Workspace:
     """One use case's folders and stores below a home; `database_url` is where decisions are delivered.
 
-    `lakes` is the folder of all use cases' lakes, by default below the home.
+    `lakes` is the folder of all use cases' lakes, by default below the home. Where that is in an object store, models,
+    ledgers, deliveries and the extracts of queries lie there as well, in `.models/<use case>` and so on.
     """
 
     use_case: UseCase
     home: Path
     database_url: str = field(repr=False)  # it may hold a password
-    lakes: Path | None = None
+    lakes: Where | None = None
+
+    def _shared(self, kind: str) -> Where:
+        """What every machine that runs the chain must see: beside a lake in an object store, else below the home."""
+        return self.lakes / f".{kind}" / self.use_case.name if isinstance(self.lakes, Remote) else self._folder(kind)
 
     def _folder(self, kind: str) -> Path:
         return self.home / "data" / kind / self.use_case.name
@@ -48,37 +55,38 @@ class Workspace:
     @property
     def lake(self) -> Lake:
         """Its datasets."""
-        return Lake(self.lakes / self.use_case.name if self.lakes else self._folder("lake"))
+        root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
+        return Lake(root, self._folder("cache") if isinstance(root, Remote) else None)
 
     @cached_property
     def landing(self) -> Landing:
         """Its landing zone."""
-        return Landing(self._folder("landing"), self.lake, self.use_case, self.database_url)
+        return Landing(self._folder("landing"), self.lake, self.use_case, self.database_url, self._shared("landing"))
 
     @property
     def models(self) -> ModelStore:
         """Its model versions."""
-        return ModelStore(self._folder("models"))
+        return ModelStore(self._shared("models"))
 
     @property
     def ledger(self) -> Ledger:
         """Its champion ledger."""
-        return Ledger(self._folder("models") / "champion.jsonl")
+        return Ledger(self._shared("models") / "champion.jsonl")
 
     @property
     def rollout(self) -> Steps:
         """Its rollout's ledger."""
-        return Steps(self._folder("models") / "rollout.jsonl")
+        return Steps(self._shared("models") / "rollout.jsonl")
 
     @property
     def progress(self) -> Progress:
         """Its ledger of stages."""
-        return Progress(self._folder("models") / "stages.jsonl")
+        return Progress(self._shared("models") / "stages.jsonl")
 
     @property
-    def deliveries(self) -> Path:
+    def deliveries(self) -> Where:
         """Where decisions are delivered as files."""
-        return self._folder("deliveries")
+        return self._shared("deliveries")
 
     @property
     def reports(self) -> Path:

@@ -3,13 +3,15 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import fsspec
 import pytest
 from hypothesis import settings
 
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.helpers import make_workspace, s3_environment
 from tests.postgres import Postgres
 
 # The same examples every time, as slow as the machine is; `--hypothesis-profile=explore` looks further.
@@ -28,6 +30,28 @@ def workspace(tmp_path: Path) -> Workspace:
 def tiny_use_case(workspace: Workspace) -> UseCase:
     """The small use case alone."""
     return workspace.use_case
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """An S3-compatible server on this machine, for the whole session."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    yield "http://{}:{}".format(*running.get_host_and_port())
+    running.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket of a test's own, and the environment that opens it: its name."""
+    for name, value in s3_environment(endpoint).items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3").clear_instance_cache()  # keyed by arguments, which the environment isn't
+    name = f"of-test-{uuid4().hex[:12]}"
+    fsspec.filesystem("s3").mkdir(name)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from sixtyforty.lake import Lake, connect, split, versions
 from sixtyforty.landing import Landing
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
+from sixtyforty.remote import Remote, Where
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -209,8 +210,18 @@ def crown(ws: Workspace, day: date, track: str = "replay") -> str:
     return plan.version
 
 
-def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file below the folder with its modification time and bytes: what must not change."""
+def s3_environment(endpoint: str) -> dict[str, str]:
+    """What opens the buckets of a server on this machine."""
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+
+
+def snapshot(folder: Where) -> dict[str, tuple[Any, bytes]]:
+    """Every file below the folder with its modification time (or tag) and bytes: what must not change."""
+    if isinstance(folder, Remote):
+        there = folder.listed(deep=True)
+        data = folder.contents(list(there))
+        return {name: (status.tag, data[name]) for name, status in there.items()}
     return {
         str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes())
         for p in sorted(folder.rglob("*"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, calls_of, csv, land, make_use_case, make_workspace
 
 DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
-KEY = "testing"
 
 
 def text(*days: date, count: int = 2) -> str:
@@ -108,7 +106,7 @@ def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
         ({"files": None}, "either files .* or a query"),
         ({"query": "select 1"}, "either files .* or a query"),
         ({"files": None, "query": "select 1"}, "needs since"),
-        ({"files": None, "query": "select 1", "since": "id", "partition": None}, "leave out since"),
+        ({"files": None, "query": "select 1", "since": "id", "partition": None}, "read whole each time"),
         ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "since": "id"}, "database"),
         ({"since": "id"}, "belong to a query"),
     ],
@@ -132,30 +130,12 @@ class Shop:
         self.files.rm_file(f"{self.root}/{name}")
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    """An S3-compatible server on this machine."""
-    server = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    yield "http://{}:{}".format(*running.get_host_and_port())
-    running.stop()
-
-
 @pytest.fixture(params=["memory", "s3"])
-def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Shop:
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Shop:
     """An empty location, each test its own."""
     if request.param == "memory":
         return Shop(f"memory://{tmp_path.name}/out")
-    for name, value in (("AWS_ENDPOINT_URL", request.getfixturevalue("endpoint")), ("AWS_ACCESS_KEY_ID", KEY),
-                        ("AWS_SECRET_ACCESS_KEY", KEY), ("AWS_DEFAULT_REGION", "us-east-1")):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    bucket = tmp_path.name.replace("_", "-")[:60].strip("-").lower() + "-x"
-    fsspec.filesystem("s3").clear_instance_cache()  # keyed by arguments, which the environment isn't
-    shop = Shop(f"s3://{bucket}/out")
-    shop.files.mkdir(bucket)
-    return shop
+    return Shop(f"s3://{request.getfixturevalue('bucket')}/out")
 
 
 def test_objects_are_taken_like_files(tmp_path: Path, shop: Shop) -> None:
