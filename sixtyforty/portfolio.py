@@ -190,7 +190,7 @@ def _quality(ws: Workspace) -> tuple[float | None, str | None]:
     for source in ws.use_case.partitioned:
         for kind in ("validated", "rejected"):
             folder = f"{kind}/{source}"
-            names = sorted(p.stem for p in (ws.lake.root / folder).glob("*.json"))[-NEWEST:]
+            names = ws.lake.partitions(folder)[-NEWEST:]
             newest += names[-1:] if kind == "validated" else []
             verdicts = [e.facts.get("verdict", {}) for e in ws.lake.entries(folder, names).values()]
             rows += sum(v.get("landed", 0) for v in verdicts)

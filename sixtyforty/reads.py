@@ -40,7 +40,7 @@ def note(ws: Workspace, output: str, moment: datetime) -> None:
 def outputs(ws: Workspace) -> list[str]:
     """What there is to read: pages and lists for people."""
     there = {
-        "decisions": any(next((ws.lake.root / dataset(t)).glob("*.json"), None) for t in ("live", "replay")),
+        "decisions": any(ws.lake.partitions(dataset(t)) for t in ("live", "replay")),
         "review_queue": ws.use_case.people.review is not None and any((ws.lake.root / "review").glob("*/*.json")),
         "impact_report": (ws.reports / "impact.html").exists(),
         "model_record": (ws.reports / "model_record.md").exists(),
