@@ -7,21 +7,23 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from desk.web import Asked, Problem
-from sixtyforty.record import search, versions
+from sixtyforty.knowledge import failed, search
+from sixtyforty.record import versions
 
 # HTML within the Markdown is shown as text, and links that would run something lead nowhere.
 MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
 
 
 def record(asked: Asked) -> Response:
-    """The newest record of the track or, of all records and findings there are, what holds the words asked for."""
+    """The newest record of the track; or what of all use cases holds the words asked for, or was tried and failed."""
     have, words = versions(asked.ws, asked.track), asked.query.get("q", "").strip()
-    if words:
-        hits = [(hit, lines(hit.text)) for hit in search(asked.ws, words)]
-        return asked.page("record.html", words=words, hits=hits)
+    everything, wants_failed = list(asked.desk.workspaces.values()), asked.query.get("show") == "failed"
+    if words or wants_failed:
+        found = search(everything, words) if words else failed(everything)
+        return asked.page("record.html", words=words, failed=wants_failed, hits=[(k, lines(k.text)) for k in found])
     if not have:
         raise Problem(404, "No model record yet", "It is written when the first model has been judged.")
-    return asked.page("record.html", words="", number=len(have), text=rendered(have[-1].read_text()))
+    return asked.page("record.html", words="", failed=False, number=len(have), text=rendered(have[-1].read_text()))
 
 
 def rendered(markdown: str) -> Markup:

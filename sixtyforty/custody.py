@@ -28,7 +28,7 @@ def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
         raise Unknown(
             f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them"
         )
-    features = _entry(ws, "features", partition, decision["data_version"])
+    features = as_it_was(ws, "features", partition, decision["data_version"])
     files, verdicts = _inputs(ws, features)
     return {
         "decision": decision,
@@ -65,7 +65,8 @@ def find(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str
         return list(found.to_arrow_table().to_pylist())
 
 
-def _entry(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
+def as_it_was(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
+    """A partition's manifest as it was in a version; None: that is gone."""
     now = ws.lake.entry(name, partition)
     return now if now is not None and now.version == version else ws.lake.past(version)
 
@@ -87,14 +88,14 @@ def _inputs(ws: Workspace, features: Entry | None) -> tuple[list[dict[str, Any]]
     verdicts = []
     for name, parts in (features.inputs if features else {}).items():
         for partition, version in parts.items():
-            validated = _entry(ws, name, partition, version)
+            validated = as_it_was(ws, name, partition, version)
             if validated is None:
                 files[version] = {"dataset": name, "partition": partition, "note": "the manifest is gone"}
                 continue
             verdicts.append(_verdict(validated))
             for raw_name, raw_parts in validated.inputs.items():
                 for raw_partition, raw_version in raw_parts.items():
-                    raw = _entry(ws, raw_name, raw_partition, raw_version)
+                    raw = as_it_was(ws, raw_name, raw_partition, raw_version)
                     for e in raw.facts["extracts"] if raw else []:
                         one = files.setdefault(e["sha256"], {"file": e["name"], "sha256": e["sha256"],
                                                              "source": raw_name.removeprefix("raw/"),

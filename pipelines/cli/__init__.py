@@ -119,6 +119,11 @@ def parser() -> argparse.ArgumentParser:
         "--find", metavar="WORDS", help="what holds all these words: findings, and records ever written"
     )
     _track(record)
+    known = word("knowledge", answers.knowledge, "what is known across use cases; without words, what failed", False)
+    known.add_argument("words", nargs="*", metavar="WORDS", help="what holds all these: findings, records, research")
+    relive = word("replay", answers.replay, "walks through the past as it looked then: seen, decided, what happened")
+    _range(relive, required=True)
+    _track(relive)
     finding = word("finding", work.finding, "keep what you found for those who come next; no personal data")
     finding.add_argument("--by", default=getpass.getuser(), metavar="NAME", help="who found it; default: you")
     finding.add_argument("--text", required=True, metavar="TEXT", help="kept for ever, and in the model record")

@@ -144,3 +144,30 @@ def record(given: Any) -> tuple[Any, str]:
     hits = search(ws, given.find)
     told = [f"{f'{h.track} record' if h.track else 'finding'} {h.number}, {h.title}:\n{h.text}" for h in hits]
     return {"hits": [h.__dict__ for h in hits]}, "\n\n".join(told) or f"nothing holds '{given.find}'"
+
+
+def knowledge(given: Any) -> tuple[Any, str]:
+    """What holds the words, in any use case; without any, what was tried and failed."""
+    from pipelines import catalog
+    from sixtyforty.knowledge import failed, search
+
+    workspaces, words = list(catalog.complete()[0].values()), " ".join(given.words)
+    found = search(workspaces, words) if words else failed(workspaces)
+    told = [f"{k.use_case}, {k.where}: {k.title}\n{k.text}" for k in found]
+    nothing = f"nothing holds '{words}'" if words else "nothing has failed yet"
+    return {"found": [k.__dict__ for k in found]}, "\n\n".join(told) or nothing
+
+
+def replay(given: Any) -> tuple[Any, str]:
+    """The past, a partition after the other."""
+    from pipelines import catalog
+    from sixtyforty.relive import told, walk
+
+    ws = catalog.workspace(given.use_case)
+    if given.last < given.first:
+        raise Problem("--to is before --from")
+    days = ws.use_case.deciding(ws.use_case.holding(given.first, given.last))
+    found = list(walk(ws, days, given.track))
+    if not any(one["decided"] for one in found):
+        raise Problem(f"nothing was decided from {given.first} to {given.last} ({given.track}): run the chain")
+    return {"track": given.track, "partitions": found}, "\n".join(map(told, found))

@@ -306,9 +306,10 @@ def test_the_record_is_read_and_searched(desk: Running, auditor: Person) -> None
     assert "<script>alert" not in page and "bridge <script>alert(1)</script> shut" in text(page)
     assert re.search(r"Version \d+ of the record of past decisions", text(page))
     found = text(auditor.get("/record?q=BRIDGE+shut").text)
-    assert "1 place says “BRIDGE shut”" in found and "Finding " in found
+    assert "1 place says “BRIDGE shut”" in found and "Fitters in time, finding " in found
     found = text(auditor.get("/record?q=for+the+test").text)
-    assert "Record of past decisions, version " in found and " · for the test · " in found
+    assert "record of past decisions, version " in found and " · for the test · " in found
+    assert "Nothing has failed yet." in text(auditor.get("/record?show=failed").text)
     assert "0 places say “<b>”" in text(auditor.get("/record?q=%3Cb%3E").text)
 
 

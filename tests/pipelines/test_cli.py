@@ -33,7 +33,7 @@ from tests.post import a_desk
 WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
          "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
          "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor",
-         "portfolio"]  # fmt: skip
+         "portfolio", "knowledge", "replay"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]
 
@@ -110,6 +110,7 @@ NEEDS_A_USE_CASE = {
     "stage": "",
     "trained": "",
     "vendor": "",
+    "replay": "--from 2013-06-01 --to 2013-06-02",
     "restore": "",
 }
 
@@ -143,6 +144,8 @@ PROBLEMS = {
     "stage flight_delays --up": "--why TEXT is needed",
     "stage flight_delays --up --why because": "it stays in poc: 0 partitions of this stage have outcomes",
     "stage flight_delays --register --why because": "declares no other gate than the one registered",
+    "replay flight_delays --from 2013-06-01 --to 2013-06-02": "nothing was decided from 2013-06-01 to 2013-06-02 (repl",
+    "replay flight_delays --from 2013-06-02 --to 2013-06-01": "--to is before --from",
     "vendor flight_delays": "nothing is known yet on the replay track: run the chain",
     "vendor flight_delays --extract there": "--extract needs --from, --to, --to-vendor NAME and --why TEXT",
     "vendor flight_delays --extract x --from 2013-06-01 --to 2013-06-01 --to-vendor y --why x": "'y' is no vendor of",
