@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import assets.acceptance
 import assets.backtest
@@ -91,6 +91,29 @@ _fields: dict[str, Any] = {
 Declaration = create_model("Declaration", __base__=Anything, **_fields)
 
 
+class Beginning(BaseModel):
+    """What `dg scaffold` asks."""
+
+    extracts: str | None = Field(default=None, description="Its extracts: a file, a folder or a glob.")
+    like: str | None = Field(default=None, description="Begin with what this use case declares.")
+
+
+class Scaffolder(dg.Scaffolder[Beginning]):
+    """`dg scaffold defs pipelines.component.DecisionPipeline NAME` does what `sixtyforty new NAME` does."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[Beginning]:
+        """Its options."""
+        return Beginning
+
+    def scaffold(self, request: dg.ScaffoldRequest[Beginning]) -> None:
+        """Writes the use case's folder, and its suites."""
+        from pipelines.new import begin
+
+        begin(request.target_path.name, request.params.extracts, request.params.like)
+
+
+@dg.scaffold_with(Scaffolder)
 class DecisionPipeline(dg.Component, dg.Resolvable):
     """One decision improved by a model: declare it, and its whole chain is generated."""
 

@@ -93,7 +93,7 @@ def _units(db: duckdb.DuckDBPyConnection, case: UseCase, stages: Collection[str]
 def _stages(
     db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str], stages: Collection[str], columns: list[str]
 ) -> Iterator[Misfit]:
-    key = case.decision.key
+    key = [*([] if case.decision.unit in case.partitioned else ["_partition"]), *case.decision.key]
     if "present_process" in stages:
         yield from _stage(db, case, "present_process", [*key, "action"])
     if "outcomes" in stages:
@@ -103,9 +103,11 @@ def _stages(
         yield from wrong
         if not wrong:
             db.execute(
-                "create or replace temp table built as select f.*, null::varchar as present_action,"
-                f" null::varchar as _partition, null::timestamp as decided_at from ({case.sql('features')}) f"
+                "create or replace temp table built as select *, null::varchar as present_action,"
+                f" null::timestamp as decided_at from ({case.sql('features')}) where false"
             )
+            if "_partition" not in _columns(db, "built"):
+                db.execute("alter table built add column _partition varchar")
             columns += [c for c in _columns(db, "built") if c not in ("present_action", "_partition", "decided_at")]
             yield from _over_features(db, case, parts, columns)
 

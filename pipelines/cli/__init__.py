@@ -46,6 +46,12 @@ def parser() -> argparse.ArgumentParser:
 
     demo = word("demo", work.demo, "land the demo year, run the whole chain on it, show what it earned", use_case=False)
     demo.add_argument("use_case", metavar="USE_CASE", nargs="?", default="flight_delays")
+    new = word("new", work.new, "begin a use case: its files, drafted from its extracts", use_case=False)
+    new.add_argument("name", metavar="NAME", help="lower case letters, digits and _")
+    new.add_argument(
+        "--from", dest="extracts", metavar="PATH", help="its extracts: a file, a folder, or a glob in quotes"
+    )
+    new.add_argument("--like", metavar="USE_CASE", help="begin with what this one declares")
     land = word("land", work.land, "drop the demo's extracts into the landing zone")
     _range(land)
     land.add_argument("--hourly", action="store_true", help="hour by hour, as when live; default: a month a file")

@@ -34,6 +34,20 @@ def demo(given: Any) -> tuple[Any, str]:
     return answer, table + "\n\n" + "\n".join(look)
 
 
+def new(given: Any) -> tuple[Any, str]:
+    """A use case, begun."""
+    from pipelines.new import begin
+
+    draft, files = begin(given.name, given.extracts, given.like)
+    found = [f"{n}: {s.files or 'a query'}, told apart by {', '.join(s.key)}, {'by ' + s.partition if s.partition else 'taken whole'}"
+             for n, s in draft.sources.items()]  # fmt: skip
+    lines = [f"{given.name} is begun, as a draft. Its extracts:", *(f"  {line}" for line in found),
+             "Still blank, and what for:", *(f"  {b}" for b in draft.missing),
+             "What is guessed and matters says CHECK. Written:", *(f"  {f}" for f in files)]  # fmt: skip
+    blank = [{"what": b.what, "why": b.why, "file": str(b.file), "line": b.line} for b in draft.missing]
+    return {"use_case": given.name, "files": [str(f) for f in files], "blank": blank}, "\n".join(lines)
+
+
 def land(given: Any) -> tuple[Any, str]:
     """The demo's extracts, landed."""
     from pipelines import catalog, demo

@@ -1,0 +1,325 @@
+"""A use case begun: its declaration, SQL and suites, drafted from a profile of its extracts or from another use case.
+
+What it writes loads as a draft; what is to be filled in says TODO, what is guessed and matters says CHECK.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from expectations import suites
+from pipelines import declarations
+from pipelines.profiles import ROOT
+from sixtyforty.clock import now
+from sixtyforty.declared import NAME
+from sixtyforty.draft import Draft
+from sixtyforty.lake import write_atomic
+from sixtyforty.mistakes import near
+from sixtyforty.profile import WORDS, Column, History, Profile, Unprofiled, named, of_files
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+ENDINGS = ("csv", "csv.gz", "parquet", "pq", "json", "json.gz", "jsonl", "jsonl.gz", "ndjson")
+OWN = ("title", "owner", "vision", "people")  # not to be taken from another use case
+LOOKBACK = {"hour": 168, "day": 28, "week": 12, "month": 12}  # partitions
+PERSONAL = re.compile(r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.I)
+OLD = 60  # days after which extracts that end are history, and nothing new lands
+
+
+class NotBegun(ValueError):
+    """A use case that can't be begun as asked, and why."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A source found among the extracts."""
+
+    name: str
+    files: str
+    location: Path
+    profile: Profile
+
+    @property
+    def history(self) -> History | None:
+        """The time it comes by: the first column of time that no row lacks; None: a table taken whole."""
+        return next((h for h in self.profile.histories if not self.profile.column(h.column).nulls), None)
+
+    @property
+    def sure(self) -> bool:
+        """Whether a few columns tell its rows apart."""
+        return bool(self.profile.keys)
+
+    @property
+    def key(self) -> list[str]:
+        """Of those that do, the likeliest; without any, all columns."""
+        return list(self.profile.keys[0]) if self.sure else [c.name for c in self.profile.columns]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As the templates want it."""
+        history = self.history
+        by_day = history is None or history.kind == "DATE"
+        said = history.sql if history else ""
+        columns = [{"name": c.name, "kind": c.kind} for c in self.profile.columns]
+        personal = [c.name for c in self.profile.columns if PERSONAL.search(c.name)]
+        return {"name": self.name, "personal": _texts(personal), "files": self.files, "location": _text(str(self.location)), "key": _texts(self.key),
+                "sure": self.sure, "others": " or ".join("+".join(k) for k in self.profile.keys[1:4]),
+                "partition": history and _text(said if by_day else f"local({said})::date"),
+                "known_at": _text(f"({said} + 1)::timestamp" if by_day else said), "null": self.profile.null,
+                "columns": columns, "profile": self.profile}  # fmt: skip
+
+
+def begin(
+    name: str,
+    extracts: str | None = None,
+    like: str | None = None,
+    folder: Path = declarations.FOLDER,
+    rules: Path = suites.HERE,
+    recipes: Path = ROOT / "dvc.yaml",
+) -> tuple[Draft, list[Path]]:
+    """Writes a use case's files and returns it with them. Raises NotBegun, and Unprofiled for unreadable extracts.
+
+    extracts: a file, a folder or a glob. like: a use case whose declaration and SQL it begins with; with extracts, its
+    sources are those. recipes: the dvc.yaml that lists the use cases.
+    """
+    if not re.fullmatch(NAME, name):
+        raise NotBegun(f"'{name}' isn't a name: lower case letters, digits and _, a letter first")
+    target = folder / name
+    if (target / "defs.yaml").exists() or (rules / name).exists():
+        raise NotBegun(f"there is a use case '{name}' already, or its suites")
+    if like and like not in declarations.names(folder):
+        meant = near(like, declarations.names(folder))
+        raise NotBegun(f"there is no use case '{like}' to be like" + (f"; did you mean '{meant}'?" if meant else ""))
+    feeds = _feeds(extracts) if extracts else []
+    texts = _written(name, feeds)
+    if like:
+        texts |= _like(folder / like, name, texts, bool(feeds))
+    drafted = {f.name: _suite(f) for f in feeds} or {"orders": _bare("orders")}
+    drafted["features"] = _bare("features")
+    if like and not feeds:
+        drafted = {p.stem: p.read_text() for p in sorted((rules / like).glob("*.yaml"))}
+    written = {target / file: text for file, text in texts.items()}
+    written |= {rules / name / f"{source}.yaml": text for source, text in drafted.items()}
+    try:
+        for path, text in written.items():
+            write_atomic(path, text.encode())
+        draft = declarations.load(target, rules, sql=True)
+    except Exception:  # what doesn't load would only be in the way
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.rmtree(rules / name, ignore_errors=True)
+        raise
+    _enlist(recipes, name)
+    assert isinstance(draft, Draft), "what is begun has blanks"
+    return draft, list(written)
+
+
+# What there is
+
+
+def _feeds(extracts: str) -> list[Feed]:
+    """The extracts, those of one name but for dates and numbers together."""
+    path = Path(extracts).expanduser()
+    found = [path] if path.is_file() else sorted(path.iterdir()) if path.is_dir() else sorted(
+        path.parent.glob(path.name))  # fmt: skip
+    files = [f for f in found if f.is_file() and f.name.lower().endswith(ENDINGS)]
+    if not files:
+        raise Unprofiled(f"{extracts}: no extracts there (CSV, Parquet or JSON lines, by the ending of their names)")
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        stem = file.name.split(".")[0]
+        groups.setdefault(re.sub(r"[-_ ]?\d[\d_\-T]*Z?$", "", stem) or stem, []).append(file)
+    return [_feed(stem, files) for stem, files in groups.items()]
+
+
+def _feed(stem: str, files: Sequence[Path]) -> Feed:
+    name = re.sub(r"\W+", "_", stem).strip("_").lower() or "extracts"
+    name = f"{name}_rows" if name in WORDS else name if name[0].isalpha() else f"from_{name}"
+    ending = "".join(files[0].suffixes[-2:] if files[0].suffix == ".gz" else files[0].suffixes[-1:])
+    pattern = files[0].name if len(files) == 1 else f"{stem}*{ending}"
+    return Feed(name, pattern, files[0].resolve().parent, of_files(files))
+
+
+# What is written
+
+
+def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    found = Environment(  # no page: YAML, SQL and Markdown
+        loader=PackageLoader("pipelines", "start"), trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    found.filters["yaml"] = _text
+    return found
+
+
+def _text(value: str) -> str:
+    """Text as YAML writes it in a mapping: quoted where it must be."""
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
+    )
+
+
+def _texts(values: Sequence[str]) -> list[str]:
+    return [_text(v) for v in values]
+
+
+def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
+    main = max((f for f in feeds if f.history), key=lambda f: f.profile.rows, default=None)
+    history = main.history if main else None
+    every = history.every if history else "day"
+    first, last = (history.first, history.last) if history else (date(2026, 1, 1), date(2026, 1, 31))
+    span = (last - first).days + 1
+    start = first.replace(day=1) if every == "month" else first
+    single = bool(main and history) and _one_each(main, history, span)  # type: ignore[arg-type]
+    single_key = ["_partition", "day"] if single else ["id"]
+    key = single_key if single or not main else [named(c) for c in main.key]
+    facts = {
+        "name": name, "today": now().date(), "every": every, "sources": [f.plain for f in feeds], "key": key,
+        "main": _main(main, every, start, last, single) if main else None, "start": start, "last": last,
+        "lookback": LOOKBACK[every], "training_days": min(730, max(60, span // 2)), "first": _first_decided(start, span),
+    }  # fmt: skip
+    templates = _templates()
+    files = ["defs.yaml", "features.sql", "outcomes.sql", "present_process.sql", "README.md"]
+    return {f: templates.get_template(f).render(**facts) for f in [*files, *(["units.sql"] if single else [])]}
+
+
+def _one_each(main: Feed, history: History, span: int) -> bool:
+    """Whether a partition has one row, so that the partition itself is what is decided about."""
+    return history.most == 1 and main.profile.rows <= span / {"day": 1, "week": 7, "month": 28}[history.every] + 1
+
+
+def _main(main: Feed, every: str, start: date, last: date, single: bool) -> dict[str, Any]:
+    ended = (now().date() - last).days > OLD
+    columns = main.profile.columns
+    numbers = [{"sql": c.sql, "slug": re.sub(r"\W+", "_", c.name).lower()} for c in columns if c.numeric][:8]
+    return {"source": main.name, "every": every, "start": start, "end": last if ended else None, "single": single,
+            "key": _texts(main.key), "numbers": numbers, "clash": any(c.name == "day" for c in columns),
+            "rest": [named(c.name) for c in columns if c.name not in main.key]}  # fmt: skip
+
+
+def _first_decided(start: date, span: int) -> date:
+    """The first of a month, once two fifths of the history are there to learn from."""
+    day = start + timedelta(days=int(span * 0.4))
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _like(other: Path, name: str, texts: Mapping[str, str], feeds: bool) -> dict[str, str]:
+    """Another use case's files under the new name: its people and, where there are extracts, its data left out."""
+    mine, theirs = _parts(texts["defs.yaml"]), _parts((other / "defs.yaml").read_text())
+    new = {"name", *OWN, *(("sources", "partitions", "timezone", "replay", "lookback") if feeds else ())}
+    kept = {
+        part: mine.get(part, text) if part in new else text.replace(other.name, name) for part, text in theirs.items()
+    }
+    found = {p.name: p.read_text().replace(other.name, name) for p in sorted(other.glob("*.sql"))}
+    if feeds:
+        found = {n: f"-- TODO Made for {other.name}: fit it to the sources here, then take this line out.\n{t}"
+                 for n, t in found.items()}  # fmt: skip
+    return found | {"defs.yaml": "".join(kept.values())}
+
+
+def _parts(text: str) -> dict[str, str]:
+    """A declaration's text, cut at its fields, comments and all; what comes before them is under the empty name."""
+    found = {"": ""}
+    part = ""
+    for line in text.splitlines(keepends=True):
+        field = re.match(r"  ([a-z_]+):", line)
+        part = field[1] if field else part
+        found[part] = found.get(part, "") + line
+    return found
+
+
+# Suites
+
+
+def _suite(feed: Feed) -> str:
+    """Rules as the profile suggests them: what never was missing, doubled or out of range should stay so."""
+    rules = [_rule("not_be_null", "critical", {"column": c}, f"a row without its {c}") for c in feed.key if feed.sure]
+    if feed.sure:
+        kind, what = ("compound_columns_to_be_unique", {"column_list": feed.key}) if len(feed.key) > 1 else (
+            "be_unique", {"column": feed.key[0]})  # fmt: skip
+        rules.append(_rule(kind, "critical", what, "one row reported twice with different contents"))
+    for column in feed.profile.columns:
+        if column.name not in feed.key or not feed.sure:
+            rules += _of_column(column)
+    metrics, partition = {"rows": "count(*)"}, []
+    history = feed.history
+    low, high = (
+        (max(1, int(history.per_day / 4)), history.most * 2) if history and history.every == "day" else (1, None)
+    )
+    why = "few rows or many, beside what was usual: a part may be missing, or be there twice"
+    partition.append(_rule("be_between", "critical", {"column": "rows", "min_value": 1}, "nothing came", "close"))
+    if high:
+        partition.append(
+            _rule("be_between", "warning", {"column": "rows", "min_value": low, "max_value": high}, why, "close")
+        )
+    about = (
+        f"Drafted from a profile of {feed.profile.rows:,} rows: a beginning, to be put into the words of the business."
+    )
+    return _dumped({"about": about, "rows": rules, "partition": {"metrics": metrics, "rules": partition}})
+
+
+def _of_column(column: Column) -> list[dict[str, Any]]:
+    found = []
+    if not column.nulls:
+        found.append(_rule("not_be_null", "warning", {"column": column.name}, "it never was missing before"))
+    if column.numeric and column.low is not None:
+        low, high = float(column.low), float(column.high)
+        room = (high - low) / 2 or abs(high) or 1
+        least = 0.0 if low >= 0 and low - room < 0 else low - room
+        found.append(_rule("be_between", "warning", {"column": column.name, "min_value": _round(least),
+                                                     "max_value": _round(high + room)},
+                           "far from what it ever was: another unit, or a typing error"))  # fmt: skip
+    elif column.kind == "VARCHAR" and len(column.values) > 1 and all(isinstance(v, str) for v in column.values):
+        found.append(_rule("be_in_set", "warning", {"column": column.name, "value_set": list(column.values)},
+                           "a value that never came before"))  # fmt: skip
+    return found
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _rule(kind: str, severity: str, kwargs: dict[str, Any], why: str, at: str = "always") -> dict[str, Any]:
+    name = f"expect_{kind}" if kind.startswith("compound") else f"expect_column_values_to_{kind}"
+    return {"type": name, "severity": severity, "kwargs": kwargs, "why": why} | ({"at": at} if at != "always" else {})
+
+
+def _bare(what: str) -> str:
+    why = "nothing came" if what != "features" else "no unit to decide about"
+    rule = _rule("be_between", "critical", {"column": "rows", "min_value": 1}, why)
+    about = f"Of the {what}: to be written."
+    return _dumped({"about": about, "rows": [], "partition": {"metrics": {"rows": "count(*)"}, "rules": [rule]}})
+
+
+def _dumped(suite: Mapping[str, Any]) -> str:
+    """A suite with a rule a line."""
+    lines = [f"about: {_text(str(suite['about']))}"]
+    for indent, name, rules in (("", "rows", suite["rows"]), ("  ", "rules", suite["partition"]["rules"])):
+        if name == "rules":
+            lines += [
+                "partition:",
+                f"  metrics: {yaml.safe_dump(suite['partition']['metrics'], default_flow_style=True).strip()}",
+            ]
+        lines.append(f"{indent}{name}:" + ("" if rules else " []"))
+        for rule in rules:
+            flow = yaml.safe_dump(rule, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+            lines.append(f"{indent}  - {flow.strip()}")
+    return "\n".join(lines) + "\n"
+
+
+def _enlist(recipes: Path, name: str) -> None:
+    """Adds the use case to those whose newest model `dvc repro` makes again."""
+    if recipes.exists():
+        text = re.sub(
+            r"foreach: \[(.*)\]", lambda m: f"foreach: [{m[1]}{', ' if m[1] else ''}{name}]", recipes.read_text()
+        )
+        write_atomic(recipes, text.encode())
