@@ -22,7 +22,7 @@ from sixtyforty.clock import now
 from sixtyforty.declared import NAME
 from sixtyforty.draft import Draft
 from sixtyforty.lake import write_atomic
-from sixtyforty.mistakes import near
+from sixtyforty.mistakes import BLANK, near
 from sixtyforty.profile import WORDS, Column, History, Profile, Unprofiled, named, of_files
 
 if TYPE_CHECKING:
@@ -71,11 +71,20 @@ class Feed:
         said = history.sql if history else ""
         columns = [{"name": c.name, "kind": c.kind} for c in self.profile.columns]
         personal = [c.name for c in self.profile.columns if PERSONAL.search(c.name)]
-        return {"name": self.name, "personal": _texts(personal), "files": self.files, "location": _text(str(self.location)), "key": _texts(self.key),
-                "sure": self.sure, "others": " or ".join("+".join(k) for k in self.profile.keys[1:4]),
-                "partition": history and _text(said if by_day else f"local({said})::date"),
-                "known_at": _text(f"({said} + 1)::timestamp" if by_day else said), "null": self.profile.null,
-                "columns": columns, "profile": self.profile}  # fmt: skip
+        return {
+            "name": self.name,
+            "files": self.files,
+            "location": _text(str(self.location)),
+            "key": _texts(self.key),
+            "sure": self.sure,
+            "others": " or ".join("+".join(k) for k in self.profile.keys[1:4]),
+            "partition": history and _text(said if by_day else f"local({said})::date"),
+            "known_at": _text(f"({said} + 1)::timestamp" if by_day else said),
+            "personal": _texts(personal),
+            "null": self.profile.null,
+            "columns": columns,
+            "profile": self.profile,
+        }
 
 
 def begin(
@@ -163,9 +172,9 @@ def _templates() -> Environment:
 
 def _text(value: str) -> str:
     """Text as YAML writes it in a mapping: quoted where it must be."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).removesuffix("\n...\n").strip()
-    )
+    if value == BLANK:
+        return f'"{value}"'
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).split("\n...")[0].strip()
 
 
 def _texts(values: Sequence[str]) -> list[str]:
@@ -185,7 +194,8 @@ def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
     facts = {
         "name": name, "today": now().date(), "every": every, "sources": [f.plain for f in feeds], "key": key,
         "main": _main(main, every, start, last, single) if main else None, "start": start, "last": last,
-        "lookback": LOOKBACK[every], "training_days": min(730, max(60, span // 2)), "first": _first_decided(start, span),
+        "lookback": LOOKBACK[every], "training_days": min(730, max(60, span // 2)),
+        "first": _first_decided(start, span),
     }  # fmt: skip
     templates = _templates()
     files = ["defs.yaml", "features.sql", "outcomes.sql", "present_process.sql", "README.md"]
@@ -202,7 +212,7 @@ def _main(main: Feed, every: str, start: date, last: date, single: bool) -> dict
     columns = main.profile.columns
     numbers = [{"sql": c.sql, "slug": re.sub(r"\W+", "_", c.name).lower()} for c in columns if c.numeric][:8]
     return {"source": main.name, "every": every, "start": start, "end": last if ended else None, "single": single,
-            "key": _texts(main.key), "numbers": numbers, "clash": any(c.name == "day" for c in columns),
+            "key": _texts(main.key), "numbers": numbers,
             "rest": [named(c.name) for c in columns if c.name not in main.key]}  # fmt: skip
 
 
@@ -215,7 +225,11 @@ def _first_decided(start: date, span: int) -> date:
 def _like(other: Path, name: str, texts: Mapping[str, str], feeds: bool) -> dict[str, str]:
     """Another use case's files under the new name: its people and, where there are extracts, its data left out."""
     mine, theirs = _parts(texts["defs.yaml"]), _parts((other / "defs.yaml").read_text())
-    new = {"name", *OWN, *(("sources", "partitions", "timezone", "replay", "lookback") if feeds else ())}
+    new = {
+        "name",
+        *OWN,
+        *(("sources", "partitions", "timezone", "decision", "replay", "lookback", "outcome_horizon") if feeds else ()),
+    }
     kept = {
         part: mine.get(part, text) if part in new else text.replace(other.name, name) for part, text in theirs.items()
     }
@@ -311,9 +325,21 @@ def _dumped(suite: Mapping[str, Any]) -> str:
             ]
         lines.append(f"{indent}{name}:" + ("" if rules else " []"))
         for rule in rules:
-            flow = yaml.safe_dump(rule, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+            flow = yaml.dump(
+                rule, Dumper=_Quoting, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+            )
             lines.append(f"{indent}  - {flow.strip()}")
     return "\n".join(lines) + "\n"
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes a value that would read as a blank."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if text == BLANK else None)
+
+
+_Quoting.add_representer(str, _Quoting.represent_text)
 
 
 def _enlist(recipes: Path, name: str) -> None:

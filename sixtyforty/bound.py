@@ -97,7 +97,7 @@ def _stages(
     if "present_process" in stages:
         yield from _stage(db, case, "present_process", [*key, "action"])
     if "outcomes" in stages:
-        yield from _stage(db, case, "outcomes", [*key, *([case.kpi.outcome] if "kpi" in parts else []), "known_at"])
+        yield from _stage(db, case, "outcomes", [*key, *(case.kpi.became if "kpi" in parts else []), "known_at"])
     if "features" in stages:
         wrong = list(_stage(db, case, "features", key))
         yield from wrong
@@ -123,10 +123,22 @@ def _over_features(
                     yield Misfit(f"'{name}' is not a feature", f"model.{kind}", given=name, allowed=tuple(seen))
         vetoes = ((f"model.vetoes.{n}.when", v.when, f"({v.when}) is true") for n, v in case.model.vetoes.items())
         yield from _expressions(db, "built", vetoes)
+        if "kpi" in parts:
+            learned = [("model.target", case.model.target)]
+            learned += [(f"model.candidates.{n}.target", c.target) for n, c in case.model.candidates.items()]
+            with_outcome = f'(select *, null::double as "{case.kpi.outcome}" from built)'
+            yield from _expressions(db, with_outcome, ((f, sql, f"({sql})::double") for f, sql in learned if sql))
     if "kpi" in parts:
         for name in case.kpi.segments:
             if name not in columns:
                 yield Misfit(f"'{name}' is not a feature", "kpi.segments", given=name, allowed=tuple(columns))
+        covariate = case.kpi.holdout.covariate if case.kpi.holdout else None
+        if covariate and covariate not in columns:
+            yield Misfit(f"'{covariate}' is not a feature", "kpi.holdout.covariate", "", 1, covariate, tuple(columns))
+        priced = (
+            (f"kpi.actions.{n.split(' ', 1)[1]}.{n.split(' ', 1)[0][1:]}", sql) for n, sql in case.kpi.priced.items()
+        )
+        yield from _expressions(db, "built", ((f, sql, f"({sql})::double") for f, sql in priced))
         asked = ((f"kpi.candidates.{n}", c.action or c.expected or "") for n, c in case.kpi.candidates.items())
         yield from _expressions(db, "built", ((f"{f}.{_which(case, f)}", sql, f"({sql})") for f, sql in asked))
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
 Check = Callable[["UseCase"], Iterator[Wrong]]
+OURS = {"known_at", "_partition", "_extract", "_row", "_seq", "_broken", "_text", "_fate", "_reason"}
 CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
@@ -43,6 +44,8 @@ def _sources(case: UseCase) -> Iterator[Wrong]:
     for name, source in case.sources.items():
         yield from _named(f"sources.{name}.key", source.key, source.columns)
         yield from _named(f"sources.{name}.personal", source.personal, source.columns)
+        for column in sorted(OURS & source.columns.keys()):
+            yield Wrong(f"sources.{name}.columns.{column}", "is what the chain calls something of its own: rename it")
         if source.partition and not source.known_at:
             yield Wrong(f"sources.{name}", "is partitioned and needs known_at (no time travel)")
 

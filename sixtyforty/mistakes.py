@@ -1,7 +1,7 @@
 """What is wrong with a declaration, told to whoever wrote it: file, line, field, what is allowed, what was meant.
 
 A declaration is YAML; `parse` keeps the line of everything in it, and `told` turns what pydantic and we say of it into
-mistakes. A value of `TODO` is a blank: it is no mistake, and it isn't kept.
+mistakes. A value of `TODO`, without quotes, is a blank: it is no mistake, and it isn't kept.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _plain(loader: _Loader, node: Node, at: At, found: Parsed) -> Any:
                                               f"stands here twice, first on line {first}", "once"))  # fmt: skip
                 continue
             found.lines[path] = line
-            if isinstance(value, ScalarNode) and value.value == BLANK:
+            if _is_blank(value):
                 found.blank[path] = line
             else:
                 made[name] = _plain(loader, value, path, found)
@@ -155,12 +155,16 @@ def _plain(loader: _Loader, node: Node, at: At, found: Parsed) -> Any:
         items = []
         for n, value in enumerate(node.value):
             found.lines[(*at, n)] = value.start_mark.line + 1
-            if isinstance(value, ScalarNode) and value.value == BLANK:
+            if _is_blank(value):
                 found.blank[(*at, n)] = value.start_mark.line + 1
             else:
                 items.append(_plain(loader, value, (*at, n), found))
         return items
     return loader.construct_object(node, deep=True)
+
+
+def _is_blank(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.value == BLANK and not (node.style or "").strip()
 
 
 def told(parsed: Parsed, model: type[BaseModel], error: ValidationError) -> list[Mistake]:

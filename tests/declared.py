@@ -29,7 +29,8 @@ FULL: dict[str, Any] = merged(
         },
         "kpi": {
             "label": "randomized",
-            "holdout": {"share": 0.1, "worth": -10, "by": ["site"]},
+            "holdout": {"share": 0.1, "worth": -10, "by": ["site"], "covariate": "load"},
+            "actions": {"act": {"gain": "10 + load"}},
             "costs": {"build": 100},
             "candidates": {
                 "gut": {"description": "Gut.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
@@ -38,6 +39,8 @@ FULL: dict[str, Any] = merged(
         },
         "model": {
             "monotone": {"load": 1},
+            "target": "load * late",
+            "candidates": {"plain": {"description": "A line.", "estimator": "sklearn.linear_model.LogisticRegression"}},
             "vetoes": {"calm": {"when": "load < 0.1", "never": "act", "why": "all is calm"}},
             "words": {"load": "The load is {value:.1f}"},
         },

@@ -3,12 +3,12 @@
 -- features. Views: units (the key, _partition, starts, decided_at), and every source with known_at and _partition, over
 -- the lookback. A beginning: what {{ main.source }} last said, and its means of late.
 with known as (
-    select u._partition, u.day, s.* exclude ({% if main.clash %}day, {% endif %}_partition), row_number() over (partition by u._partition order by s.known_at desc) as back
+    select u._partition, s.* exclude (_partition), row_number() over (partition by u._partition order by s.known_at desc) as _back
     from units u join {{ main.source }} s on s.known_at <= u.decided_at
 )
 select u._partition, u.day, month(u.day) as month, dayofweek(u.day) as weekday{% for c in main.numbers %},
-    max({{ c.sql }}) filter (back = 1) as {{ c.slug }}_1, avg({{ c.sql }}) filter (back <= 7) as {{ c.slug }}_7,
-    avg({{ c.sql }}) filter (back <= 28) as {{ c.slug }}_28{% endfor %}
+    max(k.{{ c.sql }}) filter (_back = 1) as {{ c.slug }}_1, avg(k.{{ c.sql }}) filter (_back <= 7) as {{ c.slug }}_7,
+    avg(k.{{ c.sql }}) filter (_back <= 28) as {{ c.slug }}_28{% endfor %}
 
 from units u left join known k on k._partition = u._partition
 group by u._partition, u.day

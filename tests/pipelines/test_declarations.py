@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import types
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -45,7 +46,7 @@ def misfitting(kind: Any) -> Any:
     kind = bare(kind)[0]
     if get_origin(kind) is Literal:
         return "zzz"
-    if kind is str:
+    if kind is str or get_origin(kind) in (Union, types.UnionType):
         return {"a": "mapping"}
     if kind in (int, float, bool, date):
         return "christmas"
@@ -170,6 +171,9 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"model": {"monotone": {"lod": 1}}}, "model.monotone", "load"),
     ({"model": {"words": {"lod": "{value}"}}}, "model.words", "load"),
     ({"model": {"vetoes": {"calm": {"when": "lod < 1"}}}}, "model.vetoes.calm.when", "load"),
+    ({"kpi": {"actions": {"act": {"gain": "lod"}}}}, "kpi.actions.act.gain", "load"),
+    ({"kpi": {"holdout": {"covariate": "lod"}}}, "kpi.holdout.covariate", "load"),
+    ({"model": {"target": "lod"}}, "model.target", "load"),
     ({"kpi": {"candidates": {"gut": {"action": "lod"}}}}, "kpi.candidates.gut.action", "load"),
     ({"name": "calls_in_tiem"}, "name", "calls_in_time"),
 ]
