@@ -30,9 +30,9 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 from tests.post import a_desk
 
-WORDS = ["demo", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback", "holdout",
-         "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up", "down", "backup",
-         "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor",
+WORDS = ["demo", "new", "land", "run", "decisions", "impact", "explain", "champion", "adopt", "approve", "rollback",
+         "holdout", "rollout", "record", "finding", "restore", "doctor", "watch", "digest", "drill", "ui", "up",
+         "down", "backup", "recover", "acceptance", "simulate", "desk", "desk-account", "stage", "trained", "vendor",
          "portfolio", "knowledge", "replay"]  # fmt: skip
 DAY = date(2013, 6, 12)
 Said = tuple[int, str, str]

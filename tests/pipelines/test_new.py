@@ -114,7 +114,7 @@ def test_extracts_that_are_not_there_are_told(tmp_path: Path) -> None:
 
 
 def test_a_column_called_like_one_of_the_chains_own_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Mistakes, match="columns.known_at: is what the chain calls"):
+    with pytest.raises(Mistakes, match=r"columns\.known_at: is what the chain calls"):
         started(tmp_path, ["day,known_at", *(f"{d},{d}" for d in DAYS)])
     assert not (tmp_path / "uses" / "late_orders").exists()
 
