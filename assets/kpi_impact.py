@@ -85,7 +85,7 @@ def _kpi_impact(step: Step) -> Result:
     gained = found["lift_vs_present"]
     low, high = (None if gained[k] is None else f"{gained[k]:+,.0f}" for k in ("low", "high"))
     sure = f"[{low} to {high}]" if low else "(too few days to say how sure)"
-    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 {sure}"
+    said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 {sure}, {found['label']}"
     result.checks.append(Check(PAYS.name, (gained["low"] or 0) > 0, {"lift": said}, warn=True, description=said))
     parts = kpi.by_segment(step.ws, track)
     losing = ", ".join(f"{s.column} {s.name}" for s in parts if s.loses)

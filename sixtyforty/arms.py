@@ -179,7 +179,7 @@ def measured(ws: Workspace, partitions: Sequence[str] | None = None) -> Measured
     found, shares = compare(model, present), np.array(sorted(sums["share"].unique()))
     held = float(present.total[:, 0].sum())
     share = held / float(found.units)
-    each_day = float(found.units) / sums["_partition"].nunique()
+    each_day = float(found.units) / (sums["_partition"].nunique() * ws.use_case.days_apart)
 
     def per_1000(low: float, high: float) -> Interval:
         return Interval(*(1000 * float(v) for v in (found.value, low, high)))
@@ -216,7 +216,9 @@ def design(ws: Workspace) -> Design:
     sums = known.assign(share=share).groupby(["share", "cluster"], sort=True)[SUMS].sum().reset_index()
     _, spread = _arm(case, sums).mean(np.ones(1))
     rest = spread[0, 0] - (spread[0, 1] ** 2 / spread[1, 1] if spread[1, 1] > 0 else 0.0)
-    return Design(share, float(np.sqrt(rest * len(known))), len(known) / known["_partition"].nunique())
+    return Design(
+        share, float(np.sqrt(rest * len(known))), len(known) / (known["_partition"].nunique() * case.days_apart)
+    )
 
 
 def audit(ws: Workspace, partitions: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sixtyforty import kpi
-from sixtyforty.impact import DAYS_A_MONTH
+from sixtyforty.partitions import DAYS_A_MONTH
 from sixtyforty.sourcing import Price, Sourcing
 from sixtyforty.workspace import Workspace
 

@@ -198,7 +198,7 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
         paid = f"it has paid for itself since {found['payback']}" if found["payback"] else "it isn't earned back yet"
         lines.append(f"- Once building and running are paid, {found['net_impact']:+,.0f} {unit} are left: {paid}.")
     promised = forecast(ws, track, days[-1])
-    lines += ["", use_case.kpi.name, f"- {aim(use_case.kpi, found['lift_vs_present'])}"]
+    lines += ["", use_case.kpi.name, f"- {aim(use_case.kpi, found['lift_vs_present'], found['label'])}"]
     coming = promised.coming
     if coming.value == coming.value:
         lines.append(f"- Forecast for the coming month: {coming.value:+,.0f}, between {coming.low:+,.0f} and"

@@ -142,16 +142,19 @@ def forecast(ws: Workspace, track: str, until: str | None = None) -> Forecast:
     return Forecast(confidence(ws.use_case), found, promise(rows, champions[-1]) if champions else UNKNOWN)
 
 
-def aim(kpi: Kpi, gained: Mapping[str, float | None]) -> str:
-    """The target against a lift (`value`, `low`, `high`, as in `impact.summary`), in words."""
+def aim(kpi: Kpi, gained: Mapping[str, float | None], label: str) -> str:
+    """The target against a lift (`value`, `low`, `high`, as in `impact.summary`) and its label, in words.
+
+    What is assumed is never sure.
+    """
     by = f" by {kpi.target_by:%d %B %Y}".replace(" 0", " ") if kpi.target_by else ""
     said = f"The target is {kpi.target:+,.0f} {kpi.unit} per 1,000 {kpi.noun}{by}"
     value, low = gained["value"], gained["low"]
     if value is None:
         return f"{said}; nothing is known yet."
-    sure = low is not None and low >= kpi.target
+    sure = low is not None and low >= kpi.target and label != "assumed"
     became = "surely reached" if sure else "reached" if value >= kpi.target else "not reached"
-    return f"{said}; so far it is {value:+,.0f}: {became}."
+    return f"{said}; so far it is {value:+,.0f}{' (assumed)' if label == 'assumed' else ''}: {became}."
 
 
 def _plain(interval: Interval) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.objective import Kpi
+from sixtyforty.partitions import DAYS_A_MONTH
 from sixtyforty.payoff import payoffs
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a 
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 RESAMPLES = 2000
 CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked for
-DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,12 @@ class Balance:
     payback: str | None
 
 
-def balance(kpi: Kpi, days: Sequence[Day]) -> Balance:
-    """The balance over days, in order: each costs its share of a month, the building was paid before the first."""
-    daily, build = kpi.costs.per_month / DAYS_A_MONTH, kpi.costs.build if days else 0.0
+def balance(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> Balance:
+    """The balance over partitions, in order, so many days apart: each costs its share of a month.
+
+    The building was paid before the first.
+    """
+    daily, build = kpi.costs.per_month / DAYS_A_MONTH * apart, kpi.costs.build if days else 0.0
     left = list(accumulate((d.model - d.present_process - daily for d in days), initial=-build))
     covered = [
         d.partition for d, _ in takewhile(lambda x: x[1] >= 0, zip(reversed(days), reversed(left), strict=False))
@@ -157,8 +160,11 @@ def balance(kpi: Kpi, days: Sequence[Day]) -> Balance:
     return Balance(gain, build, running, gain - running - build, covered[-1] if covered else None)
 
 
-def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
-    """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it."""
+def summary(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> dict[str, Any]:
+    """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it.
+
+    apart: days from one partition decided in to the next.
+    """
     n = sum(d.decisions for d in days)
     totals = {p: _rounded(sum(getattr(d, p) for d in days)) for p in POLICIES}
     gained, differ = lift(days), sum(d.differ for d in days)
@@ -168,7 +174,7 @@ def summary(kpi: Kpi, days: Sequence[Day]) -> dict[str, Any]:
         "lift_vs_present": {k: _rounded(v) for k, v in gained.__dict__.items()},
         "total": totals["model"],
         "totals": totals,
-        **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days)).items()},
+        **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days, apart)).items()},
         "acted": sum(d.acted for d in days),
         "differ_from_present": differ,
         "differ_share": round(differ / n, 4) if n else None,

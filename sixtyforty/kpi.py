@@ -96,7 +96,7 @@ def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, An
     """
     case = ws.use_case
     known = days(ws, track, until)
-    found = impact.summary(case.kpi, known) | {"label": label(case, track)}
+    found = impact.summary(case.kpi, known, case.days_apart) | {"label": label(case, track)}
     if arms.randomized(case, track):
         shown, target = arms.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
         found |= {"label": found["label"] if shown else "assumed", "holdout": shown.plain(target) if shown else None}

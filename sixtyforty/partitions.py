@@ -21,6 +21,7 @@ SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference table
 HOURS = "%Y-%m-%dT%H%M"  # keys of hours
 KEY = r"\d{4}-\d{2}-\d{2}(?:T\d{4})?"
 HOUR = timedelta(hours=1)
+DAYS_A_MONTH = 365.25 / 12
 
 
 class Partitions(Declared):

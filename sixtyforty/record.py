@@ -86,7 +86,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "how_good": break_even.told(ws),
         "faults": degradation.recorded(ws),
         "forecast": forecast(ws, track),
-        "aim": aim(case.kpi, found["lift_vs_present"]),
+        "aim": aim(case.kpi, found["lift_vs_present"], found["label"]),
         "tried": [(r, ws.models.card(r.version)) for r in rows],
         "findings": findings.findings(ws).rows(),
     }

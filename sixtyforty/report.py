@@ -84,7 +84,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "promises": Chart(charts.promises(ws.use_case.kpi, promised.terms), "What was forecast, and what came of it")
         if promised.terms
         else None,
-        "aim": aim(ws.use_case.kpi, found["lift_vs_present"]),
+        "aim": aim(ws.use_case.kpi, found["lift_vs_present"], found["label"]),
         "next_steps": next_steps(ws, found, days, champions, parts, promised),
         "governance": governance(ws, days),
         "if_it_dies": if_it_dies(ws),
@@ -156,7 +156,12 @@ def next_steps(
     gained, target, steps = found["lift_vs_present"], ws.use_case.kpi.target, []
     if not champions:
         return ["No model has passed the gate yet: the present process decides. Look at the model record for why."]
-    if gained["low"] is not None and gained["low"] > 0:
+    if found["label"] == "assumed":
+        steps.append(
+            "The gain is assumed, not proven: only a holdout can tell. Agree with"
+            f" {ws.use_case.people.team} on one; `sixtyforty holdout {ws.use_case.name}` says how large, and how long."
+        )
+    elif gained["low"] is not None and gained["low"] > 0:
         proven = "The gain over the present process is proven"
         steps.append(f"{proven} and above the target: agree with {ws.use_case.people.team} on a first live month."
                      if gained["value"] >= target

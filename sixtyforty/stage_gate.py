@@ -163,7 +163,8 @@ def record(ws: Workspace, moment: datetime) -> Standing:
     _begun(ws, moment)
     now = standing(ws, moment)
     if now.said is not None:
-        why = "; ".join(now.against) or "the gate's target is reached and proven"
+        reached = "reached, if what is assumed holds" if now.label == "assumed" else "reached and proven"
+        why = "; ".join(now.against) or f"the gate's target is {reached}"
         _add(ws, now.stage, now.said, CHAIN, why, moment, now.plain)
     return now
 

@@ -13,7 +13,7 @@ from sixtyforty.consistent import contradictions
 from sixtyforty.declared import VARIABLE, Contradictions, Declared, Name
 from sixtyforty.modeling import Gate, Model
 from sixtyforty.objective import Kpi
-from sixtyforty.partitions import Timed
+from sixtyforty.partitions import DAYS_A_MONTH, Timed
 from sixtyforty.people import People, Subscription
 from sixtyforty.sources import Source
 from sixtyforty.sourcing import Sourcing
@@ -215,6 +215,12 @@ class UseCase(Timed):
     def deciding(self, partitions: Iterable[str]) -> list[str]:
         """Those in which a decision is taken."""
         return self._in_phase(partitions, self.decision.every)
+
+    @property
+    def days_apart(self) -> float:
+        """Days from one partition a decision is taken in to the next, on average."""
+        length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
+        return length * self.decision.every
 
     def with_units(self, partitions: Iterable[str]) -> list[str]:
         """Those that have units: to decide about, or to learn from.

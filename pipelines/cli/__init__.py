@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("use_case", metavar="USE_CASE")
         return one
 
-    demo = word("demo", work.demo, "land the demo year, run the whole chain on it, show what it earned", use_case=False)
-    demo.add_argument("use_case", metavar="USE_CASE", nargs="?", default="flight_delays")
+    demo = word("demo", work.demo, "land the demo years, run the whole chains, show what they earned", use_case=False)
+    demo.add_argument("use_case", metavar="USE_CASE", nargs="?", help="this one alone; default: all there is data for")
     new = word("new", work.new, "begin a use case: its files, drafted from its extracts", use_case=False)
     new.add_argument("name", metavar="NAME", help="lower case letters, digits and _")
     new.add_argument(
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     new.add_argument("--like", metavar="USE_CASE", help="begin with what this one declares")
     land = word("land", work.land, "drop the demo's extracts into the landing zone")
     _range(land)
-    land.add_argument("--hourly", action="store_true", help="hour by hour, as when live; default: a month a file")
+    land.add_argument("--hourly", action="store_true", help="hour by hour, as when live; default: in bulk")
     run = word("run", work.run, "run the chain on a range of days")
     _range(run, required=True)
     run.add_argument("--as-of", help="UTC moment up to which decisions are due (ISO)")

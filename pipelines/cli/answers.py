@@ -69,7 +69,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
         lines.append(f"{'net impact':42}{found['net_impact']:>+16,.0f}{paid}")
     if not found["operational"]:
         lines.append("not operational: no decision differs from the present process")
-    lines.append(aim(kpi, gained))
+    lines.append(aim(kpi, gained, found["label"]))
     lines += [f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
               f" ({t['forecast']['low']:+,.0f} to {t['forecast']['high']:+,.0f})"
               for t in found["forecast"]["terms"] if not t["verdict"].startswith(("within", "not"))]  # fmt: skip

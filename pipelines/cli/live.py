@@ -18,17 +18,18 @@ def holdout(given: Any) -> tuple[Any, str]:
     effect = of.target if given.effect is None else given.effect
     if not effect > 0:
         raise Problem("--effect: a difference above zero, per 1,000 units")
-    design = arms.design(ws)
+    design, apart = arms.design(ws), ws.use_case.days_apart
+    every = "a day" if apart <= 1 else f"every {apart:,.0f} days"
     planned: dict[str, Any] = {"share": design.share, "units_a_day": round(design.units_a_day, 2),
                                "deviation": round(design.deviation, 4), "effect": effect}  # fmt: skip
     lines = [
-        f"{design.units_a_day:,.0f} {of.noun} a day, {design.share:.1%} of them held back",
+        f"{design.units_a_day * apart:,.0f} {of.noun} {every}, {design.share:.1%} of them held back",
         f"to find {effect:+,.0f} {of.unit} per 1,000, four times in five:",
     ]
     for name, always in (("one look, at the end", False), ("a look whenever one likes", True)):
         units, days = design.units(effect / 1000, always), design.days(effect / 1000, always)
         planned["always" if always else "once"] = {"units": math.ceil(units), "days": days}
-        lines.append(f"  {name:26}{units:>12,.0f} {of.noun}, {days:,.0f} days")
+        lines.append(f"  {name:26}{units:>12,.0f} {of.noun}, {days:,.0f} days ({days / 7:,.0f} weeks)")
     best = planned["always"]["units"]
     lines.append(
         f"  before the start: kpi.holdout.planned: {best} (declared: {of.holdout.planned if of.holdout else 0})"

@@ -5,33 +5,59 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.answers import impact
 from pipelines.cli.say import Problem, say
 
+if TYPE_CHECKING:
+    from pipelines.demos import Demo
+
 
 def demo(given: Any) -> tuple[Any, str]:
-    """The whole loop on the demo year."""
-    from pipelines import catalog, demo
+    """The whole loop on each use case's demo year, or on one."""
+    from pipelines import catalog
+    from pipelines.demos import DEMOS
+
+    names = [given.use_case] if given.use_case else list(DEMOS)
+    found, told, look = {}, [], []
+    for name in names:
+        people = _relive(name)
+        found[name], table = impact(argparse.Namespace(use_case=name, track="replay"))
+        ws = catalog.workspace(name)
+        told.append(f"{ws.use_case.title}\n{table}")
+        look.append(f"Open {ws.reports / 'impact.html'} for what it was worth{people},")
+    look += [
+        "`make desk` for the page of those who decide (it says where, and as whom to log in),",
+        "`make ui` and http://127.0.0.1:3000 for the chains in Dagster's pages,",
+        f"and `.venv/bin/sixtyforty champion {names[-1]} --history` for which model decided when, and why.",
+    ]
+    return found, "\n\n".join([*told, "\n".join(look)])
+
+
+def _relive(name: str) -> str:
+    """Lands a use case's demo year and runs the chain on it; what the people did is simulated where it takes that."""
+    from pipelines import catalog
     from pipelines.run import run_range
 
-    ws = catalog.workspace(given.use_case)
-    say("landing the year's extracts …")
-    landed = demo.land(ws.landing.folder)
+    ws, data = catalog.workspace(name), _demo_data(name)
+    say(f"{ws.use_case.title}: landing the year's extracts …")
+    landed = data.land(ws.landing.folder)
     say(f"{len(landed)} extracts in {ws.landing.folder}; running the chain:")
-    run_range(given.use_case, ws.use_case.partitions.start, demo.LAST_DAY)
+    run_range(name, ws.use_case.partitions.start, data.LAST_DAY)
+    if ws.use_case.people.responses is None:
+        return ""
     say("simulating what people might have done with the decisions (no real person's responses):")
-    _, simulated = simulate(argparse.Namespace(use_case=given.use_case, first=None, last=None, seed=0))
-    answer, table = impact(argparse.Namespace(use_case=given.use_case, track="replay"))
-    look = [
-        f"What people did with the decisions is simulated: {simulated}; `sixtyforty acceptance` tells of them.",
-        f"Open {ws.reports / 'impact.html'} for what it was worth,",
-        "`make desk` for the page of those who decide (it says where, and as whom to log in),",
-        "`make ui` and http://127.0.0.1:3000 for the chain in Dagster's pages,",
-        f"and `.venv/bin/sixtyforty champion {given.use_case} --history` for which model decided when, and why.",
-    ]
-    return answer, table + "\n\n" + "\n".join(look)
+    _, simulated = simulate(argparse.Namespace(use_case=name, first=None, last=None, seed=0))
+    return f" (what people did is simulated: {simulated}; `sixtyforty acceptance` tells of them)"
+
+
+def _demo_data(name: str) -> Demo:
+    from pipelines.demos import DEMOS
+
+    if name not in DEMOS:
+        raise Problem(f"there is demo data for {', '.join(DEMOS)}, not for '{name}'")
+    return DEMOS[name]
 
 
 def new(given: Any) -> tuple[Any, str]:
@@ -50,12 +76,11 @@ def new(given: Any) -> tuple[Any, str]:
 
 def land(given: Any) -> tuple[Any, str]:
     """The demo's extracts, landed."""
-    from pipelines import catalog, demo
+    from pipelines import catalog
 
-    if given.use_case not in demo.USE_CASES:
-        raise Problem(f"there is demo data for {', '.join(demo.USE_CASES)}, not for '{given.use_case}'")
+    data = _demo_data(given.use_case)
     folder = catalog.workspace(given.use_case).landing.folder
-    files = demo.land(folder, given.first, given.last, given.hourly)
+    files = data.land(folder, given.first, given.last, given.hourly)
     return {"folder": str(folder), "files": [f.name for f in files]}, f"{len(files)} extracts in {folder}"
 
 

@@ -17,8 +17,9 @@ import pytest
 from expectations.serving import check_features
 from expectations.suites import Suite
 from expectations.validate import validate
-from pipelines import catalog, cli, demo
+from pipelines import catalog, cli
 from pipelines.cli import main
+from pipelines.demos import DEMOS
 from pipelines.doctor import _settings
 from pipelines.profiles import ROOT
 from sixtyforty.decisions import decide
@@ -150,7 +151,8 @@ PROBLEMS = {
     "vendor flight_delays --extract there": "--extract needs --from, --to, --to-vendor NAME and --why TEXT",
     "vendor flight_delays --extract x --from 2013-06-01 --to 2013-06-01 --to-vendor y --why x": "'y' is no vendor of",
     "trained flight_delays swimming": "no training 'swimming' is planned; there are: read_the_list",
-    "land churn": "there is demo data for flight_delays, not for 'churn'",
+    "land household_offers --hourly": "its extracts land weekly, not hour by hour",
+    "land churn": "there is demo data for flight_delays, household_offers, not for 'churn'",
     "champion flight_delays --on 2013-13-01": "",
 }
 
@@ -476,4 +478,4 @@ def test_run_asks_for_the_days_and_stages_it_was_told(say, monkeypatch):
 
 def test_everything_the_parser_knows_is_tested_here():
     assert set(cli.parser()._subparsers._group_actions[0].choices) == set(WORDS)  # type: ignore[union-attr]
-    assert demo.USE_CASES == ("flight_delays",)
+    assert list(DEMOS) == ["flight_delays", "household_offers"]

@@ -234,7 +234,7 @@ def test_missing_package_names_the_cure(tmp_path: Path, monkeypatch: pytest.Monk
     def absent(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "files", absent)
+    monkeypatch.setattr("pipelines.demo_files.metadata.files", absent)
     with pytest.raises(RuntimeError, match="install the demo group"):
         demo.land(tmp_path / "landing")
     assert not (tmp_path / "landing").exists()

@@ -131,6 +131,11 @@ def test_a_verdict_is_whether_the_intervals_overlap(kept: tuple[float, float, fl
      (600.0, None, ": reached."), (None, None, "nothing is known yet.")],
 )  # fmt: skip
 def test_the_target_against_what_came(ws: Workspace, value: float | None, low: float | None, said: str) -> None:
-    told_ = aim(ws.use_case.kpi, {"value": value, "low": low, "high": None})
+    told_ = aim(ws.use_case.kpi, {"value": value, "low": low, "high": None}, "exact")
     assert told_.startswith("The target is +500 EUR per 1,000 calls by 30 June 2013; ")
     assert told_.endswith(said)
+
+
+def test_what_is_assumed_is_never_sure(ws: Workspace) -> None:
+    told_ = aim(ws.use_case.kpi, {"value": 600.0, "low": 550.0, "high": 650.0}, "assumed")
+    assert told_.endswith("so far it is +600 (assumed): reached.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.impact import DAYS_A_MONTH, Day, Interval, balance, by_month, day, lift, ratio, summary
+from sixtyforty.impact import Day, Interval, balance, by_month, day, lift, ratio, summary
 from sixtyforty.objective import Action, Candidate, Costs, Kpi
+from sixtyforty.partitions import DAYS_A_MONTH
 from sixtyforty.payoff import payoffs
+from tests.helpers import make_use_case
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:
@@ -234,6 +237,14 @@ def test_what_it_cost_is_subtracted_and_the_day_it_was_earned_back_is_told() -> 
     assert balance(costly(59.9, 10), days).payback == "2013-03-14"
     assert balance(costly(61, 10), days).payback is None
     assert balance(costly(0, 0), days).payback == "2013-03-10"
+
+
+def test_a_decision_every_four_weeks_costs_four_weeks(tmp_path: Path) -> None:
+    days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate([100, 100])]
+    weekly = make_use_case(tmp_path, partitions={"every": "week"}, decision={"every": 4, "on": "2013-03-08"})
+    assert balance(costly(0, 1), days, weekly.days_apart).running == pytest.approx(2 * 28)
+    hourly = make_use_case(tmp_path, partitions={"every": "hour"})
+    assert 24 * balance(costly(0, 1), days[:1], hourly.days_apart).running == pytest.approx(1)
 
 
 def test_what_was_earned_back_and_lost_again_is_not_earned_back() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sixtyforty import report
 from sixtyforty.workspace import Workspace
-from tests.telling import account, gains, told
+from tests.telling import account, gains, judged, told
 from tests.words import assert_plain, spoken, talk
 
 
@@ -56,6 +56,20 @@ def test_before_the_first_champion_there_is_a_page_as_well(tmp_path: Path) -> No
     page = report.write(ws, "replay").read_text()
     assert_plain(page)
     assert "Promised and kept" not in page
+
+
+def test_what_is_assumed_is_called_so_beside_each_figure_and_proves_nothing(tmp_path: Path) -> None:
+    from tests.helpers import make_workspace
+
+    ws = make_workspace(tmp_path, kpi={"label": "randomized", "holdout": {"share": 0.1, "worth": -10}})
+    account(ws, gains())
+    judged(ws, "2013-04-01")
+    said = spoken(report.write(ws, "replay").read_text())
+    for figure in ("EUR beyond the present process assumed", "per 1,000 calls assumed", "What it was worth assumed",
+                   "Good and bad months assumed"):  # fmt: skip
+        assert figure in said
+    assert "The gain is assumed, not proven: only a holdout can tell." in said
+    assert "surely" not in said
 
 
 @pytest.mark.parametrize(
