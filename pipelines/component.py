@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import assets.break_even
 import assets.build_or_buy
 import assets.challenger
 import assets.champion
+import assets.current_state
 import assets.data_docs
 import assets.decisions
 import assets.degradation
@@ -62,6 +64,15 @@ STAGES = (
 OF_A_DRAFT = (assets.raw, assets.validated, assets.data_docs)
 
 
+def declared() -> list[UseCase]:
+    """All use cases of the project that can be loaded, drafts among them."""
+    found = []
+    for name in declarations.names():
+        with suppress(Mistakes):  # told where it is itself looked at
+            found.append(declarations.load(declarations.FOLDER / name))
+    return found
+
+
 def chain(use_case: UseCase) -> dg.Definitions:
     """All assets and checks of a use case, the job that runs it whole, and what runs by itself.
 
@@ -69,6 +80,7 @@ def chain(use_case: UseCase) -> dg.Definitions:
     """
     draft = isinstance(use_case, Draft)
     built = [a for module in (OF_A_DRAFT if draft else STAGES) for a in module.assets(use_case)]
+    built += assets.current_state.assets(use_case, declared)
     job = dg.define_asset_job(
         use_case.name,
         selection=dg.AssetSelection.groups(use_case.name),
