@@ -64,6 +64,12 @@ def _of(name: str) -> list[Thing]:
             "restore rollout.jsonl and rollout.head from a backup",
         ),
         (
+            f"ledgers of stages, training and vendors of {name}",
+            True,
+            partial(_passages, name),
+            "restore stages.jsonl, training.jsonl, given.jsonl and their .head from a backup",
+        ),
+        (
             f"stage of {name}",
             False,
             partial(_stage, name),
@@ -164,11 +170,19 @@ def _rollout(name: str) -> str:
     return f"{len(catalog.workspace(name).rollout.rows())} steps, the chain of hashes holds"
 
 
+def _passages(name: str) -> str:
+    from sixtyforty.training import trainings
+    from sixtyforty.vendor import gifts
+
+    ws = catalog.workspace(name)
+    counts = [len(ledger.rows()) for ledger in (ws.progress, trainings(ws), gifts(ws))]
+    return f"{', '.join(map(str, counts))} rows, the chains of hashes hold"
+
+
 def _stage(name: str) -> str:
     from sixtyforty.stage_gate import differs, earned
 
     ws = catalog.workspace(name)
-    ws.progress.rows()
     if found := differs(ws):
         raise ValueError("; ".join(found))
     return f"{earned(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")

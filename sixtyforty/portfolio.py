@@ -98,7 +98,7 @@ def _scope(ws: Workspace) -> Scope:
 
 def track_of(ws: Workspace) -> str:
     """live, once live decisions have been accounted for; else replay."""
-    return "live" if any((ws.lake.root / "kpi" / "live").glob("*.json")) else "replay"
+    return "live" if ws.lake.partitions("kpi/live") else "replay"
 
 
 def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:

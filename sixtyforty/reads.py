@@ -9,6 +9,7 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from sixtyforty import review
 from sixtyforty.decisions import dataset
 from sixtyforty.lake import alone, canonical, write_atomic
 from sixtyforty.workspace import Workspace
@@ -41,7 +42,7 @@ def outputs(ws: Workspace) -> list[str]:
     """What there is to read: pages and lists for people."""
     there = {
         "decisions": any(ws.lake.partitions(dataset(t)) for t in ("live", "replay")),
-        "review_queue": ws.use_case.people.review is not None and any((ws.lake.root / "review").glob("*/*.json")),
+        "review_queue": any(ws.lake.partitions(review.dataset(t)) for t in ("live", "replay")),
         "impact_report": (ws.reports / "impact.html").exists(),
         "model_record": (ws.reports / "model_record.md").exists(),
     }

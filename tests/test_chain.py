@@ -96,6 +96,22 @@ def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
     assert found["net_impact"] == pytest.approx(found["gain"] - found["build"] - found["running"], abs=0.015)
 
 
+def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_more_days(home, say):
+    found, (one,) = (
+        say("impact", "flight_delays"),
+        [o for o in say("portfolio")["lines"] if o["name"] == "flight_delays"],
+    )
+    assert {k: one[k] for k in ("gain", "build", "running")} == {k: found[k] for k in ("gain", "build", "running")}
+    assert (one["net"], one["lift"]) == (pytest.approx(found["net_impact"], abs=0.015), found["lift_vs_present"])
+    assert one["run_hours"] > 0 and one["simulated"]
+    stage = say("stage", "flight_delays")
+    assert (stage["stage"], stage["verdict"], stage["partitions"]) == ("poc", "continue", 8)
+    assert [r["said"] for r in stage["history"]] == ["enter", "continue"]
+    assert say("vendor", "flight_delays")["verdict"] == "build"
+    days = say("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
+    assert sum(d["happened"]["worth"] for d in days) == pytest.approx(found["total"], abs=0.01)
+
+
 def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(home, say, tmp_path):
     """Of the money of all days: the query, the command, the asset's metadata, the owner's page, the desk's page."""
     lake = home / "data" / "lake" / "flight_delays"

@@ -181,8 +181,9 @@ def test_what_nobody_has_read_for_a_month_is_named(tmp_path):
     made = datetime.fromisoformat(ws.ledger.rows()[0].recorded_at).replace(tzinfo=None)
     assert reads.unread(ws, made + timedelta(days=29)) == []
     late = made + timedelta(days=40)
-    assert reads.unread(ws, late) == ["decisions", "impact_report"]
-    reads.note(ws, "decisions", late - timedelta(days=3))
+    assert reads.unread(ws, late) == ["decisions", "review_queue", "impact_report"]
+    for output in ("decisions", "review_queue"):
+        reads.note(ws, output, late - timedelta(days=3))
     reads.note(ws, "impact_report", late - timedelta(days=33))
     assert reads.unread(ws, late) == ["impact_report"]
     page = portfolio.write([ws], late).read_text()
