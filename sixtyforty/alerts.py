@@ -21,7 +21,7 @@ from sixtyforty.lake import canonical, digest
 
 Kind = Literal[
     "failed run", "rejected batch", "fallback in force", "not ticking", "retrain overdue", "decay", "no user",
-    "rubber stamp", "low uptake",
+    "rubber stamp", "low uptake", "stopped",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 CONSOLE = "console"  # the role that stands in where a use case names none

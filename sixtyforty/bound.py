@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sixtyforty.features import make_units
 from sixtyforty.lake import connect
 from sixtyforty.sources import Source
+from sixtyforty.stages import StageGate
 from sixtyforty.use_case import UseCase
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _over_features(
     db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str], columns: list[str]
 ) -> Iterator[Misfit]:
     seen = [c for c in columns if not c.startswith("_")]
+    yield from _expressions(db, "built", _scopes(case) if "stages" in parts else ())
     if "model" in parts:
         for kind in ("categorical", "monotone", "words"):
             for name in getattr(case.model, kind):
@@ -141,6 +143,12 @@ def _over_features(
         yield from _expressions(db, "built", ((f, sql, f"({sql})::double") for f, sql in priced))
         asked = ((f"kpi.candidates.{n}", c.action or c.expected or "") for n, c in case.kpi.candidates.items())
         yield from _expressions(db, "built", ((f"{f}.{_which(case, f)}", sql, f"({sql})") for f, sql in asked))
+
+
+def _scopes(case: UseCase) -> Iterator[tuple[str, str, str]]:
+    for name, gate in dict(case.stages or {}).items():
+        if isinstance(gate, StageGate) and gate.scope.where:
+            yield f"stages.{name}.scope.where", gate.scope.where, f"({gate.scope.where}) is true"
 
 
 def _which(case: UseCase, field: str) -> str:

@@ -1,4 +1,4 @@
-"""What the lake says is wrong with a use case: rejected batches, fallback, overdue retrain, decay, nobody's use.
+"""What is wrong with a use case, as kept: rejected batches, fallback, overdue retrain, decay, no use, a stage stopped.
 
 Texts hold counts, days and the names of rules, columns and sources: never values.
 """
@@ -88,6 +88,14 @@ def _people(kind: acceptance.Alarm) -> Callable[[Workspace, str], list[Alert]]:
     return look
 
 
+def stopped(ws: Workspace, track: str) -> list[Alert]:
+    """The gate of its stage stopped it, whichever track that was judged on."""
+    row = ws.progress.verdict()
+    if row is None or row.said != "stop":
+        return []
+    return [Alert("stopped", f"{row.stage} {row.seq}", f"The {row.stage} was stopped by its gate: {row.why}.")]
+
+
 LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {
     "rejected batch": rejected,
     "fallback in force": fallback,
@@ -96,4 +104,5 @@ LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {
     "no user": _people("no user"),
     "rubber stamp": _people("rubber stamp"),
     "low uptake": _people("low uptake"),
+    "stopped": stopped,
 }

@@ -84,7 +84,8 @@ def due(ws: Workspace, track: str, moment: datetime) -> dict[str, int]:
         return dict(
             db.execute(
                 f"""select _partition, count(*) from {ws.lake.rows(open_.values())} f {known}
-                where f.decided_at between timestamp '{start}' and timestamp '{moment}' group by 1 order by 1"""
+                where f.decided_at between timestamp '{start}' and timestamp '{moment}' and {_reach(ws, track)}
+                group by 1 order by 1"""
             ).fetchall()
         )
 
@@ -109,7 +110,7 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     with connect(ws.use_case.timezone) as db:
         key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
         frame = db.execute(
-            f"select * from {rows_} where decided_at >= timestamp '{start}' {until}"
+            f"select * from {rows_} where decided_at >= timestamp '{start}' {until} and {_reach(ws, track)}"
             f" order by _partition, decided_at, {key}"
         ).df()
         there = f"select decision_id, action, decided_at, _partition from {ws.lake.rows(before.values())}"
@@ -120,6 +121,11 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
     written = side_by_side(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
     return result | dict(zip(new, written, strict=True))
+
+
+def _reach(ws: Workspace, track: str) -> str:
+    """SQL: whether the stage in force at its moment reaches a unit. A pilot begins further down the organisation."""
+    return (ws.progress.reach() if track == "live" else None) or "true"
 
 
 def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:

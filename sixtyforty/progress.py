@@ -66,3 +66,19 @@ class Progress(Chain[Passage]):
         """Why it is over at a UTC moment; None: it isn't."""
         found = [why for at, why in self.ended() if at <= moment]
         return found[-1] if found else None
+
+    def reach(self) -> str | None:
+        """SQL over features: whether a unit is within the scope of the stage at its `decided_at`; None: all are."""
+        rows = [r for r in self.rows() if r.said in REGISTERED]
+        scopes = [r.gate.scope.where if r.gate else None for r in rows]
+        if not any(scopes):
+            return None
+        ends = [f"timestamp '{r.at}'" for r in rows]
+        cases = [
+            f"when decided_at < {end} then {_true(where)}" for end, where in zip(ends, [None, *scopes], strict=False)
+        ]
+        return f"case {' '.join(cases)} else {_true(scopes[-1])} end"
+
+
+def _true(where: str | None) -> str:
+    return f"({where}) is true" if where else "true"

@@ -22,6 +22,11 @@ class Scope(Declared):
     team: str | None = Field(default=None, description="The team that works with it. None: all.")
     site: str | None = Field(default=None, description="The site. None: all.")
     region: str | None = Field(default=None, description="The region. None: all.")
+    where: str | None = Field(
+        default=None,
+        description="SQL over the columns of features.sql: the units it reaches. While the stage lasts, no others are"
+        " decided about live. None: all.",
+    )
 
     @property
     def told(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,8 @@ from pydantic import ValidationError
 
 from sixtyforty import stage_gate, training
 from sixtyforty.champions import ChampionError, adopt
-from sixtyforty.decisions import decide, decisions_of
+from sixtyforty.conditions import stopped
+from sixtyforty.decisions import decide, decisions_of, due
 from sixtyforty.impact import Day, Interval
 from sixtyforty.ledger import LedgerError
 from sixtyforty.stage_gate import StageError, interval, judge, lead_times, record, register, retire, standing, up
@@ -255,3 +257,33 @@ def test_without_stages_nothing_is_judged(tmp_path):
     with pytest.raises(StageError, match="declares no stages"):
         standing(ws, NOW)
     assert (stage_gate.earned(ws), stage_gate.differs(ws)) == ("poc", [])
+
+
+def test_a_pilot_decides_only_where_it_reaches(tmp_path):
+    """And what it didn't reach isn't caught up on once production reaches everywhere."""
+    gates = {"stages": {"poc": GATE, "pilot": GATE | {"scope": {"site": "north", "where": "site = 'north'"}},
+                        "production": GATE | {"stop": "2015-01-01"}}}  # fmt: skip
+    ws = make_workspace(tmp_path, **gates)
+    trained = [date(2013, 3, 10) + timedelta(days=i) for i in range(15)]
+    lived = [trained[-1] + timedelta(days=1 + i) for i in range(3)]
+    publish(ws, [*trained, *lived], count=30)
+    crown(ws, lived[0], "live")
+    keys, gate = [d.isoformat() for d in lived], ws.use_case.stages
+    for stage, day in (("poc", trained[0]), ("pilot", lived[1]), ("production", lived[2])):
+        stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.starts(day), stage_gate._evidence(gate.gate(stage)))
+    end = ws.use_case.starts(lived[-1] + timedelta(days=1))
+    assert due(ws, "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
+    decide(ws, keys, "live", None)
+    sites = [Counter(d["id"] % 2 for d in decisions_of(ws, p, "live")) for p in keys]
+    assert sites == [{0: 15, 1: 15}, {1: 15}, {0: 15, 1: 15}]
+    assert due(ws, "live", end) == {}
+    decide(ws, keys, "replay", None)
+    assert {len(decisions_of(ws, p, "replay")) for p in keys} == {30}
+
+
+def test_owners_are_told_when_it_is_stopped(ws):
+    assert stopped(ws, "live") == []
+    account(ws, days(BAD, count=60))
+    record(ws, NOW)
+    (alert,) = stopped(ws, "live")
+    assert alert.text.startswith("The poc was stopped by its gate: surely less than the +100 per 1,000")
