@@ -133,6 +133,8 @@ def drill(ws: Workspace, as_of: date, gate: Gate) -> list[Finding]:
     if kept is None or kept.facts["seen"] != seen:
         known = str(ws.use_case.starts(as_of))
         truth = rows(ws.use_case, ws.lake, features, outcomes, known)
+        if not truth.num_rows:  # what became of them isn't known yet
+            return []
         found = _findings(ws, {d: scored[d] for d in days}, truth.to_pandas(), gate)
         kept = _keep(ws, found, {"seen": seen, "days": len(days), "as_of": str(as_of)}, inputs)
     return [Finding.of(f) for f in kept.facts["findings"]]
@@ -148,7 +150,7 @@ def _scored_by(ws: Workspace, as_of: date) -> dict[str, str]:
     """Walk-forward day to the model version of its fold: none learned from the day."""
     recipe = best_recipe(ws.use_case, ws.lake, ws.models, as_of)
     found = folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
-    return {p: version for version, first, end in found for p in ws.use_case.between(first, end)}
+    return {p: version for version, first, end in found for p in ws.use_case.deciding(ws.use_case.between(first, end))}
 
 
 def _findings(ws: Workspace, scored: Mapping[str, str], truth: pd.DataFrame, gate: Gate) -> list[Finding]:
