@@ -20,7 +20,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             _model_record,
             phase="evaluation",
             kinds={"markdown"},
-            deps=["champion", "kpi_impact", "degradation", "break_even"],
+            deps=["champion", "kpi_impact", "degradation", "break_even", *(["stage_gate"] if use_case.stages else [])],
             partitioned=False,
             description="What was tried, found and decided, and on which data: for whoever comes next.",
         )

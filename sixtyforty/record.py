@@ -88,6 +88,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "forecast": forecast(ws, track),
         "aim": aim(case.kpi, found["lift_vs_present"], found["label"]),
         "tried": [(r, ws.models.card(r.version)) for r in rows],
+        "passages": ws.progress.rows(),
         "findings": findings.findings(ws).rows(),
     }
 

@@ -75,8 +75,13 @@ def interval(days: Sequence[Day], planned: float, final: bool) -> Interval:
     return Interval(*(1000 * float(v) for v in (per, low, high)))
 
 
-def judge(gate: StageGate, partitions: int, lift: Interval, today: date, unready: list[str]) -> tuple[str, list[str]]:
-    """pass, continue or stop, and the reasons against passing; `unready`: those that aren't of the figures."""
+def judge(
+    gate: StageGate, partitions: int, lift: Interval, today: date, unready: list[str], stage: Stage = "poc"
+) -> tuple[str, list[str]]:
+    """pass, continue or stop, and the reasons against passing; `unready`: those that aren't of the figures.
+
+    What is in production isn't ended for a gain that is proven and only short of its target.
+    """
     against, ended = [], today >= gate.stop
     if partitions < gate.least:
         against.append(f"{partitions} partitions of this stage have outcomes, {gate.least} are needed")
@@ -88,7 +93,7 @@ def judge(gate: StageGate, partitions: int, lift: Interval, today: date, unready
         against.append(f"the target of {gate.target:+,.0f} per 1,000 isn't reached")
     if not against:
         return ("continue" if unready else "pass"), unready
-    if ended:
+    if ended and not (stage == "production" and lift.low > 0):
         return "stop", [f"it hadn't passed by {gate.stop}, the day it was to", *against, *unready]
     if partitions >= gate.least and lift.high < gate.worth_having:
         least = f"surely less than the {gate.worth_having:+,.0f} per 1,000 that would be worth having: {_told(lift)}"
@@ -114,7 +119,7 @@ def standing(ws: Workspace, moment: datetime) -> Standing:
     days, lift, label, today = _figures(ws, stage, since, moment, gate)
     if gate is None:
         return Standing(stage, since, None, None, track, label, days, lift, today, [])
-    said, against = judge(gate, days, lift, today, _unready(ws, gate))
+    said, against = judge(gate, days, lift, today, _unready(ws, gate), stage)
     stopped = ws.progress.verdict()
     if stopped and stopped.said == "stop":  # what comes in afterwards was not what it was promised by
         said, against = "stop", [stopped.why]

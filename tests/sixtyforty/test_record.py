@@ -43,8 +43,8 @@ def test_the_next_persons_questions_are_answered_in_order(kept: Workspace) -> No
     titles = [line[3:] for line in said.splitlines() if line.startswith("## ")]
     assert titles == [
         "What does it decide?", "On what data?", "How well?", "Do people use it?", "Since when, and who approved it?",
-        "What failed before?", "What does it cost?", "How good must it be?", "What if a feed dies?",
-        "Promised and kept", "Everything that was tried", "Findings", "Limits",
+        "How far has it come?", "What failed before?", "What does it cost?", "How good must it be?",
+        "What if a feed dies?", "Promised and kept", "Everything that was tried", "Findings", "Limits",
     ]  # fmt: skip
     assert "| act | call a second fitter in | 3 | 10 |" in section(said, "What does it decide?")
     assert "when load > 0.7 then 'act'" in section(said, "What does it decide?")
@@ -59,6 +59,7 @@ def test_the_next_persons_questions_are_answered_in_order(kept: Workspace) -> No
     assert "1,000 EUR to build" in section(said, "What does it cost?")
     assert "| visits | missing | -400 | +0 | 99% |" in section(said, "What if a feed dies?")
     assert "below what was forecast" in section(said, "Promised and kept")
+    assert "No gate has judged it: it is said to be in poc." in section(said, "How far has it come?")
     assert "cost of running and building isn't in it" not in said
 
 

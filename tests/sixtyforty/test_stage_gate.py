@@ -20,10 +20,11 @@ from sixtyforty.conditions import stopped
 from sixtyforty.decisions import decide, decisions_of, due
 from sixtyforty.impact import Day, Interval
 from sixtyforty.ledger import LedgerError
+from sixtyforty.record import text
 from sixtyforty.stage_gate import StageError, interval, judge, lead_times, record, register, retire, standing, up
 from sixtyforty.stages import STAGES, StageGate
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, make_use_case, make_workspace, merged, publish, span
+from tests.helpers import crown, make_use_case, make_workspace, merged, publish, snapshot, span
 from tests.telling import account
 
 GATE = {"target": 500, "worth_having": 100, "stop": "2013-07-01"}
@@ -73,6 +74,13 @@ def test_pass_continue_or_stop(partitions, lift, today, unready, said):
     assert bool(against) == (said != "pass")
 
 
+def test_in_production_a_proven_gain_short_of_its_target_goes_on_and_none_is_stopped():
+    short, none = Interval(400, 200, 600), Interval(150, -10, 300)
+    late = date(2013, 9, 1)
+    assert judge(StageGate(**GATE), 14, short, late, [], "production")[0] == "continue"
+    assert judge(StageGate(**GATE), 14, none, late, [], "production")[0] == "stop"
+
+
 def test_a_poc_without_effect_is_stopped_by_itself_at_the_stop_date_and_stays_so(ws):
     account(ws, days(NULL, count=22))
     assert record(ws, NOW).said == "continue"  # its interval is still wide enough for something worth having
@@ -108,6 +116,7 @@ def test_each_step_needs_its_gate_and_none_is_skipped(ws):
     passed(ws)
     assert up(ws, "Ada", "it pays", NOW).stage == "pilot"
     assert [r.said for r in ws.progress.rows()] == ["enter", "pass", "enter"]
+    assert "| pilot | enter | Ada | it pays |" in text(ws, "replay")  # the next person reads it
     assert ws.progress.rows()[1].evidence["lift"]["low"] > 0
     with pytest.raises(StageError, match="it stays in pilot: it hadn't passed by 2013-07-01"):
         up(ws, "Ada", "and on", NOW + timedelta(hours=1))  # a stop date in the past is one
@@ -287,3 +296,15 @@ def test_owners_are_told_when_it_is_stopped(ws):
     record(ws, NOW)
     (alert,) = stopped(ws, "live")
     assert alert.text.startswith("The poc was stopped by its gate: surely less than the +100 per 1,000")
+
+
+def test_retiring_one_touches_no_other(tmp_path):
+    ours, theirs = (make_workspace(tmp_path, name=n, **STAGES_) for n in ("ours", "theirs"))
+    for ws in (ours, theirs):
+        account(ws, days(GOOD, count=30))
+        record(ws, NOW)
+    before = {k: v for k, v in snapshot(tmp_path / "data").items() if "/theirs/" in k}
+    retire(ours, "Ada", "the process is gone", NOW)
+    after = snapshot(tmp_path / "data")
+    assert before and {k: after[k] for k in before} == before
+    assert standing(theirs, NOW).stage == "poc"
