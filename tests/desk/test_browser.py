@@ -206,7 +206,8 @@ def test_a_decider_comes_to_no_owners_page(tabs: Tabs) -> None:
     for address in ("/impact", "/review", "/thread", "/record"):
         tab.goto(address)
         assert tab.locator("h1").inner_text() == "This page isn't yours"
-        assert tab.get_by_role("navigation").get_by_role("link").all_inner_texts() == ["Decisions", "People", "Maturity"]
+        menu = tab.get_by_role("navigation").get_by_role("link").all_inner_texts()
+        assert menu == ["Decisions", "People", "Maturity"]
     tab.get_by_role("button", name="Log out").click()
     tab.get_by_role("heading", name="Log in").wait_for()
     tab.go_back()
