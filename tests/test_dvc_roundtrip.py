@@ -22,6 +22,7 @@ from tests.test_hour_by_hour import bring, publish_features
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+STAGES = ["train@flight_delays", "evaluate@flight_delays"]
 
 
 def digest(path: Path) -> str:
@@ -37,6 +38,11 @@ def checkout(to: Path) -> Path:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
     return to
+
+
+def changed(versions: Versions) -> set[str]:
+    """What isn't as recorded; of other use cases, whose chains never ran here, nothing is."""
+    return {what for what in versions.status() if "@" not in what or what in STAGES}
 
 
 def run(home: Path, remote: Path, *command: str) -> str:
@@ -75,7 +81,7 @@ def chain(tmp_path_factory):
     folder = home / "data" / "recipe" / "flight_delays"
     fill(ws.use_case, ws.models, made[1], made[0], folder)
     versions.snapshot([folder / n for n in ("training_set.parquet", "recipe.json", "fold.skops")])
-    versions.commit(["train@flight_delays", "evaluate@flight_delays"])
+    versions.commit(STAGES)
     versions.publish()
     return ws, versions, made, remote
 
@@ -96,8 +102,8 @@ def test_restore_brings_back_the_very_bytes_of_an_older_model(chain, tmp_path):
 @pytest.mark.e2e
 def test_status_is_clean_after_the_chain_ran(chain):
     ws, versions, _, remote = chain
-    assert versions.status() == {}
-    assert "up to date" in run(ws.home, remote, "dvc", "status")
+    assert not changed(versions)
+    assert "up to date" in run(ws.home, remote, "dvc", "status", *STAGES)
 
 
 @pytest.mark.e2e
@@ -106,7 +112,7 @@ def test_only_what_is_new_is_recorded(chain):
     assert versions.snapshot([ws.lake.root / "raw" / "weather"]) == 0
     (ws.lake.root / "raw" / "weather" / "new.json").write_text("{}")
     assert versions.snapshot([ws.lake.root / "raw" / "weather"]) == 1
-    assert versions.status() == {}
+    assert not changed(versions)
 
 
 @pytest.mark.e2e
@@ -116,7 +122,7 @@ def test_repro_on_a_clean_clone_gives_the_same_model_and_metrics(chain, tmp_path
     assert not (clone / "data").exists()
 
     run(clone, remote, str(BIN / "sixtyforty"), "restore", "flight_delays")
-    run(clone, remote, "dvc", "repro", "--force")
+    run(clone, remote, "dvc", "repro", "--force", *STAGES)
 
     for name in ("model.skops", "metrics.json"):
         assert digest(clone / recipe / name) == digest(ws.home / recipe / name), name

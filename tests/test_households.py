@@ -45,20 +45,18 @@ def say(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
 
 
 def losses() -> dict[int, tuple[float, float]]:
-    """Of each eligible household, straight from the source: how far it had fallen before the day, and its loss after."""
+    """Of each eligible household, from the source: how far it had fallen before the day, and its loss after."""
     rows = duckdb.sql(
         f"""with trips as (
             select household_id, basket_id, sum(sales_value) as spend,
-                (min(transaction_timestamp) - interval 4 hour - interval 0 minute)::date as summer,
-                (min(transaction_timestamp) - interval 5 hour)::date as winter
+                (min(transaction_timestamp) - interval 4 hour)::date as day  -- within daylight saving time
             from read_parquet('{packaged(*demo.SOURCE)}') group by all),
-        dated as (select *, if(winter < '2017-03-12', winter, summer) as day from trips),
         household as (
             select household_id, count(*) filter (day >= '2017-04-02' and day < '{CAMPAIGN}') as trips,
                 coalesce(sum(spend) filter (day >= '2017-04-02' and day < '{CAMPAIGN}'), 0) / 3 as usual,
                 coalesce(sum(spend) filter (day >= '2017-05-28' and day < '{CAMPAIGN}'), 0) as last4,
                 coalesce(sum(spend) filter (day >= '{CAMPAIGN}' and day < '2017-07-23'), 0) as next4
-            from dated group by all)
+            from trips group by all)
         select household_id, usual - last4, greatest(usual - next4, 0) from household where trips >= 3"""
     ).fetchall()
     return {h: (fallen, loss) for h, fallen, loss in rows}

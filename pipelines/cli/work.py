@@ -162,4 +162,5 @@ def restore(given: Any) -> tuple[Any, str]:
         return {"model": given.model, "files": [str(f) for f in files]}, "\n".join(map(str, files))
     pointers = [p for p in versions.bring_pointers() if p.startswith(f"data/recipe/{given.use_case}/")]
     versions.pull(pointers)
-    return {"pointers": pointers}, "the recipe's inputs are here; run `dvc repro`"
+    stages = f"train@{given.use_case} evaluate@{given.use_case}"
+    return {"pointers": pointers}, f"the recipe's inputs are here; run `dvc repro {stages}`"
