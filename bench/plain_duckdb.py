@@ -9,51 +9,40 @@ its outcomes; contract, model and payoffs from its `defs.yaml`. `day` follows a 
 line printed is JSON: seconds, memory and the money of each policy.
 """
 
-# ruff: noqa: E402  (importing is a step like any other: it is timed)
-
-import time
-
-BEGAN = time.perf_counter()
-
-import argparse
-import json
-import os
-import pickle
-import resource
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+import sys
+from collections.abc import Sequence
+from datetime import date, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the chain: two threads were measured slower
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import duckdb
-import numpy as np
 import pandas as pd
-import yaml
 
-FOLDER = Path(__file__).resolve().parents[1] / "pipelines" / "use_cases" / "flight_delays"
-CASE = yaml.load((FOLDER / "defs.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["attributes"]
-SOURCES = {n: s for n, s in CASE["sources"].items() if "partition" in s and "files" in s}
-ACTIONS = {a: (x.get("gain", 0.0), x.get("cost", 0.0)) for a, x in CASE["kpi"]["actions"].items()}
-ZONE, MODEL, OUTCOME = ZoneInfo(CASE["timezone"]), CASE["model"], CASE["kpi"]["outcome"]
-KEY = ", ".join(CASE["decision"]["key"])
-# What governance would set aside: the year holds one such row, with a wind of 1,048 miles an hour.
-KEPT = {"weather": "wind_speed is null or wind_speed <= 200"}
-STEPS: dict[str, float] = {}
+from bench.plain import (
+    CASE,
+    FOLDER,
+    KEYS,
+    MODEL,
+    MOST_WIND,
+    OUTCOME,
+    SOURCES,
+    decide,
+    files_of,
+    fit,
+    main,
+    money,
+    newest,
+    score,
+    step,
+    walked,
+    window,
+)
 
-
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Times a step and says so."""
-    begun = time.perf_counter()
-    yield
-    STEPS[name] = round(time.perf_counter() - begun, 3)
-    print(f"  {name:36} {STEPS[name]:8.2f} s", flush=True)
+KEY = ", ".join(KEYS)
+KEPT = {"weather": f"wind_speed is null or wind_speed <= {MOST_WIND}"}
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -108,78 +97,6 @@ def rows_of(db: duckdb.DuckDBPyConnection, relation: str) -> pd.DataFrame:
     return db.execute(f"select * replace (_partition::timestamp as _partition) from {relation}").df()
 
 
-def features_of(rows: pd.DataFrame) -> list[str]:
-    """What the model sees."""
-    hidden = {*CASE["decision"]["key"], "_partition", "decided_at", "present_action", OUTCOME, "outcome_known_at"}
-    return [c for c in rows.columns if c not in hidden - set(MODEL["categorical"]) and not c.startswith("_")]
-
-
-def starts(day: date) -> np.datetime64:
-    """The UTC moment at which a local day begins."""
-    moment = datetime(day.year, day.month, day.day, tzinfo=ZONE).astimezone(UTC)
-    return np.datetime64(moment.replace(tzinfo=None))
-
-
-def matrix(rows: pd.DataFrame, features: list[str], levels: dict[str, list[str]]) -> np.ndarray:
-    """Categories as numbers, all as float32."""
-    columns = [rows[f].map({v: i for i, v in enumerate(levels[f])}) if f in levels else rows[f] for f in features]
-    return np.column_stack([c.to_numpy(dtype="float32", na_value=np.nan) for c in columns])
-
-
-def window(as_of: date) -> date:
-    """The first day a model of the local day `as_of` learns from."""
-    return max(as_of - timedelta(days=MODEL["training_days"]), CASE["partitions"]["start"])
-
-
-def fit(rows: pd.DataFrame, as_of: date, out: Path) -> tuple[Any, list[str], dict[str, list[str]]]:
-    """Fits on the trailing window, on what was known at the start of `as_of`, and keeps the model."""
-    day, known = rows["_partition"], rows["outcome_known_at"] <= starts(as_of)
-    inside = (day >= np.datetime64(window(as_of))) & (day < np.datetime64(as_of))
-    learn = rows[inside & known & rows[OUTCOME].notna()]
-    features = features_of(rows)
-    levels = {f: sorted(learn[f].dropna().unique()) for f in features if f in MODEL["categorical"]}
-    module, _, name = MODEL["estimator"].rpartition(".")
-    estimator = getattr(import_module(module), name)(
-        **MODEL["params"], random_state=MODEL["seed"], categorical_features=[f in levels for f in features]
-    )
-    estimator.fit(matrix(learn, features, levels), learn[OUTCOME].to_numpy(float))
-    fitted = estimator, features, levels
-    (out / "models").mkdir(parents=True, exist_ok=True)
-    (out / "models" / f"{as_of}.pickle").write_bytes(pickle.dumps(fitted))
-    return fitted
-
-
-def score(fitted: tuple[Any, list[str], dict[str, list[str]]], rows: pd.DataFrame) -> np.ndarray:
-    """The probability of the outcome."""
-    estimator, features, levels = fitted
-    return estimator.predict_proba(matrix(rows, features, levels))[:, 1]
-
-
-def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
-    """The rows with the action of the highest expected payoff; of equal ones, the cheapest."""
-    order = sorted(ACTIONS, key=lambda a: ACTIONS[a][1])
-    values = np.stack([ACTIONS[a][0] * expected - ACTIONS[a][1] for a in order])
-    return rows.assign(expected=expected, action=np.array(order, object)[values.argmax(axis=0)])
-
-
-def money(decided: pd.DataFrame) -> dict[str, Any]:
-    """Value per 1,000 decisions of each policy, on the outcomes known; the coin flips the model's mix of the day."""
-    known = decided[decided[OUTCOME].notna()]
-    outcome = known[OUTCOME].to_numpy(float)
-    paid = {a: gain * outcome - cost for a, (gain, cost) in ACTIONS.items()}
-    total = {
-        "model": sum((v * (known["action"] == a)).sum() for a, v in paid.items()),
-        "present_process": sum((v * (known["present_action"] == a)).sum() for a, v in paid.items()),
-        "perfect_foresight": np.max(list(paid.values()), axis=0).sum() if len(known) else 0.0,
-        "coin_flip": 0.0,
-    }
-    for a, v in paid.items():
-        by_day = pd.DataFrame({"took": known["action"] == a, "paid": v}).groupby(known["_partition"])
-        total["coin_flip"] += (by_day["took"].mean() * by_day["paid"].sum()).sum()
-    per = {p: round(1000 * float(t) / len(known), 2) if len(known) else None for p, t in total.items()}
-    return {"decisions": len(known), "per_1000": per}
-
-
 def deliver(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: Path) -> None:
     """Writes the decisions by day."""
     db.register("decided", decided)
@@ -203,89 +120,59 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
         rows = rows_of(db, "built")
     with step("import the estimator"):
         import_module(MODEL["estimator"].rpartition(".")[0])
-    begin, end = rows["_partition"].iloc[0].date() + timedelta(days=14), rows["_partition"].iloc[-1].date()
-    months = [date(y, m, 1) for y in range(begin.year, end.year + 1) for m in range(1, 13)]
-    months = [m for m in months if begin <= m <= end]
-    parts, fitting = [], 0.0
-    with step("fit monthly and score"):
-        due = rows[rows["_partition"] >= np.datetime64(first)]
-        for as_of, until in zip(months, [*months[1:], date.max], strict=True):
-            begun = time.perf_counter()
-            fitted = fit(rows, as_of, out)
-            fitting += time.perf_counter() - begun
-            month = due["decided_at"] >= starts(as_of)
-            if until != date.max:
-                month &= due["decided_at"] < starts(until)
-            if as_of >= first and month.any():
-                parts.append(decide(due[month], score(fitted, due[month])))
+    decided, fits = walked(rows, first, out)
     with step("decisions by day, money"):
-        decided = pd.concat(parts) if parts else decide(due[:0], np.empty(0))
         deliver(db, decided, out)
         found = money(decided)
-    STEPS["fit monthly and score, of it fits"] = round(fitting, 3)
-    return {"rows": len(rows), "fits": len(months), **found}
+    return {"rows": len(rows), "fits": fits, **found}
 
 
-def files_of(landing: Path, source: str, day: date) -> list[str]:
-    """The extracts of a local day: one of the day itself, or one a UTC hour."""
-    begin, over = (datetime(d.year, d.month, d.day, tzinfo=ZONE).astimezone(UTC) for d in (day, day + timedelta(1)))
-    hours = [begin + timedelta(hours=n) for n in range((over - begin) // timedelta(hours=1))]
-    names = [f"{day}", f"{day}_{day}", *(f"{h:%Y-%m-%dT%H}Z" for h in hours)]
-    return [str(f) for f in (landing / f"{source}_{n}.csv" for n in names) if f.exists()]
-
-
-def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
-    """One more day: its extracts, features, decisions and money; with `retrain`, a model for tomorrow."""
-    db = connect()
-    with step("land: CSV to Parquet"):
+def land_day(landing: Path, out: Path, today: date) -> None:
+    """A day's extracts as Parquet."""
+    with connect() as db:
         for source in SOURCES:
             files = files_of(landing, source, today)
             if files:
                 write_days(db, f"select * from ({landed(source, files)}) where _partition = '{today}'", out / source)
-    with step("features, present process, outcomes"):
+
+
+def features_day(out: Path, today: date) -> pd.DataFrame:
+    """A day's features, present actions and outcomes, from the lookback's days; as Parquet too."""
+    with connect() as db:
         for source in SOURCES:
             back = today - timedelta(days=CASE["lookback"])
             db.execute(f"create view {source} as select * from {of_days(out / source, back, today)}")
         build(db, f"_partition = '{today}'")
         write_days(db, "from built", out / "features")
-        rows = rows_of(db, "built")
-    with step("load the model"):
-        newest = max(f for f in (out / "models").glob("*.pickle") if f.stem <= f"{today}")
-        fitted = pickle.loads(newest.read_bytes())  # written by this very script; the chain itself loads no pickle
-    with step("score, decisions, money"):
-        decided = decide(rows, score(fitted, rows))
+        return rows_of(db, "built")
+
+
+def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict[str, Any]:
+    """A day's decisions and their money, by the newest model; rows: its features, if at hand."""
+    if rows is None:
+        rows = pd.read_parquet(out / "features" / f"d={today}", partitioning=None)
+    model, fitted = newest(out, today)
+    decided = decide(rows, score(fitted, rows))
+    with connect() as db:
         deliver(db, decided, out)
-        found = money(decided)
+    return {"date": f"{today}", "model": model, "rows": len(rows), **money(decided)}
+
+
+def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
+    """One more day: its extracts, features, decisions and money; with `retrain`, a model for tomorrow."""
+    with step("land: CSV to Parquet"):
+        land_day(landing, out, today)
+    with step("features, present process, outcomes"):
+        rows = features_day(out, today)
+    with step("score, decisions, money"):
+        found = decide_day(out, today, rows)
     if retrain:
-        with step("retrain on the trailing window"):
+        with step("retrain on the trailing window"), connect() as db:
             tomorrow = today + timedelta(days=1)
             learn = f"{of_days(out / 'features', window(tomorrow), today)} order by _partition, decided_at, {KEY}"
             fit(rows_of(db, learn), tomorrow, out)
-    return {"date": f"{today}", "model": newest.stem, "rows": len(rows), **found}
-
-
-def main() -> None:
-    """Entry point."""
-    STEPS["import"] = round(time.perf_counter() - BEGAN, 3)
-    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words = top.add_subparsers(dest="word", required=True)
-    for word in ("backfill", "day"):
-        one = words.add_parser(word)
-        one.add_argument("--landing", type=Path, required=True)
-        one.add_argument("--out", type=Path, required=True)
-    words.choices["backfill"].add_argument("--first", type=date.fromisoformat, default=CASE["replay"]["first"])
-    words.choices["day"].add_argument("--date", type=date.fromisoformat, required=True)
-    words.choices["day"].add_argument("--retrain", action="store_true")
-    given = top.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    if given.word == "backfill":
-        found = backfill(given.landing, given.out, given.first)
-    else:
-        found = day(given.landing, given.out, given.date, given.retrain)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    wall = round(time.perf_counter() - BEGAN, 2)
-    print(json.dumps({"label": f"plain {given.word}", "wall_s": wall, "peak_rss_mb": peak, "steps": STEPS, **found}))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    main("plain DuckDB", __doc__, backfill, day)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import plain_duckdb
+from bench import plain, plain_duckdb, plain_pandas
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo
@@ -25,7 +25,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import span
 
 pytestmark = pytest.mark.e2e
-PLAIN = Path(plain_duckdb.__file__)
+DUCKDB, PANDAS = Path(plain_duckdb.__file__), Path(plain_pandas.__file__)
 FIRST, TRAINED = date(2013, 1, 1), date(2013, 2, 1)
 LAST, NEXT, END = date(2013, 2, 8), date(2013, 2, 9), date(2013, 2, 10)  # a snow storm
 
@@ -42,11 +42,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     lived(ws, span(FIRST, LAST), list(ws.use_case.partitioned))
     made(ws, span(FIRST, LAST))
     said = {"backfill": scripted("backfill", landing, out, "--first", f"{TRAINED}")}
+    said["pandas backfill"] = scripted("backfill", landing, out / "pandas", "--first", f"{TRAINED}", script=PANDAS)
     learned(ws)
     demo.land(landing, NEXT, NEXT)
     lived(ws, [f"{NEXT}"], list(ws.use_case.partitioned))
     made(ws, [f"{NEXT}"])
     said["day"] = scripted("day", landing, out, "--date", f"{NEXT}", "--retrain")
+    said["pandas day"] = scripted("day", landing, out / "pandas", "--date", f"{NEXT}", "--retrain", script=PANDAS)
     return ws, out, said
 
 
@@ -74,9 +76,9 @@ def learned(ws: Workspace) -> None:
     ws.models.write_model(plan.version, estimators.fit(ws.use_case.model, ws.use_case.kpi, features, frame))
 
 
-def scripted(word: str, landing: Path, out: Path, *more: str) -> dict[str, Any]:
-    """What the script says of a run."""
-    command = [sys.executable, str(PLAIN), word, "--landing", str(landing), "--out", str(out), *more]
+def scripted(word: str, landing: Path, out: Path, *more: str, script: Path = DUCKDB) -> dict[str, Any]:
+    """What a script says of a run."""
+    command = [sys.executable, str(script), word, "--landing", str(landing), "--out", str(out), *more]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -98,7 +100,7 @@ def test_features_and_outcomes_are_the_same_cell_by_cell(both: Both) -> None:
     assert len(ours) > 30_000
     assert set(ours.columns) == set(theirs.columns)
     pd.testing.assert_frame_equal(ours, theirs[ours.columns], check_exact=True)
-    assert plain_duckdb.features_of(theirs) == ws.models.card(ws.models.versions()[0])["features"]
+    assert plain.features_of(theirs) == ws.models.card(ws.models.versions()[0])["features"]
 
 
 def test_money_is_the_same(both: Both) -> None:
@@ -107,6 +109,19 @@ def test_money_is_the_same(both: Both) -> None:
         ours = metrics(block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end))
         assert ours.pop("decisions") == said[word]["decisions"] > 0
         assert {k: round(v, 2) for k, v in ours.items()} == said[word]["per_1000"]
+
+
+def test_pandas_comes_to_the_same_features_and_money(both: Both) -> None:
+    _, out, said = both
+    for word in ("backfill", "day"):
+        other = said[f"pandas {word}"]
+        assert {k: said[word][k] for k in ("rows", "decisions", "per_1000")} == {
+            k: other[k] for k in ("rows", "decisions", "per_1000")
+        }
+    a, b = (pd.read_parquet(d / "features" / f"d={NEXT}", partitioning=None) for d in (out, out / "pandas"))
+    assert set(a.columns) == set(b.columns)
+    pd.testing.assert_frame_equal(a.drop(columns="_partition"), b[a.columns].drop(columns="_partition"),
+                                  check_dtype=False, check_exact=True)  # fmt: skip
 
 
 def test_one_more_day_is_scored_the_same(both: Both) -> None:
@@ -125,6 +140,6 @@ def test_the_script_finds_a_day_however_it_landed(tmp_path: Path, day: date, hou
     names = [f"weather_{h:%Y-%m-%dT%H}Z.csv" for h in demo.hours_of(day)]
     for name in [*names, f"weather_{day - timedelta(days=2)}_{day}.csv", f"movements_{day}_{day}.csv"]:
         (tmp_path / name).touch()
-    assert [Path(f).name for f in plain_duckdb.files_of(tmp_path, "weather", day)] == names
+    assert [Path(f).name for f in plain.files_of(tmp_path, "weather", day)] == names
     assert len(names) == hours
-    assert len(plain_duckdb.files_of(tmp_path, "movements", day)) == 1
+    assert len(plain.files_of(tmp_path, "movements", day)) == 1

@@ -1,0 +1,181 @@
+"""Peers doing one more day on the very functions of the plain DuckDB script, each as its own users would run it.
+
+Each in an environment of its own, installed once from the package index and kept below .cache; none is a dependency.
+Where there is no network, or a peer doesn't install, it is left out, and the table says so. In turns: the chain (asked
+of a warm server, start-up included), `kedro run`, a Metaflow flow, `dvc repro`, and the script itself; all on the same
+new day, from the same history, to the same money.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.chain import CASE, money_of, same, script
+from bench.day import DELIVERED, SOURCES
+from bench.measure import ROOT, BenchError, Found, Row, Settings, in_turns, measured, median, ratio, seconds
+from bench.warm import Warm
+from bench.year import CUT
+
+HERE = Path(__file__).parent
+WORK_NEEDS = ("duckdb", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn")  # at our versions, in each environment
+NEEDS = {"kedro": ["kedro>=1.0,<2"], "metaflow": ["metaflow>=2.15,<3"], "dvc": [f"dvc=={version('dvc')}"]}
+QUIET = {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1", "USERNAME": "bench",
+         "METAFLOW_DEFAULT_METADATA": "local", "PYTHONWARNINGS": "ignore"}  # fmt: skip
+
+
+def environment(cache: Path, name: str, needs: list[str]) -> Path:
+    """The Python of an environment with these packages beside what the work needs, made where it isn't there yet.
+
+    Raises BenchError where they can't be installed.
+    """
+    folder, wanted = cache / "venvs" / name, [*needs, *(f"{n}=={version(n)}" for n in WORK_NEEDS)]
+    python, done = folder / "bin" / "python", folder / "installed.txt"
+    if done.exists() and done.read_text().split() == wanted:
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
+    uv = Path(sys.executable).with_name("uv")
+    ways = [[str(uv), "pip", "install", "--quiet", "--python", str(python)]] if uv.exists() else []
+    ways.append([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"])
+    for way in ways:  # pip may know the way to a mirror that uv doesn't
+        tried = subprocess.run([*way, *wanted], capture_output=True, text=True, timeout=600, check=False)
+        if tried.returncode == 0:
+            subprocess.run(
+                [str(python), "-m", "compileall", "-q", str(folder / "lib")], check=False, capture_output=True
+            )
+            done.write_text("\n".join(wanted))
+            return python
+    raise BenchError(f"{name} could not be installed: {' '.join(tried.stderr.split())[-300:]}")
+
+
+def measure(settings: Settings) -> Found:
+    """After `year.measure` and `day.measure`, on days that follow theirs."""
+    from pipelines import demo
+
+    found = Found("Peers: one more day on the same functions")
+    begun, landing = settings.work / "four-months", settings.work / "landing-4"
+    sides: dict[str, Callable[[int], dict[str, Any]]] = {}
+    for name in NEEDS:
+        try:
+            python = environment(settings.cache, name, NEEDS[name])
+        except (BenchError, subprocess.SubprocessError, OSError) as error:
+            found.remarks.append(f"{name} was left out: {error}")
+            continue
+        work = settings.work / "peers" / name
+        shutil.rmtree(work, ignore_errors=True)
+        out = shutil.copytree(begun / "duckdb", work / "out")
+        sides[name] = RUNNERS[name](python, work, landing, out, settings)
+    warm = Warm(begun / "chain", CASE)
+
+    def day_of(number: int) -> date:
+        return CUT + timedelta(days=settings.pairs + 2 + number)
+
+    def chained(number: int) -> dict[str, Any]:
+        day = day_of(number)
+        demo.land(landing, day, day, hourly=True)
+        return warm.run(day, day, [*DELIVERED, "kpi_impact"]) | money_of(begun / "chain", day, day)
+
+    def scripted(number: int) -> dict[str, Any]:
+        demo.land(landing, day_of(number), day_of(number), hourly=True)
+        given = ["day", "--landing", str(landing), "--out", str(begun / "duckdb"), "--date", f"{day_of(number)}"]
+        return script("duckdb", given, settings.work / "peers" / f"script{number}")
+
+    def peer(name: str) -> Callable[[int], dict[str, Any]]:
+        def run(number: int) -> dict[str, Any]:
+            day = day_of(number)
+            demo.land(landing, day, day, hourly=True)
+            money = settings.work / "peers" / name / "money.json"
+            money.unlink(missing_ok=True)
+            one = sides[name](number)
+            return one | {k: v for k, v in json.loads(money.read_text()).items() if k in ("decisions", "per_1000")}
+
+        return run
+
+    pairs = in_turns({"chain": chained, "script": scripted} | {n: peer(n) for n in sides}, settings.pairs)
+    for one in pairs:
+        for name in ("script", *sides):
+            same(one["chain"], one[name])
+    found.figures["day"] = pairs
+    for name in (*sides, "script"):
+        r = ratio(pairs, "chain", name, "wall_s")
+        aimed = name != "script"
+        told = f"against {name} {_version(settings, name)}" if aimed else "against the plain script they all call"
+        found.rows.append(Row(f"one more day, start-up included, {told}", seconds(median(pairs, "chain", "wall_s")),
+                              seconds(median(pairs, name, "wall_s")), r, "< 1×" if aimed else "",
+                              r < 1 if aimed else None, len(pairs)))  # fmt: skip
+    found.remarks.append(
+        "Peers write what the script writes and check nothing; the chain checks, quarantines, versions and delivers."
+    )
+    return found
+
+
+def _version(settings: Settings, name: str) -> str:
+    python = settings.cache / "venvs" / name / "bin" / "python"
+    asked = f"from importlib.metadata import version; print(version('{name}'))"
+    return subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _day(settings: Settings, number: int) -> str:
+    return f"{CUT + timedelta(days=settings.pairs + 2 + number)}"
+
+
+def _kedro(python: Path, work: Path, landing: Path, out: Path, settings: Settings) -> Callable[[int], dict[str, Any]]:
+    project = shutil.copytree(HERE / "kedro_day", work / "project")
+
+    def run(number: int) -> dict[str, Any]:
+        given = f"landing={landing},out={out},day={_day(settings, number)},money={work / 'money.json'}"
+        command = [str(python), "-m", "kedro", "run", "--params", given]
+        return measured(command, work / f"run{number}", QUIET | {"PYTHONPATH": str(ROOT)}, cwd=project)
+
+    return run
+
+
+def _metaflow(
+    python: Path, work: Path, landing: Path, out: Path, settings: Settings
+) -> Callable[[int], dict[str, Any]]:
+    def run(number: int) -> dict[str, Any]:
+        given = {"landing": landing, "out": out, "day": _day(settings, number), "money": work / "money.json"}
+        command = [str(python), str(HERE / "flow.py"), "--quiet", "run", *(f"--{k}={v}" for k, v in given.items())]
+        return measured(command, work / f"run{number}", QUIET | {"PYTHONPATH": str(ROOT), "HOME": str(work)}, cwd=work)
+
+    return run
+
+
+def _dvc(python: Path, work: Path, landing: Path, out: Path, settings: Settings) -> Callable[[int], dict[str, Any]]:
+    quiet = QUIET | {"DVC_SITE_CACHE_DIR": str(work / "site")}
+    step = f"{python} -m bench.peers.steps"
+    landed = [f"{s}/d=${{day}}" for s in SOURCES]
+    outs = {"land": landed, "features": ["features/d=${day}"], "decide": ["decisions/d=${day}"]}
+    deps = {"land": [], "features": outs["land"], "decide": outs["features"]}
+    stages = {
+        name: {
+            "cmd": f"{step} {name} --landing {landing} --out {out} --day ${{day}} --money {work / 'money.json'}",
+            "params": ["day"],
+            "deps": [f"out/{d}" for d in deps[name]],
+            "outs": [f"out/{o}" for o in outs[name]],
+        }
+        for name in outs
+    }
+    (work / "dvc.yaml").write_text(json.dumps({"stages": stages}, indent=1))
+    (work / "params.yaml").write_text("day: none\n")
+    subprocess.run([str(python), "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=work, check=True, capture_output=True,
+                   env={**os.environ, **quiet})  # fmt: skip
+
+    def run(number: int) -> dict[str, Any]:
+        (work / "params.yaml").write_text(f"day: '{_day(settings, number)}'\n")
+        command = [str(python), "-m", "dvc", "repro", "--quiet"]
+        return measured(command, work / f"run{number}", quiet | {"PYTHONPATH": str(ROOT)}, cwd=work)
+
+    return run
+
+
+RUNNERS = {"kedro": _kedro, "metaflow": _metaflow, "dvc": _dvc}

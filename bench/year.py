@@ -1,0 +1,94 @@
+"""The backfill: chain, plain DuckDB and plain pandas, each from landed extracts to money, each in a process of its own.
+
+A whole year of the three takes minutes, so the pairs are of four months (three models, a month decided), and the year
+is run once. A third round of a year would say little more: the ratios of four months and of twelve are both told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bench.chain import chain, home_with, same, script, stages
+from bench.measure import Found, Row, Settings, in_turns, median, ratio, seconds
+
+FIRST, LAST = date(2013, 1, 1), date(2014, 1, 1)
+CUT = date(2013, 4, 30)  # the last day of the shorter span
+ENGINES = ("duckdb", "pandas")
+FITTING = {"chain": "challenger", "script": "fit monthly and score, of it fits"}
+AIM = 1.3
+
+
+def measure(settings: Settings) -> Found:
+    """The shorter span in pairs, the whole year once."""
+    from pipelines import demo
+
+    found = Found("Backfill: extracts in, money out")
+    landings = {"four months": (settings.work / "landing-4", CUT), "year": (settings.work / "landing-12", LAST)}
+    for span, (landing, last) in landings.items():
+        whole = span == "year"
+        if whole and settings.small:
+            found.remarks.append("The year was left out (--small).")
+            continue
+        demo.land(landing, FIRST, last)
+        pairs = in_turns(runs(settings.work / span.replace(" ", "-"), landing, last), 1 if whole else settings.pairs,
+                         warm_up=not whole)  # fmt: skip
+        for one in pairs:
+            for engine in ENGINES:
+                same(one["chain"], one[engine])
+        found.figures[span] = pairs
+        found.rows += rows(span, pairs, whole)
+        found.remarks.append(f"Seconds of the chain's steps, {span}: {told(pairs, 'chain')}")
+        found.remarks.append(f"Seconds of the DuckDB script's steps, {span}: {told(pairs, 'duckdb')}")
+    return found
+
+
+def runs(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], dict[str, Any]]]:
+    """Each side as it is run; the homes and folders of the last round stay."""
+
+    def chained(number: int) -> dict[str, Any]:
+        home = home_with(work / "chain", landing)
+        return chain(home, FIRST, last, stages(), work / f"chain{number}")
+
+    def plain(engine: str) -> Callable[[int], dict[str, Any]]:
+        out = work / engine
+        given = ["backfill", "--landing", str(landing), "--out", str(out)]
+        return lambda number: script(engine, given, work / f"{engine}{number}")
+
+    return {"chain": chained} | {engine: plain(engine) for engine in ENGINES}
+
+
+def rows(span: str, pairs: list[dict[str, Any]], whole: bool) -> list[Row]:
+    """Wall and CPU against both scripts, the same but for the fits, and peak memory."""
+    found, n = [], len(pairs)
+    for engine in ENGINES:
+        told = f"{span}, against plain {'DuckDB' if engine == 'duckdb' else 'pandas'}"
+        aimed = engine == "duckdb" and whole
+        r = ratio(pairs, "chain", engine, "wall_s")
+        found.append(Row(f"{told}: wall", seconds(median(pairs, "chain", "wall_s")),
+                         seconds(median(pairs, engine, "wall_s")), r, f"≤ {AIM}×" if aimed else "",
+                         r <= AIM if aimed else None, n))  # fmt: skip
+        found.append(Row(f"{told}: CPU", seconds(median(pairs, "chain", "cpu_s")),
+                         seconds(median(pairs, engine, "cpu_s")), ratio(pairs, "chain", engine, "cpu_s"),
+                         runs=n))  # fmt: skip
+    for one in pairs:
+        for side in ("chain", "duckdb"):
+            fits = one[side]["steps"][FITTING["chain" if side == "chain" else "script"]]
+            one[side]["but_fits_s"] = one[side]["wall_s"] - fits
+    found.append(Row(f"{span}, but for the fits, against plain DuckDB: wall",
+                     seconds(median(pairs, "chain", "but_fits_s")), seconds(median(pairs, "duckdb", "but_fits_s")),
+                     ratio(pairs, "chain", "duckdb", "but_fits_s"), runs=n))  # fmt: skip
+    peak = [median(pairs, side, "peak_rss_mb") for side in ("chain", "duckdb")]
+    found.append(Row(f"{span}: peak memory", f"{peak[0]:,.0f} MB", f"{peak[1]:,.0f} MB", peak[0] / peak[1],
+                     "< 2 GB", peak[0] < 2000, n))  # fmt: skip
+    return found
+
+
+def told(pairs: list[dict[str, Any]], side: str) -> str:
+    """The seconds of the steps, the longest first; those below a tenth are left out."""
+    steps = {k: median([{"s": p[side]["steps"]} for p in pairs], "s", k) for k in pairs[0][side]["steps"]}
+    said = ", ".join(f"{k} {v:.1f}" for k, v in sorted(steps.items(), key=lambda kv: -kv[1]) if v >= 0.1)
+    rest = median(pairs, side, "wall_s") - sum(v for k, v in steps.items() if k != FITTING["script"])
+    return f"{said}; outside of steps {rest:.1f}"
