@@ -22,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loa
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down test lint lock clean
+.PHONY: help demo drill ui desk up down bench test lint lock clean
 
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,10 @@ up: .venv/.installed ## Webserver, desk, daemon and code server as one set that 
 
 down: .venv/.installed ## Stop that set
 	@.venv/bin/sixtyforty down
+
+# `make bench BENCH=--pairs=9` measures more often, `BENCH=--small` only tries out that everything runs.
+bench: .venv/.installed ## What all this costs beside plain scripts and peers: half an hour, on an idle machine
+	@.venv/bin/python bench/run.py $(BENCH)
 
 test: lint ## Lint, then every test that can run here
 ifeq ($(CHROMIUM),)

@@ -44,12 +44,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Settings:
-    """`pairs`: measured runs of each, after one that warms up. `small`: as little as shows that everything works."""
+    """`pairs`: measured runs of each, after one that warms up. `small`: as little as shows that everything works.
+    `years`: of the longer backfill.
+    """
 
     work: Path
     cache: Path
     pairs: int = 5
     small: bool = False
+    years: int = 2
 
 
 def measured(command: Sequence[str], log: Path, env: dict[str, str] | None = None, cwd: Path = ROOT) -> dict[str, Any]:

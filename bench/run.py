@@ -1,6 +1,6 @@
 """What the chain costs beside plain scripts and peers that do the same work: one table of ratios, and all figures.
 
-    python bench/run.py [--pairs N] [--only ITEM …] [--small] [--work DIR] [--out DIR]
+    python bench/run.py [--pairs N] [--only ITEM …] [--small] [--years N] [--work DIR] [--out DIR]
 
 Everything is run side by side, in turns, on this machine, now: ratios say something, seconds are this machine's own.
 Where two sides' money differs, the item fails. An item that fails is told and the others go on; the exit code is 1.
@@ -36,6 +36,7 @@ def main() -> int:
         "--only", nargs="+", choices=ITEMS, default=ITEMS, help="day, growth and peers need year before them"
     )
     top.add_argument("--small", action="store_true", help="as little as shows that everything works")
+    top.add_argument("--years", type=int, default=2, help="of the longer backfill (default 2; ten take half an hour)")
     top.add_argument("--work", type=Path, help="work there, and leave it")
     top.add_argument("--out", type=Path, default=ROOT / "bench", help="default: bench/")
     given = top.parse_args()
@@ -44,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sixtyforty-bench-") as folder:
         work = (given.work or Path(folder)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        settings = Settings(work, ROOT / ".cache" / "bench", given.pairs, given.small)
+        settings = Settings(work, ROOT / ".cache" / "bench", given.pairs, given.small, given.years)
         failed = []
         for item in given.only:
             print(f"{time.time() - begun:6.0f} s  {item} …", file=sys.stderr, flush=True)

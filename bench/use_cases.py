@@ -86,16 +86,9 @@ def _of(settings: Settings, landing: Path, n: int, times: int) -> dict[str, Any]
 
 def project(root: Path, n: int, landing: Path) -> Path:
     """A copy of the project with n copies of the use case, each with the same files landed."""
-    shutil.rmtree(root, ignore_errors=True)
-    ignored = shutil.ignore_patterns("__pycache__", "results.json")
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, root / package, ignore=ignored)
-    for file in ("dagster.yaml", "pyproject.toml"):
-        shutil.copy(ROOT / file, root / file)
+    copied(root)
     cases, suites = root / "pipelines" / "use_cases", root / "expectations"
     kept = {"case": shutil.move(cases / CASE, root / "case"), "suites": shutil.move(suites / CASE, root / "suites")}
-    for other in cases.glob("*/defs.yaml"):
-        shutil.rmtree(other.parent)
     for number in range(n):
         name = f"{CASE}_{number:03}"
         shutil.copytree(kept["case"], cases / name)
@@ -106,6 +99,19 @@ def project(root: Path, n: int, landing: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         (place / name).symlink_to(landing, target_is_directory=True)
     return root
+
+
+def copied(root: Path) -> None:
+    """A copy of the project with this one use case."""
+    shutil.rmtree(root, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__", "results.json")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, root / package, ignore=ignored)
+    for file in ("dagster.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / file, root / file)
+    for other in (root / "pipelines" / "use_cases").glob("*/defs.yaml"):
+        if other.parent.name != CASE:
+            shutil.rmtree(other.parent)
 
 
 def _graph(root: Path, surrounds: dict[str, str], times: int) -> dict[str, Any]:

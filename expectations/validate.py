@@ -50,14 +50,7 @@ def validate(
         _check_rows(db, use_case, source, suite, lake)
         metrics = _metrics(db, suite)
         whole_hits = failing(f"{source}_partitions", metrics, suite.partition.rules)
-        counts = {
-            r[0]: dict(zip(COUNTS, r[1:], strict=True))
-            for r in db.execute(
-                """select _partition, count(*), count(*) filter (_fate = 'row'), count(*) filter
-                (_fate = 'quarantined'), count(*) filter (_fate = 'duplicate'), count(*) filter
-                (_fate = 'superseded') from typed group by 1"""
-            ).fetchall()
-        }
+        counts = _counted(db)
         per_rule = _by_partition(db)
         verdicts = {
             p: _judge(
@@ -113,6 +106,18 @@ def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     return db.execute(
         f"select _partition{aggregates} from typed where _fate = 'row' group by _partition order by _partition"
     ).df()
+
+
+def _counted(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    """Per partition, what became of the rows that landed: COUNTS, which conservation is about."""
+    return {
+        r[0]: dict(zip(COUNTS, r[1:], strict=True))
+        for r in db.execute(
+            """select _partition, count(*), count(*) filter (_fate = 'row'), count(*) filter
+            (_fate = 'quarantined'), count(*) filter (_fate = 'duplicate'), count(*) filter
+            (_fate = 'superseded') from typed group by 1"""
+        ).fetchall()
+    }
 
 
 def _by_partition(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, tuple[int, list[int]]]]:

@@ -1,0 +1,172 @@
+"""Growth: one more day on 1, 10 and 100 years of history, and a backfill of one and of more years.
+
+History is put into the lake directly: real days for the last four months, before them copies of these with shifted
+dates, a manifest and a file a day in every dataset, their extracts in the arrivals ledgers. Rows of those copies keep
+the dates they had: no window of a new day reaches back to them, and nothing may open what it doesn't need. Dagster's
+own record of runs doesn't grow with it. The backfill takes what grows with the data (raw to outcomes) over the year's
+extracts and the same again, 364 days later; `--years` says how many.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.chain import CASE
+from bench.day import SOURCES
+from bench.measure import Found, Row, Settings, measured, median, seconds
+from bench.use_cases import copied
+from bench.year import CUT, FIRST, LAST
+
+YEARS = (1, 10, 100)
+FLAT = 1.3
+GROWING = [f"{kind}/{s}" for s in SOURCES for kind in ("raw", "validated")] + ["features", "outcomes"]
+REFERENCE = [f"{kind}/{s}" for s in ("planes", "airports", "airlines") for kind in ("raw", "validated")]
+SHIFTED = ("time_hour", "event_hour")
+WHOLE = FIRST + timedelta(days=363)  # 52 weeks: the next begin on the same weekday
+
+
+def measure(settings: Settings) -> Found:
+    """After `year.measure`: on a copy of its last home."""
+    found = Found("Growth: with history, and with the data")
+    histories(settings, found)
+    backfills(settings, found)
+    return found
+
+
+def histories(settings: Settings, found: Found) -> None:
+    """One more day on each length of history."""
+    days = 1 if settings.small else settings.pairs
+    figures: dict[int, list[dict[str, Any]]] = {}
+    for years in YEARS[:2] if settings.small else YEARS:
+        root = settings.work / f"history-{years}"
+        home = grown(settings.work / "four-months" / "chain", root, years)
+        command = [sys.executable, "-m", "bench.grown", "--first", f"{CUT + timedelta(days=1)}", "--days", f"{days}"]
+        surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+        figures[years] = measured(command, root / "grown", surrounds, cwd=root)["said"]["days"]
+        if years > 1:
+            shutil.rmtree(home)  # several hundred thousand files
+    found.figures["history"] = figures
+    first = figures[1]
+    for what, figure in (
+        ("one more day, landed to delivered, but for start-up", "delivered_s"),
+        ("start-up of its run", "start_up_s"),
+        ("its money accounted for, and the whole's summed up", "money_s"),
+    ):
+        for years, one in figures.items():
+            value, base = (median([{"d": d} for d in days_], "d", figure) for days_ in (one, first))
+            aimed = years == YEARS[-1] and figure == "delivered_s"
+            found.rows.append(Row(f"{what}: {years} years" if years > 1 else f"{what}: 1 year", seconds(value),
+                                  seconds(base), value / base, f"≤ {FLAT}×" if aimed else "",
+                                  value / base <= FLAT if aimed else None, len(one)))  # fmt: skip
+    found.remarks.append("“Other” is one year of history, or of data.")
+
+
+def grown(begun: Path, root: Path, years: int) -> Path:
+    """A project whose use case begins so many years before the real days, and a home with that history."""
+    copied(root)
+    declared = root / "pipelines" / "use_cases" / CASE / "defs.yaml"
+    said = declared.read_text()
+    old = f"start: {FIRST}"
+    assert said.count(old) == 1
+    declared.write_text(said.replace(old, f"start: {FIRST.replace(year=FIRST.year - years)}"))
+    home = root / "home"
+    shutil.copytree(begun, home, symlinks=True, ignore=shutil.ignore_patterns("dvc", ".dvc", "dagster"))
+    landing = home / "data" / "landing" / CASE
+    files = landing.resolve()
+    landing.unlink()
+    shutil.copytree(files, landing, ignore=shutil.ignore_patterns("*T*Z.csv"))  # but the hourly ones of later days
+    lake = home / "data" / "lake" / CASE
+    real = [FIRST + timedelta(days=n) for n in range((CUT - FIRST).days + 1)]
+    before = [FIRST - timedelta(days=n) for n in range(1, (FIRST - FIRST.replace(year=FIRST.year - years)).days + 1)]
+    for manifest in list(lake.rglob(f"{CUT}.json")):
+        dataset = manifest.parent
+        templates = [json.loads(f.read_text()) for day in real if (f := dataset / f"{day}.json").exists()]
+        for number, day in enumerate(before):
+            _copy(dataset, templates[-1 - number % len(templates)], f"{day}")
+    for source in SOURCES:
+        _arrivals(lake / "arrivals" / f"{source}.json", source, before)
+    return home
+
+
+def _copy(dataset: Path, manifest: dict[str, Any], day: str) -> None:
+    """A manifest and a file of another day."""
+    file = f"{day}.{manifest['sha256'][:12]}.parquet"
+    facts = manifest["facts"] | ({"partition": day} if "partition" in manifest["facts"] else {})
+    (dataset / f"{day}.json").write_text(json.dumps(manifest | {"partition": day, "file": file, "facts": facts}))
+    (dataset / file).hardlink_to(dataset / manifest["file"])
+
+
+def _arrivals(ledger: Path, source: str, before: list[date]) -> None:
+    """A file a month in the arrivals ledger, none of which lies there any more: it was archived."""
+    known = json.loads(ledger.read_text())
+    known = [e for e in known if max(e["partitions"], default="") <= f"{CUT}"]
+    months: dict[str, list[date]] = {}
+    for day in before:
+        months.setdefault(f"{day:%Y-%m}", []).append(day)
+    for number, (month, days) in enumerate(sorted(months.items())):
+        known.append(known[0] | {"name": f"{source}_{month}.csv", "sha256": f"{number:064x}", "seq": 1_000_000 + number,
+                                 "partitions": {f"{d}": 900 for d in days}})  # fmt: skip
+    ledger.write_text(json.dumps(known))
+
+
+def backfills(settings: Settings, found: Found) -> None:
+    """Raw to outcomes over one year and over more, each in a process of its own."""
+    from pipelines import demo
+
+    last, figures = (CUT if settings.small else WHOLE), {}
+    for years in (1, settings.years):
+        root = settings.work / f"backfill-{years}"
+        copied(root)
+        declared = root / "pipelines" / "use_cases" / CASE / "defs.yaml"
+        end = last + timedelta(days=364 * (years - 1))
+        declared.write_text(declared.read_text().replace(f"end: {LAST}", f"end: {max(end, LAST)}"))
+        landing = root / "home" / "data" / "landing" / CASE
+        demo.land(landing, FIRST, last)
+        for file in [f for f in landing.iterdir() if f.name.split("_")[0] in SOURCES]:
+            for year in range(1, years):
+                file.with_name(f"{file.stem.split('_')[0]}_later{year}_{file.name.split('_', 1)[1].replace('-', '')}"
+                               ).write_text("".join(shifted(file, 364 * year)))  # fmt: skip
+        surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(root / "home"), "PYTHONWARNINGS": "ignore"}
+        command = [sys.executable, "-m", "pipelines.cli", "run", CASE, "--json", "--from", f"{FIRST}", "--to",
+                   f"{end}", "--select", *REFERENCE, *GROWING]  # fmt: skip
+        one = measured(command, root / "backfill", surrounds, cwd=root)
+        rows = sum(json.loads(f.read_text())["rows"] for f in
+                   (root / "home" / "data" / "lake" / CASE / "features").glob("*.json"))  # fmt: skip
+        figures[years] = one | {"rows": rows}
+        shutil.rmtree(root / "home")
+    found.figures["backfill"] = figures
+    first = figures[1]
+    for years, one in list(figures.items())[1:]:
+        grew = one["rows"] / first["rows"]
+        r = one["wall_s"] / first["wall_s"]
+        peaks = [x["peak_rss_mb"] for x in (one, first)]
+        found.rows += [
+            Row(f"raw to outcomes of {grew:.1f} times the departures ({one['rows']:,})", seconds(one["wall_s"]),
+                seconds(first["wall_s"]), r, "linear", r <= grew * 1.1),
+            Row("its peak memory", f"{peaks[0]:,} MB", f"{peaks[1]:,} MB", peaks[0] / peaks[1], "< 2 GB",
+                peaks[0] < 2000),
+        ]  # fmt: skip
+        if years < 10:
+            found.remarks.append(
+                f"Ten years of backfill don't fit in the half hour: {years} were run. `--years 10` runs them all."
+            )
+
+
+def shifted(file: Path, days: int) -> Iterator[str]:
+    """A file's lines with their dates so many days later."""
+    import pandas as pd
+
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    day = pd.to_datetime(rows[["year", "month", "day"]].astype(int)) + pd.Timedelta(days=days)
+    rows["year"], rows["month"], rows["day"] = day.dt.year, day.dt.month, day.dt.day
+    for column in SHIFTED:
+        if column in rows:
+            moment = pd.to_datetime(rows[column], format="%Y-%m-%dT%H:%M:%SZ") + pd.Timedelta(days=days)
+            rows[column] = moment.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield rows.to_csv(index=False)
