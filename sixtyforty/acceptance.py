@@ -166,8 +166,8 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None or value != value else round(value, digits)
 
 
-def facts(ws: Workspace, track: str) -> Acceptance:
-    """Over all partitions of a track."""
+def facts(ws: Workspace, track: str, sure: bool = True) -> Acceptance:
+    """Over all partitions of a track; how sure the money of overrides is takes longest, and may be left unknown."""
     decided = {p: e.rows for p, e in ws.lake.entries(decisions_of(track)).items()}
     found = {p: e.facts for p, e in ws.lake.entries(dataset(track)).items()}
     everything, newest = list(found.values()), sorted(decided)[-ws.use_case.watch.use_days :]
@@ -178,9 +178,9 @@ def facts(ws: Workspace, track: str) -> Acceptance:
     return Acceptance(
         **total,
         gain=sum(f["gain"] for f in everything),
-        each=ratio([f["gain"] for f in everything], [f["known"] for f in everything]),
+        each=_each(everything, sure),
         rating=stars / ratings if ratings else None,
-        roles={r: _role([f["roles"][r] for f in everything if r in f["roles"]])
+        roles={r: _role([f["roles"][r] for f in everything if r in f["roles"]], sure)
                for r in sorted({r for f in everything for r in f["roles"]})},
         weeks=_weeks(everything, map(ws.use_case.day_of, decided)),
         recent=Use(**recent),
@@ -188,9 +188,13 @@ def facts(ws: Workspace, track: str) -> Acceptance:
     )  # fmt: skip
 
 
-def _role(days: Sequence[Facts]) -> Role:
-    each = ratio([d["gain"] for d in days], [d["known"] for d in days])
-    return Role(**{c: sum(d[c] for d in days) for c in WHO}, each=each)
+def _role(days: Sequence[Facts], sure: bool) -> Role:
+    return Role(**{c: sum(d[c] for d in days) for c in WHO}, each=_each(days, sure))
+
+
+def _each(days: Sequence[Facts], sure: bool) -> Interval:
+    unknown = Interval(float("nan"), float("nan"), float("nan"))
+    return ratio([d["gain"] for d in days], [d["known"] for d in days]) if sure else unknown
 
 
 def _weeks(found: Sequence[Facts], decided: Iterable[date]) -> list[Week]:

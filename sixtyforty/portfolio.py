@@ -105,7 +105,7 @@ def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:
     """One use case, as of a UTC moment."""
     case, track = ws.use_case, track_of(ws)
     found, costs = kpi.summary(ws, track), case.kpi.costs
-    people = acceptance.facts(ws, track) if case.people.responses else None
+    people = acceptance.facts(ws, track, sure=False) if case.people.responses else None
     interventions = people.answered if people else 0
     run_time, intervening = run_hours * costs.run_hour, interventions * costs.intervention
     cost = found["build"] + found["running"] + run_time + intervening

@@ -1,8 +1,9 @@
 """From proof of concept to retirement: what a stage's gate says of the figures, and the steps people take on it.
 
-A poc is judged on past decisions relived, as of when the newest outcomes accounted for were known; what is live, at
-the moment itself. Until its stop date a stage is looked at daily, so its interval is the always-valid one, tightest at
-the stop date; on that day the one look that was planned is taken, with the interval of a single look.
+A poc is judged on past decisions relived, as of the day they have been relived to: when the outcomes of the newest
+partition accounted for could be known; what is live, at the moment itself. Until its stop date a stage is looked at
+daily, so its interval is the always-valid one, tightest at the stop date; on that day the one look that was planned is
+taken, with the interval of a single look.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _figures(
             return 0, UNKNOWN, label, today  # nobody has followed it yet
         begun = max(since, datetime.fromisoformat(step.effective_from)) if step else since
         known = [p for p in known if case.opens(p) >= begun]
-    else:  # the day that the past has been relived to
+    else:
         today = case.day_of(case.shift(known[-1], 1 + case.outcome_horizon)) if known else date.min
     if stop is not None:
         known = [p for p in known if case.day_of(p) < stop]
