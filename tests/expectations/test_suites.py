@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from expectations import suites
 from expectations.gx import RuleError, expectation_suite, failing
 from expectations.suites import Rule
-from tests.flights import flight_delays
+from pipelines import catalog
 
 BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}
 
@@ -63,9 +63,12 @@ def test_a_source_without_a_suite_is_named():
         suites.load("flight_delays", "nothing")
 
 
-@pytest.mark.parametrize("source", [*flight_delays().sources, "features"])
-def test_great_expectations_takes_every_rule_of_the_flights(source):
-    suite = suites.load("flight_delays", source)
+EVERY = [(name, source) for name in catalog.names() for source in (*catalog.load(name).sources, "features")]
+
+
+@pytest.mark.parametrize(("use_case", "source"), EVERY)
+def test_great_expectations_takes_every_rule(use_case, source):
+    suite = suites.load(use_case, source)
     for name, rules in (("rows", suite.rows), ("partition", suite.partition.rules)):
         plain = [r for r in rules if not isinstance(r.kwargs.get("value_set"), dict)]
         assert len(expectation_suite(name, plain).expectations) == len(plain)
