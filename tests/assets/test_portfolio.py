@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import dagster as dg
 import pytest
 
 from assets import portfolio
 from assets.resources import BusinessTime, Place
+from sixtyforty import stage_gate
 from tests.helpers import make_workspace
 from tests.telling import told
 
@@ -36,6 +39,23 @@ def test_it_stands_beside_what_it_tells_of_and_counts_the_runs(tmp_path, monkeyp
     assert (tmp_path / "data" / "reports" / "portfolio.html").exists()
     assert built.asset_deps[dg.AssetKey("portfolio")] == {keys[1]}
     assert '"calls_in_time":1' in (tmp_path / "data" / "portfolio" / "run_time.json").read_text()
+
+
+def test_maturity_has_lead_times_skills_and_next_steps(tmp_path):
+    task = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
+    gate = {"target": 500, "worth_having": 100, "stop": "2013-08-15"}
+    ws = make_workspace(tmp_path, people={"change": {"training": {"lists": task}}}, stages={"poc": gate})
+    stage_gate.record(ws, datetime(2013, 5, 1))
+    key = dg.AssetKey([ws.use_case.name, "stage_gate"])
+    (_, built) = portfolio.assets([key], lambda: [ws.use_case])
+    place = Place(tmp_path, ws.database_url, str(tmp_path / "remote"))
+    clock = BusinessTime(as_of="2013-05-11T00:00:00")
+    result = dg.materialize([built, dg.AssetSpec(key)], resources={"place": place, "clock": clock})
+    (event,) = result.asset_materializations_for_node("maturity")
+    found = {n: [r.data for r in event.metadata[n].records] for n in ("next steps", "lead times", "skills")}
+    assert found["next steps"][0]["level"] == "poc"
+    assert {r["stage"]: r["in_it"] for r in found["lead times"]} == {"idea": 0, "poc": 1, "pilot": 0, "production": 0}
+    assert found["skills"] == [{"name": "reading", "use_cases": ws.use_case.title, "have": 0, "wanted": 2}]
 
 
 def test_without_a_use_case_that_can_decide_there_is_none(tmp_path):

@@ -12,9 +12,10 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.resources import Place
 from pipelines import automation
-from sixtyforty.clock import DRILL
+from sixtyforty.clock import DRILL, now
+from sixtyforty.stage_gate import retire
 from sixtyforty.workspace import Workspace
-from tests.helpers import land_days, make_workspace, publish
+from tests.helpers import land_days, make_use_case, make_workspace, publish
 from tests.post import a_desk
 from tests.telling import judged
 
@@ -178,3 +179,19 @@ def test_the_drills_clock_is_read_anew(ws, tmp_path: Path):
     assert now() == datetime(2013, 3, 8, 12)
     (tmp_path / "clock").write_text("2013-03-09T00:00:00")
     assert now() == datetime(2013, 3, 9)
+
+
+GATE = {"target": 500, "worth_having": 100, "stop": "2013-08-15"}
+
+
+def test_a_gate_is_judged_with_new_data(ws: Workspace, instance: dg.DagsterInstance) -> None:
+    case = make_use_case(ws.home / "use_case", stages={"poc": GATE}, **NIGHTLY)
+    asked, _ = tick(Workspace(case, ws.home, ws.database_url), instance, "new_data")
+    assert asked and all(dg.AssetKey([case.name, "stage_gate"]) in (r.asset_selection or ()) for r in asked)
+
+
+def test_what_is_retired_is_trained_no_more(ws: Workspace, instance: dg.DagsterInstance) -> None:
+    publish(ws, DAYS)
+    assert tick(ws, instance, "nightly")[0]
+    retire(ws, "Ada", "it is over", now())
+    assert tick(ws, instance, "nightly") == ([], "retired")
