@@ -22,6 +22,7 @@ from sixtyforty.stages import Scope
 from sixtyforty.workspace import Workspace
 
 Advice = Literal["grow", "go on", "prove", "win people", "begin", "stop", "over"]
+ADVISED: dict[str, Advice] = {"to_stop": "stop", "to_grow": "grow", "to_prove": "prove", "to_win": "win people"}
 NEWEST = 28  # partitions of each source that quality is told of
 
 
@@ -209,7 +210,7 @@ def totals(lines: Sequence[Line]) -> list[dict[str, Any]]:
         {"unit": unit, "label": label, "track": track, "use_cases": len(found),
          **{m: round(sum(getattr(one, m) for one in found), 2) for m in money},
          "roi": round(sum(o.net for o in found) / spent_, 4) if (spent_ := sum(o.cost for o in found)) else None}
-        for (unit, label, track), found in sorted(alike.items())
+        for (unit, label, track), found in sorted(alike.items(), key=lambda a: (a[0][0], a[0][1] == "assumed", a[0]))
     ]  # fmt: skip
 
 
@@ -219,8 +220,7 @@ def facts(workspaces: Sequence[Workspace], moment: datetime | None = None) -> di
     return {
         "lines": lines,
         "totals": totals(lines),
-        "to_stop": [one for one in lines if one.advice == "stop"],
-        "to_grow": [one for one in lines if one.advice == "grow"],
+        **{to: [one for one in lines if one.advice == advice] for to, advice in ADVISED.items()},
         "unread": [one for one in lines if one.unread],
         "days": reads.UNREAD,
     }
