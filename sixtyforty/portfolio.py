@@ -18,7 +18,7 @@ from sixtyforty.clock import now
 from sixtyforty.lake import write_atomic
 from sixtyforty.report import pages
 from sixtyforty.run_time import spent
-from sixtyforty.stages import Scope
+from sixtyforty.stages import STAGES, Scope
 from sixtyforty.workspace import Workspace
 
 Advice = Literal["grow", "go on", "prove", "win people", "begin", "stop", "over"]
@@ -143,7 +143,7 @@ def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:
         quality=quality,
         newest=newest,
         behind=(case.local_day(moment) - case.day_of(newest)).days if newest and track == "live" else None,
-        next_gate=_gate(judged),
+        next_gate=_gate(ws, judged),
         unread=reads.unread(ws, moment),
         advice=advice,
         why=why,
@@ -179,10 +179,14 @@ def _advice(
     return "grow", "It gains, it pays, and it is used: take it further." if people else "It gains, and it pays."
 
 
-def _gate(judged: stage_gate.Standing | None) -> str:
-    if judged is None or judged.gate is None:
+def _gate(ws: Workspace, judged: stage_gate.Standing | None) -> str:
+    """The gate it stands before: its stage's or, once that has passed, the next one's."""
+    if judged is None or ws.use_case.stages is None:
         return "none"
-    return f"{judged.gate.target:+,.0f} per 1,000 by {judged.gate.stop}"
+    passed = judged.said == "pass" and judged.stage in STAGES[:2]
+    stage = STAGES[STAGES.index(judged.stage) + 1] if passed else judged.stage
+    gate = ws.use_case.stages.gate(stage) if passed else judged.gate
+    return f"{stage}: {gate.target:+,.0f} per 1,000 by {gate.stop}" if gate else f"{stage}: none is declared"
 
 
 def _quality(ws: Workspace) -> tuple[float | None, str | None]:

@@ -115,8 +115,17 @@ def test_what_was_stopped_or_retired_is_said_to_be(tmp_path):
     retire(over, "Ada", "the process is gone", NOW)
     found = by_name(portfolio.portfolio([stopped, over], NOW + timedelta(hours=1)))
     assert (found["stopped"].advice, found["stopped"].verdict) == ("stop", "stop")
-    assert found["stopped"].next_gate == "+500 per 1,000 by 2013-06-15"
+    assert found["stopped"].next_gate == "poc: +500 per 1,000 by 2013-06-15"
     assert (found["over"].advice, found["over"].stage) == ("over", "retired")
+
+
+def test_the_next_gate_is_the_one_it_stands_before(tmp_path):
+    gate, later = ({"target": 500, "worth_having": 100, "stop": d} for d in ("2013-08-15", "2014-02-01"))
+    ready = one(tmp_path, "ready", 90.0, stages={"poc": gate, "pilot": later})
+    alone = one(tmp_path, "alone", 90.0, stages={"poc": gate})
+    found = by_name(portfolio.portfolio([ready, alone], NOW))
+    assert found["ready"].next_gate == "pilot: +500 per 1,000 by 2014-02-01"
+    assert found["alone"].next_gate == "pilot: none is declared"
 
 
 def test_a_pilot_begins_further_down_and_is_found_there(tmp_path):
