@@ -7,7 +7,7 @@ import dagster as dg
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import training_days
-from sixtyforty import models
+from sixtyforty import kpi, models
 from sixtyforty.backtest import metrics, recipe_name, walk_forward
 from sixtyforty.impact import lift
 from sixtyforty.lake import digest
@@ -39,7 +39,8 @@ def _backtest(step: Step) -> Result:
             found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
             if found:
                 gained = lift(found[-92:])
-                rows.append({"as of": day.isoformat(), "recipe": recipe_name(step.use_case, recipe), "days": len(found),
+                rows.append({"as of": day.isoformat(), "recipe": recipe_name(step.use_case, recipe),
+                             "label": kpi.label(step.use_case, "replay"), "days": len(found),
                              **metrics(found), "lift, last 92 days": round(gained.value),
                              **{k: None if v != v else round(v) for k, v in (("low", gained.low),
                                                                              ("high", gained.high))}})  # fmt: skip

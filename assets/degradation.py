@@ -12,6 +12,7 @@ from assets.tables import table
 from assets.training_set import training_days
 from expectations.serving import check_features
 from expectations.suites import load
+from sixtyforty import kpi
 from sixtyforty.degradation import DATASET, Finding, drill
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.use_case import UseCase
@@ -49,7 +50,10 @@ def _degradation(step: Step) -> Result:
     margin = step.use_case.gate.margin
     bad = [f for f in found if not f.guarded(margin)]
     said = "; ".join(f"{f.feed or 'sound feeds'}, {f.fault}: {f.gated.value:+,.0f} per 1,000" for f in bad)
-    shown = {"value against the present process, per 1,000": table([_row(f) for f in found])}
+    shown = {
+        "value against the present process, per 1,000": table([_row(f) for f in found]),
+        "label": kpi.label(step.use_case, "replay"),
+    }
     entry = step.ws.lake.entry(DATASET, SNAPSHOT)
     step.log.info(f"degradation: {len(found) - 1} faults, {len(bad)} unguarded")
     return Result(

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
+from sixtyforty import kpi
 from sixtyforty.gate import Judgement, judge
 from sixtyforty.impact import Day, day
 from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
@@ -156,7 +157,7 @@ def promote(
     A promotion counts from the start of its training day; live, from `moment` (UTC) on, and where an approval is
     required it waits for that. What it learned from is looked at again: whatever run this is, governance accepted it.
     """
-    judged = []
+    judged, assumed = [], kpi.label(use_case, "replay") == "assumed"  # walking forward relives the past
     for as_of in sorted(as_ofs):
         turns = in_turn(use_case, lake, store, ledger, track, as_of)
         if not turns:
@@ -164,6 +165,7 @@ def promote(
         for version, why in turns:
             found = assess(use_case, lake, store, ledger, track, version)
             verdict, reasons = found.verdict, [*found.reasons, *([why] if why else [])]
+            reasons += ["these figures are assumed"] if assumed else []
             refused = _refused(lake, store.card(version))
             if refused:
                 verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]

@@ -89,6 +89,7 @@ def test_the_one_that_is_worth_most_is_chosen_not_the_one_that_predicts_best(hom
         (said,) = (r for r in row.reasons if "worth most of the candidates" in r)
         model, drop = (float(v) for v in re.findall(r"(?:model|sharp_drop) (-?\d+)", said))
         assert model > 0 > drop
+        assert "these figures are assumed" in row.reasons
 
 
 def test_a_campaign_whose_weeks_are_not_over_is_decided_and_not_accounted_for(home, capsys):
