@@ -161,7 +161,7 @@ def present(ws: Workspace) -> list[Day]:
     """
     case, lake = ws.use_case, ws.lake
     features, outcomes = lake.entries("features"), lake.entries("outcomes")
-    both = [p for p in features if p in outcomes and features[p].rows and outcomes[p].rows]
+    both = [p for p in case.deciding(features) if p in outcomes and features[p].rows and outcomes[p].rows]
     if not both:
         return []
     key = ", ".join(f'"{c}"' for c in case.decision.key)
