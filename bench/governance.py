@@ -158,6 +158,8 @@ def _counting(rule: Rule) -> str:
     if kind == "compound_columns_to_be_unique":
         columns = ", ".join(f'"{c}"' for c in k["column_list"])
         return f"(select coalesce(sum(n), 0) from (select count(*) as n from rows group by {columns} having n > 1))"
+    if kind == "column_pair_values_to_be_equal":
+        return f"""count(*) filter ("{k["column_A"]}" <> "{k["column_B"]}")"""
     column = f'"{k["column"]}"'
     listed = ", ".join(repr(v) for v in k.get("value_set", []))
     outside = [f"{column} {sign} {k[end]!r}" for sign, end in (("<", "min_value"), (">", "max_value")) if end in k]

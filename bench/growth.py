@@ -42,11 +42,12 @@ def measure(settings: Settings) -> Found:
 def histories(settings: Settings, found: Found) -> None:
     """One more day on each length of history."""
     days = 1 if settings.small else settings.pairs
+    after = CUT + timedelta(days=settings.pairs + 2)  # those of `day` are there
     figures: dict[int, list[dict[str, Any]]] = {}
     for years in YEARS[:2] if settings.small else YEARS:
         root = settings.work / f"history-{years}"
         home = grown(settings.work / "four-months" / "chain", root, years)
-        command = [sys.executable, "-m", "bench.grown", "--first", f"{CUT + timedelta(days=1)}", "--days", f"{days}"]
+        command = [sys.executable, "-m", "bench.grown", "--first", f"{after}", "--days", f"{days}"]
         surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
         figures[years] = measured(command, root / "grown", surrounds, cwd=root)["said"]["days"]
         if years > 1:
@@ -80,7 +81,7 @@ def grown(begun: Path, root: Path, years: int) -> Path:
     landing = home / "data" / "landing" / CASE
     files = landing.resolve()
     landing.unlink()
-    shutil.copytree(files, landing, ignore=shutil.ignore_patterns("*T*Z.csv"))  # but the hourly ones of later days
+    shutil.copytree(files, landing)
     lake = home / "data" / "lake" / CASE
     real = [FIRST + timedelta(days=n) for n in range((CUT - FIRST).days + 1)]
     before = [FIRST - timedelta(days=n) for n in range(1, (FIRST - FIRST.replace(year=FIRST.year - years)).days + 1)]
@@ -105,7 +106,6 @@ def _copy(dataset: Path, manifest: dict[str, Any], day: str) -> None:
 def _arrivals(ledger: Path, source: str, before: list[date]) -> None:
     """A file a month in the arrivals ledger, none of which lies there any more: it was archived."""
     known = json.loads(ledger.read_text())
-    known = [e for e in known if max(e["partitions"], default="") <= f"{CUT}"]
     months: dict[str, list[date]] = {}
     for day in before:
         months.setdefault(f"{day:%Y-%m}", []).append(day)

@@ -14,11 +14,15 @@ import pandera.pandas as pa
 
 def schema(rules, columns):
     """The rules as a schema; what isn't forbidden is allowed."""
-    checks, filled, unique = {c: [] for c in columns}, set(), None
+    checks, filled, unique, pairs = {c: [] for c in columns}, set(), None, []
     for rule in rules:
         kind, k = rule["type"].removeprefix("expect_"), rule["kwargs"]
         if kind == "compound_columns_to_be_unique":
             unique = k["column_list"]
+            continue
+        if kind == "column_pair_values_to_be_equal":
+            a, b = k["column_A"], k["column_B"]
+            pairs.append(pa.Check(lambda df, a=a, b=b: (df[a] == df[b]) | df[a].isna() | df[b].isna()))
             continue
         mine = checks[k["column"]]
         if kind == "column_values_to_not_be_null":
@@ -33,7 +37,8 @@ def schema(rules, columns):
             mine.append(pa.Check.str_matches(k["regex"]))
         else:
             raise ValueError(kind)
-    return pa.DataFrameSchema({c: pa.Column(None, checks[c], nullable=c not in filled) for c in columns}, unique=unique)
+    found = {c: pa.Column(None, checks[c], nullable=c not in filled) for c in columns}
+    return pa.DataFrameSchema(found, checks=pairs, unique=unique)
 
 
 def main():

@@ -1,7 +1,7 @@
 """Row rules on a table in DuckDB: Great Expectations judges what differs, once, however many rows hold it.
 
-A rule about one column's values needs each value once, a rule that rows be unlike only those that are alike: a year's
-million rows become a few thousand, and the verdict is the same. Any other rule gets every row.
+A rule about one column's values needs each value once, one about a pair each pair, a rule that rows be unlike only
+those that are alike: a year's million rows become a few thousand, and the verdict is the same. Others get every row.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ BY_VALUE = {
     "expect_column_values_to_be_null", "expect_column_values_to_not_be_null", "expect_column_values_to_match_regex",
     "expect_column_values_to_not_match_regex", "expect_column_value_lengths_to_be_between",
     "expect_column_value_lengths_to_equal",
+}  # fmt: skip
+BY_PAIR = {
+    "expect_column_pair_values_to_be_equal", "expect_column_pair_values_a_to_be_greater_than_b",
+    "expect_column_pair_values_to_be_in_set",
 }  # fmt: skip
 # A row whose values no other has can't break it.
 UNLIKE = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
@@ -77,10 +81,18 @@ def _by_value(db: duckdb.DuckDBPyConnection, name: str, rows: str, rules: dict[i
 def _by_row(db: duckdb.DuckDBPyConnection, name: str, rows: str, number: int, rule: Rule) -> None:
     import pandas as pd
 
-    columns = ", ".join(f'"{c}"' for c in rule.columns) or "*"
+    columns, every = ", ".join(f'"{c}"' for c in rule.columns) or "*", not SOME_ROWS & rule.kwargs.keys()
+    same = " and ".join(f'r."{c}" is not distinct from a."{c}"' for c in rule.columns)
+    if rule.type in BY_PAIR and every:
+        db.execute(f"create or replace temp table pairs as select *, row_number() over () - 1 as _n"
+                   f" from (select distinct {columns} from {rows})")  # fmt: skip
+        (bad,) = failing(name, db.execute("select * exclude _n from pairs order by _n").df(), [rule])
+        if bad:
+            db.execute(f"insert into hits select {number}, r._id from {rows} r join pairs a on {same}"
+                       f" where a._n in ({', '.join(map(str, bad))})")  # fmt: skip
+        return
     alike = ""
-    if rule.type in UNLIKE and not SOME_ROWS & rule.kwargs.keys():
-        same = " and ".join(f'r."{c}" is not distinct from a."{c}"' for c in rule.columns)
+    if rule.type in UNLIKE and every:
         alike = f"semi join (select {columns} from {rows} group by all having count(*) > 1) a on {same}"
     frame = db.execute(f"select _id, {columns} from {rows} r {alike} order by _id").df()
     ids = frame["_id"].to_numpy()

@@ -28,6 +28,7 @@ RULES = [
     rule("column_values_to_be_in_set", column="yes", value_set=[True]),
     rule("column_values_to_be_unique", column="x"),
     rule("compound_columns_to_be_unique", column_list=["n", "kind"]),
+    rule("column_pair_values_to_be_equal", column_A="x", column_B="n"),
     rule("column_pair_values_a_to_be_greater_than_b", column_A="x", column_B="n", or_equal=True),
 ]
 
