@@ -29,7 +29,7 @@ def examine() -> list[dict[str, Any]]:
     ]
     for name in catalog.names():
         things += _of(name)
-    if profile().name == "production":
+    if profile().name != "embedded":
         things.append(("services", False, _services, "start them: make up"))
     else:
         things.append(("daemon", False, _daemon, "start it: make ui"))
@@ -128,7 +128,7 @@ def _database() -> str:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
     finally:
         engine.dispose()
-    stored = ", Dagster's storage too" if profile().name == "production" else ""
+    stored = ", Dagster's storage too" if profile().name != "embedded" else ""
     return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{stored}"
 
 

@@ -15,6 +15,7 @@ from assets.portfolio import count
 from assets.resources import Place
 from pipelines import catalog
 from pipelines.launcher import alive, last_seen
+from pipelines.profiles import profile
 
 KEPT_DAYS = 30
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -80,8 +81,11 @@ def reap(instance: dg.DagsterInstance, everything: bool = False) -> list[str]:
 
     Run monitoring does so while the daemon is up; this is for whoever starts without one. A dead run would stay
     "started", and hold its place in the queue and the pools. `everything`: no process that could start a run is alive,
-    so those still waiting for theirs are dead as well. One machine only: a process is looked for here.
+    so those still waiting for theirs are dead as well. One machine only, where a process is looked for; in a cluster
+    nobody is said to be dead here: run monitoring asks for the run's lock.
     """
+    if profile().name == "cluster":
+        return []
     dead = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNDERWAY)):
         seen = last_seen(instance, run.run_id)

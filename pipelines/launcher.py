@@ -13,13 +13,15 @@ import signal
 import threading
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
-from typing import Any, Self
+from typing import Any
 
 import dagster as dg
 import psutil
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
+
+from pipelines.profiles import profile
 
 HEAVY = (
     "dagster._cli.api", "dagster.components", "dagster._core.storage.event_log", "dagster._core.storage.runs",
@@ -48,8 +50,14 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return {}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """As dagster.yaml makes it."""
+    def from_config_value(  # type: ignore[override]
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> RunLauncher[dg.DagsterInstance]:
+        """As dagster.yaml makes it; in a cluster, that which leaves runs to its workers."""
+        if profile().name == "cluster":
+            from pipelines.cluster import ClusterLauncher
+
+            return ClusterLauncher(inst_data=inst_data)
         return cls(inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:

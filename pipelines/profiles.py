@@ -1,9 +1,10 @@
 """Where the project runs: chosen once, from the environment. The one place that reads it.
 
-SIXTYFORTY_PROFILE       embedded (default) or production
+SIXTYFORTY_PROFILE       embedded (default), production, or cluster: as production, on several machines
 SIXTYFORTY_HOME          folder that holds data/; default: the project's root
 SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
 SIXTYFORTY_LAKE          folder of the lake, or s3://bucket/prefix; default: data/lake
+SIXTYFORTY_BROKER_URL    Celery's broker, from which the workers of a cluster take their runs
 SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
 SIXTYFORTY_DESK_URL      where people reach the desk, if that is behind a proxy; default: where it listens
 """
@@ -26,12 +27,13 @@ DRIVER = "postgresql+psycopg2://"
 class Profile:
     """The settings of this process."""
 
-    name: Literal["embedded", "production"]
+    name: Literal["embedded", "production", "cluster"]
     home: Path
     lake: Where
     database_url: str = field(repr=False)  # it may hold a password
     dvc_remote: str = field(repr=False)
     desk_url: str | None = None
+    broker_url: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
@@ -56,13 +58,20 @@ def profile() -> Profile:
     remote = os.environ.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote")
     if name == "embedded":
         return Profile("embedded", home, lake, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote, desk)
-    if name != "production":
-        raise ProfileError(f"SIXTYFORTY_PROFILE is '{name}'; it can be embedded or production")
+    if name not in ("production", "cluster"):
+        raise ProfileError(f"SIXTYFORTY_PROFILE is '{name}'; it can be embedded, production or cluster")
     if not url:
-        raise ProfileError("SIXTYFORTY_PROFILE=production needs SIXTYFORTY_DATABASE_URL (postgresql+psycopg2://…)")
+        raise ProfileError(f"SIXTYFORTY_PROFILE={name} needs SIXTYFORTY_DATABASE_URL (postgresql+psycopg2://…)")
     if not url.startswith(DRIVER):
-        raise ProfileError("SIXTYFORTY_DATABASE_URL is no PostgreSQL (postgresql+psycopg2://…), as production needs")
-    return Profile("production", home, lake, url, remote, desk)
+        raise ProfileError(f"SIXTYFORTY_DATABASE_URL is no PostgreSQL (postgresql+psycopg2://…), as {name} needs")
+    if name == "production":
+        return Profile("production", home, lake, url, remote, desk)
+    broker = os.environ.get("SIXTYFORTY_BROKER_URL")
+    if not broker:
+        raise ProfileError("SIXTYFORTY_PROFILE=cluster needs SIXTYFORTY_BROKER_URL (such as redis://host)")
+    if isinstance(lake, Path):
+        raise ProfileError("SIXTYFORTY_PROFILE=cluster needs a SIXTYFORTY_LAKE that all see (s3://bucket/prefix)")
+    return Profile("cluster", home, lake, url, remote, desk, broker)
 
 
 def _with_driver(url: str | None) -> str | None:

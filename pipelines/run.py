@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Any
 
-from pipelines.profiles import prepare
+from pipelines.profiles import prepare, profile
 
 
 class RunFailed(RuntimeError):
@@ -29,6 +30,7 @@ def run_range(
     gc.set_threshold(100_000, 50, 50)  # what is imported and planned for a long range is no garbage: look less often
     import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+    from dagster._core.utils import make_new_run_id
 
     from pipelines.catalog import load
     from pipelines.definitions import defs
@@ -37,13 +39,15 @@ def run_range(
     days = load(use_case).holding(first, last)
     clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
     selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
-    with dg.DagsterInstance.get() as instance:
+    run_id = make_new_run_id()
+    with dg.DagsterInstance.get() as instance, _held(run_id):
         reap(instance)  # a run killed before would hold its place for ever
         result = (
             defs()
             .resolve_job_def(use_case)
             .execute_in_process(
                 instance=instance,
+                run_id=run_id,
                 asset_selection=selection,
                 run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
                 tags={
@@ -59,6 +63,15 @@ def run_range(
         why = "; ".join(f"{e.step_key}: {_cause(e)}" for e in failed)
         raise RunFailed(f"run {result.run_id} failed: {why or 'see its log in the UI'}")
     return result.run_id
+
+
+def _held(run_id: str) -> AbstractContextManager[object]:
+    """In a cluster, the lock by which others see that the run lives."""
+    if profile().name != "cluster":
+        return nullcontext()
+    from pipelines.cluster import held
+
+    return held(run_id)
 
 
 def _cause(event: Any) -> str:

@@ -178,7 +178,7 @@ class ProfileStorage(EmbeddedStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
         """Dagster's hook: SQLite below the home, or PostgreSQL when the profile says so."""
         chosen = profile()
-        if chosen.name == "production":
+        if chosen.name != "embedded":
             return _postgres(chosen.database_url, inst_data)
         return EmbeddedStorage.from_local(str(chosen.home / "data" / "dagster" / "storage"), inst_data=inst_data)
 

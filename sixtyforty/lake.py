@@ -305,7 +305,9 @@ def split(table: pa.Table, column: str, partitions: Sequence[str]) -> dict[str, 
 def _database(timezone: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    # what doesn't fit into memory is put there, and taken away with the process
+    spilled = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
+    db = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spilled})
     db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
     atexit.register(_database.cache_clear)  # one that outlives the interpreter is told of in sixty lines
     return db

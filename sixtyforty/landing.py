@@ -71,22 +71,13 @@ def _known(path: Where, *_: object) -> tuple[Extract, ...]:
 class Landing:
     """Where the extracts of one use case land, and their arrivals ledger in the lake.
 
-    `folder` is for the sources that declare no location, `delivered_to` (an SQLAlchemy URL) for the queries that
-    declare no database; `asked` is where the extracts of queries go, by default the folder. After a scan of a source,
-    `there` names the extracts that lie there, and `unread` those that couldn't be read, with the reason: the next scan
-    tries them again.
+    `folder` is for the sources that declare no location, and for what queries find; `delivered_to` (an SQLAlchemy URL)
+    for the queries that declare no database. After a scan of a source, `there` names the extracts that lie there, and
+    `unread` those that couldn't be read, with the reason: the next scan tries them again.
     """
 
-    def __init__(
-        self, folder: Path, lake: Lake, use_case: UseCase, delivered_to: str = "", asked: Where | None = None
-    ) -> None:
-        self.asked, self.folder, self.lake, self.use_case, self._delivered_to = (
-            asked or folder,
-            folder,
-            lake,
-            use_case,
-            delivered_to,
-        )
+    def __init__(self, folder: Where, lake: Lake, use_case: UseCase, delivered_to: str = "") -> None:
+        self.folder, self.lake, self.use_case, self._delivered_to = folder, lake, use_case, delivered_to
         self.there: dict[str, set[str]] = {}
         self.unread: dict[str, dict[str, str]] = {}
         self._places: dict[str, Place] = {}
@@ -138,15 +129,14 @@ class Landing:
     @cached_property
     def _queries(self) -> dict[str, Query]:
         return {
-            name: Query(name, source, self.asked / name, self._ledger(name).with_suffix(".seen.json"))
+            name: Query(name, source, self.folder / name, self._ledger(name).with_suffix(".seen.json"))
             for name, source in self.use_case.sources.items()
             if source.query
         }
 
     def _place(self, source: str) -> Place:
         if source not in self._places:
-            contract = self.use_case.sources[source]
-            self._places[source] = place(contract, self.asked if contract.query else self.folder)
+            self._places[source] = place(self.use_case.sources[source], self.folder)
         return self._places[source]
 
     def listed(self, source: str, patient: bool = False) -> list[Seen]:

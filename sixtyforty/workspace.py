@@ -36,8 +36,8 @@ GOVERNANCE = ("gx", "results", "rows", "serving", "suites", "validate")
 class Workspace:
     """One use case's folders and stores below a home; `database_url` is where decisions are delivered.
 
-    `lakes` is the folder of all use cases' lakes, by default below the home. Where that is in an object store, models,
-    ledgers, deliveries and the extracts of queries lie there as well, in `.models/<use case>` and so on.
+    `lakes` is the folder of all use cases' lakes, by default below the home. Where that is in an object store, the
+    landing zone, models, ledgers and deliveries lie there as well, in `.landing/<use case>` and so on.
     """
 
     use_case: UseCase
@@ -61,7 +61,7 @@ class Workspace:
     @cached_property
     def landing(self) -> Landing:
         """Its landing zone."""
-        return Landing(self._folder("landing"), self.lake, self.use_case, self.database_url, self._shared("landing"))
+        return Landing(self._shared("landing"), self.lake, self.use_case, self.database_url)
 
     @property
     def models(self) -> ModelStore:

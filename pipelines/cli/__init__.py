@@ -59,7 +59,14 @@ def parser() -> argparse.ArgumentParser:
     _range(run, required=True)
     run.add_argument("--as-of", help="UTC moment up to which decisions are due (ISO)")
     _track(run)
-    run.add_argument("--select", nargs="+", help="only these stages, such as raw/weather features")
+    how = run.add_mutually_exclusive_group()
+    how.add_argument("--select", nargs="+", help="only these stages, such as raw/weather features")
+    how.add_argument(
+        "--spread",
+        type=int,
+        metavar="N",
+        help="on a cluster's workers, N partitions a run; up to the money, no retrain",
+    )
     decisions = word("decisions", answers.decisions, "the decisions of a day, with their ids")
     decisions.add_argument("--date", required=True, type=date.fromisoformat)
     _track(decisions)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.answers import impact
 from pipelines.cli.say import Problem, say
+from sixtyforty.remote import Where
 
 if TYPE_CHECKING:
     from pipelines.demos import Demo
@@ -42,7 +45,7 @@ def _relive(name: str) -> str:
 
     ws, data = catalog.workspace(name), _demo_data(name)
     say(f"{ws.use_case.title}: landing the year's extracts …")
-    landed = data.land(ws.landing.folder)
+    landed = _landed(ws.landing.folder, data.land)
     say(f"{len(landed)} extracts in {ws.landing.folder}; running the chain:")
     run_range(name, ws.use_case.partitions.start, data.LAST_DAY)
     if ws.use_case.people.responses is None:
@@ -80,8 +83,19 @@ def land(given: Any) -> tuple[Any, str]:
 
     data = _demo_data(given.use_case)
     folder = catalog.workspace(given.use_case).landing.folder
-    files = data.land(folder, given.first, given.last, given.hourly)
+    files = _landed(folder, lambda there: data.land(there, given.first, given.last, given.hourly))
     return {"folder": str(folder), "files": [f.name for f in files]}, f"{len(files)} extracts in {folder}"
+
+
+def _landed(folder: Where, land: Callable[[Path], list[Path]]) -> list[Path]:
+    """Lands extracts in a folder; in an object store by way of one, in their order."""
+    if isinstance(folder, Path):
+        return land(folder)
+    with TemporaryDirectory() as here:
+        files = land(Path(here))
+        for file in files:
+            (folder / file.name).write(file.read_bytes())
+        return files
 
 
 def simulate(given: Any) -> tuple[Any, str]:
@@ -108,6 +122,11 @@ def run(given: Any) -> tuple[Any, str]:
     from pipelines.run import run_range
 
     catalog.checked(given.use_case)
+    if given.spread:
+        from pipelines.spread import spread
+
+        runs = spread(given.use_case, given.first, given.last, given.spread, given.track, given.as_of)
+        return {"runs": runs}, f"{len(runs)} runs done"
     run_id = run_range(given.use_case, given.first, given.last, given.as_of, given.track, select=given.select)
     return {"run_id": run_id}, f"run {run_id} done"
 

@@ -180,7 +180,7 @@ def test_a_wrong_profile_names_the_variable(say, monkeypatch):
     monkeypatch.setenv("SIXTYFORTY_PROFILE", "prod")
     code, _, err = say("impact flight_delays")
     assert code == 1
-    assert "SIXTYFORTY_PROFILE is 'prod'; it can be embedded or production" in err
+    assert "SIXTYFORTY_PROFILE is 'prod'; it can be embedded, production or cluster" in err
 
 
 def test_a_forged_ledger_is_told(say, home):
