@@ -170,7 +170,7 @@ def facts(ws: Workspace, track: str, sure: bool = True) -> Acceptance:
     """Over all partitions of a track; how sure the money of overrides is takes longest, and may be left unknown."""
     decided = {p: e.rows for p, e in ws.lake.entries(decisions_of(track)).items()}
     found = {p: e.facts for p, e in ws.lake.entries(dataset(track)).items()}
-    everything, newest = list(found.values()), sorted(decided)[-ws.use_case.watch.use_days :]
+    everything, newest = list(found.values()), sorted(decided)[-ws.use_case.decisions_in(ws.use_case.watch.use_days) :]
     total = {c: sum(f[c] for f in everything) for c in COUNTS} | {"decisions": sum(decided.values())}
     idle = next((i for i, p in enumerate(sorted(decided, reverse=True)) if p in found and found[p]["seen"]), None)
     stars, ratings = (sum(r[i] for f in everything for r in f["ratings"].values()) for i in (0, 1))

@@ -101,7 +101,7 @@ def nothing_new(ws: Workspace, as_of: date) -> str | None:
 
 def realised(ws: Workspace, track: str) -> tuple[list[Day], float] | None:
     """The newest known days that decay is watched on, and their lift per 1,000 units; None: too few days yet."""
-    wanted = ws.use_case.automation.decay_days
+    wanted = ws.use_case.decisions_in(ws.use_case.automation.decay_days)
     known = kpi.days(ws, track)[-wanted:]
     if len(known) < wanted:
         return None
@@ -116,4 +116,6 @@ def decayed(ws: Workspace, track: str, today: date) -> str | None:
     judged = [r for r in ws.ledger.rows() if r.track == track]
     if judged and date.fromisoformat(judged[-1].as_of) > today - timedelta(days=1):
         return None
-    return f"lift of the last {len(found[0])} days is {found[1]:+,.0f} per 1,000, below {limit:,.0f}"
+    return (
+        f"lift of the last {ws.use_case.automation.decay_days} days is {found[1]:+,.0f} per 1,000, below {limit:,.0f}"
+    )

@@ -73,7 +73,8 @@ def standing(ws: Workspace, moment: datetime) -> Standing:
     step: Name = taken.step if taken else STEPS[0]
     since = max(datetime.fromisoformat(taken.effective_from), start) if taken else start
     whole = [p for p in ws.lake.entries(dataset("live")) if ws.use_case.opens(p) >= since]
-    days, gained = _gained(ws, step, whole)
+    known, gained = _gained(ws, step, whole)
+    days = round(known * ws.use_case.days_apart)
     return Standing(step, since, days, gained, may_go_up(rollout, step, days, gained, unaccepted(ws)))
 
 

@@ -222,6 +222,10 @@ class UseCase(Timed):
         length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
         return length * self.decision.every
 
+    def decisions_in(self, days: int) -> int:
+        """How many partitions in so many days a decision is taken in; one at least."""
+        return max(1, round(days / self.days_apart))
+
     def with_units(self, partitions: Iterable[str]) -> list[str]:
         """Those that have units: to decide about, or to learn from.
 

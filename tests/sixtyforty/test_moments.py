@@ -51,6 +51,13 @@ def test_a_unit_comes_again_and_each_time_it_is_another(tmp_path: Path) -> None:
         assert features.build(ws.use_case, ws.lake, [p]).tables[p].equals(together.tables[p])
 
 
+def test_days_are_told_as_decisions(tmp_path: Path) -> None:
+    assert sites(tmp_path / "days").use_case.decisions_in(28) == 7
+    assert make_use_case(tmp_path / "hours", partitions={"every": "hour"}).decisions_in(2) == 48
+    yearly = {"every": 12, "on": "2013-03-01"}
+    assert make_use_case(tmp_path / "years", partitions={"every": "month"}, decision=yearly).decisions_in(28) == 1
+
+
 def test_an_outcome_may_be_measured_against_what_was_before(tmp_path: Path) -> None:
     ws = sites(tmp_path)
     (ws.use_case.folder / "outcomes.sql").write_text(
