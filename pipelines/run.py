@@ -58,11 +58,31 @@ def run_range(
                 raise_on_error=False,
             )
         )
+    return _ended(result)
+
+
+def run_across() -> str:
+    """Materializes what stands across the use cases, from what their chains have left; returns the run's id.
+
+    Raises RunFailed with the failed step's error.
+    """
+    prepare()
+    import dagster as dg
+
+    from pipelines.definitions import defs
+
+    with dg.DagsterInstance.get() as instance:
+        job = defs().resolve_job_def("across")
+        return _ended(job.execute_in_process(instance=instance, run_config={"loggers": {"console": {}}},
+                                             raise_on_error=False))  # fmt: skip
+
+
+def _ended(result: Any) -> str:
     if not result.success:
         failed = [e for e in result.all_events if e.is_step_failure]
         why = "; ".join(f"{e.step_key}: {_cause(e)}" for e in failed)
         raise RunFailed(f"run {result.run_id} failed: {why or 'see its log in the UI'}")
-    return result.run_id
+    return str(result.run_id)
 
 
 def _held(run_id: str) -> AbstractContextManager[object]:

@@ -21,6 +21,7 @@ def demo(given: Any) -> tuple[Any, str]:
     """The whole loop on each use case's demo year, or on one."""
     from pipelines import catalog
     from pipelines.demos import DEMOS
+    from pipelines.run import run_across
 
     names = [given.use_case] if given.use_case else list(DEMOS)
     found, told, look = {}, [], []
@@ -30,7 +31,9 @@ def demo(given: Any) -> tuple[Any, str]:
         ws = catalog.workspace(name)
         told.append(f"{ws.use_case.title}\n{table}")
         look.append(f"Open {ws.reports / 'impact.html'} for what it was worth{people},")
+    run_across()
     look += [
+        f"{ws.reports.parent / 'portfolio.html'} for all of them side by side,",
         "`make desk` for the page of those who decide (it says where, and as whom to log in),",
         "`make ui` and http://127.0.0.1:3000 for the chains in Dagster's pages,",
         f"and `.venv/bin/sixtyforty champion {names[-1]} --history` for which model decided when, and why.",

@@ -476,6 +476,20 @@ def test_run_asks_for_the_days_and_stages_it_was_told(say, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(("line", "relived"), [("demo", list(DEMOS)), ("demo household_offers", ["household_offers"])])
+def test_the_demo_relives_each_and_ends_with_the_money_of_all_and_what_to_open(say, monkeypatch, line, relived):
+    done: list[str] = []
+    monkeypatch.setattr("pipelines.cli.work._relive", lambda name: done.append(name) or f" [{name}]")
+    monkeypatch.setattr("pipelines.cli.work.impact", lambda given: ({}, f"the money of {given.use_case}"))
+    monkeypatch.setattr("pipelines.run.run_across", lambda: done.append("across"))
+    code, out, _ = say(line)
+    assert (code, done) == (0, [*relived, "across"])
+    for name in relived:
+        assert f"the money of {name}\n" in out
+        assert f"{name}/impact.html for what it was worth [{name}]" in out
+    assert "portfolio.html" in out
+
+
 def test_everything_the_parser_knows_is_tested_here():
     assert set(cli.parser()._subparsers._group_actions[0].choices) == set(WORDS)  # type: ignore[union-attr]
     assert list(DEMOS) == ["flight_delays", "household_offers"]
