@@ -22,10 +22,10 @@ PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loa
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down bench test lint lock clean
+.PHONY: help demo drill ui desk up down bench test lint lock reference clean
 
 help: ## What there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.installed ## The whole loop on a year of real flights, and what it earned
 	@.venv/bin/sixtyforty demo
@@ -71,6 +71,9 @@ lock: ## Write requirements.lock anew from pyproject.toml
 		--universal --python-version $(PYTHON_MIN) --generate-hashes --no-strip-extras --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock
+
+reference: .venv/.installed ## Write docs/REFERENCE.md anew: every field of a declaration
+	.venv/bin/python -m pipelines.reference
 
 clean: ## Remove the environment and the caches; data/ stays
 	rm -rf .venv .cache build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

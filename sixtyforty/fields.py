@@ -35,7 +35,7 @@ def allowed(kind: Any, metadata: Sequence[Any] = ()) -> str:
     metadata = [*extra, *metadata]
     origin, parts = get_origin(kind), get_args(kind)
     bounds = [f"{word} {getattr(m, name):g}" for m in metadata for name, word in BOUNDS.items() if hasattr(m, name)]
-    least = next((f"{m.min_length} or more " for m in metadata if hasattr(m, "min_length")), "")
+    least = next((f", of {m.min_length} or more" for m in metadata if hasattr(m, "min_length")), "")
     if pattern := next((m.pattern for m in metadata if getattr(m, "pattern", None)), None):
         said = PATTERNS.get(pattern, f"text that matches {pattern}")
     elif origin is Literal:
@@ -43,11 +43,9 @@ def allowed(kind: Any, metadata: Sequence[Any] = ()) -> str:
     elif origin in (Union, types.UnionType):
         said = " or ".join(allowed(p) for p in parts if p is not type(None))
     elif origin is list:
-        said = f"a list of {least}{_each(parts[0])}"
+        said = f"a list{least}, each {_each(parts[0])}"
     elif origin is dict:
-        said = (
-            f"a mapping of {least}names to {_each(parts[1])}" if least else f"a mapping of names to {_each(parts[1])}"
-        )
+        said = f"a mapping of names{least}, each to {_each(parts[1])}"
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         said = f"a mapping with the fields {', '.join(spelt(kind))}"
     else:
@@ -57,7 +55,7 @@ def allowed(kind: Any, metadata: Sequence[Any] = ()) -> str:
 
 def _each(kind: Any) -> str:
     model = model_of(kind)
-    return f"mappings ({', '.join(spelt(model))})" if model else allowed(kind)
+    return f"a mapping ({', '.join(spelt(model))})" if model else allowed(kind)
 
 
 def bare(kind: Any) -> tuple[Any, list[Any]]:
