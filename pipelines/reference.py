@@ -24,7 +24,7 @@ HEAD = """# Every field of a declaration
 Written by `make reference` from the models that check it: change a field's description there, not here.
 
 A use case is a folder in `pipelines/use_cases/`: `defs.yaml`, below `attributes`, says what follows; SQL beside it says
-the rest. Its suites are in `expectations/<use case>/`. What isn't known yet is `TODO` (no quotes): it makes the use case
+the rest. Its suites are in `expectations/<use case>/`. What isn't known yet is `TODO`, no quotes: that makes it
 a draft, whose extracts are taken in, checked and profiled, no more. Only {first} can't
 wait.
 In SQL, `local(moment)` is a UTC moment on the use case's own clock.
