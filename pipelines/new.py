@@ -79,7 +79,7 @@ class Feed:
             "sure": self.sure,
             "others": " or ".join("+".join(k) for k in self.profile.keys[1:4]),
             "partition": history and _text(said if by_day else f"local({said})::date"),
-            "known_at": _text(f"({said} + 1)::timestamp" if by_day else said),
+            "known_at": _text(f"utc({said} + 1)" if by_day else said),
             "personal": _texts(personal),
             "null": self.profile.null,
             "columns": columns,
@@ -189,8 +189,9 @@ def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
     span = (last - first).days + 1
     start = first.replace(day=1) if every == "month" else first
     single = bool(main and history) and _one_each(main, history, span)  # type: ignore[arg-type]
-    single_key = ["_partition", "day"] if single else ["id"]
-    key = single_key if single or not main else [named(c) for c in main.key]
+    key = [named(c) for c in main.key] if main else ["id"]
+    if single and history:
+        key = ["_partition", named(history.column)]
     facts = {
         "name": name, "today": now().date(), "every": every, "sources": [f.plain for f in feeds], "key": key,
         "main": _main(main, every, start, last, single) if main else None, "start": start, "last": last,
@@ -204,15 +205,23 @@ def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
 
 def _one_each(main: Feed, history: History, span: int) -> bool:
     """Whether a partition has one row, so that the partition itself is what is decided about."""
-    return history.most == 1 and main.profile.rows <= span / {"day": 1, "week": 7, "month": 28}[history.every] + 1
+    few = main.profile.rows <= span / {"day": 1, "week": 7, "month": 28}[history.every] + 1
+    return history.most == 1 and few and history.column not in ("starts", "decided_at")
 
 
 def _main(main: Feed, every: str, start: date, last: date, single: bool) -> dict[str, Any]:
     ended = (now().date() - last).days > OLD
     columns = main.profile.columns
-    numbers = [{"sql": c.sql, "slug": re.sub(r"\W+", "_", c.name).lower()} for c in columns if c.numeric][:8]
+    history = main.history
+    unit = {"DATE": "local(starts)::date", "TIMESTAMP": "starts"}.get(history.kind, "_partition") if history else ""
+    numbers = {
+        re.sub(r"\W+", "_", f"x{c.name}" if c.name[0].isdigit() else c.name).lower(): c.sql
+        for c in columns
+        if c.numeric
+    }
     return {"source": main.name, "every": every, "start": start, "end": last if ended else None, "single": single,
-            "key": _texts(main.key), "numbers": numbers,
+            "unit": history and named(history.column), "unit_key": history and _text(history.column), "of_starts": unit,
+            "key": _texts(main.key), "numbers": list(numbers.items())[:8],
             "rest": [named(c.name) for c in columns if c.name not in main.key]}  # fmt: skip
 
 

@@ -27,7 +27,7 @@ A use case is a folder in `pipelines/use_cases/`: `defs.yaml`, below `attributes
 the rest. Its suites are in `expectations/<use case>/`. What isn't known yet is `TODO`, no quotes: that makes it
 a draft, whose extracts are taken in, checked and profiled, no more. Only {first} can't
 wait.
-In SQL, `local(moment)` is a UTC moment on the use case's own clock.
+In SQL, `local(moment)` is a UTC moment on the use case's own clock, and `utc(time)` the moment of a time on that clock.
 """
 
 

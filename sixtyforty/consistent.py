@@ -36,7 +36,7 @@ def _named(field: str, columns: Iterable[str], allowed: Iterable[str]) -> Iterat
     have = list(allowed)
     for column in columns:
         if column not in have:
-            yield Wrong(field, f"names the column '{column}', which the source doesn't have", column, have)
+            yield Wrong(field, f"names the column '{column}', which isn't in the source", column, have)
 
 
 @needs("sources")
@@ -56,7 +56,9 @@ def _units(case: UseCase) -> Iterator[Wrong]:
     if unit is not None and unit not in case.sources:
         yield Wrong("decision.unit", f"'{unit}' is not a source", unit, case.sources)
     else:
-        yield from _named("decision.key", case.decision.key, case.unit_columns)
+        for wrong in _named("decision.key", case.decision.key, case.unit_columns):
+            of_sql = "; of units.sql a key is a column that a source has, and of its type" if unit is None else ""
+            yield Wrong(wrong.field, wrong.said + of_sql, wrong.given, wrong.allowed)
 
 
 @needs("sources", "decision", "people", "kpi", "automation")

@@ -13,7 +13,7 @@ from typing import Any
 from sixtyforty import kpi
 from sixtyforty.draft import Draft
 from sixtyforty.findings import findings
-from sixtyforty.impact import Day, day, summary
+from sixtyforty.impact import day, summary
 from sixtyforty.lake import connect, write_atomic
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.profile import Column, of_table
@@ -84,15 +84,9 @@ class State:
 def look(ws: Workspace, others: Sequence[Workspace], moment: datetime) -> State:
     """The state at a UTC moment. others: the workspaces of the project's other use cases, drafts among them."""
     feeds = tuple(_feed(ws, name, source, moment) for name, source in ws.use_case.sources.items())
-    days = [] if isinstance(ws.use_case, Draft) else present(ws)
-    today = summary(ws.use_case.kpi, days) | {"label": kpi.label(ws.use_case, "replay")} if days else None
-    why = (
-        ""
-        if days
-        else "it is a draft"
-        if isinstance(ws.use_case, Draft)
-        else "no unit has an outcome that is known yet"
-    )
+    draft = isinstance(ws.use_case, Draft)
+    today = None if draft else present(ws)
+    why = "" if today else "it is a draft" if draft else "no unit has an outcome that is known yet"
     return State(feeds, tuple(a for other in others for a in _alike(ws, other)), today, why)
 
 
@@ -154,30 +148,32 @@ def _alike(ws: Workspace, other: Workspace) -> list[Alike]:
     return found
 
 
-def present(ws: Workspace) -> list[Day]:
-    """Each partition's money as the present process decides it, by the outcomes known: no model is needed for that.
+def present(ws: Workspace) -> dict[str, Any] | None:
+    """The money as the present process decides it, by the outcomes known (impact.summary): no model is needed for that.
 
-    The model's column holds the present process too, so a coin flip acts just as often.
+    None without such an outcome. All units are taken together: the coin flip deals out the present process's own mix
+    of actions, over all of them.
     """
     case, lake = ws.use_case, ws.lake
     features, outcomes = lake.entries("features"), lake.entries("outcomes")
     both = [p for p in case.deciding(features) if p in outcomes and features[p].rows and outcomes[p].rows]
     if not both:
-        return []
+        return None
     key = ", ".join(f'"{c}"' for c in case.decision.key)
     dealt = "".join(f', o."{c}"' for c in case.kpi.became[1:])
     needed = [*(f'o."{c}"' for c in case.kpi.became), *(f'f."{c}"' for c in case.kpi.priced)]
     with connect(case.timezone) as db:
-        frame = db.execute(
+        rows = db.execute(
             f"""select f.*, f.present_action as action, o."{case.kpi.outcome}" as "an outcome"{dealt}
             from {lake.rows([features[p] for p in both])} f join {lake.rows([outcomes[p] for p in both])} o
             using (_partition, {key}) where {" and ".join(f"{c} is not null" for c in needed)}
             order by _partition, f.decided_at, {key}"""
         ).df()
-    return [
-        day(case.kpi, str(p), rows, rows["an outcome"].to_numpy(float))
-        for p, rows in frame.groupby("_partition", sort=True)
-    ]
+    if rows.empty:
+        return None
+    whole = summary(case.kpi, [day(case.kpi, "all", rows, rows["an outcome"].to_numpy(float))])
+    first, last = str(rows["_partition"].iloc[0]), str(rows["_partition"].iloc[-1])
+    return whole | {"from": first, "to": last, "label": kpi.label(case, "replay")}
 
 
 def write(ws: Workspace, state: State, moment: datetime) -> Path:

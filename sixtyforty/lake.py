@@ -309,13 +309,15 @@ def _database(timezone: str) -> duckdb.DuckDBPyConnection:
     spilled = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
     db = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spilled})
     db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
+    db.execute(f"create macro utc(ts) as (ts::timestamp at time zone '{timezone}' at time zone 'UTC')")
     atexit.register(_database.cache_clear)  # one that outlives the interpreter is told of in sixty lines
     return db
 
 
 def connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB session that thinks in UTC, with `local(ts)`: a UTC timestamp on the use case's own clock.
+    """A DuckDB session that thinks in UTC.
 
+    It has `local(ts)`, a UTC timestamp on the use case's own clock, and `utc(ts)`, its inverse.
     Sessions of a process share one in-memory database, which takes longest to open: keep to temporary tables.
     """
     db = _database(timezone).cursor()

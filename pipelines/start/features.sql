@@ -6,12 +6,12 @@ with known as (
     select u._partition, s.* exclude (_partition), row_number() over (partition by u._partition order by s.known_at desc) as _back
     from units u join {{ main.source }} s on s.known_at <= u.decided_at
 )
-select u._partition, u.day, month(u.day) as month, dayofweek(u.day) as weekday{% for c in main.numbers %},
-    max(k.{{ c.sql }}) filter (_back = 1) as {{ c.slug }}_1, avg(k.{{ c.sql }}) filter (_back <= 7) as {{ c.slug }}_7,
-    avg(k.{{ c.sql }}) filter (_back <= 28) as {{ c.slug }}_28{% endfor %}
+select u._partition, u.{{ main.unit }}, month(local(u.starts)) as month, dayofweek(local(u.starts)) as weekday{% for slug, sql in main.numbers %},
+    max(k.{{ sql }}) filter (_back = 1) as {{ slug }}_1, avg(k.{{ sql }}) filter (_back <= 7) as {{ slug }}_7,
+    avg(k.{{ sql }}) filter (_back <= 28) as {{ slug }}_28{% endfor %}
 
 from units u left join known k on k._partition = u._partition
-group by u._partition, u.day
+group by u._partition, u.{{ main.unit }}, u.starts
 {% else %}
 -- TODO Features of a unit, from what was known at `decided_at` and nothing later: one row a unit, its key, then the
 -- features. Leave out what came to be known later. Take this word out when it is written.

@@ -2,7 +2,7 @@
 -- when it was known. Take this word out when it is written.
 -- Views: as in features.sql, over the unit's own partition and the outcome_horizon after it.
 {% if main and main.single %}
-select u._partition, u.day, null::integer as outcome, s.known_at
+select u._partition, u.{{ main.unit }}, null::integer as outcome, s.known_at
 from units u left join {{ main.source }} s on s._partition = u._partition
 {% else %}
 select {{ key | join(", ") }}, null::integer as outcome, null::timestamp as known_at

@@ -1,2 +1,2 @@
 -- Each {{ main.every }} is a unit. `moments` has a row a partition that is decided in: _partition, and starts (UTC).
-select _partition, local(starts)::date as day from moments
+select _partition, {{ main.of_starts }} as {{ main.unit }} from moments

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from expectations.suites import HERE, Suite
@@ -46,9 +46,26 @@ def test_a_row_a_day_makes_each_day_a_unit_with_features_that_run(tmp_path: Path
     assert (source.key, source.partition, source.files) == (["day"], "day", "Shop-orders_2020-01-01.csv")
     assert source.columns == {"day": "DATE", "load": "BIGINT", "site": "VARCHAR"}
     assert draft.decision.unit is None and draft.decision.key == ["day"]
+    assert "dayofweek(local(u.starts))" in draft.sql("features")
     assert draft.limits == ("2020-01-01", "2020-04-29")
     assert "features.sql" not in [b.what for b in draft.missing]
     assert {"title", "kpi.target", "outcomes.sql", "present_process.sql"} <= {b.what for b in draft.missing}
+
+
+def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) -> None:
+    """Whatever the time is called and however it is written: the key is a column that the source has."""
+    for n, (column, form) in enumerate([("day", "%Y-%m-%d"), ("Day Of", "%d/%m/%Y"), ("seen", "%Y-%m-%d 00:00:00")]):
+        lines = [f"{column},load", *(f"{d:{form}},{i % 7}" for i, d in enumerate(DAYS))]
+        draft = started(tmp_path / str(n), lines)
+        file = draft.folder / "defs.yaml"
+        text = file.read_text().replace("owner: TODO", "owner: team:x").replace("unit: TODO", "unit: EUR")
+        for field in ("how_many", "target", "cost", "gain"):
+            text = text.replace(f"{field}: TODO", f"{field}: 1")
+        file.write_text(text.replace("TODO", "words"))
+        for stage in ("outcomes", "present_process"):
+            (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
+        complete = declarations.load(draft.folder, tmp_path / str(n) / "rules", sql=True)
+        assert not isinstance(complete, Draft) and complete.decision.key == [column]
 
 
 def test_rows_of_orders_are_the_units_and_what_looks_personal_is_marked(tmp_path: Path) -> None:
@@ -135,7 +152,7 @@ HEADERS = st.sampled_from(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, phases=[Phase.generate])
 @given(st.dictionaries(HEADERS, VALUES, min_size=1, max_size=5))
 def test_whatever_the_columns_what_is_written_loads(tmp_path_factory: pytest.TempPathFactory, columns) -> None:
     def cell(value: str) -> str:

@@ -374,3 +374,10 @@ def test_different_rows_are_different_versions(one: list[tuple], other: list[tup
 @given(st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4), max_size=5))
 def test_a_digest_does_not_depend_on_the_order_of_keys(data: dict) -> None:
     assert digest(data) == digest(dict(reversed(data.items())))
+
+
+@pytest.mark.parametrize("moment", ["2013-01-10 08:00", "2013-07-10 23:30", "2013-03-10 12:00"])
+def test_a_moment_on_the_own_clock_and_back_is_the_same(moment: str) -> None:
+    with connect("America/New_York") as db:
+        local, back = db.execute(f"select local(timestamp '{moment}'), utc(local(timestamp '{moment}'))").fetchall()[0]
+    assert str(back)[:16] == moment and local != back

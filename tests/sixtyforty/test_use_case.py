@@ -42,7 +42,10 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"decision": {"key": ["id", "nummer"]}}, r"decision\.key names the column 'nummer', which the source doesn't"),
+        (
+            {"decision": {"key": ["id", "nummer"]}},
+            r"decision\.key names the column 'nummer', which isn't in the source",
+        ),
         ({"sources": {"visits": {"key": ["nummer"]}}}, r"sources\.visits\.key .*'nummer'"),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal .*'phone'"),
         ({"decision": {"unit": "orders"}}, r"'orders' is not a source: \['calls', 'visits'\]"),
