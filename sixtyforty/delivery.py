@@ -6,12 +6,13 @@ Delivering again adds what is missing and changes nothing: a delivered decision 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.lake import Entry, canonical, side_by_side, write_atomic
-from sixtyforty.remote import Where
+from sixtyforty.remote import Remote, Where
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,9 +81,11 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
     finally:
         engine.dispose()
 
+    waiting = undelivered(ws, track, entries)
+
     def written(partition: str) -> Delivered:
         files = _files(ws, track, partition, rows[partition])
-        if not delivered(ws, track, entries[partition]):
+        if partition in waiting:
             said = canonical({"decisions": entries[partition].version}).encode()
             write_atomic(_receipt(ws, track, partition), said)
         return Delivered(rows[partition].num_rows, new[partition], files, target.name)
@@ -94,12 +97,16 @@ def _receipt(ws: Workspace, track: str, partition: str) -> Where:
     return ws.deliveries / track / f".{partition}.delivered"
 
 
-def delivered(ws: Workspace, track: str, entry: Entry) -> bool:
-    """Whether the partition was delivered as it is now; written last, so never before it was."""
-    try:
-        return bool(json.loads(_receipt(ws, track, entry.partition).read_bytes())["decisions"] == entry.version)
-    except FileNotFoundError:
-        return False
+def undelivered(ws: Workspace, track: str, entries: Mapping[str, Entry]) -> set[str]:
+    """The partitions that weren't delivered as they are now; a receipt is written last, so never before it was."""
+    names = {_receipt(ws, track, p).name: p for p in entries}
+    folder = ws.deliveries / track
+    if isinstance(folder, Remote):
+        there = folder.current(".delivered", list(names))
+    else:
+        there = {n: (folder / n).read_bytes() for n in names if (folder / n).exists()}
+    done = {names[n] for n, said in there.items() if json.loads(said)["decisions"] == entries[names[n]].version}
+    return entries.keys() - done
 
 
 def _vouched(ws: Workspace, decisions: Entry) -> pa.Table:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sixtyforty import usage
 from sixtyforty.decisions import dataset, due
-from sixtyforty.delivery import delivered
+from sixtyforty.delivery import undelivered
 from sixtyforty.features import changed, expected, inputs, lineage
 from sixtyforty.lake import digest
 from sixtyforty.partitions import SNAPSHOT
@@ -104,9 +104,10 @@ def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, fou
             arrived = {}
         for partition, extracts in arrived.items():
             found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
+        verdicts = [ws.lake.entries(f"{kind}/{name}") for kind in ("validated", "rejected")]
         for partition, raw in ws.lake.entries(f"raw/{name}").items():
-            judged = [ws.lake.entry(f"{kind}/{name}", partition) for kind in ("validated", "rejected")]
-            mine = [e for e in judged if e and e.inputs == {f"raw/{name}": {partition: raw.version}}]
+            judged = [kind[partition] for kind in verdicts if partition in kind]
+            mine = [e for e in judged if e.inputs == {f"raw/{name}": {partition: raw.version}}]
             growing = bool(mine and source.partition and not mine[-1].facts["verdict"].get("closed", True))
             if not mine:
                 found.add(partition, f"{name}: not validated", raw.version, name)
@@ -118,7 +119,8 @@ def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
     """Features and outcomes against what is, or is about to be, validated in their windows."""
     case, lake = ws.use_case, ws.lake
     changing = sorted(p for p in found.why if p != SNAPSHOT)
-    have = sorted({*expected(case, lake, moment), *lake.entries("features")})
+    made = {name: lake.entries(name) for name in ("features", "outcomes")}
+    have = sorted({*expected(case, lake, moment), *made["features"]})
     if not have:
         return
     entries = inputs(case, lake, case.widen(have, case.lookback, case.outcome_horizon))
@@ -126,11 +128,10 @@ def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
         for name, before, after in (("features", case.lookback, 0), ("outcomes", *case.outcome_window)):
             window = case.widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
-            entry = lake.entry(name, partition)
             now = lineage(case, entries, window)
             if touched:
                 found.add(partition, f"{name}: {touched[-1]} changes", now)
-            elif changed(case, entry, now):
+            elif changed(case, made[name].get(partition), now):
                 found.add(partition, f"{name}: made from other data", now)
 
 
@@ -139,18 +140,19 @@ def _decided(ws: Workspace, track: str, moment: datetime, found: Behind) -> None
     decisions = ws.lake.entries(dataset(track))
     for partition, count in due(ws, track, moment).items():
         found.add(partition, f"{count} decisions due", [e.version for p, e in decisions.items() if p == partition])
-    money = ws.lake.entries(f"kpi/{track}")
+    money, queue, became = (ws.lake.entries(d) for d in (f"kpi/{track}", queues(track), "outcomes"))
+    waiting = undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
-        if not delivered(ws, track, entry):
+        if partition in waiting:
             found.add(partition, "decisions not delivered", entry.version)
-        asked, open_ = ws.lake.entry(queues(track), partition), moment < ws.use_case.settled(partition)
+        asked, open_ = queue.get(partition), moment < ws.use_case.settled(partition)
         if (
             ws.use_case.people.review
             and open_
             and (asked is None or asked.inputs[dataset(track)][partition] != entry.version)
         ):
             found.add(partition, "nobody asked to review", entry.version)
-        outcome, account = ws.lake.entry("outcomes", partition), money.get(partition)
+        outcome, account = became.get(partition), money.get(partition)
         if outcome is None:
             continue
         wanted = {dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}

@@ -189,6 +189,12 @@ def accept(ws: Workspace, partitions: Sequence[str]) -> None:
 def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
     """Brings these days from landing to published features and outcomes, without Great Expectations."""
     partitions = land_days(ws, days, count)
+    publish_landed(ws, partitions)
+    return partitions
+
+
+def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
+    """The same of extracts that lie there."""
     accept(ws, partitions)
     built = features.build(ws.use_case, ws.lake, partitions)
     for p, rows in built.tables.items():
@@ -197,7 +203,6 @@ def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
     became = features.outcomes(ws.use_case, ws.lake, partitions)
     for p, rows in became.tables.items():
         ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
-    return partitions
 
 
 def crown(ws: Workspace, day: date, track: str = "replay") -> str:
