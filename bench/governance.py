@@ -20,6 +20,7 @@ import duckdb
 
 from bench.chain import CASE
 from bench.day import SOURCES
+from bench.instrumented import PARTS
 from bench.measure import BenchError, Found, Row, Settings, measured, seconds
 from bench.peers import environment
 from bench.year import CUT
@@ -42,8 +43,7 @@ def measure(settings: Settings) -> Found:
     said = measured([sys.executable, "-m", "bench.instrumented", "--landing", str(landing), "--home",
                      str(work / "home"), "--last", f"{CUT}"], work / "instrumented")["said"]  # fmt: skip
     found.figures["parts"] = said
-    names = list(dict.fromkeys([*said["backfill"], *said["day"]]))
-    for part in [n for n in names if n != "all"]:
+    for part in [p for p in PARTS if p in said["backfill"]]:
         a, b = (said[span].get(part, 0.0) for span in ("backfill", "day"))
         found.rows.append(Row(f"{part}: of four months | of a day", f"{a / said['backfill']['all']:.1%} ({seconds(a)})",
                               f"{b / said['day']['all']:.1%} ({seconds(b)})"))  # fmt: skip

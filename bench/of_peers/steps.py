@@ -1,6 +1,6 @@
 """The steps of one more day, for peers: the plain DuckDB script's functions, a step a process for those that fork.
 
-python -m bench.peers.steps land|features|decide --landing DIR --out DIR --day DATE --money FILE
+python -m bench.of_peers.steps land|features|decide --landing DIR --out DIR --day DATE --money FILE
 """
 
 from __future__ import annotations

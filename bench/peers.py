@@ -25,7 +25,7 @@ from bench.measure import ROOT, BenchError, Found, Row, Settings, in_turns, meas
 from bench.warm import Warm
 from bench.year import CUT
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "of_peers"
 WORK_NEEDS = ("duckdb", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn")  # at our versions, in each environment
 NEEDS = {"kedro": ["kedro>=1.0,<2"], "metaflow": ["metaflow>=2.15,<3"], "dvc": [f"dvc=={version('dvc')}"]}
 QUIET = {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1", "USERNAME": "bench",
@@ -100,6 +100,12 @@ def measure(settings: Settings) -> Found:
 
         return run
 
+    for name in list(sides):
+        try:
+            peer(name)(-1)
+        except BenchError as error:
+            del sides[name]
+            found.remarks.append(f"{name} was left out: {' '.join(str(error).split())[-400:]}")
     pairs = in_turns({"chain": chained, "script": scripted} | {n: peer(n) for n in sides}, settings.pairs)
     for one in pairs:
         for name in ("script", *sides):
@@ -130,6 +136,7 @@ def _day(settings: Settings, number: int) -> str:
 
 def _kedro(python: Path, work: Path, landing: Path, out: Path, settings: Settings) -> Callable[[int], dict[str, Any]]:
     project = shutil.copytree(HERE / "kedro_day", work / "project")
+    (project / "conf" / "local").mkdir()
 
     def run(number: int) -> dict[str, Any]:
         given = f"landing={landing},out={out},day={_day(settings, number)},money={work / 'money.json'}"
@@ -152,7 +159,7 @@ def _metaflow(
 
 def _dvc(python: Path, work: Path, landing: Path, out: Path, settings: Settings) -> Callable[[int], dict[str, Any]]:
     quiet = QUIET | {"DVC_SITE_CACHE_DIR": str(work / "site")}
-    step = f"{python} -m bench.peers.steps"
+    step = f"{python} -m bench.of_peers.steps"
     landed = [f"{s}/d=${{day}}" for s in SOURCES]
     outs = {"land": landed, "features": ["features/d=${day}"], "decide": ["decisions/d=${day}"]}
     deps = {"land": [], "features": outs["land"], "decide": outs["features"]}

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from bench.peers.steps import decide, features, land
+from bench.of_peers.steps import decide, features, land
 
 
 def _landed(landing, out, day):

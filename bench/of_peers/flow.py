@@ -14,7 +14,7 @@ class OneMoreDay(FlowSpec):
     @step
     def start(self):
         """Lands."""
-        from bench.peers.steps import land
+        from bench.of_peers.steps import land
 
         land(self.landing, self.out, self.day)
         self.next(self.features)
@@ -22,7 +22,7 @@ class OneMoreDay(FlowSpec):
     @step
     def features(self):
         """Builds features."""
-        from bench.peers.steps import features
+        from bench.of_peers.steps import features
 
         features(self.out, self.day)
         self.next(self.end)
@@ -30,7 +30,7 @@ class OneMoreDay(FlowSpec):
     @step
     def end(self):
         """Decides."""
-        from bench.peers.steps import decide
+        from bench.of_peers.steps import decide
 
         decide(self.out, self.day, self.money)
 

@@ -1,0 +1,1 @@
+"""What peers run: the steps, and a project of theirs around them."""
