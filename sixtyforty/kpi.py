@@ -16,7 +16,7 @@ from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 ASSUMED = (
-    "The action may change the outcome. Of the past it is assumed that it didn't: that isn't known, and no impact is"
+    "The action may change the outcome. What it brings is assumed, as declared: that isn't known, and no impact is"
     " claimed. The holdout tells, once it is live."
 )
 
