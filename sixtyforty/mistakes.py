@@ -37,8 +37,8 @@ class Mistake:
 
     def __str__(self) -> str:
         where = f"{_short(self.file)}:{self.line}: " + (f"{self.field}: " if self.field else "")
-        hint = f"; did you mean '{self.suggestion}'?" if self.suggestion else ""
-        return where + self.said + (f"; allowed: {self.allowed}" if self.allowed else "") + hint
+        meant = f"; did you mean '{self.suggestion}'?" if self.suggestion else ";" * bool(self.allowed)
+        return where + self.said + meant + (f" allowed: {self.allowed}" if self.allowed else "")
 
 
 class Mistakes(ValueError):

@@ -71,8 +71,8 @@ def new(given: Any) -> tuple[Any, str]:
     from pipelines.new import begin
 
     draft, files = begin(given.name, given.extracts, given.like)
-    found = [f"{n}: {s.files or 'a query'}, a row by {', '.join(s.key)}"
-             f", {f'by {s.partition}' if s.partition else 'whole'}" for n, s in draft.sources.items()]  # fmt: skip
+    found = [f"{n}: {s.files or 'a query'}; a row is told by {', '.join(s.key)}, its partition"
+             f" {f'by {s.partition}' if s.partition else 'is all'}" for n, s in draft.sources.items()]  # fmt: skip
     lines = [f"{given.name} is begun, as a draft. Its extracts:", *(f"  {line}" for line in found),
              "Still blank, and what for:", *(f"  {b}" for b in draft.missing),
              "What is guessed and matters says CHECK. Written:", *(f"  {f}" for f in files)]  # fmt: skip

@@ -427,9 +427,7 @@ def test_dagsters_commands_tell_the_same_and_what_runs_goes_on_with_the_others(t
     (sound,) = [p for p in use_cases.iterdir() if (p / "defs.yaml").exists()][:1]
     place, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"label": "exakt"}}))
     line = place.joinpath("defs.yaml").read_text().split("label: exakt")[0].count("\n") + 1
-    said = (
-        f"defs.yaml:{line}: kpi.label: 'exakt' isn't what belongs here; allowed: one of exact, randomized; did you mean"
-    )
+    said = f"defs.yaml:{line}: kpi.label: 'exakt' isn't what belongs here; did you mean 'exact'? allowed: one of exact,"
     place.rename(use_cases / place.name)
     (rules / place.name).rename(project / "expectations" / place.name)
     checks = [["dg", "check", "defs"], ["dagster", "definitions", "validate", "-w", "workspace.yaml"]]
