@@ -27,7 +27,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 help: ## What there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.installed ## The whole loop on a year of real flights, and what it earned
+demo: .venv/.installed ## The whole loop on a year of real flights and one of simulated shopping, and what they earned
 	@.venv/bin/sixtyforty demo
 
 drill: .venv/.installed ## A week in which things go wrong, on SQLite and on PostgreSQL, and what was left of it
