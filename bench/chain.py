@@ -12,7 +12,7 @@ from typing import Any
 from bench.measure import ROOT, BenchError, measured
 
 CASE = "flight_delays"
-EXTRA = ("degradation", "break_even")  # what the scripts don't do
+EXTRA = ("degradation", "break_even", "current_state")  # what the scripts don't do: drill, value curve, profile
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 
 

@@ -58,10 +58,10 @@ def main() -> int:
             all_found.append(found)
             figures[item] = found.figures
             print(table(found), flush=True)
-    minutes = (time.time() - begun) / 60
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "results.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
-    (given.out / "RESULTS.md").write_text(page(all_found, settings, minutes))
+            minutes = (time.time() - begun) / 60  # written after each item: what a broken-off run found isn't lost
+            given.out.mkdir(parents=True, exist_ok=True)
+            (given.out / "results.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
+            (given.out / "RESULTS.md").write_text(page(all_found, settings, minutes))
     print(f"\n{minutes:.0f} minutes; written: {given.out / 'RESULTS.md'} and results.json", flush=True)
     return 1 if failed else 0
 
