@@ -71,8 +71,8 @@ def _machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores ({model or platform.machine()}), {memory:.0f} GB, {platform.system()}"
-        f" {platform.release()}, Python {platform.python_version()}; load average {os.getloadavg()[2]:.1f} over the last"
-        " quarter of an hour (1 is what the benchmark itself makes)"
+        f" {platform.release()}, Python {platform.python_version()}; load average {os.getloadavg()[2]:.1f} over the"
+        " last quarter of an hour (1 is what the benchmark itself makes)"
     )
 
 
