@@ -105,6 +105,7 @@ def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes
     import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+    from assets import current_state
     from assets.resources import BusinessTime, Place
     from expectations import suites
     from pipelines.component import STAGES, chain
@@ -112,7 +113,7 @@ def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes
 
     chosen, suites.HERE = prepare(), home / "suites"
     if stage:
-        _deadly(stage, writes, STAGES)
+        _deadly(stage, writes, [*STAGES, current_state])
     place = Place(home=home, database_url=chosen.database_url, dvc_remote=chosen.dvc_remote)
     resources = dg.Definitions(resources={"place": place, "clock": BusinessTime(as_of=as_of)})
     use_case = use_case_of(home)
