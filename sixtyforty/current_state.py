@@ -109,7 +109,8 @@ def _feed(ws: Workspace, name: str, source: Source, moment: datetime) -> Feed:
     if profiled:
         said = ", ".join(f'"{c}"' for c in source.columns)
         with connect(case.timezone) as db:
-            db.execute(f"create or replace temp view profiled as select {said} from {lake.rows(newest)}")
+            # a table: the profile asks of it dozens of times, and the files are many
+            db.execute(f"create or replace temp table profiled as select {said} from {lake.rows(newest)}")
             found = of_table(db, "profiled")
         columns, duplicates = found.columns, found.duplicates
     return Feed(
@@ -160,11 +161,12 @@ def present(ws: Workspace) -> dict[str, Any] | None:
     if not both:
         return None
     key = ", ".join(f'"{c}"' for c in case.decision.key)
-    dealt = "".join(f', o."{c}"' for c in case.kpi.became[1:])
+    also = "".join([*(f', f."{c}"' for c in case.kpi.priced), *(f', o."{c}"' for c in case.kpi.became[1:])])
     needed = [*(f'o."{c}"' for c in case.kpi.became), *(f'f."{c}"' for c in case.kpi.priced)]
     with connect(case.timezone) as db:
         rows = db.execute(
-            f"""select f.*, f.present_action as action, o."{case.kpi.outcome}" as "an outcome"{dealt}
+            f"""select _partition, f.decided_at, f.present_action, f.present_action as action,
+                o."{case.kpi.outcome}" as "an outcome"{also}
             from {lake.rows([features[p] for p in both])} f join {lake.rows([outcomes[p] for p in both])} o
             using (_partition, {key}) where {" and ".join(f"{c} is not null" for c in needed)}
             order by _partition, f.decided_at, {key}"""
