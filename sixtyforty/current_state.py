@@ -16,7 +16,7 @@ from sixtyforty.findings import findings
 from sixtyforty.impact import day, summary
 from sixtyforty.lake import connect, write_atomic
 from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.profile import Column, of_table
+from sixtyforty.profile import Column, of_columns
 from sixtyforty.report import pages
 from sixtyforty.sources import Source
 from sixtyforty.workspace import Workspace
@@ -111,8 +111,7 @@ def _feed(ws: Workspace, name: str, source: Source, moment: datetime) -> Feed:
         with connect(case.timezone) as db:
             # a table: the profile asks of it dozens of times, and the files are many
             db.execute(f"create or replace temp table profiled as select {said} from {lake.rows(newest)}")
-            found = of_table(db, "profiled")
-        columns, duplicates = found.columns, found.duplicates
+            _, columns, duplicates = of_columns(db, "profiled")
     return Feed(
         name=name,
         description=source.description,
