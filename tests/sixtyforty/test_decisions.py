@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sixtyforty import champions, custody, estimators, kpi, models
 from sixtyforty.decisions import LATE, dataset, decide, decisions_of, due
-from sixtyforty.delivery import DeliveryError, deliver, delivered, receipt, table_name
+from sixtyforty.delivery import DeliveryError, deliver, receipt, table_name, undelivered
 from sixtyforty.features import outdated
 from sixtyforty.workspace import Workspace
 from tests.helpers import lake_bytes, land, make_workspace, publish
@@ -156,16 +156,16 @@ def test_what_governance_did_not_accept_is_not_delivered(ready):
     ready.lake.write("features", P[0], rows, inputs=features.inputs, code="test", facts=refused)
     with pytest.raises(DeliveryError, match=P[0]):
         deliver(ready, {P[0]: entry}, "replay")
-    assert not delivered(ready, "replay", entry)
+    assert undelivered(ready, "replay", {P[0]: entry}) == {P[0]}
 
 
 def test_a_delivery_is_vouched_for_until_more_is_decided(ready):
     half = decide(ready, P, "replay", datetime(2013, 3, 13, 12))[P[0]].entry
-    assert not delivered(ready, "replay", half)
+    assert undelivered(ready, "replay", {P[0]: half}) == {P[0]}
     deliver(ready, {P[0]: half}, "replay")
-    assert delivered(ready, "replay", half)
+    assert undelivered(ready, "replay", {P[0]: half}) == set()
     whole = decide(ready, P, "replay", None)[P[0]].entry
-    assert not delivered(ready, "replay", whole)
+    assert undelivered(ready, "replay", {P[0]: whole}) == {P[0]}
 
 
 def test_tracks_are_apart(ready):
