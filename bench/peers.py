@@ -26,7 +26,8 @@ from bench.warm import Warm
 from bench.year import CUT
 
 HERE = Path(__file__).parent / "of_peers"
-WORK_NEEDS = ("duckdb", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn")  # at our versions, in each environment
+# At our versions, in each environment.
+WORK_NEEDS = ("duckdb", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn", "skops")
 NEEDS = {"kedro": ["kedro>=1.0,<2"], "metaflow": ["metaflow>=2.15,<3"], "dvc": [f"dvc=={version('dvc')}"]}
 QUIET = {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1", "USERNAME": "bench",
          "METAFLOW_DEFAULT_METADATA": "local", "PYTHONWARNINGS": "ignore"}  # fmt: skip
@@ -96,7 +97,9 @@ def measure(settings: Settings) -> Found:
             money = settings.work / "peers" / name / "money.json"
             money.unlink(missing_ok=True)
             one = sides[name](number)
-            return one | {k: v for k, v in json.loads(money.read_text()).items() if k in ("decisions", "per_1000")}
+            said = json.loads(money.read_text())
+            one["wall_s"] -= said["not_counted_s"]
+            return one | {k: said[k] for k in ("decisions", "per_1000")}
 
         return run
 

@@ -32,6 +32,7 @@ from bench.plain import (
     decide,
     files_of,
     fit,
+    keep,
     main,
     money,
     newest,
@@ -151,11 +152,11 @@ def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict
     """A day's decisions and their money, by the newest model; rows: its features, if at hand."""
     if rows is None:
         rows = pd.read_parquet(out / "features" / f"d={today}", partitioning=None)
-    model, fitted = newest(out, today)
-    decided = decide(rows, score(fitted, rows))
+    trained, model = newest(out, today)
+    decided = decide(rows, score(model, rows))
     with connect() as db:
         deliver(db, decided, out)
-    return {"date": f"{today}", "model": model, "rows": len(rows), **money(decided)}
+    return {"date": f"{today}", "model": trained, "rows": len(rows), **money(decided)}
 
 
 def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
         with step("retrain on the trailing window"), connect() as db:
             tomorrow = today + timedelta(days=1)
             learn = f"{of_days(out / 'features', window(tomorrow), today)} order by _partition, decided_at, {KEY}"
-            fit(rows_of(db, learn), tomorrow, out)
+            keep(fit(rows_of(db, learn), tomorrow), tomorrow, out)
     return found
 
 

@@ -32,6 +32,7 @@ from bench.plain import (
     decide,
     files_of,
     fit,
+    keep,
     main,
     money,
     newest,
@@ -264,17 +265,18 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
         rows = build(there["timetable"], there["movements"], there["weather"], mine)
         write_days(rows, out / "features")
     with step("load the model"):
-        model, fitted = newest(out, today)
+        trained, model = newest(out, today)
     with step("score, decisions, money"):
-        decided = decide(rows, score(fitted, rows))
+        decided = decide(rows, score(model, rows))
         deliver(decided, out)
         found = money(decided)
     if retrain:
         with step("retrain on the trailing window"):
             tomorrow = today + timedelta(days=1)
             learn = of_days(out / "features", window(tomorrow), today)
-            fit(learn.sort_values(["_partition", "decided_at", *KEYS], ignore_index=True), tomorrow, out)
-    return {"date": f"{today}", "model": model, "rows": len(rows), **found}
+            learn = learn.sort_values(["_partition", "decided_at", *KEYS], ignore_index=True)
+            keep(fit(learn, tomorrow), tomorrow, out)
+    return {"date": f"{today}", "model": trained, "rows": len(rows), **found}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+from bench.plain import FILES, STEPS
 from bench.plain_duckdb import decide_day, features_day, land_day
 
 
@@ -24,8 +25,9 @@ def features(out: str, day: str) -> None:
 
 
 def decide(out: str, day: str, money: str) -> None:
-    """The day's decisions as Parquet, and their money as JSON."""
-    Path(money).write_text(json.dumps(decide_day(Path(out), date.fromisoformat(day))))
+    """The day's decisions as Parquet, and their money as JSON, with the seconds that aren't counted."""
+    found = decide_day(Path(out), date.fromisoformat(day))
+    Path(money).write_text(json.dumps(found | {"not_counted_s": STEPS[FILES]}))
 
 
 def main() -> None:

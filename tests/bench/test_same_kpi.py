@@ -132,7 +132,7 @@ def test_one_more_day_is_scored_the_same(both: Both) -> None:
     theirs = pd.read_parquet(out / "decisions" / f"d={NEXT}", partitioning=None).sort_values(key)
     np.testing.assert_array_equal(ws.models.load(ws.models.versions()[0]).score(rows), theirs["expected"].to_numpy())
     assert said["day"]["model"] == f"{TRAINED}"
-    assert (out / "models" / f"{END}.pickle").exists()
+    assert (out / "models" / f"{END}.skops").exists()
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2013, 3, 10), 23), (date(2013, 11, 3), 25), (NEXT, 24)])
