@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -141,6 +142,12 @@ def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
     return rows.assign(expected=expected, action=np.array(order, object)[values.argmax(axis=0)])
 
 
+def by_newest(rows: pd.DataFrame, out: Path, today: date) -> tuple[str, pd.DataFrame]:
+    """The rows with their action by the newest model up to `today`, and the day that learned up to."""
+    trained, model = newest(out, today)
+    return trained, decide(rows, score(model, rows))
+
+
 def money(decided: pd.DataFrame) -> dict[str, Any]:
     """Value per 1,000 decisions of each policy, on the outcomes known; the coin flips the model's mix of the day."""
     known = decided[decided[OUTCOME].notna()]
@@ -165,6 +172,8 @@ def walked(rows: pd.DataFrame, first: date, out: Path) -> tuple[pd.DataFrame, in
     months = [date(y, m, 1) for y in range(begin.year, end.year + 1) for m in range(1, 13)]
     months = [m for m in months if begin <= m <= end]
     parts, fitting = [], 0.0
+    with step("import the estimator"):
+        import_module(MODEL["estimator"].rpartition(".")[0])
     with step("fit monthly and score"):
         due = rows[rows["_partition"] >= np.datetime64(first)]
         for as_of, until in zip(months, [*months[1:], date.max], strict=True):
@@ -179,6 +188,12 @@ def walked(rows: pd.DataFrame, first: date, out: Path) -> tuple[pd.DataFrame, in
                 parts.append(decide(due[month], score(model, due[month])))
     STEPS["fit monthly and score, of it fits"] = round(fitting, 3)
     return (pd.concat(parts) if parts else decide(due[:0], np.empty(0))), len(months)
+
+
+def afresh(out: Path) -> None:
+    """Takes away what a backfill makes."""
+    for kind in (*SOURCES, "features", "models", "decisions"):
+        shutil.rmtree(out / kind, ignore_errors=True)
 
 
 def files_of(landing: Path, source: str, day: date) -> list[str]:

@@ -9,11 +9,9 @@ its outcomes; contract, model and payoffs from its `defs.yaml`. `day` follows a 
 line printed is JSON: seconds, memory and the money of each policy.
 """
 
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +23,16 @@ from bench.plain import (
     CASE,
     FOLDER,
     KEYS,
-    MODEL,
     MOST_WIND,
     OUTCOME,
     SOURCES,
-    decide,
+    afresh,
+    by_newest,
     files_of,
     fit,
     keep,
     main,
     money,
-    newest,
-    score,
     step,
     walked,
     window,
@@ -107,8 +103,7 @@ def deliver(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: Path) -> 
 
 def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
     """All there is in the landing folder: the whole span in one go, a model a month, decisions from `first` on."""
-    for kind in (*SOURCES, "features", "models", "decisions"):
-        shutil.rmtree(out / kind, ignore_errors=True)
+    afresh(out)
     db = connect()
     with step("land: CSV to Parquet by day"):
         for source, contract in SOURCES.items():
@@ -119,8 +114,6 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
     with step("features to Parquet by day"):
         write_days(db, "from built", out / "features")
         rows = rows_of(db, "built")
-    with step("import the estimator"):
-        import_module(MODEL["estimator"].rpartition(".")[0])
     decided, fits = walked(rows, first, out)
     with step("decisions by day, money"):
         deliver(db, decided, out)
@@ -152,8 +145,7 @@ def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict
     """A day's decisions and their money, by the newest model; rows: its features, if at hand."""
     if rows is None:
         rows = pd.read_parquet(out / "features" / f"d={today}", partitioning=None)
-    trained, model = newest(out, today)
-    decided = decide(rows, score(model, rows))
+    trained, decided = by_newest(rows, out, today)
     with connect() as db:
         deliver(db, decided, out)
     return {"date": f"{today}", "model": trained, "rows": len(rows), **money(decided)}

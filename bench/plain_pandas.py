@@ -9,11 +9,9 @@ sums are of whole numbers, so that not even the last digit differs.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +22,17 @@ import pandas as pd
 from bench.plain import (
     CASE,
     KEYS,
-    MODEL,
     MOST_WIND,
     OUTCOME,
     SOURCES,
     ZONE,
-    decide,
+    afresh,
+    by_newest,
     files_of,
     fit,
     keep,
     main,
     money,
-    newest,
-    score,
     step,
     walked,
     window,
@@ -231,8 +227,7 @@ def deliver(decided: pd.DataFrame, out: Path) -> None:
 
 def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
     """All there is in the landing folder: the whole span in one go, a model a month, decisions from `first` on."""
-    for kind in (*SOURCES, "features", "models", "decisions"):
-        shutil.rmtree(out / kind, ignore_errors=True)
+    afresh(out)
     with step("land: CSV to Parquet by day"):
         there = {s: landed(s, sorted(map(str, landing.glob(c["files"])))) for s, c in SOURCES.items()}
         for source, rows in there.items():
@@ -241,8 +236,6 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
         rows = build(there["timetable"], there["movements"], there["weather"], there["timetable"])
     with step("features to Parquet by day"):
         write_days(rows, out / "features")
-    with step("import the estimator"):
-        import_module(MODEL["estimator"].rpartition(".")[0])
     decided, fits = walked(rows, first, out)
     with step("decisions by day, money"):
         deliver(decided, out)
@@ -264,10 +257,8 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
         mine = there["timetable"][there["timetable"]["_partition"] == pd.Timestamp(today)]
         rows = build(there["timetable"], there["movements"], there["weather"], mine)
         write_days(rows, out / "features")
-    with step("load the model"):
-        trained, model = newest(out, today)
     with step("score, decisions, money"):
-        decided = decide(rows, score(model, rows))
+        trained, decided = by_newest(rows, out, today)
         deliver(decided, out)
         found = money(decided)
     if retrain:
