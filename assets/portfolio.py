@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,8 @@ GROUP = "portfolio"
 TELLING = ("kpi_impact", "acceptance", "stage_gate")  # what of a use case it is made from
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
+_asset = partial(dg.asset, group_name=GROUP, tags={"crisp_dm": "evaluation"}, output_required=False)
+
 
 def assets(keys: Collection[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> list[dg.AssetsDefinition]:
     """Both, after what they tell of among all assets' keys; `load`: the use cases, once they are needed."""
@@ -23,13 +26,10 @@ def assets(keys: Collection[dg.AssetKey], load: Callable[[], Sequence[UseCase]])
 
 
 def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
-    @dg.asset(
+    @_asset(
         key="portfolio",
-        group_name=GROUP,
         deps=after,
-        tags={"crisp_dm": "evaluation"},
         kinds={"html"},
-        output_required=False,
         description="Every use case with its stage, what it is worth and costs, whether people use it, and what to do"
         " next; ranked by what is left once everything is paid.",
     )
@@ -52,13 +52,10 @@ def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase
 
 
 def _maturity(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
-    @dg.asset(
+    @_asset(
         key="maturity",
-        group_name=GROUP,
         deps=[k for k in after if k.path[-1] == "stage_gate"],
-        tags={"crisp_dm": "evaluation"},
         kinds={"table"},
-        output_required=False,
         description="How far each use case has come, the lead time of each stage, the skills that training has given,"
         " and each team's next step.",
     )

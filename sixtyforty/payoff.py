@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+    Barred = Mapping[str, NDArray[np.bool_]]  # by action: where it may not be taken
+
 Spent = Mapping[tuple[str, Any], Mapping[str, int]]  # partition and moment to how often each action was taken before
 
 
@@ -27,24 +30,19 @@ class PayoffError(ValueError):
 class Payoffs(Protocol):
     """What can be asked of n rows. Outcomes and scores (expected outcomes) have shape (n,), actions are text."""
 
-    def paid(self, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def paid(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """What each row's action paid under its outcome, in the KPI's unit. Shape (n,). Raises PayoffError."""
 
-    def best(self, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def best(self, outcome: Floats) -> Floats:
         """What perfect foresight would have made of each row; NaN where that can't be known. Shape (n,)."""
 
-    def choose(
-        self,
-        score: NDArray[np.float64],
-        barred: Mapping[str, NDArray[np.bool_]] | None = None,
-        spent: Spent | None = None,
-    ) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
         """The action of the highest expected payoff for each row; of equal ones, the cheapest.
 
         barred: where an action may not be taken; one at least must be left everywhere. spent: counts to the limits.
         """
 
-    def expected(self, score: NDArray[np.float64], actions: Sequence[str]) -> NDArray[np.float64]:
+    def expected(self, score: Floats, actions: Sequence[str]) -> Floats:
         """The outcome that is expected of each row with its action. Shape (n,)."""
 
 
@@ -79,7 +77,7 @@ class Choice:
         dealt = kpi.treatment.column if kpi.treatment else None
         self.dealt = rows[dealt].to_numpy(object) if dealt and dealt in rows else None
 
-    def _column(self, rows: pd.DataFrame, kind: str, action: str) -> NDArray[np.float64]:
+    def _column(self, rows: pd.DataFrame, kind: str, action: str) -> Floats:
         import numpy as np
 
         value, column = getattr(self.kpi.actions[action], kind), f"_{kind} {action}"
@@ -100,14 +98,14 @@ class Choice:
             raise PayoffError(f"'{said[wrong][0]}' is not an action: {', '.join(self.names)}")
         return self._place[at]
 
-    def paid(self, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def paid(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """See Payoffs. Of a treatment: worth x outcome - cost over the share, where the unit got the action; else 0."""
         import numpy as np
 
         number, each = self._numbers(actions), np.arange(self.count)
         treatment = self.kpi.treatment
         if treatment is None:
-            found: NDArray[np.float64] = self.gain[number, each] * outcome - self.cost[number, each]
+            found: Floats = self.gain[number, each] * outcome - self.cost[number, each]
             return found
         if self.dealt is None:
             raise PayoffError(f"the rows lack '{treatment.column}', the action each unit got")
@@ -115,12 +113,12 @@ class Choice:
         got = self.dealt == np.array(self.names, object)[number]
         return np.where(got, (treatment.worth * outcome - self.cost[number, each]) / share, 0.0)
 
-    def values(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, score: Floats) -> Floats:
         """Expected payoff of each action, (actions, n). A score of that shape expects something else of each action."""
         treatment = self.kpi.treatment
         return (treatment.worth if treatment else self.gain) * score - self.cost
 
-    def best(self, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def best(self, outcome: Floats) -> Floats:
         """See Payoffs. Limits hold for it too; what it needn't use up it doesn't."""
         import numpy as np
 
@@ -128,15 +126,10 @@ class Choice:
             return np.full(self.count, np.nan)
         values = self.values(outcome)
         chosen = self._within(values, {}, use_up=False) if self.kpi.limited else values.argmax(axis=0)
-        found: NDArray[np.float64] = values[chosen, np.arange(self.count)]
+        found: Floats = values[chosen, np.arange(self.count)]
         return found
 
-    def choose(
-        self,
-        score: NDArray[np.float64],
-        barred: Mapping[str, NDArray[np.bool_]] | None = None,
-        spent: Spent | None = None,
-    ) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
         """See Payoffs."""
         import numpy as np
 
@@ -146,7 +139,7 @@ class Choice:
         chosen = self._within(values, spent or {}) if self.kpi.limited else values.argmax(axis=0)
         return np.array(self.names, object)[chosen]
 
-    def _within(self, values: NDArray[np.float64], spent: Spent, use_up: bool = True) -> NDArray[np.int64]:
+    def _within(self, values: Floats, spent: Spent, use_up: bool = True) -> NDArray[np.int64]:
         """Each row's best action with the limits kept.
 
         Where more want an action than there are of it, those have it who gain most beyond their next best, of equals
@@ -183,7 +176,7 @@ class Choice:
                 chosen[ranked(number, able)[: left - int((chosen[rows] == number).sum())]] = number
         return chosen
 
-    def worth(self, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def worth(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """What each unit was worth where the action may change the outcome: worth x outcome - cost of what was done.
 
         Of a KPI with a holdout. Shape (n,).
@@ -191,35 +184,33 @@ class Choice:
         import numpy as np
 
         assert self.kpi.holdout, "an exact KPI has no holdout"
-        found: NDArray[np.float64] = (
-            self.kpi.holdout.worth * outcome - self.cost[self._numbers(actions), np.arange(self.count)]
-        )
+        found: Floats = self.kpi.holdout.worth * outcome - self.cost[self._numbers(actions), np.arange(self.count)]
         return found
 
-    def expected(self, score: NDArray[np.float64], actions: Sequence[str]) -> NDArray[np.float64]:
+    def expected(self, score: Floats, actions: Sequence[str]) -> Floats:
         """See Payoffs."""
         import numpy as np
 
         if score.ndim == 1:
             return score
-        found: NDArray[np.float64] = score[self._numbers(actions), np.arange(self.count)]
+        found: Floats = score[self._numbers(actions), np.arange(self.count)]
         return found
 
-    def margin(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    def margin(self, score: Floats) -> Floats:
         """How far the best action's expected payoff is above the second best's. Shape (n,)."""
         import numpy as np
 
         values = np.sort(self.values(score), axis=0)
         return values[-1] - values[-2]
 
-    def next_best(self, score: NDArray[np.float64], actions: Sequence[str]) -> NDArray[Any]:
+    def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
         """Of the actions that weren't taken, the one of the highest expected payoff; the cheapest of equals."""
         import numpy as np
 
         taken = np.asarray(actions, dtype=str)
         return self.choose(score, {a: taken == a for a in self.names})
 
-    def worth_of_knowing(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    def worth_of_knowing(self, score: Floats) -> Floats:
         """What knowing the outcome (0 or 1) before acting is worth, for each probability of 1; never negative.
 
         The expected value of perfect information: E[max over actions of payoff] - max over actions of E[payoff], so
@@ -238,7 +229,7 @@ class Amounts:
 
     amount: Amount
 
-    def paid(self, actions: Sequence[str], outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def paid(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """See Payoffs."""
         import numpy as np
 
@@ -249,23 +240,18 @@ class Amounts:
         short = outcome - chosen
         return -np.where(short > 0, self.amount.under * short, -self.amount.over * short)
 
-    def best(self, outcome: NDArray[np.float64]) -> NDArray[np.float64]:
+    def best(self, outcome: Floats) -> Floats:
         """See Payoffs."""
         return self.paid(self.choose(outcome).tolist(), outcome)
 
-    def choose(
-        self,
-        score: NDArray[np.float64],
-        barred: Mapping[str, NDArray[np.bool_]] | None = None,
-        spent: Spent | None = None,
-    ) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
         """See Payoffs: the expected quantile, within what is allowed."""
         import numpy as np
 
         near = np.clip(np.rint(score) if self.amount.whole else score, self.amount.least, self.amount.most)
         return np.array([written(a) for a in near], object)
 
-    def expected(self, score: NDArray[np.float64], actions: Sequence[str]) -> NDArray[np.float64]:
+    def expected(self, score: Floats, actions: Sequence[str]) -> Floats:
         """See Payoffs."""
         return score
 
