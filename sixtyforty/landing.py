@@ -20,7 +20,7 @@ from sixtyforty.contract import placed
 from sixtyforty.extracts import fingerprint, promised, read
 from sixtyforty.lake import Lake, alone, canonical, stamp, write_atomic
 from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.places import Place, Seen, Unreachable, Unsettled, landed, place
+from sixtyforty.places import Known, Place, Seen, Unreachable, Unsettled, landed, place
 from sixtyforty.queries import Query
 from sixtyforty.reading import Reading
 from sixtyforty.remote import Where
@@ -37,8 +37,8 @@ REMEMBERED = 200_000  # lines
 class Extract:
     """One landed file, named by its path below its location.
 
-    `partitions` maps a partition to its rows there; `problem` says why it is refused. `tag`: what its store says of
-    its content, if anything.
+    `partitions` maps a partition to its rows; `problem` says why it is refused. `tag`: what its store says of its
+    content, if anything. `there`: the last scan met it; else it was archived, and only its rows are held.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Extract:
     partitions: dict[str, int] = field(default_factory=dict)
     problem: str | None = None
     tag: str = ""
+    there: bool = True
 
     @property
     def id(self) -> str:
@@ -72,13 +73,12 @@ class Landing:
     """Where the extracts of one use case land, and their arrivals ledger in the lake.
 
     `folder` is for the sources that declare no location, and for what queries find; `delivered_to` (an SQLAlchemy URL)
-    for the queries that declare no database. After a scan of a source, `there` names the extracts that lie there, and
-    `unread` those that couldn't be read, with the reason: the next scan tries them again.
+    for the queries that declare no database. After a scan of a source, `unread` names the extracts that couldn't be
+    read, with the reason: the next scan tries them again.
     """
 
     def __init__(self, folder: Where, lake: Lake, use_case: UseCase, delivered_to: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivered_to = folder, lake, use_case, delivered_to
-        self.there: dict[str, set[str]] = {}
         self.unread: dict[str, dict[str, str]] = {}
         self._places: dict[str, Place] = {}
         self._recent: OrderedDict[tuple[str, str, str], dict[str, pa.Table]] = OrderedDict()
@@ -98,16 +98,16 @@ class Landing:
         """Brings the ledger up to date with what lies there and returns it. Only new or changed files are read.
 
         A query's new rows become extracts first. A patient scan, a sensor's, spares the other side: it asks a query
-        not sooner than its source declares, and for a few pages of a big bucket. Raises Unreachable when the location
-        or database can't be read.
+        not sooner than its source declares, and a big bucket for a few pages, so that what changed there may be seen
+        some scans later. Raises Unreachable when the location or database can't be read.
         """
         with alone(self._ledger(source).with_suffix(".lock")):  # a sensor and a run would give one `seq` twice
             if source in self._queries and not (patient and self._queries[source].looked()):
                 self._look_up(source)
             known = {e.name: e for e in self.known(source)}
             seq, changed = max((e.seq for e in known.values()), default=0), False
-            listed, self.unread[source] = self.listed(source, patient), {}
-            self.there[source] = {f.name for f in listed}
+            there = (lambda: (e.seen for e in known.values() if e.there)) if patient else None
+            listed, self.unread[source] = self.listed(source, there), {}
             for seen in listed:
                 before = known.get(seen.name)
                 if before and before.seen == seen and (seen.mtime_ns or seen.tag):
@@ -115,6 +115,9 @@ class Landing:
                 found = self._look(source, seen, before, seq + 1)
                 if found:
                     known[seen.name], seq, changed = found, max(seq, found.seq), changed or found != before
+            names = {f.name for f in listed}
+            for name in [e.name for e in known.values() if e.there != (e.name in names)]:
+                known[name], changed = replace(known[name], there=name in names), True
             arrivals = sorted(known.values(), key=lambda e: e.seq)
             if changed:
                 write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
@@ -139,11 +142,11 @@ class Landing:
             self._places[source] = place(self.use_case.sources[source], self.folder)
         return self._places[source]
 
-    def listed(self, source: str, patient: bool = False) -> list[Seen]:
-        """The finished files that lie there, by time of landing; patiently: see Place. Raises Unreachable."""
+    def listed(self, source: str, known: Known | None = None) -> list[Seen]:
+        """The finished files that lie there, by time of landing; `known`: see Place. Raises Unreachable."""
         contract = self.use_case.sources[source]
         try:
-            return landed(contract, self._place(source), contract.files or f"{source}/*.csv", patient)
+            return landed(contract, self._place(source), contract.files or f"{source}/*.csv", known)
         except Exception as error:  # each file system has errors of its own
             raise Unreachable(
                 f"{source}: {contract.location or self.folder} can't be read ({_why(error)}); check that it is there,"

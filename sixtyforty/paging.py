@@ -2,8 +2,9 @@
 
 S3 lists 1,000 keys a request, in order of their names. A sensor's look, which is patient, is spared most of those: it
 goes round the bucket, PAGES requests a look, and always asks for what comes after the last key it knows. So an object
-with a new last name is found at once, and anything else that changed within keys / (1,000 * PAGES) looks. The first
-look of a process lists everything: what was seen lies in memory alone, and nothing is lost with it.
+with a new last name is found at once, and anything else that changed within keys / (1,000 * PAGES) looks. A process
+begins with what was known before it, and lists everything where nothing was: what it sees lies in memory alone, and
+nothing is lost with it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from sixtyforty.sources import Source
 UNFINISHED = (".part", ".tmp")
 TIMES = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")  # as the file systems call it
 TAGS = ("ETag", "etag", "md5Hash", "content_md5")
+Known = Callable[[], "Iterable[Seen]"]
 
 
 class Unreachable(ValueError):
@@ -55,8 +56,8 @@ class Seen:
 class Place(Protocol):
     """A location of extracts; names are paths below it."""
 
-    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
-        """The files that match a glob; of a big bucket, patiently, in part as seen some looks ago.
+    def list(self, pattern: str, known: Known | None = None) -> list[Seen]:
+        """The files that match a glob. Given what is known of them: of a big bucket in part as they were some looks ago.
 
         Raises whatever its file system does.
         """
@@ -72,7 +73,7 @@ class Folder:
     root: Path
     required: bool = False
 
-    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
+    def list(self, pattern: str, known: Known | None = None) -> list[Seen]:
         """See Place."""
         if self.required and not self.root.is_dir():
             raise FileNotFoundError("no such folder")
@@ -112,10 +113,10 @@ class Bucket:
         self.files, self.root = fsspec.core.url_to_fs(url)
         self.root = self.root.rstrip("/")
 
-    def list(self, pattern: str, patient: bool = False) -> list[Seen]:
+    def list(self, pattern: str, known: Known | None = None) -> list[Seen]:
         """See Place."""
         self.files.invalidate_cache()  # a remembered listing would hide what landed since
-        found = [*(self._paged(pattern, patient) if "s3" in self.files.protocol else self._globbed(pattern))]
+        found = [*(self._paged(pattern, known) if "s3" in self.files.protocol else self._globbed(pattern))]
         if not found:  # nothing there yet, or no such place
             top = self.root if self.root.startswith("/") else self.root.split("/")[0]
             if not self.files.exists(top):
@@ -126,12 +127,15 @@ class Bucket:
         found = self.files.glob(f"{self.root}/{pattern}", detail=True)
         return [self._seen(path, about) for path, about in found.items() if about["type"] == "file"]
 
-    def _paged(self, pattern: str, patient: bool) -> Iterable[Seen]:
+    def _paged(self, pattern: str, known: Known | None) -> Iterable[Seen]:
         from fsspec.utils import glob_translate
 
         bucket, _, glob = f"{self.root}/{pattern}".partition("/")
         wanted = re.compile(glob_translate(glob)).match
-        objects = _round(bucket, glob).look(partial(self.files.call_s3, "list_objects_v2"), patient)
+        going = _round(bucket, glob)
+        if known and not going.seen:
+            going.seen = {f"{self.root}/{f.name}".removeprefix(f"{bucket}/"): _told(f) for f in known()}
+        objects = going.look(partial(self.files.call_s3, "list_objects_v2"), patient=known is not None)
         return [self._seen(f"{bucket}/{key}", about) for key, about in objects.items() if wanted(key)]
 
     def _seen(self, path: str, about: dict[str, Any]) -> Seen:
@@ -159,6 +163,11 @@ def _round(bucket: str, glob: str) -> Round:
     return Round(bucket, glob)
 
 
+def _told(seen: Seen) -> dict[str, Any]:
+    """What its file system would have said."""
+    return {"Size": seen.size, "mtime": seen.mtime_ns / 1e9, "ETag": seen.tag}
+
+
 def _nanoseconds(changed: Any) -> int:
     if isinstance(changed, str):
         changed = datetime.fromisoformat(changed)
@@ -178,15 +187,18 @@ def place(source: Source, folder: Where) -> Place:
     return Bucket(source.location)
 
 
-def landed(source: Source, where: Place, pattern: str, patient: bool = False, now: float | None = None) -> list[Seen]:
+def landed(
+    source: Source, where: Place, pattern: str, known: Known | None = None, now: float | None = None
+) -> list[Seen]:
     """The source's finished files by time of landing, then name: as a reader on the spot would have met them.
 
-    Patiently, of a big bucket: see Place. `now` (seconds since 1970) tells which have settled; the present by
+    `known`: those that were, see Place. `now` (seconds since 1970) tells which have settled; the present by
     default. Raises what the file system does.
     """
-    found = [f for f in where.list(pattern, patient) if not _unfinished(f.name)]
+    found = [f for f in where.list(pattern, known) if not _unfinished(f.name)]
     if source.done:
-        done = {f.name for f in where.list(f"{pattern}.done", patient)}
+        marked = known and (lambda: (Seen(f"{f.name}.done", 0, 0) for f in known()))
+        done = {f.name for f in where.list(f"{pattern}.done", marked)}
         found = [f for f in found if not f.name.endswith(".done") and f"{f.name}.done" in done]
     if source.settle_seconds:
         latest = ((time.time() if now is None else now) - source.settle_seconds) * 1e9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def ingest(
     dataset, arrivals = f"raw/{source}", touching(landing.scan(source), partitions)
     held = lake.entries(dataset, partitions)
     due = {p: [e for e in arrivals if p in e.partitions] for p in partitions}
-    stale = outdated(due, held, landing.there[source])
+    stale = outdated(due, held)
     cut: dict[int, dict[str, pa.Table]] = {}
     for extract in arrivals:
         new = [p for p in stale if p in extract.partitions and not _taken(extract, held.get(p))]
@@ -52,16 +52,15 @@ def ingest(
     return {p: held[p] for p in partitions if p in held}
 
 
-def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry], there: Set[str]) -> set[str]:
+def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry]) -> set[str]:
     """The partitions that don't hold what they should: their due extracts, in order of arrival, as the lake told.
 
-    there: names of the extracts still in their location; one that is gone and was never taken makes nothing stale
-    once that is told.
+    An extract that is gone from its location and was never taken makes nothing stale once that is told.
     """
 
     def expected(partition: str) -> list[dict[str, object]]:
         before = held.get(partition)
-        return [_line(e, partition, e.name not in there and not _taken(e, before)) for e in due[partition]]
+        return [_line(e, partition, not e.there and not _taken(e, before)) for e in due[partition]]
 
     return {p for p in due if expected(p) != _extracts(held.get(p))}
 
@@ -79,7 +78,7 @@ def pending(landing: Landing, source: str) -> dict[str, list[str]]:
                 due.setdefault(partition, []).append(extract)
     held = landing.lake.entries(f"raw/{source}")
     # what a partition holds of a file that is since all another's, or nobody's, is outdated as well
-    stale = outdated({p: due.get(p, []) for p in {*due, *held}}, held, landing.there[source])
+    stale = outdated({p: due.get(p, []) for p in {*due, *held}}, held)
     return {p: [e.id for e in due.get(p, [])] for p in sorted(stale)}
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import fsspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sixtyforty import paging, places
@@ -261,10 +263,51 @@ def test_a_sensor_goes_round_a_big_bucket_and_misses_nothing(
     shop.remove(f"calls_{days[30]}.csv")
     for _ in range(turn):
         landing.scan("calls", patient=True)
-    assert f"calls_{days[30]}.csv" not in landing.there["calls"]
+    assert f"calls_{days[30]}.csv" not in {e.name for e in landing.known("calls") if e.there}
     fresh = at(tmp_path, shop.url).landing  # a run's look is whole
     shop.put(f"calls_{days[3]}.csv", text(days[3], count=3))
     assert f"calls_{days[3]}.csv3" in {e.name + str(e.rows) for e in fresh.scan("calls")}
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_process_goes_on_round_a_big_bucket_from_what_is_known(
+    tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    if shop.url.startswith("memory"):
+        pytest.skip("no requests")
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "5")
+
+    def put(day: date, count: int = 2) -> None:
+        shop.put(f"calls_{day}.csv", text(day, count=count))
+        if done:
+            shop.put(f"calls_{day}.csv.done", "")
+
+    days = [DAY + timedelta(days=i) for i in range(40)]
+    for day in days[:35]:
+        put(day)
+    ws = at(tmp_path, shop.url, done=done)
+    ingest(ws.use_case, "calls", ws.lake, ws.landing, [*map(str, days)], "code")
+    shop.remove(f"calls_{days[7]}.csv")
+    ws.landing.scan("calls")
+    put(days[3], count=3)
+    put(days[35])
+    places._round.cache_clear()  # as a new process
+    landing = at(tmp_path, shop.url, done=done).landing
+    landing._place("calls")
+    asked = requests(landing, monkeypatch)
+    before = len(landing.known("calls"))
+    assert str(days[35]) in pending(landing, "calls")  # the last name, in its first look
+    assert asked.count("list_objects_v2") <= (paging.PAGES + 1) * (1 + done)
+    assert len(landing.known("calls")) == before + 1
+    for _ in range(35 * 2 // (5 * paging.PAGES)):
+        due = pending(landing, "calls")
+    assert sorted(due) == [str(days[3]), str(days[35])]  # what was archived is nobody's business any more
+    assert [e.name for e in landing.known("calls") if not e.there] == [f"calls_{days[7]}.csv"]
+
+
+@given(seen=st.builds(Seen, st.just("a"), st.integers(0, 2**50), st.integers(0, 2**52 // 1000).map(lambda n: n * 1000)))
+def test_what_is_known_is_told_as_it_was_listed(seen: Seen) -> None:
+    assert Bucket("memory://out")._seen("/out/a", places._told(seen)) == seen
 
 
 # What is pending
