@@ -57,7 +57,7 @@ class Place(Protocol):
     """A location of extracts; names are paths below it."""
 
     def list(self, pattern: str, known: Known | None = None) -> list[Seen]:
-        """The files that match a glob. Given what is known of them: of a big bucket in part as they were some looks ago.
+        """The files that match a glob. Given what is known of them, some of a big bucket may be as they were before.
 
         Raises whatever its file system does.
         """
