@@ -30,17 +30,18 @@ def raw_schema(source: Source) -> pa.Schema:
     return pa.schema([(c, pa.int64() if c in ("_row", "_seq") else pa.string()) for c in columns])
 
 
+def cleaned(source: Source) -> str:
+    """SELECT list of a source's text columns, trimmed, with NULL for what stands for nothing."""
+    return ", ".join(f"nullif(nullif(trim(\"{c}\"), ''), '{source.null}') as \"{c}\"" for c in source.columns)
+
+
 def typed(source: Source) -> str:
-    """SELECT list that casts a source's text columns to their contract types; what doesn't fit becomes NULL."""
-    return ", ".join(f'{_cast(source, c)} as "{c}"' for c in source.columns)
+    """SELECT list that casts cleaned columns to their contract types; what doesn't fit becomes NULL."""
+    return ", ".join(f'{_cast(c, kind)} as "{c}"' for c, kind in source.columns.items())
 
 
-def _text(source: Source, column: str) -> str:
-    return f"nullif(nullif(trim(\"{column}\"), ''), '{source.null}')"
-
-
-def _cast(source: Source, column: str) -> str:
-    text, kind = _text(source, column), source.columns[column].upper()
+def _cast(column: str, kind: str) -> str:
+    text, kind = f'"{column}"', kind.upper()
     if kind in ("DOUBLE", "FLOAT"):  # "nan" would pass every range
         return f"nullif(try_cast({text} as {kind}), 'nan')"
     if kind == "TIMESTAMP":  # with an offset, which a plain cast would drop: rare and slow, so looked for first
@@ -54,9 +55,9 @@ def _moment(text: str) -> str:
 
 
 def miscast(source: Source) -> str:
-    """SQL text: which columns of a row don't fit their type, or NULL. It names columns, never values."""
+    """SQL text: which cleaned columns of a row don't fit their type, or NULL. It names columns, never values."""
     checks = [
-        f"case when {_text(source, c)} is not null and {_cast(source, c)} is null then '{c} is not {kind}' end"
+        f"case when \"{c}\" is not null and {_cast(c, kind)} is null then '{c} is not {kind.upper()}' end"
         for c, kind in source.columns.items()
         if kind.upper() != "VARCHAR"
     ]
@@ -90,7 +91,7 @@ def placed(reading: Reading, use_case: UseCase, source: str, name: str) -> dict[
         db.register("lines_broken", lines)
         db.execute(
             f"""create temp table dated as select _line, try({where}) as _day
-            from (select {typed(contract)}, _row as _line from rows_read)"""
+            from (select {typed(contract)}, _row as _line from (select {cleaned(contract)}, _row from rows_read))"""
         )
         inside = f"(_day between '{first}' and '{last}' or _day = '{SNAPSHOT}')"
         seen = db.execute(f"select _day, {inside} from dated group by 1 order by 1").fetchall()
@@ -132,10 +133,12 @@ def type_rows(db: duckdb.DuckDBPyConnection, contract: Source) -> None:
     key = ", ".join(f'"{c}"' for c in contract.key)
     db.execute(
         f"""create or replace temp table typed as
-        with cast_rows as (
+        with cleaned as (  -- apart: text that is cleaned where it is cast is planned many times over
+            select {cleaned(contract)}, _extract, _row, _seq, _partition, _broken from landed),
+        cast_rows as (
             select {typed(contract)}, _extract, _row, _seq, _partition,
                 nullif(concat_ws('; ', _broken, {miscast(contract)}), '') as _reason
-            from landed),
+            from cleaned),
         shared as (  -- only rows that share a key can be copies of one another: few, so the rest stays cheap
             select *, count(*) over (partition by _partition, {key}) > 1 as contested from cast_rows),
         copies as (

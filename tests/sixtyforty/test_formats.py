@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from expectations.suites import Suite
 from expectations.validate import validate
 from sixtyforty import reading
-from sixtyforty.contract import typed
+from sixtyforty.contract import cleaned, typed
 from sixtyforty.extracts import read
 from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
@@ -77,7 +77,9 @@ def values(found: Reading, source: Source = SOURCE) -> list[Row]:
     assert found.table.schema.types == [*[pa.string()] * len(source.columns), pa.int64()]
     with connect("UTC") as db:
         db.register("landed", found.table)
-        return db.execute(f"select {typed(source)} from landed order by _row").fetchall()
+        return db.execute(
+            f"select {typed(source)} from (select {cleaned(source)}, _row from landed) order by _row"
+        ).fetchall()
 
 
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=6)
