@@ -1,52 +1,23 @@
-"""Models: the same data and recipe give the same bytes, and nothing foreign is ever loaded."""
+"""Models: when they are trained, from what, and that the same data and recipe give the same."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
-import pickle
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
 from sixtyforty.estimators import Fitted, fit
-from sixtyforty.model_files import ModelError, load_skops, stable_skops
-from sixtyforty.modeling import Model
+from sixtyforty.model_files import ModelError, stable_skops
 from sixtyforty.models import ModelStore, plan, recipe_of, rows, schedule
-from sixtyforty.objective import Kpi
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
-from tests.helpers import DECLARED, make_use_case, make_workspace, publish, snapshot, span
-
-RECIPE = Model(**DECLARED["model"])
-KPI = Kpi(**DECLARED["kpi"])
-FEATURES = ["site", "load"]
-
-
-def sha(blob: bytes) -> str:
-    return hashlib.sha256(blob).hexdigest()
-
-
-def frame(count: int = 60) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    return pd.DataFrame({"site": rng.choice(["north", "south", "west"], count), "load": rng.random(count)})
-
-
-def fitted(recipe: Model = RECIPE) -> Fitted:
-    rows = frame()
-    return fit(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
-
-
-# --- schedule and recipe
+from tests.fits import KPI, RECIPE, Foreign, fitted, sha
+from tests.helpers import make_use_case, make_workspace, publish, snapshot, span
 
 
 @pytest.mark.parametrize(
@@ -93,143 +64,6 @@ def test_what_is_said_of_no_feature_is_refused_before_anything_is_kept(tmp_path:
     with pytest.raises(ModelError, match=r"name what is no feature: \['lod'\]"):
         ws.models.write_training_set(ws.use_case, ws.lake, wanted)
     assert ws.models.versions() == []
-
-
-# --- fitting and scoring
-
-
-def test_a_category_is_its_number_and_one_never_seen_is_missing() -> None:
-    model = fitted()
-    assert model.levels == {"site": ["north", "south", "west"]}
-    seen = pd.DataFrame({"load": [0.1, None, 0.3, 0.4], "site": ["west", "north", "east", None], "other": 1})
-    matrix = model.matrix(seen)
-    assert matrix.dtype == np.float32
-    assert matrix[:, 0].tolist()[:2] == [2, 0]
-    assert np.isnan(matrix[2:, 0]).all()
-    assert matrix[[0, 2, 3], 1] == pytest.approx([0.1, 0.3, 0.4])
-    assert np.isnan(matrix[1, 1])
-
-
-def test_rows_of_a_category_never_seen_are_scored() -> None:
-    score = fitted().score(pd.DataFrame({"site": ["east", None], "load": [0.9, None]}))
-    assert score.shape == (2,)
-    assert ((score > 0) & (score < 1)).all()
-
-
-def test_a_model_learns_what_there_is_to_learn() -> None:
-    low, high = fitted().score(pd.DataFrame({"site": ["north"] * 2, "load": [0.1, 0.9]}))
-    assert low < 0.5 < high
-
-
-def test_the_seed_and_the_categories_reach_the_estimator() -> None:
-    estimator = fitted(RECIPE.model_copy(update={"seed": 7})).estimator
-    assert (estimator.random_state, estimator.categorical_features) == (7, [0])
-
-
-def test_an_estimator_that_knows_neither_seed_nor_categories_is_fitted_all_the_same() -> None:
-    bayes = Model(estimator="sklearn.naive_bayes.GaussianNB", training_days=1, categorical=["site"])
-    assert fitted(bayes).score(frame()).shape == (60,)
-
-
-# --- bytes
-
-
-def test_two_fits_give_the_same_bytes() -> None:
-    one, other = (stable_skops(dumps(fitted().estimator)) for _ in range(2))
-    assert one == other
-
-
-def test_another_model_gives_other_bytes() -> None:
-    other = Model(**DECLARED["model"] | {"params": {"max_iter": 6, "min_samples_leaf": 5, "early_stopping": False}})
-    assert stable_skops(dumps(fitted().estimator)) != stable_skops(dumps(fitted(other).estimator))
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    ["sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.linear_model.LogisticRegression"],
-)
-def test_what_is_loaded_scores_as_what_was_stored(estimator: str) -> None:
-    model = fitted(Model(estimator=estimator, training_days=1, categorical=["site"]))
-    blob = stable_skops(dumps(model.estimator))
-    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
-    assert loaded.score(frame()).tolist() == model.score(frame()).tolist()
-
-
-def test_settings_of_any_name_are_kept() -> None:
-    steps = make_pipeline(FunctionTransformer(kw_args={"file": {"a": [1, 2]}, "content": "x"}))
-    blob = stable_skops(dumps(steps))
-    assert load_skops(blob, sha(blob))[0].kw_args == {"file": {"a": [1, 2]}, "content": "x"}
-
-
-# --- what is refused
-
-
-def test_a_file_with_one_byte_changed_is_refused() -> None:
-    blob = stable_skops(dumps(fitted().estimator))
-    for position in (0, len(blob) // 2, len(blob) - 1):
-        changed = bytearray(blob)
-        changed[position] ^= 1
-        with pytest.raises(ModelError, match="its hash differs"):
-            load_skops(bytes(changed), sha(blob))
-
-
-def test_a_file_nobody_vouches_for_is_refused() -> None:
-    with pytest.raises(ModelError, match="its hash differs"):
-        load_skops(stable_skops(dumps(fitted().estimator)), None)
-
-
-class Foreign(BaseEstimator):
-    """Not of scikit-learn."""
-
-    woken: ClassVar[list[Any]] = []
-
-    def __setstate__(self, state: Any) -> None:
-        self.woken.append(state)
-        super().__setstate__(state)
-
-
-def a_function(x: Any) -> Any:
-    return x
-
-
-@pytest.mark.parametrize(
-    ("thing", "named"),
-    [
-        (Foreign(), "Foreign"),
-        (make_pipeline(Foreign()), "Foreign"),
-        (FunctionTransformer(a_function), "a_function"),
-        (FunctionTransformer(os.system), "system"),
-        (FunctionTransformer(functools.partial(os.system, "true")), "system"),
-        (FunctionTransformer(functools.partial(functools.partial(os.system), "true")), "system"),
-        (make_pipeline(FunctionTransformer(np.load)), "load"),
-        (FunctionTransformer(kw_args={"path": Path("x")}), "Path"),
-    ],
-)
-def test_a_file_that_holds_a_foreign_type_is_refused_by_name_though_its_hash_is_right(thing: Any, named: str) -> None:
-    blob = stable_skops(dumps(thing))
-    Foreign.woken.clear()
-    with pytest.raises(ModelError, match=f"types we don't trust: .*{named}"):
-        load_skops(blob, sha(blob))
-    assert Foreign.woken == []
-
-
-class Explosive:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.path,)
-
-
-def test_a_pickle_is_not_loaded_though_its_hash_is_right(tmp_path: Path) -> None:
-    blob = pickle.dumps(Explosive(tmp_path / "exploded"))
-    with pytest.raises(ModelError, match="not a model file"):
-        load_skops(blob, sha(blob))
-    assert not (tmp_path / "exploded").exists()
-    pickle.loads(blob)
-    assert (tmp_path / "exploded").exists()  # it would have
 
 
 # --- plan and store
@@ -370,30 +204,3 @@ def test_a_new_day_of_data_makes_a_new_version(tmp_path: Path) -> None:
     publish(ws, MARCH[2:3])
     assert plan(ws.use_case, ws.lake, AS_OF).version != before
     assert datetime.fromisoformat(before[:10]).date() == AS_OF
-
-
-# --- other estimators
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    ["ensemble.RandomForestClassifier", "ensemble.HistGradientBoostingRegressor", "linear_model.LogisticRegression",
-     "linear_model.Ridge", "tree.DecisionTreeClassifier", "naive_bayes.GaussianNB", "dummy.DummyClassifier"],
-)  # fmt: skip
-def test_any_estimator_copes_with_what_is_missing_and_comes_back_from_its_file(estimator: str) -> None:
-    rows = frame()
-    rows.loc[::7, "load"], rows.loc[::5, "site"] = np.nan, None
-    rows["late"] = rows["load"].fillna(0) > 0.5
-    recipe = RECIPE.model_copy(update={"estimator": f"sklearn.{estimator}", "params": {}})
-    model = fit(recipe, KPI, FEATURES, rows)
-    blob = stable_skops(dumps(model.estimator))
-    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
-    strange = rows.assign(site="east")
-    assert loaded.score(strange).tolist() == model.score(strange).tolist()
-    assert np.isfinite(model.score(rows)).all()
-
-
-def test_one_outcome_alone_is_expected_of_all() -> None:
-    rows = frame().assign(late=True)
-    recipe = RECIPE.model_copy(update={"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {}})
-    assert fit(recipe, KPI, FEATURES, rows).score(rows).tolist() == [1.0] * len(rows)

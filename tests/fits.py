@@ -1,0 +1,43 @@
+"""A small model, and a type that no model file may hold."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from sixtyforty.estimators import Fitted, fit
+from sixtyforty.modeling import Model
+from sixtyforty.objective import Kpi
+from tests.helpers import DECLARED
+
+RECIPE = Model(**DECLARED["model"])
+KPI = Kpi(**DECLARED["kpi"])
+FEATURES = ["site", "load"]
+
+
+def sha(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()
+
+
+def frame(count: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"site": rng.choice(["north", "south", "west"], count), "load": rng.random(count)})
+
+
+def fitted(recipe: Model = RECIPE) -> Fitted:
+    rows = frame()
+    return fit(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
+
+
+class Foreign(BaseEstimator):
+    """Not of scikit-learn."""
+
+    woken: ClassVar[list[Any]] = []
+
+    def __setstate__(self, state: Any) -> None:
+        self.woken.append(state)
+        super().__setstate__(state)
