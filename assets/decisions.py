@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from sixtyforty.decisions import begins, decide
-from sixtyforty.features import outdated
+from sixtyforty.lineage import outdated
 from sixtyforty.use_case import UseCase
 
 CURRENT = CheckSpec("features_current", "Nothing is decided on features older than the validated data in force.")

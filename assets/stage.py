@@ -16,8 +16,8 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
 
 from assets.resources import BusinessTime, Place
-from sixtyforty.features import changed
 from sixtyforty.lake import Entry
+from sixtyforty.lineage import changed
 from sixtyforty.partitions import HOURS, SNAPSHOT, Timed, chunks
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import kept
-from sixtyforty.features import outdated
 from sixtyforty.lake import Entry, connect, side_by_side, split
+from sixtyforty.lineage import outdated
 from sixtyforty.payoff import Spent, when
 from sixtyforty.policy import POLICY, Policy, decision_ids
 from sixtyforty.workspace import Workspace

@@ -14,8 +14,8 @@ from datetime import datetime
 from sixtyforty import usage
 from sixtyforty.decisions import dataset, due
 from sixtyforty.delivery import undelivered
-from sixtyforty.features import changed, expected, inputs, lineage
 from sixtyforty.lake import digest
+from sixtyforty.lineage import changed, expected, inputs, lineage
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Unreachable
 from sixtyforty.raw import pending

@@ -27,7 +27,7 @@ from sixtyforty.use_case import UseCase
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
 CODE = ("partitions", "places", "paging", "queries", "reading", "unpacking", "extracts", "json_lines", "parquet_rows",
-        "contract", "raw", "landing", "features", "estimators", "models", "payoff", "policy", "kept",
+        "contract", "raw", "landing", "lineage", "features", "estimators", "models", "payoff", "policy", "kept",
         "decisions")  # fmt: skip
 GOVERNANCE = ("gx", "results", "rows", "serving", "suites", "validate")
 

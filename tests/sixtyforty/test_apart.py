@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from sixtyforty.decisions import decide
-from sixtyforty.features import outdated
+from sixtyforty.lineage import outdated
 from sixtyforty.raw import pending
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, lake_bytes, make_use_case, publish, snapshot

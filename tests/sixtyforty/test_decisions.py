@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sixtyforty import champions, custody, estimators, kpi, models
 from sixtyforty.decisions import LATE, dataset, decide, decisions_of, due
 from sixtyforty.delivery import DeliveryError, deliver, receipt, table_name, undelivered
-from sixtyforty.features import outdated
+from sixtyforty.lineage import outdated
 from sixtyforty.workspace import Workspace
 from tests.helpers import lake_bytes, land, make_workspace, publish
 
