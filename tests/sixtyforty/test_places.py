@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import itertools
 import os
 from datetime import date, timedelta
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,6 +153,20 @@ def test_objects_are_taken_like_files(tmp_path: Path, shop: Shop) -> None:
     assert found.mtime_ns or found.tag
     entry = ingest(ws.use_case, "calls", ws.lake, at(tmp_path, shop.url).landing, [str(DAY)], "code")[str(DAY)]
     assert entry.rows == 2
+
+
+def test_objects_are_of_any_format(tmp_path: Path, shop: Shop) -> None:
+    rows = pd.read_csv(io.StringIO(text(DAY)))
+    contents = {"a.csv": text(DAY).encode(), "b.parquet": rows.to_parquet(),
+                "c.jsonl.gz": gzip.compress(rows.to_json(orient="records", lines=True).encode())}  # fmt: skip
+    landing = at(tmp_path, shop.url, files="calls_*").landing
+    read = []
+    for ending, content in contents.items():
+        shop.files.pipe_file(f"{shop.root}/calls_{ending}", content)
+        found = landing.scan("calls")[-1]
+        assert (found.name, found.problem) == (f"calls_{ending}", None)
+        read.append(landing.lines("calls", found)[str(DAY)].drop_columns(["_row"]).to_pydict())
+    assert read == read[:1] * 3
 
 
 def test_objects_already_seen_are_not_read_again(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
