@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from expectations.rules import RULES, arguments
 from sixtyforty.declared import Wrong
+from sixtyforty.mistakes import Mistake, Mistakes, parse, told
 from sixtyforty.sources import Source
 
 HERE = Path(__file__).parent
@@ -136,13 +136,27 @@ def _reference(field: str, values: Any, others: Mapping[str, Collection[str]]) -
 
 
 def load(use_case: str, source: str) -> Suite:
-    """The suite of a source. Raises FileNotFoundError or pydantic's ValidationError, naming the file."""
-    path = HERE / use_case / f"{source}.yaml"
+    """The suite of a source. Raises FileNotFoundError, or Mistakes, naming the file."""
+    suite, found = read(HERE / use_case / f"{source}.yaml")
+    if suite is None or found:
+        raise Mistakes(use_case, found)
+    return suite
+
+
+def read(path: Path) -> tuple[Suite | None, tuple[Mistake, ...]]:
+    """A suite, None where it can't be told what is meant, and what is wrong with how it is written."""
     status = path.stat()
     return _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4096)
-def _read(path: Path, *_: int) -> Suite:
-    """A suite, parsed once for each file it ever was; by libyaml, ten times as fast, where PyYAML was built with it."""
-    return Suite.model_validate(yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+def _read(path: Path, *_: int) -> tuple[Suite | None, tuple[Mistake, ...]]:
+    """Parsed once for each file it ever was: looked at when it is declared, wired and run."""
+    parsed = parse(path)
+    if parsed.mistakes:
+        return None, tuple(parsed.mistakes)
+    found = [parsed.wrong(at, "can't be left for later: leave the rule out instead", "text") for at in parsed.blank]
+    try:
+        return Suite.model_validate({} if parsed.data is None else parsed.data), tuple(found)
+    except ValidationError as error:
+        return None, (*found, *told(parsed, Suite, error))

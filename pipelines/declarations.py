@@ -44,11 +44,11 @@ def load(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
     DuckDB a moment.
     """
     file = folder / "defs.yaml"
-    whole = parse(file)
-    if whole.mistakes or (found := list(_envelope(whole))):
-        raise Mistakes(folder.name, whole.mistakes or found)
-    parsed = whole.below(("attributes",))
-    parts, found = _parts(parsed)
+    written = parse(file)
+    if written.mistakes or (found := list(_envelope(written))):
+        raise Mistakes(folder.name, written.mistakes or found)
+    parsed = written.below(("attributes",))
+    whole, parts, found = _parts(parsed)
     if "name" in parts and parts["name"] != folder.name:
         found.append(parsed.wrong(["name"], f"'{parts['name']}' isn't its folder's name", folder.name, folder.name))
     texts, unread = _texts(folder, parts)
@@ -67,7 +67,7 @@ def load(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
         raise Mistakes(folder.name, found)
     if missing and case:
         return case
-    return UseCase(**parsed.data, folder=folder)
+    return whole or UseCase(**parsed.data, folder=folder)  # which says why it can't be one
 
 
 def _envelope(whole: Parsed) -> Iterator[Mistake]:
@@ -91,9 +91,9 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _parts(parsed: Parsed) -> tuple[dict[str, Any], list[Mistake]]:
-    """The fields that are filled in and sound, and what is wrong with the others."""
-    found: list[Mistake] = []
+def _parts(parsed: Parsed) -> tuple[UseCase | None, dict[str, Any], list[Mistake]]:
+    """The use case where all is sound, the fields that are filled in and sound, and what is wrong with the others."""
+    found, whole = list[Mistake](), None
     try:
         whole = UseCase(**{str(k): v for k, v in parsed.data.items()}, folder=parsed.file.parent)
         parts = {n: getattr(whole, n) for n in UseCase.model_fields if n != "folder"}
@@ -108,7 +108,7 @@ def _parts(parsed: Parsed) -> tuple[dict[str, Any], list[Mistake]]:
             at = next(at for at in parsed.blank if at[0] == name)
             found.append(parsed.wrong(at, "can't be left for later: without it no extract can be taken in",
                                       _why(at).rstrip(".")))  # fmt: skip
-    return {n: part for n, part in parts.items() if n not in open_}, found
+    return whole, {n: part for n, part in parts.items() if n not in open_}, found
 
 
 def _sound(parsed: Parsed) -> Iterator[tuple[str, Any]]:
@@ -194,18 +194,11 @@ def _suites(folder: Path, case: UseCase, features: list[str] | None) -> Iterator
             meant = near(name, others)
             yield Mistake(file, 1, "", "is missing", f"a suite of rules on {name}", f"{meant}.yaml" if meant else "")
             continue
-        parsed = parse(file)
-        yield from parsed.mistakes
-        if parsed.mistakes:
-            continue
-        for at in parsed.blank:
-            yield parsed.wrong(at, "can't be left for later: leave the rule out instead", "text")
-        try:
-            suite = suites.Suite.model_validate({} if parsed.data is None else parsed.data)
-        except ValidationError as error:
-            yield from told(parsed, suites.Suite, error)
+        suite, written = suites.read(file)
+        yield from written
+        if suite is None:
             continue
         source = case.sources.get(name)
         columns = [*source.columns, *source.derived] if source else features
         for one in suites.wrongs(suite, columns, {n: s.columns for n, s in case.sources.items()}):
-            yield wrong(parsed, one)
+            yield wrong(parse(file), one)  # for the line it stands on

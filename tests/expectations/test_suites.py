@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from expectations import suites
 from expectations.gx import RuleError, expectation_suite, failing
 from expectations.suites import Rule
 from pipelines import catalog
+from sixtyforty.mistakes import Mistakes
 
 BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}
 
@@ -49,12 +49,12 @@ def test_a_sound_suite_loads(tmp_path, monkeypatch):
      ("rows__0__severity", "fatal"), ("rows__0__at", "noon")],
 )  # fmt: skip
 def test_an_unknown_word_is_refused(where, value, tmp_path, monkeypatch):
-    with pytest.raises(ValidationError, match=where.split("__")[-1]):
+    with pytest.raises(Mistakes, match=where.split("__")[-1]):
         written(tmp_path, monkeypatch, **{where: value})
 
 
 def test_a_rule_must_say_what_its_failure_means(tmp_path, monkeypatch):
-    with pytest.raises(ValidationError, match="why"):
+    with pytest.raises(Mistakes, match="why"):
         written(tmp_path, monkeypatch, rows=[{"type": "t", "severity": "info", "kwargs": {}}])
 
 
