@@ -63,6 +63,22 @@ def test_a_source_without_a_suite_is_named():
         suites.load("flight_delays", "nothing")
 
 
+def test_a_suites_words_are_those_of_its_declaration(tmp_path, monkeypatch):
+    rule = "{type: t, severity: info, why: w, kwargs: {column: on, value_set: [no, yes, true]}}"
+    (tmp_path / "a_use_case").mkdir()
+    (tmp_path / "a_use_case" / "a_source.yaml").write_text(f"about: a test\nrows:\n- {rule}\n")
+    monkeypatch.setattr(suites, "HERE", tmp_path)
+    assert suites.load("a_use_case", "a_source").rows[0].kwargs == {"column": "on", "value_set": ["no", "yes", True]}
+
+
+def test_a_suite_is_read_again_only_when_it_changed(tmp_path, monkeypatch):
+    before = written(tmp_path, monkeypatch)
+    assert suites.load("a_use_case", "a_source") is before
+    file = tmp_path / "a_use_case" / "a_source.yaml"
+    file.write_text(file.read_text().replace("a test", "another test"))
+    assert suites.load("a_use_case", "a_source").about == "another test"
+
+
 EVERY = [(name, source) for name in catalog.names() for source in (*catalog.load(name).sources, "features")]
 
 
