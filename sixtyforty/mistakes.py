@@ -21,6 +21,7 @@ from sixtyforty.declared import Contradictions, Wrong
 from sixtyforty.fields import allowed, bare, follow, model_of, spelt
 
 BLANK = "TODO"
+TEXT = "tag:yaml.org,2002:str"
 At = tuple[Hashable, ...]
 
 
@@ -136,7 +137,7 @@ def _plain(loader: _Loader, node: Node, at: At, found: Parsed) -> Any:
         loader.flatten_mapping(node)
         made: dict[Any, Any] = {}
         for key, value in node.value:
-            name = loader.construct_object(key, deep=True)
+            name = key.value if key.tag == TEXT else loader.construct_object(key, deep=True)
             if not isinstance(name, Hashable):
                 raise yaml.constructor.ConstructorError(None, None, "a name that is no plain text", key.start_mark)
             path, line = (*at, name), key.start_mark.line + 1
@@ -160,7 +161,7 @@ def _plain(loader: _Loader, node: Node, at: At, found: Parsed) -> Any:
             else:
                 items.append(_plain(loader, value, (*at, n), found))
         return items
-    return loader.construct_object(node, deep=True)
+    return node.value if node.tag == TEXT else loader.construct_object(node, deep=True)  # the quick way for nearly all
 
 
 def _is_blank(node: Node) -> bool:
