@@ -6,6 +6,7 @@ rejected. So a stage says which partitions it published, each with its own data 
 become materializations, and the step's output, which carries no event of its own, lets the rest of the range go on.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,6 +116,12 @@ def partitions_def(case: Timed) -> dg.TimeWindowPartitionsDefinition:
             return dg.DailyPartitionsDefinition(**common)
 
 
+def _signed(asset: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """With what it takes worked out once: Dagster asks for it sixteen times, most of what making an asset costs."""
+    asset.__signature__ = inspect.signature(asset)  # type: ignore[attr-defined]
+    return asset
+
+
 def stage(
     use_case: UseCase,
     name: str,
@@ -156,6 +163,7 @@ def stage(
         dagster_type=dg.Nothing,
         pool=pool,
     )
+    @_signed
     def asset(context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime) -> Iterator[Any]:
         wanted = list(context.partition_keys) if parts else [SNAPSHOT]
         result = run(Step(use_case, place.workspace(use_case), place, clock, wanted, context.log))
