@@ -1,5 +1,7 @@
 """The root of the project: it loads the use cases and what stands beside them, binds the resources, nothing else."""
 
+import gc
+
 import dagster as dg
 
 from assets.resources import BusinessTime, Place
@@ -12,6 +14,7 @@ from pipelines.profiles import profile
 @dg.definitions
 def defs() -> dg.Definitions:
     """All use cases below `pipelines/use_cases`, on the profile's resources."""
+    gc.set_threshold(100_000, 50, 50)  # what is made here, and planned for a run, is no garbage: look for it less often
     chosen = profile()
     declared = use_cases()
     return dg.Definitions.merge(

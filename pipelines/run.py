@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import Any
@@ -27,7 +26,6 @@ def run_range(
     Returns the run's id. Raises RunFailed with the failed step's error.
     """
     prepare()
-    gc.set_threshold(100_000, 50, 50)  # what is imported and planned for a long range is no garbage: look less often
     import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
     from dagster._core.utils import make_new_run_id
