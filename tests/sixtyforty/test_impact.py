@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty import impact
 from sixtyforty.impact import Day, Interval, balance, by_month, day, lift, ratio, summary
 from sixtyforty.objective import Action, Candidate, Costs, Kpi
 from sixtyforty.partitions import DAYS_A_MONTH
@@ -296,3 +297,20 @@ def test_a_model_that_changes_nothing_is_not_operational() -> None:
     other = accounted(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
     assert (summary(TWO, [same])["operational"], summary(TWO, [same])["differ_share"]) == (False, 0)
     assert (summary(TWO, [same, other])["operational"], summary(TWO, [same, other])["differ_share"]) == (True, 0.25)
+
+
+def test_a_century_of_days_is_drawn_from_in_longer_blocks_and_says_the_same() -> None:
+    rng = np.random.default_rng(3)
+    gains, counts = rng.normal(50, 400, 36_500), np.full(36_500, 10)
+    found = ratio(gains, counts)
+    assert found.value == 1000 * gains.sum() / counts.sum()
+    error = 1000 * gains.std() / 10 / np.sqrt(len(gains))
+    assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)
+
+
+def test_up_to_four_hundred_days_each_is_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    gains, counts = rng.normal(50, 400, 400), np.full(400, 10)
+    found = ratio(gains, counts)
+    monkeypatch.setattr(impact, "BLOCKS", 1_000_000)
+    assert found == ratio(gains, counts)
