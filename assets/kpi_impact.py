@@ -11,10 +11,11 @@ from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, kpi
 from sixtyforty.forecast import forecast
-from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_month, lift
+from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_month
 from sixtyforty.lake import Entry
 from sixtyforty.use_case import UseCase
 
+MONTHS = 36  # newest ones in the table on a page
 RECONCILES = CheckSpec(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
 )
@@ -69,14 +70,14 @@ def _kpi_impact(step: Step) -> Result:
     if not days:
         step.log.info("kpi_impact: no decisions with known outcomes yet")
         return result
-    found = kpi.summary(step.ws, track)
+    found = kpi.summary(step.ws, track, known=days)
     if result.published:  # what stands for the whole, on the newest partition: the picture people open first
         newest = result.published[max(result.published)].metadata
         newest["cumulative value"] = image(charts.cumulative(step.use_case.kpi, days), "cumulative value")
         newest["by month, per 1,000"] = table(_months(days))
         if found["candidates"]:
             newest["candidates, per 1,000"] = table(_candidates(step.use_case, found))
-        promised = forecast(step.ws, track).plain(step.use_case.kpi)
+        promised = forecast(step.ws, track, known=days).plain(step.use_case.kpi)
         if promised["terms"]:
             newest["forecast and actual, per 1,000"] = table([_term(t) for t in promised["terms"]])
         newest["forecast for the coming month, per 1,000"] = promised["coming_month"]["value"]
@@ -130,7 +131,8 @@ def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _months(days: list[Day]) -> list[dict[str, object]]:
-    return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in by_month(days).items()]
+    newest = list(by_month(days).items())[-MONTHS:]
+    return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in newest]
 
 
 def _term(plain: dict[str, Any]) -> dict[str, object]:
@@ -144,4 +146,5 @@ def summary_row(days: list[Day]) -> dict[str, float]:
     """Per 1,000 decisions: the policies and the lift."""
     n = sum(d.decisions for d in days)
     per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "present_process", "coin_flip")}
-    return {"decisions": n, **{p: v for p, v in per.items() if not math.isnan(v)}, "lift": lift(days).value}
+    gained = {"lift": per["model"] - per["present_process"]}
+    return {"decisions": n, **{p: v for p, v in (per | gained).items() if p == "lift" or not math.isnan(v)}}

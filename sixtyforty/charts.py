@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sixtyforty.break_even import Point
     from sixtyforty.forecast import Term
 
+POINTS = 1000  # of a line, at most: nobody sees more
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
 
 
@@ -61,7 +62,9 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
     figure, axes = _figure(11, 4.2)
-    x = [date.fromisoformat(d.partition[:10]) for d in days]
+    every = -(-len(days) // POINTS)
+    shown = slice((len(days) - 1) % every, None, every)  # the last one among them
+    x = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
     lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
              ("coin_flip", "coin flip, as many actions", COIN, "--"),
              ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip
@@ -72,7 +75,8 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
             continue
         if name != "perfect_foresight":
             top = max(top, max(y, default=0.0))
-        axes.plot(x, y, color=colour, ls=style, lw=2.4 if name == "model" else 1.6, label=f"{label}: {y[-1]:,.0f}")
+        width = 2.4 if name == "model" else 1.6
+        axes.plot(x, y[shown], color=colour, ls=style, lw=width, label=f"{label}: {y[-1]:,.0f}")
     lowest = "present_process" if isnan(days[-1].coin_flip) else "coin_flip"
     low = min(min(accumulate(getattr(d, lowest) for d in days), default=0.0), 0.0)
     axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable

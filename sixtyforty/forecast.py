@@ -8,11 +8,11 @@ that follow each other within a month share a row, with the first one's forecast
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 from sixtyforty import kpi
@@ -85,18 +85,15 @@ def promise(rows: Sequence[Row], champion: Row) -> Interval:
 
 
 def terms(use_case: UseCase, rows: Sequence[Row], champions: Sequence[Row], days: Sequence[Day]) -> list[Term]:
-    """The terms of these champions (in order of effect), oldest first; `rows`: the whole ledger.
+    """The terms of these champions (in order of effect), oldest first; `rows`: the whole ledger; `days` in order.
 
     A day counts for who was in force when it ended, so that each day with a champion counts once.
     """
     begun = {datetime.fromisoformat(r.effective_from): r for r in champions}  # of two at one moment, the later row
-    held: dict[str, list[Day]] = {r.hash: [] for r in begun.values()}
-    moments, in_force = list(begun), list(begun.values())
-    for day in days:
-        number = bisect_left(moments, use_case.closes(day.partition)) - 1
-        if number >= 0:
-            held[in_force[number].hash].append(day)
-    found = []
+    in_force, found = list(begun.values()), []
+    starts = [bisect_right(days, moment, key=lambda d: use_case.closes(d.partition)) for moment in begun]
+    bounds = pairwise([*starts, len(days)])
+    held = {r.hash: days[start:end] for r, (start, end) in zip(in_force, bounds, strict=True)}
     for _, group in groupby(in_force, key=lambda r: _local(use_case, r).strftime("%Y-%m")):
         together = list(group)
         mine = [day for row in together for day in held[row.hash]]
@@ -134,11 +131,14 @@ class Forecast:
                 "terms": [t.plain(kpi.target) for t in self.terms], "coming_month": _plain(self.coming)}  # fmt: skip
 
 
-def forecast(ws: Workspace, track: str, until: str | None = None) -> Forecast:
-    """What was forecast and what came of it on a track, up to a partition's end if one is given."""
+def forecast(ws: Workspace, track: str, until: str | None = None, known: Sequence[Day] | None = None) -> Forecast:
+    """What was forecast and what came of it on a track, up to a partition's end if one is given.
+
+    known: the days up to there, where they are at hand.
+    """
     rows, end = ws.ledger.rows(), ws.use_case.closes(until).isoformat() if until else "9999"
     champions = [r for r in ws.ledger.champions(track) if r.effective_from <= end]
-    found = terms(ws.use_case, rows, champions, [d for d in kpi.days(ws, track) if d.partition <= (until or "9999")])
+    found = terms(ws.use_case, rows, champions, kpi.days(ws, track, until) if known is None else known)
     return Forecast(confidence(ws.use_case), found, promise(rows, champions[-1]) if champions else UNKNOWN)
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty import arms, candidates, holdout, impact, segments
 from sixtyforty.decisions import dataset
-from sixtyforty.impact import CANDIDATE, Day, day
-from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.gathered import Gathered
+from sixtyforty.impact import CANDIDATE, POLICIES, Day, day
+from sixtyforty.lake import Entry, canonical, connect, versions
 from sixtyforty.objective import Kpi
 from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.segments import Segment
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+FIGURES = [f for f in Day.__dataclass_fields__ if f not in ("partition", "candidates")]
 ASSUMED = (
     "The action may change the outcome. What it brings is assumed, as declared: that isn't known, and no impact is"
     " claimed. The holdout tells, once it is live."
@@ -60,7 +68,9 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
         tables[p] = pa.Table.from_pylist([_row(one)])
         inputs[p] = {dataset(track): versions({p: both[p]}), "outcomes": versions({p: outcomes[p]})}
         facts[p] = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(p, {})}
-    return ws.lake.write_all(f"kpi/{track}", tables, inputs=inputs, code=ws.code, facts=facts)
+    with _accounts(ws, track).following() as made:
+        made |= ws.lake.write_all(f"kpi/{track}", tables, inputs=inputs, code=ws.code, facts=facts)
+    return made
 
 
 def _known(kpi: Kpi) -> str:
@@ -82,20 +92,44 @@ def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
 
     One that is still decided on has no money yet.
     """
-    accounts = {p: e for p, e in ws.lake.entries(f"kpi/{track}").items() if until is None or p <= until}
     if arms.randomized(ws.use_case, track):
-        return arms.days(ws, list(accounts))
-    return [day for day in map(_day, accounts.values()) if day.decisions]
+        return arms.days(ws, [p for p in ws.lake.partitions(arms.ACCOUNT) if until is None or p <= until])
+    rows = _accounts(ws, track).table()
+    columns = [rows["_partition"].to_pylist(), *(rows[c].to_pylist() for c in FIGURES)]
+    columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
+    found = (Day(*said) for said in zip(*columns, strict=True))
+    return [day for day in found if day.decisions and (until is None or day.partition <= until)]
 
 
-def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, Any]:
+def _accounts(ws: Workspace, track: str) -> Gathered:
+    """Each day's account, in order; not that of arms dealt at random."""
+    import pyarrow as pa
+
+    one = {"column": pa.string(), "name": pa.string(), "decisions": pa.int64(), "gain": pa.float64()}
+    figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
+    schema = pa.schema({**figures, "candidates": pa.string(), "segments": pa.list_(pa.struct(one))})
+
+    def row(entry: Entry) -> dict[str, Any]:
+        said = entry.facts
+        parts = [dict(zip(one, (column, name, n, model - present), strict=True))
+                 for column, segments in said.get("segments", {}).items()
+                 for name, (n, model, present) in segments.items()]  # fmt: skip
+        candidates_ = canonical(said.get("candidates", {}))
+        return {name: said[name] for name in FIGURES} | {"candidates": candidates_, "segments": parts}
+
+    return Gathered(ws.lake, f"kpi/{track}", ws.cache, schema, row)
+
+
+def summary(ws: Workspace, track: str, until: str | None = None, known: Sequence[Day] | None = None) -> dict[str, Any]:
     """The KPI over those days (impact.summary). Of arms dealt at random, the lift is theirs, safe at any look.
+
+    known: the days, where they are at hand.
 
     `holdout` is what that rests on (null before units of both arms have an outcome). `told`: what can be said where
     the figure isn't exact.
     """
     case = ws.use_case
-    known = days(ws, track, until)
+    known = days(ws, track, until) if known is None else known
     found = impact.summary(case.kpi, known, case.days_apart) | {"label": label(case, track)}
     if arms.randomized(case, track):
         shown, target = arms.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
@@ -109,7 +143,30 @@ def summary(ws: Workspace, track: str, until: str | None = None) -> dict[str, An
 
 def by_segment(ws: Workspace, track: str) -> list[Segment]:
     """Every segment over all days."""
-    return segments.over([e.facts.get("segments", {}) for e in ws.lake.entries(f"kpi/{track}").values()])
+    import numpy as np
+
+    if arms.randomized(ws.use_case, track):
+        return []
+    parts = _accounts(ws, track).table()["segments"].combine_chunks().flatten()
+    if not len(parts):
+        return []
+    (column, columns), (name, names) = (_coded(parts.field(c)) for c in ("column", "name"))
+    code = column * len(names) + name
+    small = code.astype(np.min_scalar_type(int(code.max())))  # which sorts in a fraction of the time
+    order = np.argsort(small, kind="stable")  # of each segment its days, in their order
+    codes, starts = np.unique(code[order], return_index=True)
+    sums = [np.split(parts.field(c).to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
+    found = {
+        (columns[one // len(names)], names[one % len(names)]): (counts.tolist(), gains.tolist())
+        for one, counts, gains in zip(codes.tolist(), *sums, strict=True)
+    }
+    return segments.told(found)
+
+
+def _coded(texts: pa.StringArray) -> tuple[NDArray[np.int64], list[str]]:
+    """Texts as numbers, and what these mean."""
+    found = texts.dictionary_encode()
+    return found.indices.to_numpy().astype("int64"), found.dictionary.to_pylist()
 
 
 def _row(one: Day) -> dict[str, Any]:

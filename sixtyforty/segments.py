@@ -70,11 +70,18 @@ def over(days: Sequence[Mapping[str, Any]]) -> list[Segment]:
 
     Interval: day-block bootstrap; confidence 1 - ALPHA / number of segments (Bonferroni), as many are looked at.
     """
-    names = sorted({(column, name) for one in days for column, said in one.items() for name in said})
+    parts: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    for one in days:
+        for column, said in one.items():
+            for name, sums in said.items():
+                parts.setdefault((column, name), []).append(sums)
+    return told({segment: ([n for n, _, _ in sums], [m - p for _, m, p in sums]) for segment, sums in parts.items()})
+
+
+def told(parts: Mapping[tuple[str, str], tuple[Sequence[int], Sequence[float]]]) -> list[Segment]:
+    """The same, of each column and segment's decisions and gains, day by day, on the days that it was seen."""
     found = []
-    for column, name in names:
-        said = [one[column].get(name, (0, 0.0, 0.0)) for one in days if column in one]
-        gains, counts = [m - p for _, m, p in said], [n for n, _, _ in said]
-        lift = ratio(gains, counts, confidence=1 - ALPHA / len(names))
+    for (column, name), (counts, gains) in sorted(parts.items()):
+        lift = ratio(gains, counts, confidence=1 - ALPHA / len(parts))
         found.append(Segment(column, name, sum(counts), sum(gains), lift))
     return sorted(found, key=lambda s: (s.column, s.lift.value))

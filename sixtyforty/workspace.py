@@ -5,7 +5,7 @@
 <home>/data/models/<use case>/      model versions, the ledgers of champions, rollout, stages and training
 <home>/data/deliveries/<use case>/  decisions as files, for those who use them
 <home>/data/reports/<use case>/     impact report, model record, Data Docs
-<home>/data/cache/<use case>/       what was read of a lake in an object store
+<home>/data/cache/<use case>/       what was read of a lake in an object store; what was gathered from manifests
 <home>/data/alerts/<use case>.jsonl which alerts were told to whom; digests/ alike
 """
 
@@ -56,7 +56,12 @@ class Workspace:
     def lake(self) -> Lake:
         """Its datasets."""
         root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
-        return Lake(root, self._folder("cache") if isinstance(root, Remote) else None)
+        return Lake(root, self.cache if isinstance(root, Remote) else None)
+
+    @property
+    def cache(self) -> Path:
+        """What can be read anew, from further away or from more files."""
+        return self._folder("cache")
 
     @cached_property
     def landing(self) -> Landing:
