@@ -10,6 +10,7 @@ extracts and the same again, 364 days later; `--years` says how many.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from bench.year import CUT, FIRST, LAST
 
 YEARS = (1, 10, 100)
 FLAT = 1.3
+DAY = "«day»"  # where a copy's day is to stand
 GROWING = [f"{kind}/{s}" for s in SOURCES for kind in ("raw", "validated")] + ["features", "outcomes"]
 REFERENCE = [f"{kind}/{s}" for s in ("planes", "airports", "airlines") for kind in ("raw", "validated")]
 SHIFTED = ("time_hour", "event_hour")
@@ -87,20 +89,33 @@ def grown(begun: Path, root: Path, years: int) -> Path:
     before = [FIRST - timedelta(days=n) for n in range(1, (FIRST - FIRST.replace(year=FIRST.year - years)).days + 1)]
     for manifest in list(lake.rglob(f"{CUT}.json")):
         dataset = manifest.parent
-        templates = [json.loads(f.read_text()) for day in real if (f := dataset / f"{day}.json").exists()]
+        templates = [Template(dataset, f) for day in real if (f := dataset / f"{day}.json").exists()]
         for number, day in enumerate(before):
-            _copy(dataset, templates[-1 - number % len(templates)], f"{day}")
+            templates[-1 - number % len(templates)].copy(f"{day}")
     for source in SOURCES:
         _arrivals(lake / "arrivals" / f"{source}.json", source, before)
     return home
 
 
-def _copy(dataset: Path, manifest: dict[str, Any], day: str) -> None:
-    """A manifest and a file of another day."""
-    file = f"{day}.{manifest['sha256'][:12]}.parquet"
-    facts = manifest["facts"] | ({"partition": day} if "partition" in manifest["facts"] else {})
-    (dataset / f"{day}.json").write_text(json.dumps(manifest | {"partition": day, "file": file, "facts": facts}))
-    (dataset / file).hardlink_to(dataset / manifest["file"])
+class Template:
+    """A real day's manifest and file. A hundred years take 800,000 files of copies: the text is made up once."""
+
+    def __init__(self, dataset: Path, manifest: Path) -> None:
+        said = json.loads(manifest.read_text())
+        facts = said["facts"] | ({"partition": DAY} if "partition" in said["facts"] else {})
+        self.ending = f".{said['sha256'][:12]}.parquet"
+        copied_ = said | {"partition": DAY, "file": DAY + self.ending, "facts": facts}
+        self.folder, self.file, self.text = (
+            f"{dataset}/",
+            f"{dataset}/{said['file']}",
+            json.dumps(copied_, ensure_ascii=False),
+        )
+
+    def copy(self, day: str) -> None:
+        """The same of another day."""
+        with open(f"{self.folder}{day}.json", "w") as out:  # noqa: PTH123 (it takes half the time of Path's)
+            out.write(self.text.replace(DAY, day))
+        os.link(self.file, self.folder + day + self.ending)
 
 
 def _arrivals(ledger: Path, source: str, before: list[date]) -> None:
