@@ -12,15 +12,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.chain import CASE
 from bench.day import SOURCES
-from bench.measure import Found, Row, Settings, measured, median, seconds
+from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
 from bench.use_cases import copied
 from bench.year import CUT, FIRST, LAST
 
@@ -42,32 +44,57 @@ def measure(settings: Settings) -> Found:
 
 
 def histories(settings: Settings, found: Found) -> None:
-    """One more day on each length of history."""
+    """One more day on each length of history, in turns: the machine may have other work at one time than at another."""
     days = 1 if settings.small else settings.pairs
     after = CUT + timedelta(days=settings.pairs + 2)  # those of `day` are there
-    figures: dict[int, list[dict[str, Any]]] = {}
-    for years in YEARS[:2] if settings.small else YEARS:
-        root = settings.work / f"history-{years}"
-        home = grown(settings.work / "four-months" / "chain", root, years)
-        command = [sys.executable, "-m", "bench.grown", "--first", f"{after}", "--days", f"{days}"]
-        surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-        figures[years] = measured(command, root / "grown", surrounds, cwd=root)["said"]["days"]
+    lengths = YEARS[:2] if settings.small else YEARS
+    homes = {y: grown(settings.work / "four-months" / "chain", settings.work / f"history-{y}", y) for y in lengths}
+    with ExitStack() as running:
+        asked = {y: running.enter_context(_asked(home)) for y, home in homes.items()}
+        turns = in_turns({f"{y}": _day(ask, after) for y, ask in asked.items()}, days)
+    for years, home in homes.items():
         if years > 1:
             shutil.rmtree(home)  # several hundred thousand files
+    figures = {years: [one[f"{years}"] for one in turns] for years in lengths}
     found.figures["history"] = figures
     first = figures[1]
     for what, figure in (
         ("one more day, landed to delivered, but for start-up", "delivered_s"),
         ("start-up of its run", "start_up_s"),
         ("its money accounted for, and the whole's summed up", "money_s"),
+        ("the day with its money, landed to summed up", "whole_s"),
     ):
         for years, one in figures.items():
             value, base = (median([{"d": d} for d in days_], "d", figure) for days_ in (one, first))
-            aimed = years == YEARS[-1] and figure == "delivered_s"
+            aimed = years == YEARS[-1] and figure in ("delivered_s", "whole_s")
             found.rows.append(Row(f"{what}: {years} years" if years > 1 else f"{what}: 1 year", seconds(value),
                                   seconds(base), value / base, f"≤ {FLAT}×" if aimed else "",
                                   value / base <= FLAT if aimed else None, len(one)))  # fmt: skip
     found.remarks.append("“Other” is one year of history, or of data.")
+
+
+@contextmanager
+def _asked(home: Path) -> Iterator[Callable[[date], dict[str, Any]]]:
+    """A process that takes on one more day each time it is asked."""
+    root = home.parent
+    surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    with (root / "grown.err").open("w") as said, subprocess.Popen(
+        [sys.executable, "-m", "bench.grown"], env={**os.environ, **SURROUNDS, **surrounds}, cwd=root, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+    ) as process:  # fmt: skip
+
+        def ask(day: date) -> dict[str, Any]:
+            print(day, file=process.stdin, flush=True)
+            for line in process.stdout or ():
+                if line.startswith("{"):
+                    return dict(json.loads(line))
+            raise BenchError(f"{day} on {root.name} failed:\n{(root / 'grown.err').read_text()[-3000:]}")
+
+        yield ask
+
+
+def _day(ask: Callable[[date], dict[str, Any]], first: date) -> Callable[[int], dict[str, Any]]:
+    return lambda number: ask(first + timedelta(days=number))
 
 
 def grown(begun: Path, root: Path, years: int) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+SURROUNDS = {"OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
 
 
 class BenchError(RuntimeError):
@@ -60,7 +61,7 @@ def measured(command: Sequence[str], log: Path, env: dict[str, str] | None = Non
 
     Raises BenchError, with the end of what it said, when it fails.
     """
-    surrounds = {**os.environ, "OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
+    surrounds = {**os.environ, **SURROUNDS}
     log.parent.mkdir(parents=True, exist_ok=True)
     out_file, err_file = log.with_name(log.name + ".out"), log.with_name(log.name + ".err")
     begun = time.perf_counter()
