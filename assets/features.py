@@ -8,7 +8,7 @@ from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.validated import counts, verdict_check
 from expectations.serving import check_features
 from expectations.suites import load
-from sixtyforty.features import build, time_travel
+from sixtyforty.features import Window
 from sixtyforty.use_case import UseCase
 
 SERVING = CheckSpec(
@@ -40,21 +40,22 @@ def _features(step: Step) -> Result:
     result, suite = Result(), load(step.use_case.name, "features")
     docs, suspects, leaks = str(step.ws.reports / "data_docs" / "index.html"), 0, list[str]()
     for portion in step.chunks():
-        built, fit, verdicts = build(step.use_case, step.ws.lake, portion), {}, {}
-        for partition, (rows, verdict) in check_features(step.use_case, suite, built.tables).items():
-            result.checks.append(verdict_check(SERVING.name, verdict, docs))
-            suspects += verdict.quarantined
-            if not verdict.accepted:
-                step.log.error(f"features {partition} rejected: {'; '.join(verdict.reasons)}")
-                continue
-            fit[partition], verdicts[partition] = rows, verdict
-        before = step.ws.lake.entries("features", fit)
-        facts = {p: {"verdict": v.to_dict(), "verdict_id": v.id} for p, v in verdicts.items()}
-        made = step.ws.lake.write_all("features", fit, inputs=built.inputs, code=step.ws.code, facts=facts)
-        for partition, entry in made.items():
-            result.published[partition] = Published(entry.version, counts(verdicts[partition]))
-            result.restate(step.use_case, before.get(partition), entry, step.clock.moment())
-        leaks += time_travel(step.use_case, step.ws.lake, list(made), sample=max(3, len(made) // 40))
+        with Window(step.use_case, step.ws.lake, portion) as window:
+            built, fit, verdicts = window.build(), {}, {}
+            for partition, (rows, verdict) in check_features(step.use_case, suite, built.tables).items():
+                result.checks.append(verdict_check(SERVING.name, verdict, docs))
+                suspects += verdict.quarantined
+                if not verdict.accepted:
+                    step.log.error(f"features {partition} rejected: {'; '.join(verdict.reasons)}")
+                    continue
+                fit[partition], verdicts[partition] = rows, verdict
+            before = step.ws.lake.entries("features", fit)
+            facts = {p: {"verdict": v.to_dict(), "verdict_id": v.id} for p, v in verdicts.items()}
+            made = step.ws.lake.write_all("features", fit, inputs=built.inputs, code=step.ws.code, facts=facts)
+            for partition, entry in made.items():
+                result.published[partition] = Published(entry.version, counts(verdicts[partition]))
+                result.restate(step.use_case, before.get(partition), entry, step.clock.moment())
+            leaks += window.time_travel(list(made), sample=max(3, len(made) // 40))
     said = "; ".join(leaks[:5]) if leaks else "what was computed then is what is computed now"
     result.checks.append(Check(NO_TIME_TRAVEL.name, not leaks, {"leaks": "\n".join(leaks)}, description=said[:500]))
     if leaks:

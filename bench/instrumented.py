@@ -28,7 +28,7 @@ PARTS = {
     "of it, Great Expectations": ["expectations.rows.failing", "expectations.validate.failing"],
     "of it, counts of conservation": ["expectations.validate._counted"],
     "serving gate of the features": ["assets.features.check_features"],
-    "no time travel": ["assets.features.time_travel"],
+    "no time travel": ["sixtyforty.features.Window.time_travel"],
     "versions: recorded by DVC": ["sixtyforty.versions.Versions.snapshot"],
     "versions: published": ["sixtyforty.versions.Versions.publish"],
     "money audited a second way": ["sixtyforty.kpi.audit"],

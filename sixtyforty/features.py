@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from sixtyforty.lake import Entry, Lake, connect, split
 from sixtyforty.lineage import inputs, lineage
@@ -149,13 +149,49 @@ class Built:
     inputs: dict[str, dict[str, dict[str, str]]]
 
 
-def build(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
-    """Features of the units of these partitions (a chunk), sorted by decided_at and key. Units absent: no table."""
-    entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback, 0))
-    with _open(use_case, lake, entries, partitions) as db:
-        _run(db, use_case)
-        tables = split(db.sql("from built").to_arrow_table(), "_partition", partitions)
-    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], use_case.lookback, 0)) for p in tables})
+class Window:
+    """What features of some partitions (a chunk) are made from, opened once: to make them, and to look at them again.
+
+    A table for each source, of what is validated over the lookback, and `units`. Close it, or leave its `with`.
+    """
+
+    def __init__(self, use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> None:
+        self.use_case, self.lake, self.partitions = use_case, lake, partitions
+        self.entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback, 0))
+        self.db = _open(use_case, lake, self.entries, partitions)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+
+    def build(self) -> Built:
+        """Features of the units of the partitions, sorted by decided_at and key. Units absent: no table."""
+        _run(self.db, self.use_case)
+        tables = split(self.db.sql("from built").to_arrow_table(), "_partition", self.partitions)
+        windows = {p: self.use_case.widen([p], self.use_case.lookback, 0) for p in tables}
+        return Built(tables, {p: lineage(self.use_case, self.entries, w) for p, w in windows.items()})
+
+    def time_travel(self, partitions: Sequence[str], sample: int) -> list[str]:
+        """Invariant 2: recomputes features of sampled moments of some of the partitions from only what was known then.
+
+        Returns one line a difference to what is published of them, naming feature, moment and how many units; empty
+        when there is none. The sample is fixed by the partitions, so a run can be repeated.
+        """
+        published = self.lake.entries("features", partitions)
+        if not published:
+            return []
+        found: list[str] = []
+        draw = random.Random(f"{self.use_case.name} {min(published)} {max(published)}")
+        for partition in sorted(draw.sample(sorted(published), min(sample, len(published)))):
+            full = self.db.execute(f"select * from {self.lake.rows([published[partition]])}").df()
+            moment = draw.choice(sorted(full["decided_at"].unique()))
+            with _back_then(self.db, self.use_case, partition, moment):
+                _run(self.db, self.use_case)
+                then = self.db.sql("from built").df()
+            found += _differences(self.use_case, full[full["decided_at"] == moment], then, moment)
+        return found
 
 
 def rebuilt(
@@ -206,42 +242,6 @@ def names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
     hidden = {*use_case.decision.key, *MARKS, "suspect"} - set(use_case.model.categorical)
     # a key column is a feature too when the model declares it as a category
     return [c for c in columns if c not in hidden and not c.startswith("_")]
-
-
-def time_travel(use_case: UseCase, lake: Lake, partitions: Sequence[str], sample: int) -> list[str]:
-    """Invariant 2: recomputes features of sampled moments from only what was known then.
-
-    Returns one line a difference to the published features, naming feature, moment and how many units; empty
-    when there is none. The sample is fixed by the partitions, so a run can be repeated.
-    """
-    published = lake.entries("features", partitions)
-    if not published:
-        return []
-    found: list[str] = []
-    draw = random.Random(f"{use_case.name} {min(published)} {max(published)}")
-    chosen = sorted(draw.sample(sorted(published), min(sample, len(published))))
-    for group in _near(use_case, chosen):
-        entries = inputs(use_case, lake, use_case.widen(group, use_case.lookback, 0))
-        with _open(use_case, lake, entries, group) as db:
-            for partition in group:
-                full = db.execute(f"select * from {lake.rows([published[partition]])}").df()
-                moment = draw.choice(sorted(full["decided_at"].unique()))
-                with _back_then(db, use_case, partition, moment):
-                    _run(db, use_case)
-                    then = db.sql("from built").df()
-                found += _differences(use_case, full[full["decided_at"] == moment], then, moment)
-    return found
-
-
-def _near(use_case: UseCase, partitions: Sequence[str]) -> list[list[str]]:
-    """Partitions, in order, in groups that span no more than a lookback: their windows are worth loading at once."""
-    found: list[list[str]] = []
-    for p in partitions:
-        if found and use_case.number(p) - use_case.number(found[-1][0]) <= use_case.lookback:
-            found[-1].append(p)
-        else:
-            found.append([p])
-    return found
 
 
 def _differences(use_case: UseCase, now: pd.DataFrame, then: pd.DataFrame, moment: datetime) -> list[str]:

@@ -196,7 +196,7 @@ def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
 def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
     """The same of extracts that lie there."""
     accept(ws, partitions)
-    built = features.build(ws.use_case, ws.lake, partitions)
+    built = features.Window(ws.use_case, ws.lake, partitions).build()
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)

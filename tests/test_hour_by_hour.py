@@ -39,7 +39,7 @@ def bring(ws: Workspace, partitions: list[str], moment=None, references: bool = 
 
 
 def publish_features(ws: Workspace, partitions: list[str]) -> None:
-    built = features.build(ws.use_case, ws.lake, partitions)
+    built = features.Window(ws.use_case, ws.lake, partitions).build()
     for p, (rows, verdict) in check_features(ws.use_case, load(ws.use_case.name, "features"), built.tables).items():
         facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code=ws.code, facts=facts)

@@ -17,7 +17,7 @@ from expectations.validate import validate
 from pipelines import catalog, demo
 from sixtyforty import estimators, models
 from sixtyforty.backtest import block, metrics
-from sixtyforty.features import build, outcomes
+from sixtyforty.features import Window, outcomes
 from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
@@ -63,7 +63,10 @@ def lived(ws: Workspace, partitions: list[str], sources: list[str]) -> None:
 def made(ws: Workspace, days: list[str]) -> None:
     """Features and outcomes of these days."""
     case = ws.use_case
-    for dataset, built in (("features", build(case, ws.lake, days)), ("outcomes", outcomes(case, ws.lake, days))):
+    for dataset, built in (
+        ("features", Window(case, ws.lake, days).build()),
+        ("outcomes", outcomes(case, ws.lake, days)),
+    ):
         for partition, rows in built.tables.items():
             ws.lake.write(dataset, partition, rows, inputs=built.inputs[partition], code=ws.code)
 

@@ -10,7 +10,7 @@ import pytest
 
 from expectations import suites
 from expectations.serving import check_features
-from sixtyforty.features import build, names
+from sixtyforty.features import Window, names
 from sixtyforty.workspace import Workspace
 from tests.flights import AFTER, DAY
 
@@ -20,7 +20,7 @@ NOON = pd.Timestamp(f"{DAY} 16:00")  # UTC
 
 def features(ws: Workspace, day: str) -> pd.DataFrame:
     """A day's feature rows with what the gate says of each, by key."""
-    tables = check_features(ws.use_case, SUITE, build(ws.use_case, ws.lake, [day]).tables)
+    tables = check_features(ws.use_case, SUITE, Window(ws.use_case, ws.lake, [day]).build().tables)
     return tables[day][0].to_pandas().sort_values(ws.use_case.decision.key, ignore_index=True)
 
 

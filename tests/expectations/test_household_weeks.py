@@ -14,7 +14,7 @@ from expectations.serving import check_features
 from expectations.suites import load
 from expectations.validate import validate
 from pipelines import catalog, demo_households
-from sixtyforty.features import build
+from sixtyforty.features import Window
 from sixtyforty.raw import ingest
 from sixtyforty.verdict import Verdict
 from sixtyforty.workspace import Workspace
@@ -95,7 +95,7 @@ def test_while_a_week_is_missing_the_present_process_decides(ws: Workspace) -> N
     ingest(ws.use_case, "baskets", ws.lake, ws.landing, partitions, ws.code)
     validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, partitions, None, ws.code)
     day = f"{WEEK + timedelta(weeks=1)}"
-    built = build(ws.use_case, ws.lake, [day])
+    built = Window(ws.use_case, ws.lake, [day]).build()
     rows, verdict = check_features(ws.use_case, load(NAME, "features"), built.tables)[day]
     assert verdict.quarantined == rows.num_rows > 1800
     assert set(rows["suspect"].to_pylist()) == {"not all of the last twelve weeks are in - everybody looks lost"}

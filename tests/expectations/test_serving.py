@@ -10,7 +10,7 @@ import pytest
 from expectations import suites
 from expectations.gx import RuleError
 from expectations.serving import check_features
-from sixtyforty.features import build
+from sixtyforty.features import Window
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, flight_delays
@@ -21,7 +21,7 @@ SUITE = suites.load("flight_delays", "features")
 @pytest.fixture(scope="module")
 def built(with_days) -> dict[str, pa.Table]:
     ws: Workspace = flights.workspace(with_days)
-    return build(ws.use_case, ws.lake, DAYS).tables
+    return Window(ws.use_case, ws.lake, DAYS).build().tables
 
 
 def put(table: pa.Table, column: str, values: dict[int, Any]) -> pa.Table:

@@ -28,7 +28,7 @@ def lived(folder: Path, day: date) -> tuple[Workspace, list[datetime]]:
     land(ws.landing, f"calls_{day - timedelta(days=1)}_{day + timedelta(days=1)}.csv", csv(CALLS, calls))
     days = [f"{day + timedelta(days=n)}" for n in (-1, 0, 1)]
     accept(ws, days)
-    built = features.build(ws.use_case, ws.lake, days)
+    built = features.Window(ws.use_case, ws.lake, days).build()
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)

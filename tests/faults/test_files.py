@@ -92,7 +92,7 @@ def test_a_files_name_is_only_a_name(workspace, name):
     assert taken(workspace) == {P: 4}
     assert problems(workspace) == {name: None}
     accept(workspace, [P])
-    assert features.build(workspace.use_case, workspace.lake, [P]).tables[P].num_rows == 4
+    assert features.Window(workspace.use_case, workspace.lake, [P]).build().tables[P].num_rows == 4
 
 
 def test_a_link_out_of_the_landing_folder_is_not_followed(workspace, tmp_path):
@@ -152,7 +152,7 @@ def test_a_formula_in_a_field_is_text_in_what_people_open_and_itself_in_what_pro
     rows = [(n, "north", f"{P} 1{i}:00:00", 0.5) for i, n in enumerate([*FORMULAS, "an honest 1=1"])]
     land(ws.landing, "calls_2013-03-12.csv", csv(CALLS, rows))
     accept(ws, [P])
-    made = features.build(ws.use_case, ws.lake, [P])
+    made = features.Window(ws.use_case, ws.lake, [P]).build()
     built = made.tables[P].append_column("suspect", pa.nulls(made.tables[P].num_rows, pa.string()))
     ws.lake.write("features", P, built, inputs=made.inputs[P], code="test", facts=UNJUDGED)
     decided = decide(ws, [P], "replay", None)

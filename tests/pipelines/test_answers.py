@@ -16,7 +16,7 @@ from expectations.validate import validate
 from pipelines import catalog
 from sixtyforty.decisions import decide
 from sixtyforty.delivery import deliver
-from sixtyforty.features import build, outcomes
+from sixtyforty.features import Window, outcomes
 from sixtyforty.kpi import account
 from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace
@@ -87,7 +87,7 @@ def decided(ws: Workspace, days: list[date]) -> None:
     for source in use_case.sources:
         ingest(use_case, source, lake, ws.landing, partitions, ws.code)
         validate(use_case, source, Suite(about="no rules"), lake, partitions, None, ws.code)
-    built = build(use_case, lake, partitions)
+    built = Window(use_case, lake, partitions).build()
     for p, (rows, verdict) in check_features(use_case, Suite(about="no rules"), built.tables).items():
         facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
         lake.write("features", p, rows, inputs=built.inputs[p], code=ws.code, facts=facts)

@@ -122,14 +122,14 @@ def test_production_gives_the_same_bytes_and_no_secret_stays_anywhere(
 def test_postgresql_restarted_within_a_run(place, postgres, undisturbed, monkeypatch):
     url = postgres.database()
     place("home", url)
-    work, times = features.build, []
+    work, times = features.Window, []
 
     def restarting(*given: Any) -> Any:
         postgres.control("restart")
         times.append(time.monotonic())
         return work(*given)
 
-    monkeypatch.setattr(features, "build", restarting)
+    monkeypatch.setattr(features, "Window", restarting)
     run()  # kept connections died; the run went on with new ones
     assert times
     assert lake() == undisturbed

@@ -15,7 +15,7 @@ import pytest
 from sixtyforty.acceptance import Use, facts, holds, told
 from sixtyforty.conditions import LOOKS
 from sixtyforty.decisions import decide, decisions_of
-from sixtyforty.features import build
+from sixtyforty.features import Window
 from sixtyforty.partitions import chunks
 from sixtyforty.reconcile import heard
 from sixtyforty.response_log import Response
@@ -214,7 +214,7 @@ def test_responses_are_no_input_of_decisions(small):
     record(small, Response(decisions_of(small, day, "replay")[0]["decision_id"], "ann", "decider", "seen"))
     accept(small, [day])
     assert "validated/responses" not in small.lake.entry("features", day).inputs
-    again = build(small.use_case, small.lake, [day])
+    again = Window(small.use_case, small.lake, [day]).build()
     assert again.inputs[day] == small.lake.entry("features", day).inputs
 
 

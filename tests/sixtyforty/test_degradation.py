@@ -13,7 +13,7 @@ import pytest
 
 from sixtyforty import degradation, models
 from sixtyforty.degradation import Finding, damage, drill, recorded, sample
-from sixtyforty.features import build, rebuilt
+from sixtyforty.features import Window, rebuilt
 from sixtyforty.impact import Interval
 from sixtyforty.report import if_it_dies
 from sixtyforty.verdict import Verdict
@@ -118,7 +118,7 @@ def test_only_the_days_own_rows_are_damaged(ws):
     assert kept["calls", "wrong unit"]["load"].to_pylist() == [60 * x for x in sound["load"].to_pylist()]
     assert kept["visits", "missing"]["late_before"].null_count == 0, "history is there"
     ws.lake.drop("validated/visits", day)
-    assert kept["visits", "missing"].equals(build(ws.use_case, ws.lake, [day]).tables[day])
+    assert kept["visits", "missing"].equals(Window(ws.use_case, ws.lake, [day]).build().tables[day])
     for table in kept.values():
         assert table.select(["id", "decided_at"]).equals(sound.select(["id", "decided_at"]))
 

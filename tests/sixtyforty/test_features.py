@@ -14,7 +14,7 @@ DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(5)]  # summer time b
 
 def test_what_was_computed_then_is_what_is_computed_now(workspace):
     partitions = publish(workspace, DAYS, count=6)
-    assert features.time_travel(workspace.use_case, workspace.lake, partitions, sample=5) == []
+    assert features.Window(workspace.use_case, workspace.lake, partitions).time_travel(partitions, sample=5) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_planted_leak_is_found(tmp_path, leak, column):
     ws = make_workspace(tmp_path)
     (ws.use_case.folder / "features.sql").write_text(leak)
     partitions = publish(ws, DAYS, count=6)
-    found = features.time_travel(ws.use_case, ws.lake, partitions, sample=5)
+    found = features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=5)
     assert found
     assert all(line.startswith(column) for line in found)
 
@@ -46,7 +46,7 @@ def test_a_leak_in_the_present_process_is_found(tmp_path):
         "select u.id, case when late = 1 then 'act' else 'wait' end as action from units u left join visits using (id)"
     )
     partitions = publish(ws, DAYS, count=6)
-    found = features.time_travel(ws.use_case, ws.lake, partitions, sample=5)
+    found = features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=5)
     assert found
     assert all(line.startswith("present_action") for line in found)
 
@@ -62,9 +62,9 @@ def test_sql_that_drops_or_doubles_units_is_refused(tmp_path, where):
 def test_a_day_alone_gives_the_bytes_of_the_day_in_a_range(workspace):
     partitions = land_days(workspace, DAYS)
     accept(workspace, partitions)
-    together = features.build(workspace.use_case, workspace.lake, partitions)
+    together = features.Window(workspace.use_case, workspace.lake, partitions).build()
     for p in partitions:
-        alone = features.build(workspace.use_case, workspace.lake, [p])
+        alone = features.Window(workspace.use_case, workspace.lake, [p]).build()
         assert alone.tables[p].equals(together.tables[p])
         assert alone.inputs[p] == together.inputs[p]
 
@@ -72,14 +72,14 @@ def test_a_day_alone_gives_the_bytes_of_the_day_in_a_range(workspace):
 def test_lineage_names_the_lookback_and_nothing_else(workspace):
     partitions = land_days(workspace, DAYS)
     accept(workspace, partitions)
-    built = features.build(workspace.use_case, workspace.lake, partitions)
+    built = features.Window(workspace.use_case, workspace.lake, partitions).build()
     assert list(built.inputs["2013-03-13"]["validated/calls"]) == partitions[1:]  # lookback 3
     assert list(built.inputs["2013-03-09"]["validated/calls"]) == partitions[:1]
 
 
 def test_a_day_nothing_landed_for_has_no_features(workspace):
     accept(workspace, land_days(workspace, DAYS[:1]))
-    assert features.build(workspace.use_case, workspace.lake, ["2013-03-20"]).tables == {}
+    assert features.Window(workspace.use_case, workspace.lake, ["2013-03-20"]).build().tables == {}
 
 
 def test_an_outcome_without_a_message_is_unknown(workspace):
@@ -93,7 +93,9 @@ def test_an_outcome_without_a_message_is_unknown(workspace):
 def test_a_source_that_never_came_is_an_empty_view(workspace):
     accept(workspace, land_days(workspace, DAYS[:1]))
     workspace.lake.drop("validated/visits", DAYS[0].isoformat())
-    table = features.build(workspace.use_case, workspace.lake, [DAYS[0].isoformat()]).tables[DAYS[0].isoformat()]
+    table = (
+        features.Window(workspace.use_case, workspace.lake, [DAYS[0].isoformat()]).build().tables[DAYS[0].isoformat()]
+    )
     assert table["late_before"].null_count == table.num_rows
 
 

@@ -37,5 +37,5 @@ def test_a_day_of_three_million_rows_goes_through_with_256_mb(tmp_path: Path, li
     entry = ws.lake.entry("validated/calls", DAY)
     assert entry is not None
     assert entry.rows == ROWS
-    built = features.build(ws.use_case, ws.lake, [DAY])
+    built = features.Window(ws.use_case, ws.lake, [DAY]).build()
     assert built.tables[DAY].num_rows == ROWS

@@ -45,10 +45,10 @@ def test_a_unit_comes_again_and_each_time_it_is_another(tmp_path: Path) -> None:
     have = ws.lake.entries("features")
     assert list(have) == ["2013-03-04", "2013-03-06", "2013-03-08", "2013-03-10", "2013-03-12", "2013-03-14"]
     assert {e.rows for e in have.values()} == {2}
-    assert features.time_travel(ws.use_case, ws.lake, partitions, sample=6) == []
-    together = features.build(ws.use_case, ws.lake, partitions)
+    assert features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=6) == []
+    together = features.Window(ws.use_case, ws.lake, partitions).build()
     for p in have:
-        assert features.build(ws.use_case, ws.lake, [p]).tables[p].equals(together.tables[p])
+        assert features.Window(ws.use_case, ws.lake, [p]).build().tables[p].equals(together.tables[p])
 
 
 def test_days_are_told_as_decisions(tmp_path: Path) -> None:
@@ -111,4 +111,4 @@ def test_sql_that_leaves_a_moment_out_is_refused(tmp_path: Path) -> None:
     partitions = land_days(ws, DAYS)
     accept(ws, partitions)
     with pytest.raises(features.FeatureError, match="must give every unit exactly once"):
-        features.build(ws.use_case, ws.lake, partitions)
+        features.Window(ws.use_case, ws.lake, partitions).build()

@@ -45,7 +45,7 @@ def published(ws, keys):
     """Features and outcomes made anew."""
     import pyarrow as pa
 
-    built, became = features.build(ws.use_case, ws.lake, keys), features.outcomes(ws.use_case, ws.lake, keys)
+    built, became = features.Window(ws.use_case, ws.lake, keys).build(), features.outcomes(ws.use_case, ws.lake, keys)
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.array(["no model yet"] * rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
@@ -178,7 +178,7 @@ def test_a_rejected_day_is_not_asked_for_again_and_again(ws):
     nothing = csv(CALLS, [])
     assert nothing
     facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": True, "accepted": False}}
-    empty = features.build(ws.use_case, ws.lake, [KEYS[2]]).tables[KEYS[2]].slice(0, 0)
+    empty = features.Window(ws.use_case, ws.lake, [KEYS[2]]).build().tables[KEYS[2]].slice(0, 0)
     ws.lake.write("rejected/calls", KEYS[2], empty, inputs={"raw/calls": versions({KEYS[2]: raw})}, facts=facts)
     assert look(ws, "live", LATER).why == {}
 
