@@ -11,11 +11,10 @@ from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
 from sixtyforty import charts, kpi
 from sixtyforty.forecast import forecast
-from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_month
+from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_period
 from sixtyforty.lake import Entry
 from sixtyforty.use_case import UseCase
 
-MONTHS = 36  # newest ones in the table on a page
 RECONCILES = CheckSpec(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
 )
@@ -131,8 +130,7 @@ def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]
 
 
 def _months(days: list[Day]) -> list[dict[str, object]]:
-    newest = list(by_month(days).items())[-MONTHS:]
-    return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in newest]
+    return [{"month": m, **{k: round(v) for k, v in summary_row(ds).items()}} for m, ds in by_period(days).items()]
 
 
 def _term(plain: dict[str, Any]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.impact import Day, by_month
+from sixtyforty.impact import Day, by_period
 from sixtyforty.objective import Kpi
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
 
 
 def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
-    """Net impact by month: what the decisions brought beyond the present process; losing months in another colour."""
+    """Net impact by month, or year: what decisions brought beyond the present process; losses in another colour."""
     import matplotlib as mpl
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"
     figure, axes = _figure(11, 3.4)
-    net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
+    net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_period(days).items()}
     bars = axes.bar(
         list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a model, sound data or certainty
 POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
 RESAMPLES = 2000
+MONTHS = 36  # told one by one
 BLOCKS = 400  # days drawn from at most; of more, several in a row are drawn as one
 CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked for
 
@@ -221,6 +222,22 @@ def by_month(days: Sequence[Day]) -> dict[str, list[Day]]:
     for one in sorted(days, key=lambda d: d.partition):
         found.setdefault(one.partition[:7], []).append(one)
     return found
+
+
+def by_period(days: Sequence[Day]) -> dict[str, list[Day]]:
+    """Days by calendar month; where these would be more than anybody reads, by year."""
+    found = by_month(days)
+    if len(found) <= MONTHS:
+        return found
+    years: dict[str, list[Day]] = {}
+    for month, those in found.items():
+        years.setdefault(month[:4], []).extend(those)
+    return years
+
+
+def named(period: str, form: str = "%B %Y") -> str:
+    """A month for people; a year is as it is."""
+    return date.fromisoformat(f"{period}-01").strftime(form) if "-" in period else period
 
 
 def by_week(days: Sequence[Day]) -> dict[str, list[Day]]:

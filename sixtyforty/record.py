@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sixtyforty import acceptance, break_even, degradation, findings, kpi
 from sixtyforty.findings import Finding
 from sixtyforty.forecast import aim, forecast
-from sixtyforty.impact import by_month
+from sixtyforty.impact import by_period
 from sixtyforty.lake import alone, digest, write_atomic
 from sixtyforty.report import pages
 from sixtyforty.use_case import UseCase
@@ -64,7 +64,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the record says, as data."""
     case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi.days(ws, track)
     champions, found = ws.ledger.champions(track), kpi.summary(ws, track)
-    lost = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_month(days).items()}
+    lost = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_period(days).items()}
     return {
         "use_case": case,
         "people": case.people,

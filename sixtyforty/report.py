@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import acceptance, break_even, charts, degradation, kpi
 from sixtyforty.charts import Chart
 from sixtyforty.forecast import Forecast, aim, forecast
-from sixtyforty.impact import Day, by_month, lift
+from sixtyforty.impact import Day, by_period, lift, named
 from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Row
 from sixtyforty.segments import Segment
@@ -59,6 +58,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
     days, champions, parts = kpi.days(ws, track), ws.ledger.champions(track), kpi.by_segment(ws, track)
     found, (_, points) = kpi.summary(ws, track), break_even.recorded(ws)
     promised = forecast(ws, track)
+    period = "month" if all("-" in name for name in by_period(days)) else "year"
     return {
         "use_case": ws.use_case,
         "kpi": ws.use_case.kpi,
@@ -74,11 +74,14 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "sure": acceptance.sure,
         "segments": by_column(parts),
         "candidates": [c for c in _candidates(ws, found) if c["decisions"]],
-        "months": [_month(m, ds) for m, ds in by_month(days).items()],
+        "period": period,
+        "months": [_month(m, ds) for m, ds in by_period(days).items()],
         "cumulative": Chart(
             charts.cumulative(ws.use_case.kpi, days, "svg"), "What each way of deciding brought, day by day"
         ),
-        "by_month": Chart(charts.months(ws.use_case.kpi, days), "The gain over the present process, month by month"),
+        "by_month": Chart(
+            charts.months(ws.use_case.kpi, days), f"The gain over the present process, {period} by {period}"
+        ),
         "champions": champions,
         "forecast": promised,
         "promises": Chart(charts.promises(ws.use_case.kpi, promised.terms), "What was forecast, and what came of it")
@@ -111,7 +114,7 @@ def _candidates(ws: Workspace, found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _month(name: str, days: list[Day]) -> dict[str, Any]:
     n, gained = sum(d.decisions for d in days), lift(days)
-    return {"name": date.fromisoformat(f"{name}-01").strftime("%B %Y"), "decisions": n,
+    return {"name": named(name), "decisions": n,
             "acted": sum(d.acted for d in days), "model": sum(d.model for d in days),
             "present": sum(d.present_process for d in days), "per_1000": gained,
             "net": sum(d.model - d.present_process for d in days)}  # fmt: skip
@@ -168,7 +171,7 @@ def next_steps(
                      else f"{proven} but short of the target of {target:,.0f} per 1,000.")  # fmt: skip
     else:
         steps.append("The gain isn't proven yet: keep the present process in charge and let more days come in.")
-    losing = [date.fromisoformat(f"{m}-01").strftime("%B") for m, ds in by_month(days).items()
+    losing = [named(m, "%B") for m, ds in by_period(days).items()
               if sum(d.model - d.present_process for d in ds) < 0]  # fmt: skip
     if losing:
         steps.append(f"Look into {', '.join(losing)}: there the present process did better.")

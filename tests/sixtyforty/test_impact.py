@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty import impact
-from sixtyforty.impact import Day, Interval, balance, by_month, day, lift, ratio, summary
+from sixtyforty.impact import Day, Interval, balance, by_month, by_period, day, lift, named, ratio, summary
 from sixtyforty.objective import Action, Candidate, Costs, Kpi
 from sixtyforty.partitions import DAYS_A_MONTH
 from sixtyforty.payoff import payoffs
@@ -314,3 +314,10 @@ def test_up_to_four_hundred_days_each_is_drawn_alone(monkeypatch: pytest.MonkeyP
     found = ratio(gains, counts)
     monkeypatch.setattr(impact, "BLOCKS", 1_000_000)
     assert found == ratio(gains, counts)
+
+
+def test_three_years_are_told_by_month_and_more_by_year() -> None:
+    days = [Day(f"{y}-{m:02}-01", 1, 1.0, 0.0, 0.0, 1.0, 0, 0, 0) for y in range(2010, 2014) for m in range(1, 13)]
+    assert list(by_period(days[:36])) == list(by_month(days[:36]))
+    assert {y: len(ds) for y, ds in by_period(days).items()} == {"2010": 12, "2011": 12, "2012": 12, "2013": 12}
+    assert [named("2013-04"), named("2013-04", "%B"), named("2013")] == ["April 2013", "April", "2013"]
