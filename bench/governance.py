@@ -27,7 +27,7 @@ from bench.year import CUT
 from expectations.gx import failing
 from expectations.rows import breaking
 from expectations.suites import Rule, load
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 

@@ -9,7 +9,7 @@ from expectations.gx import failing
 from expectations.results import partition_results, row_results
 from expectations.rows import breaking
 from expectations.suites import Suite
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.use_case import UseCase
 from sixtyforty.verdict import Verdict
 

@@ -12,7 +12,8 @@ from expectations.results import partition_results, row_results
 from expectations.rows import breaking
 from expectations.suites import Rule, Suite, unspoken
 from sixtyforty.contract import LINEAGE, type_rows
-from sixtyforty.lake import Entry, Lake, connect, side_by_side, split, versions
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry, Lake, side_by_side, split, versions
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
 from sixtyforty.use_case import UseCase

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from sixtyforty import kept
 from sixtyforty.decisions import begins, dataset
+from sixtyforty.duck import connect
 from sixtyforty.holdout import Arm, Design, Measured, as_dealt, compare
 from sixtyforty.impact import BY_PRESENT_PROCESS, Day, Interval
-from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.lake import Entry, versions
 from sixtyforty.objective import Holdout
 from sixtyforty.payoff import Choice
 from sixtyforty.payoff_sql import cost_sql

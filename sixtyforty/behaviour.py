@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty import candidates
 from sixtyforty.decisions import dataset
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.payoff import payoffs
 from sixtyforty.response_log import Event, Response
 from sixtyforty.responses import put

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sixtyforty.duck import connect
 from sixtyforty.features import make_units
-from sixtyforty.lake import connect
 from sixtyforty.sources import Source
 from sixtyforty.stages import StageGate
 from sixtyforty.use_case import UseCase

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty import arms, candidates, degradation
 from sixtyforty.decisions import dataset
 from sixtyforty.degradation import Finding
+from sixtyforty.duck import connect
 from sixtyforty.impact import Interval, ratio
-from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.lake import Entry, versions
 from sixtyforty.objective import Kpi
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.payoff import payoffs

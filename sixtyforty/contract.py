@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sixtyforty.duck import connect
 from sixtyforty.extracts import promised
-from sixtyforty.lake import connect, split
+from sixtyforty.lake import split
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.reading import Reading
 from sixtyforty.sources import Source

@@ -12,9 +12,10 @@ from typing import Any
 
 from sixtyforty import kpi
 from sixtyforty.draft import Draft
+from sixtyforty.duck import connect
 from sixtyforty.findings import findings
 from sixtyforty.impact import day, summary
-from sixtyforty.lake import connect, write_atomic
+from sixtyforty.lake import write_atomic
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.profile import Column, of_columns
 from sixtyforty.report import pages

@@ -7,7 +7,8 @@ from typing import Any
 from sixtyforty.arms import randomized
 from sixtyforty.decisions import dataset, decisions_of
 from sixtyforty.delivery import receipt
-from sixtyforty.lake import Entry, connect
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry
 from sixtyforty.payoff import Choice, payoffs
 from sixtyforty.policy import partition_of
 from sixtyforty.workspace import Workspace

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import kept
-from sixtyforty.lake import Entry, connect, side_by_side, split
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry, side_by_side, split
 from sixtyforty.lineage import outdated
 from sixtyforty.payoff import Spent, when
 from sixtyforty.policy import POLICY, Policy, decision_ids

@@ -16,10 +16,11 @@ from typing import Any
 from sixtyforty import acceptance, kpi, review
 from sixtyforty.alerts import Send
 from sixtyforty.decisions import begins, dataset
+from sixtyforty.duck import connect
 from sixtyforty.forecast import aim, forecast
 from sixtyforty.impact import Day, by_week
 from sixtyforty.kept import KEPT
-from sixtyforty.lake import Entry, connect
+from sixtyforty.lake import Entry
 from sixtyforty.ledger import Row
 from sixtyforty.people import Subscription
 from sixtyforty.report import next_steps

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sixtyforty.lake import Entry, Lake, connect, split
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry, Lake, split
 from sixtyforty.lineage import inputs, lineage
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source

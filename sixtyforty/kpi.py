@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty import arms, candidates, holdout, impact, segments
 from sixtyforty.decisions import dataset
+from sixtyforty.duck import connect
 from sixtyforty.gathered import Gathered
 from sixtyforty.impact import CANDIDATE, POLICIES, Day, day
-from sixtyforty.lake import Entry, canonical, connect, versions
+from sixtyforty.lake import Entry, canonical, versions
 from sixtyforty.objective import Kpi
 from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.segments import Segment

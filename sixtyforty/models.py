@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.duck import connect
 from sixtyforty.estimators import Fitted, fit, fitted
 from sixtyforty.features import names
-from sixtyforty.lake import Entry, Lake, alone, canonical, connect, digest, versions, write_atomic
+from sixtyforty.lake import Entry, Lake, alone, canonical, digest, versions, write_atomic
 from sixtyforty.model_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling import Model
 from sixtyforty.objective import Kpi

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import reading
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.reading import Reading, missing
 from sixtyforty.sources import Source
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import decisions_of
+from sixtyforty.duck import connect
 from sixtyforty.kept import KEPT
-from sixtyforty.lake import connect
 from sixtyforty.payoff import payoffs
 from sixtyforty.policy import BEST
 from sixtyforty.remote import Where

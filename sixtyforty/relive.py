@@ -10,7 +10,7 @@ from typing import Any
 
 from sixtyforty.custody import as_it_was
 from sixtyforty.decisions import dataset
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.workspace import Workspace
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from sixtyforty import candidates
 from sixtyforty.decisions import dataset as decisions_dataset
-from sixtyforty.lake import Entry, connect, side_by_side
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry, side_by_side
 from sixtyforty.payoff import Choice
 from sixtyforty.people import Review
 from sixtyforty.use_case import UseCase

@@ -9,8 +9,8 @@ from typing import Any
 
 from sixtyforty import acceptance, arms, kpi
 from sixtyforty.decisions import begins, dataset
+from sixtyforty.duck import connect
 from sixtyforty.impact import Day, Interval, day, lift
-from sixtyforty.lake import connect
 from sixtyforty.policy import Policy
 from sixtyforty.steps import STEPS, Name, Step
 from sixtyforty.use_case import Rollout

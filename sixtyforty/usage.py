@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty import arms, candidates
 from sixtyforty.decisions import dataset as decisions_of
-from sixtyforty.lake import Entry, connect, versions
+from sixtyforty.duck import connect
+from sixtyforty.lake import Entry, versions
 from sixtyforty.payoff_sql import paid_sql
 from sixtyforty.response_log import ANSWERS
 from sixtyforty.workspace import Workspace

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from sixtyforty.build_or_buy import SourcingError
-from sixtyforty.lake import connect, write_atomic
+from sixtyforty.duck import connect
+from sixtyforty.lake import write_atomic
 from sixtyforty.ledger import Chain, Chained
 from sixtyforty.workspace import Workspace
 

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from sixtyforty import features, models
 from sixtyforty.contract import type_rows
-from sixtyforty.lake import Lake, connect, split, versions
+from sixtyforty.duck import connect
+from sixtyforty.lake import Lake, split, versions
 from sixtyforty.landing import Landing
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest

@@ -15,7 +15,7 @@ from expectations.validate import validate
 from pipelines import catalog, demo
 from sixtyforty import estimators, features, models, review
 from sixtyforty.decisions import dataset, decide
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace

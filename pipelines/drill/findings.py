@@ -51,7 +51,7 @@ def _files(home: Home, stage: str, first: date) -> dict[str, bytes]:
 def decided(home: Home, plan: Plan, delivered: dict[str, Any]) -> list[Finding]:
     """Each departure once, unchanged since its delivery, and the late ones by the fallback."""
     from sixtyforty.decisions import LATE, dataset
-    from sixtyforty.lake import connect
+    from sixtyforty.duck import connect
 
     ws = in_home(home, lambda: catalog.workspace(CASE))
     key = ", ".join(ws.use_case.decision.key)

@@ -17,8 +17,8 @@ from expectations.validate import validate
 from pipelines import catalog, demo
 from sixtyforty import estimators, models
 from sixtyforty.backtest import block, metrics
+from sixtyforty.duck import connect
 from sixtyforty.features import Window, outcomes
-from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sixtyforty.contract import placed, raw_schema, type_rows
+from sixtyforty.duck import connect
 from sixtyforty.extracts import read
-from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.sources import Source
 from sixtyforty.use_case import UseCase

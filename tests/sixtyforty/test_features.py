@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import pytest
 
 from sixtyforty import features
+from sixtyforty.duck import connect
 from sixtyforty.features import FeatureError
-from sixtyforty.lake import connect
 from tests.helpers import SQL, accept, land_days, make_workspace, publish
 
 DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(5)]  # summer time begins on the second

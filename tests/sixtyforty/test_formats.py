@@ -24,8 +24,8 @@ from expectations.suites import Suite
 from expectations.validate import validate
 from sixtyforty import reading
 from sixtyforty.contract import cleaned, typed
+from sixtyforty.duck import connect
 from sixtyforty.extracts import read
-from sixtyforty.lake import connect
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
 from sixtyforty.reading import Reading

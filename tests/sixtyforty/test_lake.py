@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty import lake as lake_module
-from sixtyforty.lake import Lake, alone, connect, versions, write_atomic
+from sixtyforty.duck import connect
+from sixtyforty.lake import Lake, alone, versions, write_atomic
 from sixtyforty.remote import Remote, Where
 from tests.helpers import snapshot
 from tests.postgres import Postgres

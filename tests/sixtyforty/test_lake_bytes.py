@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.lake import Lake, connect, digest, split
+from sixtyforty.duck import connect
+from sixtyforty.lake import Lake, digest, split
 
 DATASET, DAY = "validated/calls", "2013-03-10"
 

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from sixtyforty import features
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from tests.helpers import accept, make_workspace
 
 ROWS, DAY = 3_000_000, "2013-03-10"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.lake import connect
+from sixtyforty.duck import connect
 from sixtyforty.objective import Action, Amount, Kpi, Treatment
 from sixtyforty.payoff import Amounts, Choice, PayoffError, payoffs, written
 from sixtyforty.payoff_sql import paid_sql

@@ -140,7 +140,7 @@ def test_a_changed_row_comes_again_and_takes_the_place_of_the_first(ws: Workspac
 
 
 def queries_of(ws: Workspace) -> Any:
-    from sixtyforty.lake import connect
+    from sixtyforty.duck import connect
 
     return connect(ws.use_case.timezone)
 
