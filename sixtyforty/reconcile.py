@@ -118,7 +118,7 @@ def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, fou
 def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
     """Features and outcomes against what is, or is about to be, validated in their windows."""
     case, lake = ws.use_case, ws.lake
-    changing = sorted(p for p in found.why if p != SNAPSHOT)
+    changing = {p for p in found.why if p != SNAPSHOT}
     made = {name: lake.entries(name) for name in ("features", "outcomes")}
     have = sorted({*expected(case, lake, moment), *made["features"]})
     if not have:
