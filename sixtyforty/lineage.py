@@ -20,9 +20,9 @@ def lineage(
     use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """What a partition is made from: dataset to {partition: version} of the validated entries in its window."""
-    wanted = {*window, SNAPSHOT}
+    wanted = (*window, SNAPSHOT)
     return {
-        f"validated/{s}": versions({p: e for p, e in entries[s].items() if p in wanted})
+        f"validated/{s}": versions({p: entries[s][p] for p in wanted if p in entries[s]})
         for s in use_case.inputs
         if entries[s]
     }

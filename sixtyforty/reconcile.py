@@ -139,7 +139,7 @@ def _decided(ws: Workspace, track: str, moment: datetime, found: Behind) -> None
     """Decisions that have come due, deliveries and money that haven't followed."""
     decisions = ws.lake.entries(dataset(track))
     for partition, count in due(ws, track, moment).items():
-        found.add(partition, f"{count} decisions due", [e.version for p, e in decisions.items() if p == partition])
+        found.add(partition, f"{count} decisions due", [decisions[partition].version] if partition in decisions else [])
     money, queue, became = (ws.lake.entries(d) for d in (f"kpi/{track}", queues(track), "outcomes"))
     waiting = undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
