@@ -135,6 +135,7 @@ class Bucket:
         going = _round(bucket, glob)
         if known and not going.seen:
             going.seen = {f"{self.root}/{f.name}".removeprefix(f"{bucket}/"): _told(f) for f in known()}
+            going.upto = max(going.seen, default="")  # the first look is for what is new: the next begins the round
         objects = going.look(partial(self.files.call_s3, "list_objects_v2"), patient=known is not None)
         return [self._seen(f"{bucket}/{key}", about) for key, about in objects.items() if wanted(key)]
 
