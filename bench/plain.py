@@ -17,8 +17,10 @@ import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -171,22 +173,22 @@ def walked(rows: pd.DataFrame, first: date, out: Path) -> tuple[pd.DataFrame, in
     begin, end = rows["_partition"].iloc[0].date() + timedelta(days=14), rows["_partition"].iloc[-1].date()
     months = [date(y, m, 1) for y in range(begin.year, end.year + 1) for m in range(1, 13)]
     months = [m for m in months if begin <= m <= end]
-    parts, fitting = [], 0.0
+    parts = []
     with step("import the estimator"):
         import_module(MODEL["estimator"].rpartition(".")[0])
-    with step("fit monthly and score"):
+    # a thread a core, the longest first: as fast as the chain's processes; one after the other took 1.8 times as long
+    with step("fit monthly"), ThreadPoolExecutor(os.cpu_count()) as side_by_side:
+        models = dict(zip(months[::-1], side_by_side.map(partial(fit, rows), months[::-1]), strict=True))
+    with step("score"):
         due = rows[rows["_partition"] >= np.datetime64(first)]
         for as_of, until in zip(months, [*months[1:], date.max], strict=True):
-            begun = time.perf_counter()
-            model = fit(rows, as_of)
-            fitting += time.perf_counter() - begun
+            model = models[as_of]
             keep(model, as_of, out)
             month = due["decided_at"] >= starts(as_of)
             if until != date.max:
                 month &= due["decided_at"] < starts(until)
             if as_of >= first and month.any():
                 parts.append(decide(due[month], score(model, due[month])))
-    STEPS["fit monthly and score, of it fits"] = round(fitting, 3)
     return (pd.concat(parts) if parts else decide(due[:0], np.empty(0))), len(months)
 
 
