@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Found:
     found.figures["parts"] = said
     for part in [p for p in PARTS if p in said["backfill"]]:
         a, b = (said[span].get(part, 0.0) for span in ("backfill", "day"))
-        found.rows.append(Row(f"{part}: of four months | of a day", f"{a / said['backfill']['all']:.1%} ({seconds(a)})",
+        found.rows.append(Row(f"{part}: of four months; of a day", f"{a / said['backfill']['all']:.1%} ({seconds(a)})",
                               f"{b / said['day']['all']:.1%} ({seconds(b)})"))  # fmt: skip
     found.remarks.append(
         f"Shares are of {seconds(said['backfill']['all'])} for four months and {seconds(said['day']['all'])} for the"
