@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -105,5 +106,4 @@ def test_a_pickle_is_not_loaded_though_its_hash_is_right(tmp_path: Path) -> None
     with pytest.raises(ModelError, match="not a model file"):
         load_skops(blob, sha(blob))
     assert not (tmp_path / "exploded").exists()
-    pickle.loads(blob)
-    assert (tmp_path / "exploded").exists()  # it would have
+    assert "REDUCE" in {step.name for step, _, _ in pickletools.genops(blob)}  # loading it would have called something
