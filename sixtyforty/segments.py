@@ -65,21 +65,12 @@ def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
     return found
 
 
-def over(days: Sequence[Mapping[str, Any]]) -> list[Segment]:
-    """The segments of all days (each a partition's `money`), by column and, within it, the greatest loss first.
-
-    Interval: day-block bootstrap; confidence 1 - ALPHA / number of segments (Bonferroni), as many are looked at.
-    """
-    parts: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
-    for one in days:
-        for column, said in one.items():
-            for name, sums in said.items():
-                parts.setdefault((column, name), []).append(sums)
-    return told({segment: ([n for n, _, _ in sums], [m - p for _, m, p in sums]) for segment, sums in parts.items()})
-
-
 def told(parts: Mapping[tuple[str, str], tuple[Sequence[int], Sequence[float]]]) -> list[Segment]:
-    """The same, of each column and segment's decisions and gains, day by day, on the days that it was seen."""
+    """The segments by column and, within it, the greatest loss first.
+
+    `parts`: of each column and segment its decisions and gains, day by day, on the days that it was seen. Interval:
+    day-block bootstrap; confidence 1 - ALPHA / number of segments (Bonferroni), as many are looked at.
+    """
     found = []
     for (column, name), (counts, gains) in sorted(parts.items()):
         lift = ratio(gains, counts, confidence=1 - ALPHA / len(parts))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sixtyforty import gathered, kpi, segments
+from sixtyforty import gathered, kpi
 from sixtyforty.decisions import decide
 from sixtyforty.gathered import KEYS, Gathered
 from sixtyforty.impact import Day
@@ -22,6 +22,7 @@ from sixtyforty.lake import Entry, Lake
 from sixtyforty.remote import Remote
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish
+from tests.sixtyforty.test_segments import over
 
 DATASET = "kpi/replay"
 SCHEMA = pa.schema({"worth": pa.float64(), "parts": pa.list_(pa.int64())})
@@ -149,7 +150,7 @@ def test_money_is_that_of_the_manifests_after_a_restatement(tmp_path):
     assert restated == by_manifest(ws)
     assert kpi.days(ws, "replay", partitions[0]) == restated[:1]
     said = [e.facts["segments"] for e in ws.lake.entries(DATASET).values()]
-    assert kpi.by_segment(ws, "replay") == segments.over(said)
+    assert kpi.by_segment(ws, "replay") == over(said)
 
     shutil.rmtree(ws.cache)
     assert kpi.days(ws, "replay") == restated

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty import segments
-from sixtyforty.segments import UNKNOWN, money, over
+from sixtyforty.segments import UNKNOWN, Money, Segment, money, told
 from tests.sixtyforty.test_impact import TWO
 
 KPI = TWO.model_copy(update={"segments": ["site", "shift"]})
@@ -24,6 +25,16 @@ ROWS = st.lists(
     min_size=1,
     max_size=12,
 )
+
+
+def over(days: Sequence[Money]) -> list[Segment]:
+    """The segments of all days, by plain loops over each partition's `money`."""
+    parts: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    for one in days:
+        for column, said in one.items():
+            for name, sums in said.items():
+                parts.setdefault((column, name), []).append(sums)
+    return told({segment: ([n for n, _, _ in sums], [m - p for _, m, p in sums]) for segment, sums in parts.items()})
 
 
 def frame(rows: list[tuple]) -> pd.DataFrame:
@@ -84,4 +95,4 @@ def test_a_segment_seen_on_one_day_only_has_no_interval_and_is_no_loser() -> Non
 
 def test_days_accounted_before_segments_were_declared_are_left_out() -> None:
     assert over([{}, {"site": {"a": (1, 1.0, 0.0)}}])[0].decisions == 1
-    assert segments.over([]) == []
+    assert over([]) == []
