@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION as NO_EVENT
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, generate_event_batch_id
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, DagsterEventType, generate_event_batch_id
 
 from assets.resources import BusinessTime, Place
 from sixtyforty.lake import Entry
@@ -168,7 +168,7 @@ def stage(
         wanted = list(context.partition_keys) if parts else [SNAPSHOT]
         result = run(Step(use_case, place.workspace(use_case), place, clock, wanted, context.log))
         _materialized(context, key, result.published, bool(parts))
-        yield from _evaluated(key, result.checks)
+        _evaluated(context, key, result.checks)
         for output in context.assets_def.check_specs_by_output_name:
             yield dg.Output(None, output_name=output)
         yield dg.Output(None, metadata={NO_EVENT: True})
@@ -184,7 +184,8 @@ def _dep(use_case: UseCase, name: str, parts: dg.PartitionsDefinition[str] | Non
 def _materialized(
     context: dg.AssetExecutionContext, key: dg.AssetKey, published: Mapping[str, Published], partitioned: bool
 ) -> None:
-    batch, last = generate_event_batch_id(), len(published) - 1
+    step, last = context.get_step_execution_context(), len(published) - 1
+    batch = generate_event_batch_id()
     for number, (partition, one) in enumerate(sorted(published.items())):
         event = dg.AssetMaterialization(
             key,
@@ -192,14 +193,14 @@ def _materialized(
             metadata=one.metadata,
             tags={"dagster/data_version": one.version},
         )
-        DagsterEvent.asset_materialization(
-            context.get_step_execution_context(), event, DagsterEventBatchMetadata(batch, number == last)
-        )
+        DagsterEvent.asset_materialization(step, event, DagsterEventBatchMetadata(batch, number == last))
 
 
-def _evaluated(key: dg.AssetKey, checks: Sequence[Check]) -> Iterator[dg.AssetCheckEvaluation]:
-    for c in checks:
-        yield dg.AssetCheckEvaluation(
+def _evaluated(context: dg.AssetExecutionContext, key: dg.AssetKey, checks: Sequence[Check]) -> None:
+    step, last = context.get_step_execution_context(), len(checks) - 1
+    batch = generate_event_batch_id() if getattr(context.instance.event_log_storage, "batches_checks", False) else None
+    for number, c in enumerate(checks):
+        event = dg.AssetCheckEvaluation(
             asset_key=key,
             check_name=c.name,
             passed=c.passed,
@@ -207,4 +208,12 @@ def _evaluated(key: dg.AssetKey, checks: Sequence[Check]) -> Iterator[dg.AssetCh
             severity=dg.AssetCheckSeverity.WARN if c.warn else dg.AssetCheckSeverity.ERROR,
             description=c.description,
             partition=c.partition,
+        )
+        DagsterEvent.from_step(
+            DagsterEventType.ASSET_CHECK_EVALUATION,
+            step,
+            event,
+            f"Asset check '{c.name}' on '{key.to_user_string()}' {'passed' if c.passed else 'did not pass'}."
+            + (f" Description: '{c.description}'" if c.description else ""),
+            DagsterEventBatchMetadata(batch, number == last) if batch else None,
         )

@@ -12,7 +12,7 @@ from typing import Any
 from bench.chain import CASE, money_of, same, script, steps_of
 from bench.measure import Found, Row, Settings, in_turns, median, ratio, seconds
 from bench.warm import Warm
-from bench.year import CUT
+from bench.year import CUT, begun
 
 SOURCES = ("timetable", "movements", "weather")
 DAY = [f"{kind}/{s}" for s in SOURCES for kind in ("raw", "validated")]
@@ -25,8 +25,8 @@ def measure(settings: Settings) -> Found:
     """After `year.measure`, in its homes."""
     from pipelines import demo
 
-    found, begun = Found("One more day: files landed to decisions delivered"), settings.work / "four-months"
-    home, landing, work = begun / "chain", settings.work / "landing-4", settings.work / "day"
+    found, homes = Found("One more day: files landed to decisions delivered"), begun(settings)
+    home, landing, work = homes / "chain", settings.work / "landing-4", settings.work / "day"
     warm = Warm(home, CASE)
     warm.run(CUT, CUT, ["raw/airlines"])  # the server starts
 
@@ -44,7 +44,7 @@ def measure(settings: Settings) -> Found:
     def plain(engine: str, number: int) -> dict[str, Any]:
         day = day_of(number)
         demo.land(landing, day, day, hourly=True)
-        given = ["day", "--landing", str(landing), "--out", str(begun / engine), "--date", f"{day}"]
+        given = ["day", "--landing", str(landing), "--out", str(homes / engine), "--date", f"{day}"]
         one = script(engine, given, work / f"{engine}{number}")
         return one | {"net_s": one["wall_s"]}
 
@@ -79,7 +79,7 @@ def measure(settings: Settings) -> Found:
 
 def retrain(settings: Settings, found: Found, warm: Warm, last: date) -> None:
     """The nightly retrain on the days so far, and the script's, with a start of its own for each."""
-    work, begun = settings.work / "night", settings.work / "four-months"
+    work, homes = settings.work / "night", begun(settings)
     nights = 1 if settings.small else 3
 
     def chained(number: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def retrain(settings: Settings, found: Found, warm: Warm, last: date) -> None:
 
     def plain(number: int) -> dict[str, Any]:
         night = last - timedelta(days=nights - number - 1)
-        given = ["day", "--landing", str(settings.work / "landing-4"), "--out", str(begun / "duckdb"), "--date",
+        given = ["day", "--landing", str(settings.work / "landing-4"), "--out", str(homes / "duckdb"), "--date",
                  f"{night}", "--retrain"]  # fmt: skip
         one = script("duckdb", given, work / f"duckdb{number}")
         return one | {"wall_s": one["steps"]["retrain on the trailing window"] + one["steps"]["import"]}

@@ -24,7 +24,7 @@ from bench.chain import CASE
 from bench.day import SOURCES
 from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
 from bench.use_cases import copied
-from bench.year import CUT, FIRST, LAST
+from bench.year import CUT, FIRST, LAST, begun
 
 YEARS = (1, 10, 100)
 FLAT = 1.3
@@ -48,7 +48,7 @@ def histories(settings: Settings, found: Found) -> None:
     days = 1 if settings.small else settings.pairs
     after = CUT + timedelta(days=settings.pairs + 2)  # those of `day` are there
     lengths = YEARS[:2] if settings.small else YEARS
-    homes = {y: grown(settings.work / "four-months" / "chain", settings.work / f"history-{y}", y) for y in lengths}
+    homes = {y: grown(begun(settings) / "chain", settings.work / f"history-{y}", y) for y in lengths}
     with ExitStack() as running:
         asked = {y: running.enter_context(_asked(home)) for y, home in homes.items()}
         turns = in_turns({f"{y}": _day(ask, after) for y, ask in asked.items()}, days)
@@ -97,7 +97,7 @@ def _day(ask: Callable[[date], dict[str, Any]], first: date) -> Callable[[int], 
     return lambda number: ask(first + timedelta(days=number))
 
 
-def grown(begun: Path, root: Path, years: int) -> Path:
+def grown(home_before: Path, root: Path, years: int) -> Path:
     """A project whose use case begins so many years before the real days, and a home with that history."""
     copied(root)
     declared = root / "pipelines" / "use_cases" / CASE / "defs.yaml"
@@ -106,7 +106,7 @@ def grown(begun: Path, root: Path, years: int) -> Path:
     assert said.count(old) == 1
     declared.write_text(said.replace(old, f"start: {FIRST.replace(year=FIRST.year - years)}"))
     home = root / "home"
-    shutil.copytree(begun, home, symlinks=True, ignore=shutil.ignore_patterns("dvc", ".dvc", "dagster"))
+    shutil.copytree(home_before, home, symlinks=True, ignore=shutil.ignore_patterns("dvc", ".dvc", "dagster"))
     landing = home / "data" / "landing" / CASE
     files = landing.resolve()
     landing.unlink()

@@ -35,12 +35,13 @@ class Row:
 
 @dataclass
 class Found:
-    """What an item of the benchmark found: rows for the table, remarks below it, and all figures."""
+    """What an item of the benchmark found: rows for the table, remarks below it, all figures; how long it took."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
+    minutes: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from bench.chain import CASE, money_of, same, script
 from bench.day import DELIVERED, SOURCES
 from bench.measure import ROOT, BenchError, Found, Row, Settings, in_turns, measured, median, ratio, seconds
 from bench.warm import Warm
-from bench.year import CUT
+from bench.year import CUT, begun
 
 HERE = Path(__file__).parent / "of_peers"
 # At our versions, in each environment.
@@ -63,7 +63,7 @@ def measure(settings: Settings) -> Found:
     from pipelines import demo
 
     found = Found("Peers: one more day on the same functions")
-    begun, landing = settings.work / "four-months", settings.work / "landing-4"
+    homes, landing = begun(settings), settings.work / "landing-4"
     sides: dict[str, Callable[[int], dict[str, Any]]] = {}
     for name in NEEDS:
         try:
@@ -73,9 +73,9 @@ def measure(settings: Settings) -> Found:
             continue
         work = settings.work / "peers" / name
         shutil.rmtree(work, ignore_errors=True)
-        out = shutil.copytree(begun / "duckdb", work / "out")
+        out = shutil.copytree(homes / "duckdb", work / "out")
         sides[name] = RUNNERS[name](python, work, landing, out, settings)
-    warm = Warm(begun / "chain", CASE)
+    warm = Warm(homes / "chain", CASE)
 
     def day_of(number: int) -> date:
         return CUT + timedelta(days=settings.pairs + 2 + number)
@@ -83,11 +83,11 @@ def measure(settings: Settings) -> Found:
     def chained(number: int) -> dict[str, Any]:
         day = day_of(number)
         demo.land(landing, day, day, hourly=True)
-        return warm.run(day, day, [*DELIVERED, "kpi_impact"]) | money_of(begun / "chain", day, day)
+        return warm.run(day, day, [*DELIVERED, "kpi_impact"]) | money_of(homes / "chain", day, day)
 
     def scripted(number: int) -> dict[str, Any]:
         demo.land(landing, day_of(number), day_of(number), hourly=True)
-        given = ["day", "--landing", str(landing), "--out", str(begun / "duckdb"), "--date", f"{day_of(number)}"]
+        given = ["day", "--landing", str(landing), "--out", str(homes / "duckdb"), "--date", f"{day_of(number)}"]
         return script("duckdb", given, settings.work / "peers" / f"script{number}")
 
     def peer(name: str) -> Callable[[int], dict[str, Any]]:

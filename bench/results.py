@@ -50,7 +50,7 @@ def page(all_found: Sequence[Found], settings: Settings, minutes: float) -> str:
         if found.rows:
             lines += ["| | " + " | ".join(HEAD[1:]) + " |", "|---|" + "---:|" * (len(HEAD) - 1)]
             lines += ["| " + " | ".join(cells(r)) + " |" for r in found.rows]
-        lines += ["", *(f"- {r}" for r in found.remarks)] if found.remarks else []
+        lines += ["", *(f"- {r}" for r in found.remarks), f"- Measuring this took {found.minutes:.1f} minutes."]
     return "\n".join(lines) + "\n"
 
 

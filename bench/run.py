@@ -49,12 +49,14 @@ def main() -> int:
         failed = []
         for item in given.only:
             print(f"{time.time() - begun:6.0f} s  {item} …", file=sys.stderr, flush=True)
+            start = time.time()
             try:
                 found = importlib.import_module(f"bench.{item}").measure(settings)
             except Exception as error:  # the others' figures are worth having all the same
                 traceback.print_exc()
                 failed.append(item)
                 found = Found(item, remarks=[f"FAILED: {' '.join(str(error).split())[:500]}"])
+            found.minutes = (time.time() - start) / 60
             all_found.append(found)
             figures[item] = found.figures
             print(table(found), flush=True)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -39,7 +39,12 @@ def _relaxed(connection: Any, _: Any) -> None:
 
 
 class BatchingEventLog(SqliteEventLogStorage):
-    """SQLite event log that keeps its connections and stores a batch of events in one transaction."""
+    """SQLite event log that keeps its connections and stores a batch of events in one transaction.
+
+    `batches_checks`: evaluations of checks may come in batches as well, which PostgreSQL's refuses.
+    """
+
+    batches_checks = True
 
     def __init__(self, base_dir: str) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -125,9 +130,38 @@ class BatchingEventLog(SqliteEventLogStorage):
             newest = {(e.dagster_event.asset_key, e.dagster_event_type): (e, i) for e, i in assets}  # type: ignore[union-attr]
             for one, number in newest.values():
                 self._store_asset_event(connection, one, number)
-        for one, number in stored:
-            if one.dagster_event_type in ASSET_CHECK_EVENTS:
-                self.store_asset_check_event(one, number)
+            for one, number in stored:
+                if one.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                    self.store_asset_check_event(one, number)
+            checked = [(*pair, row["event"]) for pair, row in zip(stored, rows, strict=True)
+                       if pair[0].dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION]  # fmt: skip
+            self._store_evaluations(connection, checked)
+
+    def _store_evaluations(self, connection: Connection, checked: Sequence[tuple[EventLogEntry, int, str]]) -> None:
+        """As Dagster's own, in one statement: evaluations of a run, with the ids and the texts of their events."""
+        table, changed = AssetCheckExecutionsTable, []
+        for one, number, text in checked:
+            said = one.get_dagster_event().asset_check_evaluation_data
+            target = said.target_materialization_data
+            status = Status.SUCCEEDED if said.passed else Status.FAILED
+            changed.append({
+                "of_asset": said.asset_key.to_string(), "of_name": said.check_name, "of_partition": said.partition,
+                "execution_status": status.value, "evaluation_event": text, "evaluation_event_storage_id": number,
+                "evaluation_event_timestamp": self._event_insert_timestamp(one),
+                "materialization_event_storage_id": target.storage_id if target else None,
+            })  # fmt: skip
+        if not changed:
+            return
+        planned = table.update().where(
+            table.c.run_id == checked[0][0].run_id,
+            table.c.asset_key == sa.bindparam("of_asset"),
+            table.c.check_name == sa.bindparam("of_name"),
+            table.c.partition.is_(sa.bindparam("of_partition")),
+        )
+        if connection.execute(planned.values({c: sa.bindparam(c) for c in changed[0] if c in table.c}),
+                              changed).rowcount != len(changed):  # fmt: skip
+            for one, number, _ in checked:  # some weren't planned
+                self._update_asset_check_evaluation(one, number)
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         """As Dagster's own, but that the event is written out once, not once a partition: 4 s of a year's range."""
@@ -137,7 +171,7 @@ class BatchingEventLog(SqliteEventLogStorage):
             "asset_key": planned.asset_key.to_string(),
             "check_name": planned.check_name,
             "run_id": event.run_id,
-            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "execution_status": Status.PLANNED.value,
             "evaluation_event": serialize_value(event),
             "evaluation_event_timestamp": self._event_insert_timestamp(event),
             "evaluation_event_storage_id": event_id,

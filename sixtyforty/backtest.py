@@ -11,7 +11,7 @@ from typing import Any
 from sixtyforty import kpi
 from sixtyforty.gate import Judgement, judge
 from sixtyforty.impact import Day, day
-from sixtyforty.lake import Lake, canonical, digest, versions, write_atomic
+from sixtyforty.lake import Lake, canonical, digest, side_by_side, versions, write_atomic
 from sixtyforty.ledger import Ledger, Row
 from sixtyforty.model_files import ModelError
 from sixtyforty.models import ModelStore, plan, recipes, rows, schedule
@@ -70,7 +70,8 @@ def trained(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of
 
 def walk_forward(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Day]:
     """Days before `as_of`, each valued with the recipe's model that was trained before it."""
-    return [d for v, a, b in folds(use_case, lake, store, recipe, as_of) for d in block(use_case, lake, store, v, a, b)]
+    every = folds(use_case, lake, store, recipe, as_of)
+    return [d for days in side_by_side(lambda fold: block(use_case, lake, store, *fold), every) for d in days]
 
 
 def worth(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty import kept
@@ -131,8 +133,8 @@ def _reach(ws: Workspace, track: str) -> str:
 
 def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
     keys = zip(*(frame[c].tolist() for c in ws.use_case.decision.key), strict=True)
-    parts = frame["_partition"].tolist()
-    return [decision_ids(ws.use_case.name, track, p, [k])[0] for p, k in zip(parts, keys, strict=True)]
+    by_partition = groupby(zip(frame["_partition"].tolist(), keys, strict=True), itemgetter(0))
+    return [i for p, of in by_partition for i in decision_ids(ws.use_case.name, track, p, map(itemgetter(1), of))]
 
 
 def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | None) -> NDArray[Any]:
@@ -188,15 +190,19 @@ def _decided(
     keeps = kept.Keepers.among(ws, frame, in_force >= 0) if kept.declared(ws.use_case, track) else None
     held = keeps.held if keeps else np.zeros(len(frame), bool)
     spent = _spent(taken, frame[unfit | held | (in_force < 0)]) if ws.use_case.kpi.limited else None
-    for number in np.unique(in_force[in_force >= 0]):
+    numbers = np.unique(in_force[in_force >= 0]).tolist()
+    of = {n: [(in_force == n) & ~unfit & (held == h) for h in (False, True)] for n in numbers}
+
+    def scored(number: int) -> list[NDArray[np.float64] | None]:
+        model = ws.models.load(champions[number].version)
+        return [model.score(frame[its]) if its.any() else None for its in of[number]]
+
+    for number, scores in zip(numbers, side_by_side(scored, numbers), strict=True):
         mine = in_force == number
-        version = champions[number].version
-        columns["champion_version"][mine] = version
-        sound = mine & ~unfit
-        for free, its in ((True, sound & ~held), (False, sound & held)):
-            if its.any():
-                score = ws.models.load(version).score(frame[its])
-                answers = policy.take(frame[its], score, spent if free else None)
+        columns["champion_version"][mine] = champions[number].version
+        for its, score, counted in zip(of[number], scores, (spent, None), strict=True):
+            if score is not None:
+                answers = policy.take(frame[its], score, counted)
                 columns["expected"][its] = answers.expected
                 columns["action"][its], columns["reason"][its] = answers.action, answers.reason
                 columns["decided_by"][its] = np.where(answers.left, "review", "model")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from sixtyforty.use_case import UseCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEMBERED = 200_000  # lines
+REMEMBERED = 1 << 28  # bytes: the extracts of a year of flights take half of it
+TOGETHER = 50_000  # lines of files that are placed at once
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Landing:
         self.unread: dict[str, dict[str, str]] = {}
         self._places: dict[str, Place] = {}
         self._recent: OrderedDict[tuple[str, str, str], dict[str, pa.Table]] = OrderedDict()
+        self._held = 0  # bytes of it
 
     def _ledger(self, source: str) -> Where:
         return self.lake.root / "arrivals" / f"{source}.json"
@@ -104,17 +106,13 @@ class Landing:
         with alone(self._ledger(source).with_suffix(".lock")):  # a sensor and a run would give one `seq` twice
             if source in self._queries and not (patient and self._queries[source].looked()):
                 self._look_up(source)
-            known = {e.name: e for e in self.known(source)}
-            seq, changed = max((e.seq for e in known.values()), default=0), False
+            known, changed = {e.name: e for e in self.known(source)}, False
             there = (lambda: (e.seen for e in known.values() if e.there)) if patient else None
             listed, self.unread[source] = self.listed(source, there), {}
-            for seen in listed:
-                before = known.get(seen.name)
-                if before and before.seen == seen and (seen.mtime_ns or seen.tag):
-                    continue
-                found = self._look(source, seen, before, seq + 1)
-                if found:
-                    known[seen.name], seq, changed = found, max(seq, found.seq), changed or found != before
+            due = [(f, known.get(f.name)) for f in listed]
+            due = [(f, e) for f, e in due if not (e and e.seen == f and (f.mtime_ns or f.tag))]
+            for found in self._look(source, due, max((e.seq for e in known.values()), default=0)):
+                known[found.name], changed = found, changed or found != known.get(found.name)
             names = {f.name for f in listed}
             for name in [e.name for e in known.values() if e.there != (e.name in names)]:
                 known[name], changed = replace(known[name], there=name in names), True
@@ -158,24 +156,45 @@ class Landing:
 
         Raises FileNotFoundError when its bytes are no longer there: archived, or replaced by others.
         """
-        if (source, extract.name, extract.sha256) not in self._recent:
+        name = source, extract.name, extract.sha256
+        if name not in self._recent:
             try:
                 data = self._place(source).read(extract.seen)
             except Unsettled as error:
                 raise FileNotFoundError(f"{extract.name} was replaced") from error
             if fingerprint(data) != extract.sha256:
                 raise FileNotFoundError(f"{extract.name} was replaced")
-            self._keep(source, extract.name, extract.sha256, read(data, self.use_case.sources[source]))
-        return self._recent[source, extract.name, extract.sha256]
+            reading = read(data, self.use_case.sources[source])
+            self._keep(name, *placed([(Path(extract.name).name, reading)], self.use_case, source))
+        return self._recent[name]
 
-    def _keep(self, source: str, name: str, sha: str, reading: Reading) -> dict[str, pa.Table]:
-        found = self._recent[source, name, sha] = placed(reading, self.use_case, source, Path(name).name)
-        while len(self._recent) > 1 and sum(t.num_rows for f in self._recent.values() for t in f.values()) > REMEMBERED:
-            self._recent.popitem(last=False)
-        return found
+    def _keep(self, name: tuple[str, str, str], found: dict[str, pa.Table]) -> None:
+        self._held += _size(found) - _size(self._recent.pop(name, {}))
+        self._recent[name] = found
+        while len(self._recent) > 1 and self._held > REMEMBERED:
+            self._held -= _size(self._recent.popitem(last=False)[1])
 
-    def _look(self, source: str, seen: Seen, before: Extract | None, seq: int) -> Extract | None:
-        """Reads a file; None when it is to be looked at again: gone, changing, or not to be read just now."""
+    def _look(self, source: str, due: Iterable[tuple[Seen, Extract | None]], seq: int) -> Iterator[Extract]:
+        """Reads files, each with what is known of it; `seq`: the last arrival's.
+
+        Those are left out that are to be looked at again: gone, changing, or not to be read just now.
+        """
+        new: list[tuple[Seen, str, Reading]] = []
+        lines = 0
+        for seen, before in due:
+            found = self._read(source, seen, before)
+            if isinstance(found, Extract):
+                yield found
+            elif found:
+                new.append((seen, *found))
+                lines += found[1].lines
+            if lines > TOGETHER:
+                yield from self._arrived(source, new, seq)
+                seq, new, lines = seq + len(new), [], 0
+        yield from self._arrived(source, new, seq)
+
+    def _read(self, source: str, seen: Seen, before: Extract | None) -> Extract | tuple[str, Reading] | None:
+        """A file's hash and what was read of it; where its bytes are known, it as an extract."""
         try:
             data = self._place(source).read(seen)
         except (FileNotFoundError, Unsettled):
@@ -186,27 +205,37 @@ class Landing:
         sha = fingerprint(data)
         if before and before.sha256 == sha:
             return replace(before, size=seen.size, mtime_ns=seen.mtime_ns, tag=seen.tag)
-        reading = read(data, self.use_case.sources[source])
-        counts: dict[str, int] = {}
-        if not self.use_case.sources[source].partition:
-            counts = {SNAPSHOT: reading.lines}
-        else:  # a day the name speaks of that has no rows is told: it may have been cut off
-            first, last = self.use_case.limits
-            days = [d for d in promised(Path(seen.name).name, self.use_case) if first <= d <= last]
-            # what is refused is told somewhere, were it of no day of ours
-            counts = dict.fromkeys(days or ([first] if reading.problem else []), 0)
-            counts |= {p: t.num_rows for p, t in self._keep(source, seen.name, sha, reading).items()}
-        return Extract(
-            name=seen.name,
-            sha256=sha,
-            size=seen.size,
-            mtime_ns=seen.mtime_ns,
-            seq=seq,
-            rows=reading.lines,
-            partitions=counts,
-            problem=reading.problem,
-            tag=seen.tag,
-        )
+        return sha, read(data, self.use_case.sources[source])
+
+    def _arrived(self, source: str, new: Sequence[tuple[Seen, str, Reading]], seq: int) -> Iterator[Extract]:
+        case = self.use_case
+        found = placed([(Path(seen.name).name, reading) for seen, _, reading in new], case, source)
+        for number, ((seen, sha, reading), lines) in enumerate(zip(new, found, strict=True), seq + 1):
+            counts: dict[str, int] = {}
+            if not case.sources[source].partition:
+                counts = {SNAPSHOT: reading.lines}
+            else:  # a day the name speaks of that has no rows is told: it may have been cut off
+                first, last = case.limits
+                days = [d for d in promised(Path(seen.name).name, case) if first <= d <= last]
+                # what is refused is told somewhere, were it of no day of ours
+                counts = dict.fromkeys(days or ([first] if reading.problem else []), 0)
+                counts |= {p: t.num_rows for p, t in lines.items()}
+                self._keep((source, seen.name, sha), lines)
+            yield Extract(
+                name=seen.name,
+                sha256=sha,
+                size=seen.size,
+                mtime_ns=seen.mtime_ns,
+                seq=number,
+                rows=reading.lines,
+                partitions=counts,
+                problem=reading.problem,
+                tag=seen.tag,
+            )
+
+
+def _size(found: Mapping[str, pa.Table]) -> int:
+    return sum(table.nbytes for table in found.values())
 
 
 def _why(error: Exception) -> str:

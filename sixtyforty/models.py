@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ from sixtyforty.use_case import UseCase
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-PARALLEL_ROWS = 200_000  # from here on, a fit takes longer than starting a process for it
 
 
 @dataclass(frozen=True)
@@ -218,7 +215,7 @@ class ModelStore:
 def _fits(kpi: Kpi, table: pa.Table) -> None:
     """Raises ModelError where outcomes or dealt actions aren't what the declaration says of them."""
     if kpi.outcome_kind == "yes_no":
-        wrong = sum(v not in (0, 1) for v in table[kpi.outcome].to_pylist())
+        wrong = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if wrong:
             raise ModelError(
                 f"{wrong} values of {kpi.outcome} are neither 0 nor 1: mend outcomes.sql, or say"
@@ -235,15 +232,14 @@ def _fits(kpi: Kpi, table: pa.Table) -> None:
 def train(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Fits and keeps a model for each version's training set; yields version and rows as each is done.
 
-    Several large ones are fitted side by side, a process a core: one killed with its run leaves whole files or none.
+    Several are fitted side by side, a thread a core: estimators work outside of Python's lock, and a fit killed with
+    its run leaves whole files or none.
     """
     from joblib import Parallel, delayed
 
-    work = {v: store.card(v)["rows"] for v in versions}
-    jobs = min(len(work), os.cpu_count() or 1) if sum(work.values()) > PARALLEL_ROWS else 1
-    longest_first = sorted(work, key=lambda v: -work[v])  # then the cores end at about the same time
+    longest_first = sorted(versions, key=lambda v: -store.card(v)["rows"])  # then the cores end at about the same time
     fits = (delayed(_train)(store, kpi, v) for v in longest_first)
-    yield from Parallel(n_jobs=jobs, return_as="generator")(fits)
+    yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits)
 
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:

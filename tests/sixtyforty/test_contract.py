@@ -27,7 +27,8 @@ NOON, NOON_AFTER = "2013-03-10 12:00:00", "2013-03-11 12:00:00"
 def place(use_case: UseCase, folder: Path, text: str, name: str = NAME, source: str = "calls") -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    return placed(read(path.read_bytes(), use_case.sources[source]), use_case, source, name)
+    (found,) = placed([(name, read(path.read_bytes(), use_case.sources[source]))], use_case, source)
+    return found
 
 
 def where(found: dict[str, pa.Table]) -> dict[str, list[int]]:

@@ -260,12 +260,30 @@ def test_it_is_the_files_name_that_speaks_of_days_and_not_its_folders(tmp_path: 
 
 
 def test_no_more_than_a_few_extracts_are_remembered(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_module, "REMEMBERED", 2)
-    for i in range(4):
+    land(landing, "calls_0.csv", day(DAY, 1))
+    (first,) = landing.scan("calls")
+    monkeypatch.setattr(landing_module, "REMEMBERED", 2 * landing.lines("calls", first)[str(DAY)].nbytes)
+    for i in range(1, 4):
         land(landing, f"calls_{i}.csv", day(DAY, 1))
-    first = landing.scan("calls")[0]
+    landing.scan("calls")
     assert [name for _, name, _ in landing._recent] == ["calls_2.csv", "calls_3.csv"]
     assert landing.lines("calls", first)[str(DAY)].num_rows == 1
+
+
+def test_files_looked_at_together_arrive_in_their_order_and_each_with_its_own(landing, monkeypatch) -> None:
+    monkeypatch.setattr(landing_module, "TOGETHER", 4)
+    texts = {f"calls_{i}.csv": day(DAY, 1 + i % 3) for i in range(7)} | {
+        "calls_3b.csv": "",
+        "calls_9.csv": "a;b\n1;2\n",
+    }
+    for name, text in texts.items():
+        land(landing, name, text)
+    found = landing.scan("calls")
+    assert [e.seq for e in found] == list(range(1, 10))
+    assert {e.name: e.rows for e in found if not e.problem} == {f"calls_{i}.csv": 1 + i % 3 for i in range(7)}
+    assert {e.name for e in found if e.problem} == {"calls_3b.csv", "calls_9.csv"}
+    rows = {e.name: again(landing).lines("calls", e)[str(DAY)] for e in found if not e.problem}
+    assert all(landing.lines("calls", e)[str(DAY)] == rows[e.name] for e in found if not e.problem)
 
 
 def test_touching_finds_the_extracts_of_a_partition() -> None:
