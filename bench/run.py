@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# all sides start as they usually do, from compiled modules; some machines forbid keeping these
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 from bench.measure import ROOT, Found, Settings
 from bench.results import page, table
 

@@ -28,6 +28,8 @@ HEAVY = (
     "dagster._core.storage.schedules", "dagster_postgres", "great_expectations", "sklearn.ensemble", "skops.io",
     "scipy.stats", "joblib", "duckdb", "pandas", "pyarrow.parquet", "pyarrow.csv", "sqlalchemy.dialects.sqlite",
     "matplotlib.figure", "matplotlib.backends.backend_agg", "dvc.repo", "fsspec.implementations.local", "jinja2",
+    "pyarrow.dataset", "upath", "PIL.JpegImagePlugin", "dagster._core.storage.sqlite_storage",
+    "dagster._core.storage.local_compute_log_manager", "dagster._core.executor.in_process",
 )  # fmt: skip
 
 
