@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ RESULT_FORMAT = {  # row numbers of all that fail, and no values: those may be p
     "partial_unexpected_count": 0,
     "return_unexpected_index_query": False,
 }
+
+_ALONE = threading.Lock()
 
 
 class RuleError(ValueError):
@@ -91,8 +95,9 @@ def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[
 
 def _results(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], form: Mapping[str, Any]) -> dict[int, Any]:
     """What Great Expectations says of each rule, by its number."""
-    numbers, batch = list(rules), _frames().get_batch({"dataframe": frame})
-    result = batch.validate(expectation_suite(name, list(rules.values())), result_format=dict(form))
+    numbers, suite = list(rules), expectation_suite(name, list(rules.values()))
+    with _configured_once():
+        result = _frames().get_batch({"dataframe": frame}).validate(suite, result_format=dict(form))
     found = {}
     for one in result.results:
         number = numbers[(one.expectation_config.meta or {})["number"]]
@@ -103,6 +108,29 @@ def _results(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], form: Ma
     if len(found) != len(rules):
         raise RuleError(f"suite {name}: {len(rules) - len(found)} rules gave no result")
     return found
+
+
+@contextmanager
+def _configured_once() -> Iterator[None]:
+    """Within, an expectation makes its configuration once.
+
+    Great Expectations asks it forty times a rule, and it makes it anew each time: half the price of a small table.
+    """
+    from great_expectations.expectations.expectation import Expectation
+
+    anew, made = vars(Expectation)["configuration"], dict[int, tuple[Any, Any]]()
+
+    def once(expectation: Any) -> Any:
+        if id(expectation) not in made:  # it is kept as well: no other may get its id meanwhile
+            made[id(expectation)] = expectation, anew.fget(expectation)
+        return made[id(expectation)][1]
+
+    with _ALONE:
+        Expectation.configuration = property(once)  # type: ignore[assignment, method-assign]
+        try:
+            yield
+        finally:
+            Expectation.configuration = anew  # type: ignore[method-assign]
 
 
 def _exception(info: Any) -> str:

@@ -56,13 +56,10 @@ def _by_value(db: duckdb.DuckDBPyConnection, name: str, rows: str, rules: dict[i
     import pandas as pd
 
     columns = sorted({r.kwargs["column"] for r in rules.values()})
-    values: dict[str, pd.Series[Any]] = {}
-    for number, column in enumerate(columns):
-        db.execute(
-            f"""create or replace temp table values_{number} as
-            select value, row_number() over () - 1 as n from (select distinct "{column}" as value from {rows})"""
-        )
-        values[column] = db.execute(f"select value from values_{number} order by n").df()["value"]
+    every = {c: f'select distinct "{c}" as value from {rows}' for c in columns}
+    values: dict[str, pd.Series[Any]] = {
+        c: db.execute(f"{sql} order by value").df()["value"] for c, sql in every.items()
+    }
     longest = max(map(len, values.values()), default=0)
     if not longest:
         return
@@ -72,8 +69,9 @@ def _by_value(db: duckdb.DuckDBPyConnection, name: str, rows: str, rules: dict[i
         column = rules[number].kwargs["column"]
         bad = [i for i in found if i < len(values[column])]
         if bad:
+            numbered = f"select value, row_number() over (order by value) - 1 as n from ({every[column]})"
             db.execute(
-                f"""insert into hits select {number}, r._id from {rows} r join values_{columns.index(column)} v
+                f"""insert into hits select {number}, r._id from {rows} r join ({numbered}) v
                 on r."{column}" is not distinct from v.value where v.n in ({", ".join(map(str, bad))})"""
             )
 

@@ -194,6 +194,8 @@ def _decided(
     of = {n: [(in_force == n) & ~unfit & (held == h) for h in (False, True)] for n in numbers}
 
     def scored(number: int) -> list[NDArray[np.float64] | None]:
+        if not any(its.any() for its in of[number]):
+            return [None, None]
         model = ws.models.load(champions[number].version)
         return [model.score(frame[its]) if its.any() else None for its in of[number]]
 

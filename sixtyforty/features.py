@@ -174,23 +174,22 @@ class Window:
         windows = {p: self.use_case.widen([p], self.use_case.lookback, 0) for p in tables}
         return Built(tables, {p: lineage(self.use_case, self.entries, w) for p, w in windows.items()})
 
-    def time_travel(self, partitions: Sequence[str], sample: int) -> list[str]:
-        """Invariant 2: recomputes features of sampled moments of some of the partitions from only what was known then.
+    def time_travel(self, tables: Mapping[str, pa.Table], sample: int) -> list[str]:
+        """Invariant 2: recomputes features of sampled moments of some partitions from only what was known then.
 
-        Returns one line a difference to what is published of them, naming feature, moment and how many units; empty
+        tables: what was built of them. Returns one line a difference, naming feature, moment and how many units; empty
         when there is none. The sample is fixed by the partitions, so a run can be repeated.
         """
-        published = self.lake.entries("features", partitions)
-        if not published:
+        if not tables:
             return []
         found: list[str] = []
-        draw = random.Random(f"{self.use_case.name} {min(published)} {max(published)}")
-        for partition in sorted(draw.sample(sorted(published), min(sample, len(published)))):
-            full = self.db.execute(f"select * from {self.lake.rows([published[partition]])}").df()
+        draw = random.Random(f"{self.use_case.name} {min(tables)} {max(tables)}")
+        for partition in sorted(draw.sample(sorted(tables), min(sample, len(tables)))):
+            full = tables[partition].to_pandas()
             moment = draw.choice(sorted(full["decided_at"].unique()))
             with _back_then(self.db, self.use_case, partition, moment):
                 _run(self.db, self.use_case)
-                then = self.db.sql("from built").df()
+                then = self.db.sql("from built").to_arrow_table().to_pandas()
             found += _differences(self.use_case, full[full["decided_at"] == moment], then, moment)
         return found
 

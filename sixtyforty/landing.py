@@ -30,7 +30,7 @@ from sixtyforty.use_case import UseCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEMBERED = 1 << 28  # bytes: the extracts of a year of flights take half of it
+REMEMBERED = 1 << 28  # bytes
 TOGETHER = 50_000  # lines of files that are placed at once
 
 

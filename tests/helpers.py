@@ -187,6 +187,12 @@ def accept(ws: Workspace, partitions: Sequence[str]) -> None:
             ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
+def looked_back(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
+    """What features of these partitions know of the future."""
+    with features.Window(ws.use_case, ws.lake, partitions) as window:
+        return window.time_travel(window.build().tables, sample)
+
+
 def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
     """Brings these days from landing to published features and outcomes, without Great Expectations."""
     partitions = land_days(ws, days, count)

@@ -92,6 +92,41 @@ def test_a_batch_is_stored_like_single_events(good, bad, tmp_path):
     assert [status.value for status, *_ in found["checks"]].count("FAILED") == 1
 
 
+def evaluated(partition: str | None, passed: bool, number: int) -> dg.EventLogEntry:
+    said = dg.AssetCheckEvaluation(asset_key=CHECKED, check_name="sound", passed=passed, metadata={"n": number},
+                                   partition=partition)  # fmt: skip
+    one = dg.DagsterEvent("ASSET_CHECK_EVALUATION", "job", step_key="checked", event_specific_data=said)
+    return dg.EventLogEntry(error_info=None, level=10, user_message="", run_id="r", timestamp=1.5e9 + number,
+                            job_name="job", dagster_event=one)  # fmt: skip
+
+
+@pytest.mark.parametrize("days", [["2013-06-01", "2013-06-02", "2013-06-03"], ["2013-06-01"], []],
+                         ids=["all planned", "some", "none"])  # fmt: skip
+def test_evaluations_in_a_batch_are_stored_like_single_ones(days, tmp_path):
+    subset = DAYS.subset_with_partition_keys(days).to_serializable_subset()
+    planned = dg.DagsterEvent(
+        "ASSET_CHECK_EVALUATION_PLANNED", "job", step_key="checked",
+        event_specific_data=AssetCheckEvaluationPlanned(
+            asset_key=CHECKED, check_name="sound", partitions_subset=subset
+        ),
+    )  # fmt: skip
+    first = dg.EventLogEntry(error_info=None, level=10, user_message="", run_id="r", timestamp=1.5e9, job_name="job",
+                             dagster_event=planned)  # fmt: skip
+    batch = [evaluated(f"2013-06-0{n}", n != 2, n) for n in (1, 2, 3)] + [evaluated(None, True, 4)]
+    ours = BatchingEventLog(str(tmp_path / "ours"))
+    ours.store_event_batch([first])
+    ours.store_event_batch(batch)
+    columns = [c for c in AssetCheckExecutionsTable.c if c.name not in ("id", "create_timestamp")]
+    found = []
+    for log in (ours, singly(tmp_path / "theirs", [first, *batch])):
+        with log.index_connection() as connection:  # type: ignore[attr-defined]
+            found.append(connection.execute(sa.select(*columns).order_by(AssetCheckExecutionsTable.c.id)).fetchall())
+    assert found[0] == found[1]
+    assert [(r.partition, r.execution_status) for r in sorted(found[0], key=lambda r: r.partition or "")] == [
+        (None, "SUCCEEDED"), ("2013-06-01", "SUCCEEDED"), ("2013-06-02", "FAILED"), ("2013-06-03", "SUCCEEDED")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("days", [["2013-06-01", "2013-06-03"], None], ids=["of some days", "of no partition"])
 def test_a_planned_check_is_stored_as_dagster_stores_it(days, tmp_path):
     subset = DAYS.subset_with_partition_keys(days).to_serializable_subset() if days else None

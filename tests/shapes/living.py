@@ -76,12 +76,12 @@ def live(folder: Path, rules: Path, shape: Shape) -> Life:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags={ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]},
         )
-    assert run.success
+        assert run.success
+        told = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     checks: dict[str, set[bool]] = {}
-    for event in run.all_events:
-        if event.event_type_value == "ASSET_CHECK_EVALUATION":
-            found: Any = event.event_specific_data
-            checks.setdefault(found.check_name, set()).add(found.passed)
+    for event in told:
+        found = event.get_dagster_event().asset_check_evaluation_data
+        checks.setdefault(found.check_name, set()).add(found.passed)
     return Life(ws, _known(ws, shape), checks)
 
 

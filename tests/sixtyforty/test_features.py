@@ -7,14 +7,14 @@ import pytest
 from sixtyforty import features
 from sixtyforty.duck import connect
 from sixtyforty.features import FeatureError
-from tests.helpers import SQL, accept, land_days, make_workspace, publish
+from tests.helpers import SQL, accept, land_days, looked_back, make_workspace, publish
 
 DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(5)]  # summer time begins on the second
 
 
 def test_what_was_computed_then_is_what_is_computed_now(workspace):
     partitions = publish(workspace, DAYS, count=6)
-    assert features.Window(workspace.use_case, workspace.lake, partitions).time_travel(partitions, sample=5) == []
+    assert looked_back(workspace, partitions, sample=5) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_planted_leak_is_found(tmp_path, leak, column):
     ws = make_workspace(tmp_path)
     (ws.use_case.folder / "features.sql").write_text(leak)
     partitions = publish(ws, DAYS, count=6)
-    found = features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=5)
+    found = looked_back(ws, partitions, sample=5)
     assert found
     assert all(line.startswith(column) for line in found)
 
@@ -46,7 +46,7 @@ def test_a_leak_in_the_present_process_is_found(tmp_path):
         "select u.id, case when late = 1 then 'act' else 'wait' end as action from units u left join visits using (id)"
     )
     partitions = publish(ws, DAYS, count=6)
-    found = features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=5)
+    found = looked_back(ws, partitions, sample=5)
     assert found
     assert all(line.startswith("present_action") for line in found)
 

@@ -13,7 +13,18 @@ from sixtyforty import current_state, features, models
 from sixtyforty.backtest import block
 from sixtyforty.decisions import decide, due
 from sixtyforty.workspace import Workspace
-from tests.helpers import SITES, accept, crown, csv, land, land_days, make_use_case, make_workspace, publish
+from tests.helpers import (
+    SITES,
+    accept,
+    crown,
+    csv,
+    land,
+    land_days,
+    looked_back,
+    make_use_case,
+    make_workspace,
+    publish,
+)
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 TWICE_A_WEEK = {"unit": None, "key": ["site"], "decided_at": "starts + interval 6 hour",
@@ -45,7 +56,7 @@ def test_a_unit_comes_again_and_each_time_it_is_another(tmp_path: Path) -> None:
     have = ws.lake.entries("features")
     assert list(have) == ["2013-03-04", "2013-03-06", "2013-03-08", "2013-03-10", "2013-03-12", "2013-03-14"]
     assert {e.rows for e in have.values()} == {2}
-    assert features.Window(ws.use_case, ws.lake, partitions).time_travel(partitions, sample=6) == []
+    assert looked_back(ws, partitions, sample=6) == []
     together = features.Window(ws.use_case, ws.lake, partitions).build()
     for p in have:
         assert features.Window(ws.use_case, ws.lake, [p]).build().tables[p].equals(together.tables[p])
