@@ -44,7 +44,7 @@ def _features(step: Step) -> Result:
     for portion in step.chunks():
         with Window(step.use_case, step.ws.lake, portion) as window, ThreadPoolExecutor(1) as beside:
             built, fit, verdicts = window.build(), {}, {}
-            # that is DuckDB's work, outside of Python's lock, which those hold who judge
+            # beside the judging, which keeps Python busy: this is DuckDB's work
             looked_back = beside.submit(window.time_travel, built.tables, sample=max(3, len(built.tables) // 40))
             for partition, (rows, verdict) in check_features(step.use_case, suite, built.tables).items():
                 result.checks.append(verdict_check(SERVING.name, verdict, docs))

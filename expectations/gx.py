@@ -114,7 +114,7 @@ def _results(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], form: Ma
 def _configured_once() -> Iterator[None]:
     """Within, an expectation makes its configuration once.
 
-    Great Expectations asks it forty times a rule, and it makes it anew each time: half the price of a small table.
+    Great Expectations asks for it forty times a rule, and each time it is made anew: a quarter of what a rule costs.
     """
     from great_expectations.expectations.expectation import Expectation
 

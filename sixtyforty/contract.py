@@ -67,7 +67,7 @@ def miscast(source: Source) -> str:
 
 
 def placed(extracts: Sequence[tuple[str, Reading]], use_case: UseCase, source: str) -> list[dict[str, pa.Table]]:
-    """Each extract's lines by partition, all columns text; given are its file's name and what was read of it.
+    """Each extract's lines by partition, all columns text. extracts: a file's name, and what was read of it.
 
     A line whose partition can't be told from its content goes with the line before it, the first ones where the
     file's name says, else to the first partition the file has: it will be quarantined there, not lost.
@@ -84,7 +84,7 @@ def placed(extracts: Sequence[tuple[str, Reading]], use_case: UseCase, source: s
     found: list[dict[str, pa.Table]] = []
     with connect(use_case.timezone) as db:
         db.register("lines", whole.append_column("_n", pa.array(np.arange(whole.num_rows))))
-        # one query for all: it costs the same of one small file as of a hundred
+        # one query for all of them: for one small file it takes as long as for a hundred
         told = db.sql(
             f"""select try({where}) as _day from (select {typed(contract)}, _n from
             (select {cleaned(contract)}, _n from lines)) order by _n"""

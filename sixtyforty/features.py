@@ -157,7 +157,7 @@ class Window:
     """
 
     def __init__(self, use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> None:
-        self.use_case, self.lake, self.partitions = use_case, lake, partitions
+        self.use_case, self.partitions = use_case, partitions
         self.entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback, 0))
         self.db = _open(use_case, lake, self.entries, partitions)
 
