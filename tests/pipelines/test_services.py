@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ PORTS = {"port": 3000, "readonly_port": 3001, "desk_port": 3002}
 LONG = 400  # seconds; a busy machine starts five Pythons slowly
 
 
-def until(true: Callable[[], Any], seconds: float = LONG) -> Any:
+def until(true: Callable[[], Any], seconds: float = LONG, pause: float = 0.3) -> Any:
     """Waits for it, and returns it."""
     limit = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < limit, "it didn't come about"
-        time.sleep(0.3)
+        time.sleep(pause)
     return found
 
 
@@ -182,7 +183,7 @@ def launched(found: dict[str, Any]) -> str:
 def worker(run_id: str) -> int:
     """The process in which the run is, once there is one."""
     with dg.DagsterInstance.get() as instance:
-        return int(until(lambda: last_seen(instance, run_id))[0])
+        return int(until(lambda: last_seen(instance, run_id), pause=0.02)[0])
 
 
 def tried_again(run_id: str) -> dg.DagsterRun:
@@ -196,10 +197,16 @@ def tried_again(run_id: str) -> dg.DagsterRun:
 @pytest.mark.e2e
 def test_a_run_killed_with_its_daemon_is_tried_again(lived):
     chosen, found, _ = lived
-    run_id = launched(found)
-    doomed = worker(run_id), pids(chosen)["daemon"]
-    for pid in doomed:
-        os.kill(pid, signal.SIGKILL)
+
+    def killed() -> str | None:
+        run_id = launched(found)
+        for pid in (worker(run_id), until(lambda: pids(chosen)["daemon"])):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with dg.DagsterInstance.get() as instance:  # it may have been quicker
+            return None if instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.SUCCESS else run_id  # type: ignore[union-attr]
+
+    run_id = until(killed)
     assert tried_again(run_id)
     with dg.DagsterInstance.get() as instance:
         assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
