@@ -49,7 +49,8 @@ def measure(settings: Settings) -> Found:
                               f"{b / said['day']['all']:.1%} ({seconds(b)})"))  # fmt: skip
     found.remarks.append(
         f"Shares are of {seconds(said['backfill']['all'])} for four months and {seconds(said['day']['all'])} for the"
-        " day after, in one process with its imports made; a day alone has no new versions to record."
+        " day after, in one process with its imports made; a day alone has no new versions to record. The look for time"
+        " travel goes on beside the judging: not all of it is waited for."
     )
     for span, days in (("four months", None), ("a day", 1)):
         elsewhere(settings, found, work, span, days)

@@ -123,8 +123,8 @@ def measure(settings: Settings) -> Found:
                               r < 1 if aimed else None, len(pairs)))  # fmt: skip
     found.remarks.append(
         "Peers write what the script writes and check nothing; the chain checks, quarantines, versions and delivers."
-        " Kedro adds next to nothing to the script: one process, no record of a run. Judging three sources, the gate"
-        " and the look for time travel alone are more than what lies between."
+        " Kedro adds next to nothing to the script: one process, no record of a run. The chain's process is forked from"
+        " the daemon's server, whose imports were made before; a peer's imports anew, as cron would start it."
     )
     return found
 

@@ -74,7 +74,10 @@ def write_atomic(path: Where, data: bytes) -> None:
 
 
 def side_by_side(work: Callable[[T], R], items: Collection[T]) -> list[R]:
-    """What `work` makes of each item, in their order. For what mostly waits for the disk: four wait as long as one."""
+    """What `work` makes of each item, in their order, four at a time.
+
+    For what waits for the disk, or is done outside of Python's lock, as DuckDB's, Parquet's and a model's work is.
+    """
     with ThreadPoolExecutor(min(4, len(items) or 1)) as pool:
         return list(pool.map(work, items))
 
