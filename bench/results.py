@@ -41,8 +41,9 @@ def page(all_found: Sequence[Found], settings: Settings, minutes: float) -> str:
         f" {_commit()}, on {_machine()}. {', '.join(f'{n} {version(n)}' for n in LIBRARIES)}.",
         "",
         "Each figure is the median of the runs in the last column, after a run that warmed up where there is more than"
-        f" one (the year's over four months; `--pairs`, here {settings.pairs}); sides took turns at being first. A ratio"
-        " is the median of the pairs' ratios: it holds on other machines, seconds don't. `chain` is all the chain does: checks, quarantine,"
+        f" one (the year's over four months; `--pairs`, here {settings.pairs}); sides took turns at being first. A"
+        " ratio is the median of the pairs' ratios: it holds on other machines, seconds don't. `chain` is all the chain"
+        " does: checks, quarantine,"
         " versions, lineage, delivery. `other` does the same work without, to the same money, which is compared.",
     ]
     for found in all_found:
