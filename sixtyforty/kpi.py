@@ -158,7 +158,7 @@ def by_segment(ws: Workspace, track: str) -> list[Segment]:
     codes, starts = np.unique(code[order], return_index=True)
     sums = [np.split(parts.field(c).to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
     found = {
-        (columns[one // len(names)], names[one % len(names)]): (counts.tolist(), gains.tolist())
+        (columns[one // len(names)], names[one % len(names)]): (counts, gains)
         for one, counts, gains in zip(codes.tolist(), *sums, strict=True)
     }
     return segments.told(found)

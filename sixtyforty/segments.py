@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from sixtyforty.objective import Kpi
 from sixtyforty.payoff import payoffs
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 UNKNOWN = "(not said)"
 ALPHA = 0.05  # of ever calling a segment a loser that isn't, over all the segments looked at
@@ -65,7 +67,7 @@ def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
     return found
 
 
-def told(parts: Mapping[tuple[str, str], tuple[Sequence[int], Sequence[float]]]) -> list[Segment]:
+def told(parts: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]) -> list[Segment]:
     """The segments by column and, within it, the greatest loss first.
 
     `parts`: of each column and segment its decisions and gains, day by day, on the days that it was seen. Interval:
@@ -74,5 +76,5 @@ def told(parts: Mapping[tuple[str, str], tuple[Sequence[int], Sequence[float]]])
     found = []
     for (column, name), (counts, gains) in sorted(parts.items()):
         lift = ratio(gains, counts, confidence=1 - ALPHA / len(parts))
-        found.append(Segment(column, name, sum(counts), sum(gains), lift))
+        found.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
     return sorted(found, key=lambda s: (s.column, s.lift.value))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import bootstrap
 
 from sixtyforty import impact
 from sixtyforty.impact import Day, Interval, balance, by_month, by_period, day, lift, named, ratio, summary
@@ -141,6 +142,18 @@ def test_the_interval_contains_the_value_and_is_the_same_every_time(found: list[
     assert one == ratio(totals, counts)
     tolerance = 1e-9 * max(1.0, abs(one.value))
     assert one.low - tolerance <= one.value <= one.high + tolerance
+
+
+@pytest.mark.parametrize(("days", "confidence"), [(2, 0.95), (5, 0.9), (60, 1 - 0.05 / 18), (400, 0.95)])
+def test_the_interval_is_that_of_scipys_bootstrap(days: int, confidence: float) -> None:
+    rng = np.random.default_rng(days)
+    sums, counts = rng.normal(10, 1000, days), rng.integers(1, 2000, days).astype(float)
+    there = bootstrap(
+        (sums, counts), lambda s, n, axis=-1: 1000 * s.sum(axis=axis) / n.sum(axis=axis), paired=True, vectorized=True,
+        n_resamples=impact.RESAMPLES, confidence_level=confidence, method="percentile", rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    here = ratio(sums, counts, confidence)
+    assert (here.low, here.high) == pytest.approx((there.low, there.high), rel=1e-9)
 
 
 def test_more_confidence_is_a_wider_interval() -> None:

@@ -34,7 +34,8 @@ def over(days: Sequence[Money]) -> list[Segment]:
         for column, said in one.items():
             for name, sums in said.items():
                 parts.setdefault((column, name), []).append(sums)
-    return told({segment: ([n for n, _, _ in sums], [m - p for _, m, p in sums]) for segment, sums in parts.items()})
+    return told({segment: (np.array([n for n, _, _ in sums]), np.array([m - p for _, m, p in sums]))
+                 for segment, sums in parts.items()})  # fmt: skip
 
 
 def frame(rows: list[tuple]) -> pd.DataFrame:
