@@ -1,7 +1,7 @@
 """What runs by itself: a sensor for data and due decisions, one for approvals and decay, the nightly retrain, digests.
 
-Ordinary sensors and a schedule. Their state is what lies in the lake: each look compares it anew, so a cursor can't be
-lost and what a dead daemon or run left undone is found. A run key that Dagster has seen is dropped for ever, so ours
+Ordinary sensors and a schedule. Their state is what lies in the lake: each look compares it anew, so nothing hangs on a
+cursor and what a dead daemon or run left undone is found. A run key that Dagster has seen is dropped for ever, so ours
 is the work's own hash and the number of the attempt.
 """
 
@@ -51,11 +51,12 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext, place: dg.ResourceParam[Place]) -> Any:
         from sixtyforty.reconcile import heard, look
 
-        moment, ws = now(), place.workspace(use_case)
+        moment, ws, turn = now(), place.workspace(use_case), int(context.cursor or 0)
+        context.update_cursor(f"{turn + 1}")  # lost, it begins anew: it says no more than which stretch is next
         asked, told = [], list[str]()
         for kind, found, stages in (
-            ("data", look(ws, LIVE, moment), (*DATA, *_more(use_case))),
-            ("responses", heard(ws, LIVE, moment), PEOPLE),
+            ("data", look(ws, LIVE, moment, turn), (*DATA, *_more(use_case))),
+            ("responses", heard(ws, LIVE, moment, turn), PEOPLE),
         ):
             for trouble in found.unreachable:
                 context.log.error(trouble)

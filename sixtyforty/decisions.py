@@ -64,13 +64,13 @@ def begins(ws: Workspace, track: str) -> datetime | None:
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
 
 
-def due(ws: Workspace, track: str, moment: datetime) -> dict[str, int]:
-    """How many decisions of each partition have come due by a UTC moment and aren't taken."""
+def due(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime) -> dict[str, int]:
+    """How many decisions of each of these partitions have come due by a UTC moment and aren't taken."""
     start = begins(ws, track)
     if start is None:
         return {}
     first = ws.use_case.shift(ws.use_case.at(start), -1) if start > datetime.min else ""
-    taken, features = ws.lake.entries(dataset(track)), ws.lake.entries("features")
+    taken, features = (ws.lake.entries(d, partitions) for d in (dataset(track), "features"))
     open_ = {
         p: e
         for p, e in features.items()

@@ -167,7 +167,14 @@ class Lake:
 
     def partitions(self, dataset: str) -> list[str]:
         """The partitions that were written, in order."""
-        return sorted(p.name.removesuffix(".json") for p in (self.root / dataset).glob("*.json"))
+        folder = self.root / dataset
+        if isinstance(folder, Remote):
+            return sorted(p.name.removesuffix(".json") for p in folder.glob("*.json"))
+        try:  # listed, a hundred years of days take less than half of what they take by glob
+            names = os.listdir(folder)  # noqa: PTH208
+        except FileNotFoundError:
+            return []
+        return sorted(n.removesuffix(".json") for n in names if n.endswith(".json"))
 
     def entries(self, dataset: str, partitions: Iterable[str] | None = None) -> dict[str, Entry]:
         """Manifests by partition, in order; of the given partitions, or of all there are."""

@@ -54,12 +54,12 @@ def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[s
     return {p: what for p, what in found.items() if what}
 
 
-def expected(use_case: UseCase, lake: Lake, moment: datetime) -> list[str]:
-    """The partitions there should be features of by a UTC moment: those that hold units, as far as is known."""
+def expected(use_case: UseCase, lake: Lake, partitions: Sequence[str], moment: datetime) -> list[str]:
+    """Those of the partitions there should be features of by a UTC moment: that hold units, as far as is known."""
     if use_case.decision.unit in use_case.partitioned:
-        return use_case.with_units(lake.entries(f"validated/{use_case.decision.unit}"))
-    have = {p for s in use_case.partitioned for p in lake.entries(f"validated/{s}")}
+        return use_case.with_units(lake.entries(f"validated/{use_case.decision.unit}", partitions))
+    have = [p for s in use_case.partitioned for p in lake.partitions(f"validated/{s}")]
     if not have:
         return []
     last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback))
-    return use_case.with_units(use_case.span(min(have), last))
+    return use_case.with_units(p for p in partitions if min(have) <= p <= last)

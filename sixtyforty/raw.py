@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -65,18 +65,18 @@ def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry]) ->
     return {p for p in due if expected(p) != _extracts(held.get(p))}
 
 
-def pending(landing: Landing, source: str) -> dict[str, list[str]]:
-    """Partitions that raw doesn't hold as they have arrived, each with the ids of the extracts it should hold.
+def pending(landing: Landing, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
+    """Those of the partitions that raw doesn't hold as they have arrived, by the last scan.
 
-    It scans, patiently, and compares with the manifests: what a sensor missed once, it finds the next time.
+    Each with the ids of the extracts it should hold. What a sensor missed once, it finds the next time.
     """
+    first, last = landing.use_case.limits  # the use case may have begun earlier, or ended later, when it came
+    wanted = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
     due: dict[str, list[Extract]] = {}
-    first, last = landing.use_case.limits
-    for extract in landing.scan(source, patient=True):
-        for partition in extract.partitions:  # the use case may have begun earlier, or ended later, when it came
-            if partition == SNAPSHOT or first <= partition <= last:
-                due.setdefault(partition, []).append(extract)
-    held = landing.lake.entries(f"raw/{source}")
+    for extract in landing.known(source):
+        for partition in wanted & extract.partitions.keys():
+            due.setdefault(partition, []).append(extract)
+    held = landing.lake.entries(f"raw/{source}", partitions)
     # what a partition holds of a file that is since all another's, or nobody's, is outdated as well
     stale = outdated({p: due.get(p, []) for p in {*due, *held}}, held)
     return {p: [e.id for e in due.get(p, [])] for p in sorted(stale)}

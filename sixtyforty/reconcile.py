@@ -7,7 +7,7 @@ that came late mend themselves at the next look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,8 @@ from sixtyforty.review import dataset as queues
 from sixtyforty.sources import Source
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
+
+BLOCK = 200  # partitions
 
 
 @dataclass
@@ -65,47 +67,91 @@ class Behind:
         return digest([first, last, [(p, self.why[p]) for p in self._of(first, last)]])
 
 
-def look(ws: Workspace, track: str, moment: datetime) -> Behind:
-    """Everything that isn't up to date at a UTC moment (naive). Reads the landing zone: new extracts are recorded."""
-    found = Behind(ws.use_case)
-    _sources(ws, ws.use_case.inputs, moment, found)
+def look(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -> Behind:
+    """What isn't up to date at a UTC moment (naive). Reads the landing zone: new extracts are recorded.
+
+    With a `turn`, of a long history its newest stretch and, turn by turn, one of the others; without, everything.
+    """
+    case, found = ws.use_case, Behind(ws.use_case)
+    _scan(ws, case.inputs, found)
+    of = stretches(ws, moment, turn)
+    _sources(ws, case.snapshots, [SNAPSHOT], moment, found)
+    for partitions in of:
+        margin = case.widen(partitions, case.lookback, case.outcome_horizon)
+        _sources(ws, case.partitioned, margin, moment, found)
     if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
-        days = [p for s in ws.use_case.partitioned for p in ws.lake.entries(f"raw/{s}")]
+        days = [p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")]
         if days:
             found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
-    _features(ws, moment, found)
-    _decided(ws, track, moment, found)
+    changing = found.why.keys() - {SNAPSHOT}
+    for partitions in of:
+        _features(ws, partitions, changing, moment, found)
+        _decided(ws, partitions, track, moment, found)
     return found
 
 
-def heard(ws: Workspace, track: str, moment: datetime) -> Behind:
-    """Responses that aren't in, or not accounted for with what was decided and what became of it."""
+def stretches(ws: Workspace, moment: datetime, turn: int | None) -> list[list[str]]:
+    """The partitions to be looked at, each stretch without a gap: all there are, where they are few or without a turn.
+
+    Of many, cut at every BLOCK from the first on, the newest one to two BLOCKs and, of those before, the one whose turn
+    it is: however long the history, a look costs the same, and what lies far back is found some looks later.
+    """
+    case = ws.use_case
+    (first, end), ahead = case.limits, max(case.lookback, case.outcome_horizon)
+    open_ = case.shift(case.at(moment), case.partitions.ahead)  # a row may be of any day to come, by mistake
+    arrived = (p for s in case.sources for e in ws.landing.known(s) for p in e.partitions if p <= open_)
+    held = (p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
+    last = max([*arrived, *held], default="")
+    if last < first:
+        return []
+    count = case.number(min(end, case.shift(last, ahead))) - case.number(first) + 1
+    before = count // BLOCK - 1
+    if turn is None or before < 2:
+        return [_counted(case, first, 0, count)]
+    mine = turn % before * BLOCK
+    return [_counted(case, first, mine, mine + BLOCK), _counted(case, first, before * BLOCK, count)]
+
+
+def _counted(case: UseCase, first: str, begin: int, end: int) -> list[str]:
+    return [case.shift(first, n) for n in range(begin, end)]
+
+
+def heard(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -> Behind:
+    """Responses that aren't in, or not accounted for with what was decided and what became of it; `turn`: see look."""
     found, source = Behind(ws.use_case), ws.use_case.people.responses
     if source is None:
         return found
-    _sources(ws, {source: ws.use_case.sources[source]}, moment, found)
-    said = ws.lake.entries(f"validated/{source}")
-    decided = ws.lake.entries(dataset(track), list(said))
-    accounts = ws.lake.entries(usage.dataset(track), list(decided))
-    for partition in decided:
-        wanted = usage.inputs(ws, track, partition)
-        if partition not in accounts or accounts[partition].inputs != wanted:
-            found.add(partition, "responses not accounted for", wanted)
+    mine = {source: ws.use_case.sources[source]}
+    _scan(ws, mine, found)
+    for partitions in stretches(ws, moment, turn):
+        _sources(ws, mine, partitions, moment, found)
+        said = ws.lake.entries(f"validated/{source}", partitions)
+        decided = ws.lake.entries(dataset(track), list(said))
+        accounts = ws.lake.entries(usage.dataset(track), list(decided))
+        for partition in decided:
+            wanted = usage.inputs(ws, track, partition)
+            if partition not in accounts or accounts[partition].inputs != wanted:
+                found.add(partition, "responses not accounted for", wanted)
     return found
 
 
-def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, found: Behind) -> None:
-    """Raw against arrivals, validated against raw."""
-    for name, source in sources.items():
+def _scan(ws: Workspace, sources: Iterable[str], found: Behind) -> None:
+    for name in sources:
         try:
-            arrived = pending(ws.landing, name)
+            ws.landing.scan(name, patient=True)
         except Unreachable as error:  # what is here already is decided on all the same
             found.unreachable.append(str(error))
-            arrived = {}
-        for partition, extracts in arrived.items():
+
+
+def _sources(
+    ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], moment: datetime, found: Behind
+) -> None:
+    """Raw against arrivals, validated against raw."""
+    for name, source in sources.items():
+        for partition, extracts in pending(ws.landing, name, partitions).items():
             found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
-        verdicts = [ws.lake.entries(f"{kind}/{name}") for kind in ("validated", "rejected")]
-        for partition, raw in ws.lake.entries(f"raw/{name}").items():
+        verdicts = [ws.lake.entries(f"{kind}/{name}", partitions) for kind in ("validated", "rejected")]
+        for partition, raw in ws.lake.entries(f"raw/{name}", partitions).items():
             judged = [kind[partition] for kind in verdicts if partition in kind]
             mine = [e for e in judged if e.inputs == {f"raw/{name}": {partition: raw.version}}]
             growing = bool(mine and source.partition and not mine[-1].facts["verdict"].get("closed", True))
@@ -115,12 +161,13 @@ def _sources(ws: Workspace, sources: Mapping[str, Source], moment: datetime, fou
                 found.add(partition, f"{name}: the day has closed", raw.version, name)
 
 
-def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
+def _features(
+    ws: Workspace, partitions: Sequence[str], changing: Collection[str], moment: datetime, found: Behind
+) -> None:
     """Features and outcomes against what is, or is about to be, validated in their windows."""
     case, lake = ws.use_case, ws.lake
-    changing = {p for p in found.why if p != SNAPSHOT}
-    made = {name: lake.entries(name) for name in ("features", "outcomes")}
-    have = sorted({*expected(case, lake, moment), *made["features"]})
+    made = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
+    have = sorted({*expected(case, lake, partitions, moment), *made["features"]})
     if not have:
         return
     entries = inputs(case, lake, case.widen(have, case.lookback, case.outcome_horizon))
@@ -135,12 +182,12 @@ def _features(ws: Workspace, moment: datetime, found: Behind) -> None:
                 found.add(partition, f"{name}: made from other data", now)
 
 
-def _decided(ws: Workspace, track: str, moment: datetime, found: Behind) -> None:
+def _decided(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime, found: Behind) -> None:
     """Decisions that have come due, deliveries and money that haven't followed."""
-    decisions = ws.lake.entries(dataset(track))
-    for partition, count in due(ws, track, moment).items():
+    decisions = ws.lake.entries(dataset(track), partitions)
+    for partition, count in due(ws, partitions, track, moment).items():
         found.add(partition, f"{count} decisions due", [decisions[partition].version] if partition in decisions else [])
-    money, queue, became = (ws.lake.entries(d) for d in (f"kpi/{track}", queues(track), "outcomes"))
+    money, queue, became = (ws.lake.entries(d, list(decisions)) for d in (f"kpi/{track}", queues(track), "outcomes"))
     waiting = undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
         if partition in waiting:

@@ -22,6 +22,7 @@ from sixtyforty.lake import Lake, split, versions
 from sixtyforty.landing import Landing
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.raw import ingest
+from sixtyforty.raw import pending as _pending
 from sixtyforty.remote import Remote, Where
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
@@ -244,3 +245,9 @@ def snapshot(folder: Where) -> dict[str, tuple[Any, bytes]]:
 def lake_bytes(lake: Lake) -> dict[str, bytes]:
     """Every file of the lake with its bytes."""
     return {name: data for name, (_, data) in snapshot(lake.root).items()}
+
+
+def pending(landing: Landing, source: str) -> dict[str, list[str]]:
+    """What raw doesn't hold as it has arrived, of all partitions, as a sensor finds it: after a patient scan."""
+    arrived = {p for e in landing.scan(source, patient=True) for p in e.partitions}
+    return _pending(landing, source, {*arrived, *landing.lake.partitions(f"raw/{source}")})

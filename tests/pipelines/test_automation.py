@@ -12,6 +12,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.resources import Place
 from pipelines import automation
+from sixtyforty import reconcile
 from sixtyforty.clock import DRILL, now
 from sixtyforty.stage_gate import retire
 from sixtyforty.workspace import Workspace
@@ -68,6 +69,22 @@ def test_what_landed_becomes_one_run_of_its_range(ws, instance):
     stages = {"/".join(k.path[1:]) for k in request.asset_selection or ()}
     assert {"raw/calls", "validated/visits", "features", "decisions", "delivery"} <= stages
     assert "challenger" not in stages
+
+
+def test_each_tick_looks_at_the_next_stretch_of_a_long_history(ws, instance, monkeypatch):
+    monkeypatch.setattr(reconcile, "BLOCK", 1)  # the days before these are empty, and as many blocks
+    sensor = next(s for s in automation.of(ws.use_case).sensors or () if s.name.endswith("new_data"))
+    place = Place(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
+    count = ws.use_case.number("2013-03-07") + ws.use_case.lookback - ws.use_case.number(ws.use_case.limits[0]) + 1
+    cursor, found = None, []
+    for _ in range(count - 1):
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"place": place})
+        data = sensor.evaluate_tick(context)
+        cursor = data.cursor
+        found.append([r.tags[ASSET_PARTITION_RANGE_START_TAG] for r in data.run_requests or []])
+    assert {start for of in found for start in of} >= {f"{d}" for d in DAYS}
+    assert found[0] != found[-1]
+    assert cursor == f"{count - 1}"
 
 
 @pytest.mark.parametrize("status", [s for s in automation.UNFINISHED if s != dg.DagsterRunStatus.QUEUED])

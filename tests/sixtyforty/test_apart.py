@@ -8,9 +8,8 @@ from pathlib import Path
 
 from sixtyforty.decisions import decide
 from sixtyforty.lineage import outdated
-from sixtyforty.raw import pending
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, lake_bytes, make_use_case, publish, snapshot
+from tests.helpers import crown, lake_bytes, make_use_case, pending, publish, snapshot
 
 DAYS = [date(2013, 4, d) for d in range(1, 9)]
 

@@ -98,7 +98,7 @@ def go_live(ws, moment):
 
 def test_nothing_is_decided_live_before_a_champion_is_adopted(ready):
     assert decide(ready, P, "live", datetime(2013, 3, 14)) == {}
-    assert due(ready, "live", datetime(2013, 3, 14)) == {}
+    assert due(ready, P, "live", datetime(2013, 3, 14)) == {}
 
 
 def test_live_decisions_begin_with_the_adoption(ready):
@@ -115,10 +115,10 @@ def test_live_decisions_begin_with_the_adoption(ready):
 def test_what_comes_due_is_counted_and_then_taken(ready):
     go_live(ready, datetime(2013, 3, 13, 11))
     noon, after = datetime(2013, 3, 13, 12), datetime(2013, 3, 13, 14)
-    assert due(ready, "live", noon) == {P[0]: 10}
+    assert due(ready, P, "live", noon) == {P[0]: 10}
     decide(ready, P, "live", noon)
-    assert due(ready, "live", noon) == {}
-    assert due(ready, "live", after) == {P[0]: 10}
+    assert due(ready, P, "live", noon) == {}
+    assert due(ready, P, "live", after) == {P[0]: 10}
 
 
 def test_a_decision_that_comes_too_late_is_the_fallbacks(ready):

@@ -102,7 +102,8 @@ def test_it_is_decided_about_in_fewer_partitions_than_it_is_learned_from(tmp_pat
     case, today = ws.use_case, date(2013, 3, 12)
     assert list(models.plan(case, ws.lake, today).features) == ["2013-03-04", "2013-03-06", "2013-03-08", "2013-03-10"]
     version = crown(ws, today)
-    assert due(ws, "replay", case.closes("2013-03-14")) == {"2013-03-04": 2, "2013-03-08": 2, "2013-03-12": 2}
+    moment = case.closes("2013-03-14")
+    assert due(ws, partitions, "replay", moment) == {"2013-03-04": 2, "2013-03-08": 2, "2013-03-12": 2}
     assert list(decide(ws, partitions, "replay", None)) == ["2013-03-04", "2013-03-08", "2013-03-12"]
     present = current_state.present(ws)
     assert present and (present["from"], present["to"], present["decisions"]) == ("2013-03-04", "2013-03-12", 6)

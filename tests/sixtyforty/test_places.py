@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from sixtyforty import paging, places
 from sixtyforty.landing import Landing
 from sixtyforty.places import Bucket, Folder, Seen, Unreachable, landed
-from sixtyforty.raw import ingest, pending
+from sixtyforty.raw import ingest
 from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, calls_of, csv, land, make_use_case, make_workspace
+from tests.helpers import CALLS, calls_of, csv, land, make_use_case, make_workspace, pending
 
 DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
 

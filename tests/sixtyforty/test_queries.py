@@ -19,12 +19,12 @@ from sixtyforty.landing import Landing
 from sixtyforty.partitions import SNAPSHOT
 from sixtyforty.places import Unreachable
 from sixtyforty.queries import Cursor, advance, earlier, line
-from sixtyforty.raw import ingest, pending
+from sixtyforty.raw import ingest
 from sixtyforty.reconcile import heard
 from sixtyforty.response_log import Response
 from sixtyforty.responses import put
 from sixtyforty.workspace import Workspace
-from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged
+from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged, pending
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"

@@ -4,12 +4,12 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from sixtyforty import features, kpi
+from sixtyforty import features, kpi, reconcile
 from sixtyforty.decisions import dataset, decide
 from sixtyforty.delivery import deliver
-from sixtyforty.lake import versions
+from sixtyforty.lake import Lake, versions
 from sixtyforty.raw import ingest
-from sixtyforty.reconcile import Behind, look
+from sixtyforty.reconcile import Behind, look, stretches
 from sixtyforty.review import line_up
 from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
 
@@ -204,3 +204,70 @@ def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path
     assert {p: list(why) for p, why in look(ws, "live", OPEN).why.items()} == {KEYS[-1]: ["nobody asked to review"]}
     line_up(ws, KEYS[-1:], "live")
     assert look(ws, "live", OPEN).why == {}
+
+
+LONG = [date(2013, 3, 5) + timedelta(days=i) for i in range(15)]
+LONG_KEYS = [d.isoformat() for d in LONG]
+MONTHS_ON = datetime(2013, 4, 20)
+
+
+@pytest.fixture
+def long(tmp_path, monkeypatch):
+    """Fifteen days, all done; with the two ahead that may have features, eight blocks of two days and a half."""
+    monkeypatch.setattr(reconcile, "BLOCK", 2)
+    found = make_workspace(tmp_path, lookback=2, partitions={"start": f"{LONG[0]}", "end": None})
+    land_days(found, LONG)
+    found.ledger.append(track="live", version="none", verdict="PROMOTE", kind="adopted", as_of="2013-03-06",
+                        effective_from="2013-03-06T00:00:00", reasons=["a start"])  # fmt: skip
+    whole(found, LONG_KEYS, MONTHS_ON)
+    assert look(found, "live", MONTHS_ON).why == {}
+    return found
+
+
+def test_of_a_long_history_the_newest_is_always_looked_at_and_the_others_in_turn(long):
+    seen = [stretches(long, MONTHS_ON, turn) for turn in range(8)]
+    newest = [LONG_KEYS[14], "2013-03-20", "2013-03-21"]
+    assert all(last == newest for _, last in seen)
+    older = [first for first, _ in seen]
+    assert all(len(block) == 2 for block in older)
+    assert sorted({p for block in older for p in block} | set(newest)) == stretches(long, MONTHS_ON, None)[0]
+    assert older[0] == LONG_KEYS[:2], "the same cuts at each turn, from the first partition on"
+    assert stretches(long, MONTHS_ON, 0)[0] == stretches(long, MONTHS_ON, len(set(map(tuple, older))))[0]
+
+
+def test_what_is_behind_far_back_is_found_in_its_turn_and_all_turns_find_what_one_whole_look_finds(long):
+    land(long.landing, "visits_late.csv", csv(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
+    long.lake.drop("outcomes", LONG_KEYS[6])
+    long.lake.drop("kpi/live", LONG_KEYS[9])
+    (long.deliveries / "live" / f".{LONG_KEYS[14]}.delivered").unlink()
+    everything = look(long, "live", MONTHS_ON)
+    assert {LONG_KEYS[1], LONG_KEYS[6], LONG_KEYS[9], LONG_KEYS[14]} <= everything.why.keys()
+    by_turn = [look(long, "live", MONTHS_ON, turn).why for turn in range(7)]
+    assert all(LONG_KEYS[14] in why for why in by_turn), "what is new is found at once"
+    together: dict[str, dict[str, str]] = {}
+    for why in by_turn:
+        for partition, reasons in why.items():
+            together.setdefault(partition, {}).update(reasons)
+    assert together == everything.why
+
+
+def test_a_look_reads_no_manifest_beyond_its_stretches_and_their_windows(long, monkeypatch):
+    read, entry = set(), Lake.entry
+
+    def seen(self, dataset, partition):
+        read.add(partition)
+        return entry(self, dataset, partition)
+
+    monkeypatch.setattr(Lake, "entry", seen)
+    look(long, "live", MONTHS_ON, 1)
+    allowed = {p for of in stretches(long, MONTHS_ON, 1) for p in long.use_case.widen(of, 2, 1)}
+    assert set(LONG_KEYS[2:4]) <= read <= allowed
+    assert not read & set(LONG_KEYS[6:9])
+
+
+def test_a_row_of_a_day_far_ahead_does_not_move_the_newest_stretch(long):
+    land(long.landing, "calls_typo.csv", csv(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
+    before = stretches(long, MONTHS_ON, 0)
+    look(long, "live", MONTHS_ON, 0)
+    assert [e for e in long.landing.known("calls") if "2103-03-05" in e.partitions]
+    assert stretches(long, MONTHS_ON, 0) == before

@@ -281,11 +281,11 @@ def test_a_pilot_decides_only_where_it_reaches(tmp_path):
     for stage, day in (("poc", trained[0]), ("pilot", lived[1]), ("production", lived[2])):
         stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.starts(day), stage_gate._evidence(gate.gate(stage)))
     end = ws.use_case.starts(lived[-1] + timedelta(days=1))
-    assert due(ws, "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
+    assert due(ws, ws.lake.partitions("features"), "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
     decide(ws, keys, "live", None)
     sites = [Counter(d["id"] % 2 for d in decisions_of(ws, p, "live")) for p in keys]
     assert sites == [{0: 15, 1: 15}, {1: 15}, {0: 15, 1: 15}]
-    assert due(ws, "live", end) == {}
+    assert due(ws, ws.lake.partitions("features"), "live", end) == {}
     decide(ws, keys, "replay", None)
     assert {len(decisions_of(ws, p, "replay")) for p in keys} == {30}
 
