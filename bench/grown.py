@@ -8,26 +8,40 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import date
+import time
+from datetime import date, timedelta
 from pathlib import Path
 
 from bench.chain import CASE
 from bench.day import DELIVERED
+from bench.measure import BenchError
 from bench.warm import Warm
 
 
 def main() -> None:
     """Entry point."""
-    from pipelines import demo
+    from pipelines import catalog, demo
+    from sixtyforty.reconcile import look
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
-    warm = Warm(home, CASE)
-    for line in sys.stdin:
+    warm, ws = Warm(home, CASE), catalog.workspace(CASE)
+    first = f"{date.max}"
+    for turn, line in enumerate(sys.stdin):
         day = date.fromisoformat(line.strip())
         demo.land(home / "data" / "landing" / CASE, day, day, hourly=True)
         one, money = warm.run(day, day, DELIVERED), warm.run(day, day, ["kpi_impact"])
         net = {k: v["wall_s"] - v["start_up_s"] for k, v in (("delivered_s", one), ("money_s", money))}
-        told = {"whole_s": sum(net.values()), "start_up_s": one["start_up_s"], "cpu_s": one["cpu_s"] + money["cpu_s"]}
+        begun = time.perf_counter()
+        found = look(ws, "replay", ws.use_case.closes(f"{day}"), turn)
+        net["look_s"] = time.perf_counter() - begun
+        first = min(first, f"{day - timedelta(days=1)}")
+        if wrong := [p for p in found.why if p < first]:  # those since have yet to be reviewed, and outcomes to come
+            raise BenchError(f"{len(wrong)} partitions of the history are behind: {found.reasons(wrong[0], wrong[0])}")
+        told = {
+            "whole_s": net["delivered_s"] + net["money_s"],
+            "start_up_s": one["start_up_s"],
+            "cpu_s": one["cpu_s"] + money["cpu_s"],
+        }
         print("\n" + json.dumps(net | told), flush=True)
 
 

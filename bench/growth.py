@@ -1,7 +1,8 @@
 """Growth: one more day on 1, 10 and 100 years of history, and a backfill of one and of more years.
 
 History is put into the lake directly: real days for the last four months, before them copies of these with shifted
-dates, a manifest and a file a day in every dataset, their extracts in the arrivals ledgers. Rows of those copies keep
+dates, a manifest and a file a day in every dataset, each naming the versions it is made from, their extracts in the
+arrivals ledgers: to a sensor's look nothing is behind. Rows of those copies keep
 the dates they had: no window of a new day reaches back to them, and nothing may open what it doesn't need. Dagster's
 own record of runs doesn't grow with it. The backfill takes what grows with the data (raw to outcomes) over the year's
 extracts and the same again, 364 days later; `--years` says how many.
@@ -9,13 +10,14 @@ extracts and the same again, 364 days later; `--years` says how many.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,16 @@ from bench.day import SOURCES
 from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
 from bench.use_cases import copied
 from bench.year import CUT, FIRST, LAST, begun
+from sixtyforty.lake import canonical
+from sixtyforty.partitions import SNAPSHOT
 
 YEARS = (1, 10, 100)
 FLAT = 1.3
-DAY = "«day»"  # where a copy's day is to stand
+DAY, INPUTS, EXTRACTS = "@day@", "@inputs@", "@extracts@"  # where a copy's own are to stand
+ROWS = 900  # of an archived file's day
+DECISIONS = "decisions/replay"
+CHAIN = [*(f"{kind}/{s}" for kind in ("raw", "validated") for s in SOURCES), "features", "outcomes", DECISIONS,
+         "review/replay", "kpi/replay"]  # fmt: skip
 GROWING = [f"{kind}/{s}" for s in SOURCES for kind in ("raw", "validated")] + ["features", "outcomes"]
 REFERENCE = [f"{kind}/{s}" for s in ("planes", "airports", "airlines") for kind in ("raw", "validated")]
 SHIFTED = ("time_hour", "event_hour")
@@ -63,6 +71,7 @@ def histories(settings: Settings, found: Found) -> None:
         ("start-up of its run", "start_up_s"),
         ("its money accounted for, and the whole's summed up", "money_s"),
         ("the day with its money, landed to summed up", "whole_s"),
+        ("a sensor's look: what is behind, and what is due", "look_s"),
     ):
         for years, one in figures.items():
             value, base = (median([{"d": d} for d in days_], "d", figure) for days_ in (one, first))
@@ -111,50 +120,81 @@ def grown(home_before: Path, root: Path, years: int) -> Path:
     files = landing.resolve()
     landing.unlink()
     shutil.copytree(files, landing)
-    lake = home / "data" / "lake" / CASE
-    real = [FIRST + timedelta(days=n) for n in range((CUT - FIRST).days + 1)]
-    before = [FIRST - timedelta(days=n) for n in range(1, (FIRST - FIRST.replace(year=FIRST.year - years)).days + 1)]
-    for manifest in list(lake.rglob(f"{CUT}.json")):
-        dataset = manifest.parent
-        templates = [Template(dataset, f) for day in real if (f := dataset / f"{day}.json").exists()]
-        for number, day in enumerate(before):
-            templates[-1 - number % len(templates)].copy(f"{day}")
-    for source in SOURCES:
-        _arrivals(lake / "arrivals" / f"{source}.json", source, before)
+    days = [FIRST - timedelta(days=n) for n in range(1, (FIRST - FIRST.replace(year=FIRST.year - years)).days + 1)]
+    _history(home / "data" / "lake" / CASE, home / "data" / "deliveries" / CASE / "replay", days)
     return home
+
+
+def _history(lake: Path, delivered: Path, before: list[date]) -> None:
+    """Every dataset's copies, stage by stage, each made from those of the stages before: nothing is behind."""
+    made: dict[str, dict[str, str]] = {d: {f.stem: version(f.read_bytes()) for f in (lake / d).glob("*.json")}
+                                       for d in CHAIN}  # fmt: skip
+    originals = [f.stem for f in sorted((lake / DECISIONS).glob("*.json")) if f.stem < f"{CUT}"]
+    months = {source: _arrivals(lake / "arrivals" / f"{source}.json", source, before) for source in SOURCES}
+    # the first real days now have days before them to look back on, and are decided on
+    again = [FIRST + timedelta(days=n) for n in range((date.fromisoformat(originals[0]) - FIRST).days)]
+    for dataset in CHAIN:
+        templates = [Template(lake / dataset, day) for day in originals]
+        anew = again if dataset not in (*GROWING[:-2], "outcomes") else []
+        for number, day in enumerate([*before, *anew]):
+            arrived = months[dataset.removeprefix("raw/")][f"{day:%Y-%m}"] if dataset.startswith("raw/") else "[]"
+            made[dataset][f"{day}"] = templates[number % len(templates)].copy(day, made, arrived)
+    for day in [*before, *again]:
+        (delivered / f".{day}.delivered").write_text(f'{{"decisions":"{made[DECISIONS][f"{day}"]}"}}')
+
+
+def version(manifest: bytes) -> str:
+    """A manifest's version: the hash of its text."""
+    return hashlib.sha256(manifest).hexdigest()[:16]
 
 
 class Template:
     """A real day's manifest and file. A hundred years take 800,000 files of copies: the text is made up once."""
 
-    def __init__(self, dataset: Path, manifest: Path) -> None:
-        said = json.loads(manifest.read_text())
-        facts = said["facts"] | ({"partition": DAY} if "partition" in said["facts"] else {})
-        self.ending = f".{said['sha256'][:12]}.parquet"
-        copied_ = said | {"partition": DAY, "file": DAY + self.ending, "facts": facts}
-        self.folder, self.file, self.text = (
-            f"{dataset}/",
-            f"{dataset}/{said['file']}",
-            json.dumps(copied_, ensure_ascii=False),
-        )
+    def __init__(self, dataset: Path, day: str) -> None:
+        said = json.loads((dataset / f"{day}.json").read_bytes())
+        own = date.fromisoformat(day)
+        self.inputs = {d: [(p, v, None if p == SNAPSHOT else date.fromisoformat(p) - own) for p, v in of.items()]
+                       for d, of in said["inputs"].items()}  # fmt: skip
+        if "extracts" in said["facts"]:
+            said["facts"]["extracts"] = EXTRACTS
+        self.text = canonical(said | {"inputs": INPUTS}).replace(day, DAY)
+        self.folder, self.file, self.ending = f"{dataset}/", f"{dataset}/{said['file']}", said["file"][len(day) :]
 
-    def copy(self, day: str) -> None:
-        """The same of another day."""
-        with open(f"{self.folder}{day}.json", "w") as out:  # noqa: PTH123 (it takes half the time of Path's)
-            out.write(self.text.replace(DAY, day))
-        os.link(self.file, self.folder + day + self.ending)
+    def copy(self, day: date, made: dict[str, dict[str, str]], extracts: str) -> str:
+        """The same of another day, made from what is as many days from it; returns its version."""
+        inputs: dict[str, dict[str, str]] = {}
+        for dataset, of in self.inputs.items():
+            there = inputs.setdefault(dataset, {})
+            for partition, old, apart in of:
+                name = partition if apart is None else f"{day + apart}"
+                one = old if apart is None else made[dataset].get(name)
+                if one:  # the first day of all has none before it
+                    there[name] = one
+        text = self.text.replace(DAY, f"{day}").replace(f'"{INPUTS}"', canonical(inputs))
+        manifest = text.replace(f'"{EXTRACTS}"', extracts).encode()
+        with open(f"{self.folder}{day}.json", "wb") as out:  # noqa: PTH123 (it takes half the time of Path's)
+            out.write(manifest)
+        with suppress(FileExistsError):
+            os.link(self.file, f"{self.folder}{day}{self.ending}")
+        return version(manifest)
 
 
-def _arrivals(ledger: Path, source: str, before: list[date]) -> None:
-    """A file a month in the arrivals ledger, none of which lies there any more: it was archived."""
-    known = json.loads(ledger.read_text())
+def _arrivals(ledger: Path, source: str, before: list[date]) -> dict[str, str]:
+    """A file a month in the arrivals ledger, none of which lies there any more: it was archived.
+
+    Returns what raw says of each month's.
+    """
+    known, told = json.loads(ledger.read_bytes()), dict[str, str]()
     months: dict[str, list[date]] = {}
     for day in before:
         months.setdefault(f"{day:%Y-%m}", []).append(day)
     for number, (month, days) in enumerate(sorted(months.items())):
-        known.append(known[0] | {"name": f"{source}_{month}.csv", "sha256": f"{number:064x}", "seq": 1_000_000 + number,
-                                 "partitions": {f"{d}": 900 for d in days}})  # fmt: skip
+        one = {"name": f"{source}_{month}.csv", "sha256": f"{number:064x}", "seq": 1_000_000 + number}
+        known.append(known[0] | one | {"partitions": dict.fromkeys(map(str, days), ROWS), "there": False})
+        told[month] = canonical([one | {"rows": ROWS, "refused": 0, "problem": None}])
     ledger.write_text(json.dumps(known))
+    return told
 
 
 def backfills(settings: Settings, found: Found) -> None:
