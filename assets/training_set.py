@@ -45,7 +45,7 @@ def training_days(step: Step) -> list[date]:
     moment = step.clock.moment()
     if moment is not None:
         return [step.use_case.local_day(moment)]
-    have = sorted(step.ws.lake.entries("features"))
+    have = step.ws.lake.partitions("features")
     return models.schedule(step.use_case, step.use_case.day_of(have[-1])) if have else []
 
 

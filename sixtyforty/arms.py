@@ -207,7 +207,8 @@ def design(ws: Workspace) -> Design:
 
     case, share = ws.use_case, _declared(ws.use_case).share
     start = begins(ws, "live")
-    before = [p for p in case.deciding(ws.lake.entries("outcomes")) if start is None or case.closes(p) <= start][-PAST:]
+    became = case.deciding(ws.lake.partitions("outcomes"))
+    before = [p for p in became if start is None or case.closes(p) <= start][-PAST:]
     features = ws.lake.entries("features", before)
     outcomes = ws.lake.entries("outcomes", list(features))
     units = _units(ws, features, outcomes, "present_action as action") if features else None

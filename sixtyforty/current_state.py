@@ -122,7 +122,7 @@ def _feed(ws: Workspace, name: str, source: Source, moment: datetime) -> Feed:
         landed=sum(e.rows for e in raw.values()),
         accepted=sum(e.rows for e in accepted.values()),
         aside=sum(e.rows for e in lake.entries(f"quarantine/{name}").values()),
-        rejected=len(lake.entries(f"rejected/{name}")),
+        rejected=len(lake.partitions(f"rejected/{name}")),
         first=keys[0] if keys and keys[0] != SNAPSHOT else None,
         last=keys[-1] if keys and keys[-1] != SNAPSHOT else None,
         gaps=span - len(keys),

@@ -34,11 +34,18 @@ class Fitted:
         """Shape (n, features), float32; a category is its number, one never seen is missing."""
         import numpy as np
 
-        columns = [
-            frame[f].map({v: i for i, v in enumerate(self.levels[f])}) if f in self.levels else frame[f]
-            for f in self.features
-        ]
-        return np.column_stack([c.to_numpy(dtype="float32", na_value=np.nan) for c in columns])
+        found = np.empty((len(frame), len(self.features)), "float32")
+        for i, f in enumerate(self.features):
+            column = frame[f]
+            found[:, i] = self._numbered(column) if f in self.levels else column.to_numpy("float32", na_value=np.nan)
+        return found
+
+    def _numbered(self, column: pd.Series[Any]) -> NDArray[np.float32]:
+        import numpy as np
+        import pandas as pd
+
+        numbers = pd.Index(self.levels[str(column.name)]).get_indexer(pd.Index(column))
+        return np.where(numbers < 0, np.nan, numbers).astype("float32")
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """The expected outcome of each row, shape (n,): of a classifier the probability of 1.

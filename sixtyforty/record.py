@@ -96,7 +96,8 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
 def _source(ws: Workspace, case: UseCase, name: str) -> dict[str, Any]:
     source = case.sources[name]
     return {"name": name, "description": source.description, "origin": source.origin,
-            "accepted": len(ws.lake.entries(f"validated/{name}")), "refused": len(ws.lake.entries(f"rejected/{name}")),
+            "accepted": len(ws.lake.partitions(f"validated/{name}")),
+            "refused": len(ws.lake.partitions(f"rejected/{name}")),
             "aside": sum(e.rows for e in ws.lake.entries(f"quarantine/{name}").values())}  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def _month(name: str, days: list[Day]) -> dict[str, Any]:
 
 def governance(ws: Workspace, days: list[Day]) -> dict[str, Any]:
     """What poor data cost: partitions refused, rows set aside, decisions left to the present process."""
-    rejected = {s: sorted(ws.lake.entries(f"rejected/{s}")) for s in ws.use_case.sources}
+    rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
     aside = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return {"rejected": {s: p for s, p in rejected.items() if p}, "quarantined": {s: n for s, n in aside.items() if n},
             "fallback": sum(d.fallback for d in days)}  # fmt: skip

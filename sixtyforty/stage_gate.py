@@ -133,7 +133,7 @@ def _figures(
     """How many partitions are known, their lift, its label, and the local day they are judged on."""
     case, track = ws.use_case, "replay" if stage == "poc" else "live"
     label = kpi.label(case, track)
-    stop, known, today = gate.stop if gate else None, list(ws.lake.entries(f"kpi/{track}")), case.local_day(moment)
+    stop, known, today = gate.stop if gate else None, ws.lake.partitions(f"kpi/{track}"), case.local_day(moment)
     if track == "live":
         step = ws.rollout.in_force(moment)
         if case.automation.rollout and (step is None or step.step == "shadow"):
