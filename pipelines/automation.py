@@ -58,11 +58,11 @@ def _new_data(use_case: UseCase) -> dg.SensorDefinition:
             ("data", look(ws, LIVE, moment, turn), (*DATA, *_more(use_case))),
             ("responses", heard(ws, LIVE, moment, turn), PEOPLE),
         ):
-            for trouble in found.unreachable:
+            for trouble in found.unreachable.values():
                 context.log.error(trouble)
             requests, waiting = _catch_up(use_case, context.instance, kind, found, stages, moment)
             asked += requests
-            told += [*found.unreachable, *waiting]
+            told += [*found.unreachable.values(), *waiting]
         return asked or dg.SkipReason("; ".join(told) or "everything that has landed is in, what is due is decided")
 
     return sensor

@@ -73,6 +73,17 @@ def write_atomic(path: Where, data: bytes) -> None:
         raise
 
 
+def parquet(table: pa.Table) -> bytes:
+    """A table as a Parquet file, as the chain keeps its own: the same rows, the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    # lz4 takes half the time of zstd here for a fifth more bytes; nobody skips row groups of these by statistics
+    pq.write_table(table.combine_chunks(), sink, compression="lz4", write_statistics=False)
+    return sink.getvalue().to_pybytes()
+
+
 def side_by_side(work: Callable[[T], R], items: Collection[T]) -> list[R]:
     """What `work` makes of each item, in their order, four at a time.
 
@@ -232,13 +243,7 @@ class Lake:
         facts: Mapping[str, Any] | None = None,
     ) -> Entry:
         """Publishes a partition: its rows, what they came from and what is known of them."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        sink = pa.BufferOutputStream()
-        # lz4 takes half the time of zstd here for a fifth more bytes; nobody skips row groups of one day by statistics
-        pq.write_table(table.combine_chunks(), sink, compression="lz4", write_statistics=False)
-        data = sink.getvalue().to_pybytes()
+        data = parquet(table)
         sha = hashlib.sha256(data).hexdigest()
         entry = Entry(
             dataset=dataset,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.duck import connect
 from sixtyforty.estimators import Fitted, fit, fitted
 from sixtyforty.features import names
-from sixtyforty.lake import Entry, Lake, alone, canonical, digest, versions, write_atomic
+from sixtyforty.lake import Entry, Lake, alone, canonical, digest, parquet, versions, write_atomic
 from sixtyforty.model_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling import Model
 from sixtyforty.objective import Kpi
@@ -134,13 +134,8 @@ class ModelStore:
 
         Raises ModelError where the declaration speaks of a feature that there isn't.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         table = rows(use_case, lake, plan.features, plan.outcomes, str(use_case.starts(plan.as_of)))
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.combine_chunks(), sink, compression="zstd")
-        blob = sink.getvalue().to_pybytes()
+        blob = parquet(table)
         names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
         unknown = sorted((plan.model.monotone.keys() | plan.model.words.keys()) - set(names_))
         if unknown:

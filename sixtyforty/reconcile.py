@@ -37,7 +37,7 @@ class Behind:
     case: UseCase
     why: dict[str, dict[str, str]] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
-    unreachable: list[str] = field(default_factory=list)  # locations and databases that can't be read, and the cure
+    unreachable: dict[str, str] = field(default_factory=dict)  # sources that can't be read, with why and the cure
 
     def add(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
         """Notes a reason: once its work is done, the same words in another state are other work."""
@@ -140,7 +140,7 @@ def _scan(ws: Workspace, sources: Iterable[str], found: Behind) -> None:
         try:
             ws.landing.scan(name, patient=True)
         except Unreachable as error:  # what is here already is decided on all the same
-            found.unreachable.append(str(error))
+            found.unreachable[name] = str(error)
 
 
 def _sources(
@@ -148,7 +148,8 @@ def _sources(
 ) -> None:
     """Raw against arrivals, validated against raw."""
     for name, source in sources.items():
-        for partition, extracts in pending(ws.landing, name, partitions).items():
+        arrived = {} if name in found.unreachable else pending(ws.landing, name, partitions)
+        for partition, extracts in arrived.items():
             found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
         verdicts = [ws.lake.entries(f"{kind}/{name}", partitions) for kind in ("validated", "rejected")]
         for partition, raw in ws.lake.entries(f"raw/{name}", partitions).items():

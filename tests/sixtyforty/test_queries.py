@@ -315,7 +315,7 @@ def test_a_delivery_database_that_cannot_be_reached_stops_nothing_and_is_told_wi
     own: Workspace,
 ) -> None:
     away = Workspace(own.use_case, own.home, "postgresql+psycopg2://me:s3cret@127.0.0.1:9/none")
-    (told,) = heard(away, "live", NOON).unreachable
+    (told,) = heard(away, "live", NOON).unreachable.values()
     assert told.startswith("responses: the database that decisions are delivered to can't be read")
     assert "s3cret" not in told + repr(away)
 

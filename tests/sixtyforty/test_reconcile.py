@@ -159,7 +159,22 @@ def test_a_source_that_cannot_be_reached_stops_no_other(tmp_path):
     land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])))
     found = look(ws, "live", LATER)
     assert found.sources == {"calls"}
-    assert "visits" in found.unreachable[0]
+    assert "visits" in found.unreachable["visits"]
+
+
+def test_what_a_source_held_is_not_asked_for_while_it_cannot_be_reached(tmp_path):
+    """A run for it would only fail, and take the other sources' days with it."""
+    away = tmp_path / "away"
+    away.mkdir()
+    ws = make_workspace(tmp_path, sources={"visits": {"location": f"{away}"}})
+    (away / f"visits_{DAYS[0]}.csv").write_text(csv(VISITS, visits_of(DAYS[0])))
+    assert look(ws, "live", LATER).sources == {"visits"}
+    away.rename(tmp_path / "gone")
+    found = look(ws, "live", LATER)
+    assert not found.why
+    assert "visits" in found.unreachable
+    (tmp_path / "gone").rename(away)
+    assert look(ws, "live", LATER).sources == {"visits"}
 
 
 def test_before_going_live_nothing_is_due(tmp_path):
