@@ -77,8 +77,8 @@ def look(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -
     of = stretches(ws, moment, turn)
     _sources(ws, case.snapshots, [SNAPSHOT], moment, found)
     for partitions in of:
-        margin = case.widen(partitions, case.lookback, case.outcome_horizon)
-        _sources(ws, case.partitioned, margin, moment, found)
+        around = case.widen(partitions, case.lookback, case.outcome_horizon)
+        _sources(ws, case.partitioned, [p for p in around if p <= of[-1][-1]], moment, found)
     if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
         days = [p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")]
         if days:
@@ -94,18 +94,19 @@ def stretches(ws: Workspace, moment: datetime, turn: int | None) -> list[list[st
     """The partitions to be looked at, each stretch without a gap: all there are, where they are few or without a turn.
 
     Of many, cut at every BLOCK from the first on, the newest one to two BLOCKs and, of those before, the one whose turn
-    it is: however long the history, a look costs the same, and what lies far back is found some looks later.
+    it is: however long the history, a look costs the same, and what lies far back is found some looks later. What isn't
+    open yet waits: a run over it would fail, and what is due today with it.
     """
     case = ws.use_case
-    (first, end), ahead = case.limits, max(case.lookback, case.outcome_horizon)
-    open_ = case.shift(case.at(moment), case.partitions.ahead)  # a row may be of any day to come, by mistake
+    (first, end), beyond = case.limits, max(case.lookback, case.outcome_horizon)
+    open_ = min(end, case.shift(case.at(moment), case.partitions.ahead - 1))
     arrived = (p for s in case.sources for e in ws.landing.known(s) for p in e.partitions if p <= open_)
     held = (p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
     last = max([*arrived, *held], default="")
-    if last < first:
-        return []
-    count = case.number(min(end, case.shift(last, ahead))) - case.number(first) + 1
+    count = case.number(min(open_, case.shift(last, beyond))) - case.number(first) + 1 if last else 0
     before = count // BLOCK - 1
+    if count < 1:
+        return []
     if turn is None or before < 2:
         return [_counted(case, first, 0, count)]
     mine = turn % before * BLOCK

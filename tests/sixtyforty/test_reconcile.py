@@ -280,6 +280,15 @@ def test_a_look_reads_no_manifest_beyond_its_stretches_and_their_windows(long, m
     assert not read & set(LONG_KEYS[6:9])
 
 
+def test_what_lands_before_its_day_is_open_waits_for_it_and_holds_up_nothing(tmp_path):
+    """A run over a partition that Dagster doesn't have yet fails, and today's with it."""
+    ws = make_workspace(tmp_path, partitions={"end": None, "ahead": 2}, sources={"calls": {"files": "calls_*.csv"}})
+    land_days(ws, [*DAYS, DAYS[-1] + timedelta(days=1), DAYS[-1] + timedelta(days=2)])
+    for turn in (None, 0):
+        assert look(ws, "live", OPEN, turn).ranges() == [(KEYS[0], "2013-03-10")], "today is the 9th: tomorrow is open"
+        assert look(ws, "live", OPEN + timedelta(days=1), turn).ranges() == [(KEYS[0], "2013-03-11")]
+
+
 def test_a_row_of_a_day_far_ahead_does_not_move_the_newest_stretch(long):
     land(long.landing, "calls_typo.csv", csv(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
     before = stretches(long, MONTHS_ON, 0)
