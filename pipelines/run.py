@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.profiles import prepare, profile
+from sixtyforty.use_case import UseCase
 
 
 class RunFailed(RuntimeError):
@@ -23,7 +24,7 @@ def run_range(
 ) -> str:
     """Materializes the use case's chain, or the stages `select` names, over the local days first to last.
 
-    Returns the run's id. Raises RunFailed with the failed step's error.
+    Returns the run's id. Raises RunFailed with the failed step's error, or for days that have no partition.
     """
     prepare()
     import dagster as dg
@@ -34,7 +35,7 @@ def run_range(
     from pipelines.definitions import defs
     from pipelines.housekeeping import reap
 
-    days = load(use_case).holding(first, last)
+    days = open_days(load(use_case), first, last)
     clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
     selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
     run_id = make_new_run_id()
@@ -57,6 +58,17 @@ def run_range(
             )
         )
     return _ended(result)
+
+
+def open_days(case: UseCase, first: date, last: date) -> list[str]:
+    """The partitions of local days first to last. Raises RunFailed where there are none, or not yet."""
+    from assets.stage import partitions_def
+
+    days, there = case.holding(first, last), partitions_def(case)
+    begin, end = there.get_first_partition_key(), there.get_last_partition_key()
+    if not days or not begin or not end or days[0] < begin or days[-1] > end:
+        raise RunFailed(f"{case.name} has partitions from {begin} to {end}: ask for days among them, the earlier first")
+    return days
 
 
 def run_across() -> str:

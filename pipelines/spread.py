@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.profiles import prepare
-from pipelines.run import RunFailed
+from pipelines.run import RunFailed, open_days
 from sixtyforty.partitions import chunks
 from sixtyforty.use_case import UseCase
 
@@ -38,7 +38,7 @@ def spread(
 ) -> list[str]:
     """Runs the chain on the local days first to last, `size` partitions a run; returns the ids of all runs.
 
-    Raises RunFailed naming a portion that failed ATTEMPTS times.
+    Raises RunFailed naming a portion that failed ATTEMPTS times, or for days that have no partition.
     """
     prepare()
     import dagster as dg
@@ -46,7 +46,7 @@ def spread(
     from pipelines.catalog import load
 
     case, clock = load(use_case), {"track": track} | ({"as_of": as_of} if as_of else {})
-    portions, found = chunks(case.holding(first, last), size), list[str]()
+    portions, found = chunks(open_days(case, first, last), size), list[str]()
     with dg.DagsterInstance.get() as instance:
         for stages, parts in waves(case):
             work = [_Work(use_case, stages, portion, clock) for portion in (portions if parts else [[]])]
