@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 # What a model file may hold beside scikit-learn's and NumPy's plain types: our list, never the file's own.
@@ -17,6 +18,10 @@ TRUSTED = [
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 ]
+
+# NumPy reads what an array is by `ast`, whose depth Python 3.11 counts for all threads together: two at it fail
+# (python/cpython#106905).
+_ONE_AT_A_TIME = Lock()
 
 
 class ModelError(ValueError):
@@ -33,7 +38,8 @@ def load_skops(blob: bytes, sha256: str | None) -> Any:
     if hashlib.sha256(blob).hexdigest() != sha256:
         raise ModelError("the model file is not the one that was trained: its hash differs; restore it")
     try:
-        return loads(blob, trusted=TRUSTED)
+        with _ONE_AT_A_TIME:
+            return loads(blob, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
         raise ModelError(f"the model file holds types we don't trust: {error}") from error
     except BadZipFile as error:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import pickle
 import pickletools
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,27 @@ def test_what_is_loaded_scores_as_what_was_stored(estimator: str) -> None:
     blob = stable_skops(dumps(model.estimator))
     loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
     assert loaded.score(frame()).tolist() == model.score(frame()).tolist()
+
+
+def test_several_are_loaded_at_once() -> None:
+    """Python 3.11 counts how deep `ast` is for all threads together, and fails where one stops midway (gh-106905)."""
+    blob = stable_skops(dumps(fitted().estimator))
+    before = gc.get_threshold()
+
+    def pause(*_: Any) -> None:
+        time.sleep(0.00001)
+
+    def deep(below: int) -> Any:
+        return deep(below - 1) if below else load_skops(blob, sha(blob))
+
+    gc.callbacks.append(pause)  # where a thread may stop: a collection amid parsing
+    gc.set_threshold(100)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(list(pool.map(deep, [n % 7 for n in range(250)]))) == 250
+    finally:
+        gc.callbacks.remove(pause)
+        gc.set_threshold(*before)
 
 
 def test_settings_of_any_name_are_kept() -> None:
