@@ -9,13 +9,14 @@ import json
 import os
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from bench.chain import CASE
 from bench.day import DELIVERED
 from bench.measure import BenchError
 from bench.warm import Warm
+from bench.year import CUT
 
 
 def main() -> None:
@@ -25,7 +26,6 @@ def main() -> None:
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
     warm, ws = Warm(home, CASE), catalog.workspace(CASE)
-    first = f"{date.max}"
     for turn, line in enumerate(sys.stdin):
         day = date.fromisoformat(line.strip())
         demo.land(home / "data" / "landing" / CASE, day, day, hourly=True)
@@ -34,8 +34,7 @@ def main() -> None:
         begun = time.perf_counter()
         found = look(ws, "replay", ws.use_case.closes(f"{day}"), turn)
         net["look_s"] = time.perf_counter() - begun
-        first = min(first, f"{day - timedelta(days=1)}")
-        if wrong := [p for p in found.why if p < first]:  # those since have yet to be reviewed, and outcomes to come
+        if wrong := [p for p in found.why if p < f"{CUT}"]:  # those since have yet to be reviewed, and outcomes to come
             raise BenchError(f"{len(wrong)} partitions of the history are behind: {found.reasons(wrong[0], wrong[0])}")
         told = {
             "whole_s": net["delivered_s"] + net["money_s"],
