@@ -2,15 +2,14 @@
 
 History is put into the lake directly: real days for the last four months, before them copies of these with shifted
 dates, a manifest and a file a day in every dataset, each naming the versions it is made from, their extracts in the
-arrivals ledgers: to a sensor's look nothing is behind. Rows of those copies keep
-the dates they had: no window of a new day reaches back to them, and nothing may open what it doesn't need. Dagster's
-own record of runs doesn't grow with it. The backfill takes what grows with the data (raw to outcomes) over the year's
-extracts and the same again, 364 days later; `--years` says how many.
+arrivals ledgers: to a sensor's look nothing is behind. Rows of those copies keep the dates they had: no window of a new
+day reaches back to them, and nothing may open what it doesn't need. Dagster's own record of runs doesn't grow with it.
+The backfill takes what grows with the data (raw to outcomes) over the year's extracts and the same again, 364 days
+later; `--years` says how many.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -27,7 +26,7 @@ from bench.day import SOURCES
 from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
 from bench.use_cases import copied
 from bench.year import CUT, FIRST, LAST, begun
-from sixtyforty.lake import canonical
+from sixtyforty.lake import canonical, digest
 from sixtyforty.partitions import SNAPSHOT
 
 YEARS = (1, 10, 100)
@@ -35,9 +34,8 @@ FLAT = 1.3
 DAY, INPUTS, EXTRACTS = "@day@", "@inputs@", "@extracts@"  # where a copy's own are to stand
 ROWS = 900  # of an archived file's day
 DECISIONS = "decisions/replay"
-CHAIN = [*(f"{kind}/{s}" for kind in ("raw", "validated") for s in SOURCES), "features", "outcomes", DECISIONS,
-         "review/replay", "kpi/replay"]  # fmt: skip
 GROWING = [f"{kind}/{s}" for s in SOURCES for kind in ("raw", "validated")] + ["features", "outcomes"]
+CHAIN = [*GROWING, DECISIONS, "review/replay", "kpi/replay"]
 REFERENCE = [f"{kind}/{s}" for s in ("planes", "airports", "airlines") for kind in ("raw", "validated")]
 SHIFTED = ("time_hour", "event_hour")
 WHOLE = FIRST + timedelta(days=363)  # 52 weeks: the next begin on the same weekday
@@ -127,7 +125,7 @@ def grown(home_before: Path, root: Path, years: int) -> Path:
 
 def _history(lake: Path, delivered: Path, before: list[date]) -> None:
     """Every dataset's copies, stage by stage, each made from those of the stages before: nothing is behind."""
-    made: dict[str, dict[str, str]] = {d: {f.stem: version(f.read_bytes()) for f in (lake / d).glob("*.json")}
+    made: dict[str, dict[str, str]] = {d: {f.stem: digest(f.read_bytes()) for f in (lake / d).glob("*.json")}
                                        for d in CHAIN}  # fmt: skip
     originals = [f.stem for f in sorted((lake / DECISIONS).glob("*.json")) if f.stem < f"{CUT}"]
     months = {source: _arrivals(lake / "arrivals" / f"{source}.json", source, before) for source in SOURCES}
@@ -135,17 +133,12 @@ def _history(lake: Path, delivered: Path, before: list[date]) -> None:
     again = [FIRST + timedelta(days=n) for n in range((date.fromisoformat(originals[0]) - FIRST).days)]
     for dataset in CHAIN:
         templates = [Template(lake / dataset, day) for day in originals]
-        anew = again if dataset not in (*GROWING[:-2], "outcomes") else []
+        anew = again if dataset == "features" or dataset not in GROWING else []
         for number, day in enumerate([*before, *anew]):
             arrived = months[dataset.removeprefix("raw/")][f"{day:%Y-%m}"] if dataset.startswith("raw/") else "[]"
             made[dataset][f"{day}"] = templates[number % len(templates)].copy(day, made, arrived)
     for day in [*before, *again]:
         (delivered / f".{day}.delivered").write_text(f'{{"decisions":"{made[DECISIONS][f"{day}"]}"}}')
-
-
-def version(manifest: bytes) -> str:
-    """A manifest's version: the hash of its text."""
-    return hashlib.sha256(manifest).hexdigest()[:16]
 
 
 class Template:
@@ -177,7 +170,7 @@ class Template:
             out.write(manifest)
         with suppress(FileExistsError):
             os.link(self.file, f"{self.folder}{day}{self.ending}")
-        return version(manifest)
+        return digest(manifest)
 
 
 def _arrivals(ledger: Path, source: str, before: list[date]) -> dict[str, str]:
