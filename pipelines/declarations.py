@@ -19,6 +19,7 @@ from sixtyforty.draft import Blank, Draft
 from sixtyforty.mistakes import Mistake, Mistakes, Parsed, near, parse, told, wrong
 from sixtyforty.use_case import UseCase
 
+State = tuple[tuple[Path, int, int, int], ...]  # of each file: inode, last change in ns since 1970, bytes
 FOLDER = Path(__file__).parent / "use_cases"
 COMPONENT = "pipelines.component.DecisionPipeline"
 ENVELOPE = ("type", "attributes", "requirements", "template_vars_module", "post_processing")  # what Dagster knows
@@ -35,6 +36,12 @@ SQL = {
 def names(folder: Path = FOLDER) -> list[str]:
     """The declared use cases, sound or not."""
     return sorted(p.parent.name for p in folder.glob("*/defs.yaml"))
+
+
+def state() -> State:
+    """Which files declare the use cases, and what tells whether one was changed."""
+    files = [f for of in (FOLDER, suites.HERE) for f in sorted(of.glob("*/*")) if f.suffix in (".yaml", ".sql")]
+    return tuple((f, s.st_ino, s.st_mtime_ns, s.st_size) for f, s in ((f, f.stat()) for f in files))
 
 
 def load(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:

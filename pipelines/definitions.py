@@ -1,21 +1,27 @@
 """The root of the project: it loads the use cases and what stands beside them, binds the resources, nothing else."""
 
 import gc
+from functools import lru_cache
 
 import dagster as dg
 
 from assets.resources import BusinessTime, Place
-from pipelines import across, housekeeping
+from pipelines import across, declarations, housekeeping
 from pipelines.component import use_cases
 from pipelines.console import console
-from pipelines.profiles import profile
+from pipelines.profiles import Profile, profile
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """All use cases below `pipelines/use_cases`, on the profile's resources."""
+    return _defs(profile(), declarations.state())
+
+
+@lru_cache(maxsize=1)
+def _defs(chosen: Profile, _: declarations.State) -> dg.Definitions:
+    """Made once of what is declared, as long as it stays: Dagster asks twice as a run starts."""
     gc.set_threshold(100_000, 50, 50)  # what is made here, and planned for a run, is no garbage: look for it less often
-    chosen = profile()
     declared = use_cases()
     return dg.Definitions.merge(
         declared,

@@ -30,6 +30,8 @@ HEAVY = (
     "matplotlib.figure", "matplotlib.backends.backend_agg", "dvc.repo", "fsspec.implementations.local", "jinja2",
     "pyarrow.dataset", "upath", "PIL.JpegImagePlugin", "dagster._core.storage.sqlite_storage",
     "dagster._core.storage.local_compute_log_manager", "dagster._core.executor.in_process",
+    "dagster._core.instance.factory", "dagster._core.workspace.autodiscovery", "dagster._core.storage.root",
+    "upath.implementations.local", "pydantic.dataclasses",
 )  # fmt: skip
 
 

@@ -15,13 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
+from dagster._core.storage.sqlite_storage import (
+    DagsterSqliteStorage,
+    _event_logs_directory,
+    _runs_directory,
+    _schedule_directory,
+)
 from dagster._serdes import ConfigurableClassData, serialize_value
 from dagster_shared import check
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -81,6 +89,13 @@ class BatchingEventLog(SqliteEventLogStorage):
             return
         with self._db_lock, self._engine(shard).begin() as connection:
             yield connection
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        """As Dagster's own, which reads all of Alembic's scripts to find that a database has a revision already."""
+        with engine.connect() as connection:
+            revised = MigrationContext.configure(connection).get_current_revision()
+        if not revised:
+            super()._initdb(engine, for_index_shard)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has the table; asked of the database until it has."""
@@ -191,8 +206,12 @@ class EmbeddedStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with the batching event log."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
+        """As Dagster's own, which would make an event log of its own first."""
+        self.base_dir, self._inst_data = base_dir, inst_data
+        self._run_storage = SqliteRunStorage.from_local(_runs_directory(base_dir))
         self._event_log_storage = BatchingEventLog(_event_logs_directory(base_dir))
+        self._schedule_storage = SqliteScheduleStorage.from_local(_schedule_directory(base_dir))
+        super(DagsterSqliteStorage, self).__init__()
 
     @property
     def event_storage_data(self) -> ConfigurableClassData | None:

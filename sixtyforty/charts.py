@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sixtyforty.forecast import Term
 
 POINTS = 1000  # of a line, at most: nobody sees more
+DAILY, WIDEST = (0.11, 0.08, 0.6, 0.88), 1e9  # where the axes lie in a picture, and the amounts there is room for
 INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
 
 
@@ -40,13 +41,14 @@ class Chart:
         return f'<div class="wide" role="img" aria-label="{escape(self.shows)}">{self.svg}</div>'
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def _figure(width: float, height: float, place: tuple[float, float, float, float] | None = None) -> tuple[Any, Any]:
+    """A figure (inches) with its axes; `place`: where they lie in it. None: Matplotlib looks, as long as it draws."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=None if place else "constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_axes(place) if place else figure.add_subplot()
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(axis="y", color="#eaecf0")
@@ -61,24 +63,21 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
-    figure, axes = _figure(11, 4.2)
-    every = -(-len(days) // POINTS)
-    shown = slice((len(days) - 1) % every, None, every)  # the last one among them
-    x = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
     lines = (("model", "with the model", MODEL, "-"), ("present_process", "present process", PRESENT, "-"),
              ("coin_flip", "coin flip, as many actions", COIN, "--"),
              ("perfect_foresight", "perfect foresight", BEST, ":"))  # fmt: skip
-    top = 0.0
+    gathered = {name: list(accumulate(getattr(d, name) for d in days)) for name, *_ in lines}
+    known = {name: y for name, y in gathered.items() if not isnan(y[-1])}  # of others nobody knows
+    figure, axes = _figure(11, 4.2, DAILY if all(abs(y[-1]) < WIDEST for y in known.values()) else None)
+    every = -(-len(days) // POINTS)
+    shown = slice((len(days) - 1) % every, None, every)  # the last one among them
+    x = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
     for name, label, colour, style in lines:
-        y = list(accumulate(getattr(d, name) for d in days))
-        if isnan(y[-1]):  # nobody knows what it would have brought
-            continue
-        if name != "perfect_foresight":
-            top = max(top, max(y, default=0.0))
-        width = 2.4 if name == "model" else 1.6
-        axes.plot(x, y[shown], color=colour, ls=style, lw=width, label=f"{label}: {y[-1]:,.0f}")
-    lowest = "present_process" if isnan(days[-1].coin_flip) else "coin_flip"
-    low = min(min(accumulate(getattr(d, lowest) for d in days), default=0.0), 0.0)
+        if y := known.get(name):
+            width = 2.4 if name == "model" else 1.6
+            axes.plot(x, y[shown], color=colour, ls=style, lw=width, label=f"{label}: {y[-1]:,.0f}")
+    top = max([0.0, *(max(y) for name, y in known.items() if name != "perfect_foresight")])
+    low = min([0.0, *known.get("coin_flip", gathered["present_process"])])
     axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipelines import catalog
+from pipelines import catalog, declarations
 from pipelines.component import chain
 from pipelines.definitions import defs
 from pipelines.profiles import ROOT
@@ -93,6 +94,17 @@ def test_every_asset_is_described_and_every_source_has_its_columns(definitions, 
     for feed, source in use_case.sources.items():
         schema = graph.get(dg.AssetKey([name, "validated", feed])).metadata["dagster/column_schema"]
         assert {c.name: c.type for c in schema.columns} == source.columns
+
+
+def test_definitions_are_made_once_and_anew_when_something_is_declared_otherwise(tmp_path, monkeypatch):
+    folder = shutil.copytree(declarations.FOLDER, tmp_path / "use_cases")
+    monkeypatch.setattr(declarations, "FOLDER", folder)
+    first = defs()
+    assert defs() is first
+    declared = folder / "flight_delays" / "defs.yaml"
+    declared.write_text(declared.read_text().replace("title: ", "title: Another ", 1))
+    assert "Another" in (defs().resolve_job_def("flight_delays").description or "")
+    assert defs() is not first
 
 
 def test_a_range_is_one_run_for_every_stage_with_partitions(definitions):

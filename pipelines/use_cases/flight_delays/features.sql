@@ -46,6 +46,7 @@ seen as (
     select origin, carrier, dest, k, h, least(coalesce(dep_delay, 9999), date_diff('minute', sched, h)) as so_far,
         dep_delay is null or sched + to_minutes(dep_delay) >= h as waiting
     from (select *, date_trunc('hour', sched) + to_hours(k) as h from flights, (values (1), (2), (3), (4)) v(k))
+    where h in (select decided_at from asked)  -- others are asked about by nobody
 ),
 at_origin as (
     select origin, h, count(*) as o_n, avg((so_far >= 15)::int) as o_late15, avg((so_far >= 30)::int) as o_late30,
