@@ -6,6 +6,7 @@ rejected. So a stage says which partitions it published, each with its own data 
 become materializations, and the step's output, which carries no event of its own, lets the rest of the range go on.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +22,9 @@ from sixtyforty.lineage import changed
 from sixtyforty.partitions import HOURS, SNAPSHOT, Timed, chunks
 from sixtyforty.use_case import UseCase
 from sixtyforty.workspace import Workspace
+
+# a preview, as Dagster would say at each start: its version is pinned, and tests hold what it does
+warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 Phase = Literal["data_understanding", "data_preparation", "modeling", "evaluation", "deployment"]
 

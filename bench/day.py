@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from bench.chain import CASE, money_of, same, script, steps_of
+from bench.landed import land
 from bench.measure import Found, Row, Settings, in_turns, median, ratio, seconds
 from bench.warm import Warm
 from bench.year import CUT, begun
@@ -23,8 +24,6 @@ OVER = 1.0  # seconds
 
 def measure(settings: Settings) -> Found:
     """After `year.measure`, in its homes."""
-    from pipelines import demo
-
     found, homes = Found("One more day: files landed to decisions delivered"), begun(settings)
     home, landing, work = homes / "chain", settings.work / "landing-4", settings.work / "day"
     warm = Warm(home, CASE)
@@ -35,7 +34,7 @@ def measure(settings: Settings) -> Found:
 
     def chained(number: int) -> dict[str, Any]:
         day = day_of(number)
-        demo.land(landing, day, day, hourly=True)
+        land(settings.work, landing, day)
         one = warm.run(day, day, [*DELIVERED, "kpi_impact"])
         one["steps"] = steps_of(home, one["run_id"])
         one["net_s"] = one["wall_s"] - one["start_up_s"]
@@ -43,7 +42,7 @@ def measure(settings: Settings) -> Found:
 
     def plain(engine: str, number: int) -> dict[str, Any]:
         day = day_of(number)
-        demo.land(landing, day, day, hourly=True)
+        land(settings.work, landing, day)
         given = ["day", "--landing", str(landing), "--out", str(homes / engine), "--date", f"{day}"]
         one = script(engine, given, work / f"{engine}{number}")
         return one | {"net_s": one["wall_s"]}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.chain import CASE
 from bench.day import DELIVERED
+from bench.landed import land
 from bench.measure import BenchError
 from bench.warm import Warm
 from bench.year import CUT
@@ -21,14 +22,14 @@ from bench.year import CUT
 
 def main() -> None:
     """Entry point."""
-    from pipelines import catalog, demo
+    from pipelines import catalog
     from sixtyforty.reconcile import look
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
     warm, ws = Warm(home, CASE), catalog.workspace(CASE)
     for turn, line in enumerate(sys.stdin):
         day = date.fromisoformat(line.strip())
-        demo.land(home / "data" / "landing" / CASE, day, day, hourly=True)
+        land(home.parents[1], home / "data" / "landing" / CASE, day)
         one, money = warm.run(day, day, DELIVERED), warm.run(day, day, ["kpi_impact"])
         net = {k: v["wall_s"] - v["start_up_s"] for k, v in (("delivered_s", one), ("money_s", money))}
         begun = time.perf_counter()

@@ -58,9 +58,6 @@ def histories(settings: Settings, found: Found) -> None:
     with ExitStack() as running:
         asked = {y: running.enter_context(_asked(home)) for y, home in homes.items()}
         turns = in_turns({f"{y}": _day(ask, after) for y, ask in asked.items()}, days)
-    for years, home in homes.items():
-        if years > 1:
-            shutil.rmtree(home)  # several hundred thousand files
     figures = {years: [one[f"{years}"] for one in turns] for years in lengths}
     found.figures["history"] = figures
     first = figures[1]
@@ -195,6 +192,8 @@ def backfills(settings: Settings, found: Found) -> None:
     from pipelines import demo
 
     last, figures = (CUT if settings.small else WHOLE), {}
+    landed = settings.work / "landing-weeks"
+    demo.land(landed, FIRST, last)
     for years in (1, settings.years):
         root = settings.work / f"backfill-{years}"
         copied(root)
@@ -202,7 +201,7 @@ def backfills(settings: Settings, found: Found) -> None:
         end = last + timedelta(days=364 * (years - 1))
         declared.write_text(declared.read_text().replace(f"end: {LAST}", f"end: {max(end, LAST)}"))
         landing = root / "home" / "data" / "landing" / CASE
-        demo.land(landing, FIRST, last)
+        shutil.copytree(landed, landing)
         for file in [f for f in landing.iterdir() if f.name.split("_")[0] in SOURCES]:
             for year in range(1, years):
                 file.with_name(f"{file.stem.split('_')[0]}_later{year}_{file.name.split('_', 1)[1].replace('-', '')}"
@@ -214,7 +213,6 @@ def backfills(settings: Settings, found: Found) -> None:
         rows = sum(json.loads(f.read_text())["rows"] for f in
                    (root / "home" / "data" / "lake" / CASE / "features").glob("*.json"))  # fmt: skip
         figures[years] = one | {"rows": rows}
-        shutil.rmtree(root / "home")
     found.figures["backfill"] = figures
     first = figures[1]
     for years, one in list(figures.items())[1:]:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from bench.chain import CASE, money_of, same, script
 from bench.day import DELIVERED, SOURCES
+from bench.landed import land
 from bench.measure import ROOT, BenchError, Found, Row, Settings, in_turns, measured, median, ratio, seconds
 from bench.warm import Warm
 from bench.year import CUT, begun
@@ -46,13 +48,11 @@ def environment(cache: Path, name: str, needs: list[str]) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
     uv = Path(sys.executable).with_name("uv")
     ways = [[str(uv), "pip", "install", "--quiet", "--python", str(python)]] if uv.exists() else []
-    ways.append([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"])
+    ways.append([str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check",
+                 "--retries", "1"])  # fmt: skip
     for way in ways:  # pip may know the way to a mirror that uv doesn't
         tried = subprocess.run([*way, *wanted], capture_output=True, text=True, timeout=600, check=False)
-        if tried.returncode == 0:
-            subprocess.run(
-                [str(python), "-m", "compileall", "-q", str(folder / "lib")], check=False, capture_output=True
-            )
+        if tried.returncode == 0:  # the runs that warm up compile what they import
             done.write_text("\n".join(wanted))
             return python
     raise BenchError(f"{name} could not be installed: {' '.join(tried.stderr.split())[-300:]}")
@@ -60,14 +60,14 @@ def environment(cache: Path, name: str, needs: list[str]) -> Path:
 
 def measure(settings: Settings) -> Found:
     """After `year.measure` and `day.measure`, on days that follow theirs."""
-    from pipelines import demo
-
     found = Found("Peers: one more day on the same functions")
     homes, landing = begun(settings), settings.work / "landing-4"
     sides: dict[str, Callable[[int], dict[str, Any]]] = {}
-    for name in NEEDS:
+    with ThreadPoolExecutor(2) as beside:
+        made = {name: beside.submit(environment, settings.cache, name, NEEDS[name]) for name in NEEDS}
+    for name, installed in made.items():
         try:
-            python = environment(settings.cache, name, NEEDS[name])
+            python = installed.result()
         except (BenchError, subprocess.SubprocessError, OSError) as error:
             found.remarks.append(f"{name} was left out: {error}")
             continue
@@ -82,18 +82,18 @@ def measure(settings: Settings) -> Found:
 
     def chained(number: int) -> dict[str, Any]:
         day = day_of(number)
-        demo.land(landing, day, day, hourly=True)
+        land(settings.work, landing, day)
         return warm.run(day, day, [*DELIVERED, "kpi_impact"]) | money_of(homes / "chain", day, day)
 
     def scripted(number: int) -> dict[str, Any]:
-        demo.land(landing, day_of(number), day_of(number), hourly=True)
+        land(settings.work, landing, day_of(number))
         given = ["day", "--landing", str(landing), "--out", str(homes / "duckdb"), "--date", f"{day_of(number)}"]
         return script("duckdb", given, settings.work / "peers" / f"script{number}")
 
     def peer(name: str) -> Callable[[int], dict[str, Any]]:
         def run(number: int) -> dict[str, Any]:
             day = day_of(number)
-            demo.land(landing, day, day, hourly=True)
+            land(settings.work, landing, day)
             money = settings.work / "peers" / name / "money.json"
             money.unlink(missing_ok=True)
             one = sides[name](number)
@@ -103,13 +103,16 @@ def measure(settings: Settings) -> Found:
 
         return run
 
-    for name in list(sides):
+    taking = {"chain": chained, "script": scripted} | {n: peer(n) for n in sides}
+    for name, one in list(taking.items()):  # this warms up
         try:
-            peer(name)(-1)
+            one(-1)
         except BenchError as error:
-            del sides[name]
+            if name not in sides:
+                raise
+            del sides[name], taking[name]
             found.remarks.append(f"{name} was left out: {' '.join(str(error).split())[-400:]}")
-    pairs = in_turns({"chain": chained, "script": scripted} | {n: peer(n) for n in sides}, settings.pairs)
+    pairs = in_turns(taking, settings.pairs, warm_up=False)
     for one in pairs:
         for name in ("script", *sides):
             same(one["chain"], one[name])

@@ -63,7 +63,7 @@ def measure(settings: Settings) -> Found:
                               seconds(statistics.median(first["graph_s"])),
                               graph / statistics.median(first["graph_s"]), runs=len(one["graph_s"])))  # fmt: skip
     found.remarks.append(
-        f"“Other” is one use case. Importing Dagster and the project comes before loading: {most['import_s'][0]:.1f} s,"
+        f"“Other” is one use case. Importing Dagster and the project comes before loading: {most['import_s']:.1f} s,"
         f" however many. All {many[-1]} sensors tick one after the other in {sum(most['tick_s']):.1f} s. The first"
         f" answer of the UI's graph takes {seconds(most['first_graph_s'])} with {many[-1]}."
     )
@@ -74,14 +74,8 @@ def _of(settings: Settings, landing: Path, n: int, times: int) -> dict[str, Any]
     """The figures with n use cases."""
     root = project(settings.work / f"declared-{n}", n, landing)
     surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(root / "home"), "PYTHONWARNINGS": "ignore"}
-    found: dict[str, Any] = {"load_s": [], "import_s": []}
-    for number in range(times + 1):  # the first one compiles
-        command = [sys.executable, "-m", "bench.loaded", *(["--tick"] if number == times else [])]
-        said = measured(command, root / f"loaded{number}", surrounds, cwd=root)["said"]
-        if number:
-            found["load_s"].append(said["load_s"])
-            found["import_s"].append(said["import_s"])
-    return found | {"assets": said["assets"], "tick_s": said["tick_s"]} | _graph(root, surrounds, times)
+    found = measured([sys.executable, "-m", "bench.loaded", f"{times}"], root / "loaded", surrounds, cwd=root)["said"]
+    return found | _graph(root, surrounds, times)
 
 
 def project(root: Path, n: int, landing: Path) -> Path:

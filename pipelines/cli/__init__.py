@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,24 @@ from pipelines.cli import answers, live, operations, stages, work
 from pipelines.cli.say import Problem
 
 
+def command() -> None:
+    """The command as a process: it ends when all is done. To take a run's interpreter apart takes Python 2 s."""
+    ended: list[int] = []
+    atexit.register(lambda: _leave(*ended))  # the first, and so the last that is done
+    ended.append(main())
+    sys.exit(ended[0])
+
+
+def _leave(code: int | None = None) -> None:
+    if code is not None:
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point. Problems are told in one line on stderr, without a traceback; exit code 1, usage 2."""
+    """The command's work. Problems are told in one line on stderr, without a traceback; exit code 1, usage 2."""
     given = parser().parse_args(arguments)
     try:
         answer, text = given.run(given)

@@ -1,7 +1,5 @@
 """`python -m pipelines.cli`."""
 
-import sys
+from pipelines.cli import command
 
-from pipelines.cli import main
-
-sys.exit(main())
+command()

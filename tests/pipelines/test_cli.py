@@ -53,6 +53,31 @@ def test_wrong_usage_is_exit_code_2_with_the_usage(line, say):
     assert err.startswith("usage: sixtyforty")
 
 
+# A process of its own
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [("--help", 0, "usage: sixtyforty"), ("impcat", 2, ""), ("decisions nowhere --date 2013-06-01 --json", 1, "error")],
+)
+def test_it_ends_with_its_code_after_all_is_said_and_done(line, code, said):
+    then = f"""
+import atexit, sys, threading, time
+from pipelines import cli
+sys.argv, work = ["sixtyforty", *{line.split()}], cli.main
+def main():
+    atexit.register(print, "put away")
+    threading.Thread(target=lambda: (time.sleep(0.3), print("waited for"))).start()
+    return work()
+cli.main = main
+cli.command()
+"""
+    done = subprocess.run([sys.executable, "-c", then], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == code
+    assert said in done.stdout
+    assert done.stdout.endswith("waited for\nput away\n")
+
+
 # Problems
 
 
