@@ -19,8 +19,6 @@ from typing import Any
 def main() -> None:
     """Entry point."""
     begun = time.perf_counter()
-    import dagster  # noqa: F401
-
     import pipelines.definitions
 
     assert Path(pipelines.definitions.__file__).is_relative_to(Path.cwd()), "another's definitions"

@@ -126,7 +126,7 @@ def measure(settings: Settings) -> Found:
                               r < 1 if aimed else None, len(pairs)))  # fmt: skip
     found.remarks.append(
         "Peers write what the script writes and check nothing; the chain checks, quarantines, versions and delivers."
-        " Kedro adds next to nothing to the script: one process, no record of a run. The chain's process is forked from"
+        " Kedro adds least to the script: one process, no record of a run. The chain's process is forked from"
         " the daemon's server, whose imports were made before; a peer's imports anew, as cron would start it, and takes"
         " its interpreter apart at the end, which the script leaves out."
     )
