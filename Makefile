@@ -73,7 +73,7 @@ lock: ## Write requirements.lock anew from pyproject.toml
 		--quiet --output-file requirements.lock
 
 reference: .venv/.installed ## Write docs/REFERENCE.md anew: every field of a declaration
-	.venv/bin/python -m pipelines.reference
+	.venv/bin/python -m pipelines.authoring.reference
 
 clean: ## Remove the environment and the caches; data/ stays
 	rm -rf .venv .cache build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

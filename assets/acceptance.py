@@ -9,9 +9,10 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
-from sixtyforty import acceptance, charts, usage
-from sixtyforty.acceptance import Acceptance, Role
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import acceptance, usage
+from sixtyforty.accounting.acceptance import Acceptance, Role
+from sixtyforty.reports import charts
+from sixtyforty.spec.use_case import UseCase
 
 USED = CheckSpec("used", "People look at the decisions, mostly follow them, and now and then disagree.")
 
@@ -51,8 +52,11 @@ def _acceptance(step: Step) -> Result:
         return result
     if result.published:
         newest = result.published[max(result.published)].metadata
-        newest |= {"in all": dg.MetadataValue.json(found.plain), "by week": table([asdict(w) for w in found.weeks]),
-                   "week by week": image(charts.weeks(found.weeks, found.label), "answers by week")}  # fmt: skip
+        newest |= {
+            "in all": dg.MetadataValue.json(found.plain),
+            "by week": table([asdict(w) for w in found.weeks]),
+            "week by week": image(charts.weeks(found.weeks, found.label), "answers by week"),
+        }
         if found.roles:
             newest["by role"] = table([_row(name, role, found.label) for name, role in found.roles.items()])
     alarms, said = found.alarms(step.ws), told(found)
@@ -67,9 +71,16 @@ def _acceptance(step: Step) -> Result:
 
 
 def _row(name: str, role: Role, label: str) -> dict[str, Any]:
-    return {"role": name, "answered": role.accepted + role.overridden, "overridden": role.overridden,
-            "right": role.right, "of known": role.known, "overrides' gain": round(role.gain, 2),
-            "how sure": acceptance.sure(role.each).removeprefix(", "), "simulated": label or "no"}  # fmt: skip
+    return {
+        "role": name,
+        "answered": role.accepted + role.overridden,
+        "overridden": role.overridden,
+        "right": role.right,
+        "of known": role.known,
+        "overrides' gain": round(role.gain, 2),
+        "how sure": acceptance.sure(role.each).removeprefix(", "),
+        "simulated": label or "no",
+    }
 
 
 def told(found: Acceptance) -> str:

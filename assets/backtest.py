@@ -7,12 +7,13 @@ import dagster as dg
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import training_days
-from sixtyforty import kpi, models
-from sixtyforty.backtest import metrics, recipe_name, walk_forward
-from sixtyforty.impact import lift
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.modeling import model_store
+from sixtyforty.modeling.backtest import metrics, recipe_name, walk_forward
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
+from sixtyforty.value.lift import lift
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -33,17 +34,23 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _backtest(step: Step) -> Result:
-    rows, days, recipes = [], training_days(step), models.recipes(step.use_case)
+    rows, days, recipes = [], training_days(step), model_store.recipes(step.use_case)
     for day in days:
         for recipe in recipes:
             found = walk_forward(step.use_case, step.ws.lake, step.ws.models, recipe, day)
             if found:
                 gained = lift(found[-92:])
-                rows.append({"as of": day.isoformat(), "recipe": recipe_name(step.use_case, recipe),
-                             "label": kpi.label(step.use_case, "replay"), "days": len(found),
-                             **metrics(found), "lift, last 92 days": round(gained.value),
-                             **{k: None if v != v else round(v) for k, v in (("low", gained.low),
-                                                                             ("high", gained.high))}})  # fmt: skip
+                rows.append(
+                    {
+                        "as of": day.isoformat(),
+                        "recipe": recipe_name(step.use_case, recipe),
+                        "label": kpi_ledger.label(step.use_case, "replay"),
+                        "days": len(found),
+                        **metrics(found),
+                        "lift, last 92 days": round(gained.value),
+                        **{k: None if v != v else round(v) for k, v in (("low", gained.low), ("high", gained.high))},
+                    }
+                )
     if not days:
         return Result()
     shown = {"walk-forward, per 1,000": table(rows)} if rows else {}

@@ -6,10 +6,11 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.tables import image, table
-from sixtyforty import charts, degradation, kpi
-from sixtyforty.break_even import DATASET, Point, bearable, recorded, told, work_out
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import degradation, kpi_ledger
+from sixtyforty.accounting.break_even import DATASET, Point, bearable, recorded, told, work_out
+from sixtyforty.reports import charts
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -38,7 +39,7 @@ def _break_even(step: Step) -> Result:
     faults = bearable(degradation.recorded(step.ws))
     shown: dict[str, object] = {
         "in words": "\n\n".join(said),
-        "label": kpi.label(step.use_case, "replay"),
+        "label": kpi_ledger.label(step.use_case, "replay"),
         "curve": image(charts.break_even(step.use_case.kpi, points), "break-even curve"),
         "knowledge lost, lift per 1,000": table([_row(p) for p in points]),
     }

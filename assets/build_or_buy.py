@@ -6,10 +6,10 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
-from sixtyforty import build_or_buy, kpi
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import build_or_buy, kpi_ledger
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -32,7 +32,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _build_or_buy(step: Step) -> Result:
-    if not kpi.days(step.ws, step.clock.track):
+    if not kpi_ledger.days(step.ws, step.clock.track):
         return Result()
     found = build_or_buy.reckon(step.ws, step.clock.track)
     shown = {

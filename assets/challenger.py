@@ -6,10 +6,10 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.training_set import POOL, plans_of
-from sixtyforty import models
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.modeling import model_store
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -34,7 +34,7 @@ def _challenger(step: Step) -> Result:
     store, made = step.ws.models, []
     plans = plans_of(step)
     due = [p.version for p in plans if not store.has(p.version, "model.skops")]
-    for version, rows in models.train(store, step.use_case.kpi, due):
+    for version, rows in model_store.train(store, step.use_case.kpi, due):
         made.append(version)
         step.log.info(f"trained {version} on {rows:,} rows")
     step.place.versions().snapshot([store.folder(p.version) for p in plans])

@@ -10,13 +10,13 @@ import dagster as dg
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import POOL, training_days
-from sixtyforty import champions
-from sixtyforty.backtest import folds, promote, trained
-from sixtyforty.lake import digest
-from sixtyforty.models import recipes
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.recipe import fill
-from sixtyforty.use_case import UseCase
+from sixtyforty.lifecycle import champions
+from sixtyforty.modeling.backtest import folds, promote, trained
+from sixtyforty.modeling.dvc_recipe import fill
+from sixtyforty.modeling.model_store import recipes
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

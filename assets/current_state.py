@@ -10,12 +10,12 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
-from sixtyforty import current_state
-from sixtyforty.clock import now
-from sixtyforty.draft import Draft
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.reports import current_state
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.draft import Draft
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 POLICIES = {"present_process": "present process", "coin_flip": "coin flip", "perfect_foresight": "perfect foresight"}
 
@@ -59,11 +59,17 @@ def _current_state(load: Callable[[], Sequence[UseCase]], step: Step) -> Result:
     if found.alike:
         shown["already in the project"] = table(
             [
-                {"source": a.source, "use case": a.use_case, "theirs": a.theirs, "why": a.why,
-                 "columns": ", ".join(a.shared), "findings": "; ".join(a.findings)}
+                {
+                    "source": a.source,
+                    "use case": a.use_case,
+                    "theirs": a.theirs,
+                    "why": a.why,
+                    "columns": ", ".join(a.shared),
+                    "findings": "; ".join(a.findings),
+                }
                 for a in found.alike
             ]
-        )  # fmt: skip
+        )
     if isinstance(step.use_case, Draft):
         shown["missing"] = table(
             [{"what": b.what, "where": f"{b.file.name}:{b.line}", "why": b.why} for b in step.use_case.missing]
@@ -73,9 +79,18 @@ def _current_state(load: Callable[[], Sequence[UseCase]], step: Step) -> Result:
 
 
 def _row(f: current_state.Feed) -> dict[str, object]:
-    return {"source": f.name, "extracts": f.extracts, "rows": f.landed, "let through": f.accepted, "set apart": f.aside,
-            "partitions refused": f.rejected, "from": f.first or "", "to": f.last or "", "without rows": f.gaps,
-            "days behind": "" if f.behind is None else str(f.behind)}  # fmt: skip
+    return {
+        "source": f.name,
+        "extracts": f.extracts,
+        "rows": f.landed,
+        "let through": f.accepted,
+        "set apart": f.aside,
+        "partitions refused": f.rejected,
+        "from": f.first or "",
+        "to": f.last or "",
+        "without rows": f.gaps,
+        "days behind": "" if f.behind is None else str(f.behind),
+    }
 
 
 def _columns(f: current_state.Feed) -> list[dict[str, object]]:
@@ -83,7 +98,13 @@ def _columns(f: current_state.Feed) -> list[dict[str, object]]:
         return "" if column in f.personal or value is None or isinstance(value, str) else str(value)
 
     return [
-        {"column": c.name, "type": c.kind, "missing": round(c.nulls / f.profiled, 4), "different": c.distinct,
-         "from": said(c.low, c.name), "to": said(c.high, c.name)}
+        {
+            "column": c.name,
+            "type": c.kind,
+            "missing": round(c.nulls / f.profiled, 4),
+            "different": c.distinct,
+            "from": said(c.low, c.name),
+            "to": said(c.high, c.name),
+        }
         for c in f.columns
-    ]  # fmt: skip
+    ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from expectations.docs import build_docs
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from expectations.data_docs import build_docs
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

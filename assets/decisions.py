@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
-from sixtyforty.decisions import begins, decide
-from sixtyforty.lineage import outdated
-from sixtyforty.use_case import UseCase
+from sixtyforty.decisions.deciding import begins, decide
+from sixtyforty.modeling.lineage import outdated
+from sixtyforty.spec.use_case import UseCase
 
 CURRENT = CheckSpec("features_current", "Nothing is decided on features older than the validated data in force.")
 
@@ -36,8 +36,13 @@ def _decisions(step: Step) -> Result:
         wanted = [p for p in portion if step.clock.track != "replay" or p >= first]
         for partition, taken in decide(step.ws, wanted, step.clock.track, step.clock.moment()).items():
             new, fallback, kept = new + taken.new, fallback + taken.fallback, kept + taken.kept
-            shown = {"dagster/partition_row_count": taken.entry.rows, "new": taken.new, "by the model": taken.by_model,
-                     "by the present process": taken.fallback, "track": step.clock.track}  # fmt: skip
+            shown = {
+                "dagster/partition_row_count": taken.entry.rows,
+                "new": taken.new,
+                "by the model": taken.by_model,
+                "by the present process": taken.fallback,
+                "track": step.clock.track,
+            }
             if taken.kept:
                 shown["held back, or in shadow"] = taken.kept
             result.published[partition] = Published(taken.entry.version, shown)

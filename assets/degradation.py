@@ -10,12 +10,12 @@ import dagster as dg
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import table
 from assets.training_set import training_days
-from expectations.serving import check_features
+from expectations.serving_gate import check_features
 from expectations.suites import load
-from sixtyforty import kpi
-from sixtyforty.degradation import DATASET, Finding, drill
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.degradation import DATASET, Finding, drill
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
 
 GUARDED = CheckSpec(
     "faults_guarded",
@@ -52,7 +52,7 @@ def _degradation(step: Step) -> Result:
     said = "; ".join(f"{f.feed or 'sound feeds'}, {f.fault}: {f.gated.value:+,.0f} per 1,000" for f in bad)
     shown = {
         "value against the present process, per 1,000": table([_row(f) for f in found]),
-        "label": kpi.label(step.use_case, "replay"),
+        "label": kpi_ledger.label(step.use_case, "replay"),
     }
     entry = step.ws.lake.entry(DATASET, SNAPSHOT)
     step.log.info(f"degradation: {len(found) - 1} faults, {len(bad)} unguarded")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty.decisions import dataset
-from sixtyforty.delivery import deliver
-from sixtyforty.use_case import UseCase
+from sixtyforty.decisions.deciding import dataset
+from sixtyforty.decisions.delivery import deliver
+from sixtyforty.spec.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -33,8 +33,12 @@ def _delivery(step: Step) -> Result:
             new += got.new
             result.published[partition] = Published(
                 entries[partition].version,
-                {"dagster/partition_row_count": got.rows, "new": got.new, "table": got.table,
-                 "file": dg.MetadataValue.path(str(step.ws.deliveries / got.files[0]))},
-            )  # fmt: skip
+                {
+                    "dagster/partition_row_count": got.rows,
+                    "new": got.new,
+                    "table": got.table,
+                    "file": dg.MetadataValue.path(str(step.ws.deliveries / got.files[0])),
+                },
+            )
     step.log.info(f"delivery: {new:,} new decisions delivered")
     return result

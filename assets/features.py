@@ -8,10 +8,10 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.validated import counts, verdict_check
-from expectations.serving import check_features
+from expectations.serving_gate import check_features
 from expectations.suites import load
-from sixtyforty.features import Window
-from sixtyforty.use_case import UseCase
+from sixtyforty.modeling.features import Window
+from sixtyforty.spec.use_case import UseCase
 
 SERVING = CheckSpec(
     "serving", "Rows that would mislead the model are marked: the present process decides them.", each=True

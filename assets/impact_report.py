@@ -5,10 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty import kpi, report
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.reports import impact_report
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -28,12 +29,12 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _impact_report(step: Step) -> Result:
-    days = kpi.days(step.ws, step.clock.track)
+    days = kpi_ledger.days(step.ws, step.clock.track)
     if not days:
         return Result()
-    path = report.write(step.ws, step.clock.track)
+    path = impact_report.write(step.ws, step.clock.track)
     step.log.info(f"impact_report: {path}")
-    found = kpi.summary(step.ws, step.clock.track)
+    found = kpi_ledger.summary(step.ws, step.clock.track)
     shown = {
         "page": dg.MetadataValue.path(str(path)),
         "gain": found["gain"],

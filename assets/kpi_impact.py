@@ -9,11 +9,12 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import image, table
-from sixtyforty import charts, kpi
-from sixtyforty.forecast import forecast
-from sixtyforty.impact import CANDIDATE, POLICIES, Day, by_period
-from sixtyforty.lake import Entry
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting.forecast import forecast
+from sixtyforty.reports import charts
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Entry
+from sixtyforty.value.lift import CANDIDATE, POLICIES, Day, by_period
 
 RECONCILES = CheckSpec(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
@@ -44,8 +45,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             kinds={"duckdb"},
             deps=["decisions", "outcomes"],
             checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL, *([AS_DEALT] if use_case.kpi.holdout else [])],
-            description=f"{use_case.kpi.name}, in {unit} ({kpi.label(use_case, 'replay')}), by day: decisions taken,"
-            " present process, coin flip, perfect foresight, and each candidate.",
+            description=f"{use_case.kpi.name}, in {unit} ({kpi_ledger.label(use_case, 'replay')}), by day: decisions"
+            " taken, present process, coin flip, perfect foresight, and each candidate.",
             columns={
                 "partition": "day",
                 "decisions": "count",
@@ -61,15 +62,15 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 def _kpi_impact(step: Step) -> Result:
     result, track = Result(), step.clock.track
-    label = kpi.label(step.use_case, track)
+    label = kpi_ledger.label(step.use_case, track)
     for portion in step.chunks():
-        for partition, entry in kpi.account(step.ws, portion, track).items():
+        for partition, entry in kpi_ledger.account(step.ws, portion, track).items():
             result.published[partition] = Published(entry.version, _shown(entry) | {"label": label})
-    days = kpi.days(step.ws, track)
+    days = kpi_ledger.days(step.ws, track)
     if not days:
         step.log.info("kpi_impact: no decisions with known outcomes yet")
         return result
-    found = kpi.summary(step.ws, track, known=days)
+    found = kpi_ledger.summary(step.ws, track, known=days)
     if result.published:  # what stands for the whole, on the newest partition: the picture people open first
         newest = result.published[max(result.published)].metadata
         newest["cumulative value"] = image(charts.cumulative(step.use_case.kpi, days), "cumulative value")
@@ -80,14 +81,14 @@ def _kpi_impact(step: Step) -> Result:
         if promised["terms"]:
             newest["forecast and actual, per 1,000"] = table([_term(t) for t in promised["terms"]])
         newest["forecast for the coming month, per 1,000"] = promised["coming_month"]["value"]
-    wrong = kpi.audit(step.ws, track, sorted(result.published))
+    wrong = kpi_ledger.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
     gained = found["lift_vs_present"]
     low, high = (None if gained[k] is None else f"{gained[k]:+,.0f}" for k in ("low", "high"))
     sure = f"[{low} to {high}]" if low else "(too few days to say how sure)"
     said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 {sure}, {found['label']}"
     result.checks.append(Check(PAYS.name, (gained["low"] or 0) > 0, {"lift": said}, warn=True, description=said))
-    parts = kpi.by_segment(step.ws, track)
+    parts = kpi_ledger.by_segment(step.ws, track)
     losing = ", ".join(f"{s.column} {s.name}" for s in parts if s.loses)
     shown = {"segments": table([s.plain for s in parts])} if parts else {}
     result.checks.append(Check(NOWHERE_LOSES.name, not losing, shown, warn=True, description=losing or "none does"))
@@ -104,12 +105,22 @@ def _shown(entry: Entry) -> dict[str, Any]:
     """A day's account, for its page: of arms dealt at random, what either was worth."""
     f = entry.facts
     if "held" in f:
-        return {"decisions": f["decisions"], "held back": f["held"], "outcome unknown": f["unknown"],
-                "model": round(f["model"], 2), "held back, worth": round(f["present"], 2)}  # fmt: skip
+        return {
+            "decisions": f["decisions"],
+            "held back": f["held"],
+            "outcome unknown": f["unknown"],
+            "model": round(f["model"], 2),
+            "held back, worth": round(f["present"], 2),
+        }
     money = {p.replace("_", " "): round(float(f[p]), 2) for p in POLICIES}
     money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
-    return {**money, "gain": money["model"] - money["present process"], "decisions": f["decisions"],
-            "differ from present process": f["differ"], "outcome unknown": f["unknown"]}  # fmt: skip
+    return {
+        **money,
+        "gain": money["model"] - money["present process"],
+        "decisions": f["decisions"],
+        "differ from present process": f["differ"],
+        "outcome unknown": f["unknown"],
+    }
 
 
 def _as_dealt(found: dict[str, Any]) -> Check:
@@ -121,12 +132,17 @@ def _as_dealt(found: dict[str, Any]) -> Check:
 
 def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]]:
     return [
-        {"candidate": n + (" (vendor)" if use_case.kpi.candidates[n].vendor else ""), "decisions": c["decisions"],
-         "value": c["per_1000"], "over the present process": c["lift_vs_present"]["value"],
-         "the model over it": c["model_minus"]["value"], "low": c["model_minus"]["low"],
-         "high": c["model_minus"]["high"]}
+        {
+            "candidate": n + (" (vendor)" if use_case.kpi.candidates[n].vendor else ""),
+            "decisions": c["decisions"],
+            "value": c["per_1000"],
+            "over the present process": c["lift_vs_present"]["value"],
+            "the model over it": c["model_minus"]["value"],
+            "low": c["model_minus"]["low"],
+            "high": c["model_minus"]["high"],
+        }
         for n, c in found["candidates"].items()
-    ]  # fmt: skip
+    ]
 
 
 def _months(days: list[Day]) -> list[dict[str, object]]:

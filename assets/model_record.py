@@ -5,10 +5,10 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty import record
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.reports import model_record
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -28,8 +28,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 
 def _model_record(step: Step) -> Result:
-    path = record.write(step.ws, step.clock.track)
-    kept = record.versions(step.ws, step.clock.track)
+    path = model_record.write(step.ws, step.clock.track)
+    kept = model_record.versions(step.ws, step.clock.track)
     shown = {
         "page": dg.MetadataValue.path(str(path)),
         "record": dg.MetadataValue.md(path.read_text()),

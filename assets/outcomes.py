@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty.features import outcomes
-from sixtyforty.use_case import UseCase
+from sixtyforty.modeling.features import outcomes
+from sixtyforty.spec.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
@@ -38,9 +38,13 @@ def _outcomes(step: Step) -> Result:
             known = rows.num_rows - rows[name].null_count
             result.published[partition] = Published(
                 entry.version,
-                {"dagster/partition_row_count": rows.num_rows, "known": known, "unknown": rows[name].null_count,
-                 f"share {step.use_case.kpi.outcome_name}": float(pc.mean(rows[name]).as_py() or 0.0)},
-            )  # fmt: skip
+                {
+                    "dagster/partition_row_count": rows.num_rows,
+                    "known": known,
+                    "unknown": rows[name].null_count,
+                    f"share {step.use_case.kpi.outcome_name}": float(pc.mean(rows[name]).as_py() or 0.0),
+                },
+            )
             result.restate(step.use_case, before.get(partition), entry, step.clock.moment())
     step.log.info(f"outcomes: {len(result.published)} partitions")
     return result

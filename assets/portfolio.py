@@ -9,8 +9,8 @@ import dagster as dg
 
 from assets.resources import BusinessTime, Place
 from assets.tables import table
-from sixtyforty.clock import now
-from sixtyforty.use_case import UseCase
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.use_case import UseCase
 
 GROUP = "portfolio"
 TELLING = ("kpi_impact", "acceptance", "stage_gate")  # what of a use case it is made from
@@ -36,8 +36,8 @@ def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase
     def portfolio(
         context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime
     ) -> dg.MaterializeResult[None]:
-        from sixtyforty import portfolio
-        from sixtyforty.lake import digest
+        from sixtyforty.reports import portfolio
+        from sixtyforty.storage.lake import digest
 
         use_cases = load()
         count(context.instance, place, [c.name for c in use_cases])
@@ -62,8 +62,8 @@ def _maturity(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]
     def maturity(
         context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime
     ) -> dg.MaterializeResult[None]:
-        from sixtyforty import maturity
-        from sixtyforty.lake import digest
+        from sixtyforty.lifecycle import maturity
+        from sixtyforty.storage.lake import digest
 
         found = maturity.facts([place.workspace(c) for c in load()], clock.moment() or now())
         rows = [{"use case": s.name, "level": s.level, "next": "; ".join(s.next_steps)} for s in found["standings"]]
@@ -78,15 +78,17 @@ def _maturity(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]
 def _row(one: Any) -> dict[str, Any]:
     said = one.plain
     money = {k: round(said[k]) for k in ("net", "gain", "cost")}
-    return {k: said[k] for k in ("name", "stage", "verdict", "label", "unit")} | money | {
-        k: said[k] for k in ("roi", "uptake", "quality", "newest", "next_gate", "scope", "advice", "why")
-    }  # fmt: skip
+    return (
+        {k: said[k] for k in ("name", "stage", "verdict", "label", "unit")}
+        | money
+        | {k: said[k] for k in ("roi", "uptake", "quality", "newest", "next_gate", "scope", "advice", "why")}
+    )
 
 
 def count(instance: dg.DagsterInstance, place: Place, names: Sequence[str]) -> None:
     """Has the run time of the runs that ended since the last count added up, before Dagster's records are purged."""
-    from sixtyforty.run_time import Ran
-    from sixtyforty.run_time import count as add
+    from sixtyforty.accounting.run_hours import Ran
+    from sixtyforty.accounting.run_hours import count as add
 
     def ended(after: float, until: float) -> list[Ran]:
         since = datetime.fromtimestamp(after, UTC)
@@ -94,9 +96,8 @@ def count(instance: dg.DagsterInstance, place: Place, names: Sequence[str]) -> N
         return [
             Ran(name, r.start_time, r.end_time)
             for r in found
-            if r.start_time and r.end_time and after < r.end_time <= until
-            and (name := _whose(r.dagster_run)) in names
-        ]  # fmt: skip
+            if r.start_time and r.end_time and after < r.end_time <= until and (name := _whose(r.dagster_run)) in names
+        ]
 
     add(place.home, ended, datetime.now(UTC).timestamp())
 

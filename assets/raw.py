@@ -9,9 +9,9 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import table
-from sixtyforty.lake import Entry
-from sixtyforty.raw import ingest
-from sixtyforty.use_case import UseCase
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Entry
 
 READABLE = CheckSpec("extracts_readable", "Every landed extract could be read against its data contract.")
 
@@ -58,5 +58,8 @@ def _table(rows: list[dict[str, Any]]) -> dg.MetadataValue[Any]:
 
 def _shown(entry: Entry) -> dict[str, object]:
     extracts = entry.facts["extracts"]
-    return {"dagster/partition_row_count": entry.rows, "extracts": len(extracts),
-            "files": ", ".join(e["name"] for e in extracts[:30])}  # fmt: skip
+    return {
+        "dagster/partition_row_count": entry.rows,
+        "extracts": len(extracts),
+        "files": ", ".join(e["name"] for e in extracts[:30]),
+    }

@@ -8,10 +8,10 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from sixtyforty.clock import now
-from sixtyforty.remote import Where
-from sixtyforty.use_case import UseCase
-from sixtyforty.versions import Versions
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.dvc_versions import Versions
+from sixtyforty.storage.object_store import Where
 from sixtyforty.workspace import Workspace
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
-from sixtyforty.review import line_up
-from sixtyforty.use_case import UseCase
+from sixtyforty.decisions.review_queue import line_up
+from sixtyforty.spec.use_case import UseCase
 
 
 def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:

@@ -17,10 +17,10 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, DagsterEventType, generate_event_batch_id
 
 from assets.resources import BusinessTime, Place
-from sixtyforty.lake import Entry
-from sixtyforty.lineage import changed
-from sixtyforty.partitions import HOURS, SNAPSHOT, Timed, chunks
-from sixtyforty.use_case import UseCase
+from sixtyforty.modeling.lineage import changed
+from sixtyforty.spec.partitions import HOURS, SNAPSHOT, Timed, chunks
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Entry
 from sixtyforty.workspace import Workspace
 
 # a preview, as Dagster would say at each start: its version is pinned, and tests hold what it does

@@ -6,11 +6,11 @@ import dagster as dg
 
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import table
-from sixtyforty import stage_gate
-from sixtyforty.clock import now
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.lifecycle import stage_gate
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 GOES_ON = CheckSpec("goes_on", "Its gate hasn't stopped it: it has passed, or has time left to.")
 AS_DECLARED = CheckSpec("as_declared", "Stage and gate are declared as they were earned and registered.")

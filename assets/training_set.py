@@ -14,10 +14,10 @@ import dagster as dg
 
 from assets.stage import Published, Result, Step, stage
 from assets.tables import table
-from sixtyforty import models
-from sixtyforty.lake import digest
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.use_case import UseCase
+from sixtyforty.modeling import model_store
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import digest
 
 POOL = "dvc"  # one writer at a time
 
@@ -46,13 +46,13 @@ def training_days(step: Step) -> list[date]:
     if moment is not None:
         return [step.use_case.local_day(moment)]
     have = step.ws.lake.partitions("features")
-    return models.schedule(step.use_case, step.use_case.day_of(have[-1])) if have else []
+    return model_store.schedule(step.use_case, step.use_case.day_of(have[-1])) if have else []
 
 
-def plans_of(step: Step) -> list[models.Plan]:
+def plans_of(step: Step) -> list[model_store.Plan]:
     """What the models of each of those days would learn from, one of each recipe."""
-    recipes = models.recipes(step.use_case).values()
-    return [models.plan(step.use_case, step.ws.lake, day, m) for day in training_days(step) for m in recipes]
+    recipes = model_store.recipes(step.use_case).values()
+    return [model_store.plan(step.use_case, step.ws.lake, day, m) for day in training_days(step) for m in recipes]
 
 
 def _training_set(step: Step) -> Result:
@@ -66,8 +66,16 @@ def _training_set(step: Step) -> Result:
     step.log.info(f"training_set: {len(missing)} new of {len(plans)}, {recorded} things recorded")
     if not plans:
         return Result()
-    rows = [{"model": p.version, "first day": min(p.features), "last day": max(p.features),
-             "rows": store.card(p.version)["rows"], "missing days": len(p.missing)} for p in plans]  # fmt: skip
+    rows = [
+        {
+            "model": p.version,
+            "first day": min(p.features),
+            "last day": max(p.features),
+            "rows": store.card(p.version)["rows"],
+            "missing days": len(p.missing),
+        }
+        for p in plans
+    ]
     shown = {
         "training sets": table(rows),
         "dagster/row_count": rows[-1]["rows"],

@@ -9,9 +9,9 @@ import dagster as dg
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
 from assets.tables import table
 from expectations.suites import load
-from expectations.validate import validate
-from sixtyforty.use_case import UseCase
-from sixtyforty.verdict import Verdict
+from expectations.validation import validate
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.verdicts import Verdict
 
 CONTRACT = CheckSpec("contract", "The suite's verdict on the partition, before anything is published.", each=True)
 CONSERVATION = CheckSpec(
@@ -97,10 +97,19 @@ def verdict_check(name: str, verdict: Verdict, docs: str, whole: bool = False) -
     metadata: dict[str, object] = counts(verdict) | {"Data Docs": dg.MetadataValue.path(docs)}
     if failed:
         metadata["failed"] = table(
-            [{"rule": r.expected, "column": r.column, "severity": r.severity, "failed": r.failed, "of": r.of,
-              "observed": "" if r.observed is None else str(r.observed),
-              "lines": ", ".join(map(str, r.sample_rows))} for r in failed]
-        )  # fmt: skip
+            [
+                {
+                    "rule": r.expected,
+                    "column": r.column,
+                    "severity": r.severity,
+                    "failed": r.failed,
+                    "of": r.of,
+                    "observed": "" if r.observed is None else str(r.observed),
+                    "lines": ", ".join(map(str, r.sample_rows)),
+                }
+                for r in failed
+            ]
+        )
     if verdict.reasons:
         metadata["reasons"] = "\n".join(verdict.reasons)
     amiss = [f"{len(failed)} rules broken"] if failed else []

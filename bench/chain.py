@@ -27,7 +27,7 @@ def home_with(folder: Path, landing: Path) -> Path:
 
 def stages() -> list[str]:
     """The stages of the chain whose work the scripts do as well."""
-    from pipelines import catalog
+    from pipelines.authoring import catalog
     from pipelines.component import chain as declared
 
     keys = {"/".join(key.path[1:]) for asset in declared(catalog.load(CASE)).assets or [] for key in asset.keys}  # type: ignore[union-attr]
@@ -52,7 +52,7 @@ def script(engine: str, arguments: list[str], log: Path) -> dict[str, Any]:
 def steps_of(home: Path, run_id: str) -> dict[str, float]:
     """Seconds of each step of a run, as Dagster recorded them."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
-    from pipelines.profiles import prepare
+    from pipelines.settings import prepare
 
     prepare()
     import dagster as dg
@@ -66,8 +66,8 @@ def steps_of(home: Path, run_id: str) -> dict[str, float]:
 def money_of(home: Path, first: date, last: date) -> dict[str, Any]:
     """Value per 1,000 decisions of each policy, as the chain accounted for it."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
-    from pipelines import catalog
-    from sixtyforty.kpi import days
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.kpi_ledger import days
 
     found = [d for d in days(catalog.workspace(CASE), "replay") if f"{first}" <= d.partition <= f"{last}"]
     n = sum(d.decisions for d in found)

@@ -47,23 +47,37 @@ def measure(settings: Settings) -> Found:
         one = script(engine, given, work / f"{engine}{number}")
         return one | {"net_s": one["wall_s"]}
 
-    pairs = in_turns({"chain": chained, "duckdb": lambda n: plain("duckdb", n), "pandas": lambda n: plain("pandas", n)},
-                     settings.pairs)  # fmt: skip
+    pairs = in_turns(
+        {"chain": chained, "duckdb": lambda n: plain("duckdb", n), "pandas": lambda n: plain("pandas", n)},
+        settings.pairs,
+    )
     for one in pairs:
         same(one["chain"], one["duckdb"])
         same(one["chain"], one["pandas"])
     found.figures["day"] = pairs
     n, over = len(pairs), median(pairs, "chain", "net_s") - median(pairs, "duckdb", "wall_s")
     for engine, name in (("duckdb", "DuckDB"), ("pandas", "pandas")):
-        found.rows.append(Row(f"a day, with the run's start-up, against plain {name}",
-                              seconds(median(pairs, "chain", "wall_s")), seconds(median(pairs, engine, "wall_s")),
-                              ratio(pairs, "chain", engine, "wall_s"), runs=n))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"a day, with the run's start-up, against plain {name}",
+                seconds(median(pairs, "chain", "wall_s")),
+                seconds(median(pairs, engine, "wall_s")),
+                ratio(pairs, "chain", engine, "wall_s"),
+                runs=n,
+            )
+        )
     found.rows += [
         Row("of it, start-up of the run", seconds(median(pairs, "chain", "start_up_s")), runs=n),
-        Row("a day, but for start-up: over plain DuckDB", seconds(median(pairs, "chain", "net_s")),
-            seconds(median(pairs, "duckdb", "wall_s")), ratio(pairs, "chain", "duckdb", "net_s"),
-            f"≤ {OVER:.0f} s over it ({over:+.2f} s)", over <= OVER, n),
-    ]  # fmt: skip
+        Row(
+            "a day, but for start-up: over plain DuckDB",
+            seconds(median(pairs, "chain", "net_s")),
+            seconds(median(pairs, "duckdb", "wall_s")),
+            ratio(pairs, "chain", "duckdb", "net_s"),
+            f"≤ {OVER:.0f} s over it ({over:+.2f} s)",
+            over <= OVER,
+            n,
+        ),
+    ]
     steps = {k: median([{"s": p["chain"]["steps"]} for p in pairs], "s", k) for k in pairs[0]["chain"]["steps"]}
     gate, known = sum(v for k, v in steps.items() if k.startswith("validated/")), steps["features"]
     found.remarks.append(
@@ -88,14 +102,28 @@ def retrain(settings: Settings, found: Found, warm: Warm, last: date) -> None:
 
     def plain(number: int) -> dict[str, Any]:
         night = last - timedelta(days=nights - number - 1)
-        given = ["day", "--landing", str(settings.work / "landing-4"), "--out", str(homes / "duckdb"), "--date",
-                 f"{night}", "--retrain"]  # fmt: skip
+        given = [
+            "day",
+            "--landing",
+            str(settings.work / "landing-4"),
+            "--out",
+            str(homes / "duckdb"),
+            "--date",
+            f"{night}",
+            "--retrain",
+        ]
         one = script("duckdb", given, work / f"duckdb{number}")
         return one | {"wall_s": one["steps"]["retrain on the trailing window"] + one["steps"]["import"]}
 
     pairs = in_turns({"chain": chained, "duckdb": plain}, nights, warm_up=False)
     found.figures["night"] = pairs
-    found.rows.append(Row("nightly retrain: recorded, fitted, judged, published; the script fits alone",
-                          seconds(median(pairs, "chain", "wall_s")), seconds(median(pairs, "duckdb", "wall_s")),
-                          ratio(pairs, "chain", "duckdb", "wall_s"), runs=len(pairs)))  # fmt: skip
+    found.rows.append(
+        Row(
+            "nightly retrain: recorded, fitted, judged, published; the script fits alone",
+            seconds(median(pairs, "chain", "wall_s")),
+            seconds(median(pairs, "duckdb", "wall_s")),
+            ratio(pairs, "chain", "duckdb", "wall_s"),
+            runs=len(pairs),
+        )
+    )
     found.rows.append(Row("of it, start-up of the run", seconds(median(pairs, "chain", "start_up_s")), runs=len(pairs)))

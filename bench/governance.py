@@ -24,29 +24,46 @@ from bench.instrumented import PARTS
 from bench.measure import BenchError, Found, Row, Settings, measured, seconds
 from bench.peers import environment
 from bench.year import CUT
-from expectations.gx import failing
-from expectations.rows import breaking
+from expectations.gx_runner import failing
+from expectations.row_rules import breaking
 from expectations.suites import Rule, load
-from sixtyforty.duck import connect
+from sixtyforty.storage.duckdb_session import connect
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 
 
 def measure(settings: Settings) -> Found:
     """A run of its own for the parts; the rules on the rows it leaves."""
-    from pipelines import demo
+    from pipelines.demo import flights
 
     found, work = Found("Governance's own price"), settings.work / "governance"
     landing = work / "landing"
-    demo.land(landing, None, CUT)
-    demo.land(landing, CUT + timedelta(days=1), CUT + timedelta(days=1), hourly=True)
-    said = measured([sys.executable, "-m", "bench.instrumented", "--landing", str(landing), "--home",
-                     str(work / "home"), "--last", f"{CUT}"], work / "instrumented")["said"]  # fmt: skip
+    flights.land(landing, None, CUT)
+    flights.land(landing, CUT + timedelta(days=1), CUT + timedelta(days=1), hourly=True)
+    said = measured(
+        [
+            sys.executable,
+            "-m",
+            "bench.instrumented",
+            "--landing",
+            str(landing),
+            "--home",
+            str(work / "home"),
+            "--last",
+            f"{CUT}",
+        ],
+        work / "instrumented",
+    )["said"]
     found.figures["parts"] = said
     for part in [p for p in PARTS if p in said["backfill"]]:
         a, b = (said[span].get(part, 0.0) for span in ("backfill", "day"))
-        found.rows.append(Row(f"{part}: of four months; of a day", f"{a / said['backfill']['all']:.1%} ({seconds(a)})",
-                              f"{b / said['day']['all']:.1%} ({seconds(b)})"))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"{part}: of four months; of a day",
+                f"{a / said['backfill']['all']:.1%} ({seconds(a)})",
+                f"{b / said['day']['all']:.1%} ({seconds(b)})",
+            )
+        )
     found.remarks.append(
         f"Shares are of {seconds(said['backfill']['all'])} for four months and {seconds(said['day']['all'])} for the"
         " day after, in one process with its imports made; a day alone has no new versions to record. The look for time"
@@ -69,8 +86,14 @@ def elsewhere(settings: Settings, found: Found, work: Path, span: str, days: int
     try:
         python = environment(settings.cache, "pandera", PANDERA)
         rules = work / "rules.json"
-        rules.write_text(json.dumps({n: {"file": str(f), "rules": [{"type": r.type, "kwargs": r.kwargs} for r in rs]}
-                                     for n, (f, rs) in tables.items()}))  # fmt: skip
+        rules.write_text(
+            json.dumps(
+                {
+                    n: {"file": str(f), "rules": [{"type": r.type, "kwargs": r.kwargs} for r in rs]}
+                    for n, (f, rs) in tables.items()
+                }
+            )
+        )
         script = Path(__file__).with_name("pandera_rules.py")
         said = measured([str(python), str(script), str(rules), f"{times}"], work / "pandera")["said"]
         engines["pandera"] = (said["seconds"], said["failed"])
@@ -81,9 +104,15 @@ def elsewhere(settings: Settings, found: Found, work: Path, span: str, days: int
     for name, (took, failed) in engines.items():
         if failed != ours[1]:
             raise BenchError(f"{name} found {failed} failures, the chain {ours[1]}")
-        found.rows.append(Row(f"{told}: {name}", seconds(statistics.median(ours[0])),
-                              seconds(statistics.median(took)), statistics.median(ours[0]) / statistics.median(took),
-                              runs=len(took)))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"{told}: {name}",
+                seconds(statistics.median(ours[0])),
+                seconds(statistics.median(took)),
+                statistics.median(ours[0]) / statistics.median(took),
+                runs=len(took),
+            )
+        )
     found.figures[f"rules, {span}"] = {n: {"seconds": took, "failed": failed} for n, (took, failed) in engines.items()}
 
 
@@ -91,7 +120,7 @@ def rows_of(home: Path, out: Path, days: int | None) -> dict[str, tuple[Path, li
     """Each feed's accepted rows with what is derived of them, as Parquet, and the rules for its rows."""
     import os
 
-    from pipelines import catalog
+    from pipelines.authoring import catalog
 
     os.environ["SIXTYFORTY_HOME"] = str(home)
     ws = catalog.workspace(CASE)

@@ -22,8 +22,8 @@ from bench.year import CUT
 
 def main() -> None:
     """Entry point."""
-    from pipelines import catalog
-    from sixtyforty.reconcile import look
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.catch_up import look
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
     warm, ws = Warm(home, CASE), catalog.workspace(CASE)

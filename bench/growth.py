@@ -26,8 +26,8 @@ from bench.day import SOURCES
 from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
 from bench.use_cases import copied
 from bench.year import CUT, FIRST, LAST, begun
-from sixtyforty.lake import canonical, digest
-from sixtyforty.partitions import SNAPSHOT
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.storage.lake import canonical, digest
 
 YEARS = (1, 10, 100)
 FLAT = 1.3
@@ -71,9 +71,17 @@ def histories(settings: Settings, found: Found) -> None:
         for years, one in figures.items():
             value, base = (median([{"d": d} for d in days_], "d", figure) for days_ in (one, first))
             aimed = years == YEARS[-1] and figure in ("delivered_s", "whole_s")
-            found.rows.append(Row(f"{what}: {years} years" if years > 1 else f"{what}: 1 year", seconds(value),
-                                  seconds(base), value / base, f"≤ {FLAT}×" if aimed else "",
-                                  value / base <= FLAT if aimed else None, len(one)))  # fmt: skip
+            found.rows.append(
+                Row(
+                    f"{what}: {years} years" if years > 1 else f"{what}: 1 year",
+                    seconds(value),
+                    seconds(base),
+                    value / base,
+                    f"≤ {FLAT}×" if aimed else "",
+                    value / base <= FLAT if aimed else None,
+                    len(one),
+                )
+            )
     found.remarks.append("“Other” is one year of history, or of data.")
 
 
@@ -82,10 +90,18 @@ def _asked(home: Path) -> Iterator[Callable[[date], dict[str, Any]]]:
     """A process that takes on one more day each time it is asked."""
     root = home.parent
     surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
-    with (root / "grown.err").open("w") as said, subprocess.Popen(
-        [sys.executable, "-m", "bench.grown"], env={**os.environ, **SURROUNDS, **surrounds}, cwd=root, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-    ) as process:  # fmt: skip
+    with (
+        (root / "grown.err").open("w") as said,
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.grown"],
+            env={**os.environ, **SURROUNDS, **surrounds},
+            cwd=root,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as process,
+    ):
 
         def ask(day: date) -> dict[str, Any]:
             print(day, file=process.stdin, flush=True)
@@ -122,8 +138,9 @@ def grown(home_before: Path, root: Path, years: int) -> Path:
 
 def _history(lake: Path, delivered: Path, before: list[date]) -> None:
     """Every dataset's copies, stage by stage, each made from those of the stages before: nothing is behind."""
-    made: dict[str, dict[str, str]] = {d: {f.stem: digest(f.read_bytes()) for f in (lake / d).glob("*.json")}
-                                       for d in CHAIN}  # fmt: skip
+    made: dict[str, dict[str, str]] = {
+        d: {f.stem: digest(f.read_bytes()) for f in (lake / d).glob("*.json")} for d in CHAIN
+    }
     originals = [f.stem for f in sorted((lake / DECISIONS).glob("*.json")) if f.stem < f"{CUT}"]
     months = {source: _arrivals(lake / "arrivals" / f"{source}.json", source, before) for source in SOURCES}
     # the first real days now have days before them to look back on, and are decided on
@@ -144,8 +161,10 @@ class Template:
     def __init__(self, dataset: Path, day: str) -> None:
         said = json.loads((dataset / f"{day}.json").read_bytes())
         own = date.fromisoformat(day)
-        self.inputs = {d: [(p, v, None if p == SNAPSHOT else date.fromisoformat(p) - own) for p, v in of.items()]
-                       for d, of in said["inputs"].items()}  # fmt: skip
+        self.inputs = {
+            d: [(p, v, None if p == SNAPSHOT else date.fromisoformat(p) - own) for p, v in of.items()]
+            for d, of in said["inputs"].items()
+        }
         if "extracts" in said["facts"]:
             said["facts"]["extracts"] = EXTRACTS
         self.text = canonical(said | {"inputs": INPUTS}).replace(day, DAY)
@@ -189,11 +208,11 @@ def _arrivals(ledger: Path, source: str, before: list[date]) -> dict[str, str]:
 
 def backfills(settings: Settings, found: Found) -> None:
     """Raw to outcomes over one year and over more, each in a process of its own."""
-    from pipelines import demo
+    from pipelines.demo import flights
 
     last, figures = (CUT if settings.small else WHOLE), {}
     landed = settings.work / "landing-weeks"
-    demo.land(landed, FIRST, last)
+    flights.land(landed, FIRST, last)
     for years in (1, settings.years):
         root = settings.work / f"backfill-{years}"
         copied(root)
@@ -204,14 +223,30 @@ def backfills(settings: Settings, found: Found) -> None:
         shutil.copytree(landed, landing)
         for file in [f for f in landing.iterdir() if f.name.split("_")[0] in SOURCES]:
             for year in range(1, years):
-                file.with_name(f"{file.stem.split('_')[0]}_later{year}_{file.name.split('_', 1)[1].replace('-', '')}"
-                               ).write_text("".join(shifted(file, 364 * year)))  # fmt: skip
+                file.with_name(
+                    f"{file.stem.split('_')[0]}_later{year}_{file.name.split('_', 1)[1].replace('-', '')}"
+                ).write_text("".join(shifted(file, 364 * year)))
         surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(root / "home"), "PYTHONWARNINGS": "ignore"}
-        command = [sys.executable, "-m", "pipelines.cli", "run", CASE, "--json", "--from", f"{FIRST}", "--to",
-                   f"{end}", "--select", *REFERENCE, *GROWING]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pipelines.cli",
+            "run",
+            CASE,
+            "--json",
+            "--from",
+            f"{FIRST}",
+            "--to",
+            f"{end}",
+            "--select",
+            *REFERENCE,
+            *GROWING,
+        ]
         one = measured(command, root / "backfill", surrounds, cwd=root)
-        rows = sum(json.loads(f.read_text())["rows"] for f in
-                   (root / "home" / "data" / "lake" / CASE / "features").glob("*.json"))  # fmt: skip
+        rows = sum(
+            json.loads(f.read_text())["rows"]
+            for f in (root / "home" / "data" / "lake" / CASE / "features").glob("*.json")
+        )
         figures[years] = one | {"rows": rows}
     found.figures["backfill"] = figures
     first = figures[1]
@@ -220,11 +255,23 @@ def backfills(settings: Settings, found: Found) -> None:
         r = one["wall_s"] / first["wall_s"]
         peaks = [x["peak_rss_mb"] for x in (one, first)]
         found.rows += [
-            Row(f"raw to outcomes of {grew:.1f} times the departures ({one['rows']:,})", seconds(one["wall_s"]),
-                seconds(first["wall_s"]), r, "linear", r <= grew * 1.1),
-            Row("its peak memory", f"{peaks[0]:,} MB", f"{peaks[1]:,} MB", peaks[0] / peaks[1], "< 2 GB",
-                peaks[0] < 2000),
-        ]  # fmt: skip
+            Row(
+                f"raw to outcomes of {grew:.1f} times the departures ({one['rows']:,})",
+                seconds(one["wall_s"]),
+                seconds(first["wall_s"]),
+                r,
+                "linear",
+                r <= grew * 1.1,
+            ),
+            Row(
+                "its peak memory",
+                f"{peaks[0]:,} MB",
+                f"{peaks[1]:,} MB",
+                peaks[0] / peaks[1],
+                "< 2 GB",
+                peaks[0] < 2000,
+            ),
+        ]
         if years < 10:
             found.remarks.append(
                 f"Ten years of backfill don't fit in the half hour: {years} were run. `--years 10` runs them all."

@@ -25,13 +25,13 @@ from bench.year import FIRST
 # A function may be known by several names: it is timed under each. Those below "of it" are within the one before.
 PARTS = {
     "validated: types, rules, quarantine, verdicts": ["assets.validated.validate"],
-    "of it, Great Expectations": ["expectations.rows.failing", "expectations.validate.failing"],
-    "of it, counts of conservation": ["expectations.validate._counted"],
+    "of it, Great Expectations": ["expectations.row_rules.failing", "expectations.validation.failing"],
+    "of it, counts of conservation": ["expectations.validation._counted"],
     "serving gate of the features": ["assets.features.check_features"],
-    "no time travel": ["sixtyforty.features.Window.time_travel"],
-    "versions: recorded by DVC": ["sixtyforty.versions.Versions.snapshot"],
-    "versions: published": ["sixtyforty.versions.Versions.publish"],
-    "money audited a second way": ["sixtyforty.kpi.audit"],
+    "no time travel": ["sixtyforty.modeling.features.Window.time_travel"],
+    "versions: recorded by DVC": ["sixtyforty.storage.dvc_versions.Versions.snapshot"],
+    "versions: published": ["sixtyforty.storage.dvc_versions.Versions.publish"],
+    "money audited a second way": ["sixtyforty.accounting.kpi_ledger.audit"],
 }
 WARM = ("great_expectations", "dvc.repo", "sklearn.ensemble", "skops.io", "scipy.stats", "matplotlib.figure")
 
@@ -75,7 +75,7 @@ def main() -> None:
     for module in WARM:
         importlib.import_module(module)
     from bench.day import DELIVERED
-    from pipelines.run import run_range
+    from pipelines.operations.run import run_range
 
     found, after = {}, given.last + timedelta(days=1)
     spans = {"backfill": (FIRST, given.last, stages()), "day": (after, after, [*DELIVERED, "kpi_impact"])}

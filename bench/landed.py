@@ -14,11 +14,11 @@ AHEAD = 40  # days, more than any item takes on
 
 def land(work: Path, landing: Path, day: date) -> None:
     """Puts the day's files there; `work`: the benchmark's folder, which keeps those of all days."""
-    from pipelines import demo
+    from pipelines.demo import flights
 
     stock = work / "hourly"
     if not stock.exists():
-        demo.land(stock, CUT + timedelta(days=1), CUT + timedelta(days=AHEAD), hourly=True)
+        flights.land(stock, CUT + timedelta(days=1), CUT + timedelta(days=AHEAD), hourly=True)
     for source in SOURCES:
         for file in files_of(stock, source, day):
             shutil.copy2(file, landing)

@@ -45,7 +45,7 @@ def _loaded(tick: bool) -> dict[str, Any]:
     import dagster as dg
 
     from pipelines.definitions import defs
-    from pipelines.profiles import prepare
+    from pipelines.settings import prepare
 
     begun = time.perf_counter()
     loaded = defs()

@@ -31,8 +31,14 @@ HERE = Path(__file__).parent / "of_peers"
 # At our versions, in each environment.
 WORK_NEEDS = ("duckdb", "numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn", "skops")
 NEEDS = {"kedro": ["kedro>=1.0,<2"], "metaflow": ["metaflow>=2.15,<3"], "dvc": [f"dvc=={version('dvc')}"]}
-QUIET = {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1", "USERNAME": "bench",
-         "METAFLOW_DEFAULT_METADATA": "local", "PYTHONWARNINGS": "ignore"}  # fmt: skip
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "KEDRO_DISABLE_TELEMETRY": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "USERNAME": "bench",
+    "METAFLOW_DEFAULT_METADATA": "local",
+    "PYTHONWARNINGS": "ignore",
+}
 
 
 def environment(cache: Path, name: str, needs: list[str]) -> Path:
@@ -48,8 +54,19 @@ def environment(cache: Path, name: str, needs: list[str]) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
     uv = Path(sys.executable).with_name("uv")
     ways = [[str(uv), "pip", "install", "--quiet", "--python", str(python)]] if uv.exists() else []
-    ways.append([str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check",
-                 "--retries", "1"])  # fmt: skip
+    ways.append(
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+        ]
+    )
     for way in ways:  # pip may know the way to a mirror that uv doesn't
         tried = subprocess.run([*way, *wanted], capture_output=True, text=True, timeout=600, check=False)
         if tried.returncode == 0:  # the runs that warm up compile what they import
@@ -121,9 +138,17 @@ def measure(settings: Settings) -> Found:
         r = ratio(pairs, "chain", name, "wall_s")
         aimed = name != "script"
         told = f"against {name} {_version(settings, name)}" if aimed else "against the plain script they all call"
-        found.rows.append(Row(f"one more day, start-up included, {told}", seconds(median(pairs, "chain", "wall_s")),
-                              seconds(median(pairs, name, "wall_s")), r, "< 1×" if aimed else "",
-                              r < 1 if aimed else None, len(pairs)))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"one more day, start-up included, {told}",
+                seconds(median(pairs, "chain", "wall_s")),
+                seconds(median(pairs, name, "wall_s")),
+                r,
+                "< 1×" if aimed else "",
+                r < 1 if aimed else None,
+                len(pairs),
+            )
+        )
     found.remarks.append(
         "Peers write what the script writes and check nothing; the chain checks, quarantines, versions and delivers."
         " Kedro adds least to the script: one process, no record of a run. The chain's process is forked from"
@@ -183,8 +208,13 @@ def _dvc(python: Path, work: Path, landing: Path, out: Path, settings: Settings)
     }
     (work / "dvc.yaml").write_text(json.dumps({"stages": stages}, indent=1))
     (work / "params.yaml").write_text("day: none\n")
-    subprocess.run([str(python), "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=work, check=True, capture_output=True,
-                   env={**os.environ, **quiet})  # fmt: skip
+    subprocess.run(
+        [str(python), "-m", "dvc", "init", "--no-scm", "--quiet"],
+        cwd=work,
+        check=True,
+        capture_output=True,
+        env={**os.environ, **quiet},
+    )
 
     def run(number: int) -> dict[str, Any]:
         (work / "params.yaml").write_text(f"day: '{_day(settings, number)}'\n")

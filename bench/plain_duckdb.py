@@ -97,8 +97,11 @@ def rows_of(db: duckdb.DuckDBPyConnection, relation: str) -> pd.DataFrame:
 def deliver(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: Path) -> None:
     """Writes the decisions by day."""
     db.register("decided", decided)
-    write_days(db, f"select _partition::date as _partition, {KEY}, decided_at, expected, action, present_action"
-                   " from decided", out / "decisions")  # fmt: skip
+    write_days(
+        db,
+        f"select _partition::date as _partition, {KEY}, decided_at, expected, action, present_action from decided",
+        out / "decisions",
+    )
 
 
 def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:

@@ -40,21 +40,57 @@ from bench.plain import (
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 KINDS = {"INTEGER": "float64", "DOUBLE": "float64", "VARCHAR": "str"}  # whole numbers may be missing: made int later
-WHOLE = {"timetable": [*KEYS[:3], "flight", "distance", "hour", "minute"], "movements": [*KEYS[:3], "flight", "minute"],
-         "weather": [*KEYS[:3], "hour"]}  # fmt: skip
+WHOLE = {
+    "timetable": [*KEYS[:3], "flight", "distance", "hour", "minute"],
+    "movements": [*KEYS[:3], "flight", "minute"],
+    "weather": [*KEYS[:3], "hour"],
+}
 LAGS = (1, 2, 3, 4)  # hours
 TRAILING = {
-    "r_carrier": (["carrier"], 28), "r_origin_hour": (["origin", "hour"], 28),
-    "r_carrier_hour": (["carrier", "hour"], 28), "r_origin_carrier": (["origin", "carrier"], 28),
+    "r_carrier": (["carrier"], 28),
+    "r_origin_hour": (["origin", "hour"], 28),
+    "r_carrier_hour": (["carrier", "hour"], 28),
+    "r_origin_carrier": (["origin", "carrier"], 28),
     "r_origin_carrier_7": (["origin", "carrier"], 7),
-    "r_route": (["origin", "dest"], 28), "r_origin_7": (["origin"], 7), "r_all_7": ([], 7),
-}  # fmt: skip
+    "r_route": (["origin", "dest"], 28),
+    "r_origin_7": (["origin"], 7),
+    "r_all_7": ([], 7),
+}
 FEATURES = [
-    "dest", "distance", "hour", "weekday", "minute", "n_sched", *TRAILING, "o_n", "o_late15", "o_late30", "o_so_far",
-    "o_waiting", "c_n", "c_late30", "c_so_far", "t_n", "t_late30", "t_so_far", "nyc_late30", "nyc_so_far", "temp",
-    "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib", "precip3", "visib3",
-    "_silent", "_misfit",
-]  # fmt: skip
+    "dest",
+    "distance",
+    "hour",
+    "weekday",
+    "minute",
+    "n_sched",
+    *TRAILING,
+    "o_n",
+    "o_late15",
+    "o_late30",
+    "o_so_far",
+    "o_waiting",
+    "c_n",
+    "c_late30",
+    "c_so_far",
+    "t_n",
+    "t_late30",
+    "t_so_far",
+    "nyc_late30",
+    "nyc_so_far",
+    "temp",
+    "dewp",
+    "humid",
+    "wind_dir",
+    "wind_speed",
+    "wind_gust",
+    "precip",
+    "pressure",
+    "visib",
+    "precip3",
+    "visib3",
+    "_silent",
+    "_misfit",
+]
 
 
 def local_day(moments: pd.Series) -> pd.Series:
@@ -67,10 +103,15 @@ def landed(source: str, files: Sequence[str]) -> pd.DataFrame:
     contract = SOURCES[source]["columns"]
     moments = [c for c, kind in contract.items() if kind == "TIMESTAMP"]
     parts = [
-        pd.read_csv(f, usecols=list(contract), dtype={c: k for c, t in contract.items() if (k := KINDS.get(t))},
-                    keep_default_na=False, na_values=["NA", ""])
+        pd.read_csv(
+            f,
+            usecols=list(contract),
+            dtype={c: k for c, t in contract.items() if (k := KINDS.get(t))},
+            keep_default_na=False,
+            na_values=["NA", ""],
+        )
         for f in files
-    ]  # fmt: skip
+    ]
     rows = pd.concat(parts, ignore_index=True)
     for column in moments:
         rows[column] = pd.to_datetime(rows[column], format="%Y-%m-%dT%H:%M:%SZ").astype("datetime64[us]")
@@ -161,10 +202,22 @@ def _as_it_stands(asked: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
         gone = (h - flights["sched"]) // pd.Timedelta(minutes=1)
         so_far = np.minimum(flights["dep_delay"].fillna(9999), gone)
         waiting = flights["dep_delay"].isna() | (flights["dep_delay"] >= gone)
-        parts.append(pd.DataFrame({
-            "origin": flights["origin"], "carrier": flights["carrier"], "dest": flights["dest"], "h": h, "k": k, "n": 1,
-            "late15": so_far >= 15, "late30": so_far >= 30, "so_far": so_far.clip(-5, 120), "waiting": waiting,
-        }))  # fmt: skip
+        parts.append(
+            pd.DataFrame(
+                {
+                    "origin": flights["origin"],
+                    "carrier": flights["carrier"],
+                    "dest": flights["dest"],
+                    "h": h,
+                    "k": k,
+                    "n": 1,
+                    "late15": so_far >= 15,
+                    "late30": so_far >= 30,
+                    "so_far": so_far.clip(-5, 120),
+                    "waiting": waiting,
+                }
+            )
+        )
     seen = pd.concat(parts, ignore_index=True)
     seen[["late15", "late30", "so_far", "waiting"]] = seen[["late15", "late30", "so_far", "waiting"]].astype("int64")
 
@@ -175,13 +228,16 @@ def _as_it_stands(asked: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
         return found.rename_axis(index={"h": "decided_at"}).reset_index()
 
     for rows, by, names in (
-        (seen[seen["k"] <= 3], ["origin"], {"n": "o_n", "late15": "o_late15", "late30": "o_late30",
-                                            "so_far": "o_so_far", "waiting": "o_waiting"}),
+        (
+            seen[seen["k"] <= 3],
+            ["origin"],
+            {"n": "o_n", "late15": "o_late15", "late30": "o_late30", "so_far": "o_so_far", "waiting": "o_waiting"},
+        ),
         (seen, ["origin", "carrier"], {"n": "c_n", "late30": "c_late30", "so_far": "c_so_far"}),
         (seen, ["dest"], {"n": "t_n", "late30": "t_late30", "so_far": "t_so_far"}),
         (seen[seen["k"] <= 3], [], {"late30": "nyc_late30"}),
         (seen[seen["k"] <= 2], [], {"so_far": "nyc_so_far"}),
-    ):  # fmt: skip
+    ):
         found = summed(rows, by)[[*by, "decided_at", *names]].rename(columns=names)
         asked = asked.merge(found, on=[*by, "decided_at"], how="left")
     return asked
@@ -195,10 +251,16 @@ def _feed(asked: pd.DataFrame, flights: pd.DataFrame, movements: pd.DataFrame) -
     silent = dict(zip(moments, quiet[0] & ((due >= 10) | (quiet[1] & quiet[2])), strict=True))
     heard = flights[flights["event_hour"].notna()]
     led_to = (heard["sched"] + pd.to_timedelta(heard["dep_delay"], "min")).dt.floor("h")
-    odd = pd.concat([
-        pd.DataFrame({"h": heard["event_hour"] + k * HOUR, "n": 1, "odd": (led_to != heard["event_hour"]) * 1})
-        for k in LAGS
-    ]).groupby("h")[["n", "odd"]].sum()  # fmt: skip
+    odd = (
+        pd.concat(
+            [
+                pd.DataFrame({"h": heard["event_hour"] + k * HOUR, "n": 1, "odd": (led_to != heard["event_hour"]) * 1})
+                for k in LAGS
+            ]
+        )
+        .groupby("h")[["n", "odd"]]
+        .sum()
+    )
     asked["_silent"] = asked["decided_at"].map(silent)
     asked["_misfit"] = asked["decided_at"].map(odd["odd"] / odd["n"]).fillna(0.0)
     return asked
@@ -214,9 +276,13 @@ def _sky(asked: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
     seen["visib3"] = back["visib"].min().to_numpy()
     seen = seen.drop(columns=["year", "month", "day", "hour", "time_hour", "_partition"]).sort_values("known_at")
     return pd.merge_asof(
-        asked.sort_values("decided_at", kind="stable"), seen, left_on="decided_at", right_on="known_at", by="origin",
+        asked.sort_values("decided_at", kind="stable"),
+        seen,
+        left_on="decided_at",
+        right_on="known_at",
+        by="origin",
         tolerance=6 * HOUR - pd.Timedelta(seconds=1),
-    )  # fmt: skip
+    )
 
 
 def deliver(decided: pd.DataFrame, out: Path) -> None:

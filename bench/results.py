@@ -20,8 +20,10 @@ def table(found: Found) -> str:
     """One item's rows, as wide as they need, and its remarks."""
     lines = [HEAD, *(cells(r) for r in found.rows)]
     wide = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    said = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, wide, strict=True)))
-            for line in lines]  # fmt: skip
+    said = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, wide, strict=True)))
+        for line in lines
+    ]
     return "\n".join(["", found.title, *said, *(f"- {r}" for r in found.remarks)])
 
 

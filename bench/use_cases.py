@@ -34,11 +34,11 @@ GRAPH = """{ assetNodes { id groupName isMaterializable isExecutable isPartition
 
 def measure(settings: Settings) -> Found:
     """Each number of use cases in a project of its own."""
-    from pipelines import demo
+    from pipelines.demo import flights
 
     found = Found("How many use cases: definitions, a tick, the UI's graph")
     landing = settings.work / "landing-1"
-    demo.land(landing, date(2013, 5, 1), date(2013, 5, 1), hourly=True)
+    flights.land(landing, date(2013, 5, 1), date(2013, 5, 1), hourly=True)
     many = MANY[:2] if settings.small else MANY
     figures = {n: _of(settings, landing, n, 1 if settings.small else settings.pairs) for n in many}
     found.figures = {str(n): f for n, f in figures.items()}
@@ -46,22 +46,43 @@ def measure(settings: Settings) -> Found:
     for n in many:
         one, aimed = figures[n], n == 100
         load = statistics.median(one["load_s"])
-        found.rows.append(Row(f"definitions of {n}, {one['assets']} assets: load", seconds(load),
-                              seconds(statistics.median(first["load_s"])), load / statistics.median(first["load_s"]),
-                              f"< {LOADED} s" if aimed else "", load < LOADED if aimed else None,
-                              len(one["load_s"])))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"definitions of {n}, {one['assets']} assets: load",
+                seconds(load),
+                seconds(statistics.median(first["load_s"])),
+                load / statistics.median(first["load_s"]),
+                f"< {LOADED} s" if aimed else "",
+                load < LOADED if aimed else None,
+                len(one["load_s"]),
+            )
+        )
     for n in many:
         one = figures[n]
         tick = statistics.median(one["tick_s"])
-        found.rows.append(Row(f"a sensor's tick among {n}", seconds(tick), seconds(statistics.median(first["tick_s"])),
-                              tick / statistics.median(first["tick_s"]), f"{tick / LIMIT:.1%} of its {LIMIT} s",
-                              tick < LIMIT, len(one["tick_s"])))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"a sensor's tick among {n}",
+                seconds(tick),
+                seconds(statistics.median(first["tick_s"])),
+                tick / statistics.median(first["tick_s"]),
+                f"{tick / LIMIT:.1%} of its {LIMIT} s",
+                tick < LIMIT,
+                len(one["tick_s"]),
+            )
+        )
     for n in many:
         one = figures[n]
         graph = statistics.median(one["graph_s"])
-        found.rows.append(Row(f"asset graph of {n} in the UI", seconds(graph),
-                              seconds(statistics.median(first["graph_s"])),
-                              graph / statistics.median(first["graph_s"]), runs=len(one["graph_s"])))  # fmt: skip
+        found.rows.append(
+            Row(
+                f"asset graph of {n} in the UI",
+                seconds(graph),
+                seconds(statistics.median(first["graph_s"])),
+                graph / statistics.median(first["graph_s"]),
+                runs=len(one["graph_s"]),
+            )
+        )
     found.remarks.append(
         f"“Other” is one use case. Importing Dagster and the project comes before loading: {most['import_s']:.1f} s,"
         f" however many. All {many[-1]} sensors tick one after the other in {sum(most['tick_s']):.1f} s. The first"
@@ -113,10 +134,21 @@ def _graph(root: Path, surrounds: dict[str, str], times: int) -> dict[str, Any]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("dagster-webserver")), "-m", "pipelines.definitions", "-h",
-               "127.0.0.1", "-p", f"{port}"]  # fmt: skip
-    env = {**os.environ, **surrounds, "DAGSTER_HOME": str(root / "home" / "data" / "dagster"),
-           "DAGSTER_DISABLE_TELEMETRY": "1"}  # fmt: skip
+    command = [
+        str(Path(sys.executable).with_name("dagster-webserver")),
+        "-m",
+        "pipelines.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        f"{port}",
+    ]
+    env = {
+        **os.environ,
+        **surrounds,
+        "DAGSTER_HOME": str(root / "home" / "data" / "dagster"),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
     with (root / "webserver.log").open("w") as log:
         server = subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log)
         try:
@@ -140,8 +172,9 @@ def _until_it_answers(port: int, server: subprocess.Popen[bytes], log: Path) -> 
 
 
 def _asked(port: int) -> float:
-    asked = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", json.dumps({"query": GRAPH}).encode(),
-                                   {"Content-Type": "application/json"})  # fmt: skip
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql", json.dumps({"query": GRAPH}).encode(), {"Content-Type": "application/json"}
+    )
     begun = time.perf_counter()
     with urllib.request.urlopen(asked, timeout=300) as answer:
         said = json.loads(answer.read())

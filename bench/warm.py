@@ -21,7 +21,7 @@ class Warm:
         os.environ["SIXTYFORTY_HOME"] = str(home)
         from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-        from pipelines.profiles import prepare
+        from pipelines.settings import prepare
 
         prepare()
         repository = ReconstructableRepository.for_module(module, "defs", working_directory=str(ROOT))
@@ -36,18 +36,20 @@ class Warm:
         from dagster._core.launcher.base import LaunchRunContext
         from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-        from pipelines.launcher import last_seen
+        from pipelines.runtime.launcher import last_seen
 
         wanted = frozenset(dg.AssetKey([self.use_case, *s.split("/")]) for s in select)
         tags = {ASSET_PARTITION_RANGE_START_TAG: f"{first}", ASSET_PARTITION_RANGE_END_TAG: f"{last}"}
         clock = {"track": "replay"} | ({"as_of": as_of} if as_of else {})
         with dg.DagsterInstance.get() as instance:
             run = instance.create_run_for_job(
-                self.job.get_definition().get_subset(asset_selection=set(wanted)), asset_selection=wanted,
+                self.job.get_definition().get_subset(asset_selection=set(wanted)),
+                asset_selection=wanted,
                 run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
-                tags=tags | {"sixtyforty/track": "replay"}, status=dg.DagsterRunStatus.STARTING,
+                tags=tags | {"sixtyforty/track": "replay"},
+                status=dg.DagsterRunStatus.STARTING,
                 job_code_origin=self.job.get_python_origin(),
-            )  # fmt: skip
+            )
             began, begun = time.time(), time.perf_counter()
             instance.run_launcher.launch_run(LaunchRunContext(run, None))
             worker, cpu = None, 0.0

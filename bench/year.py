@@ -22,16 +22,18 @@ AIM = 1.3
 
 def measure(settings: Settings) -> Found:
     """The warm-up, then the year as often as `pairs` says."""
-    from pipelines import demo
+    from pipelines.demo import flights
 
     found = Found("Backfill: extracts in, money out")
-    spans = {"four months": (settings.work / "landing-4", CUT, 1), "year": (settings.work / "landing-12", LAST,
-                                                                           settings.pairs)}  # fmt: skip
+    spans = {
+        "four months": (settings.work / "landing-4", CUT, 1),
+        "year": (settings.work / "landing-12", LAST, settings.pairs),
+    }
     for span, (landing, last, rounds) in spans.items():
         if span == "year" and settings.small:
             found.remarks.append("The year was left out (--small).")
             continue
-        demo.land(landing, FIRST, last)
+        flights.land(landing, FIRST, last)
         pairs = in_turns(runs(settings.work / span.replace(" ", "-"), landing, last), rounds, warm_up=False)
         for one in pairs:
             for engine in ENGINES:
@@ -77,29 +79,60 @@ def rows(span: str, pairs: list[dict[str, Any]]) -> list[Row]:
         told = f"{span}, against plain {'DuckDB' if engine == 'duckdb' else 'pandas'}"
         aimed = engine == "duckdb" and span == "year"
         r = ratio(pairs, "chain", engine, "wall_s")
-        found.append(Row(f"{told}: wall", seconds(median(pairs, "chain", "wall_s")),
-                         seconds(median(pairs, engine, "wall_s")), r, f"≤ {AIM}×" if aimed else "",
-                         r <= AIM if aimed else None, n))  # fmt: skip
-        found.append(Row(f"{told}: CPU", seconds(median(pairs, "chain", "cpu_s")),
-                         seconds(median(pairs, engine, "cpu_s")), ratio(pairs, "chain", engine, "cpu_s"),
-                         runs=n))  # fmt: skip
+        found.append(
+            Row(
+                f"{told}: wall",
+                seconds(median(pairs, "chain", "wall_s")),
+                seconds(median(pairs, engine, "wall_s")),
+                r,
+                f"≤ {AIM}×" if aimed else "",
+                r <= AIM if aimed else None,
+                n,
+            )
+        )
+        found.append(
+            Row(
+                f"{told}: CPU",
+                seconds(median(pairs, "chain", "cpu_s")),
+                seconds(median(pairs, engine, "cpu_s")),
+                ratio(pairs, "chain", engine, "cpu_s"),
+                runs=n,
+            )
+        )
     for one in pairs:
         for side in ("chain", "duckdb"):
             fits = one[side]["steps"][FITTING["chain" if side == "chain" else "script"]]
             one[side]["but_fits_s"] = one[side]["wall_s"] - fits
-    found.append(Row(f"{span}, but for the fits, against plain DuckDB: wall",
-                     seconds(median(pairs, "chain", "but_fits_s")), seconds(median(pairs, "duckdb", "but_fits_s")),
-                     ratio(pairs, "chain", "duckdb", "but_fits_s"), runs=n))  # fmt: skip
+    found.append(
+        Row(
+            f"{span}, but for the fits, against plain DuckDB: wall",
+            seconds(median(pairs, "chain", "but_fits_s")),
+            seconds(median(pairs, "duckdb", "but_fits_s")),
+            ratio(pairs, "chain", "duckdb", "but_fits_s"),
+            runs=n,
+        )
+    )
     peak = [median(pairs, side, "peak_rss_mb") for side in ("chain", "duckdb")]
-    found.append(Row(f"{span}: peak memory", f"{peak[0]:,.0f} MB", f"{peak[1]:,.0f} MB", peak[0] / peak[1],
-                     "< 2 GB", peak[0] < 2000, n))  # fmt: skip
+    found.append(
+        Row(
+            f"{span}: peak memory",
+            f"{peak[0]:,.0f} MB",
+            f"{peak[1]:,.0f} MB",
+            peak[0] / peak[1],
+            "< 2 GB",
+            peak[0] < 2000,
+            n,
+        )
+    )
     return found
 
 
 def in_the_way(span: str, pairs: list[dict[str, Any]]) -> str:
     """What lies between chain and script: fits against fits, and the rest."""
-    fits = [median([{"s": p[side]["steps"]} for p in pairs], "s", FITTING[of]) for side, of in
-            (("chain", "chain"), ("duckdb", "script"))]  # fmt: skip
+    fits = [
+        median([{"s": p[side]["steps"]} for p in pairs], "s", FITTING[of])
+        for side, of in (("chain", "chain"), ("duckdb", "script"))
+    ]
     rest = [median(pairs, side, "but_fits_s") for side in ("chain", "duckdb")]
     return (
         f"What lies between them, {span}: the fits take {fits[0]:.1f} s here and {fits[1]:.1f} s there; all else"

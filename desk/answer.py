@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from desk.day import Shown
 from desk.web import Asked
-from sixtyforty.response_log import Response, Role
-from sixtyforty.responses import Answered, ResponseError, record
+from sixtyforty.decisions.responses import Answered, ResponseError, record
+from sixtyforty.storage.response_log import Response, Role
 
 LONGEST = 500  # characters of a reason
 

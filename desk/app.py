@@ -26,7 +26,7 @@ from desk.record import record
 from desk.review import review
 from desk.thread import thread
 from desk.web import Asked, Desk, Headers, Page, Problem, guarded
-from sixtyforty import report
+from sixtyforty.reports import impact_report
 from sixtyforty.workspace import Workspace
 
 HERE = ("127.0.0.1", "localhost")
@@ -39,8 +39,8 @@ def build(
 
     Requests under any other name are refused: a page elsewhere whose name is made to lead here gets nothing.
     """
-    desk, impact = Desk(workspaces, database, report.pages("desk"), secure), Impact()
-    style = Response(files("sixtyforty").joinpath("pages", "style.css").read_bytes(), media_type="text/css")
+    desk, impact = Desk(workspaces, database, impact_report.pages("desk"), secure), Impact()
+    style = Response(files("sixtyforty.reports").joinpath("templates", "style.css").read_bytes(), media_type="text/css")
 
     def behind(path: str, page: Page, needs: str | None, *methods: str) -> Route:
         return Route(path, guarded(desk, page, needs), methods=["GET", *methods])

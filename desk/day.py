@@ -9,12 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from desk.web import Asked, Problem
-from sixtyforty.clock import now
-from sixtyforty.decisions import decisions_of
-from sixtyforty.kept import KEPT
-from sixtyforty.response_log import ANSWERS, Response
-from sixtyforty.responses import of_these
-from sixtyforty.use_case import UseCase
+from sixtyforty.decisions.assignment import KEPT
+from sixtyforty.decisions.deciding import decisions_of
+from sixtyforty.decisions.responses import of_these
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.response_log import ANSWERS, Response
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from starlette.responses import RedirectResponse, Response
 from desk.answer import answer
 from desk.day import Day, Shown, day, matching
 from desk.web import Asked, Problem
-from sixtyforty.decisions import dataset
-from sixtyforty.responses import saw
+from sixtyforty.decisions.deciding import dataset
+from sixtyforty.decisions.responses import saw
 
 A_PAGE = 50
 SHOW = {"act": "to act", "differ": "other than the present rule", "all": "in all"}

@@ -12,7 +12,7 @@ from desk import sessions
 from desk.login import Refused, log_in
 from desk.roles import MAY
 from desk.web import COOKIE, Asked, Desk, Problem, belongs, read_form
-from sixtyforty.clock import now
+from sixtyforty.spec.clock import now
 
 
 def entry(desk: Desk) -> Callable[[Request], Awaitable[Response]]:

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from desk.web import Asked, Problem
-from sixtyforty import kpi, report
-from sixtyforty.charts import Chart
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.reports import impact_report
+from sixtyforty.reports.charts import Chart
 from sixtyforty.workspace import Workspace
 
 FRESH = 60.0  # seconds for which what was worked out once is shown again
@@ -37,9 +38,9 @@ class Impact:
         with self._lock:
             at, found = self._kept.get((ws.use_case.name, track), (0.0, {}))
             if not found or time.monotonic() - at > FRESH:
-                if not kpi.days(ws, track):
+                if not kpi_ledger.days(ws, track):
                     raise Problem(404, "Nothing to account for yet", "Money appears here once outcomes are known.")
-                found = report.facts(ws, track)
+                found = impact_report.facts(ws, track)
                 self._kept[ws.use_case.name, track] = time.monotonic(), found
             return found
 

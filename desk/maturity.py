@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from desk.web import Asked
-from sixtyforty import maturity as of
+from sixtyforty.lifecycle import maturity as of
 
 
 def maturity(asked: Asked) -> Response:

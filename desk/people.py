@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.responses import RedirectResponse, Response
 
 from desk.web import Asked, Problem
-from sixtyforty import stage_gate, training
-from sixtyforty.clock import now
-from sixtyforty.maturity import next_steps
-from sixtyforty.stages import StageGate
+from sixtyforty.lifecycle import stage_gate, training
+from sixtyforty.lifecycle.maturity import next_steps
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.stages import StageGate
 
 
 def people(asked: Asked) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from desk.web import Asked
-from sixtyforty import portfolio
+from sixtyforty.reports import portfolio
 
 FRESH = 60.0  # seconds for which what was worked out once is shown again
 

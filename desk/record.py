@@ -7,8 +7,8 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from desk.web import Asked, Problem
-from sixtyforty.knowledge import failed, search
-from sixtyforty.record import versions
+from sixtyforty.reports.knowledge import failed, search
+from sixtyforty.reports.model_record import versions
 
 # HTML within the Markdown is shown as text, and links that would run something lead nowhere.
 MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])

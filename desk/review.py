@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from desk.answer import answer
 from desk.day import Day, day
 from desk.web import Asked, Problem
-from sixtyforty.review import dataset, queue
+from sixtyforty.decisions.review_queue import dataset, queue
 
 
 def review(asked: Asked) -> Response:

@@ -1,6 +1,6 @@
 """What the desk keeps of its own, beside the deliveries: accounts, sessions, and log-ins that failed.
 
-What people do with decisions isn't here: that is the responses log (`sixtyforty.responses`).
+What people do with decisions isn't here: that is the responses log (`sixtyforty.decisions.responses`).
 """
 
 from __future__ import annotations

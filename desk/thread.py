@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from desk.day import local
 from desk.web import Asked, Problem
-from sixtyforty.custody import Unknown, explain, find
-from sixtyforty.policy import partition_of
-from sixtyforty.responses import of
+from sixtyforty.decisions.provenance import Unknown, explain, find
+from sixtyforty.decisions.responses import of
+from sixtyforty.value.policy import partition_of
 
 MOST = 50
 

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from desk import sessions
 from desk.roles import MAY, PAGES, READS
 from desk.why import Why
-from sixtyforty import reads
-from sixtyforty.clock import now
-from sixtyforty.decisions import dataset
+from sixtyforty.decisions.deciding import dataset
+from sixtyforty.reports import readership
+from sixtyforty.spec.clock import now
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -118,8 +118,13 @@ class Asked:
     def page(self, page: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page in the desk's frame."""
         menu = {address: PAGES[address] for address in MAY[self.who.role]}
-        frame = {"frame": "desk.html", "asked": self, "who": self.who, "menu": menu,
-                 "csrf": sessions.csrf(self.who.token)}  # fmt: skip
+        frame = {
+            "frame": "desk.html",
+            "asked": self,
+            "who": self.who,
+            "menu": menu,
+            "csrf": sessions.csrf(self.who.token),
+        }
         return self.desk.render(page, status, **frame, **values)
 
     def problem(self, problem: Problem) -> HTMLResponse:
@@ -151,7 +156,7 @@ def guarded(desk: Desk, page: Page, needs: str | None) -> Callable[[Request], An
                 belongs(form, who.token)
             response = page(asked)
             if asked.path in READS and form is None:
-                reads.note(asked.ws, READS[asked.path], now())
+                readership.note(asked.ws, READS[asked.path], now())
             return response
         except Problem as problem:
             return asked.problem(problem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import Lock
 
-from sixtyforty.reasons import reasons
+from sixtyforty.decisions.explanations import reasons
 from sixtyforty.workspace import Workspace
 
 MOST = 20_000  # decisions remembered

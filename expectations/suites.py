@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from expectations.rules import RULES, arguments
-from sixtyforty.declared import Wrong
-from sixtyforty.mistakes import Mistake, Mistakes, parse, told
-from sixtyforty.sources import Source
+from expectations.rule_catalog import RULES, arguments
+from sixtyforty.spec.base import Wrong
+from sixtyforty.spec.errors import Mistake, Mistakes, parse, told
+from sixtyforty.spec.sources import Source
 
 HERE = Path(__file__).parent
 PERSONAL = "(personal data)"  # stands for a column that isn't told of
@@ -62,8 +62,10 @@ class Rule(BaseModel):
         if not unspoken & set(self.columns):
             return self
         named = {k: PERSONAL for k in ("column", "column_A", "column_B") if self.kwargs.get(k) in unspoken}
-        listed = {"column_list": [PERSONAL if c in unspoken else c for c in self.kwargs.get("column_list", [])],
-                  "value_set": [PERSONAL]}  # fmt: skip
+        listed = {
+            "column_list": [PERSONAL if c in unspoken else c for c in self.kwargs.get("column_list", [])],
+            "value_set": [PERSONAL],
+        }
         return self.model_copy(
             update={"kwargs": self.kwargs | named | {k: v for k, v in listed.items() if k in self.kwargs}}
         )
@@ -100,8 +102,10 @@ def wrongs(suite: Suite, columns: Collection[str] | None, others: Mapping[str, C
 
     columns: those its rows have, None where nobody knows them; others: the columns of all sources, by source.
     """
-    for at, rules, there in (("rows", suite.rows, columns), ("partition.rules", suite.partition.rules,
-                                                             list(suite.partition.metrics))):  # fmt: skip
+    for at, rules, there in (
+        ("rows", suite.rows, columns),
+        ("partition.rules", suite.partition.rules, list(suite.partition.metrics)),
+    ):
         for n, rule in enumerate(rules):
             if rule.type not in RULES:
                 yield Wrong(f"{at}.{n}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)

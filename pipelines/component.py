@@ -33,10 +33,11 @@ import assets.stage_gate
 import assets.training_set
 import assets.validated
 from assets.tables import table
-from pipelines import automation, declarations
-from sixtyforty.draft import Draft
-from sixtyforty.mistakes import Mistakes
-from sixtyforty.use_case import UseCase
+from pipelines.authoring import loader
+from pipelines.automation import sensors
+from sixtyforty.spec.draft import Draft
+from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.use_case import UseCase
 
 STAGES = (
     assets.raw,
@@ -67,9 +68,9 @@ OF_A_DRAFT = (assets.raw, assets.validated, assets.data_docs)
 def declared() -> list[UseCase]:
     """All use cases of the project that can be loaded, drafts among them."""
     found = []
-    for name in declarations.names():
+    for name in loader.names():
         with suppress(Mistakes):  # told where it is itself looked at
-            found.append(declarations.load(declarations.FOLDER / name))
+            found.append(loader.load(loader.FOLDER / name))
     return found
 
 
@@ -87,7 +88,7 @@ def chain(use_case: UseCase) -> dg.Definitions:
         description=f"{use_case.title}: the whole chain, from extracts to impact.",
         executor_def=dg.in_process_executor,
     )
-    by_itself = dg.Definitions() if draft else automation.of(use_case)
+    by_itself = dg.Definitions() if draft else sensors.of(use_case)
     return dg.Definitions.merge(dg.Definitions(assets=built, jobs=[job]), by_itself)
 
 
@@ -120,7 +121,7 @@ class Scaffolder(dg.Scaffolder[Beginning]):
 
     def scaffold(self, request: dg.ScaffoldRequest[Beginning]) -> None:
         """Writes the use case's folder, and its suites."""
-        from pipelines.new import begin
+        from pipelines.authoring.scaffold import begin
 
         begin(request.target_path.name, request.params.extracts, request.params.like)
 
@@ -141,7 +142,7 @@ class DecisionPipeline(dg.Component, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The use case's assets, checks and job."""
-        return chain(declarations.load(Path(context.path)))
+        return chain(loader.load(Path(context.path)))
 
 
 def use_cases() -> dg.Definitions:
@@ -151,9 +152,9 @@ def use_cases() -> dg.Definitions:
     """
     checking = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
     sound, broken = {}, {}
-    for name in declarations.names():
+    for name in loader.names():
         try:
-            sound[name] = declarations.load(declarations.FOLDER / name, sql=checking)
+            sound[name] = loader.load(loader.FOLDER / name, sql=checking)
         except Mistakes as error:
             broken[name] = error
     if checking and broken:

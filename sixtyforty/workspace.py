@@ -15,21 +15,40 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from sixtyforty.alerts import Receipts
-from sixtyforty.lake import Lake, digest
-from sixtyforty.landing import Landing
-from sixtyforty.ledger import Ledger
-from sixtyforty.models import ModelStore
-from sixtyforty.progress import Progress
-from sixtyforty.remote import Remote, Where
-from sixtyforty.steps import Steps
-from sixtyforty.use_case import UseCase
+from sixtyforty.ingest.landing_zone import Landing
+from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.reports.alerts import Receipts
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.champion_ledger import Ledger
+from sixtyforty.storage.lake import Lake, digest
+from sixtyforty.storage.object_store import Remote, Where
+from sixtyforty.storage.rollout_ledger import Steps
+from sixtyforty.storage.stage_ledger import Progress
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
-CODE = ("partitions", "places", "paging", "queries", "reading", "unpacking", "extracts", "json_lines", "parquet_rows",
-        "contract", "raw", "landing", "lineage", "features", "estimators", "models", "payoff", "policy", "kept",
-        "decisions")  # fmt: skip
-GOVERNANCE = ("gx", "results", "rows", "serving", "suites", "validate")
+CODE = (
+    "spec/partitions",
+    "ingest/locations",
+    "ingest/bucket_listing",
+    "ingest/database_source",
+    "ingest/extract",
+    "ingest/decompression",
+    "ingest/extract_reader",
+    "ingest/json_lines",
+    "ingest/parquet_rows",
+    "ingest/data_contract",
+    "ingest/raw",
+    "ingest/landing_zone",
+    "modeling/lineage",
+    "modeling/features",
+    "modeling/estimators",
+    "modeling/model_store",
+    "value/payoffs",
+    "value/policy",
+    "decisions/assignment",
+    "decisions/deciding",
+)
+GOVERNANCE = ("gx_runner", "rule_results", "row_rules", "serving_gate", "suites", "validation")
 
 
 @dataclass(frozen=True)

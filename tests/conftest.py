@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from hypothesis import settings
 
-from sixtyforty.use_case import UseCase
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, s3_environment
 from tests.postgres import Postgres

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.profiles import ROOT
+from pipelines.settings import ROOT
 
 PARTS = ("assets", "desk", "docs", "expectations", "pipelines", "sixtyforty")
 FILES = ("dagster.yaml", "dvc.yaml", "pyproject.toml", "README.md", "workspace.yaml")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from sixtyforty.estimators import Fitted, fit
-from sixtyforty.modeling import Model
-from sixtyforty.objective import Kpi
+from sixtyforty.modeling.estimators import Fitted, fit
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.recipe import Model
 from tests.helpers import DECLARED
 
 RECIPE = Model(**DECLARED["model"])

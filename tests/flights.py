@@ -11,12 +11,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from expectations.suites import load
-from expectations.validate import validate
-from pipelines import catalog, demo
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.raw import ingest
-from sixtyforty.use_case import UseCase
-from sixtyforty.verdict import Verdict
+from expectations.validation import validate
+from pipelines.authoring import catalog
+from pipelines.demo import flights
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests.helpers import span
 
@@ -36,9 +37,9 @@ def flight_delays() -> UseCase:
 @cache
 def landed(folder: Path, days: tuple[str, ...]) -> Path:
     """The extracts of these days, each day landed by itself."""
-    with patch.object(demo, "_read", cache(demo._read)):  # the source is unpacked once, not for every day
+    with patch.object(flights, "_read", cache(flights._read)):  # the source is unpacked once, not for every day
         for day in days:
-            demo.land(folder, date.fromisoformat(day), date.fromisoformat(day))
+            flights.land(folder, date.fromisoformat(day), date.fromisoformat(day))
     return folder
 
 

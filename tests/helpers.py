@@ -15,16 +15,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty import features, models
-from sixtyforty.contract import type_rows
-from sixtyforty.duck import connect
-from sixtyforty.lake import Lake, split, versions
-from sixtyforty.landing import Landing
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.raw import ingest
-from sixtyforty.raw import pending as _pending
-from sixtyforty.remote import Remote, Where
-from sixtyforty.use_case import UseCase
+from sixtyforty.ingest.data_contract import type_rows
+from sixtyforty.ingest.landing_zone import Landing
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.ingest.raw import pending as _pending
+from sixtyforty.modeling import features, model_store
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.lake import Lake, split, versions
+from sixtyforty.storage.object_store import Remote, Where
 from sixtyforty.workspace import Workspace
 
 SQL = {
@@ -62,14 +62,23 @@ RESPONSES = {  # for those who want them: make_workspace(folder, **WITH_RESPONSE
     "description": "What the dispatchers did with the decisions.",
     "query": "select * from calls_in_time_responses",
     "since": "number",
-    "columns": {"response_id": "VARCHAR", "decision_id": "VARCHAR", "person": "VARCHAR", "role": "VARCHAR",
-                "at": "TIMESTAMP", "event": "VARCHAR", "action": "VARCHAR", "reason": "VARCHAR", "rating": "INTEGER",
-                "simulated": "BOOLEAN"},
+    "columns": {
+        "response_id": "VARCHAR",
+        "decision_id": "VARCHAR",
+        "person": "VARCHAR",
+        "role": "VARCHAR",
+        "at": "TIMESTAMP",
+        "event": "VARCHAR",
+        "action": "VARCHAR",
+        "reason": "VARCHAR",
+        "rating": "INTEGER",
+        "simulated": "BOOLEAN",
+    },
     "key": ["response_id"],
     "partition": r"regexp_extract(decision_id, '\d{4}-\d{2}-\d{2}')::date",
     "known_at": "at",
     "personal": ["person", "reason"],
-}  # fmt: skip
+}
 WITH_RESPONSES: dict[str, Any] = {"sources": {"responses": RESPONSES}, "people": {"responses": "responses"}}
 UNJUDGED = {"verdict_id": "none", "verdict": {"accepted": True, "rules": [], "accepted_rows": 0, "quarantined": 0}}
 DECLARED: dict[str, Any] = {
@@ -78,23 +87,41 @@ DECLARED: dict[str, Any] = {
     "stage": "poc",
     "owner": "team:service",
     "vision": "Nobody waits in vain. Head of service.",
-    "people": {"role": "dispatcher", "team": "dispatch", "how_many": 3, "process_step": "Calls a second fitter in.",
-               "adoption": "A list on the desk."},
+    "people": {
+        "role": "dispatcher",
+        "team": "dispatch",
+        "how_many": 3,
+        "process_step": "Calls a second fitter in.",
+        "adoption": "A list on the desk.",
+    },
     "timezone": "America/New_York",
     "partitions": {"start": "2013-03-01", "end": "2013-12-31"},
     "sources": {"calls": CALLS, "visits": VISITS},
     "decision": {"unit": "calls", "key": ["id"], "decided_at": "call_hour - interval 1 hour"},
-    "kpi": {"name": "Net value of second fitters", "unit": "EUR", "label": "exact", "outcome": "late",
-            "outcome_name": "late", "noun": "calls", "target": 100,
-            "actions": {"wait": {"description": "call nobody"},
-                        "act": {"description": "call a second fitter in", "cost": 3, "gain": 10}}},
+    "kpi": {
+        "name": "Net value of second fitters",
+        "unit": "EUR",
+        "label": "exact",
+        "outcome": "late",
+        "outcome_name": "late",
+        "noun": "calls",
+        "target": 100,
+        "actions": {
+            "wait": {"description": "call nobody"},
+            "act": {"description": "call a second fitter in", "cost": 3, "gain": 10},
+        },
+    },
     "lookback": 3,
     "outcome_horizon": 1,
-    "model": {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "categorical": ["site"],
-              "params": {"max_iter": 5, "min_samples_leaf": 5, "early_stopping": False}, "training_days": 30},
+    "model": {
+        "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
+        "categorical": ["site"],
+        "params": {"max_iter": 5, "min_samples_leaf": 5, "early_stopping": False},
+        "training_days": 30,
+    },
     "gate": {"margin": 50, "max_rejected": 0.1},
     "replay": {"first": "2013-04-01"},
-}  # fmt: skip
+}
 
 
 def make_use_case(folder: Path, **changes: Any) -> UseCase:
@@ -215,18 +242,29 @@ def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
 
 def crown(ws: Workspace, day: date, track: str = "replay") -> str:
     """Trains on what was published before the day and puts the model in force from its start; returns its version."""
-    plan = models.plan(ws.use_case, ws.lake, day)
+    plan = model_store.plan(ws.use_case, ws.lake, day)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(models.train(ws.models, ws.use_case.kpi, [plan.version]))
-    ws.ledger.append(track=track, version=plan.version, verdict="PROMOTE", kind="first", as_of=day.isoformat(),
-                     effective_from=ws.use_case.starts(day).isoformat(), reasons=["for the test"])  # fmt: skip
+    list(model_store.train(ws.models, ws.use_case.kpi, [plan.version]))
+    ws.ledger.append(
+        track=track,
+        version=plan.version,
+        verdict="PROMOTE",
+        kind="first",
+        as_of=day.isoformat(),
+        effective_from=ws.use_case.starts(day).isoformat(),
+        reasons=["for the test"],
+    )
     return plan.version
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
     """What opens the buckets of a server on this machine."""
-    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
 
 
 def snapshot(folder: Where) -> dict[str, tuple[Any, bytes]]:

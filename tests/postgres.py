@@ -42,8 +42,17 @@ class Postgres:
 
     def control(self, *words: str) -> None:
         """PostgreSQL's pg_ctl: stop, start, restart; the server's options stay."""
-        command = [str(self.bin / "pg_ctl"), "-w", "-D", str(self._server.pgdata), "-m", "fast", "-l",
-                   str(self._server.log), *words]  # fmt: skip
+        command = [
+            str(self.bin / "pg_ctl"),
+            "-w",
+            "-D",
+            str(self._server.pgdata),
+            "-m",
+            "fast",
+            "-l",
+            str(self._server.log),
+            *words,
+        ]
         if "start" in words:
             options = (self._server.pgdata / "postmaster.opts").read_text().split(" ", 1)[1]
             command = [c for c in command if c not in ("-m", "fast")] + ["-o", options.strip()]

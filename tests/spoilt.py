@@ -12,10 +12,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from pipelines import declarations
-from sixtyforty.fields import bare, inner, model_of, spelt
-from sixtyforty.mistakes import Mistake, Mistakes
-from sixtyforty.use_case import UseCase
+from pipelines.authoring import loader
+from sixtyforty.spec.errors import Mistake, Mistakes
+from sixtyforty.spec.fields import bare, inner, model_of, spelt
+from sixtyforty.spec.use_case import UseCase
 from tests.declared import FULL
 
 At = tuple[Any, ...]
@@ -93,7 +93,7 @@ def spoilt(data: dict[str, Any], at: At, value: Any, way: str) -> dict[str, Any]
 
 def refused(place: Path, rules: Path, sql: bool = False) -> list[Mistake]:
     with pytest.raises(Mistakes) as told:
-        declarations.load(place, rules, sql)
+        loader.load(place, rules, sql)
     assert "Traceback" not in str(told.value) and "pydantic" not in str(told.value)
     assert str(told.value).count("\n") == len(told.value.found), "a line each"
     return told.value.found

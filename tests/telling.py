@@ -9,14 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty import break_even, degradation, review
-from sixtyforty.degradation import Finding
-from sixtyforty.impact import Day, Interval
-from sixtyforty.lake import canonical, write_atomic
-from sixtyforty.ledger import Row
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.review import Item
-from sixtyforty.verdict import Verdict
+from sixtyforty.accounting import break_even, degradation
+from sixtyforty.accounting.degradation import Finding
+from sixtyforty.decisions import review_queue
+from sixtyforty.decisions.review_queue import Item
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.storage.champion_ledger import Row
+from sixtyforty.storage.lake import canonical, write_atomic
+from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.value.lift import Day, Interval
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, span
 
@@ -53,15 +54,34 @@ def account(ws: Workspace, days: Sequence[Day], track: str = "replay") -> None:
 def judged(ws: Workspace, as_of: str, verdict: str = "PROMOTE", track: str = "replay", **changes: Any) -> Row:
     """A row of the champion ledger, and its version's card. `lift`: (value, low, high) it was judged with, or None."""
     version, lift = f"{as_of}-0000{verdict[:2].lower()}", changes.pop("lift", (1000.0, 700.0, 1300.0))
-    card = {"version": version, "use_case": ws.use_case.name, "as_of": as_of, "rows": 600, "first": "2013-03-01",
-            "last": "2013-03-31", "missing_days": [], "features": ["site", "load"], "recipe_version": "cafe",
-            "recipe": ws.use_case.model.model_dump(), "data_version": "beef", "files": {},
-            "data": {"features": {}, "outcomes": {}}}  # fmt: skip
+    card = {
+        "version": version,
+        "use_case": ws.use_case.name,
+        "as_of": as_of,
+        "rows": 600,
+        "first": "2013-03-01",
+        "last": "2013-03-31",
+        "missing_days": [],
+        "features": ["site", "load"],
+        "recipe_version": "cafe",
+        "recipe": ws.use_case.model.model_dump(),
+        "data_version": "beef",
+        "files": {},
+        "data": {"features": {}, "outcomes": {}},
+    }
     write_atomic(ws.models.folder(version) / "card.json", canonical(card).encode())
     evidence = {"lift_vs_present": dict(zip(("value", "low", "high"), lift, strict=True))} if lift else {}
     start = ws.use_case.starts(date.fromisoformat(as_of)).isoformat()
-    row = {"track": track, "version": version, "verdict": verdict, "kind": "refresh", "as_of": as_of,
-           "effective_from": start, "reasons": ["it was seen to be so"], "evidence": evidence}  # fmt: skip
+    row = {
+        "track": track,
+        "version": version,
+        "verdict": verdict,
+        "kind": "refresh",
+        "as_of": as_of,
+        "effective_from": start,
+        "reasons": ["it was seen to be so"],
+        "evidence": evidence,
+    }
     return ws.ledger.append(**row | changes)
 
 
@@ -97,17 +117,30 @@ def decided(ws: Workspace, day: str, track: str = "replay", queued: int = 3) -> 
     facts = {"model": 10, "fallback": 2, "present_process": 0}
     ws.lake.write(f"decisions/{track}", day, pa.table({"action": actions}), facts=facts)
     at = ws.use_case.closes(day)
-    items = [Item(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)
-             for i in range(queued)]  # fmt: skip
-    ws.lake.write(review.dataset(track), day, pa.Table.from_pylist([i.__dict__ for i in items]), facts={"overflow": 2})
+    items = [
+        Item(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)
+        for i in range(queued)
+    ]
+    ws.lake.write(
+        review_queue.dataset(track), day, pa.Table.from_pylist([i.__dict__ for i in items]), facts={"overflow": 2}
+    )
 
 
 def answered(ws: Workspace, day: str, track: str = "replay", simulated: int = 0) -> None:
     """What people did with the decisions of a day, as accounted for."""
     answers = {"accepted": 6, "overridden": 2, "known": 2, "right": 1, "gain": 30.0}
-    facts = {"decisions": 12, "seen": 10, **answers, "responses": 19, "simulated": simulated, "unmatched": 0,
-             "active": {"2013-W26": ["ann", "bob"]}, "weeks": {"2013-W26": [6, 2]}, "ratings": {"2013-W26": [9, 2]},
-             "roles": {"decider": answers}}  # fmt: skip
+    facts = {
+        "decisions": 12,
+        "seen": 10,
+        **answers,
+        "responses": 19,
+        "simulated": simulated,
+        "unmatched": 0,
+        "active": {"2013-W26": ["ann", "bob"]},
+        "weeks": {"2013-W26": [6, 2]},
+        "ratings": {"2013-W26": [9, 2]},
+        "roles": {"decider": answers},
+    }
     ws.lake.write(f"acceptance/{track}", day, pa.table({"decisions": [12]}), facts=facts)
 
 

@@ -6,30 +6,33 @@ import json
 from typing import Any
 
 from pipelines.cli.say import Problem
-from sixtyforty.forecast import aim
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting.forecast import aim
+from sixtyforty.spec.use_case import UseCase
 
 
 def decisions(given: Any) -> tuple[Any, str]:
     """The decisions of a day."""
-    from pipelines import catalog
-    from sixtyforty.decisions import decisions_of
+    from pipelines.authoring import catalog
+    from sixtyforty.decisions.deciding import decisions_of
 
     ws = catalog.workspace(given.use_case)
     found = [d for p in ws.use_case.holding(given.date, given.date) for d in decisions_of(ws, p, given.track)]
     if not found:
         raise Problem(f"no decisions on {given.date} ({given.track}): run the chain on that day")
     key = ws.use_case.decision.key
-    lines = [f"{d['decision_id']}  {d['decided_at']:%Y-%m-%d %H:%M} UTC  {d['action']:<10} "
-             f"{' '.join(str(d[k]) for k in key)}  ({d['decided_by']})" for d in found]  # fmt: skip
+    lines = [
+        f"{d['decision_id']}  {d['decided_at']:%Y-%m-%d %H:%M} UTC  {d['action']:<10} "
+        f"{' '.join(str(d[k]) for k in key)}  ({d['decided_by']})"
+        for d in found
+    ]
     return {"date": given.date.isoformat(), "track": given.track, "decisions": found}, "\n".join(lines)
 
 
 def impact(given: Any) -> tuple[Any, str]:
     """What the decisions were worth."""
-    from pipelines import catalog
-    from sixtyforty.forecast import forecast
-    from sixtyforty.kpi import by_segment, summary
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.forecast import forecast
+    from sixtyforty.accounting.kpi_ledger import by_segment, summary
 
     ws = catalog.workspace(given.use_case)
     found = summary(ws, given.track)
@@ -42,15 +45,20 @@ def impact(given: Any) -> tuple[Any, str]:
 
 def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_present"]
-    names = {"model": "decisions taken", "present_process": "present process",
-             "coin_flip": "coin flip, as many actions", "perfect_foresight": "perfect foresight"}  # fmt: skip
+    names = {
+        "model": "decisions taken",
+        "present_process": "present process",
+        "coin_flip": "coin flip, as many actions",
+        "perfect_foresight": "perfect foresight",
+    }
     span = f"{found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}"
     lines = [
         f"{kpi.name}, {kpi.unit} ({found['label']}), {span}",
         f"{'':28}{'per 1,000':>14}{'in all':>16}",
     ]
-    lines += [f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items()
-              if per[name] is not None]  # fmt: skip
+    lines += [
+        f"{text:28}{per[name]:>14,.0f}{total[name]:>16,.0f}" for name, text in names.items() if per[name] is not None
+    ]
     for name, c in found["candidates"].items():
         if c["decisions"]:
             text = f"{name} (vendor)" if kpi.candidates[name].vendor else name
@@ -70,9 +78,12 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
     if not found["operational"]:
         lines.append("not operational: no decision differs from the present process")
     lines.append(aim(kpi, gained, found["label"]))
-    lines += [f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
-              f" ({t['forecast']['low']:+,.0f} to {t['forecast']['high']:+,.0f})"
-              for t in found["forecast"]["terms"] if not t["verdict"].startswith(("within", "not"))]  # fmt: skip
+    lines += [
+        f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
+        f" ({t['forecast']['low']:+,.0f} to {t['forecast']['high']:+,.0f})"
+        for t in found["forecast"]["terms"]
+        if not t["verdict"].startswith(("within", "not"))
+    ]
     lines += [found["told"]] if "told" in found else []
     lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
     return "\n".join(lines)
@@ -80,8 +91,8 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
 
 def acceptance(given: Any) -> tuple[Any, str]:
     """Whether people use it."""
-    from pipelines import catalog
-    from sixtyforty.acceptance import facts, sure
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.acceptance import facts, sure
 
     ws = catalog.workspace(given.use_case)
     found = facts(ws, given.track)
@@ -108,8 +119,8 @@ def acceptance(given: Any) -> tuple[Any, str]:
 
 def explain(given: Any) -> tuple[Any, str]:
     """A decision's thread."""
-    from pipelines import catalog
-    from sixtyforty.custody import explain
+    from pipelines.authoring import catalog
+    from sixtyforty.decisions.provenance import explain
 
     found = explain(catalog.workspace(given.use_case), given.decision_id)
     return found, json.dumps(found, indent=2, default=str)
@@ -117,7 +128,7 @@ def explain(given: Any) -> tuple[Any, str]:
 
 def champion(given: Any) -> tuple[Any, str]:
     """The model in force, or all that ever were."""
-    from pipelines import catalog
+    from pipelines.authoring import catalog
 
     ws = catalog.workspace(given.use_case)
     if given.history:
@@ -127,15 +138,18 @@ def champion(given: Any) -> tuple[Any, str]:
     moment = ws.use_case.starts(given.on).isoformat() if given.on else "9999"
     row = ws.ledger.champion(given.track, moment)
     why = row.reasons if row else ["no model was promoted: the present process decides"]
-    answer = {"champion": row.version if row else None, "effective_from": row.effective_from if row else None,
-              "why": why}  # fmt: skip
+    answer = {
+        "champion": row.version if row else None,
+        "effective_from": row.effective_from if row else None,
+        "why": why,
+    }
     return answer, f"{answer['champion'] or 'none'}: {'; '.join(why)}"
 
 
 def record(given: Any) -> tuple[Any, str]:
     """The model record, or what holds the words looked for."""
-    from pipelines import catalog
-    from sixtyforty.record import search, text, versions
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.model_record import search, text, versions
 
     ws = catalog.workspace(given.use_case)
     if given.find is None:
@@ -148,8 +162,8 @@ def record(given: Any) -> tuple[Any, str]:
 
 def knowledge(given: Any) -> tuple[Any, str]:
     """What holds the words, in any use case; without any, what was tried and failed."""
-    from pipelines import catalog
-    from sixtyforty.knowledge import failed, search
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.knowledge import failed, search
 
     workspaces, words = list(catalog.complete()[0].values()), " ".join(given.words)
     found = search(workspaces, words) if words else failed(workspaces)
@@ -160,8 +174,8 @@ def knowledge(given: Any) -> tuple[Any, str]:
 
 def replay(given: Any) -> tuple[Any, str]:
     """The past, a partition after the other."""
-    from pipelines import catalog
-    from sixtyforty.relive import told, walk
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.replay_report import told, walk
 
     ws = catalog.workspace(given.use_case)
     if given.last < given.first:

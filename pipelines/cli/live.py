@@ -10,18 +10,22 @@ from pipelines.cli.say import Problem
 
 def holdout(given: Any) -> tuple[Any, str]:
     """What a holdout of the declared share can show, and what it has."""
-    from pipelines import catalog
-    from sixtyforty import arms, kpi
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting import experiment_ledger, kpi_ledger
 
     ws = catalog.workspace(given.use_case)
     of = ws.use_case.kpi
     effect = of.target if given.effect is None else given.effect
     if not effect > 0:
         raise Problem("--effect: a difference above zero, per 1,000 units")
-    design, apart = arms.design(ws), ws.use_case.days_apart
+    design, apart = experiment_ledger.design(ws), ws.use_case.days_apart
     every = "a day" if apart <= 1 else f"every {apart:,.0f} days"
-    planned: dict[str, Any] = {"share": design.share, "units_a_day": round(design.units_a_day, 2),
-                               "deviation": round(design.deviation, 4), "effect": effect}  # fmt: skip
+    planned: dict[str, Any] = {
+        "share": design.share,
+        "units_a_day": round(design.units_a_day, 2),
+        "deviation": round(design.deviation, 4),
+        "effect": effect,
+    }
     lines = [
         f"{design.units_a_day * apart:,.0f} {of.noun} {every}, {design.share:.1%} of them held back",
         f"to find {effect:+,.0f} {of.unit} per 1,000, four times in five:",
@@ -34,15 +38,15 @@ def holdout(given: Any) -> tuple[Any, str]:
     lines.append(
         f"  before the start: kpi.holdout.planned: {best} (declared: {of.holdout.planned if of.holdout else 0})"
     )
-    found = kpi.summary(ws, "live")
+    found = kpi_ledger.summary(ws, "live")
     return {"design": planned, "holdout": found["holdout"], "told": found["told"]}, "\n".join([*lines, found["told"]])
 
 
 def rollout(given: Any) -> tuple[Any, str]:
     """The step in force and what stands against the next, or a step taken."""
-    from pipelines import catalog
-    from sixtyforty import rollout as steps
-    from sixtyforty.clock import now
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle import rollout as steps
+    from sixtyforty.spec.clock import now
 
     ws, moment = catalog.workspace(given.use_case), now()
     if given.up or given.down:

@@ -15,7 +15,7 @@ from pipelines.cli.say import Problem, say
 
 def doctor(given: Any) -> tuple[Any, str]:
     """What the chain needs, and whether it is there."""
-    from pipelines.doctor import examine
+    from pipelines.operations.doctor import examine
 
     found = examine()
     lines = [
@@ -27,7 +27,7 @@ def doctor(given: Any) -> tuple[Any, str]:
 
 def drill(given: Any) -> tuple[Any, str]:
     """A week in which things go wrong."""
-    from pipelines.drill import drill
+    from pipelines.demo.drill import drill
 
     held, table = drill(given.to, say)
     return {"ok": held, "table": table.splitlines()}, table
@@ -35,7 +35,7 @@ def drill(given: Any) -> tuple[Any, str]:
 
 def watch(given: Any) -> tuple[Any, str]:
     """Conditions, told to whom they concern."""
-    from pipelines.watch import told, watch
+    from pipelines.operations.watch import told, watch
 
     found: list[dict[str, Any]] = []
 
@@ -54,10 +54,10 @@ def digest(given: Any) -> tuple[Any, str]:
     """Digests, shown or sent."""
     from datetime import timedelta
 
-    from pipelines import catalog
-    from sixtyforty import digest
-    from sixtyforty.alerts import by_apprise
-    from sixtyforty.clock import now
+    from pipelines.authoring import catalog
+    from sixtyforty.reports import digests
+    from sixtyforty.reports.alerts import by_apprise
+    from sixtyforty.spec.clock import now
 
     ws = catalog.workspace(given.use_case)
     mine = [s for s in ws.use_case.subscriptions if given.role in (None, s.role)]
@@ -65,13 +65,13 @@ def digest(given: Any) -> tuple[Any, str]:
         raise Problem(f"{given.use_case} declares no such subscription: see `subscriptions` in its defs.yaml")
     moment = ws.use_case.closes(given.on.isoformat()) - timedelta(seconds=1) if given.on else now()
     if given.send:
-        sent = digest.tell(ws, given.track, moment, os.environ, by_apprise, given.role)
-        return {"receipts": sent}, "\n".join(map(digest.receipt, sent)) or "nothing is due that wasn't sent"
+        sent = digests.tell(ws, given.track, moment, os.environ, by_apprise, given.role)
+        return {"receipts": sent}, "\n".join(map(digests.receipt, sent)) or "nothing is due that wasn't sent"
     found = []
     for one in mine:
-        when = digest.period(ws.use_case, one, moment)
-        if digest.begun(ws, given.track, when):
-            said = digest.compose(ws, given.track, one.role, when)
+        when = digests.period(ws.use_case, one, moment)
+        if digests.begun(ws, given.track, when):
+            said = digests.compose(ws, given.track, one.role, when)
             found.append({"role": one.role, "cadence": one.cadence, "due": str(when.due), **said.__dict__})
     if not found:
         raise Problem(
@@ -82,7 +82,7 @@ def digest(given: Any) -> tuple[Any, str]:
 
 def ui(given: Any) -> tuple[Any, str]:
     """Dagster's pages; doesn't return."""
-    from pipelines.profiles import ROOT, prepare
+    from pipelines.settings import ROOT, prepare
 
     prepare()
     import dagster as dg
@@ -90,8 +90,16 @@ def ui(given: Any) -> tuple[Any, str]:
     with dg.DagsterInstance.get():  # the storage exists before two services open it at once
         pass
     say(f"Dagster's pages: http://127.0.0.1:{given.port} (Ctrl-C ends it)")
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(ROOT / "workspace.yaml"),
-               "--host", "127.0.0.1", "--port", str(given.port)]  # fmt: skip
+    command = [
+        str(Path(sys.executable).with_name("dagster")),
+        "dev",
+        "-w",
+        str(ROOT / "workspace.yaml"),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(given.port),
+    ]
     os.chdir(ROOT)
     os.execv(command[0], command)
 
@@ -99,8 +107,8 @@ def ui(given: Any) -> tuple[Any, str]:
 def desk(given: Any) -> tuple[Any, str]:
     """The desk; doesn't return until it is ended."""
     from desk.serve import serve
-    from pipelines import catalog
-    from pipelines.profiles import profile
+    from pipelines.authoring import catalog
+    from pipelines.settings import profile
 
     workspaces, broken = catalog.complete()
     for text in broken.values():
@@ -113,7 +121,7 @@ def desk(given: Any) -> tuple[Any, str]:
 def desk_account(given: Any) -> tuple[Any, str]:
     """An account of the desk, made, changed or removed."""
     from desk import accounts, tables
-    from pipelines.profiles import profile
+    from pipelines.settings import profile
 
     database = tables.engine(profile().database_url)
     tables.prepare(database)
@@ -141,8 +149,8 @@ def _password() -> str:
 def up(given: Any) -> tuple[Any, str]:
     """The services, started."""
     from desk.serve import prepared
-    from pipelines import services
-    from pipelines.profiles import profile
+    from pipelines.operations import services
+    from pipelines.settings import profile
 
     prepared(profile().database_url, say).dispose()  # here, as what the set's own desk says goes into a log
     found = services.up(given.port, given.readonly_port, given.desk_port)
@@ -159,7 +167,7 @@ def up(given: Any) -> tuple[Any, str]:
 
 def down(_: Any) -> tuple[Any, str]:
     """The services, stopped."""
-    from pipelines import services
+    from pipelines.operations import services
 
     found = services.down()
     return found, "stopped" if found["was_running"] or found["left_over"] else "nothing was running"
@@ -167,7 +175,7 @@ def down(_: Any) -> tuple[Any, str]:
 
 def backup(given: Any) -> tuple[Any, str]:
     """A back-up, made."""
-    from pipelines.backup import backup
+    from pipelines.operations.backup import backup
 
     made = backup(given.to.resolve(), given.patience)
     return {**made, "files": len(made["files"])}, f"{len(made['files']):,} files in {given.to}"
@@ -175,7 +183,7 @@ def backup(given: Any) -> tuple[Any, str]:
 
 def recover(given: Any) -> tuple[Any, str]:
     """A back-up, brought back."""
-    from pipelines.backup import recover
+    from pipelines.operations.backup import recover
 
     found = recover(given.source.resolve())
     return found, f"{found['files']:,} files of {found['made']} are back; next: sixtyforty doctor, then sixtyforty up"

@@ -9,9 +9,9 @@ from pipelines.cli.say import Problem
 
 def stage(given: Any) -> tuple[Any, str]:
     """The stage in force and what its gate says, or a step taken."""
-    from pipelines import catalog
-    from sixtyforty import stage_gate
-    from sixtyforty.clock import now
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle import stage_gate
+    from sixtyforty.spec.clock import now
 
     ws, moment = catalog.workspace(given.use_case), now()
     acts = {"up": stage_gate.up, "retire": stage_gate.retire, "register": stage_gate.register}
@@ -38,8 +38,8 @@ def stage(given: Any) -> tuple[Any, str]:
 
 def trained(given: Any) -> tuple[Any, str]:
     """The training planned and done, or a task done."""
-    from pipelines import catalog
-    from sixtyforty import training
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle import training
 
     ws = catalog.workspace(given.use_case)
     if given.task:
@@ -54,9 +54,9 @@ def trained(given: Any) -> tuple[Any, str]:
 
 def vendor(given: Any) -> tuple[Any, str]:
     """The scorecard of build or buy, or an extract given to a vendor."""
-    from pipelines import catalog
-    from sixtyforty.build_or_buy import reckon
-    from sixtyforty.vendor import extract
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.build_or_buy import reckon
+    from sixtyforty.lifecycle.vendor_extracts import extract
 
     ws = catalog.workspace(given.use_case)
     if given.extract:
@@ -73,8 +73,10 @@ def vendor(given: Any) -> tuple[Any, str]:
         f"{found['unit']} over {found['months']} months at {found['discount']:.0%} a year ({found['label']}):",
         f"{'':24}{'gain per 1,000':>16}{'gain':>16}{'cost':>16}{'worth':>16}",
     ]
-    lines += [f"{w['way']:24}{w['gain_per_1000']:>+16,.0f}{w['gain']:>+16,.0f}{w['cost']:>16,.0f}{w['worth']:>+16,.0f}"
-              for w in found["ways"]]  # fmt: skip
+    lines += [
+        f"{w['way']:24}{w['gain_per_1000']:>+16,.0f}{w['gain']:>+16,.0f}{w['cost']:>16,.0f}{w['worth']:>+16,.0f}"
+        for w in found["ways"]
+    ]
     lines.append(f"verdict: {found['verdict']}")
     lines += found["why"]
     lines += [f"if {s['if']}: {s['verdict']}" for s in found["sensitivity"] if s["changes"]]
@@ -84,9 +86,9 @@ def vendor(given: Any) -> tuple[Any, str]:
 def portfolio(given: Any) -> tuple[Any, str]:
     """Every use case side by side; of all of them, the page is written anew."""
     from assets.portfolio import count
-    from pipelines import catalog
-    from pipelines.profiles import prepare
-    from sixtyforty import portfolio as of
+    from pipelines.authoring import catalog
+    from pipelines.settings import prepare
+    from sixtyforty.reports import portfolio as of
 
     where = prepare()
     import dagster as dg
@@ -102,9 +104,11 @@ def portfolio(given: Any) -> tuple[Any, str]:
     everything = list(found.values())
     page, lines = of.write(everything), of.portfolio(of.scoped(everything, wanted))
     told = [f"{'':3}{'use case':24}{'stage':12}{'label':12}{'left':>14}{'gain':>14}{'cost':>12}{'return':>8}  next"]
-    told += [f"{i:2} {o.name:24}{o.stage:12}{o.label:12}{o.net:>+14,.0f}{o.gain:>+14,.0f}{o.cost:>12,.0f}"
-             f"{'-' if o.roi is None else f'{o.roi:.0%}':>8}  {o.advice}: {o.why}"
-             for i, o in enumerate(lines, 1)]  # fmt: skip
+    told += [
+        f"{i:2} {o.name:24}{o.stage:12}{o.label:12}{o.net:>+14,.0f}{o.gain:>+14,.0f}{o.cost:>12,.0f}"
+        f"{'-' if o.roi is None else f'{o.roi:.0%}':>8}  {o.advice}: {o.why}"
+        for i, o in enumerate(lines, 1)
+    ]
     told += [
         f"{t['unit']} ({t['label']}, {t['track']}): {t['net']:+,.0f} left of {t['gain']:+,.0f}"
         for t in of.totals(lines)

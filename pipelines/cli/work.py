@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.answers import impact
 from pipelines.cli.say import Problem, say
-from sixtyforty.remote import Where
+from sixtyforty.storage.object_store import Where
 
 if TYPE_CHECKING:
-    from pipelines.demos import Demo
+    from pipelines.demo.registry import Demo
 
 
 def demo(given: Any) -> tuple[Any, str]:
     """The whole loop on each use case's demo year, or on one."""
-    from pipelines import catalog
-    from pipelines.demos import DEMOS
-    from pipelines.run import run_across
+    from pipelines.authoring import catalog
+    from pipelines.demo.registry import DEMOS
+    from pipelines.operations.run import run_across
 
     names = [given.use_case] if given.use_case else list(DEMOS)
     found, told, look = {}, [], []
@@ -43,8 +43,8 @@ def demo(given: Any) -> tuple[Any, str]:
 
 def _relive(name: str) -> str:
     """Lands a use case's demo year and runs the chain on it; what the people did is simulated where it takes that."""
-    from pipelines import catalog
-    from pipelines.run import run_range
+    from pipelines.authoring import catalog
+    from pipelines.operations.run import run_range
 
     ws, data = catalog.workspace(name), _demo_data(name)
     say(f"{ws.use_case.title}: landing the year's extracts …")
@@ -59,7 +59,7 @@ def _relive(name: str) -> str:
 
 
 def _demo_data(name: str) -> Demo:
-    from pipelines.demos import DEMOS
+    from pipelines.demo.registry import DEMOS
 
     if name not in DEMOS:
         raise Problem(f"there is demo data for {', '.join(DEMOS)}, not for '{name}'")
@@ -68,21 +68,29 @@ def _demo_data(name: str) -> Demo:
 
 def new(given: Any) -> tuple[Any, str]:
     """A use case, begun."""
-    from pipelines.new import begin
+    from pipelines.authoring.scaffold import begin
 
     draft, files = begin(given.name, given.extracts, given.like)
-    found = [f"{n}: {s.files or 'a query'}; a row is told by {', '.join(s.key)}, its partition"
-             f" {f'by {s.partition}' if s.partition else 'is all'}" for n, s in draft.sources.items()]  # fmt: skip
-    lines = [f"{given.name} is begun, as a draft. Its extracts:", *(f"  {line}" for line in found),
-             "Still blank, and what for:", *(f"  {b}" for b in draft.missing),
-             "What is guessed and matters says CHECK. Written:", *(f"  {f}" for f in files)]  # fmt: skip
+    found = [
+        f"{n}: {s.files or 'a query'}; a row is told by {', '.join(s.key)}, its partition"
+        f" {f'by {s.partition}' if s.partition else 'is all'}"
+        for n, s in draft.sources.items()
+    ]
+    lines = [
+        f"{given.name} is begun, as a draft. Its extracts:",
+        *(f"  {line}" for line in found),
+        "Still blank, and what for:",
+        *(f"  {b}" for b in draft.missing),
+        "What is guessed and matters says CHECK. Written:",
+        *(f"  {f}" for f in files),
+    ]
     blank = [{"what": b.what, "why": b.why, "file": str(b.file), "line": b.line} for b in draft.missing]
     return {"use_case": given.name, "files": [str(f) for f in files], "blank": blank}, "\n".join(lines)
 
 
 def land(given: Any) -> tuple[Any, str]:
     """The demo's extracts, landed."""
-    from pipelines import catalog
+    from pipelines.authoring import catalog
 
     data = _demo_data(given.use_case)
     folder = catalog.workspace(given.use_case).landing.folder
@@ -103,9 +111,9 @@ def _landed(folder: Where, land: Callable[[Path], list[Path]]) -> list[Path]:
 
 def simulate(given: Any) -> tuple[Any, str]:
     """Simulated responses, and the chain from them on."""
-    from pipelines import catalog
-    from pipelines.run import run_range
-    from sixtyforty.behaviour import simulate
+    from pipelines.authoring import catalog
+    from pipelines.operations.run import run_range
+    from sixtyforty.decisions.simulation import simulate
 
     ws = catalog.workspace(given.use_case)
     source = ws.use_case.people.responses
@@ -121,12 +129,12 @@ def simulate(given: Any) -> tuple[Any, str]:
 
 def run(given: Any) -> tuple[Any, str]:
     """A range of days, run."""
-    from pipelines import catalog
-    from pipelines.run import run_range
+    from pipelines.authoring import catalog
+    from pipelines.operations.run import run_range
 
     catalog.checked(given.use_case)
     if given.spread:
-        from pipelines.spread import spread
+        from pipelines.operations.spread import spread
 
         runs = spread(given.use_case, given.first, given.last, given.spread, given.track, given.as_of)
         return {"runs": runs}, f"{len(runs)} runs done"
@@ -136,28 +144,28 @@ def run(given: Any) -> tuple[Any, str]:
 
 def adopt(given: Any) -> tuple[Any, str]:
     """Live begins with the replay's champion."""
-    from sixtyforty.champions import adopt
+    from sixtyforty.lifecycle.champions import adopt
 
     return _by_hand(given, adopt, version=given.model)
 
 
 def approve(given: Any) -> tuple[Any, str]:
     """A challenger, approved."""
-    from sixtyforty.champions import approve
+    from sixtyforty.lifecycle.champions import approve
 
     return _by_hand(given, approve, version=given.version)
 
 
 def rollback(given: Any) -> tuple[Any, str]:
     """An earlier champion, back in force."""
-    from sixtyforty.champions import rollback
+    from sixtyforty.lifecycle.champions import rollback
 
     return _by_hand(given, rollback, to=given.to)
 
 
 def _by_hand(given: Any, act: Callable[..., Any], **what: Any) -> tuple[Any, str]:
-    from pipelines import catalog
-    from sixtyforty.clock import now
+    from pipelines.authoring import catalog
+    from sixtyforty.spec.clock import now
 
     row = act(catalog.workspace(given.use_case), by=given.by, why=given.why, moment=now(), **what)
     return row.model_dump(), f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {given.why}"
@@ -165,8 +173,8 @@ def _by_hand(given: Any, act: Callable[..., Any], **what: Any) -> tuple[Any, str
 
 def finding(given: Any) -> tuple[Any, str]:
     """What somebody found, kept."""
-    from pipelines import catalog
-    from sixtyforty.record import note
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.model_record import note
 
     kept = note(catalog.workspace(given.use_case), given.by, given.text, given.title)
     return kept.model_dump(), f"finding {kept.seq}, by {kept.by}: {kept.title}"
@@ -174,7 +182,7 @@ def finding(given: Any) -> tuple[Any, str]:
 
 def restore(given: Any) -> tuple[Any, str]:
     """What a model learned from, brought back."""
-    from pipelines import catalog
+    from pipelines.authoring import catalog
 
     ws, versions = catalog.workspace(given.use_case), catalog.versions()
     if given.model:

@@ -11,7 +11,7 @@ from assets import kpi_impact
 from assets.resources import BusinessTime, Place
 from assets.stage import Check, Result, Step
 from sixtyforty.workspace import Workspace
-from tests.sixtyforty.test_arms import P, a_fortnight
+from tests.sixtyforty.accounting.test_experiment_ledger import P, a_fortnight
 
 
 @pytest.fixture(scope="module")

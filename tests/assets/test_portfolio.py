@@ -9,7 +9,7 @@ import pytest
 
 from assets import portfolio
 from assets.resources import BusinessTime, Place
-from sixtyforty import stage_gate
+from sixtyforty.lifecycle import stage_gate
 from tests.helpers import make_workspace
 from tests.telling import told
 

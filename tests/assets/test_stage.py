@@ -16,9 +16,9 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from assets.resources import BusinessTime, Place
 from assets.stage import Check, CheckSpec, Published, Result, Step, stage
-from pipelines import demo
 from pipelines.component import chain
-from sixtyforty.partitions import SNAPSHOT
+from pipelines.demo.flights import FIRST_DAY, LAST_DAY
+from sixtyforty.spec.partitions import SNAPSHOT
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, first_rows, flight_delays
 
@@ -47,8 +47,11 @@ class Run:
 
     def checks(self, name: str, check: str) -> dict[str | None, dg.AssetCheckEvaluation]:
         """By partition."""
-        found = [e.asset_check_evaluation_data for e in self.events
-                 if e.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION]  # fmt: skip
+        found = [
+            e.asset_check_evaluation_data
+            for e in self.events
+            if e.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
         return {c.partition: c for c in found if (c.asset_key, c.check_name) == (key(name), check)}
 
     def steps(self, kind: dg.DagsterEventType) -> set[str | None]:
@@ -156,7 +159,8 @@ def test_its_check_fails_as_an_error_and_says_why(story):
     assert "half a timetable misleads" in str(bad.metadata["reasons"].value)
     records = bad.metadata["failed"].value.records
     assert [r.data["rule"].split("(")[0] for r in records if r.data["severity"] == "critical"] == [
-        "column_values_to_be_between"] * 2  # fmt: skip
+        "column_values_to_be_between"
+    ] * 2
     assert plain(bad.metadata)["landed"] == 491
     for day in (BEFORE, AFTER):
         assert checks[day].passed
@@ -292,7 +296,10 @@ def test_a_failed_check_of_one_day_stops_neither_the_others_nor_the_next_stage(t
     with executed(built(check, checks=specs), tmp_path) as (run, _):
         assert run.success
         assert {d: (c.passed, c.severity.value, c.description) for d, c in run.checks("one", "sound").items()} == {
-            BEFORE: (True, "ERROR", BEFORE), DAY: (False, "ERROR", DAY), AFTER: (True, "ERROR", AFTER)}  # fmt: skip
+            BEFORE: (True, "ERROR", BEFORE),
+            DAY: (False, "ERROR", DAY),
+            AFTER: (True, "ERROR", AFTER),
+        }
         assert {d: (c.passed, c.severity.value) for d, c in run.checks("one", "added_up").items()} == {
             None: (False, "WARN")
         }
@@ -323,4 +330,4 @@ def test_what_has_no_partitions_gets_one_materialization(tmp_path):
 def test_partitions_are_the_local_days_of_the_use_case():
     one, _ = built(lambda step: Result()).assets
     days = one.partitions_def.get_partition_keys()
-    assert (days[0], days[-1], len(days)) == (demo.FIRST_DAY.isoformat(), demo.LAST_DAY.isoformat(), 366)
+    assert (days[0], days[-1], len(days)) == (FIRST_DAY.isoformat(), LAST_DAY.isoformat(), 366)

@@ -13,14 +13,15 @@ import pytest
 
 from bench import plain, plain_duckdb, plain_pandas
 from expectations.suites import load
-from expectations.validate import validate
-from pipelines import catalog, demo
-from sixtyforty import estimators, models
-from sixtyforty.backtest import block, metrics
-from sixtyforty.duck import connect
-from sixtyforty.features import Window, outcomes
-from sixtyforty.partitions import SNAPSHOT
-from sixtyforty.raw import ingest
+from expectations.validation import validate
+from pipelines.authoring import catalog
+from pipelines.demo import flights
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.modeling import estimators, model_store
+from sixtyforty.modeling.backtest import block, metrics
+from sixtyforty.modeling.features import Window, outcomes
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.workspace import Workspace
 from tests.helpers import span
 
@@ -37,14 +38,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     """The days up to LAST in bulk, then one more: by the chain's functions, and by the script."""
     ws = Workspace(catalog.load("flight_delays"), tmp_path_factory.mktemp("chain"), "sqlite://")
     landing, out = ws.landing.folder, tmp_path_factory.mktemp("plain")
-    demo.land(landing, FIRST, LAST)
+    flights.land(landing, FIRST, LAST)
     lived(ws, [SNAPSHOT], list(ws.use_case.snapshots))
     lived(ws, span(FIRST, LAST), list(ws.use_case.partitioned))
     made(ws, span(FIRST, LAST))
     said = {"backfill": scripted("backfill", landing, out, "--first", f"{TRAINED}")}
     said["pandas backfill"] = scripted("backfill", landing, out / "pandas", "--first", f"{TRAINED}", script=PANDAS)
     learned(ws)
-    demo.land(landing, NEXT, NEXT)
+    flights.land(landing, NEXT, NEXT)
     lived(ws, [f"{NEXT}"], list(ws.use_case.partitioned))
     made(ws, [f"{NEXT}"])
     said["day"] = scripted("day", landing, out, "--date", f"{NEXT}", "--retrain")
@@ -73,7 +74,7 @@ def made(ws: Workspace, days: list[str]) -> None:
 
 def learned(ws: Workspace) -> None:
     """The model of the day TRAINED."""
-    plan = models.plan(ws.use_case, ws.lake, TRAINED)
+    plan = model_store.plan(ws.use_case, ws.lake, TRAINED)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     frame, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
     ws.models.write_model(plan.version, estimators.fit(ws.use_case.model, ws.use_case.kpi, features, frame))
@@ -123,8 +124,9 @@ def test_pandas_comes_to_the_same_features_and_money(both: Both) -> None:
         }
     a, b = (pd.read_parquet(d / "features" / f"d={NEXT}", partitioning=None) for d in (out, out / "pandas"))
     assert set(a.columns) == set(b.columns)
-    pd.testing.assert_frame_equal(a.drop(columns="_partition"), b[a.columns].drop(columns="_partition"),
-                                  check_dtype=False, check_exact=True)  # fmt: skip
+    pd.testing.assert_frame_equal(
+        a.drop(columns="_partition"), b[a.columns].drop(columns="_partition"), check_dtype=False, check_exact=True
+    )
 
 
 def test_one_more_day_is_scored_the_same(both: Both) -> None:
@@ -140,7 +142,7 @@ def test_one_more_day_is_scored_the_same(both: Both) -> None:
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2013, 3, 10), 23), (date(2013, 11, 3), 25), (NEXT, 24)])
 def test_the_script_finds_a_day_however_it_landed(tmp_path: Path, day: date, hours: int) -> None:
-    names = [f"weather_{h:%Y-%m-%dT%H}Z.csv" for h in demo.hours_of(day)]
+    names = [f"weather_{h:%Y-%m-%dT%H}Z.csv" for h in flights.hours_of(day)]
     for name in [*names, f"weather_{day - timedelta(days=2)}_{day}.csv", f"movements_{day}_{day}.csv"]:
         (tmp_path / name).touch()
     assert [Path(f).name for f in plain.files_of(tmp_path, "weather", day)] == names

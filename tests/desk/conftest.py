@@ -18,11 +18,11 @@ from desk import accounts, passwords, tables
 from desk.app import build
 from desk.roles import MAY
 from desk.serve import Server, listen
-from sixtyforty import kpi
-from sixtyforty.decisions import decide, decisions_of
-from sixtyforty.response_log import Response
-from sixtyforty.responses import answers, log
-from sixtyforty.review import line_up
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.decisions.deciding import decide, decisions_of
+from sixtyforty.decisions.responses import answers, log
+from sixtyforty.decisions.review_queue import line_up
+from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, make_workspace, publish
 
@@ -31,15 +31,19 @@ BEFORE, P = DAYS[-2].isoformat(), DAYS[-1].isoformat()
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: to load the certificates of the world takes time
 PASSWORD = "correct horse battery"
 WORDS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
-RULE = {"description": "a second fitter wherever it is busy",
-        "action": "case when load > 0.2 then 'act' else 'wait' end"}  # fmt: skip
+RULE = {
+    "description": "a second fitter wherever it is busy",
+    "action": "case when load > 0.2 then 'act' else 'wait' end",
+}
 TASK = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
 CHANGE = {
     "executive": {"whose": "head of service", "says": "Nobody waits in vain."},
     "research": [{"day": "2013-02-01", "asked": "three dispatchers", "found": "They guess at night."}],
-    "change": {"sceptics": [{"who": "fitters", "worry": "longer days", "answer": "a limit"}],
-               "training": {"lists": TASK}},
-}  # fmt: skip
+    "change": {
+        "sceptics": [{"who": "fitters", "worry": "longer days", "answer": "a limit"}],
+        "training": {"lists": TASK},
+    },
+}
 GATE = {"target": 500, "worth_having": 100, "stop": "2013-08-01", "research": 1, "trained": 0.5}
 REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes": 5, "abstain": 2, "rule": "busy"}
 
@@ -58,14 +62,17 @@ def real_cost() -> Iterator[tuple[int, int, int]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Two days of decisions by a model, with their review queue, their outcomes and their money."""
     ws = make_workspace(
-        tmp_path_factory.mktemp("home"), model={"words": WORDS}, people={"review": REVIEW, **CHANGE},
-        kpi={"candidates": {"busy": RULE}}, stages={"poc": GATE},
-    )  # fmt: skip
+        tmp_path_factory.mktemp("home"),
+        model={"words": WORDS},
+        people={"review": REVIEW, **CHANGE},
+        kpi={"candidates": {"busy": RULE}},
+        stages={"poc": GATE},
+    )
     publish(ws, DAYS, count=60)
     crown(ws, DAYS[-2])
     decide(ws, [BEFORE, P], "replay", None)
     line_up(ws, [BEFORE, P], "replay")
-    kpi.account(ws, [BEFORE, P], "replay")
+    kpi_ledger.account(ws, [BEFORE, P], "replay")
     return ws
 
 

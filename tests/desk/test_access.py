@@ -16,7 +16,7 @@ from desk.login import FREE, REMEMBERED, Refused, log_in
 from desk.roles import MAY, PAGES
 from desk.sessions import IDLE, MINUTE, WHOLE
 from desk.web import LARGEST
-from sixtyforty.responses import of
+from sixtyforty.decisions.responses import of
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import PASSWORD, Person, Running, csrf, shown
 from tests.postgres import Postgres
@@ -328,8 +328,15 @@ def test_each_role_has_its_pages_and_no_others(desk: Running) -> None:
 def test_nobody_acts_as_another(desk: Running) -> None:
     client = desk.person("decider").client
     page = client.get("/decisions?show=all").text
-    form = {"csrf": csrf(page), "decision_id": shown(page)[0], "event": "accepted", "person": "expert",
-            "role": "expert", "at": "2001-01-01", "simulated": "true"}  # fmt: skip
+    form = {
+        "csrf": csrf(page),
+        "decision_id": shown(page)[0],
+        "event": "accepted",
+        "person": "expert",
+        "role": "expert",
+        "at": "2001-01-01",
+        "simulated": "true",
+    }
     assert client.post("/decisions?show=all&person=expert", data=form).status_code == 303
     answer = of(desk.ws, form["decision_id"])[-1]
     assert (answer.event, answer.person, answer.role, answer.simulated) == ("accepted", "decider", "decider", False)

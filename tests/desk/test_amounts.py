@@ -8,10 +8,11 @@ from datetime import date, timedelta
 import pytest
 
 from desk import tables
-from sixtyforty import kpi, record
-from sixtyforty.decisions import decide, decisions_of
-from sixtyforty.digest import ROLES
-from sixtyforty.use_case import UseCase
+from sixtyforty.accounting import kpi_ledger
+from sixtyforty.decisions.deciding import decide, decisions_of
+from sixtyforty.reports import model_record
+from sixtyforty.reports.digests import ROLES
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import Running, answered
 from tests.desk.test_pages import section, text
@@ -27,7 +28,7 @@ CHANGES = {
         "params": {"loss": "quantile", "max_iter": 20, "min_samples_leaf": 5, "early_stopping": False},
         "words": {"load": "The load is {value:.0%}"},
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     publish(ws, DAYS, count=60)
     crown(ws, DAYS[-1])
     decide(ws, [P], "replay", None)
-    kpi.account(ws, [P], "replay")
+    kpi_ledger.account(ws, [P], "replay")
     return ws
 
 
@@ -60,13 +61,13 @@ def desk(staffed: Workspace) -> Iterator[Running]:
 
 def test_the_quantile_is_staffed_and_pays(staffed: Workspace) -> None:
     assert {d["action"] for d in decisions_of(staffed, P, "replay")} <= {"1", "4"}
-    (day,) = kpi.days(staffed, "replay")
+    (day,) = kpi_ledger.days(staffed, "replay")
     # two for each call: 20 too many where one is needed, 120 too few where four are
     late = sum(int(i * 37 % 100 > 50) for i in range(60))
     assert day.present_process == -20 * (60 - late) - 120 * late
     assert day.model > day.present_process
     assert day.perfect_foresight == 0
-    assert kpi.audit(staffed, "replay", [P]) == []
+    assert kpi_ledger.audit(staffed, "replay", [P]) == []
 
 
 def test_a_number_is_shown_and_another_may_be_answered(desk: Running) -> None:
@@ -89,4 +90,4 @@ def test_owners_and_digests_speak_of_it(staffed: Workspace, desk: Running) -> No
         desk.person("owner").get("/impact").text
     )
     assert any("fitters on call: " in line for line in ROLES["decider"](staffed, "replay", [P]))
-    assert "It chooses how many: fitters on call." in record.text(staffed, "replay")
+    assert "It chooses how many: fitters on call." in model_record.text(staffed, "replay")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from sixtyforty import report
-from sixtyforty.decisions import decisions_of
-from sixtyforty.record import note, write
-from sixtyforty.response_log import Response
-from sixtyforty.responses import of, put
-from sixtyforty.review import queue
+from sixtyforty.decisions.deciding import decisions_of
+from sixtyforty.decisions.responses import of, put
+from sixtyforty.decisions.review_queue import queue
+from sixtyforty.reports import impact_report
+from sixtyforty.reports.model_record import note, write
+from sixtyforty.storage.response_log import Response
 from tests.desk.conftest import PASSWORD, P, Running, answered
 from tests.desk.test_pages import PAYLOADS
 
@@ -25,8 +25,11 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 def barriers(tab: Any) -> list[str]:
     """What axe finds on the page that is more than minor: the rule, how bad, and where."""
     found = Axe().run(tab, options={"runOnly": RULES, "resultTypes": ["violations"]}).response["violations"]
-    return [f"{v['id']} ({v['impact']}): {' '.join(n['target'][0] for n in v['nodes'])}" for v in found
-            if v["impact"] != "minor"]  # fmt: skip
+    return [
+        f"{v['id']} ({v['impact']}): {' '.join(n['target'][0] for n in v['nodes'])}"
+        for v in found
+        if v["impact"] != "minor"
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +38,15 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
     with sync_playwright() as play:
         one = play.chromium.launch(executable_path=chromium, args=flags)
         yield one
@@ -186,7 +196,7 @@ def test_of_two_reviewers_one_wins_and_the_other_is_told(desk: Running, tabs: Ta
 
 def test_an_owner_sees_impact_and_an_auditor_finds_a_thread(desk: Running, tabs: Tabs) -> None:
     owner = tabs.of("owner")
-    gain = report.facts(desk.ws, "replay")["found"]["gain"]
+    gain = impact_report.facts(desk.ws, "replay")["found"]["gain"]
     assert owner.get_by_text(f"{gain:+,.0f}").first.is_visible()
     assert owner.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 200)")
     assert owner.locator("h1").evaluate("e => getComputedStyle(e).fontWeight") == "700"  # the style got through

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from desk import tables
-from sixtyforty.decisions import decisions_of
-from sixtyforty.responses import log
+from sixtyforty.decisions.deciding import decisions_of
+from sixtyforty.decisions.responses import log
 from tests.desk.conftest import NO_TLS, PASSWORD, P, Running, csrf, shown
 
 PEOPLE = 50

@@ -10,19 +10,25 @@ from pathlib import Path
 import pytest
 
 from desk.day import _shown
-from sixtyforty import report
-from sixtyforty.decisions import dataset, decisions_of
-from sixtyforty.delivery import deliver
-from sixtyforty.record import note, write
-from sixtyforty.response_log import Response
-from sixtyforty.responses import of, put
-from sixtyforty.review import queue
+from sixtyforty.decisions.deciding import dataset, decisions_of
+from sixtyforty.decisions.delivery import deliver
+from sixtyforty.decisions.responses import of, put
+from sixtyforty.decisions.review_queue import queue
+from sixtyforty.reports import impact_report
+from sixtyforty.reports.model_record import note, write
+from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import BEFORE, P, Person, Running, answered, shown
 from tests.helpers import make_workspace
 
-PAYLOADS = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'; drop table x; --", "{{ 7 * 7 }}",
-            "</q></p></li>", "javascript:alert(1)"]  # fmt: skip
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; drop table x; --",
+    "{{ 7 * 7 }}",
+    "</q></p></li>",
+    "javascript:alert(1)",
+]
 
 
 def text(page: str) -> str:
@@ -109,8 +115,17 @@ def test_another_day_is_a_link_away(desk: Running, decider: Person) -> None:
 
 
 def test_what_there_is_not_is_said(decider: Person) -> None:
-    for asked in ("date=2013-03-01", "date=../../x", "track=live", "track=x", "show=x", "page=0", "page=99", "page=x",
-                  "use_case=other"):  # fmt: skip
+    for asked in (
+        "date=2013-03-01",
+        "date=../../x",
+        "track=live",
+        "track=x",
+        "show=x",
+        "page=0",
+        "page=99",
+        "page=x",
+        "use_case=other",
+    ):
         page = decider.get(f"/decisions?{asked}")
         assert page.status_code == 404, asked
         assert "<h1>" in page.text and 'action="/logout"' in page.text
@@ -251,7 +266,7 @@ def test_what_is_not_in_the_queue_is_not_reviewed(desk: Running, expert: Person)
 def test_the_owner_sees_the_report_with_the_same_figures(desk: Running) -> None:
     owner = desk.person("owner")
     page = owner.get("/impact").text
-    written = report.write(desk.ws, "replay").read_text()
+    written = impact_report.write(desk.ws, "replay").read_text()
     mine, theirs = text(page), text(written)
     assert theirs in mine
     assert "<style" not in page and "<svg" not in page
@@ -279,13 +294,22 @@ def test_a_thread_is_found_by_words_and_by_id(desk: Running, auditor: Person) ->
     entry = desk.ws.lake.entry(dataset("replay"), P)
     assert entry is not None
     deliver(desk.ws, {P: entry}, "replay")
-    desk.person("decider").override(one, "wait" if row["action"] == "act" else "act", "<b>why not</b>",
-                                    "/decisions?show=all")  # fmt: skip
+    desk.person("decider").override(
+        one, "wait" if row["action"] == "act" else "act", "<b>why not</b>", "/decisions?show=all"
+    )
     for address in (f"/thread?id={one}", f"/thread?q={one}"):
         said = text(auditor.get(address).text)
-        for expected in (row["champion_version"], row["verdict_id"], row["data_version"], "<b>why not</b>",
-                         "overridden by decider (decider)", "seen by decider", f"calls_{P}.csv", "Delivered",
-                         "for the test"):  # fmt: skip
+        for expected in (
+            row["champion_version"],
+            row["verdict_id"],
+            row["data_version"],
+            "<b>why not</b>",
+            "overridden by decider (decider)",
+            "seen by decider",
+            f"calls_{P}.csv",
+            "Delivered",
+            "for the test",
+        ):
             assert expected in said, expected
 
 
@@ -321,8 +345,12 @@ def test_several_use_cases_are_a_choice_away(ws: Workspace, tmp_path: Path) -> N
     desk = Running({ws.use_case.name: ws, "other": Workspace(fresh.use_case, fresh.home, ws.database_url)})
     page = desk.person("decider").get("/decisions")
     assert page.status_code == 200 and '<option value="other">Another one</option>' in page.text
-    for role, address in (("decider", "/decisions"), ("expert", "/review"), ("owner", "/impact"),
-                          ("auditor", "/record")):  # fmt: skip
+    for role, address in (
+        ("decider", "/decisions"),
+        ("expert", "/review"),
+        ("owner", "/impact"),
+        ("auditor", "/record"),
+    ):
         page = desk.person(role).get(f"{address}?use_case=other")
         assert page.status_code == 404 and " yet</h1>" in page.text, address
         assert '<option value="other" selected>' in page.text

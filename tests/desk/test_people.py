@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from desk.roles import MAY
-from sixtyforty import portfolio, reads, training
+from sixtyforty.lifecycle import training
+from sixtyforty.reports import portfolio, readership
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import Running
 from tests.desk.test_pages import text
@@ -30,9 +31,14 @@ def test_what_people_want_fear_and_learn_is_there_in_their_words(desk: Running) 
     page = desk.person("owner").get("/people").text
     assert_plain(page)
     said = text(page)
-    for words in ("Nobody waits in vain. head of service", "1 February 2013 They guess at night. (three dispatchers)",
-                  "Fitters longer days What is done about it: a limit", "0 of 2 have done it",
-                  "The gate of this stage asks for 50%", "Reads the list"):  # fmt: skip
+    for words in (
+        "Nobody waits in vain. head of service",
+        "1 February 2013 They guess at night. (three dispatchers)",
+        "Fitters longer days What is done about it: a limit",
+        "0 of 2 have done it",
+        "The gate of this stage asks for 50%",
+        "Reads the list",
+    ):
         assert words in said
 
 
@@ -83,8 +89,8 @@ def test_of_a_use_case_that_declares_nothing_it_says_so(desk: Running, tmp_path)
 
 
 def test_what_is_opened_counts_as_read(desk: Running) -> None:
-    assert reads.read(desk.ws) == {}
+    assert readership.read(desk.ws) == {}
     desk.person("decider").get("/decisions")
     desk.person("owner").get("/impact")
     desk.person("owner").get("/impact?track=live")  # there is none yet: nobody can have read it
-    assert set(reads.read(desk.ws)) == {"decisions", "impact_report"}
+    assert set(readership.read(desk.ws)) == {"decisions", "impact_report"}

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.features import Built, Window
-from sixtyforty.lake import Lake
-from sixtyforty.verdict import Verdict
+from sixtyforty.modeling.features import Built, Window
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.corruption import FEW, QUARANTINED, REJECTED, Rejected, junk_without_zeros, negative, spoiled
@@ -135,8 +135,11 @@ def test_bad_rows_are_kept_apart_with_their_reason(name, corrupt, clean):
     assert not set(changed) & {r["_row"] for r in table(ws.lake, f"validated/{source}", day)}
 
     units = {tuple(str(r[k]) for k in ("carrier", "flight", "origin")) for r in range_.built.tables[day].to_pylist()}
-    spoilt = {tuple(before[n - 1][before[0].index(k)] for k in ("carrier", "flight", "origin")) for n in changed
-              if source == "timetable"}  # fmt: skip
+    spoilt = {
+        tuple(before[n - 1][before[0].index(k)] for k in ("carrier", "flight", "origin"))
+        for n in changed
+        if source == "timetable"
+    }
     assert not units & spoilt
     assert len(units) == clean.built.tables[day].num_rows - len(spoilt)
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from expectations import suites
-from expectations.serving import check_features
-from sixtyforty.features import Window, names
+from expectations.serving_gate import check_features
+from sixtyforty.modeling.features import Window, names
 from sixtyforty.workspace import Workspace
 from tests.flights import AFTER, DAY
 

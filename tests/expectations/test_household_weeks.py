@@ -10,23 +10,24 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from expectations.serving import check_features
+from expectations.serving_gate import check_features
 from expectations.suites import load
-from expectations.validate import validate
-from pipelines import catalog, demo_households
-from sixtyforty.features import Window
-from sixtyforty.raw import ingest
-from sixtyforty.verdict import Verdict
+from expectations.validation import validate
+from pipelines.authoring import catalog
+from pipelines.demo import households
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.modeling.features import Window
+from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
-NAME, WEEK = demo_households.USE_CASE, date(2017, 6, 18)
+NAME, WEEK = households.USE_CASE, date(2017, 6, 18)
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """A sound week, as it lands."""
-    (file,) = demo_households.land(tmp_path_factory.mktemp("landed"), WEEK, WEEK)
+    (file,) = households.land(tmp_path_factory.mktemp("landed"), WEEK, WEEK)
     return pd.read_parquet(file)
 
 
@@ -90,7 +91,7 @@ def test_a_line_that_cannot_be_is_set_aside_and_no_value_of_it_is_told(ws: Works
 def test_while_a_week_is_missing_the_present_process_decides(ws: Workspace) -> None:
     weeks = [WEEK - timedelta(weeks=n) for n in range(12)]
     for week in weeks[:3] + weeks[4:]:
-        demo_households.land(ws.landing.folder, week, week)
+        households.land(ws.landing.folder, week, week)
     partitions = [f"{w}" for w in sorted(weeks)]
     ingest(ws.use_case, "baskets", ws.lake, ws.landing, partitions, ws.code)
     validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, partitions, None, ws.code)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from expectations.docs import build_docs
-from sixtyforty.responses import log
+from expectations.data_docs import build_docs
+from sixtyforty.decisions.responses import log
 from sixtyforty.workspace import Workspace
 from tests.flights import DAY, gate
 
@@ -23,9 +23,15 @@ def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
     """Sound responses, a decision each, with these changes; past the desk's own checks."""
     engine, table = log(ws)
     rows = [
-        {**dict.fromkeys(("action", "reason", "rating")), "decision_id": f"replay-{DAY}-{i:012x}",
-         "response_id": f"r{i}", **SEEN, **change} for i, change in enumerate(changes)
-    ]  # fmt: skip
+        {
+            **dict.fromkeys(("action", "reason", "rating")),
+            "decision_id": f"replay-{DAY}-{i:012x}",
+            "response_id": f"r{i}",
+            **SEEN,
+            **change,
+        }
+        for i, change in enumerate(changes)
+    ]
     with engine.begin() as connection:
         connection.execute(sa.insert(table), rows)
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from expectations import suites
-from expectations.gx import RuleError, expectation_suite, failing
+from expectations.gx_runner import RuleError, expectation_suite, failing
 from expectations.suites import Rule
-from pipelines import catalog
-from sixtyforty.mistakes import Mistakes
+from pipelines.authoring import catalog
+from sixtyforty.spec.errors import Mistakes
 
 BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}
 
@@ -45,9 +45,15 @@ def test_a_sound_suite_loads(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("where", "value"),
-    [("abuot", "x"), ("rows__0__severty", "info"), ("partition__metric", {}), ("partition__rules__0__when", "close"),
-     ("rows__0__severity", "fatal"), ("rows__0__at", "noon")],
-)  # fmt: skip
+    [
+        ("abuot", "x"),
+        ("rows__0__severty", "info"),
+        ("partition__metric", {}),
+        ("partition__rules__0__when", "close"),
+        ("rows__0__severity", "fatal"),
+        ("rows__0__at", "noon"),
+    ],
+)
 def test_an_unknown_word_is_refused(where, value, tmp_path, monkeypatch):
     with pytest.raises(Mistakes, match=where.split("__")[-1]):
         written(tmp_path, monkeypatch, **{where: value})

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from expectations import suites
-from expectations.serving import check_features
-from sixtyforty.degradation import SOUND, Fault, damage
-from sixtyforty.features import names, rebuilt
+from expectations.serving_gate import check_features
+from sixtyforty.accounting.degradation import SOUND, Fault, damage
+from sixtyforty.modeling.features import names, rebuilt
 from tests.flights import DAY, flight_delays, workspace
 
 SUITE = suites.load("flight_delays", "features")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import demo
-from pipelines.profiles import ROOT
+from pipelines.demo import flights
+from pipelines.settings import ROOT
 from tests.faults import worker
 
 SENSOR = "flight_delays_new_data"
@@ -26,7 +26,7 @@ def tick(home: Path, dies: str = "") -> None:
     from dagster._core.workspace.load_target import ModuleTarget
     from dagster._daemon.sensor import execute_sensor_iteration
 
-    from pipelines.profiles import prepare
+    from pipelines.settings import prepare
 
     prepare()
     target = ModuleTarget("pipelines.definitions", None, str(ROOT), "sixtyforty")
@@ -52,7 +52,7 @@ def runs(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 @pytest.mark.e2e
 def test_a_launch_that_a_tick_asked_for_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    demo.land(tmp_path / "data" / "landing" / "flight_delays", *DAYS)
+    flights.land(tmp_path / "data" / "landing" / "flight_delays", *DAYS)
     (tmp_path / "clock").write_text("2013-01-03T12:00:00")
     assert worker.ended(worker.start(tick, tmp_path, "TICK_HELD")) == -9
     assert runs(tmp_path, monkeypatch) == []

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from assets.resources import BusinessTime
-from sixtyforty import features
-from sixtyforty.decisions import decide, decisions_of
+from sixtyforty.decisions.deciding import decide, decisions_of
+from sixtyforty.modeling import features
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, UNJUDGED, accept, csv, land, make_workspace
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sixtyforty import features
-from sixtyforty import landing as landing_module
-from sixtyforty.decisions import decide
-from sixtyforty.delivery import deliver
-from sixtyforty.lake import Lake
-from sixtyforty.raw import ingest
+from sixtyforty.decisions.deciding import decide
+from sixtyforty.decisions.delivery import deliver
+from sixtyforty.ingest import landing_zone as landing_module
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.modeling import features
+from sixtyforty.storage.lake import Lake
 from sixtyforty.workspace import Workspace
 from tests.faults.worker import ended, start
 from tests.helpers import CALLS, UNJUDGED, accept, calls_of, csv, land, make_workspace
@@ -188,8 +188,8 @@ def test_a_disk_that_is_full_leaves_the_old_version_in_force_and_nothing_beside_
 
 
 def _judge(path: Path, limit: int) -> None:
-    from sixtyforty.ledger import Ledger
-    from tests.sixtyforty.test_ledger import judge
+    from sixtyforty.storage.champion_ledger import Ledger
+    from tests.sixtyforty.storage.test_champion_ledger import judge
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
@@ -199,8 +199,8 @@ def _judge(path: Path, limit: int) -> None:
 
 
 def test_a_ledger_on_a_full_disk_keeps_its_rows_and_takes_the_next_once_there_is_room(tmp_path):
-    from sixtyforty.ledger import Ledger
-    from tests.sixtyforty.test_ledger import judge
+    from sixtyforty.storage.champion_ledger import Ledger
+    from tests.sixtyforty.storage.test_champion_ledger import judge
 
     ledger = Ledger(tmp_path / "champion.jsonl")
     first = judge(ledger, "a")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import doctor
-from sixtyforty.ledger import Ledger, LedgerError
-from tests.sixtyforty.test_ledger import APRIL, judge
+from pipelines.operations import doctor
+from sixtyforty.storage.champion_ledger import Ledger, LedgerError
+from tests.sixtyforty.storage.test_champion_ledger import APRIL, judge
 
 
 @pytest.fixture

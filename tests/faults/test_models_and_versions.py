@@ -11,9 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
-from sixtyforty.decisions import dataset, decide
-from sixtyforty.models import ModelError
-from sixtyforty.versions import POINTERS, Versions
+from sixtyforty.decisions.deciding import dataset, decide
+from sixtyforty.modeling.model_store import ModelError
+from sixtyforty.storage.dvc_versions import POINTERS, Versions
 from tests.faults.conftest import APRIL, NOW
 from tests.faults.worker import ended, run, start, workspace
 

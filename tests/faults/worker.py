@@ -14,12 +14,24 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.use_case import UseCase
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case
 
-HEAVY = ["dagster", "great_expectations", "dvc.repo", "sklearn.ensemble", "skops.io", "scipy.stats", "duckdb", "pandas",
-         "pyarrow.parquet", "pyarrow.csv", "sqlalchemy", "jinja2"]  # fmt: skip
+HEAVY = [
+    "dagster",
+    "great_expectations",
+    "dvc.repo",
+    "sklearn.ensemble",
+    "skops.io",
+    "scipy.stats",
+    "duckdb",
+    "pandas",
+    "pyarrow.parquet",
+    "pyarrow.csv",
+    "sqlalchemy",
+    "jinja2",
+]
 CHANGES = {"partitions": {"start": "2013-03-15", "end": "2013-04-30"}, "model": {"params": {"max_iter": 50}}}
 SUITES = {
     "calls": "{type: expect_column_values_to_not_be_null, severity: critical, kwargs: {column: site}, why: nowhere}",
@@ -109,7 +121,7 @@ def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes
     from assets.resources import BusinessTime, Place
     from expectations import suites
     from pipelines.component import STAGES, chain
-    from pipelines.profiles import prepare
+    from pipelines.settings import prepare
 
     chosen, suites.HERE = prepare(), home / "suites"
     if stage:

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 import yaml
 
-from pipelines import catalog, declarations
+from pipelines.authoring import catalog, loader
 from pipelines.component import chain
 from pipelines.definitions import defs
-from pipelines.profiles import ROOT
+from pipelines.settings import ROOT
 
 USE_CASES = ["flight_delays", "household_offers"]
 GROUPS = [*USE_CASES, "portfolio"]  # the last is everybody's
@@ -97,8 +97,8 @@ def test_every_asset_is_described_and_every_source_has_its_columns(definitions, 
 
 
 def test_definitions_are_made_once_and_anew_when_something_is_declared_otherwise(tmp_path, monkeypatch):
-    folder = shutil.copytree(declarations.FOLDER, tmp_path / "use_cases")
-    monkeypatch.setattr(declarations, "FOLDER", folder)
+    folder = shutil.copytree(loader.FOLDER, tmp_path / "use_cases")
+    monkeypatch.setattr(loader, "FOLDER", folder)
     first = defs()
     assert defs() is first
     declared = folder / "flight_delays" / "defs.yaml"
@@ -125,16 +125,18 @@ def test_a_use_case_gives_the_same_chain_without_the_component(definitions):
 def test_the_component_refuses_what_it_does_not_know(tmp_path):
     text = (catalog.FOLDER / "flight_delays" / "defs.yaml").read_text()
     with pytest.raises(ValueError, match="colour"):
-        from sixtyforty.use_case import UseCase
+        from sixtyforty.spec.use_case import UseCase
 
         UseCase(**yaml.safe_load(text)["attributes"], colour="blue", folder=tmp_path)
 
 
-@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli", "pipelines.catalog"])
+@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli", "pipelines.authoring.catalog"])
 def test_loading_imports_nothing_heavy(what, environment):
     then = "found.defs().get_repository_def().get_all_jobs()" if what == "pipelines.definitions" else "found"
-    code = (f"import importlib, json, sys; found = importlib.import_module('{what}'); {then}; "
-            f"print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY}))))")  # fmt: skip
+    code = (
+        f"import importlib, json, sys; found = importlib.import_module('{what}'); {then}; "
+        f"print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY}))))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == []
@@ -143,10 +145,14 @@ def test_loading_imports_nothing_heavy(what, environment):
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     "command",
-    [["dg", "check", "defs"], ["dg", "list", "defs", "--json"], ["dg", "list", "components"],
-     ["dagster", "definitions", "validate", "-w", "workspace.yaml"]],
+    [
+        ["dg", "check", "defs"],
+        ["dg", "list", "defs", "--json"],
+        ["dg", "list", "components"],
+        ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_dagsters_own_commands_are_content(command, environment):
     program = Path(sys.executable).with_name(command[0])
     done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, cwd=ROOT, env=environment)

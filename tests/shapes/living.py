@@ -15,8 +15,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from assets.resources import BusinessTime, Place
 from pipelines.component import chain
-from sixtyforty.decisions import dataset, decisions_of
-from sixtyforty.use_case import UseCase
+from sixtyforty.decisions.deciding import dataset, decisions_of
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
 Unit = dict[str, Any]  # a decision, with its `outcome`

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from expectations import suites
-from sixtyforty import kpi
+from sixtyforty.accounting import kpi_ledger
 from tests.helpers import DECLARED
 from tests.shapes.living import Life, Shape, Unit, by_hand, live
 
@@ -38,8 +38,15 @@ def declare(name: str, **said: Any) -> dict[str, Any]:
 
 def money(outcome: str, noun: str, **said: Any) -> dict[str, Any]:
     """A KPI likewise."""
-    return {"name": "Worth", "unit": "EUR", "label": "exact", "outcome": outcome, "outcome_name": outcome,
-            "noun": noun, "target": 1} | said  # fmt: skip
+    return {
+        "name": "Worth",
+        "unit": "EUR",
+        "label": "exact",
+        "outcome": outcome,
+        "outcome_name": outcome,
+        "noun": noun,
+        "target": 1,
+    } | said
 
 
 def csv(rows: list[dict[str, Any]]) -> bytes:
@@ -73,31 +80,52 @@ def hourly_choice() -> Shape:
                 truth[f"{opens:%Y-%m-%dT%H%M}", number] = {"late": late, "value": value}
     source = {"key": ["id"], "description": "From the shop."}
     declared = declare(
-        "parcels", timezone=zone, partitions={"every": "hour", "start": "2024-02-01", "end": "2024-02-03"},
+        "parcels",
+        timezone=zone,
+        partitions={"every": "hour", "start": "2024-02-01", "end": "2024-02-03"},
         sources={
-            "orders": source | {"files": "orders*.csv.gz", "partition": "placed_at", "known_at": "placed_at",
-                                "columns": {"id": "INTEGER", "placed_at": "TIMESTAMP", "load": "DOUBLE",
-                                            "value": "DOUBLE"}},
-            "arrivals": source | {"files": "arrivals*.csv", "partition": "seen_at", "known_at": "seen_at",
-                                  "columns": {"id": "INTEGER", "seen_at": "TIMESTAMP", "late": "INTEGER"}},
+            "orders": source
+            | {
+                "files": "orders*.csv.gz",
+                "partition": "placed_at",
+                "known_at": "placed_at",
+                "columns": {"id": "INTEGER", "placed_at": "TIMESTAMP", "load": "DOUBLE", "value": "DOUBLE"},
+            },
+            "arrivals": source
+            | {
+                "files": "arrivals*.csv",
+                "partition": "seen_at",
+                "known_at": "seen_at",
+                "columns": {"id": "INTEGER", "seen_at": "TIMESTAMP", "late": "INTEGER"},
+            },
         },
         decision={"unit": "orders", "key": ["id"], "decided_at": "placed_at"},
-        kpi=money("late", "orders", actions={
-            "wait": {"description": "wait"},
-            "write": {"description": "write to them", "cost": 1, "gain": "value / 8"},
-            "call": {"description": "call them", "cost": "value / 5 + 1", "gain": "value / 2"},
-        }),
-        model=CLASSIFIER | {"training_days": 3}, lookback=1, outcome_horizon=1,
+        kpi=money(
+            "late",
+            "orders",
+            actions={
+                "wait": {"description": "wait"},
+                "write": {"description": "write to them", "cost": 1, "gain": "value / 8"},
+                "call": {"description": "call them", "cost": "value / 5 + 1", "gain": "value / 2"},
+            },
+        ),
+        model=CLASSIFIER | {"training_days": 3},
+        lookback=1,
+        outcome_horizon=1,
         replay={"first": "2024-02-03", "retrain": "day", "warm_up": 1},
-    )  # fmt: skip
+    )
     return Shape(
         declared,
-        {"features": "select id, load, value from units",
-         "outcomes": "select u.id, late, known_at from units u left join arrivals using (id)",
-         "present_process": "select id, if(load > 0.5, 'write', 'wait') as action from units"},
+        {
+            "features": "select id, load, value from units",
+            "outcomes": "select u.id, late, known_at from units u left join arrivals using (id)",
+            "present_process": "select id, if(load > 0.5, 'write', 'wait') as action from units",
+        },
         {"orders.csv.gz": gzip.compress(csv(orders)), "arrivals.csv": csv(arrivals)},
-        truth, day, date(2024, 2, 3),
-    )  # fmt: skip
+        truth,
+        day,
+        date(2024, 2, 3),
+    )
 
 
 def weekly_ranking() -> Shape:
@@ -121,45 +149,74 @@ def weekly_ranking() -> Shape:
     window = "t.day >= u._partition::date - 28 and t.day < u._partition::date"
     tills = "(select house, spent, local(sold)::date as day, known_at from tills) t"
     declared = declare(
-        "tills", timezone=zone, partitions={"every": "week", "start": "2024-03-03", "end": "2024-06-29"},
-        sources={"tills": {
-            "description": "From the tills.", "files": "tills_*.parquet", "key": ["house", "sold"],
-            "partition": "local(sold)::date",
-            "known_at": f"timezone('UTC', timezone('{zone}', (local(sold)::date + 7"
-                        " - dayofweek(local(sold))::int)::timestamp))",
-            "columns": {"house": "INTEGER", "sold": "TIMESTAMP", "spent": "DOUBLE"},
-        }},
-        decision={"key": ["house"], "decided_at": "starts + interval 2 hour", "every": 2, "on": "2024-05-12",
-                  "learn_every": 1},
-        kpi=money("loss", "houses", outcome_kind="number", label="randomized",
-                  holdout={"share": 0.5, "worth": -0.25, "by": ["house"]},
-                  actions={"none": {"description": "send nothing"},
-                           "offer": {"description": "send an offer", "cost": 1, "gain": 0.05, "limit": 3,
-                                     "use_up": True}}),
-        model=REGRESSOR | {"training_days": 364, "candidates": {"drop": CLASSIFIER | {
-            "description": "whether it falls by a third", "target": "(loss > usual / 3)::int"}}},
-        lookback=4, outcome_horizon=0, replay={"first": "2024-05-12", "retrain": "decision", "warm_up": 42},
-    )  # fmt: skip
+        "tills",
+        timezone=zone,
+        partitions={"every": "week", "start": "2024-03-03", "end": "2024-06-29"},
+        sources={
+            "tills": {
+                "description": "From the tills.",
+                "files": "tills_*.parquet",
+                "key": ["house", "sold"],
+                "partition": "local(sold)::date",
+                "known_at": f"timezone('UTC', timezone('{zone}', (local(sold)::date + 7"
+                " - dayofweek(local(sold))::int)::timestamp))",
+                "columns": {"house": "INTEGER", "sold": "TIMESTAMP", "spent": "DOUBLE"},
+            }
+        },
+        decision={
+            "key": ["house"],
+            "decided_at": "starts + interval 2 hour",
+            "every": 2,
+            "on": "2024-05-12",
+            "learn_every": 1,
+        },
+        kpi=money(
+            "loss",
+            "houses",
+            outcome_kind="number",
+            label="randomized",
+            holdout={"share": 0.5, "worth": -0.25, "by": ["house"]},
+            actions={
+                "none": {"description": "send nothing"},
+                "offer": {"description": "send an offer", "cost": 1, "gain": 0.05, "limit": 3, "use_up": True},
+            },
+        ),
+        model=REGRESSOR
+        | {
+            "training_days": 364,
+            "candidates": {
+                "drop": CLASSIFIER | {"description": "whether it falls by a third", "target": "(loss > usual / 3)::int"}
+            },
+        },
+        lookback=4,
+        outcome_horizon=0,
+        replay={"first": "2024-05-12", "retrain": "decision", "warm_up": 42},
+    )
     return Shape(
         declared,
-        {"units": "select distinct m._partition, house from moments m, (select distinct house from tills)",
-         "features": f"""
+        {
+            "units": "select distinct m._partition, house from moments m, (select distinct house from tills)",
+            "features": f"""
             select u._partition, u.house, avg(spent) as usual,
                 max_by(spent, day) as newest, min_by(spent, day) as oldest
             from units u join {tills} on t.house = u.house and {window} group by all""",
-         "present_process": f"""
+            "present_process": f"""
             select _partition, house, if(row_number() over (partition by _partition order by usual desc, house) <= 3,
                 'offer', 'none') as action
             from (select u._partition, u.house, avg(spent) as usual from units u
                 join {tills} on t.house = u.house and {window} group by all)""",
-         "outcomes": f"""
+            "outcomes": f"""
             select u._partition, u.house, greatest(avg(spent) filter (day < u._partition::date)
                 - max(spent) filter (day >= u._partition::date), 0) as loss, max(t.known_at) as known_at
             from units u join {tills} on t.house = u.house
                 and t.day >= u._partition::date - 28 and t.day < u._partition::date + 7
-            group by all"""},
-        files, truth, start, date(2024, 6, 29),
-    )  # fmt: skip
+            group by all""",
+        },
+        files,
+        truth,
+        start,
+        date(2024, 6, 29),
+    )
 
 
 def monthly_amount() -> Shape:
@@ -175,34 +232,56 @@ def monthly_amount() -> Shape:
             loads.append({"number": len(loads) + 1, "depot": one["depot"], "held": f"{moment}", "needed": needed})
             truth[f"{month}", one["depot"]] = needed
     declared = declare(
-        "depots", timezone=zone, partitions={"every": "month", "start": "2022-01-01", "end": "2023-06-30"},
+        "depots",
+        timezone=zone,
+        partitions={"every": "month", "start": "2022-01-01", "end": "2023-06-30"},
         sources={
-            "depots": {"description": "The depots.", "files": "depots.jsonl", "key": ["depot"],
-                       "columns": {"depot": "VARCHAR", "size": "INTEGER"}},
-            "loads": {"description": "What was needed.", "query": "select * from loads", "database": "SHAPES_URL",
-                      "since": "number", "key": ["depot", "held"], "partition": "local(held)::date",
-                      "known_at": "held + interval 1 day",
-                      "columns": {"number": "INTEGER", "depot": "VARCHAR", "held": "TIMESTAMP", "needed": "INTEGER"}},
+            "depots": {
+                "description": "The depots.",
+                "files": "depots.jsonl",
+                "key": ["depot"],
+                "columns": {"depot": "VARCHAR", "size": "INTEGER"},
+            },
+            "loads": {
+                "description": "What was needed.",
+                "query": "select * from loads",
+                "database": "SHAPES_URL",
+                "since": "number",
+                "key": ["depot", "held"],
+                "partition": "local(held)::date",
+                "known_at": "held + interval 1 day",
+                "columns": {"number": "INTEGER", "depot": "VARCHAR", "held": "TIMESTAMP", "needed": "INTEGER"},
+            },
         },
         decision={"unit": "depots", "key": ["depot"], "decided_at": "starts + interval 1 hour"},
-        kpi=money("needed", "depots", outcome_kind="number",
-                  amount={"description": "people on call", "under": 60, "over": 20, "least": 0, "most": 14}),
-        model=REGRESSOR | {"params": SPARSE | {"loss": "quantile"}, "training_days": 400}, lookback=2,
-        outcome_horizon=0, replay={"first": "2023-01-01", "retrain": "month", "warm_up": 120},
-    )  # fmt: skip
+        kpi=money(
+            "needed",
+            "depots",
+            outcome_kind="number",
+            amount={"description": "people on call", "under": 60, "over": 20, "least": 0, "most": 14},
+        ),
+        model=REGRESSOR | {"params": SPARSE | {"loss": "quantile"}, "training_days": 400},
+        lookback=2,
+        outcome_horizon=0,
+        replay={"first": "2023-01-01", "retrain": "month", "warm_up": 120},
+    )
     return Shape(
         declared,
-        {"features": """
+        {
+            "features": """
             select u._partition, u.depot, u.size, max(l.needed) as lately
             from units u left join loads l on l.depot = u.depot and l.known_at <= u.decided_at
                 and l._partition >= (u._partition::date - interval 2 month)::date::varchar group by all""",
-         "present_process": "select _partition, depot, 4 * size as action from units",
-         "outcomes": """
+            "present_process": "select _partition, depot, 4 * size as action from units",
+            "outcomes": """
             select u._partition, u.depot, l.needed, l.known_at from units u
-            left join loads l on l.depot = u.depot and l._partition = u._partition"""},
+            left join loads l on l.depot = u.depot and l._partition = u._partition""",
+        },
         {"depots.jsonl": "".join(json.dumps(d) + "\n" for d in depots).encode(), "loads": json.dumps(loads).encode()},
-        truth, start, date(2023, 6, 30),
-    )  # fmt: skip
+        truth,
+        start,
+        date(2023, 6, 30),
+    )
 
 
 def daily_experiment() -> Shape:
@@ -219,27 +298,51 @@ def daily_experiment() -> Shape:
             visits.append({"id": number, "came": f"{at}", "warm": int(warm), "got": got, "bought": bought})
             truth[f"{day}", number] = {"got": got, "bought": bought}
     declared = declare(
-        "visits", timezone=zone, partitions={"every": "day", "start": "2024-03-28", "end": "2024-04-12"},
-        sources={"visits": {
-            "description": "From the site.", "files": "visits.csv", "key": ["id"], "partition": "local(came)::date",
-            "known_at": "came",
-            "columns": {"id": "INTEGER", "came": "TIMESTAMP", "warm": "INTEGER", "got": "VARCHAR", "bought": "INTEGER"},
-        }},
+        "visits",
+        timezone=zone,
+        partitions={"every": "day", "start": "2024-03-28", "end": "2024-04-12"},
+        sources={
+            "visits": {
+                "description": "From the site.",
+                "files": "visits.csv",
+                "key": ["id"],
+                "partition": "local(came)::date",
+                "known_at": "came",
+                "columns": {
+                    "id": "INTEGER",
+                    "came": "TIMESTAMP",
+                    "warm": "INTEGER",
+                    "got": "VARCHAR",
+                    "bought": "INTEGER",
+                },
+            }
+        },
         decision={"unit": "visits", "key": ["id"], "decided_at": "came"},
-        kpi=money("bought", "visits", label="randomized", treatment={"column": "got", "shares": SHARES, "worth": 10},
-                  actions={"none": {"description": "send nothing"},
-                           "offer": {"description": "send an offer", "cost": 2}}),
-        model=CLASSIFIER | {"training_days": 30}, lookback=0, outcome_horizon=1,
+        kpi=money(
+            "bought",
+            "visits",
+            label="randomized",
+            treatment={"column": "got", "shares": SHARES, "worth": 10},
+            actions={"none": {"description": "send nothing"}, "offer": {"description": "send an offer", "cost": 2}},
+        ),
+        model=CLASSIFIER | {"training_days": 30},
+        lookback=0,
+        outcome_horizon=1,
         replay={"first": "2024-04-07", "retrain": "week", "warm_up": 3},
-    )  # fmt: skip
+    )
     return Shape(
         declared,
-        {"features": "select id, warm, hour(came) as hour from units",
-         "outcomes": "select u.id, v.bought, v.got, v.came + interval 20 hour as known_at"
-                     " from units u join visits v using (id)",
-         "present_process": "select id, 'offer' as action from units"},
-        {"visits.csv": csv(visits)}, truth, start, date(2024, 4, 12),
-    )  # fmt: skip
+        {
+            "features": "select id, warm, hour(came) as hour from units",
+            "outcomes": "select u.id, v.bought, v.got, v.came + interval 20 hour as known_at"
+            " from units u join visits v using (id)",
+            "present_process": "select id, 'offer' as action from units",
+        },
+        {"visits.csv": csv(visits)},
+        truth,
+        start,
+        date(2024, 4, 12),
+    )
 
 
 SHAPES = {s.__name__: s for s in (hourly_choice, weekly_ranking, monthly_amount, daily_experiment)}
@@ -270,13 +373,13 @@ def test_the_chain_holds_what_it_promises(lives: dict[str, Life], name: str) -> 
     for check in ("conservation", "no_time_travel", "money_reconciles", "features_current", "operational"):
         assert life.checks[check] == {True}, check
     assert life.by_the_model()
-    found = kpi.summary(life.ws, "replay")
+    found = kpi_ledger.summary(life.ws, "replay")
     assert found["decisions"] == sum(map(len, life.units.values()))
     assert found["gain"] > 0
 
 
 def assert_money(life: Life, pays: Any) -> dict[str, Any]:
-    found, mine = kpi.summary(life.ws, "replay"), by_hand(life.units, pays)
+    found, mine = kpi_ledger.summary(life.ws, "replay"), by_hand(life.units, pays)
     assert found["totals"] | mine == pytest.approx(found["totals"] | {}, abs=0.01)
     return found
 

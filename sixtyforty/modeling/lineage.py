@@ -1,0 +1,65 @@
+"""What features and outcomes are made from: the validated data of a window, by version; and what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Entry, Lake, versions
+
+
+def inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
+    """The validated entries of every source over a window of partitions; snapshots whole."""
+    found = {s: lake.entries(f"validated/{s}", window) for s in use_case.partitioned}
+    return found | {s: lake.entries(f"validated/{s}", [SNAPSHOT]) for s in use_case.snapshots}
+
+
+def lineage(
+    use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """What a partition is made from: dataset to {partition: version} of the validated entries in its window."""
+    wanted = (*window, SNAPSHOT)
+    return {
+        f"validated/{s}": versions({p: entries[s][p] for p in wanted if p in entries[s]})
+        for s in use_case.inputs
+        if entries[s]
+    }
+
+
+def changed(use_case: UseCase, entry: Entry | None, now: dict[str, dict[str, str]]) -> list[str]:
+    """What a partition was made from that is different today: `dataset partition`, in order; all of it without one.
+
+    Reference tables don't count: they are read as they are whenever a partition is made.
+    """
+    then = entry.inputs if entry else {}
+    found = []
+    for source in use_case.partitioned:
+        a, b = then.get(f"validated/{source}", {}), now.get(f"validated/{source}", {})
+        found += [f"validated/{source} {p}" for p in sorted(a.keys() | b.keys()) if a.get(p) != b.get(p)]
+    return found
+
+
+def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
+    """Partitions whose features are made from other validated data than is in force, and which."""
+    have = lake.entries("features", partitions)
+    if not have:
+        return {}
+    entries = inputs(use_case, lake, use_case.widen(list(have), use_case.lookback, 0))
+    found = {
+        p: changed(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback, 0)))
+        for p, e in have.items()
+    }
+    return {p: what for p, what in found.items() if what}
+
+
+def expected(use_case: UseCase, lake: Lake, partitions: Sequence[str], moment: datetime) -> list[str]:
+    """Those of the partitions there should be features of by a UTC moment: that hold units, as far as is known."""
+    if use_case.decision.unit in use_case.partitioned:
+        return use_case.with_units(lake.entries(f"validated/{use_case.decision.unit}", partitions))
+    have = [p for s in use_case.partitioned for p in lake.partitions(f"validated/{s}")]
+    if not have:
+        return []
+    last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback))
+    return use_case.with_units(p for p in partitions if min(have) <= p <= last)

@@ -1,0 +1,132 @@
+"""What a model learned from comes back byte for byte, and `dvc repro` on a clean clone gives the same metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.authoring import catalog
+from pipelines.demo import flights
+from sixtyforty.modeling import estimators, features, model_store
+from sixtyforty.modeling.dvc_recipe import fill
+from sixtyforty.storage.dvc_versions import Versions
+from sixtyforty.workspace import Workspace
+from tests.e2e.test_hour_by_hour import bring, publish_features
+from tests.helpers import span
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+STAGES = ["train@flight_delays", "evaluate@flight_delays"]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def checkout(to: Path) -> Path:
+    """The project's files as a clean clone has them: what git tracks or would, nothing of data/."""
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+def changed(versions: Versions) -> set[str]:
+    """What isn't as recorded; of other use cases, whose chains never ran here, nothing is."""
+    return {what for what in versions.status() if "@" not in what or what in STAGES}
+
+
+def run(home: Path, remote: Path, *command: str) -> str:
+    env = os.environ | {
+        "SIXTYFORTY_HOME": str(home),
+        "SIXTYFORTY_DVC_REMOTE": str(remote),
+        "PYTHONPATH": str(home),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """A checkout whose chain has trained twice and published to a remote."""
+    home, remote = checkout(tmp_path_factory.mktemp("first")), tmp_path_factory.mktemp("remote")
+    ws = Workspace(catalog.load("flight_delays"), home, f"sqlite:///{home}/deliveries.sqlite")
+    days = span(date(2013, 1, 1), date(2013, 1, 31))
+    flights.land(ws.landing.folder, date(2013, 1, 1), date(2013, 1, 31))
+    bring(ws, days)
+    publish_features(ws, days)
+    for p, rows in features.outcomes(ws.use_case, ws.lake, days).tables.items():
+        ws.lake.write("outcomes", p, rows)
+    versions, made = Versions(home, str(remote)), []
+    for as_of in (date(2013, 1, 22), date(2013, 2, 1)):
+        plan = model_store.plan(ws.use_case, ws.lake, as_of)
+        ws.models.write_training_set(ws.use_case, ws.lake, plan)
+        rows, card = ws.models.training_frame(plan.version), ws.models.card(plan.version)
+        model = estimators.fit(ws.use_case.model, ws.use_case.kpi, card["features"], rows)
+        ws.models.write_model(plan.version, model)
+        made.append(plan.version)
+    versions.snapshot([ws.lake.root / "raw" / "weather", *(ws.models.folder(v) for v in made)])
+    folder = home / "data" / "recipe" / "flight_delays"
+    fill(ws.use_case, ws.models, made[1], made[0], folder)
+    versions.snapshot([folder / n for n in ("training_set.parquet", "recipe.json", "fold.skops")])
+    versions.commit(STAGES)
+    versions.publish()
+    return ws, versions, made, remote
+
+
+@pytest.mark.e2e
+def test_restore_brings_back_the_very_bytes_of_an_older_model(chain, tmp_path):
+    ws, versions, made, _ = chain
+    recorded = {p.name: digest(p) for p in ws.models.folder(made[0]).iterdir()}
+    (ws.models.folder(made[0]) / "training_set.parquet").write_bytes(b"overwritten by mistake")
+
+    files = versions.restore(ws.models.folder(made[0]), tmp_path / "back")
+
+    assert {p.name: digest(p) for p in files} == recorded
+    assert recorded["training_set.parquet"] == ws.models.card(made[0])["files"]["training_set.parquet"]
+    shutil.copyfile(tmp_path / "back" / "training_set.parquet", ws.models.folder(made[0]) / "training_set.parquet")
+
+
+@pytest.mark.e2e
+def test_status_is_clean_after_the_chain_ran(chain):
+    ws, versions, _, remote = chain
+    assert not changed(versions)
+    assert "up to date" in run(ws.home, remote, "dvc", "status", *STAGES)
+
+
+@pytest.mark.e2e
+def test_only_what_is_new_is_recorded(chain):
+    ws, versions, _, _ = chain
+    assert versions.snapshot([ws.lake.root / "raw" / "weather"]) == 0
+    (ws.lake.root / "raw" / "weather" / "new.json").write_text("{}")
+    assert versions.snapshot([ws.lake.root / "raw" / "weather"]) == 1
+    assert not changed(versions)
+
+
+@pytest.mark.e2e
+def test_repro_on_a_clean_clone_gives_the_same_model_and_metrics(chain, tmp_path):
+    ws, _, made, remote = chain
+    clone, recipe = checkout(tmp_path / "clone"), Path("data/recipe/flight_delays")
+    assert not (clone / "data").exists()
+
+    run(clone, remote, str(BIN / "sixtyforty"), "restore", "flight_delays")
+    run(clone, remote, "dvc", "repro", "--force", *STAGES)
+
+    for name in ("model.skops", "metrics.json"):
+        assert digest(clone / recipe / name) == digest(ws.home / recipe / name), name
+    back = run(clone, remote, str(BIN / "sixtyforty"), "restore", "flight_delays", "--model", made[0], "--to", "back")
+    assert "training_set.parquet" in back
+    assert digest(clone / "back" / "training_set.parquet") == ws.models.card(made[0])["files"]["training_set.parquet"]
