@@ -28,7 +28,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             deps=["challenger"],
             partitioned=False,
             description="Walk-forward: what the recipe was worth on the days after those it learned from, beside the"
-            " present process, coin flip and perfect foresight.",
+            " current process, random choice and perfect foresight.",
         )
     ]
 

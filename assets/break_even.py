@@ -25,7 +25,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             deps=["decisions", "outcomes", "degradation"],
             partitioned=False,
             description="The value of good knowledge and good data: how much of either may be lost before the present"
-            " process, or a coin flip, is as good.",
+            " process, or a random choice, is as good.",
         )
     ]
 
@@ -57,6 +57,6 @@ def _break_even(step: Step) -> Result:
 def _row(point: Point) -> dict[str, object]:
     return {
         "lost": f"{point.lost:.0%}",
-        "over the present process": round(point.present.value),
-        "over a coin flip": round(point.coin.value),
+        "over the current process": round(point.present.value),
+        "over a random choice": round(point.coin.value),
     }

@@ -25,8 +25,9 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             kinds={"scorecard"},
             deps=["kpi_impact"],
             partitioned=False,
-            description="Build or buy: whether the capability exists inside, whether it is to be held close, what each"
-            f" way is worth and costs over {use_case.sourcing.months} months, the verdict, and what would change it.",
+            description="Build or buy: whether the capability exists inside, whether it is to be held close, what"
+            f" each way is worth and costs over {use_case.sourcing.horizon_months} months,"
+            " the verdict, and what would change it.",
         )
     ]
 
@@ -40,7 +41,7 @@ def _build_or_buy(step: Step) -> Result:
         "why": "\n".join(found["why"]),
         "label": found["label"],
         "capability": found["capability"],
-        "held close": found["hold_close"],
+        "held close": found["strategic"],
         f"ways, {found['unit']} over {found['months']} months": table(found["ways"]),
         "what would change the verdict": table(found["sensitivity"]),
     }

@@ -40,7 +40,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 def _champion(step: Step) -> Result:
     ws, live, moment = step.ws, step.clock.track == "live", step.clock.moment()
     promoted = champions.promote_approved(ws, moment) if live and moment else []
-    days = [d for d in training_days(step) if d >= step.use_case.replay.first]
+    days = [d for d in training_days(step) if d >= step.use_case.replay.first_day]
     if live:  # an approval's run trains nothing
         have = partial(trained, step.use_case, ws.lake, ws.models)
         days = [d for d in days if any(have(recipe, d) for recipe in recipes(step.use_case))]
@@ -67,5 +67,5 @@ def _champion(step: Step) -> Result:
     step.log.info(f"{pushed} objects pushed to the DVC remote")
     rows = [{"as of": r.as_of, "verdict": r.verdict, "model": r.version, "why": "; ".join(r.reasons)} for r in judged]
     in_force = ws.ledger.champions(step.clock.track)
-    shown = {"judgements": table(rows), "in force": in_force[-1].version if in_force else "none: the present process"}
+    shown = {"judgements": table(rows), "in force": in_force[-1].version if in_force else "none: the current process"}
     return Result({SNAPSHOT: Published(digest([r.hash for r in ws.ledger.rows()]), shown)})

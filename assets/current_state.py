@@ -17,7 +17,11 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import digest
 
-POLICIES = {"present_process": "present process", "coin_flip": "coin flip", "perfect_foresight": "perfect foresight"}
+POLICIES = {
+    "current_process": "current process",
+    "random_choice": "random choice",
+    "perfect_foresight": "perfect foresight",
+}
 
 
 def assets(use_case: UseCase, load: Callable[[], Sequence[UseCase]]) -> list[dg.AssetsDefinition]:

@@ -20,7 +20,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             "decisions",
             _decisions,
             description=f"{use_case.people.process_step}\n\nWhat is decided for the {use_case.kpi.noun}, by the"
-            " champion in force at each one's moment, else by the present process. Once taken, a decision stays.",
+            " champion in force at each one's moment, else by the current process. Once taken, a decision stays.",
             phase="deployment",
             kinds={"scikitlearn", "parquet"},
             deps=["features", "champion"],
@@ -31,7 +31,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
 
 def _decisions(step: Step) -> Result:
     result, new, fallback, kept = Result(), 0, 0, 0
-    first = step.use_case.replay.first.isoformat()
+    first = step.use_case.replay.first_day.isoformat()
     for portion in step.chunks():
         wanted = [p for p in portion if step.clock.track != "replay" or p >= first]
         for partition, taken in decide(step.ws, wanted, step.clock.track, step.clock.moment()).items():
@@ -40,7 +40,7 @@ def _decisions(step: Step) -> Result:
                 "dagster/partition_row_count": taken.entry.rows,
                 "new": taken.new,
                 "by the model": taken.by_model,
-                "by the present process": taken.fallback,
+                "by the current process": taken.fallback,
                 "track": step.clock.track,
             }
             if taken.kept:
@@ -52,6 +52,6 @@ def _decisions(step: Step) -> Result:
     if step.clock.track == "live" and begins(step.ws, "live") is None:
         step.log.warning(f"not live yet: nothing is decided before `sixtyforty adopt {step.use_case.name}`")
     also = f", {kept:,} held back or in shadow" if kept else ""
-    found = f"{new:,} new on {len(result.published)} partitions, {fallback:,} by the present process{also}"
+    found = f"{new:,} new on {len(result.published)} partitions, {fallback:,} by the current process{also}"
     step.log.info(f"decisions: {found}")
     return result

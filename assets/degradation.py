@@ -19,7 +19,7 @@ from sixtyforty.spec.use_case import UseCase
 
 GUARDED = CheckSpec(
     "faults_guarded",
-    "No fault of a feed makes decisions worse than the present process does.",
+    "No fault of a feed makes decisions worse than the current process does.",
 )
 
 
@@ -51,7 +51,7 @@ def _degradation(step: Step) -> Result:
     bad = [f for f in found if not f.guarded(margin)]
     said = "; ".join(f"{f.feed or 'sound feeds'}, {f.fault}: {f.gated.value:+,.0f} per 1,000" for f in bad)
     shown = {
-        "value against the present process, per 1,000": table([_row(f) for f in found]),
+        "value against the current process, per 1,000": table([_row(f) for f in found]),
         "label": kpi_ledger.label(step.use_case, "replay"),
     }
     entry = step.ws.lake.entry(DATASET, SNAPSHOT)

@@ -1,4 +1,4 @@
-"""features: what is known of a unit at the moment of its decision, and the present process's answer."""
+"""features: what is known of a unit at the moment of its decision, and the current process's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sixtyforty.modeling.features import Window
 from sixtyforty.spec.use_case import UseCase
 
 SERVING = CheckSpec(
-    "serving", "Rows that would mislead the model are marked: the present process decides them.", each=True
+    "serving", "Rows that would mislead the model are marked: the current process decides them.", each=True
 )
 NO_TIME_TRAVEL = CheckSpec(
     "no_time_travel", "Features recomputed for sampled moments, from only what was known then, are the same."
@@ -29,7 +29,7 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             "features",
             _features,
             description=f"Point-in-time features of the {use_case.kpi.noun} (`features.sql`), known at `decided_at`"
-            " and no later, with the present process's action.",
+            " and no later, with the current process's action.",
             phase="data_preparation",
             kinds={"duckdb", "parquet"},
             deps=[f"validated/{s}" for s in use_case.inputs],

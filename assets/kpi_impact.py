@@ -1,4 +1,4 @@
-"""kpi_impact: what the decisions were worth, by day, against the present process."""
+"""kpi_impact: what the decisions were worth, by day, against the current process."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RECONCILES = CheckSpec(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, by independent SQL."
 )
 NOWHERE_LOSES = CheckSpec(
-    "no_segment_loses", "In no segment is the present process surely better, allowing for how many are looked at."
+    "no_segment_loses", "In no segment is the current process surely better, allowing for how many are looked at."
 )
 OPERATIONAL = CheckSpec(
-    "operational", "Some decisions differ from the present process: a model that changes nothing isn't in use."
+    "operational", "Some decisions differ from the current process: a model that changes nothing isn't in use."
 )
-PAYS = CheckSpec("beats_present_process", "The lift over the present process is above zero, its lower bound included.")
+PAYS = CheckSpec("beats_current_process", "The lift over the current process is above zero, its lower bound included.")
 
 AS_DEALT = CheckSpec(
     "arms_are_as_dealt",
@@ -46,13 +46,13 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             deps=["decisions", "outcomes"],
             checks=[RECONCILES, PAYS, NOWHERE_LOSES, OPERATIONAL, *([AS_DEALT] if use_case.kpi.holdout else [])],
             description=f"{use_case.kpi.name}, in {unit} ({kpi_ledger.label(use_case, 'replay')}), by day: decisions"
-            " taken, present process, coin flip, perfect foresight, and each candidate.",
+            " taken, current process, random choice, perfect foresight, and each candidate.",
             columns={
                 "partition": "day",
                 "decisions": "count",
                 "model": unit,
-                "present_process": unit,
-                "coin_flip": unit,
+                "current_process": unit,
+                "random_choice": unit,
                 "perfect_foresight": unit,
                 **{CANDIDATE + n: unit for n in use_case.kpi.candidates},
             },
@@ -83,7 +83,7 @@ def _kpi_impact(step: Step) -> Result:
         newest["forecast for the coming month, per 1,000"] = promised["coming_month"]["value"]
     wrong = kpi_ledger.audit(step.ws, track, sorted(result.published))
     result.checks.append(Check(RECONCILES.name, not wrong, {"differences": "\n".join(wrong)}))
-    gained = found["lift_vs_present"]
+    gained = found["lift_vs_current"]
     low, high = (None if gained[k] is None else f"{gained[k]:+,.0f}" for k in ("low", "high"))
     sure = f"[{low} to {high}]" if low else "(too few days to say how sure)"
     said = f"{gained['value']:+,.0f} {found['unit']} per 1,000 {sure}, {found['label']}"
@@ -97,7 +97,7 @@ def _kpi_impact(step: Step) -> Result:
     result.checks.append(Check(OPERATIONAL.name, found["operational"], share, warn=True, description=differ))
     if step.use_case.kpi.holdout:
         result.checks.append(_as_dealt(found))
-    step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the present process {said}")
+    step.log.info(f"kpi_impact: {found['decisions']:,} decisions, lift over the current process {said}")
     return result
 
 
@@ -116,9 +116,9 @@ def _shown(entry: Entry) -> dict[str, Any]:
     money |= {CANDIDATE + n: round(float(v), 2) for n, v in f.get("candidates", {}).items()}
     return {
         **money,
-        "gain": money["model"] - money["present process"],
+        "gain": money["model"] - money["current process"],
         "decisions": f["decisions"],
-        "differ from present process": f["differ"],
+        "differ from current process": f["differ"],
         "outcome unknown": f["unknown"],
     }
 
@@ -136,7 +136,7 @@ def _candidates(use_case: UseCase, found: dict[str, Any]) -> list[dict[str, Any]
             "candidate": n + (" (vendor)" if use_case.kpi.candidates[n].vendor else ""),
             "decisions": c["decisions"],
             "value": c["per_1000"],
-            "over the present process": c["lift_vs_present"]["value"],
+            "over the current process": c["lift_vs_current"]["value"],
             "the model over it": c["model_minus"]["value"],
             "low": c["model_minus"]["low"],
             "high": c["model_minus"]["high"],
@@ -159,6 +159,6 @@ def _term(plain: dict[str, Any]) -> dict[str, object]:
 def summary_row(days: list[Day]) -> dict[str, float]:
     """Per 1,000 decisions: the policies and the lift."""
     n = sum(d.decisions for d in days)
-    per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "present_process", "coin_flip")}
-    gained = {"lift": per["model"] - per["present_process"]}
+    per = {p: 1000 * sum(getattr(d, p) for d in days) / n for p in ("model", "current_process", "random_choice")}
+    gained = {"lift": per["model"] - per["current_process"]}
     return {"decisions": n, **{p: v for p, v in (per | gained).items() if p == "lift" or not math.isnan(v)}}

@@ -20,7 +20,8 @@ def assets(use_case: UseCase) -> list[dg.AssetsDefinition]:
             "review_queue",
             _review_queue,
             description="Decisions that are nearly even, or on which an expert's rule disagrees, by what knowing the"
-            f" outcome would be worth: up to {sum(review.reviewers.values())} a day, {review.minutes:g} minutes each."
+            f" outcome would be worth: up to {sum(review.reviewers.values())} a day,"
+            f" {review.minutes_per_review:g} minutes each."
             " The rest is decided as it stands.",
             phase="deployment",
             kinds={"duckdb", "parquet"},

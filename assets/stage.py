@@ -104,7 +104,7 @@ def partitions_def(case: Timed) -> dg.TimeWindowPartitionsDefinition:
     common: dict[str, Any] = {
         "start_date": first,
         "end_date": case.shift(last, 1) if case.partitions.end else None,
-        "end_offset": case.partitions.ahead,
+        "end_offset": case.partitions.partitions_ahead,
         "timezone": "UTC" if every == "hour" else case.timezone,
     }
     match every:

@@ -13,7 +13,7 @@ from bench.measure import ROOT, BenchError, measured
 
 CASE = "flight_delays"
 EXTRA = ("degradation", "break_even", "current_state")  # what the scripts don't do: drill, value curve, profile
-POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
+POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 
 
 def home_with(folder: Path, landing: Path) -> Path:

@@ -115,7 +115,7 @@ def retrain(settings: Settings, found: Found, warm: Warm, last: date) -> None:
         one = script("duckdb", given, work / f"duckdb{number}")
         return one | {"wall_s": one["steps"]["retrain on the trailing window"] + one["steps"]["import"]}
 
-    pairs = in_turns({"chain": chained, "duckdb": plain}, nights, warm_up=False)
+    pairs = in_turns({"chain": chained, "duckdb": plain}, nights, warm_up_days=False)
     found.figures["night"] = pairs
     found.rows.append(
         Row(

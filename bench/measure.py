@@ -85,14 +85,14 @@ def measured(command: Sequence[str], log: Path, env: dict[str, str] | None = Non
 
 
 def in_turns(
-    runs: dict[str, Callable[[int], dict[str, Any]]], pairs: int, warm_up: bool = True
+    runs: dict[str, Callable[[int], dict[str, Any]]], pairs: int, warm_up_days: bool = True
 ) -> list[dict[str, Any]]:
     """All, one after the other, again and again, in turns of who is first; the first round only warms up."""
     found = []
-    for number in range(pairs + warm_up):
+    for number in range(pairs + warm_up_days):
         names = sorted(runs, reverse=bool(number % 2))
         one = {name: runs[name](number) for name in names}
-        if number or not warm_up:
+        if number or not warm_up_days:
             found.append(one)
     return found
 

@@ -129,7 +129,7 @@ def measure(settings: Settings) -> Found:
                 raise
             del sides[name], taking[name]
             found.remarks.append(f"{name} was left out: {' '.join(str(error).split())[-400:]}")
-    pairs = in_turns(taking, settings.pairs, warm_up=False)
+    pairs = in_turns(taking, settings.pairs, warm_up_days=False)
     for one in pairs:
         for name in ("script", *sides):
             same(one["chain"], one[name])

@@ -83,7 +83,7 @@ def model_files() -> Iterator[Any]:
 
 def features_of(rows: pd.DataFrame) -> list[str]:
     """What the model sees."""
-    hidden = {*CASE["decision"]["key"], "_partition", "decided_at", "present_action", OUTCOME, "outcome_known_at"}
+    hidden = {*CASE["decision"]["key"], "_partition", "decided_at", "current_action", OUTCOME, "outcome_known_at"}
     return [c for c in rows.columns if c not in hidden - set(MODEL["categorical"]) and not c.startswith("_")]
 
 
@@ -152,19 +152,19 @@ def by_newest(rows: pd.DataFrame, out: Path, today: date) -> tuple[str, pd.DataF
 
 
 def money(decided: pd.DataFrame) -> dict[str, Any]:
-    """Value per 1,000 decisions of each policy, on the outcomes known; the coin flips the model's mix of the day."""
+    """Value per 1,000 decisions of each policy, on the outcomes known; the random choice has the day's mix."""
     known = decided[decided[OUTCOME].notna()]
     outcome = known[OUTCOME].to_numpy(float)
     paid = {a: gain * outcome - cost for a, (gain, cost) in ACTIONS.items()}
     total = {
         "model": sum((v * (known["action"] == a)).sum() for a, v in paid.items()),
-        "present_process": sum((v * (known["present_action"] == a)).sum() for a, v in paid.items()),
+        "current_process": sum((v * (known["current_action"] == a)).sum() for a, v in paid.items()),
         "perfect_foresight": np.max(list(paid.values()), axis=0).sum() if len(known) else 0.0,
-        "coin_flip": 0.0,
+        "random_choice": 0.0,
     }
     for a, v in paid.items():
         by_day = pd.DataFrame({"took": known["action"] == a, "paid": v}).groupby(known["_partition"])
-        total["coin_flip"] += (by_day["took"].mean() * by_day["paid"].sum()).sum()
+        total["random_choice"] += (by_day["took"].mean() * by_day["paid"].sum()).sum()
     per = {p: round(1000 * float(t) / len(known), 2) if len(known) else None for p, t in total.items()}
     return {"decisions": len(known), "per_1000": per}
 
@@ -218,7 +218,7 @@ def main(
         one = words.add_parser(word)
         one.add_argument("--landing", type=Path, required=True)
         one.add_argument("--out", type=Path, required=True)
-    words.choices["backfill"].add_argument("--first", type=date.fromisoformat, default=CASE["replay"]["first"])
+    words.choices["backfill"].add_argument("--first", type=date.fromisoformat, default=CASE["replay"]["first_day"])
     words.choices["day"].add_argument("--date", type=date.fromisoformat, required=True)
     words.choices["day"].add_argument("--retrain", action="store_true")
     given = top.parse_args()

@@ -4,7 +4,7 @@
     python bench/plain_duckdb.py day --landing DIR --out DIR --date DATE [--retrain]
 
 It reads the extracts the chain reads and writes Parquet by day, features by day, models and decisions. What is
-computed comes from the use case itself, so that it can't drift: the SQL of its features, of the present process and of
+computed comes from the use case itself, so that it can't drift: the SQL of its features, of the current process and of
 its outcomes; contract, model and payoffs from its `defs.yaml`. `day` follows a `backfill` of the days before. The last
 line printed is JSON: seconds, memory and the money of each policy.
 """
@@ -80,10 +80,10 @@ def build(db: duckdb.DuckDBPyConnection, units: str = "true") -> None:
     decision = CASE["decision"]
     db.execute(f"""create table units as select * exclude known_at, {decision["decided_at"]} as decided_at
                    from {decision["unit"]} where {units}""")
-    for name, file in (("f", "features"), ("p", "present_process"), ("o", "outcomes")):
+    for name, file in (("f", "features"), ("p", "current_process"), ("o", "outcomes")):
         db.execute(f"create table {name} as {(FOLDER / f'{file}.sql').read_text()}")
     db.execute(f"""create table built as
-        select u._partition, {KEY}, u.decided_at, f.* exclude ({KEY}), p.action as present_action,
+        select u._partition, {KEY}, u.decided_at, f.* exclude ({KEY}), p.action as current_action,
             o.{OUTCOME}, o.known_at as outcome_known_at
         from units u join f using ({KEY}) join p using ({KEY}) join o using ({KEY})
         order by u._partition, u.decided_at, {KEY}""")
@@ -99,7 +99,7 @@ def deliver(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: Path) -> 
     db.register("decided", decided)
     write_days(
         db,
-        f"select _partition::date as _partition, {KEY}, decided_at, expected, action, present_action from decided",
+        f"select _partition::date as _partition, {KEY}, decided_at, expected, action, current_action from decided",
         out / "decisions",
     )
 
@@ -112,7 +112,7 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
         for source, contract in SOURCES.items():
             db.execute(f"create table {source} as {landed(source, sorted(map(str, landing.glob(contract['files']))))}")
             write_days(db, f"from {source}", out / source)
-    with step("features, present process, outcomes"):
+    with step("features, current process, outcomes"):
         build(db)
     with step("features to Parquet by day"):
         write_days(db, "from built", out / "features")
@@ -137,7 +137,7 @@ def features_day(out: Path, today: date) -> pd.DataFrame:
     """A day's features, present actions and outcomes, from the lookback's days; as Parquet too."""
     with connect() as db:
         for source in SOURCES:
-            back = today - timedelta(days=CASE["lookback"])
+            back = today - timedelta(days=CASE["lookback_partitions"])
             db.execute(f"create view {source} as select * from {of_days(out / source, back, today)}")
         build(db, f"_partition = '{today}'")
         write_days(db, "from built", out / "features")
@@ -158,7 +158,7 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
     """One more day: its extracts, features, decisions and money; with `retrain`, a model for tomorrow."""
     with step("land: CSV to Parquet"):
         land_day(landing, out, today)
-    with step("features, present process, outcomes"):
+    with step("features, current process, outcomes"):
         rows = features_day(out, today)
     with step("score, decisions, money"):
         found = decide_day(out, today, rows)

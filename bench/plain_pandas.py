@@ -162,12 +162,12 @@ def build(timetable: pd.DataFrame, movements: pd.DataFrame, weather: pd.DataFram
     asked = asked.merge(load.reset_index(), on=["origin", "sched_hour"], how="left")
     asked = _sky(asked, weather)
     asked["weekday"] = (pd.to_datetime(asked[["year", "month", "day"]]).dt.day_of_week + 1) % 7
-    asked["present_action"] = np.where(asked["r_carrier_hour"] >= 0.30, "standby", "none")
+    asked["current_action"] = np.where(asked["r_carrier_hour"] >= 0.30, "standby", "none")
     became = movements.loc[movements["event"] != "arrival", [*key, "event", "dep_delay", "known_at"]]
     asked = asked.merge(became.rename(columns={"known_at": "outcome_known_at"}), on=key, how="left")
     late = ((asked["event"] == "cancellation") | (asked["dep_delay"] >= 30)).astype(float)
     asked[OUTCOME] = late.where((late == 1) | asked["dep_delay"].notna())
-    columns = ["_partition", *key, "decided_at", *FEATURES, "present_action", OUTCOME, "outcome_known_at"]
+    columns = ["_partition", *key, "decided_at", *FEATURES, "current_action", OUTCOME, "outcome_known_at"]
     return asked.sort_values(["_partition", "decided_at", *key], ignore_index=True)[columns]
 
 
@@ -287,7 +287,7 @@ def _sky(asked: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
 def deliver(decided: pd.DataFrame, out: Path) -> None:
     """Writes the decisions by day."""
-    columns = ["_partition", *KEYS, "decided_at", "expected", "action", "present_action"]
+    columns = ["_partition", *KEYS, "decided_at", "expected", "action", "current_action"]
     write_days(decided[columns], out / "decisions")
 
 
@@ -298,7 +298,7 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
         there = {s: landed(s, sorted(map(str, landing.glob(c["files"])))) for s, c in SOURCES.items()}
         for source, rows in there.items():
             write_days(rows, out / source)
-    with step("features, present process, outcomes"):
+    with step("features, current process, outcomes"):
         rows = build(there["timetable"], there["movements"], there["weather"], there["timetable"])
     with step("features to Parquet by day"):
         write_days(rows, out / "features")
@@ -317,8 +317,8 @@ def day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
             if files:
                 rows = landed(source, files)
                 write_days(rows[rows["_partition"] == pd.Timestamp(today)], out / source)
-    with step("features, present process, outcomes"):
-        back = today - timedelta(days=CASE["lookback"])
+    with step("features, current process, outcomes"):
+        back = today - timedelta(days=CASE["lookback_partitions"])
         there = {s: of_days(out / s, back, today) for s in SOURCES}
         mine = there["timetable"][there["timetable"]["_partition"] == pd.Timestamp(today)]
         rows = build(there["timetable"], there["movements"], there["weather"], mine)

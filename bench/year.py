@@ -34,7 +34,7 @@ def measure(settings: Settings) -> Found:
             found.remarks.append("The year was left out (--small).")
             continue
         flights.land(landing, FIRST, last)
-        pairs = in_turns(runs(settings.work / span.replace(" ", "-"), landing, last), rounds, warm_up=False)
+        pairs = in_turns(runs(settings.work / span.replace(" ", "-"), landing, last), rounds, warm_up_days=False)
         for one in pairs:
             for engine in ENGINES:
                 same(one["chain"], one[engine])

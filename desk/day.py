@@ -91,7 +91,7 @@ def _shown(
         at=local(case, decision["decided_at"]),
         action=action,
         others=[a for a in case.kpi.actions if a != action],
-        differs=action != decision["present_action"],
+        differs=action != decision["current_action"],
         acts=action != case.kpi.idle,
         expected=None
         if decision["decided_by"] in KEPT

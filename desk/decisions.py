@@ -11,7 +11,7 @@ from sixtyforty.decisions.deciding import dataset
 from sixtyforty.decisions.responses import saw
 
 A_PAGE = 50
-SHOW = {"act": "to act", "differ": "other than the present rule", "all": "in all"}
+SHOW = {"act": "to act", "differ": "other than the current rule", "all": "in all"}
 
 
 def decisions(asked: Asked) -> Response:

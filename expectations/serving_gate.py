@@ -1,4 +1,4 @@
-"""The gate before the model: feature rows that would mislead it are marked, and the present process decides them."""
+"""The gate before the model: feature rows that would mislead it are marked, and the current process decides them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_features(
 ) -> dict[str, tuple[pa.Table, Verdict]]:
     """Each partition's feature table with `suspect` added (why a row isn't scored, or null), and its verdict.
 
-    In the verdict `quarantined` counts the suspect rows: they stay, to be decided by the present process.
+    In the verdict `quarantined` counts the suspect rows: they stay, to be decided by the current process.
     """
     import pyarrow as pa
 

@@ -154,9 +154,9 @@ def _judge(
     reasons = [f"{e['name']}: {e['problem']}" for e in refused]
     accepted = bool(count["accepted_rows"]) or not (refused or count["quarantined"])
     share = count["quarantined"] / max(1, count["landed"])
-    if share > use_case.governance.max_quarantined:
+    if share > use_case.governance.max_quarantined_share:
         accepted = False
-        reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined:.0%} may be")
+        reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined_share:.0%} may be")
     hidden = unspoken(suite, use_case.sources[source])
     closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.settled(raw.partition)
     whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed, hidden)

@@ -34,7 +34,7 @@ SQL = {
             on v.site = u.site and v.known_at <= u.decided_at
         group by all""",
     "outcomes": "select u.id, v.late, v.known_at from units u left join visits v using (id)",
-    "present_process": "select id, case when load > 0.7 then 'act' else 'wait' end as action from units",
+    "current_process": "select id, case when load > 0.7 then 'act' else 'wait' end as action from units",
 }
 CALLS = {
     "description": "Service calls, from the call centre.",
@@ -90,7 +90,7 @@ DECLARED: dict[str, Any] = {
     "people": {
         "role": "dispatcher",
         "team": "dispatch",
-        "how_many": 3,
+        "headcount": 3,
         "process_step": "Calls a second fitter in.",
         "adoption": "A list on the desk.",
     },
@@ -111,16 +111,16 @@ DECLARED: dict[str, Any] = {
             "act": {"description": "call a second fitter in", "cost": 3, "gain": 10},
         },
     },
-    "lookback": 3,
-    "outcome_horizon": 1,
+    "lookback_partitions": 3,
+    "outcome_horizon_partitions": 1,
     "model": {
         "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
         "categorical": ["site"],
         "params": {"max_iter": 5, "min_samples_leaf": 5, "early_stopping": False},
         "training_days": 30,
     },
-    "gate": {"margin": 50, "max_rejected": 0.1},
-    "replay": {"first": "2013-04-01"},
+    "gate": {"margin": 50, "max_rejected_share": 0.1},
+    "replay": {"first_day": "2013-04-01"},
 }
 
 

@@ -28,12 +28,12 @@ TOLD = {
     "segments": ["site"],
     "candidates": {"by_load": {"description": "Act on heavy loads", "action": "case when load > 0.5 then 'act' end"}},
     "target": 500,
-    "target_by": "2013-06-30",
+    "target_date": "2013-06-30",
 }
 
 
 def a_day(partition: str, gain: float, decisions: int = 20) -> Day:
-    """A day whose present process earned 40, its candidate 45, and whose decisions so much more."""
+    """A day whose current process earned 40, its candidate 45, and whose decisions so much more."""
     return Day(partition, decisions, 40.0 + gain, 40.0, 10.0, 90.0, 6, 4, 1, {"by_load": 45.0})
 
 
@@ -46,7 +46,7 @@ def gains(first: date = FIRST, last: date = LAST) -> list[Day]:
 def account(ws: Workspace, days: Sequence[Day], track: str = "replay") -> None:
     """Puts these days into the KPI ledger."""
     for day in days:
-        half = day.decisions // 2, day.model / 2, day.present_process / 2
+        half = day.decisions // 2, day.model / 2, day.current_process / 2
         facts = day.__dict__ | {"unknown": 0, "segments": {"site": {"north": half, "south": half}}}
         ws.lake.write(f"kpi/{track}", day.partition, pa.table({"decisions": [day.decisions]}), facts=facts)
 
@@ -70,7 +70,7 @@ def judged(ws: Workspace, as_of: str, verdict: str = "PROMOTE", track: str = "re
         "data": {"features": {}, "outcomes": {}},
     }
     write_atomic(ws.models.folder(version) / "card.json", canonical(card).encode())
-    evidence = {"lift_vs_present": dict(zip(("value", "low", "high"), lift, strict=True))} if lift else {}
+    evidence = {"lift_vs_current": dict(zip(("value", "low", "high"), lift, strict=True))} if lift else {}
     start = ws.use_case.starts(date.fromisoformat(as_of)).isoformat()
     row = {
         "track": track,
@@ -86,7 +86,7 @@ def judged(ws: Workspace, as_of: str, verdict: str = "PROMOTE", track: str = "re
 
 
 def deaths(ws: Workspace) -> None:
-    """What the drill found: without visits the present process decides, with stale calls it goes on."""
+    """What the drill found: without visits the current process decides, with stale calls it goes on."""
     good, gone, bad = (Interval(v, v - 50, v + 50) for v in (900.0, 0.0, -400.0))
     found = [
         Finding("", "none", good, good, 0.0, False),
@@ -114,7 +114,7 @@ def verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, refused: Seq
 def decided(ws: Workspace, day: str, track: str = "replay", queued: int = 3) -> None:
     """A day's decisions, 12 of them, and what was queued for review of them."""
     actions = pa.array(["act"] * 5 + ["wait"] * 7)
-    facts = {"model": 10, "fallback": 2, "present_process": 0}
+    facts = {"model": 10, "fallback": 2, "current_process": 0}
     ws.lake.write(f"decisions/{track}", day, pa.table({"action": actions}), facts=facts)
     at = ws.use_case.closes(day)
     items = [

@@ -27,7 +27,7 @@ FIRST = ("name", "timezone", "partitions", "sources", "governance")  # without t
 SQL = {
     "features": "SQL that gives a row a unit: its key, then what the model may know at decided_at",
     "outcomes": "SQL that gives a row a unit: its key, what became of it, and known_at",
-    "present_process": "SQL that gives a row a unit: its key and `action`, what today's process does. Without it"
+    "current_process": "SQL that gives a row a unit: its key and `action`, what today's process does. Without it"
     " nothing can be claimed",
     "units": "SQL that gives a row a partition and unit: _partition and the key",
 }

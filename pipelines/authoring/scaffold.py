@@ -143,12 +143,12 @@ def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
         "main": _main(main, every, start, last, single) if main else None,
         "start": start,
         "last": last,
-        "lookback": LOOKBACK[every],
+        "lookback_partitions": LOOKBACK[every],
         "training_days": min(730, max(60, span // 2)),
         "first": _first_decided(start, span),
     }
     templates = _templates()
-    files = ["defs.yaml", "features.sql", "outcomes.sql", "present_process.sql", "README.md"]
+    files = ["defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md"]
     return {f: templates.get_template(f).render(**facts) for f in [*files, *(["units.sql"] if single else [])]}
 
 
@@ -195,7 +195,12 @@ def _like(other: Path, name: str, texts: Mapping[str, str], feeds: bool) -> dict
     new = {
         "name",
         *OWN,
-        *(("sources", "partitions", "timezone", "decision", "replay", "lookback", "outcome_horizon") if feeds else ()),
+        *(
+            ("sources", "partitions", "timezone", "decision", "replay")
+            + ("lookback_partitions", "outcome_horizon_partitions")
+            if feeds
+            else ()
+        ),
     }
     kept = {
         part: mine.get(part, text) if part in new else text.replace(other.name, name) for part, text in theirs.items()

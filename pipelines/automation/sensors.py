@@ -35,7 +35,7 @@ BACKOFF = 15, 3600  # seconds after the first failure, and at most
 
 def of(use_case: UseCase) -> dg.Definitions:
     """The sensors and the schedule of a use case. They are off until someone who runs it turns them on."""
-    schedules = [_nightly(use_case)] if use_case.automation.retrain else []
+    schedules = [_nightly(use_case)] if use_case.automation.retrain_cron else []
     digests = [_digests(use_case)] if use_case.subscriptions else []
     return dg.Definitions(sensors=[_new_data(use_case), _retrain(use_case), *digests], schedules=schedules)
 
@@ -105,7 +105,7 @@ def _nightly(use_case: UseCase) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{use_case.name}_nightly",
         job_name=use_case.name,
-        cron_schedule=str(use_case.automation.retrain),
+        cron_schedule=str(use_case.automation.retrain_cron),
         execution_timezone=use_case.timezone,
         description="Trains a challenger where accepted data or code is new, and lets the gate judge it.",
     )

@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     decisions = word("decisions", answers.decisions, "the decisions of a day, with their ids")
     decisions.add_argument("--date", required=True, type=date.fromisoformat)
     _track(decisions)
-    _track(word("impact", answers.impact, "what the decisions were worth against the present process"))
+    _track(word("impact", answers.impact, "what the decisions were worth against the current process"))
     _track(word("acceptance", answers.acceptance, "whether people use the decisions, and who was right"))
     explain = word("explain", answers.explain, "a decision's whole thread, back to the files it came from")
     explain.add_argument("decision_id", metavar="DECISION_ID")
@@ -125,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     stage = word("stage", stages.stage, "its stage (poc, pilot, production, retired), what its gate says, and steps")
     passage = stage.add_mutually_exclusive_group()
     passage.add_argument("--up", action="store_true", help="enter the next stage, if its gate has passed")
-    passage.add_argument("--retire", action="store_true", help="end it, from any stage: the present process decides")
+    passage.add_argument("--retire", action="store_true", help="end it, from any stage: the current process decides")
     passage.add_argument(
         "--register", action="store_true", help="register a gate that is declared anew; the old one stays on record"
     )

@@ -44,11 +44,11 @@ def impact(given: Any) -> tuple[Any, str]:
 
 
 def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
-    kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_present"]
+    kpi, per, total, gained = use_case.kpi, found["per_1000"], found["totals"], found["lift_vs_current"]
     names = {
         "model": "decisions taken",
-        "present_process": "present process",
-        "coin_flip": "coin flip, as many actions",
+        "current_process": "current process",
+        "random_choice": "random choice, as many actions",
         "perfect_foresight": "perfect foresight",
     }
     span = f"{found['from']} to {found['to']}, {found['decisions']:,} {kpi.noun}"
@@ -66,7 +66,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
             lines.append(f"{text:28}{c['per_1000']:>14,.0f}{'':16}{beside}")
     low, high = (f"{v:+,.0f}" if v is not None else "unknown" for v in (gained["low"], gained["high"]))
     lines.append(
-        f"{'gain over the present process':28}{gained['value']:>+13,.0f}{found['gain']:>+16,.0f}"
+        f"{'gain over the current process':28}{gained['value']:>+13,.0f}{found['gain']:>+16,.0f}"
         f"   95%: {low} to {high} per 1,000"
     )
     if found["build"] or found["running"]:
@@ -76,7 +76,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
         )
         lines.append(f"{'net impact':42}{found['net_impact']:>+16,.0f}{paid}")
     if not found["operational"]:
-        lines.append("not operational: no decision differs from the present process")
+        lines.append("not operational: no decision differs from the current process")
     lines.append(aim(kpi, gained, found["label"]))
     lines += [
         f"the champion of {t['since']} brought {t['actual']['value']:+,.0f}: {t['verdict']}"
@@ -85,7 +85,7 @@ def _impact_table(use_case: UseCase, found: dict[str, Any]) -> str:
         if not t["verdict"].startswith(("within", "not"))
     ]
     lines += [found["told"]] if "told" in found else []
-    lines += [f"in {s['column']} {s['name']} the present process does better" for s in found["segments"] if s["loses"]]
+    lines += [f"in {s['column']} {s['name']} the current process does better" for s in found["segments"] if s["loses"]]
     return "\n".join(lines)
 
 
@@ -137,7 +137,7 @@ def champion(given: Any) -> tuple[Any, str]:
         return {"ledger": str(ws.ledger.path), "history": rows}, text or "no challenger has been judged yet"
     moment = ws.use_case.starts(given.on).isoformat() if given.on else "9999"
     row = ws.ledger.champion(given.track, moment)
-    why = row.reasons if row else ["no model was promoted: the present process decides"]
+    why = row.reasons if row else ["no model was promoted: the current process decides"]
     answer = {
         "champion": row.version if row else None,
         "effective_from": row.effective_from if row else None,

@@ -36,7 +36,7 @@ def holdout(given: Any) -> tuple[Any, str]:
         lines.append(f"  {name:26}{units:>12,.0f} {of.noun}, {days:,.0f} days ({days / 7:,.0f} weeks)")
     best = planned["always"]["units"]
     lines.append(
-        f"  before the start: kpi.holdout.planned: {best} (declared: {of.holdout.planned if of.holdout else 0})"
+        f"  before the start: kpi.holdout.planned: {best} (declared: {of.holdout.planned_units if of.holdout else 0})"
     )
     found = kpi_ledger.summary(ws, "live")
     return {"design": planned, "holdout": found["holdout"], "told": found["told"]}, "\n".join([*lines, found["told"]])

@@ -27,8 +27,8 @@ def stage(given: Any) -> tuple[Any, str]:
     lines += [f"{s['stage']:10} {s['days']:>8,.1f} days, {s['from']} to {s['to'] or 'now'}" for s in spells]
     if at.gate:
         lines.append(
-            f"gate of {at.stage}: {at.gate.target:+,.0f} per 1,000 by {at.gate.stop}, at least"
-            f" {at.gate.worth_having:+,.0f} to be worth having; scope: {at.gate.scope.told}"
+            f"gate of {at.stage}: {at.gate.target:+,.0f} per 1,000 by {at.gate.stop_date}, at least"
+            f" {at.gate.minimum_gain:+,.0f} to be worth having; scope: {at.gate.scope.told}"
         )
     lines.append(f"{at.stage}: {at.said or 'no gate judges it'}; {at.partitions} partitions have outcomes ({at.label})")
     lines += [f"against passing: {reason}" for reason in at.against]
@@ -48,7 +48,7 @@ def trained(given: Any) -> tuple[Any, str]:
     planned, done = ws.use_case.people.change.training, training.who(ws)
     if not planned:
         raise Problem(f"{given.use_case} plans no training: see people.change.training in its defs.yaml")
-    lines = [f"{len(done[n])} of {t.people} {t.role}s: {n}, {t.title}" for n, t in planned.items()]
+    lines = [f"{len(done[n])} of {t.headcount} {t.role}s: {n}, {t.title}" for n, t in planned.items()]
     return {"share": training.share(ws), "done": done}, "\n".join(lines)
 
 
@@ -67,7 +67,7 @@ def vendor(given: Any) -> tuple[Any, str]:
         left = f"; left out as personal: {', '.join(row.left_out)}" if row.left_out else ""
         return row.model_dump() | {"path": str(path)}, f"{row.rows:,} {ws.use_case.kpi.noun} in {path}{left}"
     found = reckon(ws, given.track)
-    close = "to be held close" if found["hold_close"] else "need not be held close"
+    close = "to be held close" if found["strategic"] else "need not be held close"
     lines = [
         f"the capability {found['capability']}; {close}: {found['because']}",
         f"{found['unit']} over {found['months']} months at {found['discount']:.0%} a year ({found['label']}):",

@@ -119,7 +119,7 @@ def simulate(given: Any) -> tuple[Any, str]:
     source = ws.use_case.people.responses
     if not source:
         raise Problem(f"{given.use_case} takes no responses: people.responses names no source")
-    first, last = given.first or ws.use_case.replay.first, given.last or ws.use_case.partitions.end or date.today()
+    first, last = given.first or ws.use_case.replay.first_day, given.last or ws.use_case.partitions.end or date.today()
     added = simulate(ws, ws.use_case.holding(first, last), given.seed)
     run_range(
         given.use_case, first, last, select=[f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"]

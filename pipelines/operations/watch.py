@@ -159,7 +159,9 @@ def _dagster(ws: Workspace, clockwork: Clockwork, now: float) -> list[Alert]:
 
     with dg.DagsterInstance.get() as instance:
         name = ws.use_case.name
-        return failed_runs(instance, name, now) + silent(instance, name, now, clockwork, ws.use_case.watch.ticks)
+        return failed_runs(instance, name, now) + silent(
+            instance, name, now, clockwork, ws.use_case.watch.max_silent_intervals
+        )
 
 
 def watch(track: str, every: float | None, say: Callable[[dict[str, Any]], None], send: Send = by_apprise) -> None:

@@ -132,14 +132,14 @@ class Acceptance(Use):
         watch, found, lately = ws.use_case.watch, dict[Alarm, str](), self.recent
         if self.idle >= watch.no_user_days:
             found["no user"] = f"Nobody looked at the decisions of the newest {self.idle} days."
-        if lately.rubber_stamp is not None and lately.rubber_stamp < watch.min_overrides:
+        if lately.rubber_stamp is not None and lately.rubber_stamp < watch.min_override_share:
             found["rubber stamp"] = (
                 f"Of {lately.answered:,} answers {lately.overridden:,} disagreed, surely fewer than"
-                f" {watch.min_overrides:.1%}: are the decisions looked at at all?"
+                f" {watch.min_override_share:.1%}: are the decisions looked at at all?"
             )
-        if lately.uptake is not None and lately.uptake < watch.min_uptake:
+        if lately.uptake is not None and lately.uptake < watch.min_uptake_share:
             found["low uptake"] = (
-                f"Of the decisions seen {lately.uptake:.0%} were followed; {watch.min_uptake:.0%} are the least."
+                f"Of the decisions seen {lately.uptake:.0%} were followed; {watch.min_uptake_share:.0%} are the least."
             )
         return found
 
@@ -171,7 +171,10 @@ def facts(ws: Workspace, track: str, sure: bool = True) -> Acceptance:
     """Over all partitions of a track; how sure the money of overrides is takes longest, and may be left unknown."""
     decided = {p: e.rows for p, e in ws.lake.entries(decisions_of(track)).items()}
     found = {p: e.facts for p, e in ws.lake.entries(dataset(track)).items()}
-    everything, newest = list(found.values()), sorted(decided)[-ws.use_case.decisions_in(ws.use_case.watch.use_days) :]
+    everything, newest = (
+        list(found.values()),
+        sorted(decided)[-ws.use_case.decisions_in(ws.use_case.watch.usage_days) :],
+    )
     total = {c: sum(f[c] for f in everything) for c in COUNTS} | {"decisions": sum(decided.values())}
     idle = next((i for i, p in enumerate(sorted(decided, reverse=True)) if p in found and found[p]["seen"]), None)
     stars, ratings = (sum(r[i] for f in everything for r in f["ratings"].values()) for i in (0, 1))

@@ -41,7 +41,7 @@ HAPPENS = {"stale": "stop", "duplicated": "come twice", "wrong unit": "come in a
 class Point:
     """Lifts per 1,000 decisions with a share of the knowledge lost.
 
-    Over the present process, and over a coin flip that acts as often.
+    Over the current process, and over a random choice that acts as often.
     """
 
     lost: float
@@ -52,7 +52,7 @@ class Point:
 def curve(kpi: Kpi, rows: pd.DataFrame) -> list[Point]:
     """The points of SHARES.
 
-    Of units with columns `_partition`, `decided_at`, `expected`, `present_action`, known `outcome` and what payoffs
+    Of units with columns `_partition`, `decided_at`, `expected`, `current_action`, known `outcome` and what payoffs
     need.
     """
     import numpy as np
@@ -60,7 +60,7 @@ def curve(kpi: Kpi, rows: pd.DataFrame) -> list[Point]:
     pays, outcome, expected = payoffs(kpi, rows), rows["outcome"].to_numpy(float), rows["expected"].to_numpy(float)
     day, days = np.unique(rows["_partition"].to_numpy(str), return_inverse=True)[::-1]
     count = np.bincount(day)
-    present = np.bincount(day, pays.paid(rows["present_action"].tolist(), outcome), len(days))
+    present = np.bincount(day, pays.paid(rows["current_action"].tolist(), outcome), len(days))
 
     @cache
     def of_day(action: str) -> NDArray[np.float64]:  # had all units been given it
@@ -121,7 +121,7 @@ def work_out(ws: Workspace, track: str) -> list[Point]:
         if kpi.priced:
             said = f"join {candidates.answers(ws, db, decided, [], kpi.priced)} using (_partition, {key})"
         rows = db.execute(
-            f"""select _partition, d.decided_at, d.expected, d.present_action, o."{kpi.outcome}" as outcome{priced}
+            f"""select _partition, d.decided_at, d.expected, d.current_action, o."{kpi.outcome}" as outcome{priced}
             from {ws.lake.rows(decided.values())} d join {ws.lake.rows(known.values())} o using (_partition, {key})
             {said} where d.decided_by = 'model' and o."{kpi.outcome}" is not null order by _partition, d.decision_id"""
         ).df()
@@ -148,10 +148,10 @@ def told(ws: Workspace) -> list[str]:
         return []
     share, coin = crossing(points, "present"), crossing(points, "coin")
     said = [
-        "Even knowing nothing of its own it would do no worse than the present process."
+        "Even knowing nothing of its own it would do no worse than the current process."
         if share is None
-        else f"It may lose {share:.0%} of what it knows before the present process does as well.",
-        *([] if coin is None or coin > 0.99 else [f"At {coin:.0%} it is no better than a coin flip."]),
+        else f"It may lose {share:.0%} of what it knows before the current process does as well.",
+        *([] if coin is None or coin > 0.99 else [f"At {coin:.0%} it is no better than a random choice."]),
     ]
     for (feed, fault), most in bearable(degradation.recorded(ws)).items():
         if most is not None and fault != "missing":

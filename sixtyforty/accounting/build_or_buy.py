@@ -1,7 +1,7 @@
 """Build or buy: the same decisions, the same KPI, with what either costs over the horizon, discounted month by month.
 
 What isn't surely different counts as equal: a vendor whose value can't be told from ours has ours, and the cost
-decides; a gain over the present process that isn't proven is none. So a vendor that is better but dear loses, and a
+decides; a gain over the current process that isn't proven is none. So a vendor that is better but dear loses, and a
 cheap equal one wins.
 """
 
@@ -26,7 +26,7 @@ class SourcingError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """What is reckoned with. `gain`: over the present process per 1,000 units, of each way; `units` a month, now."""
+    """What is reckoned with. `gain`: over the current process per 1,000 units, of each way; `units` a month, now."""
 
     declared: Sourcing
     units: float
@@ -35,14 +35,14 @@ class Case:
     prices: Mapping[str, Price]
 
     def present(self) -> dict[str, tuple[float, float]]:
-        """Present value over the horizon of what each way gains over the present process, and of what it costs."""
+        """Present value over the horizon of what each way gains over the current process, and of what it costs."""
         d = self.declared
         gained, spent = (
             dict.fromkeys(self.gain, 0.0),
-            {BUILD: d.to_build, **{n: p.once for n, p in self.prices.items()}},
+            {BUILD: d.remaining_build_cost, **{n: p.one_off for n, p in self.prices.items()}},
         )
-        for month in range(1, d.months + 1):
-            grown, today = (1 + d.growth) ** (month / 12), (1 + d.discount) ** (-month / 12)
+        for month in range(1, d.horizon_months + 1):
+            grown, today = (1 + d.yearly_growth) ** (month / 12), (1 + d.yearly_discount) ** (-month / 12)
             for way in gained:
                 gained[way] += today * self.gain[way] / 1000 * self.units * grown
                 spent[way] += today * self.monthly(way, grown)
@@ -51,17 +51,17 @@ class Case:
     def monthly(self, way: str, grown: float = 1.0) -> float:
         """What a month costs once there are so many times the units of now."""
         if way == BUILD:
-            return self.running * (1 + self.declared.scales * (grown - 1))
+            return self.running * (1 + self.declared.variable_cost_share * (grown - 1))
         price = self.prices[way]
         return price.per_decision * self.units * grown + price.per_month
 
     def worth(self) -> dict[str, float]:
-        """Net present value of each way; the present process's is 0."""
+        """Net present value of each way; the current process's is 0."""
         return {way: gained - spent for way, (gained, spent) in self.present().items()}
 
     def verdict(self) -> str:
         """build, the vendor's name, or neither where no way pays; what is held close isn't bought."""
-        ways = {w: v for w, v in self.worth().items() if w == BUILD or not self.declared.hold_close}
+        ways = {w: v for w, v in self.worth().items() if w == BUILD or not self.declared.strategic}
         best = max(ways, key=lambda w: ways[w])  # equal to the cent: ours comes first
         return best if ways[best] > 0 else NEITHER
 
@@ -86,10 +86,10 @@ def reckon(ws: Workspace, track: str) -> dict[str, Any]:
         raise SourcingError(f"nothing is known yet on the {track} track: run the chain")
     first, last = days[0].partition, days[-1].partition
     length = (case.closes(last) - case.opens(first)) / (case.number(last) - case.number(first) + 1)
-    span = length * (case.number(last) - case.number(first) + case.decision.every)
+    span = length * (case.number(last) - case.number(first) + case.decision.every_partitions)
     asked = {n: found["candidates"][n] for n in declared.vendors if found["candidates"][n]["decisions"]}
-    ours, gain = found["lift_vs_present"], {BUILD: _sure(found["lift_vs_present"])}
-    gain |= {n: gain[BUILD] if _same(c["model_minus"]) else _sure(c["lift_vs_present"]) for n, c in asked.items()}
+    ours, gain = found["lift_vs_current"], {BUILD: _sure(found["lift_vs_current"])}
+    gain |= {n: gain[BUILD] if _same(c["model_minus"]) else _sure(c["lift_vs_current"]) for n, c in asked.items()}
     units = found["decisions"] / (span.total_seconds() / 86400) * DAYS_A_MONTH
     now = Case(declared, units, case.kpi.costs.per_month, gain, {n: declared.vendors[n] for n in asked})
     worth, verdict = now.worth(), now.verdict()
@@ -99,12 +99,12 @@ def reckon(ws: Workspace, track: str) -> dict[str, Any]:
         "label": found["label"],
         "unit": case.kpi.unit,
         "capability": CAPABILITY[declared.capability],
-        "hold_close": declared.hold_close,
+        "strategic": declared.strategic,
         "because": declared.why,
         "units_a_month": round(units),
-        "months": declared.months,
-        "discount": declared.discount,
-        "growth": declared.growth,
+        "months": declared.horizon_months,
+        "discount": declared.yearly_discount,
+        "growth": declared.yearly_growth,
         "ways": [_way(now, w, found, asked) for w in worth],
         "sensitivity": [
             {"if": what, "verdict": c.verdict(), "changes": c.verdict() != verdict}
@@ -120,7 +120,7 @@ def _same(paired: Mapping[str, Any]) -> bool:
 
 
 def _sure(lift: Mapping[str, Any]) -> float:
-    """A gain over the present process; 0 where it isn't surely one or a loss."""
+    """A gain over the current process; 0 where it isn't surely one or a loss."""
     return 0.0 if _same(lift) else float(lift["value"])
 
 
@@ -129,7 +129,7 @@ def _way(now: Case, way: str, found: Mapping[str, Any], asked: Mapping[str, Any]
     bearable = now.bearable(way) if price else None
     return {
         "way": way,
-        "gain_per_1000": round(asked.get(way, found)["lift_vs_present"]["value"], 2),
+        "gain_per_1000": round(asked.get(way, found)["lift_vs_current"]["value"], 2),
         "counted_as": round(now.gain[way], 2),
         "gain": round(gained, 2),
         "cost": round(spent, 2),
@@ -142,7 +142,7 @@ def _way(now: Case, way: str, found: Mapping[str, Any], asked: Mapping[str, Any]
 
 
 def _why(now: Case, worth: Mapping[str, float], verdict: str, same: Mapping[str, bool]) -> list[str]:
-    said = [f"It is held close, so it isn't bought: {now.declared.why}"] if now.declared.hold_close else []
+    said = [f"It is held close, so it isn't bought: {now.declared.why}"] if now.declared.strategic else []
     for name in now.prices:
         value = (
             "can't be told from ours"
@@ -152,7 +152,7 @@ def _why(now: Case, worth: Mapping[str, float], verdict: str, same: Mapping[str,
         more = "more" if worth[name] > worth[BUILD] else "less"
         said.append(f"What {name} decides {value}; once either is paid for, it is worth {more} than ours.")
     if verdict == NEITHER:
-        said.append("No way is worth more than it costs: keep the present process.")
+        said.append("No way is worth more than it costs: keep the current process.")
     return said
 
 
@@ -175,13 +175,13 @@ def _others(now: Case, ours: Mapping[str, Any], asked: Mapping[str, Any]) -> dic
     found = {
         "our gain at the low end of its interval": gains("low"),
         "our gain at the high end of its interval": gains("high"),
-        "building costs twice as much": declared(to_build=2 * d.to_build),
+        "building costs twice as much": declared(remaining_build_cost=2 * d.remaining_build_cost),
         "running costs twice as much": replace(now, running=2 * now.running),
         "no growth": declared(growth=0.0),
         "growth of half as much again a year": declared(growth=0.5),
         "a horizon of one year": declared(months=12),
         "a horizon of five years": declared(months=60),
         "money costs nothing": declared(discount=0.0),
-        "money costs twice as much": declared(discount=2 * d.discount),
+        "money costs twice as much": declared(discount=2 * d.yearly_discount),
     }
     return found | ({"vendors ask half": priced(0.5), "vendors ask twice": priced(2.0)} if now.prices else {})

@@ -2,7 +2,7 @@
 
 On past days, each with the model that decides it and hasn't seen it, the day's own rows of one feed are damaged and
 its features made again; the history before the day stays sound, as it would. Each fault is valued twice: as if nobody
-looked, and with the serving gate, which leaves suspect rows to the present process. The present process is the true
+looked, and with the serving gate, which leaves suspect rows to the current process. The current process is the true
 one, of undamaged data: it is what people do today.
 """
 
@@ -45,7 +45,7 @@ SOUND: Fault = ("", "none")
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault of one feed. Lifts over the present process per 1,000 decisions; `fallback`: share of rows left to it.
+    """One fault of one feed. Lifts over the current process per 1,000 decisions; `fallback`: share of rows left to it.
 
     `ungated`: the model decides all, as if nobody looked. `gated`: as the chain does it.
     """
@@ -122,7 +122,7 @@ def drill(ws: Workspace, as_of: date, gate: Gate) -> list[Finding]:
     features, outcomes = ws.lake.entries("features", list(scored)), ws.lake.entries("outcomes", list(scored))
     have = sorted(features.keys() & outcomes.keys())
     # days the replay decides, where there are such: the models before learned from a few weeks
-    days = sample([d for d in have if ws.use_case.day_of(d) >= ws.use_case.replay.first] or have)
+    days = sample([d for d in have if ws.use_case.day_of(d) >= ws.use_case.replay.first_day] or have)
     if not days:
         return []
     features, outcomes = {d: features[d] for d in days}, {d: outcomes[d] for d in days}
@@ -185,12 +185,12 @@ def _valued(
     ungated, gated, fell = [], [], 0
     for partition, frame in known.items():
         key, kpi = use_case.decision.key, use_case.kpi
-        present, outcome = frame["present_action"].to_numpy(object), frame[kpi.outcome].to_numpy(float)
+        present, outcome = frame["current_action"].to_numpy(object), frame[kpi.outcome].to_numpy(float)
         chosen, suspect = present, np.ones(len(frame), bool)
         if partition in judged:  # else features.sql had no answer: the run fails, and people go on as today
             table, verdict = judged[partition]
             mine = frame[key].merge(table.to_pandas(), on=key, how="left")
-            mine["present_action"] = present
+            mine["current_action"] = present
             chosen = Policy.of(use_case).take(mine, models[partition].score(mine)).action
             suspect = mine["suspect"].notna().to_numpy() | (not verdict.accepted)
         ungated.append(day(kpi, partition, frame.assign(action=chosen), outcome))

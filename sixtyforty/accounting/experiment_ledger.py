@@ -2,7 +2,7 @@
 
 A day's account holds, for each share in force and arm (and cluster, where such were drawn), the sums of what its units
 were worth and of their covariate: cost follows the new days, and the figures of any days follow from the sums. What
-the present process would have made of the model's units is told from those that kept it: each of them stands for as
+the current process would have made of the model's units is told from those that kept it: each of them stands for as
 many as there are of the model's to one of theirs, and what the covariate foretold is set right. So days and months add
 up to the whole.
 """
@@ -51,7 +51,7 @@ def _declared(case: UseCase) -> Holdout:
 def account(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
     """Accounts for these partitions (a chunk) of live decisions.
 
-    Facts: `decisions` dealt to the arms whose outcome is known, `held` of them to the present process, what either arm
+    Facts: `decisions` dealt to the arms whose outcome is known, `held` of them to the current process, what either arm
     was worth (`model`, `present`), `beside` (known, but decided in shadow or before there was a holdout) and `unknown`.
     """
     import pyarrow as pa
@@ -62,11 +62,11 @@ def account(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
     if not decisions:
         return {}
     kpi, found = ws.use_case.kpi, {}
-    units = _units(ws, decisions, outcomes, "action, present_action, decided_by, policy")
+    units = _units(ws, decisions, outcomes, "action, current_action, decided_by, policy")
     units["share"] = units["policy"].map({p: assignment.share_in(p) for p in units["policy"].unique()})
     units["held"] = units["decided_by"] == "holdout"
     units["acted"] = units["action"] != kpi.idle
-    units["differ"] = units["action"] != units["present_action"]
+    units["differ"] = units["action"] != units["current_action"]
     units["fallback"] = units["decided_by"].isin(BY_PRESENT_PROCESS)
     numbers = dict.fromkeys(SUMS, pa.float64()) | dict.fromkeys(COUNTS, pa.int64())
     schema = pa.schema({"share": pa.float64(), "held": pa.bool_(), "cluster": pa.string(), **numbers})
@@ -157,7 +157,7 @@ def _arm(case: UseCase, sums: pd.DataFrame) -> Arm:
 
 
 def days(ws: Workspace, partitions: Sequence[str]) -> list[Day]:
-    """These days' money of the model's arm, and what the present process would have made of it; no other policies."""
+    """These days' money of the model's arm, and what the current process would have made of it; no other policies."""
     import numpy as np
 
     sums = _sums(ws, partitions)
@@ -169,9 +169,9 @@ def days(ws: Workspace, partitions: Sequence[str]) -> list[Day]:
     ratios = dict(zip(sorted(sums["share"].unique()), model.total[:, 0] / present.total[:, 0], strict=True))
     stands_for = sums["share"].map(ratios)
     foretold = slope * sums["covariate"]
-    sums["present_process"] = np.where(held, stands_for * (sums["value"] - foretold), foretold)
+    sums["current_process"] = np.where(held, stands_for * (sums["value"] - foretold), foretold)
     sums.loc[held, ["value", "units", *COUNTS]] = 0
-    by_day = sums.groupby("_partition", sort=True)[["units", "value", "present_process", *COUNTS]].sum()
+    by_day = sums.groupby("_partition", sort=True)[["units", "value", "current_process", *COUNTS]].sum()
     return [
         Day(str(p), int(n), float(value), float(other), np.nan, np.nan, int(acted), int(differ), int(fell))
         for p, n, value, other, acted, differ, fell in by_day.itertuples(name=None)
@@ -198,7 +198,7 @@ def measured(ws: Workspace, partitions: Sequence[str] | None = None) -> Measured
         since=str(sums["_partition"].min()),
         units=int(found.units),
         held=int(held),
-        lift=per_1000(*found.always(_declared(ws.use_case).planned)),
+        lift=per_1000(*found.always(_declared(ws.use_case).planned_units)),
         once=per_1000(*found.interval()),
         gain=float(found.value * model.total[:, 0].sum()),
         likely=float(as_dealt(model, present, shares)),
@@ -220,7 +220,7 @@ def design(ws: Workspace) -> Design:
     before = [p for p in became if start is None or case.closes(p) <= start][-PAST:]
     features = ws.lake.entries("features", before)
     outcomes = ws.lake.entries("outcomes", list(features))
-    units = _units(ws, features, outcomes, "present_action as action") if features else None
+    units = _units(ws, features, outcomes, "current_action as action") if features else None
     known = units[units["outcome"].notna()] if units is not None else None
     if known is None or known.empty:
         raise HoldoutError(f"{case.name}: no outcome is known of a day before it went live: nothing to plan with")
@@ -240,7 +240,7 @@ def audit(ws: Workspace, partitions: Sequence[str]) -> list[str]:
         return []
     decisions, outcomes = (ws.lake.entries(d, list(accounts)) for d in (dataset("live"), "outcomes"))
     cost = " ".join(f"when '{a}' then {cost_sql(kpi, a)}" for a in kpi.actions)
-    value = f'{_declared(ws.use_case).worth!r}::double * o."{kpi.outcome}" - (case d.action {cost} end)'
+    value = f'{_declared(ws.use_case).value_per_outcome!r}::double * o."{kpi.outcome}" - (case d.action {cost} end)'
     priced = ""
     if kpi.priced:
         columns = ", ".join(f'"{c}"' for c in kpi.priced)

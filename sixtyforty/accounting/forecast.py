@@ -1,6 +1,6 @@
 """What was forecast when a champion took over, and what it then brought.
 
-The forecast is the lift over the present process that the gate saw on days the challenger hadn't learned from; the
+The forecast is the lift over the current process that the gate saw on days the challenger hadn't learned from; the
 actual, the lift on the days it was in force. Both with the gate's two-sided interval, per 1,000 decisions. Champions
 that follow each other within a month share a row, with the first one's forecast: one day proves nothing.
 """
@@ -84,7 +84,7 @@ def confidence(use_case: UseCase) -> float:
 def promise(rows: Sequence[Row], champion: Row) -> Interval:
     """The forecast its version was last judged with: an adoption, approval or rollback is judged on no figures."""
     mine = (r for r in rows if r.version == champion.version and r.seq <= champion.seq)
-    seen = [r.evidence["lift_vs_present"] for r in mine if "lift_vs_present" in r.evidence]
+    seen = [r.evidence["lift_vs_current"] for r in mine if "lift_vs_current" in r.evidence]
     if not seen:
         return UNKNOWN
     return Interval(*(math.nan if seen[-1][k] is None else seen[-1][k] for k in ("value", "low", "high")))
@@ -132,11 +132,11 @@ class Forecast:
 
     def plain(self, kpi: Kpi) -> dict[str, Any]:
         """As JSON; what isn't known is null."""
-        by = None if kpi.target_by is None else kpi.target_by.isoformat()
+        by = None if kpi.target_date is None else kpi.target_date.isoformat()
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
-            "target_by": by,
+            "target_date": by,
             "terms": [t.plain(kpi.target) for t in self.terms],
             "coming_month": _plain(self.coming),
         }
@@ -158,7 +158,7 @@ def aim(kpi: Kpi, gained: Mapping[str, float | None], label: str) -> str:
 
     What is assumed is never sure.
     """
-    by = f" by {kpi.target_by:%d %B %Y}".replace(" 0", " ") if kpi.target_by else ""
+    by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
     said = f"The target is {kpi.target:+,.0f} {kpi.unit} per 1,000 {kpi.noun}{by}"
     value, low = gained["value"], gained["low"]
     if value is None:

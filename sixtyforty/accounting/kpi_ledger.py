@@ -56,7 +56,7 @@ def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             knew = candidates.answers(ws, db, both, list(kpi.candidates), beyond)
             said = f"left join {knew} using (_partition, {key})"
         frame = db.execute(
-            f"""select _partition, d.decided_at, d.action, d.present_action, d.decided_by,
+            f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
                 {_known(kpi)} as outcome{also}
             from {ws.lake.rows(both.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
             {said} order by _partition, d.decided_at, {key}"""
@@ -141,7 +141,7 @@ def summary(ws: Workspace, track: str, until: str | None = None, known: Sequence
     if experiment_ledger.randomized(case, track):
         shown, target = experiment_ledger.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
         found |= {"label": found["label"] if shown else "assumed", "holdout": shown.plain(target) if shown else None}
-        found["lift_vs_present"] = found["holdout"]["lift"] if shown else found["lift_vs_present"]
+        found["lift_vs_current"] = found["holdout"]["lift"] if shown else found["lift_vs_current"]
         found["told"] = experiment.told(shown, case.kpi.unit, case.kpi.noun, case.kpi.target)
     elif found["label"] == "assumed":
         found["told"] = ASSUMED
@@ -202,11 +202,11 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
         taken = "".join(f", {candidates.action_sql(ws.use_case, n)} as a{i}" for i, n in enumerate(others))
         priced = "".join(f', "{c}"' for c in (*kpi.priced, *kpi.became[1:]))
         knew = candidates.answers(ws, db, accounts, others, kpi.priced) if others or kpi.priced else ""
-        who = ["action", "present_action", *(f"a{i}" for i in range(len(others)))]
+        who = ["action", "current_action", *(f"a{i}" for i in range(len(others)))]
         sums = {
             p: paid
             for p, *paid in db.execute(
-                f"""with rows as (select _partition, d.action, d.present_action, {_known(kpi)} as outcome{priced}{taken}
+                f"""with rows as (select _partition, d.action, d.current_action, {_known(kpi)} as outcome{priced}{taken}
                     from {ws.lake.rows(decisions.values())} d
                     join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
                     {f"left join {knew} using (_partition, {key})" if knew else ""})
@@ -217,7 +217,7 @@ def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
     found = []
     for partition, entry in accounts.items():
         one = _day(entry)
-        mine = [one.model, one.present_process, *(one.candidates.get(n) for n in others)]
+        mine = [one.model, one.current_process, *(one.candidates.get(n) for n in others)]
         again = sums.get(partition, [0.0] * len(mine))
         # a candidate declared since the day was accounted for isn't in its account yet
         if any(x is not None and (y is None or abs(x - y) > 0.005) for x, y in zip(mine, again, strict=True)):

@@ -1,4 +1,4 @@
-"""Who keeps the present process: units held back to be compared with, and all of them while the model is in shadow.
+"""Who keeps the current process: units held back to be compared with, and all of them while the model is in shadow.
 
 Which units those are is drawn once and for ever: a hash of the use case, a salt and the declared columns, as a number
 from 0 to 1, is below the share or it isn't. It depends on no order, no clock and no other unit; a larger share keeps
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sixtyforty.workspace import Workspace
 
 KEPT = ("holdout", "shadow")  # what such a decision's `decided_by` says
-HELD = "held back: keeps the present process, to compare with"
-SHADOW = "shadow: the model looks on, the present process decides"
+HELD = "held back: keeps the current process, to compare with"
+SHADOW = "shadow: the model looks on, the current process decides"
 
 
 def draw(use_case: str, salt: str, values: Sequence[Any]) -> str:
@@ -42,14 +42,14 @@ def held_back(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDArr
 
 
 def declared(case: UseCase, track: str) -> bool:
-    """Whether some keep the present process: live only, for the past can't be lived otherwise."""
+    """Whether some keep the current process: live only, for the past can't be lived otherwise."""
     return track == "live" and (case.kpi.holdout is not None or case.automation.rollout is not None)
 
 
 def together(case: UseCase) -> list[str]:
     """The columns of the unit source that are drawn by, where that isn't each unit by itself; else none."""
     of = case.kpi.holdout or case.automation.rollout
-    return of.by if of and not set(case.decision.key) <= set(of.by) else []
+    return of.cluster_by if of and not set(case.decision.key) <= set(of.cluster_by) else []
 
 
 def drawn_for(case: UseCase, rows: pd.DataFrame) -> list[str]:
@@ -72,14 +72,14 @@ def with_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
 
 
 def share_of(case: UseCase, step: Name) -> float:
-    """The share that keeps the present process in a step."""
+    """The share that keeps the current process in a step."""
     always = case.kpi.holdout.share if case.kpi.holdout else 0.0
-    largest = case.automation.rollout.holdout if case.automation.rollout else always
+    largest = case.automation.rollout.holdout_share if case.automation.rollout else always
     return {"shadow": 1.0, "holdout": largest, "full": always}[step]
 
 
 def policy(share: float) -> str:
-    """The name of the policy where a share keeps the present process."""
+    """The name of the policy where a share keeps the current process."""
     return f"{POLICY}; holdout={share!r}" if share else POLICY
 
 
@@ -123,6 +123,6 @@ class Keepers:
 
         in_shadow = self.in_shadow & np.isin(columns["decided_by"], ("model", "review"))
         for mask, by, why in ((self.held, "holdout", HELD), (in_shadow, "shadow", SHADOW)):
-            columns["action"][mask] = frame["present_action"].to_numpy(object)[mask]
+            columns["action"][mask] = frame["current_action"].to_numpy(object)[mask]
             columns["decided_by"][mask], columns["reason"][mask] = by, why
         columns["policy"] = self.policies

@@ -47,7 +47,7 @@ def answers(
 def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     """A candidate's action for each row, in their order.
 
-    Rows: decisions left joined with `answers`. What the fallback decided, or has no features any more, the present
+    Rows: decisions left joined with `answers`. What the fallback decided, or has no features any more, the current
     process would have decided for each candidate too. Raises CandidateError for what isn't an action.
     """
     import numpy as np
@@ -73,20 +73,20 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
             f" {int((asked & wrong).sum())} decisions, first on {rows['_partition'][asked & wrong].iloc[0]}; it must"
             f" give {want} for each: end the case with an else, or coalesce"
         )
-    return list(np.where(asked, chosen, rows["present_action"].to_numpy(object)))
+    return list(np.where(asked, chosen, rows["current_action"].to_numpy(object)))
 
 
 def action_sql(use_case: UseCase, name: str) -> str:
     """SQL of what `proposed` says, over decisions left joined with `answers`: for an audit that shares none of it."""
     kpi, said = use_case.kpi, f'"candidate {name}"'
     if kpi.amount:
-        near = "round_even(said, 0)" if kpi.amount.whole else "said"
+        near = "round_even(said, 0)" if kpi.amount.whole_numbers else "said"
         said = (
-            f"least(greatest({near.replace('said', said)}, {kpi.amount.least!r}), {kpi.amount.most!r})::varchar"
+            f"least(greatest({near.replace('said', said)}, {kpi.amount.minimum!r}), {kpi.amount.maximum!r})::varchar"
             if (kpi.candidates[name].expected is not None)
             else f"{said}::varchar"
         )
     elif kpi.candidates[name].expected is not None:
         values = ", ".join(f"{gain_sql(kpi, a)} * {said} - {cost_sql(kpi, a)}" for a in kpi.order)
         said = f"{kpi.order!r}[list_position([{values}], list_max([{values}]))]"
-    return f"case when known is null or decided_by = 'fallback' then present_action else {said} end"
+    return f"case when known is null or decided_by = 'fallback' then current_action else {said} end"

@@ -1,8 +1,8 @@
 """Taking decisions: each unit once, when its moment has come, by the champion in force at that moment.
 
-A decision row: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`, `present_action`,
-`expected` (the expected outcome, null without a model), `decided_by` (model, present_process, fallback or review: the
-model abstained, and the present process decides until a reviewer has answered; live also holdout or shadow: the present
+A decision row: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`, `current_action`,
+`expected` (the expected outcome, null without a model), `decided_by` (model, current_process, fallback or review: the
+model abstained, and the current process decides until a reviewer has answered; live also holdout or shadow: the current
 process though there is a model), `reason`, `champion_version`, `data_version` (of the features), `verdict_id`, `policy`
 and `code_version`.
 """
@@ -41,13 +41,13 @@ class Taken:
     new: int
     by_model: int
     fallback: int
-    kept: int  # that keep the present process, by holdout or in shadow
+    kept: int  # that keep the current process, by holdout or in shadow
 
     @classmethod
     def of(cls, entry: Entry, new: int) -> Taken:
         """From a decisions partition's manifest."""
         by = entry.facts
-        fallback = by["fallback"] + by["present_process"] + by.get("review", 0)
+        fallback = by["fallback"] + by["current_process"] + by.get("review", 0)
         return cls(entry, new, by["model"], fallback, sum(by.get(k, 0) for k in assignment.KEPT))
 
 
@@ -143,7 +143,7 @@ def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | Non
 
     reasons = np.array([w if isinstance(w, str) else None for w in frame["suspect"]], object)
     if track == "live" and as_of is not None:
-        late = (frame["decided_at"] < as_of - timedelta(minutes=ws.use_case.automation.late_after)).to_numpy()
+        late = (frame["decided_at"] < as_of - timedelta(minutes=ws.use_case.automation.late_after_minutes)).to_numpy()
         reasons[late] = LATE
     return reasons
 
@@ -154,7 +154,7 @@ def _over(ws: Workspace, frame: pd.DataFrame) -> NDArray[Any]:
 
     ended = ws.progress.ended()
     at = np.searchsorted(np.array([m for m, _ in ended], "datetime64[us]"), frame["decided_at"].to_numpy(), "right")
-    return np.array([None, *(f"{why}: the present process decides" if why else None for _, why in ended)], object)[at]
+    return np.array([None, *(f"{why}: the current process decides" if why else None for _, why in ended)], object)[at]
 
 
 def _decided(
@@ -174,9 +174,9 @@ def _decided(
     # rows in order of effect: the last that has begun by a unit's moment is in force for it
     in_force = np.searchsorted(np.array(begins, "datetime64[us]"), frame["decided_at"].to_numpy(), side="right") - 1
     columns: dict[str, Any] = {
-        "action": frame["present_action"].to_numpy(object),
+        "action": frame["current_action"].to_numpy(object),
         "expected": np.full(len(frame), np.nan),
-        "decided_by": np.full(len(frame), "present_process", object),
+        "decided_by": np.full(len(frame), "current_process", object),
         "reason": np.full(len(frame), "no champion in force", object),
         "champion_version": np.full(len(frame), None, object),
         "policy": POLICY,
@@ -213,7 +213,7 @@ def _decided(
     if keeps:
         keeps.hold_back(frame, columns)
     partitions = frame["_partition"]
-    result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "present_action"]].assign(
+    result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]].assign(
         use_case=ws.use_case.name,
         track=track,
         **columns,
@@ -227,9 +227,9 @@ def _decided(
 
 
 def _spent(taken: pd.DataFrame, settled: pd.DataFrame) -> Spent:
-    """How often each action is taken at a moment already: by decisions taken, and where the present process decides."""
+    """How often each action is taken at a moment already: by decisions taken, and where the current process decides."""
     found: dict[tuple[str, Any], Counter[str]] = {}
-    for rows, column in ((taken, "action"), (settled, "present_action")):
+    for rows, column in ((taken, "action"), (settled, "current_action")):
         for moment, action in zip(when(rows), rows[column], strict=True):
             found.setdefault(moment, Counter())[action] += 1
     return found
@@ -246,7 +246,7 @@ def schema(ws: Workspace) -> pa.Schema:
     fields += [
         ("decided_at", pa.timestamp("us")),
         ("action", text),
-        ("present_action", text),
+        ("current_action", text),
         ("expected", pa.float64()),
     ]
     fields += [
@@ -265,7 +265,7 @@ def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Ent
         table = pa.concat_tables([pq.read_table(ws.lake.path(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
-    facts = {kind: by.count(kind) for kind in ("model", "present_process", "fallback")}
+    facts = {kind: by.count(kind) for kind in ("model", "current_process", "fallback")}
     facts |= {kind: by.count(kind) for kind in ("review", *assignment.KEPT) if kind in by}
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
     entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)

@@ -35,7 +35,7 @@ USUAL = "Nothing out of the ordinary is known."
 def reasons(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
     """For each of these decisions of a partition that there are, up to three sentences, the weightiest first.
 
-    Where a rule or the present process had the last word, that comes first; of units that keep the present process
+    Where a rule or the current process had the last word, that comes first; of units that keep the current process
     nothing else is told, so that they stay fit to compare with.
     """
     wanted = set(decision_ids)
@@ -63,10 +63,10 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
     import numpy as np
 
     case, model = ws.use_case, ws.models.load(version)
-    told = [f for f in case.model.words if f in model.features]
+    told = [f for f in case.model.reasons if f in model.features]
     usual = typical(ws.models.folder(version) / "training_set.parquet", tuple(told))
-    yes_no, taken = case.kpi.outcome_kind == "yes_no", rows["action"].tolist() if "action" in rows else []
-    likely, least = (" likely", LEAST) if yes_no else ("", 0.0)
+    binary, taken = case.kpi.outcome_type == "binary", rows["action"].tolist() if "action" in rows else []
+    likely, least = (" likely", LEAST) if binary else ("", 0.0)
 
     def expected(known: pd.DataFrame) -> NDArray[np.float64]:
         return payoffs(case.kpi, rows).expected(model.score(known), taken)
@@ -79,7 +79,7 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
     for i, order in enumerate(heaviest.T):
         facts = [(told[j], moved[j, i]) for j in order if abs(moved[j, i]) >= least]
         said = [
-            f"{case.model.words[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'}{likely}"
+            f"{case.model.reasons[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'}{likely}"
             f" {case.kpi.outcome_name}."
             for f, by in facts
         ]

@@ -171,7 +171,7 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
     became = row[kpi.outcome].iloc[0]
     if became != became or became is None:
         return {kpi.outcome: None, "known_at": None}
-    outcome, actions = np.array([float(became)]), (decision["action"], decision["present_action"])
+    outcome, actions = np.array([float(became)]), (decision["action"], decision["current_action"])
     pays = payoffs(kpi, row)
     paid: list[float | None] = [None, None]  # of a treatment no unit stands for itself alone
     if randomized(ws.use_case, decision["track"]) and isinstance(pays, Choice):
@@ -182,6 +182,6 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         kpi.outcome: became.item(),
         "known_at": row["known_at"].iloc[0].to_pydatetime(),
         "value": paid[0],
-        "value_present_process": paid[1],
+        "value_current_process": paid[1],
         "unit": kpi.unit,
     }

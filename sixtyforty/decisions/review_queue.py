@@ -125,7 +125,9 @@ def given_out(
             able = {r: used[r] / most for r, most in review.reviewers.items() if used[r] < most}
             reviewer = min(able, key=lambda r: (able[r], r))
             used[reviewer] += 1
-            items.append(Item(**case.__dict__, rank=len(items) + 1, reviewer=reviewer, minutes=review.minutes))
+            items.append(
+                Item(**case.__dict__, rank=len(items) + 1, reviewer=reviewer, minutes=review.minutes_per_review)
+            )
     return items
 
 
@@ -145,7 +147,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
         asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.priced)
         rule = candidates.answers(ws, db, decided, asked_of, kpi.priced) if asked_of or priced else None
         rows = db.execute(
-            f"""select _partition, decision_id, decided_at, action, present_action, decided_by, expected
+            f"""select _partition, decision_id, decided_at, action, current_action, decided_by, expected
             {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.rows(decided.values())}
             {f"left join {rule} using (_partition, {key})" if rule else ""}
             where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
@@ -154,7 +156,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     said = candidates.proposed(case, rows, review.rule) if review.rule else action
     pays = Choice(kpi, rows)
     apart, differs = pays.margin(score), np.array(said, object) != np.array(action, object)
-    asked = (apart < review.abstain) | differs
+    asked = (apart < review.abstain_below) | differs
     columns = (apart, differs, said, pays.next_best(score, action), np.round(pays.worth_of_knowing(score), 6))
     names = ["_partition", "decision_id", "decided_at", "action"]
     found: dict[str, list[Case]] = {}
@@ -162,7 +164,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
         rows.loc[asked, names].itertuples(index=False), *(np.asarray(c, object)[asked] for c in columns), strict=True
     ):
         why = []
-        if near < review.abstain:
+        if near < review.abstain_below:
             why.append(f"The two best answers are within {near:,.2f} {kpi.unit} of each other.")
         if review.rule and disagrees:
             said_ = kpi.candidates[review.rule].description

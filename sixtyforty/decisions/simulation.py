@@ -2,9 +2,9 @@
 
 The model, all of it assumed. Six people take shifts of eight hours in turn, by the moment of the decision; the sixth
 joins in the ninth week, the second leaves in the twentieth. Whoever is on shift looks at SEEN of the decisions that
-differ from the present process, half an hour after they were taken, and answers ANSWERED of those. A person overrides
+differ from the current process, half an hour after they were taken, and answers ANSWERED of those. A person overrides
 with a probability of their own (TEMPER), which is doubled where they happen to know better (the decision would turn
-out worse than the present process's) and halved where they don't: so overrides are right more often than chance. One
+out worse than the current process's) and halved where they don't: so overrides are right more often than chance. One
 answer in forty comes with a rating, of 4 on average and lower after an override. Seeded: the same decisions and seed
 give the same responses, whatever the range asked for. Every row says `simulated`.
 """
@@ -69,16 +69,16 @@ def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
         )
         also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.became[1:]))
         return db.execute(
-            f"""select _partition, decision_id, d.decided_at, action, present_action, {outcome}::double as outcome{also}
+            f"""select _partition, decision_id, d.decided_at, action, current_action, {outcome}::double as outcome{also}
             from {ws.lake.rows(decided.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            {knew} where action <> present_action and outcome is not null order by decision_id"""
+            {knew} where action <> current_action and outcome is not null order by decision_id"""
         ).df()
 
 
 def responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
-    """Simulated responses to decisions that differ from the present process.
+    """Simulated responses to decisions that differ from the current process.
 
-    Rows: decision_id, decided_at (UTC), action, present_action, outcome. first: the first partition ever decided.
+    Rows: decision_id, decided_at (UTC), action, current_action, outcome. first: the first partition ever decided.
     """
     import numpy as np
     import pandas as pd
@@ -95,14 +95,14 @@ def responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[
     for who, week in LEAVES.items():
         person = np.where((person == who) & (weeks >= week), (who + 1) % len(TEMPER), person)
     pays = payoffs(kpi, rows)
-    worse = pays.paid(rows["action"].tolist(), outcome) < pays.paid(rows["present_action"].tolist(), outcome)
+    worse = pays.paid(rows["action"].tolist(), outcome) < pays.paid(rows["current_action"].tolist(), outcome)
     temper = np.asarray(TEMPER)[person] * np.where(worse, 2.0, 0.5)
     seen = chance[:, 0] < SEEN
     answered = seen & (chance[:, 1] < ANSWERED)
     overridden, rated = answered & (chance[:, 2] < temper), answered & (chance[:, 3] < RATED)
     found, moments = [], [m.to_pydatetime() for m in rows["decided_at"]]
     for i, (decision, decided_at, action, present) in enumerate(
-        zip(rows["decision_id"], moments, rows["action"], rows["present_action"], strict=True)
+        zip(rows["decision_id"], moments, rows["action"], rows["current_action"], strict=True)
     ):
         if not seen[i]:
             continue

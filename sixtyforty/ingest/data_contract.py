@@ -34,7 +34,7 @@ def raw_schema(source: Source) -> pa.Schema:
 
 def cleaned(source: Source) -> str:
     """SELECT list of a source's text columns, trimmed, with NULL for what stands for nothing."""
-    return ", ".join(f"nullif(nullif(trim(\"{c}\"), ''), '{source.null}') as \"{c}\"" for c in source.columns)
+    return ", ".join(f"nullif(nullif(trim(\"{c}\"), ''), '{source.null_text}') as \"{c}\"" for c in source.columns)
 
 
 def typed(source: Source) -> str:

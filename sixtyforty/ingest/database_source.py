@@ -138,7 +138,7 @@ class Query:
     def looked(self) -> bool:
         """Whether it was looked at within the seconds the source declares."""
         try:
-            return time.time() - self.seen.stat().st_mtime < self.source.every
+            return time.time() - self.seen.stat().st_mtime < self.source.query_interval_seconds
         except FileNotFoundError:
             return False
 
@@ -189,7 +189,7 @@ class Query:
         while portion := list(islice(rows, PORTION)):
             cursor, name = self._write(cursor, portion)
             found += [name] if name else []
-        if self.source.every:
+        if self.source.query_interval_seconds:
             write_atomic(self.seen, cursor.dumps())  # when it was last looked at
         return found
 
@@ -198,12 +198,12 @@ class Query:
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=10_000).execute(sa.select(self._asked()))
-        data = "".join([line(self._columns, ""), *sorted(line(row, self.source.null) for row in rows)]).encode()
+        data = "".join([line(self._columns, ""), *sorted(line(row, self.source.null_text) for row in rows)]).encode()
         path = self.folder / "all.csv"
         new = not path.exists() or path.read_bytes() != data
         if new:
             write_atomic(path, data)
-        if self.source.every:
+        if self.source.query_interval_seconds:
             write_atomic(self.seen, Cursor().dumps())  # when it was last looked at
         return [path.name] if new else []
 
@@ -225,7 +225,7 @@ class Query:
             statement = statement.where(sa.or_(since >= sa.literal(begin), since.is_(None)))
         at = self._columns.index(self.source.since)
         for row in connection.execution_options(yield_per=10_000).execute(statement):
-            yield row[at], line(row, self.source.null)
+            yield row[at], line(row, self.source.null_text)
 
     def _write(self, cursor: Cursor, rows: list[tuple[Any, str]]) -> tuple[Cursor, str | None]:
         """Takes a portion: the cursor after it, and the extract with what was new in it, if anything."""

@@ -197,7 +197,7 @@ def landed(
     default. Raises what the file system does.
     """
     found = [f for f in where.list(pattern, known) if not _unfinished(f.name)]
-    if source.done:
+    if source.requires_done_file:
         marked = known and (lambda: (Seen(f"{f.name}.done", 0, 0) for f in known()))
         done = {f.name for f in where.list(f"{pattern}.done", marked)}
         found = [f for f in found if not f.name.endswith(".done") and f"{f.name}.done" in done]

@@ -77,7 +77,7 @@ def look(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -
     of = stretches(ws, moment, turn)
     _sources(ws, case.snapshots, [SNAPSHOT], moment, found)
     for partitions in of:
-        around = case.widen(partitions, case.lookback, case.outcome_horizon)
+        around = case.widen(partitions, case.lookback_partitions, case.outcome_horizon_partitions)
         _sources(ws, case.partitioned, [p for p in around if p <= of[-1][-1]], moment, found)
     if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
         days = [p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")]
@@ -98,8 +98,8 @@ def stretches(ws: Workspace, moment: datetime, turn: int | None) -> list[list[st
     open yet waits: a run over it would fail, and what is due today with it.
     """
     case = ws.use_case
-    (first, end), beyond = case.limits, max(case.lookback, case.outcome_horizon)
-    open_ = min(end, case.shift(case.at(moment), case.partitions.ahead - 1))
+    (first, end), beyond = case.limits, max(case.lookback_partitions, case.outcome_horizon_partitions)
+    open_ = min(end, case.shift(case.at(moment), case.partitions.partitions_ahead - 1))
     arrived = (p for s in case.sources for e in ws.landing.known(s) for p in e.partitions if p <= open_)
     held = (p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
     last = max([*arrived, *held], default="")
@@ -172,9 +172,9 @@ def _features(
     have = sorted({*expected(case, lake, partitions, moment), *made["features"]})
     if not have:
         return
-    entries = inputs(case, lake, case.widen(have, case.lookback, case.outcome_horizon))
+    entries = inputs(case, lake, case.widen(have, case.lookback_partitions, case.outcome_horizon_partitions))
     for partition in have:
-        for name, before, after in (("features", case.lookback, 0), ("outcomes", *case.outcome_window)):
+        for name, before, after in (("features", case.lookback_partitions, 0), ("outcomes", *case.outcome_window)):
             window = case.widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
             now = lineage(case, entries, window)

@@ -124,7 +124,7 @@ def realised(ws: Workspace, track: str) -> tuple[list[Day], float] | None:
     known = kpi_ledger.days(ws, track)[-wanted:]
     if len(known) < wanted:
         return None
-    return known, 1000 * sum(d.model - d.present_process for d in known) / sum(d.decisions for d in known)
+    return known, 1000 * sum(d.model - d.current_process for d in known) / sum(d.decisions for d in known)
 
 
 def decayed(ws: Workspace, track: str, today: date) -> str | None:

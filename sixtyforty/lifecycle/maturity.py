@@ -102,7 +102,7 @@ def skills(workspaces: Sequence[Workspace]) -> list[Skill]:
         for name, task in ws.use_case.people.change.training.items():
             if task.skill:
                 cases, people, wanted = found.get(task.skill, ([], set(), 0))
-                found[task.skill] = ([*cases, ws.use_case.title], people | set(done[name]), wanted + task.people)
+                found[task.skill] = ([*cases, ws.use_case.title], people | set(done[name]), wanted + task.headcount)
     return [Skill(n, sorted(set(cases)), len(people), wanted) for n, (cases, people, wanted) in sorted(found.items())]
 
 

@@ -57,7 +57,7 @@ def may_go_up(rollout: Rollout, step: Name, days: int, lift: Interval | None, un
         against.append(
             "nothing can be said of this step's figures yet"
             if lift.value != lift.value
-            else f"the gain over the present process isn't proven in this step: {lift.value:+,.0f} per 1,000"
+            else f"the gain over the current process isn't proven in this step: {lift.value:+,.0f} per 1,000"
             + ("" if lift.low != lift.low else f" [{lift.low:+,.0f} to {lift.high:+,.0f}]")
         )
     return against
@@ -98,7 +98,7 @@ def _gained(ws: Workspace, step: Name, partitions: list[str]) -> tuple[int, Inte
 def shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[Day]:
     """The money of live days, these or all, had what the model suggested in shadow been done: that is their `model`.
 
-    Where it suggested nothing (its data weren't sound), the present process's. An exact KPI's only.
+    Where it suggested nothing (its data weren't sound), the current process's. An exact KPI's only.
     """
     decided = ws.lake.entries(dataset("live"), partitions)
     outcomes = ws.lake.entries("outcomes", list(decided))
@@ -109,7 +109,7 @@ def shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[
     features = ws.lake.rows(ws.lake.entries("features", list(decided)).values())
     with connect(case.timezone) as db:
         rows = db.execute(
-            f"""select f.* exclude present_action, d.present_action, d.action, d.expected as _expected,
+            f"""select f.* exclude current_action, d.current_action, d.action, d.expected as _expected,
             d.decided_by, o."{case.kpi.outcome}" as _outcome from {ws.lake.rows(decided.values())} d
             join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
             left join {features} f using (_partition, {key})
@@ -134,7 +134,7 @@ def down(ws: Workspace, by: str, why: str, moment: datetime) -> Step:
     """Goes back a step, from `moment` on: whoever wants to may, whenever."""
     now = standing(ws, moment)
     if now.step == STEPS[0]:
-        raise RolloutError("there is no step below shadow: the present process decides all already")
+        raise RolloutError("there is no step below shadow: the current process decides all already")
     return _take(ws, STEPS[STEPS.index(now.step) - 1], by, why, moment, now)
 
 

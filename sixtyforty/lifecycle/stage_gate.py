@@ -68,13 +68,13 @@ class Standing:
 
 
 def interval(days: Sequence[Day], planned: float, final: bool) -> Interval:
-    """Lift per 1,000 over the present process, whole partitions its unit of chance; fewer than two: unknown.
+    """Lift per 1,000 over the current process, whole partitions its unit of chance; fewer than two: unknown.
 
     Until the end (`final`) that of the always-valid interval, planned for so many partitions: NaN before it begins.
     """
     import numpy as np
 
-    gained = np.array([d.model - d.present_process for d in days])
+    gained = np.array([d.model - d.current_process for d in days])
     counts = np.array([d.decisions for d in days], float)
     if len(days) < 2 or not counts.sum():
         return UNKNOWN
@@ -92,21 +92,21 @@ def judge(
 
     What is in production isn't ended for a gain that is proven and only short of its target.
     """
-    against, ended = [], today >= gate.stop
-    if partitions < gate.least:
-        against.append(f"{partitions} partitions of this stage have outcomes, {gate.least} are needed")
+    against, ended = [], today >= gate.stop_date
+    if partitions < gate.minimum_partitions:
+        against.append(f"{partitions} partitions of this stage have outcomes, {gate.minimum_partitions} are needed")
     if not lift.low > 0:
         against.append(
-            "the gain over the present process isn't proven" + ("" if lift.value != lift.value else f": {_told(lift)}")
+            "the gain over the current process isn't proven" + ("" if lift.value != lift.value else f": {_told(lift)}")
         )
     if not lift.value >= gate.target:
         against.append(f"the target of {gate.target:+,.0f} per 1,000 isn't reached")
     if not against:
         return ("continue" if unready else "pass"), unready
     if ended and not (stage == "production" and lift.low > 0):
-        return "stop", [f"it hadn't passed by {gate.stop}, the day it was to", *against, *unready]
-    if partitions >= gate.least and lift.high < gate.worth_having:
-        least = f"surely less than the {gate.worth_having:+,.0f} per 1,000 that would be worth having: {_told(lift)}"
+        return "stop", [f"it hadn't passed by {gate.stop_date}, the day it was to", *against, *unready]
+    if partitions >= gate.minimum_partitions and lift.high < gate.minimum_gain:
+        least = f"surely less than the {gate.minimum_gain:+,.0f} per 1,000 that would be worth having: {_told(lift)}"
         return "stop", [least, *against, *unready]
     return "continue", [*against, *unready]
 
@@ -142,7 +142,7 @@ def _figures(
     """How many partitions are known, their lift, its label, and the local day they are judged on."""
     case, track = ws.use_case, "replay" if stage == "poc" else "live"
     label = kpi_ledger.label(case, track)
-    stop, known, today = gate.stop if gate else None, ws.lake.partitions(f"kpi/{track}"), case.local_day(moment)
+    stop, known, today = gate.stop_date if gate else None, ws.lake.partitions(f"kpi/{track}"), case.local_day(moment)
     if track == "live":
         step = ws.rollout.in_force(moment)
         if case.automation.rollout and (step is None or step.step == "shadow"):
@@ -150,7 +150,7 @@ def _figures(
         begun = max(since, datetime.fromisoformat(step.effective_from)) if step else since
         known = [p for p in known if case.opens(p) >= begun]
     else:
-        today = case.day_of(case.shift(known[-1], 1 + case.outcome_horizon)) if known else date.min
+        today = case.day_of(case.shift(known[-1], 1 + case.outcome_horizon_partitions)) if known else date.min
     if stop is not None:
         known = [p for p in known if case.day_of(p) < stop]
     if experiment_ledger.randomized(case, track):
@@ -160,16 +160,16 @@ def _figures(
     if not days or stop is None:
         return len(days), UNKNOWN, label, today
     span = case.number(case.key(stop)) - case.number(days[0].partition)
-    return len(days), interval(days, span / case.decision.every, today >= stop), label, today
+    return len(days), interval(days, span / case.decision.every_partitions, today >= stop), label, today
 
 
 def _unready(ws: Workspace, gate: StageGate) -> list[str]:
     """What of the people stands against passing."""
     found, have, done = [], len(ws.use_case.people.research), training.share(ws) or 0.0
-    if have < gate.research:
-        found.append(f"{have} findings of user research are declared, {gate.research} are needed")
-    if done < gate.trained:
-        found.append(f"{done:.0%} of the training is done, {gate.trained:.0%} is needed")
+    if have < gate.minimum_findings:
+        found.append(f"{have} findings of user research are declared, {gate.minimum_findings} are needed")
+    if done < gate.minimum_trained_share:
+        found.append(f"{done:.0%} of the training is done, {gate.minimum_trained_share:.0%} is needed")
     return found
 
 
@@ -209,7 +209,7 @@ def up(ws: Workspace, by: str, why: str, moment: datetime) -> Passage:
 
 
 def retire(ws: Workspace, by: str, why: str, moment: datetime) -> Passage:
-    """Retires it, from any stage and for good: from `moment` on the present process decides; all that was stays."""
+    """Retires it, from any stage and for good: from `moment` on the current process decides; all that was stays."""
     _begun(ws, moment)
     last = ws.progress.registered()
     if last is not None and last.stage == "retired":
@@ -248,7 +248,7 @@ def earned(ws: Workspace) -> Stage:
 def lead_times(ws: Workspace, moment: datetime) -> list[dict[str, Any]]:
     """Each stage it was in, from when to when (UTC; None: it still is), and for how many days; the idea before them."""
     rows, found = ws.progress.entered(), list[dict[str, Any]]()
-    idea = ws.use_case.stages.idea if ws.use_case.stages else None
+    idea = ws.use_case.stages.idea_date if ws.use_case.stages else None
     if idea and rows:
         found.append(_spell("idea", ws.use_case.starts(idea), rows[0].at))
     for row, after in zip_longest(rows, rows[1:]):

@@ -52,5 +52,5 @@ def who(ws: Workspace) -> dict[str, list[str]]:
 def share(ws: Workspace) -> float | None:
     """Share of the training that is done, each person wanted for each task counted; None: none is planned."""
     planned, done = ws.use_case.people.change.training, Counter(r.task for r in trainings(ws).rows())
-    wanted = sum(t.people for t in planned.values())
-    return sum(min(done[n], t.people) for n, t in planned.items()) / wanted if wanted else None
+    wanted = sum(t.headcount for t in planned.values())
+    return sum(min(done[n], t.headcount) for n, t in planned.items()) / wanted if wanted else None

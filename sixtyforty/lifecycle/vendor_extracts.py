@@ -21,7 +21,7 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-OURS = ("present_action", "suspect", "_partition")  # how we decide today is no vendor's business
+OURS = ("current_action", "suspect", "_partition")  # how we decide today is no vendor's business
 
 
 class Given(Chained):
@@ -55,7 +55,7 @@ def extract(
     case, declared = ws.use_case, ws.use_case.sourcing
     if declared is None:
         raise SourcingError(f"{case.name} declares no sourcing: say first whether it is to be held close")
-    if declared.hold_close:
+    if declared.strategic:
         raise SourcingError(f"{case.name} is held close, no vendor is given anything: {declared.why}")
     if vendor not in declared.vendors:
         raise SourcingError(f"'{vendor}' is no vendor of sourcing.vendors: {', '.join(declared.vendors) or 'none'}")

@@ -178,7 +178,7 @@ def promote(
             refused = _refused(lake, store.card(version))
             if refused:
                 verdict, reasons = "REJECT", [f"it learned from what governance refused: {', '.join(refused[:5])}"]
-            breaks = broken(use_case.model.monotone, store, version)
+            breaks = broken(use_case.model.monotone_constraints, store, version)
             if breaks:
                 verdict, reasons = "REJECT", breaks
             live = track == "live" and moment is not None
@@ -216,5 +216,5 @@ def _refused(lake: Lake, card: dict[str, Any]) -> list[str]:
 def metrics(days: Sequence[Day]) -> dict[str, Any]:
     """Value per 1,000 decisions of each policy: what the recipe in dvc.yaml writes as its metrics."""
     n = sum(d.decisions for d in days)
-    names = ("model", "present_process", "coin_flip", "perfect_foresight")
+    names = ("model", "current_process", "random_choice", "perfect_foresight")
     return {"decisions": n} | {p: round(1000 * sum(getattr(d, p) for d in days) / n, 4) if n else None for p in names}

@@ -89,8 +89,8 @@ def fit(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -
         "random_state": recipe.seed,
         "categorical_features": [i for i, f in enumerate(features) if f in categories],
     }
-    if recipe.monotone:
-        settings["monotonic_cst"] = [recipe.monotone.get(f, 0) for f in features]
+    if recipe.monotone_constraints:
+        settings["monotonic_cst"] = [recipe.monotone_constraints.get(f, 0) for f in features]
     if kpi.amount and "quantile" not in recipe.params:
         settings["quantile"] = kpi.amount.quantile
     accepted = estimator.get_params()

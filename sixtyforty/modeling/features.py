@@ -1,4 +1,4 @@
-"""Point-in-time features, the present process's action, and outcomes: the use case's SQL run over the lake.
+"""Point-in-time features, the current process's action, and outcomes: the use case's SQL run over the lake.
 
 Its SQL sees one view a source (the contract's columns and `known_at`, UTC) over the lookback window, and `units`:
 the units decided about in the partitions asked for, with `decided_at`. What isn't there yet is an empty view. It gives
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 K = TypeVar("K")
-MARKS = ("_partition", "decided_at", "present_action")  # beside the key: what a feature row has that no model sees
+MARKS = ("_partition", "decided_at", "current_action")  # beside the key: what a feature row has that no model sees
 
 
 class FeatureError(ValueError):
@@ -70,7 +70,7 @@ def _listed(partitions: Sequence[str]) -> str:
 @contextmanager
 def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str, moment: datetime) -> Iterator[None]:
     """Inside, the tables hold what was known by then of the partition's window, and the units decided then."""
-    window = _listed([*use_case.widen([partition], use_case.lookback, 0), SNAPSHOT])
+    window = _listed([*use_case.widen([partition], use_case.lookback_partitions, 0), SNAPSHOT])
     db.execute("begin")
     try:
         for name in use_case.inputs:
@@ -103,12 +103,12 @@ def _by(use_case: UseCase) -> str:
 
 
 def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
-    """Makes the table `built`: `_partition`, key, decided_at, features and present_action of the units."""
+    """Makes the table `built`: `_partition`, key, decided_at, features and current_action of the units."""
     kpi = use_case.kpi
     action = "format('{:.10g}', action::double)" if kpi.amount else "action::varchar"
     db.execute(
         f"create or replace temp table p as select * replace ({action} as action)"
-        f" from ({use_case.sql('present_process')})"
+        f" from ({use_case.sql('current_process')})"
     )
     known = f"action in ({_listed(list(kpi.actions))})" if kpi.actions else "isfinite(action::double)"
     wrong = db.execute(f"select distinct action from p where ({known}) is not true limit 3").fetchall()
@@ -116,13 +116,13 @@ def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
         said = ", ".join("nothing" if a is None else f"'{a}'" for (a,) in wrong)
         want = "a number" if kpi.amount else f"one of {', '.join(kpi.actions)}"
         raise FeatureError(
-            f"{use_case.name}: present_process.sql says {said}; of each unit it must say {want}: end the case with else"
+            f"{use_case.name}: current_process.sql says {said}; of each unit it must say {want}: end the case with else"
         )
     _run_features(db, use_case)
 
 
 def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
-    """Makes `built` again from the views as they now are, with the present process's answers as they were."""
+    """Makes `built` again from the views as they now are, with the current process's answers as they were."""
     key, by = _key(use_case), _by(use_case)
     priced = "".join(f', ({sql})::double as "{column}"' for column, sql in use_case.kpi.priced.items())
     db.execute(f"create or replace temp table f as select *{priced} from ({use_case.sql('features')})")
@@ -133,11 +133,11 @@ def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     if not units == rows == keys == present:
         raise FeatureError(
             f"{use_case.name}: {units} units, but features.sql gives {rows} rows of {keys} keys and"
-            f" present_process.sql {present} keys; each must give every unit exactly once"
+            f" current_process.sql {present} keys; each must give every unit exactly once"
         )
     db.execute(
         f"""create or replace temp table built as
-        select u._partition, {key}, u.decided_at, f.* exclude ({by}), p.action as present_action
+        select u._partition, {key}, u.decided_at, f.* exclude ({by}), p.action as current_action
         from units u join f using ({by}) join p using ({by}) order by u._partition, u.decided_at, {key}"""
     )
 
@@ -158,7 +158,7 @@ class Window:
 
     def __init__(self, use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> None:
         self.use_case, self.partitions = use_case, partitions
-        self.entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback, 0))
+        self.entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback_partitions, 0))
         self.db = _open(use_case, lake, self.entries, partitions)
 
     def __enter__(self) -> Self:
@@ -171,7 +171,7 @@ class Window:
         """Features of the units of the partitions, sorted by decided_at and key. Units absent: no table."""
         _run(self.db, self.use_case)
         tables = split(self.db.sql("from built").to_arrow_table(), "_partition", self.partitions)
-        windows = {p: self.use_case.widen([p], self.use_case.lookback, 0) for p in tables}
+        windows = {p: self.use_case.widen([p], self.use_case.lookback_partitions, 0) for p in tables}
         return Built(tables, {p: lineage(self.use_case, self.entries, w) for p, w in windows.items()})
 
     def time_travel(self, tables: Mapping[str, pa.Table], sample: int) -> list[str]:
@@ -199,10 +199,10 @@ def rebuilt(
 ) -> Iterator[tuple[K, pa.Table | None]]:
     """The partition's features made again and again, each time with other SQL run on the views before.
 
-    `damage`: inserts, updates and deletes. The present process's answers stay those of the sound views. Yields each
+    `damage`: inserts, updates and deletes. The current process's answers stay those of the sound views. Yields each
     key with the rows, or None where features.sql then doesn't give each unit once.
     """
-    entries = inputs(use_case, lake, use_case.widen([partition], use_case.lookback, 0))
+    entries = inputs(use_case, lake, use_case.widen([partition], use_case.lookback_partitions, 0))
     with _open(use_case, lake, entries, [partition]) as db:
         db.execute("set threads = 1")  # a day is too little to share out: others can be made beside it
         _run(db, use_case)

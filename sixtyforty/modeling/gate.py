@@ -37,17 +37,17 @@ def judge(
     """
     level = 2 * gate.confidence - 1  # a two-sided interval whose lower end is the one-sided bound
     evidence: dict[str, Any] = {"missing_share": round(missing_share, 4), "days": len(walk_forward)}
-    if missing_share > gate.max_rejected:
-        why = f"{missing_share:.0%} of its training days are missing or refused; {gate.max_rejected:.0%} may be"
+    if missing_share > gate.max_rejected_share:
+        why = f"{missing_share:.0%} of its training days are missing or refused; {gate.max_rejected_share:.0%} may be"
         return Judgement("REJECT", kind, [why], evidence)
     if not walk_forward:
         return Judgement("HOLD", kind, ["there are no days yet to test it on"], evidence)
     present = lift(walk_forward, confidence=level)
-    evidence["lift_vs_present"] = _plain(present)
+    evidence["lift_vs_current"] = _plain(present)
     if not present.low > 0:
         verdict: Verdict = "HOLD" if present.value > 0 else "REJECT"
-        return Judgement(verdict, kind, [f"its lift over the present process isn't proven: {_said(present)}"], evidence)
-    reasons = [f"walk-forward lift over the present process {_said(present)}"]
+        return Judgement(verdict, kind, [f"its lift over the current process isn't proven: {_said(present)}"], evidence)
+    reasons = [f"walk-forward lift over the current process {_said(present)}"]
     if kind == "recipe":
         if not current_recipe:
             return Judgement("HOLD", kind, [*reasons, "the current recipe has no days in common with it"], evidence)

@@ -46,9 +46,9 @@ def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[s
     have = lake.entries("features", partitions)
     if not have:
         return {}
-    entries = inputs(use_case, lake, use_case.widen(list(have), use_case.lookback, 0))
+    entries = inputs(use_case, lake, use_case.widen(list(have), use_case.lookback_partitions, 0))
     found = {
-        p: changed(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback, 0)))
+        p: changed(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback_partitions, 0)))
         for p, e in have.items()
     }
     return {p: what for p, what in found.items() if what}
@@ -61,5 +61,5 @@ def expected(use_case: UseCase, lake: Lake, partitions: Sequence[str], moment: d
     have = [p for s in use_case.partitioned for p in lake.partitions(f"validated/{s}")]
     if not have:
         return []
-    last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback))
+    last = min(use_case.at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback_partitions))
     return use_case.with_units(p for p in partitions if min(have) <= p <= last)

@@ -51,7 +51,7 @@ class Plan:
 
 def schedule(use_case: UseCase, until: date) -> list[date]:
     """The local days on which a replay trains, up to `until`, as `replay.retrain` says; after its warm-up."""
-    first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up)
+    first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
     if use_case.replay.retrain == "decision":
         held = use_case.deciding(use_case.between(first, until + timedelta(days=1)))
         return sorted({use_case.day_of(p) for p in held})
@@ -62,8 +62,8 @@ def schedule(use_case: UseCase, until: date) -> list[date]:
 
 def declared(model: Model) -> dict[str, Any]:
     """What of a declared model makes its recipe: not the words it is explained in, nor what nothing is said of."""
-    said = model.model_dump(exclude={"words", "candidates"})
-    return {k: v for k, v in said.items() if v or k not in ("monotone", "vetoes", "target")}
+    said = model.model_dump(exclude={"reasons", "candidates"})
+    return {k: v for k, v in said.items() if v or k not in ("monotone_constraints", "vetoes", "target")}
 
 
 def recipe_of(use_case: UseCase, model: Model | None = None) -> str:
@@ -137,7 +137,7 @@ class ModelStore:
         table = rows(use_case, lake, plan.features, plan.outcomes, str(use_case.starts(plan.as_of)))
         blob = parquet(table)
         names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
-        unknown = sorted((plan.model.monotone.keys() | plan.model.words.keys()) - set(names_))
+        unknown = sorted((plan.model.monotone_constraints.keys() | plan.model.reasons.keys()) - set(names_))
         if unknown:
             raise ModelError(f"{use_case.name}: model.monotone or model.words name what is no feature: {unknown}")
         _fits(use_case.kpi, table)
@@ -209,12 +209,12 @@ class ModelStore:
 
 def _fits(kpi: Kpi, table: pa.Table) -> None:
     """Raises ModelError where outcomes or dealt actions aren't what the declaration says of them."""
-    if kpi.outcome_kind == "yes_no":
+    if kpi.outcome_type == "binary":
         wrong = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if wrong:
             raise ModelError(
                 f"{wrong} values of {kpi.outcome} are neither 0 nor 1: mend outcomes.sql, or say"
-                " kpi.outcome_kind: number"
+                " kpi.outcome_type: number"
             )
     if kpi.treatment:
         strange = set(table[kpi.treatment.column].to_pylist()) - kpi.actions.keys()

@@ -95,8 +95,8 @@ def _stages(
     db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str], stages: Collection[str], columns: list[str]
 ) -> Iterator[Misfit]:
     key = [*([] if case.decision.unit in case.partitioned else ["_partition"]), *case.decision.key]
-    if "present_process" in stages:
-        yield from _stage(db, case, "present_process", [*key, "action"])
+    if "current_process" in stages:
+        yield from _stage(db, case, "current_process", [*key, "action"])
     if "outcomes" in stages:
         yield from _stage(db, case, "outcomes", [*key, *(case.kpi.became if "kpi" in parts else []), "known_at"])
     if "features" in stages:
@@ -104,12 +104,12 @@ def _stages(
         yield from wrong
         if not wrong:
             db.execute(
-                "create or replace temp table built as select *, null::varchar as present_action,"
+                "create or replace temp table built as select *, null::varchar as current_action,"
                 f" null::timestamp as decided_at from ({case.sql('features')}) where false"
             )
             if "_partition" not in _columns(db, "built"):
                 db.execute("alter table built add column _partition varchar")
-            columns += [c for c in _columns(db, "built") if c not in ("present_action", "_partition", "decided_at")]
+            columns += [c for c in _columns(db, "built") if c not in ("current_action", "_partition", "decided_at")]
             yield from _over_features(db, case, parts, columns)
 
 
@@ -119,7 +119,7 @@ def _over_features(
     seen = [c for c in columns if not c.startswith("_")]
     yield from _expressions(db, "built", _scopes(case) if "stages" in parts else ())
     if "model" in parts:
-        for kind in ("categorical", "monotone", "words"):
+        for kind in ("categorical", "monotone_constraints", "reasons"):
             for name in getattr(case.model, kind):
                 if name not in seen:
                     yield Misfit(f"'{name}' is not a feature", f"model.{kind}", given=name, allowed=tuple(seen))

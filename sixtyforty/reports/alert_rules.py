@@ -46,9 +46,9 @@ def fallback(ws: Workspace, track: str) -> list[Alert]:
     if entry is None or not entry.rows:
         return []
     share = entry.facts["fallback"] / entry.rows
-    if share <= ws.use_case.watch.max_fallback:
+    if share <= ws.use_case.watch.max_fallback_share:
         return []
-    text = f"{share:.0%} of {newest}'s decisions were taken by the present process, as their data wasn't sound."
+    text = f"{share:.0%} of {newest}'s decisions were taken by the current process, as their data wasn't sound."
     return [Alert("fallback in force", track, text)]
 
 
@@ -60,22 +60,22 @@ def overdue(ws: Workspace, track: str) -> list[Alert]:
     judged = [r.as_of for r in ws.ledger.rows() if r.track == track]
     last = date.fromisoformat(max(judged)) if judged else ws.use_case.day_of(outcomes[0])
     passed = (ws.use_case.day_of(outcomes[-1]) - last).days
-    if passed <= ws.use_case.watch.retrain_days:
+    if passed <= ws.use_case.watch.retrain_overdue_days:
         return []
     since = f"since the challenger of {last}" if judged else "and no challenger was ever judged"
-    text = f"{passed} days of outcomes have come {since}; {ws.use_case.watch.retrain_days} may."
+    text = f"{passed} days of outcomes have come {since}; {ws.use_case.watch.retrain_overdue_days} may."
     return [Alert("retrain overdue", track, text)]
 
 
 def decay(ws: Workspace, track: str) -> list[Alert]:
-    """Over the newest known days, as many as declared, the lift over the present process was below its limit."""
+    """Over the newest known days, as many as declared, the lift over the current process was below its limit."""
     found, kpi, limit = realised(ws, track), ws.use_case.kpi, ws.use_case.automation.decay_lift
     if found is None or found[1] >= limit:
         return []
     known, gained = found
     text = (
         f"{known[0].partition} to {known[-1].partition} the decisions were worth {gained:+,.0f} {kpi.unit} per 1,000"
-        f" {kpi.noun} against the present process; {limit:,.0f} is the least."
+        f" {kpi.noun} against the current process; {limit:,.0f} is the least."
     )
     return [Alert("decay", track, text)]
 

@@ -58,15 +58,15 @@ def _figure(width: float, height: float, place: tuple[float, float, float, float
 
 
 def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
-    """Value gathered day by day: decisions taken, present process, coin flip; perfect foresight on its own scale."""
+    """Cumulative value by day: decisions, current process, random choice; perfect foresight has its own scale."""
     import matplotlib as mpl
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
     lines = (
         ("model", "with the model", MODEL, "-"),
-        ("present_process", "present process", PRESENT, "-"),
-        ("coin_flip", "coin flip, as many actions", COIN, "--"),
+        ("current_process", "current process", PRESENT, "-"),
+        ("random_choice", "random choice, as many actions", COIN, "--"),
         ("perfect_foresight", "perfect foresight", BEST, ":"),
     )
     gathered = {name: list(accumulate(getattr(d, name) for d in days)) for name, *_ in lines}
@@ -80,7 +80,7 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
             width = 2.4 if name == "model" else 1.6
             axes.plot(x, y[shown], color=colour, ls=style, lw=width, label=f"{label}: {y[-1]:,.0f}")
     top = max([0.0, *(max(y) for name, y in known.items() if name != "perfect_foresight")])
-    low = min([0.0, *known.get("coin_flip", gathered["present_process"])])
+    low = min([0.0, *known.get("random_choice", gathered["current_process"])])
     axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)
@@ -90,13 +90,13 @@ def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
 
 
 def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
-    """Net impact by month, or year: what decisions brought beyond the present process; losses in another colour."""
+    """Net impact by month, or year: what decisions brought beyond the current process; losses in another colour."""
     import matplotlib as mpl
     from matplotlib.ticker import FuncFormatter
 
     mpl.rcParams["svg.hashsalt"] = "sixtyforty"
     figure, axes = _figure(11, 3.4)
-    net = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_period(days).items()}
+    net = {m: sum(d.model - d.current_process for d in ds) for m, ds in by_period(days).items()}
     bars = axes.bar(
         list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6
     )
@@ -104,12 +104,12 @@ def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
     axes.axhline(0, color=INK, lw=0.8)
     axes.margins(y=0.15)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_ylabel(f"{kpi.unit} beyond the present process", color=INK, fontsize=9)
+    axes.set_ylabel(f"{kpi.unit} beyond the current process", color=INK, fontsize=9)
     return _saved(figure, form)
 
 
 def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
-    """Lift over the present process and over a coin flip, by the share of the knowledge that is lost."""
+    """Lift over the current process and over a random choice, by the share of the knowledge that is lost."""
     import matplotlib as mpl
     from matplotlib.ticker import FuncFormatter, PercentFormatter
 
@@ -117,8 +117,8 @@ def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
     figure, axes = _figure(11, 3.4)
     x = [p.lost for p in points]
     for over, label, colour, style in (
-        ("present", "over the present process", MODEL, "-"),
-        ("coin", "over a coin flip, as many actions", COIN, "--"),
+        ("present", "over the current process", MODEL, "-"),
+        ("coin", "over a random choice, as many actions", COIN, "--"),
     ):
         lifts = [getattr(p, over) for p in points]
         axes.plot(x, [i.value for i in lifts], color=colour, ls=style, lw=2.2, label=label)

@@ -74,7 +74,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class State:
-    """All of it. `today`: what the present process is worth (impact.summary), None while that can't be told; `why`."""
+    """All of it. `today`: what the current process is worth (impact.summary), None while that can't be told; `why`."""
 
     feeds: tuple[Feed, ...]
     alike: tuple[Alike, ...]
@@ -150,9 +150,9 @@ def _alike(ws: Workspace, other: Workspace) -> list[Alike]:
 
 
 def present(ws: Workspace) -> dict[str, Any] | None:
-    """The money as the present process decides it, by the outcomes known (impact.summary): no model is needed for that.
+    """The money as the current process decides it, by the outcomes known (impact.summary): no model is needed for that.
 
-    None without such an outcome. All units are taken together: the coin flip deals out the present process's own mix
+    None without such an outcome. All units are taken together: the random choice has the current process's own mix
     of actions, over all of them.
     """
     case, lake = ws.use_case, ws.lake
@@ -165,7 +165,7 @@ def present(ws: Workspace) -> dict[str, Any] | None:
     needed = [*(f'o."{c}"' for c in case.kpi.became), *(f'f."{c}"' for c in case.kpi.priced)]
     with connect(case.timezone) as db:
         rows = db.execute(
-            f"""select _partition, f.decided_at, f.present_action, f.present_action as action,
+            f"""select _partition, f.decided_at, f.current_action, f.current_action as action,
                 o."{case.kpi.outcome}" as "an outcome"{also}
             from {lake.rows([features[p] for p in both])} f join {lake.rows([outcomes[p] for p in both])} o
             using (_partition, {key}) where {" and ".join(f"{c} is not null" for c in needed)}

@@ -72,7 +72,7 @@ def period(use_case: UseCase, subscription: Subscription, moment: datetime) -> P
     cadence = subscription.cadence
     local = moment.replace(tzinfo=UTC).astimezone(use_case.zone)
     due = _begins(cadence, local.date())
-    if local.hour < subscription.at and due == local.date():
+    if local.hour < subscription.hour and due == local.date():
         due = _begins(cadence, due - timedelta(days=1))
     return Period(cadence, _begins(cadence, due - timedelta(days=1)), due - timedelta(days=1))
 
@@ -156,9 +156,9 @@ def _decider(ws: Workspace, track: str, days: list[str]) -> list[str]:
     # what is to be done first; of amounts, those there are
     names = list(reversed(case.kpi.order)) or sorted(counted, key=float, reverse=True)
     lines += [f"- {case.kpi.does(name)}: {counted.get(name, 0):,}" for name in names]
-    left = sum(e.facts["fallback"] + e.facts["present_process"] for e in decided.values())
+    left = sum(e.facts["fallback"] + e.facts["current_process"] for e in decided.values())
     if left:
-        lines.append(f"{left:,} of them were left to the present process for want of sound data or a model.")
+        lines.append(f"{left:,} of them were left to the current process for want of sound data or a model.")
     return [*lines, *_waiting(ws, track, days)]
 
 
@@ -200,7 +200,7 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
         paid = f"it has paid for itself since {found['payback']}" if found["payback"] else "it isn't earned back yet"
         lines.append(f"- Once building and running are paid, {found['net_impact']:+,.0f} {unit} are left: {paid}.")
     promised = forecast(ws, track, days[-1])
-    lines += ["", use_case.kpi.name, f"- {aim(use_case.kpi, found['lift_vs_present'], found['label'])}"]
+    lines += ["", use_case.kpi.name, f"- {aim(use_case.kpi, found['lift_vs_current'], found['label'])}"]
     coming = promised.coming
     if coming.value == coming.value:
         lines.append(
@@ -208,9 +208,9 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
             f" {coming.high:+,.0f}."
         )
     lines += [f"- {_losing(known, unit)}", "", "People"]
-    lines.append(f"- {use_case.people.how_many} {use_case.people.role}s, {use_case.people.team}.")
+    lines.append(f"- {use_case.people.headcount} {use_case.people.role}s, {use_case.people.team}.")
     differ, left = sum(d.differ for d in mine), sum(d.fallback for d in mine)
-    lines.append(f"- {differ:,} decisions differed from the present process, {left:,} were left to it.")
+    lines.append(f"- {differ:,} decisions differed from the current process, {left:,} were left to it.")
     if use_case.people.responses:
         lines += [f"- {sentence}" for sentence in acceptance.told(ws, acceptance.facts(ws, track))]
     steps = next_steps(ws, found, known, ws.ledger.champions(track), kpi_ledger.by_segment(ws, track), promised)
@@ -218,17 +218,17 @@ def _owner(ws: Workspace, track: str, days: list[str]) -> list[str]:
 
 
 def _money(use_case: UseCase, days: list[Day]) -> str:
-    """What days brought beyond the present process."""
+    """What days brought beyond the current process."""
     if not days:
         return "No outcome of these days is known yet."
-    gained, count = sum(d.model - d.present_process for d in days), sum(d.decisions for d in days)
+    gained, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)
     where = f"on {count:,} {use_case.kpi.noun} ({1000 * gained / count:+,.0f} per 1,000)"
-    return f"{gained:+,.0f} {use_case.kpi.unit} beyond the present process, {where}."
+    return f"{gained:+,.0f} {use_case.kpi.unit} beyond the current process, {where}."
 
 
 def _losing(days: list[Day], unit: str) -> str:
-    """The weeks in which the present process did better."""
-    net = {week: sum(d.model - d.present_process for d in ds) for week, ds in by_week(days).items()}
+    """The weeks in which the current process did better."""
+    net = {week: sum(d.model - d.current_process for d in ds) for week, ds in by_week(days).items()}
     lost = [f"{said(date.fromisoformat(w))} ({v:+,.0f} {unit})" for w, v in net.items() if v < 0]
     if not lost:
         return f"No week of {len(net)} lost."
@@ -253,7 +253,7 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
     again = [f"{e.dataset.partition('/')[2]} {e.partition}" for e in ws.lake.replaced(first, end) if _restated(ws, e)]
     lines += ["", "Restated", f"- {', '.join(dict.fromkeys(again)) or 'nothing that had closed'}", "", "Decisions"]
     decided = ws.lake.entries(dataset(track), days)
-    by = {k: sum(e.facts[k] for e in decided.values()) for k in ("model", "fallback", "present_process")}
+    by = {k: sum(e.facts[k] for e in decided.values()) for k in ("model", "fallback", "current_process")}
     more = {k: sum(e.facts.get(k, 0) for e in decided.values()) for k in ("review", *KEPT)}
     by |= {k: n for k, n in more.items() if n}
     lines.append(f"- {sum(by.values()):,}: {', '.join(f'{k} {n:,}'.replace('_', ' ') for k, n in by.items())}")
@@ -265,7 +265,7 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
         if r.track == track and first.isoformat() <= r.effective_from < end.isoformat()
     ]
     champion = ws.ledger.champion(track, end)
-    return [*lines, f"- in force: {champion.version if champion else 'none, the present process decides'}"]
+    return [*lines, f"- in force: {champion.version if champion else 'none, the current process decides'}"]
 
 
 def _judge(row: Row) -> str:

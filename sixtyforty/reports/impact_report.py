@@ -81,14 +81,14 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
             charts.cumulative(ws.use_case.kpi, days, "svg"), "What each way of deciding brought, day by day"
         ),
         "by_month": Chart(
-            charts.months(ws.use_case.kpi, days), f"The gain over the present process, {period} by {period}"
+            charts.months(ws.use_case.kpi, days), f"The gain over the current process, {period} by {period}"
         ),
         "champions": champions,
         "forecast": promised,
         "promises": Chart(charts.promises(ws.use_case.kpi, promised.terms), "What was forecast, and what came of it")
         if promised.terms
         else None,
-        "aim": aim(ws.use_case.kpi, found["lift_vs_present"], found["label"]),
+        "aim": aim(ws.use_case.kpi, found["lift_vs_current"], found["label"]),
         "next_steps": next_steps(ws, found, days, champions, parts, promised),
         "governance": governance(ws, days),
         "if_it_dies": if_it_dies(ws),
@@ -120,14 +120,14 @@ def _month(name: str, days: list[Day]) -> dict[str, Any]:
         "decisions": n,
         "acted": sum(d.acted for d in days),
         "model": sum(d.model for d in days),
-        "present": sum(d.present_process for d in days),
+        "present": sum(d.current_process for d in days),
         "per_1000": gained,
-        "net": sum(d.model - d.present_process for d in days),
+        "net": sum(d.model - d.current_process for d in days),
     }
 
 
 def governance(ws: Workspace, days: list[Day]) -> dict[str, Any]:
-    """What poor data cost: partitions refused, rows set aside, decisions left to the present process."""
+    """What poor data cost: partitions refused, rows set aside, decisions left to the current process."""
     rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
     aside = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return {
@@ -149,7 +149,7 @@ def if_it_dies(ws: Workspace) -> list[str]:
             f"{f.gated.value:+,.0f} {kpi_.unit} per 1,000 {kpi_.noun} beyond today's, of {sound:+,.0f} with all feeds"
         )
         said.append(
-            f"If the {f.feed} feed dies, the present process decides {f.fallback:.0%} of the {kpi_.noun}: {worth}."
+            f"If the {f.feed} feed dies, the current process decides {f.fallback:.0%} of the {kpi_.noun}: {worth}."
             if f.fallback
             else f"If the {f.feed} feed dies, the decisions go on, and keep {worth}."
         )
@@ -165,32 +165,32 @@ def next_steps(
     promised: Forecast,
 ) -> list[str]:
     """What the figures call for, in words."""
-    gained, target, steps = found["lift_vs_present"], ws.use_case.kpi.target, []
+    gained, target, steps = found["lift_vs_current"], ws.use_case.kpi.target, []
     if not champions:
-        return ["No model has passed the gate yet: the present process decides. Look at the model record for why."]
+        return ["No model has passed the gate yet: the current process decides. Look at the model record for why."]
     if found["label"] == "assumed":
         steps.append(
             "The gain is assumed, not proven: only a holdout can tell. Agree with"
             f" {ws.use_case.people.team} on one; `sixtyforty holdout {ws.use_case.name}` says how large, and how long."
         )
     elif gained["low"] is not None and gained["low"] > 0:
-        proven = "The gain over the present process is proven"
+        proven = "The gain over the current process is proven"
         steps.append(
             f"{proven} and above the target: agree with {ws.use_case.people.team} on a first live month."
             if gained["value"] >= target
             else f"{proven} but short of the target of {target:,.0f} per 1,000."
         )
     else:
-        steps.append("The gain isn't proven yet: keep the present process in charge and let more days come in.")
-    losing = [named(m, "%B") for m, ds in by_period(days).items() if sum(d.model - d.present_process for d in ds) < 0]
+        steps.append("The gain isn't proven yet: keep the current process in charge and let more days come in.")
+    losing = [named(m, "%B") for m, ds in by_period(days).items() if sum(d.model - d.current_process for d in ds) < 0]
     if losing:
-        steps.append(f"Look into {', '.join(losing)}: there the present process did better.")
+        steps.append(f"Look into {', '.join(losing)}: there the current process did better.")
     short = [t.name for t in promised.terms if t.verdict == "below what was forecast"]
     if short:
         steps.append(f"Find out why {', '.join(short)} brought less than was forecast.")
     worse = [f"{s.column} {s.name}" for s in parts if s.loses]
     if worse:
-        steps.append(f"Leave {', '.join(worse)} to the present process: there it is surely better.")
+        steps.append(f"Leave {', '.join(worse)} to the current process: there it is surely better.")
     steps += [
         f"{'Bought' if c['vendor'] else 'Simpler'} does better: {c['description']} Compare it before going on."
         for c in _candidates(ws, found)
@@ -199,10 +199,10 @@ def next_steps(
     if found["payback"] is None:
         steps.append("What it cost isn't earned back yet.")
     if not found["operational"]:
-        steps.append("No decision differed from the present process: it isn't operational yet.")
-    if found["decided_by_present_process"]:
+        steps.append("No decision differed from the current process: it isn't operational yet.")
+    if found["decided_by_current_process"]:
         steps.append(
-            f"{found['decided_by_present_process']:,} decisions were left to the present process for want of sound data"
+            f"{found['decided_by_current_process']:,} decisions were left to the current process for want of sound data"
             " or a model."
         )
     if ws.use_case.stage == "poc":

@@ -37,9 +37,9 @@ def search(workspaces: Sequence[Workspace], words: str) -> list[Known]:
             found.append(Known(case.name, case.title, where, hit.title, hit.text))
         made_up = ", made up for a demonstration" if case.people.illustrative else ""
         for said in case.people.research:
-            if all(w in f"{said.asked} {said.found}".casefold() for w in wanted):
+            if all(w in f"{said.participants} {said.finding}".casefold() for w in wanted):
                 where = f"user research of {said.day}{made_up}"
-                found.append(Known(case.name, case.title, where, said.asked, said.found))
+                found.append(Known(case.name, case.title, where, said.participants, said.finding))
     return found
 
 

@@ -26,7 +26,7 @@ BY_HAND = "Findings"  # the section of what people added
 MEANING = {
     "exact": "the decision doesn't change the outcome, so each way of deciding is paid on what really happened.",
     "assumed": "what would have happened otherwise is an assumption, not a measurement.",
-    "randomized": "units were assigned to the present process at random, and the difference is what the action did.",
+    "randomized": "units were assigned to the current process at random, and the difference is what the action did.",
 }
 
 
@@ -65,13 +65,13 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
     """All the record says, as data."""
     case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi_ledger.days(ws, track)
     champions, found = ws.ledger.champions(track), kpi_ledger.summary(ws, track)
-    lost = {m: sum(d.model - d.present_process for d in ds) for m, ds in by_period(days).items()}
+    lost = {m: sum(d.model - d.current_process for d in ds) for m, ds in by_period(days).items()}
     return {
         "use_case": case,
         "people": case.people,
         "kpi": case.kpi,
         "track": track,
-        "present_process": case.sql("present_process").strip(),
+        "current_process": case.sql("current_process").strip(),
         "sources": [_source(ws, case, name) for name in case.sources],
         "card": ws.models.card(champions[-1].version) if champions else None,
         "code": ws.code,
@@ -87,7 +87,7 @@ def facts(ws: Workspace, track: str) -> dict[str, Any]:
         "how_good": break_even.told(ws),
         "faults": degradation.recorded(ws),
         "forecast": forecast(ws, track),
-        "aim": aim(case.kpi, found["lift_vs_present"], found["label"]),
+        "aim": aim(case.kpi, found["lift_vs_current"], found["label"]),
         "tried": [(r, ws.models.card(r.version)) for r in rows],
         "passages": ws.progress.rows(),
         "findings": findings.findings(ws).rows(),

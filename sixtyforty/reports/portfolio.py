@@ -112,7 +112,7 @@ def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:
     found, costs = kpi_ledger.summary(ws, track), case.kpi.costs
     people = acceptance.facts(ws, track, sure=False) if case.people.responses else None
     interventions = people.answered if people else 0
-    run_time, intervening = run_hours * costs.run_hour, interventions * costs.intervention
+    run_time, intervening = run_hours * costs.per_run_hour, interventions * costs.per_response
     cost = found["build"] + found["running"] + run_time + intervening
     net, used = found["gain"] - cost, people.accepted if people else 0
     judged = stage_gate.standing(ws, moment) if case.stages else None
@@ -128,7 +128,7 @@ def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:
         label=found["label"],
         track=track,
         decisions=found["decisions"],
-        lift=found["lift_vs_present"],
+        lift=found["lift_vs_current"],
         gain=found["gain"],
         build=found["build"],
         running=found["running"],
@@ -163,7 +163,7 @@ def _advice(
     moment: datetime,
 ) -> tuple[Advice, str]:
     """What to do with it, and why, in a sentence."""
-    lift, over = found["lift_vs_present"], ws.progress.over(moment)
+    lift, over = found["lift_vs_current"], ws.progress.over(moment)
     low, high = lift["low"], lift["high"]
     if over == "retired" or (over is None and ws.use_case.stage == "retired"):
         return "over", "It is retired."
@@ -172,7 +172,7 @@ def _advice(
     if not found["decisions"]:
         return "begin", "Nothing has been accounted for yet: run the chain on its first days."
     if high is not None and high < 0:
-        return "stop", "The present process is surely better."
+        return "stop", "The current process is surely better."
     if found["label"] == "assumed":
         return "prove", "Its figures are assumed: let a holdout run before anything rests on them."
     if low is None or low <= 0:
@@ -194,7 +194,7 @@ def _gate(ws: Workspace, judged: stage_gate.Standing | None) -> str:
     passed = judged.said == "pass" and judged.stage in STAGES[:2]
     stage = STAGES[STAGES.index(judged.stage) + 1] if passed else judged.stage
     gate = ws.use_case.stages.gate(stage) if passed else judged.gate
-    return f"{stage}: {gate.target:+,.0f} per 1,000 by {gate.stop}" if gate else f"{stage}: none is declared"
+    return f"{stage}: {gate.target:+,.0f} per 1,000 by {gate.stop_date}" if gate else f"{stage}: none is declared"
 
 
 def _quality(ws: Workspace) -> tuple[float | None, str | None]:

@@ -30,7 +30,7 @@ def walk(ws: Workspace, partitions: Sequence[str], track: str) -> Iterator[dict[
         with connect(ws.use_case.timezone) as db:
             rows = db.execute(
                 f"""select data_version, champion_version, decided_by, action::varchar, count(*),
-                count(*) filter (action is distinct from present_action), min(decided_at), max(decided_at)
+                count(*) filter (action is distinct from current_action), min(decided_at), max(decided_at)
                 from {ws.lake.rows([entry])} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
             ).fetchall()
         yield {
@@ -83,12 +83,12 @@ def _happened(ws: Workspace, partition: str, track: str) -> dict[str, Any] | Non
     if account is None or not account.facts.get("decisions"):
         return None
     f = account.facts
-    present = float(f["present"] if "held" in f else f["present_process"])  # of arms: what those who kept it were worth
+    present = float(f["present"] if "held" in f else f["current_process"])  # of arms: what those who kept it were worth
     return {
         "known": f["decisions"],
         "unknown": f["unknown"],
         "worth": round(f["model"], 2),
-        "present_process": round(present, 2),
+        "current_process": round(present, 2),
         "unit": ws.use_case.kpi.unit,
     }
 
@@ -104,15 +104,15 @@ def told(one: dict[str, Any]) -> str:
         + ("; ".join(_source(n, s) for n, s in seen["sources"].items()) or "nothing that is left")
         + (" (restated since)" if seen["restated"] else ""),
         f"  decided   {', '.join(f'{a} {n:,}' for a, n in d['actions'].items())}; {d['differ']:,} otherwise than the"
-        f" present process; by {', '.join(f'{who} {n:,}' for who, n in d['by'].items())}"
+        f" current process; by {', '.join(f'{who} {n:,}' for who, n in d['by'].items())}"
         + "".join(f"; {m['version']} had learned up to {m['learned_to']}" for m in d["models"]),
     ]
     if h is None:
         return "\n".join([*lines, "  happened  not known yet"])
     left = f", of {h['unknown']:,} nothing is known" if h["unknown"] else ""
     lines.append(
-        f"  happened  worth {h['worth']:+,.0f} {h['unit']}, the present process {h['present_process']:+,.0f}:"
-        f" {h['worth'] - h['present_process']:+,.0f} ({h['known']:,} known{left})"
+        f"  happened  worth {h['worth']:+,.0f} {h['unit']}, the current process {h['current_process']:+,.0f}:"
+        f" {h['worth'] - h['current_process']:+,.0f} ({h['known']:,} known{left})"
     )
     return "\n".join(lines)
 

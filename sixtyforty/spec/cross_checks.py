@@ -65,13 +65,15 @@ def _units(case: UseCase) -> Iterator[Wrong]:
 def _arms(case: UseCase) -> Iterator[Wrong]:
     holdout, rollout = case.kpi.holdout, case.automation.rollout
     if case.decision.unit is None or case.decision.unit in case.sources:
-        yield from _named("kpi.holdout.by", holdout.by if holdout else (), case.unit_columns)
-        yield from _named("automation.rollout.by", rollout.by if rollout else (), case.unit_columns)
+        yield from _named("kpi.holdout.cluster_by", holdout.cluster_by if holdout else (), case.unit_columns)
+        yield from _named("automation.rollout.cluster_by", rollout.cluster_by if rollout else (), case.unit_columns)
     if holdout and rollout:
-        if rollout.by:
-            yield Wrong("automation.rollout.by", "is given, but those of kpi.holdout.by are drawn; leave it out")
-        if rollout.holdout < holdout.share:
-            yield Wrong("automation.rollout.holdout", "is less than kpi.holdout.share, which holds in every step")
+        if rollout.cluster_by:
+            yield Wrong(
+                "automation.rollout.cluster_by", "is given, but those of kpi.holdout.cluster_by are drawn; leave it out"
+            )
+        if rollout.holdout_share < holdout.share:
+            yield Wrong("automation.rollout.holdout_share", "is less than kpi.holdout.share, which holds in every step")
 
 
 @needs("sources", "people")
@@ -97,7 +99,7 @@ def _vetoes(case: UseCase) -> Iterator[Wrong]:
         if veto.never not in case.kpi.actions:
             yield Wrong(f"model.vetoes.{name}.never", f"'{veto.never}' is not an action", veto.never, case.kpi.actions)
     if case.model.vetoes and case.kpi.amount:
-        yield Wrong("model.vetoes", "forbid actions by name; of an amount say least and most")
+        yield Wrong("model.vetoes", "forbid actions by name; of an amount declare minimum and maximum")
     elif case.model.vetoes and set(case.kpi.actions) == {v.never for v in case.model.vetoes.values()}:
         yield Wrong("model.vetoes", "name every action: there may be nothing left to do; leave one out")
 
@@ -105,10 +107,10 @@ def _vetoes(case: UseCase) -> Iterator[Wrong]:
 @needs("kpi", "people")
 def _review(case: UseCase) -> Iterator[Wrong]:
     rule = case.people.review.rule if case.people.review else None
-    if case.people.review and (case.kpi.outcome_kind == "number" or case.kpi.limited):
+    if case.people.review and (case.kpi.outcome_type == "number" or case.kpi.limited):
         yield Wrong(
             "people.review",
-            "asks about yes_no outcomes and actions without a limit: what a person's answer is worth isn't known of"
+            "asks about binary outcomes and actions without a limit: what a person's answer is worth isn't known of"
             " others",
         )
     if rule is not None and rule not in case.kpi.candidates:

@@ -25,6 +25,10 @@ TEXT = "tag:yaml.org,2002:str"
 At = tuple[Hashable, ...]
 
 
+class SixtyfortyError(Exception):
+    """Base of every error that a user can cause or cure. Its text names what happened, where, and what to do next."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One thing to mend; `field` is a path with dots, empty where it is the file itself."""
@@ -42,7 +46,7 @@ class Mistake:
         return where + self.said + meant + (f" allowed: {self.allowed}" if self.allowed else "")
 
 
-class Mistakes(ValueError):
+class Mistakes(SixtyfortyError):
     """All that is wrong with a declaration, a line each."""
 
     def __init__(self, name: str, found: Iterable[Mistake]) -> None:

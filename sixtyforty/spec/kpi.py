@@ -27,12 +27,14 @@ class Action(Declared):
         description="At most so many of the units decided at one moment: where it is expected to pay most beyond the"
         " best other action.",
     )
-    use_up: bool = Field(default=False, description="As many as the limit always, even where it isn't expected to pay.")
+    use_full_limit: bool = Field(
+        default=False, description="As many as the limit always, even where it isn't expected to pay."
+    )
 
     @model_validator(mode="after")
     def _limited(self) -> Action:
-        if self.use_up and self.limit is None:
-            raise ValueError("use_up needs a limit: how many are to be used up")
+        if self.use_full_limit and self.limit is None:
+            raise ValueError("use_full_limit needs a limit: how many are to be used up")
         return self
 
 
@@ -45,21 +47,23 @@ class Amount(Declared):
     """
 
     description: str = Field(description="What is chosen, in the words of the business: 'fitters on call'.")
-    under: float = Field(gt=0, description="Cost of each unit too few, in the KPI's unit.")
-    over: float = Field(gt=0, description="Cost of each unit too many, in the KPI's unit.")
-    least: float = Field(default=0.0, description="The smallest amount there may be.")
-    most: float = Field(default=math.inf, description="The largest amount there may be.")
-    whole: bool = Field(default=True, description="Whether only whole amounts will do.")
+    shortage_cost: float = Field(gt=0, description="Cost of each unit too few, in the KPI's unit.")
+    excess_cost: float = Field(gt=0, description="Cost of each unit too many, in the KPI's unit.")
+    minimum: float = Field(default=0.0, description="The smallest amount there may be.")
+    maximum: float = Field(default=math.inf, description="The largest amount there may be.")
+    whole_numbers: bool = Field(default=True, description="Whether only whole amounts will do.")
 
     @property
     def quantile(self) -> float:
         """Of the outcome: the best amount."""
-        return self.under / (self.under + self.over)
+        return self.shortage_cost / (self.shortage_cost + self.excess_cost)
 
     @model_validator(mode="after")
     def _in_order(self) -> Amount:
-        if self.most <= self.least:
-            raise ValueError(f"most ({self.most:g}) isn't above least ({self.least:g}): there is nothing to choose")
+        if self.maximum <= self.minimum:
+            raise ValueError(
+                f"maximum ({self.maximum:g}) is not above minimum ({self.minimum:g}): there is nothing to choose"
+            )
         return self
 
 
@@ -74,7 +78,7 @@ class Treatment(Declared):
     shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         description="Each action and the share of the units it was dealt to; together 1."
     )
-    worth: float = Field(
+    value_per_outcome: float = Field(
         description="What an outcome of 1 is worth in the KPI's unit, whatever was done; of a harm it is negative."
     )
 
@@ -84,10 +88,10 @@ class Costs(Declared):
 
     build: float = Field(default=0.0, ge=0, description="Once, until the first decision.")
     per_month: float = Field(default=0.0, ge=0, description="Of running it, people and machines included.")
-    run_hour: float = Field(
+    per_run_hour: float = Field(
         default=0.0, ge=0, description="Of an hour of run time, as measured, where per_month doesn't hold it."
     )
-    intervention: float = Field(
+    per_response: float = Field(
         default=0.0, ge=0, description="Of a person's answer to a decision, where per_month doesn't hold it."
     )
 
@@ -96,7 +100,7 @@ class Candidate(Declared):
     """Another way to decide, valued on the same decisions: an expert's rule, or a vendor's predictions.
 
     Its SQL sees the columns of features.sql, those the model doesn't see (their names begin with _) included, and
-    `present_action`.
+    `current_action`.
     """
 
     description: str = Field(description="What it is, in the words of the business.")
@@ -114,14 +118,14 @@ class Candidate(Declared):
 
 
 class Holdout(Declared):
-    """Units that keep the present process, drawn at random and for ever, where the action changes the outcome."""
+    """Units that keep the current process, drawn at random and for ever, where the action changes the outcome."""
 
     share: float = Field(gt=0, lt=1, description="Share of the units held back. Those held back stay so in a larger.")
-    worth: float = Field(
+    value_per_outcome: float = Field(
         description="What an outcome of 1 is worth in the KPI's unit, whatever was done; of a harm it is negative. The"
         " arms are compared on worth x outcome - cost of what was done."
     )
-    by: list[str] = Field(
+    cluster_by: list[str] = Field(
         default_factory=list,
         description="Columns of the unit source: what agrees in them is held back together. None: each unit by itself.",
     )
@@ -131,7 +135,7 @@ class Holdout(Declared):
         description="Numeric column of features.sql that foretells the value and that no action taken"
         " since the holdout began can have moved: what it explains is taken off (CUPED).",
     )
-    planned: int = Field(
+    planned_units: int = Field(
         default=10_000,
         gt=0,
         description="Units after which the always-valid interval is tightest; to be chosen"
@@ -152,8 +156,8 @@ class Kpi(Declared):
     holdout: Holdout | None = Field(default=None, description="Of a randomized KPI: what live claims rest on.")
     treatment: Treatment | None = Field(default=None, description="Of a randomized KPI: a past experiment.")
     outcome: str = Field(description="The outcome column of outcomes.sql.")
-    outcome_kind: Literal["yes_no", "number"] = Field(
-        default="yes_no", description="yes_no: 0 or 1, for a classifier. number: for a regressor."
+    outcome_type: Literal["binary", "number"] = Field(
+        default="binary", description="binary: 0 or 1, for a classifier. number: for a regressor."
     )
     outcome_name: str = Field(description="What an outcome of 1 is called: 'late'; of a number, what it counts.")
     noun: str = Field(description="What the units are called, in the plural: 'orders'.")
@@ -162,8 +166,8 @@ class Kpi(Declared):
     candidates: dict[Name, Candidate] = Field(
         default_factory=dict, description="Other ways to decide, valued beside the decisions taken."
     )
-    target: float = Field(description="Lift over the present process aimed at, per 1,000 units.")
-    target_by: date | None = Field(default=None, description="The local day by which the target is to be reached.")
+    target: float = Field(description="Lift over the current process aimed at, per 1,000 units.")
+    target_date: date | None = Field(default=None, description="The local day by which the target is to be reached.")
     costs: Costs = Field(default_factory=Costs, description="Subtracted from the gain.")
     segments: list[str] = Field(
         default_factory=list, description="Columns of features.sql, or of the key, that the money is told apart by."
@@ -179,8 +183,8 @@ class Kpi(Declared):
             return self
         if self.actions:
             raise ValueError("a KPI has either actions (names) or an amount (a number)")
-        if self.outcome_kind != "number":
-            raise ValueError("amount needs outcome_kind: number (how many it turns out to take)")
+        if self.outcome_type != "number":
+            raise ValueError("amount needs outcome_type: number (how many it turns out to take)")
         if self.label != "exact":
             raise ValueError("amount needs label: exact (what is chosen doesn't change how many it takes)")
         return self
@@ -231,7 +235,7 @@ class Kpi(Declared):
     @property
     def idle(self) -> str:
         """The action that counts as doing nothing: the cheapest, or the least amount."""
-        return f"{self.amount.least:.10g}" if self.amount else self.order[0]
+        return f"{self.amount.minimum:.10g}" if self.amount else self.order[0]
 
     def refuses(self, action: str | None, instead_of: str) -> str | None:
         """What could be done instead of an action, in words, where this isn't among it; None: it is."""
@@ -242,9 +246,11 @@ class Kpi(Declared):
             number = float(action or "")
         except ValueError:
             number = math.nan
-        fits = self.amount.least <= number <= self.amount.most and (number.is_integer() or not self.amount.whole)
-        within = f"another {'whole ' if self.amount.whole else ''}number from {self.amount.least:g}"
-        return None if fits and number != float(instead_of) else f"{within} to {self.amount.most:g}"
+        fits = self.amount.minimum <= number <= self.amount.maximum and (
+            number.is_integer() or not self.amount.whole_numbers
+        )
+        within = f"another {'whole ' if self.amount.whole_numbers else ''}number from {self.amount.minimum:g}"
+        return None if fits and number != float(instead_of) else f"{within} to {self.amount.maximum:g}"
 
     def does(self, action: str) -> str:
         """An action in the words of the business."""
@@ -254,13 +260,13 @@ class Kpi(Declared):
 
     def expects(self, value: float) -> str:
         """An expected outcome in the words of the business."""
-        if self.outcome_kind == "number":
+        if self.outcome_type == "number":
             return f"{value:,.1f} {self.outcome_name}"
         return f"{self.outcome_name} in about {value * 100:.0f} of 100 such cases"
 
     def came_to(self, outcome: float) -> str:
         """An outcome in the words of the business."""
-        if self.outcome_kind == "number":
+        if self.outcome_type == "number":
             return f"{outcome:,.1f} {self.outcome_name}"
         return self.outcome_name if outcome else f"not {self.outcome_name}"
 
@@ -270,11 +276,12 @@ class Kpi(Declared):
         if self.amount:
             a = self.amount
             return [
-                f"Each of the {a.description} too few costs {a.under:,.10g} {self.unit}, each too many {a.over:,.10g}."
+                f"Each of the {a.description} too few costs {a.shortage_cost:,.10g} {self.unit},"
+                f" each too many {a.excess_cost:,.10g}."
             ]
         per = (
             f"where it was needed: {self.outcome_name}"
-            if self.outcome_kind == "yes_no"
+            if self.outcome_type == "binary"
             else (f"for each of the {self.outcome_name}")
         )
         said = []

@@ -35,7 +35,7 @@ class Partitions(Declared):
     end: date | None = Field(
         default=None, description="A local day of the last partition; none: the use case keeps running."
     )
-    ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
+    partitions_ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Partitions:

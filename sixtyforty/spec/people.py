@@ -17,26 +17,26 @@ class Review(Declared):
     """
 
     reviewers: dict[Name, PositiveInt] = Field(min_length=1, description="Who reviews, and how many a day each can.")
-    minutes: float = Field(gt=0, description="Minutes one review takes.")
-    abstain: float = Field(
+    minutes_per_review: float = Field(gt=0, description="Minutes one review takes.")
+    abstain_below: float = Field(
         default=0.0,
         ge=0,
         description="The model abstains where the expected payoffs of the two best actions are nearer to each other"
         " than this, in the KPI's unit. 0: never.",
     )
     rule: str | None = Field(default=None, description="The candidate of the KPI whose disagreement counts.")
-    fallback: Literal["model", "present_process"] = Field(
+    fallback: Literal["model", "current_process"] = Field(
         default="model", description="Whose action is taken where the model abstains, until a reviewer has answered."
     )
 
     @property
     def left_below(self) -> float:
-        """The margin between the two best actions below which the present process decides; 0: never."""
-        return self.abstain if self.fallback == "present_process" else 0.0
+        """The margin between the two best actions below which the current process decides; 0: never."""
+        return self.abstain_below if self.fallback == "current_process" else 0.0
 
     @model_validator(mode="after")
     def _something_to_review(self) -> Review:
-        if self.rule is None and not self.abstain:
+        if self.rule is None and not self.abstain_below:
             raise ValueError("review needs a rule (a candidate of the KPI) or abstain above 0: nothing would be asked")
         return self
 
@@ -44,24 +44,24 @@ class Review(Declared):
 class Vision(Declared):
     """What somebody wants to come of it."""
 
-    whose: str = Field(description="Their role, never their name.")
-    says: str = Field(description="In their own words.")
+    role: str = Field(description="Their role, never their name.")
+    statement: str = Field(description="In their own words.")
 
 
 class Research(Declared):
     """What was learned from those who are to use it."""
 
     day: date = Field(description="The local day.")
-    asked: str = Field(description="Who was asked or watched, by role and number, never by name.")
-    found: str = Field(description="What was found.")
+    participants: str = Field(description="Who was asked or watched, by role and number, never by name.")
+    finding: str = Field(description="What was found.")
 
 
 class Sceptic(Declared):
     """Whom it worries, why, and what is done about it."""
 
-    who: str = Field(description="Their role, never their name.")
-    worry: str = Field(description="What they fear.")
-    answer: str = Field(description="What is done about it.")
+    role: str = Field(description="Their role, never their name.")
+    concern: str = Field(description="What they fear.")
+    response: str = Field(description="What is done about it.")
 
 
 class Task(Declared):
@@ -69,9 +69,9 @@ class Task(Declared):
 
     title: str = Field(description="What is learned or tried.")
     role: str = Field(description="Whose it is.")
-    people: PositiveInt = Field(description="How many are to do it.")
+    headcount: PositiveInt = Field(description="How many are to do it.")
     skill: str | None = Field(default=None, description="The skill it gives; alike across use cases.")
-    by: date | None = Field(default=None, description="The local day by which it is to be done.")
+    due: date | None = Field(default=None, description="The local day by which it is to be done.")
 
 
 class Change(Declared):
@@ -86,7 +86,7 @@ class People(Declared):
 
     role: str = Field(description="The role of those who decide.")
     team: str = Field(description="Their team.")
-    how_many: int = Field(gt=0, description="How many people that is.")
+    headcount: int = Field(gt=0, description="How many people that is.")
     process_step: str = Field(description="The step of their process the decision belongs to.")
     adoption: str = Field(description="How they are won, and kept.")
     responses: Name | None = Field(
@@ -112,4 +112,4 @@ class Subscription(Declared):
     to: list[Annotated[str, Field(pattern=VARIABLE)]] = Field(
         min_length=1, description="Environment variables that hold the addresses (Apprise URLs): mailto:// and others."
     )
-    at: int = Field(default=7, ge=0, le=23, description="The local hour from which it is due.")
+    hour: int = Field(default=7, ge=0, le=23, description="The local hour from which it is due.")

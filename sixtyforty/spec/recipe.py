@@ -31,7 +31,7 @@ class Model(Declared):
     """The recipe of the model: a scikit-learn estimator, by import path."""
 
     estimator: str = Field(
-        description="Import path of a scikit-learn estimator, a classifier of yes_no outcomes or a regressor; what its"
+        description="Import path of a scikit-learn estimator, a classifier of binary outcomes or a regressor; what its"
         " file holds must be on model_files.TRUSTED."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
@@ -48,13 +48,13 @@ class Model(Declared):
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
     training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
     seed: int = Field(default=0, description="Random seed of every fit.")
-    monotone: dict[str, Literal[1, -1]] = Field(
+    monotone_constraints: dict[str, Literal[1, -1]] = Field(
         default_factory=dict,
         description="Features that may only raise (1) or lower (-1) the expected outcome as they rise, all else equal."
         " Given to estimators that know of it; a challenger that breaks one is rejected.",
     )
     vetoes: dict[Name, Veto] = Field(default_factory=dict, description="What an expert forbids the model.")
-    words: dict[str, str] = Field(
+    reasons: dict[str, str] = Field(
         default_factory=dict,
         description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
         " Python: '{value:.0%} of the last hours' departures were late'.",
@@ -68,15 +68,15 @@ class Model(Declared):
 
     @model_validator(mode="after")
     def _expert_input(self) -> Model:
-        if both := sorted(set(self.monotone) & set(self.categorical)):
-            raise ValueError(f"monotone: {both} are categories, which neither rise nor fall")
-        for feature, text in self.words.items():
+        if both := sorted(set(self.monotone_constraints) & set(self.categorical)):
+            raise ValueError(f"monotone_constraints: {both} are categories, which neither rise nor fall")
+        for feature, text in self.reasons.items():
             try:
                 fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
             except ValueError as error:
-                raise ValueError(f"words.{feature}: {error}") from error
+                raise ValueError(f"reasons.{feature}: {error}") from error
             if fields != {"value"}:
-                raise ValueError(f"words.{feature} needs {{value}}, and nothing else in braces")
+                raise ValueError(f"reasons.{feature} needs {{value}}, and nothing else in braces")
         return self
 
 
@@ -85,6 +85,6 @@ class Gate(Declared):
 
     margin: float = Field(ge=0, description="Value per 1,000 units within which two models count as equal.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of its lower bounds (one-sided).")
-    max_rejected: float = Field(
+    max_rejected_share: float = Field(
         default=0.1, ge=0, lt=1, description="Share of the window's partitions governance may have refused."
     )

@@ -23,7 +23,9 @@ class Source(Declared):
         description="Where they land: a folder's full path or an fsspec URL (s3://bucket/prefix); keys come from the"
         " environment. None: the use case's landing folder.",
     )
-    done: bool = Field(default=False, description="Only extracts with a `<name>.done` beside them are finished.")
+    requires_done_file: bool = Field(
+        default=False, description="Only extracts with a `<name>.done` beside them are finished."
+    )
     settle_seconds: float = Field(
         default=0.0,
         ge=0,
@@ -46,7 +48,7 @@ class Source(Declared):
         description="How far before the newest `since` each look reads again, for rows committed late: seconds, or"
         " numbers. Rows already taken aren't taken twice.",
     )
-    every: float = Field(
+    query_interval_seconds: float = Field(
         default=0.0,
         ge=0,
         description="Seconds between two looks of the sensor at a query: a trickle of rows then makes few extracts.",
@@ -59,7 +61,7 @@ class Source(Declared):
     partition: str | None = Field(
         default=None, description="SQL date of the partition a row belongs to. None: a snapshot, taken whole."
     )
-    null: str = Field(default="NA", description="How the extracts spell a missing value, beside empty.")
+    null_text: str = Field(default="NA", description="How the extracts spell a missing value, beside empty.")
     derived: dict[str, str] = Field(
         default_factory=dict, description="Columns the rules need, as SQL over the typed columns; not kept."
     )
@@ -79,8 +81,8 @@ class Source(Declared):
             raise Wrong(
                 "location", "of a query: its extracts are written to the use case's landing folder; leave it out"
             )
-        if self.files and (self.database or self.since or self.every):
-            raise Wrong("files", "with database, since or every: those belong to a query")
+        if self.files and (self.database or self.since or self.query_interval_seconds):
+            raise Wrong("files", "with database, since or query_interval_seconds: those belong to a query")
         if self.location is not None and not self.location.startswith("/"):
             if "://" not in self.location:
                 raise Wrong("location", f"'{self.location}' is neither a full path nor a URL such as s3://bucket")

@@ -14,7 +14,7 @@ class Price(Declared):
 
     per_decision: float = Field(default=0.0, ge=0, description="For each unit decided.")
     per_month: float = Field(default=0.0, ge=0, description="Whatever is decided.")
-    once: float = Field(default=0.0, ge=0, description="To begin with: contract, connection, training.")
+    one_off: float = Field(default=0.0, ge=0, description="To begin with: contract, connection, training.")
 
 
 class Sourcing(Declared):
@@ -23,17 +23,19 @@ class Sourcing(Declared):
     capability: Literal["inside", "partly", "missing"] = Field(
         description="Whether the capability to build and run it exists inside."
     )
-    hold_close: bool = Field(
+    strategic: bool = Field(
         description="It sets us apart from competitors: it isn't bought, and no vendor is given an extract."
     )
     why: str = Field(description="Why it is held close, or needn't be.")
-    to_build: float = Field(ge=0, description="What is still to be spent on building; what is spent counts no more.")
-    growth: float = Field(default=0.0, gt=-1, description="How the units grow a year: 0.2 is by a fifth.")
-    scales: float = Field(
+    remaining_build_cost: float = Field(
+        ge=0, description="What is still to be spent on building; what is spent counts no more."
+    )
+    yearly_growth: float = Field(default=0.0, gt=-1, description="How the units grow a year: 0.2 is by a fifth.")
+    variable_cost_share: float = Field(
         default=0.0, ge=0, le=1, description="Share of the cost of running (kpi.costs.per_month) that grows with them."
     )
-    months: int = Field(default=36, gt=0, description="The horizon.")
-    discount: float = Field(default=0.08, ge=0, description="Of a year's money: 0.08 is 8%.")
+    horizon_months: int = Field(default=36, gt=0, description="The horizon.")
+    yearly_discount: float = Field(default=0.08, ge=0, description="Of a year's money: 0.08 is 8%.")
     vendors: dict[Name, Price] = Field(
         default_factory=dict, description="What each candidate of the KPI that is a vendor's asks."
     )

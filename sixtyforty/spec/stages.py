@@ -41,25 +41,29 @@ class StageGate(Declared):
     having or, at the stop date, hasn't passed. continue: neither yet.
     """
 
-    target: float = Field(gt=0, description="Lift over the present process aimed at, per 1,000 units.")
-    worth_having: float = Field(gt=0, description="The smallest lift per 1,000 units that would be worth the trouble.")
-    stop: date = Field(description="The local day by which it has passed, or is stopped.")
-    least: int = Field(default=14, gt=1, description="Partitions with known outcomes before anything is said.")
-    research: int = Field(default=0, ge=0, description="Dated findings of user research it needs.")
-    trained: float = Field(default=0.0, ge=0, le=1, description="Share of the training that must be done.")
+    target: float = Field(gt=0, description="Lift over the current process aimed at, per 1,000 units.")
+    minimum_gain: float = Field(gt=0, description="The smallest lift per 1,000 units that would be worth the trouble.")
+    stop_date: date = Field(description="The local day by which it has passed, or is stopped.")
+    minimum_partitions: int = Field(
+        default=14, gt=1, description="Partitions with known outcomes before anything is said."
+    )
+    minimum_findings: int = Field(default=0, ge=0, description="Dated findings of user research it needs.")
+    minimum_trained_share: float = Field(
+        default=0.0, ge=0, le=1, description="Share of the training that must be done."
+    )
     scope: Scope = Field(default_factory=Scope, description="Whom the stage reaches.")
 
     @model_validator(mode="after")
     def _in_order(self) -> StageGate:
-        if self.worth_having > self.target:
-            raise ValueError("worth_having is above target: what is aimed at must be worth having")
+        if self.minimum_gain > self.target:
+            raise ValueError("minimum_gain is above target: what is aimed at must be worth having")
         return self
 
 
 class Stages(Declared):
     """The gates, one a stage; the gate of production says whether it still earns its keep."""
 
-    idea: date | None = Field(default=None, description="The local day it was first thought of.")
+    idea_date: date | None = Field(default=None, description="The local day it was first thought of.")
     poc: StageGate = Field(description="On past decisions, relived with what was known then.")
     pilot: StageGate | None = Field(default=None, description="On live decisions; needed before it is one.")
     production: StageGate | None = Field(default=None, description="On live decisions; needed before it is in it.")

@@ -37,9 +37,11 @@ class Decision(Declared):
         description="SQL over the units' columns, and `starts` where they aren't a partitioned source's: the UTC moment"
         " of the decision."
     )
-    every: int = Field(default=1, gt=0, description="It is taken in every n-th partition.")
-    on: date | None = Field(default=None, description="A local day in a partition it is taken in; with `every`.")
-    learn_every: int | None = Field(
+    every_partitions: int = Field(default=1, gt=0, description="It is taken in every n-th partition.")
+    anchor_day: date | None = Field(
+        default=None, description="A local day in a partition it is taken in; with `every`."
+    )
+    learn_every_partitions: int | None = Field(
         default=None,
         gt=0,
         description="With `every`: units of every n-th partition are there to learn from, fewer are decided about."
@@ -48,32 +50,40 @@ class Decision(Declared):
 
     @model_validator(mode="after")
     def _in_phase(self) -> Decision:
-        if (self.every > 1) != (self.on is not None):
-            raise ValueError("every above 1 needs on (a day in a partition the decision is taken in), and on needs it")
-        if self.learn_every and (self.every == 1 or self.every % self.learn_every):
-            raise ValueError(f"learn_every {self.learn_every}: every ({self.every}) is a multiple of it, above 1")
+        if (self.every_partitions > 1) != (self.anchor_day is not None):
+            raise ValueError(
+                "every_partitions above 1 needs anchor_day (a day in a partition in which the decision is taken),"
+                " and anchor_day needs it"
+            )
+        if self.learn_every_partitions and (
+            self.every_partitions == 1 or self.every_partitions % self.learn_every_partitions
+        ):
+            raise ValueError(
+                f"learn_every_partitions ({self.learn_every_partitions}) must divide every_partitions"
+                f" ({self.every_partitions}), which must be above 1"
+            )
         return self
 
 
 class Replay(Declared):
     """How the past is relived: challengers at whiles, decisions from `first` on."""
 
-    first: date = Field(description="First local day decided by what was known then.")
+    first_day: date = Field(description="First local day decided by what was known then.")
     retrain: Literal["day", "week", "month", "decision"] = Field(
         default="month",
         description="When challengers are trained: at the start of each day, week (Monday), month, or of each partition"
         " a decision is taken in.",
     )
-    warm_up: int = Field(default=14, ge=0, description="Local days of data before the first challenger.")
+    warm_up_days: int = Field(default=14, ge=0, description="Local days of data before the first challenger.")
 
 
 class Governance(Declared):
     """When poor data degrades the answer and when it would mislead."""
 
-    max_quarantined: float = Field(
+    max_quarantined_share: float = Field(
         default=0.1, ge=0, lt=1, description="Share of a partition's rows that may go to quarantine."
     )
-    settle: int = Field(
+    settle_minutes: int = Field(
         default=60, ge=0, description="Minutes a partition's last extracts have to land before it counts as complete."
     )
 
@@ -81,12 +91,12 @@ class Governance(Declared):
 class Rollout(Declared):
     """How the model comes to decide live, one step at a time: shadow, holdout, full. It begins in shadow.
 
-    shadow: the present process decides all, and what the model would have done is recorded. holdout: a share keeps the
-    present process. full: the model decides all but what kpi.holdout holds back for good.
+    shadow: the current process decides all, and what the model would have done is recorded. holdout: a share keeps the
+    current process. full: the model decides all but what kpi.holdout holds back for good.
     """
 
-    holdout: float = Field(gt=0, lt=1, description="Share that keeps the present process in the step holdout.")
-    by: list[str] = Field(
+    holdout_share: float = Field(gt=0, lt=1, description="Share that keeps the current process in the step holdout.")
+    cluster_by: list[str] = Field(
         default_factory=list,
         description="Columns of the unit source: what agrees in them is held back together."
         " None: each unit by itself. With a kpi.holdout its columns count.",
@@ -97,13 +107,15 @@ class Rollout(Declared):
 class Automation(Declared):
     """What happens by itself once the use case lives."""
 
-    retrain: str | None = Field(default=None, description="Cron of the nightly retrain, on the use case's own clock.")
+    retrain_cron: str | None = Field(
+        default=None, description="Cron of the nightly retrain, on the use case's own clock."
+    )
     approval: Literal["none", "required"] = Field(
         default="none", description="required: what the gate would promote waits for `sixtyforty approve`."
     )
     decay_days: int = Field(default=28, gt=0, description="The newest known days whose realised lift is watched.")
     decay_lift: float = Field(default=0.0, description="Realised lift per 1,000 units below which it retrains at once.")
-    late_after: int = Field(
+    late_after_minutes: int = Field(
         default=60, ge=0, description="Minutes after `decided_at` from which a decision is late: the fallback takes it."
     )
     rollout: Rollout | None = Field(
@@ -114,19 +126,21 @@ class Automation(Declared):
 class Watch(Declared):
     """From when on `sixtyforty watch` tells people."""
 
-    retrain_days: int = Field(
+    retrain_overdue_days: int = Field(
         default=35, gt=0, description="Days of data that may pass after the last challenger's, before it is overdue."
     )
-    max_fallback: float = Field(
+    max_fallback_share: float = Field(
         default=0.2, ge=0, le=1, description="Share of the newest partition's decisions that may be taken by fallback."
     )
-    use_days: int = Field(default=28, gt=0, description="The newest days decided whose use is judged.")
+    usage_days: int = Field(default=28, gt=0, description="The newest days decided whose use is judged.")
     no_user_days: int = Field(default=7, gt=0, description="Newest days decided in a row that nobody may look at.")
-    min_overrides: float = Field(
+    min_override_share: float = Field(
         default=0.01, ge=0, le=1, description="Share of answers that disagree; surely fewer is a rubber stamp."
     )
-    min_uptake: float = Field(default=0.5, ge=0, le=1, description="Share of the decisions seen that are followed.")
-    ticks: float = Field(
+    min_uptake_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the decisions seen that are followed."
+    )
+    max_silent_intervals: float = Field(
         default=5.0, gt=1, description="Intervals a sensor or schedule may be silent (at least two minutes)."
     )
 
@@ -150,8 +164,8 @@ class UseCase(Timed):
     )
     decision: Decision = Field(description="What is decided, about what and when: features may know nothing later.")
     kpi: Kpi = Field(description="What each action is worth: without it no decision can be valued.")
-    lookback: int = Field(ge=0, description="Partitions before a unit's own that its features may read.")
-    outcome_horizon: int = Field(ge=0, description="Partitions after a unit's own that hold its outcome.")
+    lookback_partitions: int = Field(ge=0, description="Partitions before a unit's own that its features may read.")
+    outcome_horizon_partitions: int = Field(ge=0, description="Partitions after a unit's own that hold its outcome.")
     model: Model = Field(description="The model's recipe: how outcomes are foretold.")
     gate: Gate = Field(description="The promotion gate: what a model must show before it decides.")
     governance: Governance = Field(default_factory=Governance, description="How poor data may be before it is refused.")
@@ -197,7 +211,10 @@ class UseCase(Timed):
 
         What is asked about anew in each partition is a unit by its history, which its outcome may be measured against.
         """
-        return 0 if self.decision.unit in self.partitioned else self.lookback, self.outcome_horizon
+        return (
+            0 if self.decision.unit in self.partitioned else self.lookback_partitions,
+            self.outcome_horizon_partitions,
+        )
 
     @property
     def snapshots(self) -> dict[str, Source]:
@@ -205,22 +222,22 @@ class UseCase(Timed):
         return {n: s for n, s in self.inputs.items() if not s.partition}
 
     def sql(self, stage: str) -> str:
-        """The text of the use case's `<stage>.sql`: features, outcomes, present_process or units."""
+        """The text of the use case's `<stage>.sql`: features, outcomes, current_process or units."""
         return (self.folder / f"{stage}.sql").read_text()
 
     def settled(self, partition: str) -> datetime:
         """The UTC moment (naive) from which a partition is judged as complete."""
-        return self.closes(partition) + timedelta(minutes=self.governance.settle)
+        return self.closes(partition) + timedelta(minutes=self.governance.settle_minutes)
 
     def deciding(self, partitions: Iterable[str]) -> list[str]:
         """Those in which a decision is taken."""
-        return self._in_phase(partitions, self.decision.every)
+        return self._in_phase(partitions, self.decision.every_partitions)
 
     @property
     def days_apart(self) -> float:
         """Days from one partition a decision is taken in to the next, on average."""
         length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
-        return length * self.decision.every
+        return length * self.decision.every_partitions
 
     def decisions_in(self, days: int) -> int:
         """How many partitions in so many days a decision is taken in; one at least."""
@@ -231,11 +248,15 @@ class UseCase(Timed):
 
         What is asked about anew in each has none before a whole lookback is behind it: less would mislead.
         """
-        first = "" if self.decision.unit in self.partitioned else self.shift(self.limits[0], self.lookback)
-        return [p for p in self._in_phase(partitions, self.decision.learn_every or self.decision.every) if p >= first]
+        first = "" if self.decision.unit in self.partitioned else self.shift(self.limits[0], self.lookback_partitions)
+        return [
+            p
+            for p in self._in_phase(partitions, self.decision.learn_every_partitions or self.decision.every_partitions)
+            if p >= first
+        ]
 
     def _in_phase(self, partitions: Iterable[str], every: int) -> list[str]:
-        if self.decision.on is None:
+        if self.decision.anchor_day is None:
             return list(partitions)
-        phase = self.number(self.key(self.decision.on))
+        phase = self.number(self.key(self.decision.anchor_day))
         return [p for p in partitions if (self.number(p) - phase) % every == 0]

@@ -1,7 +1,7 @@
 """What decisions are worth where the action changes the outcome: the difference between two arms dealt at random.
 
 Nobody sees what would have become of a unit under the other action. So a share of the units, drawn by a hash
-(`kept.py`), keeps the present process, and the means of the two arms are compared. What was dealt out is a unit, or a
+(`kept.py`), keeps the current process, and the means of the two arms are compared. What was dealt out is a unit, or a
 cluster of units that stay together; all sums are over clusters, so both are one formula. Units decided under different
 shares lie in different strata: they are compared within each, for a share that changes with the season would
 otherwise look like an effect.
@@ -130,7 +130,7 @@ def rho(planned: float, confidence: float = CONFIDENCE) -> float:
 
 
 def compare(model: Arm, present: Arm) -> Effect:
-    """The model's arm against that of the present process, per unit of the model's; both have units in each stratum.
+    """The model's arm against that of the current process, per unit of the model's; both have units in each stratum.
 
     With a covariate (CUPED) its difference, times the slope that leaves the least error, is taken off: an unmoved
     covariate's differs from zero by chance only. NaN errors: too few clusters to tell.
@@ -216,7 +216,7 @@ def _reach(confidence: float, always: bool) -> float:
 class Measured:
     """What a holdout has shown so far. `lift` per 1,000 units, safe at any look; `once`: at one fixed before.
 
-    `units` of both arms, `held` of them to the present process. `gain`: over all units of the model's arm. `likely`: of
+    `units` of both arms, `held` of them to the current process. `gain`: over all units of the model's arm. `likely`: of
     arms as unequal as these, were they as dealt; `imbalance` of the covariate, in standard errors. `design`: as it
     turned out.
     """
@@ -268,20 +268,20 @@ def told(found: Measured | None, unit: str, noun: str, effect: float) -> str:
         return f"Nothing is known yet: no {noun} of both arms have an outcome."
     if not found.sound:
         return (
-            f"Nothing can be said: the {noun} that kept the present process aren't those that were drawn, by number or"
+            f"Nothing can be said: the {noun} that kept the current process aren't those that were drawn, by number or"
             " by kind. Look for what loses some of them before trusting any figure."
         )
     lift = found.lift
     if math.isnan(lift.low):
         return (
-            f"Too early to say: {found.units:,} {noun}, {found.held:,} of them kept to the present process; at least"
+            f"Too early to say: {found.units:,} {noun}, {found.held:,} of them kept to the current process; at least"
             f" {BEGIN} on either side, drawn independently, are needed."
         )
     where = f"{lift.value:+,.0f} {unit} per 1,000 {noun}, surely between {lift.low:+,.0f} and {lift.high:+,.0f}"
     if lift.low > 0:
         return f"It gains: {where}."
     if lift.high < 0:
-        return f"It loses: {where}. The present process does better."
+        return f"It loses: {where}. The current process does better."
     days = found.days_left(effect / 1000)
     more = (
         f"A difference of {effect:,.0f} would be likely to show after some {days:,.0f} days more."

@@ -1,4 +1,4 @@
-"""What the decisions were worth: money by day, against the present process, coin flip and perfect foresight.
+"""What the decisions were worth: money by day, against the current process, random choice and perfect foresight.
 
 Exact accounting: the decision doesn't change the outcome, so every policy is paid on the same realised outcomes.
 Where it does (a randomized KPI), that is an assumption about the past; live, arms dealt at random tell (`arms.py`).
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-BY_PRESENT_PROCESS = ("present_process", "fallback", "review")  # for want of a model, sound data or certainty
-POLICIES = ("model", "present_process", "coin_flip", "perfect_foresight")
+BY_PRESENT_PROCESS = ("current_process", "fallback", "review")  # for want of a model, sound data or certainty
+POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 RESAMPLES = 2000
 MONTHS = 36  # told one by one
 BLOCKS = 400  # days drawn from at most; of more, several in a row are drawn as one
@@ -35,19 +35,19 @@ CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked f
 class Day:
     """Money of one partition, in the KPI's unit, summed over the units whose outcome is known.
 
-    Of arms dealt at random: over the model's units, the present process told from those that kept it; what a coin or
+    Of arms dealt at random: over the model's units, the current process told from those that kept it; what a coin or
     foresight had made of them isn't known (NaN).
     """
 
     partition: str
     decisions: int
     model: float
-    present_process: float
-    coin_flip: float
+    current_process: float
+    random_choice: float
     perfect_foresight: float
     acted: int  # the model's actions that aren't the cheapest one
-    differ: int  # decisions that differ from the present process
-    fallback: int  # decisions the present process took for want of a model or of sound data
+    differ: int  # decisions that differ from the current process
+    fallback: int  # decisions the current process took for want of a model or of sound data
     candidates: dict[str, float] = field(default_factory=dict)  # what each would have made of the same units
 
 
@@ -66,9 +66,9 @@ def day(
 ) -> Day:
     """Accounts for one partition.
 
-    Rows: `action`, `present_action`, `decided_by` if fallbacks are to be counted, and what payoffs need (see there).
+    Rows: `action`, `current_action`, `decided_by` if fallbacks are to be counted, and what payoffs need (see there).
     Outcomes, of the same length, are known (no NaN). candidates: actions of each.
-    The coin flip takes the model's own mix of actions, dealt out at random: the mean over all such deals.
+    The random choice takes the model's own mix of actions, dealt out at random: the mean over all such deals.
     """
     import numpy as np
 
@@ -80,11 +80,11 @@ def day(
         partition=partition,
         decisions=n,
         model=float(pays.paid(chosen.tolist(), outcome).sum()),
-        present_process=float(pays.paid(rows["present_action"].tolist(), outcome).sum()),
-        coin_flip=float(coin),
+        current_process=float(pays.paid(rows["current_action"].tolist(), outcome).sum()),
+        random_choice=float(coin),
         perfect_foresight=float(pays.best(outcome).sum()),
         acted=int((chosen != kpi.idle).sum()),
-        differ=int((chosen != rows["present_action"].to_numpy(str)).sum()),
+        differ=int((chosen != rows["current_action"].to_numpy(str)).sum()),
         fallback=int(by.isin(BY_PRESENT_PROCESS).sum()) if by is not None else 0,
         candidates={c: float(pays.paid(a, outcome).sum()) for c, a in (candidates or {}).items()},
     )
@@ -100,7 +100,7 @@ class Interval:
 
 
 def lift(
-    days: Sequence[Day], against: str = "present_process", of: str = "model", confidence: float = 0.95
+    days: Sequence[Day], against: str = "current_process", of: str = "model", confidence: float = 0.95
 ) -> Interval:
     """Lift per 1,000 decisions, with a paired day-block bootstrap (percentile, seeded).
 
@@ -147,7 +147,7 @@ def _draws(blocks: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Balance:
-    """Gain over the present process, what was spent for it, and what is left; in the KPI's unit. Costs are assumed.
+    """Gain over the current process, what was spent for it, and what is left; in the KPI's unit. Costs are assumed.
 
     `payback`: the first day from which on the gain has always covered what was spent; None: it hasn't yet.
     """
@@ -165,16 +165,16 @@ def balance(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> Balance:
     The building was paid before the first.
     """
     daily, build = kpi.costs.per_month / DAYS_A_MONTH * apart, kpi.costs.build if days else 0.0
-    left = list(accumulate((d.model - d.present_process - daily for d in days), initial=-build))
+    left = list(accumulate((d.model - d.current_process - daily for d in days), initial=-build))
     covered = [
         d.partition for d, _ in takewhile(lambda x: x[1] >= 0, zip(reversed(days), reversed(left), strict=False))
     ]
-    gain, running = sum(d.model - d.present_process for d in days), daily * len(days)
+    gain, running = sum(d.model - d.current_process for d in days), daily * len(days)
     return Balance(gain, build, running, gain - running - build, covered[-1] if covered else None)
 
 
 def summary(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> dict[str, Any]:
-    """The KPI over days: totals, per 1,000 decisions, the lift over the present process, and what is left of it.
+    """The KPI over days: totals, per 1,000 decisions, the lift over the current process, and what is left of it.
 
     apart: days from one partition decided in to the next.
     """
@@ -184,16 +184,16 @@ def summary(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> dict[str, Any]
     return {
         "decisions": n,
         "per_1000": {p: round(1000 * t / n, 2) if n and t is not None else None for p, t in totals.items()},
-        "lift_vs_present": {k: _rounded(v) for k, v in gained.__dict__.items()},
+        "lift_vs_current": {k: _rounded(v) for k, v in gained.__dict__.items()},
         "total": totals["model"],
         "totals": totals,
         **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days, apart)).items()},
         "acted": sum(d.acted for d in days),
-        "differ_from_present": differ,
+        "differ_from_current": differ,
         "differ_share": round(differ / n, 4) if n else None,
         "operational": differ > 0,
         "candidates": {c: _beside(c, days) for c in kpi.candidates},
-        "decided_by_present_process": sum(d.fallback for d in days),
+        "decided_by_current_process": sum(d.fallback for d in days),
         "unit": kpi.unit,
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
@@ -208,7 +208,7 @@ def _beside(name: str, days: Sequence[Day]) -> dict[str, Any]:
     return {
         "decisions": n,
         "per_1000": round(1000 * sum(d.candidates[name] for d in mine) / n, 2) if n else None,
-        "lift_vs_present": {k: _rounded(v) for k, v in lift(mine, of=policy).__dict__.items()},
+        "lift_vs_current": {k: _rounded(v) for k, v in lift(mine, of=policy).__dict__.items()},
         "model_minus": {k: _rounded(v) for k, v in lift(mine, against=policy).__dict__.items()},
     }
 

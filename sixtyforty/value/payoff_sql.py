@@ -25,7 +25,7 @@ def _number(value: float | str, column: str) -> str:
 def paid_sql(kpi: Kpi, action: str, outcome: str) -> str:
     """What an action (SQL of its name, or of an amount) pays under an outcome (SQL); null where either is."""
     if kpi.amount:
-        short, under, over = f"({outcome} - ({action})::double)", kpi.amount.under, kpi.amount.over
+        short, under, over = f"({outcome} - ({action})::double)", kpi.amount.shortage_cost, kpi.amount.excess_cost
         return f"-greatest({under!r}::double * {short}, {over!r}::double * -{short})"
     if kpi.treatment is None:
         pays = {a: f"{gain_sql(kpi, a)} * {outcome} - {cost_sql(kpi, a)}" for a in kpi.actions}
@@ -34,7 +34,7 @@ def paid_sql(kpi: Kpi, action: str, outcome: str) -> str:
         got = f'"{of.column}"'
         pays = {
             a: f"case when {got} = '{a}'"
-            f" then ({of.worth!r}::double * {outcome} - {cost_sql(kpi, a)}) / {share!r}::double"
+            f" then ({of.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, a)}) / {share!r}::double"
             f" when {outcome} is not null then 0.0::double end"
             for a, share in of.shares.items()
         }

@@ -111,12 +111,12 @@ class Choice:
             raise PayoffError(f"the rows lack '{treatment.column}', the action each unit got")
         share = np.array([treatment.shares[a] for a in self.names])[number]
         got = self.dealt == np.array(self.names, object)[number]
-        return np.where(got, (treatment.worth * outcome - self.cost[number, each]) / share, 0.0)
+        return np.where(got, (treatment.value_per_outcome * outcome - self.cost[number, each]) / share, 0.0)
 
     def values(self, score: Floats) -> Floats:
         """Expected payoff of each action, (actions, n). A score of that shape expects something else of each action."""
         treatment = self.kpi.treatment
-        return (treatment.worth if treatment else self.gain) * score - self.cost
+        return (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
 
     def best(self, outcome: Floats) -> Floats:
         """See Payoffs. Limits hold for it too; what it needn't use up it doesn't."""
@@ -125,7 +125,7 @@ class Choice:
         if self.kpi.treatment:
             return np.full(self.count, np.nan)
         values = self.values(outcome)
-        chosen = self._within(values, {}, use_up=False) if self.kpi.limited else values.argmax(axis=0)
+        chosen = self._within(values, {}, use_full_limit=False) if self.kpi.limited else values.argmax(axis=0)
         found: Floats = values[chosen, np.arange(self.count)]
         return found
 
@@ -139,7 +139,7 @@ class Choice:
         chosen = self._within(values, spent or {}) if self.kpi.limited else values.argmax(axis=0)
         return np.array(self.names, object)[chosen]
 
-    def _within(self, values: Floats, spent: Spent, use_up: bool = True) -> NDArray[np.int64]:
+    def _within(self, values: Floats, spent: Spent, use_full_limit: bool = True) -> NDArray[np.int64]:
         """Each row's best action with the limits kept.
 
         Where more want an action than there are of it, those have it who gain most beyond their next best, of equals
@@ -171,7 +171,7 @@ class Choice:
                 if len(takers) > left:
                     values[number, ranked(number, takers)[left:]], crowded = -np.inf, True
         for number, rows, left in places:
-            if use_up and self.kpi.actions[self.names[number]].use_up:
+            if use_full_limit and self.kpi.actions[self.names[number]].use_full_limit:
                 able = rows[(chosen[rows] != number) & (values[number, rows] > -np.inf)]
                 chosen[ranked(number, able)[: left - int((chosen[rows] == number).sum())]] = number
         return chosen
@@ -184,7 +184,9 @@ class Choice:
         import numpy as np
 
         assert self.kpi.holdout, "an exact KPI has no holdout"
-        found: Floats = self.kpi.holdout.worth * outcome - self.cost[self._numbers(actions), np.arange(self.count)]
+        found: Floats = (
+            self.kpi.holdout.value_per_outcome * outcome - self.cost[self._numbers(actions), np.arange(self.count)]
+        )
         return found
 
     def expected(self, score: Floats, actions: Sequence[str]) -> Floats:
@@ -238,7 +240,7 @@ class Amounts:
         except (TypeError, ValueError) as error:
             raise PayoffError(f"an amount is a number: {error}") from error
         short = outcome - chosen
-        return -np.where(short > 0, self.amount.under * short, -self.amount.over * short)
+        return -np.where(short > 0, self.amount.shortage_cost * short, -self.amount.excess_cost * short)
 
     def best(self, outcome: Floats) -> Floats:
         """See Payoffs."""
@@ -248,7 +250,7 @@ class Amounts:
         """See Payoffs: the expected quantile, within what is allowed."""
         import numpy as np
 
-        near = np.clip(np.rint(score) if self.amount.whole else score, self.amount.least, self.amount.most)
+        near = np.clip(np.rint(score) if self.amount.whole_numbers else score, self.amount.minimum, self.amount.maximum)
         return np.array([written(a) for a in near], object)
 
     def expected(self, score: Floats, actions: Sequence[str]) -> Floats:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 POLICY = "highest-expected-payoff/1"  # its version, kept with every decision
 
 BEST = "highest expected payoff"
-EVEN = "the two best answers are nearly even: the present process decides until a reviewer has answered"
+EVEN = "the two best answers are nearly even: the current process decides until a reviewer has answered"
 
 
 class PolicyError(ValueError):
@@ -36,7 +36,7 @@ class PolicyError(ValueError):
 class Policy:
     """How scores become actions; its parts are plain data, so that a recipe can keep them.
 
-    `left_below`: the margin between the two best actions, in the KPI's unit, below which the present process decides.
+    `left_below`: the margin between the two best actions, in the KPI's unit, below which the current process decides.
     """
 
     kpi: Kpi
@@ -55,14 +55,18 @@ class Policy:
         return {
             **({"amount": self.kpi.amount.model_dump()} if self.kpi.amount else {}),
             **({"treatment": self.kpi.treatment.model_dump()} if self.kpi.treatment else {}),
-            **({"limits": {n: [a.limit, a.use_up] for n, a in self.kpi.actions.items()}} if self.kpi.limited else {}),
+            **(
+                {"limits": {n: [a.limit, a.use_full_limit] for n, a in self.kpi.actions.items()}}
+                if self.kpi.limited
+                else {}
+            ),
             "actions": {n: [a.gain, a.cost] for n, a in self.kpi.actions.items()},
             "vetoes": {n: v.model_dump() for n, v in self.vetoes.items()},
             "left_below": self.left_below,
         }
 
     def take(self, rows: pd.DataFrame, score: NDArray[np.float64], spent: Spent | None = None) -> Answers:
-        """The answer for each row of features with `present_action`, given its expected outcome. A veto goes first.
+        """The answer for each row of features with `current_action`, given its expected outcome. A veto goes first.
 
         spent: what counts to the limits already. Raises PolicyError for a veto whose condition isn't SQL over the
         columns of the rows.
@@ -85,7 +89,7 @@ class Policy:
                 mine = holds[name] & (action == self.vetoes[name].never)
                 reason[mine], left[mine] = f"veto {name}: {self.vetoes[name].why}", False
             action = free
-        action[left], reason[left] = rows["present_action"].to_numpy(object)[left], EVEN
+        action[left], reason[left] = rows["current_action"].to_numpy(object)[left], EVEN
         return Answers(action, pays.expected(score, action.tolist()), reason, left)
 
 
@@ -93,7 +97,7 @@ class Policy:
 class Answers:
     """Arrays of one length: the action, the outcome expected with it, why, and whether it is left.
 
-    Left is what the present process decides until a reviewer has.
+    Left is what the current process decides until a reviewer has.
     """
 
     action: NDArray[Any]

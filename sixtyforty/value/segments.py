@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 UNKNOWN = "(not said)"
 ALPHA = 0.05  # of ever calling a segment a loser that isn't, over all the segments looked at
 
-# Of one partition: column to segment to (decisions, money of the decisions taken, money of the present process).
+# Of one partition: column to segment to (decisions, money of the decisions taken, money of the current process).
 Money = dict[str, dict[str, tuple[int, float, float]]]
 
 
@@ -35,7 +35,7 @@ class Segment:
 
     @property
     def loses(self) -> bool:
-        """Whether the present process is surely better there."""
+        """Whether the current process is surely better there."""
         return self.lift.high < 0
 
     @property
@@ -57,12 +57,12 @@ class Segment:
 def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
     """Each partition's money by segment.
 
-    Rows: `_partition`, `action`, `present_action`, a known `outcome`, those of kpi.segments and what payoffs need.
+    Rows: `_partition`, `action`, `current_action`, a known `outcome`, those of kpi.segments and what payoffs need.
     """
     outcome = rows["outcome"].to_numpy(float)
     pays = payoffs(kpi, rows)
     paid = rows[["_partition"]].assign(
-        model=pays.paid(rows["action"].tolist(), outcome), present=pays.paid(rows["present_action"].tolist(), outcome)
+        model=pays.paid(rows["action"].tolist(), outcome), present=pays.paid(rows["current_action"].tolist(), outcome)
     )
     found: dict[str, Money] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
     for column in kpi.segments:

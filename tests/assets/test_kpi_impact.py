@@ -43,5 +43,5 @@ def test_a_randomized_use_case_has_a_check_on_its_arms(lived):
 def test_whether_it_pays_is_asked_of_the_interval_that_may_be_looked_at_daily(lived):
     _, checks = shown(lived, "live")
     lift = checks["arms_are_as_dealt"].metadata["holdout"].data["lift"]
-    assert checks["beats_present_process"].passed == (lift["low"] > 0)
-    assert f"[{lift['low']:+,.0f} to {lift['high']:+,.0f}]" in str(checks["beats_present_process"].description)
+    assert checks["beats_current_process"].passed == (lift["low"] > 0)
+    assert f"[{lift['low']:+,.0f} to {lift['high']:+,.0f}]" in str(checks["beats_current_process"].description)

@@ -43,7 +43,7 @@ def test_it_stands_beside_what_it_tells_of_and_counts_the_runs(tmp_path, monkeyp
 
 def test_maturity_has_lead_times_skills_and_next_steps(tmp_path):
     task = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
-    gate = {"target": 500, "worth_having": 100, "stop": "2013-08-15"}
+    gate = {"target": 500, "minimum_gain": 100, "stop": "2013-08-15"}
     ws = make_workspace(tmp_path, people={"change": {"training": {"lists": task}}}, stages={"poc": gate})
     stage_gate.record(ws, datetime(2013, 5, 1))
     key = dg.AssetKey([ws.use_case.name, "stage_gate"])

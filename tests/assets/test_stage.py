@@ -221,7 +221,7 @@ def test_without_a_champion_nothing_differs_and_nobody_is_asked(story):
     (check,) = story.whole.checks("kpi_impact", "operational").values()
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     newest = plain(story.whole.materialized("kpi_impact")[AFTER].metadata)
-    assert newest["candidate airport_now"] != newest["present process"]
+    assert newest["candidate airport_now"] != newest["current process"]
     queued = [plain(m.metadata)["queued"] for m in story.whole.materialized("review_queue").values()]
     assert queued == [0] * len(DAYS)
 

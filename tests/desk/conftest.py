@@ -37,15 +37,15 @@ RULE = {
 }
 TASK = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
 CHANGE = {
-    "executive": {"whose": "head of service", "says": "Nobody waits in vain."},
-    "research": [{"day": "2013-02-01", "asked": "three dispatchers", "found": "They guess at night."}],
+    "executive": {"role": "head of service", "statement": "Nobody waits in vain."},
+    "research": [{"day": "2013-02-01", "participants": "three dispatchers", "finding": "They guess at night."}],
     "change": {
-        "sceptics": [{"who": "fitters", "worry": "longer days", "answer": "a limit"}],
+        "sceptics": [{"role": "fitters", "concern": "longer days", "response": "a limit"}],
         "training": {"lists": TASK},
     },
 }
-GATE = {"target": 500, "worth_having": 100, "stop": "2013-08-01", "research": 1, "trained": 0.5}
-REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes": 5, "abstain": 2, "rule": "busy"}
+GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-08-01", "research": 1, "trained": 0.5}
+REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes_per_review": 5, "abstain_below": 2, "rule": "busy"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Two days of decisions by a model, with their review queue, their outcomes and their money."""
     ws = make_workspace(
         tmp_path_factory.mktemp("home"),
-        model={"words": WORDS},
+        model={"reasons": WORDS},
         people={"review": REVIEW, **CHANGE},
         kpi={"candidates": {"busy": RULE}},
         stages={"poc": GATE},

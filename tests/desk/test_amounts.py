@@ -20,13 +20,13 @@ from tests.helpers import DECLARED, crown, make_use_case, merged, publish
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 P = DAYS[-1].isoformat()
-AMOUNT = {"description": "fitters on call", "under": 60, "over": 20, "most": 9}
+AMOUNT = {"description": "fitters on call", "shortage_cost": 60, "excess_cost": 20, "maximum": 9}
 CHANGES = {
-    "kpi": {"outcome_kind": "number", "outcome_name": "fitters needed", "amount": AMOUNT},
+    "kpi": {"outcome_type": "number", "outcome_name": "fitters needed", "amount": AMOUNT},
     "model": {
         "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
         "params": {"loss": "quantile", "max_iter": 20, "min_samples_leaf": 5, "early_stopping": False},
-        "words": {"load": "The load is {value:.0%}"},
+        "reasons": {"load": "The load is {value:.0%}"},
     },
 }
 
@@ -36,7 +36,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A day of which is decided how many fitters each call needs: one, or four where it is busy."""
     home = tmp_path_factory.mktemp("staffed")
     folder = make_use_case(home / "use_case").folder
-    (folder / "present_process.sql").write_text("select id, 2 as action from units")
+    (folder / "current_process.sql").write_text("select id, 2 as action from units")
     (folder / "outcomes.sql").write_text(
         "select u.id, 1 + 3 * v.late as late, v.known_at from units u left join visits v using (id)"
     )
@@ -64,8 +64,8 @@ def test_the_quantile_is_staffed_and_pays(staffed: Workspace) -> None:
     (day,) = kpi_ledger.days(staffed, "replay")
     # two for each call: 20 too many where one is needed, 120 too few where four are
     late = sum(int(i * 37 % 100 > 50) for i in range(60))
-    assert day.present_process == -20 * (60 - late) - 120 * late
-    assert day.model > day.present_process
+    assert day.current_process == -20 * (60 - late) - 120 * late
+    assert day.model > day.current_process
     assert day.perfect_foresight == 0
     assert kpi_ledger.audit(staffed, "replay", [P]) == []
 

@@ -69,7 +69,7 @@ def test_a_day_is_shown_with_what_to_do_why_and_how_sure(desk: Running, decider:
         said = section(page, row["decision_id"])
         assert f"id {row['id']} " in said
         assert ("Call a second fitter in" if row["action"] == "act" else "Call nobody") in said
-        assert ("other than the present rule" in said) == (row["action"] != row["present_action"])
+        assert ("other than the current rule" in said) == (row["action"] != row["current_action"])
         assert "likely late." in said or "ordinary" in said
         assert f"late in about {row['expected'] * 100:.0f} of 100 such cases" in said
         assert "Accept" in said and "Override" in said
@@ -88,7 +88,7 @@ def test_lists_pages_and_search_leave_nothing_out(desk: Running, decider: Person
     rows = decisions_of(desk.ws, P, "replay")
     wanted = {
         "act": [r["decision_id"] for r in rows if r["action"] == "act"],
-        "differ": [r["decision_id"] for r in rows if r["action"] != r["present_action"]],
+        "differ": [r["decision_id"] for r in rows if r["action"] != r["current_action"]],
         "all": [r["decision_id"] for r in rows],
     }
     for name, ids in wanted.items():

@@ -80,18 +80,18 @@ def tree(folder: Path) -> dict[str, str]:
 
 def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
     found = say("impact", "flight_delays")
-    assert {"decisions", "per_1000", "lift_vs_present", "total", "unit", "from", "to"} <= found.keys()
+    assert {"decisions", "per_1000", "lift_vs_current", "total", "unit", "from", "to"} <= found.keys()
     assert (found["from"], found["to"], found["unit"]) == ("2013-04-01", "2013-04-08", "USD")
     lake = home / "data" / "lake" / "flight_delays"
     n, model, present, foresight = duckdb.sql(
         f"""select count(*), sum(case action when 'standby' then 500 * disrupted - 150 else 0 end),
-        sum(case present_action when 'standby' then 500 * disrupted - 150 else 0 end), sum(350 * disrupted)
+        sum(case current_action when 'standby' then 500 * disrupted - 150 else 0 end), sum(350 * disrupted)
         from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
         using (year, month, day, carrier, flight, origin) where disrupted is not null"""
     ).fetchall()[0]
     assert found["decisions"] == n > 6000
     assert found["total"] == pytest.approx(model, abs=0.005)
-    assert found["totals"]["present_process"] == pytest.approx(present, abs=0.005)
+    assert found["totals"]["current_process"] == pytest.approx(present, abs=0.005)
     assert found["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
     assert found["gain"] == pytest.approx(model - present, abs=0.005)
     assert found["net_impact"] == pytest.approx(found["gain"] - found["build"] - found["running"], abs=0.015)
@@ -103,7 +103,7 @@ def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_mor
         [o for o in say("portfolio")["lines"] if o["name"] == "flight_delays"],
     )
     assert {k: one[k] for k in ("gain", "build", "running")} == {k: found[k] for k in ("gain", "build", "running")}
-    assert (one["net"], one["lift"]) == (pytest.approx(found["net_impact"], abs=0.015), found["lift_vs_present"])
+    assert (one["net"], one["lift"]) == (pytest.approx(found["net_impact"], abs=0.015), found["lift_vs_current"])
     assert one["run_hours"] > 0 and one["simulated"]
     stage = say("stage", "flight_delays")
     assert (stage["stage"], stage["verdict"], stage["partitions"]) == ("poc", "continue", 8)
@@ -118,17 +118,17 @@ def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(h
     lake = home / "data" / "lake" / "flight_delays"
     n, model, present = duckdb.sql(
         f"""select count(*), sum(if(action = 'standby', 500 * disrupted - 150, 0)),
-        sum(if(present_action = 'standby', 500 * disrupted - 150, 0))
+        sum(if(current_action = 'standby', 500 * disrupted - 150, 0))
         from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
         using (year, month, day, carrier, flight, origin) where disrupted is not null"""
     ).fetchall()[0]
     found, ws = say("impact", "flight_delays"), catalog.workspace("flight_delays")
-    assert (found["decisions"], found["totals"]["model"], found["totals"]["present_process"]) == (n, model, present)
+    assert (found["decisions"], found["totals"]["model"], found["totals"]["current_process"]) == (n, model, present)
     with dg.DagsterInstance.get() as instance:
         key = dg.AssetKey(["flight_delays", "kpi_impact"])
         events = instance.fetch_materializations(key, limit=1000).records
         by_day = {e.partition_key: e.asset_materialization.metadata for e in events[::-1]}
-    for policy, total in (("model", model), ("present process", present)):
+    for policy, total in (("model", model), ("current process", present)):
         assert round(sum(float(m[policy].value) for m in by_day.values()), 2) == total
     figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", f"{model - present:+,.0f}"}
     database = tables.engine(f"sqlite:///{tmp_path / 'desk.db'}")
@@ -148,7 +148,7 @@ def test_segments_add_up_to_the_cent_with_a_query_of_ones_own(home, say):
     lake = home / "data" / "lake" / "flight_delays"
     for column in ("carrier", "origin"):
         mine = duckdb.sql(
-            f"""select {column}, count(*), sum(((action = 'standby')::int - (present_action = 'standby')::int)
+            f"""select {column}, count(*), sum(((action = 'standby')::int - (current_action = 'standby')::int)
             * (500 * disrupted - 150)) from read_parquet('{lake}/decisions/replay/*.parquet') as taken
             join read_parquet('{lake}/outcomes/*.parquet') as known using (year, month, day, carrier, flight, origin)
             where disrupted is not null group by 1"""

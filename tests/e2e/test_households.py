@@ -70,14 +70,14 @@ def test_the_money_is_that_of_a_plain_script(home, capsys):
     found, households = say(capsys, "impact", demo.USE_CASE), losses()
     assert (found["from"], found["to"], found["decisions"]) == (CAMPAIGN, CAMPAIGN, len(households))
     by_rule = sorted(households.values(), key=lambda x: -x[0])[:250]
-    assert found["totals"]["present_process"] == pytest.approx(worth([loss for _, loss in by_rule]), abs=0.01)
+    assert found["totals"]["current_process"] == pytest.approx(worth([loss for _, loss in by_rule]), abs=0.01)
     worst = sorted((loss for _, loss in households.values()), reverse=True)[:250]
     assert found["totals"]["perfect_foresight"] == pytest.approx(worth(worst), abs=0.01)
     decided = say(capsys, "decisions", demo.USE_CASE, "--date", CAMPAIGN)["decisions"]
     offered = [d["household_id"] for d in decided if d["action"] == "offer"]
     assert len(offered) == 250
     assert found["total"] == pytest.approx(worth([households[h][1] for h in offered]), abs=0.01)
-    assert found["total"] > found["totals"]["present_process"] > found["totals"]["coin_flip"]
+    assert found["total"] > found["totals"]["current_process"] > found["totals"]["random_choice"]
 
 
 def test_the_one_that_is_worth_most_is_chosen_not_the_one_that_predicts_best(home, capsys):

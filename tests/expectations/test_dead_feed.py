@@ -45,13 +45,13 @@ def test_sound_days_are_not_suspect(lived):
 
 
 def test_a_rejected_day_counts_in_nobodys_rates(lived):
-    """The next day's rates and the present process are those of a history without the day."""
+    """The next day's rates and the current process are those of a history without the day."""
     silence(lived, None)
     found = features(lived, AFTER)
     lived.lake.drop("validated/timetable", DAY)
     expected = features(lived, AFTER)
     pd.testing.assert_frame_equal(found[rates(found)], expected[rates(expected)])
-    assert found["present_action"].tolist() == expected["present_action"].tolist()
+    assert found["current_action"].tolist() == expected["current_action"].tolist()
 
 
 def test_what_came_before_a_feed_died_still_counts(lived):
@@ -64,14 +64,14 @@ def test_what_came_before_a_feed_died_still_counts(lived):
 
 
 @pytest.mark.parametrize("until", [None, NOON])
-def test_while_the_feed_is_dead_the_present_process_decides(lived, until):
+def test_while_the_feed_is_dead_the_current_process_decides(lived, until):
     silence(lived, until)
     found = features(lived, DAY)
     flying = (found["decided_at"] > max(until or NOON, pd.Timestamp(f"{DAY} 11:00"))) & (found["hour"] < 23)
     assert found.loc[flying, "suspect"].str.contains("not a single movement").all()
     if until is not None:
         assert found.loc[found["decided_at"] <= until, "suspect"].isna().all()
-    assert (found["present_action"] == "none").any(), "the rule still sees its own history"
+    assert (found["current_action"] == "none").any(), "the rule still sees its own history"
 
 
 def test_the_model_does_not_see_the_gates_own_columns(lived):

@@ -88,7 +88,7 @@ def test_a_line_that_cannot_be_is_set_aside_and_no_value_of_it_is_told(ws: Works
         assert column not in told
 
 
-def test_while_a_week_is_missing_the_present_process_decides(ws: Workspace) -> None:
+def test_while_a_week_is_missing_the_current_process_decides(ws: Workspace) -> None:
     weeks = [WEEK - timedelta(weeks=n) for n in range(12)]
     for week in weeks[:3] + weeks[4:]:
         households.land(ws.landing.folder, week, week)

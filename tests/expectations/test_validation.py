@@ -83,7 +83,7 @@ def test_columns_without_a_value_are_no_pass(ws, extracts):
 
 def test_up_to_the_declared_share_is_quarantined_and_beyond_it_rejected(ws, extracts):
     landed = len(flights.rows((extracts / flights.extract("timetable", DAY)).read_bytes())) - 1
-    most = int(landed * flight_delays().governance.max_quarantined)
+    most = int(landed * flight_delays().governance.max_quarantined_share)
     for bad, accepted in ((most, True), (most + 1, False)):
         verdict = bring(ws, extracts, "timetable", [DAY], {DAY: edited("distance", "-{}".format, slice(bad))})[DAY]
         assert (verdict.accepted, verdict.quarantined) == (accepted, bad)

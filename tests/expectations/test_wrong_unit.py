@@ -34,7 +34,7 @@ def test_a_sound_day_fits(rows):
     assert rows[SOUND]["suspect"].isna().all()
 
 
-def test_delays_in_seconds_are_left_to_the_present_process(rows):
+def test_delays_in_seconds_are_left_to_the_current_process(rows):
     found = rows["movements", "wrong unit"]
     flying = (found["decided_at"] > pd.Timestamp(f"{DAY} 11:00")) & (found["hour"] < 23)
     assert flying.sum() > 500

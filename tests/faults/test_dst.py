@@ -20,7 +20,7 @@ HOURS = {SPRING: 23, AUTUMN: 25}
 
 def lived(folder: Path, day: date) -> tuple[Workspace, list[datetime]]:
     """A home with a call in every UTC hour of the day of the jump and two hours more at both ends, and the hours."""
-    ws = make_workspace(folder, lookback=0)
+    ws = make_workspace(folder, lookback_partitions=0)
     first, end = ws.use_case.starts(day) - timedelta(hours=2), ws.use_case.starts(day + timedelta(days=1))
     end += timedelta(hours=2)
     hours = [first + timedelta(hours=n) for n in range((end - first) // timedelta(hours=1))]

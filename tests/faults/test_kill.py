@@ -80,7 +80,7 @@ def same(home: Path, undisturbed: Path) -> None:
 def test_the_undisturbed_run_is_worth_comparing_with(undisturbed):
     """A model decides, and is delivered: else there would be little to lose."""
     assert [r["verdict"] for r in judged(undisturbed)] == ["HOLD", "PROMOTE"]
-    assert {row[3] for row in delivered(undisturbed)} == {"present_process", "model"}
+    assert {row[3] for row in delivered(undisturbed)} == {"current_process", "model"}
     assert len({row[0] for row in delivered(undisturbed)}) == len(delivered(undisturbed)) > 60
 
 

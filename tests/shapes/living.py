@@ -100,6 +100,8 @@ def by_hand(units: Mapping[str, list[Unit]], pays: Pays) -> dict[str, float]:
     everybody = [u for some in units.values() for u in some]
     return {
         "model": sum(pays(u, u["action"]) for u in everybody),
-        "present_process": sum(pays(u, u["present_action"]) for u in everybody),
-        "coin_flip": sum(pays(u, v["action"]) / len(some) for some in units.values() for u, v in product(some, some)),
+        "current_process": sum(pays(u, u["current_action"]) for u in everybody),
+        "random_choice": sum(
+            pays(u, v["action"]) / len(some) for some in units.values() for u, v in product(some, some)
+        ),
     }

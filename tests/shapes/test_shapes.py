@@ -111,15 +111,15 @@ def hourly_choice() -> Shape:
         ),
         model=CLASSIFIER | {"training_days": 3},
         lookback=1,
-        outcome_horizon=1,
-        replay={"first": "2024-02-03", "retrain": "day", "warm_up": 1},
+        outcome_horizon_partitions=1,
+        replay={"first_day": "2024-02-03", "retrain": "day", "warm_up_days": 1},
     )
     return Shape(
         declared,
         {
             "features": "select id, load, value from units",
             "outcomes": "select u.id, late, known_at from units u left join arrivals using (id)",
-            "present_process": "select id, if(load > 0.5, 'write', 'wait') as action from units",
+            "current_process": "select id, if(load > 0.5, 'write', 'wait') as action from units",
         },
         {"orders.csv.gz": gzip.compress(csv(orders)), "arrivals.csv": csv(arrivals)},
         truth,
@@ -166,19 +166,19 @@ def weekly_ranking() -> Shape:
         decision={
             "key": ["house"],
             "decided_at": "starts + interval 2 hour",
-            "every": 2,
-            "on": "2024-05-12",
-            "learn_every": 1,
+            "every_partitions": 2,
+            "anchor_day": "2024-05-12",
+            "learn_every_partitions": 1,
         },
         kpi=money(
             "loss",
             "houses",
-            outcome_kind="number",
+            outcome_type="number",
             label="randomized",
-            holdout={"share": 0.5, "worth": -0.25, "by": ["house"]},
+            holdout={"share": 0.5, "value_per_outcome": -0.25, "cluster_by": ["house"]},
             actions={
                 "none": {"description": "send nothing"},
-                "offer": {"description": "send an offer", "cost": 1, "gain": 0.05, "limit": 3, "use_up": True},
+                "offer": {"description": "send an offer", "cost": 1, "gain": 0.05, "limit": 3, "use_full_limit": True},
             },
         ),
         model=REGRESSOR
@@ -189,8 +189,8 @@ def weekly_ranking() -> Shape:
             },
         },
         lookback=4,
-        outcome_horizon=0,
-        replay={"first": "2024-05-12", "retrain": "decision", "warm_up": 42},
+        outcome_horizon_partitions=0,
+        replay={"first_day": "2024-05-12", "retrain": "decision", "warm_up_days": 42},
     )
     return Shape(
         declared,
@@ -200,7 +200,7 @@ def weekly_ranking() -> Shape:
             select u._partition, u.house, avg(spent) as usual,
                 max_by(spent, day) as newest, min_by(spent, day) as oldest
             from units u join {tills} on t.house = u.house and {window} group by all""",
-            "present_process": f"""
+            "current_process": f"""
             select _partition, house, if(row_number() over (partition by _partition order by usual desc, house) <= 3,
                 'offer', 'none') as action
             from (select u._partition, u.house, avg(spent) as usual from units u
@@ -257,13 +257,19 @@ def monthly_amount() -> Shape:
         kpi=money(
             "needed",
             "depots",
-            outcome_kind="number",
-            amount={"description": "people on call", "under": 60, "over": 20, "least": 0, "most": 14},
+            outcome_type="number",
+            amount={
+                "description": "people on call",
+                "shortage_cost": 60,
+                "excess_cost": 20,
+                "minimum": 0,
+                "maximum": 14,
+            },
         ),
         model=REGRESSOR | {"params": SPARSE | {"loss": "quantile"}, "training_days": 400},
         lookback=2,
-        outcome_horizon=0,
-        replay={"first": "2023-01-01", "retrain": "month", "warm_up": 120},
+        outcome_horizon_partitions=0,
+        replay={"first_day": "2023-01-01", "retrain": "month", "warm_up_days": 120},
     )
     return Shape(
         declared,
@@ -272,7 +278,7 @@ def monthly_amount() -> Shape:
             select u._partition, u.depot, u.size, max(l.needed) as lately
             from units u left join loads l on l.depot = u.depot and l.known_at <= u.decided_at
                 and l._partition >= (u._partition::date - interval 2 month)::date::varchar group by all""",
-            "present_process": "select _partition, depot, 4 * size as action from units",
+            "current_process": "select _partition, depot, 4 * size as action from units",
             "outcomes": """
             select u._partition, u.depot, l.needed, l.known_at from units u
             left join loads l on l.depot = u.depot and l._partition = u._partition""",
@@ -322,13 +328,13 @@ def daily_experiment() -> Shape:
             "bought",
             "visits",
             label="randomized",
-            treatment={"column": "got", "shares": SHARES, "worth": 10},
+            treatment={"column": "got", "shares": SHARES, "value_per_outcome": 10},
             actions={"none": {"description": "send nothing"}, "offer": {"description": "send an offer", "cost": 2}},
         ),
         model=CLASSIFIER | {"training_days": 30},
         lookback=0,
-        outcome_horizon=1,
-        replay={"first": "2024-04-07", "retrain": "week", "warm_up": 3},
+        outcome_horizon_partitions=1,
+        replay={"first_day": "2024-04-07", "retrain": "week", "warm_up_days": 3},
     )
     return Shape(
         declared,
@@ -336,7 +342,7 @@ def daily_experiment() -> Shape:
             "features": "select id, warm, hour(came) as hour from units",
             "outcomes": "select u.id, v.bought, v.got, v.came + interval 20 hour as known_at"
             " from units u join visits v using (id)",
-            "present_process": "select id, 'offer' as action from units",
+            "current_process": "select id, 'offer' as action from units",
         },
         {"visits.csv": csv(visits)},
         truth,
@@ -458,6 +464,6 @@ def test_actions_dealt_at_random_tell_by_a_difference_in_means(lives: dict[str, 
     found = assert_money(life, pays)
     assert found["label"] == "randomized"
     assert found["totals"]["perfect_foresight"] is None
-    differ = [u for u in life.by_the_model() if u["action"] != u["present_action"]]
+    differ = [u for u in life.by_the_model() if u["action"] != u["current_action"]]
     assert differ  # cold visitors get no offer
     assert all(u["action"] == "none" for u in differ)

@@ -78,7 +78,7 @@ def decided(home: Home, plan: Plan, delivered: dict[str, Any]) -> list[Finding]:
             (select count(*) from {rows} where reason = '{LATE}'),
             (select count(*) from {rows} where decided_by = 'fallback' and reason <> '{LATE}'),
             (select count(*) from {rows} where decided_by = 'model'),
-            (select count(*) from {rows} where decided_by = 'fallback' and action <> present_action)"""
+            (select count(*) from {rows} where decided_by = 'fallback' and action <> current_action)"""
         ).fetchone()
     assert one
     units_due, taken, distinct, missing, late, dead, by_model, astray = one

@@ -25,7 +25,7 @@ summed as (
         ]::double[] as weeks
     from seen group by all
 ),
--- A week whose extract is missing or was refused makes everybody look lost: then the present process decides.
+-- A week whose extract is missing or was refused makes everybody look lost: then the current process decides.
 heard as (
     select u._partition, count(distinct b._partition) as _weeks
     from (select distinct _partition from units) u

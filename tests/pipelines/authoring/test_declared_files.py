@@ -58,7 +58,7 @@ def test_words_stay_words(word: str, tmp_path: Path):
 
 
 def test_the_field_on_is_a_field(tmp_path: Path):
-    place, rules = write(tmp_path, merged(FULL, {"decision": {"every": 4}}))
+    place, rules = write(tmp_path, merged(FULL, {"decision": {"every_partitions": 4}}))
     file = place / "defs.yaml"
     file.write_text(file.read_text().replace("  decision:\n", "  decision:\n    on: 2013-03-05\n"))
     assert loader.load(place, rules).decision.on == date(2013, 3, 5)

@@ -59,7 +59,7 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"people": {"review": {"rule": "guts"}}}, "people.review.rule", "gut"),
     ({"model": {"vetoes": {"calm": {"never": "acts"}}}}, "model.vetoes.calm.never", "act"),
     ({"sourcing": {"vendors": {"bougth": {"per_month": 1}}}}, "sourcing.vendors", "bought"),
-    ({"kpi": {"holdout": {"by": ["sites"]}}}, "kpi.holdout.by", "site"),
+    ({"kpi": {"holdout": {"cluster_by": ["sites"]}}}, "kpi.holdout.by", "site"),
     ({"timezone": "America/New_Yrok"}, "timezone", "America/New_York"),
     ({"sources": {"calls": {"columns": {"id": "INTEGR"}}}}, "sources.calls.columns.id", "INTEGER"),
     ({"sources": {"calls": {"derived": {"busy": "lod > 1"}}}}, "sources.calls.derived.busy", "load"),
@@ -67,8 +67,8 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"sources": {"visits": {"known_at": "seen"}}}, "sources.visits.known_at", "seen_at"),
     ({"decision": {"decided_at": "call_hur"}}, "decision.decided_at", "call_hour"),
     ({"model": {"categorical": ["sight"]}}, "model.categorical", "site"),
-    ({"model": {"monotone": {"lod": 1}}}, "model.monotone", "load"),
-    ({"model": {"words": {"lod": "{value}"}}}, "model.words", "load"),
+    ({"model": {"monotone_constraints": {"lod": 1}}}, "model.monotone", "load"),
+    ({"model": {"reasons": {"lod": "{value}"}}}, "model.words", "load"),
     ({"model": {"vetoes": {"calm": {"when": "lod < 1"}}}}, "model.vetoes.calm.when", "load"),
     ({"kpi": {"actions": {"act": {"gain": "lod"}}}}, "kpi.actions.act.gain", "load"),
     ({"kpi": {"holdout": {"covariate": "lod"}}}, "kpi.holdout.covariate", "load"),
@@ -90,14 +90,14 @@ def test_a_contradiction_is_told_where_it_is(tmp_path: Path):
     """Those of validators that name their field in words only."""
     for n, (changes, field) in enumerate(
         [
-            ({"decision": {"every": 4}}, "decision.every"),
+            ({"decision": {"every_partitions": 4}}, "decision.every"),
             ({"partitions": {"every": "month", "start": "2013-03-02"}}, "partitions.start"),
             ({"kpi": {"label": "exact"}}, "kpi.label"),
-            ({"model": {"monotone": {"site": 1}}}, "model.monotone"),
-            ({"model": {"words": {"load": "busy"}}}, "model.words.load"),
+            ({"model": {"monotone_constraints": {"site": 1}}}, "model.monotone"),
+            ({"model": {"reasons": {"load": "busy"}}}, "model.words.load"),
             ({"sources": {"responses": {"since": None}}}, "sources.responses.query"),
-            ({"automation": {"rollout": {"by": ["site"]}}}, "automation.rollout.by"),
-            ({"automation": {"rollout": {"holdout": 0.01}}}, "automation.rollout.holdout"),
+            ({"automation": {"rollout": {"cluster_by": ["site"]}}}, "automation.rollout.by"),
+            ({"automation": {"rollout": {"holdout_share": 0.01}}}, "automation.rollout.holdout"),
             ({"sources": {"visits": {"known_at": None}}}, "sources.visits"),
         ]
     ):

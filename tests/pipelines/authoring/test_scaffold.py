@@ -38,7 +38,7 @@ def started(folder: Path, lines: list[str] | None, like: str | None = None, name
             shutil.copytree(of, to)
     draft, files = begin(name, str(path) if lines else None, like, uses, rules, folder / "dvc.yaml")
     assert all(f.exists() for f in files)
-    assert {f.name for f in files} >= {"defs.yaml", "features.sql", "outcomes.sql", "present_process.sql"}
+    assert {f.name for f in files} >= {"defs.yaml", "features.sql", "outcomes.sql", "current_process.sql"}
     return draft
 
 
@@ -51,7 +51,7 @@ def test_a_row_a_day_makes_each_day_a_unit_with_features_that_run(tmp_path: Path
     assert "dayofweek(local(u.starts))" in draft.sql("features")
     assert draft.limits == ("2020-01-01", "2020-04-29")
     assert "features.sql" not in [b.what for b in draft.missing]
-    assert {"title", "kpi.target", "outcomes.sql", "present_process.sql"} <= {b.what for b in draft.missing}
+    assert {"title", "kpi.target", "outcomes.sql", "current_process.sql"} <= {b.what for b in draft.missing}
 
 
 def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) -> None:
@@ -61,10 +61,10 @@ def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) ->
         draft = started(tmp_path / str(n), lines)
         file = draft.folder / "defs.yaml"
         text = file.read_text().replace("owner: TODO", "owner: team:x").replace("unit: TODO", "unit: EUR")
-        for field in ("how_many", "target", "cost", "gain"):
+        for field in ("headcount", "target", "cost", "gain"):
             text = text.replace(f"{field}: TODO", f"{field}: 1")
         file.write_text(text.replace("TODO", "words"))
-        for stage in ("outcomes", "present_process"):
+        for stage in ("outcomes", "current_process"):
             (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
         complete = loader.load(draft.folder, tmp_path / str(n) / "rules", sql=True)
         assert not isinstance(complete, Draft) and complete.decision.key == [column]

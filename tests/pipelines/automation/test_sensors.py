@@ -21,7 +21,7 @@ from tests.post import a_desk
 from tests.telling import judged
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(3)]
-NIGHTLY = {"automation": {"retrain": "30 3 * * *"}}
+NIGHTLY = {"automation": {"retrain_cron": "30 3 * * *"}}
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_the_drills_clock_is_read_anew(ws, tmp_path: Path):
     assert now() == datetime(2013, 3, 9)
 
 
-GATE = {"target": 500, "worth_having": 100, "stop": "2013-08-15"}
+GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-08-15"}
 
 
 def test_a_gate_is_judged_with_new_data(ws: Workspace, instance: dg.DagsterInstance) -> None:

@@ -37,7 +37,7 @@ def test_land_says_what_it_dropped_where(say, home):
     assert (Path(answer["folder"]) / "movements_2013-06-12T16Z.csv").exists()
 
 
-def test_champion_of_a_young_home_is_the_present_process(say, home):
+def test_champion_of_a_young_home_is_the_current_process(say, home):
     code, out, _ = say("champion flight_delays --json")
     assert (code, json.loads(out)["champion"]) == (0, None)
     code, out, _ = say("champion flight_delays --history --json")
@@ -45,7 +45,7 @@ def test_champion_of_a_young_home_is_the_present_process(say, home):
     assert (code, answer["history"]) == (0, [])
     assert Path(answer["ledger"]) == home / "data" / "models" / "flight_delays" / "champion.jsonl"
     code, out, _ = say("champion flight_delays --on 2013-06-01")
-    assert (code, "present process decides" in out) == (0, True)
+    assert (code, "current process decides" in out) == (0, True)
 
 
 def test_a_stage_and_a_training_are_told_and_kept(say):
@@ -113,15 +113,15 @@ def test_decisions_impact_and_explain_answer_as_json_and_as_text(small, say):
     code, out, _ = say("impact calls_in_time --json")
     found = json.loads(out)
     assert code == 0
-    assert {"decisions", "per_1000", "lift_vs_present", "total", "unit", "from", "to"} <= found.keys()
-    assert {"model", "present_process", "coin_flip", "perfect_foresight"} <= found["per_1000"].keys()
-    assert {"value", "low", "high"} <= found["lift_vs_present"].keys()
-    assert {"target", "target_by", "terms", "coming_month"} <= found["forecast"].keys()
+    assert {"decisions", "per_1000", "lift_vs_current", "total", "unit", "from", "to"} <= found.keys()
+    assert {"model", "current_process", "random_choice", "perfect_foresight"} <= found["per_1000"].keys()
+    assert {"value", "low", "high"} <= found["lift_vs_current"].keys()
+    assert {"target", "target_date", "terms", "coming_month"} <= found["forecast"].keys()
     assert (found["decisions"], found["unit"], found["from"], found["to"]) == (8, "EUR", "2013-04-02", "2013-04-03")
     code, out, _ = say("impact calls_in_time")
     assert code == 0
     assert "Net value of second fitters, EUR (exact), 2013-04-02 to 2013-04-03, 8 calls" in out
-    assert "gain over the present process" in out
+    assert "gain over the current process" in out
 
     code, out, _ = say(f"explain calls_in_time {ids[0]} --json")
     thread = json.loads(out)

@@ -20,7 +20,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case, merged
 from tests.sixtyforty.accounting.test_experiment_ledger import LIVE, RANDOMIZED, P, a_fortnight
 
-ROLLOUT = {"automation": {"rollout": {"holdout": 0.5, "min_days": 2}}}
+ROLLOUT = {"automation": {"rollout": {"holdout_share": 0.5, "min_days": 2}}}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_design_and_what_was_found(lived, monkeypatch, say):
     code, out, _ = say("impact", "calls_in_time", "--track", "live")
     assert code == 0
     assert answer["told"] in out
-    assert "coin flip" not in out
+    assert "random choice" not in out
 
 
 @pytest.fixture

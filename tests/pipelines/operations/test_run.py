@@ -29,7 +29,7 @@ def test_other_days_are_refused_with_those_there_are(tmp_path: Path, first: tupl
 
 
 def test_of_what_keeps_running_days_are_refused_that_are_not_open_yet(tmp_path: Path) -> None:
-    case = make_use_case(tmp_path, partitions={"end": None, "ahead": 2})
+    case = make_use_case(tmp_path, partitions={"end": None, "partitions_ahead": 2})
     today = datetime.now(UTC).astimezone(case.zone).date()
     assert open_days(case, today, today + timedelta(days=1))
     with pytest.raises(RunFailed, match=f"to {today + timedelta(days=1)}"):

@@ -31,7 +31,7 @@ PAYS = {"wait": (0.0, 0.0), "act": (10.0, 3.0)}  # gain of a late visit, cost
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory) -> Workspace:
-    """Two months of decisions by the present process, 96 a day, and what became of them."""
+    """Two months of decisions by the current process, 96 a day, and what became of them."""
     ws = make_workspace(tmp_path_factory.mktemp("home"), **WITH_RESPONSES)
     days = [FIRST + timedelta(days=i) for i in range((LAST - FIRST).days + 1)]
     decide(ws, publish(ws, days, 96), "replay", None)
@@ -274,7 +274,7 @@ def test_where_few_follow_it_does_not_hold(accounted):
 
 def test_use_is_judged_by_the_newest_days(accounted):
     """A year of disagreement is no excuse for a month of stamping."""
-    watch = accounted.use_case.watch.model_copy(update={"use_days": 3})
+    watch = accounted.use_case.watch.model_copy(update={"usage_days": 3})
     ws = replace(accounted, use_case=accounted.use_case.model_copy(update={"watch": watch}))
     newest = [ws.lake.entry(dataset("replay"), p).facts for p in span(LAST - timedelta(days=2), LAST)]
     recent = facts(ws, "replay").recent

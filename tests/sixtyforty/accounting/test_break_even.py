@@ -24,7 +24,7 @@ def units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
         {
             "_partition": [f"2013-03-{i % days + 1:02}" for i in range(n)],
             "expected": chance,
-            "present_action": "wait",
+            "current_action": "wait",
             "outcome": (rng.random(n) < chance).astype(float),
         }
     )
@@ -42,7 +42,7 @@ def test_with_all_knowledge_it_is_the_lift_itself() -> None:
     assert first.present.value == pytest.approx(1000 * (10 * rows["outcome"] - 3)[acts].sum() / len(rows))
 
 
-def test_without_any_it_is_a_coin_flip() -> None:
+def test_without_any_it_is_a_random_choice() -> None:
     last = curve(TWO, units())[-1]
     assert last.lost == 1
     assert last.coin.low < 0 < last.coin.high
@@ -58,7 +58,7 @@ def test_the_less_it_knows_the_less_it_is_worth() -> None:
 
 def test_of_actions_worth_the_same_the_cheapest_is_taken_as_the_policy_does() -> None:
     rows = pd.DataFrame(
-        {"_partition": ["d", "d"], "expected": [0.0, 1.0], "present_action": ["wait", "wait"], "outcome": [0.0, 1.0]}
+        {"_partition": ["d", "d"], "expected": [0.0, 1.0], "current_action": ["wait", "wait"], "outcome": [0.0, 1.0]}
     )
     # an outcome pays 10 - 3 or 16 - 7, none costs 3, 7 or, by waiting, 1: wait, then rush
     assert curve(THREE, rows)[0].present.value == pytest.approx(1000 * ((-1 + 9) - (-1 - 1)) / 2)

@@ -26,9 +26,9 @@ KEYS = [d.isoformat() for d in DAYS]
 ORACLE = {"description": "a vendor's numbers", "vendor": True, "expected": "load"}
 DECLARED: dict[str, Any] = {
     "capability": "partly",
-    "hold_close": False,
+    "strategic": False,
     "why": "anybody can buy it",
-    "to_build": 1000,
+    "remaining_build_cost": 1000,
     "months": 12,
     "discount": 0.1,
 }
@@ -43,7 +43,7 @@ def bought(vendors: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def lived(ws: Workspace, vendor: float, ours: float = 20.0, wobble: float = 0.0) -> Workspace:
-    """55 days of 20 units: ours gains so much over the present process, the vendor so much, each day about."""
+    """55 days of 20 units: ours gains so much over the current process, the vendor so much, each day about."""
     for i, p in enumerate(span(date(2013, 4, 1), date(2013, 5, 25))):
         noise = (i * 7 % 11) - 5.0
         money = dict.fromkeys(ws.use_case.kpi.candidates, 40.0 + vendor + noise + wobble * (i * 5 % 11 - 5))
@@ -93,14 +93,14 @@ def test_the_money_is_that_of_a_sum_of_ones_own(tmp_path):
 
 
 def test_what_is_held_close_is_not_bought_however_cheap(tmp_path):
-    ws = lived(make_workspace(tmp_path, **bought({"oracle": {}}, hold_close=True, why="our edge")), vendor=30)
+    ws = lived(make_workspace(tmp_path, **bought({"oracle": {}}, strategic=True, why="our edge")), vendor=30)
     found = reckon(ws, "replay")
     assert (found["verdict"], found["why"][0]) == (BUILD, "It is held close, so it isn't bought: our edge")
     assert not any(s["verdict"] == "oracle" for s in found["sensitivity"])
 
 
-def test_where_no_way_pays_the_present_process_stays(tmp_path):
-    ws = lived(make_workspace(tmp_path, **bought({"oracle": {"per_month": 9000}}, to_build=1e6)), vendor=30)
+def test_where_no_way_pays_the_current_process_stays(tmp_path):
+    ws = lived(make_workspace(tmp_path, **bought({"oracle": {"per_month": 9000}}, remaining_build_cost=1e6)), vendor=30)
     found = reckon(ws, "replay")
     assert found["verdict"] == NEITHER
     assert {s["if"] for s in found["sensitivity"] if s["changes"]} == set()
@@ -194,7 +194,7 @@ def test_a_vendor_is_given_units_and_nothing_personal(ours, tmp_path):
     ("changes", "why"),
     [
         (
-            bought({"oracle": {}}, hold_close=True, why="our edge"),
+            bought({"oracle": {}}, strategic=True, why="our edge"),
             "no vendor is given anything: our edge",
         ),
         ({}, "declares no sourcing"),

@@ -27,7 +27,7 @@ MARGIN = 50.0
 
 
 def gate(marks: Callable[[pa.Table], pa.Array]) -> degradation.Gate:
-    """A gate that leaves the marked rows to the present process."""
+    """A gate that leaves the marked rows to the current process."""
 
     def judge(tables: Mapping[str, pa.Table]) -> dict[str, tuple[pa.Table, Verdict]]:
         found = {}
@@ -191,4 +191,4 @@ def test_owners_read_what_the_death_of_a_feed_costs(ws):
     assert "EUR per 1,000 calls beyond today's" in said
     drill(ws, AS_OF - timedelta(days=1), gate(lambda t: pa.array([True] * t.num_rows)))
     (said,) = if_it_dies(ws)
-    assert said.startswith("If the visits feed dies, the present process decides 100% of the calls")
+    assert said.startswith("If the visits feed dies, the current process decides 100% of the calls")

@@ -34,7 +34,7 @@ LIVE = [date(2013, 3, 25) + timedelta(days=i) for i in range(14)]
 P = [d.isoformat() for d in LIVE]
 A_DAY = 60
 WORTH = -10.0
-HOLDOUT = {"share": 0.4, "worth": WORTH, "planned": 800}
+HOLDOUT = {"share": 0.4, "value_per_outcome": WORTH, "planned_units": 800}
 RANDOMIZED = {
     "partitions": {"start": "2013-03-01"},
     "model": {"params": {"max_iter": 40}},
@@ -127,11 +127,11 @@ def test_days_and_months_add_up_to_the_lift_and_the_gain(lived):
     assert [d.partition for d in days] == P
     assert sum(d.decisions for d in days) == found["decisions"] == (~held).sum()
     assert found["totals"]["model"] == pytest.approx(value[~held].sum(), abs=0.006)
-    assert sum(d.model - d.present_process for d in days) == pytest.approx(shown.gain)
-    assert sum(d.model - d.present_process for m in by_month(days).values() for d in m) == pytest.approx(shown.gain)
+    assert sum(d.model - d.current_process for d in days) == pytest.approx(shown.gain)
+    assert sum(d.model - d.current_process for m in by_month(days).values() for d in m) == pytest.approx(shown.gain)
     per = found["per_1000"]
-    assert per["model"] - per["present_process"] == pytest.approx(found["lift_vs_present"]["value"], abs=0.03)
-    assert (per["coin_flip"], found["totals"]["perfect_foresight"]) == (None, None)
+    assert per["model"] - per["current_process"] == pytest.approx(found["lift_vs_current"]["value"], abs=0.03)
+    assert (per["random_choice"], found["totals"]["perfect_foresight"]) == (None, None)
     assert (found["label"], found["holdout"]["held"]) == ("randomized", held.sum())
     assert found["told"].startswith(("It gains", "No effect found"))
     json.dumps(found, allow_nan=False)
@@ -141,7 +141,7 @@ def test_up_to_a_day_it_is_what_was_known_of_the_days_until_then(lived):
     found, shown = kpi_ledger.summary(lived, "live", P[6]), experiment_ledger.measured(lived, P[:7])
     assert (found["holdout"]["units"], found["to"]) == (7 * A_DAY, P[6])
     assert (
-        found["lift_vs_present"]["value"]
+        found["lift_vs_current"]["value"]
         == round(shown.lift.value, 2)
         != round(experiment_ledger.measured(lived).lift.value, 2)
     )
@@ -191,7 +191,7 @@ def test_a_covariate_narrows_the_interval_and_the_days_still_add_up(lived, tmp_p
     plain, found, days = experiment_ledger.measured(lived), experiment_ledger.measured(ws), kpi_ledger.days(ws, "live")
     assert found.lift.high - found.lift.low < 0.95 * (plain.lift.high - plain.lift.low)
     assert abs(found.imbalance) < 3
-    assert sum(d.model - d.present_process for d in days) == pytest.approx(found.gain)
+    assert sum(d.model - d.current_process for d in days) == pytest.approx(found.gain)
     assert sum(d.model for d in days) == pytest.approx(sum(d.model for d in kpi_ledger.days(lived, "live")))
     assert experiment_ledger.design(ws).deviation < experiment_ledger.design(lived).deviation
 
@@ -208,7 +208,7 @@ def test_a_covariate_that_is_missing_says_nothing(lived, tmp_path):
 
 
 def test_clusters_are_counted_as_such(lived, tmp_path):
-    ws = declared(lived, tmp_path, kpi={"holdout": {"by": ["load"]}})
+    ws = declared(lived, tmp_path, kpi={"holdout": {"cluster_by": ["load"]}})
     shutil.rmtree(ws.lake.root / "decisions")
     decide(ws, P, "live", None)
     kpi_ledger.account(ws, P, "live")
@@ -218,7 +218,7 @@ def test_clusters_are_counted_as_such(lived, tmp_path):
     held = {load(d["id"]) for d in rows if d["decided_by"] == "holdout"}
     assert found.held == len(LIVE) * len(held)
     assert held == {load(i) for i in range(A_DAY) if is_drawn(ws, str(load(i)))}
-    assert sum(d.model - d.present_process for d in days) == pytest.approx(found.gain)
+    assert sum(d.model - d.current_process for d in days) == pytest.approx(found.gain)
     value, alone = units(ws)
     one = ttest_ind(value[~alone], value[alone], equal_var=False).confidence_interval(0.95)
     assert found.once.high - found.once.low > 1.2 * 1000 * (one.high - one.low)  # loads differ: fewer than the units
@@ -230,7 +230,7 @@ def is_drawn(ws: Workspace, value: str, salt: str = "") -> bool:
 
 def test_two_clusters_say_nothing_and_it_is_told(lived, tmp_path):
     salt = next(s for s in "abcdefgh" if is_drawn(lived, "north", s) and not is_drawn(lived, "south", s))
-    ws = declared(lived, tmp_path, kpi={"holdout": {"by": ["site"], "salt": salt}})
+    ws = declared(lived, tmp_path, kpi={"holdout": {"cluster_by": ["site"], "salt": salt}})
     shutil.rmtree(ws.lake.root / "decisions")
     shutil.rmtree(ws.lake.root / "kpi")
     decide(ws, P, "live", None)
@@ -271,15 +271,15 @@ def test_the_thread_and_the_page_claim_no_more_than_is_known(lived, tmp_path):
     thread = provenance.explain(ws, one["decision_id"])
     cost = 3 if one["action"] == "act" else 0
     assert thread["outcome"]["value"] == WORTH * thread["outcome"]["late"] - cost
-    assert thread["outcome"]["value_present_process"] is None
+    assert thread["outcome"]["value_current_process"] is None
     assert thread["policy"]["version"].endswith("holdout=0.4")
     page = impact_report.write(ws, "live").read_text()
     assert kpi_ledger.summary(ws, "live")["told"] in page.replace("&#39;", "'")
-    assert "keeps the present process: the others are compared with those" in page
+    assert "keeps the current process: the others are compared with those" in page
     assert "nan" not in page.replace("finance", "")
     assert "toss of a coin" not in page
     assert work_out(ws, "live") == []
-    assert "**randomized**: units were assigned to the present process at random" in model_record.text(ws, "live")
+    assert "**randomized**: units were assigned to the current process at random" in model_record.text(ws, "live")
     shutil.rmtree(ws.lake.root / "validated")  # whose verdicts these tests have none of
     told = [ROLES[role](ws, "live", P) for role in ("owner", "auditor")]
     assert f"- {kpi_ledger.summary(ws, 'live')['told']}" in told[0]

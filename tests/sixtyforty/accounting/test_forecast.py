@@ -73,7 +73,7 @@ def test_the_refused_and_the_held_are_no_terms_and_forecast_nothing(ws: Workspac
 def test_json_says_null_where_nothing_is_known(ws: Workspace) -> None:
     plain = forecast(ws, "live").plain(ws.use_case.kpi)
     assert plain["coming_month"] == {"value": None, "low": None, "high": None}
-    assert (plain["target"], plain["target_by"], plain["confidence"]) == (500, "2013-06-30", 0.9)
+    assert (plain["target"], plain["target_date"], plain["confidence"]) == (500, "2013-06-30", 0.9)
 
 
 def test_an_adopted_champion_is_held_to_what_its_replay_promised(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_midnight_belongs_to_the_day_it_begins(use_case: UseCase) -> None:
 
 
 def test_nightly_champions_share_their_months_row_with_the_first_ones_forecast(use_case: UseCase) -> None:
-    nights = [row(i + 1, datetime(2013, 4, 28, 7) + timedelta(days=i), lift_vs_present=(i, i, i)) for i in range(6)]
+    nights = [row(i + 1, datetime(2013, 4, 28, 7) + timedelta(days=i), lift_vs_current=(i, i, i)) for i in range(6)]
     april, may = terms(use_case, nights, nights, [])
     assert (april.versions, april.promised.value) == (["v1", "v2", "v3"], 0)
     assert (may.versions, may.promised.value) == (["v4", "v5", "v6"], 3)
@@ -121,7 +121,7 @@ def test_each_day_counts_once_from_the_first_champion_on(
     governed = [d for d in days if datetime.fromisoformat(rows[0].effective_from) < use_case.closes(d.partition)]
     assert sum(t.decisions for t in found) == sum(d.decisions for d in governed)
     total = sum(t.kept.value * t.decisions / 1000 for t in found if t.decisions)
-    assert total == pytest.approx(sum(d.model - d.present_process for d in governed))
+    assert total == pytest.approx(sum(d.model - d.current_process for d in governed))
     held = [(t.first, t.last) for t in found if t.first]
     assert held == sorted(held)
 

@@ -1,4 +1,4 @@
-"""Who keeps the present process: drawn once and for ever, by nothing but who they are."""
+"""Who keeps the current process: drawn once and for ever, by nothing but who they are."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, merg
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 13) + timedelta(days=i) for i in range(3)]
 P = [d.isoformat() for d in LIVE]
-RANDOMIZED = {"kpi": {"label": "randomized", "holdout": {"share": 0.3, "worth": -10}}}
-ROLLOUT = {"automation": {"rollout": {"holdout": 0.5}}}
+RANDOMIZED = {"kpi": {"label": "randomized", "holdout": {"share": 0.3, "value_per_outcome": -10}}}
+ROLLOUT = {"automation": {"rollout": {"holdout_share": 0.5}}}
 VALUES = st.lists(st.text(max_size=5), min_size=1, max_size=3)
 SHARES = st.floats(0, 1)
 
@@ -67,7 +67,9 @@ def test_another_salt_draws_others_independently() -> None:
 
 @pytest.fixture(scope="module")
 def by_site(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
-    return make_use_case(tmp_path_factory.mktemp("site"), **merged(RANDOMIZED, {"kpi": {"holdout": {"by": ["site"]}}}))
+    return make_use_case(
+        tmp_path_factory.mktemp("site"), **merged(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["site"]}}})
+    )
 
 
 @given(st.permutations(range(8)), st.integers(1, 8))
@@ -119,7 +121,7 @@ def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
     kept_ = {i: d for i, d in after.items() if d["decided_by"] == "holdout"}
     assert sum(t.kept for t in taken[1].values()) == len(kept_)
     assert 20 <= len(kept_) <= 52  # of 120, three in ten: within three standard deviations
-    assert all(d["action"] == d["present_action"] and d["reason"] == assignment.HELD for d in kept_.values())
+    assert all(d["action"] == d["current_action"] and d["reason"] == assignment.HELD for d in kept_.values())
     assert any(before[i]["action"] != d["action"] for i, d in kept_.items())
     assert {d["policy"] for d in after.values()} == {f"{POLICY}; holdout=0.3"}
     changed = {"action", "decided_by", "reason", "policy", "code_version"}
@@ -129,7 +131,7 @@ def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
 
 
 def test_the_draw_is_of_the_unit_whenever_and_with_whomever_it_is_decided(trained, tmp_path):
-    patient = merged(RANDOMIZED, {"automation": {"late_after": 600}})
+    patient = merged(RANDOMIZED, {"automation": {"late_after_minutes": 600}})
     at_once, by_hour = (declared(trained, tmp_path / name, **patient) for name in "ab")
     decide(at_once, P, "live", None)
     for hour in range(5, 80, 6):
@@ -145,7 +147,7 @@ def test_the_past_cannot_be_lived_otherwise(trained, tmp_path):
 
 
 def test_a_cluster_is_held_back_as_one(trained, tmp_path):
-    ws = declared(trained, tmp_path, **merged(RANDOMIZED, {"kpi": {"holdout": {"by": ["load"]}}}))
+    ws = declared(trained, tmp_path, **merged(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["load"]}}}))
     decide(ws, P, "live", None)
     loads = {r[0]: round(r[0] % 100 * 37 % 100 / 100, 2) for r in [(d["id"],) for d in rows(ws).values()]}
     by: dict[float, set[bool]] = {}
@@ -185,7 +187,7 @@ def test_steps_of_a_rollout_count_from_their_moment_on(trained, tmp_path):
     assert {d["decided_by"] for d in by_step["holdout"]} == {"holdout", "model"}
     assert {(d["decided_by"], d["policy"]) for d in by_step["full"]} == {("model", POLICY)}
     assert all(
-        d["action"] == d["present_action"]
+        d["action"] == d["current_action"]
         for s in ("shadow", "holdout")
         for d in by_step[s]
         if d["decided_by"] != "model"
@@ -202,7 +204,14 @@ def test_in_shadow_a_row_the_model_is_not_fit_for_still_counts_as_fallback(train
 
 
 REVIEW = {
-    "people": {"review": {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1000, "fallback": "present_process"}}
+    "people": {
+        "review": {
+            "reviewers": {"lead": 3},
+            "minutes_per_review": 5,
+            "abstain_below": 1000,
+            "fallback": "current_process",
+        }
+    }
 }
 
 
@@ -219,15 +228,15 @@ def test_in_shadow_no_reviewer_is_asked_and_of_those_held_back_none(trained, tmp
     assert {rows(ws)[i]["decided_by"] for i in asked} == {"review"}
 
 
-def test_who_keeps_the_present_process_is_not_told_what_the_model_knows(trained, tmp_path):
-    words = {"model": {"words": {"load": "The load is {value}"}}}
+def test_who_keeps_the_current_process_is_not_told_what_the_model_knows(trained, tmp_path):
+    words = {"model": {"reasons": {"load": "The load is {value}"}}}
     ws = declared(trained, tmp_path, **merged(RANDOMIZED, words))
     decide(ws, P[:1], "live", None)
     found = rows(ws)
     told = reasons(ws, P[0], "live", list(found))
     held = [t for i, t in told.items() if found[i]["decided_by"] == "holdout"]
     assert held
-    assert all(t == ["Held back: keeps the present process, to compare with."] for t in held)
+    assert all(t == ["Held back: keeps the current process, to compare with."] for t in held)
     assert any("The load is" in line for i, t in told.items() if found[i]["decided_by"] == "model" for line in t)
 
 

@@ -83,7 +83,7 @@ def test_what_the_fallback_decided_it_decides_for_a_candidate_too(tmp_path: Path
     decide(ws, KEYS[:1], "live", datetime(2013, 3, 12))  # every one of them late
     entry = kpi_ledger.account(ws, KEYS[:1], "live")[KEYS[0]]
     assert {d["decided_by"] for d in decisions_of(ws, KEYS[0], "live")} == {"fallback"}
-    assert entry.facts["candidates"]["always"] == entry.facts["present_process"]
+    assert entry.facts["candidates"]["always"] == entry.facts["current_process"]
     assert kpi_ledger.audit(ws, "live", KEYS[:1]) == []
 
 

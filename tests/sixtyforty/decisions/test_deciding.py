@@ -61,11 +61,11 @@ def mark_suspect(ws, partition):
     ws.lake.write("features", partition, rows, inputs=entry.inputs, code="test", facts=entry.facts)
 
 
-def test_decisions_before_the_first_champion_are_the_present_process(ready):
+def test_decisions_before_the_first_champion_are_the_current_process(ready):
     before = decide(ready, [TRAINED[-1].isoformat()], "replay", None)[TRAINED[-1].isoformat()]
     rows = decisions_of(ready, TRAINED[-1].isoformat(), "replay")
     assert (before.by_model, before.fallback, len(rows)) == (0, 20, 20)
-    assert all(d["action"] == d["present_action"] and d["champion_version"] is None for d in rows)
+    assert all(d["action"] == d["current_action"] and d["champion_version"] is None for d in rows)
 
 
 def test_each_unit_is_decided_once_as_its_moment_comes(ready):
@@ -97,7 +97,7 @@ def test_a_row_that_would_mislead_falls_back_and_says_so(ready):
     taken = decide(ready, P, "replay", None)[P[0]]
     fallen = [d for d in decisions_of(ready, P[0], "replay") if d["decided_by"] == "fallback"]
     assert (taken.by_model, taken.fallback, len(fallen)) == (19, 1, 1)
-    assert fallen[0]["action"] == fallen[0]["present_action"]
+    assert fallen[0]["action"] == fallen[0]["current_action"]
     assert fallen[0]["reason"] == "a share above 1"
     assert fallen[0]["expected"] is None
 
@@ -138,7 +138,7 @@ def test_a_decision_that_comes_too_late_is_the_fallbacks(ready):
     by = {d["decided_at"].hour: (d["decided_by"], d["reason"]) for d in decisions_of(ready, P[0], "live")}
     assert by == {11: ("fallback", LATE), 12: ("fallback", LATE), 13: ("model", "highest expected payoff")}
     late = [d for d in decisions_of(ready, P[0], "live") if d["reason"] == LATE]
-    assert all(d["action"] == d["present_action"] for d in late)
+    assert all(d["action"] == d["current_action"] for d in late)
 
 
 def restate(ws, partition):

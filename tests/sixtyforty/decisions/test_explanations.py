@@ -27,7 +27,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Decisions of a day by a model that knows of nothing but the load, though other facts have words."""
-    found = make_workspace(tmp_path_factory.mktemp("home"), model={"words": WORDS})
+    found = make_workspace(tmp_path_factory.mktemp("home"), model={"reasons": WORDS})
     publish(found, DAYS, count=20)
     crown(found, DAYS[-1])
     decide(found, [P], "replay", None)
@@ -85,7 +85,7 @@ def test_a_decision_that_is_not_the_models_says_by_which_rule_it_was_taken(ws: W
 
 def test_a_veto_is_said_first(tmp_path: Path) -> None:
     veto = {"when": "site = 'south'", "never": "act", "why": "nobody is left there"}
-    found = make_workspace(tmp_path, model={"words": WORDS, "vetoes": {"south": veto}})
+    found = make_workspace(tmp_path, model={"reasons": WORDS, "vetoes": {"south": veto}})
     publish(found, DAYS, count=20)
     crown(found, DAYS[-1])
     decide(found, [P], "replay", None)

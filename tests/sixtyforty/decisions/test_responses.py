@@ -28,7 +28,7 @@ DAY = date(2013, 4, 2)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Workspace:
-    """A home with a day decided by the present process."""
+    """A home with a day decided by the current process."""
     ws = make_workspace(tmp_path_factory.mktemp("home"))
     publish(ws, [DAY])
     decide(ws, [f"{DAY}"], "replay", None)

@@ -41,7 +41,7 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
 
 
 REVIEWS = st.dictionaries(st.sampled_from(["ann", "bo", "cy"]), st.integers(1, 6), min_size=1).map(
-    lambda r: Review(reviewers=r, minutes=5, abstain=1)
+    lambda r: Review(reviewers=r, minutes_per_review=5, abstain_below=1)
 )
 CASES = st.lists(st.tuples(st.integers(-2, 25), st.integers(0, 9)), max_size=40).map(
     lambda said: [
@@ -122,7 +122,7 @@ def test_the_day_goes_by_on_its_own_clock(use_case: UseCase) -> None:
 
 
 def test_reviewers_are_asked_in_proportion_to_what_they_can_do(use_case: UseCase) -> None:
-    review = Review(reviewers={"ann": 4, "bo": 2}, minutes=5, abstain=1)
+    review = Review(reviewers={"ann": 4, "bo": 2}, minutes_per_review=5, abstain_below=1)
     end = START + timedelta(hours=24)
     cases = [Case(f"d{i}", end, 1.0, "why", "act", "wait") for i in range(9)]
     assert "".join(i.reviewer[0] for i in given_out(use_case, review, P, cases)) == "abaaba"
@@ -205,15 +205,15 @@ def test_decisions_are_the_same_to_the_byte_with_and_without_reviewers_who_never
     assert line_up(bare, [P], "replay") == {}
 
 
-def test_where_the_model_abstains_the_present_process_decides_until_a_reviewer_has(tmp_path: Path) -> None:
-    ws = home(tmp_path, fallback="present_process", reviewers={"ann": 400})
+def test_where_the_model_abstains_the_current_process_decides_until_a_reviewer_has(tmp_path: Path) -> None:
+    ws = home(tmp_path, fallback="current_process", reviewers={"ann": 400})
     taken = decide(ws, [P], "replay", None)[P]
     rows = decisions_of(ws, P, "replay")
     even = [d for d in rows if abs(10 * d["expected"] - 3) < 2]
     assert even
     for d in rows:
         if d in even:
-            assert (d["decided_by"], d["reason"], d["action"]) == ("review", EVEN, d["present_action"])
+            assert (d["decided_by"], d["reason"], d["action"]) == ("review", EVEN, d["current_action"])
         else:
             assert d["decided_by"] == "model"
     assert (taken.entry.facts["review"], taken.fallback) == (len(even), len(even))

@@ -22,7 +22,7 @@ def ws(tmp_path_factory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """Thirty weeks of decisions to act, all against the present process; half of them will prove wrong."""
+    """Thirty weeks of decisions to act, all against the current process; half of them will prove wrong."""
     count, chance = 6000, np.random.default_rng(1)
     start, step = datetime(2013, 4, 1, 5), timedelta(weeks=30) / count
     return pd.DataFrame(
@@ -30,7 +30,7 @@ def rows() -> pd.DataFrame:
             "decision_id": [f"replay-2013-04-01-{i:012x}" for i in range(count)],
             "decided_at": [start + i * step for i in range(count)],
             "action": "act",
-            "present_action": "wait",
+            "current_action": "wait",
             "outcome": chance.integers(0, 2, count).astype(float),
         }
     )

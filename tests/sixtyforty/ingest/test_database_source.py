@@ -321,7 +321,9 @@ def test_a_delivery_database_that_cannot_be_reached_stops_nothing_and_is_told_wi
 
 
 def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_path: Path) -> None:
-    ws = make_workspace(tmp_path, **merged(WITH_RESPONSES, {"sources": {"responses": {"every": 3600}}}))
+    ws = make_workspace(
+        tmp_path, **merged(WITH_RESPONSES, {"sources": {"responses": {"query_interval_seconds": 3600}}})
+    )
     assert pending(ws.landing, "responses") == {}
     answers(ws, 1)
     assert pending(ws.landing, "responses") == {}
@@ -365,7 +367,7 @@ def test_a_snapshot_is_the_table_as_it_is_now_and_new_only_when_its_content_is(t
 
 
 def test_a_snapshot_is_looked_at_no_oftener_than_its_source_declares(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=merged(WHOLE, {"sites": {"every": 3600}}))
+    ws = make_workspace(tmp_path, sources=merged(WHOLE, {"sites": {"query_interval_seconds": 3600}}))
     shop.run("drop table if exists places")
     shop.run("create table places (site text, size integer)")
     pending(again(ws), "sites")

@@ -41,7 +41,7 @@ COLUMNS = {
     "open": "BOOLEAN",
     "price": "DECIMAL(12,2)",
 }
-SOURCE = Source(description="Of everything something.", files="all_*", columns=COLUMNS, key=["number"], null="")
+SOURCE = Source(description="Of everything something.", files="all_*", columns=COLUMNS, key=["number"], null_text="")
 ARROW = {
     "number": pa.int64(),
     "share": pa.float64(),
@@ -137,7 +137,7 @@ def test_all_formats_say_the_same(subtests: Any) -> None:
 
 
 def one(kind: pa.DataType, value: Any, contract: str) -> Any:
-    source = Source(description="One.", files="x", columns={"x": contract}, key=["x"], null="")
+    source = Source(description="One.", files="x", columns={"x": contract}, key=["x"], null_text="")
     return values(read(as_parquet([[value]], {"x": kind}), source), source)[0][0]
 
 

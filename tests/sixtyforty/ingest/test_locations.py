@@ -44,7 +44,7 @@ def names(landing: Landing) -> list[str]:
 
 
 def test_with_done_a_file_waits_for_its_mark(tmp_path: Path) -> None:
-    landing = make_workspace(tmp_path, sources={"calls": {"files": "calls_*", "done": True}}).landing
+    landing = make_workspace(tmp_path, sources={"calls": {"files": "calls_*", "requires_done_file": True}}).landing
     land(landing, "calls_a.csv", text(DAY))
     land(landing, "calls_b.csv", text(NEXT))
     assert names(landing) == []

@@ -112,7 +112,7 @@ def test_wherever_a_run_died_the_rest_is_asked_for(ws, stop, says):
 
 
 def test_a_late_extract_restates_the_lookback_and_no_more(tmp_path):
-    ws = make_workspace(tmp_path, lookback=2)
+    ws = make_workspace(tmp_path, lookback_partitions=2)
     land_days(ws, DAYS)
     judged(ws, KEYS)
     published(ws, KEYS)
@@ -225,7 +225,9 @@ def test_decided_days_keep_their_decisions_when_restated(ws):
 
 
 def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path):
-    ws = make_workspace(tmp_path, people={"review": {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1}})
+    ws = make_workspace(
+        tmp_path, people={"review": {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}}
+    )
     land_days(ws, DAYS)
     ws.ledger.append(
         track="live",
@@ -251,7 +253,7 @@ MONTHS_ON = datetime(2013, 4, 20)
 def long(tmp_path, monkeypatch):
     """Fifteen days, all done; with the two ahead that may have features, eight blocks of two days and a half."""
     monkeypatch.setattr(catch_up, "BLOCK", 2)
-    found = make_workspace(tmp_path, lookback=2, partitions={"start": f"{LONG[0]}", "end": None})
+    found = make_workspace(tmp_path, lookback_partitions=2, partitions={"start": f"{LONG[0]}", "end": None})
     land_days(found, LONG)
     found.ledger.append(
         track="live",
@@ -310,7 +312,9 @@ def test_a_look_reads_no_manifest_beyond_its_stretches_and_their_windows(long, m
 
 def test_what_lands_before_its_day_is_open_waits_for_it_and_holds_up_nothing(tmp_path):
     """A run over a partition that Dagster doesn't have yet fails, and today's with it."""
-    ws = make_workspace(tmp_path, partitions={"end": None, "ahead": 2}, sources={"calls": {"files": "calls_*.csv"}})
+    ws = make_workspace(
+        tmp_path, partitions={"end": None, "partitions_ahead": 2}, sources={"calls": {"files": "calls_*.csv"}}
+    )
     land_days(ws, [*DAYS, DAYS[-1] + timedelta(days=1), DAYS[-1] + timedelta(days=2)])
     for turn in (None, 0):
         assert look(ws, "live", OPEN, turn).ranges() == [(KEYS[0], "2013-03-10")], "today is the 9th: tomorrow is open"

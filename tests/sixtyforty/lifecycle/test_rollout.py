@@ -34,8 +34,8 @@ LIVE = [date(2013, 3, 25) + timedelta(days=i) for i in range(8)]
 P = [d.isoformat() for d in LIVE]
 YES, NO = [], ["nobody has used it for a week"]
 GOOD, UNSURE = Interval(120.0, 40.0, 200.0), Interval(20.0, -40.0, 80.0)
-ROLLOUT = {"model": {"params": {"max_iter": 40}}, "automation": {"rollout": {"holdout": 0.5, "min_days": 3}}}
-DECLARED = Rollout(holdout=0.5, min_days=3)
+ROLLOUT = {"model": {"params": {"max_iter": 40}}, "automation": {"rollout": {"holdout_share": 0.5, "min_days": 3}}}
+DECLARED = Rollout(holdout_share=0.5, min_days=3)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ DECLARED = Rollout(holdout=0.5, min_days=3)
             3,
             UNSURE,
             YES,
-            ["the gain over the present process isn't proven in this step: +20 per 1,000 [-40 to +80]"],
+            ["the gain over the current process isn't proven in this step: +20 per 1,000 [-40 to +80]"],
         ),
         (
             "holdout",
             3,
             Interval(20, math.nan, math.nan),
             YES,
-            ["the gain over the present process isn't proven in this step: +20 per 1,000"],
+            ["the gain over the current process isn't proven in this step: +20 per 1,000"],
         ),
         ("holdout", 3, Interval(math.nan, math.nan, math.nan), YES, ["nothing can be said of this step's figures yet"]),
         (
@@ -70,7 +70,7 @@ DECLARED = Rollout(holdout=0.5, min_days=3)
             [
                 *NO,
                 "0 whole days of this step have outcomes, 3 are needed",
-                "the gain over the present process isn't proven in this step: +20 per 1,000 [-40 to +80]",
+                "the gain over the current process isn't proven in this step: +20 per 1,000 [-40 to +80]",
             ],
         ),
     ],
@@ -131,15 +131,15 @@ def test_as_long_as_nobody_uses_it_it_stays_where_it_is(trained, tmp_path):
 def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws):
     live(ws, 0, 1, 2, 3)
     for one in kpi_ledger.days(ws, "live"):
-        assert (one.model, one.differ, one.fallback) == (one.present_process, 0, 0)
+        assert (one.model, one.differ, one.fallback) == (one.current_process, 0, 0)
     suggested = 0.0
     for p in P[1:4]:
         for d in decisions_of(ws, p, "live"):
             late = float(d["id"] % 100 * 37 % 100 / 100 > 0.5)
             (action,) = Choice(ws.use_case.kpi, pd.DataFrame(index=[0])).choose(np.array([d["expected"]]))
-            suggested += (10 * late - 3) * ((action == "act") - (d["present_action"] == "act"))
+            suggested += (10 * late - 3) * ((action == "act") - (d["current_action"] == "act"))
     days = shadow_days(ws, P[1:4])
-    assert sum(d.model - d.present_process for d in days) == pytest.approx(suggested)
+    assert sum(d.model - d.current_process for d in days) == pytest.approx(suggested)
     assert suggested > 0
     assert standing(ws, ws.use_case.starts(LIVE[4])).lift == lift(days)
 
@@ -153,10 +153,10 @@ def test_a_veto_binds_what_is_suggested_as_it_would_what_is_done(ws):
     assert all(d.acted for d in shadow_days(ws))
 
 
-def test_what_the_model_is_not_fit_for_suggests_the_present_process(ws):
+def test_what_the_model_is_not_fit_for_suggests_the_current_process(ws):
     decide(ws, P[1:3], "live", ws.use_case.starts(LIVE[3]))  # too late for all of them
     kpi_ledger.account(ws, P[1:3], "live")
-    assert [(d.model - d.present_process, d.fallback) for d in shadow_days(ws)] == [(0.0, 30)] * 2
+    assert [(d.model - d.current_process, d.fallback) for d in shadow_days(ws)] == [(0.0, 30)] * 2
 
 
 def test_up_and_down_a_step_at_a_time(ws):
@@ -233,7 +233,10 @@ def test_what_is_not_declared_or_not_live_has_no_rollout(tmp_path):
 
 
 def test_of_a_randomized_use_case_shadow_shows_nothing_and_the_holdout_tells(ws):
-    changes = merged(ROLLOUT, {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "worth": -10, "planned": 100}}})
+    changes = merged(
+        ROLLOUT,
+        {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}}},
+    )
     case = make_use_case(ws.home / "use_case", **changes)
     ws = Workspace(case, ws.home, ws.database_url)
     moment = live(ws, 0, 1, 2, 3)

@@ -37,13 +37,13 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import crown, make_use_case, make_workspace, merged, publish, snapshot, span
 from tests.telling import account
 
-GATE = {"target": 500, "worth_having": 100, "stop": "2013-07-01"}
+GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-07-01"}
 STAGES_ = {
     "stages": {
-        "idea": "2012-12-01",
+        "idea_date": "2012-12-01",
         "poc": GATE,
         "pilot": GATE | {"scope": {"site": "north"}},
-        "production": GATE | {"stop": "2015-07-01"},
+        "production": GATE | {"stop_date": "2015-07-01"},
     }
 }
 NOW = datetime(2014, 1, 1)
@@ -144,7 +144,7 @@ def test_each_step_needs_its_gate_and_none_is_skipped(ws):
 
 def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
     passed(ws)
-    changes = {"stages": {"pilot": {"stop": "2014-06-01"}}}
+    changes = {"stages": {"pilot": {"stop_date": "2014-06-01"}}}
     ws = Workspace(make_use_case(ws.home / "use_case", **merged(STAGES_, changes)), ws.home, ws.database_url)
     up(ws, "Ada", "it pays", datetime(2013, 10, 1, 4))
     account(ws, days(BAD, date(2013, 8, 1), 61), "live")
@@ -167,7 +167,7 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
 
 def test_assumed_figures_carry_nothing_into_production(ws):
     """However it came to the pilot: its live figures are a holdout's, and those of the past never count there."""
-    randomized = {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "worth": -10}}}
+    randomized = {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}}
     case = make_use_case(ws.home / "use_case", **merged(STAGES_, randomized))
     ws = Workspace(case, ws.home, ws.database_url)
     passed(ws)
@@ -199,7 +199,7 @@ def test_people_count(tmp_path):
     task = {"title": "Read a list", "role": "dispatcher", "people": 2}
     asked = {"day": "2013-01-05", "asked": "two dispatchers", "found": "they want reasons"}
     told = {"people": {"change": {"training": {"lists": task}}, "research": [asked]}}
-    gate = {"stages": {"poc": GATE | {"research": 2, "trained": 1.0}}}
+    gate = {"stages": {"poc": GATE | {"minimum_findings": 2, "minimum_trained_share": 1.0}}}
     ws = passed(make_workspace(tmp_path, **merged(told, gate)))
     now = record(ws, NOW)
     assert (now.said, now.against) == (
@@ -217,7 +217,7 @@ def test_people_count(tmp_path):
     assert record(ws, NOW).against == ["1 findings of user research are declared, 2 are needed"]
 
 
-def test_what_was_stopped_or_retired_is_decided_by_the_present_process(tmp_path):
+def test_what_was_stopped_or_retired_is_decided_by_the_current_process(tmp_path):
     ws = make_workspace(tmp_path, **STAGES_)
     trained = [date(2013, 3, 10) + timedelta(days=i) for i in range(15)]
     lived = [trained[-1] + timedelta(days=1 + i) for i in range(3)]
@@ -228,7 +228,7 @@ def test_what_was_stopped_or_retired_is_decided_by_the_present_process(tmp_path)
     decide(ws, keys, "live", None)
     by = [{(d["decided_by"], d["reason"]) for d in decisions_of(ws, p, "live")} for p in keys]
     assert {b for b, _ in by[0]} == {"model"}
-    assert by[1] == by[2] == {("present_process", "retired: the present process decides")}
+    assert by[1] == by[2] == {("current_process", "retired: the current process decides")}
     decide(ws, keys, "replay", None)  # what would have been is another matter
     assert ws.progress.over(ws.use_case.starts(lived[0])) is None
 
@@ -267,7 +267,7 @@ def test_whatever_is_asked_no_stage_is_skipped(tmp_path_factory, asked):
 
 def test_looked_at_daily_a_null_effect_passes_seldom():
     """500 pocs of 90 days without effect: looked at each day from the 20th on, and once at the end."""
-    rng, gate, found = np.random.default_rng(0), StageGate(**GATE | {"target": 0.001, "worth_having": 0.001}), 0
+    rng, gate, found = np.random.default_rng(0), StageGate(**GATE | {"target": 0.001, "minimum_gain": 0.001}), 0
     for _ in range(500):
         gained = rng.normal(0, 30, 90)
         known = [Day(f"{i:03}", 20, g, 0.0, 0.0, 0.0, 1, 1, 0) for i, g in enumerate(gained)]
@@ -279,7 +279,7 @@ def test_looked_at_daily_a_null_effect_passes_seldom():
 
 def test_a_gate_that_makes_no_sense_is_refused():
     with pytest.raises(ValidationError, match="what is aimed at must be worth having"):
-        StageGate(**GATE | {"worth_having": 501})
+        StageGate(**GATE | {"minimum_gain": 501})
 
 
 def test_without_stages_nothing_is_judged(tmp_path):
@@ -295,7 +295,7 @@ def test_a_pilot_decides_only_where_it_reaches(tmp_path):
         "stages": {
             "poc": GATE,
             "pilot": GATE | {"scope": {"site": "north", "where": "site = 'north'"}},
-            "production": GATE | {"stop": "2015-01-01"},
+            "production": GATE | {"stop_date": "2015-01-01"},
         }
     }
     ws = make_workspace(tmp_path, **gates)

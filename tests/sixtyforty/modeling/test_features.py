@@ -40,15 +40,15 @@ def test_a_planted_leak_is_found(tmp_path, leak, column):
     assert all(line.startswith(column) for line in found)
 
 
-def test_a_leak_in_the_present_process_is_found(tmp_path):
+def test_a_leak_in_the_current_process_is_found(tmp_path):
     ws = make_workspace(tmp_path)
-    (ws.use_case.folder / "present_process.sql").write_text(
+    (ws.use_case.folder / "current_process.sql").write_text(
         "select u.id, case when late = 1 then 'act' else 'wait' end as action from units u left join visits using (id)"
     )
     partitions = publish(ws, DAYS, count=6)
     found = looked_back(ws, partitions, sample=5)
     assert found
-    assert all(line.startswith("present_action") for line in found)
+    assert all(line.startswith("current_action") for line in found)
 
 
 @pytest.mark.parametrize("where", ["where load > 0.5", "cross join (values (1), (2))"], ids=["dropped", "doubled"])
@@ -105,4 +105,4 @@ def test_model_sees_neither_key_nor_marks(workspace):
         rows = workspace.lake.rows(workspace.lake.entries("features").values())
         columns = [d[0] for d in db.execute(f"select * from {rows}").description]
     assert features.names(workspace.use_case, columns) == ["site", "load", "late_before"]
-    assert set(SQL) == {"features", "outcomes", "present_process"}
+    assert set(SQL) == {"features", "outcomes", "current_process"}

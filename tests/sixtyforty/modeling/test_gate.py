@@ -12,12 +12,12 @@ from sixtyforty.modeling.gate import judge
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.lift import Day
 
-GATE = Gate(margin=50, confidence=0.95, max_rejected=0.1)
+GATE = Gate(margin=50, confidence=0.95, max_rejected_share=0.1)
 N = 100  # decisions a day: a gain of 1 a decision is 1,000 per 1,000
 
 
 def days(*gains: float, model: float = 0.0) -> list[Day]:
-    """A day each that made `model` and the gain over a present process that made `model`."""
+    """A day each that made `model` and the gain over a current process that made `model`."""
     first = date(2013, 4, 1)
     return [
         Day(str(first + timedelta(days=i)), N, model + g, model, 0.0, 1000.0, 10, 5, 0) for i, g in enumerate(gains)
@@ -25,7 +25,7 @@ def days(*gains: float, model: float = 0.0) -> list[Day]:
 
 
 def gaining(per_1000: float, count: int = 40) -> list[Day]:
-    """Days whose gain over the present process is about `per_1000`, a little more and a little less in turn."""
+    """Days whose gain over the current process is about `per_1000`, a little more and a little less in turn."""
     return days(*(per_1000 * N / 1000 + (1 if i % 2 else -1) for i in range(count)))
 
 
@@ -50,12 +50,12 @@ def test_one_day_proves_nothing() -> None:
     found = judge(GATE, "first", 0, days(1000), None)
     assert found.verdict == "HOLD"
     assert "isn't proven" in found.reasons[0]
-    assert found.evidence["lift_vs_present"]["low"] is None
+    assert found.evidence["lift_vs_current"]["low"] is None
 
 
 def test_a_gain_that_could_be_chance_is_held() -> None:
     found = judge(GATE, "first", 0, days(*[500, -400] * 10), None)
-    assert found.evidence["lift_vs_present"]["value"] > 0 > found.evidence["lift_vs_present"]["low"]
+    assert found.evidence["lift_vs_current"]["value"] > 0 > found.evidence["lift_vs_current"]["low"]
     assert found.verdict == "HOLD"
 
 
@@ -63,14 +63,14 @@ def test_a_gain_that_could_be_chance_is_held() -> None:
 def test_what_gains_nothing_is_rejected(walk_forward: list[Day]) -> None:
     found = judge(GATE, "first", 0, walk_forward, None)
     assert found.verdict == "REJECT"
-    assert "over the present process isn't proven" in found.reasons[0]
+    assert "over the current process isn't proven" in found.reasons[0]
 
 
-def test_the_first_model_is_promoted_on_a_proven_gain_over_the_present_process() -> None:
+def test_the_first_model_is_promoted_on_a_proven_gain_over_the_current_process() -> None:
     found = judge(GATE, "first", 0, gaining(100), None)
     assert (found.verdict, found.kind) == ("PROMOTE", "first")
     assert found.evidence["days"] == 40
-    assert found.evidence["lift_vs_present"]["low"] > 0
+    assert found.evidence["lift_vs_current"]["low"] > 0
     assert "+100 per 1,000" in found.reasons[0]
 
 
@@ -125,7 +125,7 @@ def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[Day
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
     mine = [Day(**{**d.__dict__, "model": d.model + (60 if i % 2 else -40)}) for i, d in enumerate(gaining(200))]
     found = judge(GATE, "recipe", 0, mine, None, gaining(200))
-    assert found.evidence["lift_vs_present"]["low"] > 0
+    assert found.evidence["lift_vs_current"]["low"] > 0
     assert found.evidence["gain_vs_recipe"]["value"] > GATE.margin > found.evidence["gain_vs_recipe"]["low"]
     assert found.verdict == "HOLD"
 

@@ -49,8 +49,8 @@ def test_a_recipe_is_the_declared_model_and_the_features(tmp_path: Path) -> None
 
 def test_words_make_no_other_model_and_what_experts_forbid_does(tmp_path: Path) -> None:
     recipe = recipe_of(make_use_case(tmp_path))
-    assert recipe_of(make_use_case(tmp_path, model={"words": {"load": "a load of {value}"}})) == recipe
-    assert recipe_of(make_use_case(tmp_path, model={"monotone": {"load": 1}})) != recipe
+    assert recipe_of(make_use_case(tmp_path, model={"reasons": {"load": "a load of {value}"}})) == recipe
+    assert recipe_of(make_use_case(tmp_path, model={"monotone_constraints": {"load": 1}})) != recipe
     veto = {"when": "load > 1", "never": "act", "why": "so"}
     assert recipe_of(make_use_case(tmp_path, model={"vetoes": {"v": veto}})) != recipe
 

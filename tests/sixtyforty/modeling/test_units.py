@@ -34,7 +34,7 @@ TWICE_A_WEEK = {
     "decided_at": "starts + interval 6 hour",
     "every": 4,
     "on": "2013-03-08",
-    "learn_every": 2,
+    "learn_every_partitions": 2,
 }
 SQL = {
     "units": "select distinct m._partition, c.site from moments m join calls c on c.call_hour < m.starts",
@@ -42,7 +42,7 @@ SQL = {
         select u._partition, u.site, avg(c.load) as load, count(*) as calls from units u
         join calls c on c.site = u.site and c.known_at <= u.decided_at
             and c.call_hour between u.decided_at - interval 2 day and u.decided_at group by all""",
-    "present_process": "select _partition, site, if(site = 'north', 'act', 'wait') as action from units",
+    "current_process": "select _partition, site, if(site = 'north', 'act', 'wait') as action from units",
     "outcomes": """
         select u._partition, u.site, max(v.late) as late, max(v.known_at) as known_at from units u
         join calls c on c.site = u.site and c._partition = u._partition join visits v using (id) group by all""",
@@ -123,7 +123,9 @@ def test_it_is_decided_about_in_fewer_partitions_than_it_is_learned_from(tmp_pat
     assert [d.partition for d in valued] == ["2013-03-12"]
 
 
-@pytest.mark.parametrize("wrong", [{"learn_every": 3}, {"learn_every": 2, "every": 1, "on": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"learn_every_partitions": 3}, {"learn_every_partitions": 2, "every": 1, "on": None}]
+)
 def test_what_is_learned_from_holds_what_is_decided(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="is a multiple of it"):
         sites(tmp_path, **wrong)

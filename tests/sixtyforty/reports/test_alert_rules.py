@@ -21,7 +21,9 @@ SECRET = "Mrs Miller, 5 Elm Street"
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
-    return make_workspace(tmp_path, watch={"retrain_days": 3, "max_fallback": 0.5}, automation={"decay_days": 2})
+    return make_workspace(
+        tmp_path, watch={"retrain_overdue_days": 3, "max_fallback_share": 0.5}, automation={"decay_days": 2}
+    )
 
 
 def days(count: int) -> list[str]:
@@ -29,7 +31,7 @@ def days(count: int) -> list[str]:
 
 
 def decided(ws: Workspace, day: str, **by: int) -> None:
-    facts = {"model": 0, "present_process": 0, "fallback": 0} | by
+    facts = {"model": 0, "current_process": 0, "fallback": 0} | by
     ws.lake.write("decisions/live", day, pa.table({"x": list(range(sum(by.values())))}), facts=facts)
 
 
@@ -61,7 +63,7 @@ def test_a_rejected_batch_is_told_with_counts_and_rules_and_no_data(ws: Workspac
 
 @pytest.mark.parametrize(
     ("by", "told"),
-    [({"model": 5, "fallback": 5}, False), ({"model": 4, "fallback": 6}, True), ({"present_process": 9}, False)],
+    [({"model": 5, "fallback": 5}, False), ({"model": 4, "fallback": 6}, True), ({"current_process": 9}, False)],
 )
 def test_fallback_is_told_of_the_newest_partition(ws: Workspace, by: dict[str, int], told: bool) -> None:
     decided(ws, "2013-03-01", fallback=10)

@@ -20,7 +20,12 @@ UNKNOWN = math.nan
 def gathered(most: float, coin: float = -1.0) -> list[Day]:
     """Two days on which the model brings as much."""
     one = {"decisions": 2, "acted": 1, "differ": 1, "fallback": 0}
-    money = {"model": most, "present_process": most / 3, "coin_flip": coin * most / 2, "perfect_foresight": most * 2}
+    money = {
+        "model": most,
+        "current_process": most / 3,
+        "random_choice": coin * most / 2,
+        "perfect_foresight": most * 2,
+    }
     return [Day(partition=f"2013-04-0{n}", **money, **one) for n in (1, 2)]
 
 
@@ -34,5 +39,5 @@ def test_no_amount_is_cut_off(most):
 
 def test_what_nobody_knows_is_left_out():
     days = gathered(1000.0, coin=UNKNOWN)
-    assert b"coin flip" not in charts.cumulative(KPI, days, "svg")
-    assert b"coin flip" in charts.cumulative(KPI, gathered(1000.0), "svg")
+    assert b"random choice" not in charts.cumulative(KPI, days, "svg")
+    assert b"random choice" in charts.cumulative(KPI, gathered(1000.0), "svg")

@@ -47,10 +47,10 @@ def test_todays_process_is_paid_on_the_outcomes_without_any_model(lived: Workspa
     loads = [round((i * 37 % 100) / 100, 2) for i in range(4)]
     acts, late = [load > 0.7 for load in loads], [load > 0.5 for load in loads]
     per_call = sum(a * (10 * w - 3) for a, w in zip(acts, late, strict=True)) / 4
-    assert today["per_1000"]["present_process"] == pytest.approx(1000 * per_call)
+    assert today["per_1000"]["current_process"] == pytest.approx(1000 * per_call)
     assert today["per_1000"]["perfect_foresight"] == pytest.approx(1000 * sum(7 * w for w in late) / 4)
     share, base = sum(acts) / 4, sum(late) / 4
-    assert today["per_1000"]["coin_flip"] == pytest.approx(1000 * share * (10 * base - 3))
+    assert today["per_1000"]["random_choice"] == pytest.approx(1000 * share * (10 * base - 3))
     assert not list((lived.models.root).glob("*/model.skops"))
 
 

@@ -81,8 +81,8 @@ def tell(ws: Workspace, moment: datetime, environment: dict[str, str], track: st
 
 
 def gain(first: str, last: str) -> float:
-    """Beyond the present process, over these days."""
-    return sum(d.model - d.present_process for d in gains() if first <= d.partition <= last)
+    """Beyond the current process, over these days."""
+    return sum(d.model - d.current_process for d in gains() if first <= d.partition <= last)
 
 
 # When
@@ -97,7 +97,7 @@ def gain(first: str, last: str) -> float:
 def test_the_newest_due_is_whole_over_and_followed_without_a_gap(
     cadence: Any, at: int, moment: datetime, later: timedelta, use_case: UseCase
 ) -> None:
-    one = Subscription(role="owner", cadence=cadence, to=["X"], at=at)
+    one = Subscription(role="owner", cadence=cadence, to=["X"], hour=at)
     found, then = period(use_case, one, moment), period(use_case, one, moment + later)
     local = moment.replace(tzinfo=UTC).astimezone(use_case.zone)
     assert (found.due, at) <= (local.date(), local.hour), "its hour has come"
@@ -156,7 +156,7 @@ def test_a_decider_hears_of_todays_calls(ws: Workspace) -> None:
         "12 calls decided so far:",
         "- call a second fitter in: 5",
         "- call nobody: 7",
-        "2 of them were left to the present process for want of sound data or a model.",
+        "2 of them were left to the current process for want of sound data or a model.",
         "3 queued for review, 2 of them wait for an answer: worth up to 823 EUR to one who knows better, about 10"
         " minutes.",
         "2 more were beyond what reviewers have time for.",
@@ -175,7 +175,7 @@ def test_an_owner_hears_of_money_target_people_losing_weeks_and_next_steps(ws: W
     found = compose(ws, "replay", "owner", Period("monthly", date(2013, 5, 1), date(2013, 5, 31)))
     assert found.title == "Fitters in time: May 2013"
     gained = gain("2013-05-01", "2013-05-31")
-    assert f"\n- {gained:+,.0f} EUR beyond the present process, on 620 calls ({gained / 0.62:+,.0f} per" in found.text
+    assert f"\n- {gained:+,.0f} EUR beyond the current process, on 620 calls ({gained / 0.62:+,.0f} per" in found.text
     assert f"\n- In all, since 1 April 2013: {gain('2013-04-01', '2013-05-31'):+,.0f} EUR" in found.text
     assert "The target is +500 EUR per 1,000 calls by 30 June 2013" in found.text
     assert "Forecast for the coming month: +1,000, between +700 and +1,300." in found.text
@@ -238,7 +238,7 @@ VERDICT = {
 def test_nobodys_name_is_in_a_message(tmp_path: Path) -> None:
     ws = told(tmp_path, sources={"calls": {"personal": ["site"]}})
     rows = pa.table({"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]})
-    ws.lake.write("decisions/replay", "2013-06-24", rows, facts={"model": 1, "fallback": 0, "present_process": 0})
+    ws.lake.write("decisions/replay", "2013-06-24", rows, facts={"model": 1, "fallback": 0, "current_process": 0})
     judged(ws, "2013-06-24", kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])
     for role in digests.ROLES:
         for when in (JUNE, Period("daily", date(2013, 6, 23), date(2013, 6, 23))):

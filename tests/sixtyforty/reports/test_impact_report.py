@@ -28,10 +28,10 @@ def test_the_owners_page_is_in_plain_words(page: str) -> None:
 
 def test_a_month_that_lost_is_shown_and_asked_about(page: str) -> None:
     said = spoken(page)
-    lost = sum(d.model - d.present_process for d in gains() if d.partition.startswith("2013-05"))
+    lost = sum(d.model - d.current_process for d in gains() if d.partition.startswith("2013-05"))
     assert lost < 0
     assert f"{lost:+,.0f}" in said
-    assert "Look into May: there the present process did better." in said
+    assert "Look into May: there the current process did better." in said
     assert "Find out why May 2013 brought less than was forecast." in said
 
 
@@ -61,12 +61,12 @@ def test_before_the_first_champion_there_is_a_page_as_well(tmp_path: Path) -> No
 def test_what_is_assumed_is_called_so_beside_each_figure_and_proves_nothing(tmp_path: Path) -> None:
     from tests.helpers import make_workspace
 
-    ws = make_workspace(tmp_path, kpi={"label": "randomized", "holdout": {"share": 0.1, "worth": -10}})
+    ws = make_workspace(tmp_path, kpi={"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}})
     account(ws, gains())
     judged(ws, "2013-04-01")
     said = spoken(impact_report.write(ws, "replay").read_text())
     for figure in (
-        "EUR beyond the present process assumed",
+        "EUR beyond the current process assumed",
         "per 1,000 calls assumed",
         "What it was worth assumed",
         "Good and bad months assumed",

@@ -76,7 +76,7 @@ def test_the_past_is_walked_through_as_it_looked_then(past):
     one, two, three, four = replay_report.walk(past, [*LAST, "2013-04-01"], "replay")
     rows = decisions_of(past, LAST[0], "replay")
     assert one["decided"]["decisions"] == 30 == sum(one["decided"]["actions"].values())
-    assert one["decided"]["differ"] == sum(r["action"] != r["present_action"] for r in rows)
+    assert one["decided"]["differ"] == sum(r["action"] != r["current_action"] for r in rows)
     assert one["decided"]["by"] == {"model": 30}
     assert one["decided"]["models"][0]["learned_to"] < LAST[0]
     seen = one["seen"]["sources"]
@@ -95,7 +95,7 @@ def test_the_past_is_walked_through_as_it_looked_then(past):
 def test_it_is_told_in_a_few_lines(past):
     one, two, three, four = map(replay_report.told, replay_report.walk(past, [*LAST, "2013-04-01"], "replay"))
     assert one.startswith(f"{LAST[0]}  decided {LAST[0]} ")
-    assert "the present process" in one and "had learned up to" in one
+    assert "the current process" in one and "had learned up to" in one
     assert "(restated since)" in two and "(restated since)" not in one
     assert three.endswith("happened  not known yet")
     assert four == "2013-04-01  nothing was decided"

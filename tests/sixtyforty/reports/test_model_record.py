@@ -93,7 +93,7 @@ def test_what_people_did_is_told_and_what_is_simulated_is_said_to_be(tmp_path: P
 def test_a_young_home_has_a_record_too(tmp_path: Path) -> None:
     said = model_record.text(make_workspace(tmp_path), "live")
     assert "No decision has been accounted for yet." in said
-    assert "No model: the present process decides." in said
+    assert "No model: the current process decides." in said
     assert "The gate has refused nothing and held nothing back." in said
 
 

@@ -62,10 +62,10 @@ def test_ranked_by_what_is_left(three):
 
 def test_totals_are_those_of_the_ledgers_by_a_query_of_ones_own(three):
     run_hours.count(three[0].home, lambda a, b: [Ran("large", 0.0, 7200.0)], 1.0)
-    three[1] = one(three[0].home, "large", 90.0, kpi={"costs": {"run_hour": 3}})
+    three[1] = one(three[0].home, "large", 90.0, kpi={"costs": {"per_run_hour": 3}})
     (found,) = totals(portfolio.portfolio(three, NOW))
     files = three[0].home / "data" / "lake" / "*" / "kpi" / "replay" / "*.parquet"
-    gain, days = duckdb.sql(f"select sum(model - present_process), count(*) from read_parquet('{files}')").fetchall()[0]
+    gain, days = duckdb.sql(f"select sum(model - current_process), count(*) from read_parquet('{files}')").fetchall()[0]
     assert found["gain"] == pytest.approx(gain, abs=0.005)
     running = days * 100 * 12 / 365.25
     assert (found["build"], found["running"]) == (3000, pytest.approx(running, abs=0.02))
@@ -77,7 +77,9 @@ def test_totals_are_those_of_the_ledgers_by_a_query_of_ones_own(three):
 
 
 def test_assumed_money_is_never_added_to_money_seen_nor_one_currency_to_another(three, tmp_path):
-    assumed = one(tmp_path, "assumed", 500.0, kpi={"label": "randomized", "holdout": {"share": 0.1, "worth": -10}})
+    assumed = one(
+        tmp_path, "assumed", 500.0, kpi={"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}
+    )
     crowns = one(tmp_path, "crowns", 9.0, kpi={"unit": "SEK"})
     lines = portfolio.portfolio([*three, assumed, crowns], NOW)
     assert {(t["unit"], t["label"]): t["use_cases"] for t in totals(lines)} == {
@@ -98,7 +100,7 @@ def test_where_anything_is_live_the_past_relived_does_not_count(tmp_path):
 
 
 def test_people_quality_and_freshness(tmp_path):
-    ws = one(tmp_path, "used", 90.0, **merged(WITH_RESPONSES, {"kpi": {"costs": {"intervention": 2}}}))
+    ws = one(tmp_path, "used", 90.0, **merged(WITH_RESPONSES, {"kpi": {"costs": {"per_response": 2}}}))
     verdicts(ws, date(2013, 6, 1), refused=["2013-06-12"])
     decided(ws, "2013-06-29")
     answered(ws, "2013-06-29", simulated=3)
@@ -115,7 +117,7 @@ def test_people_quality_and_freshness(tmp_path):
 
 
 def test_what_was_stopped_or_retired_is_said_to_be(tmp_path):
-    gate = {"target": 500, "worth_having": 100, "stop": "2013-06-15"}
+    gate = {"target": 500, "minimum_gain": 100, "stop": "2013-06-15"}
     stopped = one(tmp_path, "stopped", 0.0, days=90, stages={"poc": gate})
     over = one(tmp_path, "over", 90.0, stages={"poc": gate})
     retire(over, "Ada", "the process is gone", NOW)
@@ -126,7 +128,7 @@ def test_what_was_stopped_or_retired_is_said_to_be(tmp_path):
 
 
 def test_the_next_gate_is_the_one_it_stands_before(tmp_path):
-    gate, later = ({"target": 500, "worth_having": 100, "stop": d} for d in ("2013-08-15", "2014-02-01"))
+    gate, later = ({"target": 500, "minimum_gain": 100, "stop": d} for d in ("2013-08-15", "2014-02-01"))
     ready = one(tmp_path, "ready", 90.0, stages={"poc": gate, "pilot": later})
     alone = one(tmp_path, "alone", 90.0, stages={"poc": gate})
     found = by_name(portfolio.portfolio([ready, alone], NOW))
@@ -135,7 +137,7 @@ def test_the_next_gate_is_the_one_it_stands_before(tmp_path):
 
 
 def test_a_pilot_begins_further_down_and_is_found_there(tmp_path):
-    gate = {"target": 500, "worth_having": 100, "stop": "2013-08-15"}
+    gate = {"target": 500, "minimum_gain": 100, "stop": "2013-08-15"}
     north = one(tmp_path, "north", 1.0, stages={"poc": gate | {"scope": {"site": "north", "team": "dispatch"}}})
     south = one(tmp_path, "south", 1.0, stages={"poc": gate | {"scope": {"site": "south"}}})
     every = one(tmp_path, "every", 1.0)

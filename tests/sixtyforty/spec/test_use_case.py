@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from sixtyforty.spec.use_case import UseCase
 from tests.helpers import SITES, make_use_case
 
-REVIEW = {"reviewers": {"lead": 3}, "minutes": 5, "abstain": 1}
+REVIEW = {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}
 VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
-HOLDOUT = {"share": 0.1, "worth": -10}
+HOLDOUT = {"share": 0.1, "value_per_outcome": -10}
 RANDOMIZED = {"label": "randomized", "holdout": HOLDOUT}
 
 
@@ -49,26 +49,32 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes:
         ({"sources": {"visits": {"key": ["nummer"]}}}, r"sources\.visits\.key .*'nummer'"),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal .*'phone'"),
         ({"decision": {"unit": "orders"}}, r"'orders' is not a source: \['calls', 'visits'\]"),
-        ({"decision": {"every": 4}}, r"every above 1 needs on"),
-        ({"decision": {"on": "2013-03-01"}}, r"every above 1 needs on"),
+        ({"decision": {"every_partitions": 4}}, r"every above 1 needs on"),
+        ({"decision": {"anchor_day": "2013-03-01"}}, r"every above 1 needs on"),
         ({"partitions": {"every": "month", "start": "2013-03-02"}}, r"months begin on their first day: 2013-03-01"),
         ({"partitions": {"end": "2013-02-28"}}, r"end 2013-02-28 is before partitions\.start"),
         ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule 'gut' is not a candidate: \[\]"),
-        ({"people": {"review": REVIEW | {"abstain": 0}}}, r"review needs a rule"),
+        ({"people": {"review": REVIEW | {"abstain_below": 0}}}, r"review needs a rule"),
         ({"kpi": {"candidates": {"gut": {"description": "Gut."}}}}, r"either action \(SQL of an action's name\) or"),
         ({"model": {"vetoes": {"v": VETO | {"never": "run"}}}}, r"model\.vetoes\.v\.never 'run' is not an action"),
         ({"model": {"vetoes": {"v": VETO, "w": VETO | {"never": "wait"}}}}, r"model\.vetoes name every action"),
-        ({"model": {"monotone": {"site": 1}}}, r"monotone: \['site'\] are categories"),
-        ({"model": {"words": {"load": "busy"}}}, r"words\.load needs \{value\}"),
-        ({"model": {"words": {"load": "{value} of {all}"}}}, r"words\.load needs \{value\}"),
+        ({"model": {"monotone_constraints": {"site": 1}}}, r"monotone: \['site'\] are categories"),
+        ({"model": {"reasons": {"load": "busy"}}}, r"words\.load needs \{value\}"),
+        ({"model": {"reasons": {"load": "{value} of {all}"}}}, r"words\.load needs \{value\}"),
         ({"sources": {"calls": {"known_at": None}}}, r"sources\.calls is partitioned and needs known_at"),
         ({"kpi": {"label": "randomized"}}, r"needs kpi\.holdout or kpi\.treatment: nothing can be claimed"),
         ({"kpi": {"holdout": HOLDOUT}}, r"label exact has neither"),
         ({"kpi": RANDOMIZED | {"segments": ["site"]}}, r"segments belong to label exact"),
-        ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"by": ["nummer"]}}}, r"kpi\.holdout\.by .*'nummer'"),
-        ({"automation": {"rollout": {"holdout": 0.5, "by": ["nummer"]}}}, r"automation\.rollout\.by .*'nummer'"),
-        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout": 0.5, "by": ["site"]}}}, r"leave it out"),
-        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout": 0.05}}}, r"less than kpi\.holdout\.share"),
+        ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"cluster_by": ["nummer"]}}}, r"kpi\.holdout\.by .*'nummer'"),
+        (
+            {"automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["nummer"]}}},
+            r"automation\.rollout\.by .*'nummer'",
+        ),
+        (
+            {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
+            r"leave it out",
+        ),
+        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"less than kpi\.holdout\.share"),
     ],
 )
 def test_a_declaration_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

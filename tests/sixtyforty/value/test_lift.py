@@ -61,7 +61,7 @@ def accounted(
     candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> Day:
     by = ["fallback"] * fallback + ["model"] * (len(actions) - fallback)
-    rows = pd.DataFrame({"action": list(actions), "present_action": list(present), "decided_by": by}, dtype=object)
+    rows = pd.DataFrame({"action": list(actions), "current_action": list(present), "decided_by": by}, dtype=object)
     return day(of, partition, rows, outcome, candidates)
 
 
@@ -83,8 +83,8 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
         partition="2013-03-10",
         decisions=4,
         model=7 - 3,
-        present_process=-3 + 7,
-        coin_flip=0.5 * (7 - 3 + 7 - 3),  # half act, half wait
+        current_process=-3 + 7,
+        random_choice=0.5 * (7 - 3 + 7 - 3),  # half act, half wait
         perfect_foresight=7 + 7,
         acted=2,
         differ=2,
@@ -103,22 +103,22 @@ def test_whatever_is_cheapest_counts_as_not_acting() -> None:
 
 
 @given(UNITS.filter(bool))
-def test_the_coin_flip_is_the_mean_over_all_ways_to_deal_out_the_actions(units: list[tuple]) -> None:
+def test_the_random_choice_is_the_mean_over_all_ways_to_deal_out_the_actions(units: list[tuple]) -> None:
     actions, present, outcome = (list(x) for x in zip(*units, strict=True))
     deals = [
         payoffs(THREE, pd.DataFrame(index=range(len(deal)))).paid(deal, np.array(outcome)).sum()
         for deal in permutations(actions)
     ]
-    assert accounted(THREE, "d", actions, present, np.array(outcome)).coin_flip == pytest.approx(np.mean(deals))
+    assert accounted(THREE, "d", actions, present, np.array(outcome)).random_choice == pytest.approx(np.mean(deals))
 
 
 @given(UNITS)
 def test_no_policy_beats_perfect_foresight_and_a_policy_that_never_differs_gains_nothing(units: list[tuple]) -> None:
     actions, present, outcome = (list(x) for x in zip(*units, strict=True)) if units else ([], [], [])
     found = accounted(THREE, "d", actions, present, np.array(outcome, float))
-    assert found.perfect_foresight >= max(found.model, found.present_process, found.coin_flip) - 1e-9
+    assert found.perfect_foresight >= max(found.model, found.current_process, found.random_choice) - 1e-9
     same = accounted(THREE, "d", present, present, np.array(outcome, float))
-    assert (same.model - same.present_process, same.differ) == (0, 0)
+    assert (same.model - same.current_process, same.differ) == (0, 0)
 
 
 def test_a_ratio_is_the_sum_over_the_count_per_thousand() -> None:
@@ -205,8 +205,8 @@ def test_a_gain_that_is_not_there_is_seldom_proven() -> None:
 
 def test_lift_can_be_taken_against_any_policy() -> None:
     days = [Day(str(i), 100, 10, 6, 3, 20, 0, 0, 0) for i in range(2)]
-    assert [lift(days, a).value for a in ("present_process", "coin_flip", "perfect_foresight")] == [40, 70, -100]
-    assert lift(days, "coin_flip", of="present_process").value == 30
+    assert [lift(days, a).value for a in ("current_process", "random_choice", "perfect_foresight")] == [40, 70, -100]
+    assert lift(days, "random_choice", of="current_process").value == 30
 
 
 MONEY = st.floats(-1e6, 1e6).map(lambda v: round(v, 2))
@@ -222,37 +222,37 @@ DAYS = st.lists(
 @given(DAYS)
 def test_a_summary_adds_up(days: list[Day]) -> None:
     found = summary(TWO, days)
-    for policy in ("model", "present_process", "coin_flip", "perfect_foresight"):
+    for policy in ("model", "current_process", "random_choice", "perfect_foresight"):
         assert found["totals"][policy] == pytest.approx(sum(getattr(d, policy) for d in days), abs=0.006)
     assert found["net_impact"] == pytest.approx(
-        found["totals"]["model"] - found["totals"]["present_process"], abs=0.006
+        found["totals"]["model"] - found["totals"]["current_process"], abs=0.006
     )
     assert found["total"] == found["totals"]["model"]
     assert found["decisions"] == sum(d.decisions for d in days)
-    assert (found["acted"], found["differ_from_present"], found["decided_by_present_process"], found["days"]) == (
+    assert (found["acted"], found["differ_from_current"], found["decided_by_current_process"], found["days"]) == (
         sum(d.acted for d in days),
         sum(d.differ for d in days),
         sum(d.fallback for d in days),
         len(days),
     )
     if days:
-        lifted = found["lift_vs_present"]["value"] * found["decisions"] / 1000
+        lifted = found["lift_vs_current"]["value"] * found["decisions"] / 1000
         assert lifted == pytest.approx(found["net_impact"], abs=0.02 + 0.006 * found["decisions"] / 1000)
         per = found["per_1000"]
-        assert per["model"] - per["present_process"] == pytest.approx(found["lift_vs_present"]["value"], abs=0.03)
+        assert per["model"] - per["current_process"] == pytest.approx(found["lift_vs_current"]["value"], abs=0.03)
 
 
 def test_a_summary_of_nothing_says_so_without_figures() -> None:
     found = summary(TWO, [])
     assert found["decisions"] == found["days"] == found["net_impact"] == 0
-    assert set(found["per_1000"].values()) == set(found["lift_vs_present"].values()) == {None}
+    assert set(found["per_1000"].values()) == set(found["lift_vs_current"].values()) == {None}
     assert (found["from"], found["to"]) == (None, None)
 
 
 def test_a_losing_summary_shows_the_loss() -> None:
     found = summary(TWO, [a_day("2013-03-10", 100, -50, 20), a_day("2013-03-11", 100, -30, 0)])
     assert found["net_impact"] == -100
-    assert found["lift_vs_present"]["value"] == -500
+    assert found["lift_vs_current"]["value"] == -500
     assert (found["from"], found["to"], found["unit"]) == ("2013-03-10", "2013-03-11", "EUR")
 
 
@@ -272,7 +272,9 @@ def test_what_it_cost_is_subtracted_and_the_day_it_was_earned_back_is_told() -> 
 
 def test_a_decision_every_four_weeks_costs_four_weeks(tmp_path: Path) -> None:
     days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate([100, 100])]
-    weekly = make_use_case(tmp_path, partitions={"every": "week"}, decision={"every": 4, "on": "2013-03-08"})
+    weekly = make_use_case(
+        tmp_path, partitions={"every": "week"}, decision={"every_partitions": 4, "anchor_day": "2013-03-08"}
+    )
     assert balance(costly(0, 1), days, weekly.days_apart).running == pytest.approx(2 * 28)
     hourly = make_use_case(tmp_path, partitions={"every": "hour"})
     assert 24 * balance(costly(0, 1), days[:1], hourly.days_apart).running == pytest.approx(1)
@@ -287,7 +289,7 @@ def test_what_was_earned_back_and_lost_again_is_not_earned_back() -> None:
 @given(DAYS, st.floats(0, 1e5), st.floats(0, 1e3))
 def test_money_reconciles(days: list[Day], build: float, a_day: float) -> None:
     found = summary(costly(build, a_day), days)
-    model, present = found["totals"]["model"], found["totals"]["present_process"]
+    model, present = found["totals"]["model"], found["totals"]["current_process"]
     assert found["net_impact"] == pytest.approx(model - present - found["build"] - found["running"], abs=0.03)
     assert (found["payback"] is not None) <= bool(days)
 
@@ -324,7 +326,7 @@ def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() 
     beside = summary(declared, [*found, a_day("2013-03-12", 100, 500, 0)])["candidates"]
     assert beside["rule"]["decisions"] == 4, "a day accounted for before it was declared says nothing of it"
     assert beside["rule"]["per_1000"] == 4500
-    assert beside["rule"]["lift_vs_present"]["value"] == 4500
+    assert beside["rule"]["lift_vs_current"]["value"] == 4500
     assert beside["rule"]["model_minus"]["value"] == 1000 * (14 - 18) / 4
     assert beside["rule"]["model_minus"]["low"] <= -1000 <= beside["rule"]["model_minus"]["high"]
     assert (beside["new"]["decisions"], beside["new"]["per_1000"], beside["new"]["model_minus"]["value"]) == (

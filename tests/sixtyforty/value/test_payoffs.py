@@ -130,9 +130,9 @@ def test_rows_without_what_an_action_pays_are_refused() -> None:
 # Limits
 
 
-def limited(limit: int, use_up: bool = False, cost: float = 2.0) -> Kpi:
-    offer = Action(description="offer", cost=cost, gain=1.0, limit=limit, use_up=use_up)
-    return a_kpi(actions={"none": Action(description=""), "offer": offer}, outcome_kind="number")
+def limited(limit: int, use_full_limit: bool = False, cost: float = 2.0) -> Kpi:
+    offer = Action(description="offer", cost=cost, gain=1.0, limit=limit, use_full_limit=use_full_limit)
+    return a_kpi(actions={"none": Action(description=""), "offer": offer}, outcome_type="number")
 
 
 def at_noon(count: int) -> pd.DataFrame:
@@ -141,18 +141,18 @@ def at_noon(count: int) -> pd.DataFrame:
 
 @given(st.lists(st.integers(-5, 9).map(float), min_size=1, max_size=8).map(np.array), st.integers(1, 8), st.booleans())
 def test_under_a_limit_no_other_choice_of_as_many_is_expected_to_pay_more(
-    score: np.ndarray, limit: int, use_up: bool
+    score: np.ndarray, limit: int, use_full_limit: bool
 ) -> None:
-    kpi, rows = limited(limit, use_up), at_noon(len(score))
+    kpi, rows = limited(limit, use_full_limit), at_noon(len(score))
     chosen = payoffs(kpi, rows).choose(score)
     has = set(np.flatnonzero(chosen == "offer").tolist())
     pays = score - 2.0
     most = min(limit, len(score))
-    sizes = [most] if use_up else range(most + 1)
+    sizes = [most] if use_full_limit else range(most + 1)
     best = max(pays[list(c)].sum() for size in sizes for c in combinations(range(len(score)), size))
     assert len(has) <= most
     assert pays[list(has)].sum() == pytest.approx(best)
-    assert not use_up or len(has) == most
+    assert not use_full_limit or len(has) == most
 
 
 def test_a_limit_holds_at_each_moment_and_counts_what_was_taken_before() -> None:
@@ -166,12 +166,12 @@ def test_a_limit_holds_at_each_moment_and_counts_what_was_taken_before() -> None
 
 
 def test_who_is_barred_leaves_the_place_to_the_next() -> None:
-    pays, score = payoffs(limited(1, use_up=True), at_noon(3)), np.array([9.0, 8.0, 1.0])
+    pays, score = payoffs(limited(1, use_full_limit=True), at_noon(3)), np.array([9.0, 8.0, 1.0])
     assert pays.choose(score, {"offer": np.array([True, False, False])}).tolist() == ["none", "offer", "none"]
 
 
 def test_foresight_keeps_to_the_limit_but_need_not_use_it_up() -> None:
-    pays = payoffs(limited(2, use_up=True), at_noon(4))
+    pays = payoffs(limited(2, use_full_limit=True), at_noon(4))
     assert pays.best(np.array([5.0, 4.0, 3.0, 0.0])).tolist() == [3.0, 2.0, 0.0, 0.0]
     assert pays.best(np.array([5.0, 1.0, 1.0, 0.0])).tolist() == [3.0, 0.0, 0.0, 0.0]
 
@@ -188,8 +188,8 @@ def test_of_two_limited_actions_each_keeps_its_own() -> None:
 
 # An amount
 
-AMOUNT = Amount(description="fitters", under=60, over=20, least=1, most=9)
-STAFF = a_kpi(amount=AMOUNT, outcome_kind="number")
+AMOUNT = Amount(description="fitters", shortage_cost=60, excess_cost=20, minimum=1, maximum=9)
+STAFF = a_kpi(amount=AMOUNT, outcome_type="number")
 
 
 def test_too_few_and_too_many_each_cost_their_own() -> None:
@@ -225,9 +225,9 @@ def test_what_is_answered_instead_is_another_amount_within_limits(said: str, wan
 
 DEALT = a_kpi(
     label="randomized",
-    outcome_kind="number",
+    outcome_type="number",
     actions={"none": Action(description=""), "mail": Action(description="", cost=1)},
-    treatment=Treatment(column="got", shares={"none": 0.75, "mail": 0.25}, worth=2.0),
+    treatment=Treatment(column="got", shares={"none": 0.75, "mail": 0.25}, value_per_outcome=2.0),
 )
 
 
@@ -273,8 +273,8 @@ def test_sql_pays_the_same(kind: str, data: st.DataObject) -> None:
     ("fields", "said"),
     [
         ({}, "a choice needs two at least"),
-        ({"amount": AMOUNT}, "outcome_kind: number"),
-        ({"amount": AMOUNT, "outcome_kind": "number", "actions": FARES}, "either actions"),
+        ({"amount": AMOUNT}, "outcome_type: number"),
+        ({"amount": AMOUNT, "outcome_type": "number", "actions": FARES}, "either actions"),
         ({"actions": {"a": Action(description="", limit=1), "b": Action(description="", limit=2)}}, "without a limit"),
         ({"actions": FARES, "label": "randomized"}, "needs kpi.holdout or kpi.treatment"),
         ({"actions": FARES, "label": "randomized", "treatment": DEALT.treatment}, "the actions are"),
@@ -288,8 +288,8 @@ def test_a_kpi_that_contradicts_itself_is_refused(fields: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Action(description="", use_up=True), "use_up needs a limit"),
-        (lambda: Amount(description="", under=1, over=1, least=3, most=3), "nothing to choose"),
+        (lambda: Action(description="", use_full_limit=True), "use_full_limit needs a limit"),
+        (lambda: Amount(description="", shortage_cost=1, excess_cost=1, minimum=3, maximum=3), "nothing to choose"),
     ],
 )
 def test_an_action_that_contradicts_itself_is_refused(make: Any, said: str) -> None:

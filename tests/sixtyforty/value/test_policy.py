@@ -16,7 +16,7 @@ from sixtyforty.value.policy import BEST, EVEN, Policy, PolicyError, decision_id
 from tests.sixtyforty.value.test_payoffs import SCORES, kpis
 
 NIGHT = Veto(when="hour >= 22", never="act", why="nobody can be reached at night")
-ROWS = pd.DataFrame({"hour": [9, 23, 23, None], "present_action": ["wait", "act", "act", "act"]})
+ROWS = pd.DataFrame({"hour": [9, 23, 23, None], "current_action": ["wait", "act", "act", "act"]})
 
 
 def test_a_vetoed_action_gives_way_to_the_best_other_and_the_reason_is_said(tiny_use_case: UseCase) -> None:
@@ -33,7 +33,7 @@ def test_no_vetoed_action_is_ever_taken(kpi: Kpi, score: np.ndarray, data: st.Da
     never = data.draw(st.lists(st.sampled_from(actions[1:]), min_size=1, unique=True))
     hours = data.draw(st.lists(st.integers(0, 23), min_size=len(score), max_size=len(score)))
     vetoes = {f"v{i}": Veto(when=f"hour >= {8 * i}", never=a, why="so") for i, a in enumerate(never)}
-    rows = pd.DataFrame({"hour": hours, "present_action": actions[0]})
+    rows = pd.DataFrame({"hour": hours, "current_action": actions[0]})
     found, free = Policy(kpi, vetoes).take(rows, score), payoffs(kpi, rows).choose(score)
     for i, hour in enumerate(hours):
         barred = {v.never for n, v in vetoes.items() if hour >= 8 * int(n[1:])}
@@ -47,7 +47,7 @@ def test_a_veto_that_is_no_condition_is_named(tiny_use_case: UseCase) -> None:
         policy.take(ROWS, np.zeros(4))
 
 
-def test_what_is_nearly_even_is_left_to_the_present_process_but_not_what_was_vetoed(tiny_use_case: UseCase) -> None:
+def test_what_is_nearly_even_is_left_to_the_current_process_but_not_what_was_vetoed(tiny_use_case: UseCase) -> None:
     score = np.array([0.35, 0.35, 0.45, 0.9])  # 0.5, 0.5, 1.5 and 6 apart
     found = Policy(tiny_use_case.kpi, {"night": NIGHT}, left_below=1.0).take(ROWS, score)
     assert found.action.tolist() == ["wait", "wait", "wait", "act"]

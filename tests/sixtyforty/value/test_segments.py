@@ -43,7 +43,7 @@ def over(days: Sequence[Money]) -> list[Segment]:
 
 
 def frame(rows: list[tuple]) -> pd.DataFrame:
-    found = pd.DataFrame(rows, columns=["action", "present_action", "outcome", "site", "shift"])
+    found = pd.DataFrame(rows, columns=["action", "current_action", "outcome", "site", "shift"])
     return found.assign(_partition="d")
 
 

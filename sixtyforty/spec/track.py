@@ -1,0 +1,8 @@
+"""The two tracks of decisions, which never mix."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Track = Literal["replay", "live"]
+"""`live`: decisions of today, which are history. `replay`: past decisions as they would have been taken."""
