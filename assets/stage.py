@@ -17,10 +17,10 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata, DagsterEventType, generate_event_batch_id
 
 from assets.resources import BusinessTime, Place
-from sixtyforty.modeling.lineage import changed
 from sixtyforty.spec.partitions import HOURS, SNAPSHOT, Timed, chunks
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import Entry
+from sixtyforty.storage.restatement import restated_by
 from sixtyforty.workspace import Workspace
 
 # a preview, as Dagster would say at each start: its version is pinned, and tests hold what it does
@@ -58,10 +58,9 @@ class Result:
 
     def restate(self, case: UseCase, before: Entry | None, entry: Entry, moment: datetime | None) -> None:
         """Tells of a partition whose day had closed that it is different now, and which of its inputs are."""
-        closed = moment is None or moment >= case.settled(entry.partition)
-        if before is not None and before.sha256 != entry.sha256 and closed:
-            why = changed(case, before, entry.inputs)
-            self.published[entry.partition].metadata["restated"] = ", ".join(why) or "other code"
+        reason = restated_by(case, before, entry, moment)
+        if reason:
+            self.published[entry.partition].metadata["restated"] = reason
 
     def add(self, other: "Result") -> None:
         """Takes in what a further chunk did."""

@@ -17,11 +17,12 @@ from sixtyforty.decisions.delivery import undelivered
 from sixtyforty.decisions.review_queue import dataset as queues
 from sixtyforty.ingest.locations import Unreachable
 from sixtyforty.ingest.raw import pending
-from sixtyforty.modeling.lineage import changed, expected, inputs, lineage
+from sixtyforty.modeling.lineage import expected, inputs, lineage
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import digest
+from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
 BLOCK = 200  # partitions
@@ -148,19 +149,16 @@ def _sources(
     ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], moment: datetime, found: Behind
 ) -> None:
     """Raw against arrivals, validated against raw."""
-    for name, source in sources.items():
+    for name in sources:
         arrived = {} if name in found.unreachable else pending(ws.landing, name, partitions)
         for partition, extracts in arrived.items():
             found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
         verdicts = [ws.lake.entries(f"{kind}/{name}", partitions) for kind in ("validated", "rejected")]
         for partition, raw in ws.lake.entries(f"raw/{name}", partitions).items():
             judged = [kind[partition] for kind in verdicts if partition in kind]
-            mine = [e for e in judged if e.inputs == {f"raw/{name}": {partition: raw.version}}]
-            growing = bool(mine and source.partition and not mine[-1].facts["verdict"].get("closed", True))
-            if not mine:
-                found.add(partition, f"{name}: not validated", raw.version, name)
-            elif growing and moment >= ws.use_case.settled(partition):
-                found.add(partition, f"{name}: the day has closed", raw.version, name)
+            reason = validation_reason(ws.use_case, raw, judged, moment)
+            if reason:
+                found.add(partition, f"{name}: {reason}", raw.version, name)
 
 
 def _features(
@@ -180,7 +178,7 @@ def _features(
             now = lineage(case, entries, window)
             if touched:
                 found.add(partition, f"{name}: {touched[-1]} changes", now)
-            elif changed(case, made[name].get(partition), now):
+            elif changed_inputs(case, made[name].get(partition), now):
                 found.add(partition, f"{name}: made from other data", now)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import Entry, Lake, versions
+from sixtyforty.storage.restatement import changed_inputs
 
 
 def inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
@@ -28,19 +29,6 @@ def lineage(
     }
 
 
-def changed(use_case: UseCase, entry: Entry | None, now: dict[str, dict[str, str]]) -> list[str]:
-    """What a partition was made from that is different today: `dataset partition`, in order; all of it without one.
-
-    Reference tables don't count: they are read as they are whenever a partition is made.
-    """
-    then = entry.inputs if entry else {}
-    found = []
-    for source in use_case.partitioned:
-        a, b = then.get(f"validated/{source}", {}), now.get(f"validated/{source}", {})
-        found += [f"validated/{source} {p}" for p in sorted(a.keys() | b.keys()) if a.get(p) != b.get(p)]
-    return found
-
-
 def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
     """Partitions whose features are made from other validated data than is in force, and which."""
     have = lake.entries("features", partitions)
@@ -48,7 +36,7 @@ def outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[s
         return {}
     entries = inputs(use_case, lake, use_case.widen(list(have), use_case.lookback_partitions, 0))
     found = {
-        p: changed(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback_partitions, 0)))
+        p: changed_inputs(use_case, e, lineage(use_case, entries, use_case.widen([p], use_case.lookback_partitions, 0)))
         for p, e in have.items()
     }
     return {p: what for p, what in found.items() if what}

@@ -25,7 +25,7 @@ from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import Row
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry
+from sixtyforty.storage.restatement import was_restated
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.lift import Day, by_week
 from sixtyforty.workspace import Workspace
@@ -250,7 +250,11 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
                 f" {warned} with warnings"
             )
     first, end = ws.use_case.opens(days[0]), ws.use_case.closes(days[-1])
-    again = [f"{e.dataset.partition('/')[2]} {e.partition}" for e in ws.lake.replaced(first, end) if _restated(ws, e)]
+    again = [
+        f"{e.dataset.partition('/')[2]} {e.partition}"
+        for e in ws.lake.replaced(first, end)
+        if was_restated(e, ws.lake.entry(e.dataset, e.partition))
+    ]
     lines += ["", "Restated", f"- {', '.join(dict.fromkeys(again)) or 'nothing that had closed'}", "", "Decisions"]
     decided = ws.lake.entries(dataset(track), days)
     by = {k: sum(e.facts[k] for e in decided.values()) for k in ("model", "fallback", "current_process")}
@@ -271,13 +275,6 @@ def _auditor(ws: Workspace, track: str, days: list[str]) -> list[str]:
 def _judge(row: Row) -> str:
     """Who judged, and why; whose hand it was, and in which words, is in the ledger, not in a message."""
     return f"the gate: {'; '.join(row.reasons)}" if row.by == "gate" else f"hand ({row.kind})"
-
-
-def _restated(ws: Workspace, before: Entry) -> bool:
-    """Whether a replaced manifest is of a batch that had been judged as complete, and other rows are in force now."""
-    now = ws.lake.entry(before.dataset, before.partition)
-    complete = before.dataset.startswith("validated/") and before.facts["verdict"].get("closed", True)
-    return complete and now is not None and now.sha256 != before.sha256
 
 
 ROLES: dict[str, Callable[[Workspace, str, list[str]], list[str]]] = {

@@ -1,0 +1,87 @@
+"""The restatement rule: a row that arrives late restates its partition, and every partition computed from it.
+
+A manifest names the versions of its inputs. A partition is outdated when those differ from the versions in force:
+
+| dataset                | outdated when                                             | function            |
+|------------------------|-----------------------------------------------------------|---------------------|
+| `raw/*`                | its manifest lists other extracts than have arrived       | `lists_extracts`    |
+| `validated/*`          | raw changed, or the partition closed after its validation | `validation_reason` |
+| `features`, `outcomes` | a validated partition in their window changed             | `changed_inputs`    |
+
+A new version of a partition that had closed is a restatement (`restated_by`), and its metadata names the changed
+inputs. Live decisions are history: no late row restates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Entry
+
+CODE = "other code"  # the reason of a restatement whose inputs are the same
+
+
+def is_closed(use_case: UseCase, partition: str, now: datetime | None) -> bool:
+    """Return whether a partition counts as complete at a UTC time (naive).
+
+    A snapshot always does. Without a time, every partition does.
+    """
+    return partition == SNAPSHOT or now is None or now >= use_case.settled(partition)
+
+
+def listed_extracts(entry: Entry | None) -> list[dict[str, Any]]:
+    """Return the extracts that a raw partition's manifest lists, in order of arrival."""
+    return entry.facts["extracts"] if entry else []
+
+
+def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a raw partition's manifest lists exactly these extracts, in order of arrival."""
+    return listed_extracts(entry) == list(extracts)
+
+
+def validation_reason(use_case: UseCase, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
+    """Return why a raw partition needs validation at a UTC time (naive), or None.
+
+    judged: its validated and rejected manifests.
+    """
+    inputs = {raw.dataset: {raw.partition: raw.version}}
+    verdicts = [entry.facts["verdict"] for entry in judged if entry.inputs == inputs]
+    if not verdicts:
+        return "not validated"
+    if not verdicts[-1].get("closed", True) and is_closed(use_case, raw.partition, now):
+        return "the partition has closed"
+    return None
+
+
+def changed_inputs(use_case: UseCase, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the validated partitions that changed since an entry was computed, as `dataset partition`, in order.
+
+    inputs: the versions in force, by dataset and partition. Without an entry, all of them changed. Reference tables
+    don't count: a partition is computed from the tables that are in force at that time.
+    """
+    versions_before = entry.inputs if entry else {}
+    changes = []
+    for source in use_case.partitioned:
+        dataset = f"validated/{source}"
+        before, after = versions_before.get(dataset, {}), inputs.get(dataset, {})
+        partitions = sorted(before.keys() | after.keys())
+        changes += [f"{dataset} {p}" for p in partitions if before.get(p) != after.get(p)]
+    return changes
+
+
+def restated_by(use_case: UseCase, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
+    """Return what restated a partition that had closed: its changed inputs, or the code. None: it isn't restated."""
+    if before is None or before.sha256 == entry.sha256 or not is_closed(use_case, entry.partition, now):
+        return None
+    return ", ".join(changed_inputs(use_case, before, entry.inputs)) or CODE
+
+
+def was_restated(before: Entry, current: Entry | None) -> bool:
+    """Return whether a validated partition had closed at its validation, and has other rows in force now."""
+    if current is None or not before.dataset.startswith("validated/"):
+        return False
+    return bool(before.facts["verdict"].get("closed", True)) and current.sha256 != before.sha256
