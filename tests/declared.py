@@ -28,19 +28,19 @@ FULL: dict[str, Any] = merged(
             "review": {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1, "rule": "gut"},
         },
         "kpi": {
-            "label": "randomized",
+            "measurement": "randomized",
             "holdout": {"share": 0.1, "value_per_outcome": -10, "cluster_by": ["site"], "covariate": "load"},
             "actions": {"act": {"gain": "10 + load"}},
             "costs": {"build": 100},
             "candidates": {
                 "gut": {"description": "Gut.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
-                "bought": {"description": "A vendor's.", "vendor": True, "expected": "load"},
+                "bought": {"description": "A vendor's.", "vendor": True, "expected_outcome": "load"},
             },
         },
         "model": {
             "monotone_constraints": {"load": 1},
             "target": "load * late",
-            "candidates": {"plain": {"description": "A line.", "estimator": "sklearn.linear_model.LogisticRegression"}},
+            "alternatives": {"plain": {"description": "A line.", "estimator": "sklearn.linear_model.LogisticRegression"}},
             "vetoes": {"calm": {"when": "load < 0.1", "never": "act", "why": "all is calm"}},
             "reasons": {"load": "The load is {value:.1f}"},
         },

@@ -61,7 +61,7 @@ SITES = {  # a snapshot, for those who want one: make_use_case(folder, sources={
 RESPONSES = {  # for those who want them: make_workspace(folder, **WITH_RESPONSES)
     "description": "What the dispatchers did with the decisions.",
     "query": "select * from calls_in_time_responses",
-    "since": "number",
+    "cursor_column": "number",
     "columns": {
         "response_id": "VARCHAR",
         "decision_id": "VARCHAR",
@@ -97,14 +97,14 @@ DECLARED: dict[str, Any] = {
     "timezone": "America/New_York",
     "partitions": {"start": "2013-03-01", "end": "2013-12-31"},
     "sources": {"calls": CALLS, "visits": VISITS},
-    "decision": {"unit": "calls", "key": ["id"], "decided_at": "call_hour - interval 1 hour"},
+    "decision": {"unit_source": "calls", "key": ["id"], "decided_at": "call_hour - interval 1 hour"},
     "kpi": {
         "name": "Net value of second fitters",
-        "unit": "EUR",
-        "label": "exact",
+        "currency": "EUR",
+        "measurement": "exact",
         "outcome": "late",
         "outcome_name": "late",
-        "noun": "calls",
+        "unit_plural": "calls",
         "target": 100,
         "actions": {
             "wait": {"description": "call nobody"},
@@ -217,7 +217,7 @@ def accept(ws: Workspace, partitions: Sequence[str]) -> None:
 
 def looked_back(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
     """What features of these partitions know of the future."""
-    with features.Window(ws.use_case, ws.lake, partitions) as window:
+    with features.FeatureWindow(ws.use_case, ws.lake, partitions) as window:
         return window.time_travel(window.build().tables, sample)
 
 
@@ -231,27 +231,27 @@ def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
 def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
     """The same of extracts that lie there."""
     accept(ws, partitions)
-    built = features.Window(ws.use_case, ws.lake, partitions).build()
+    built = features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
-    became = features.outcomes(ws.use_case, ws.lake, partitions)
+    became = features.build_outcomes(ws.use_case, ws.lake, partitions)
     for p, rows in became.tables.items():
         ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
 
 
 def crown(ws: Workspace, day: date, track: str = "replay") -> str:
     """Trains on what was published before the day and puts the model in force from its start; returns its version."""
-    plan = model_store.plan(ws.use_case, ws.lake, day)
+    plan = model_store.plan_training(ws.use_case, ws.lake, day)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train(ws.models, ws.use_case.kpi, [plan.version]))
+    list(model_store.train_models(ws.models, ws.use_case.kpi, [plan.version]))
     ws.ledger.append(
         track=track,
         version=plan.version,
         verdict="PROMOTE",
         kind="first",
         as_of=day.isoformat(),
-        effective_from=ws.use_case.starts(day).isoformat(),
+        effective_from=ws.use_case.day_start(day).isoformat(),
         reasons=["for the test"],
     )
     return plan.version

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipelines.authoring import loader
-from sixtyforty.spec.errors import Mistake, Mistakes
+from sixtyforty.spec.errors import DeclarationProblem, DeclarationError
 from sixtyforty.spec.fields import bare, inner, model_of, spelt
 from sixtyforty.spec.use_case import UseCase
 from tests.declared import FULL
@@ -91,15 +91,15 @@ def spoilt(data: dict[str, Any], at: At, value: Any, way: str) -> dict[str, Any]
     return found
 
 
-def refused(place: Path, rules: Path, sql: bool = False) -> list[Mistake]:
-    with pytest.raises(Mistakes) as told:
+def refused(place: Path, rules: Path, sql: bool = False) -> list[DeclarationProblem]:
+    with pytest.raises(DeclarationError) as told:
         loader.load(place, rules, sql)
     assert "Traceback" not in str(told.value) and "pydantic" not in str(told.value)
-    assert str(told.value).count("\n") == len(told.value.found), "a line each"
-    return told.value.found
+    assert str(told.value).count("\n") == len(told.value.problems), "a line each"
+    return told.value.problems
 
 
-def at_its_line(m: Mistake, at: At) -> bool:
+def at_its_line(m: DeclarationProblem, at: At) -> bool:
     """Whether the line told is that of the field, or of what it should stand in."""
     line = m.file.read_text().splitlines()[m.line - 1].strip().lstrip("- ")
     steps = [step for step in at[-2:] if isinstance(step, str)]

@@ -7,7 +7,7 @@ import difflib
 from pipelines.authoring import loader
 from pipelines.settings import profile
 from sixtyforty.spec.draft import Draft
-from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.dvc_versions import Versions
 from sixtyforty.workspace import Workspace
@@ -45,7 +45,7 @@ def complete() -> tuple[dict[str, Workspace], dict[str, str]]:
     for name in names():
         try:
             ws = workspace(name)
-        except Mistakes as error:
+        except DeclarationError as error:
             broken[name] = str(error)
             continue
         if not isinstance(ws.use_case, Draft):

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from expectations import suites
-from sixtyforty.spec.base import Contradictions
+from sixtyforty.spec.base import ConflictingFields
 from sixtyforty.spec.cross_checks import contradictions
 from sixtyforty.spec.draft import Blank, Draft
-from sixtyforty.spec.errors import Mistake, Mistakes, Parsed, near, parse, told, wrong
+from sixtyforty.spec.errors import DeclarationError, DeclarationProblem, Parsed, near, parse, told, wrong
 from sixtyforty.spec.use_case import UseCase
 
 State = tuple[tuple[Path, int, int, int], ...]  # of each file: inode, last change in ns since 1970, bytes
@@ -53,7 +53,7 @@ def load(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
     file = folder / "defs.yaml"
     written = parse(file)
     if written.mistakes or (found := list(_envelope(written))):
-        raise Mistakes(folder.name, written.mistakes or found)
+        raise DeclarationError(folder.name, written.mistakes or found)
     parsed = written.below(("attributes",))
     whole, parts, found = _parts(parsed)
     if "name" in parts and parts["name"] != folder.name:
@@ -71,13 +71,13 @@ def load(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
             found += misfits
         found += _suites(rules / folder.name, case, features)
     if found:
-        raise Mistakes(folder.name, found)
+        raise DeclarationError(folder.name, found)
     if missing and case:
         return case
     return whole or UseCase(**parsed.data, folder=folder)  # which says why it can't be one
 
 
-def _envelope(whole: Parsed) -> Iterator[Mistake]:
+def _envelope(whole: Parsed) -> Iterator[DeclarationProblem]:
     if not isinstance(whole.data, Mapping):
         yield whole.wrong([], "declares nothing", "a mapping with the fields type and attributes")
         return
@@ -98,15 +98,15 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _parts(parsed: Parsed) -> tuple[UseCase | None, dict[str, Any], list[Mistake]]:
+def _parts(parsed: Parsed) -> tuple[UseCase | None, dict[str, Any], list[DeclarationProblem]]:
     """The use case where all is sound, the fields that are filled in and sound, and what is wrong with the others."""
-    found, whole = list[Mistake](), None
+    found, whole = list[DeclarationProblem](), None
     try:
         whole = UseCase(**{str(k): v for k, v in parsed.data.items()}, folder=parsed.file.parent)
         parts = {n: getattr(whole, n) for n in UseCase.model_fields if n != "folder"}
     except ValidationError as error:
         found = [m for m in told(parsed, UseCase, error) if m.field != "folder"]
-        if any(isinstance(e.get("ctx", {}).get("error"), Contradictions) for e in error.errors()):
+        if any(isinstance(e.get("ctx", {}).get("error"), ConflictingFields) for e in error.errors()):
             found = []  # told by those who look at drafts as well
         parts = dict(_sound(parsed))
     open_ = {at[0] for at in parsed.blank}
@@ -154,7 +154,7 @@ def _why(at: tuple[Any, ...]) -> str:
     return said
 
 
-def _texts(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[Mistake]]:
+def _texts(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
     """Which SQL there must be, with a Blank where it is left for later; and which files aren't there."""
     wanted = [s for s in SQL if s != "units" or ("decision" in parts and parts["decision"].unit is None)]
     texts: dict[str, Blank | None] = {}
@@ -163,12 +163,12 @@ def _texts(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | No
         file = folder / f"{stage}.sql"
         if not file.exists():
             others = [p.name for p in folder.glob("*.sql") if p.stem not in SQL]
-            found.append(Mistake(file, 1, "", "is missing", SQL[stage], near(file.name, others)))
+            found.append(DeclarationProblem(file, 1, "", "is missing", SQL[stage], near(file.name, others)))
             continue
         lines = file.read_text().splitlines()
         todo = next((n for n, line in enumerate(lines, 1) if line.strip().startswith("-- TODO")), None)
         if todo is None and not any(line.strip() and not line.strip().startswith("--") for line in lines):
-            found.append(Mistake(file, 1, "", "is empty (write `-- TODO` to leave it for later)", SQL[stage]))
+            found.append(DeclarationProblem(file, 1, "", "is empty (write `-- TODO` to leave it for later)", SQL[stage]))
             continue
         texts[stage] = Blank(file.name, SQL[stage], file, todo) if todo else None
     return texts, found
@@ -176,31 +176,31 @@ def _texts(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | No
 
 def _bound(
     parsed: Parsed, case: UseCase, parts: Mapping[str, Any], stages: set[str]
-) -> tuple[list[Mistake], list[str] | None]:
-    from sixtyforty.modeling.sql_check import misfits
+) -> tuple[list[DeclarationProblem], list[str] | None]:
+    from sixtyforty.modeling.sql_check import check_sql
 
-    misfit, columns = misfits(case, parts, stages)
+    misfit, columns = check_sql(case, parts, stages)
     found = []
     for m in misfit:
         meant = near(m.given, m.allowed) if m.given else ""
         allowed = ", ".join(m.allowed)
         if m.stage:
             file = case.folder / f"{m.stage}.sql"
-            found.append(Mistake(file, m.line, "", m.said, allowed or SQL[m.stage], meant))
+            found.append(DeclarationProblem(file, m.line, "", m.said, allowed or SQL[m.stage], meant))
         else:
             at = parsed.at(m.field)
             found.append(parsed.wrong(at, m.said, allowed or _why(at).rstrip("."), meant))
     return found, columns or None
 
 
-def _suites(folder: Path, case: UseCase, features: list[str] | None) -> Iterator[Mistake]:
+def _suites(folder: Path, case: UseCase, features: list[str] | None) -> Iterator[DeclarationProblem]:
     """What is wrong with the suites: one a source, and that of the features."""
     for name in [*case.sources, "features"]:
         file = folder / f"{name}.yaml"
         if not file.exists():
             others = [p.stem for p in folder.glob("*.yaml") if p.stem not in (*case.sources, "features")]
             meant = near(name, others)
-            yield Mistake(file, 1, "", "is missing", f"a suite of rules on {name}", f"{meant}.yaml" if meant else "")
+            yield DeclarationProblem(file, 1, "", "is missing", f"a suite of rules on {name}", f"{meant}.yaml" if meant else "")
             continue
         suite, written = suites.read(file)
         yield from written

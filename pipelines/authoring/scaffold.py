@@ -155,14 +155,14 @@ def _written(name: str, feeds: Sequence[Feed]) -> dict[str, str]:
 def _one_each(main: Feed, history: History, span: int) -> bool:
     """Whether a partition has one row, so that the partition itself is what is decided about."""
     few = main.profile.rows <= span / {"day": 1, "week": 7, "month": 28}[history.every] + 1
-    return history.most == 1 and few and history.column not in ("starts", "decided_at")
+    return history.most == 1 and few and history.column not in ("starts_at", "decided_at")
 
 
 def _main(main: Feed, every: str, start: date, last: date, single: bool) -> dict[str, Any]:
     ended = (now().date() - last).days > OLD
     columns = main.profile.columns
     history = main.history
-    unit = {"DATE": "local(starts)::date", "TIMESTAMP": "starts"}.get(history.kind, "_partition") if history else ""
+    unit = {"DATE": "local(starts_at)::date", "TIMESTAMP": "starts_at"}.get(history.kind, "_partition") if history else ""
     numbers = {
         re.sub(r"\W+", "_", f"x{c.name}" if c.name[0].isdigit() else c.name).lower(): c.sql
         for c in columns

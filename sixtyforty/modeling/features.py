@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sixtyforty.modeling.lineage import inputs, lineage
+from sixtyforty.modeling.lineage import input_versions, read_inputs
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
@@ -41,22 +41,22 @@ def _open(
     db = connect(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {name} as {_rows(lake, source, entries[name])}")
-    make_units(db, use_case, partitions)
+    create_units(db, use_case, partitions)
     return db
 
 
-def make_units(
+def create_units(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], which: str = "true"
 ) -> None:
     """Makes the table `units` of these partitions anew, from the views as they are, and `moments` where that helps."""
-    decision, asked = use_case.decision, use_case.with_units(partitions)
-    columns, rows = "* exclude known_at", f"{decision.unit} where _partition in ({_listed(asked)})"
-    if decision.unit not in use_case.partitioned:
-        db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
+    decision, asked = use_case.decision, use_case.partitions_with_units(partitions)
+    columns, rows = "* exclude known_at", f"{decision.unit_source} where _partition in ({_listed(asked)})"
+    if decision.unit_source not in use_case.partitioned:
+        db.execute("create or replace temp table decision_partitions (_partition varchar, starts_at timestamp)")
         if asked:
-            db.execute("insert into moments values " + ", ".join(f"('{p}', '{use_case.opens(p)}')" for p in asked))
-        own = f"(select * exclude (known_at, _partition) from {decision.unit}) cross join moments"
-        columns, rows = "*", own if decision.unit else f"({use_case.sql('units')}) join moments using (_partition)"
+            db.execute("insert into decision_partitions values " + ", ".join(f"('{p}', '{use_case.opens_at(p)}')" for p in asked))
+        own = f"(select * exclude (known_at, _partition) from {decision.unit_source}) cross join decision_partitions"
+        columns, rows = "*", own if decision.unit_source else f"({use_case.sql('units')}) join decision_partitions using (_partition)"
     db.execute(
         f"create or replace temp table units as"
         f" select * from (select {columns}, {decision.decided_at} as decided_at from {rows}) where {which}"
@@ -77,7 +77,7 @@ def _back_then(db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str,
             db.execute(
                 f"delete from {name} where (known_at <= timestamp '{moment}' and _partition in ({window})) is not true"
             )
-        make_units(db, use_case, [partition], f"decided_at = timestamp '{moment}'")
+        create_units(db, use_case, [partition], f"decided_at = timestamp '{moment}'")
         yield
     finally:
         db.execute("rollback")
@@ -98,7 +98,7 @@ def _key(use_case: UseCase) -> str:
 
 def _by(use_case: UseCase) -> str:
     """What the use case's SQL names a unit by: what is asked about anew in each partition, by that as well."""
-    rows_came = use_case.decision.unit in use_case.partitioned
+    rows_came = use_case.decision.unit_source in use_case.partitioned
     return _key(use_case) if rows_came else f"_partition, {_key(use_case)}"
 
 
@@ -124,7 +124,7 @@ def _run(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
 def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
     """Makes `built` again from the views as they now are, with the current process's answers as they were."""
     key, by = _key(use_case), _by(use_case)
-    priced = "".join(f', ({sql})::double as "{column}"' for column, sql in use_case.kpi.priced.items())
+    priced = "".join(f', ({sql})::double as "{column}"' for column, sql in use_case.kpi.payoff_sql.items())
     db.execute(f"create or replace temp table f as select *{priced} from ({use_case.sql('features')})")
     units, rows, keys, present = db.execute(
         f"""select (select count(*) from units), (select count(*) from f),
@@ -143,14 +143,14 @@ def _run_features(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltPartitions:
     """Rows by partition, and what each partition's rows were made from."""
 
     tables: dict[str, pa.Table]
     inputs: dict[str, dict[str, dict[str, str]]]
 
 
-class Window:
+class FeatureWindow:
     """What features of some partitions (a chunk) are made from, opened once: to make them, and to look at them again.
 
     A table for each source, of what is validated over the lookback, and `units`. Close it, or leave its `with`.
@@ -158,7 +158,7 @@ class Window:
 
     def __init__(self, use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> None:
         self.use_case, self.partitions = use_case, partitions
-        self.entries = inputs(use_case, lake, use_case.widen(partitions, use_case.lookback_partitions, 0))
+        self.entries = read_inputs(use_case, lake, use_case.widen(partitions, use_case.lookback_partitions, 0))
         self.db = _open(use_case, lake, self.entries, partitions)
 
     def __enter__(self) -> Self:
@@ -167,12 +167,12 @@ class Window:
     def __exit__(self, *_: object) -> None:
         self.db.close()
 
-    def build(self) -> Built:
+    def build(self) -> BuiltPartitions:
         """Features of the units of the partitions, sorted by decided_at and key. Units absent: no table."""
         _run(self.db, self.use_case)
         tables = split(self.db.sql("from built").to_arrow_table(), "_partition", self.partitions)
         windows = {p: self.use_case.widen([p], self.use_case.lookback_partitions, 0) for p in tables}
-        return Built(tables, {p: lineage(self.use_case, self.entries, w) for p, w in windows.items()})
+        return BuiltPartitions(tables, {p: input_versions(self.use_case, self.entries, w) for p, w in windows.items()})
 
     def time_travel(self, tables: Mapping[str, pa.Table], sample: int) -> list[str]:
         """Invariant 2: recomputes features of sampled moments of some partitions from only what was known then.
@@ -194,7 +194,7 @@ class Window:
         return found
 
 
-def rebuilt(
+def rebuild_with_faults(
     use_case: UseCase, lake: Lake, partition: str, damage: Mapping[K, Sequence[str]]
 ) -> Iterator[tuple[K, pa.Table | None]]:
     """The partition's features made again and again, each time with other SQL run on the views before.
@@ -202,7 +202,7 @@ def rebuilt(
     `damage`: inserts, updates and deletes. The current process's answers stay those of the sound views. Yields each
     key with the rows, or None where features.sql then doesn't give each unit once.
     """
-    entries = inputs(use_case, lake, use_case.widen([partition], use_case.lookback_partitions, 0))
+    entries = read_inputs(use_case, lake, use_case.widen([partition], use_case.lookback_partitions, 0))
     with _open(use_case, lake, entries, [partition]) as db:
         db.execute("set threads = 1")  # a day is too little to share out: others can be made beside it
         _run(db, use_case)
@@ -220,10 +220,10 @@ def rebuilt(
                 db.execute("rollback")  # the views are sound again
 
 
-def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
+def build_outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
     """What became of the units: key, decided_at, the outcome (0, 1 or null while unknown) and `known_at`."""
     before, ahead = use_case.outcome_window
-    entries = inputs(use_case, lake, use_case.widen(partitions, before, ahead))
+    entries = read_inputs(use_case, lake, use_case.widen(partitions, before, ahead))
     key, by = _key(use_case), _by(use_case)
     with _open(use_case, lake, entries, partitions) as db:
         table = db.sql(
@@ -234,10 +234,10 @@ def outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> Built:
     if table.num_rows != units:
         raise FeatureError(f"{use_case.name}: {units} units, but outcomes.sql gives {table.num_rows} rows")
     tables = split(table, "_partition", partitions)
-    return Built(tables, {p: lineage(use_case, entries, use_case.widen([p], before, ahead)) for p in tables})
+    return BuiltPartitions(tables, {p: input_versions(use_case, entries, use_case.widen([p], before, ahead)) for p in tables})
 
 
-def names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
+def feature_names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
     """The features among a feature table's columns: what the model sees. Names that begin with _ are for the gate."""
     hidden = {*use_case.decision.key, *MARKS, "suspect"} - set(use_case.model.categorical)
     # a key column is a feature too when the model declares it as a category

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.modeling.features import make_units
+from sixtyforty.modeling.features import create_units
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.stages import StageGate
 from sixtyforty.spec.use_case import UseCase
@@ -23,7 +23,7 @@ QUOTED = re.compile(r'"([^"]+)"')
 
 
 @dataclass(frozen=True)
-class Misfit:
+class SqlProblem:
     """SQL that can't be run: of a declared `field`, or a line of `<stage>.sql`. `allowed`: what could be there."""
 
     said: str
@@ -34,9 +34,9 @@ class Misfit:
     allowed: tuple[str, ...] = ()
 
 
-def misfits(case: UseCase, parts: Collection[str], stages: Collection[str]) -> tuple[list[Misfit], list[str]]:
+def check_sql(case: UseCase, parts: Collection[str], stages: Collection[str]) -> tuple[list[SqlProblem], list[str]]:
     """What is wrong with the SQL of the parts and stages that are filled in, and the columns of features.sql."""
-    found: list[Misfit] = []
+    found: list[SqlProblem] = []
     columns: list[str] = []
     with connect(case.timezone) as db:
         found += _sources(db, case, parts)
@@ -47,7 +47,7 @@ def misfits(case: UseCase, parts: Collection[str], stages: Collection[str]) -> t
     return found, columns
 
 
-def _sources(db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str]) -> Iterator[Misfit]:
+def _sources(db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str]) -> Iterator[SqlProblem]:
     for name, source in case.sources.items():
         wrong = [w for c, kind in source.columns.items() for w in _type(db, f"sources.{name}.columns.{c}", kind)]
         yield from wrong
@@ -63,22 +63,22 @@ def _sources(db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str
 def _declared(case: UseCase, name: str, source: Source, known: bool) -> Iterator[tuple[str, str, str]]:
     """Field, SQL, and the SQL it is used in."""
     if source.partition:
-        yield f"sources.{name}.partition", source.partition, case.key_sql(source.partition)
+        yield f"sources.{name}.partition", source.partition, case.partition_sql(source.partition)
     if source.known_at and known:
         yield f"sources.{name}.known_at", source.known_at, f"({source.known_at})::timestamp"
     for column, sql in source.derived.items():
         yield f"sources.{name}.derived.{column}", sql, f"({sql})"
 
 
-def _type(db: duckdb.DuckDBPyConnection, field: str, kind: str) -> Iterator[Misfit]:
+def _type(db: duckdb.DuckDBPyConnection, field: str, kind: str) -> Iterator[SqlProblem]:
     known = "VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIME", "DECIMAL(12,2)"
     if _refused(db, f"select null::{kind}"):
-        yield Misfit(f"'{kind}' is not a DuckDB type", field, given=kind.upper(), allowed=known)
+        yield SqlProblem(f"'{kind}' is not a DuckDB type", field, given=kind.upper(), allowed=known)
 
 
-def _units(db: duckdb.DuckDBPyConnection, case: UseCase, stages: Collection[str]) -> Iterator[Misfit]:
-    if case.decision.unit is None:
-        db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
+def _units(db: duckdb.DuckDBPyConnection, case: UseCase, stages: Collection[str]) -> Iterator[SqlProblem]:
+    if case.decision.unit_source is None:
+        db.execute("create or replace temp table decision_partitions (_partition varchar, starts_at timestamp)")
         if "units" not in stages:
             return
         wrong = list(_stage(db, case, "units", ["_partition", *case.decision.key]))
@@ -86,19 +86,19 @@ def _units(db: duckdb.DuckDBPyConnection, case: UseCase, stages: Collection[str]
         if wrong:
             return
     try:
-        make_units(db, case, [])
+        create_units(db, case, [])
     except Exception as error:
         yield _misfit(error, field="decision.decided_at")
 
 
 def _stages(
     db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str], stages: Collection[str], columns: list[str]
-) -> Iterator[Misfit]:
-    key = [*([] if case.decision.unit in case.partitioned else ["_partition"]), *case.decision.key]
+) -> Iterator[SqlProblem]:
+    key = [*([] if case.decision.unit_source in case.partitioned else ["_partition"]), *case.decision.key]
     if "current_process" in stages:
         yield from _stage(db, case, "current_process", [*key, "action"])
     if "outcomes" in stages:
-        yield from _stage(db, case, "outcomes", [*key, *(case.kpi.became if "kpi" in parts else []), "known_at"])
+        yield from _stage(db, case, "outcomes", [*key, *(case.kpi.outcome_columns if "kpi" in parts else []), "known_at"])
     if "features" in stages:
         wrong = list(_stage(db, case, "features", key))
         yield from wrong
@@ -115,33 +115,33 @@ def _stages(
 
 def _over_features(
     db: duckdb.DuckDBPyConnection, case: UseCase, parts: Collection[str], columns: list[str]
-) -> Iterator[Misfit]:
+) -> Iterator[SqlProblem]:
     seen = [c for c in columns if not c.startswith("_")]
     yield from _expressions(db, "built", _scopes(case) if "stages" in parts else ())
     if "model" in parts:
         for kind in ("categorical", "monotone_constraints", "reasons"):
             for name in getattr(case.model, kind):
                 if name not in seen:
-                    yield Misfit(f"'{name}' is not a feature", f"model.{kind}", given=name, allowed=tuple(seen))
+                    yield SqlProblem(f"'{name}' is not a feature", f"model.{kind}", given=name, allowed=tuple(seen))
         vetoes = ((f"model.vetoes.{n}.when", v.when, f"({v.when}) is true") for n, v in case.model.vetoes.items())
         yield from _expressions(db, "built", vetoes)
         if "kpi" in parts:
             learned = [("model.target", case.model.target)]
-            learned += [(f"model.candidates.{n}.target", c.target) for n, c in case.model.candidates.items()]
+            learned += [(f"model.candidates.{n}.target", c.target) for n, c in case.model.alternatives.items()]
             with_outcome = f'(select *, null::double as "{case.kpi.outcome}" from built)'
             yield from _expressions(db, with_outcome, ((f, sql, f"({sql})::double") for f, sql in learned if sql))
     if "kpi" in parts:
         for name in case.kpi.segments:
             if name not in columns:
-                yield Misfit(f"'{name}' is not a feature", "kpi.segments", given=name, allowed=tuple(columns))
+                yield SqlProblem(f"'{name}' is not a feature", "kpi.segments", given=name, allowed=tuple(columns))
         covariate = case.kpi.holdout.covariate if case.kpi.holdout else None
         if covariate and covariate not in columns:
-            yield Misfit(f"'{covariate}' is not a feature", "kpi.holdout.covariate", "", 1, covariate, tuple(columns))
+            yield SqlProblem(f"'{covariate}' is not a feature", "kpi.holdout.covariate", "", 1, covariate, tuple(columns))
         priced = (
-            (f"kpi.actions.{n.split(' ', 1)[1]}.{n.split(' ', 1)[0][1:]}", sql) for n, sql in case.kpi.priced.items()
+            (f"kpi.actions.{n.split(' ', 1)[1]}.{n.split(' ', 1)[0][1:]}", sql) for n, sql in case.kpi.payoff_sql.items()
         )
         yield from _expressions(db, "built", ((f, sql, f"({sql})::double") for f, sql in priced))
-        asked = ((f"kpi.candidates.{n}", c.action or c.expected or "") for n, c in case.kpi.candidates.items())
+        asked = ((f"kpi.candidates.{n}", c.action or c.expected_outcome or "") for n, c in case.kpi.candidates.items())
         yield from _expressions(db, "built", ((f"{f}.{_which(case, f)}", sql, f"({sql})") for f, sql in asked))
 
 
@@ -155,7 +155,7 @@ def _which(case: UseCase, field: str) -> str:
     return "action" if case.kpi.candidates[field.split(".")[2]].action else "expected"
 
 
-def _expressions(db: duckdb.DuckDBPyConnection, table: str, asked: Iterable[tuple[str, str, str]]) -> Iterator[Misfit]:
+def _expressions(db: duckdb.DuckDBPyConnection, table: str, asked: Iterable[tuple[str, str, str]]) -> Iterator[SqlProblem]:
     for field, sql, used in asked:
         error = _refused(db, f"select ({sql}) from {table} limit 0") or _refused(
             db, f"select {used} from {table} limit 0"
@@ -164,7 +164,7 @@ def _expressions(db: duckdb.DuckDBPyConnection, table: str, asked: Iterable[tupl
             yield _misfit(error, field=field)
 
 
-def _stage(db: duckdb.DuckDBPyConnection, case: UseCase, stage: str, wanted: Iterable[str]) -> Iterator[Misfit]:
+def _stage(db: duckdb.DuckDBPyConnection, case: UseCase, stage: str, wanted: Iterable[str]) -> Iterator[SqlProblem]:
     """What is wrong with `<stage>.sql`: it can't be run, or lacks a column."""
     text = case.sql(stage)
     error = _refused(db, f"select * from ({text}) limit 0")
@@ -174,7 +174,7 @@ def _stage(db: duckdb.DuckDBPyConnection, case: UseCase, stage: str, wanted: Ite
     have = _columns(db, f"({text})")
     for column in dict.fromkeys(wanted):
         if column not in have:
-            yield Misfit(f"gives no column '{column}'", stage=stage, given=column, allowed=tuple(have))
+            yield SqlProblem(f"gives no column '{column}'", stage=stage, given=column, allowed=tuple(have))
 
 
 def _columns(db: duckdb.DuckDBPyConnection, what: str) -> list[str]:
@@ -191,7 +191,7 @@ def _refused(db: duckdb.DuckDBPyConnection, sql: str) -> Exception | None:
     return None
 
 
-def _misfit(error: Exception, field: str = "", stage: str = "", last: int = 1) -> Misfit:
+def _misfit(error: Exception, field: str = "", stage: str = "", last: int = 1) -> SqlProblem:
     """DuckDB's error in our words: its first line, what it says could be there, and the line it points at."""
     text = str(error)
     said, _, rest = text.partition("\n")
@@ -199,6 +199,6 @@ def _misfit(error: Exception, field: str = "", stage: str = "", last: int = 1) -
     named, line = QUOTED.search(said), re.search(r"^LINE (\d+):", rest, re.M)
     candidates = QUOTED.findall("".join(re.findall(r"^(?:Candidate bindings:|Did you mean).*", rest, re.M)))
     given = candidates[0] if "Did you mean" in rest and candidates else named[1] if named else ""
-    return Misfit(
+    return SqlProblem(
         f"isn't SQL that runs: {said}", field, stage, min(int(line[1]), last) if line else 1, given, tuple(candidates)
     )

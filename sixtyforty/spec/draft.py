@@ -16,26 +16,26 @@ NOBODY = "team:nobody_yet"  # owns what has no owner yet: Dagster wants one that
 class Blank:
     """Something to fill in: a field, or a file of SQL; `why` says what it is for."""
 
-    what: str
-    why: str
+    path: str
+    purpose: str
     file: Path
     line: int
 
     def __str__(self) -> str:
-        return f"{self.what} ({self.file.name}:{self.line}): {self.why}"
+        return f"{self.path} ({self.file.name}:{self.line}): {self.purpose}"
 
 
-class StillBlank(ValueError):
+class BlankFieldError(ValueError):
     """What was asked needs a part of the declaration that isn't filled in yet."""
 
 
 class Draft(UseCase):
     """A use case with blanks. Its sources are declared, so they can be taken in, checked and profiled; no more.
 
-    A part with a blank in it isn't there: reading it raises StillBlank, which says what to fill in.
+    A part with a blank in it isn't there: reading it raises BlankFieldError, which says what to fill in.
     """
 
-    missing: tuple[Blank, ...] = ()
+    blanks: tuple[Blank, ...] = ()
 
     @classmethod
     def of(cls, parts: dict[str, Any], missing: Sequence[Blank], folder: Path) -> Draft:
@@ -55,6 +55,6 @@ class Draft(UseCase):
         def __getattr__(self, name: str) -> Any:
             if name not in type(self).model_fields:
                 return super().__getattr__(name)
-            mine = [b for b in self.missing if b.what.split(".")[0] == name]
+            mine = [b for b in self.blanks if b.what.split(".")[0] == name]
             said = "; ".join(map(str, mine)) or f"{name} isn't filled in"
-            raise StillBlank(f"{self.name} is a draft: fill in {said}")
+            raise BlankFieldError(f"{self.name} is a draft: fill in {said}")

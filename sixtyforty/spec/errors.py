@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sixtyforty.spec.base import Contradictions, Wrong
+from sixtyforty.spec.base import ConflictingFields, FieldError
 from sixtyforty.spec.fields import allowed, bare, follow, model_of, spelt
 
 BLANK = "TODO"
@@ -30,29 +30,29 @@ class SixtyfortyError(Exception):
 
 
 @dataclass(frozen=True)
-class Mistake:
+class DeclarationProblem:
     """One thing to mend; `field` is a path with dots, empty where it is the file itself."""
 
     file: Path
     line: int
     field: str
-    said: str
+    message: str
     allowed: str = ""
     suggestion: str = ""
 
     def __str__(self) -> str:
         where = f"{_short(self.file)}:{self.line}: " + (f"{self.field}: " if self.field else "")
         meant = f"; did you mean '{self.suggestion}'?" if self.suggestion else ";" * bool(self.allowed)
-        return where + self.said + meant + (f" allowed: {self.allowed}" if self.allowed else "")
+        return where + self.message + meant + (f" allowed: {self.allowed}" if self.allowed else "")
 
 
-class Mistakes(SixtyfortyError):
+class DeclarationError(SixtyfortyError):
     """All that is wrong with a declaration, a line each."""
 
-    def __init__(self, name: str, found: Iterable[Mistake]) -> None:
-        self.found = sorted(set(found), key=lambda m: (str(m.file), m.line, m.field, m.said))
-        count = "1 mistake" if len(self.found) == 1 else f"{len(self.found)} mistakes"
-        super().__init__("\n  ".join([f"the declaration of {name} has {count}:", *map(str, self.found)]))
+    def __init__(self, name: str, found: Iterable[DeclarationProblem]) -> None:
+        self.problems = sorted(set(found), key=lambda m: (str(m.file), m.line, m.field, m.message))
+        count = "1 mistake" if len(self.problems) == 1 else f"{len(self.problems)} mistakes"
+        super().__init__("\n  ".join([f"the declaration of {name} has {count}:", *map(str, self.problems)]))
 
 
 def _short(file: Path) -> str:
@@ -87,15 +87,15 @@ class Parsed:
     data: Any = None
     lines: dict[At, int] = field(default_factory=dict)
     blank: dict[At, int] = field(default_factory=dict)
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[DeclarationProblem] = field(default_factory=list)
 
     def line(self, at: Sequence[Hashable]) -> int:
         """The line of a path, or of what it lies in."""
         return next((self.lines[tuple(at[:n])] for n in range(len(at), -1, -1) if tuple(at[:n]) in self.lines), 1)
 
-    def wrong(self, at: Sequence[Hashable], said: str, allowed: str = "", suggestion: str = "") -> Mistake:
+    def wrong(self, at: Sequence[Hashable], said: str, allowed: str = "", suggestion: str = "") -> DeclarationProblem:
         """A mistake at a path."""
-        return Mistake(self.file, self.line(at), ".".join(map(str, at)), said, allowed, suggestion)
+        return DeclarationProblem(self.file, self.line(at), ".".join(map(str, at)), said, allowed, suggestion)
 
     def at(self, field: str) -> At:
         """A field's path with dots as a path here: numbers are places in a list."""
@@ -129,10 +129,10 @@ def parse(file: Path) -> Parsed:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         said = ", ".join(t for t in (error.context, error.problem) if t)
         found.mistakes.append(
-            Mistake(file, line, "", f"isn't YAML at column {column}: {said}", "YAML, indented by spaces")
+            DeclarationProblem(file, line, "", f"isn't YAML at column {column}: {said}", "YAML, indented by spaces")
         )
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        found.mistakes.append(Mistake(file, 1, "", f"isn't YAML: {error}".splitlines()[0], "YAML in UTF-8"))
+        found.mistakes.append(DeclarationProblem(file, 1, "", f"isn't YAML: {error}".splitlines()[0], "YAML in UTF-8"))
     return found
 
 
@@ -148,7 +148,7 @@ def _plain(loader: _Loader, node: Node, at: At, found: Parsed) -> Any:
             if name in made or path in found.blank:
                 first = found.line(path)
                 found.mistakes.append(
-                    Mistake(
+                    DeclarationProblem(
                         found.file, line, ".".join(map(str, path)), f"stands here twice, first on line {first}", "once"
                     )
                 )
@@ -175,11 +175,11 @@ def _is_blank(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.value == BLANK and not (node.style or "").strip()
 
 
-def told(parsed: Parsed, model: type[BaseModel], error: ValidationError) -> list[Mistake]:
+def told(parsed: Parsed, model: type[BaseModel], error: ValidationError) -> list[DeclarationProblem]:
     """What pydantic refuses of a model, as mistakes; what it refuses for a blank is none."""
     errors = error.errors()
     gone: set[At] = {e["loc"] for e in errors if e["type"] == "missing"}
-    found: dict[At, Mistake] = {}
+    found: dict[At, DeclarationProblem] = {}
     for e in errors:
         if e["type"] == "extra_forbidden":
             for at, mistake, meant in _unknown(parsed, model, e["loc"], gone):
@@ -191,16 +191,16 @@ def told(parsed: Parsed, model: type[BaseModel], error: ValidationError) -> list
     return list(found.values())
 
 
-def wrong(parsed: Parsed, error: Wrong, above: At = ()) -> Mistake:
+def wrong(parsed: Parsed, error: FieldError, above: At = ()) -> DeclarationProblem:
     """A mistake of ours: its field is looked for as far as it leads."""
     at = (*above, *_steps(parsed, error.field.split(".") if error.field else [], above))
-    return parsed.wrong(at, error.said, *_choices(error))
+    return parsed.wrong(at, error.message, *_choices(error))
 
 
-def _choices(error: Wrong) -> tuple[str, str]:
+def _choices(error: FieldError) -> tuple[str, str]:
     if error.allowed is None:
         return "", ""
-    return ", ".join(error.allowed) or "there is none to name yet", near(error.given, error.allowed)
+    return ", ".join(error.allowed) or "there is none to name yet", near(error.written, error.allowed)
 
 
 def _steps(parsed: Parsed, words: Sequence[str], above: At) -> At:
@@ -212,7 +212,7 @@ def _steps(parsed: Parsed, words: Sequence[str], above: At) -> At:
     return at[len(above) :]
 
 
-def _unknown(parsed: Parsed, model: type[BaseModel], loc: At, gone: set[At]) -> Iterator[tuple[At, Mistake, At]]:
+def _unknown(parsed: Parsed, model: type[BaseModel], loc: At, gone: set[At]) -> Iterator[tuple[At, DeclarationProblem, At]]:
     """A field that isn't one, and the missing one that was meant by it."""
     owner = model_of(list(follow(model, loc[:-1]))[-1][1])
     fields = spelt(owner) if owner else []
@@ -221,7 +221,7 @@ def _unknown(parsed: Parsed, model: type[BaseModel], loc: At, gone: set[At]) -> 
     yield loc, parsed.wrong(loc, "there is no such field", ", ".join(fields), meant), (*loc[:-1], meant)
 
 
-def _one(parsed: Parsed, model: type[BaseModel], e: Any, gone: set[At]) -> Iterator[tuple[At, Mistake]]:
+def _one(parsed: Parsed, model: type[BaseModel], e: Any, gone: set[At]) -> Iterator[tuple[At, DeclarationProblem]]:
     if e["type"] == "extra_forbidden" or (e["type"] == "missing" and e["loc"] not in gone):
         return
     at, kind = list(follow(model, e["loc"]))[-1]
@@ -267,13 +267,13 @@ def _tidied(name: Any, upper: bool = False) -> str:
     return words.upper() if upper else words.lower()
 
 
-def _ours(parsed: Parsed, at: At, kind: Any, error: Exception) -> Iterator[tuple[At, Mistake]]:
+def _ours(parsed: Parsed, at: At, kind: Any, error: Exception) -> Iterator[tuple[At, DeclarationProblem]]:
     """An error of our own validators: it names its field itself, or in its words."""
-    if isinstance(error, Contradictions):
-        for n, one in enumerate(error.wrongs):
+    if isinstance(error, ConflictingFields):
+        for n, one in enumerate(error.errors):
             yield (*at, n), wrong(parsed, one, at)
         return
-    if isinstance(error, Wrong):
+    if isinstance(error, FieldError):
         yield (*at, error.field), wrong(parsed, error, at)
         return
     model = model_of(kind)

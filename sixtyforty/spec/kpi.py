@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import Declared, Name
+from sixtyforty.spec.base import DeclaredModel, Name
 
 
-class Action(Declared):
+class Action(DeclaredModel):
     """One possible action and what it pays: gain x outcome - cost."""
 
     description: str = Field(description="What is done, in the words of the business.")
@@ -38,7 +38,7 @@ class Action(Declared):
         return self
 
 
-class Amount(Declared):
+class Amount(DeclaredModel):
     """An action that is a number, such as how many to staff.
 
     It pays -(under x what is missing + over x what is left over), beside an outcome known only later. The best amount
@@ -67,7 +67,7 @@ class Amount(Declared):
         return self
 
 
-class Treatment(Declared):
+class Treatment(DeclaredModel):
     """Actions that units really got, dealt out at random: then what a policy is worth follows from theirs alone.
 
     A unit stands for the policies that would have done what it got, with the weight 1 / share of those who got it
@@ -83,7 +83,7 @@ class Treatment(Declared):
     )
 
 
-class Costs(Declared):
+class Costs(DeclaredModel):
     """What the use case costs its owner, in the KPI's unit: assumed, as the owner says it."""
 
     build: float = Field(default=0.0, ge=0, description="Once, until the first decision.")
@@ -96,7 +96,7 @@ class Costs(Declared):
     )
 
 
-class Candidate(Declared):
+class Candidate(DeclaredModel):
     """Another way to decide, valued on the same decisions: an expert's rule, or a vendor's predictions.
 
     Its SQL sees the columns of features.sql, those the model doesn't see (their names begin with _) included, and
@@ -106,18 +106,18 @@ class Candidate(Declared):
     description: str = Field(description="What it is, in the words of the business.")
     vendor: bool = Field(default=False, description="Whether it is bought: build or buy, on the same KPI.")
     action: str | None = Field(default=None, description="SQL: the action it takes. This, or expected.")
-    expected: str | None = Field(
+    expected_outcome: str | None = Field(
         default=None, description="SQL: the outcome it expects; the action is that of the highest expected payoff."
     )
 
     @model_validator(mode="after")
     def _one_answer(self) -> Candidate:
-        if (self.action is None) == (self.expected is None):
+        if (self.action is None) == (self.expected_outcome is None):
             raise ValueError("a candidate has either action (SQL of an action's name) or expected (SQL of a number)")
         return self
 
 
-class Holdout(Declared):
+class Holdout(DeclaredModel):
     """Units that keep the current process, drawn at random and for ever, where the action changes the outcome."""
 
     share: float = Field(gt=0, lt=1, description="Share of the units held back. Those held back stay so in a larger.")
@@ -143,12 +143,12 @@ class Holdout(Declared):
     )
 
 
-class Kpi(Declared):
+class Kpi(DeclaredModel):
     """The figure owners care about and what each action is worth."""
 
     name: str = Field(description="The KPI, in the words of the business.")
-    unit: str = Field(description="Its unit: a currency code.")
-    label: Literal["exact", "randomized"] = Field(
+    currency: str = Field(description="Its unit: a currency code.")
+    measurement: Literal["exact", "randomized"] = Field(
         description="How sure the figure is. exact: the action doesn't change the outcome. randomized: it may, and what"
         " it is worth is a difference of means: live from a holdout, in the past from a treatment dealt at random;"
         " until there is such a thing, all that is said of it is assumed."
@@ -160,7 +160,7 @@ class Kpi(Declared):
         default="binary", description="binary: 0 or 1, for a classifier. number: for a regressor."
     )
     outcome_name: str = Field(description="What an outcome of 1 is called: 'late'; of a number, what it counts.")
-    noun: str = Field(description="What the units are called, in the plural: 'orders'.")
+    unit_plural: str = Field(description="What the units are called, in the plural: 'orders'.")
     actions: dict[str, Action] = Field(default_factory=dict, description="The actions to choose from; or an amount.")
     amount: Amount | None = Field(default=None, description="The action is a number: how many. This, or actions.")
     candidates: dict[Name, Candidate] = Field(
@@ -185,18 +185,18 @@ class Kpi(Declared):
             raise ValueError("a KPI has either actions (names) or an amount (a number)")
         if self.outcome_type != "number":
             raise ValueError("amount needs outcome_type: number (how many it turns out to take)")
-        if self.label != "exact":
+        if self.measurement != "exact":
             raise ValueError("amount needs label: exact (what is chosen doesn't change how many it takes)")
         return self
 
     @model_validator(mode="after")
     def _measured(self) -> Kpi:
-        if (self.label == "randomized") != (self.holdout is not None or self.treatment is not None):
+        if (self.measurement == "randomized") != (self.holdout is not None or self.treatment is not None):
             raise ValueError(
                 "label randomized (the action may change the outcome) needs kpi.holdout or kpi.treatment: nothing can"
                 " be claimed without one; label exact has neither"
             )
-        if self.label == "randomized" and self.segments:
+        if self.measurement == "randomized" and self.segments:
             raise ValueError("segments belong to label exact: arms aren't told apart by segment")
         if self.treatment:
             dealt = self.treatment.shares
@@ -207,23 +207,23 @@ class Kpi(Declared):
         return self
 
     @property
-    def limited(self) -> bool:
+    def has_limits(self) -> bool:
         """Whether an action may be taken for some of the units of a moment only."""
         return any(a.limit for a in self.actions.values())
 
     @property
-    def priced(self) -> dict[str, str]:
+    def payoff_sql(self) -> dict[str, str]:
         """What of the payoffs is SQL: the hidden feature it is kept in, such as `_gain offer`, and the SQL."""
         said = ((f"_{kind} {name}", getattr(a, kind)) for name, a in self.actions.items() for kind in ("gain", "cost"))
         return {column: sql for column, sql in said if isinstance(sql, str)}
 
     @property
-    def became(self) -> list[str]:
+    def outcome_columns(self) -> list[str]:
         """The columns of outcomes.sql that tell what became of a unit."""
         return [self.outcome, *([self.treatment.column] if self.treatment else [])]
 
     @property
-    def order(self) -> list[str]:
+    def actions_by_cost(self) -> list[str]:
         """The actions, cheapest first; what costs differ by unit for comes last. Of an amount: none."""
 
         def fixed(name: str) -> float:
@@ -233,11 +233,11 @@ class Kpi(Declared):
         return sorted(self.actions, key=fixed)
 
     @property
-    def idle(self) -> str:
+    def idle_action(self) -> str:
         """The action that counts as doing nothing: the cheapest, or the least amount."""
-        return f"{self.amount.minimum:.10g}" if self.amount else self.order[0]
+        return f"{self.amount.minimum:.10g}" if self.amount else self.actions_by_cost[0]
 
-    def refuses(self, action: str | None, instead_of: str) -> str | None:
+    def allowed_instead(self, action: str | None, instead_of: str) -> str | None:
         """What could be done instead of an action, in words, where this isn't among it; None: it is."""
         if self.amount is None:
             others = [a for a in self.actions if a != instead_of]
@@ -252,31 +252,31 @@ class Kpi(Declared):
         within = f"another {'whole ' if self.amount.whole_numbers else ''}number from {self.amount.minimum:g}"
         return None if fits and number != float(instead_of) else f"{within} to {self.amount.maximum:g}"
 
-    def does(self, action: str) -> str:
+    def describe_action(self, action: str) -> str:
         """An action in the words of the business."""
         if self.amount:
             return f"{action} {self.amount.description}"
         return self.actions[action].description if action in self.actions else action
 
-    def expects(self, value: float) -> str:
+    def describe_expected(self, value: float) -> str:
         """An expected outcome in the words of the business."""
         if self.outcome_type == "number":
             return f"{value:,.1f} {self.outcome_name}"
         return f"{self.outcome_name} in about {value * 100:.0f} of 100 such cases"
 
-    def came_to(self, outcome: float) -> str:
+    def describe_outcome(self, outcome: float) -> str:
         """An outcome in the words of the business."""
         if self.outcome_type == "number":
             return f"{outcome:,.1f} {self.outcome_name}"
         return self.outcome_name if outcome else f"not {self.outcome_name}"
 
     @property
-    def pays(self) -> list[str]:
+    def payoff_sentences(self) -> list[str]:
         """What the actions cost and bring, a sentence each."""
         if self.amount:
             a = self.amount
             return [
-                f"Each of the {a.description} too few costs {a.shortage_cost:,.10g} {self.unit},"
+                f"Each of the {a.description} too few costs {a.shortage_cost:,.10g} {self.currency},"
                 f" each too many {a.excess_cost:,.10g}."
             ]
         per = (
@@ -288,8 +288,8 @@ class Kpi(Declared):
         for action in self.actions.values():
             if action.cost:
                 limit = f" There are {action.limit} of them at a time." if action.limit else ""
-                brings = "" if self.treatment else f" and brings {_sum(action.gain, self.unit)} {per}"
-                said.append(f"To {action.description} costs {_sum(action.cost, self.unit)}{brings}.{limit}")
+                brings = "" if self.treatment else f" and brings {_sum(action.gain, self.currency)} {per}"
+                said.append(f"To {action.description} costs {_sum(action.cost, self.currency)}{brings}.{limit}")
         return said
 
 

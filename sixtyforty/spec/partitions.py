@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sixtyforty.spec.base import Declared, Wrong
+from sixtyforty.spec.base import DeclaredModel, FieldError
 
 SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
 HOURS = "%Y-%m-%dT%H%M"  # keys of hours
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 DAYS_A_MONTH = 365.25 / 12
 
 
-class Partitions(Declared):
+class Partitions(DeclaredModel):
     """The use case's time partitions, in its own timezone."""
 
     every: Literal["hour", "day", "week", "month"] = Field(
@@ -40,9 +40,9 @@ class Partitions(Declared):
     @model_validator(mode="after")
     def _in_order(self) -> Partitions:
         if self.every == "month" and self.start.day != 1:
-            raise Wrong("start", f"{self.start}: months begin on their first day: {self.start:%Y-%m}-01")
+            raise FieldError("start", f"{self.start}: months begin on their first day: {self.start:%Y-%m}-01")
         if self.end and self.end < self.start:
-            raise Wrong("end", f"{self.end} is before partitions.start {self.start}")
+            raise FieldError("end", f"{self.end} is before partitions.start {self.start}")
         return self
 
 
@@ -51,11 +51,11 @@ def _zoned(name: str) -> str:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         like = get_close_matches(name, available_timezones(), 3) or ["America/New_York", "Europe/Berlin", "UTC"]
-        raise Wrong("", f"'{name}' is not an IANA timezone", name, like) from None
+        raise FieldError("", f"'{name}' is not an IANA timezone", name, like) from None
     return name
 
 
-class Timed(Declared):
+class PartitionedModel(DeclaredModel):
     """What has partitions in a timezone, and the arithmetic on their keys. All moments are UTC, naive."""
 
     timezone: Annotated[str, AfterValidator(_zoned)] = Field(description="IANA timezone of its partitions.")
@@ -71,11 +71,11 @@ class Timed(Declared):
         """The first and the last partition; of what keeps running, the last there can be."""
         first, end = self.partitions.start, self.partitions.end
         if end is None:
-            return self.key(first), f"{date.max}T2359" if self.partitions.every == "hour" else f"{date.max}"
-        last = self.shift(self.key(end + timedelta(days=1)), -1) if self.partitions.every == "hour" else self.key(end)
-        return self.key(first), last
+            return self.partition_of_day(first), f"{date.max}T2359" if self.partitions.every == "hour" else f"{date.max}"
+        last = self.shift(self.partition_of_day(end + timedelta(days=1)), -1) if self.partitions.every == "hour" else self.partition_of_day(end)
+        return self.partition_of_day(first), last
 
-    def starts(self, day: date) -> datetime:
+    def day_start(self, day: date) -> datetime:
         """The moment at which a local day begins."""
         local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return local.astimezone(UTC).replace(tzinfo=None)
@@ -84,11 +84,11 @@ class Timed(Declared):
         """The local day of a moment."""
         return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
 
-    def key(self, day: date) -> str:
+    def partition_of_day(self, day: date) -> str:
         """The partition that holds the beginning of a local day."""
         match self.partitions.every:
             case "hour":
-                return self.starts(day).strftime(HOURS)
+                return self.day_start(day).strftime(HOURS)
             case "week":
                 return (day - timedelta(days=(day - self.partitions.start).days % 7)).isoformat()
             case "month":
@@ -96,26 +96,26 @@ class Timed(Declared):
             case _:
                 return day.isoformat()
 
-    def at(self, moment: datetime) -> str:
+    def partition_at(self, moment: datetime) -> str:
         """The partition that holds a moment."""
         if self.partitions.every == "hour":
-            past = self.starts(self.partitions.start).minute
+            past = self.day_start(self.partitions.start).minute
             return (moment - timedelta(minutes=(moment.minute - past) % 60)).strftime(HOURS)
-        return self.key(self.local_day(moment))
+        return self.partition_of_day(self.local_day(moment))
 
-    def day_of(self, key: str) -> date:
+    def first_day(self, key: str) -> date:
         """The local day a partition begins on."""
-        return self.local_day(self.opens(key)) if self.partitions.every == "hour" else date.fromisoformat(key)
+        return self.local_day(self.opens_at(key)) if self.partitions.every == "hour" else date.fromisoformat(key)
 
-    def opens(self, key: str) -> datetime:
+    def opens_at(self, key: str) -> datetime:
         """The moment at which a partition begins."""
         if self.partitions.every == "hour":
             return datetime.strptime(key, HOURS)
-        return self.starts(date.fromisoformat(key))
+        return self.day_start(date.fromisoformat(key))
 
-    def closes(self, key: str) -> datetime:
+    def closes_at(self, key: str) -> datetime:
         """The moment at which a partition is over: the next begins."""
-        return self.opens(self.shift(key, 1))
+        return self.opens_at(self.shift(key, 1))
 
     def shift(self, key: str, by: int) -> str:
         """The partition so many after another, or before it."""
@@ -123,12 +123,12 @@ class Timed(Declared):
             case "hour":
                 return (datetime.strptime(key, HOURS) + by * HOUR).strftime(HOURS)
             case "month":
-                year, month = divmod(self.number(key) + by, 12)
+                year, month = divmod(self.index_of(key) + by, 12)
                 return date(year, month + 1, 1).isoformat()
             case every:
                 return (date.fromisoformat(key) + timedelta(days=by * (7 if every == "week" else 1))).isoformat()
 
-    def number(self, key: str) -> int:
+    def index_of(self, key: str) -> int:
         """Partitions counted from some fixed one on: neighbours differ by 1."""
         match self.partitions.every:
             case "hour":
@@ -141,34 +141,34 @@ class Timed(Declared):
             case _:
                 return date.fromisoformat(key).toordinal()
 
-    def span(self, first: str, last: str) -> list[str]:
+    def partition_range(self, first: str, last: str) -> list[str]:
         """The partitions from first to last, both included; none where the last is before the first."""
-        return [self.shift(first, n) for n in range(self.number(last) - self.number(first) + 1)]
+        return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
     def widen(self, keys: Sequence[str], before: int, after: int) -> list[str]:
         """The partitions from `before` ones ahead of the first to `after` ones past the last."""
-        return self.span(self.shift(min(keys), -before), self.shift(max(keys), after))
+        return self.partition_range(self.shift(min(keys), -before), self.shift(max(keys), after))
 
-    def between(self, first: date, end: date) -> list[str]:
+    def starting_between(self, first: date, end: date) -> list[str]:
         """The partitions that begin on the local days from `first` on, up to `end`, which is left out."""
-        begin, stop = self.key(first), self.key(end)
+        begin, stop = self.partition_of_day(first), self.partition_of_day(end)
         if self.partitions.every != "hour":
             begin = begin if date.fromisoformat(begin) >= first else self.shift(begin, 1)
             stop = stop if date.fromisoformat(stop) >= end else self.shift(stop, 1)
-        return self.span(begin, self.shift(stop, -1))
+        return self.partition_range(begin, self.shift(stop, -1))
 
-    def holding(self, first: date, last: date) -> list[str]:
+    def covering_days(self, first: date, last: date) -> list[str]:
         """The partitions that hold local days from first to last, both included."""
         after = last + timedelta(days=1)
-        return self.span(
-            self.key(first), self.shift(self.key(after), -1) if self.partitions.every == "hour" else self.key(last)
+        return self.partition_range(
+            self.partition_of_day(first), self.shift(self.partition_of_day(after), -1) if self.partitions.every == "hour" else self.partition_of_day(last)
         )
 
-    def key_sql(self, moment: str) -> str:
+    def partition_sql(self, moment: str) -> str:
         """SQL text of the key of the partition that holds a local date or, for hours, a UTC timestamp (both SQL)."""
         match self.partitions.every:
             case "hour":
-                past = f"to_minutes({self.starts(self.partitions.start).minute})"
+                past = f"to_minutes({self.day_start(self.partitions.start).minute})"
                 return f"strftime(date_trunc('hour', ({moment})::timestamp - {past}) + {past}, '{HOURS}')"
             case "week":
                 days = f"date_diff('day', date '{self.partitions.start}', ({moment})::date)"

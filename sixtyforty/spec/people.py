@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from sixtyforty.spec.base import VARIABLE, Declared, Name
+from sixtyforty.spec.base import VARIABLE, DeclaredModel, Name
 
 
-class Review(Declared):
+class Review(DeclaredModel):
     """Whom a decision may be put before, and which decisions are worth that.
 
     Those the model abstains from, and those on which an expert's rule disagrees with it.
@@ -30,7 +30,7 @@ class Review(Declared):
     )
 
     @property
-    def left_below(self) -> float:
+    def defer_below(self) -> float:
         """The margin between the two best actions below which the current process decides; 0: never."""
         return self.abstain_below if self.fallback == "current_process" else 0.0
 
@@ -41,14 +41,14 @@ class Review(Declared):
         return self
 
 
-class Vision(Declared):
+class Vision(DeclaredModel):
     """What somebody wants to come of it."""
 
     role: str = Field(description="Their role, never their name.")
     statement: str = Field(description="In their own words.")
 
 
-class Research(Declared):
+class Research(DeclaredModel):
     """What was learned from those who are to use it."""
 
     day: date = Field(description="The local day.")
@@ -56,7 +56,7 @@ class Research(Declared):
     finding: str = Field(description="What was found.")
 
 
-class Sceptic(Declared):
+class Sceptic(DeclaredModel):
     """Whom it worries, why, and what is done about it."""
 
     role: str = Field(description="Their role, never their name.")
@@ -64,7 +64,7 @@ class Sceptic(Declared):
     response: str = Field(description="What is done about it.")
 
 
-class Task(Declared):
+class Task(DeclaredModel):
     """A piece of training. Who has done it is kept by `sixtyforty trained` and on the desk."""
 
     title: str = Field(description="What is learned or tried.")
@@ -74,14 +74,14 @@ class Task(Declared):
     due: date | None = Field(default=None, description="The local day by which it is to be done.")
 
 
-class Change(Declared):
+class Change(DeclaredModel):
     """The plan for change."""
 
     sceptics: list[Sceptic] = Field(default_factory=list, description="Whom it worries, and what is done about it.")
     training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by whom.")
 
 
-class People(Declared):
+class People(DeclaredModel):
     """Who decides, in which step of which process, and how they come to use the answer."""
 
     role: str = Field(description="The role of those who decide.")
@@ -102,7 +102,7 @@ class People(Declared):
     )
 
 
-class Subscription(Declared):
+class Subscription(DeclaredModel):
     """A digest for a role: how it goes, at whiles."""
 
     role: Literal["decider", "expert", "owner", "auditor", "engineer"] = Field(description="Whom it is written for.")

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import Declared, Name
+from sixtyforty.spec.base import DeclaredModel, Name
 
 
-class Veto(Declared):
+class Veto(DeclaredModel):
     """An action that an expert forbids the model; a candidate isn't bound by it."""
 
     when: str = Field(description="SQL condition over the columns of features.sql. Unknown is no.")
@@ -18,7 +18,7 @@ class Veto(Declared):
     why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
 
 
-class Alternative(Declared):
+class Alternative(DeclaredModel):
     """Another estimator to compare the model with: the one worth most in the backtest is the challenger."""
 
     description: str = Field(description="What it is, for those who read the model record.")
@@ -27,7 +27,7 @@ class Alternative(Declared):
     target: str | None = Field(default=None, description="As of the model.")
 
 
-class Model(Declared):
+class Model(DeclaredModel):
     """The recipe of the model: a scikit-learn estimator, by import path."""
 
     estimator: str = Field(
@@ -40,7 +40,7 @@ class Model(Declared):
         description="What it learns in place of the outcome, as SQL over features.sql and the outcome: its answer then"
         " ranks units, and is paid like an outcome.",
     )
-    candidates: dict[Name, Alternative] = Field(
+    alternatives: dict[Name, Alternative] = Field(
         default_factory=dict,
         description="Other estimators, on the same features and rows. The one worth most is put forward, not the one"
         " that predicts best.",
@@ -60,9 +60,9 @@ class Model(Declared):
         " Python: '{value:.0%} of the last hours' departures were late'.",
     )
 
-    def candidate(self, name: str) -> Model:
+    def with_alternative(self, name: str) -> Model:
         """The model with a candidate's estimator."""
-        other = self.candidates[name]
+        other = self.alternatives[name]
         changes = {k: getattr(other, k) for k in ("estimator", "params", "target")}
         return self.model_copy(update={**changes, "candidates": {}})
 
@@ -80,7 +80,7 @@ class Model(Declared):
         return self
 
 
-class Gate(Declared):
+class Gate(DeclaredModel):
     """What a challenger must show before it decides anything."""
 
     margin: float = Field(ge=0, description="Value per 1,000 units within which two models count as equal.")

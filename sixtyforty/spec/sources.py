@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import VARIABLE, Declared, Wrong
+from sixtyforty.spec.base import VARIABLE, DeclaredModel, FieldError
 
 
-class Source(Declared):
+class Source(DeclaredModel):
     """One feed of extracts and its data contract."""
 
     description: str = Field(description="What the feed is, and which system it comes from.")
@@ -37,12 +37,12 @@ class Source(Declared):
         pattern=VARIABLE,
         description="Environment variable with the database's SQLAlchemy URL. None: where decisions are delivered.",
     )
-    since: str | None = Field(
+    cursor_column: str | None = Field(
         default=None,
         description="Column of a query that only grows: a serial number, or when a row was changed. None: a"
         " snapshot, read whole.",
     )
-    overlap: float = Field(
+    cursor_overlap: float = Field(
         default=600.0,
         ge=0,
         description="How far before the newest `since` each look reads again, for rows committed late: seconds, or"
@@ -73,21 +73,21 @@ class Source(Declared):
     def _one_origin(self) -> Source:
         if (self.files is None) == (self.query is None):
             raise ValueError("a source has either files (a glob) or a query (SQL)")
-        if self.query and self.partition and not self.since:
-            raise Wrong("query", "of a partitioned source needs since (a column that only grows)")
-        if self.query and self.since and not self.partition:
-            raise Wrong("since", "of a snapshot's query: it is read whole each time; leave it out")
+        if self.query and self.partition and not self.cursor_column:
+            raise FieldError("query", "of a partitioned source needs since (a column that only grows)")
+        if self.query and self.cursor_column and not self.partition:
+            raise FieldError("since", "of a snapshot's query: it is read whole each time; leave it out")
         if self.query and self.location:
-            raise Wrong(
+            raise FieldError(
                 "location", "of a query: its extracts are written to the use case's landing folder; leave it out"
             )
-        if self.files and (self.database or self.since or self.query_interval_seconds):
-            raise Wrong("files", "with database, since or query_interval_seconds: those belong to a query")
+        if self.files and (self.database or self.cursor_column or self.query_interval_seconds):
+            raise FieldError("files", "with database, since or query_interval_seconds: those belong to a query")
         if self.location is not None and not self.location.startswith("/"):
             if "://" not in self.location:
-                raise Wrong("location", f"'{self.location}' is neither a full path nor a URL such as s3://bucket")
+                raise FieldError("location", f"'{self.location}' is neither a full path nor a URL such as s3://bucket")
             if "@" in self.location.split("://")[1].split("/")[0]:  # and is not told
-                raise Wrong("location", "holds a user or password: those come from the environment")
+                raise FieldError("location", "holds a user or password: those come from the environment")
         return self
 
     @property
@@ -97,7 +97,7 @@ class Source(Declared):
         return "parquet" if ending in ("parquet", "pq") else "json" if ending in ("json", "jsonl", "ndjson") else "csv"
 
     @property
-    def where(self) -> str:
+    def database_label(self) -> str:
         """The database of a query, in words; no secrets."""
         return f"the database at ${self.database}" if self.database else "the database that decisions are delivered to"
 
@@ -105,5 +105,5 @@ class Source(Declared):
     def origin(self) -> str:
         """Where its rows come from, in words; no secrets."""
         if self.query:
-            return f"rows of {self.where}, {f'by {self.since}' if self.since else 'all as they are'}"
+            return f"rows of {self.database_label}, {f'by {self.cursor_column}' if self.cursor_column else 'all as they are'}"
         return f"extracts `{self.files}`" + (f" in {self.location}" if self.location else "")

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import Declared, Name
+from sixtyforty.spec.base import DeclaredModel, Name
 
 
-class Price(Declared):
+class Price(DeclaredModel):
     """What a vendor asks, in the KPI's unit."""
 
     per_decision: float = Field(default=0.0, ge=0, description="For each unit decided.")
@@ -17,7 +17,7 @@ class Price(Declared):
     one_off: float = Field(default=0.0, ge=0, description="To begin with: contract, connection, training.")
 
 
-class Sourcing(Declared):
+class Sourcing(DeclaredModel):
     """The scorecard of build or buy."""
 
     capability: Literal["inside", "partly", "missing"] = Field(

@@ -10,13 +10,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import Declared
+from sixtyforty.spec.base import DeclaredModel
 
 Stage = Literal["poc", "pilot", "production", "retired"]
 STAGES: tuple[Stage, ...] = ("poc", "pilot", "production", "retired")
 
 
-class Scope(Declared):
+class Scope(DeclaredModel):
     """How far down the organisation a stage reaches: a pilot begins with a team at a site, not with all."""
 
     team: str | None = Field(default=None, description="The team that works with it. None: all.")
@@ -29,12 +29,12 @@ class Scope(Declared):
     )
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         return ", ".join(v for v in (self.team, self.site, self.region) if v) or "everywhere"
 
 
-class StageGate(Declared):
+class StageGate(DeclaredModel):
     """What a stage must show, said before it begins, by when, and below what it isn't worth going on.
 
     pass: the gain is proven, reaches the target, and the people are ready. stop: it is surely less than what is worth
@@ -60,7 +60,7 @@ class StageGate(Declared):
         return self
 
 
-class Stages(Declared):
+class Stages(DeclaredModel):
     """The gates, one a stage; the gate of production says whether it still earns its keep."""
 
     idea_date: date | None = Field(default=None, description="The local day it was first thought of.")

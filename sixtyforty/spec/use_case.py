@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sixtyforty.spec.base import VARIABLE, Contradictions, Declared, Name
+from sixtyforty.spec.base import VARIABLE, ConflictingFields, DeclaredModel, Name
 from sixtyforty.spec.cross_checks import contradictions
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.partitions import DAYS_A_MONTH, Timed
+from sixtyforty.spec.partitions import DAYS_A_MONTH, PartitionedModel
 from sixtyforty.spec.people import People, Subscription
 from sixtyforty.spec.recipe import Gate, Model
 from sixtyforty.spec.sources import Source
@@ -20,14 +20,14 @@ from sixtyforty.spec.sourcing import Sourcing
 from sixtyforty.spec.stages import Stage, Stages
 
 
-class Decision(Declared):
+class Decision(DeclaredModel):
     """What is decided, about what, and when.
 
     Where the units aren't the rows of a partitioned source, there is a table `moments` for SQL to join: a row a
     partition a decision is taken in, with `_partition` and `starts`, the UTC moment it begins at.
     """
 
-    unit: str | None = Field(
+    unit_source: str | None = Field(
         default=None,
         description="The source whose rows are the units decided about; of a snapshot, each row in each partition."
         " None: units.sql says which they are, a row a partition and unit, with `_partition` and the key.",
@@ -65,7 +65,7 @@ class Decision(Declared):
         return self
 
 
-class Replay(Declared):
+class Replay(DeclaredModel):
     """How the past is relived: challengers at whiles, decisions from `first` on."""
 
     first_day: date = Field(description="First local day decided by what was known then.")
@@ -77,7 +77,7 @@ class Replay(Declared):
     warm_up_days: int = Field(default=14, ge=0, description="Local days of data before the first challenger.")
 
 
-class Governance(Declared):
+class Governance(DeclaredModel):
     """When poor data degrades the answer and when it would mislead."""
 
     max_quarantined_share: float = Field(
@@ -88,7 +88,7 @@ class Governance(Declared):
     )
 
 
-class Rollout(Declared):
+class Rollout(DeclaredModel):
     """How the model comes to decide live, one step at a time: shadow, holdout, full. It begins in shadow.
 
     shadow: the current process decides all, and what the model would have done is recorded. holdout: a share keeps the
@@ -104,7 +104,7 @@ class Rollout(Declared):
     min_days: int = Field(default=14, gt=0, description="Whole days with known outcomes in a step before the next.")
 
 
-class Automation(Declared):
+class Automation(DeclaredModel):
     """What happens by itself once the use case lives."""
 
     retrain_cron: str | None = Field(
@@ -123,7 +123,7 @@ class Automation(Declared):
     )
 
 
-class Watch(Declared):
+class Watch(DeclaredModel):
     """From when on `sixtyforty watch` tells people."""
 
     retrain_overdue_days: int = Field(
@@ -145,7 +145,7 @@ class Watch(Declared):
     )
 
 
-class UseCase(Timed):
+class UseCase(PartitionedModel):
     """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
     name: Name = Field(description="Identifier: the group and the first part of every asset key.")
@@ -182,7 +182,7 @@ class UseCase(Timed):
     @model_validator(mode="after")
     def _consistent(self) -> UseCase:
         if wrongs := contradictions(self, type(self).model_fields):
-            raise Contradictions(wrongs)
+            raise ConflictingFields(wrongs)
         return self
 
     @property
@@ -191,7 +191,7 @@ class UseCase(Timed):
 
         Of a column that several sources have, the first one's type counts.
         """
-        named = self.decision.unit
+        named = self.decision.unit_source
         sources = [self.sources[named]] if named else list(self.inputs.values())
         return {c: kind for source in reversed(sources) for c, kind in source.columns.items()}
 
@@ -212,7 +212,7 @@ class UseCase(Timed):
         What is asked about anew in each partition is a unit by its history, which its outcome may be measured against.
         """
         return (
-            0 if self.decision.unit in self.partitioned else self.lookback_partitions,
+            0 if self.decision.unit_source in self.partitioned else self.lookback_partitions,
             self.outcome_horizon_partitions,
         )
 
@@ -225,30 +225,30 @@ class UseCase(Timed):
         """The text of the use case's `<stage>.sql`: features, outcomes, current_process or units."""
         return (self.folder / f"{stage}.sql").read_text()
 
-    def settled(self, partition: str) -> datetime:
+    def settled_at(self, partition: str) -> datetime:
         """The UTC moment (naive) from which a partition is judged as complete."""
-        return self.closes(partition) + timedelta(minutes=self.governance.settle_minutes)
+        return self.closes_at(partition) + timedelta(minutes=self.governance.settle_minutes)
 
-    def deciding(self, partitions: Iterable[str]) -> list[str]:
+    def decision_partitions(self, partitions: Iterable[str]) -> list[str]:
         """Those in which a decision is taken."""
         return self._in_phase(partitions, self.decision.every_partitions)
 
     @property
-    def days_apart(self) -> float:
+    def days_between_decisions(self) -> float:
         """Days from one partition a decision is taken in to the next, on average."""
         length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
         return length * self.decision.every_partitions
 
-    def decisions_in(self, days: int) -> int:
+    def decision_count(self, days: int) -> int:
         """How many partitions in so many days a decision is taken in; one at least."""
-        return max(1, round(days / self.days_apart))
+        return max(1, round(days / self.days_between_decisions))
 
-    def with_units(self, partitions: Iterable[str]) -> list[str]:
+    def partitions_with_units(self, partitions: Iterable[str]) -> list[str]:
         """Those that have units: to decide about, or to learn from.
 
         What is asked about anew in each has none before a whole lookback is behind it: less would mislead.
         """
-        first = "" if self.decision.unit in self.partitioned else self.shift(self.limits[0], self.lookback_partitions)
+        first = "" if self.decision.unit_source in self.partitioned else self.shift(self.limits[0], self.lookback_partitions)
         return [
             p
             for p in self._in_phase(partitions, self.decision.learn_every_partitions or self.decision.every_partitions)
@@ -258,5 +258,5 @@ class UseCase(Timed):
     def _in_phase(self, partitions: Iterable[str], every: int) -> list[str]:
         if self.decision.anchor_day is None:
             return list(partitions)
-        phase = self.number(self.key(self.decision.anchor_day))
-        return [p for p in partitions if (self.number(p) - phase) % every == 0]
+        phase = self.index_of(self.partition_of_day(self.decision.anchor_day))
+        return [p for p in partitions if (self.index_of(p) - phase) % every == 0]

@@ -15,7 +15,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from assets.resources import BusinessTime, Place
 from pipelines.component import chain
-from sixtyforty.decisions.deciding import dataset, decisions_of
+from sixtyforty.decisions.deciding import decisions_dataset, read_decisions
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -70,7 +70,7 @@ def live(folder: Path, rules: Path, shape: Shape) -> Life:
         dg.Definitions(resources={"place": place, "clock": BusinessTime()}, executor=dg.in_process_executor),
     )
     with dg.DagsterInstance.ephemeral() as instance:
-        keys = case.holding(shape.first, shape.last)
+        keys = case.covering_days(shape.first, shape.last)
         run = bound.resolve_job_def(name).execute_in_process(
             instance=instance,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -87,8 +87,8 @@ def live(folder: Path, rules: Path, shape: Shape) -> Life:
 
 def _known(ws: Workspace, shape: Shape) -> dict[str, list[Unit]]:
     found: dict[str, list[Unit]] = {}
-    for partition in ws.lake.entries(dataset("replay")):
-        for one in decisions_of(ws, partition, "replay"):
+    for partition in ws.lake.entries(decisions_dataset("replay")):
+        for one in read_decisions(ws, partition, "replay"):
             outcome = shape.truth.get((partition, *(one[k] for k in ws.use_case.decision.key)))
             if outcome is not None:
                 found.setdefault(partition, []).append(one | {"outcome": outcome})

@@ -40,11 +40,11 @@ def money(outcome: str, noun: str, **said: Any) -> dict[str, Any]:
     """A KPI likewise."""
     return {
         "name": "Worth",
-        "unit": "EUR",
-        "label": "exact",
+        "currency": "EUR",
+        "measurement": "exact",
         "outcome": outcome,
         "outcome_name": outcome,
-        "noun": noun,
+        "unit_plural": noun,
         "target": 1,
     } | said
 
@@ -99,7 +99,7 @@ def hourly_choice() -> Shape:
                 "columns": {"id": "INTEGER", "seen_at": "TIMESTAMP", "late": "INTEGER"},
             },
         },
-        decision={"unit": "orders", "key": ["id"], "decided_at": "placed_at"},
+        decision={"unit_source": "orders", "key": ["id"], "decided_at": "placed_at"},
         kpi=money(
             "late",
             "orders",
@@ -165,7 +165,7 @@ def weekly_ranking() -> Shape:
         },
         decision={
             "key": ["house"],
-            "decided_at": "starts + interval 2 hour",
+            "decided_at": "starts_at + interval 2 hour",
             "every_partitions": 2,
             "anchor_day": "2024-05-12",
             "learn_every_partitions": 1,
@@ -184,7 +184,7 @@ def weekly_ranking() -> Shape:
         model=REGRESSOR
         | {
             "training_days": 364,
-            "candidates": {
+            "alternatives": {
                 "drop": CLASSIFIER | {"description": "whether it falls by a third", "target": "(loss > usual / 3)::int"}
             },
         },
@@ -195,7 +195,7 @@ def weekly_ranking() -> Shape:
     return Shape(
         declared,
         {
-            "units": "select distinct m._partition, house from moments m, (select distinct house from tills)",
+            "units": "select distinct m._partition, house from decision_partitions m, (select distinct house from tills)",
             "features": f"""
             select u._partition, u.house, avg(spent) as usual,
                 max_by(spent, day) as newest, min_by(spent, day) as oldest
@@ -246,14 +246,14 @@ def monthly_amount() -> Shape:
                 "description": "What was needed.",
                 "query": "select * from loads",
                 "database": "SHAPES_URL",
-                "since": "number",
+                "cursor_column": "number",
                 "key": ["depot", "held"],
                 "partition": "local(held)::date",
                 "known_at": "held + interval 1 day",
                 "columns": {"number": "INTEGER", "depot": "VARCHAR", "held": "TIMESTAMP", "needed": "INTEGER"},
             },
         },
-        decision={"unit": "depots", "key": ["depot"], "decided_at": "starts + interval 1 hour"},
+        decision={"unit_source": "depots", "key": ["depot"], "decided_at": "starts_at + interval 1 hour"},
         kpi=money(
             "needed",
             "depots",
@@ -323,7 +323,7 @@ def daily_experiment() -> Shape:
                 },
             }
         },
-        decision={"unit": "visits", "key": ["id"], "decided_at": "came"},
+        decision={"unit_source": "visits", "key": ["id"], "decided_at": "came"},
         kpi=money(
             "bought",
             "visits",

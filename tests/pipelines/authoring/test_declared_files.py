@@ -46,7 +46,7 @@ def test_what_is_no_declaration_is_told(text: str, line: int, tmp_path: Path):
 def test_bytes_that_are_no_text_are_told(tmp_path: Path):
     place, rules = write(tmp_path)
     (place / "defs.yaml").write_bytes(b"type: \xff\xfe")
-    assert "isn't YAML" in refused(place, rules)[0].said
+    assert "isn't YAML" in refused(place, rules)[0].message
 
 
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no"])

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.authoring import loader
 from pipelines.component import chain
-from sixtyforty.spec.draft import Draft, StillBlank
+from sixtyforty.spec.draft import Draft, BlankFieldError
 from tests.declared import FULL, write
 from tests.helpers import merged
 from tests.spoilt import DECLARATION_WAYS, At, refused, spoilt
@@ -25,8 +25,8 @@ def blanked(data: dict[str, Any], *paths: str) -> dict[str, Any]:
 def test_whatever_may_wait_makes_a_draft_that_says_what_it_is_for(at: At, tmp_path: Path):
     found = loader.load(*write(tmp_path, spoilt(FULL, at, "TODO", "blank")), sql=True)
     assert isinstance(found, Draft)
-    (blank,) = found.missing
-    assert blank.what == ".".join(map(str, at)) and len(blank.why) > 10
+    (blank,) = found.blanks
+    assert blank.path == ".".join(map(str, at)) and len(blank.purpose) > 10
     assert "TODO" in blank.file.read_text().splitlines()[blank.line - 1]
 
 
@@ -35,15 +35,15 @@ def test_a_draft_is_its_sources_and_reading_what_is_blank_says_what_to_fill_in(t
     (place / "features.sql").write_text("-- TODO\nselect 1")
     draft = loader.load(place, rules)
     assert isinstance(draft, Draft)
-    assert [b.what for b in draft.missing] == ["title", "owner", "kpi", "model.estimator", "features.sql"]
+    assert [b.path for b in draft.blanks] == ["title", "owner", "kpi", "model.estimator", "features.sql"]
     assert list(draft.inputs) == ["calls", "visits", "sites"]
     for part in ("kpi", "model"):
-        with pytest.raises(StillBlank, match=rf"calls_in_time is a draft: fill in {part}.*defs.yaml:\d+"):
+        with pytest.raises(BlankFieldError, match=rf"calls_in_time is a draft: fill in {part}.*defs.yaml:\d+"):
             getattr(draft, part)
 
 
 def test_a_drafts_mistakes_are_mistakes(tmp_path: Path):
-    declared = blanked(merged(FULL, {"decision": {"unit": "cals"}, "gate": {"margin": "much"}}), "kpi")
+    declared = blanked(merged(FULL, {"decision": {"unit_source": "cals"}, "gate": {"margin": "much"}}), "kpi")
     assert {m.field for m in refused(*write(tmp_path, declared))} == {"decision.unit", "gate.margin"}
 
 
@@ -51,7 +51,7 @@ def test_a_drafts_mistakes_are_mistakes(tmp_path: Path):
 def test_what_even_a_draft_needs_cannot_wait(name: str, tmp_path: Path):
     found = refused(*write(tmp_path, blanked(FULL, name)))
     assert [m.field for m in found] == [name]
-    assert "can't be left for later" in found[0].said
+    assert "can't be left for later" in found[0].message
 
 
 def test_a_drafts_chain_is_raw_validated_and_what_looks_at_them(tmp_path: Path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.authoring import loader
 from pipelines.component import stand_in
-from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase
 from tests.copies import copy_project, run
 from tests.declared import FULL, RULE, SUITE, write
@@ -45,13 +45,13 @@ def test_each_field_wrong_in_each_way_is_told(case: Case, tmp_path: Path):
     if way == "nearly":
         assert m.suggestion, str(m)
     if way == "missing":
-        assert m.said == "is missing"
+        assert m.message == "is missing"
     others = [f for f in found if f is not m]
     assert all(f.field.split(".")[0] != at[0] or len(at) == 1 for f in others), [str(f) for f in others]
 
 
 REFERENCES: list[tuple[dict[str, Any], str, str]] = [
-    ({"decision": {"unit": "cals"}}, "decision.unit", "calls"),
+    ({"decision": {"unit_source": "cals"}}, "decision.unit", "calls"),
     ({"decision": {"key": ["idd"]}}, "decision.key", "id"),
     ({"sources": {"calls": {"key": ["idd"]}}}, "sources.calls.key", "id"),
     ({"sources": {"calls": {"personal": ["sight"]}}}, "sources.calls.personal", "site"),
@@ -92,10 +92,10 @@ def test_a_contradiction_is_told_where_it_is(tmp_path: Path):
         [
             ({"decision": {"every_partitions": 4}}, "decision.every"),
             ({"partitions": {"every": "month", "start": "2013-03-02"}}, "partitions.start"),
-            ({"kpi": {"label": "exact"}}, "kpi.label"),
+            ({"kpi": {"measurement": "exact"}}, "kpi.measurement"),
             ({"model": {"monotone_constraints": {"site": 1}}}, "model.monotone"),
             ({"model": {"reasons": {"load": "busy"}}}, "model.words.load"),
-            ({"sources": {"responses": {"since": None}}}, "sources.responses.query"),
+            ({"sources": {"responses": {"cursor_column": None}}}, "sources.responses.query"),
             ({"automation": {"rollout": {"cluster_by": ["site"]}}}, "automation.rollout.by"),
             ({"automation": {"rollout": {"holdout_share": 0.01}}}, "automation.rollout.holdout"),
             ({"sources": {"visits": {"known_at": None}}}, "sources.visits"),
@@ -107,7 +107,7 @@ def test_a_contradiction_is_told_where_it_is(tmp_path: Path):
 
 
 def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path):
-    changes = {"titel": "x", "kpi": {"label": "exakt"}, "decision": {"unit": "cals"}, "gate": {"confidence": 2}}
+    changes = {"titel": "x", "kpi": {"measurement": "exakt"}, "decision": {"unit_source": "cals"}, "gate": {"confidence": 2}}
     declared = merged(FULL, changes)
     del declared["title"]
     place, rules = write(tmp_path, declared, suite=merged(SUITE, {"rows": [RULE | {"severity": "critcal"}]}))
@@ -117,7 +117,7 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path):
         [
             ("defs.yaml", "titel", "title"),
             ("defs.yaml", "decision.unit", "calls"),
-            ("defs.yaml", "kpi.label", "exact"),
+            ("defs.yaml", "kpi.measurement", "exact"),
             ("defs.yaml", "gate.confidence", ""),
             ("outcomes.sql", "", ""),
             ("calls.yaml", "rows.0.severity", "critical"),
@@ -129,7 +129,7 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path):
 
 
 def test_a_broken_declaration_stands_in_for_itself(tmp_path: Path):
-    with pytest.raises(Mistakes) as told:
+    with pytest.raises(DeclarationError) as told:
         loader.load(*write(tmp_path, merged(FULL, {"titel": "x"})))
     (spec,) = stand_in("calls_in_time", told.value).assets or []
     assert "titel: there is no such field" in spec.description  # type: ignore[union-attr]
@@ -140,9 +140,9 @@ def test_dagsters_commands_tell_the_same_and_what_runs_goes_on_with_the_others(t
     project = copy_project(tmp_path)
     use_cases = project / "pipelines" / "use_cases"
     (sound,) = [p for p in use_cases.iterdir() if (p / "defs.yaml").exists()][:1]
-    place, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"label": "exakt"}}))
+    place, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"measurement": "exakt"}}))
     line = place.joinpath("defs.yaml").read_text().split("label: exakt")[0].count("\n") + 1
-    said = f"defs.yaml:{line}: kpi.label: 'exakt' isn't what belongs here; did you mean 'exact'? allowed: one of exact,"
+    said = f"defs.yaml:{line}: kpi.measurement: 'exakt' isn't what belongs here; did you mean 'exact'? allowed: one of exact,"
     place.rename(use_cases / place.name)
     (rules / place.name).rename(project / "expectations" / place.name)
     checks = [["dg", "check", "defs"], ["dagster", "definitions", "validate", "-w", "workspace.yaml"]]

@@ -15,7 +15,7 @@ from pipelines.authoring import loader
 from pipelines.authoring.scaffold import NotBegun, begin
 from sixtyforty.ingest.profiling import Unprofiled
 from sixtyforty.spec.draft import Draft
-from sixtyforty.spec.errors import Mistakes, parse
+from sixtyforty.spec.errors import DeclarationError, parse
 from tests.copies import copy_project, run
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(120)]
@@ -47,11 +47,11 @@ def test_a_row_a_day_makes_each_day_a_unit_with_features_that_run(tmp_path: Path
     source = draft.sources["shop_orders"]
     assert (source.key, source.partition, source.files) == (["day"], "day", "Shop-orders_2020-01-01.csv")
     assert source.columns == {"day": "DATE", "load": "BIGINT", "site": "VARCHAR"}
-    assert draft.decision.unit is None and draft.decision.key == ["day"]
-    assert "dayofweek(local(u.starts))" in draft.sql("features")
+    assert draft.decision.unit_source is None and draft.decision.key == ["day"]
+    assert "dayofweek(local(u.starts_at))" in draft.sql("features")
     assert draft.limits == ("2020-01-01", "2020-04-29")
-    assert "features.sql" not in [b.what for b in draft.missing]
-    assert {"title", "kpi.target", "outcomes.sql", "current_process.sql"} <= {b.what for b in draft.missing}
+    assert "features.sql" not in [b.path for b in draft.blanks]
+    assert {"title", "kpi.target", "outcomes.sql", "current_process.sql"} <= {b.path for b in draft.blanks}
 
 
 def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_rows_of_orders_are_the_units_and_what_looks_personal_is_marked(tmp_path
     source = draft.sources["shop_orders"]
     assert (source.key, source.personal) == (["order_id"], ["email"])
     assert source.partition == 'local("Ordered At")::date' and source.known_at == '"Ordered At"'
-    assert "features.sql" in [b.what for b in draft.missing]
-    assert "decision.decided_at" in [b.what for b in draft.missing]
+    assert "features.sql" in [b.path for b in draft.blanks]
+    assert "decision.decided_at" in [b.path for b in draft.blanks]
     suite = parse(tmp_path / "rules" / "late_orders" / "shop_orders.yaml").data
     assert not any(r["kwargs"].get("value_set") for r in suite["rows"])
 
@@ -96,11 +96,11 @@ def test_like_another_begins_with_what_that_declares(lines: list[str] | None, tm
     other = loader.names()[0]
     draft, model = started(tmp_path, lines, like=other), loader.load(loader.FOLDER / other)
     assert draft.model == model.model and draft.gate == model.gate
-    assert {"title", "owner", "vision", "people.role"} <= {b.what for b in draft.missing}
+    assert {"title", "owner", "vision", "people.role"} <= {b.path for b in draft.blanks}
     assert (list(draft.sources) == ["shop_orders"]) == bool(lines)
     assert loader.load(loader.FOLDER / other) == model
     if lines:
-        assert {"features.sql", "outcomes.sql"} <= {b.what for b in draft.missing}
+        assert {"features.sql", "outcomes.sql"} <= {b.path for b in draft.blanks}
     else:
         assert other not in (draft.folder / "defs.yaml").read_text()
 
@@ -136,7 +136,7 @@ def test_extracts_that_are_not_there_are_told(tmp_path: Path) -> None:
 
 
 def test_a_column_called_like_one_of_the_chains_own_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Mistakes, match=r"columns\.known_at: is what the chain calls"):
+    with pytest.raises(DeclarationError, match=r"columns\.known_at: is what the chain calls"):
         started(tmp_path, ["day,known_at", *(f"{d},{d}" for d in DAYS)])
     assert not (tmp_path / "uses" / "late_orders").exists()
 
@@ -153,7 +153,7 @@ VALUES = st.one_of(
     st.lists(st.sampled_from(["true", "false"]), min_size=30, max_size=30),
 )
 HEADERS = st.sampled_from(
-    ["id", "Order No.", "select", "day", "starts", "ünit", "a-b", "TODO", "on", "e mail", "x'y", "1st"]
+    ["id", "Order No.", "select", "day", "starts_at", "ünit", "a-b", "TODO", "on", "e mail", "x'y", "1st"]
 )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sixtyforty.decisions.deciding import decide, due
+from sixtyforty.decisions.deciding import count_due, take_decisions
 from sixtyforty.modeling import features, model_store
-from sixtyforty.modeling.backtest import block
+from sixtyforty.modeling.backtest import score_block
 from sixtyforty.reports import current_state
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
@@ -29,15 +29,15 @@ from tests.helpers import (
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 TWICE_A_WEEK = {
-    "unit": None,
+    "unit_source": None,
     "key": ["site"],
-    "decided_at": "starts + interval 6 hour",
+    "decided_at": "starts_at + interval 6 hour",
     "every": 4,
     "on": "2013-03-08",
     "learn_every_partitions": 2,
 }
 SQL = {
-    "units": "select distinct m._partition, c.site from moments m join calls c on c.call_hour < m.starts",
+    "units": "select distinct m._partition, c.site from decision_partitions m join calls c on c.call_hour < m.starts_at",
     "features": """
         select u._partition, u.site, avg(c.load) as load, count(*) as calls from units u
         join calls c on c.site = u.site and c.known_at <= u.decided_at
@@ -64,16 +64,16 @@ def test_a_unit_comes_again_and_each_time_it_is_another(tmp_path: Path) -> None:
     assert list(have) == ["2013-03-04", "2013-03-06", "2013-03-08", "2013-03-10", "2013-03-12", "2013-03-14"]
     assert {e.rows for e in have.values()} == {2}
     assert looked_back(ws, partitions, sample=6) == []
-    together = features.Window(ws.use_case, ws.lake, partitions).build()
+    together = features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
     for p in have:
-        assert features.Window(ws.use_case, ws.lake, [p]).build().tables[p].equals(together.tables[p])
+        assert features.FeatureWindow(ws.use_case, ws.lake, [p]).build().tables[p].equals(together.tables[p])
 
 
 def test_days_are_told_as_decisions(tmp_path: Path) -> None:
-    assert sites(tmp_path / "days").use_case.decisions_in(28) == 7
-    assert make_use_case(tmp_path / "hours", partitions={"every": "hour"}).decisions_in(2) == 48
+    assert sites(tmp_path / "days").use_case.decision_count(28) == 7
+    assert make_use_case(tmp_path / "hours", partitions={"every": "hour"}).decision_count(2) == 48
     yearly = {"every": 12, "on": "2013-03-01"}
-    assert make_use_case(tmp_path / "years", partitions={"every": "month"}, decision=yearly).decisions_in(28) == 1
+    assert make_use_case(tmp_path / "years", partitions={"every": "month"}, decision=yearly).decision_count(28) == 1
 
 
 def test_an_outcome_may_be_measured_against_what_was_before(tmp_path: Path) -> None:
@@ -90,12 +90,12 @@ def test_an_outcome_may_be_measured_against_what_was_before(tmp_path: Path) -> N
 
 
 def test_nothing_is_asked_before_a_whole_lookback_has_gone_by(tmp_path: Path) -> None:
-    assert sites(tmp_path).use_case.with_units(["2013-03-02", "2013-03-04"]) == ["2013-03-04"]  # lookback 3
-    assert make_use_case(tmp_path).with_units(["2013-03-01"]) == ["2013-03-01"]  # rows that came are there
+    assert sites(tmp_path).use_case.partitions_with_units(["2013-03-02", "2013-03-04"]) == ["2013-03-04"]  # lookback 3
+    assert make_use_case(tmp_path).partitions_with_units(["2013-03-01"]) == ["2013-03-01"]  # rows that came are there
 
 
 def test_a_snapshot_is_asked_about_as_a_whole(tmp_path: Path) -> None:
-    ws = make_workspace(tmp_path, sources={"sites": SITES}, decision=TWICE_A_WEEK | {"unit": "sites"})
+    ws = make_workspace(tmp_path, sources={"sites": SITES}, decision=TWICE_A_WEEK | {"unit_source": "sites"})
     for stage, text in SQL.items():
         (ws.use_case.folder / f"{stage}.sql").write_text(text)
     land(ws.landing, "sites.csv", csv(SITES, [("north", 3), ("south", 5)]))
@@ -107,19 +107,19 @@ def test_it_is_decided_about_in_fewer_partitions_than_it_is_learned_from(tmp_pat
     ws = sites(tmp_path)
     partitions = publish(ws, DAYS)
     case, today = ws.use_case, date(2013, 3, 12)
-    assert list(model_store.plan(case, ws.lake, today).features) == [
+    assert list(model_store.plan_training(case, ws.lake, today).features) == [
         "2013-03-04",
         "2013-03-06",
         "2013-03-08",
         "2013-03-10",
     ]
     version = crown(ws, today)
-    moment = case.closes("2013-03-14")
-    assert due(ws, partitions, "replay", moment) == {"2013-03-04": 2, "2013-03-08": 2, "2013-03-12": 2}
-    assert list(decide(ws, partitions, "replay", None)) == ["2013-03-04", "2013-03-08", "2013-03-12"]
+    moment = case.closes_at("2013-03-14")
+    assert count_due(ws, partitions, "replay", moment) == {"2013-03-04": 2, "2013-03-08": 2, "2013-03-12": 2}
+    assert list(take_decisions(ws, partitions, "replay", None)) == ["2013-03-04", "2013-03-08", "2013-03-12"]
     present = current_state.present(ws)
     assert present and (present["from"], present["to"], present["decisions"]) == ("2013-03-04", "2013-03-12", 6)
-    valued = block(case, ws.lake, ws.models, version, today, date(2013, 3, 15))
+    valued = score_block(case, ws.lake, ws.models, version, today, date(2013, 3, 15))
     assert [d.partition for d in valued] == ["2013-03-12"]
 
 
@@ -137,4 +137,4 @@ def test_sql_that_leaves_a_moment_out_is_refused(tmp_path: Path) -> None:
     partitions = land_days(ws, DAYS)
     accept(ws, partitions)
     with pytest.raises(features.FeatureError, match="must give every unit exactly once"):
-        features.Window(ws.use_case, ws.lake, partitions).build()
+        features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
