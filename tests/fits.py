@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from sixtyforty.modeling.estimators import Fitted, fit
+from sixtyforty.modeling.estimators import FittedModel, fit_model
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 from tests.helpers import DECLARED
@@ -28,9 +28,9 @@ def frame(count: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"site": rng.choice(["north", "south", "west"], count), "load": rng.random(count)})
 
 
-def fitted(recipe: Model = RECIPE) -> Fitted:
+def fitted(recipe: Model = RECIPE) -> FittedModel:
     rows = frame()
-    return fit(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
+    return fit_model(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
 
 
 class Foreign(BaseEstimator):

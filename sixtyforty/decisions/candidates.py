@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.payoff_sql import cost_sql, gain_sql
-from sixtyforty.value.payoffs import payoffs, written
+from sixtyforty.value.payoffs import build_payoffs, format_amount
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class CandidateError(ValueError):
     """A candidate's SQL doesn't give one action for each decision."""
 
 
-def answers(
+def candidates_sql(
     ws: Workspace, db: duckdb.DuckDBPyConnection, partitions: Iterable[str], names: Iterable[str], also: Collection[str]
 ) -> str:
     """SQL to join decisions with, by partition and key: columns `also` of the features, and what candidates say.
@@ -32,7 +32,7 @@ def answers(
     case, rows = ws.use_case, ws.lake.rows(ws.lake.entries("features", partitions).values())
     kept = "".join(f', "{c}"' for c in (*case.decision.key, *also))
     columns = {
-        n: f'({c.action or c.expected}) as "candidate {n}"' for n, c in case.kpi.candidates.items() if n in names
+        n: f'({c.action or c.expected_outcome}) as "candidate {n}"' for n, c in case.kpi.candidates.items() if n in names
     }
     for name, column in columns.items():
         try:
@@ -44,7 +44,7 @@ def answers(
     return f"(select _partition{kept}, true as known{''.join(f', {c}' for c in columns.values())} from {rows})"
 
 
-def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
+def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     """A candidate's action for each row, in their order.
 
     Rows: decisions left joined with `answers`. What the fallback decided, or has no features any more, the current
@@ -55,17 +55,17 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
 
     declared, answer = use_case.kpi.candidates[name], rows[f"candidate {name}"]
     asked = (rows["known"].notna() & (rows["decided_by"] != "fallback")).to_numpy()
-    if declared.expected is None and use_case.kpi.amount is None:
+    if declared.expected_outcome is None and use_case.kpi.amount is None:
         wrong, want = ~answer.isin(list(use_case.kpi.actions)).to_numpy(), f"one of {', '.join(use_case.kpi.actions)}"
         chosen = answer.to_numpy(object)
     else:
         number = pd.to_numeric(answer, errors="coerce").to_numpy(float, na_value=np.nan)
         wrong, want = ~np.isfinite(number), "a number"
         number = np.where(wrong, 0.0, number)
-        if declared.expected is None:
-            chosen = np.array([written(a) for a in number], object)
+        if declared.expected_outcome is None:
+            chosen = np.array([format_amount(a) for a in number], object)
         else:
-            chosen = payoffs(use_case.kpi, rows).choose(number)
+            chosen = build_payoffs(use_case.kpi, rows).choose(number)
     if (asked & wrong).any():
         value = answer[asked & wrong].iloc[0]
         raise CandidateError(
@@ -76,17 +76,17 @@ def proposed(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     return list(np.where(asked, chosen, rows["current_action"].to_numpy(object)))
 
 
-def action_sql(use_case: UseCase, name: str) -> str:
+def candidate_action_sql(use_case: UseCase, name: str) -> str:
     """SQL of what `proposed` says, over decisions left joined with `answers`: for an audit that shares none of it."""
     kpi, said = use_case.kpi, f'"candidate {name}"'
     if kpi.amount:
         near = "round_even(said, 0)" if kpi.amount.whole_numbers else "said"
         said = (
             f"least(greatest({near.replace('said', said)}, {kpi.amount.minimum!r}), {kpi.amount.maximum!r})::varchar"
-            if (kpi.candidates[name].expected is not None)
+            if (kpi.candidates[name].expected_outcome is not None)
             else f"{said}::varchar"
         )
-    elif kpi.candidates[name].expected is not None:
-        values = ", ".join(f"{gain_sql(kpi, a)} * {said} - {cost_sql(kpi, a)}" for a in kpi.order)
-        said = f"{kpi.order!r}[list_position([{values}], list_max([{values}]))]"
+    elif kpi.candidates[name].expected_outcome is not None:
+        values = ", ".join(f"{gain_sql(kpi, a)} * {said} - {cost_sql(kpi, a)}" for a in kpi.actions_by_cost)
+        said = f"{kpi.actions_by_cost!r}[list_position([{values}], list_max([{values}]))]"
     return f"case when known is null or decided_by = 'fallback' then current_action else {said} end"

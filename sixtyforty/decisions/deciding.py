@@ -18,11 +18,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
-from sixtyforty.modeling.lineage import outdated
+from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Entry, side_by_side, split
-from sixtyforty.value.payoffs import Spent, when
-from sixtyforty.value.policy import POLICY, Policy, decision_ids
+from sixtyforty.value.payoffs import ActionCounts, decision_groups
+from sixtyforty.value.policy import POLICY_VERSION, Policy, make_decision_ids
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-LATE = "late: what it is decided on came after its moment"
+LATE_REASON = "late: what it is decided on came after its moment"
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenDecisions:
     """What happened to one partition: `entry` holds all its decisions, `new` of them were taken now."""
 
     entry: Entry
@@ -44,19 +44,19 @@ class Taken:
     kept: int  # that keep the current process, by holdout or in shadow
 
     @classmethod
-    def of(cls, entry: Entry, new: int) -> Taken:
+    def of(cls, entry: Entry, new: int) -> TakenDecisions:
         """From a decisions partition's manifest."""
         by = entry.facts
         fallback = by["fallback"] + by["current_process"] + by.get("review", 0)
-        return cls(entry, new, by["model"], fallback, sum(by.get(k, 0) for k in assignment.KEPT))
+        return cls(entry, new, by["model"], fallback, sum(by.get(k, 0) for k in assignment.HELD_OUT))
 
 
-def dataset(track: str) -> str:
+def decisions_dataset(track: str) -> str:
     """Where a track's decisions lie in the lake."""
     return f"decisions/{track}"
 
 
-def begins(ws: Workspace, track: str) -> datetime | None:
+def live_since(ws: Workspace, track: str) -> datetime | None:
     """The UTC moment (naive) from which a track decides: live, since its first champion; None: it isn't live yet."""
     if track != "live":
         return datetime.min
@@ -64,20 +64,20 @@ def begins(ws: Workspace, track: str) -> datetime | None:
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
 
 
-def due(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime) -> dict[str, int]:
+def count_due(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime) -> dict[str, int]:
     """How many decisions of each of these partitions have come due by a UTC moment and aren't taken."""
-    start = begins(ws, track)
+    start = live_since(ws, track)
     if start is None:
         return {}
-    first = ws.use_case.shift(ws.use_case.at(start), -1) if start > datetime.min else ""
-    taken, features = (ws.lake.entries(d, partitions) for d in (dataset(track), "features"))
+    first = ws.use_case.shift(ws.use_case.partition_at(start), -1) if start > datetime.min else ""
+    taken, features = (ws.lake.entries(d, partitions) for d in (decisions_dataset(track), "features"))
     open_ = {
         p: e
         for p, e in features.items()
         if p >= first
         and not (p in taken and taken[p].rows == e.rows and taken[p].inputs == {"features": {p: e.version}})
     }
-    open_ = {p: open_[p] for p in ws.use_case.deciding(open_)}
+    open_ = {p: open_[p] for p in ws.use_case.decision_partitions(open_)}
     if not open_:
         return {}
     key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
@@ -93,23 +93,25 @@ def due(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime) 
         )
 
 
-def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime | None) -> dict[str, Taken]:
+def take_decisions(
+    ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime | None
+) -> dict[str, TakenDecisions]:
     """Takes the decisions of these partitions (a chunk) that have come due by `as_of` (UTC; None: all of them).
 
     Decisions already taken stay as they are. Partitions without features, or with none due, are absent, and so are
     those whose features are older than the validated data in force: whichever run asks, they are made anew first.
     """
-    start = begins(ws, track)
-    partitions = ws.use_case.deciding(partitions)
-    old = outdated(ws.use_case, ws.lake, partitions)
+    start = live_since(ws, track)
+    partitions = ws.use_case.decision_partitions(partitions)
+    old = find_outdated(ws.use_case, ws.lake, partitions)
     features = {p: e for p, e in ws.lake.entries("features", partitions).items() if p not in old}
     if not features or start is None:
         return {}
-    before = ws.lake.entries(dataset(track), partitions)
+    before = ws.lake.entries(decisions_dataset(track), partitions)
     until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
     rows_ = ws.lake.rows(features.values())
-    if assignment.declared(ws.use_case, track):
-        rows_ = assignment.with_columns(ws, rows_, list(features))
+    if assignment.has_assignment(ws.use_case, track):
+        rows_ = assignment.add_draw_columns(ws, rows_, list(features))
     with connect(ws.use_case.timezone) as db:
         key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
         frame = db.execute(
@@ -121,7 +123,7 @@ def decide(ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime
     frame["decision_id"] = _ids(ws, track, frame)
     frame = frame[~frame["decision_id"].isin(taken["decision_id"])].reset_index(drop=True)
     new = split(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
-    result = {p: Taken.of(e, 0) for p, e in before.items() if p not in new}
+    result = {p: TakenDecisions.of(e, 0) for p, e in before.items() if p not in new}
     written = side_by_side(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
     return result | dict(zip(new, written, strict=True))
 
@@ -134,7 +136,7 @@ def _reach(ws: Workspace, track: str) -> str:
 def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
     keys = zip(*(frame[c].tolist() for c in ws.use_case.decision.key), strict=True)
     by_partition = groupby(zip(frame["_partition"].tolist(), keys, strict=True), itemgetter(0))
-    return [i for p, of in by_partition for i in decision_ids(ws.use_case.name, track, p, map(itemgetter(1), of))]
+    return [i for p, of in by_partition for i in make_decision_ids(ws.use_case.name, track, p, map(itemgetter(1), of))]
 
 
 def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | None) -> NDArray[Any]:
@@ -144,7 +146,7 @@ def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | Non
     reasons = np.array([w if isinstance(w, str) else None for w in frame["suspect"]], object)
     if track == "live" and as_of is not None:
         late = (frame["decided_at"] < as_of - timedelta(minutes=ws.use_case.automation.late_after_minutes)).to_numpy()
-        reasons[late] = LATE
+        reasons[late] = LATE_REASON
     return reasons
 
 
@@ -179,7 +181,7 @@ def _decided(
         "decided_by": np.full(len(frame), "current_process", object),
         "reason": np.full(len(frame), "no champion in force", object),
         "champion_version": np.full(len(frame), None, object),
-        "policy": POLICY,
+        "policy": POLICY_VERSION,
     }
     if track == "live":
         over = _over(ws, frame)
@@ -187,9 +189,13 @@ def _decided(
         in_force[ended], columns["reason"][ended] = -1, over[ended]
     why = _unfit(ws, frame, track, as_of)
     unfit = np.array([w is not None for w in why], bool)
-    keeps = assignment.Keepers.among(ws, frame, in_force >= 0) if assignment.declared(ws.use_case, track) else None
+    keeps = (
+        assignment.HeldOutUnits.among(ws, frame, in_force >= 0)
+        if assignment.has_assignment(ws.use_case, track)
+        else None
+    )
     held = keeps.held if keeps else np.zeros(len(frame), bool)
-    spent = _spent(taken, frame[unfit | held | (in_force < 0)]) if ws.use_case.kpi.limited else None
+    spent = _spent(taken, frame[unfit | held | (in_force < 0)]) if ws.use_case.kpi.has_limits else None
     numbers = np.unique(in_force[in_force >= 0]).tolist()
     of = {n: [(in_force == n) & ~unfit & (held == h) for h in (False, True)] for n in numbers}
 
@@ -222,20 +228,20 @@ def _decided(
         code_version=ws.code,
     )
     result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
-    columns_ = pa.schema([("_partition", pa.string()), *schema(ws)])
+    columns_ = pa.schema([("_partition", pa.string()), *decision_schema(ws)])
     return pa.Table.from_pandas(result[columns_.names], schema=columns_, preserve_index=False)
 
 
-def _spent(taken: pd.DataFrame, settled: pd.DataFrame) -> Spent:
+def _spent(taken: pd.DataFrame, settled: pd.DataFrame) -> ActionCounts:
     """How often each action is taken at a moment already: by decisions taken, and where the current process decides."""
     found: dict[tuple[str, Any], Counter[str]] = {}
     for rows, column in ((taken, "action"), (settled, "current_action")):
-        for moment, action in zip(when(rows), rows[column], strict=True):
+        for moment, action in zip(decision_groups(rows), rows[column], strict=True):
             found.setdefault(moment, Counter())[action] += 1
     return found
 
 
-def schema(ws: Workspace) -> pa.Schema:
+def decision_schema(ws: Workspace) -> pa.Schema:
     """Columns of a decisions partition; the key's types are those of its contract."""
     import pyarrow as pa
 
@@ -256,7 +262,9 @@ def schema(ws: Workspace) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Entry | None, features: Entry) -> Taken:
+def _write(
+    ws: Workspace, track: str, partition: str, new: pa.Table, before: Entry | None, features: Entry
+) -> TakenDecisions:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -266,15 +274,15 @@ def _write(ws: Workspace, track: str, partition: str, new: pa.Table, before: Ent
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
     facts = {kind: by.count(kind) for kind in ("model", "current_process", "fallback")}
-    facts |= {kind: by.count(kind) for kind in ("review", *assignment.KEPT) if kind in by}
+    facts |= {kind: by.count(kind) for kind in ("review", *assignment.HELD_OUT) if kind in by}
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
-    entry = ws.lake.write(dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
-    return Taken.of(entry, new.num_rows)
+    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
+    return TakenDecisions.of(entry, new.num_rows)
 
 
-def decisions_of(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
+def read_decisions(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
     """A partition's decisions, in order of their moment; empty when none were taken."""
-    entries = ws.lake.entries(dataset(track), [partition])
+    entries = ws.lake.entries(decisions_dataset(track), [partition])
     if not entries:
         return []
     with connect(ws.use_case.timezone) as db:

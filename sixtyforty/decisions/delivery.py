@@ -25,7 +25,7 @@ class DeliveryError(ValueError):
 
 
 @dataclass(frozen=True)
-class Delivered:
+class DeliveredPartition:
     """One partition: `rows` of decisions in its files, `new` of them put in the table now."""
 
     rows: int
@@ -34,12 +34,12 @@ class Delivered:
     table: str
 
 
-def table_name(use_case: str, track: str) -> str:
+def delivery_table_name(use_case: str, track: str) -> str:
     """Live decisions go to `<use case>_decisions`, replayed ones to `<use case>_replay_decisions`."""
     return f"{use_case}_decisions" if track == "live" else f"{use_case}_{track}_decisions"
 
 
-def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
+def delivery_table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
     """The delivery table: the decision, its unit's key, and when it was delivered (UTC)."""
     import sqlalchemy as sa
 
@@ -50,7 +50,7 @@ def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
         for c in ws.use_case.decision.key
     ]
     return sa.Table(
-        table_name(ws.use_case.name, track),
+        delivery_table_name(ws.use_case.name, track),
         metadata,
         sa.Column("decision_id", sa.String, primary_key=True),
         sa.Column("partition", sa.String, nullable=False, index=True),
@@ -64,7 +64,7 @@ def table(ws: Workspace, track: str, metadata: sa.MetaData) -> sa.Table:
     )
 
 
-def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, Delivered]:
+def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, DeliveredPartition]:
     """Delivers the decisions of these partitions, once each; returns what each got."""
     import sqlalchemy as sa
 
@@ -72,7 +72,7 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
     if url.database and url.get_backend_name() == "sqlite":
         (ws.home / "data").mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url)
-    target = table(ws, track, sa.MetaData())
+    target = delivery_table(ws, track, sa.MetaData())
     rows = dict(zip(entries, side_by_side(lambda p: _vouched(ws, entries[p]), entries), strict=True))
     try:
         target.metadata.create_all(engine)
@@ -81,14 +81,14 @@ def deliver(ws: Workspace, entries: dict[str, Entry], track: str) -> dict[str, D
     finally:
         engine.dispose()
 
-    waiting = undelivered(ws, track, entries)
+    waiting = find_undelivered(ws, track, entries)
 
-    def written(partition: str) -> Delivered:
+    def written(partition: str) -> DeliveredPartition:
         files = _files(ws, track, partition, rows[partition])
         if partition in waiting:
             said = canonical({"decisions": entries[partition].version}).encode()
             write_atomic(_receipt(ws, track, partition), said)
-        return Delivered(rows[partition].num_rows, new[partition], files, target.name)
+        return DeliveredPartition(rows[partition].num_rows, new[partition], files, target.name)
 
     return dict(zip(entries, side_by_side(written, entries), strict=True))
 
@@ -97,7 +97,7 @@ def _receipt(ws: Workspace, track: str, partition: str) -> Where:
     return ws.deliveries / track / f".{partition}.delivered"
 
 
-def undelivered(ws: Workspace, track: str, entries: Mapping[str, Entry]) -> set[str]:
+def find_undelivered(ws: Workspace, track: str, entries: Mapping[str, Entry]) -> set[str]:
     """The partitions that weren't delivered as they are now; a receipt is written last, so never before it was."""
     names = {_receipt(ws, track, p).name: p for p in entries}
     folder = ws.deliveries / track
@@ -161,7 +161,7 @@ def _files(ws: Workspace, track: str, partition: str, rows: pa.Table) -> list[st
     folder = ws.deliveries / track
     shown = rows.select([c for c in rows.column_names if c not in ("use_case", "track", "policy")])
     text, binary = io.BytesIO(), io.BytesIO()
-    csv.write_csv(harmless(shown), text)
+    csv.write_csv(escape_formulas(shown), text)
     pq.write_table(rows, binary, compression="zstd")
     for suffix, data in ((".csv", text), (".parquet", binary)):
         path, blob = folder / f"{partition}{suffix}", data.getvalue()
@@ -170,7 +170,7 @@ def _files(ws: Workspace, track: str, partition: str, rows: pa.Table) -> list[st
     return [f"{track}/{partition}{s}" for s in (".csv", ".parquet")]
 
 
-def harmless(rows: pa.Table) -> pa.Table:
+def escape_formulas(rows: pa.Table) -> pa.Table:
     """The rows as a spreadsheet may open them: text that would be run as a formula is shown, after an apostrophe."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -182,12 +182,12 @@ def harmless(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def receipt(ws: Workspace, track: str, decision_id: str) -> dict[str, Any] | None:
+def read_delivery(ws: Workspace, track: str, decision_id: str) -> dict[str, Any] | None:
     """The delivered row of a decision, or None when it wasn't delivered."""
     import sqlalchemy as sa
 
     engine = sa.create_engine(ws.database_url)
-    target = table(ws, track, sa.MetaData())
+    target = delivery_table(ws, track, sa.MetaData())
     try:
         if not sa.inspect(engine).has_table(target.name):
             return None

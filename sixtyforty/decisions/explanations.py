@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.assignment import KEPT
-from sixtyforty.decisions.deciding import decisions_of
+from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.deciding import read_decisions
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.object_store import Where
-from sixtyforty.value.payoffs import payoffs
-from sixtyforty.value.policy import BEST
+from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.policy import BEST_REASON
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,27 +28,29 @@ if TYPE_CHECKING:
 
 MOST = 3  # facts told of a decision
 LEAST = 0.005  # half a percent: what moves the expected outcome less says nothing
-GONE = "What was known at the time has been corrected since; the decision stays as it was taken."
-USUAL = "Nothing out of the ordinary is known."
+INPUTS_CORRECTED = "What was known at the time has been corrected since; the decision stays as it was taken."
+NOTHING_UNUSUAL = "Nothing out of the ordinary is known."
 
 
-def reasons(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
+def explain_decisions(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
     """For each of these decisions of a partition that there are, up to three sentences, the weightiest first.
 
     Where a rule or the current process had the last word, that comes first; of units that keep the current process
     nothing else is told, so that they stay fit to compare with.
     """
     wanted = set(decision_ids)
-    decisions = [d for d in decisions_of(ws, partition, track) if d["decision_id"] in wanted]
-    found = {d["decision_id"]: [] if d["reason"] == BEST else [_sentence(d["reason"])] for d in decisions}
+    decisions = [d for d in read_decisions(ws, partition, track) if d["decision_id"] in wanted]
+    found = {d["decision_id"]: [] if d["reason"] == BEST_REASON else [_sentence(d["reason"])] for d in decisions}
     by: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for d in decisions:
-        if d["expected"] is not None and d["decided_by"] not in KEPT:
+        if d["expected"] is not None and d["decided_by"] not in HELD_OUT:
             by.setdefault((d["champion_version"], d["data_version"]), []).append(d)
     for (version, data), mine in by.items():
         rows = _features(ws, partition, data, mine)
         actions = [d["action"] for d in mine]
-        facts = [[GONE]] * len(mine) if rows is None else facts_of(ws, version, rows.assign(action=actions))
+        facts = (
+            [[INPUTS_CORRECTED]] * len(mine) if rows is None else explain_rows(ws, version, rows.assign(action=actions))
+        )
         for decision, said in zip(mine, facts, strict=True):
             found[decision["decision_id"]] += said
     return found
@@ -58,18 +60,18 @@ def _sentence(reason: str) -> str:
     return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
 
 
-def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
+def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
     """The weightiest facts of each row of features, as sentences, by the model of this version."""
     import numpy as np
 
     case, model = ws.use_case, ws.models.load(version)
     told = [f for f in case.model.reasons if f in model.features]
-    usual = typical(ws.models.folder(version) / "training_set.parquet", tuple(told))
+    usual = typical_values(ws.models.folder(version) / "training_set.parquet", tuple(told))
     binary, taken = case.kpi.outcome_type == "binary", rows["action"].tolist() if "action" in rows else []
     likely, least = (" likely", LEAST) if binary else ("", 0.0)
 
     def expected(known: pd.DataFrame) -> NDArray[np.float64]:
-        return payoffs(case.kpi, rows).expected(model.score(known), taken)
+        return build_payoffs(case.kpi, rows).expected(model.score(known), taken)
 
     now = expected(rows)
     moved = np.array([now - expected(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))
@@ -83,12 +85,12 @@ def facts_of(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]
             f" {case.kpi.outcome_name}."
             for f, by in facts
         ]
-        found.append(said or [USUAL])
+        found.append(said or [NOTHING_UNUSUAL])
     return found
 
 
 @lru_cache(maxsize=32)
-def typical(training_set: Where, columns: tuple[str, ...]) -> dict[str, Any]:
+def typical_values(training_set: Where, columns: tuple[str, ...]) -> dict[str, Any]:
     """What is usual in these columns of what a model learned from: the median, or of what isn't a number the mode.
 
     Of equally frequent ones the first in order; NaN where nothing is known. A version's training set never changes.

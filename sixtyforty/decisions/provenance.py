@@ -5,31 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from sixtyforty.accounting.experiment_ledger import randomized
-from sixtyforty.decisions.deciding import dataset, decisions_of
-from sixtyforty.decisions.delivery import receipt
+from sixtyforty.decisions.deciding import decisions_dataset, read_decisions
+from sixtyforty.decisions.delivery import read_delivery
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Entry
-from sixtyforty.value.payoffs import Choice, payoffs
-from sixtyforty.value.policy import partition_of
+from sixtyforty.value.payoffs import ChoicePayoffs, build_payoffs
+from sixtyforty.value.policy import parse_decision_id
 from sixtyforty.workspace import Workspace
 
 
-class Unknown(ValueError):
+class UnknownDecisionError(ValueError):
     """No such decision."""
 
 
-def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
+def trace_decision(ws: Workspace, decision_id: str) -> dict[str, Any]:
     """Decision, features, verdicts, input files with hashes, champion and its data, delivery, outcome and value.
 
     Raises Unknown (or policy's ValueError for what isn't an id), saying how to find ids.
     """
-    track, partition = partition_of(decision_id)
-    decision = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == decision_id), None)
+    track, partition = parse_decision_id(decision_id)
+    decision = next((d for d in read_decisions(ws, partition, track) if d["decision_id"] == decision_id), None)
     if decision is None:
-        raise Unknown(
+        raise UnknownDecisionError(
             f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them"
         )
-    features = as_it_was(ws, "features", partition, decision["data_version"])
+    features = entry_at_version(ws, "features", partition, decision["data_version"])
     files, verdicts = _inputs(ws, features)
     return {
         "decision": decision,
@@ -42,17 +42,17 @@ def explain(ws: Workspace, decision_id: str) -> dict[str, Any]:
             "actions": {n: a.model_dump() for n, a in ws.use_case.kpi.actions.items()},
         },
         "code_version": decision["code_version"],
-        "delivery": receipt(ws, track, decision_id),
+        "delivery": read_delivery(ws, track, decision_id),
         "outcome": _outcome(ws, partition, decision),
     }
 
 
-def find(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str, Any]]:
+def search_decisions(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str, Any]]:
     """Decisions of a track of whose unit, day or id each word is the beginning of a part: the newest, at most so many.
 
     Columns: decision_id, partition, decided_at (UTC), action, decided_by, and the unit's key.
     """
-    entries, wanted, key = ws.lake.entries(dataset(track)), words.casefold().split(), ws.use_case.decision.key
+    entries, wanted, key = ws.lake.entries(decisions_dataset(track)), words.casefold().split(), ws.use_case.decision.key
     if not entries or not wanted:
         return []
     parts = [f'"{c}"' for c in [*key, "decision_id", "_partition"]]
@@ -68,7 +68,7 @@ def find(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str
         return list(found.to_arrow_table().to_pylist())
 
 
-def as_it_was(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
+def entry_at_version(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
     """A partition's manifest as it was in a version; None: that is gone."""
     now = ws.lake.entry(name, partition)
     return now if now is not None and now.version == version else ws.lake.past(version)
@@ -100,14 +100,14 @@ def _inputs(ws: Workspace, features: Entry | None) -> tuple[list[dict[str, Any]]
     verdicts = []
     for name, parts in (features.inputs if features else {}).items():
         for partition, version in parts.items():
-            validated = as_it_was(ws, name, partition, version)
+            validated = entry_at_version(ws, name, partition, version)
             if validated is None:
                 files[version] = {"dataset": name, "partition": partition, "note": "the manifest is gone"}
                 continue
             verdicts.append(_verdict(validated))
             for raw_name, raw_parts in validated.inputs.items():
                 for raw_partition, raw_version in raw_parts.items():
-                    raw = as_it_was(ws, raw_name, raw_partition, raw_version)
+                    raw = entry_at_version(ws, raw_name, raw_partition, raw_version)
                     for e in raw.facts["extracts"] if raw else []:
                         one = files.setdefault(
                             e["sha256"],
@@ -165,16 +165,16 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
     with connect(ws.use_case.timezone) as db:
         row = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])} where {where}", values).df()
         features = ws.lake.entry("features", partition)
-        if kpi.priced and features:
+        if kpi.payoff_sql and features:
             priced = db.execute(f"select * from {ws.lake.rows([features])} where {where}", values).df()
-            row = row.assign(**{c: priced[c] for c in kpi.priced})
+            row = row.assign(**{c: priced[c] for c in kpi.payoff_sql})
     became = row[kpi.outcome].iloc[0]
     if became != became or became is None:
         return {kpi.outcome: None, "known_at": None}
     outcome, actions = np.array([float(became)]), (decision["action"], decision["current_action"])
-    pays = payoffs(kpi, row)
+    pays = build_payoffs(kpi, row)
     paid: list[float | None] = [None, None]  # of a treatment no unit stands for itself alone
-    if randomized(ws.use_case, decision["track"]) and isinstance(pays, Choice):
+    if randomized(ws.use_case, decision["track"]) and isinstance(pays, ChoicePayoffs):
         paid[0] = float(pays.worth(actions[:1], outcome)[0])  # what the other would have led to, nobody knows
     elif not kpi.treatment:
         paid = [float(pays.paid([a], outcome)[0]) for a in actions]
@@ -183,5 +183,5 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         "known_at": row["known_at"].iloc[0].to_pydatetime(),
         "value": paid[0],
         "value_current_process": paid[1],
-        "unit": kpi.unit,
+        "unit": kpi.currency,
     }

@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.deciding import decisions_of
+from sixtyforty.decisions.deciding import read_decisions
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.response_log import ANSWERS, EVENTS, ROLES, Response, Role, opened
-from sixtyforty.value.policy import partition_of
+from sixtyforty.value.policy import parse_decision_id
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ResponseError(ValueError):
     """A response that can't be taken; says what is wrong and what would be right."""
 
 
-class Answered(ResponseError):
+class AlreadyAnsweredError(ResponseError):
     """Somebody was first; `answer` is theirs."""
 
     def __init__(self, answer: Response) -> None:
@@ -37,12 +37,12 @@ class Answered(ResponseError):
         super().__init__(f"{answer.decision_id} was {answer.event} already, at {answer.at:%Y-%m-%d %H:%M} UTC")
 
 
-def log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
+def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
     """The database and the table."""
     return opened(ws.use_case.name, ws.database_url, ws.lake.root / ".responses.lock")
 
 
-def record(ws: Workspace, response: Response) -> Response:
+def record_response(ws: Workspace, response: Response) -> Response:
     """Takes a response and returns it as kept: with its id, its moment, and what is done.
 
     Raises ResponseError for what is malformed, Answered when somebody else was first. Seen twice is seen once.
@@ -51,16 +51,16 @@ def record(ws: Workspace, response: Response) -> Response:
 
     kept = _checked(ws, response)
     if kept.event == "seen":
-        saw(ws, kept.person, kept.role, [kept.decision_id], kept.at)
+        record_seen(ws, kept.person, kept.role, [kept.decision_id], kept.at)
         return kept
-    engine, target = log(ws)
+    engine, target = open_log(ws)
     try:
         with engine.begin() as connection:
             connection.execute(sa.insert(target).values(asdict(kept)))
     except sa.exc.IntegrityError as error:
-        first = [r for r in of(ws, kept.decision_id) if r.event in ANSWERS]
+        first = [r for r in responses_to(ws, kept.decision_id) if r.event in ANSWERS]
         if first and kept.event in ANSWERS:
-            raise Answered(first[0]) from error
+            raise AlreadyAnsweredError(first[0]) from error
         raise
     return kept
 
@@ -79,11 +79,11 @@ def _checked(ws: Workspace, response: Response) -> Response:
         reason=_visible(response.reason or "") or None,
     )
     try:
-        track, partition = partition_of(kept.decision_id)
+        track, partition = parse_decision_id(kept.decision_id)
     except ValueError as error:
         raise ResponseError(str(error)) from error
     _real(kept)
-    decided = next((d for d in decisions_of(ws, partition, track) if d["decision_id"] == kept.decision_id), None)
+    decided = next((d for d in read_decisions(ws, partition, track) if d["decision_id"] == kept.decision_id), None)
     if decided is None:
         raise ResponseError(f"there is no decision {kept.decision_id}")
     if kept.rating not in (RATINGS if kept.event == "rated" else (None,)):
@@ -95,7 +95,7 @@ def _checked(ws: Workspace, response: Response) -> Response:
             raise ResponseError(f"'{decided['action']}' was decided: who does '{kept.action}' overrides, with a reason")
         return replace(kept, action=decided["action"])
     if kept.event == "overridden":
-        why = ws.use_case.kpi.refuses(kept.action, decided["action"])
+        why = ws.use_case.kpi.allowed_instead(kept.action, decided["action"])
         if why:
             raise ResponseError(f"'{decided['action']}' was decided: who overrides it does {why}, not '{kept.action}'")
         if kept.reason is None:
@@ -112,15 +112,15 @@ def _visible(text: str) -> str:
 
 
 def _real(response: Response) -> None:
-    if response.simulated and partition_of(response.decision_id)[0] == "live":
+    if response.simulated and parse_decision_id(response.decision_id)[0] == "live":
         raise ResponseError(f"{response.decision_id} is live: what people do with it isn't simulated")
 
 
-def saw(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
+def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
     """Notes that a person saw these decisions; returns how many they hadn't seen before."""
     import sqlalchemy as sa
 
-    engine, target = log(ws)
+    engine, target = open_log(ws)
     at = at or now()
     wanted = sorted(set(decision_ids))
     with engine.connect() as connection:
@@ -131,10 +131,10 @@ def saw(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at:
                 )
             )
         )
-    return put(ws, [Response(i, person, role, "seen", at=at) for i in wanted if i not in known])
+    return add_responses(ws, [Response(i, person, role, "seen", at=at) for i in wanted if i not in known])
 
 
-def put(ws: Workspace, responses: Sequence[Response]) -> int:
+def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:
     """Adds responses that are known to be sound, in bulk; those that are there already are left out. Returns how many.
 
     A second answer to a decision, and a second look by the same person, are there already. Raises ResponseError, with
@@ -144,7 +144,7 @@ def put(ws: Workspace, responses: Sequence[Response]) -> int:
 
     for response in responses:
         _real(response)
-    engine, target = log(ws)
+    engine, target = open_log(ws)
     kind = sqlite if engine.dialect.name == "sqlite" else postgresql
     rows = [r.__dict__ | {"response_id": r.response_id or uuid.uuid4().hex} for r in responses]
     statement, added = kind.insert(target).on_conflict_do_nothing(), 0
@@ -154,21 +154,21 @@ def put(ws: Workspace, responses: Sequence[Response]) -> int:
     return added
 
 
-def of(ws: Workspace, decision_id: str) -> list[Response]:
+def responses_to(ws: Workspace, decision_id: str) -> list[Response]:
     """All responses to a decision, oldest first."""
     import sqlalchemy as sa
 
-    engine, target = log(ws)
+    engine, target = open_log(ws)
     with engine.connect() as connection:
         found = connection.execute(sa.select(target).where(target.c.decision_id == decision_id).order_by("number"))
         return [_response(row) for row in found.mappings()]
 
 
-def of_these(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
+def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
     """What was answered and rated of these decisions, oldest first; looked up by id, however long the log is."""
     import sqlalchemy as sa
 
-    (engine, target), found = log(ws), dict[str, list[Response]]()
+    (engine, target), found = open_log(ws), dict[str, list[Response]]()
     with engine.connect() as connection:
         for start in range(0, len(decision_ids), 1000):
             these = target.c.decision_id.in_(decision_ids[start : start + 1000])
@@ -178,9 +178,14 @@ def of_these(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Respo
     return found
 
 
-def answers(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
+def answers_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
     """The answers to these decisions, by decision id."""
-    return {i: r for i, responses in of_these(ws, decision_ids).items() for r in responses if r.event in ANSWERS}
+    return {
+        i: r
+        for i, responses in responses_by_decision(ws, decision_ids).items()
+        for r in responses
+        if r.event in ANSWERS
+    }
 
 
 def _response(row: Any) -> Response:

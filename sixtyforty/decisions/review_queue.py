@@ -20,12 +20,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sixtyforty.decisions import candidates
-from sixtyforty.decisions.deciding import dataset as decisions_dataset
+from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.spec.people import Review
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Entry, side_by_side
-from sixtyforty.value.payoffs import Choice
+from sixtyforty.value.payoffs import ChoicePayoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Item:
+class QueuedReview:
     """One decision in the queue."""
 
     decision_id: str
@@ -48,7 +48,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Case:
+class ReviewCandidate:
     """A candidate for review."""
 
     decision_id: str
@@ -59,20 +59,20 @@ class Case:
     alternative: str
 
 
-def dataset(track: str) -> str:
+def review_dataset(track: str) -> str:
     """Where a track's queues lie in the lake."""
     return f"review/{track}"
 
 
-def queue(ws: Workspace, partition: str, track: str) -> list[Item]:
+def read_queue(ws: Workspace, partition: str, track: str) -> list[QueuedReview]:
     """A partition's queue, by rank; empty where there is none."""
     import pyarrow.parquet as pq
 
-    entry = ws.lake.entry(dataset(track), partition)
-    return [Item(**row) for row in pq.read_table(ws.lake.path(entry)).to_pylist()] if entry else []
+    entry = ws.lake.entry(review_dataset(track), partition)
+    return [QueuedReview(**row) for row in pq.read_table(ws.lake.path(entry)).to_pylist()] if entry else []
 
 
-def line_up(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
+def queue_reviews(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
     """Queues what is to be reviewed of the decisions taken in these partitions (a chunk); needs people.review."""
     import pyarrow as pa
 
@@ -82,8 +82,8 @@ def line_up(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     found = _cases(ws, review, decided)
 
     def lined_up(partition: str) -> Entry:
-        before, cases = queue(ws, partition, track), found.get(partition, [])
-        items = given_out(ws.use_case, review, partition, cases, before)
+        before, cases = read_queue(ws, partition, track), found.get(partition, [])
+        items = assign_reviews(ws.use_case, review, partition, cases, before)
         asked = {c.decision_id for c in cases} | {i.decision_id for i in items}
         facts = {
             "candidates": len(asked),
@@ -93,7 +93,7 @@ def line_up(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
             "minutes": sum(i.minutes for i in items),
         }
         return ws.lake.write(
-            dataset(track),
+            review_dataset(track),
             partition,
             pa.Table.from_pylist([i.__dict__ for i in items], schema=_schema()),
             inputs={decisions_dataset(track): {partition: decided[partition].version}},
@@ -104,9 +104,13 @@ def line_up(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, E
     return dict(zip(decided, side_by_side(lined_up, decided), strict=True))
 
 
-def given_out(
-    use_case: UseCase, review: Review, partition: str, cases: Sequence[Case], before: Sequence[Item] = ()
-) -> list[Item]:
+def assign_reviews(
+    use_case: UseCase,
+    review: Review,
+    partition: str,
+    cases: Sequence[ReviewCandidate],
+    before: Sequence[QueuedReview] = (),
+) -> list[QueuedReview]:
     """The queue with these cases: those of `before` as they are, then more as far as reviewers have time.
 
     Each goes to the reviewer who has used the least of his or her capacity.
@@ -120,32 +124,34 @@ def given_out(
     for moment, at_once in groupby(fresh, key=lambda c: c.decided_at):
         # what was queued for later moments before this case came keeps its place
         later = sorted({moment, *(i.decided_at for i in items if i.decided_at > moment)})
-        free = min(places(use_case, whole, partition, m) - sum(i.decided_at <= m for i in items) for m in later)
+        free = min(
+            reviews_possible_by(use_case, whole, partition, m) - sum(i.decided_at <= m for i in items) for m in later
+        )
         for case in list(at_once)[: max(free, 0)]:
             able = {r: used[r] / most for r, most in review.reviewers.items() if used[r] < most}
             reviewer = min(able, key=lambda r: (able[r], r))
             used[reviewer] += 1
             items.append(
-                Item(**case.__dict__, rank=len(items) + 1, reviewer=reviewer, minutes=review.minutes_per_review)
+                QueuedReview(**case.__dict__, rank=len(items) + 1, reviewer=reviewer, minutes=review.minutes_per_review)
             )
     return items
 
 
-def places(use_case: UseCase, whole: int, partition: str, moment: datetime) -> int:
+def reviews_possible_by(use_case: UseCase, whole: int, partition: str, moment: datetime) -> int:
     """How many of a day's reviews there is time for by a UTC moment: in proportion to the local day, rounded up."""
-    start, end = use_case.opens(partition), use_case.closes(partition)
+    start, end = use_case.opens_at(partition), use_case.closes_at(partition)
     return -(-whole * (min(max(moment, start), end) - start) // (end - start))
 
 
-def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[str, list[Case]]:
+def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[str, list[ReviewCandidate]]:
     """The candidates for review of each partition."""
     import numpy as np
 
     case, kpi = ws.use_case, ws.use_case.kpi
     key = ", ".join(f'"{c}"' for c in case.decision.key)
     with connect(case.timezone) as db:
-        asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.priced)
-        rule = candidates.answers(ws, db, decided, asked_of, kpi.priced) if asked_of or priced else None
+        asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.payoff_sql)
+        rule = candidates.candidates_sql(ws, db, decided, asked_of, kpi.payoff_sql) if asked_of or priced else None
         rows = db.execute(
             f"""select _partition, decision_id, decided_at, action, current_action, decided_by, expected
             {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.rows(decided.values())}
@@ -153,24 +159,24 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
             where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
         ).df()
     score, action = rows["expected"].to_numpy(float), rows["action"].tolist()
-    said = candidates.proposed(case, rows, review.rule) if review.rule else action
-    pays = Choice(kpi, rows)
+    said = candidates.propose_actions(case, rows, review.rule) if review.rule else action
+    pays = ChoicePayoffs(kpi, rows)
     apart, differs = pays.margin(score), np.array(said, object) != np.array(action, object)
     asked = (apart < review.abstain_below) | differs
     columns = (apart, differs, said, pays.next_best(score, action), np.round(pays.worth_of_knowing(score), 6))
     names = ["_partition", "decision_id", "decided_at", "action"]
-    found: dict[str, list[Case]] = {}
+    found: dict[str, list[ReviewCandidate]] = {}
     for (partition, decision_id, moment, taken), near, disagrees, other, second, value in zip(
         rows.loc[asked, names].itertuples(index=False), *(np.asarray(c, object)[asked] for c in columns), strict=True
     ):
         why = []
         if near < review.abstain_below:
-            why.append(f"The two best answers are within {near:,.2f} {kpi.unit} of each other.")
+            why.append(f"The two best answers are within {near:,.2f} {kpi.currency} of each other.")
         if review.rule and disagrees:
             said_ = kpi.candidates[review.rule].description
-            why.append(f"Another rule would {kpi.does(other)}. {said_}")
+            why.append(f"Another rule would {kpi.describe_action(other)}. {said_}")
         alternative = other if disagrees else second
-        one = Case(decision_id, moment.to_pydatetime(), float(value), " ".join(why), taken, alternative)
+        one = ReviewCandidate(decision_id, moment.to_pydatetime(), float(value), " ".join(why), taken, alternative)
         found.setdefault(partition, []).append(one)
     return found
 
@@ -179,4 +185,4 @@ def _schema() -> pa.Schema:
     import pyarrow as pa
 
     kinds = {"rank": pa.int32(), "worth": pa.float64(), "minutes": pa.float64(), "decided_at": pa.timestamp("us")}
-    return pa.schema([(f.name, kinds.get(f.name, pa.string())) for f in fields(Item)])
+    return pa.schema([(f.name, kinds.get(f.name, pa.string())) for f in fields(QueuedReview)])

@@ -18,11 +18,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import candidates
-from sixtyforty.decisions.deciding import dataset
-from sixtyforty.decisions.responses import put
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.responses import add_responses
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import Event, Response
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,32 +42,34 @@ REASONS = (
 CHUNK = 60  # partitions a time: what bounds the memory
 
 
-def simulate(ws: Workspace, partitions: Sequence[str], seed: int = 0) -> int:
+def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) -> int:
     """Adds simulated responses to the replayed decisions of these partitions; returns how many are new.
 
     Raises ValueError when nothing was decided there, or the outcomes aren't known: run the chain first.
     """
-    decided = ws.lake.entries(dataset(TRACK))
+    decided = ws.lake.entries(decisions_dataset(TRACK))
     if not any(p in decided for p in partitions):
         raise ValueError(f"{ws.use_case.name}: no replayed decisions there yet: run the chain first")
     first, added = min(decided), 0
     wanted = [p for p in partitions if p in decided]
     for start in range(0, len(wanted), CHUNK):
-        added += put(ws, responses(ws, _differing(ws, wanted[start : start + CHUNK]), first, seed))
+        added += add_responses(ws, draw_responses(ws, _differing(ws, wanted[start : start + CHUNK]), first, seed))
     return added
 
 
 def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
     key, outcome = ", ".join(f'"{c}"' for c in ws.use_case.decision.key), f'o."{ws.use_case.kpi.outcome}"'
-    decided, outcomes = ws.lake.entries(dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
+    decided, outcomes = ws.lake.entries(decisions_dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
     if not outcomes:
         raise ValueError(f"{ws.use_case.name}: what became of {partitions[0]} isn't known yet: run the chain first")
     with connect(ws.use_case.timezone) as db:
-        priced = ws.use_case.kpi.priced
+        priced = ws.use_case.kpi.payoff_sql
         knew = (
-            f"left join {candidates.answers(ws, db, decided, [], priced)} using (_partition, {key})" if priced else ""
+            f"left join {candidates.candidates_sql(ws, db, decided, [], priced)} using (_partition, {key})"
+            if priced
+            else ""
         )
-        also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.became[1:]))
+        also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.outcome_columns[1:]))
         return db.execute(
             f"""select _partition, decision_id, d.decided_at, action, current_action, {outcome}::double as outcome{also}
             from {ws.lake.rows(decided.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
@@ -75,7 +77,7 @@ def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
         ).df()
 
 
-def responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
+def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
     """Simulated responses to decisions that differ from the current process.
 
     Rows: decision_id, decided_at (UTC), action, current_action, outcome. first: the first partition ever decided.
@@ -94,7 +96,7 @@ def responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[
         person = np.where((person == who) & (weeks < week), (who + 1) % len(TEMPER), person)
     for who, week in LEAVES.items():
         person = np.where((person == who) & (weeks >= week), (who + 1) % len(TEMPER), person)
-    pays = payoffs(kpi, rows)
+    pays = build_payoffs(kpi, rows)
     worse = pays.paid(rows["action"].tolist(), outcome) < pays.paid(rows["current_action"].tolist(), outcome)
     temper = np.asarray(TEMPER)[person] * np.where(worse, 2.0, 0.5)
     seen = chance[:, 0] < SEEN

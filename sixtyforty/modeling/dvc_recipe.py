@@ -12,19 +12,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.modeling.backtest import metrics
-from sixtyforty.modeling.estimators import fit, fitted
+from sixtyforty.modeling.backtest import value_metrics
+from sixtyforty.modeling.estimators import fit_model, restore_model
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.skops_files import load_skops, stable_skops
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import canonical, write_atomic
-from sixtyforty.value.lift import day
+from sixtyforty.value.lift import value_of_day
 from sixtyforty.value.policy import Policy
 
 
-def fill(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:
+def write_recipe_folder(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:
     """Puts the inputs of the recipe for `version` into the folder, then its outputs."""
     card, before = store.card(version), store.card(fold)
     recipe: dict[str, Any] = {
@@ -61,7 +61,7 @@ def train(folder: Path) -> None:
     from skops.io import dumps
 
     recipe, frame = _read(folder)
-    model = fit(Model(**recipe["model"]), Kpi(**recipe["kpi"]), recipe["features"], frame)
+    model = fit_model(Model(**recipe["model"]), Kpi(**recipe["kpi"]), recipe["features"], frame)
     write_atomic(folder / "model.skops", stable_skops(dumps(model.estimator)))
 
 
@@ -69,12 +69,14 @@ def evaluate(folder: Path) -> None:
     """Values the model before on the last block of the training set: rows it never saw."""
     recipe, frame = _read(folder)
     fold, kpi = recipe["fold"], Kpi(**recipe["kpi"])
-    model = fitted(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold)
+    model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold)
     rows = frame[frame["_partition"] >= fold["first"]].copy()
     policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("left_below", 0.0))
     rows["action"] = policy.take(rows, model.score(rows)).action
-    days = [day(kpi, str(p), g, g[kpi.outcome].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)]
-    write_atomic(folder / "metrics.json", canonical(metrics(days)).encode())
+    days = [
+        value_of_day(kpi, str(p), g, g[kpi.outcome].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)
+    ]
+    write_atomic(folder / "metrics.json", canonical(value_metrics(days)).encode())
 
 
 if __name__ == "__main__":

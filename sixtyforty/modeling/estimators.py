@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedModel:
     """A fitted estimator and how rows become its matrix: `levels` maps a category to the values it learned.
 
     `treatment`: the feature that says which action a unit got, of `actions`, where such were dealt at random.
@@ -73,7 +73,7 @@ class Fitted:
         return certain
 
 
-def fit(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -> Fitted:
+def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -> FittedModel:
     """Fits a recipe to the rows of a training set; deterministic.
 
     One OpenMP thread: two were measured slower, even alone. Raises ModelError for a target that isn't SQL.
@@ -98,7 +98,7 @@ def fit(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -
     if not get_tags(estimator).input_tags.allow_nan:
         estimator = _prepared(estimator, settings["categorical_features"], len(features))
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in categories}
-    model = Fitted(estimator, features, levels, treatment, kpi.order if treatment else ())
+    model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
         estimator.fit(model.matrix(frame), _learned(recipe, kpi, frame))
     return model
@@ -137,6 +137,6 @@ def _learned(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64
     return found
 
 
-def fitted(estimator: Any, card: Mapping[str, Any]) -> Fitted:
+def restore_model(estimator: Any, card: Mapping[str, Any]) -> FittedModel:
     """A loaded estimator with what its card says of it."""
-    return Fitted(estimator, card["features"], card["levels"], card.get("treatment"), card.get("actions", ()))
+    return FittedModel(estimator, card["features"], card["levels"], card.get("treatment"), card.get("actions", ()))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.storage.champion_ledger import Verdict
-from sixtyforty.value.lift import Day, Interval, lift, ratio
+from sixtyforty.value.lift import DailyValue, Interval, estimate_lift, estimate_ratio
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ def judge(
     gate: Gate,
     kind: Literal["first", "refresh", "recipe"],
     missing_share: float,
-    walk_forward: Sequence[Day],
-    latest: tuple[Sequence[Day], Sequence[Day]] | None,
-    current_recipe: Sequence[Day] | None = None,
+    walk_forward: Sequence[DailyValue],
+    latest: tuple[Sequence[DailyValue], Sequence[DailyValue]] | None,
+    current_recipe: Sequence[DailyValue] | None = None,
 ) -> Judgement:
     """Judges a challenger on value, by day, out of sample.
 
@@ -42,7 +42,7 @@ def judge(
         return Judgement("REJECT", kind, [why], evidence)
     if not walk_forward:
         return Judgement("HOLD", kind, ["there are no days yet to test it on"], evidence)
-    present = lift(walk_forward, confidence=level)
+    present = estimate_lift(walk_forward, confidence=level)
     evidence["lift_vs_current"] = _plain(present)
     if not present.low > 0:
         verdict: Verdict = "HOLD" if present.value > 0 else "REJECT"
@@ -68,10 +68,10 @@ def judge(
     return Judgement("PROMOTE", kind, reasons, evidence)
 
 
-def _paired(a: Sequence[Day], b: Sequence[Day], confidence: float) -> Interval:
+def _paired(a: Sequence[DailyValue], b: Sequence[DailyValue], confidence: float) -> Interval:
     other = {d.partition: d for d in b}
     both = [(d, other[d.partition]) for d in a if d.partition in other]
-    return ratio([x.model - y.model for x, y in both], [x.decisions for x, _ in both], confidence)
+    return estimate_ratio([x.model - y.model for x, y in both], [x.decisions for x, _ in both], confidence)
 
 
 def _said(i: Interval) -> str:

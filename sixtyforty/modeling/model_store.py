@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.modeling.estimators import Fitted, fit, fitted
-from sixtyforty.modeling.features import names
+from sixtyforty.modeling.estimators import FittedModel, fit_model, restore_model
+from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a model of the day `as_of` would learn from: known before a row is read, so nothing is trained twice."""
 
     as_of: date
@@ -49,55 +49,57 @@ class Plan:
         return f"{self.as_of}-{digest({'data': self.data_version, 'recipe': self.recipe})[:8]}"
 
 
-def schedule(use_case: UseCase, until: date) -> list[date]:
+def training_days(use_case: UseCase, until: date) -> list[date]:
     """The local days on which a replay trains, up to `until`, as `replay.retrain` says; after its warm-up."""
     first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
     if use_case.replay.retrain == "decision":
-        held = use_case.deciding(use_case.between(first, until + timedelta(days=1)))
-        return sorted({use_case.day_of(p) for p in held})
+        held = use_case.decision_partitions(use_case.starting_between(first, until + timedelta(days=1)))
+        return sorted({use_case.first_day(p) for p in held})
     days = [first + timedelta(days=n) for n in range((until - first).days + 1)]
     begins = {"day": lambda d: True, "week": lambda d: d.weekday() == 0, "month": lambda d: d.day == 1}
     return [d for d in days if begins[use_case.replay.retrain](d)]
 
 
-def declared(model: Model) -> dict[str, Any]:
+def recipe_fields(model: Model) -> dict[str, Any]:
     """What of a declared model makes its recipe: not the words it is explained in, nor what nothing is said of."""
     said = model.model_dump(exclude={"reasons", "candidates"})
     return {k: v for k, v in said.items() if v or k not in ("monotone_constraints", "vetoes", "target")}
 
 
-def recipe_of(use_case: UseCase, model: Model | None = None) -> str:
+def hash_recipe(use_case: UseCase, model: Model | None = None) -> str:
     """Hash of what makes a recipe: the model (None: the declared one) and the SQL of its features."""
-    return digest({"model": declared(model or use_case.model), "features": use_case.sql("features")})
+    return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
 
 
-def recipes(use_case: UseCase) -> dict[str, Model]:
+def declared_recipes(use_case: UseCase) -> dict[str, Model]:
     """Hash to model of each recipe that is declared: the model itself first, then its candidates."""
-    every = [use_case.model, *map(use_case.model.candidate, use_case.model.candidates)]
-    return {recipe_of(use_case, m): m for m in every}
+    every = [use_case.model, *map(use_case.model.with_alternative, use_case.model.alternatives)]
+    return {hash_recipe(use_case, m): m for m in every}
 
 
-def plan(use_case: UseCase, lake: Lake, as_of: date, model: Model | None = None) -> Plan:
+def plan_training(use_case: UseCase, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
     """The trailing window before the local day `as_of`. Raises ModelError when there is nothing to learn from."""
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
-    window = use_case.with_units(use_case.between(first, as_of))
+    window = use_case.partitions_with_units(use_case.starting_between(first, as_of))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     missing = [p for p in window if p not in features or p not in outcomes]
     if len(missing) == len(window):
         raise ModelError(f"{use_case.name}: nothing to learn from between {first} and {as_of}: materialize features")
     data = {"features": versions(features), "outcomes": versions(outcomes)}
-    return Plan(as_of, features, outcomes, missing, model, recipe_of(use_case, model), digest(data))
+    return TrainingPlan(as_of, features, outcomes, missing, model, hash_recipe(use_case, model), digest(data))
 
 
-def rows(use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known: str) -> pa.Table:
+def read_training_rows(
+    use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known: str
+) -> pa.Table:
     """Feature rows joined with their outcomes known by a UTC moment, sorted by decided_at and key.
 
     Of a treatment: those it was dealt to, with the action they got.
     """
     key = ", ".join(f'"{c}"' for c in use_case.decision.key)
-    became = ", ".join(f'o."{c}"' for c in use_case.kpi.became)
-    known_all = " and ".join(f'o."{c}" is not null' for c in use_case.kpi.became)
+    became = ", ".join(f'o."{c}"' for c in use_case.kpi.outcome_columns)
+    known_all = " and ".join(f'o."{c}" is not null' for c in use_case.kpi.outcome_columns)
     with connect(use_case.timezone) as db:
         return db.sql(
             f"""select f.*, {became} from {lake.rows(features.values())} f
@@ -129,14 +131,14 @@ class ModelStore:
             have = ", ".join(sorted(p.parent.name for p in self.root.glob("*/card.json"))) or "none"
             raise ModelError(f"there is no model {version}; there are: {have}") from error
 
-    def write_training_set(self, use_case: UseCase, lake: Lake, plan: Plan) -> None:
+    def write_training_set(self, use_case: UseCase, lake: Lake, plan: TrainingPlan) -> None:
         """Keeps the rows a model of this plan learns from, all known at the start of `as_of`, and begins its card.
 
         Raises ModelError where the declaration speaks of a feature that there isn't.
         """
-        table = rows(use_case, lake, plan.features, plan.outcomes, str(use_case.starts(plan.as_of)))
+        table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
         blob = parquet(table)
-        names_ = [c for c in names(use_case, table.column_names) if c != use_case.kpi.outcome]
+        names_ = [c for c in feature_names(use_case, table.column_names) if c != use_case.kpi.outcome]
         unknown = sorted((plan.model.monotone_constraints.keys() | plan.model.reasons.keys()) - set(names_))
         if unknown:
             raise ModelError(f"{use_case.name}: model.monotone or model.words name what is no feature: {unknown}")
@@ -150,9 +152,9 @@ class ModelStore:
             "last": max(plan.features),
             "missing_days": plan.missing,
             "features": names_,
-            "recipe": declared(plan.model),
+            "recipe": recipe_fields(plan.model),
             **(
-                {"treatment": use_case.kpi.treatment.column, "actions": use_case.kpi.order}
+                {"treatment": use_case.kpi.treatment.column, "actions": use_case.kpi.actions_by_cost}
                 if use_case.kpi.treatment
                 else {}
             ),
@@ -183,7 +185,7 @@ class ModelStore:
 
         return pd.read_parquet(io.BytesIO((self.folder(version) / "training_set.parquet").read_bytes()))
 
-    def write_model(self, version: str, model: Fitted) -> None:
+    def write_model(self, version: str, model: FittedModel) -> None:
         """Keeps a fitted model and puts its hash and categories on the card.
 
         Raises ModelError for an estimator that `load` would refuse.
@@ -200,11 +202,11 @@ class ModelStore:
             write_atomic(self.folder(version) / "model.skops", blob)
             write_atomic(self.folder(version) / "card.json", canonical(card).encode())
 
-    def load(self, version: str) -> Fitted:
+    def load(self, version: str) -> FittedModel:
         """The fitted model. Raises ModelError when its bytes aren't those on the card, or hold foreign types."""
         card = self.card(version)
         blob = (self.folder(version) / "model.skops").read_bytes()
-        return fitted(load_skops(blob, card["files"].get("model.skops")), card)
+        return restore_model(load_skops(blob, card["files"].get("model.skops")), card)
 
 
 def _fits(kpi: Kpi, table: pa.Table) -> None:
@@ -224,7 +226,7 @@ def _fits(kpi: Kpi, table: pa.Table) -> None:
             )
 
 
-def train(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
+def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Fits and keeps a model for each version's training set; yields version and rows as each is done.
 
     Several are fitted side by side, a thread a core: estimators work outside of Python's lock, and a fit killed with
@@ -239,5 +241,5 @@ def train(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tupl
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:
     card, frame = store.card(version), store.training_frame(version)
-    store.write_model(version, fit(Model(**card["recipe"]), kpi, card["features"], frame))
+    store.write_model(version, fit_model(Model(**card["recipe"]), kpi, card["features"], frame))
     return version, len(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sixtyforty.modeling.estimators import Fitted
+from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.model_store import ModelStore
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ STEPS = 20  # values each feature is moved to: its quantiles
 TOLERANCE = 1e-9  # of the expected outcome: what rounding does
 
 
-def broken(monotone: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
+def find_broken_constraints(monotone: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
     """The constraints a model version breaks on a sample of the rows it learned from, each with how badly."""
     if not monotone:
         return []
     rows = store.training_frame(version)
-    return breaks(monotone, store.load(version), rows.sample(min(SAMPLE, len(rows)), random_state=0))
+    return find_violations(monotone, store.load(version), rows.sample(min(SAMPLE, len(rows)), random_state=0))
 
 
-def breaks(monotone: Mapping[str, int], model: Fitted, rows: pd.DataFrame) -> list[str]:
+def find_violations(monotone: Mapping[str, int], model: FittedModel, rows: pd.DataFrame) -> list[str]:
     """A line for each constraint (feature to 1 or -1) that fails: each row's feature moved, all else as it is.
 
     The feature goes through the quantiles of its known values in `rows`; the violation is the most by which the

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 POWER = 0.8
-SUSPICION = 0.001  # sound arms look as unequal as that once in a thousand looks; looked at daily, 1 in 100 within 60
-FEWEST = 5  # expected clusters of an arm below which chi-square says nothing
-BEGIN = 20  # clusters in each arm from which on the always-valid interval holds what it promises, as simulated
+MISMATCH_LEVEL = (
+    0.001  # sound arms look as unequal as that once in a thousand looks; looked at daily, 1 in 100 within 60
+)
+MINIMUM_EXPECTED = 5  # expected clusters of an arm below which chi-square says nothing
+MINIMUM_CLUSTERS = (
+    20  # clusters in each arm from which on the always-valid interval holds what it promises, as simulated
+)
 
 
 @dataclass(frozen=True)
@@ -116,20 +120,20 @@ class Effect:
         import numpy as np
         from scipy.stats import norm, t
 
-        known = self.units * rho(planned, confidence) ** 2
+        known = self.units * sequence_rho(planned, confidence) ** 2
         normal = np.sqrt((1 + 1 / known) * np.log((known + 1) / (1 - confidence) ** 2))
-        reach = np.where(self.fewest < BEGIN, np.nan, t.isf(norm.sf(normal), self.freedom) * self.error)
+        reach = np.where(self.fewest < MINIMUM_CLUSTERS, np.nan, t.isf(norm.sf(normal), self.freedom) * self.error)
         return self.value - reach, self.value + reach
 
 
-def rho(planned: float, confidence: float = CONFIDENCE) -> float:
+def sequence_rho(planned: float, confidence: float = CONFIDENCE) -> float:
     """The parameter with which the always-valid interval is tightest at so many units."""
     from scipy.special import lambertw
 
     return math.sqrt((-lambertw(-((1 - confidence) ** 2) / math.e, k=-1).real - 1) / planned)
 
 
-def compare(model: Arm, present: Arm) -> Effect:
+def compare_arms(model: Arm, present: Arm) -> Effect:
     """The model's arm against that of the current process, per unit of the model's; both have units in each stratum.
 
     With a covariate (CUPED) its difference, times the slope that leaves the least error, is taken off: an unmoved
@@ -153,7 +157,7 @@ def compare(model: Arm, present: Arm) -> Effect:
     return Effect(gap[..., 0] - slope * gap[..., 1], np.sqrt(whole), freedom, units, slope, imbalance, fewest)
 
 
-def as_dealt(model: Arm, present: Arm, share: Floats) -> Any:
+def sample_ratio_p_value(model: Arm, present: Arm, share: Floats) -> Any:
     """Sample-ratio mismatch: how likely arms dealt by these shares (S) are to be as unequal as that, (…); chi-square.
 
     Arms that aren't what was dealt lost units on the way, and not at random: no figure of theirs can be trusted. NaN:
@@ -165,7 +169,7 @@ def as_dealt(model: Arm, present: Arm, share: Floats) -> Any:
     seen = np.stack([model.clusters, present.clusters], -1)
     dealt = seen.sum(-1, keepdims=True) * np.stack([1 - share, share], -1)
     flat = (*seen.shape[:-2], -1)
-    enough = (dealt >= FEWEST).all((-1, -2))
+    enough = (dealt >= MINIMUM_EXPECTED).all((-1, -2))
     likely = chisquare(
         seen.reshape(flat), np.where(dealt > 0, dealt, 1).reshape(flat), ddof=len(share) - 1, axis=-1, sum_check=False
     ).pvalue
@@ -173,7 +177,7 @@ def as_dealt(model: Arm, present: Arm, share: Floats) -> Any:
 
 
 @dataclass(frozen=True)
-class Design:
+class HoldoutDesign:
     """What a holdout can show. `deviation` of a unit's value: what its covariate explains is off, clustering is in."""
 
     share: float
@@ -209,11 +213,11 @@ def _z(probability: float) -> float:
 
 def _reach(confidence: float, always: bool) -> float:
     """Standard errors from the middle to the end of an interval; of the always-valid one at its planned units."""
-    return math.sqrt(rho(1, confidence) ** 2 + 1) if always else _z(0.5 + confidence / 2)
+    return math.sqrt(sequence_rho(1, confidence) ** 2 + 1) if always else _z(0.5 + confidence / 2)
 
 
 @dataclass(frozen=True)
-class Measured:
+class HoldoutEstimate:
     """What a holdout has shown so far. `lift` per 1,000 units, safe at any look; `once`: at one fixed before.
 
     `units` of both arms, `held` of them to the current process. `gain`: over all units of the model's arm. `likely`: of
@@ -229,12 +233,12 @@ class Measured:
     gain: float
     likely: float
     imbalance: float
-    design: Design
+    design: HoldoutDesign
 
     @property
     def sound(self) -> bool:
         """Whether the arms are as they were dealt, in number and in what was known of them before."""
-        return not self.likely < SUSPICION and abs(self.imbalance) < _z(1 - SUSPICION / 2)
+        return not self.likely < MISMATCH_LEVEL and abs(self.imbalance) < _z(1 - MISMATCH_LEVEL / 2)
 
     def plain(self, effect: float) -> dict[str, Any]:
         """As JSON: money to the cent; what isn't known is null. With the days left for an effect per unit."""
@@ -262,7 +266,7 @@ class Measured:
         return self.design.days(effect, always=True, seen=self.units)
 
 
-def told(found: Measured | None, unit: str, noun: str, effect: float) -> str:
+def describe_estimate(found: HoldoutEstimate | None, unit: str, noun: str, effect: float) -> str:
     """What it shows, in a sentence or two: a loss and nothing at all as plainly as a gain. `effect`: per 1,000."""
     if found is None:
         return f"Nothing is known yet: no {noun} of both arms have an outcome."
@@ -275,7 +279,7 @@ def told(found: Measured | None, unit: str, noun: str, effect: float) -> str:
     if math.isnan(lift.low):
         return (
             f"Too early to say: {found.units:,} {noun}, {found.held:,} of them kept to the current process; at least"
-            f" {BEGIN} on either side, drawn independently, are needed."
+            f" {MINIMUM_CLUSTERS} on either side, drawn independently, are needed."
         )
     where = f"{lift.value:+,.0f} {unit} per 1,000 {noun}, surely between {lift.low:+,.0f} and {lift.high:+,.0f}"
     if lift.low > 0:

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-BY_PRESENT_PROCESS = ("current_process", "fallback", "review")  # for want of a model, sound data or certainty
+CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")  # for want of a model, sound data or certainty
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 RESAMPLES = 2000
 MONTHS = 36  # told one by one
 BLOCKS = 400  # days drawn from at most; of more, several in a row are drawn as one
-CANDIDATE = "candidate "  # before a candidate's name, where a policy is asked for
+CANDIDATE_PREFIX = "candidate "  # before a candidate's name, where a policy is asked for
 
 
 @dataclass(frozen=True)
-class Day:
+class DailyValue:
     """Money of one partition, in the KPI's unit, summed over the units whose outcome is known.
 
     Of arms dealt at random: over the model's units, the current process told from those that kept it; what a coin or
@@ -51,19 +51,19 @@ class Day:
     candidates: dict[str, float] = field(default_factory=dict)  # what each would have made of the same units
 
 
-def money(days: Sequence[Day], policy: str) -> list[float]:
+def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
     """Each day's, of a policy, or of a candidate by its name after `candidate `."""
-    name = policy.removeprefix(CANDIDATE)
+    name = policy.removeprefix(CANDIDATE_PREFIX)
     return list(map(attrgetter(policy), days)) if name == policy else [d.candidates[name] for d in days]
 
 
-def day(
+def value_of_day(
     kpi: Kpi,
     partition: str,
     rows: pd.DataFrame,
     outcome: NDArray[np.float64],
     candidates: Mapping[str, Sequence[str]] | None = None,
-) -> Day:
+) -> DailyValue:
     """Accounts for one partition.
 
     Rows: `action`, `current_action`, `decided_by` if fallbacks are to be counted, and what payoffs need (see there).
@@ -72,20 +72,20 @@ def day(
     """
     import numpy as np
 
-    pays, chosen, n = payoffs(kpi, rows), rows["action"].to_numpy(str), len(rows)
+    pays, chosen, n = build_payoffs(kpi, rows), rows["action"].to_numpy(str), len(rows)
     taken, counts = np.unique(chosen, return_counts=True)
     coin = sum(c / n * float(pays.paid([a] * n, outcome).sum()) for a, c in zip(taken.tolist(), counts, strict=True))
     by = rows.get("decided_by")
-    return Day(
+    return DailyValue(
         partition=partition,
         decisions=n,
         model=float(pays.paid(chosen.tolist(), outcome).sum()),
         current_process=float(pays.paid(rows["current_action"].tolist(), outcome).sum()),
         random_choice=float(coin),
         perfect_foresight=float(pays.best(outcome).sum()),
-        acted=int((chosen != kpi.idle).sum()),
+        acted=int((chosen != kpi.idle_action).sum()),
         differ=int((chosen != rows["current_action"].to_numpy(str)).sum()),
-        fallback=int(by.isin(BY_PRESENT_PROCESS).sum()) if by is not None else 0,
+        fallback=int(by.isin(CURRENT_PROCESS_DECIDERS).sum()) if by is not None else 0,
         candidates={c: float(pays.paid(a, outcome).sum()) for c, a in (candidates or {}).items()},
     )
 
@@ -99,19 +99,19 @@ class Interval:
     high: float
 
 
-def lift(
-    days: Sequence[Day], against: str = "current_process", of: str = "model", confidence: float = 0.95
+def estimate_lift(
+    days: Sequence[DailyValue], against: str = "current_process", of: str = "model", confidence: float = 0.95
 ) -> Interval:
     """Lift per 1,000 decisions, with a paired day-block bootstrap (percentile, seeded).
 
     Days are resampled whole, as units of one day share its weather. Fewer than two days: no interval (NaN).
     Source: Efron & Tibshirani, An Introduction to the Bootstrap, ch. 13; ratio of sums as the statistic.
     """
-    difference = [a - b for a, b in zip(money(days, of), money(days, against), strict=True)]
-    return ratio(difference, [d.decisions for d in days], confidence)
+    difference = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
+    return estimate_ratio(difference, [d.decisions for d in days], confidence)
 
 
-def ratio(
+def estimate_ratio(
     total: Sequence[float] | NDArray[np.float64], count: Sequence[int] | NDArray[np.int64], confidence: float = 0.95
 ) -> Interval:
     """1000 x sum(total) / sum(count) over days, with its day-block bootstrap interval.
@@ -159,7 +159,7 @@ class Balance:
     payback: str | None
 
 
-def balance(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> Balance:
+def compute_balance(kpi: Kpi, days: Sequence[DailyValue], apart: float = 1.0) -> Balance:
     """The balance over partitions, in order, so many days apart: each costs its share of a month.
 
     The building was paid before the first.
@@ -173,43 +173,43 @@ def balance(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> Balance:
     return Balance(gain, build, running, gain - running - build, covered[-1] if covered else None)
 
 
-def summary(kpi: Kpi, days: Sequence[Day], apart: float = 1.0) -> dict[str, Any]:
+def summarize_days(kpi: Kpi, days: Sequence[DailyValue], apart: float = 1.0) -> dict[str, Any]:
     """The KPI over days: totals, per 1,000 decisions, the lift over the current process, and what is left of it.
 
     apart: days from one partition decided in to the next.
     """
     n = sum(d.decisions for d in days)
     totals = {p: _rounded(sum(getattr(d, p) for d in days)) for p in POLICIES}
-    gained, differ = lift(days), sum(d.differ for d in days)
+    gained, differ = estimate_lift(days), sum(d.differ for d in days)
     return {
         "decisions": n,
         "per_1000": {p: round(1000 * t / n, 2) if n and t is not None else None for p, t in totals.items()},
         "lift_vs_current": {k: _rounded(v) for k, v in gained.__dict__.items()},
         "total": totals["model"],
         "totals": totals,
-        **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(balance(kpi, days, apart)).items()},
+        **{k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(compute_balance(kpi, days, apart)).items()},
         "acted": sum(d.acted for d in days),
         "differ_from_current": differ,
         "differ_share": round(differ / n, 4) if n else None,
         "operational": differ > 0,
         "candidates": {c: _beside(c, days) for c in kpi.candidates},
         "decided_by_current_process": sum(d.fallback for d in days),
-        "unit": kpi.unit,
+        "unit": kpi.currency,
         "from": days[0].partition if days else None,
         "to": days[-1].partition if days else None,
         "days": len(days),
     }
 
 
-def _beside(name: str, days: Sequence[Day]) -> dict[str, Any]:
+def _beside(name: str, days: Sequence[DailyValue]) -> dict[str, Any]:
     """A candidate on the days it was accounted for on: per 1,000 decisions, and paired with what it is compared to."""
-    mine, policy = [d for d in days if name in d.candidates], CANDIDATE + name
+    mine, policy = [d for d in days if name in d.candidates], CANDIDATE_PREFIX + name
     n = sum(d.decisions for d in mine)
     return {
         "decisions": n,
         "per_1000": round(1000 * sum(d.candidates[name] for d in mine) / n, 2) if n else None,
-        "lift_vs_current": {k: _rounded(v) for k, v in lift(mine, of=policy).__dict__.items()},
-        "model_minus": {k: _rounded(v) for k, v in lift(mine, against=policy).__dict__.items()},
+        "lift_vs_current": {k: _rounded(v) for k, v in estimate_lift(mine, of=policy).__dict__.items()},
+        "model_minus": {k: _rounded(v) for k, v in estimate_lift(mine, against=policy).__dict__.items()},
     }
 
 
@@ -217,33 +217,33 @@ def _rounded(value: float) -> float | None:
     return None if value != value else round(value, 2)
 
 
-def by_month(days: Sequence[Day]) -> dict[str, list[Day]]:
+def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
     """Days by calendar month, in order."""
-    found: dict[str, list[Day]] = {}
+    found: dict[str, list[DailyValue]] = {}
     for one in sorted(days, key=lambda d: d.partition):
         found.setdefault(one.partition[:7], []).append(one)
     return found
 
 
-def by_period(days: Sequence[Day]) -> dict[str, list[Day]]:
+def group_by_period(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
     """Days by calendar month; where these would be more than anybody reads, by year."""
-    found = by_month(days)
+    found = group_by_month(days)
     if len(found) <= MONTHS:
         return found
-    years: dict[str, list[Day]] = {}
+    years: dict[str, list[DailyValue]] = {}
     for month, those in found.items():
         years.setdefault(month[:4], []).extend(those)
     return years
 
 
-def named(period: str, form: str = "%B %Y") -> str:
+def period_name(period: str, form: str = "%B %Y") -> str:
     """A month for people; a year is as it is."""
     return date.fromisoformat(f"{period}-01").strftime(form) if "-" in period else period
 
 
-def by_week(days: Sequence[Day]) -> dict[str, list[Day]]:
+def group_by_week(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
     """Days by week, each named by its Monday, in order."""
-    found: dict[str, list[Day]] = {}
+    found: dict[str, list[DailyValue]] = {}
     for one in sorted(days, key=lambda d: d.partition):
         day = date.fromisoformat(one.partition[:10])
         found.setdefault(str(day - timedelta(days=day.weekday())), []).append(one)

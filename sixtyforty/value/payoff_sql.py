@@ -22,7 +22,7 @@ def _number(value: float | str, column: str) -> str:
     return f'"{column}"' if isinstance(value, str) else f"{float(value)!r}::double"
 
 
-def paid_sql(kpi: Kpi, action: str, outcome: str) -> str:
+def payoff_sql(kpi: Kpi, action: str, outcome: str) -> str:
     """What an action (SQL of its name, or of an amount) pays under an outcome (SQL); null where either is."""
     if kpi.amount:
         short, under, over = f"({outcome} - ({action})::double)", kpi.amount.shortage_cost, kpi.amount.excess_cost

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Barred = Mapping[str, NDArray[np.bool_]]  # by action: where it may not be taken
 
-Spent = Mapping[tuple[str, Any], Mapping[str, int]]  # partition and moment to how often each action was taken before
+ActionCounts = Mapping[
+    tuple[str, Any], Mapping[str, int]
+]  # partition and moment to how often each action was taken before
 
 
 class PayoffError(ValueError):
@@ -36,7 +38,7 @@ class Payoffs(Protocol):
     def best(self, outcome: Floats) -> Floats:
         """What perfect foresight would have made of each row; NaN where that can't be known. Shape (n,)."""
 
-    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: ActionCounts | None = None) -> NDArray[Any]:
         """The action of the highest expected payoff for each row; of equal ones, the cheapest.
 
         barred: where an action may not be taken; one at least must be left everywhere. spent: counts to the limits.
@@ -46,34 +48,34 @@ class Payoffs(Protocol):
         """The outcome that is expected of each row with its action. Shape (n,)."""
 
 
-def payoffs(kpi: Kpi, rows: pd.DataFrame) -> Payoffs:
+def build_payoffs(kpi: Kpi, rows: pd.DataFrame) -> Payoffs:
     """Of rows with the columns of Kpi.priced and, once outcomes are known, that of a treatment.
 
     Where there are limits, with `decided_at` and (of more than one partition) `_partition`. Raises PayoffError where a
     column is missing.
     """
-    return Amounts(kpi.amount) if kpi.amount else Choice(kpi, rows)
+    return NumericPayoffs(kpi.amount) if kpi.amount else ChoicePayoffs(kpi, rows)
 
 
-def when(rows: pd.DataFrame) -> list[tuple[str, Any]]:
+def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
     """Partition ('' where the rows are of one) and moment of each row: those who share a limit."""
     partitions = rows["_partition"].tolist() if "_partition" in rows else [""] * len(rows)
     return list(zip(partitions, rows["decided_at"].tolist(), strict=True))
 
 
-class Choice:
+class ChoicePayoffs:
     """Named actions. `gain` and `cost` have shape (actions, n), actions in the order of Kpi.order."""
 
     def __init__(self, kpi: Kpi, rows: pd.DataFrame) -> None:
         import numpy as np
 
-        self.kpi, self.names, self.count = kpi, kpi.order, len(rows)
+        self.kpi, self.names, self.count = kpi, kpi.actions_by_cost, len(rows)
         self._sorted = np.array(sorted(self.names))
         self._place = np.array([self.names.index(a) for a in self._sorted])
         self.gain, self.cost = (
             np.stack([self._column(rows, kind, a) for a in self.names]) for kind in ("gain", "cost")
         )
-        self.together = when(rows) if kpi.limited else []
+        self.together = decision_groups(rows) if kpi.has_limits else []
         dealt = kpi.treatment.column if kpi.treatment else None
         self.dealt = rows[dealt].to_numpy(object) if dealt and dealt in rows else None
 
@@ -125,21 +127,21 @@ class Choice:
         if self.kpi.treatment:
             return np.full(self.count, np.nan)
         values = self.values(outcome)
-        chosen = self._within(values, {}, use_full_limit=False) if self.kpi.limited else values.argmax(axis=0)
+        chosen = self._within(values, {}, use_full_limit=False) if self.kpi.has_limits else values.argmax(axis=0)
         found: Floats = values[chosen, np.arange(self.count)]
         return found
 
-    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: ActionCounts | None = None) -> NDArray[Any]:
         """See Payoffs."""
         import numpy as np
 
         values = self.values(score)
         for action, where in (barred or {}).items():
             values[self.names.index(action), where] = -np.inf
-        chosen = self._within(values, spent or {}) if self.kpi.limited else values.argmax(axis=0)
+        chosen = self._within(values, spent or {}) if self.kpi.has_limits else values.argmax(axis=0)
         return np.array(self.names, object)[chosen]
 
-    def _within(self, values: Floats, spent: Spent, use_full_limit: bool = True) -> NDArray[np.int64]:
+    def _within(self, values: Floats, spent: ActionCounts, use_full_limit: bool = True) -> NDArray[np.int64]:
         """Each row's best action with the limits kept.
 
         Where more want an action than there are of it, those have it who gain most beyond their next best, of equals
@@ -226,7 +228,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Amounts:
+class NumericPayoffs:
     """The action is a number, as text: see objective.Amount."""
 
     amount: Amount
@@ -246,18 +248,18 @@ class Amounts:
         """See Payoffs."""
         return self.paid(self.choose(outcome).tolist(), outcome)
 
-    def choose(self, score: Floats, barred: Barred | None = None, spent: Spent | None = None) -> NDArray[Any]:
+    def choose(self, score: Floats, barred: Barred | None = None, spent: ActionCounts | None = None) -> NDArray[Any]:
         """See Payoffs: the expected quantile, within what is allowed."""
         import numpy as np
 
         near = np.clip(np.rint(score) if self.amount.whole_numbers else score, self.amount.minimum, self.amount.maximum)
-        return np.array([written(a) for a in near], object)
+        return np.array([format_amount(a) for a in near], object)
 
     def expected(self, score: Floats, actions: Sequence[str]) -> Floats:
         """See Payoffs."""
         return score
 
 
-def written(amount: float) -> str:
+def format_amount(amount: float) -> str:
     """An amount as text: the same number, the same text."""
     return f"{amount + 0.0:.10g}"  # no minus before a zero

@@ -15,17 +15,17 @@ from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import KEY
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.payoffs import Choice, Spent, payoffs
+from sixtyforty.value.payoffs import ActionCounts, ChoicePayoffs, build_payoffs
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-POLICY = "highest-expected-payoff/1"  # its version, kept with every decision
+POLICY_VERSION = "highest-expected-payoff/1"  # its version, kept with every decision
 
-BEST = "highest expected payoff"
-EVEN = "the two best answers are nearly even: the current process decides until a reviewer has answered"
+BEST_REASON = "highest expected payoff"
+REVIEW_REASON = "the two best answers are nearly even: the current process decides until a reviewer has answered"
 
 
 class PolicyError(ValueError):
@@ -47,7 +47,7 @@ class Policy:
     def of(cls, use_case: UseCase) -> Policy:
         """As declared."""
         review = use_case.people.review
-        return cls(use_case.kpi, use_case.model.vetoes, review.left_below if review else 0.0)
+        return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Policy:
             **({"treatment": self.kpi.treatment.model_dump()} if self.kpi.treatment else {}),
             **(
                 {"limits": {n: [a.limit, a.use_full_limit] for n, a in self.kpi.actions.items()}}
-                if self.kpi.limited
+                if self.kpi.has_limits
                 else {}
             ),
             "actions": {n: [a.gain, a.cost] for n, a in self.kpi.actions.items()},
@@ -65,7 +65,7 @@ class Policy:
             "left_below": self.left_below,
         }
 
-    def take(self, rows: pd.DataFrame, score: NDArray[np.float64], spent: Spent | None = None) -> Answers:
+    def take(self, rows: pd.DataFrame, score: NDArray[np.float64], spent: ActionCounts | None = None) -> ChosenActions:
         """The answer for each row of features with `current_action`, given its expected outcome. A veto goes first.
 
         spent: what counts to the limits already. Raises PolicyError for a veto whose condition isn't SQL over the
@@ -73,10 +73,10 @@ class Policy:
         """
         import numpy as np
 
-        pays = payoffs(self.kpi, rows)
+        pays = build_payoffs(self.kpi, rows)
         action = pays.choose(score, spent=spent)
-        reason, left = np.full(len(rows), BEST, object), np.zeros(len(rows), bool)
-        if self.left_below and isinstance(pays, Choice):
+        reason, left = np.full(len(rows), BEST_REASON, object), np.zeros(len(rows), bool)
+        if self.left_below and isinstance(pays, ChoicePayoffs):
             left = pays.margin(score) < self.left_below
         if self.vetoes:
             names = list(self.vetoes)
@@ -89,12 +89,12 @@ class Policy:
                 mine = holds[name] & (action == self.vetoes[name].never)
                 reason[mine], left[mine] = f"veto {name}: {self.vetoes[name].why}", False
             action = free
-        action[left], reason[left] = rows["current_action"].to_numpy(object)[left], EVEN
-        return Answers(action, pays.expected(score, action.tolist()), reason, left)
+        action[left], reason[left] = rows["current_action"].to_numpy(object)[left], REVIEW_REASON
+        return ChosenActions(action, pays.expected(score, action.tolist()), reason, left)
 
 
 @dataclass(frozen=True)
-class Answers:
+class ChosenActions:
     """Arrays of one length: the action, the outcome expected with it, why, and whether it is left.
 
     Left is what the current process decides until a reviewer has.
@@ -126,15 +126,16 @@ def _holds(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[
     return found
 
 
-def decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
+def make_decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
     """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
-    begins = joined([use_case, track])
+    begins = join_escaped([use_case, track])
     return [
-        f"{track}-{partition}-" + hashlib.sha256(f"{begins}|{joined(key)}".encode()).hexdigest()[:12] for key in keys
+        f"{track}-{partition}-" + hashlib.sha256(f"{begins}|{join_escaped(key)}".encode()).hexdigest()[:12]
+        for key in keys
     ]
 
 
-def joined(values: Iterable[Any]) -> str:
+def join_escaped(values: Iterable[Any]) -> str:
     """Values as hashed: the separator within one is escaped, so that no two lists read the same."""
     said = [str(v) for v in values]
     text = "|".join(said)
@@ -143,7 +144,7 @@ def joined(values: Iterable[Any]) -> str:
     return text
 
 
-def partition_of(decision_id: str) -> tuple[str, str]:
+def parse_decision_id(decision_id: str) -> tuple[str, str]:
     """Track and partition named in a decision id. Raises ValueError when it isn't one."""
     found = re.fullmatch(rf"([a-z]+)-({KEY})-[0-9a-f]{{12}}", decision_id, re.ASCII)
     if not found:

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.lift import Interval, ratio
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-UNKNOWN = "(not said)"
+NOT_RECORDED = "(not said)"
 ALPHA = 0.05  # of ever calling a segment a loser that isn't, over all the segments looked at
 
 # Of one partition: column to segment to (decisions, money of the decisions taken, money of the current process).
-Money = dict[str, dict[str, tuple[int, float, float]]]
+SegmentMoney = dict[str, dict[str, tuple[int, float, float]]]
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,19 @@ class Segment:
         }
 
 
-def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
+def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
     """Each partition's money by segment.
 
     Rows: `_partition`, `action`, `current_action`, a known `outcome`, those of kpi.segments and what payoffs need.
     """
     outcome = rows["outcome"].to_numpy(float)
-    pays = payoffs(kpi, rows)
+    pays = build_payoffs(kpi, rows)
     paid = rows[["_partition"]].assign(
         model=pays.paid(rows["action"].tolist(), outcome), present=pays.paid(rows["current_action"].tolist(), outcome)
     )
-    found: dict[str, Money] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
+    found: dict[str, SegmentMoney] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
     for column in kpi.segments:
-        by = rows[column].map(str, na_action="ignore").astype(object).where(rows[column].notna(), UNKNOWN)
+        by = rows[column].map(str, na_action="ignore").astype(object).where(rows[column].notna(), NOT_RECORDED)
         sums = paid.groupby(["_partition", by], sort=True).agg(
             n=("model", "size"), model=("model", "sum"), present=("present", "sum")
         )
@@ -75,7 +75,7 @@ def money(kpi: Kpi, rows: pd.DataFrame) -> dict[str, Money]:
     return found
 
 
-def told(parts: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]) -> list[Segment]:
+def estimate_segments(parts: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]) -> list[Segment]:
     """The segments by column and, within it, the greatest loss first.
 
     `parts`: of each column and segment its decisions and gains, day by day, on the days that it was seen. Interval:
@@ -83,6 +83,6 @@ def told(parts: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.flo
     """
     found = []
     for (column, name), (counts, gains) in sorted(parts.items()):
-        lift = ratio(gains, counts, confidence=1 - ALPHA / len(parts))
+        lift = estimate_ratio(gains, counts, confidence=1 - ALPHA / len(parts))
         found.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
     return sorted(found, key=lambda s: (s.column, s.lift.value))

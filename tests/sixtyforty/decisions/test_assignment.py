@@ -13,35 +13,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.deciding import decide, decisions_of
-from sixtyforty.decisions.explanations import reasons
-from sixtyforty.decisions.review_queue import line_up, queue
+from sixtyforty.decisions.deciding import read_decisions, take_decisions
+from sixtyforty.decisions.explanations import explain_decisions
+from sixtyforty.decisions.review_queue import queue_reviews, read_queue
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.policy import POLICY
+from sixtyforty.value.policy import POLICY_VERSION
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, merged, publish
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 13) + timedelta(days=i) for i in range(3)]
 P = [d.isoformat() for d in LIVE]
-RANDOMIZED = {"kpi": {"label": "randomized", "holdout": {"share": 0.3, "value_per_outcome": -10}}}
+RANDOMIZED = {"kpi": {"measurement": "randomized", "holdout": {"share": 0.3, "value_per_outcome": -10}}}
 ROLLOUT = {"automation": {"rollout": {"holdout_share": 0.5}}}
 VALUES = st.lists(st.text(max_size=5), min_size=1, max_size=3)
 SHARES = st.floats(0, 1)
 
 
 def is_held(values: list[str], share: float, salt: str = "") -> bool:
-    return bool(assignment.held_back([assignment.draw("calls", salt, values)], share)[0])
+    return bool(assignment.is_held_out([assignment.draw_number("calls", salt, values)], share)[0])
 
 
 def test_a_draw_stays_the_same_for_ever() -> None:
     assert (
-        assignment.draw("calls_in_time", "", ["17", "north"]) == "f51a2abffb7da4f6"
+        assignment.draw_number("calls_in_time", "", ["17", "north"]) == "f51a2abffb7da4f6"
     )  # sha256sum of calls_in_time||17|north
-    assert assignment.draw("calls_in_time", "again", ["17", "north"]) != assignment.draw(
+    assert assignment.draw_number("calls_in_time", "again", ["17", "north"]) != assignment.draw_number(
         "calls_in_time", "", ["17", "north"]
     )
-    assert assignment.draw("calls_in_time", "", ["1|7"]) != assignment.draw("calls_in_time", "", ["1", "7"])
+    assert assignment.draw_number("calls_in_time", "", ["1|7"]) != assignment.draw_number(
+        "calls_in_time", "", ["1", "7"]
+    )
 
 
 @given(VALUES, SHARES, SHARES)
@@ -53,14 +55,15 @@ def test_a_larger_share_keeps_those_of_a_smaller_one(values: list[str], a: float
 
 @given(st.sampled_from([0.01, 0.1, 0.5, 0.9]), st.text(max_size=5))
 def test_as_many_are_drawn_as_are_to_be(share: float, salt: str) -> None:
-    draws = [assignment.draw("calls", salt, [str(i)]) for i in range(2000)]
+    draws = [assignment.draw_number("calls", salt, [str(i)]) for i in range(2000)]
     spread = (share * (1 - share) / len(draws)) ** 0.5
-    assert assignment.held_back(draws, share).mean() == pytest.approx(share, abs=5 * spread)
+    assert assignment.is_held_out(draws, share).mean() == pytest.approx(share, abs=5 * spread)
 
 
 def test_another_salt_draws_others_independently() -> None:
     one, other = (
-        assignment.held_back([assignment.draw("calls", s, [str(i)]) for i in range(4000)], 0.5) for s in ("a", "b")
+        assignment.is_held_out([assignment.draw_number("calls", s, [str(i)]) for i in range(4000)], 0.5)
+        for s in ("a", "b")
     )
     assert (one & other).mean() == pytest.approx(0.25, abs=0.03)
 
@@ -77,17 +80,17 @@ def test_neither_order_nor_company_matters_and_clusters_stay_together(
     by_site: UseCase, order: list[int], many: int
 ) -> None:
     rows = pd.DataFrame({"_by0": ["north", "south", "east", "north", "", "south", "north", "east"]})
-    whole = assignment.drawn_for(by_site, rows)
+    whole = assignment.draw_rows(by_site, rows)
     mine = order[:many]
-    assert assignment.drawn_for(by_site, rows.iloc[mine]) == [whole[i] for i in mine]
+    assert assignment.draw_rows(by_site, rows.iloc[mine]) == [whole[i] for i in mine]
     assert len(set(whole)) == rows["_by0"].nunique()
 
 
 @pytest.mark.parametrize("share", [0.1, 1 / 3, 1e-05, 1.0])
 def test_the_share_is_in_the_policys_name(share: float) -> None:
-    assert assignment.share_in(assignment.policy(share)) == share
-    assert assignment.policy(0.0) == POLICY
-    assert assignment.share_in(POLICY) == 0
+    assert assignment.parse_share(assignment.policy_name(share)) == share
+    assert assignment.policy_name(0.0) == POLICY_VERSION
+    assert assignment.parse_share(POLICY_VERSION) == 0
 
 
 def with_model(folder: Path, **changes: object) -> Workspace:
@@ -111,19 +114,19 @@ def declared(trained: Workspace, folder: Path, **changes: object) -> Workspace:
 
 
 def rows(ws: Workspace, track: str = "live") -> dict[str, dict]:
-    return {d["decision_id"]: d for p in P for d in decisions_of(ws, p, track)}
+    return {d["decision_id"]: d for p in P for d in read_decisions(ws, p, track)}
 
 
 def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
     plain, held = (declared(trained, tmp_path / name, **c) for name, c in (("a", {}), ("b", RANDOMIZED)))
-    taken = [decide(ws, P, "live", None) for ws in (plain, held)]
+    taken = [take_decisions(ws, P, "live", None) for ws in (plain, held)]
     before, after = rows(plain), rows(held)
     kept_ = {i: d for i, d in after.items() if d["decided_by"] == "holdout"}
     assert sum(t.kept for t in taken[1].values()) == len(kept_)
     assert 20 <= len(kept_) <= 52  # of 120, three in ten: within three standard deviations
-    assert all(d["action"] == d["current_action"] and d["reason"] == assignment.HELD for d in kept_.values())
+    assert all(d["action"] == d["current_action"] and d["reason"] == assignment.HOLDOUT_REASON for d in kept_.values())
     assert any(before[i]["action"] != d["action"] for i, d in kept_.items())
-    assert {d["policy"] for d in after.values()} == {f"{POLICY}; holdout=0.3"}
+    assert {d["policy"] for d in after.values()} == {f"{POLICY_VERSION}; holdout=0.3"}
     changed = {"action", "decided_by", "reason", "policy", "code_version"}
     for i, d in after.items():
         same = set(d) - (changed if i in kept_ else {"policy", "code_version"})
@@ -133,22 +136,22 @@ def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
 def test_the_draw_is_of_the_unit_whenever_and_with_whomever_it_is_decided(trained, tmp_path):
     patient = merged(RANDOMIZED, {"automation": {"late_after_minutes": 600}})
     at_once, by_hour = (declared(trained, tmp_path / name, **patient) for name in "ab")
-    decide(at_once, P, "live", None)
+    take_decisions(at_once, P, "live", None)
     for hour in range(5, 80, 6):
-        decide(by_hour, P[::-1], "live", datetime(2013, 3, 13) + timedelta(hours=hour))
+        take_decisions(by_hour, P[::-1], "live", datetime(2013, 3, 13) + timedelta(hours=hour))
     assert rows(at_once) == rows(by_hour)
 
 
 def test_the_past_cannot_be_lived_otherwise(trained, tmp_path):
     plain, held = (declared(trained, tmp_path / n, **c) for n, c in (("a", {}), ("b", merged(RANDOMIZED, ROLLOUT))))
     for ws in (plain, held):
-        decide(ws, P, "replay", None)
+        take_decisions(ws, P, "replay", None)
     assert lake_bytes(plain.lake) == lake_bytes(held.lake)
 
 
 def test_a_cluster_is_held_back_as_one(trained, tmp_path):
     ws = declared(trained, tmp_path, **merged(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["load"]}}}))
-    decide(ws, P, "live", None)
+    take_decisions(ws, P, "live", None)
     loads = {r[0]: round(r[0] % 100 * 37 % 100 / 100, 2) for r in [(d["id"],) for d in rows(ws).values()]}
     by: dict[float, set[bool]] = {}
     for d in rows(ws).values():
@@ -162,20 +165,20 @@ def test_a_row_the_model_is_not_fit_for_is_held_back_all_the_same(trained, tmp_p
     """Were it left to the fallback, the arms would differ in what makes a model unfit."""
     ws = declared(trained, tmp_path, **RANDOMIZED)
     late = datetime(2013, 3, 17)
-    decide(ws, P, "live", late)
+    take_decisions(ws, P, "live", late)
     by = [d["decided_by"] for d in rows(ws).values()]
     assert set(by) == {"holdout", "fallback"}
     other = declared(trained, tmp_path / "b", **RANDOMIZED)
-    decide(other, P, "live", None)
+    take_decisions(other, P, "live", None)
     assert [d["decided_by"] == "holdout" for d in rows(other).values()] == [b == "holdout" for b in by]
 
 
 def test_steps_of_a_rollout_count_from_their_moment_on(trained, tmp_path):
     ws = declared(trained, tmp_path, **ROLLOUT)
-    second, third = (ws.use_case.starts(d) + timedelta(hours=8) for d in LIVE[1:])  # 12:00 UTC
+    second, third = (ws.use_case.day_start(d) + timedelta(hours=8) for d in LIVE[1:])  # 12:00 UTC
     ws.rollout.take("holdout", by="Ada", why="it looks good", effective_from=second.isoformat())
     ws.rollout.take("full", by="Ada", why="it is", effective_from=third.isoformat())
-    decide(ws, P, "live", None)
+    take_decisions(ws, P, "live", None)
     found = rows(ws).values()
     by_step = {
         "shadow": [d for d in found if d["decided_at"] < second],
@@ -183,9 +186,9 @@ def test_steps_of_a_rollout_count_from_their_moment_on(trained, tmp_path):
         "full": [d for d in found if d["decided_at"] >= third],
     }
     assert {d["decided_by"] for d in by_step["shadow"]} == {"shadow"}
-    assert {d["policy"] for d in by_step["shadow"]} == {f"{POLICY}; holdout=1.0"}
+    assert {d["policy"] for d in by_step["shadow"]} == {f"{POLICY_VERSION}; holdout=1.0"}
     assert {d["decided_by"] for d in by_step["holdout"]} == {"holdout", "model"}
-    assert {(d["decided_by"], d["policy"]) for d in by_step["full"]} == {("model", POLICY)}
+    assert {(d["decided_by"], d["policy"]) for d in by_step["full"]} == {("model", POLICY_VERSION)}
     assert all(
         d["action"] == d["current_action"]
         for s in ("shadow", "holdout")
@@ -199,7 +202,7 @@ def test_steps_of_a_rollout_count_from_their_moment_on(trained, tmp_path):
 
 def test_in_shadow_a_row_the_model_is_not_fit_for_still_counts_as_fallback(trained, tmp_path):
     ws = declared(trained, tmp_path, **ROLLOUT)
-    decide(ws, P, "live", datetime(2013, 3, 17))
+    take_decisions(ws, P, "live", datetime(2013, 3, 17))
     assert {d["decided_by"] for d in rows(ws).values()} == {"fallback"}
 
 
@@ -218,12 +221,12 @@ REVIEW = {
 def test_in_shadow_no_reviewer_is_asked_and_of_those_held_back_none(trained, tmp_path):
     """The margin is so wide that the model abstains on all."""
     ws = declared(trained, tmp_path, **merged(ROLLOUT, REVIEW))
-    ws.rollout.take("holdout", by="Ada", why="x", effective_from=ws.use_case.starts(LIVE[1]).isoformat())
-    decide(ws, P, "live", None)
-    by = [{d["decided_by"] for d in decisions_of(ws, p, "live")} for p in P[:2]]
+    ws.rollout.take("holdout", by="Ada", why="x", effective_from=ws.use_case.day_start(LIVE[1]).isoformat())
+    take_decisions(ws, P, "live", None)
+    by = [{d["decided_by"] for d in read_decisions(ws, p, "live")} for p in P[:2]]
     assert by == [{"shadow"}, {"holdout", "review"}]
-    line_up(ws, P[:2], "live")
-    asked = {i.decision_id for p in P[:2] for i in queue(ws, p, "live")}
+    queue_reviews(ws, P[:2], "live")
+    asked = {i.decision_id for p in P[:2] for i in read_queue(ws, p, "live")}
     assert asked
     assert {rows(ws)[i]["decided_by"] for i in asked} == {"review"}
 
@@ -231,9 +234,9 @@ def test_in_shadow_no_reviewer_is_asked_and_of_those_held_back_none(trained, tmp
 def test_who_keeps_the_current_process_is_not_told_what_the_model_knows(trained, tmp_path):
     words = {"model": {"reasons": {"load": "The load is {value}"}}}
     ws = declared(trained, tmp_path, **merged(RANDOMIZED, words))
-    decide(ws, P[:1], "live", None)
+    take_decisions(ws, P[:1], "live", None)
     found = rows(ws)
-    told = reasons(ws, P[0], "live", list(found))
+    told = explain_decisions(ws, P[0], "live", list(found))
     held = [t for i, t in told.items() if found[i]["decided_by"] == "holdout"]
     assert held
     assert all(t == ["Held back: keeps the current process, to compare with."] for t in held)
@@ -242,8 +245,8 @@ def test_who_keeps_the_current_process_is_not_told_what_the_model_knows(trained,
 
 def test_whom_the_smaller_share_keeps_the_larger_one_kept(trained, tmp_path):
     ws = declared(trained, tmp_path, **merged(RANDOMIZED, ROLLOUT))
-    shares = [assignment.share_of(ws.use_case, s) for s in ("shadow", "holdout", "full")]
+    shares = [assignment.share_of_step(ws.use_case, s) for s in ("shadow", "holdout", "full")]
     assert shares == [1.0, 0.5, 0.3]
-    draws = [assignment.draw("calls_in_time", "", [str(i)]) for i in range(200)]
-    held = [set(np.flatnonzero(assignment.held_back(draws, s))) for s in shares]
+    draws = [assignment.draw_number("calls_in_time", "", [str(i)]) for i in range(200)]
+    held = [set(np.flatnonzero(assignment.is_held_out(draws, s))) for s in shares]
     assert held[2] < held[1] < held[0]

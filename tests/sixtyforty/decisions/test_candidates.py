@@ -11,9 +11,9 @@ import pytest
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.candidates import CandidateError
-from sixtyforty.decisions.deciding import decide, decisions_of
+from sixtyforty.decisions.deciding import read_decisions, take_decisions
 from sixtyforty.modeling import features
-from sixtyforty.value.lift import summary
+from sixtyforty.value.lift import summarize_days
 from sixtyforty.workspace import Workspace
 from tests.helpers import SQL, crown, lake_bytes, make_workspace, publish
 
@@ -23,7 +23,7 @@ BUSY = {
     "description": "Call a second fitter for a load above 0.4.",
     "action": "case when load > 0.4 then 'act' else 'wait' end",
 }
-BOUGHT = {"description": "What Oracle & Sons foretell.", "vendor": True, "expected": "_bought"}
+BOUGHT = {"description": "What Oracle & Sons foretell.", "vendor": True, "expected_outcome": "_bought"}
 
 
 def home(folder: Path, decided: bool = True, **candidates: Any) -> Workspace:
@@ -33,7 +33,7 @@ def home(folder: Path, decided: bool = True, **candidates: Any) -> Workspace:
     publish(ws, DAYS, count=20)
     if decided:
         crown(ws, DAYS[-2])
-        decide(ws, KEYS, "replay", None)
+        take_decisions(ws, KEYS, "replay", None)
     return ws
 
 
@@ -56,7 +56,7 @@ def test_a_rule_and_a_vendor_are_paid_as_by_hand_and_audited(tmp_path: Path) -> 
         row = pq.read_table(ws.lake.path(entry)).to_pylist()[0]
         assert row["candidate busy"] == entry.facts["candidates"]["busy"]
     assert kpi_ledger.audit(ws, "replay", KEYS) == []
-    told = summary(ws.use_case.kpi, kpi_ledger.days(ws, "replay"))["candidates"]
+    told = summarize_days(ws.use_case.kpi, kpi_ledger.days(ws, "replay"))["candidates"]
     assert told["busy"]["per_1000"] == 1000 * sum(e.facts["candidates"]["busy"] for e in found.values()) / 40
 
 
@@ -74,15 +74,15 @@ def test_the_model_never_sees_a_vendors_numbers(tmp_path: Path) -> None:
     assert ws.models.card(ws.models.versions()[0])["features"] == ["site", "load", "late_before"]
     table = pq.read_table(ws.lake.path(ws.lake.entry("features", KEYS[0])))
     assert "_bought" in table.column_names
-    assert "_bought" not in features.names(ws.use_case, table.column_names)
+    assert "_bought" not in features.feature_names(ws.use_case, table.column_names)
 
 
 def test_what_the_fallback_decided_it_decides_for_a_candidate_too(tmp_path: Path) -> None:
     ws = home(tmp_path, decided=False, always={"description": "Always.", "action": "'act'"})
     crown(ws, DAYS[-2], "live")
-    decide(ws, KEYS[:1], "live", datetime(2013, 3, 12))  # every one of them late
+    take_decisions(ws, KEYS[:1], "live", datetime(2013, 3, 12))  # every one of them late
     entry = kpi_ledger.account(ws, KEYS[:1], "live")[KEYS[0]]
-    assert {d["decided_by"] for d in decisions_of(ws, KEYS[0], "live")} == {"fallback"}
+    assert {d["decided_by"] for d in read_decisions(ws, KEYS[0], "live")} == {"fallback"}
     assert entry.facts["candidates"]["always"] == entry.facts["current_process"]
     assert kpi_ledger.audit(ws, "live", KEYS[:1]) == []
 

@@ -13,12 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.decisions.deciding import dataset, decide, decisions_of
-from sixtyforty.decisions.review_queue import Case, given_out, line_up, places, queue
-from sixtyforty.decisions.review_queue import dataset as queues
+from sixtyforty.decisions.deciding import decisions_dataset, read_decisions, take_decisions
+from sixtyforty.decisions.review_queue import (
+    ReviewCandidate,
+    assign_reviews,
+    queue_reviews,
+    read_queue,
+    reviews_possible_by,
+)
+from sixtyforty.decisions.review_queue import review_dataset as queues
 from sixtyforty.spec.people import Review
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.policy import EVEN
+from sixtyforty.value.policy import REVIEW_REASON
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, publish
 
@@ -45,34 +51,37 @@ REVIEWS = st.dictionaries(st.sampled_from(["ann", "bo", "cy"]), st.integers(1, 6
 )
 CASES = st.lists(st.tuples(st.integers(-2, 25), st.integers(0, 9)), max_size=40).map(
     lambda said: [
-        Case(f"d{i:02}", START + timedelta(hours=h), float(w), "why", "act", "wait") for i, (h, w) in enumerate(said)
+        ReviewCandidate(f"d{i:02}", START + timedelta(hours=h), float(w), "why", "act", "wait")
+        for i, (h, w) in enumerate(said)
     ]
 )
 
 
-def by_the_hour(use_case: UseCase, review: Review, cases: list[Case]) -> list[Any]:
+def by_the_hour(use_case: UseCase, review: Review, cases: list[ReviewCandidate]) -> list[Any]:
     items: list[Any] = []
     for hour in range(-2, 26):
         known = [c for c in cases if c.decided_at <= START + timedelta(hours=hour)]
-        items = given_out(use_case, review, P, known, items)
+        items = assign_reviews(use_case, review, P, known, items)
     return items
 
 
 @given(REVIEWS, CASES)
-def test_nobody_is_asked_more_than_there_is_time_for(use_case: UseCase, review: Review, cases: list[Case]) -> None:
-    items = given_out(use_case, review, P, cases)
+def test_nobody_is_asked_more_than_there_is_time_for(
+    use_case: UseCase, review: Review, cases: list[ReviewCandidate]
+) -> None:
+    items = assign_reviews(use_case, review, P, cases)
     whole = sum(review.reviewers.values())
     for reviewer, count in Counter(i.reviewer for i in items).items():
         assert count <= review.reviewers[reviewer]
     for moment in {c.decided_at for c in cases}:
-        assert sum(i.decided_at <= moment for i in items) <= places(use_case, whole, P, moment)
+        assert sum(i.decided_at <= moment for i in items) <= reviews_possible_by(use_case, whole, P, moment)
 
 
 @given(REVIEWS, CASES)
 def test_a_place_is_given_whenever_there_is_one_and_each_case_has_one_at_most(
-    use_case: UseCase, review: Review, cases: list[Case]
+    use_case: UseCase, review: Review, cases: list[ReviewCandidate]
 ) -> None:
-    items = given_out(use_case, review, P, cases)
+    items = assign_reviews(use_case, review, P, cases)
     queued = [i.decision_id for i in items]
     assert len(set(queued)) == len(queued)
     assert set(queued) <= {c.decision_id for c in cases}
@@ -80,17 +89,21 @@ def test_a_place_is_given_whenever_there_is_one_and_each_case_has_one_at_most(
     for case in cases:
         if case.decision_id not in queued:
             used = sum(i.decided_at <= case.decided_at for i in items)
-            assert used == places(use_case, sum(review.reviewers.values()), P, case.decided_at)
+            assert used == reviews_possible_by(use_case, sum(review.reviewers.values()), P, case.decided_at)
 
 
 @given(REVIEWS, CASES)
-def test_hour_by_hour_gives_the_queue_of_a_backfill(use_case: UseCase, review: Review, cases: list[Case]) -> None:
-    assert by_the_hour(use_case, review, cases) == given_out(use_case, review, P, cases)
+def test_hour_by_hour_gives_the_queue_of_a_backfill(
+    use_case: UseCase, review: Review, cases: list[ReviewCandidate]
+) -> None:
+    assert by_the_hour(use_case, review, cases) == assign_reviews(use_case, review, P, cases)
 
 
 @given(REVIEWS, CASES)
-def test_within_a_moment_those_worth_most_come_first(use_case: UseCase, review: Review, cases: list[Case]) -> None:
-    items = given_out(use_case, review, P, cases)
+def test_within_a_moment_those_worth_most_come_first(
+    use_case: UseCase, review: Review, cases: list[ReviewCandidate]
+) -> None:
+    items = assign_reviews(use_case, review, P, cases)
     assert [(i.decided_at, -i.worth) for i in items] == sorted((i.decided_at, -i.worth) for i in items)
     left = {c.decision_id for c in cases} - {i.decision_id for i in items}
     for case in cases:
@@ -100,32 +113,32 @@ def test_within_a_moment_those_worth_most_come_first(use_case: UseCase, review: 
 
 @given(REVIEWS, CASES, CASES)
 def test_what_was_queued_stays_queued_whatever_comes_late(
-    use_case: UseCase, review: Review, cases: list[Case], late: list[Case]
+    use_case: UseCase, review: Review, cases: list[ReviewCandidate], late: list[ReviewCandidate]
 ) -> None:
-    before = given_out(use_case, review, P, cases)
-    more = [Case(f"late {c.decision_id}", *list(c.__dict__.values())[1:]) for c in late]
-    after = given_out(use_case, review, P, [*more, *cases[::2]], before)
+    before = assign_reviews(use_case, review, P, cases)
+    more = [ReviewCandidate(f"late {c.decision_id}", *list(c.__dict__.values())[1:]) for c in late]
+    after = assign_reviews(use_case, review, P, [*more, *cases[::2]], before)
     assert after[: len(before)] == before
     for moment in {c.decided_at for c in [*cases, *more]}:
-        allowed = places(use_case, sum(review.reviewers.values()), P, moment)
+        allowed = reviews_possible_by(use_case, sum(review.reviewers.values()), P, moment)
         assert sum(i.decided_at <= moment for i in after) <= allowed
 
 
 def test_the_day_goes_by_on_its_own_clock(use_case: UseCase) -> None:
     def at(hours: int) -> int:
-        return places(use_case, 24, P, START + timedelta(hours=hours))
+        return reviews_possible_by(use_case, 24, P, START + timedelta(hours=hours))
 
     assert [at(h) for h in (-5, 0, 1, 12, 24, 30)] == [0, 0, 1, 12, 24, 24]
-    assert places(use_case, 1, P, START + timedelta(seconds=1)) == 1, "rounded up"
+    assert reviews_possible_by(use_case, 1, P, START + timedelta(seconds=1)) == 1, "rounded up"
     spring = date(2013, 3, 10).isoformat()
-    assert places(use_case, 23, spring, datetime(2013, 3, 10, 5) + timedelta(hours=7)) == 7  # of 23 hours
+    assert reviews_possible_by(use_case, 23, spring, datetime(2013, 3, 10, 5) + timedelta(hours=7)) == 7  # of 23 hours
 
 
 def test_reviewers_are_asked_in_proportion_to_what_they_can_do(use_case: UseCase) -> None:
     review = Review(reviewers={"ann": 4, "bo": 2}, minutes_per_review=5, abstain_below=1)
     end = START + timedelta(hours=24)
-    cases = [Case(f"d{i}", end, 1.0, "why", "act", "wait") for i in range(9)]
-    assert "".join(i.reviewer[0] for i in given_out(use_case, review, P, cases)) == "abaaba"
+    cases = [ReviewCandidate(f"d{i}", end, 1.0, "why", "act", "wait") for i in range(9)]
+    assert "".join(i.reviewer[0] for i in assign_reviews(use_case, review, P, cases)) == "abaaba"
 
 
 # --- from decisions to the queue
@@ -140,9 +153,9 @@ def home(folder: Path, **review: Any) -> Workspace:
 
 def test_what_is_nearly_even_and_what_the_rule_would_do_otherwise_is_put_before_people(tmp_path: Path) -> None:
     ws = home(tmp_path, reviewers={"ann": 400})
-    decide(ws, [P], "replay", None)
-    facts, items = line_up(ws, [P], "replay")[P].facts, queue(ws, P, "replay")
-    rows = {d["decision_id"]: d for d in decisions_of(ws, P, "replay")}
+    take_decisions(ws, [P], "replay", None)
+    facts, items = queue_reviews(ws, [P], "replay")[P].facts, read_queue(ws, P, "replay")
+    rows = {d["decision_id"]: d for d in read_decisions(ws, P, "replay")}
     knew = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pylist()
     load = {r["id"]: r["load"] for r in knew}
     rule = {i: "act" if load[d["id"]] > 0.2 else "wait" for i, d in rows.items()}
@@ -158,9 +171,9 @@ def test_what_is_nearly_even_and_what_the_rule_would_do_otherwise_is_put_before_
 
 def test_the_queue_and_what_overflows_are_all_there_was(tmp_path: Path) -> None:
     ws = home(tmp_path)
-    decide(ws, [P], "replay", None)
-    facts = line_up(ws, [P], "replay")[P].facts
-    assert facts["queued"] == len(queue(ws, P, "replay")) > 0
+    take_decisions(ws, [P], "replay", None)
+    facts = queue_reviews(ws, [P], "replay")[P].facts
+    assert facts["queued"] == len(read_queue(ws, P, "replay")) > 0
     assert facts["overflow"] > 0
     assert facts["candidates"] == facts["queued"] + facts["overflow"]
 
@@ -168,54 +181,54 @@ def test_the_queue_and_what_overflows_are_all_there_was(tmp_path: Path) -> None:
 def test_lined_up_hour_by_hour_it_is_the_backfills_queue_and_again_the_same_bytes(tmp_path: Path) -> None:
     lived, backfilled = home(tmp_path / "lived"), home(tmp_path / "backfilled")
     for hour in range(10, 16):
-        decide(lived, [P], "replay", datetime(2013, 3, 13, hour))
-        line_up(lived, [P], "replay")
-    decide(backfilled, [P], "replay", None)
-    entry = line_up(backfilled, [P], "replay")[P]
-    assert queue(lived, P, "replay") == queue(backfilled, P, "replay")
+        take_decisions(lived, [P], "replay", datetime(2013, 3, 13, hour))
+        queue_reviews(lived, [P], "replay")
+    take_decisions(backfilled, [P], "replay", None)
+    entry = queue_reviews(backfilled, [P], "replay")[P]
+    assert read_queue(lived, P, "replay") == read_queue(backfilled, P, "replay")
     assert lived.lake.entry(queues("replay"), P).facts == entry.facts
     before = lake_bytes(lived.lake)
-    line_up(lived, [P], "replay")
+    queue_reviews(lived, [P], "replay")
     assert lake_bytes(lived.lake) == before
 
 
 def test_what_was_queued_stays_when_its_features_are_restated(tmp_path: Path) -> None:
     ws = home(tmp_path)
-    decide(ws, [P], "replay", None)
-    line_up(ws, [P], "replay")
-    before = queue(ws, P, "replay")
+    take_decisions(ws, [P], "replay", None)
+    queue_reviews(ws, [P], "replay")
+    before = read_queue(ws, P, "replay")
     entry = ws.lake.entry("features", P)
     rows = pq.read_table(ws.lake.path(entry))
     idle = pa.array([0.0] * rows.num_rows)
     rows = rows.set_column(rows.column_names.index("load"), "load", idle)
     ws.lake.write("features", P, rows, inputs=entry.inputs, code="test", facts=entry.facts)
-    line_up(ws, [P], "replay")
-    assert queue(ws, P, "replay")[: len(before)] == before
+    queue_reviews(ws, [P], "replay")
+    assert read_queue(ws, P, "replay")[: len(before)] == before
 
 
 def test_decisions_are_the_same_to_the_byte_with_and_without_reviewers_who_never_abstain(tmp_path: Path) -> None:
     with_, without = home(tmp_path / "a", abstain=0), home(tmp_path / "b")
     bare = Workspace(make_use_case(tmp_path / "b" / "use_case"), without.home, without.database_url)
-    decide(with_, [P], "replay", None)
-    decide(bare, [P], "replay", None)
-    files = [ws.lake.path(ws.lake.entry(dataset("replay"), P)) for ws in (with_, bare)]
+    take_decisions(with_, [P], "replay", None)
+    take_decisions(bare, [P], "replay", None)
+    files = [ws.lake.path(ws.lake.entry(decisions_dataset("replay"), P)) for ws in (with_, bare)]
     assert [d | {"code_version": ""} for d in pq.read_table(files[0]).to_pylist()] == [
         d | {"code_version": ""} for d in pq.read_table(files[1]).to_pylist()
     ]
-    assert line_up(bare, [P], "replay") == {}
+    assert queue_reviews(bare, [P], "replay") == {}
 
 
 def test_where_the_model_abstains_the_current_process_decides_until_a_reviewer_has(tmp_path: Path) -> None:
     ws = home(tmp_path, fallback="current_process", reviewers={"ann": 400})
-    taken = decide(ws, [P], "replay", None)[P]
-    rows = decisions_of(ws, P, "replay")
+    taken = take_decisions(ws, [P], "replay", None)[P]
+    rows = read_decisions(ws, P, "replay")
     even = [d for d in rows if abs(10 * d["expected"] - 3) < 2]
     assert even
     for d in rows:
         if d in even:
-            assert (d["decided_by"], d["reason"], d["action"]) == ("review", EVEN, d["current_action"])
+            assert (d["decided_by"], d["reason"], d["action"]) == ("review", REVIEW_REASON, d["current_action"])
         else:
             assert d["decided_by"] == "model"
     assert (taken.entry.facts["review"], taken.fallback) == (len(even), len(even))
-    line_up(ws, [P], "replay")
-    assert {d["decision_id"] for d in even} <= {i.decision_id for i in queue(ws, P, "replay")}
+    queue_reviews(ws, [P], "replay")
+    assert {d["decision_id"] for d in even} <= {i.decision_id for i in read_queue(ws, P, "replay")}

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sixtyforty.decisions.responses import log
-from sixtyforty.decisions.simulation import responses, simulate
+from sixtyforty.decisions.responses import open_log
+from sixtyforty.decisions.simulation import draw_responses, simulate_responses
 from sixtyforty.workspace import Workspace
 from tests.helpers import WITH_RESPONSES, make_workspace
 
@@ -37,25 +37,25 @@ def rows() -> pd.DataFrame:
 
 
 def test_every_row_says_that_it_is_simulated(ws, rows):
-    found = responses(ws, rows, FIRST, 0)
+    found = draw_responses(ws, rows, FIRST, 0)
     assert len(found) > 5000
     assert all(r.simulated and r.person.startswith("simulated") for r in found)
     assert all((r.reason or "").startswith("(simulated)") for r in found if r.event == "overridden")
 
 
 def test_asked_for_in_parts_it_is_the_same_and_another_seed_is_another_world(ws, rows):
-    whole = responses(ws, rows, FIRST, 0)
+    whole = draw_responses(ws, rows, FIRST, 0)
     parts = [
         r
         for start in range(0, len(rows), 700)
-        for r in responses(ws, rows.iloc[start : start + 700].reset_index(drop=True), FIRST, 0)
+        for r in draw_responses(ws, rows.iloc[start : start + 700].reset_index(drop=True), FIRST, 0)
     ]
     assert parts == whole
-    assert responses(ws, rows, FIRST, 1) != whole
+    assert draw_responses(ws, rows, FIRST, 1) != whole
 
 
 def test_people_come_and_go_and_are_right_more_often_than_chance(ws, rows):
-    found = responses(ws, rows, FIRST, 0)
+    found = draw_responses(ws, rows, FIRST, 0)
     week = {r.decision_id: (r.at - datetime(2013, 4, 1)).days // 7 for r in found}
     of = {n: {week[r.decision_id] for r in found if r.person == f"simulated person {n}"} for n in range(1, 7)}
     assert min(of[6]) == 9
@@ -68,7 +68,7 @@ def test_people_come_and_go_and_are_right_more_often_than_chance(ws, rows):
 
 
 def test_nothing_is_answered_that_was_not_seen_nor_answered_twice(ws, rows):
-    found = responses(ws, rows, FIRST, 0)
+    found = draw_responses(ws, rows, FIRST, 0)
     events = Counter((r.decision_id, "answer" if r.event in ("accepted", "overridden") else r.event) for r in found)
     assert set(events.values()) == {1}
     seen = {r.decision_id for r in found if r.event == "seen"}
@@ -78,7 +78,7 @@ def test_nothing_is_answered_that_was_not_seen_nor_answered_twice(ws, rows):
 
 def test_where_nothing_was_decided_it_says_what_to_do(ws):
     with pytest.raises(ValueError, match="run the chain first"):
-        simulate(ws, [FIRST])
-    engine, table = log(ws)
+        simulate_responses(ws, [FIRST])
+    engine, table = open_log(ws)
     with engine.connect() as connection:
         assert connection.execute(table.select()).all() == []

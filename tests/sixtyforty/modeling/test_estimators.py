@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from skops.io import dumps
 
-from sixtyforty.modeling.estimators import Fitted, fit
+from sixtyforty.modeling.estimators import FittedModel, fit_model
 from sixtyforty.modeling.skops_files import load_skops, stable_skops
 from sixtyforty.spec.recipe import Model
 from tests.fits import FEATURES, KPI, RECIPE, fitted, frame, sha
@@ -66,9 +66,9 @@ def test_any_estimator_copes_with_what_is_missing_and_comes_back_from_its_file(e
     rows.loc[::7, "load"], rows.loc[::5, "site"] = np.nan, None
     rows["late"] = rows["load"].fillna(0) > 0.5
     recipe = RECIPE.model_copy(update={"estimator": f"sklearn.{estimator}", "params": {}})
-    model = fit(recipe, KPI, FEATURES, rows)
+    model = fit_model(recipe, KPI, FEATURES, rows)
     blob = stable_skops(dumps(model.estimator))
-    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
+    loaded = FittedModel(load_skops(blob, sha(blob)), model.features, model.levels)
     strange = rows.assign(site="east")
     assert loaded.score(strange).tolist() == model.score(strange).tolist()
     assert np.isfinite(model.score(rows)).all()
@@ -77,4 +77,4 @@ def test_any_estimator_copes_with_what_is_missing_and_comes_back_from_its_file(e
 def test_one_outcome_alone_is_expected_of_all() -> None:
     rows = frame().assign(late=True)
     recipe = RECIPE.model_copy(update={"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {}})
-    assert fit(recipe, KPI, FEATURES, rows).score(rows).tolist() == [1.0] * len(rows)
+    assert fit_model(recipe, KPI, FEATURES, rows).score(rows).tolist() == [1.0] * len(rows)

@@ -62,9 +62,9 @@ def test_sql_that_drops_or_doubles_units_is_refused(tmp_path, where):
 def test_a_day_alone_gives_the_bytes_of_the_day_in_a_range(workspace):
     partitions = land_days(workspace, DAYS)
     accept(workspace, partitions)
-    together = features.Window(workspace.use_case, workspace.lake, partitions).build()
+    together = features.FeatureWindow(workspace.use_case, workspace.lake, partitions).build()
     for p in partitions:
-        alone = features.Window(workspace.use_case, workspace.lake, [p]).build()
+        alone = features.FeatureWindow(workspace.use_case, workspace.lake, [p]).build()
         assert alone.tables[p].equals(together.tables[p])
         assert alone.inputs[p] == together.inputs[p]
 
@@ -72,21 +72,21 @@ def test_a_day_alone_gives_the_bytes_of_the_day_in_a_range(workspace):
 def test_lineage_names_the_lookback_and_nothing_else(workspace):
     partitions = land_days(workspace, DAYS)
     accept(workspace, partitions)
-    built = features.Window(workspace.use_case, workspace.lake, partitions).build()
+    built = features.FeatureWindow(workspace.use_case, workspace.lake, partitions).build()
     assert list(built.inputs["2013-03-13"]["validated/calls"]) == partitions[1:]  # lookback 3
     assert list(built.inputs["2013-03-09"]["validated/calls"]) == partitions[:1]
 
 
 def test_a_day_nothing_landed_for_has_no_features(workspace):
     accept(workspace, land_days(workspace, DAYS[:1]))
-    assert features.Window(workspace.use_case, workspace.lake, ["2013-03-20"]).build().tables == {}
+    assert features.FeatureWindow(workspace.use_case, workspace.lake, ["2013-03-20"]).build().tables == {}
 
 
 def test_an_outcome_without_a_message_is_unknown(workspace):
     partitions = land_days(workspace, DAYS[:2])
     accept(workspace, partitions)
     workspace.lake.drop("validated/visits", partitions[0])
-    table = features.outcomes(workspace.use_case, workspace.lake, partitions).tables[partitions[0]]
+    table = features.build_outcomes(workspace.use_case, workspace.lake, partitions).tables[partitions[0]]
     assert table["late"].null_count == table.num_rows == 4
 
 
@@ -94,7 +94,9 @@ def test_a_source_that_never_came_is_an_empty_view(workspace):
     accept(workspace, land_days(workspace, DAYS[:1]))
     workspace.lake.drop("validated/visits", DAYS[0].isoformat())
     table = (
-        features.Window(workspace.use_case, workspace.lake, [DAYS[0].isoformat()]).build().tables[DAYS[0].isoformat()]
+        features.FeatureWindow(workspace.use_case, workspace.lake, [DAYS[0].isoformat()])
+        .build()
+        .tables[DAYS[0].isoformat()]
     )
     assert table["late_before"].null_count == table.num_rows
 
@@ -104,5 +106,5 @@ def test_model_sees_neither_key_nor_marks(workspace):
     with connect("UTC") as db:
         rows = workspace.lake.rows(workspace.lake.entries("features").values())
         columns = [d[0] for d in db.execute(f"select * from {rows}").description]
-    assert features.names(workspace.use_case, columns) == ["site", "load", "late_before"]
+    assert features.feature_names(workspace.use_case, columns) == ["site", "load", "late_before"]
     assert set(SQL) == {"features", "outcomes", "current_process"}

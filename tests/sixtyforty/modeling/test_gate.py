@@ -10,21 +10,22 @@ from hypothesis import strategies as st
 
 from sixtyforty.modeling.gate import judge
 from sixtyforty.spec.recipe import Gate
-from sixtyforty.value.lift import Day
+from sixtyforty.value.lift import DailyValue
 
 GATE = Gate(margin=50, confidence=0.95, max_rejected_share=0.1)
 N = 100  # decisions a day: a gain of 1 a decision is 1,000 per 1,000
 
 
-def days(*gains: float, model: float = 0.0) -> list[Day]:
+def days(*gains: float, model: float = 0.0) -> list[DailyValue]:
     """A day each that made `model` and the gain over a current process that made `model`."""
     first = date(2013, 4, 1)
     return [
-        Day(str(first + timedelta(days=i)), N, model + g, model, 0.0, 1000.0, 10, 5, 0) for i, g in enumerate(gains)
+        DailyValue(str(first + timedelta(days=i)), N, model + g, model, 0.0, 1000.0, 10, 5, 0)
+        for i, g in enumerate(gains)
     ]
 
 
-def gaining(per_1000: float, count: int = 40) -> list[Day]:
+def gaining(per_1000: float, count: int = 40) -> list[DailyValue]:
     """Days whose gain over the current process is about `per_1000`, a little more and a little less in turn."""
     return days(*(per_1000 * N / 1000 + (1 if i % 2 else -1) for i in range(count)))
 
@@ -60,7 +61,7 @@ def test_a_gain_that_could_be_chance_is_held() -> None:
 
 
 @pytest.mark.parametrize("walk_forward", [days(*[400, -500] * 10), gaining(-100), days(0, 0, 0, 0), days(-1)])
-def test_what_gains_nothing_is_rejected(walk_forward: list[Day]) -> None:
+def test_what_gains_nothing_is_rejected(walk_forward: list[DailyValue]) -> None:
     found = judge(GATE, "first", 0, walk_forward, None)
     assert found.verdict == "REJECT"
     assert "over the current process isn't proven" in found.reasons[0]
@@ -92,7 +93,7 @@ def test_a_refresh_may_be_behind_the_champion_by_no_more_than_the_margin(behind:
 
 def test_a_refresh_is_not_asked_to_prove_that_it_is_no_worse() -> None:
     mine = days(*[0.0] * 10, model=100)
-    champion = [Day(**{**d.__dict__, "model": d.model + (30 if i % 2 else -28)}) for i, d in enumerate(mine)]
+    champion = [DailyValue(**{**d.__dict__, "model": d.model + (30 if i % 2 else -28)}) for i, d in enumerate(mine)]
     found = judge(GATE, "refresh", 0, gaining(100), (mine, champion))
     assert found.evidence["last_block_vs_champion"]["low"] < -GATE.margin
     assert found.verdict == "PROMOTE"
@@ -116,14 +117,14 @@ def test_a_new_recipe_that_beats_the_current_one_by_more_than_the_margin_is_prom
 
 
 @pytest.mark.parametrize("current", [gaining(200), gaining(300), gaining(155)])
-def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[Day]) -> None:
+def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[DailyValue]) -> None:
     found = judge(GATE, "recipe", 0, gaining(200), None, current)
     assert found.verdict == "HOLD"
     assert "not better than the current recipe by more than 50" in found.reasons[-1]
 
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
-    mine = [Day(**{**d.__dict__, "model": d.model + (60 if i % 2 else -40)}) for i, d in enumerate(gaining(200))]
+    mine = [DailyValue(**{**d.__dict__, "model": d.model + (60 if i % 2 else -40)}) for i, d in enumerate(gaining(200))]
     found = judge(GATE, "recipe", 0, mine, None, gaining(200))
     assert found.evidence["lift_vs_current"]["low"] > 0
     assert found.evidence["gain_vs_recipe"]["value"] > GATE.margin > found.evidence["gain_vs_recipe"]["low"]
@@ -139,14 +140,14 @@ def test_a_new_recipe_of_equal_value_is_never_promoted(margin: float, gains: lis
 
 
 @pytest.mark.parametrize("current", [None, []])
-def test_a_new_recipe_without_the_current_one_to_compare_with_is_held(current: list[Day] | None) -> None:
+def test_a_new_recipe_without_the_current_one_to_compare_with_is_held(current: list[DailyValue] | None) -> None:
     found = judge(GATE, "recipe", 0, gaining(200), None, current)
     assert found.verdict == "HOLD"
     assert "no days in common" in found.reasons[-1]
 
 
 def test_a_new_recipe_tested_on_other_days_than_the_current_one_is_held() -> None:
-    later = [Day(**{**d.__dict__, "partition": f"2014{d.partition[4:]}"}) for d in gaining(100)]
+    later = [DailyValue(**{**d.__dict__, "partition": f"2014{d.partition[4:]}"}) for d in gaining(100)]
     found = judge(GATE, "recipe", 0, gaining(200), None, later)
     assert found.verdict == "HOLD"
     assert found.evidence["gain_vs_recipe"]["value"] is None
@@ -154,7 +155,7 @@ def test_a_new_recipe_tested_on_other_days_than_the_current_one_is_held() -> Non
 
 def test_only_days_in_common_are_compared() -> None:
     mine = days(*[30.0] * 10, model=100)
-    theirs = [Day(**{**d.__dict__, "model": d.model - 20}) for d in mine[:5]]
+    theirs = [DailyValue(**{**d.__dict__, "model": d.model - 20}) for d in mine[:5]]
     lost = days(*[0.0] * 20, model=10_000)[10:]  # the current recipe's great days are not the challenger's
     found = judge(GATE, "recipe", 0, mine, None, [*theirs, *lost])
     assert found.evidence["gain_vs_recipe"]["value"] == pytest.approx(200)

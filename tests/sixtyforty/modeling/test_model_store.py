@@ -11,8 +11,8 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from skops.io import dumps
 
-from sixtyforty.modeling.estimators import Fitted, fit
-from sixtyforty.modeling.model_store import ModelStore, plan, recipe_of, rows, schedule
+from sixtyforty.modeling.estimators import FittedModel, fit_model
+from sixtyforty.modeling.model_store import ModelStore, hash_recipe, plan_training, read_training_rows, training_days
 from sixtyforty.modeling.skops_files import ModelError, stable_skops
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
@@ -34,25 +34,25 @@ def test_a_replay_trains_at_month_starts_with_a_fortnight_behind_them(
     tmp_path: Path, start: str, until: str, expected: list[str]
 ) -> None:
     use_case = make_use_case(tmp_path, partitions={"start": start, "end": None})
-    assert [str(d) for d in schedule(use_case, date.fromisoformat(until))] == expected
+    assert [str(d) for d in training_days(use_case, date.fromisoformat(until))] == expected
 
 
 def test_a_recipe_is_the_declared_model_and_the_features(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path)
-    recipe = recipe_of(use_case)
-    assert recipe_of(make_use_case(tmp_path, title="Another", gate={"margin": 1})) == recipe
-    assert recipe_of(make_use_case(tmp_path, model={"seed": 1})) != recipe
-    assert recipe_of(make_use_case(tmp_path, model={"params": {"max_iter": 6}})) != recipe
+    recipe = hash_recipe(use_case)
+    assert hash_recipe(make_use_case(tmp_path, title="Another", gate={"margin": 1})) == recipe
+    assert hash_recipe(make_use_case(tmp_path, model={"seed": 1})) != recipe
+    assert hash_recipe(make_use_case(tmp_path, model={"params": {"max_iter": 6}})) != recipe
     (tmp_path / "features.sql").write_text("select id from units")
-    assert recipe_of(use_case) != recipe
+    assert hash_recipe(use_case) != recipe
 
 
 def test_words_make_no_other_model_and_what_experts_forbid_does(tmp_path: Path) -> None:
-    recipe = recipe_of(make_use_case(tmp_path))
-    assert recipe_of(make_use_case(tmp_path, model={"reasons": {"load": "a load of {value}"}})) == recipe
-    assert recipe_of(make_use_case(tmp_path, model={"monotone_constraints": {"load": 1}})) != recipe
+    recipe = hash_recipe(make_use_case(tmp_path))
+    assert hash_recipe(make_use_case(tmp_path, model={"reasons": {"load": "a load of {value}"}})) == recipe
+    assert hash_recipe(make_use_case(tmp_path, model={"monotone_constraints": {"load": 1}})) != recipe
     veto = {"when": "load > 1", "never": "act", "why": "so"}
-    assert recipe_of(make_use_case(tmp_path, model={"vetoes": {"v": veto}})) != recipe
+    assert hash_recipe(make_use_case(tmp_path, model={"vetoes": {"v": veto}})) != recipe
 
 
 @pytest.mark.parametrize("what", [{"monotone": {"lod": 1}}, {"words": {"lod": "{value}"}}], ids=lambda w: next(iter(w)))
@@ -60,7 +60,7 @@ def test_what_is_said_of_no_feature_is_refused_before_anything_is_kept(tmp_path:
     ws = make_workspace(tmp_path, model=what)
     days = [date(2013, 3, 1) + timedelta(days=i) for i in range(3)]
     publish(ws, days)
-    wanted = plan(ws.use_case, ws.lake, date(2013, 3, 4))
+    wanted = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
     with pytest.raises(ModelError, match=r"name what is no feature: \['lod'\]"):
         ws.models.write_training_set(ws.use_case, ws.lake, wanted)
     assert ws.models.versions() == []
@@ -85,7 +85,7 @@ def use_case_of(ws: Workspace, **changes: Any) -> UseCase:
 
 
 def test_a_plan_is_the_trailing_window_and_what_is_missing_of_it(published: Workspace) -> None:
-    found = plan(published.use_case, published.lake, date(2013, 3, 9))
+    found = plan_training(published.use_case, published.lake, date(2013, 3, 9))
     assert sorted(found.features) == sorted(found.outcomes) == [str(d) for d in MARCH]
     assert found.missing == ["2013-03-07", "2013-03-08"]
     assert found.version.startswith("2013-03-09-")
@@ -93,35 +93,40 @@ def test_a_plan_is_the_trailing_window_and_what_is_missing_of_it(published: Work
 
 def test_a_window_is_no_longer_than_the_recipe_says(published: Workspace) -> None:
     short = use_case_of(published, model=RECIPE.model_copy(update={"training_days": 2}))
-    assert sorted(plan(short, published.lake, AS_OF).features) == span(date(2013, 3, 5), date(2013, 3, 6))
+    assert sorted(plan_training(short, published.lake, AS_OF).features) == span(date(2013, 3, 5), date(2013, 3, 6))
 
 
 def test_a_version_is_its_day_its_data_and_its_recipe(published: Workspace) -> None:
-    version = plan(published.use_case, published.lake, AS_OF).version
-    assert plan(published.use_case, published.lake, AS_OF).version == version
+    version = plan_training(published.use_case, published.lake, AS_OF).version
+    assert plan_training(published.use_case, published.lake, AS_OF).version == version
     other = use_case_of(published, model=RECIPE.model_copy(update={"seed": 1}))
-    assert plan(other, published.lake, AS_OF).version != version
-    assert plan(published.use_case, published.lake, date(2013, 3, 6)).version[11:] != version[11:]
+    assert plan_training(other, published.lake, AS_OF).version != version
+    assert plan_training(published.use_case, published.lake, date(2013, 3, 6)).version[11:] != version[11:]
 
 
 @pytest.mark.parametrize("as_of", [date(2013, 3, 1), date(2013, 2, 1), date(2013, 9, 1)])
 def test_without_anything_to_learn_from_there_is_no_plan(published: Workspace, as_of: date) -> None:
     with pytest.raises(ModelError, match="nothing to learn from"):
-        plan(published.use_case, published.lake, as_of)
+        plan_training(published.use_case, published.lake, as_of)
 
 
 def test_only_outcomes_known_by_then_are_learned_from(published: Workspace) -> None:
-    found = plan(published.use_case, published.lake, AS_OF)
+    found = plan_training(published.use_case, published.lake, AS_OF)
     # calls of the 6th at 12, 13, 14 and 15 UTC, two each; a visit is seen two hours after its call
-    table = rows(published.use_case, published.lake, found.features, found.outcomes, "2013-03-06 15:00:00")
+    table = read_training_rows(
+        published.use_case, published.lake, found.features, found.outcomes, "2013-03-06 15:00:00"
+    )
     counts = table["_partition"].value_counts().to_pylist()
     assert {c["values"]: c["counts"] for c in counts} == {str(d): 8 for d in MARCH[:-1]} | {"2013-03-06": 4}
     assert table["decided_at"].to_pylist() == sorted(table["decided_at"].to_pylist())
-    assert rows(published.use_case, published.lake, found.features, found.outcomes, "2013-03-01").num_rows == 0
+    assert (
+        read_training_rows(published.use_case, published.lake, found.features, found.outcomes, "2013-03-01").num_rows
+        == 0
+    )
 
 
 def test_a_training_set_and_its_card_say_what_was_learned_from(published: Workspace, tmp_path: Path) -> None:
-    store, found = ModelStore(tmp_path), plan(published.use_case, published.lake, AS_OF)
+    store, found = ModelStore(tmp_path), plan_training(published.use_case, published.lake, AS_OF)
     store.write_training_set(published.use_case, published.lake, found)
     card = store.card(found.version)
     assert (card["rows"], card["first"], card["last"]) == (48, "2013-03-01", "2013-03-06")
@@ -130,7 +135,7 @@ def test_a_training_set_and_its_card_say_what_was_learned_from(published: Worksp
     assert card["data"]["features"] == {p: e.version for p, e in found.features.items()}
     training = store.training_frame(found.version)
     assert len(training) == 48
-    assert training["decided_at"].max() < pd.Timestamp(published.use_case.starts(AS_OF))
+    assert training["decided_at"].max() < pd.Timestamp(published.use_case.day_start(AS_OF))
     assert set(training["late"]) == {0, 1}
     assert (store.has(found.version, "training_set.parquet"), store.has(found.version, "model.skops")) == (True, False)
     assert (
@@ -139,11 +144,11 @@ def test_a_training_set_and_its_card_say_what_was_learned_from(published: Worksp
     )
 
 
-def trained(ws: Workspace, folder: Path) -> tuple[ModelStore, str, Fitted]:
-    store, found = ModelStore(folder), plan(ws.use_case, ws.lake, AS_OF)
+def trained(ws: Workspace, folder: Path) -> tuple[ModelStore, str, FittedModel]:
+    store, found = ModelStore(folder), plan_training(ws.use_case, ws.lake, AS_OF)
     store.write_training_set(ws.use_case, ws.lake, found)
     training = store.training_frame(found.version)
-    model = fit(ws.use_case.model, KPI, store.card(found.version)["features"], training)
+    model = fit_model(ws.use_case.model, KPI, store.card(found.version)["features"], training)
     store.write_model(found.version, model)
     return store, found.version, model
 
@@ -171,7 +176,7 @@ def test_a_model_that_could_not_be_loaded_again_is_not_kept(published: Workspace
     store, version, model = trained(published, tmp_path)
     before = snapshot(tmp_path)
     with pytest.raises(ModelError, match=r"types we don't trust: .*Foreign"):
-        store.write_model(version, Fitted(make_pipeline(Foreign(), model.estimator), model.features, model.levels))
+        store.write_model(version, FittedModel(make_pipeline(Foreign(), model.estimator), model.features, model.levels))
     assert snapshot(tmp_path) == before
 
 
@@ -200,7 +205,7 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are(published: W
 def test_a_new_day_of_data_makes_a_new_version(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
     publish(ws, MARCH[:2])
-    before = plan(ws.use_case, ws.lake, AS_OF).version
+    before = plan_training(ws.use_case, ws.lake, AS_OF).version
     publish(ws, MARCH[2:3])
-    assert plan(ws.use_case, ws.lake, AS_OF).version != before
+    assert plan_training(ws.use_case, ws.lake, AS_OF).version != before
     assert datetime.fromisoformat(before[:10]).date() == AS_OF

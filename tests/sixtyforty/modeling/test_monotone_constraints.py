@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from sixtyforty.modeling import model_store
-from sixtyforty.modeling.backtest import promote
-from sixtyforty.modeling.estimators import Fitted, fit
-from sixtyforty.modeling.monotone_constraints import breaks
+from sixtyforty.modeling.backtest import promote_challengers
+from sixtyforty.modeling.estimators import FittedModel, fit_model
+from sixtyforty.modeling.monotone_constraints import find_violations
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 from sixtyforty.storage.lake import write_atomic
@@ -37,9 +37,9 @@ def rows() -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame({"load": load, "other": rng.random(600)}), (rng.random(600) < chance).astype(float)
 
 
-def trained(recipe: Model, **changes: Any) -> Fitted:
+def trained(recipe: Model, **changes: Any) -> FittedModel:
     frame, outcome = rows()
-    return fit(recipe.model_copy(update=changes), KPI, ["load", "other"], frame.assign(late=outcome))
+    return fit_model(recipe.model_copy(update=changes), KPI, ["load", "other"], frame.assign(late=outcome))
 
 
 class Slope:
@@ -54,22 +54,22 @@ class Slope:
 
 def test_a_line_is_measured_exactly() -> None:
     frame = pd.DataFrame({"load": np.linspace(0, 1, 101)})
-    assert breaks({"load": 1}, Slope(0.2), frame) == breaks({"load": -1}, Slope(-0.2), frame) == []
-    (said,) = breaks({"load": 1}, Slope(-0.2), frame)
+    assert find_violations({"load": 1}, Slope(0.2), frame) == find_violations({"load": -1}, Slope(-0.2), frame) == []
+    (said,) = find_violations({"load": 1}, Slope(-0.2), frame)
     assert said == (
         "monotone: load (the expected outcome must not fall as it rises): it falls by up to 0.2, between 0 and 1"
     )
-    (said,) = breaks({"load": -1}, Slope(0.2), frame)
+    (said,) = find_violations({"load": -1}, Slope(0.2), frame)
     assert "must not rise as it rises): it rises by up to 0.2" in said
 
 
 def test_one_that_learns_the_dip_breaks_the_rule_and_one_that_is_told_keeps_it() -> None:
     frame, _ = rows()
-    (said,) = breaks({"load": 1}, trained(TREES), frame)
+    (said,) = find_violations({"load": 1}, trained(TREES), frame)
     assert said.startswith("monotone: load (the expected outcome must not fall as it rises): it falls by up to 0.")
     told = trained(TREES, monotone={"load": 1})
     assert told.estimator.monotonic_cst == [1, 0]
-    assert breaks({"load": 1}, told, frame) == []
+    assert find_violations({"load": 1}, told, frame) == []
 
 
 def test_one_that_was_told_is_kept_and_loaded_as_any_other(tmp_path: Path) -> None:
@@ -83,13 +83,13 @@ def test_one_that_was_told_is_kept_and_loaded_as_any_other(tmp_path: Path) -> No
 
 def test_an_estimator_that_cannot_be_told_is_fitted_all_the_same_and_verified() -> None:
     frame, _ = rows()
-    assert breaks({"load": -1}, trained(BAYES, monotone={"load": -1}), frame)
-    assert breaks({"load": 1}, trained(BAYES, monotone={"load": 1}), frame) == []
+    assert find_violations({"load": -1}, trained(BAYES, monotone={"load": -1}), frame)
+    assert find_violations({"load": 1}, trained(BAYES, monotone={"load": 1}), frame) == []
 
 
 def test_a_feature_with_one_value_breaks_nothing() -> None:
     frame = rows()[0].assign(load=0.5)
-    assert breaks({"load": 1}, trained(TREES), frame) == []
+    assert find_violations({"load": 1}, trained(TREES), frame) == []
 
 
 @pytest.mark.parametrize(("direction", "verdict"), [(1, "HOLD"), (-1, "REJECT")])
@@ -104,10 +104,10 @@ def test_the_gate_blocks_it_and_names_the_rule(tmp_path: Path, direction: int, v
     ws = replace(ws, use_case=declared)
     publish(ws, days, count=20)
     as_of = date(2013, 4, 1)
-    plan = model_store.plan(ws.use_case, ws.lake, as_of)
+    plan = model_store.plan_training(ws.use_case, ws.lake, as_of)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train(ws.models, ws.use_case.kpi, [plan.version]))
-    (row,) = promote(ws.use_case, ws.lake, ws.models, ws.ledger, "replay", [as_of])
+    list(model_store.train_models(ws.models, ws.use_case.kpi, [plan.version]))
+    (row,) = promote_challengers(ws.use_case, ws.lake, ws.models, ws.ledger, "replay", [as_of])
     assert row.verdict == verdict
     broken = [r for r in row.reasons if r.startswith("monotone: load")]
     assert bool(broken) == (verdict == "REJECT")

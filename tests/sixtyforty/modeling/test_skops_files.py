@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
-from sixtyforty.modeling.estimators import Fitted
+from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.spec.recipe import Model
 from tests.fits import Foreign, fitted, frame, sha
@@ -42,7 +42,7 @@ def test_another_model_gives_other_bytes() -> None:
 def test_what_is_loaded_scores_as_what_was_stored(estimator: str) -> None:
     model = fitted(Model(estimator=estimator, training_days=1, categorical=["site"]))
     blob = stable_skops(dumps(model.estimator))
-    loaded = Fitted(load_skops(blob, sha(blob)), model.features, model.levels)
+    loaded = FittedModel(load_skops(blob, sha(blob)), model.features, model.levels)
     assert loaded.score(frame()).tolist() == model.score(frame()).tolist()
 
 

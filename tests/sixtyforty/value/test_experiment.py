@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm, ttest_ind
 
-from sixtyforty.value.experiment import SUSPICION, Arm, Design, Effect, Measured, as_dealt, compare, rho, told
+from sixtyforty.value.experiment import (
+    MISMATCH_LEVEL,
+    Arm,
+    Effect,
+    HoldoutDesign,
+    HoldoutEstimate,
+    compare_arms,
+    describe_estimate,
+    sample_ratio_p_value,
+    sequence_rho,
+)
 from sixtyforty.value.lift import Interval
 
 Floats = NDArray[np.float64]
@@ -64,7 +74,7 @@ def unit_arm(value: Floats, covariate: Floats | None = None) -> Arm:
 
 def test_units_dealt_by_themselves_give_welchs_interval(small: tuple[Floats, Floats]) -> None:
     ours, theirs = small
-    found = compare(unit_arm(ours), unit_arm(theirs))
+    found = compare_arms(unit_arm(ours), unit_arm(theirs))
     known = ttest_ind(ours, theirs, equal_var=False)
     assert found.value == pytest.approx(ours.mean() - theirs.mean())
     assert found.freedom == pytest.approx(known.df)
@@ -75,8 +85,8 @@ def test_units_dealt_by_themselves_give_welchs_interval(small: tuple[Floats, Flo
 def test_a_cluster_of_one_is_a_unit(small: tuple[Floats, Floats]) -> None:
     rng = np.random.default_rng(4)
     both = [(v, v + rng.normal(0, 2, len(v))) for v in small]
-    units = compare(*(unit_arm(v, x) for v, x in both))
-    clusters = compare(*(Arm.of_clusters(np.stack([np.ones_like(v), v, x], -1)[:, None, :]) for v, x in both))
+    units = compare_arms(*(unit_arm(v, x) for v, x in both))
+    clusters = compare_arms(*(Arm.of_clusters(np.stack([np.ones_like(v), v, x], -1)[:, None, :]) for v, x in both))
     for name in Effect.__dataclass_fields__:
         assert getattr(units, name) == pytest.approx(getattr(clusters, name)), name
 
@@ -85,7 +95,7 @@ def test_the_slope_is_the_least_squares_one_where_the_arms_are_alike() -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(0, 1, 5000)
     y = 2 * x + rng.normal(0, 1, 5000)
-    found = compare(unit_arm(y[:2500], x[:2500]), unit_arm(y[2500:], x[2500:]))
+    found = compare_arms(unit_arm(y[:2500], x[:2500]), unit_arm(y[2500:], x[2500:]))
     assert found.slope == pytest.approx(np.cov(x, y)[0, 1] / x.var(ddof=1), rel=0.03)  # theta of the source
     adjusted = y - found.slope * x
     assert found.value == pytest.approx(adjusted[:2500].mean() - adjusted[2500:].mean())
@@ -96,16 +106,16 @@ def test_strata_are_compared_within_each_and_weighed_by_the_models_units() -> No
     rng = np.random.default_rng(6)
     parts = [(rng.normal(0, 1, 500), rng.normal(0, 1, 500)), (rng.normal(10, 1, 900), rng.normal(10, 1, 100))]
     moments = [np.array([[len(v), v.sum(), 0, (v**2).sum(), 0, 0] for v in arm]) for arm in zip(*parts, strict=True)]
-    found = compare(Arm.of_units(moments[0]), Arm.of_units(moments[1]))
-    each = [compare(unit_arm(a), unit_arm(b)) for a, b in parts]
+    found = compare_arms(Arm.of_units(moments[0]), Arm.of_units(moments[1]))
+    each = [compare_arms(unit_arm(a), unit_arm(b)) for a, b in parts]
     assert found.value == pytest.approx((500 * each[0].value + 900 * each[1].value) / 1400)
     assert found.error == pytest.approx(math.hypot(500 * each[0].error, 900 * each[1].error) / 1400, rel=0.01)
-    pooled = compare(*(unit_arm(np.concatenate(arm)) for arm in zip(*parts, strict=True)))
+    pooled = compare_arms(*(unit_arm(np.concatenate(arm)) for arm in zip(*parts, strict=True)))
     assert abs(found.value) < 0.2 < 4 < pooled.value
 
 
 def test_one_unit_in_an_arm_has_a_difference_and_no_interval() -> None:
-    found = compare(unit_arm(np.array([1.0, 2.0, 4.0])), unit_arm(np.array([1.0])))
+    found = compare_arms(unit_arm(np.array([1.0, 2.0, 4.0])), unit_arm(np.array([1.0])))
     assert found.value == pytest.approx(4 / 3)
     assert all(math.isnan(v) for v in (*found.interval(), *found.always(100)))
 
@@ -114,7 +124,7 @@ def test_the_always_valid_interval_is_tightest_where_it_is_planned_for() -> None
     planned = 1234
     effect = Effect(0.0, 1.0, 1e9, np.arange(100, 10_000), 0.0, 0.0, 50)
     assert effect.units[effect.always(planned)[1].argmin()] == planned
-    known = planned * rho(planned) ** 2
+    known = planned * sequence_rho(planned) ** 2
     assert known == pytest.approx(math.log((known + 1) / 0.05**2))  # the minimum's condition
     assert 3 < effect.always(planned)[1].min() < 3.1 < 1.6 * norm.ppf(0.975)
 
@@ -125,14 +135,14 @@ def test_the_always_valid_interval_is_tightest_where_it_is_planned_for() -> None
 @pytest.mark.parametrize("with_covariate", [False, True])
 def test_without_an_effect_one_look_in_twenty_finds_one(with_covariate: bool) -> None:
     held, value, risk = dealt(11)
-    found = compare(*arms(held, value, risk if with_covariate else None))
+    found = compare_arms(*arms(held, value, risk if with_covariate else None))
     assert 0.03 <= outside(found.interval()).mean() <= 0.07
 
 
 @pytest.mark.parametrize("with_covariate", [False, True])
 def test_a_planted_effect_is_covered(with_covariate: bool) -> None:
     held, value, risk = dealt(12, effect=0.8)
-    found = compare(*arms(held, value, risk if with_covariate else None))
+    found = compare_arms(*arms(held, value, risk if with_covariate else None))
     assert found.value.mean() == pytest.approx(0.8, abs=0.03)
     assert 0.93 <= 1 - outside(found.interval(), 0.8).mean() <= 0.97
     assert outside(found.interval()).mean() > 0.8
@@ -141,7 +151,7 @@ def test_a_planted_effect_is_covered(with_covariate: bool) -> None:
 def test_a_covariate_that_says_something_narrows_the_interval_and_one_that_says_nothing_does_no_harm() -> None:
     held, value, risk = dealt(13, runs=200)
     noise = np.random.default_rng(14).random(risk.shape)
-    plain, useful, useless = (compare(*arms(held, value, x)).error for x in (None, risk, noise))
+    plain, useful, useless = (compare_arms(*arms(held, value, x)).error for x in (None, risk, noise))
     explained = np.corrcoef(value.ravel(), risk.ravel())[0, 1] ** 2
     assert (useful / plain).mean() == pytest.approx(math.sqrt(1 - explained), rel=0.02)
     assert (useless / plain).mean() == pytest.approx(1, abs=0.01)
@@ -171,16 +181,16 @@ def cluster_arms(held: Floats, n: Floats, y: Floats) -> tuple[Arm, Arm]:
 def test_units_that_were_dealt_together_are_counted_together() -> None:
     held, n, y = clusters(15, looks=10)
     last = cluster_arms(held, n[:, -1:], y[:, -1:])
-    assert 0.03 <= outside(compare(*last).interval()).mean() <= 0.07
+    assert 0.03 <= outside(compare_arms(*last).interval()).mean() <= 0.07
     # as if each unit had been dealt by itself: a unit's variance is 2, half of it its site's
     lone = [Arm(a.clusters, a.total, 2.0 * np.diag([0, 1, 0]) * a.total[..., :1], a.total[..., 0, 0]) for a in last]
-    assert outside(compare(*lone).interval()).mean() > 0.3
+    assert outside(compare_arms(*lone).interval()).mean() > 0.3
 
 
 def test_looking_daily_breaks_the_interval_of_one_look_and_not_the_always_valid_one() -> None:
     held, value, risk = dealt(16, units=DAYS * A_DAY)
     for x in (None, risk):
-        found = compare(*arms(held, value, x, looks=DAYS))
+        found = compare_arms(*arms(held, value, x, looks=DAYS))
         assert np.isfinite(found.error[:, 5:]).all()
         assert outside(found.interval()).any(-1).mean() > 0.2
         for planned in (DAYS * A_DAY, 100):  # the interval of one planned for less is tighter in the first days
@@ -189,7 +199,7 @@ def test_looking_daily_breaks_the_interval_of_one_look_and_not_the_always_valid_
 
 def test_looking_daily_is_safe_with_clusters_that_come_back_each_day() -> None:
     held, n, y = clusters(17, looks=DAYS, number=80, runs=500)
-    found = compare(*cluster_arms(held, n, y))
+    found = compare_arms(*cluster_arms(held, n, y))
     assert outside(found.always(DAYS * 80 * 3)).any(-1).mean() <= 0.05
 
 
@@ -208,8 +218,8 @@ def test_looking_daily_is_safe_across_a_change_of_the_share() -> None:
         ]
         nothing = np.zeros((RUNS, DAYS))
         pair.append(np.stack([np.stack([n, v, nothing, vv, nothing, nothing], -1) for n, v, vv in sums], -2))
-    first = compare(*(Arm.of_units(m[:, : DAYS // 2, :1]) for m in pair))
-    second = compare(*(Arm.of_units(m[:, DAYS // 2 :]) for m in pair))
+    first = compare_arms(*(Arm.of_units(m[:, : DAYS // 2, :1]) for m in pair))
+    second = compare_arms(*(Arm.of_units(m[:, DAYS // 2 :]) for m in pair))
     missed = [outside(e.always(DAYS * A_DAY)).any(-1) for e in (first, second)]
     assert (missed[0] | missed[1]).mean() <= 0.05
     assert 0.03 <= outside(second.interval())[:, -1].mean() <= 0.07
@@ -222,22 +232,22 @@ def test_sound_arms_are_let_be_and_lossy_ones_are_noticed() -> None:
     held, value, _ = dealt(19, units=DAYS * A_DAY)
     ours, theirs = arms(held, value, looks=DAYS)
     share = np.array([SHARE])
-    likely = as_dealt(ours, theirs, share)
-    assert (likely[:, -1] < SUSPICION).mean() <= 0.005
-    assert (likely < SUSPICION).any(-1).mean() <= 0.02  # at any of sixty daily looks
+    likely = sample_ratio_p_value(ours, theirs, share)
+    assert (likely[:, -1] < MISMATCH_LEVEL).mean() <= 0.005
+    assert (likely < MISMATCH_LEVEL).any(-1).mean() <= 0.02  # at any of sixty daily looks
     lost = held & (np.random.default_rng(20).random(held.shape) < 0.25)  # a quarter of the outcomes never comes back
     broken = Arm.of_units(np.stack([(held & ~lost).sum(-1, dtype=float)[:, None]] * 6, -1)[..., None, :])
     model = Arm(*(getattr(ours, f)[:, -1:] for f in Arm.__dataclass_fields__))
-    assert (as_dealt(model, broken, share) < SUSPICION).mean() > 0.95
+    assert (sample_ratio_p_value(model, broken, share) < MISMATCH_LEVEL).mean() > 0.95
 
 
 def test_the_ratio_is_that_of_chi_square_and_a_handful_says_nothing() -> None:
     def arm(*counts: float) -> Arm:
         return Arm.of_units(np.array([[n, 0, 0, 0, 0, 0] for n in counts], float))
 
-    assert as_dealt(arm(60), arm(40), np.array([0.5])) == pytest.approx(0.0455, abs=1e-4)
-    assert math.isnan(as_dealt(arm(3), arm(0), np.array([0.5])))
-    two = as_dealt(arm(60, 900), arm(40, 100), np.array([0.5, 0.1]))
+    assert sample_ratio_p_value(arm(60), arm(40), np.array([0.5])) == pytest.approx(0.0455, abs=1e-4)
+    assert math.isnan(sample_ratio_p_value(arm(3), arm(0), np.array([0.5])))
+    two = sample_ratio_p_value(arm(60, 900), arm(40, 100), np.array([0.5, 0.1]))
     assert two == pytest.approx(math.exp(-4 / 2))  # chi-square 4 + 0, two degrees of freedom
 
 
@@ -246,23 +256,23 @@ def test_the_ratio_is_that_of_chi_square_and_a_handful_says_nothing() -> None:
 
 def test_the_planned_units_find_the_effect_as_often_as_promised() -> None:
     held, value, _ = dealt(21, runs=100)
-    design = Design(SHARE, float(value.std()), A_DAY)
+    design = HoldoutDesign(SHARE, float(value.std()), A_DAY)
     effect = design.detectable(UNITS)
     assert design.units(effect) == pytest.approx(UNITS)
     held, value, _ = dealt(22, effect=effect)
-    assert outside(compare(*arms(held, value)).interval()).mean() == pytest.approx(0.8, abs=0.05)
+    assert outside(compare_arms(*arms(held, value)).interval()).mean() == pytest.approx(0.8, abs=0.05)
     larger = design.detectable(UNITS, always=True)
     held, value, _ = dealt(23, effect=larger)
-    assert outside(compare(*arms(held, value)).always(UNITS)).mean() == pytest.approx(0.8, abs=0.05)
+    assert outside(compare_arms(*arms(held, value)).always(UNITS)).mean() == pytest.approx(0.8, abs=0.05)
 
 
 @given(st.floats(0.01, 10), st.floats(0.01, 0.99), st.floats(0.1, 100), st.floats(1, 1e4), st.booleans())
 def test_more_is_needed_for_less(effect: float, share: float, deviation: float, a_day: float, always: bool) -> None:
-    design = Design(share, deviation, a_day)
+    design = HoldoutDesign(share, deviation, a_day)
     units = design.units(effect, always)
     assert units < design.units(effect / 2, always)
     assert units < design.units(effect, always, power=0.9)
-    assert units >= Design(0.5, deviation, a_day).units(effect, always) * (1 - 1e-9)
+    assert units >= HoldoutDesign(0.5, deviation, a_day).units(effect, always) * (1 - 1e-9)
     assert design.units(effect) <= design.units(effect, always=True)
     assert design.days(effect, always) == pytest.approx(math.ceil(units / a_day))
     assert design.days(effect, always, seen=units) == 0
@@ -270,18 +280,18 @@ def test_more_is_needed_for_less(effect: float, share: float, deviation: float, 
 
 
 def test_what_never_comes_is_never_known() -> None:
-    assert Design(0.1, 1, 0).days(1) == math.inf
-    assert Design(0.1, 1, 10).days(0) == math.inf
-    assert Design(0.1, 1, 0).days(1, seen=1e9) == 0
+    assert HoldoutDesign(0.1, 1, 0).days(1) == math.inf
+    assert HoldoutDesign(0.1, 1, 10).days(0) == math.inf
+    assert HoldoutDesign(0.1, 1, 0).days(1, seen=1e9) == 0
 
 
 # Told
 
 
-def measured(value: float, low: float, high: float, likely: float = 0.5, imbalance: float = 0.0) -> Measured:
+def measured(value: float, low: float, high: float, likely: float = 0.5, imbalance: float = 0.0) -> HoldoutEstimate:
     around = Interval(value, low, high)
-    return Measured(
-        "2013-03-01", 5000, 500, around, around, 4500 * value / 1000, likely, imbalance, Design(0.1, 5.0, 100)
+    return HoldoutEstimate(
+        "2013-03-01", 5000, 500, around, around, 4500 * value / 1000, likely, imbalance, HoldoutDesign(0.1, 5.0, 100)
     )
 
 
@@ -298,13 +308,13 @@ def measured(value: float, low: float, high: float, likely: float = 0.5, imbalan
         (measured(120, math.nan, math.nan), "Too early to say"),
     ],
 )
-def test_no_effect_is_told_as_plainly_as_a_gain(found: Measured | None, said: str) -> None:
-    assert told(found, "EUR", "calls", 300).startswith(said)
+def test_no_effect_is_told_as_plainly_as_a_gain(found: HoldoutEstimate | None, said: str) -> None:
+    assert describe_estimate(found, "EUR", "calls", 300).startswith(said)
 
 
 def test_no_effect_says_how_long_until_one_would_show() -> None:
     found = measured(20, -40, 80)
     days = found.days_left(0.3)
     assert 0 < days < math.inf
-    assert f"after some {days:,.0f} days more" in told(found, "EUR", "calls", 300)
-    assert "would be likely to have shown by now" in told(found, "EUR", "calls", 3000)
+    assert f"after some {days:,.0f} days more" in describe_estimate(found, "EUR", "calls", 300)
+    assert "would be likely to have shown by now" in describe_estimate(found, "EUR", "calls", 3000)

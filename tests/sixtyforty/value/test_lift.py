@@ -18,29 +18,29 @@ from sixtyforty.spec.kpi import Action, Candidate, Costs, Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.value.lift import (
     RESAMPLES,
-    Day,
+    DailyValue,
     Interval,
-    balance,
-    by_month,
-    by_period,
-    day,
-    lift,
-    named,
-    ratio,
-    summary,
+    compute_balance,
+    estimate_lift,
+    estimate_ratio,
+    group_by_month,
+    group_by_period,
+    period_name,
+    summarize_days,
+    value_of_day,
 )
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.value.payoffs import build_payoffs
 from tests.helpers import make_use_case
 
 
 def kpi(**actions: tuple[float, float]) -> Kpi:
     return Kpi(
         name="k",
-        unit="EUR",
-        label="exact",
+        currency="EUR",
+        measurement="exact",
         outcome="o",
         outcome_name="o",
-        noun="n",
+        unit_plural="n",
         target=0,
         actions={a: Action(description=a, cost=cost, gain=gain) for a, (cost, gain) in actions.items()},
     )
@@ -59,14 +59,14 @@ def accounted(
     outcome: np.ndarray,
     fallback: int = 0,
     candidates: Mapping[str, Sequence[str]] | None = None,
-) -> Day:
+) -> DailyValue:
     by = ["fallback"] * fallback + ["model"] * (len(actions) - fallback)
     rows = pd.DataFrame({"action": list(actions), "current_action": list(present), "decided_by": by}, dtype=object)
-    return day(of, partition, rows, outcome, candidates)
+    return value_of_day(of, partition, rows, outcome, candidates)
 
 
-def a_day(partition: str, decisions: int, model: float, present: float) -> Day:
-    return Day(partition, decisions, model, present, 0.0, 0.0, 0, 0, 0)
+def a_day(partition: str, decisions: int, model: float, present: float) -> DailyValue:
+    return DailyValue(partition, decisions, model, present, 0.0, 0.0, 0, 0, 0)
 
 
 def test_a_day_is_accounted_for_as_by_hand() -> None:
@@ -79,7 +79,7 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
         np.array([1.0, 0.0, 1.0, 0.0]),
         fallback=1,
     )
-    assert found == Day(
+    assert found == DailyValue(
         partition="2013-03-10",
         decisions=4,
         model=7 - 3,
@@ -93,7 +93,7 @@ def test_a_day_is_accounted_for_as_by_hand() -> None:
 
 
 def test_a_day_without_decisions_is_worth_nothing() -> None:
-    assert accounted(TWO, "2013-03-10", [], [], np.array([])) == Day("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
+    assert accounted(TWO, "2013-03-10", [], [], np.array([])) == DailyValue("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_whatever_is_cheapest_counts_as_not_acting() -> None:
@@ -106,7 +106,7 @@ def test_whatever_is_cheapest_counts_as_not_acting() -> None:
 def test_the_random_choice_is_the_mean_over_all_ways_to_deal_out_the_actions(units: list[tuple]) -> None:
     actions, present, outcome = (list(x) for x in zip(*units, strict=True))
     deals = [
-        payoffs(THREE, pd.DataFrame(index=range(len(deal)))).paid(deal, np.array(outcome)).sum()
+        build_payoffs(THREE, pd.DataFrame(index=range(len(deal)))).paid(deal, np.array(outcome)).sum()
         for deal in permutations(actions)
     ]
     assert accounted(THREE, "d", actions, present, np.array(outcome)).random_choice == pytest.approx(np.mean(deals))
@@ -122,26 +122,26 @@ def test_no_policy_beats_perfect_foresight_and_a_policy_that_never_differs_gains
 
 
 def test_a_ratio_is_the_sum_over_the_count_per_thousand() -> None:
-    found = ratio([10.0, 30.0], [10, 30])
+    found = estimate_ratio([10.0, 30.0], [10, 30])
     assert found == Interval(1000.0, 1000.0, 1000.0)
-    assert ratio([10.0, 0.0, 5.0], [10, 30, 20]).value == pytest.approx(250)
+    assert estimate_ratio([10.0, 0.0, 5.0], [10, 30, 20]).value == pytest.approx(250)
 
 
 @pytest.mark.parametrize(("totals", "counts"), [([], []), ([0.0], [0]), ([0.0, 0.0], [0, 0])])
 def test_a_ratio_of_nothing_is_unknown(totals: list[float], counts: list[int]) -> None:
-    assert np.isnan(list(ratio(totals, counts).__dict__.values())).all()
+    assert np.isnan(list(estimate_ratio(totals, counts).__dict__.values())).all()
 
 
 def test_a_single_day_has_a_value_and_no_interval() -> None:
-    found = ratio([5.0], [10])
+    found = estimate_ratio([5.0], [10])
     assert found.value == 500
     assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.filterwarnings("error")
 def test_days_without_decisions_do_not_spoil_the_interval() -> None:
-    assert ratio([5.0, 0.0, 9.0, 0.0], [10, 0, 10, 0]) == ratio([5.0, 9.0], [10, 10])
-    one_day = ratio([5.0, 0.0, 0.0], [10, 0, 0])
+    assert estimate_ratio([5.0, 0.0, 9.0, 0.0], [10, 0, 10, 0]) == estimate_ratio([5.0, 9.0], [10, 10])
+    one_day = estimate_ratio([5.0, 0.0, 0.0], [10, 0, 0])
     assert one_day.value == 500
     assert np.isnan([one_day.low, one_day.high]).all()
 
@@ -149,8 +149,8 @@ def test_days_without_decisions_do_not_spoil_the_interval() -> None:
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 500)), min_size=2, max_size=30))
 def test_the_interval_contains_the_value_and_is_the_same_every_time(found: list[tuple[int, int]]) -> None:
     totals, counts = [float(t) for t, _ in found], [c for _, c in found]
-    one = ratio(totals, counts)
-    assert one == ratio(totals, counts)
+    one = estimate_ratio(totals, counts)
+    assert one == estimate_ratio(totals, counts)
     tolerance = 1e-9 * max(1.0, abs(one.value))
     assert one.low - tolerance <= one.value <= one.high + tolerance
 
@@ -169,14 +169,14 @@ def test_the_interval_is_that_of_scipys_bootstrap(days: int, confidence: float) 
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    here = ratio(sums, counts, confidence)
+    here = estimate_ratio(sums, counts, confidence)
     assert (here.low, here.high) == pytest.approx((there.low, there.high), rel=1e-9)
 
 
 def test_more_confidence_is_a_wider_interval() -> None:
     rng = np.random.default_rng(1)
     totals, counts = rng.normal(5, 10, 60).tolist(), [100] * 60
-    narrow, wide = ratio(totals, counts, 0.8), ratio(totals, counts, 0.99)
+    narrow, wide = estimate_ratio(totals, counts, 0.8), estimate_ratio(totals, counts, 0.99)
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
@@ -187,7 +187,9 @@ def test_a_planted_effect_is_inside_the_interval_about_as_often_as_promised() ->
         counts = rng.integers(50, 150, 40)
         shared = rng.normal(0, 60, 40)  # what all decisions of a day have in common: the interval must know days
         gain = (planted + shared) * counts / 1000 + rng.normal(0, 0.5, 40)
-        found = lift([a_day(str(i), int(n), float(g), 0.0) for i, (n, g) in enumerate(zip(counts, gain, strict=True))])
+        found = estimate_lift(
+            [a_day(str(i), int(n), float(g), 0.0) for i, (n, g) in enumerate(zip(counts, gain, strict=True))]
+        )
         covered += found.low <= planted <= found.high
         above_zero += found.low > 0
     assert 180 <= covered < 200
@@ -197,31 +199,35 @@ def test_a_planted_effect_is_inside_the_interval_about_as_often_as_promised() ->
 def test_a_gain_that_is_not_there_is_seldom_proven() -> None:
     rng = np.random.default_rng(7)
     proven = sum(
-        lift([a_day(str(i), 100, float(g), 0.0) for i, g in enumerate(rng.normal(0, 5, 40))]).low > 0
+        estimate_lift([a_day(str(i), 100, float(g), 0.0) for i, g in enumerate(rng.normal(0, 5, 40))]).low > 0
         for _ in range(200)
     )
     assert proven <= 14  # 2.5% of 200 is 5
 
 
 def test_lift_can_be_taken_against_any_policy() -> None:
-    days = [Day(str(i), 100, 10, 6, 3, 20, 0, 0, 0) for i in range(2)]
-    assert [lift(days, a).value for a in ("current_process", "random_choice", "perfect_foresight")] == [40, 70, -100]
-    assert lift(days, "random_choice", of="current_process").value == 30
+    days = [DailyValue(str(i), 100, 10, 6, 3, 20, 0, 0, 0) for i in range(2)]
+    assert [estimate_lift(days, a).value for a in ("current_process", "random_choice", "perfect_foresight")] == [
+        40,
+        70,
+        -100,
+    ]
+    assert estimate_lift(days, "random_choice", of="current_process").value == 30
 
 
 MONEY = st.floats(-1e6, 1e6).map(lambda v: round(v, 2))
 DAYS = st.lists(
-    st.builds(Day, st.just("d"), st.integers(1, 1000), *[MONEY] * 4, *[st.integers(0, 1000)] * 3), max_size=8
+    st.builds(DailyValue, st.just("d"), st.integers(1, 1000), *[MONEY] * 4, *[st.integers(0, 1000)] * 3), max_size=8
 ).map(
     lambda ds: [
-        Day(**{**d.__dict__, "partition": str(date(2013, 1, 30) + timedelta(days=i))}) for i, d in enumerate(ds)
+        DailyValue(**{**d.__dict__, "partition": str(date(2013, 1, 30) + timedelta(days=i))}) for i, d in enumerate(ds)
     ]
 )
 
 
 @given(DAYS)
-def test_a_summary_adds_up(days: list[Day]) -> None:
-    found = summary(TWO, days)
+def test_a_summary_adds_up(days: list[DailyValue]) -> None:
+    found = summarize_days(TWO, days)
     for policy in ("model", "current_process", "random_choice", "perfect_foresight"):
         assert found["totals"][policy] == pytest.approx(sum(getattr(d, policy) for d in days), abs=0.006)
     assert found["net_impact"] == pytest.approx(
@@ -243,14 +249,14 @@ def test_a_summary_adds_up(days: list[Day]) -> None:
 
 
 def test_a_summary_of_nothing_says_so_without_figures() -> None:
-    found = summary(TWO, [])
+    found = summarize_days(TWO, [])
     assert found["decisions"] == found["days"] == found["net_impact"] == 0
     assert set(found["per_1000"].values()) == set(found["lift_vs_current"].values()) == {None}
     assert (found["from"], found["to"]) == (None, None)
 
 
 def test_a_losing_summary_shows_the_loss() -> None:
-    found = summary(TWO, [a_day("2013-03-10", 100, -50, 20), a_day("2013-03-11", 100, -30, 0)])
+    found = summarize_days(TWO, [a_day("2013-03-10", 100, -50, 20), a_day("2013-03-11", 100, -30, 0)])
     assert found["net_impact"] == -100
     assert found["lift_vs_current"]["value"] == -500
     assert (found["from"], found["to"], found["unit"]) == ("2013-03-10", "2013-03-11", "EUR")
@@ -263,11 +269,11 @@ def costly(build: float, a_day: float) -> Kpi:
 def test_what_it_cost_is_subtracted_and_the_day_it_was_earned_back_is_told() -> None:
     gains = [30, -30, 50, 40, 20]  # with 10 a day to run and 60 to build: left -40, -80, -40, -10, 0
     days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate(gains)]
-    found = balance(costly(60, 10), days)
+    found = compute_balance(costly(60, 10), days)
     assert (found.gain, found.build, found.running, found.net_impact) == (110, 60, pytest.approx(50), pytest.approx(0))
-    assert balance(costly(59.9, 10), days).payback == "2013-03-14"
-    assert balance(costly(61, 10), days).payback is None
-    assert balance(costly(0, 0), days).payback == "2013-03-10"
+    assert compute_balance(costly(59.9, 10), days).payback == "2013-03-14"
+    assert compute_balance(costly(61, 10), days).payback is None
+    assert compute_balance(costly(0, 0), days).payback == "2013-03-10"
 
 
 def test_a_decision_every_four_weeks_costs_four_weeks(tmp_path: Path) -> None:
@@ -275,28 +281,28 @@ def test_a_decision_every_four_weeks_costs_four_weeks(tmp_path: Path) -> None:
     weekly = make_use_case(
         tmp_path, partitions={"every": "week"}, decision={"every_partitions": 4, "anchor_day": "2013-03-08"}
     )
-    assert balance(costly(0, 1), days, weekly.days_apart).running == pytest.approx(2 * 28)
+    assert compute_balance(costly(0, 1), days, weekly.days_between_decisions).running == pytest.approx(2 * 28)
     hourly = make_use_case(tmp_path, partitions={"every": "hour"})
-    assert 24 * balance(costly(0, 1), days[:1], hourly.days_apart).running == pytest.approx(1)
+    assert 24 * compute_balance(costly(0, 1), days[:1], hourly.days_between_decisions).running == pytest.approx(1)
 
 
 def test_what_was_earned_back_and_lost_again_is_not_earned_back() -> None:
     days = [a_day(f"2013-03-{10 + i}", 100, gain, 0) for i, gain in enumerate([100, -80, 60])]
-    assert balance(costly(50, 0), days).payback == "2013-03-12"
-    assert balance(costly(50, 0), days[:2]).payback is None
+    assert compute_balance(costly(50, 0), days).payback == "2013-03-12"
+    assert compute_balance(costly(50, 0), days[:2]).payback is None
 
 
 @given(DAYS, st.floats(0, 1e5), st.floats(0, 1e3))
-def test_money_reconciles(days: list[Day], build: float, a_day: float) -> None:
-    found = summary(costly(build, a_day), days)
+def test_money_reconciles(days: list[DailyValue], build: float, a_day: float) -> None:
+    found = summarize_days(costly(build, a_day), days)
     model, present = found["totals"]["model"], found["totals"]["current_process"]
     assert found["net_impact"] == pytest.approx(model - present - found["build"] - found["running"], abs=0.03)
     assert (found["payback"] is not None) <= bool(days)
 
 
 @given(DAYS)
-def test_months_hold_every_day_once_in_order(days: list[Day]) -> None:
-    months = by_month(days[::-1])
+def test_months_hold_every_day_once_in_order(days: list[DailyValue]) -> None:
+    months = group_by_month(days[::-1])
     assert [d for ds in months.values() for d in ds] == days
     assert list(months) == sorted(months)
     assert all(d.partition.startswith(m) for m, ds in months.items() for d in ds)
@@ -323,7 +329,7 @@ def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() 
             }
         }
     )
-    beside = summary(declared, [*found, a_day("2013-03-12", 100, 500, 0)])["candidates"]
+    beside = summarize_days(declared, [*found, a_day("2013-03-12", 100, 500, 0)])["candidates"]
     assert beside["rule"]["decisions"] == 4, "a day accounted for before it was declared says nothing of it"
     assert beside["rule"]["per_1000"] == 4500
     assert beside["rule"]["lift_vs_current"]["value"] == 4500
@@ -339,14 +345,17 @@ def test_a_candidate_is_paid_on_the_same_units_and_beside_the_decisions_taken() 
 def test_a_model_that_changes_nothing_is_not_operational() -> None:
     same = accounted(TWO, "2013-03-10", ["act", "wait"], ["act", "wait"], np.zeros(2))
     other = accounted(TWO, "2013-03-11", ["act", "wait"], ["act", "act"], np.zeros(2))
-    assert (summary(TWO, [same])["operational"], summary(TWO, [same])["differ_share"]) == (False, 0)
-    assert (summary(TWO, [same, other])["operational"], summary(TWO, [same, other])["differ_share"]) == (True, 0.25)
+    assert (summarize_days(TWO, [same])["operational"], summarize_days(TWO, [same])["differ_share"]) == (False, 0)
+    assert (summarize_days(TWO, [same, other])["operational"], summarize_days(TWO, [same, other])["differ_share"]) == (
+        True,
+        0.25,
+    )
 
 
 def test_a_century_of_days_is_drawn_from_in_longer_blocks_and_says_the_same() -> None:
     rng = np.random.default_rng(3)
     gains, counts = rng.normal(50, 400, 36_500), np.full(36_500, 10)
-    found = ratio(gains, counts)
+    found = estimate_ratio(gains, counts)
     assert found.value == 1000 * gains.sum() / counts.sum()
     error = 1000 * gains.std() / 10 / np.sqrt(len(gains))
     assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.15)
@@ -355,13 +364,19 @@ def test_a_century_of_days_is_drawn_from_in_longer_blocks_and_says_the_same() ->
 def test_up_to_four_hundred_days_each_is_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     gains, counts = rng.normal(50, 400, 400), np.full(400, 10)
-    found = ratio(gains, counts)
+    found = estimate_ratio(gains, counts)
     monkeypatch.setattr("sixtyforty.value.lift.BLOCKS", 1_000_000)
-    assert found == ratio(gains, counts)
+    assert found == estimate_ratio(gains, counts)
 
 
 def test_three_years_are_told_by_month_and_more_by_year() -> None:
-    days = [Day(f"{y}-{m:02}-01", 1, 1.0, 0.0, 0.0, 1.0, 0, 0, 0) for y in range(2010, 2014) for m in range(1, 13)]
-    assert list(by_period(days[:36])) == list(by_month(days[:36]))
-    assert {y: len(ds) for y, ds in by_period(days).items()} == {"2010": 12, "2011": 12, "2012": 12, "2013": 12}
-    assert [named("2013-04"), named("2013-04", "%B"), named("2013")] == ["April 2013", "April", "2013"]
+    days = [
+        DailyValue(f"{y}-{m:02}-01", 1, 1.0, 0.0, 0.0, 1.0, 0, 0, 0) for y in range(2010, 2014) for m in range(1, 13)
+    ]
+    assert list(group_by_period(days[:36])) == list(group_by_month(days[:36]))
+    assert {y: len(ds) for y, ds in group_by_period(days).items()} == {"2010": 12, "2011": 12, "2012": 12, "2013": 12}
+    assert [period_name("2013-04"), period_name("2013-04", "%B"), period_name("2013")] == [
+        "April 2013",
+        "April",
+        "2013",
+    ]

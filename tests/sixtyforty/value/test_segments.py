@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.value.segments import UNKNOWN, Money, Segment, money, told
+from sixtyforty.value.segments import NOT_RECORDED, Segment, SegmentMoney, estimate_segments, money_by_segment
 from tests.sixtyforty.value.test_lift import TWO
 
 KPI = TWO.model_copy(update={"segments": ["site", "shift"]})
@@ -27,14 +27,14 @@ ROWS = st.lists(
 )
 
 
-def over(days: Sequence[Money]) -> list[Segment]:
+def over(days: Sequence[SegmentMoney]) -> list[Segment]:
     """The segments of all days, by plain loops over each partition's `money`."""
     parts: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
     for one in days:
         for column, said in one.items():
             for name, sums in said.items():
                 parts.setdefault((column, name), []).append(sums)
-    return told(
+    return estimate_segments(
         {
             segment: (np.array([n for n, _, _ in sums]), np.array([m - p for _, m, p in sums]))
             for segment, sums in parts.items()
@@ -48,7 +48,7 @@ def frame(rows: list[tuple]) -> pd.DataFrame:
 
 
 def test_a_partition_is_told_apart_as_by_hand() -> None:
-    found = money(
+    found = money_by_segment(
         KPI,
         frame(
             [
@@ -59,14 +59,14 @@ def test_a_partition_is_told_apart_as_by_hand() -> None:
         ),
     )["d"]
     assert found == {
-        "site": {"a": (2, 4.0, -3.0), UNKNOWN: (1, 0.0, 7.0)},
+        "site": {"a": (2, 4.0, -3.0), NOT_RECORDED: (1, 0.0, 7.0)},
         "shift": {"1": (1, 7.0, 0.0), "2": (2, -3.0, 4.0)},
     }
 
 
 @given(st.lists(ROWS, min_size=1, max_size=4))
 def test_the_segments_of_a_column_add_up_to_the_whole(days: list[list[tuple]]) -> None:
-    parts = over([money(KPI, frame(rows))["d"] for rows in days])
+    parts = over([money_by_segment(KPI, frame(rows))["d"] for rows in days])
     rows = [r for day in days for r in day]
     pays = {("wait", 0.0): 0, ("wait", 1.0): 0, ("act", 0.0): -3, ("act", 1.0): 7}
     gain = sum(pays[a, o] - pays[p, o] for a, p, o, *_ in rows)
