@@ -1,0 +1,82 @@
+"""Every command in README and docs runs as shown, and every page can be read from the site."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import ROOT
+from tests.copies import copy_project
+from tests.docs.blocks import has_commands_to_run, install, matches, run_page, unmarked_blocks
+
+DOCS = ROOT / "docs"
+TUTORIAL = DOCS / "get-started" / "tutorial.md"
+FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [*FRONT, *sorted(DOCS.rglob("*.md"))]
+RUNNABLE = [page for page in PAGES if page.exists() and page != TUTORIAL and has_commands_to_run(page)]
+MAX_README_LINES = 150
+
+
+@pytest.fixture(scope="session")
+def after_tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project in which the tutorial has been worked through: the how-to guides start from it."""
+    project = copy_project(tmp_path_factory.mktemp("tutorial") / "project")
+    install(project, Path(sys.prefix))
+    run_page(TUTORIAL, project)
+    return project
+
+
+@pytest.mark.e2e
+def test_tutorial_does_what_it_says(after_tutorial: Path) -> None:
+    assert (after_tutorial / "data" / "reports" / "second_baker" / "impact.html").exists()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_does_what_it_says(page: Path, after_tutorial: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(after_tutorial, project, symlinks=True)
+    run_page(page, project)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_block_is_marked(page: Path) -> None:
+    assert list(unmarked_blocks(page)) == []
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+def test_site_builds_with_every_link_valid(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert (tmp_path / "site" / "index.html").exists()
+
+
+def test_a_broken_link_fails_the_site(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# Home\n\n[nowhere](missing.md)\n")
+    (tmp_path / "mkdocs.yml").write_text("site_name: x\nstrict: true\nvalidation: {links: {not_found: warn}}\n")
+    finished = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "equal"),
+    [
+        ("gain  3", "the gain 3 EUR", True),
+        ("gain … EUR", "gain 17\nin EUR", True),
+        ("gain 4", "gain 3", False),
+        ("EUR … gain", "gain 3 EUR", False),
+    ],
+)
+def test_output_is_compared_in_order_with_gaps(expected: str, printed: str, equal: bool) -> None:
+    assert matches(expected, printed) is equal
