@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.rollout_ledger import STEPS, Name
-from sixtyforty.value.policy import POLICY_VERSION, join_escaped
+from sixtyforty.storage.rollout_ledger import STEPS, StepName
+from sixtyforty.value.decision_ids import join_escaped
+from sixtyforty.value.policy import POLICY_VERSION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,11 +68,11 @@ def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str
     if set(by) <= set(key):
         return f"(select *, {', '.join(named)} from {rows})"
     both = ", ".join(["_partition", *(f'"{c}"' for c in key)])
-    units = ws.lake.rows(ws.lake.entries(f"validated/{case.decision.unit_source}", partitions).values())
+    units = ws.lake.select_rows(ws.lake.entries(f"validated/{case.decision.unit_source}", partitions).values())
     return f"(from {rows} left join (select {both}, {', '.join(named)} from {units}) using ({both}))"
 
 
-def share_of_step(case: UseCase, step: Name) -> float:
+def share_of_step(case: UseCase, step: StepName) -> float:
     """The share that keeps the current process in a step."""
     always = case.kpi.holdout.share if case.kpi.holdout else 0.0
     largest = case.automation.rollout.holdout_share if case.automation.rollout else always
@@ -107,8 +108,8 @@ class HeldOutUnits:
         import numpy as np
 
         case = ws.use_case
-        taken = ws.rollout.taken() if case.automation.rollout else []
-        steps: list[Name] = [STEPS[0] if case.automation.rollout else STEPS[-1], *(t.step for t in taken)]
+        taken = ws.rollout_ledger.steps() if case.automation.rollout else []
+        steps: list[StepName] = [STEPS[0] if case.automation.rollout else STEPS[-1], *(t.step for t in taken)]
         begins = np.array([t.effective_from for t in taken], "datetime64[us]")
         at = np.searchsorted(begins, frame["decided_at"].to_numpy(), side="right")
         share = np.array([share_of_step(case, s) for s in steps])[at]

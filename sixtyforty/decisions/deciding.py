@@ -20,9 +20,13 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions import assignment
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, side_by_side, split
-from sixtyforty.value.payoffs import ActionCounts, decision_groups
-from sixtyforty.value.policy import POLICY_VERSION, Policy, make_decision_ids
+from sixtyforty.storage.files import run_in_parallel
+from sixtyforty.storage.lake import split_by_partition
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.value.choice_payoffs import decision_groups
+from sixtyforty.value.decision_ids import make_decision_ids
+from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.policy import POLICY_VERSION, Policy
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ def live_since(ws: Workspace, track: str) -> datetime | None:
     """The UTC moment (naive) from which a track decides: live, since its first champion; None: it isn't live yet."""
     if track != "live":
         return datetime.min
-    champions = ws.ledger.champions(track)
+    champions = ws.champion_ledger.promotions(track)
     return datetime.fromisoformat(champions[0].effective_from) if champions else None
 
 
@@ -82,11 +86,11 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: str, moment: date
         return {}
     key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
     there = [taken[p] for p in open_ if p in taken]
-    known = f"anti join {ws.lake.rows(there)} d using (_partition, {key})" if there else ""
+    known = f"anti join {ws.lake.select_rows(there)} d using (_partition, {key})" if there else ""
     with connect(ws.use_case.timezone) as db:
         return dict(
             db.execute(
-                f"""select _partition, count(*) from {ws.lake.rows(open_.values())} f {known}
+                f"""select _partition, count(*) from {ws.lake.select_rows(open_.values())} f {known}
                 where f.decided_at between timestamp '{start}' and timestamp '{moment}' and {_reach(ws, track)}
                 group by 1 order by 1"""
             ).fetchall()
@@ -109,7 +113,7 @@ def take_decisions(
         return {}
     before = ws.lake.entries(decisions_dataset(track), partitions)
     until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
-    rows_ = ws.lake.rows(features.values())
+    rows_ = ws.lake.select_rows(features.values())
     if assignment.has_assignment(ws.use_case, track):
         rows_ = assignment.add_draw_columns(ws, rows_, list(features))
     with connect(ws.use_case.timezone) as db:
@@ -118,19 +122,19 @@ def take_decisions(
             f"select * from {rows_} where decided_at >= timestamp '{start}' {until} and {_reach(ws, track)}"
             f" order by _partition, decided_at, {key}"
         ).df()
-        there = f"select decision_id, action, decided_at, _partition from {ws.lake.rows(before.values())}"
+        there = f"select decision_id, action, decided_at, _partition from {ws.lake.select_rows(before.values())}"
         taken = db.execute(there).df() if before else frame.iloc[:0].assign(decision_id="", action="")
     frame["decision_id"] = _ids(ws, track, frame)
     frame = frame[~frame["decision_id"].isin(taken["decision_id"])].reset_index(drop=True)
-    new = split(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
+    new = split_by_partition(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
     result = {p: TakenDecisions.of(e, 0) for p, e in before.items() if p not in new}
-    written = side_by_side(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
+    written = run_in_parallel(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
     return result | dict(zip(new, written, strict=True))
 
 
 def _reach(ws: Workspace, track: str) -> str:
     """SQL: whether the stage in force at its moment reaches a unit. A pilot begins further down the organisation."""
-    return (ws.progress.reach() if track == "live" else None) or "true"
+    return (ws.stage_ledger.scope_sql() if track == "live" else None) or "true"
 
 
 def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
@@ -154,7 +158,7 @@ def _over(ws: Workspace, frame: pd.DataFrame) -> NDArray[Any]:
     """Why the use case is over at each row's moment, stopped at its gate or retired; None: it isn't."""
     import numpy as np
 
-    ended = ws.progress.ended()
+    ended = ws.stage_ledger.endings()
     at = np.searchsorted(np.array([m for m, _ in ended], "datetime64[us]"), frame["decided_at"].to_numpy(), "right")
     return np.array([None, *(f"{why}: the current process decides" if why else None for _, why in ended)], object)[at]
 
@@ -171,7 +175,7 @@ def _decided(
     import numpy as np
     import pyarrow as pa
 
-    policy, champions = Policy.of(ws.use_case), ws.ledger.champions(track)
+    policy, champions = Policy.from_use_case(ws.use_case), ws.champion_ledger.promotions(track)
     begins = [np.datetime64(c.effective_from) for c in champions]
     # rows in order of effect: the last that has begun by a unit's moment is in force for it
     in_force = np.searchsorted(np.array(begins, "datetime64[us]"), frame["decided_at"].to_numpy(), side="right") - 1
@@ -205,12 +209,12 @@ def _decided(
         model = ws.models.load(champions[number].version)
         return [model.score(frame[its]) if its.any() else None for its in of[number]]
 
-    for number, scores in zip(numbers, side_by_side(scored, numbers), strict=True):
+    for number, scores in zip(numbers, run_in_parallel(scored, numbers), strict=True):
         mine = in_force == number
         columns["champion_version"][mine] = champions[number].version
         for its, score, counted in zip(of[number], scores, (spent, None), strict=True):
             if score is not None:
-                answers = policy.take(frame[its], score, counted)
+                answers = policy.choose_actions(frame[its], score, counted)
                 columns["expected"][its] = answers.expected
                 columns["action"][its], columns["reason"][its] = answers.action, answers.reason
                 columns["decided_by"][its] = np.where(answers.left, "review", "model")
@@ -225,7 +229,7 @@ def _decided(
         **columns,
         data_version=partitions.map({p: e.version for p, e in features.items()}),
         verdict_id=partitions.map({p: e.facts["verdict_id"] for p, e in features.items()}),
-        code_version=ws.code,
+        code_version=ws.code_version,
     )
     result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
     columns_ = pa.schema([("_partition", pa.string()), *decision_schema(ws)])
@@ -270,13 +274,13 @@ def _write(
 
     table = new
     if before is not None:
-        table = pa.concat_tables([pq.read_table(ws.lake.path(before)), new])
+        table = pa.concat_tables([pq.read_table(ws.lake.local_file(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
     by = table["decided_by"].to_pylist()
     facts = {kind: by.count(kind) for kind in ("model", "current_process", "fallback")}
     facts |= {kind: by.count(kind) for kind in ("review", *assignment.HELD_OUT) if kind in by}
     inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
-    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code, facts=facts)
+    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code_version, facts=facts)
     return TakenDecisions.of(entry, new.num_rows)
 
 
@@ -287,6 +291,6 @@ def read_decisions(ws: Workspace, partition: str, track: str) -> list[dict[str, 
         return []
     with connect(ws.use_case.timezone) as db:
         found = db.sql(
-            f"select * exclude _partition from {ws.lake.rows(entries.values())} order by decided_at, decision_id"
+            f"select * exclude _partition from {ws.lake.select_rows(entries.values())} order by decided_at, decision_id"
         )
         return list(found.to_arrow_table().to_pylist())

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.storage.lake import Entry, canonical, side_by_side, write_atomic
-from sixtyforty.storage.object_store import Remote, Where
+from sixtyforty.storage.files import canonical_json, run_in_parallel, write_atomic
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: str) -> d
         (ws.home / "data").mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url)
     target = delivery_table(ws, track, sa.MetaData())
-    rows = dict(zip(entries, side_by_side(lambda p: _vouched(ws, entries[p]), entries), strict=True))
+    rows = dict(zip(entries, run_in_parallel(lambda p: _vouched(ws, entries[p]), entries), strict=True))
     try:
         target.metadata.create_all(engine)
         with engine.begin() as connection:  # all arrive, each of them whole, or none does
@@ -86,14 +87,14 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: str) -> d
     def written(partition: str) -> DeliveredPartition:
         files = _files(ws, track, partition, rows[partition])
         if partition in waiting:
-            said = canonical({"decisions": entries[partition].version}).encode()
+            said = canonical_json({"decisions": entries[partition].version}).encode()
             write_atomic(_receipt(ws, track, partition), said)
         return DeliveredPartition(rows[partition].num_rows, new[partition], files, target.name)
 
-    return dict(zip(entries, side_by_side(written, entries), strict=True))
+    return dict(zip(entries, run_in_parallel(written, entries), strict=True))
 
 
-def _receipt(ws: Workspace, track: str, partition: str) -> Where:
+def _receipt(ws: Workspace, track: str, partition: str) -> StoragePath:
     return ws.deliveries / track / f".{partition}.delivered"
 
 
@@ -101,8 +102,8 @@ def find_undelivered(ws: Workspace, track: str, entries: Mapping[str, Entry]) ->
     """The partitions that weren't delivered as they are now; a receipt is written last, so never before it was."""
     names = {_receipt(ws, track, p).name: p for p in entries}
     folder = ws.deliveries / track
-    if isinstance(folder, Remote):
-        there = folder.current(".delivered", list(names))
+    if isinstance(folder, ObjectPath):
+        there = folder.read_listed(".delivered", list(names))
     else:
         there = {n: (folder / n).read_bytes() for n in names if (folder / n).exists()}
     done = {names[n] for n, said in there.items() if json.loads(said)["decisions"] == entries[names[n]].version}
@@ -116,10 +117,10 @@ def _vouched(ws: Workspace, decisions: Entry) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    partition, rows = decisions.partition, pq.read_table(ws.lake.path(decisions))
+    partition, rows = decisions.partition, pq.read_table(ws.lake.local_file(decisions))
     now = ws.lake.entry("features", partition)
     for version in rows["data_version"].unique().to_pylist():
-        entry = now if now is not None and now.version == version else ws.lake.past(version)
+        entry = now if now is not None and now.version == version else ws.lake.replaced_entry(version)
         if entry is None or not entry.facts["verdict"]["accepted"]:
             raise DeliveryError(f"{partition}: decisions rest on features {version}, which governance didn't accept")
     return rows

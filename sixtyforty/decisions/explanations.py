@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.deciding import read_decisions
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.object_store import Where
+from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.policy import BEST_REASON
 from sixtyforty.workspace import Workspace
@@ -71,7 +71,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     likely, least = (" likely", LEAST) if binary else ("", 0.0)
 
     def expected(known: pd.DataFrame) -> NDArray[np.float64]:
-        return build_payoffs(case.kpi, rows).expected(model.score(known), taken)
+        return build_payoffs(case.kpi, rows).expected_outcomes(model.score(known), taken)
 
     now = expected(rows)
     moved = np.array([now - expected(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))
@@ -90,7 +90,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
 
 
 @lru_cache(maxsize=32)
-def typical_values(training_set: Where, columns: tuple[str, ...]) -> dict[str, Any]:
+def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[str, Any]:
     """What is usual in these columns of what a model learned from: the median, or of what isn't a number the mode.
 
     Of equally frequent ones the first in order; NaN where nothing is known. A version's training set never changes.
@@ -111,11 +111,11 @@ def _features(ws: Workspace, partition: str, version: str, decisions: list[dict[
     import pandas as pd
 
     now = ws.lake.entry("features", partition)
-    entry = now if now is not None and now.version == version else ws.lake.past(version)
-    if entry is None or not ws.lake.path(entry).exists():
+    entry = now if now is not None and now.version == version else ws.lake.replaced_entry(version)
+    if entry is None or not ws.lake.local_file(entry).exists():
         return None
     key = ws.use_case.decision.key
     with connect(ws.use_case.timezone) as db:
-        rows = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])}").df()
+        rows = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])}").df()
     asked = pd.DataFrame([{c: d[c] for c in key} for d in decisions])
     return asked.merge(rows, on=key, how="left")

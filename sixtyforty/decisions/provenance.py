@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sixtyforty.accounting.experiment_ledger import randomized
 from sixtyforty.decisions.deciding import decisions_dataset, read_decisions
 from sixtyforty.decisions.delivery import read_delivery
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry
-from sixtyforty.value.payoffs import ChoicePayoffs, build_payoffs
-from sixtyforty.value.policy import parse_decision_id
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
+from sixtyforty.value.decision_ids import parse_decision_id
+from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
 
@@ -61,7 +61,7 @@ def search_decisions(ws: Workspace, track: str, words: str, most: int = 50) -> l
     where = " and ".join(f"({each})" for _ in wanted)
     with connect(ws.use_case.timezone) as db:
         found = db.sql(
-            f"""select {columns} from {ws.lake.rows(entries.values())} where {where}
+            f"""select {columns} from {ws.lake.select_rows(entries.values())} where {where}
             order by decided_at desc, decision_id limit {most}""",
             params=[word for word in wanted for _ in parts],
         )
@@ -71,7 +71,7 @@ def search_decisions(ws: Workspace, track: str, words: str, most: int = 50) -> l
 def entry_at_version(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
     """A partition's manifest as it was in a version; None: that is gone."""
     now = ws.lake.entry(name, partition)
-    return now if now is not None and now.version == version else ws.lake.past(version)
+    return now if now is not None and now.version == version else ws.lake.replaced_entry(version)
 
 
 def _verdict(entry: Entry | None) -> dict[str, Any]:
@@ -128,11 +128,11 @@ def _where(decision: dict[str, Any], key: list[str]) -> tuple[str, list[Any]]:
 
 
 def _features(ws: Workspace, entry: Entry | None, decision: dict[str, Any]) -> dict[str, Any]:
-    if entry is None or not ws.lake.path(entry).exists():
+    if entry is None or not ws.lake.local_file(entry).exists():
         return {"note": "restated since: the rows of that version were replaced"}
     where, values = _where(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
-        row = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])} where {where}", values)
+        row = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])} where {where}", values)
         names = [d[0] for d in row.description or []]
         return dict(zip(names, row.fetchall()[0], strict=True))
 
@@ -141,7 +141,7 @@ def _champion(ws: Workspace, track: str, version: str | None) -> dict[str, Any] 
     if version is None:
         return None
     card = ws.models.card(version)
-    row = next(r for r in ws.ledger.champions(track) if r.version == version)
+    row = next(r for r in ws.champion_ledger.promotions(track) if r.version == version)
     return {
         "version": version,
         "as_of": card["as_of"],
@@ -163,10 +163,10 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
         return None
     where, values = _where(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
-        row = db.execute(f"select * exclude _partition from {ws.lake.rows([entry])} where {where}", values).df()
+        row = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])} where {where}", values).df()
         features = ws.lake.entry("features", partition)
         if kpi.payoff_sql and features:
-            priced = db.execute(f"select * from {ws.lake.rows([features])} where {where}", values).df()
+            priced = db.execute(f"select * from {ws.lake.select_rows([features])} where {where}", values).df()
             row = row.assign(**{c: priced[c] for c in kpi.payoff_sql})
     became = row[kpi.outcome].iloc[0]
     if became != became or became is None:
@@ -174,10 +174,10 @@ def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[st
     outcome, actions = np.array([float(became)]), (decision["action"], decision["current_action"])
     pays = build_payoffs(kpi, row)
     paid: list[float | None] = [None, None]  # of a treatment no unit stands for itself alone
-    if randomized(ws.use_case, decision["track"]) and isinstance(pays, ChoicePayoffs):
-        paid[0] = float(pays.worth(actions[:1], outcome)[0])  # what the other would have led to, nobody knows
+    if ws.use_case.is_randomized(decision["track"]) and isinstance(pays, ChoicePayoffs):
+        paid[0] = float(pays.unit_values(actions[:1], outcome)[0])  # what the other would have led to, nobody knows
     elif not kpi.treatment:
-        paid = [float(pays.paid([a], outcome)[0]) for a in actions]
+        paid = [float(pays.realized([a], outcome)[0]) for a in actions]
     return {
         kpi.outcome: became.item(),
         "known_at": row["known_at"].iloc[0].to_pydatetime(),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.deciding import read_decisions
 from sixtyforty.spec.clock import now
-from sixtyforty.storage.response_log import ANSWERS, EVENTS, ROLES, Response, Role, opened
-from sixtyforty.value.policy import parse_decision_id
+from sixtyforty.storage.response_log import ANSWERS, EVENTS, ROLES, Response, Role, open_response_log
+from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class AlreadyAnsweredError(ResponseError):
 
 def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
     """The database and the table."""
-    return opened(ws.use_case.name, ws.database_url, ws.lake.root / ".responses.lock")
+    return open_response_log(ws.use_case.name, ws.database_url, ws.lake.root / ".responses.lock")
 
 
 def record_response(ws: Workspace, response: Response) -> Response:

@@ -19,13 +19,14 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sixtyforty.decisions import candidates
 from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.spec.people import Review
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, side_by_side
-from sixtyforty.value.payoffs import ChoicePayoffs
+from sixtyforty.storage.files import run_in_parallel
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.value import candidates
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def read_queue(ws: Workspace, partition: str, track: str) -> list[QueuedReview]:
     import pyarrow.parquet as pq
 
     entry = ws.lake.entry(review_dataset(track), partition)
-    return [QueuedReview(**row) for row in pq.read_table(ws.lake.path(entry)).to_pylist()] if entry else []
+    return [QueuedReview(**row) for row in pq.read_table(ws.lake.local_file(entry)).to_pylist()] if entry else []
 
 
 def queue_reviews(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
@@ -97,11 +98,11 @@ def queue_reviews(ws: Workspace, partitions: Sequence[str], track: str) -> dict[
             partition,
             pa.Table.from_pylist([i.__dict__ for i in items], schema=_schema()),
             inputs={decisions_dataset(track): {partition: decided[partition].version}},
-            code=ws.code,
+            code=ws.code_version,
             facts=facts,
         )
 
-    return dict(zip(decided, side_by_side(lined_up, decided), strict=True))
+    return dict(zip(decided, run_in_parallel(lined_up, decided), strict=True))
 
 
 def assign_reviews(
@@ -151,10 +152,10 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     key = ", ".join(f'"{c}"' for c in case.decision.key)
     with connect(case.timezone) as db:
         asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.payoff_sql)
-        rule = candidates.candidates_sql(ws, db, decided, asked_of, kpi.payoff_sql) if asked_of or priced else None
+        rule = candidates.candidates_sql(ws.use_case, ws.lake, db, decided, asked_of, kpi.payoff_sql) if asked_of or priced else None
         rows = db.execute(
             f"""select _partition, decision_id, decided_at, action, current_action, decided_by, expected
-            {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.rows(decided.values())}
+            {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.select_rows(decided.values())}
             {f"left join {rule} using (_partition, {key})" if rule else ""}
             where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
         ).df()
@@ -163,7 +164,7 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     pays = ChoicePayoffs(kpi, rows)
     apart, differs = pays.margin(score), np.array(said, object) != np.array(action, object)
     asked = (apart < review.abstain_below) | differs
-    columns = (apart, differs, said, pays.next_best(score, action), np.round(pays.worth_of_knowing(score), 6))
+    columns = (apart, differs, said, pays.next_best(score, action), np.round(pays.value_of_information(score), 6))
     names = ["_partition", "decision_id", "decided_at", "action"]
     found: dict[str, list[ReviewCandidate]] = {}
     for (partition, decision_id, moment, taken), near, disagrees, other, second, value in zip(

@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions import candidates
 from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import Event, Response
+from sixtyforty.value import candidates
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
@@ -65,14 +65,14 @@ def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
     with connect(ws.use_case.timezone) as db:
         priced = ws.use_case.kpi.payoff_sql
         knew = (
-            f"left join {candidates.candidates_sql(ws, db, decided, [], priced)} using (_partition, {key})"
+            f"left join {candidates.candidates_sql(ws.use_case, ws.lake, db, decided, [], priced)} using (_partition, {key})"
             if priced
             else ""
         )
         also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.outcome_columns[1:]))
         return db.execute(
             f"""select _partition, decision_id, d.decided_at, action, current_action, {outcome}::double as outcome{also}
-            from {ws.lake.rows(decided.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
+            from {ws.lake.select_rows(decided.values())} d join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
             {knew} where action <> current_action and outcome is not null order by decision_id"""
         ).df()
 
@@ -97,7 +97,7 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
     for who, week in LEAVES.items():
         person = np.where((person == who) & (weeks >= week), (who + 1) % len(TEMPER), person)
     pays = build_payoffs(kpi, rows)
-    worse = pays.paid(rows["action"].tolist(), outcome) < pays.paid(rows["current_action"].tolist(), outcome)
+    worse = pays.realized(rows["action"].tolist(), outcome) < pays.realized(rows["current_action"].tolist(), outcome)
     temper = np.asarray(TEMPER)[person] * np.where(worse, 2.0, 0.5)
     seen = chance[:, 0] < SEEN
     answered = seen & (chance[:, 1] < ANSWERED)

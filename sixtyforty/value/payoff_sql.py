@@ -1,42 +1,51 @@
-"""What an action pays, as SQL: for an audit that shares nothing with `payoff.py`, and for sums too large for memory.
+"""Write payoffs as SQL, for audits that share no code with `payoffs.py` and for sums too large for memory.
 
-The rows it is said over have the hidden features of Kpi.priced, and the dealt action of a treatment.
+The SQL runs over rows with the hidden features of Kpi.payoff_sql and the treatment's column.
 """
 
 from __future__ import annotations
 
-from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.kpi import Kpi, Treatment
+from sixtyforty.storage.sql import identifier, literal
 
 
 def gain_sql(kpi: Kpi, action: str) -> str:
-    """Gain per unit of outcome."""
-    return _number(kpi.actions[action].gain, f"_gain {action}")
+    """Return SQL for the gain of an action per unit of outcome."""
+    return _number_sql(kpi.actions[action].gain, f"_gain {action}")
 
 
 def cost_sql(kpi: Kpi, action: str) -> str:
-    """Cost of taking it once."""
-    return _number(kpi.actions[action].cost, f"_cost {action}")
+    """Return SQL for the cost of taking an action once."""
+    return _number_sql(kpi.actions[action].cost, f"_cost {action}")
 
 
-def _number(value: float | str, column: str) -> str:
-    return f'"{column}"' if isinstance(value, str) else f"{float(value)!r}::double"
+def _number_sql(declared: float | str, column: str) -> str:
+    return identifier(column) if isinstance(declared, str) else f"{float(declared)!r}::double"
 
 
 def payoff_sql(kpi: Kpi, action: str, outcome: str) -> str:
-    """What an action (SQL of its name, or of an amount) pays under an outcome (SQL); null where either is."""
+    """Return SQL for what an action pays under an outcome; null where either is null.
+
+    action: SQL for the action's name, or for an amount. outcome: SQL for the outcome.
+    """
     if kpi.amount:
-        short, under, over = f"({outcome} - ({action})::double)", kpi.amount.shortage_cost, kpi.amount.excess_cost
-        return f"-greatest({under!r}::double * {short}, {over!r}::double * -{short})"
-    if kpi.treatment is None:
-        pays = {a: f"{gain_sql(kpi, a)} * {outcome} - {cost_sql(kpi, a)}" for a in kpi.actions}
-    else:
-        of = kpi.treatment
-        got = f'"{of.column}"'
-        pays = {
-            a: f"case when {got} = '{a}'"
-            f" then ({of.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, a)}) / {share!r}::double"
-            f" when {outcome} is not null then 0.0::double end"
-            for a, share in of.shares.items()
-        }
-    said = " ".join(f"when '{a}' then {sql}" for a, sql in pays.items())
-    return f"case {action} {said} end"
+        shortage = f"({outcome} - ({action})::double)"
+        shortage_cost, excess_cost = kpi.amount.shortage_cost, kpi.amount.excess_cost
+        return f"-greatest({shortage_cost!r}::double * {shortage}, {excess_cost!r}::double * -{shortage})"
+    branches = " ".join(f"when {literal(name)} then {_action_payoff(kpi, name, outcome)}" for name in kpi.actions)
+    return f"case {action} {branches} end"
+
+
+def _action_payoff(kpi: Kpi, name: str, outcome: str) -> str:
+    if kpi.treatment:
+        return _treatment_payoff(kpi, kpi.treatment, name, outcome)
+    return f"{gain_sql(kpi, name)} * {outcome} - {cost_sql(kpi, name)}"
+
+
+def _treatment_payoff(kpi: Kpi, treatment: Treatment, name: str, outcome: str) -> str:
+    """Return the Horvitz-Thompson payoff: weighted by 1 / share where the unit received the action, 0 elsewhere."""
+    payoff = f"({treatment.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, name)})"
+    return (
+        f"case when {identifier(treatment.column)} = {literal(name)} then {payoff} / {treatment.shares[name]!r}::double"
+        f" when {outcome} is not null then 0.0::double end"
+    )

@@ -1,152 +1,137 @@
-"""From scores to actions: the action with the highest expected payoff, and the id a decision keeps for ever.
-
-Where it is declared, an expert's veto or a reviewer stands between the two.
-"""
+"""Turn scores into actions: the action with the highest expected payoff, subject to vetoes and reviewers."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.partitions import KEY
 from sixtyforty.spec.recipe import Veto
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.value.payoffs import ActionCounts, ChoicePayoffs, build_payoffs
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
+from sixtyforty.value.payoff_base import ActionCounts
+from sixtyforty.value.payoffs import build_payoffs
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-POLICY_VERSION = "highest-expected-payoff/1"  # its version, kept with every decision
+POLICY_VERSION = "highest-expected-payoff/1"  # stored with every decision
 
 BEST_REASON = "highest expected payoff"
-REVIEW_REASON = "the two best answers are nearly even: the current process decides until a reviewer has answered"
+REVIEW_REASON = (
+    "deferred: the two best actions pay nearly the same, so the current process decides until a reviewer has"
+)
 
 
-class PolicyError(ValueError):
-    """A declared rule of the policy that can't be followed."""
+class PolicyError(SixtyfortyError):
+    """A veto whose condition can't be evaluated."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How scores become actions; its parts are plain data, so that a recipe can keep them.
+    """How scores become actions.
 
-    `left_below`: the margin between the two best actions, in the KPI's unit, below which the current process decides.
+    `defer_below`: the margin between the two best actions, in the KPI's currency, below which a decision is deferred to
+    a reviewer.
     """
 
     kpi: Kpi
     vetoes: Mapping[str, Veto]
-    left_below: float = 0.0
+    defer_below: float = 0.0
 
     @classmethod
-    def of(cls, use_case: UseCase) -> Policy:
-        """As declared."""
+    def from_use_case(cls, use_case: UseCase) -> Policy:
+        """Return the declared policy."""
         review = use_case.people.review
         return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """All that it depends on, as JSON."""
-        return {
-            **({"amount": self.kpi.amount.model_dump()} if self.kpi.amount else {}),
-            **({"treatment": self.kpi.treatment.model_dump()} if self.kpi.treatment else {}),
-            **(
-                {"limits": {n: [a.limit, a.use_full_limit] for n, a in self.kpi.actions.items()}}
-                if self.kpi.has_limits
-                else {}
-            ),
-            "actions": {n: [a.gain, a.cost] for n, a in self.kpi.actions.items()},
-            "vetoes": {n: v.model_dump() for n, v in self.vetoes.items()},
-            "left_below": self.left_below,
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that the policy's actions depend on, as JSON."""
+        kpi = self.kpi
+        content: dict[str, Any] = {
+            "actions": {name: [action.gain, action.cost] for name, action in kpi.actions.items()},
+            "vetoes": {name: veto.model_dump() for name, veto in self.vetoes.items()},
+            "defer_below": self.defer_below,
         }
+        if kpi.amount:
+            content["amount"] = kpi.amount.model_dump()
+        if kpi.treatment:
+            content["treatment"] = kpi.treatment.model_dump()
+        if kpi.has_limits:
+            content["limits"] = {name: [action.limit, action.use_full_limit] for name, action in kpi.actions.items()}
+        return content
 
-    def take(self, rows: pd.DataFrame, score: NDArray[np.float64], spent: ActionCounts | None = None) -> ChosenActions:
-        """The answer for each row of features with `current_action`, given its expected outcome. A veto goes first.
+    def choose_actions(
+        self, rows: pd.DataFrame, score: NDArray[np.float64], taken: ActionCounts | None = None
+    ) -> ChosenActions:
+        """Choose the action of each row of features from its expected outcome; vetoes come before everything else.
 
-        spent: what counts to the limits already. Raises PolicyError for a veto whose condition isn't SQL over the
-        columns of the rows.
+        rows: features with `current_action`. score: (n,) or (actions, n). taken: actions that already count towards
+        the limits. Raises PolicyError for a veto whose condition isn't SQL over the columns of the rows.
         """
         import numpy as np
 
-        pays = build_payoffs(self.kpi, rows)
-        action = pays.choose(score, spent=spent)
-        reason, left = np.full(len(rows), BEST_REASON, object), np.zeros(len(rows), bool)
-        if self.left_below and isinstance(pays, ChoicePayoffs):
-            left = pays.margin(score) < self.left_below
+        payoffs = build_payoffs(self.kpi, rows)
+        action = payoffs.choose_actions(score, taken=taken)
+        reason, deferred = np.full(len(rows), BEST_REASON, object), np.zeros(len(rows), bool)
+        if self.defer_below and isinstance(payoffs, ChoicePayoffs):
+            deferred = payoffs.margin(score) < self.defer_below
         if self.vetoes:
-            names = list(self.vetoes)
-            holds = _holds(rows, self.vetoes)
-            barred = {a: [n for n in names if self.vetoes[n].never == a] for a in self.kpi.actions}
-            free = pays.choose(
-                score, {a: np.any([holds[n] for n in ns], axis=0) for a, ns in barred.items() if ns}, spent
-            )
-            for name in reversed(names):  # of several that hold, the first is said
-                mine = holds[name] & (action == self.vetoes[name].never)
-                reason[mine], left[mine] = f"veto {name}: {self.vetoes[name].why}", False
-            action = free
-        action[left], reason[left] = rows["current_action"].to_numpy(object)[left], REVIEW_REASON
-        return ChosenActions(action, pays.expected(score, action.tolist()), reason, left)
+            vetoed = _evaluate_vetoes(rows, self.vetoes)
+            allowed_action = payoffs.choose_actions(score, self._barred_rows(vetoed), taken)
+            for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first one is the reason
+                applies = vetoed[name] & (action == self.vetoes[name].never)
+                reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
+            action = allowed_action
+        action[deferred], reason[deferred] = rows["current_action"].to_numpy(object)[deferred], REVIEW_REASON
+        return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred)
+
+    def _barred_rows(self, vetoed: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+        """Return, by action, the rows on which a veto forbids it."""
+        import numpy as np
+
+        vetoes_by_action = {
+            action: [name for name, veto in self.vetoes.items() if veto.never == action] for action in self.kpi.actions
+        }
+        return {
+            action: np.any([vetoed[name] for name in names], axis=0)
+            for action, names in vetoes_by_action.items()
+            if names
+        }
 
 
 @dataclass(frozen=True)
 class ChosenActions:
-    """Arrays of one length: the action, the outcome expected with it, why, and whether it is left.
+    """Arrays of one length: the action, the outcome expected with it, the reason, and whether it is deferred.
 
-    Left is what the current process decides until a reviewer has.
+    A deferred decision waits for a reviewer; until then the current process decides.
     """
 
     action: NDArray[Any]
     expected: NDArray[np.float64]
     reason: NDArray[Any]
-    left: NDArray[np.bool_]
+    deferred: NDArray[np.bool_]
 
 
-def _holds(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:
-    """Where each veto's condition is true."""
+def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:
+    """Return, by veto, the rows on which its condition is true."""
     import duckdb
     import numpy as np
     import pyarrow as pa
 
-    found = {}
+    vetoed = {}
     with duckdb.connect() as db:
         db.register("rows", pa.Table.from_pandas(rows, preserve_index=False))
         for name, veto in vetoes.items():
             try:
-                held = db.execute(f"select ({veto.when}) is true as held from rows").fetchnumpy()
+                condition = db.execute(f"select ({veto.when}) is true as applies from rows").fetchnumpy()
             except duckdb.Error as error:
                 raise PolicyError(
-                    f"model.vetoes.{name}.when isn't a condition over the columns of features.sql: {error}"
+                    f"model.vetoes.{name}.when is not a valid SQL condition over the columns of features.sql: {error}"
                 ) from error
-            found[name] = np.asarray(held["held"], bool)
-    return found
-
-
-def make_decision_ids(use_case: str, track: str, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
-    """Stable ids: the track, the partition, and a hash of the unit's key. They hold no clock and no run."""
-    begins = join_escaped([use_case, track])
-    return [
-        f"{track}-{partition}-" + hashlib.sha256(f"{begins}|{join_escaped(key)}".encode()).hexdigest()[:12]
-        for key in keys
-    ]
-
-
-def join_escaped(values: Iterable[Any]) -> str:
-    """Values as hashed: the separator within one is escaped, so that no two lists read the same."""
-    said = [str(v) for v in values]
-    text = "|".join(said)
-    if "\\" in text or text.count("|") >= len(said):  # hardly ever: then one by one
-        return "|".join(v.replace("\\", "\\\\").replace("|", "\\|") for v in said)
-    return text
-
-
-def parse_decision_id(decision_id: str) -> tuple[str, str]:
-    """Track and partition named in a decision id. Raises ValueError when it isn't one."""
-    found = re.fullmatch(rf"([a-z]+)-({KEY})-[0-9a-f]{{12}}", decision_id, re.ASCII)
-    if not found:
-        raise ValueError(f"'{decision_id}' is not a decision id: they look like replay-2013-12-20-1a2b3c4d5e6f")
-    return found[1], found[2]
+            vetoed[name] = np.asarray(condition["applies"], bool)
+    return vetoed

@@ -1,4 +1,4 @@
-"""Where it gains and where it loses: the money by segment, such as a carrier or an airport."""
+"""Split the money by segment, such as a carrier or an airport: where the model gains and where it loses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-NOT_RECORDED = "(not said)"
-ALPHA = 0.05  # of ever calling a segment a loser that isn't, over all the segments looked at
+NOT_RECORDED = "(not recorded)"
+ALPHA = 0.05  # chance of calling any segment a loser wrongly, over all segments examined
 
 # Of one partition: column to segment to (decisions, money of the decisions taken, money of the current process).
 SegmentMoney = dict[str, dict[str, tuple[int, float, float]]]
@@ -25,7 +25,7 @@ SegmentMoney = dict[str, dict[str, tuple[int, float, float]]]
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment over all days; its lift per 1,000 decisions with an interval that allows for how many are looked at."""
+    """A segment over all days; its lift per 1,000 decisions has an interval corrected for the number of segments."""
 
     column: str
     name: str
@@ -35,13 +35,12 @@ class Segment:
 
     @property
     def loses(self) -> bool:
-        """Whether the current process is surely better there."""
+        """Whether the whole interval is below zero: the current process does better here."""
         return self.lift.high < 0
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As JSON: money to the cent; an interval that isn't known is null."""
-        low, high = (None if math.isnan(v) else round(v, 2) for v in (self.lift.low, self.lift.high))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the segment as JSON, money to the cent; an unknown interval is null."""
+        low, high = (None if math.isnan(bound) else round(bound, 2) for bound in (self.lift.low, self.lift.high))
         return {
             "column": self.column,
             "name": self.name,
@@ -55,34 +54,38 @@ class Segment:
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
-    """Each partition's money by segment.
+    """Add up each partition's money by segment.
 
-    Rows: `_partition`, `action`, `current_action`, a known `outcome`, those of kpi.segments and what payoffs need.
+    rows: `_partition`, `action`, `current_action`, a known `outcome`, the columns of kpi.segments, and the columns
+    that `build_payoffs` needs.
     """
     outcome = rows["outcome"].to_numpy(float)
-    pays = build_payoffs(kpi, rows)
-    paid = rows[["_partition"]].assign(
-        model=pays.paid(rows["action"].tolist(), outcome), present=pays.paid(rows["current_action"].tolist(), outcome)
+    payoffs = build_payoffs(kpi, rows)
+    money = rows[["_partition"]].assign(
+        model=payoffs.realized(rows["action"].tolist(), outcome),
+        current=payoffs.realized(rows["current_action"].tolist(), outcome),
     )
-    found: dict[str, SegmentMoney] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
+    partitions: dict[str, SegmentMoney] = {p: {c: {} for c in kpi.segments} for p in rows["_partition"].unique()}
     for column in kpi.segments:
-        by = rows[column].map(str, na_action="ignore").astype(object).where(rows[column].notna(), NOT_RECORDED)
-        sums = paid.groupby(["_partition", by], sort=True).agg(
-            n=("model", "size"), model=("model", "sum"), present=("present", "sum")
+        names = rows[column].map(str, na_action="ignore").astype(object).where(rows[column].notna(), NOT_RECORDED)
+        sums = money.groupby(["_partition", names], sort=True).agg(
+            decisions=("model", "size"), model=("model", "sum"), current=("current", "sum")
         )
-        for (partition, name), n, model, present in sums.itertuples(name=None):
-            found[partition][column][name] = (int(n), float(model), float(present))
-    return found
+        for (partition, name), decisions, model, current in sums.itertuples(name=None):
+            partitions[partition][column][name] = (int(decisions), float(model), float(current))
+    return partitions
 
 
-def estimate_segments(parts: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]]) -> list[Segment]:
-    """The segments by column and, within it, the greatest loss first.
+def estimate_segments(
+    days_of_segments: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]],
+) -> list[Segment]:
+    """Estimate the lift of each segment, sorted by column and, within a column, the greatest loss first.
 
-    `parts`: of each column and segment its decisions and gains, day by day, on the days that it was seen. Interval:
-    day-block bootstrap; confidence 1 - ALPHA / number of segments (Bonferroni), as many are looked at.
+    days_of_segments: for each column and segment the decisions and gains of the days on which it occurred. The
+    interval is the day-block bootstrap's at confidence 1 - ALPHA / number of segments (Bonferroni).
     """
-    found = []
-    for (column, name), (counts, gains) in sorted(parts.items()):
-        lift = estimate_ratio(gains, counts, confidence=1 - ALPHA / len(parts))
-        found.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
-    return sorted(found, key=lambda s: (s.column, s.lift.value))
+    segments = []
+    for (column, name), (counts, gains) in sorted(days_of_segments.items()):
+        lift = estimate_ratio(gains, counts, confidence=1 - ALPHA / len(days_of_segments))
+        segments.append(Segment(column, name, int(counts.sum()), float(gains.sum()), lift))
+    return sorted(segments, key=lambda segment: (segment.column, segment.lift.value))

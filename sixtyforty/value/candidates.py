@@ -1,0 +1,133 @@
+"""Evaluate candidates: other ways to decide, in SQL over the features, such as an expert's rule or vendor scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.kpi import Candidate, Kpi
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.value.numeric_payoffs import format_amount
+from sixtyforty.value.payoff_sql import cost_sql, gain_sql
+from sixtyforty.value.payoffs import build_payoffs
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sixtyforty.storage.lake import Lake
+
+
+class CandidateError(SixtyfortyError):
+    """A candidate's SQL doesn't give exactly one action for each decision."""
+
+
+def candidates_sql(
+    use_case: UseCase,
+    lake: Lake,
+    db: duckdb.DuckDBPyConnection,
+    partitions: Iterable[str],
+    names: Collection[str],
+    columns: Collection[str],
+) -> str:
+    """Return SQL with the candidates' answers, to join with decisions by partition and key.
+
+    The SQL gives `_partition`, the key, `known` (true), the named feature `columns`, and a column `candidate <name>`
+    for each of the `names`. It reads the current features of the partitions; there must be some. Raises CandidateError
+    for SQL that can't run on them.
+    """
+    rows = lake.select_rows(lake.entries("features", partitions).values())
+    answers = [
+        f"({candidate.action or candidate.expected_outcome}) as {identifier(f'candidate {name}')}"
+        for name, candidate in use_case.kpi.candidates.items()
+        if name in names
+    ]
+    for name in names:
+        _check_runs(use_case, db, rows, name)
+    selected = ", ".join(["_partition", identifiers([*use_case.decision.key, *columns]), "true as known", *answers])
+    return f"(select {selected} from {rows})"
+
+
+def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, name: str) -> None:
+    import duckdb
+
+    candidate = use_case.kpi.candidates[name]
+    try:
+        db.execute(f"select ({candidate.action or candidate.expected_outcome}) from {rows} limit 0")
+    except duckdb.Error as error:
+        raise CandidateError(
+            f"{use_case.name}: kpi.candidates.{name} is not valid SQL over the columns of features.sql: {error}"
+        ) from error
+
+
+def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
+    """Return a candidate's action for each row, in their order.
+
+    rows: decisions left joined with `candidates_sql`. Where the fallback decided, or the features no longer exist, the
+    current process would have decided for the candidate too. Raises CandidateError for an answer that is no action.
+    """
+    import numpy as np
+
+    candidate, answers = use_case.kpi.candidates[name], rows[f"candidate {name}"]
+    answered = (rows["known"].notna() & (rows["decided_by"] != "fallback")).to_numpy()
+    if candidate.expected_outcome is None and use_case.kpi.amount is None:
+        invalid = ~answers.isin(list(use_case.kpi.actions)).to_numpy()
+        chosen, requirement = answers.to_numpy(object), f"one of {', '.join(use_case.kpi.actions)}"
+    else:
+        chosen, invalid = _actions_of_numbers(use_case.kpi, candidate, rows, answers)
+        requirement = "a number"
+    if (answered & invalid).any():
+        raise _invalid_answers(use_case, name, rows[answered & invalid], requirement)
+    return list(np.where(answered, chosen, rows["current_action"].to_numpy(object)))
+
+
+def _actions_of_numbers(
+    kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the actions of numeric answers (amounts or expected outcomes), and which answers are no number."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(answers, errors="coerce").to_numpy(float, na_value=np.nan)
+    invalid = ~np.isfinite(numbers)
+    numbers = np.where(invalid, 0.0, numbers)
+    if candidate.expected_outcome is None:
+        return np.array([format_amount(amount) for amount in numbers], object), invalid
+    return build_payoffs(kpi, rows).choose_actions(numbers), invalid
+
+
+def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requirement: str) -> CandidateError:
+    import pandas as pd
+
+    answer = rows[f"candidate {name}"].iloc[0]
+    shown = "null" if pd.isna(answer) else repr(answer)
+    decisions = "1 decision" if len(rows) == 1 else f"{len(rows)} decisions"
+    return CandidateError(
+        f"{use_case.name}: kpi.candidates.{name} gives {shown} for {decisions}, first in partition"
+        f" {rows['_partition'].iloc[0]}; expected {requirement}. End its case expression with an else, or use coalesce."
+    )
+
+
+def candidate_action_sql(use_case: UseCase, name: str) -> str:
+    """Return SQL for the action that `propose_actions` gives, for an audit that shares no code with it.
+
+    The SQL runs over decisions left joined with `candidates_sql`.
+    """
+    kpi, answer = use_case.kpi, identifier(f"candidate {name}")
+    gives_outcome = kpi.candidates[name].expected_outcome is not None
+    if kpi.amount and gives_outcome:
+        rounded = f"round_even({answer}, 0)" if kpi.amount.whole_numbers else answer
+        action = f"least(greatest({rounded}, {kpi.amount.minimum!r}), {kpi.amount.maximum!r})::varchar"
+    elif kpi.amount:
+        action = f"{answer}::varchar"
+    elif gives_outcome:
+        payoffs = ", ".join(f"{gain_sql(kpi, a)} * {answer} - {cost_sql(kpi, a)}" for a in kpi.actions_by_cost)
+        actions = ", ".join(literal(a) for a in kpi.actions_by_cost)
+        action = f"[{actions}][list_position([{payoffs}], list_max([{payoffs}]))]"
+    else:
+        action = answer
+    return f"case when known is null or decided_by = 'fallback' then current_action else {action} end"

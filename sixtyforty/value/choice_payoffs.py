@@ -1,0 +1,241 @@
+"""Payoffs of named actions: gain x outcome - cost, with limits where they are declared.
+
+Sources: a past experiment's value by inverse propensity, Horvitz & Thompson (1952), "A Generalization of Sampling
+Without Replacement From a Finite Universe", JASA 47; the assignment under limits by deferred acceptance, Gale & Shapley
+(1962), "College Admissions and the Stability of Marriage".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.payoff_base import ActionCounts, PayoffError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sixtyforty.value.payoff_base import Barred, Floats
+
+
+def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
+    """Return the partition ('' if the rows have none) and decision time of each row: equal pairs share a limit."""
+    partitions = rows["_partition"].tolist() if "_partition" in rows else [""] * len(rows)
+    return list(zip(partitions, rows["decided_at"].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """How often an action may still be taken on rows that share a limit."""
+
+    action: int  # its position in `names`
+    rows: NDArray[np.int64]
+    remaining: int
+
+
+class ChoicePayoffs:
+    """Payoffs of named actions. `gain` and `cost` have shape (actions, n), actions in order of cost (`names`)."""
+
+    def __init__(self, kpi: Kpi, rows: pd.DataFrame) -> None:
+        import numpy as np
+
+        self.kpi, self.names, self.count = kpi, kpi.actions_by_cost, len(rows)
+        self._sorted_names = np.array(sorted(self.names))
+        self._positions = np.array([self.names.index(name) for name in self._sorted_names])
+        self.gain = np.stack([self._column(rows, "gain", name) for name in self.names])
+        self.cost = np.stack([self._column(rows, "cost", name) for name in self.names])
+        self._groups = decision_groups(rows) if kpi.has_limits else []
+        treated = kpi.treatment is not None and kpi.treatment.column in rows
+        self.received = rows[kpi.treatment.column].to_numpy(object) if kpi.treatment and treated else None
+
+    def _column(self, rows: pd.DataFrame, kind: str, action: str) -> Floats:
+        import numpy as np
+
+        declared, column = getattr(self.kpi.actions[action], kind), f"_{kind} {action}"
+        if not isinstance(declared, str):
+            return np.broadcast_to(np.float64(declared), self.count)
+        if column not in rows:
+            raise PayoffError(
+                f"The rows lack the column '{column}' that kpi.actions.{action}.{kind} declares. Build features again."
+            )
+        return rows[column].to_numpy(float, na_value=np.nan)
+
+    def _action_positions(self, actions: Sequence[str]) -> NDArray[np.int64]:
+        """Return each action's position in `names`."""
+        import numpy as np
+
+        chosen = np.asarray(actions, dtype=str)
+        at = np.minimum(np.searchsorted(self._sorted_names, chosen), len(self.names) - 1)
+        unknown = self._sorted_names[at] != chosen
+        if unknown.any():
+            raise PayoffError(f"'{chosen[unknown][0]}' is not a declared action: {', '.join(self.names)}.")
+        return self._positions[at]
+
+    def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
+        """See Payoffs.
+
+        With a treatment (Horvitz-Thompson): (value x outcome - cost) / share where the unit received the action, and 0
+        elsewhere.
+        """
+        import numpy as np
+
+        position, row = self._action_positions(actions), np.arange(self.count)
+        treatment = self.kpi.treatment
+        if treatment is None:
+            payoff: Floats = self.gain[position, row] * outcome - self.cost[position, row]
+            return payoff
+        if self.received is None:
+            raise PayoffError(f"The rows lack the column '{treatment.column}', the action that each unit received.")
+        share = np.array([treatment.shares[name] for name in self.names])[position]
+        received = self.received == np.array(self.names, object)[position]
+        weighted = (treatment.value_per_outcome * outcome - self.cost[position, row]) / share
+        return np.where(received, weighted, 0.0)
+
+    def expected_payoffs(self, score: Floats) -> Floats:
+        """Return the expected payoff of each action, (actions, n).
+
+        score: the expected outcome, (n,), or the expected outcome under each action, (actions, n).
+        """
+        treatment = self.kpi.treatment
+        return (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
+
+    def best_possible(self, outcome: Floats) -> Floats:
+        """See Payoffs. Limits apply, but `use_full_limit` doesn't. With a treatment it is unknown (NaN)."""
+        import numpy as np
+
+        if self.kpi.treatment:
+            return np.full(self.count, np.nan)
+        payoffs = self.expected_payoffs(outcome)
+        chosen = payoffs.argmax(axis=0)
+        if self.kpi.has_limits:
+            chosen = self._choose_within_limits(payoffs, {}, use_full_limit=False)
+        best: Floats = payoffs[chosen, np.arange(self.count)]
+        return best
+
+    def choose_actions(
+        self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
+    ) -> NDArray[Any]:
+        """See Payoffs."""
+        import numpy as np
+
+        payoffs = self.expected_payoffs(score)
+        for name, where in (barred or {}).items():
+            payoffs[self.names.index(name), where] = -np.inf
+        chosen = self._choose_within_limits(payoffs, taken or {}) if self.kpi.has_limits else payoffs.argmax(axis=0)
+        return np.array(self.names, object)[chosen]
+
+    def _choose_within_limits(
+        self, payoffs: Floats, taken: ActionCounts, use_full_limit: bool = True
+    ) -> NDArray[np.int64]:
+        """Return each row's best action within the limits.
+
+        If more rows want an action than its limit allows, the rows that gain most over their next best action get it,
+        the first of equal rows. The others fall back to their next best (deferred acceptance). Actions with
+        `use_full_limit` are then filled with the rows that lose least.
+        """
+        payoffs = payoffs.copy()
+        limits = self._remaining_limits(taken)
+        chosen = self._reject_excess_rows(payoffs, limits)
+        if use_full_limit:
+            self._fill_limits(payoffs, chosen, limits)
+        return chosen
+
+    def _remaining_limits(self, taken: ActionCounts) -> list[_Limit]:
+        import numpy as np
+
+        rows_by_group: dict[tuple[str, Any], list[int]] = {}
+        for row, group in enumerate(self._groups):
+            rows_by_group.setdefault(group, []).append(row)
+        return [
+            _Limit(self.names.index(name), np.array(rows), max(action.limit - taken.get(group, {}).get(name, 0), 0))
+            for name, action in self.kpi.actions.items()
+            if action.limit
+            for group, rows in rows_by_group.items()
+        ]
+
+    def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
+        """Repeat until no limit is exceeded: the weakest rows lose the action (payoff -inf, in place)."""
+        import numpy as np
+
+        exceeded = True
+        while exceeded:
+            chosen, exceeded = payoffs.argmax(axis=0), False
+            for limit in limits:
+                takers = limit.rows[chosen[limit.rows] == limit.action]
+                if len(takers) > limit.remaining:
+                    rejected = _rank_by_advantage(payoffs, limit.action, takers)[limit.remaining :]
+                    payoffs[limit.action, rejected], exceeded = -np.inf, True
+        return chosen
+
+    def _fill_limits(self, payoffs: Floats, chosen: NDArray[np.int64], limits: list[_Limit]) -> None:
+        """Give actions with `use_full_limit` to more rows, in place, until their limits are used."""
+        import numpy as np
+
+        for limit in limits:
+            if self.kpi.actions[self.names[limit.action]].use_full_limit:
+                free = limit.remaining - int((chosen[limit.rows] == limit.action).sum())
+                eligible = limit.rows[
+                    (chosen[limit.rows] != limit.action) & (payoffs[limit.action, limit.rows] > -np.inf)
+                ]
+                chosen[_rank_by_advantage(payoffs, limit.action, eligible)[:free]] = limit.action
+
+    def unit_values(self, actions: Sequence[str], outcome: Floats) -> Floats:
+        """Return what each unit of a holdout's arms was worth: value_per_outcome x outcome - cost of its action, (n,).
+
+        The KPI must have a holdout.
+        """
+        import numpy as np
+
+        holdout = self.kpi.holdout
+        assert holdout, "an exact KPI has no holdout"
+        costs = self.cost[self._action_positions(actions), np.arange(self.count)]
+        values: Floats = holdout.value_per_outcome * outcome - costs
+        return values
+
+    def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
+        """See Payoffs."""
+        import numpy as np
+
+        if score.ndim == 1:
+            return score
+        expected: Floats = score[self._action_positions(actions), np.arange(self.count)]
+        return expected
+
+    def margin(self, score: Floats) -> Floats:
+        """Return the expected payoff of the best action minus that of the second best, (n,)."""
+        import numpy as np
+
+        payoffs = np.sort(self.expected_payoffs(score), axis=0)
+        return payoffs[-1] - payoffs[-2]
+
+    def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
+        """Return the best action other than the one taken; the cheapest of equal ones."""
+        import numpy as np
+
+        taken = np.asarray(actions, dtype=str)
+        return self.choose_actions(score, {name: taken == name for name in self.names})
+
+    def value_of_information(self, score: Floats) -> Floats:
+        """Return what it is worth to know a binary outcome before acting, for each probability of 1; never negative.
+
+        This is the expected value of perfect information: E[max over actions of payoff] - max over actions of
+        E[payoff]. It bounds what a well-informed reviewer can add. Source: Raiffa & Schlaifer, Applied Statistical
+        Decision Theory (1961); Howard, Information Value Theory (1966).
+        """
+        import numpy as np
+
+        positive, negative = self.best_possible(np.ones_like(score)), self.best_possible(np.zeros_like(score))
+        informed = score * positive + (1 - score) * negative
+        return np.maximum(informed - self.best_possible(score), 0.0)
+
+
+def _rank_by_advantage(payoffs: Floats, action: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return rows ordered by how much the action pays over their best other action, the greatest advantage first."""
+    import numpy as np
+
+    other_best = np.delete(payoffs, action, axis=0)[:, rows].max(axis=0)
+    return rows[np.argsort(other_best - payoffs[action, rows], kind="stable")]

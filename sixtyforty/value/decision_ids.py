@@ -1,0 +1,47 @@
+"""Name decisions: a stable id from the track, the partition and the unit's key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.partitions import KEY
+from sixtyforty.spec.track import Track
+
+DECISION_ID = re.compile(rf"(live|replay)-({KEY})-[0-9a-f]{{12}}", re.ASCII)
+
+
+class DecisionIdError(SixtyfortyError):
+    """A text that is not a decision id."""
+
+
+def make_decision_ids(use_case: str, track: Track, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the decision id of each key: `<track>-<partition>-<hash>`. It depends on no clock and no run."""
+    prefix = join_escaped([use_case, track])
+    return [
+        f"{track}-{partition}-" + hashlib.sha256(f"{prefix}|{join_escaped(key)}".encode()).hexdigest()[:12]
+        for key in keys
+    ]
+
+
+def join_escaped(values: Iterable[Any]) -> str:
+    """Join values with `|`, escaping the separator inside them, so that no two lists give the same text."""
+    texts = [str(part) for part in values]
+    joined = "|".join(texts)
+    if "\\" in joined or joined.count("|") >= len(texts):  # rare, so the common case skips the escaping
+        return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
+    return joined
+
+
+def parse_decision_id(decision_id: str) -> tuple[Track, str]:
+    """Return the track and the partition of a decision id. Raises DecisionIdError."""
+    match = DECISION_ID.fullmatch(decision_id)
+    if not match:
+        raise DecisionIdError(
+            f"'{decision_id}' is not a decision id. An id looks like this: replay-2013-12-20-1a2b3c4d5e6f"
+        )
+    track: Track = "live" if match[1] == "live" else "replay"
+    return track, match[2]

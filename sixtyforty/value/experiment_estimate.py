@@ -1,0 +1,103 @@
+"""State what a holdout has shown so far, as figures and as a sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from sixtyforty.spec.money import format_money
+from sixtyforty.value.experiment import MINIMUM_CLUSTERS
+from sixtyforty.value.experiment_design import HoldoutDesign, normal_quantile
+from sixtyforty.value.lift import Interval
+
+# Arms drawn correctly look this unequal once in a thousand looks. With daily looks, simulations raise a false alarm in
+# 1 of 100 holdouts within 60 days.
+MISMATCH_LEVEL = 0.001
+
+
+@dataclass(frozen=True)
+class HoldoutEstimate:
+    """The result of a holdout.
+
+    `since`: first partition. `units`: units of both arms, of which `held_out` kept the current process. `lift`: gain
+    per 1,000 units, valid at any look. `single_look`: the same, valid at one look fixed in advance. `gain`: over all
+    units of the model's arm. `sample_ratio_p_value`: probability of arms this unequal if they were drawn as declared.
+    `imbalance`: difference of the covariate in standard errors. `design`: the design as it turned out.
+    """
+
+    since: str
+    units: int
+    held_out: int
+    lift: Interval
+    single_look: Interval
+    gain: float
+    sample_ratio_p_value: float
+    imbalance: float
+    design: HoldoutDesign
+
+    @property
+    def is_trustworthy(self) -> bool:
+        """Whether the arms match the draw, in number and in what was known about them before."""
+        as_drawn = not self.sample_ratio_p_value < MISMATCH_LEVEL  # NaN (too few to test) passes
+        return as_drawn and abs(self.imbalance) < normal_quantile(1 - MISMATCH_LEVEL / 2)
+
+    def to_dict(self, effect: float) -> dict[str, Any]:
+        """Return the figures as JSON, money to the cent, unknown figures null, and the days left for an effect."""
+        return {
+            "since": self.since,
+            "units": self.units,
+            "held_out": self.held_out,
+            "trustworthy": self.is_trustworthy,
+            "lift": {name: _rounded(amount) for name, amount in self.lift.__dict__.items()},
+            "single_look": {name: _rounded(amount) for name, amount in self.single_look.__dict__.items()},
+            "gain": _rounded(self.gain),
+            "sample_ratio_p_value": _rounded(self.sample_ratio_p_value, 6),
+            "imbalance": _rounded(self.imbalance),
+            "deviation": _rounded(self.design.deviation, 4),
+            "units_a_day": _rounded(self.design.units_a_day),
+            "days_left": _rounded(self.days_left(effect)),
+        }
+
+    def days_left(self, effect: float) -> float:
+        """Return the days until an effect per unit is likely to show in the always-valid interval."""
+        return self.design.days(effect, always_valid=True, observed_units=self.units)
+
+
+def _rounded(number: float, digits: int = 2) -> float | None:
+    return round(number, digits) if math.isfinite(number) else None
+
+
+def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plural: str, effect: float) -> str:
+    """Describe a holdout's result in one or two sentences; `effect` is the target per 1,000 units."""
+    if estimate is None:
+        return f"No result yet: the {unit_plural} of both arms have no known outcome."
+    if not estimate.is_trustworthy:
+        return (
+            f"No figure can be trusted: the {unit_plural} that kept the current process differ from those that were"
+            " drawn, in number or in kind. Find out where some of them get lost."
+        )
+    if math.isnan(estimate.lift.low):
+        return (
+            f"Too early to say: {estimate.units:,} {unit_plural} so far, of which {estimate.held_out:,} were held out."
+            f" Each arm needs at least {MINIMUM_CLUSTERS} that were drawn independently."
+        )
+    return _describe_interval(estimate, currency, unit_plural, effect)
+
+
+def _describe_interval(estimate: HoldoutEstimate, currency: str, unit_plural: str, effect: float) -> str:
+    lift = estimate.lift
+    value, low, high = (format_money(amount, currency, signed=True) for amount in (lift.value, lift.low, lift.high))
+    figures = f"{value} per 1,000 {unit_plural} (95% confidence interval {low} to {high})"
+    if lift.low > 0:
+        return f"The model gains {figures}."
+    if lift.high < 0:
+        return f"The model loses: {figures}. The current process does better."
+    difference = format_money(effect, currency)
+    days = estimate.days_left(effect / 1000)
+    if 0 < days < math.inf:
+        more_days = "1 more day" if days == 1 else f"{days:,.0f} more days"
+        outlook = f"A difference of {difference} would probably show after about {more_days}."
+    else:
+        outlook = f"A difference of {difference} would probably have shown by now."
+    return f"No effect shown: {figures}. {outlook}"
