@@ -17,13 +17,14 @@ from pathlib import Path
 
 from sixtyforty.ingest.landing_zone import Landing
 from sixtyforty.modeling.model_store import ModelStore
-from sixtyforty.reports.alerts import Receipts
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.champion_ledger import Ledger
-from sixtyforty.storage.lake import Lake, digest
-from sixtyforty.storage.object_store import Remote, Where
-from sixtyforty.storage.rollout_ledger import Steps
-from sixtyforty.storage.stage_ledger import Progress
+from sixtyforty.storage.champion_ledger import ChampionLedger
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
+from sixtyforty.storage.receipts import Receipts
+from sixtyforty.storage.rollout_ledger import RolloutLedger
+from sixtyforty.storage.stage_ledger import StageLedger
 
 # What a decision depends on; a change elsewhere (reports, ledgers, the command line) retrains nothing.
 CODE = (
@@ -62,11 +63,13 @@ class Workspace:
     use_case: UseCase
     home: Path
     database_url: str = field(repr=False)  # it may hold a password
-    lakes: Where | None = None
+    lakes: StoragePath | None = None
 
-    def _shared(self, kind: str) -> Where:
+    def _shared(self, kind: str) -> StoragePath:
         """What every machine that runs the chain must see: beside a lake in an object store, else below the home."""
-        return self.lakes / f".{kind}" / self.use_case.name if isinstance(self.lakes, Remote) else self._folder(kind)
+        return (
+            self.lakes / f".{kind}" / self.use_case.name if isinstance(self.lakes, ObjectPath) else self._folder(kind)
+        )
 
     def _folder(self, kind: str) -> Path:
         return self.home / "data" / kind / self.use_case.name
@@ -75,7 +78,7 @@ class Workspace:
     def lake(self) -> Lake:
         """Its datasets."""
         root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
-        return Lake(root, self.cache if isinstance(root, Remote) else None)
+        return Lake(root, self.cache if isinstance(root, ObjectPath) else None)
 
     @property
     def cache(self) -> Path:
@@ -93,22 +96,22 @@ class Workspace:
         return ModelStore(self._shared("models"))
 
     @property
-    def ledger(self) -> Ledger:
+    def champion_ledger(self) -> ChampionLedger:
         """Its champion ledger."""
-        return Ledger(self._shared("models") / "champion.jsonl")
+        return ChampionLedger(self._shared("models") / "champion.jsonl")
 
     @property
-    def rollout(self) -> Steps:
+    def rollout_ledger(self) -> RolloutLedger:
         """Its rollout's ledger."""
-        return Steps(self._shared("models") / "rollout.jsonl")
+        return RolloutLedger(self._shared("models") / "rollout.jsonl")
 
     @property
-    def progress(self) -> Progress:
+    def stage_ledger(self) -> StageLedger:
         """Its ledger of stages."""
-        return Progress(self._shared("models") / "stages.jsonl")
+        return StageLedger(self._shared("models") / "stages.jsonl")
 
     @property
-    def deliveries(self) -> Where:
+    def deliveries(self) -> StoragePath:
         """Where decisions are delivered as files."""
         return self._shared("deliveries")
 
@@ -118,17 +121,17 @@ class Workspace:
         return self._folder("reports")
 
     @property
-    def receipts(self) -> Receipts:
+    def alert_receipts(self) -> Receipts:
         """Which alerts were told to whom."""
         return Receipts(self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl")
 
     @property
-    def posted(self) -> Receipts:
+    def digest_receipts(self) -> Receipts:
         """Which digests were sent to whom."""
         return Receipts(self.home / "data" / "digests" / f"{self.use_case.name}.jsonl")
 
     @cached_property
-    def code(self) -> str:
+    def code_version(self) -> str:
         """Version of the code that turns extracts into decisions, and of this use case's declaration."""
         top = Path(__file__).parent
         files = [top / f"{m}.py" for m in CODE] + [top.parent / "expectations" / f"{m}.py" for m in GOVERNANCE]

@@ -1,4 +1,4 @@
-"""DuckDB sessions: one in-memory database a process and timezone, with the use case's clock in it."""
+"""DuckDB sessions: one in-memory database per process and time zone, with the clock of the use case."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sixtyforty.storage.sql import literal
+
 if TYPE_CHECKING:
     import duckdb
 
+OPEN_DATABASES = 8  # one per time zone
 
-@lru_cache(maxsize=8)
-def _database(timezone: str) -> duckdb.DuckDBPyConnection:
+
+@lru_cache(maxsize=OPEN_DATABASES)
+def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    # what doesn't fit into memory is put there, and taken away with the process
-    spilled = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
-    db = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spilled})
-    db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{timezone}')")
-    db.execute(f"create macro utc(ts) as (ts::timestamp at time zone '{timezone}' at time zone 'UTC')")
-    atexit.register(_database.cache_clear)  # one that outlives the interpreter is told of in sixty lines
-    return db
+    # DuckDB spills data that exceeds the memory into this folder, and deletes it when the process ends.
+    spill_folder = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
+    database = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spill_folder})
+    zone = literal(timezone)
+    database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
+    database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
+    return database
+
+
+# A database that outlives the interpreter prints sixty lines of warnings.
+atexit.register(_open_database.cache_clear)
 
 
 def connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB session that thinks in UTC.
+    """Return a DuckDB session in UTC.
 
-    It has `local(ts)`, a UTC timestamp on the use case's own clock, and `utc(ts)`, its inverse.
-    Sessions of a process share one in-memory database, which takes longest to open: keep to temporary tables.
+    Its macro `local(ts)` converts a UTC timestamp to the time zone of the use case; `utc(ts)` is the inverse. Sessions
+    of a process share one in-memory database, because opening one is slow: create only temporary tables.
     """
-    db = _database(timezone).cursor()
-    db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
-    return db
+    session = _open_database(timezone).cursor()
+    session.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
+    return session

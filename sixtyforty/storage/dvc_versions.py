@@ -1,221 +1,178 @@
-"""Versions: what every model learned from, remembered by DVC. The one place that knows DVC.
+"""Versions of training sets and models, recorded by DVC partition by partition and restored by hash.
 
-The repository is initialised without SCM: pointers (`.dvc` files, `dvc.lock`) change with every retrain and would
-dirty the checkout, so they travel with the remote, in `sixtyforty/pointers.json`. One writer at a time: DVC's own
-lock gives up after three seconds, so ours is taken first.
+The pointers to the recorded files travel with the remote, in `sixtyforty/pointers.json`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.storage.lake import write_atomic
-from sixtyforty.storage.object_store import Remote, Where
+from sixtyforty.storage.dvc_repository import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.mirror import mirror_folder
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 POINTERS = "sixtyforty/pointers.json"
-MANY = 64  # files
-HALF = ".writing-*"  # what a killed writer left: no part of any version
+MAX_FILE_TARGETS = 64  # DVC compares one folder faster than more files than this
 
 
-class VersionError(ValueError):
-    """A version that DVC can't bring back."""
+class DvcVersions:
+    """The recorded versions of a home; `remote` is a folder or any URL that DVC supports.
 
-
-class Versions:
-    """The DVC repository of a home; `remote` is a folder or any URL DVC knows.
-
-    DVC tracks nothing outside its repository: of a `lake` elsewhere, in a folder or an object store, what is recorded
-    is kept below the home as well.
+    DVC tracks only files in its repository. If `lake` is in another folder or in an object store, its recorded folders
+    are copied below the home.
     """
 
-    def __init__(self, home: Path, remote: str, lake: Where | None = None) -> None:
+    def __init__(self, home: Path, remote: str, lake: StoragePath | None = None) -> None:
         self.home, self.remote = home.resolve(), remote
         self.lake = lake.resolve() if isinstance(lake, Path) else lake or self.home / "data" / "lake"
 
-    @contextmanager
-    def _repo(self) -> Iterator[Any]:
-        os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-        self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "data").mkdir(exist_ok=True)
-        with (self.home / "data" / ".dvc-writer.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            from dvc.exceptions import DvcException
-            from dvc.repo import Repo
+    def _open(self, purpose: str) -> AbstractContextManager[Any]:
+        return open_repository(self.home, self.remote, purpose)
 
-            logging.getLogger("dvc").setLevel(logging.WARNING)  # what it has to say goes to stdout, among our answers
-            if not (self.home / ".dvc").exists():
-                Repo.init(str(self.home), no_scm=True).close()
-            ignored = self.home / ".dvcignore"
-            if HALF not in (text := ignored.read_text() if ignored.exists() else ""):
-                write_atomic(ignored, f"{text}{HALF}\n".encode())
-            repo = Repo(str(self.home))
-            try:
-                wanted = {
-                    "core": {"no_scm": True, "analytics": False, "check_update": False, "remote": "store"},
-                    "cache": {"dir": str(self.home / "data" / "dvc" / "cache"), "type": "reflink,copy"},
-                    "remote": {"store": {"url": self.remote}},
-                }
-                with repo.config.edit("local") as config:
-                    for section, values in wanted.items():
-                        config.setdefault(section, {}).update(values)
-                repo.close()
-                repo = Repo(str(self.home))
-                with chdir(self.home):  # DVC resolves stages against the working directory
-                    yield repo
-            except DvcException as error:
-                raise VersionError(f"DVC: {' '.join(str(error).split())}") from error
-            finally:
-                repo.close()
+    def snapshot(self, folders: Sequence[StoragePath]) -> int:
+        """Record files and folders. Only files that are new since the last snapshot are read.
 
-    def snapshot(self, folders: Sequence[Where]) -> int:
-        """Records folders: only the files that came since the last time; returns how many targets that were."""
-        with self._repo() as repo:
-            here = [self._here(folder) for folder in folders if folder.exists()]
-            targets = [t for folder in here for t in self._new(folder)]
+        Returns the number of DVC targets. Folders that don't exist are skipped. Raises DvcVersionError.
+        """
+        with self._open("record versions with DVC") as repository:
+            paths = [self._local_copy(folder) for folder in folders if folder.exists()]
+            targets = [target for path in paths for target in self._changed_targets(path)]
             if targets:
-                repo.add([str(t) for t in targets])
+                repository.add([str(target) for target in targets])
             return len(targets)
 
-    def _below(self, folder: Where) -> Path:
-        """The folder below the home that stands for one: itself, or where the copy of one in a lake elsewhere lies."""
+    def _path_in_home(self, folder: StoragePath) -> Path:
+        """Return the path that DVC tracks: the folder itself, or the copy of one that is outside the home."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
-        if isinstance(folder, Remote):
-            assert isinstance(self.lake, Remote)
-            kind, *below = folder.relative_to(self.lake).parts
-            where = (kind[1:], *below) if kind.startswith(".") else ("lake", kind, *below)  # see Workspace
-            return self.home.joinpath("data", *where)
+        if isinstance(folder, ObjectPath):
+            assert isinstance(self.lake, ObjectPath)
+            first, *rest = folder.relative_to(self.lake).parts
+            parts = (first[1:], *rest) if first.startswith(".") else ("lake", first, *rest)  # as Workspace names them
+            return self.home.joinpath("data", *parts)
         assert isinstance(self.lake, Path)
         return self.home / "data" / "lake" / folder.resolve().relative_to(self.lake)
 
-    def _here(self, folder: Where) -> Path:
-        """The folder below the home, a copy brought up to date."""
-        copy = self._below(folder)
-        if isinstance(folder, Remote):
-            self._bring(folder, copy)
-            return copy
-        folder = folder.resolve()
-        if folder == copy:
-            return copy
-        wanted = {p.relative_to(folder): p.stat() for p in folder.rglob("[!.]*") if p.is_file()}
-        for name, status in wanted.items():
-            there = (copy / name).stat() if (copy / name).exists() else None
-            if not there or there.st_size != status.st_size or there.st_mtime_ns < status.st_mtime_ns:
-                write_atomic(copy / name, (folder / name).read_bytes())
-        for gone in {p.relative_to(copy) for p in copy.rglob("*") if p.is_file()} - wanted.keys():
-            (copy / gone).unlink()
+    def _local_copy(self, folder: StoragePath) -> Path:
+        copy = self._path_in_home(folder)
+        if isinstance(folder, ObjectPath) or folder.resolve() != copy:
+            mirror_folder(folder, copy)
         return copy
 
-    def _bring(self, folder: Remote, copy: Path) -> None:
-        """Takes from an object store what the copy lacks; a Parquet file of the lake is never another by its name."""
-        wanted = [n for n in folder.listed(deep=True) if "/." not in f"/{n}"]
-        held = {p.relative_to(copy).as_posix() for p in copy.rglob("*") if p.is_file()}
-        new = [n for n in wanted if n not in held or not n.endswith(".parquet")]
-        for name, data in folder.contents(new).items():
-            if name not in held or (copy / name).read_bytes() != data:
-                write_atomic(copy / name, data)
-        for gone in held - set(wanted):
-            (copy / gone).unlink()
-
-    def _new(self, folder: Path) -> list[Path]:
-        pointer = folder.with_name(folder.name + ".dvc")
+    def _changed_targets(self, path: Path) -> list[Path]:
+        pointer = _pointer(path)
         if not pointer.exists():
-            return [folder]
-        since = pointer.stat().st_mtime_ns
-        if folder.is_file():
-            return [folder] if folder.stat().st_mtime_ns >= since else []
-        there = [p for p in folder.rglob("*") if p.is_file() and not p.match(HALF)]
-        new = [p for p in there if p.stat().st_mtime_ns >= since]
-        gone = self._listed(pointer) - {p.relative_to(folder).as_posix() for p in there}
-        # a replaced partition leaves its old file listed: only the folder as a whole can take it off; and one look at
-        # a folder is cheaper than very many at its files
-        return [folder] if (gone and new) or len(new) > MANY else new
+            return [path]
+        recorded_at = pointer.stat().st_mtime_ns
+        if path.is_file():
+            return [path] if path.stat().st_mtime_ns >= recorded_at else []
+        files = [p for p in path.rglob("*") if p.is_file() and not p.match(TEMPORARY_FILES)]
+        new = [file for file in files if file.stat().st_mtime_ns >= recorded_at]
+        gone = self._recorded_files(pointer) - {file.relative_to(path).as_posix() for file in files}
+        # Only recording the whole folder removes the old file of a replaced partition from its listing.
+        return [path] if (gone and new) or len(new) > MAX_FILE_TARGETS else new
 
-    def _listed(self, pointer: Path) -> set[str]:
-        md5 = _outs(pointer.read_text())[0]["md5"]
+    def _recorded_files(self, pointer: Path) -> set[str]:
+        md5 = _recorded_hash(pointer)
         listing = self.home / "data" / "dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
-        return {e["relpath"] for e in json.loads(listing.read_bytes())} if listing.exists() else set()
+        return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
 
     def commit(self, stages: Sequence[str]) -> None:
-        """Writes `dvc.lock` for recipe stages whose outputs the chain has just made itself."""
-        with self._repo() as repo:
+        """Write `dvc.lock` for recipe stages, such as `train@flight_delays`, whose outputs the chain just wrote."""
+        with self._open("commit recipe stages to DVC") as repository:
             for stage in stages:
-                repo.commit(stage, force=True)
+                repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Pushes what the remote lacks, then the pointers; returns how many objects went."""
-        with self._repo() as repo:
-            pushed = int(repo.push())
+        """Push the objects that the remote lacks, then the pointers. Returns the number of objects pushed."""
+        with self._open("push versions to the DVC remote") as repository:
+            pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
             pointers = {f.relative_to(self.home).as_posix(): f.read_text() for f in files if f.is_file()}
-            fs, path = self._remote_file(repo)
-            fs.makedirs(fs.parent(path), exist_ok=True)
-            with fs.open(path + ".writing", "w") as out:
-                out.write(json.dumps(pointers, indent=1, sort_keys=True))
-            fs.move(path + ".writing", path)
+            file_system, path = _remote_pointers(repository)
+            file_system.makedirs(file_system.parent(path), exist_ok=True)
+            with file_system.open(path + ".writing", "w") as file:
+                file.write(json.dumps(pointers, indent=1, sort_keys=True))
+            file_system.move(path + ".writing", path)
             return pushed
 
-    def _remote_file(self, repo: Any) -> tuple[Any, str]:
-        odb = repo.cloud.get_remote("store").odb
-        base = odb.path.removesuffix("files/md5").rstrip("/")
-        return odb.fs, f"{base}/{POINTERS}"
+    def fetch_pointers(self) -> list[str]:
+        """Fetch missing pointers and `dvc.lock` from the remote, as the first step in a clean clone.
 
-    def bring_pointers(self) -> list[str]:
-        """A clean clone's first step: takes pointers and `dvc.lock` from the remote. Raises VersionError."""
-        with self._repo() as repo:
-            fs, path = self._remote_file(repo)
-            if not fs.exists(path):
-                raise VersionError(f"nothing was published to the remote {self.remote} yet: run the chain first")
-            with fs.open(path, "r") as file:
+        Returns the paths of all published pointers, relative to the home. Raises DvcVersionError.
+        """
+        with self._open("fetch pointers from the DVC remote") as repository:
+            file_system, path = _remote_pointers(repository)
+            if not file_system.exists(path):
+                raise DvcVersionError(
+                    f"{self.remote}: nothing was published to this DVC remote yet. Run the chain first."
+                )
+            with file_system.open(path, "r") as file:
                 pointers = json.load(file)
-            for name, text in pointers.items():
+            for name, content in pointers.items():
                 if not (self.home / name).exists():
-                    write_atomic(self.home / name, text.encode())
+                    write_atomic(self.home / name, content.encode())
             return sorted(pointers)
 
     def pull(self, pointers: Sequence[str]) -> None:
-        """Brings tracked files into the workspace, from the cache or the remote."""
-        with self._repo() as repo:
-            repo.pull(list(pointers))
+        """Bring tracked files into the home, from the cache or the remote. Pointers are relative to the home."""
+        with self._open("pull files from the DVC remote") as repository:
+            repository.pull([str(self.home / pointer) for pointer in pointers])
 
-    def restore(self, folder: Where, to: Path) -> list[Path]:
-        """Copies a tracked folder as it was recorded, from cache or remote, into `to`. Raises VersionError."""
-        folder = self._below(folder)
-        pointer = folder.with_name(folder.name + ".dvc")
+    def restore(self, folder: StoragePath, target: Path) -> list[Path]:
+        """Copy a recorded folder from the cache or the remote into `target`, and return the copied files.
+
+        Raises DvcVersionError if the folder was never recorded.
+        """
+        path = self._path_in_home(folder)
+        pointer = _pointer(path)
         if not pointer.exists():
-            self.bring_pointers()
+            self.fetch_pointers()
         if not pointer.exists():
-            raise VersionError(f"{folder.name} was never recorded: materialize training_set and challenger")
-        here = Path.cwd()
-        with self._repo() as repo:
-            repo.fetch([str(pointer)])
-            cache = repo.cache.local
-            listing = json.loads(Path(cache.oid_to_path(_outs(pointer.read_text())[0]["md5"])).read_bytes())
-            to = here / to
-            to.mkdir(parents=True, exist_ok=True)
-            found = []
-            for entry in listing:
-                target = to / entry["relpath"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(cache.oid_to_path(entry["md5"]), target)
-                found.append(target)
-            return sorted(found)
+            raise DvcVersionError(f"{path.name}: no version was recorded. Materialize training_set and challenger.")
+        with self._open("restore a version from DVC") as repository:
+            repository.fetch([str(pointer)])
+            cache = repository.cache.local
+            listing = json.loads(Path(cache.oid_to_path(_recorded_hash(pointer))).read_bytes())
+            files = {target / file["relpath"]: cache.oid_to_path(file["md5"]) for file in listing}
+            for file, source in files.items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, file)
+            return sorted(files)
 
     def status(self) -> dict[str, Any]:
-        """What `dvc status` says: empty when everything is as recorded."""
-        with self._repo() as repo:
-            return dict(repo.status())
+        """Return DVC's status by stage, or by pointer relative to the home; empty if nothing changed."""
+        with self._open("compare files with their recorded versions") as repository:
+            return {self._stage_name(address): change for address, change in repository.status().items()}
+
+    def _stage_name(self, address: str) -> str:
+        """Return a stage's address, which DVC gives relative to the working directory, relative to the home."""
+        path, _, stage = address.rpartition(":")
+        if not path and not address.endswith(".dvc"):
+            return address
+        file = Path(os.path.abspath(path or address)).relative_to(self.home)  # noqa: PTH100  symlinks stay as they are
+        return stage if path and file == Path("dvc.yaml") else file.as_posix() + (f":{stage}" if path else "")
 
 
-def _outs(text: str) -> list[dict[str, Any]]:
+def _pointer(path: Path) -> Path:
+    return path.with_name(path.name + ".dvc")
+
+
+def _recorded_hash(pointer: Path) -> str:
     import yaml
 
-    return list(yaml.safe_load(text)["outs"])
+    return str(yaml.safe_load(pointer.read_text())["outs"][0]["md5"])
+
+
+def _remote_pointers(repository: Any) -> tuple[Any, str]:
+    """Return the remote's file system and the path of the published pointers there."""
+    objects = repository.cloud.get_remote(REMOTE_NAME).odb
+    base = objects.path.removesuffix("files/md5").rstrip("/")
+    return objects.fs, f"{base}/{POINTERS}"

@@ -1,10 +1,11 @@
-"""What a dataset's manifests say, gathered in a file a year: a sum over a long history reads those, not each manifest.
+"""The manifest index: the facts of a dataset's manifests in one Arrow file per year, so sums over a long history read
+few files.
 
-The files hold nothing of their own: they lie in the cache, and what they lack is read from the manifests. Each row
-keeps the stamp of the manifest it was read from, so that one that was replaced, withdrawn or brought back from a
-back-up shows. To look at each stamp costs as much as there is history, so the dataset's folder is given a time of its
-own when all is gathered: whatever is changed in it later gives it another. An object store has no folders; there, one
-listing tells.
+The files are a cache: everything in them can be read from the manifests again. Each row keeps the stamp of its
+manifest, so a manifest that was replaced, withdrawn or restored from a backup is detected. Comparing every stamp costs
+time in proportion to the history. Therefore the index sets the modification time of the dataset's folder when it is
+complete: any later change in the folder changes that time. An object store has no folders; there, one listing is
+enough.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.storage.lake import Entry, Lake, alone, canonical, digest, stamp, write_atomic
+from sixtyforty.storage.files import canonical_json, digest, file_stamp, write_atomic
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.manifests import Entry
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-KEYS = ("_partition", "_stamp")
+KEY_COLUMNS = ("_partition", "_stamp")
+INDEXES_IN_MEMORY = 8
+StampsByYear = dict[str, dict[str, str]]  # year: {partition: stamp}
 
 
-class Gathered:
-    """A dataset's manifests as one table, in order of partitions: of each, what `row` takes of it, as `schema` says."""
+class ManifestIndex:
+    """A dataset's manifests as one table, ordered by partition.
+
+    row: returns the columns of one manifest. schema: the types of those columns. cache: the folder of the index.
+    """
 
     def __init__(
         self, lake: Lake, dataset: str, cache: Path, schema: pa.Schema, row: Callable[[Entry], Mapping[str, Any]]
@@ -35,127 +44,140 @@ class Gathered:
         import pyarrow as pa
 
         self.lake, self.dataset, self.row = lake, dataset, row
-        self.schema = pa.schema([*((k, pa.string()) for k in KEYS), *schema])
-        self.folder = cache / "gathered" / dataset
-        self._manifests, self._mark = lake.root / dataset, self.folder / "whole.json"
+        self.schema = pa.schema([*((column, pa.string()) for column in KEY_COLUMNS), *schema])
+        self.folder = cache / "manifest_index" / dataset
+        self._manifests, self._mark = lake.root / dataset, self.folder / "complete.json"
 
     @contextmanager
-    def following(self) -> Iterator[dict[str, Entry]]:
-        """Whoever writes partitions does it within, and puts their entries into the dict: the files follow at once.
+    def recording(self) -> Iterator[dict[str, Entry]]:
+        """Update the index with the partitions that are written during the block.
 
-        One that is killed, or doesn't, leaves them behind; the next reader finds that out.
+        The caller puts their entries into the yielded dict. If it is killed, the next reader updates the index.
         """
-        with alone(self.folder / ".lock"):
-            whole, made = self._whole(), dict[str, Entry]()
-            yield made
-            if whole is not None and made:
-                moment, stamps = self._marked(), {p: _said(stamp(self._manifests / f"{p}.json")) for p in made}
-                years = _by_year(stamps)
-                for year, some in years.items():
-                    self._put(year, {p: made[p] for p in some}, some, some)
-                self._note(moment, {*whole, *years})
+        with self._lock():
+            years_indexed, written = self._complete_years(), dict[str, Entry]()
+            yield written
+            if years_indexed is not None and written:
+                modified = self._touch_folder()
+                stamps = {p: _stamp_text(file_stamp(self._manifests / f"{p}.json")) for p in written}
+                years = _group_by_year(stamps)
+                for year, stamps_of_year in years.items():
+                    entries = {partition: written[partition] for partition in stamps_of_year}
+                    self._rewrite_year(year, entries, stamps_of_year, stamps_of_year)
+                self._write_mark(modified, {*years_indexed, *years})
 
     def table(self) -> pa.Table:
-        """All rows. What the files lack is gathered first."""
+        """Return all rows, after updating the index if a manifest changed."""
         import pyarrow as pa
 
-        nothing = self.schema.empty_table()
+        empty = self.schema.empty_table()
         if isinstance(self._manifests, Path) and not self._manifests.exists():
-            return nothing
-        if self._whole() is None:
-            with alone(self.folder / ".lock"):  # two that gather at once would leave a mix
-                if self._whole() is None:
-                    self._gather()
-        return pa.concat_tables([nothing, *_read(self._mark, *stamp(self._mark))])
+            return empty
+        if self._complete_years() is None:
+            with self._lock():  # two updates at once would leave a mix
+                if self._complete_years() is None:
+                    self._update()
+        return pa.concat_tables([empty, *_read_years(self._mark, *file_stamp(self._mark))])
 
-    def _whole(self) -> list[str] | None:
-        """The years there are files of, if these hold what the manifests say; None: that isn't sure."""
+    def _lock(self) -> AbstractContextManager[None]:
+        return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
+
+    def _complete_years(self) -> list[str] | None:
+        """Return the indexed years if the index is known to match the manifests, else None."""
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):
-                said = json.loads(self._mark.read_bytes())
-                if (said["of"], said["moment"]) == (self._shape, self._manifests.stat().st_mtime_ns):
-                    return list(said["years"])
+                mark = json.loads(self._mark.read_bytes())
+                current = {"schema": self._schema_digest, "modified": self._manifests.stat().st_mtime_ns}
+                if current == {name: mark.get(name) for name in current}:
+                    return list(mark["years"])
         return None
 
     @property
-    def _shape(self) -> str:
+    def _schema_digest(self) -> str:
         return digest(str(self.schema))
 
-    def _marked(self) -> int:
-        """Gives the folder a time of its own: the clock of files ticks slowly, a later change might get the same."""
+    def _touch_folder(self) -> int:
+        """Set the folder's modification time to now, and return it in nanoseconds.
+
+        The clock of the file system is coarse: without this, a later change might have the same time.
+        """
         now = time.time_ns()
         if isinstance(self._manifests, Path):
             os.utime(self._manifests, ns=(now, now))
             return self._manifests.stat().st_mtime_ns
         return now
 
-    def _note(self, moment: int, years: Iterable[str]) -> None:
-        said = {"of": self._shape, "moment": moment, "years": sorted(years)}
-        write_atomic(self._mark, canonical(said).encode())
+    def _write_mark(self, modified: int, years: Iterable[str]) -> None:
+        mark = {"schema": self._schema_digest, "modified": modified, "years": sorted(years)}
+        write_atomic(self._mark, canonical_json(mark).encode())
 
-    def _gather(self) -> None:
-        """Brings the files up to date, from the manifests that are others than those they were made from."""
-        moment, there = self._marked(), _by_year(self._listed())
+    def _update(self) -> None:
+        """Rewrite the years in which a manifest differs from the one that was indexed."""
+        modified, years = self._touch_folder(), _group_by_year(self._current_stamps())
         changed = isinstance(self._manifests, Path) or not self._mark.exists()
-        for year in {f.stem for f in self.folder.glob("*.arrow")} | there.keys():
-            now, held = there.get(year, {}), self._held(year)
-            then = dict(zip(*(held[k].to_pylist() for k in KEYS), strict=True))
-            other = {p for p in then.keys() | now.keys() if then.get(p) != now.get(p)}
-            if other:
-                entries, changed = self.lake.entries(self.dataset, sorted(other & now.keys())), True
-                self._put(year, entries, now, other)
+        for year in {file.stem for file in self.folder.glob("*.arrow")} | years.keys():
+            stamps, indexed = years.get(year, {}), self._indexed_year(year)
+            indexed_stamps = dict(zip(*(indexed[column].to_pylist() for column in KEY_COLUMNS), strict=True))
+            partitions = stamps.keys() | indexed_stamps.keys()
+            outdated = {p for p in partitions if indexed_stamps.get(p) != stamps.get(p)}
+            if outdated:
+                entries = self.lake.entries(self.dataset, sorted(outdated & stamps.keys()))
+                self._rewrite_year(year, entries, stamps, outdated)
+                changed = True
         if changed:
-            self._note(moment, there)
+            self._write_mark(modified, years)
 
-    def _listed(self) -> dict[str, str]:
-        """What is another whenever a manifest is, by partition."""
-        found: dict[str, str] = {}
-        if not isinstance(self._manifests, Path):
-            found = {n: s.tag for n, s in self._manifests.listed().items()}
-        else:
-            found = {f.name: _said(stamp(f)) for f in self._manifests.glob("*.json")}
-        return {n.removesuffix(".json"): said for n, said in found.items() if n.endswith(".json")}
+    def _current_stamps(self) -> dict[str, str]:
+        """Return the stamp of each manifest, by partition."""
+        if isinstance(self._manifests, Path):
+            return {file.stem: _stamp_text(file_stamp(file)) for file in self._manifests.glob("*.json")}
+        tags = {name: stat.tag for name, stat in self._manifests.list_objects().items()}
+        return {name.removesuffix(".json"): tag for name, tag in tags.items() if name.endswith(".json")}
 
-    def _held(self, year: str) -> pa.Table:
+    def _indexed_year(self, year: str) -> pa.Table:
         file = self.folder / f"{year}.arrow"
-        held = _arrow(file) if file.exists() else self.schema.empty_table()
-        return held if held.schema.equals(self.schema) else self.schema.empty_table()
+        table = _read_arrow(file) if file.exists() else self.schema.empty_table()
+        return table if table.schema.equals(self.schema) else self.schema.empty_table()
 
-    def _put(
+    def _rewrite_year(
         self, year: str, entries: Mapping[str, Entry], stamps: Mapping[str, str], replaced: Collection[str]
     ) -> None:
-        """Writes a year's file anew: without the rows of the replaced partitions, with those of the entries."""
+        """Write a year's file without the rows of the replaced partitions, and with those of the entries."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        held = self._held(year)
-        kept = held.filter(pc.invert(pc.is_in(held[KEYS[0]], pa.array(replaced, pa.string()))))
-        rows = [{**self.row(e), **dict(zip(KEYS, (p, stamps[p]), strict=True))} for p, e in entries.items()]
-        table = pa.concat_tables([kept, pa.Table.from_pylist(rows, schema=self.schema)]).sort_by(KEYS[0])
-        sink = pa.BufferOutputStream()  # Arrow's own files are read five times as fast as Parquet with lists in it
-        with pa.ipc.new_file(sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
-            out.write_table(table.combine_chunks())
+        indexed = self._indexed_year(year)
+        kept = indexed.filter(pc.invert(pc.is_in(indexed[KEY_COLUMNS[0]], pa.array(replaced, pa.string()))))
+        rows = [
+            {**self.row(entry), **dict(zip(KEY_COLUMNS, (partition, stamps[partition]), strict=True))}
+            for partition, entry in entries.items()
+        ]
+        table = pa.concat_tables([kept, pa.Table.from_pylist(rows, schema=self.schema)]).sort_by(KEY_COLUMNS[0])
+        sink = pa.BufferOutputStream()  # Arrow files with lists are read five times as fast as Parquet
+        with pa.ipc.new_file(sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as file:
+            file.write_table(table.combine_chunks())
         write_atomic(self.folder / f"{year}.arrow", sink.getvalue().to_pybytes())
 
 
-def _arrow(file: Path) -> pa.Table:
+def _read_arrow(file: Path) -> pa.Table:
     import pyarrow as pa
 
     return pa.ipc.open_file(file).read_all()
 
 
-@lru_cache(maxsize=8)
-def _read(mark: Path, *_: int) -> tuple[pa.Table, ...]:
-    """The rows of all years, read once for each state there ever was."""
-    return tuple(_arrow(mark.with_name(f"{y}.arrow")) for y in json.loads(mark.read_bytes())["years"])
+@lru_cache(maxsize=INDEXES_IN_MEMORY)
+def _read_years(mark: Path, *_stamp: int) -> tuple[pa.Table, ...]:
+    """Return the rows of all years. They are read once per stamp of the mark, which changes with every update."""
+    years = json.loads(mark.read_bytes())["years"]
+    return tuple(_read_arrow(mark.with_name(f"{year}.arrow")) for year in years)
 
 
-def _said(of: Iterable[Any]) -> str:
-    return " ".join(map(str, of))
+def _stamp_text(stamp: Iterable[Any]) -> str:
+    return " ".join(map(str, stamp))
 
 
-def _by_year(stamps: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for partition, said in sorted(stamps.items()):
-        found.setdefault(partition[:4], {})[partition] = said
-    return found
+def _group_by_year(stamps: Mapping[str, str]) -> StampsByYear:
+    years: StampsByYear = {}
+    for partition, stamp in sorted(stamps.items()):
+        years.setdefault(partition[:4], {})[partition] = stamp
+    return years

@@ -1,28 +1,29 @@
-"""Paths in an object store, `s3://bucket/prefix`: what of a folder's the lake needs, so that it may lie in either.
+"""Paths in an object store, `s3://bucket/prefix`, with the part of `pathlib.Path` that the lake needs.
 
-A PUT is whole or not at all, and what a listing shows is there: no temporary names. An object store has no locks;
-writers are kept apart by PostgreSQL's advisory ones, which end with their session, or, where all is on one machine, by
-a file's. What opens the store (keys, endpoint) comes from the environment, as for extracts.
+A PUT replaces an object completely or not at all, and a listing shows only complete objects, so no temporary names are
+needed. An object store has no locks: see `sixtyforty.storage.locks`. Keys and endpoint come from the environment, as
+for extracts.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-SIDE_BY_SIDE = 32  # objects asked for at once
+from sixtyforty.storage.bounded_cache import BoundedCache
+
+PARALLEL_REQUESTS = 32
+READ_CACHE_BYTES = 1 << 27  # 128 MiB
 
 
 @dataclass(frozen=True)
-class Stat:
-    """What a store says of an object. What has one tag holds the same bytes."""
+class ObjectStat:
+    """Size in bytes, modification time (seconds since 1970) and tag of an object.
+
+    Two objects with the same tag hold the same bytes.
+    """
 
     st_size: int
     st_mtime: float
@@ -30,19 +31,20 @@ class Stat:
 
 
 @dataclass(frozen=True)
-class Remote:
-    """An object, or what the names of several begin with.
+class ObjectPath:
+    """An object, or the prefix of several.
 
-    `locks`: SQLAlchemy URL of the PostgreSQL that keeps writers on several machines apart.
+    `lock_database_url`: SQLAlchemy URL of the PostgreSQL database whose advisory locks separate writers on several
+    machines. Empty: all writers are on one machine.
     """
 
     url: str
-    locks: str = field(default="", repr=False, compare=False)  # it may hold a password
+    lock_database_url: str = field(default="", repr=False, compare=False)  # it may hold a password
 
     def __str__(self) -> str:
         return self.url
 
-    def __truediv__(self, name: str | PurePosixPath) -> Remote:
+    def __truediv__(self, name: str | PurePosixPath) -> ObjectPath:
         return replace(self, url=f"{self.url}/{name}")
 
     @property
@@ -51,119 +53,105 @@ class Remote:
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last part of the path."""
         return self._path.name
 
     @property
-    def parent(self) -> Remote:
-        """All but its last part."""
+    def parent(self) -> ObjectPath:
+        """The path without its last part."""
         return replace(self, url=self.url.rpartition("/")[0])
 
-    def with_name(self, name: str) -> Remote:
-        """Beside it, under another name."""
+    def with_name(self, name: str) -> ObjectPath:
+        """Return the path with another last part."""
         return self.parent / name
 
-    def with_suffix(self, suffix: str) -> Remote:
-        """Under another ending."""
+    def with_suffix(self, suffix: str) -> ObjectPath:
+        """Return the path with another file extension."""
         return self.with_name(self._path.with_suffix(suffix).name)
 
-    def relative_to(self, other: Remote) -> PurePosixPath:
-        """The path below another. Raises ValueError where it isn't below."""
+    def relative_to(self, other: ObjectPath) -> PurePosixPath:
+        """Return the path below another. Raises ValueError if it isn't below."""
         return self._path.relative_to(other._path)
 
     @property
-    def _files(self) -> Any:
+    def _file_system(self) -> Any:
         import fsspec
 
         return fsspec.core.url_to_fs(self.url)[0]
 
     def exists(self) -> bool:
-        """Whether there is such an object, or one below."""
-        self._files.invalidate_cache()
-        return bool(self._files.exists(str(self._path)))
+        """Return whether this object, or one below this prefix, exists."""
+        self._file_system.invalidate_cache()
+        return bool(self._file_system.exists(str(self._path)))
 
-    def stat(self) -> Stat:
-        """What the store says of it. Raises FileNotFoundError."""
-        self._files.invalidate_cache()
-        return _stat(self._files.info(str(self._path)))
+    def stat(self) -> ObjectStat:
+        """Return size, modification time and tag. Raises FileNotFoundError."""
+        self._file_system.invalidate_cache()
+        return _object_stat(self._file_system.info(str(self._path)))
 
     def read_bytes(self) -> bytes:
-        """The object's bytes. Raises FileNotFoundError."""
-        return bytes(self._files.cat_file(str(self._path)))
+        """Return the object's bytes. Raises FileNotFoundError."""
+        return bytes(self._file_system.cat_file(str(self._path)))
 
-    def write(self, data: bytes) -> None:
-        """Puts the object there whole, in place of what was."""
-        self._files.pipe_file(str(self._path), data)
+    def write_bytes(self, content: bytes) -> None:
+        """Create or replace the object."""
+        self._file_system.pipe_file(str(self._path), content)
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Takes the object away; a store doesn't tell whether it was there."""
-        self._files.rm_file(str(self._path))
+        """Delete the object. An object store doesn't report whether it existed."""
+        self._file_system.rm_file(str(self._path))
 
-    def listed(self, start: str = "", deep: bool = False) -> dict[str, Stat]:
-        """The objects below whose names begin with `start`, by their path below, in order."""
-        self._files.invalidate_cache()
-        top = f"{self._path}/"
-        found = self._files.find(str(self._path), prefix=start, detail=True)
-        names = {path.removeprefix(top): about for path, about in found.items() if path.startswith(top)}
-        return {n: _stat(about) for n, about in sorted(names.items()) if deep or "/" not in n}
+    def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
+        """Return the objects below whose names begin with `start`, by their path below this one, in order."""
+        self._file_system.invalidate_cache()
+        prefix = f"{self._path}/"
+        listing = self._file_system.find(str(self._path), prefix=start, detail=True)
+        below = {path.removeprefix(prefix): info for path, info in listing.items() if path.startswith(prefix)}
+        return {name: _object_stat(info) for name, info in sorted(below.items()) if recursive or "/" not in name}
 
-    def glob(self, pattern: str) -> list[Remote]:
-        """The objects below that match."""
-        deep = "/" in pattern
-        return [self / n for n in self.listed(deep=deep) if PurePosixPath(n).match(pattern)]
+    def glob(self, pattern: str) -> list[ObjectPath]:
+        """Return the objects below that match a pattern."""
+        names = self.list_objects(recursive="/" in pattern)
+        return [self / name for name in names if PurePosixPath(name).match(pattern)]
 
-    def contents(self, names: list[str]) -> dict[str, bytes]:
-        """The bytes of objects below, by name, several asked for at once; those that are gone left out."""
-        found: dict[str, bytes] = {}
-        for i in range(0, len(names), SIDE_BY_SIDE):
-            some = {f"{self._path}/{n}": n for n in names[i : i + SIDE_BY_SIDE]}
-            for path, data in self._files.cat(list(some), on_error="return").items():
-                if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
-                    raise data
-                if not isinstance(data, Exception):
-                    found[some[path]] = data
-        return found
+    def read_many(self, names: list[str]) -> dict[str, bytes]:
+        """Return the bytes of objects below, by name, read in parallel. Missing objects are left out."""
+        contents: dict[str, bytes] = {}
+        for start in range(0, len(names), PARALLEL_REQUESTS):
+            batch = {f"{self._path}/{name}": name for name in names[start : start + PARALLEL_REQUESTS]}
+            for path, content in self._file_system.cat(list(batch), on_error="return").items():
+                if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                    raise content
+                if not isinstance(content, Exception):
+                    contents[batch[path]] = content
+        return contents
 
-    def current(self, ending: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """The objects below with an ending, of these names or all: one listing, and those that are new are read."""
+    def read_listed(self, ending: str, names: list[str] | None = None) -> dict[str, bytes]:
+        """Return the bytes of the objects below with an ending, by name; only of `names` unless None.
+
+        Lists the objects once, and reads those that changed since this process last read them.
+        """
         start = os.path.commonprefix(names) if names else ""  # noqa: RUF071
-        there = {n: s.tag for n, s in self.listed(start).items() if n.endswith(ending)}
-        wanted = there.keys() if names is None else there.keys() & set(names)
-        held = {n: data for n in wanted for tag, data in [_read.get(f"{self}/{n}", ("", b""))] if tag == there[n]}
-        new = self.contents(sorted(wanted - held.keys()))
-        _read.update({f"{self}/{n}": (there[n], data) for n, data in new.items()})
-        return held | new
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Waits until no other process, on any machine, is between these lines with this path."""
-        if not self.locks:
-            with (Path(tempfile.gettempdir()) / f"sixtyforty-{_number(self.url)}.lock").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                yield
-            return
-        import sqlalchemy as sa
-
-        engine = sa.create_engine(self.locks, poolclass=sa.NullPool)
-        with engine.connect() as connection, connection.begin():  # the lock ends with the transaction
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_number(self.url))))
-            yield
+        tags = {name: stat.tag for name, stat in self.list_objects(start).items() if name.endswith(ending)}
+        selected = tags.keys() if names is None else tags.keys() & set(names)
+        in_memory = {name: _READ_CACHE.get((f"{self}/{name}", tags[name])) for name in selected}
+        cached = {name: content for name, content in in_memory.items() if content is not None}
+        read = self.read_many(sorted(selected - cached.keys()))
+        for name, content in read.items():
+            _READ_CACHE.put((f"{self}/{name}", tags[name]), content)
+        return cached | read
 
 
-Where = Path | Remote
-_read: dict[str, tuple[str, bytes]] = {}  # what `current` has read, by URL, with its tag
+StoragePath = Path | ObjectPath
+_READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)  # by URL and tag
 
 
-def _number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+def _object_stat(info: dict[str, Any]) -> ObjectStat:
+    modified = info.get("LastModified") or info.get("created")
+    tag = f"{info.get('ETag')} {modified}"
+    return ObjectStat(int(info["size"] or 0), modified.timestamp() if modified else 0.0, tag)
 
 
-def _stat(about: dict[str, Any]) -> Stat:
-    changed = about.get("LastModified") or about.get("created")
-    tag = f"{about.get('ETag')} {changed}"
-    return Stat(int(about["size"] or 0), changed.timestamp() if changed else 0.0, tag)
-
-
-def located(text: str, locks: str = "") -> Where:
-    """A folder's path, or a URL's."""
-    return Remote(text.rstrip("/"), locks) if "://" in text else Path(text).resolve()
+def parse_storage_path(text: str, lock_database_url: str = "") -> StoragePath:
+    """Return the path that a text names: an object store's for a URL, else a folder's."""
+    return ObjectPath(text.rstrip("/"), lock_database_url) if "://" in text else Path(text).resolve()

@@ -1,18 +1,20 @@
-"""The log of responses: what people did with decisions. One append-only SQL table a use case.
+"""The response log: what people did with decisions, in one append-only SQL table per use case.
 
-It lies beside the decisions, in the database they are delivered to. A decision is answered (accepted or overridden)
-once, by whoever is first; the database itself holds that, so that two people at once can't both have.
+The table is in the database to which decisions are delivered. A decision is accepted or overridden once, by the first
+person who answers. A unique index of the database enforces this for two people who answer at once.
 """
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from sixtyforty.storage.lake import alone
+from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.object_store import StoragePath
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -21,13 +23,16 @@ Event = Literal["seen", "accepted", "overridden", "rated"]
 Role = Literal["decider", "expert"]
 EVENTS, ROLES = get_args(Event), get_args(Role)
 ANSWERS = ("accepted", "overridden")
+OPEN_LOGS = 8  # in one process
+SQLITE_TIMEOUT = 30  # seconds to wait for another writer
 
 
 @dataclass(frozen=True)
 class Response:
-    """One thing a person did. `at` is UTC (naive); `person` and `reason` are personal data.
+    """One thing that a person did with a decision.
 
-    `action` is what is done: of an answer only. `rating` is 1 to 5: of `rated` only.
+    `at` is UTC, without time zone. `person` and `reason` are personal data. `action` is the action of an answer.
+    `rating` is 1 to 5, of the event `rated`.
     """
 
     decision_id: str
@@ -43,17 +48,17 @@ class Response:
 
 
 def table_name(use_case: str) -> str:
-    """The responses of a use case, on all tracks: the track is in the decision id."""
+    """Return the name of the table with the responses of a use case. The decision id holds the track."""
     return f"{use_case}_responses"
 
 
-def table(use_case: str, metadata: sa.MetaData) -> sa.Table:
-    """The table. `number` only grows: what the source reads new rows by."""
+def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
+    """Define the table of responses. `number` only grows, so a source reads new rows by it."""
     import sqlalchemy as sa
 
     name = table_name(use_case)
     number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-    found = sa.Table(
+    table = sa.Table(
         name,
         metadata,
         sa.Column("number", number, primary_key=True, autoincrement=True),
@@ -68,30 +73,48 @@ def table(use_case: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("rating", sa.Integer),
         sa.Column("simulated", sa.Boolean, nullable=False),
     )
-    answered, seen = found.c.event.in_(ANSWERS), found.c.event == "seen"
+    answered, seen = table.c.event.in_(ANSWERS), table.c.event == "seen"
     sa.Index(
-        f"{name}_answered_once", found.c.decision_id, unique=True, sqlite_where=answered, postgresql_where=answered
+        f"{name}_answered_once", table.c.decision_id, unique=True, sqlite_where=answered, postgresql_where=answered
     )
     sa.Index(
-        f"{name}_seen_once", found.c.person, found.c.decision_id, unique=True, sqlite_where=seen, postgresql_where=seen
+        f"{name}_seen_once", table.c.person, table.c.decision_id, unique=True, sqlite_where=seen, postgresql_where=seen
     )
-    return found
+    return table
 
 
-@lru_cache(maxsize=8)
-def opened(use_case: str, database_url: str, lock: Path) -> tuple[sa.Engine, sa.Table]:
-    """The database and the table, made if it isn't there; `lock`: a file to wait for while it is made."""
+def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
+    """Return the engine and the table of a use case's responses, and create the table if it is missing.
+
+    lock: path of the lock held while the table is created. The process keeps up to OPEN_LOGS engines open.
+    """
+    key = (use_case, database_url)
+    log = _OPEN_LOGS.get(key)
+    if log is None:
+        log = _create_log(use_case, database_url, lock)
+        _OPEN_LOGS.put(key, log)
+    return log
+
+
+def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
     import sqlalchemy as sa
 
     url = sa.engine.make_url(database_url)
-    lite = url.get_backend_name() == "sqlite"
-    if lite and url.database:
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if is_sqlite and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # what people wrote never reaches an error's text, nor a log with it
-    engine = sa.create_engine(
-        url, pool_pre_ping=True, hide_parameters=True, **({"connect_args": {"timeout": 30}} if lite else {})
-    )
-    target = table(use_case, sa.MetaData())
-    with alone(lock):  # SQLite makes table and index one after the other
-        target.metadata.create_all(engine)
-    return engine, target
+    arguments = {"timeout": SQLITE_TIMEOUT} if is_sqlite else {}
+    # hide_parameters keeps what people wrote out of error texts and logs.
+    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    table = define_table(use_case, sa.MetaData())
+    with exclusive_lock(lock, f"create the table {table.name}"):  # SQLite creates table and index one after the other
+        table.metadata.create_all(engine)
+    return engine, table
+
+
+def _dispose(log: tuple[sa.Engine, sa.Table]) -> None:
+    log[0].dispose()
+
+
+_OPEN_LOGS: BoundedCache[tuple[str, str], tuple[sa.Engine, sa.Table]] = BoundedCache(OPEN_LOGS, on_evict=_dispose)
+atexit.register(_OPEN_LOGS.clear)

@@ -20,7 +20,7 @@ from typing import Any
 
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry
+from sixtyforty.storage.manifests import Entry
 
 CODE = "other code"  # the reason of a restatement whose inputs are the same
 
@@ -30,7 +30,7 @@ def is_closed(use_case: UseCase, partition: str, now: datetime | None) -> bool:
 
     A snapshot always does. Without a time, every partition does.
     """
-    return partition == SNAPSHOT or now is None or now >= use_case.settled(partition)
+    return partition == SNAPSHOT or now is None or now >= use_case.settled_at(partition)
 
 
 def listed_extracts(entry: Entry | None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The rollout's ledger: which step is in force from when on, who took it and why. Chained as that of champions."""
+"""The rollout ledger: which rollout step is in force from when, who took it and why."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Literal
 
 from pydantic import Field
 
-from sixtyforty.storage.champion_ledger import Chain, Link
+from sixtyforty.storage.hash_chain import EffectiveRow, HashChain
 
-Name = Literal["shadow", "holdout", "full"]
-STEPS: tuple[Name, ...] = ("shadow", "holdout", "full")
-
-
-class Step(Link):
-    """One step, up or down."""
-
-    step: Name = Field(description="In force from effective_from on.")
-    why: str = Field(description="In the words of who took it.")
+StepName = Literal["shadow", "holdout", "full"]
+STEPS: tuple[StepName, ...] = ("shadow", "holdout", "full")
 
 
-class Steps(Chain[Step]):
-    """`rollout.jsonl` of one use case."""
+class RolloutStep(EffectiveRow):
+    """One step of a rollout, up or down."""
 
-    kind = Step
+    step: StepName = Field(description="The step in force from `effective_from` on.")
+    why: str = Field(description="The reason that the person who took the step wrote down.")
 
-    def taken(self) -> list[Step]:
-        """All steps in the order of the moment from which they count."""
-        return sorted(self.rows(), key=lambda r: (r.effective_from, r.seq))
 
-    def in_force(self, moment: datetime) -> Step | None:
-        """The step at a UTC moment; None: none was taken yet, it is the first."""
-        found = [r for r in self.taken() if r.effective_from <= moment.isoformat()]
-        return found[-1] if found else None
+class RolloutLedger(HashChain[RolloutStep]):
+    """The ledger `rollout.jsonl` of one use case."""
 
-    def take(self, step: Name, **fields: object) -> Step:
-        """Adds a step. Where the last one says so already (another hand was quicker), that is returned."""
+    row_type = RolloutStep
 
-        def said(rows: list[Step]) -> Step | None:
+    def steps(self) -> list[RolloutStep]:
+        """Return all steps, ordered by the time from which they count."""
+        return sorted(self.rows(), key=lambda row: (row.effective_from, row.seq))
+
+    def step_at(self, time: datetime) -> RolloutStep | None:
+        """Return the step in force at a UTC time; None before any step was taken."""
+        in_force = [row for row in self.steps() if row.effective_from <= time.isoformat()]
+        return in_force[-1] if in_force else None
+
+    def take_step(self, step: StepName, **fields: object) -> RolloutStep:
+        """Append a step and return its row. If the last row already has this step, return that row instead."""
+
+        def find_repeated(rows: list[RolloutStep]) -> RolloutStep | None:
             return rows[-1] if rows and rows[-1].step == step else None
 
-        return self.add({"step": step, **fields}, said)
+        return self.append_row({"step": step, **fields}, find_repeated)

@@ -1,4 +1,4 @@
-"""The ledger of stages: which a use case is in since when, by whose word, and what its gate said. Chained by hashes."""
+"""The stage ledger: which stage a use case is in, since when, by whose decision, and the verdicts of its gates."""
 
 from __future__ import annotations
 
@@ -8,77 +8,86 @@ from typing import Literal
 from pydantic import Field
 
 from sixtyforty.spec.stages import Stage, StageGate
-from sixtyforty.storage.champion_ledger import Chain, Link
+from sixtyforty.storage.hash_chain import EffectiveRow, HashChain
 
-Said = Literal["enter", "gate", "pass", "continue", "stop"]
-REGISTERED = ("enter", "gate")
+StageEventKind = Literal["enter", "gate", "pass", "continue", "stop"]
+REGISTRATIONS = ("enter", "gate")
 
 
-class Passage(Link):
-    """What happened: a stage was entered or its gate registered anew (evidence: the gate), or the gate judged."""
+class StageEvent(EffectiveRow):
+    """A stage was entered, its gate was registered anew (the evidence holds the gate), or the gate was judged."""
 
-    stage: Stage = Field(description="The stage it is about.")
-    said: Said = Field(description="enter: in force from effective_from on. gate: registered anew. Else a verdict.")
-    why: str = Field(description="The reasons, or the words of who did it.")
+    stage: Stage = Field(description="The stage that the event is about.")
+    event: StageEventKind = Field(
+        description="enter: the stage is in force from `effective_from` on. gate: its gate was registered anew."
+        " pass, continue and stop: the verdict of the gate."
+    )
+    why: str = Field(description="The reasons of the verdict, or of the person who entered the stage.")
 
     @property
     def gate(self) -> StageGate | None:
-        """The gate registered by this row."""
-        found = self.evidence.get("gate") if self.said in REGISTERED else None
-        return StageGate(**found) if found else None
+        """The gate that this row registered, if any."""
+        gate = self.evidence.get("gate") if self.event in REGISTRATIONS else None
+        return StageGate(**gate) if gate else None
 
     @property
     def at(self) -> datetime:
-        """From when on it counts: UTC, naive."""
+        """The time from which the row counts: UTC, without time zone."""
         return datetime.fromisoformat(self.effective_from)
 
 
-class Progress(Chain[Passage]):
-    """`stages.jsonl` of one use case."""
+class StageLedger(HashChain[StageEvent]):
+    """The ledger `stages.jsonl` of one use case."""
 
-    kind = Passage
+    row_type = StageEvent
 
-    def entered(self) -> list[Passage]:
-        """The stages it came to, in order."""
-        return [r for r in self.rows() if r.said == "enter"]
+    def entered_stages(self) -> list[StageEvent]:
+        """Return the rows by which stages were entered, oldest first."""
+        return [row for row in self.rows() if row.event == "enter"]
 
-    def registered(self) -> Passage | None:
-        """The row that says which stage it is in, by which gate; None: it was never judged."""
-        return next((r for r in reversed(self.rows()) if r.said in REGISTERED), None)
+    def current_registration(self) -> StageEvent | None:
+        """Return the row that registers the current stage and its gate; None before the first."""
+        return next((row for row in reversed(self.rows()) if row.event in REGISTRATIONS), None)
 
-    def verdict(self) -> Passage | None:
-        """The last word on the gate registered now; None: there is none yet."""
+    def current_verdict(self) -> StageEvent | None:
+        """Return the last verdict on the registered gate; None if it has none yet."""
         last = next(iter(self.rows()[-1:]), None)
-        return None if last is None or last.said in REGISTERED else last
+        return None if last is None or last.event in REGISTRATIONS else last
 
-    def ended(self) -> list[tuple[datetime, str | None]]:
-        """From which moments on (UTC, in order) it is over, and why; None: from then on it isn't, or no more."""
-        return sorted(
-            (
-                (r.at, f"{r.stage} was stopped" if r.said == "stop" else "retired" if r.stage == "retired" else None)
-                for r in self.rows()
-                if r.said in ("enter", "gate", "stop")
-            ),
-            key=lambda e: e[0],
-        )
+    def endings(self) -> list[tuple[datetime, str | None]]:
+        """Return the UTC times at which the use case ended, with the reason, in order.
 
-    def over(self, moment: datetime) -> str | None:
-        """Why it is over at a UTC moment; None: it isn't."""
-        found = [why for at, why in self.ended() if at <= moment]
-        return found[-1] if found else None
+        A reason of None means that the use case runs from then on.
+        """
+        changes = [(row.at, _end_reason(row)) for row in self.rows() if row.event in ("enter", "gate", "stop")]
+        return sorted(changes, key=lambda change: change[0])
 
-    def reach(self) -> str | None:
-        """SQL over features: whether a unit is within the scope of the stage at its `decided_at`; None: all are."""
-        rows = [r for r in self.rows() if r.said in REGISTERED]
-        scopes = [r.gate.scope.where if r.gate else None for r in rows]
+    def end_reason_at(self, time: datetime) -> str | None:
+        """Return why the use case has ended by a UTC time; None if it runs."""
+        reasons = [why for since, why in self.endings() if since <= time]
+        return reasons[-1] if reasons else None
+
+    def scope_sql(self) -> str | None:
+        """Return SQL over features: whether a unit is in scope of the stage at its `decided_at`.
+
+        None means that every stage covers all units.
+        """
+        rows = [row for row in self.rows() if row.event in REGISTRATIONS]
+        scopes = [row.gate.scope.where if row.gate else None for row in rows]
         if not any(scopes):
             return None
-        ends = [f"timestamp '{r.at}'" for r in rows]
-        cases = [
-            f"when decided_at < {end} then {_true(where)}" for end, where in zip(ends, [None, *scopes], strict=False)
+        branches = [
+            f"when decided_at < timestamp '{row.at}' then {_condition(scope)}"
+            for row, scope in zip(rows, [None, *scopes], strict=False)
         ]
-        return f"case {' '.join(cases)} else {_true(scopes[-1])} end"
+        return f"case {' '.join(branches)} else {_condition(scopes[-1])} end"
 
 
-def _true(where: str | None) -> str:
-    return f"({where}) is true" if where else "true"
+def _end_reason(row: StageEvent) -> str | None:
+    if row.event == "stop":
+        return f"{row.stage} was stopped"
+    return "retired" if row.stage == "retired" else None
+
+
+def _condition(scope: str | None) -> str:
+    return f"({scope}) is true" if scope else "true"

@@ -1,16 +1,19 @@
-"""Governance's verdict on one partition: what it saw, what it kept, and why."""
+"""The verdict of the data rules on one partition: its rows, its rules, and the reasons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from sixtyforty.storage.lake import digest
+from sixtyforty.storage.files import digest
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """One rule on one partition. `failed` of `of` rows (or the one observed figure) broke it."""
+    """The outcome of one rule on one partition.
+
+    `failed` of `of` rows broke the rule. A rule about the whole partition has `observed` instead.
+    """
 
     rule: str
     column: str
@@ -25,7 +28,9 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`landed` = `accepted_rows` + `quarantined` + `duplicates` + `superseded`, always."""
+    """What validation decided about one partition. Always `landed` = `accepted_rows` + `quarantined` + `duplicates`
+    + `superseded`.
+    """
 
     source: str
     partition: str
@@ -37,28 +42,28 @@ class Verdict:
     superseded: int
     reasons: list[str]
     rules: list[RuleResult]
-    closed: bool = True  # judged as complete; else as far as it had come
+    closed: bool = True  # whether the partition was complete when it was validated
 
     @property
     def id(self) -> str:
-        """Hash of all it says."""
+        """Hash of the whole verdict."""
         return digest(self.to_dict())
 
     @property
     def conserved(self) -> bool:
-        """Nothing vanished."""
+        """Whether every landed row is accounted for."""
         return self.landed == self.accepted_rows + self.quarantined + self.duplicates + self.superseded
 
     @property
     def warnings(self) -> list[RuleResult]:
-        """The rules that failed without stopping anything."""
-        return [r for r in self.rules if not r.passed and r.severity == "warning"]
+        """The rules of severity `warning` that failed."""
+        return [rule for rule in self.rules if not rule.passed and rule.severity == "warning"]
 
     def to_dict(self) -> dict[str, Any]:
-        """As kept in the manifest."""
-        return {**self.__dict__, "rules": [dict(r.__dict__) for r in self.rules]}
+        """Return the verdict as the manifest holds it."""
+        return {**self.__dict__, "rules": [dict(rule.__dict__) for rule in self.rules]}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Verdict:
-        """The inverse of `to_dict`."""
-        return cls(**{**data, "rules": [RuleResult(**r) for r in data["rules"]]})
+    def from_dict(cls, content: dict[str, Any]) -> Verdict:
+        """Create a verdict from `to_dict`."""
+        return cls(**{**content, "rules": [RuleResult(**rule) for rule in content["rules"]]})

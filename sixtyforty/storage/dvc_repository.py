@@ -1,0 +1,76 @@
+"""The DVC repository of a home: how it is created, configured, locked and opened.
+
+The repository has no SCM: its pointers (`.dvc` files and `dvc.lock`) change with every retrain and would dirty the
+checkout. DVC's own lock gives up after three seconds, so writers take a lock of ours first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import TEMPORARY_PREFIX, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
+
+TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # left by a killed writer: part of no version
+WRITER_TIMEOUT = 3600.0  # seconds: the first push of a large home takes long
+REMOTE_NAME = "store"
+
+
+class DvcVersionError(SixtyfortyError):
+    """DVC can't record or restore a version."""
+
+
+@contextmanager
+def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
+    """Open the DVC repository of a home, and create it if it is missing. Only one process at a time.
+
+    The working directory stays unchanged, because other threads may depend on it: pass absolute paths to DVC.
+    remote: a folder, or any URL that DVC supports. purpose: what this process does, for those who wait.
+    Raises DvcVersionError for any error of DVC, and LockTimeoutError.
+    """
+    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    (home / "data").mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(home / "data" / ".dvc-writer.lock", purpose, timeout=WRITER_TIMEOUT):
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        logging.getLogger("dvc").setLevel(logging.WARNING)  # DVC logs to stdout, where commands write their output
+        try:
+            _initialize(home, remote)
+            repository = Repo(str(home))
+            try:
+                yield repository
+            finally:
+                repository.close()
+        except DvcException as error:
+            raise DvcVersionError(f"DVC in {home}: {' '.join(str(error).split())}") from error
+
+
+def _initialize(home: Path, remote: str) -> None:
+    """Create the repository if it is missing, and write its configuration."""
+    from dvc.repo import Repo
+
+    if not (home / ".dvc").exists():
+        Repo.init(str(home), no_scm=True).close()
+    ignored = home / ".dvcignore"
+    patterns = ignored.read_text() if ignored.exists() else ""
+    if TEMPORARY_FILES not in patterns:
+        write_atomic(ignored, f"{patterns}{TEMPORARY_FILES}\n".encode())
+    settings = {
+        "core": {"no_scm": True, "analytics": False, "check_update": False, "remote": REMOTE_NAME},
+        "cache": {"dir": str(home / "data" / "dvc" / "cache"), "type": "reflink,copy"},
+        "remote": {REMOTE_NAME: {"url": remote}},
+    }
+    repository = Repo(str(home))
+    try:
+        with repository.config.edit("local") as config:
+            for section, options in settings.items():
+                config.setdefault(section, {}).update(options)
+    finally:
+        repository.close()

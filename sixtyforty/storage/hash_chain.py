@@ -1,0 +1,138 @@
+"""Append-only ledgers whose rows are chained by hashes.
+
+Each row's `hash` covers the row and the hash before it, so a changed or missing row is detected. The file
+`<ledger>.head` holds the number of rows and the newest hash, so rows that were cut off the end are detected too.
+A last line without a line break was never acknowledged, because its writer was killed. Readers skip it, and the next
+append removes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import canonical_json, digest, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.object_store import StoragePath
+
+GENESIS = "0" * 16
+
+
+class LedgerError(SixtyfortyError):
+    """A row of a ledger was changed, removed or inserted."""
+
+
+class ChainedRow(BaseModel):
+    """The fields of every ledger row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seq: int = Field(description="1, 2, 3, …")
+    recorded_at: str = Field(description="When the row was appended: ISO timestamp in UTC.")
+    by: str = Field(description="Who wrote the row: `gate`, or a person.")
+    previous_hash: str = Field(description="Hash of the previous row.")
+    hash: str = Field(description="Hash of this row and the previous hash.")
+
+
+class EffectiveRow(ChainedRow):
+    """The fields of rows that change how decisions are taken."""
+
+    effective_from: str = Field(description="UTC time from which decisions follow this row.")
+    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures behind the row.")
+
+
+R = TypeVar("R", bound=ChainedRow)
+
+
+class HashChain(Generic[R]):
+    """A ledger file in JSON lines. A subclass names its `row_type`."""
+
+    row_type: ClassVar[type[ChainedRow]]
+
+    def __init__(self, path: StoragePath) -> None:
+        self.path = path
+
+    @property
+    def _head(self) -> StoragePath:
+        return self.path.with_suffix(".head")
+
+    def rows(self) -> list[R]:
+        """Return all rows, oldest first, after verifying the chain. Raises LedgerError naming the first bad row."""
+        # The head is read first: rows appended between the two reads are then only more than it promises.
+        head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
+        if self._head.exists():
+            head = json.loads(self._head.read_bytes())
+        rows: list[R] = []
+        for number, line in enumerate(_complete_lines(self._content()).splitlines(), 1):
+            rows.append(self._verified_row(number, line, rows[-1].hash if rows else GENESIS))
+        self._check_head(rows, head["rows"], head["hash"])
+        return rows
+
+    def _content(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def _verified_row(self, number: int, line: bytes, previous_hash: str) -> R:
+        try:
+            row: R = self.row_type(**json.loads(line))  # type: ignore[assignment]
+        except (ValueError, TypeError) as error:
+            raise self._error(number, f"this is not a row of this ledger ({error})") from error
+        if row.seq != number or row.previous_hash != previous_hash or row.hash != row_hash(row.model_dump()):
+            raise self._error(number, "the row was changed, or a row before it is missing")
+        return row
+
+    def _check_head(self, rows: list[R], expected_rows: int, expected_hash: str) -> None:
+        if len(rows) < expected_rows:
+            missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {expected_rows}"
+            raise self._error(len(rows) + 1, missing)
+        if expected_rows and rows[expected_rows - 1].hash != expected_hash:
+            raise self._error(expected_rows, f"its hash differs from the one in {self._head.name}")
+
+    def _error(self, number: int, problem: str) -> LedgerError:
+        return LedgerError(
+            f"{self.path.name}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup."
+        )
+
+    def append_row(self, fields: dict[str, Any], find_repeated: Callable[[list[R]], R | None]) -> R:
+        """Append a row and return it. The ledger itself sets `seq`, `recorded_at`, `previous_hash` and `hash`.
+
+        find_repeated: returns the existing row that says the same, if there is one. It is returned, not repeated.
+        Raises LedgerError if the chain doesn't hold.
+        """
+        with exclusive_lock(self.path.with_suffix(".lock"), f"append to {self.path.name}"):
+            rows = self.rows()
+            if repeated := find_repeated(rows):
+                self._write_head(rows[-1])  # a killed writer may not have got this far
+                return repeated
+            row = self._next_row(rows, fields)
+            lines = _complete_lines(self._content()) + canonical_json(row.model_dump()).encode() + b"\n"
+            write_atomic(self.path, lines)
+            self._write_head(row)
+            return row
+
+    def _next_row(self, rows: list[R], fields: dict[str, Any]) -> R:
+        content = self.row_type(
+            **json.loads(canonical_json(fields)),
+            seq=len(rows) + 1,
+            recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            previous_hash=rows[-1].hash if rows else GENESIS,
+            hash="",
+        ).model_dump()
+        return self.row_type(**content | {"hash": row_hash(content)})  # type: ignore[return-value]
+
+    def _write_head(self, row: R) -> None:
+        content = canonical_json({"rows": row.seq, "hash": row.hash}).encode()
+        if not self._head.exists() or self._head.read_bytes() != content:
+            write_atomic(self._head, content)
+
+
+def row_hash(content: dict[str, Any]) -> str:
+    """Return the hash of a row's content, without its own `hash`."""
+    return digest({name: field for name, field in content.items() if name != "hash"})
+
+
+def _complete_lines(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]

@@ -1,0 +1,162 @@
+"""Exclusive locks between processes, with a timeout and a message that names the holder.
+
+In a folder, the lock is a file that `filelock` locks. The kernel releases it when its process ends, however it ends.
+In an object store, which has no locks, it is an advisory lock of PostgreSQL, which ends with its transaction. An object
+store without a lock database belongs to one machine, so there a file in the machine's temporary folder is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+LOCK_TIMEOUT = 600.0  # seconds
+POLL_INTERVAL = 0.02  # seconds
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock_timeout
+
+
+class LockTimeoutError(SixtyfortyError):
+    """Another process held a lock for longer than the timeout."""
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """The process that holds a lock: `since` is an ISO timestamp in UTC, `purpose` says what it does."""
+
+    pid: int
+    host: str
+    since: str
+    purpose: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since} ({self.purpose})"
+
+
+@contextmanager
+def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the lock called `path` during the block, and wait for any other holder first.
+
+    path: names the lock. In a folder, it is the lock file; its folder is created if it is missing.
+    purpose: what this process does while it holds the lock, such as "append to champion.jsonl".
+    timeout: seconds to wait for another holder.
+    Raises LockTimeoutError naming the holder. A lock can't be taken twice by one thread.
+    """
+    if not isinstance(path, ObjectPath):
+        lock = _file_lock(path, str(path), purpose, timeout)
+    elif path.lock_database_url:
+        lock = _advisory_lock(path, purpose, timeout)
+    else:
+        file = Path(tempfile.gettempdir()) / f"sixtyforty-{_lock_number(path.url)}.lock"
+        lock = _file_lock(file, path.url, purpose, timeout)
+    with lock:
+        yield
+
+
+@contextmanager
+def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(
+        file,
+        timeout=timeout,
+        poll_interval=POLL_INTERVAL,
+        preserve_lock_file=True,
+        on_acquired=lambda descriptor: _write_holder(descriptor, _this_process(purpose)),
+    )
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise _timeout_error(name, timeout, read_holder(file)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_holder(file: Path) -> LockHolder | None:
+    """Return the last process that took a lock file. It may have ended since. None if the file names nobody."""
+    try:
+        return LockHolder(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_holder(descriptor: int, holder: LockHolder) -> None:
+    content = json.dumps(asdict(holder)).encode()
+    os.pwrite(descriptor, content, 0)
+    os.ftruncate(descriptor, len(content))
+
+
+def _this_process(purpose: str) -> LockHolder:
+    return LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"), purpose)
+
+
+@contextmanager
+def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[None]:
+    """Hold a PostgreSQL advisory lock, which ends with its transaction, so a killed process holds none."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(path.lock_database_url, poolclass=sa.NullPool)
+    number = _lock_number(path.url)
+    with engine.connect() as connection, connection.begin():
+        settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
+        for setting, text in settings.items():  # for this transaction
+            connection.execute(sa.select(sa.func.set_config(setting, text, True)))
+        try:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+                raise
+            raise _timeout_error(path.url, timeout, _advisory_holder(engine, number)) from error
+        yield
+
+
+def _application_name(purpose: str) -> str:
+    """Return what PostgreSQL shows of this session: it keeps 63 bytes."""
+    return f"{os.getpid()}@{socket.gethostname()[:20]}: {purpose}".encode()[:63].decode(errors="ignore")
+
+
+def _advisory_holder(engine: sa.Engine, number: int) -> LockHolder | None:
+    import sqlalchemy as sa
+
+    query = sa.text(
+        """select a.application_name, a.xact_start from pg_locks l join pg_stat_activity a using (pid)
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+        and (l.classid::bigint << 32) | l.objid::bigint = :number"""
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query, {"number": number}).first()
+    if row is None:
+        return None
+    process, _, purpose = row.application_name.partition(": ")
+    pid, _, host = process.partition("@")
+    if not pid.isdigit():
+        return None
+    return LockHolder(int(pid), host, row.xact_start.astimezone(UTC).isoformat(timespec="seconds"), purpose)
+
+
+def _lock_number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+def _timeout_error(name: str, timeout: float, holder: LockHolder | None) -> LockTimeoutError:
+    return LockTimeoutError(
+        f"{name}: still locked after {timeout:g} s by {holder or 'an unknown process'}."
+        " Wait until it is done, or end that process, then try again."
+    )

@@ -1,0 +1,38 @@
+"""Copies of folders: bring a local folder up to date with another folder or with an object store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
+
+
+def mirror_folder(folder: StoragePath, copy: Path) -> None:
+    """Make `copy` hold the files of `folder`, without hidden ones: copy what changed, delete what is gone."""
+    if isinstance(folder, ObjectPath):
+        _mirror_objects(folder, copy)
+    else:
+        _mirror_files(folder, copy)
+
+
+def _mirror_files(folder: Path, copy: Path) -> None:
+    files = {path.relative_to(folder): path.stat() for path in folder.rglob("[!.]*") if path.is_file()}
+    for name, status in files.items():
+        current = (copy / name).stat() if (copy / name).exists() else None
+        if not current or current.st_size != status.st_size or current.st_mtime_ns < status.st_mtime_ns:
+            write_atomic(copy / name, (folder / name).read_bytes())
+    for name in {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} - files.keys():
+        (copy / name).unlink()
+
+
+def _mirror_objects(folder: ObjectPath, copy: Path) -> None:
+    names = [name for name in folder.list_objects(recursive=True) if "/." not in f"/{name}"]
+    copied = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    # The name of a Parquet file holds the hash of its content, so a copied one is never outdated.
+    to_read = [name for name in names if name not in copied or not name.endswith(".parquet")]
+    for name, content in folder.read_many(to_read).items():
+        if name not in copied or (copy / name).read_bytes() != content:
+            write_atomic(copy / name, content)
+    for name in copied - set(names):
+        (copy / name).unlink()

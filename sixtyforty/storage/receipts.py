@@ -1,0 +1,43 @@
+"""Receipts of messages: which alert or digest was sent to which address, as JSON lines. Append-only."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sixtyforty.storage.files import canonical_json
+from sixtyforty.storage.locks import exclusive_lock
+
+
+class Receipts:
+    """The receipts of one use case, in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return all receipts, oldest first, without a last line that a crash cut off."""
+        if not self.path.exists():
+            return []
+        return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
+
+    def append(self, **fields: Any) -> dict[str, Any]:
+        """Append a receipt with the wall clock's UTC time, and return it."""
+        row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **fields}
+        with self.path.open("ab+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a crash cut the last line off: an incomplete receipt is removed
+                    file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+            file.write(canonical_json(row).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return row
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return a lock that only one sender holds at a time, so that nobody receives a message twice."""
+        return exclusive_lock(self.path.with_suffix(".lock"), f"send messages and append to {self.path.name}")
