@@ -1,32 +1,33 @@
-"""Do people use it? What they saw, followed and overrode, who was right in money, who came back, what they think of it.
+"""Acceptance: whether people use the decisions, whether their overrides gain, and whether they come back.
 
-The whole is the sum of the partitions, each accounted for by itself (`usage`).
+The totals are the sums of the partitions' usage accounts (`usage`). `acceptance_messages` puts them into sentences.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from sixtyforty.accounting.usage import COUNTS, WHO, dataset
-from sixtyforty.decisions.deciding import dataset as decisions_of
-from sixtyforty.value.lift import Interval, ratio
+from sixtyforty.accounting.rounded_interval import RoundedInterval, round_known
+from sixtyforty.accounting.usage import ANSWER_FIELDS, COUNTS, AnswerCounts, PartitionUsage, usage_dataset
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.workspace import Workspace
 
-Alarm = Literal["no user", "rubber stamp", "low uptake"]
-Facts = Mapping[str, Any]  # of one partition, as `usage.account` says it
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class Week:
-    """An ISO week (Monday first, on the use case's own clock) of which something was decided, or in which somebody
-    answered or rated.
+class UsageWeek:
+    """An ISO week (from Monday, in the use case's time zone) with decisions, answers or ratings.
 
-    `active`: deciders who answered. `retained`: share of them who were active the week after as well; None: that week
-    isn't there yet. `kept`: share of the very first week's who are active in this one.
+    `active` counts the deciders who answered. `retained` is the share of them who also answered in the next week; None:
+    that week isn't over. `retained_from_first_week` is the share of the first week's deciders who answered in this one.
     """
 
     week: str
@@ -34,14 +35,19 @@ class Week:
     overridden: int
     active: int
     retained: float | None
-    kept: float | None
+    retained_from_first_week: float | None
     rating: float | None
     ratings: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the week for JSON, shares to a hundredth of a percent."""
+        shares = ("retained", "retained_from_first_week", "rating")
+        return asdict(self) | {name: round_known(getattr(self, name), 4) for name in shares}
+
 
 @dataclass(frozen=True)
-class Use:
-    """Decisions seen, and what was said to them."""
+class UsageCounts:
+    """How many decisions people saw, followed and overrode."""
 
     seen: int
     accepted: int
@@ -49,7 +55,7 @@ class Use:
 
     @property
     def answered(self) -> int:
-        """Decisions that were accepted or overridden."""
+        """Number of decisions that were followed or overridden."""
         return self.accepted + self.overridden
 
     @property
@@ -63,8 +69,8 @@ class Use:
         return self.overridden / self.answered if self.answered else None
 
     @property
-    def rubber_stamp(self) -> float | None:
-        """Upper end of the 95% interval of the override rate (Clopper & Pearson 1934); None: nobody answered."""
+    def override_rate_upper_bound(self) -> float | None:
+        """Upper end of the override rate's 95% confidence interval (Clopper & Pearson 1934); None without answers."""
         from scipy.stats import binomtest
 
         if not self.answered:
@@ -73,158 +79,135 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Role:
-    """The answers of a role. `gain`: what its `known` overrides (outcome known) were worth beyond what was decided.
-
-    `each`: that per 1,000 of them, with its 95% interval (day blocks).
-    """
+class RoleAcceptance:
+    """The answers of one role: see AnswerCounts. `gain_per_1000`: of known overrides, with its 95% interval."""
 
     accepted: int
     overridden: int
     known: int
     right: int
     gain: float
-    each: Interval
+    gain_per_1000: Interval
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As JSON: money to the cent; what isn't known is null."""
-        return {**{k: getattr(self, k) for k in WHO}, "gain": round(self.gain, 2), "gain_per_1000": _plain(self.each)}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the role for JSON, money to the cent."""
+        interval = RoundedInterval.of(self.gain_per_1000).to_dict()
+        return asdict(self) | {"gain": round(self.gain, 2), "gain_per_1000": interval}
 
 
 @dataclass(frozen=True)
-class Acceptance(Use):
-    """All partitions together. Money in the KPI's unit.
+class Acceptance(UsageCounts):
+    """The usage of all partitions: see PartitionUsage. Money in the KPI's unit.
 
-    `gain`: what the overrides whose outcome is known were worth beyond the decisions they replaced; `each`: per 1,000
-    of them, with its 95% interval (day blocks). `recent`: the newest days decided, as many as the watch looks at.
-    `idle`: the newest partitions decided in a row that nobody looked at. `unmatched`: responses to no decision.
+    `gain_per_1000` is per 1,000 known overrides, with its 95% interval (day blocks). `recent` covers the newest days,
+    as many as `watch.usage_days`. `idle` counts the newest partitions in a row that nobody looked at.
     """
 
     decisions: int
     known: int
     right: int
     gain: float
-    each: Interval
+    gain_per_1000: Interval
     responses: int
     simulated: int
     unmatched: int
     rating: float | None
-    roles: dict[str, Role]
-    weeks: list[Week]
-    recent: Use
+    roles: dict[str, RoleAcceptance]
+    weeks: list[UsageWeek]
+    recent: UsageCounts
     idle: int
 
     @property
     def label(self) -> str:
-        """What must be said beside the figures: how many of the responses nobody gave; empty when people gave all."""
+        """Note next to every figure if responses are simulated; empty if people gave all of them."""
         return f"simulated: {self.simulated:,} of {self.responses:,} responses" if self.simulated else ""
 
     @property
     def retention(self) -> float | None:
-        """Of the deciders active in a week, the share active in the next one, over all weeks that have a next one."""
+        """Share of a week's active deciders who were active in the next week too, over all weeks with a next one."""
         weeks = [w for w in self.weeks if w.retained is not None]
         active = sum(w.active for w in weeks)
         return sum(w.active * (w.retained or 0.0) for w in weeks) / active if active else None
 
-    def alarms(self, ws: Workspace) -> dict[Alarm, str]:
-        """What should worry the owner, in words: nobody comes; of the newest days, nobody disagrees, few follow."""
-        watch, found, lately = ws.use_case.watch, dict[Alarm, str](), self.recent
-        if self.idle >= watch.no_user_days:
-            found["no user"] = f"Nobody looked at the decisions of the newest {self.idle} days."
-        if lately.rubber_stamp is not None and lately.rubber_stamp < watch.min_override_share:
-            found["rubber stamp"] = (
-                f"Of {lately.answered:,} answers {lately.overridden:,} disagreed, surely fewer than"
-                f" {watch.min_override_share:.1%}: are the decisions looked at at all?"
-            )
-        if lately.uptake is not None and lately.uptake < watch.min_uptake_share:
-            found["low uptake"] = (
-                f"Of the decisions seen {lately.uptake:.0%} were followed; {watch.min_uptake_share:.0%} are the least."
-            )
-        return found
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As JSON: money to the cent, shares to a tenth of a thousandth; what isn't known is null."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the acceptance for JSON, money to the cent; None: not known."""
+        shares = ("uptake", "override_rate", "retention", "rating")
         return {
-            **{k: getattr(self, k) for k in (*COUNTS, "answered", "idle")},
-            **{k: _rounded(getattr(self, k), 4) for k in ("uptake", "override_rate", "retention", "rating")},
+            **{name: getattr(self, name) for name in (*COUNTS, "answered", "idle")},
+            **{name: round_known(getattr(self, name), 4) for name in shares},
             "gain": round(self.gain, 2),
-            "gain_per_1000": _plain(self.each),
-            "roles": {name: role.plain for name, role in self.roles.items()},
-            "recent": self.recent.__dict__,
-            "weeks": [
-                w.__dict__ | {k: _rounded(getattr(w, k), 4) for k in ("retained", "kept", "rating")} for w in self.weeks
-            ],
+            "gain_per_1000": RoundedInterval.of(self.gain_per_1000).to_dict(),
+            "roles": {name: role.to_dict() for name, role in self.roles.items()},
+            "recent": asdict(self.recent),
+            "weeks": [week.to_dict() for week in self.weeks],
         }
 
 
-def _plain(interval: Interval) -> dict[str, float | None]:
-    return {k: _rounded(v, 2) for k, v in interval.__dict__.items()}
+def summarise_acceptance(ws: Workspace, track: Track, with_intervals: bool = True) -> Acceptance:
+    """Return the acceptance over all partitions of a track.
 
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None or value != value else round(value, digits)
-
-
-def facts(ws: Workspace, track: str, sure: bool = True) -> Acceptance:
-    """Over all partitions of a track; how sure the money of overrides is takes longest, and may be left unknown."""
-    decided = {p: e.rows for p, e in ws.lake.entries(decisions_of(track)).items()}
-    found = {p: e.facts for p, e in ws.lake.entries(dataset(track)).items()}
-    everything, newest = (
-        list(found.values()),
-        sorted(decided)[-ws.use_case.decisions_in(ws.use_case.watch.usage_days) :],
-    )
-    total = {c: sum(f[c] for f in everything) for c in COUNTS} | {"decisions": sum(decided.values())}
-    idle = next((i for i, p in enumerate(sorted(decided, reverse=True)) if p in found and found[p]["seen"]), None)
-    stars, ratings = (sum(r[i] for f in everything for r in f["ratings"].values()) for i in (0, 1))
-    recent = {c: sum(found[p][c] for p in newest if p in found) for c in ("seen", "accepted", "overridden")}
+    with_intervals: the intervals take most of the time; without them, they are NaN.
+    """
+    decisions = {p: entry.rows for p, entry in ws.lake.entries(decisions_dataset(track)).items()}
+    usages = {p: PartitionUsage.of(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
+    everything = list(usages.values())
+    totals = {name: sum(getattr(u, name) for u in everything) for name in COUNTS}
+    newest = sorted(decisions)[-ws.use_case.decision_count(ws.use_case.watch.usage_days) :]
+    recent = [usages[p] for p in newest if p in usages]
+    stars, ratings = (sum(week[i] for u in everything for week in u.ratings.values()) for i in (0, 1))
+    roles = sorted({role for u in everything for role in u.roles})
     return Acceptance(
-        **total,
-        gain=sum(f["gain"] for f in everything),
-        each=_each(everything, sure),
+        **totals | {"decisions": sum(decisions.values())},
+        gain=sum(u.gain for u in everything),
+        gain_per_1000=_gain_per_1000(everything, with_intervals),
         rating=stars / ratings if ratings else None,
-        roles={
-            r: _role([f["roles"][r] for f in everything if r in f["roles"]], sure)
-            for r in sorted({r for f in everything for r in f["roles"]})
-        },
-        weeks=_weeks(everything, map(ws.use_case.day_of, decided)),
-        recent=Use(**recent),
-        idle=len(decided) if idle is None else idle,
+        roles={r: _summarise_role([u.roles[r] for u in everything if r in u.roles], with_intervals) for r in roles},
+        weeks=_summarise_weeks(everything, map(ws.use_case.first_day, decisions)),
+        recent=UsageCounts(**{n: sum(getattr(u, n) for u in recent) for n in ("seen", "accepted", "overridden")}),
+        idle=next(
+            (i for i, p in enumerate(sorted(decisions, reverse=True)) if _was_seen(usages.get(p))), len(decisions)
+        ),
     )
 
 
-def _role(days: Sequence[Facts], sure: bool) -> Role:
-    return Role(**{c: sum(d[c] for d in days) for c in WHO}, each=_each(days, sure))
+def _was_seen(usage: PartitionUsage | None) -> bool:
+    return usage is not None and usage.seen > 0
 
 
-def _each(days: Sequence[Facts], sure: bool) -> Interval:
-    unknown = Interval(float("nan"), float("nan"), float("nan"))
-    return ratio([d["gain"] for d in days], [d["known"] for d in days]) if sure else unknown
+def _summarise_role(answers: Sequence[AnswerCounts], with_intervals: bool) -> RoleAcceptance:
+    totals = {name: sum(getattr(a, name) for a in answers) for name in ANSWER_FIELDS}
+    return RoleAcceptance(**totals, gain_per_1000=_gain_per_1000(answers, with_intervals))
 
 
-def _weeks(found: Sequence[Facts], decided: Iterable[date]) -> list[Week]:
-    people: dict[str, set[str]] = defaultdict(set)
+def _gain_per_1000(answers: Sequence[AnswerCounts], with_intervals: bool) -> Interval:
+    if not with_intervals:
+        return UNKNOWN
+    return estimate_ratio([a.gain for a in answers], [a.known for a in answers])
+
+
+def _summarise_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> list[UsageWeek]:
+    """Return the weeks with decisions (`days` are their local days), answers or ratings, in order."""
+    deciders: dict[str, set[str]] = defaultdict(set)
     accepted, overridden, stars, ratings = (Counter[str]() for _ in range(4))
-    for one in found:
-        for week, who in one["active"].items():
-            people[week] |= set(who)
-        for week, (yes, no) in one["weeks"].items():
-            accepted[week] += yes
-            overridden[week] += no
-        for week, (given, count) in one["ratings"].items():
-            stars[week] += given
+    for usage in usages:
+        for week, pseudonyms in usage.active.items():
+            deciders[week].update(pseudonyms)
+        for week, (followed, replaced) in usage.weeks.items():
+            accepted[week] += followed
+            overridden[week] += replaced
+        for week, (total, count) in usage.ratings.items():
+            stars[week] += total
             ratings[week] += count
-    weeks = sorted({*accepted, *overridden, *ratings, *map(_week, decided)})
-    first = next((people[w] for w in weeks if people[w]), set())
+    weeks = sorted({*accepted, *overridden, *ratings, *map(_week_of, days)})
+    first_deciders = next((deciders[w] for w in weeks if deciders[w]), set())
     return [
-        Week(
+        UsageWeek(
             week=w,
             accepted=accepted[w],
             overridden=overridden[w],
-            active=len(people[w]),
-            retained=len(people[w] & people[_next(w)]) / len(people[w]) if people[w] and weeks[-1] > w else None,
-            kept=len(people[w] & first) / len(first) if first else None,
+            active=len(deciders[w]),
+            retained=_overlap(deciders[w], deciders[_week_after(w)]) if weeks[-1] > w else None,
+            retained_from_first_week=_overlap(first_deciders, deciders[w]),
             rating=stars[w] / ratings[w] if ratings[w] else None,
             ratings=ratings[w],
         )
@@ -232,50 +215,15 @@ def _weeks(found: Sequence[Facts], decided: Iterable[date]) -> list[Week]:
     ]
 
 
-def _week(day: date) -> str:
+def _overlap(people: set[str], later: set[str]) -> float | None:
+    """Return the share of people who are still there later; None without people."""
+    return len(people & later) / len(people) if people else None
+
+
+def _week_of(day: date) -> str:
     year, number, _ = day.isocalendar()
     return f"{year}-W{number:02}"
 
 
-def _next(week: str) -> str:
-    return _week(date.fromisoformat(f"{week}-1") + timedelta(days=7))
-
-
-def holds(ws: Workspace, found: Acceptance) -> list[str]:
-    """What stands against giving the decisions more room; empty: acceptance holds."""
-    if not found.answered:
-        return ["Nobody has answered a decision yet."]
-    said = [*found.alarms(ws).values()]
-    if found.simulated:
-        said.append(f"What is simulated is no sign of use ({found.label}).")
-    return said
-
-
-def sure(each: Interval) -> str:
-    """How sure the money of overrides is, for each of them; nothing where that isn't known."""
-    if each.low != each.low:
-        return ""
-    value, low, high = (v / 1000 for v in (each.value, each.low, each.high))
-    return f", {value:+,.0f} each (95%: {low:+,.0f} to {high:+,.0f})"
-
-
-def told(ws: Workspace, found: Acceptance) -> list[str]:
-    """What it says to the owner, a sentence each; simulated responses are said to be."""
-    if not found.responses:
-        return ["Nobody has answered a decision yet."]
-    said, unit = [], ws.use_case.kpi.unit
-    if found.simulated:
-        said.append(f"{found.label[0].upper()}{found.label[1:]}.")
-    said.append(
-        f"{found.seen:,} decisions were looked at, {found.accepted:,} followed and {found.overridden:,} overridden."
-    )
-    if found.known:
-        said.append(
-            f"What became of {found.known:,} overrides is known: {found.right:,} were right; they were worth"
-            f" {found.gain:+,.0f} {unit} against following{sure(found.each)}."
-        )
-    if found.retention is not None:
-        said.append(f"Of those who answered in a week, {found.retention:.0%} answered again in the next.")
-    if found.rating is not None:
-        said.append(f"They rate it {found.rating:.1f} of 5.")
-    return [*said, *found.alarms(ws).values()]
+def _week_after(week: str) -> str:
+    return _week_of(date.fromisoformat(f"{week}-1") + timedelta(days=7))

@@ -1,29 +1,32 @@
-"""The value of good knowledge and good data: how much of either may be lost before today's process is as good.
+"""Break-even: how much information or sound data may be lost before the current process does as well.
 
-Knowledge is taken away by dealing the expected outcomes of a share of the units out among themselves: what is known
-of another unit is known of this one. Bad data are those of the degradation drill, of a share of the units, with nobody
-looking: hit at random, the lift is in between, in proportion.
+Information is removed by permuting the expected outcomes among a share of the units: the model then knows something
+about another unit instead of this one. Faulty data are those of the degradation drill, for a share of the units, and
+nobody notices. As the fault hits units at random, the gain falls in proportion to that share.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.accounting import degradation, experiment_ledger
-from sixtyforty.accounting.degradation import Finding
-from sixtyforty.decisions import candidates
-from sixtyforty.decisions.deciding import dataset
+from sixtyforty.accounting import degradation
+from sixtyforty.accounting.degradation import FaultImpact
+from sixtyforty.accounting.feed_faults import Fault
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, versions
-from sixtyforty.value.lift import Interval, ratio
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value import candidates
+from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,141 +37,172 @@ if TYPE_CHECKING:
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
 SEED = 0
-HAPPENS = {"stale": "stop", "duplicated": "come twice", "wrong unit": "come in a wrong unit"}
+FAULT_VERBS = {"stale": "stop", "duplicated": "arrive twice", "wrong unit": "arrive in a wrong unit"}
+Comparison = Literal["over_current_process", "over_random_choice"]
 
 
 @dataclass(frozen=True)
-class Point:
-    """Lifts per 1,000 decisions with a share of the knowledge lost.
+class CurvePoint:
+    """The gain per 1,000 decisions if a share of the information is lost.
 
-    Over the current process, and over a random choice that acts as often.
+    It is the gain over the current process, and over a random choice at the same action rate.
     """
 
-    lost: float
-    present: Interval
-    coin: Interval
+    share_lost: float
+    over_current_process: Interval
+    over_random_choice: Interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the point for JSON, money to the cent; None: not known."""
+        return {
+            "share_lost": self.share_lost,
+            "over_current_process": RoundedInterval.of(self.over_current_process).to_dict(),
+            "over_random_choice": RoundedInterval.of(self.over_random_choice).to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> CurvePoint:
+        """Read a point from the form that `to_dict` returns."""
+        intervals = (
+            RoundedInterval.from_dict(fields[name]).to_interval()
+            for name in ("over_current_process", "over_random_choice")
+        )
+        return cls(fields["share_lost"], *intervals)
 
 
-def curve(kpi: Kpi, rows: pd.DataFrame) -> list[Point]:
-    """The points of SHARES.
+def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
+    """Return the points of the curve at SHARES.
 
-    Of units with columns `_partition`, `decided_at`, `expected`, `current_action`, known `outcome` and what payoffs
-    need.
+    units: columns `_partition`, `decided_at`, `expected`, `current_action`, a known `outcome`, and what payoffs need.
     """
     import numpy as np
 
-    pays, outcome, expected = payoffs(kpi, rows), rows["outcome"].to_numpy(float), rows["expected"].to_numpy(float)
-    day, days = np.unique(rows["_partition"].to_numpy(str), return_inverse=True)[::-1]
-    count = np.bincount(day)
-    present = np.bincount(day, pays.paid(rows["current_action"].tolist(), outcome), len(days))
+    payoffs = build_payoffs(kpi, units)
+    outcome, expected = units["outcome"].to_numpy(float), units["expected"].to_numpy(float)
+    days, day = np.unique(units["_partition"].to_numpy(str), return_inverse=True)
+    units_a_day = np.bincount(day)
+
+    def sum_by_day(actions: list[str]) -> NDArray[np.float64]:
+        return np.bincount(day, payoffs.realized(actions, outcome), len(days)).astype(float)
 
     @cache
-    def of_day(action: str) -> NDArray[np.float64]:  # had all units been given it
-        return np.bincount(day, pays.paid([action] * len(rows), outcome), len(days)).astype(float)
+    def paid_for_all(action: str) -> NDArray[np.float64]:
+        """Return each day's money if all units got the action."""
+        return sum_by_day([action] * len(units))
 
+    current = sum_by_day(units["current_action"].tolist())
     rng = np.random.default_rng(SEED)
-    luck, deal = rng.random(len(rows)), rng.permutation(len(rows))
-    found = []
+    luck, order = rng.random(len(units)), rng.permutation(len(units))
+    points = []
     for share in SHARES:
-        known, hit = expected.copy(), deal[luck[deal] < share]
-        known[np.sort(hit)] = expected[hit]
-        chosen = pays.choose(known)
-        model = np.bincount(day, pays.paid(chosen.tolist(), outcome), len(days))
-        dealt = {a: np.bincount(day, chosen == a, len(days)) / count for a in np.unique(chosen.astype(str)).tolist()}
-        over = ((model - other).tolist() for other in (present, sum(m * of_day(a) for a, m in dealt.items())))
-        found.append(Point(share, *(ratio(o, count.tolist()) for o in over)))
-    return found
-
-
-def crossing(points: Sequence[Point], over: str) -> float | None:
-    """The share lost at which the lift over `present` or `coin` is gone, between points in proportion; None: never."""
-    lifts = [(p.lost, getattr(p, over).value) for p in points]
-    if not lifts or lifts[0][1] <= 0:
-        return 0.0 if lifts else None
-    for (x, a), (y, b) in pairwise(lifts):
-        if b <= 0:
-            return x + (y - x) * a / (a - b)
-    return None
-
-
-def bearable(findings: Sequence[Finding]) -> dict[tuple[str, str], float | None]:
-    """Feed and fault to the share of units it may hit, unnoticed, before the lift is gone; None: it never is."""
-    sound = next((f.ungated.value for f in findings if not f.feed), 0.0)
-    if sound <= 0:
-        return {(f.feed, f.fault): 0.0 for f in findings if f.feed}
-    return {
-        (f.feed, f.fault): None if f.ungated.value > 0 else sound / (sound - f.ungated.value)
-        for f in findings
-        if f.feed
-    }
-
-
-def work_out(ws: Workspace, track: str) -> list[Point]:
-    """The curve over all that the model decided and whose outcome is known; empty without any. Kept in the lake.
-
-    Empty, too, where the action taken may have changed the outcome: what another would have brought isn't known.
-    """
-    import pyarrow as pa
-
-    decided = ws.lake.entries(dataset(track))
-    known = ws.lake.entries("outcomes", list(decided))
-    decided = {p: decided[p] for p in known}
-    if not decided or experiment_ledger.randomized(ws.use_case, track) or ws.use_case.kpi.treatment:
-        return []
-    kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    priced, said = "".join(f', "{c}"' for c in kpi.priced), ""
-    with connect(ws.use_case.timezone) as db:
-        if kpi.priced:
-            said = f"join {candidates.answers(ws, db, decided, [], kpi.priced)} using (_partition, {key})"
-        rows = db.execute(
-            f"""select _partition, d.decided_at, d.expected, d.current_action, o."{kpi.outcome}" as outcome{priced}
-            from {ws.lake.rows(decided.values())} d join {ws.lake.rows(known.values())} o using (_partition, {key})
-            {said} where d.decided_by = 'model' and o."{kpi.outcome}" is not null order by _partition, d.decision_id"""
-        ).df()
-    if rows.empty:
-        return []
-    points = curve(kpi, rows)
-    facts = {"points": [_plain(p) for p in points], "track": track, "decisions": len(rows)}
-    table = pa.Table.from_pylist([{"lost": p.lost, "present": p.present.value, "coin": p.coin.value} for p in points])
-    inputs = {dataset(track): versions(decided), "outcomes": versions(known)}
-    ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code, facts=facts)
+        known, losing = expected.copy(), order[luck[order] < share]
+        known[np.sort(losing)] = expected[losing]
+        chosen = payoffs.choose_actions(known)
+        model = sum_by_day(chosen.tolist())
+        action_rates = {
+            action: np.bincount(day, chosen == action, len(days)) / units_a_day
+            for action in np.unique(chosen.astype(str)).tolist()
+        }
+        random_choice = sum(rate * paid_for_all(action) for action, rate in action_rates.items())
+        gains = (estimate_ratio((model - other).tolist(), units_a_day.tolist()) for other in (current, random_choice))
+        points.append(CurvePoint(share, *gains))
     return points
 
 
-def recorded(ws: Workspace) -> tuple[Entry | None, list[Point]]:
-    """What was last worked out."""
+def find_crossing(points: Sequence[CurvePoint], comparison: Comparison) -> float | None:
+    """Return the share lost at which the gain is zero, interpolated between points; None: at no share."""
+    gains = [(point.share_lost, getattr(point, comparison).value) for point in points]
+    if not gains or gains[0][1] <= 0:
+        return 0.0 if gains else None
+    for (share, gain), (next_share, next_gain) in pairwise(gains):
+        if next_gain <= 0:
+            return share + (next_share - share) * gain / (gain - next_gain)
+    return None
+
+
+def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float | None]:
+    """Return, by fault, the share of units it may hit unnoticed before the gain is zero; None: even all of them."""
+    sound_gain = next((impact.ungated.value for impact in impacts if not impact.feed), 0.0)
+    faults = {(impact.feed, impact.fault): impact.ungated.value for impact in impacts if impact.feed}
+    if sound_gain <= 0:
+        return dict.fromkeys(faults, 0.0)
+    return {fault: None if gain > 0 else sound_gain / (sound_gain - gain) for fault, gain in faults.items()}
+
+
+def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
+    """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
+
+    Empty without such decisions. Empty, too, if the action may have changed the outcome, because the outcome of
+    another action isn't known.
+    """
+    import pyarrow as pa
+
+    decisions = ws.lake.entries(decisions_dataset(track))
+    outcomes = ws.lake.entries("outcomes", list(decisions))
+    decisions = {p: decisions[p] for p in outcomes}
+    if not decisions or ws.use_case.is_randomized(track) or ws.use_case.kpi.treatment:
+        return []
+    units = _load_units(ws, decisions, outcomes)
+    if units.empty:
+        return []
+    points = compute_curve(ws.use_case.kpi, units)
+    rows = [
+        {
+            "share_lost": point.share_lost,
+            "over_current_process": point.over_current_process.value,
+            "over_random_choice": point.over_random_choice.value,
+        }
+        for point in points
+    ]
+    facts = {"points": [point.to_dict() for point in points], "track": track, "decisions": len(units)}
+    inputs = {decisions_dataset(track): versions_by_partition(decisions), "outcomes": versions_by_partition(outcomes)}
+    table = pa.Table.from_pylist(rows)
+    ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code_version, facts=facts)
+    return points
+
+
+def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    prices, join = "".join(f", {identifier(c)}" for c in kpi.payoff_sql), ""
+    outcome = f"o.{identifier(kpi.outcome)}"
+    with connect(ws.use_case.timezone) as db:
+        if kpi.payoff_sql:
+            known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], kpi.payoff_sql)
+            join = f"join {known_then} using (_partition, {key})"
+        return db.execute(
+            f"""select _partition, d.decided_at, d.expected, d.current_action, {outcome} as outcome{prices}
+            from {ws.lake.select_rows(decisions.values())} d
+            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key}) {join}
+            where d.decided_by = 'model' and {outcome} is not null order by _partition, d.decision_id"""
+        ).df()
+
+
+def read_curve(ws: Workspace) -> tuple[Entry | None, list[CurvePoint]]:
+    """Return the lake entry and the points of the curve written last; None and no points if there is none."""
     entry = ws.lake.entry(DATASET, SNAPSHOT)
-    return entry, [_point(p) for p in entry.facts["points"]] if entry else []
+    return entry, [CurvePoint.from_dict(fields) for fields in entry.facts["points"]] if entry else []
 
 
-def told(ws: Workspace) -> list[str]:
-    """What it says to the owner, a sentence each."""
-    _, points = recorded(ws)
+def explain_break_even(ws: Workspace) -> list[str]:
+    """Return the break-even shares for the owner, one sentence each; empty if there is no curve."""
+    _, points = read_curve(ws)
     if not points:
         return []
-    share, coin = crossing(points, "present"), crossing(points, "coin")
-    said = [
-        "Even knowing nothing of its own it would do no worse than the current process."
-        if share is None
-        else f"It may lose {share:.0%} of what it knows before the current process does as well.",
-        *([] if coin is None or coin > 0.99 else [f"At {coin:.0%} it is no better than a random choice."]),
-    ]
-    for (feed, fault), most in bearable(degradation.recorded(ws)).items():
-        if most is not None and fault != "missing":
-            which = f"{most:.0%} of the {ws.use_case.kpi.noun}"
-            said.append(f"The {feed} feed may, unnoticed, {HAPPENS[fault]} for {which} before the gain is gone.")
-    return said
-
-
-def _plain(point: Point) -> dict[str, Any]:
-    def interval(i: Interval) -> list[float | None]:
-        return [None if math.isnan(v) else round(v, 2) for v in (i.value, i.low, i.high)]
-
-    return {"lost": point.lost, "present": interval(point.present), "coin": interval(point.coin)}
-
-
-def _point(data: dict[str, Any]) -> Point:
-    def interval(values: list[float | None]) -> Interval:
-        return Interval(*(math.nan if v is None else v for v in values))
-
-    return Point(data["lost"], interval(data["present"]), interval(data["coin"]))
+    sentences = []
+    share = find_crossing(points, "over_current_process")
+    if share is None:
+        sentences.append("It would still do better than the current process with all of its information missing.")
+    else:
+        sentences.append(f"It would still match the current process with {share:.0%} of its information missing.")
+    random_share = find_crossing(points, "over_random_choice")
+    if random_share is not None and random_share <= 0.99:
+        sentences.append(
+            f"With {random_share:.0%} missing, it is no better than a random choice at the same action rate."
+        )
+    for (feed, fault), tolerable in tolerable_fault_shares(degradation.read_impacts(ws)).items():
+        if tolerable is not None and fault != "missing":
+            sentences.append(
+                f"The {feed} feed may {FAULT_VERBS[fault]} unnoticed for {tolerable:.0%} of the"
+                f" {ws.use_case.kpi.unit_plural} before the gain is gone."
+            )
+    return sentences

@@ -1,187 +1,268 @@
-"""Build or buy: the same decisions, the same KPI, with what either costs over the horizon, discounted month by month.
+"""Build or buy: compare building with each vendor, on the same decisions and the same KPI, including all costs.
 
-What isn't surely different counts as equal: a vendor whose value can't be told from ours has ours, and the cost
-decides; a gain over the current process that isn't proven is none. So a vendor that is better but dear loses, and a
-cheap equal one wins.
+Values and costs are discounted month by month over the horizon. A vendor whose decisions show no proven difference from
+ours counts with our gain, so the cost decides. A gain over the current process that isn't proven counts as zero. So a
+vendor that is better but expensive loses, and a cheap vendor that is as good wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_ledger, kpi_summary
+from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.sourcing import Price, Sourcing
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 
 BUILD, NEITHER = "build", "neither"
-CAPABILITY = {"inside": "exists inside", "partly": "exists inside in part", "missing": "doesn't exist inside"}
+CAPABILITY = {"inside": "exists inside", "partly": "exists partly inside", "missing": "doesn't exist inside"}
 
 
-class SourcingError(ValueError):
-    """Why nothing can be said, or given."""
+class SourcingError(SixtyfortyError):
+    """Build or buy can't be compared, or an extract may not be given to a vendor."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is reckoned with. `gain`: over the current process per 1,000 units, of each way; `units` a month, now."""
+class CostModel:
+    """What the comparison is computed from; a way is BUILD or a vendor's name.
+
+    `units_a_month`: decided now. `running`: our cost per month. `gain_per_1000`: of each way, over the current process.
+    Money in the KPI's unit.
+    """
 
     declared: Sourcing
-    units: float
+    units_a_month: float
     running: float
-    gain: Mapping[str, float]
+    gain_per_1000: Mapping[str, float]
     prices: Mapping[str, Price]
 
-    def present(self) -> dict[str, tuple[float, float]]:
-        """Present value over the horizon of what each way gains over the current process, and of what it costs."""
-        d = self.declared
-        gained, spent = (
-            dict.fromkeys(self.gain, 0.0),
-            {BUILD: d.remaining_build_cost, **{n: p.one_off for n, p in self.prices.items()}},
-        )
-        for month in range(1, d.horizon_months + 1):
-            grown, today = (1 + d.yearly_growth) ** (month / 12), (1 + d.yearly_discount) ** (-month / 12)
-            for way in gained:
-                gained[way] += today * self.gain[way] / 1000 * self.units * grown
-                spent[way] += today * self.monthly(way, grown)
-        return {way: (gained[way], spent[way]) for way in gained}
+    def present_values(self) -> dict[str, tuple[float, float]]:
+        """Return the present value of each way's gain over the current process, and of its cost."""
+        gains = dict.fromkeys(self.gain_per_1000, 0.0)
+        costs = {BUILD: self.declared.remaining_build_cost, **{name: p.one_off for name, p in self.prices.items()}}
+        for month in range(1, self.declared.horizon_months + 1):
+            growth = (1 + self.declared.yearly_growth) ** (month / 12)
+            discount = (1 + self.declared.yearly_discount) ** (-month / 12)
+            for way in gains:
+                gains[way] += discount * self.gain_per_1000[way] / 1000 * self.units_a_month * growth
+                costs[way] += discount * self.monthly_cost(way, growth)
+        return {way: (gains[way], costs[way]) for way in gains}
 
-    def monthly(self, way: str, grown: float = 1.0) -> float:
-        """What a month costs once there are so many times the units of now."""
+    def monthly_cost(self, way: str, growth: float = 1.0) -> float:
+        """Return the cost of a month with `growth` times the units of now."""
         if way == BUILD:
-            return self.running * (1 + self.declared.variable_cost_share * (grown - 1))
+            return self.running * (1 + self.declared.variable_cost_share * (growth - 1))
         price = self.prices[way]
-        return price.per_decision * self.units * grown + price.per_month
+        return price.per_decision * self.units_a_month * growth + price.per_month
 
-    def worth(self) -> dict[str, float]:
-        """Net present value of each way; the current process's is 0."""
-        return {way: gained - spent for way, (gained, spent) in self.present().items()}
+    def net_present_values(self) -> dict[str, float]:
+        """Return each way's gain minus its cost; the current process has 0."""
+        return {way: gain - cost for way, (gain, cost) in self.present_values().items()}
 
-    def verdict(self) -> str:
-        """build, the vendor's name, or neither where no way pays; what is held close isn't bought."""
-        ways = {w: v for w, v in self.worth().items() if w == BUILD or not self.declared.strategic}
-        best = max(ways, key=lambda w: ways[w])  # equal to the cent: ours comes first
-        return best if ways[best] > 0 else NEITHER
+    def best_way(self) -> str:
+        """Return the way with the highest net present value, or NEITHER if none is above zero.
 
-    def bearable(self, vendor: str) -> float | None:
-        """The price per decision at which a vendor is worth as much as the best other way; None: at none."""
-        free, dear = (self._at(vendor, price).worth()[vendor] for price in (0.0, 1.0))
-        other = max(0.0, *(v for w, v in self.worth().items() if w != vendor))
-        return (free - other) / (free - dear) if free > other and free > dear else None
+        A strategic capability isn't bought. Equal to the cent, BUILD comes first.
+        """
+        values = {w: v for w, v in self.net_present_values().items() if w == BUILD or not self.declared.strategic}
+        best = max(values, key=lambda way: values[way])
+        return best if values[best] > 0 else NEITHER
 
-    def _at(self, vendor: str, per_decision: float) -> Case:
+    def break_even_price(self, vendor: str) -> float | None:
+        """Return the price per decision at which a vendor equals the best other way; None: no price does."""
+        free, at_one = (self._with_price(vendor, price).net_present_values()[vendor] for price in (0.0, 1.0))
+        best_other = max(0.0, *(v for way, v in self.net_present_values().items() if way != vendor))
+        return (free - best_other) / (free - at_one) if free > best_other and free > at_one else None
+
+    def _with_price(self, vendor: str, per_decision: float) -> CostModel:
         price = self.prices[vendor].model_copy(update={"per_decision": per_decision})
         return replace(self, prices={**self.prices, vendor: price})
 
 
-def reckon(ws: Workspace, track: str) -> dict[str, Any]:
-    """The scorecard, its verdict and what would change it. Raises SourcingError where nothing can be said."""
-    case, declared = ws.use_case, ws.use_case.sourcing
+@dataclass(frozen=True)
+class WayScore:
+    """One way to get the decisions. Money in the KPI's unit, over the horizon unless the name says otherwise.
+
+    `gain_per_1000` is measured over the current process; `counted_gain_per_1000` is what the comparison counts.
+    """
+
+    way: str
+    gain_per_1000: float | None
+    counted_gain_per_1000: float
+    gain: float
+    cost: float
+    net_present_value: float
+    roi: float | None
+    cost_per_1000: float
+    cost_per_1000_at_ten_times: float
+    break_even_price_per_decision: float | None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One changed assumption, and the verdict under it."""
+
+    assumption: str
+    verdict: str
+    changes: bool
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """The comparison of all ways. `verdict` is BUILD, a vendor's name or NEITHER; `why` explains it in sentences.
+
+    `strategic_reason` is the declared reason why the capability is strategic, or needn't be.
+    """
+
+    verdict: str
+    why: list[str]
+    label: str
+    unit: str
+    capability: str
+    strategic: bool
+    strategic_reason: str
+    units_a_month: int
+    months: int
+    discount: float
+    growth: float
+    ways: list[WayScore]
+    scenarios: list[Scenario]
+    vendors_without_decisions: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scorecard for JSON."""
+        return asdict(self)
+
+
+def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
+    """Return the scorecard. Raises SourcingError if no sourcing is declared, or if no outcome is known yet."""
+    use_case, declared = ws.use_case, ws.use_case.sourcing
     if declared is None:
-        raise SourcingError(f"{case.name} declares no sourcing: build or buy isn't asked")
-    found, days = kpi_ledger.summary(ws, track), kpi_ledger.days(ws, track)
-    if not days:
-        raise SourcingError(f"nothing is known yet on the {track} track: run the chain")
-    first, last = days[0].partition, days[-1].partition
-    length = (case.closes(last) - case.opens(first)) / (case.number(last) - case.number(first) + 1)
-    span = length * (case.number(last) - case.number(first) + case.decision.every_partitions)
-    asked = {n: found["candidates"][n] for n in declared.vendors if found["candidates"][n]["decisions"]}
-    ours, gain = found["lift_vs_current"], {BUILD: _sure(found["lift_vs_current"])}
-    gain |= {n: gain[BUILD] if _same(c["model_minus"]) else _sure(c["lift_vs_current"]) for n, c in asked.items()}
-    units = found["decisions"] / (span.total_seconds() / 86400) * DAYS_A_MONTH
-    now = Case(declared, units, case.kpi.costs.per_month, gain, {n: declared.vendors[n] for n in asked})
-    worth, verdict = now.worth(), now.verdict()
-    return {
-        "verdict": verdict,
-        "why": _why(now, worth, verdict, {n: _same(c["model_minus"]) for n, c in asked.items()}),
-        "label": found["label"],
-        "unit": case.kpi.unit,
-        "capability": CAPABILITY[declared.capability],
-        "strategic": declared.strategic,
-        "because": declared.why,
-        "units_a_month": round(units),
-        "months": declared.horizon_months,
-        "discount": declared.yearly_discount,
-        "growth": declared.yearly_growth,
-        "ways": [_way(now, w, found, asked) for w in worth],
-        "sensitivity": [
-            {"if": what, "verdict": c.verdict(), "changes": c.verdict() != verdict}
-            for what, c in _others(now, ours, asked).items()
-        ],
-        "not_asked": sorted(set(declared.vendors) - set(asked)),
+        raise SourcingError(f"{use_case.name} declares no sourcing. Declare it in defs.yaml to compare build and buy.")
+    daily_values = kpi_ledger.read_daily_values(ws, track)
+    if not daily_values:
+        raise SourcingError(f"{use_case.name}: no outcome is known yet on the {track} track. Run the chain first.")
+    summary = kpi_summary.summarise_kpi(ws, track, daily_values=daily_values)
+    vendors = {name: c for name in declared.vendors if (c := summary.candidates[name]).decisions}
+    counted = {BUILD: _counted_gain(summary.lift_vs_current)}
+    counted |= {
+        name: counted[BUILD] if c.model_minus.contains_zero else _counted_gain(c.lift_vs_current)
+        for name, c in vendors.items()
     }
+    model = CostModel(
+        declared=declared,
+        units_a_month=summary.decisions / _days_covered(use_case, daily_values) * DAYS_A_MONTH,
+        running=use_case.kpi.costs.per_month,
+        gain_per_1000=counted,
+        prices={name: declared.vendors[name] for name in vendors},
+    )
+    verdict = model.best_way()
+    scenarios = _scenarios(model, summary.lift_vs_current, vendors)
+    return Scorecard(
+        verdict=verdict,
+        why=_explain_verdict(model, vendors, verdict),
+        label=summary.label,
+        unit=use_case.kpi.currency,
+        capability=CAPABILITY[declared.capability],
+        strategic=declared.strategic,
+        strategic_reason=declared.why,
+        units_a_month=round(model.units_a_month),
+        months=declared.horizon_months,
+        discount=declared.yearly_discount,
+        growth=declared.yearly_growth,
+        ways=[_score_way(model, way, summary, vendors) for way in counted],
+        scenarios=[Scenario(name, c.best_way(), c.best_way() != verdict) for name, c in scenarios.items()],
+        vendors_without_decisions=sorted(set(declared.vendors) - set(vendors)),
+    )
 
 
-def _same(paired: Mapping[str, Any]) -> bool:
-    """Whether two ways can't be told apart; without an interval they can't."""
-    return paired["low"] is None or paired["low"] <= 0 <= paired["high"]
+def _days_covered(use_case: UseCase, daily_values: Sequence[DailyValue]) -> float:
+    """Return the days from the first accounted partition to the next one that would be decided after the last."""
+    first, last = daily_values[0].partition, daily_values[-1].partition
+    partitions = use_case.index_of(last) - use_case.index_of(first)
+    length = (use_case.closes_at(last) - use_case.opens_at(first)) / (partitions + 1)
+    return (length * (partitions + use_case.decision.every_partitions)).total_seconds() / 86400
 
 
-def _sure(lift: Mapping[str, Any]) -> float:
-    """A gain over the current process; 0 where it isn't surely one or a loss."""
-    return 0.0 if _same(lift) else float(lift["value"])
+def _counted_gain(lift: RoundedInterval) -> float:
+    """Return a gain or loss over the current process; 0 if it isn't proven."""
+    return 0.0 if lift.contains_zero or lift.value is None else lift.value
 
 
-def _way(now: Case, way: str, found: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    (gained, spent), price = now.present()[way], now.prices.get(way)
-    bearable = now.bearable(way) if price else None
-    return {
-        "way": way,
-        "gain_per_1000": round(asked.get(way, found)["lift_vs_current"]["value"], 2),
-        "counted_as": round(now.gain[way], 2),
-        "gain": round(gained, 2),
-        "cost": round(spent, 2),
-        "worth": round(gained - spent, 2),
-        "roi": round((gained - spent) / spent, 2) if spent else None,
-        "cost_per_1000": round(1000 * now.monthly(way) / now.units, 2),
-        "cost_per_1000_at_ten_times": round(100 * now.monthly(way, 10.0) / now.units, 2),
-        "bearable_per_decision": None if bearable is None else round(bearable, 4),
-    }
+def _score_way(model: CostModel, way: str, summary: KpiSummary, vendors: Mapping[str, CandidateSummary]) -> WayScore:
+    gain, cost = model.present_values()[way]
+    break_even_price = model.break_even_price(way) if way in model.prices else None
+    measured = vendors[way].lift_vs_current if way in vendors else summary.lift_vs_current
+    return WayScore(
+        way=way,
+        gain_per_1000=measured.value,
+        counted_gain_per_1000=round(model.gain_per_1000[way], 2),
+        gain=round(gain, 2),
+        cost=round(cost, 2),
+        net_present_value=round(gain - cost, 2),
+        roi=round((gain - cost) / cost, 2) if cost else None,
+        cost_per_1000=round(1000 * model.monthly_cost(way) / model.units_a_month, 2),
+        cost_per_1000_at_ten_times=round(100 * model.monthly_cost(way, 10.0) / model.units_a_month, 2),
+        break_even_price_per_decision=None if break_even_price is None else round(break_even_price, 4),
+    )
 
 
-def _why(now: Case, worth: Mapping[str, float], verdict: str, same: Mapping[str, bool]) -> list[str]:
-    said = [f"It is held close, so it isn't bought: {now.declared.why}"] if now.declared.strategic else []
-    for name in now.prices:
-        value = (
-            "can't be told from ours"
-            if same[name]
-            else ("is better than ours" if now.gain[name] > now.gain[BUILD] else "is worse than ours")
-        )
-        more = "more" if worth[name] > worth[BUILD] else "less"
-        said.append(f"What {name} decides {value}; once either is paid for, it is worth {more} than ours.")
+def _explain_verdict(model: CostModel, vendors: Mapping[str, CandidateSummary], verdict: str) -> list[str]:
+    sentences = []
+    if model.declared.strategic:
+        sentences.append(f"The capability is strategic, so it isn't bought: {model.declared.why}")
+    net = model.net_present_values()
+    for name, candidate in vendors.items():
+        if candidate.model_minus.contains_zero:
+            quality = "show no proven difference from ours"
+        else:
+            better = model.gain_per_1000[name] > model.gain_per_1000[BUILD]
+            quality = f"are {'better' if better else 'worse'} than ours"
+        rank = "higher" if net[name] > net[BUILD] else "lower"
+        sentences.append(f"The decisions of {name} {quality}; after all costs, their net present value is {rank}.")
     if verdict == NEITHER:
-        said.append("No way is worth more than it costs: keep the current process.")
-    return said
+        sentences.append("No way gains more than it costs: keep the current process.")
+    return sentences
 
 
-def _others(now: Case, ours: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Case]:
-    """What else might be, one thing at a time."""
-    d = now.declared
+def _scenarios(
+    model: CostModel, lift: RoundedInterval, vendors: Mapping[str, CandidateSummary]
+) -> dict[str, CostModel]:
+    """Return the model under each changed assumption, one at a time."""
+    declared = model.declared
 
-    def declared(**changes: float) -> Case:
-        return replace(now, declared=d.model_copy(update=changes))
+    def with_gain(end: float | None) -> CostModel:
+        gain = end if end is not None else lift.value or 0.0
+        equal = {name: gain for name, c in vendors.items() if c.model_minus.contains_zero}
+        return replace(model, gain_per_1000={**model.gain_per_1000, BUILD: gain, **equal})
 
-    def gains(end: str) -> Case:
-        own = ours[end] if ours[end] is not None else ours["value"]
-        same = {n: own for n, c in asked.items() if _same(c["model_minus"])}
-        return replace(now, gain={**now.gain, BUILD: own, **same})
+    def with_declared(**changes: float) -> CostModel:
+        return replace(model, declared=Sourcing(**declared.model_dump() | changes))
 
-    def priced(by: float) -> Case:
-        dear = {n: Price(**{k: v * by for k, v in p.model_dump().items()}) for n, p in now.prices.items()}
-        return replace(now, prices=dear)
+    def with_prices(factor: float) -> CostModel:
+        prices = {name: Price(**{f: v * factor for f, v in p.model_dump().items()}) for name, p in model.prices.items()}
+        return replace(model, prices=prices)
 
-    found = {
-        "our gain at the low end of its interval": gains("low"),
-        "our gain at the high end of its interval": gains("high"),
-        "building costs twice as much": declared(remaining_build_cost=2 * d.remaining_build_cost),
-        "running costs twice as much": replace(now, running=2 * now.running),
-        "no growth": declared(growth=0.0),
-        "growth of half as much again a year": declared(growth=0.5),
-        "a horizon of one year": declared(months=12),
-        "a horizon of five years": declared(months=60),
-        "money costs nothing": declared(discount=0.0),
-        "money costs twice as much": declared(discount=2 * d.yearly_discount),
+    scenarios = {
+        "our gain at the low end of its interval": with_gain(lift.low),
+        "our gain at the high end of its interval": with_gain(lift.high),
+        "building costs twice as much": with_declared(remaining_build_cost=2 * declared.remaining_build_cost),
+        "running costs twice as much": replace(model, running=2 * model.running),
+        "no growth": with_declared(yearly_growth=0.0),
+        "growth of 50% a year": with_declared(yearly_growth=0.5),
+        "a horizon of 1 year": with_declared(horizon_months=12),
+        "a horizon of 5 years": with_declared(horizon_months=60),
+        "no discounting": with_declared(yearly_discount=0.0),
+        "twice the discount rate": with_declared(yearly_discount=2 * declared.yearly_discount),
     }
-    return found | ({"vendors ask half": priced(0.5), "vendors ask twice": priced(2.0)} if now.prices else {})
+    if model.prices:
+        scenarios |= {"vendors charge half": with_prices(0.5), "vendors charge twice as much": with_prices(2.0)}
+    return scenarios

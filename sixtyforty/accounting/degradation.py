@@ -1,29 +1,34 @@
-"""The degradation drill: what decisions are worth when a feed fails at the very moment they are taken.
+"""The degradation drill: what decisions are worth when a feed fails at decision time.
 
-On past days, each with the model that decides it and hasn't seen it, the day's own rows of one feed are damaged and
-its features made again; the history before the day stays sound, as it would. Each fault is valued twice: as if nobody
-looked, and with the serving gate, which leaves suspect rows to the current process. The current process is the true
-one, of undamaged data: it is what people do today.
+The drill takes past days, each with the model that was trained only on earlier days. It damages one feed's newest rows
+(see `feed_faults`) and builds the features again; the history before stays sound. Each fault is valued twice: as if
+nobody checked the data, and with the serving gate, which leaves suspect rows to the current process. The current
+process decides on undamaged data, because people still do what they do today.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.modeling.backtest import best_recipe, folds
-from sixtyforty.modeling.estimators import Fitted
-from sixtyforty.modeling.features import rebuilt
-from sixtyforty.modeling.model_store import rows
+from sixtyforty.accounting.feed_faults import FAULTS, SOUND, WRONG_UNIT_FACTOR, Fault, build_fault_statements
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.modeling.backtest import find_best_recipe, list_folds
+from sixtyforty.modeling.estimators import FittedModel
+from sixtyforty.modeling.fault_injection import rebuild_with_faults
+from sixtyforty.modeling.training_plan import read_training_rows
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry, digest, versions
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.verdicts import Verdict
-from sixtyforty.value.lift import Interval, day, lift
+from sixtyforty.value.daily_value import DailyValue, value_of_day
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
@@ -32,22 +37,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATASET = "degradation"
-DAYS = 16  # at most: some 15,000 units say what is lost, within half a minute
-FAULTS = ("missing", "stale", "duplicated", "wrong unit")
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "REAL", "DOUBLE")
-WRONG = 60  # seconds for minutes, minutes for hours
+MAX_DAYS = 16  # about 15,000 units show the loss within half a minute
 
-# Feature tables by partition in; with `suspect` added, and each partition's verdict, out.
-Gate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
-Fault = tuple[str, str]  # feed and what is wrong with it
-SOUND: Fault = ("", "none")
+ServingGate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
+"""Takes feature tables by partition; returns them with a column `suspect`, and each partition's verdict."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One fault of one feed. Lifts over the current process per 1,000 decisions; `fallback`: share of rows left to it.
+class FaultImpact:
+    """What one fault of one feed costs. The gains over the current process are per 1,000 decisions.
 
-    `ungated`: the model decides all, as if nobody looked. `gated`: as the chain does it.
+    `ungated`: the model decides everything, as if nobody checked. `gated`: as the chain decides, with the serving gate.
+    `fallback` is the share of decisions left to the current process. `warned`: the gate warned about the features.
     """
 
     feed: str
@@ -58,156 +59,170 @@ class Finding:
     warned: bool
 
     @property
-    def happens(self) -> str:
-        """What the chain does about it."""
-        return "falls back" if self.fallback else "goes on, warns" if self.warned else "goes on"
+    def chain_response(self) -> str:
+        """What the chain does about the fault."""
+        if self.fallback:
+            return "falls back"
+        return "continues with a warning" if self.warned else "continues"
 
-    def guarded(self, margin: float) -> bool:
-        """Whether it costs nothing: it leaves a proven lift, or with the gate no more is lost than the margin."""
+    def is_guarded(self, margin: float) -> bool:
+        """Return whether the fault leaves a gain above zero, or costs no more than the margin with the gate."""
         return self.ungated.low > 0 or self.gated.value >= -margin
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As kept: an interval's NaN is None, as JSON has no such number."""
-        data = asdict(self)
-        return data | {k: {n: None if x != x else x for n, x in data[k].items()} for k in ("ungated", "gated")}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the impact for JSON; None: not known."""
+        return asdict(self) | {"ungated": _known_ends(self.ungated), "gated": _known_ends(self.gated)}
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Finding:
-        """The inverse of `plain`."""
-        intervals = {
-            k: Interval(**{n: float("nan") if v is None else v for n, v in data[k].items()})
-            for k in ("ungated", "gated")
-        }
-        return cls(**{**data, **intervals})
+    def from_dict(cls, fields: Mapping[str, Any]) -> FaultImpact:
+        """Read an impact from the form that `to_dict` returns."""
+        intervals = {name: RoundedInterval.from_dict(fields[name]).to_interval() for name in ("ungated", "gated")}
+        return cls(**{**fields, **intervals})
 
 
-def damage(use_case: UseCase, partition: str, moment: datetime) -> dict[Fault, list[str]]:
-    """Each fault as the SQL that makes it in the views of features.sql, to the newest partition known by then alone.
+def _known_ends(interval: Interval) -> dict[str, float | None]:
+    """Return an interval for JSON with all its digits; NaN becomes None."""
+    return {name: None if math.isnan(end) else end for name, end in asdict(interval).items()}
 
-    That is the unit's own, or the last before it of which something was known at `moment` (UTC). missing: no row
-    came. stale: none since `moment`. duplicated: each came twice. wrong unit: all numbers but keys are 60 times what
-    they are. Units stay, but for their numbers: without any there is nothing to decide.
+
+def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
+    """Return at most `limit` of the days, spread evenly over them and over the weekdays: always the same ones."""
+    step = -(-len(days) // limit)
+    return list(days[:: step + (step % 7 == 0)]) if days else []
+
+
+def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact]:
+    """Return the impact of each fault on a sample of the walk-forward days before `as_of`, sound feeds first.
+
+    Empty if there is no such day. The lake keeps the impacts: as long as models, inputs and code are the same, they
+    aren't computed again.
     """
-    found: dict[Fault, list[str]] = {}
-    for feed, source in use_case.partitioned.items():
-        newest = f"(select max(_partition) from {feed} where known_at <= timestamp '{moment}')"
-        own = f"where _partition = least('{partition}', {newest})"
-        is_unit = feed == use_case.decision.unit
-        if not is_unit:
-            found[feed, "missing"] = [f"delete from {feed} {own}"]
-        found[feed, "stale"] = [f"delete from {feed} {own} and known_at > timestamp '{moment}'"]
-        found[feed, "duplicated"] = [f"insert into {feed} select * from {feed} {own}"]
-        keys = {*source.key, *(use_case.decision.key if is_unit else ())}
-        numbers = {c: k for c, k in source.columns.items() if k.upper().startswith(NUMBERS) and c not in keys}
-        if numbers:
-            values = ", ".join(f'"{c}" = try_cast("{c}"::double * {WRONG} as {k})' for c, k in numbers.items())
-            tables = (feed, "units") if is_unit else (feed,)
-            found[feed, "wrong unit"] = [f"update {table} set {values} {own}" for table in tables]
-    return found
-
-
-def sample(days: list[str], most: int = DAYS) -> list[str]:
-    """At most so many of the days, evenly spread over them and over the week: the same ones each time."""
-    step = -(-len(days) // most)
-    return days[:: step + (step % 7 == 0)] if days else []
-
-
-def drill(ws: Workspace, as_of: date, gate: Gate) -> list[Finding]:
-    """The findings on a sample of the walk-forward days before `as_of`, the sound feeds first; empty without any.
-
-    Kept in the lake: as long as models, data and code are the same, they aren't worked out again.
-    """
-    scored = _scored_by(ws, as_of)
-    features, outcomes = ws.lake.entries("features", list(scored)), ws.lake.entries("outcomes", list(scored))
-    have = sorted(features.keys() & outcomes.keys())
-    # days the replay decides, where there are such: the models before learned from a few weeks
-    days = sample([d for d in have if ws.use_case.day_of(d) >= ws.use_case.replay.first_day] or have)
+    version_of_day = _scoring_versions(ws, as_of)
+    features, outcomes = (ws.lake.entries(name, list(version_of_day)) for name in ("features", "outcomes"))
+    known = sorted(features.keys() & outcomes.keys())
+    # Models trained before the replay began know only a few weeks, so their days are taken only without any other.
+    replayed = [d for d in known if ws.use_case.first_day(d) >= ws.use_case.replay.first_day]
+    days = sample_days(replayed or known)
     if not days:
         return []
     features, outcomes = {d: features[d] for d in days}, {d: outcomes[d] for d in days}
-    inputs = {"features": versions(features), "outcomes": versions(outcomes)}
-    shas = {scored[d]: ws.models.card(scored[d])["files"]["model.skops"] for d in days}
-    seen = digest({"models": shas, "inputs": inputs, "code": ws.code, "faults": FAULTS, "wrong": WRONG})
-    kept = ws.lake.entry(DATASET, SNAPSHOT)
-    if kept is None or kept.facts["seen"] != seen:
-        known = str(ws.use_case.starts(as_of))
-        truth = rows(ws.use_case, ws.lake, features, outcomes, known)
-        if not truth.num_rows:  # what became of them isn't known yet
+    inputs = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}
+    version_of_day = {d: version_of_day[d] for d in days}
+    basis = _basis(ws, version_of_day, inputs)
+    current = ws.lake.entry(DATASET, SNAPSHOT)
+    if current is None or current.facts["basis"] != basis:
+        known_by = str(ws.use_case.day_start(as_of))
+        units = read_training_rows(ws.use_case, ws.lake, features, outcomes, known_by)
+        if not units.num_rows:  # their outcomes weren't known by then
             return []
-        found = _findings(ws, {d: scored[d] for d in days}, truth.to_pandas(), gate)
-        kept = _keep(ws, found, {"seen": seen, "days": len(days), "as_of": str(as_of)}, inputs)
-    return [Finding.of(f) for f in kept.facts["findings"]]
+        impacts = _measure_impacts(ws, version_of_day, units.to_pandas(), gate)
+        facts = {"basis": basis, "days": len(days), "as_of": str(as_of)}
+        current = _write_impacts(ws, impacts, facts, inputs)
+    return _impacts_of(current)
 
 
-def recorded(ws: Workspace) -> list[Finding]:
-    """What the last drill found; empty when there was none."""
-    kept = ws.lake.entry(DATASET, SNAPSHOT)
-    return [Finding.of(f) for f in kept.facts["findings"]] if kept else []
+def read_impacts(ws: Workspace) -> list[FaultImpact]:
+    """Return the impacts that the last drill measured; empty if there was none."""
+    entry = ws.lake.entry(DATASET, SNAPSHOT)
+    return _impacts_of(entry) if entry else []
 
 
-def _scored_by(ws: Workspace, as_of: date) -> dict[str, str]:
-    """Walk-forward day to the model version of its fold: none learned from the day."""
-    recipe = best_recipe(ws.use_case, ws.lake, ws.models, as_of)
-    found = folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
-    return {p: version for version, first, end in found for p in ws.use_case.deciding(ws.use_case.between(first, end))}
+def _impacts_of(entry: Entry) -> list[FaultImpact]:
+    return [FaultImpact.from_dict(fields) for fields in entry.facts["impacts"]]
 
 
-def _findings(ws: Workspace, scored: Mapping[str, str], truth: pd.DataFrame, gate: Gate) -> list[Finding]:
-    known = {str(p): frame for p, frame in truth.groupby("_partition", sort=True)}
-
-    def make(partition: str) -> dict[Fault, pa.Table | None]:  # one day at a time: none is another's damaged history
-        moments = sorted(known[partition]["decided_at"].tolist())
-        middle = moments[len(moments) // 2]
-        faults = {SOUND: [], **damage(ws.use_case, partition, middle)}
-        return dict(rebuilt(ws.use_case, ws.lake, partition, faults))
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # DuckDB works outside of Python's lock
-        made = dict(zip(known, pool.map(make, known), strict=True))
-    faults = next(iter(made.values()))
-    tables = {fault: {p: found[fault] for p, found in made.items()} for fault in faults}
-    models = {version: ws.models.load(version) for version in set(scored.values())}
-    return [_valued(ws.use_case, f, t, {p: models[scored[p]] for p in t}, known, gate) for f, t in tables.items()]
+def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str, Any]) -> str:
+    """Return a hash of everything that the impacts depend on."""
+    models = {day: ws.models.card(version)["files"]["model.skops"] for day, version in version_of_day.items()}
+    return digest(
+        {"models": models, "inputs": inputs, "code": ws.code_version, "faults": FAULTS, "factor": WRONG_UNIT_FACTOR}
+    )
 
 
-def _valued(
+def _scoring_versions(ws: Workspace, as_of: date) -> dict[str, str]:
+    """Return the model version that scores each walk-forward day: none was trained on its day."""
+    recipe = find_best_recipe(ws.use_case, ws.lake, ws.models, as_of)
+    return {
+        partition: version
+        for version, first, end in list_folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
+        for partition in ws.use_case.decision_partitions(ws.use_case.starting_between(first, end))
+    }
+
+
+def _measure_impacts(
+    ws: Workspace, version_of_day: Mapping[str, str], units: pd.DataFrame, gate: ServingGate
+) -> list[FaultImpact]:
+    units_of_day = {str(day): rows for day, rows in units.groupby("_partition", sort=True)}
+
+    def damage_day(day: str) -> dict[Fault, pa.Table | None]:
+        """Return the day's features under each fault; each day is damaged alone, so that history stays sound."""
+        decision_times = sorted(units_of_day[day]["decided_at"].tolist())
+        median_time = decision_times[len(decision_times) // 2]
+        faults = {SOUND: [], **build_fault_statements(ws.use_case, day, median_time)}
+        return dict(rebuild_with_faults(ws.use_case, ws.lake, day, faults))
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # DuckDB works without Python's global lock
+        damaged = dict(zip(units_of_day, pool.map(damage_day, units_of_day), strict=True))
+    faults = next(iter(damaged.values()))
+    models = {version: ws.models.load(version) for version in set(version_of_day.values())}
+    model_of_day = {day: models[version_of_day[day]] for day in units_of_day}
+    return [
+        _measure_impact(
+            ws.use_case, fault, {d: tables[fault] for d, tables in damaged.items()}, model_of_day, units_of_day, gate
+        )
+        for fault in faults
+    ]
+
+
+def _measure_impact(
     use_case: UseCase,
     fault: Fault,
-    tables: Mapping[str, pa.Table | None],
-    models: Mapping[str, Fitted],
-    known: Mapping[str, pd.DataFrame],
-    gate: Gate,
-) -> Finding:
-    """What a fault costs, over days of which `known` holds the units with known outcomes and their true actions."""
+    features_of_day: Mapping[str, pa.Table | None],
+    model_of_day: Mapping[str, FittedModel],
+    units_of_day: Mapping[str, pd.DataFrame],
+    gate: ServingGate,
+) -> FaultImpact:
+    """Return a fault's impact. units_of_day: the units with known outcomes, and the current process's true actions.
+
+    features_of_day: None if features.sql failed on the damaged feed.
+    """
     import numpy as np
 
-    judged = gate({p: t for p, t in tables.items() if t is not None})
-    ungated, gated, fell = [], [], 0
-    for partition, frame in known.items():
-        key, kpi = use_case.decision.key, use_case.kpi
-        present, outcome = frame["current_action"].to_numpy(object), frame[kpi.outcome].to_numpy(float)
-        chosen, suspect = present, np.ones(len(frame), bool)
-        if partition in judged:  # else features.sql had no answer: the run fails, and people go on as today
-            table, verdict = judged[partition]
-            mine = frame[key].merge(table.to_pandas(), on=key, how="left")
-            mine["current_action"] = present
-            chosen = Policy.of(use_case).take(mine, models[partition].score(mine)).action
-            suspect = mine["suspect"].notna().to_numpy() | (not verdict.accepted)
-        ungated.append(day(kpi, partition, frame.assign(action=chosen), outcome))
-        gated.append(day(kpi, partition, frame.assign(action=np.where(suspect, present, chosen)), outcome))
-        fell += int(suspect.sum())
-    warned = any(verdict.warnings for _, verdict in judged.values())
-    return Finding(*fault, lift(ungated), lift(gated), fell / sum(d.decisions for d in gated), warned)
+    checked = gate({day: table for day, table in features_of_day.items() if table is not None})
+    ungated: list[DailyValue] = []
+    gated: list[DailyValue] = []
+    fallbacks = 0
+    for day, units in units_of_day.items():
+        current, outcome = units["current_action"].to_numpy(object), units[use_case.kpi.outcome].to_numpy(float)
+        action, suspect = current, np.ones(len(units), bool)
+        if day in checked:  # otherwise the run fails, and the current process decides
+            features, verdict = checked[day]
+            rows = units[use_case.decision.key].merge(features.to_pandas(), on=use_case.decision.key, how="left")
+            rows["current_action"] = current
+            action = Policy.from_use_case(use_case).choose_actions(rows, model_of_day[day].predict(rows)).action
+            suspect = rows["suspect"].notna().to_numpy() | (not verdict.accepted)
+        safe_action = np.where(suspect, current, action)
+        ungated.append(value_of_day(use_case.kpi, day, units.assign(action=action), outcome))
+        gated.append(value_of_day(use_case.kpi, day, units.assign(action=safe_action), outcome))
+        fallbacks += int(suspect.sum())
+    return FaultImpact(
+        *fault,
+        ungated=estimate_lift(ungated),
+        gated=estimate_lift(gated),
+        fallback=fallbacks / sum(d.decisions for d in gated),
+        warned=any(verdict.warnings for _, verdict in checked.values()),
+    )
 
 
-def _keep(ws: Workspace, found: list[Finding], facts: dict[str, Any], inputs: dict[str, dict[str, str]]) -> Entry:
+def _write_impacts(
+    ws: Workspace, impacts: Sequence[FaultImpact], facts: dict[str, Any], inputs: dict[str, dict[str, str]]
+) -> Entry:
     import pyarrow as pa
 
-    rows_ = [
-        {"feed": f.feed, "fault": f.fault, "ungated": f.ungated.value, "gated": f.gated.value, "fallback": f.fallback}
-        for f in found
+    rows = [
+        {"feed": i.feed, "fault": i.fault, "ungated": i.ungated.value, "gated": i.gated.value, "fallback": i.fallback}
+        for i in impacts
     ]
-    table = pa.Table.from_pylist(rows_)
-    return ws.lake.write(
-        DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code, facts={**facts, "findings": [f.plain for f in found]}
-    )
+    facts = {**facts, "impacts": [impact.to_dict() for impact in impacts]}
+    table = pa.Table.from_pylist(rows)
+    return ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code_version, facts=facts)

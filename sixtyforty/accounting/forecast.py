@@ -1,36 +1,42 @@
-"""What was forecast when a champion took over, and what it then brought.
+"""Forecast and actual: the gain that was forecast when a champion took over, and the gain that it achieved.
 
-The forecast is the lift over the current process that the gate saw on days the challenger hadn't learned from; the
-actual, the lift on the days it was in force. Both with the gate's two-sided interval, per 1,000 decisions. Champions
-that follow each other within a month share a row, with the first one's forecast: one day proves nothing.
+The forecast is the gain over the current process that the gate saw, on days the challenger hadn't been trained on. The
+actual is the gain on the days when the champion was in force. Both are per 1,000 decisions, with the gate's two-sided
+interval. Champions that took over in the same month share a row, with the first one's forecast: one day of each would
+show nothing.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.spec.kpi import Kpi
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.spec.kpi import EvidenceLabel, Kpi
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.champion_ledger import Row
-from sixtyforty.value.lift import Day, Interval, lift
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
 
-Verdict = Literal["within what was forecast", "below what was forecast", "above what was forecast", "not known yet"]
+ForecastVerdict = Literal["within the forecast", "below the forecast", "above the forecast", "not known yet"]
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class Term:
-    """Champions in force one after the other, and what was forecast and came of it.
+class ChampionTerm:
+    """Champions that took over in the same month, with the first one's forecast and what they achieved together.
 
-    `since`: the local day on which the first took over. `first`, `last`: its accounted days; None without any.
+    `since` is the local day when the first took over. `first` and `last` are the accounted partitions in the term; None
+    without any.
     """
 
     since: str
@@ -38,135 +44,153 @@ class Term:
     first: str | None
     last: str | None
     decisions: int
-    promised: Interval
-    kept: Interval
+    forecast: Interval
+    actual: Interval
 
     @property
     def name(self) -> str:
-        """The month it began in, for people."""
+        """The month in which it began, such as `May 2013`."""
         return date.fromisoformat(self.since).strftime("%B %Y")
 
     @property
-    def verdict(self) -> Verdict:
-        """Whether the two intervals overlap."""
-        return verdict(self.promised, self.kept)
+    def verdict(self) -> ForecastVerdict:
+        """How the actual compares with the forecast."""
+        return compare_with_forecast(self.forecast, self.actual)
 
-    def plain(self, target: float) -> dict[str, Any]:
-        """As JSON; what isn't known is null."""
-        known = not math.isnan(self.kept.value)
+    def to_dict(self, target: float) -> dict[str, Any]:
+        """Return the term for JSON. target: the gain per 1,000 decisions to reach."""
+        known = not math.isnan(self.actual.value)
         return {
             "since": self.since,
             "versions": self.versions,
             "from": self.first,
             "to": self.last,
             "decisions": self.decisions,
-            "forecast": _plain(self.promised),
-            "actual": _plain(self.kept),
+            "forecast": RoundedInterval.of(self.forecast).to_dict(),
+            "actual": RoundedInterval.of(self.actual).to_dict(),
             "verdict": self.verdict,
-            "target_reached": self.kept.value >= target if known else None,
+            "target_reached": self.actual.value >= target if known else None,
         }
-
-
-def verdict(promised: Interval, kept: Interval) -> Verdict:
-    """What the actual is to the forecast; an interval that isn't known overlaps nothing and contradicts nothing."""
-    if any(math.isnan(v) for v in (promised.low, promised.high, kept.low, kept.high)):
-        return "not known yet"
-    if kept.high < promised.low:
-        return "below what was forecast"
-    return "above what was forecast" if kept.low > promised.high else "within what was forecast"
-
-
-def confidence(use_case: UseCase) -> float:
-    """Of the two-sided intervals whose lower end is the gate's one-sided bound."""
-    return 2 * use_case.gate.confidence - 1
-
-
-def promise(rows: Sequence[Row], champion: Row) -> Interval:
-    """The forecast its version was last judged with: an adoption, approval or rollback is judged on no figures."""
-    mine = (r for r in rows if r.version == champion.version and r.seq <= champion.seq)
-    seen = [r.evidence["lift_vs_current"] for r in mine if "lift_vs_current" in r.evidence]
-    if not seen:
-        return UNKNOWN
-    return Interval(*(math.nan if seen[-1][k] is None else seen[-1][k] for k in ("value", "low", "high")))
-
-
-def terms(use_case: UseCase, rows: Sequence[Row], champions: Sequence[Row], days: Sequence[Day]) -> list[Term]:
-    """The terms of these champions (in order of effect), oldest first; `rows`: the whole ledger; `days` in order.
-
-    A day counts for who was in force when it ended, so that each day with a champion counts once.
-    """
-    begun = {datetime.fromisoformat(r.effective_from): r for r in champions}  # of two at one moment, the later row
-    in_force, found = list(begun.values()), []
-    starts = [bisect_right(days, moment, key=lambda d: use_case.closes(d.partition)) for moment in begun]
-    bounds = pairwise([*starts, len(days)])
-    held = {r.hash: days[start:end] for r, (start, end) in zip(in_force, bounds, strict=True)}
-    for _, group in groupby(in_force, key=lambda r: _local(use_case, r).strftime("%Y-%m")):
-        together = list(group)
-        mine = [day for row in together for day in held[row.hash]]
-        found.append(
-            Term(
-                since=_local(use_case, together[0]).isoformat(),
-                versions=list(dict.fromkeys(r.version for r in together)),
-                first=mine[0].partition if mine else None,
-                last=mine[-1].partition if mine else None,
-                decisions=sum(d.decisions for d in mine),
-                promised=promise(rows, together[0]),
-                kept=lift(mine, confidence=confidence(use_case)),
-            )
-        )
-    return found
-
-
-def _local(use_case: UseCase, row: Row) -> date:
-    moment = datetime.fromisoformat(row.effective_from).replace(tzinfo=UTC)
-    return moment.astimezone(use_case.zone).date()
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """All terms of a track, and what is forecast for the coming month: the figure of the champion in force."""
+class ForecastRecord:
+    """All terms of a track, oldest first, and the forecast of the champion in force for the coming month.
+
+    `confidence` is that of the two-sided intervals.
+    """
 
     confidence: float
-    terms: list[Term]
-    coming: Interval
+    terms: list[ChampionTerm]
+    coming_month: Interval
 
-    def plain(self, kpi: Kpi) -> dict[str, Any]:
-        """As JSON; what isn't known is null."""
-        by = None if kpi.target_date is None else kpi.target_date.isoformat()
+    def to_dict(self, kpi: Kpi) -> dict[str, Any]:
+        """Return the record for JSON; None: not known."""
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
-            "target_date": by,
-            "terms": [t.plain(kpi.target) for t in self.terms],
-            "coming_month": _plain(self.coming),
+            "target_date": None if kpi.target_date is None else kpi.target_date.isoformat(),
+            "terms": [term.to_dict(kpi.target) for term in self.terms],
+            "coming_month": RoundedInterval.of(self.coming_month).to_dict(),
         }
 
 
-def forecast(ws: Workspace, track: str, until: str | None = None, known: Sequence[Day] | None = None) -> Forecast:
-    """What was forecast and what came of it on a track, up to a partition's end if one is given.
+def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdict:
+    """Return whether the two intervals overlap; an interval that isn't known decides nothing."""
+    if any(math.isnan(end) for end in (forecast.low, forecast.high, actual.low, actual.high)):
+        return "not known yet"
+    if actual.high < forecast.low:
+        return "below the forecast"
+    return "above the forecast" if actual.low > forecast.high else "within the forecast"
 
-    known: the days up to there, where they are at hand.
+
+def interval_confidence(use_case: UseCase) -> float:
+    """Return the confidence of the two-sided interval whose lower end is the gate's one-sided bound."""
+    return 2 * use_case.gate.confidence - 1
+
+
+def read_forecast(rows: Sequence[ChampionRow], champion: ChampionRow) -> Interval:
+    """Return the gain that a champion's version was last judged with; NaN if it never was.
+
+    An adoption, approval or rollback is judged on no figures of its own.
     """
-    rows, end = ws.ledger.rows(), ws.use_case.closes(until).isoformat() if until else "9999"
-    champions = [r for r in ws.ledger.champions(track) if r.effective_from <= end]
-    found = terms(ws.use_case, rows, champions, kpi_ledger.days(ws, track, until) if known is None else known)
-    return Forecast(confidence(ws.use_case), found, promise(rows, champions[-1]) if champions else UNKNOWN)
+    judged = [row.evidence for row in rows if row.version == champion.version and row.seq <= champion.seq]
+    gains = [evidence["lift_vs_current"] for evidence in judged if "lift_vs_current" in evidence]
+    return RoundedInterval.from_dict(gains[-1]).to_interval() if gains else UNKNOWN
 
 
-def aim(kpi: Kpi, gained: Mapping[str, float | None], label: str) -> str:
-    """The target against a lift (`value`, `low`, `high`, as in `impact.summary`) and its label, in words.
+def list_terms(
+    use_case: UseCase,
+    rows: Sequence[ChampionRow],
+    champions: Sequence[ChampionRow],
+    daily_values: Sequence[DailyValue],
+) -> list[ChampionTerm]:
+    """Return the terms of the champions, oldest first.
 
-    What is assumed is never sure.
+    rows: the whole ledger. champions: in the order in which they took over. daily_values: in order of partitions. A
+    partition counts for the champion in force at its end, so each counts once.
     """
+    takeovers = {datetime.fromisoformat(row.effective_from): row for row in champions}  # at the same time, the last row
+    in_force = list(takeovers.values())
+    starts = [bisect_right(daily_values, at, key=lambda d: use_case.closes_at(d.partition)) for at in takeovers]
+    bounds = pairwise([*starts, len(daily_values)])
+    values_of = {row.hash: daily_values[start:end] for row, (start, end) in zip(in_force, bounds, strict=True)}
+    terms = []
+    for _, group in groupby(in_force, key=lambda row: _local_day(use_case, row).strftime("%Y-%m")):
+        same_month = list(group)
+        values = [value for row in same_month for value in values_of[row.hash]]
+        terms.append(
+            ChampionTerm(
+                since=_local_day(use_case, same_month[0]).isoformat(),
+                versions=list(dict.fromkeys(row.version for row in same_month)),
+                first=values[0].partition if values else None,
+                last=values[-1].partition if values else None,
+                decisions=sum(value.decisions for value in values),
+                forecast=read_forecast(rows, same_month[0]),
+                actual=estimate_lift(values, confidence=interval_confidence(use_case)),
+            )
+        )
+    return terms
+
+
+def _local_day(use_case: UseCase, row: ChampionRow) -> date:
+    effective_from = datetime.fromisoformat(row.effective_from).replace(tzinfo=UTC)
+    return effective_from.astimezone(use_case.zone).date()
+
+
+def read_forecasts(
+    ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
+) -> ForecastRecord:
+    """Return the forecasts of a track and what was achieved, up to the end of a partition (`until`) or over all.
+
+    daily_values: the money of these partitions, if the caller has read it already.
+    """
+    if daily_values is None:
+        daily_values = kpi_ledger.read_daily_values(ws, track, until)
+    rows = ws.champion_ledger.rows()
+    end = ws.use_case.closes_at(until).isoformat() if until else "9999"
+    champions = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= end]
+    terms = list_terms(ws.use_case, rows, champions, daily_values)
+    coming_month = read_forecast(rows, champions[-1]) if champions else UNKNOWN
+    return ForecastRecord(interval_confidence(ws.use_case), terms, coming_month)
+
+
+def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:
+    """Return how a gain per 1,000 units compares with the target, in two sentences."""
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
-    said = f"The target is {kpi.target:+,.0f} {kpi.unit} per 1,000 {kpi.noun}{by}"
-    value, low = gained["value"], gained["low"]
-    if value is None:
-        return f"{said}; nothing is known yet."
-    sure = low is not None and low >= kpi.target and label != "assumed"
-    became = "surely reached" if sure else "reached" if value >= kpi.target else "not reached"
-    return f"{said}; so far it is {value:+,.0f}{' (assumed)' if label == 'assumed' else ''}: {became}."
-
-
-def _plain(interval: Interval) -> dict[str, float | None]:
-    return {k: None if math.isnan(v) else round(v, 2) for k, v in interval.__dict__.items()}
+    target = f"The target is {format_money(kpi.target, kpi.currency)} per 1,000 {kpi.unit_plural}{by}."
+    if gain.value is None:
+        return f"{target} No gain is known yet."
+    amount = format_money(gain.value, kpi.currency)
+    reached = gain.value >= kpi.target
+    if label == "assumed":
+        verb = "reaches" if reached else "doesn't reach"
+        return f"{target} The assumed gain of {amount} {verb} it."
+    if gain.low is None or gain.high is None:
+        return f"{target} The gain of {amount} {'reaches' if reached else 'is below'} it; its confidence interval isn't known."
+    interval = f"{format_money(gain.low, kpi.currency)} to {format_money(gain.high, kpi.currency)}"
+    if gain.low >= kpi.target:
+        return f"{target} The gain of {amount} reaches it: the 95% confidence interval is {interval}."
+    if reached:
+        return f"{target} The gain of {amount} is above it, but the 95% confidence interval reaches below: {interval}."
+    return f"{target} The gain of {amount} is below it: the 95% confidence interval is {interval}."

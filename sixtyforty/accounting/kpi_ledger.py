@@ -1,226 +1,184 @@
-"""The KPI ledger: one row of money a partition and track, from decisions and the outcomes known of them."""
+"""The KPI ledger: one account of money per partition and track, made from decisions and their known outcomes.
+
+`kpi_audit` recomputes the accounts by SQL; `kpi_summary` adds them up.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sixtyforty.accounting import experiment_ledger
-from sixtyforty.decisions import candidates
-from sixtyforty.decisions.deciding import dataset
+from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, canonical, versions
-from sixtyforty.storage.manifest_index import Gathered
-from sixtyforty.value import experiment, lift, segments
-from sixtyforty.value.lift import CANDIDATE, POLICIES, Day, day
-from sixtyforty.value.payoff_sql import paid_sql
-from sixtyforty.value.segments import Segment
+from sixtyforty.storage.files import canonical_json
+from sixtyforty.storage.manifest_index import ManifestIndex
+from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value import candidates, segments
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, value_of_day
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-FIGURES = [f for f in Day.__dataclass_fields__ if f not in ("partition", "candidates")]
-ASSUMED = (
-    "The action may change the outcome. What it brings is assumed, as declared: that isn't known, and no impact is"
-    " claimed. The holdout tells, once it is live."
-)
+FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("partition", "candidates")]
+SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
-def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
-    """Accounts for these partitions (a chunk): decisions whose outcome isn't known yet are left out and counted.
+def kpi_dataset(track: Track) -> str:
+    """Return the lake's dataset that holds a track's accounts."""
+    return f"kpi/{track}"
 
-    Raises CandidateError, with nothing written, where a candidate's SQL doesn't give an action for each of them.
+
+def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
+    """Write the accounts of a chunk of partitions; return their lake entries.
+
+    Partitions without decisions or without outcomes are left out. Decisions whose outcome isn't known yet are counted
+    in the fact `unknown` and carry no money.
+
+    Raises CandidateError, and writes nothing, if a candidate's SQL doesn't give an action for each decision.
     """
-    import pyarrow as pa
-
-    if experiment_ledger.randomized(ws.use_case, track):
-        return experiment_ledger.account(ws, partitions)
-    decisions = ws.lake.entries(dataset(track), partitions)
+    if ws.use_case.is_randomized(track):
+        return experiment_ledger.write_accounts(ws, partitions)
+    decisions = ws.lake.entries(decisions_dataset(track), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
-    key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    both, kpi = {p: decisions[p] for p in outcomes}, ws.use_case.kpi
-    if not both:
+    decisions = {p: decisions[p] for p in outcomes}
+    if not decisions:
         return {}
-    beyond = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.priced]
-    also = "".join(f', "{c}"' for c in (*kpi.segments, *kpi.priced, *kpi.became[1:]))
-    also += "".join(f', "{CANDIDATE}{n}"' for n in kpi.candidates) + (", known" if kpi.candidates else "")
-    said = ""
-    with connect(ws.use_case.timezone) as db:
-        if beyond or kpi.candidates:
-            knew = candidates.answers(ws, db, both, list(kpi.candidates), beyond)
-            said = f"left join {knew} using (_partition, {key})"
-        frame = db.execute(
-            f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
-                {_known(kpi)} as outcome{also}
-            from {ws.lake.rows(both.values())} d join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            {said} order by _partition, d.decided_at, {key}"""
-        ).df()
-    frame = frame.assign(**{CANDIDATE + n: candidates.proposed(ws.use_case, frame, n) for n in kpi.candidates})
-    apart = segments.money(kpi, frame[frame["outcome"].notna()])
-    tables, inputs, facts = {}, {}, {}
-    for partition, rows in frame.groupby("_partition", sort=True):
-        known = rows[rows["outcome"].notna()]
-        p, taken = str(partition), {n: known[CANDIDATE + n].tolist() for n in kpi.candidates}
-        one = day(kpi, p, known, known["outcome"].to_numpy(float), taken)
-        tables[p] = pa.Table.from_pylist([_row(one)])
-        inputs[p] = {dataset(track): versions({p: both[p]}), "outcomes": versions({p: outcomes[p]})}
-        facts[p] = one.__dict__ | {"unknown": len(rows) - len(known), "segments": apart.get(p, {})}
-    with _accounts(ws, track).following() as made:
-        made |= ws.lake.write_all(f"kpi/{track}", tables, inputs=inputs, code=ws.code, facts=facts)
-    return made
+    daily_values, facts = _account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes))
+    tables = {partition: _account_table(daily_value) for partition, daily_value in daily_values.items()}
+    inputs = {
+        p: {
+            decisions_dataset(track): versions_by_partition({p: decisions[p]}),
+            "outcomes": versions_by_partition({p: outcomes[p]}),
+        }
+        for p in daily_values
+    }
+    with _account_index(ws, track).recording() as indexed:
+        indexed |= ws.lake.write_all(kpi_dataset(track), tables, inputs=inputs, code=ws.code_version, facts=facts)
+    return indexed
 
 
-def _known(kpi: Kpi) -> str:
-    """SQL of the outcome, where all is known that money needs: what the unit got, too, and what its action pays."""
-    needed = [*(f'o."{c}"' for c in kpi.became[1:]), *(f'"{c}"' for c in kpi.priced)]
-    whole = " and ".join(f"{c} is not null" for c in needed) or "true"
-    return f"""case when {whole} then o."{kpi.outcome}" end"""
+def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
+    """Return the money of every accounted partition with a known outcome, in order.
 
-
-def label(case: UseCase, track: str) -> Literal["exact", "assumed", "randomized"]:
-    """How sure a track's money is; randomized by a holdout is assumed all the same until both arms have outcomes."""
-    if case.kpi.label == "exact":
-        return "exact"
-    return "randomized" if case.kpi.treatment or experiment_ledger.randomized(case, track) else "assumed"
-
-
-def days(ws: Workspace, track: str, until: str | None = None) -> list[Day]:
-    """Every day of which some outcome is known, in order, up to a partition if one is given.
-
-    One that is still decided on has no money yet.
+    until: the last partition to include.
     """
-    if experiment_ledger.randomized(ws.use_case, track):
-        return experiment_ledger.days(
-            ws, [p for p in ws.lake.partitions(experiment_ledger.ACCOUNT) if until is None or p <= until]
-        )
-    rows = _accounts(ws, track).table()
-    columns = [rows["_partition"].to_pylist(), *(rows[c].to_pylist() for c in FIGURES)]
+    if ws.use_case.is_randomized(track):
+        accounted = ws.lake.partitions(experiment_ledger.DATASET)
+        return experiment_results.read_daily_values(ws, [p for p in accounted if until is None or p <= until])
+    rows = _account_index(ws, track).table()
+    columns = [rows["_partition"].to_pylist(), *(rows[name].to_pylist() for name in FIGURES)]
     columns.append(json.loads(f"[{','.join(rows['candidates'].to_pylist())}]"))
-    found = (Day(*said) for said in zip(*columns, strict=True))
-    return [day for day in found if day.decisions and (until is None or day.partition <= until)]
+    daily_values = (DailyValue(*fields) for fields in zip(*columns, strict=True))
+    return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
 
 
-def _accounts(ws: Workspace, track: str) -> Gathered:
-    """Each day's account, in order; not that of arms dealt at random."""
+def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
+    """Return one row per partition and segment: SEGMENT_FIELDS, in order of partitions; `gain` in the KPI's unit."""
     import pyarrow as pa
 
-    one = {"column": pa.string(), "name": pa.string(), "decisions": pa.int64(), "gain": pa.float64()}
-    figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
-    schema = pa.schema({**figures, "candidates": pa.string(), "segments": pa.list_(pa.struct(one))})
-
-    def row(entry: Entry) -> dict[str, Any]:
-        said = entry.facts
-        parts = [
-            dict(zip(one, (column, name, n, model - present), strict=True))
-            for column, segments in said.get("segments", {}).items()
-            for name, (n, model, present) in segments.items()
-        ]
-        candidates_ = canonical(said.get("candidates", {}))
-        return {name: said[name] for name in FIGURES} | {"candidates": candidates_, "segments": parts}
-
-    return Gathered(ws.lake, f"kpi/{track}", ws.cache, schema, row)
+    parts = _account_index(ws, track).table()["segments"].combine_chunks().flatten()
+    return pa.table({name: parts.field(name) for name in SEGMENT_FIELDS})
 
 
-def summary(ws: Workspace, track: str, until: str | None = None, known: Sequence[Day] | None = None) -> dict[str, Any]:
-    """The KPI over those days (impact.summary). Of arms dealt at random, the lift is theirs, safe at any look.
+def daily_value_of(entry: Entry) -> DailyValue:
+    """Return the money that an account's manifest states."""
+    return DailyValue(**{name: fact for name, fact in entry.facts.items() if name in DailyValue.__dataclass_fields__})
 
-    known: the days, where they are at hand.
 
-    `holdout` is what that rests on (null before units of both arms have an outcome). `told`: what can be said where
-    the figure isn't exact.
+def known_outcome_sql(kpi: Kpi) -> str:
+    """Return SQL of the outcome `o`; null unless everything that the money needs is known.
+
+    The money also needs the other outcome columns (of a treatment: the dealt action) and the prices of the actions.
     """
-    case = ws.use_case
-    known = days(ws, track, until) if known is None else known
-    found = lift.summary(case.kpi, known, case.days_apart) | {"label": label(case, track)}
-    if experiment_ledger.randomized(case, track):
-        shown, target = experiment_ledger.measured(ws, [d.partition for d in known]), case.kpi.target / 1000
-        found |= {"label": found["label"] if shown else "assumed", "holdout": shown.plain(target) if shown else None}
-        found["lift_vs_current"] = found["holdout"]["lift"] if shown else found["lift_vs_current"]
-        found["told"] = experiment.told(shown, case.kpi.unit, case.kpi.noun, case.kpi.target)
-    elif found["label"] == "assumed":
-        found["told"] = ASSUMED
-    return found
+    needed = [*(f"o.{identifier(c)}" for c in kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
+    complete = " and ".join(f"{column} is not null" for column in needed) or "true"
+    return f"case when {complete} then o.{identifier(kpi.outcome)} end"
 
 
-def by_segment(ws: Workspace, track: str) -> list[Segment]:
-    """Every segment over all days."""
-    import numpy as np
+def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
+    """Return one row per decision, ordered by partition, decision time and key.
 
-    if experiment_ledger.randomized(ws.use_case, track):
-        return []
-    parts = _accounts(ws, track).table()["segments"].combine_chunks().flatten()
-    if not len(parts):
-        return []
-    (column, columns), (name, names) = (_coded(parts.field(c)) for c in ("column", "name"))
-    code = column * len(names) + name
-    small = code.astype(np.min_scalar_type(int(code.max())))  # which sorts in a fraction of the time
-    order = np.argsort(small, kind="stable")  # of each segment its days, in their order
-    codes, starts = np.unique(code[order], return_index=True)
-    sums = [np.split(parts.field(c).to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
-    found = {
-        (columns[one // len(names)], names[one % len(names)]): (counts, gains)
-        for one, counts, gains in zip(codes.tolist(), *sums, strict=True)
-    }
-    return segments.told(found)
-
-
-def _coded(texts: pa.StringArray) -> tuple[NDArray[np.int64], list[str]]:
-    """Texts as numbers, and what these mean."""
-    found = texts.dictionary_encode()
-    return found.indices.to_numpy().astype("int64"), found.dictionary.to_pylist()
-
-
-def _row(one: Day) -> dict[str, Any]:
-    return {k: v for k, v in one.__dict__.items() if k != "candidates"} | {
-        CANDIDATE + n: v for n, v in one.candidates.items()
-    }
-
-
-def _day(entry: Entry) -> Day:
-    return Day(**{k: v for k, v in entry.facts.items() if k in Day.__dataclass_fields__})
-
-
-def audit(ws: Workspace, track: str, partitions: Sequence[str]) -> list[str]:
-    """Invariants 7 and 8: each day's money again, by SQL over decisions and outcomes; one line a difference."""
-    if experiment_ledger.randomized(ws.use_case, track):
-        return experiment_ledger.audit(ws, partitions)
-    kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    accounts = ws.lake.entries(f"kpi/{track}", partitions)
-    decisions = ws.lake.entries(dataset(track), list(accounts))
-    outcomes = ws.lake.entries("outcomes", list(accounts))
-    if not accounts:
-        return []
-    # what a candidate expects is ranked under a limit: that is as it was accounted for, no second way tells it
-    others = [n for n, c in kpi.candidates.items() if not (kpi.limited and c.expected)]
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null: not known yet), the
+    segments, the prices, and the action of each candidate as `candidate <name>`.
+    """
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
+    columns = [
+        *kpi.segments,
+        *kpi.payoff_sql,
+        *kpi.outcome_columns[1:],
+        *(CANDIDATE_PREFIX + name for name in kpi.candidates),
+    ]
+    columns += ["known"] if kpi.candidates else []
+    join = ""
     with connect(ws.use_case.timezone) as db:
-        taken = "".join(f", {candidates.action_sql(ws.use_case, n)} as a{i}" for i, n in enumerate(others))
-        priced = "".join(f', "{c}"' for c in (*kpi.priced, *kpi.became[1:]))
-        knew = candidates.answers(ws, db, accounts, others, kpi.priced) if others or kpi.priced else ""
-        who = ["action", "current_action", *(f"a{i}" for i in range(len(others)))]
-        sums = {
-            p: paid
-            for p, *paid in db.execute(
-                f"""with rows as (select _partition, d.action, d.current_action, {_known(kpi)} as outcome{priced}{taken}
-                    from {ws.lake.rows(decisions.values())} d
-                    join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-                    {f"left join {knew} using (_partition, {key})" if knew else ""})
-                select _partition{"".join(f", sum({paid_sql(kpi, a, 'outcome')})" for a in who)}
-                from rows where outcome is not null group by 1"""
-            ).fetchall()
+        if feature_columns or kpi.candidates:
+            known_then = candidates.candidates_sql(
+                ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns
+            )
+            join = f"left join {known_then} using (_partition, {key})"
+        units = db.execute(
+            f"""select _partition, d.decided_at, d.action, d.current_action, d.decided_by,
+                {known_outcome_sql(kpi)} as outcome{"".join(f", {identifier(c)}" for c in columns)}
+            from {ws.lake.select_rows(decisions.values())} d
+            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
+            {join} order by _partition, d.decided_at, {key}"""
+        ).df()
+    return units.assign(
+        **{CANDIDATE_PREFIX + n: candidates.propose_actions(ws.use_case, units, n) for n in kpi.candidates}
+    )
+
+
+def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue], dict[str, dict[str, Any]]]:
+    """Return each partition's money, and the facts of its manifest."""
+    segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna()])
+    daily_values: dict[str, DailyValue] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for name, rows in units.groupby("_partition", sort=True):
+        partition, known = str(name), rows[rows["outcome"].notna()]
+        actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
+        daily_value = value_of_day(kpi, partition, known, known["outcome"].to_numpy(float), actions)
+        daily_values[partition] = daily_value
+        facts[partition] = daily_value.__dict__ | {
+            "unknown": len(rows) - len(known),
+            "segments": segment_money.get(partition, {}),
         }
-    found = []
-    for partition, entry in accounts.items():
-        one = _day(entry)
-        mine = [one.model, one.current_process, *(one.candidates.get(n) for n in others)]
-        again = sums.get(partition, [0.0] * len(mine))
-        # a candidate declared since the day was accounted for isn't in its account yet
-        if any(x is not None and (y is None or abs(x - y) > 0.005) for x, y in zip(mine, again, strict=True)):
-            said = ", ".join("-" if x is None else f"{x:.2f}" for x in mine)
-            found.append(f"{partition}: {said}; by SQL {', '.join('-' if y is None else f'{y:.2f}' for y in again)}")
-    return found
+    return daily_values, facts
+
+
+def _account_table(daily_value: DailyValue) -> pa.Table:
+    """Return an account as a table of one row, each candidate's money in a column `candidate <name>`."""
+    import pyarrow as pa
+
+    row = {name: figure for name, figure in daily_value.__dict__.items() if name != "candidates"}
+    return pa.Table.from_pylist(
+        [row | {CANDIDATE_PREFIX + name: money for name, money in daily_value.candidates.items()}]
+    )
+
+
+def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
+    """Return the index of the accounts' manifests, in order of partitions; not for the arms of an experiment."""
+    import pyarrow as pa
+
+    segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())
+    segment_fields = dict(zip(SEGMENT_FIELDS, segment_types, strict=True))
+    figures = {name: pa.float64() if name in POLICIES else pa.int64() for name in FIGURES}
+    schema = pa.schema({**figures, "candidates": pa.string(), "segments": pa.list_(pa.struct(segment_fields))})
+    return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
+
+
+def _index_row(entry: Entry) -> dict[str, Any]:
+    parts = [
+        dict(zip(SEGMENT_FIELDS, (column, name, decisions, model - current), strict=True))
+        for column, names in entry.facts.get("segments", {}).items()
+        for name, (decisions, model, current) in names.items()
+    ]
+    figures = {name: entry.facts[name] for name in FIGURES}
+    return figures | {"candidates": canonical_json(entry.facts.get("candidates", {})), "segments": parts}

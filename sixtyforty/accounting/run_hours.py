@@ -1,6 +1,7 @@
-"""How long the runs of each use case took, in all: kept beside Dagster's own records, which are purged after a month.
+"""Run hours: the total run time of each use case, added up before Dagster's own records are purged after a month.
 
-`<home>/data/portfolio/run_time.json`: seconds and runs by use case, of the runs that ended up to `until`.
+`<home>/data/portfolio/run_time.json` holds the seconds and the number of runs by use case, of the runs that ended up to
+`until`.
 """
 
 from __future__ import annotations
@@ -11,41 +12,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.storage.lake import alone, canonical, write_atomic
+from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
 
 
 @dataclass(frozen=True)
-class Ran:
-    """A run that has ended: whose, and its moments (seconds since 1970)."""
+class FinishedRun:
+    """A run of a use case that has ended; `start` and `end` are seconds since 1970."""
 
     use_case: str
     start: float
     end: float
 
 
-def _path(home: Path) -> Path:
+def read_run_hours(home: Path) -> dict[str, float]:
+    """Return the run time in hours by use case."""
+    return {name: seconds / 3600 for name, seconds in _read_totals(home)["seconds"].items()}
+
+
+def add_finished_runs(
+    home: Path, runs_between: Callable[[float, float], Iterable[FinishedRun]], now: float
+) -> dict[str, float]:
+    """Add the runs that ended since the last call, up to `now`; return the run time in hours by use case.
+
+    runs_between: returns the runs that ended after a time, up to another. No run is added twice.
+    """
+    path = _totals_path(home)
+    with exclusive_lock(path.with_suffix(".lock"), "add up run hours"):
+        totals = _read_totals(home)
+        for run in runs_between(totals["until"], now):
+            for name, amount in (("seconds", run.end - run.start), ("runs", 1)):
+                totals[name][run.use_case] = totals[name].get(run.use_case, 0) + amount
+        write_atomic(path, canonical_json({**totals, "until": now}).encode())
+    return read_run_hours(home)
+
+
+def _totals_path(home: Path) -> Path:
     return home / "data" / "portfolio" / "run_time.json"
 
 
-def spent(home: Path) -> dict[str, float]:
-    """Hours of run time by use case."""
-    path = _path(home)
-    found = json.loads(path.read_bytes())["seconds"] if path.exists() else {}
-    return {name: seconds / 3600 for name, seconds in found.items()}
-
-
-def count(home: Path, ended: Callable[[float, float], Iterable[Ran]], now: float) -> dict[str, float]:
-    """Adds the runs that ended since the last count, up to `now`; returns the hours. Counted twice is counted once.
-
-    `ended`: the runs that ended after a moment, up to another.
-    """
-    path = _path(home)
-    with alone(path.with_suffix(".lock")):
-        kept: dict[str, Any] = {"until": 0.0, "seconds": {}, "runs": {}}
-        if path.exists():
-            kept = json.loads(path.read_bytes())
-        for ran in ended(kept["until"], now):
-            for what, more in (("seconds", ran.end - ran.start), ("runs", 1)):
-                kept[what][ran.use_case] = kept[what].get(ran.use_case, 0) + more
-        write_atomic(path, canonical({**kept, "until": now}).encode())
-    return spent(home)
+def _read_totals(home: Path) -> dict[str, Any]:
+    path = _totals_path(home)
+    if not path.exists():
+        return {"until": 0.0, "seconds": {}, "runs": {}}
+    totals: dict[str, Any] = json.loads(path.read_bytes())
+    return totals

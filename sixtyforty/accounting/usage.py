@@ -1,131 +1,198 @@
-"""What people did with a partition's decisions, accounted for, and again when a response or an outcome comes late.
+"""Usage accounts: what people did with the decisions of each partition, and whether their overrides gained.
 
-People are told apart by a pseudonym; no name, and no reason, gets in here. Where the action may have changed the
-outcome, who was right isn't known.
+A partition is accounted for again when a response or an outcome arrives late. People appear under a pseudonym; names
+and reasons never get in here. Whether an override was right isn't known where the action may have changed the outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.accounting import experiment_ledger
-from sixtyforty.decisions import candidates
-from sixtyforty.decisions.deciding import dataset as decisions_of
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, versions
+from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.response_log import ANSWERS
-from sixtyforty.value.payoff_sql import paid_sql
+from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.value import candidates
+from sixtyforty.value.payoff_sql import payoff_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
 
 COUNTS = ("decisions", "seen", "accepted", "overridden", "known", "right", "responses", "simulated", "unmatched")
-WHO = ("accepted", "overridden", "known", "right", "gain")
+ANSWER_FIELDS = ("accepted", "overridden", "known", "right", "gain")
+IS_ANSWER = f"event in ({', '.join(map(literal, ANSWERS))})"
+ANSWER_SUMS = """count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'), count(gain),
+    count(*) filter (gain > 0), coalesce(sum(gain order by response_id), 0)"""
 
 
-def dataset(track: str) -> str:
-    """Where a track's acceptance lies in the lake."""
+@dataclass
+class AnswerCounts:
+    """Answers to decisions.
+
+    `known` counts the overrides whose outcome is known, and `right` those of them that gained. `gain` is the money of
+    the known overrides minus that of the decisions they replaced, in the KPI's unit.
+    """
+
+    accepted: int = 0
+    overridden: int = 0
+    known: int = 0
+    right: int = 0
+    gain: float = 0.0
+
+
+@dataclass
+class PartitionUsage(AnswerCounts):
+    """The usage of one partition's decisions.
+
+    `unmatched` counts responses to no decision. The last three are by ISO week of the response, in the use case's time
+    zone: `active` holds the pseudonyms of the deciders who answered, `weeks` the answers (accepted, overridden), and
+    `ratings` the sum and the count of the stars.
+    """
+
+    decisions: int = 0
+    seen: int = 0
+    responses: int = 0
+    simulated: int = 0
+    unmatched: int = 0
+    roles: dict[str, AnswerCounts] = field(default_factory=dict)
+    active: dict[str, list[str]] = field(default_factory=dict)
+    weeks: dict[str, list[int]] = field(default_factory=dict)
+    ratings: dict[str, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entry: Entry) -> PartitionUsage:
+        """Read the usage from an account's manifest."""
+        roles = {role: AnswerCounts(**counts) for role, counts in entry.facts["roles"].items()}
+        return cls(**entry.facts | {"roles": roles})
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return the facts of an account's manifest."""
+        return asdict(self)
+
+
+def usage_dataset(track: Track) -> str:
+    """Return the lake's dataset that holds a track's usage accounts."""
     return f"acceptance/{track}"
 
 
-def account(ws: Workspace, partitions: Sequence[str], track: str) -> dict[str, Entry]:
-    """Accounts for the partitions (a chunk) that have decisions and responses; the others are absent.
+def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
+    """Write the usage accounts of a chunk of partitions; return their lake entries.
 
-    Facts: COUNTS (known: overrides whose outcome is known; unmatched: responses to no decision) and their `gain`, what
-    was done less what was decided, in the KPI's unit; `roles`, each with WHO; and by ISO week of the response, on the
-    use case's clock: `active` (pseudonyms of the deciders who answered), `weeks` (accepted, overridden) and `ratings`
-    (stars, how many).
+    Partitions without decisions or without responses are left out. The facts are those of PartitionUsage.
     """
     import pyarrow as pa
 
     source = ws.use_case.people.responses
-    said = ws.lake.entries(f"validated/{source}", partitions) if source else {}
-    decided = ws.lake.entries(decisions_of(track), list(said))
-    if not decided:
+    responses = ws.lake.entries(f"validated/{source}", partitions) if source else {}
+    decisions = ws.lake.entries(decisions_dataset(track), list(responses))
+    if not decisions:
         return {}
-    outcomes = {} if experiment_ledger.randomized(ws.use_case, track) else ws.lake.entries("outcomes", list(decided))
+    outcomes = {} if ws.use_case.is_randomized(track) else ws.lake.entries("outcomes", list(decisions))
     with connect(ws.use_case.timezone) as db:
-        _responses(db, ws, track, {p: said[p] for p in decided}, decided, outcomes)
-        facts = _counted(db, {p: e.rows for p, e in decided.items()})
-    found = {}
-    for p, one in facts.items():
-        row = pa.Table.from_pylist([{c: one[c] for c in (*COUNTS, "gain")}])
-        found[p] = ws.lake.write(dataset(track), p, row, inputs=inputs(ws, track, p), code=ws.code, facts=one)
-    return found
+        _load_responses(db, ws, track, {p: responses[p] for p in decisions}, decisions, outcomes)
+        usages = _count_responses(db, {p: entry.rows for p, entry in decisions.items()})
+    accounts = {}
+    for partition, usage in usages.items():
+        row = {name: getattr(usage, name) for name in (*COUNTS, "gain")}
+        accounts[partition] = ws.lake.write(
+            usage_dataset(track),
+            partition,
+            pa.Table.from_pylist([row]),
+            inputs=current_inputs(ws, track, partition),
+            code=ws.code_version,
+            facts=usage.to_facts(),
+        )
+    return accounts
 
 
-def inputs(ws: Workspace, track: str, partition: str) -> dict[str, dict[str, str]]:
-    """What a partition is accounted for with, as it is now: dataset to {partition: version}."""
-    wanted = (f"validated/{ws.use_case.people.responses}", decisions_of(track), "outcomes")
-    entries = {d: ws.lake.entry(d, partition) for d in wanted}
-    return {d: versions({partition: e}) for d, e in entries.items() if e}
+def current_inputs(ws: Workspace, track: Track, partition: str) -> dict[str, dict[str, str]]:
+    """Return the current versions of what a partition's account is made from: dataset to {partition: version}."""
+    datasets = (f"validated/{ws.use_case.people.responses}", decisions_dataset(track), "outcomes")
+    entries = {name: ws.lake.entry(name, partition) for name in datasets}
+    return {name: versions_by_partition({partition: entry}) for name, entry in entries.items() if entry}
 
 
-def _responses(
+def _load_responses(
     db: duckdb.DuckDBPyConnection,
     ws: Workspace,
-    track: str,
-    said: Mapping[str, Entry],
-    decided: Mapping[str, Entry],
+    track: Track,
+    responses: Mapping[str, Entry],
+    decisions: Mapping[str, Entry],
     outcomes: Mapping[str, Entry],
 ) -> None:
-    """Makes the table `said`: a row a response of the track, with what was decided (null: nothing was) and its gain.
+    """Create the table `track_responses`: one row per response to the track.
 
-    The gain is of an override whose outcome is known, else null.
+    `decided_action` is null for a response to no decision. `gain` is null except for overrides with a known outcome.
     """
-    kpi, key = ws.use_case.kpi, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    known, gain = "", "null::double"
-    if outcomes:
-        dealt = "".join(f', "{c}"' for c in kpi.became[1:])
-        known = f"""left join (select _partition, {key}, "{kpi.outcome}" as became{dealt}
-            from {ws.lake.rows(outcomes.values())}) using (_partition, {key})"""
-        if kpi.priced:
-            known += f" left join {candidates.answers(ws, db, decided, [], kpi.priced)} using (_partition, {key})"
-        gain = f"{paid_sql(kpi, 'r.action', 'became')} - {paid_sql(kpi, 'd.action', 'became')}"
+    key = identifiers(ws.use_case.decision.key)
+    join, gain = _gain_sql(db, ws, decisions, outcomes) if outcomes else ("", "null::double")
     db.execute(
-        f"""create temp table said as
+        f"""create temp table track_responses as
         select r._partition, r.decision_id, r.response_id, r.role, r.event, r.rating, r.simulated,
-            strftime(local(r."at"), '%G-W%V') as week, d.action as decided,
-            left(sha256('{ws.use_case.name}|' || r.person), 16) as who,
+            strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
+            left(sha256({literal(ws.use_case.name + "|")} || r.person), 16) as pseudonym,
             case when r.event = 'overridden' then {gain} end as gain
-        from {ws.lake.rows(said.values())} r
-        left join (select _partition, decision_id, action, {key} from {ws.lake.rows(decided.values())}) d
+        from {ws.lake.select_rows(responses.values())} r
+        left join (select _partition, decision_id, action, {key} from {ws.lake.select_rows(decisions.values())}) d
             using (_partition, decision_id)
-        {known}
-        where starts_with(r.decision_id, '{track}-')"""
+        {join}
+        where starts_with(r.decision_id, {literal(f"{track}-")})"""
     )
 
 
-def _counted(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    answers = """count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'), count(gain),
-        count(*) filter (gain > 0), coalesce(sum(gain order by response_id), 0)"""
-    found: dict[str, dict[str, Any]] = {
-        p: dict.fromkeys(COUNTS, 0)
-        | {"gain": 0.0, "active": {}, "weeks": {}, "ratings": {}, "roles": {}}
-        | {"decisions": count}
-        for p, count in decisions.items()
-    }
-    for p, responses, simulated, unmatched, seen, *told in db.execute(
-        f"""select _partition, count(*), count(*) filter (simulated), count(*) filter (decided is null),
-            count(distinct decision_id) filter (decided is not null), {answers} from said group by 1"""
-    ).fetchall():
-        found[p] |= {"responses": responses, "simulated": simulated, "unmatched": unmatched, "seen": seen}
-        found[p] |= dict(zip(WHO, told, strict=True))
-    for p, role, *told in db.execute(
-        f"""select _partition, role, {answers} from said where event in {ANSWERS} and decided is not null
-        group by 1, 2 order by 2"""
-    ).fetchall():
-        found[p]["roles"][role] = dict(zip(WHO, told, strict=True))
-    for p, week, accepted, overridden, stars, ratings, people in db.execute(
+def _gain_sql(
+    db: duckdb.DuckDBPyConnection, ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]
+) -> tuple[str, str]:
+    """Return the joins that add outcomes and prices to decisions, and the SQL of an override's gain over them."""
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    columns = "".join(f", {identifier(c)}" for c in kpi.outcome_columns[1:])
+    join = f"""left join (select _partition, {key}, {identifier(kpi.outcome)} as known_outcome{columns}
+        from {ws.lake.select_rows(outcomes.values())}) using (_partition, {key})"""
+    if kpi.payoff_sql:
+        prices = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], kpi.payoff_sql)
+        join += f" left join {prices} using (_partition, {key})"
+    done, decided = (payoff_sql(kpi, action, "known_outcome") for action in ("r.action", "d.action"))
+    return join, f"{done} - {decided}"
+
+
+def _count_responses(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]) -> dict[str, PartitionUsage]:
+    """Return the usage of each partition, from `track_responses` and the number of its decisions."""
+    usages = {partition: PartitionUsage(decisions=count) for partition, count in decisions.items()}
+    totals = db.execute(
+        f"""select _partition, count(*), count(*) filter (simulated), count(*) filter (decided_action is null),
+            count(distinct decision_id) filter (decided_action is not null), {ANSWER_SUMS}
+        from track_responses group by 1"""
+    ).fetchall()
+    for partition, responses, simulated, unmatched, seen, *sums in totals:
+        usage = usages[partition]
+        usage.responses, usage.simulated, usage.unmatched, usage.seen = responses, simulated, unmatched, seen
+        usage.accepted, usage.overridden, usage.known, usage.right, usage.gain = sums
+    roles = db.execute(
+        f"""select _partition, role, {ANSWER_SUMS} from track_responses
+        where {IS_ANSWER} and decided_action is not null group by 1, 2 order by 2"""
+    ).fetchall()
+    for partition, role, *sums in roles:
+        usages[partition].roles[role] = AnswerCounts(*sums)
+    _count_weeks(db, usages)
+    return usages
+
+
+def _count_weeks(db: duckdb.DuckDBPyConnection, usages: Mapping[str, PartitionUsage]) -> None:
+    """Add answers, deciders and ratings by week to each partition's usage."""
+    weeks = db.execute(
         f"""select _partition, week, count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'),
             sum(rating)::bigint, count(rating),
-            list_sort(list(distinct who) filter (role = 'decider' and event in {ANSWERS}))
-        from said where event <> 'seen' and decided is not null group by 1, 2 order by 2"""
-    ).fetchall():
+            list_sort(list(distinct pseudonym) filter (role = 'decider' and {IS_ANSWER}))
+        from track_responses where event <> 'seen' and decided_action is not null group by 1, 2 order by 2"""
+    ).fetchall()
+    for partition, week, accepted, overridden, stars, ratings, deciders in weeks:
+        usage = usages[partition]
         if accepted or overridden:
-            found[p]["active"][week], found[p]["weeks"][week] = people or [], [accepted, overridden]
+            usage.active[week], usage.weeks[week] = deciders or [], [accepted, overridden]
         if ratings:
-            found[p]["ratings"][week] = [stars, ratings]
-    return found
+            usage.ratings[week] = [stars, ratings]

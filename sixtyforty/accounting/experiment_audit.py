@@ -1,0 +1,60 @@
+"""The audit of an experiment's ledger: recompute the value of both arms by SQL, independent of the accounts' code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sixtyforty.accounting.experiment_ledger import DATASET, declared_holdout
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.sql import identifier, identifiers, literal
+from sixtyforty.value.payoff_sql import cost_sql
+from sixtyforty.workspace import Workspace
+
+TOLERANCE = 0.005  # half a cent: sums in another order differ in their last digits
+
+
+def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
+    """Return one line per partition whose account differs from the sum of its units' values."""
+    accounts = ws.lake.entries(DATASET, partitions)
+    if not accounts:
+        return []
+    sums = _sum_arms(ws, list(accounts))
+    differences = []
+    for partition, entry in accounts.items():
+        stated = entry.facts["model"], entry.facts["current_process"]
+        recomputed = sums.get(partition, (0.0, 0.0))
+        if any(abs(s - r) > TOLERANCE for s, r in zip(stated, recomputed, strict=True)):
+            differences.append(
+                f"{partition}: the account states {stated[0]:.2f} for the model and {stated[1]:.2f} for the current"
+                f" process, SQL computes {recomputed[0]:.2f} and {recomputed[1]:.2f}"
+            )
+    return differences
+
+
+def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return, by partition, the value of the model's arm and of the arm held out."""
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    decisions, outcomes = (
+        ws.lake.select_rows(ws.lake.entries(name, partitions).values())
+        for name in (decisions_dataset("live"), "outcomes")
+    )
+    join = ""
+    if kpi.payoff_sql:
+        features = ws.lake.select_rows(ws.lake.entries("features", partitions).values())
+        join = (
+            f"join (select _partition, {key}, {identifiers(kpi.payoff_sql)} from {features}) using (_partition, {key})"
+        )
+    outcome = f"o.{identifier(kpi.outcome)}"
+    costs = " ".join(f"when {literal(action)} then {cost_sql(kpi, action)}" for action in kpi.actions)
+    value_per_outcome = declared_holdout(ws.use_case).value_per_outcome
+    unit_value = f"{value_per_outcome!r}::double * {outcome} - (case d.action {costs} end)"
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select d._partition, coalesce(sum({unit_value}) filter (decided_by <> 'holdout'), 0),
+                coalesce(sum({unit_value}) filter (decided_by = 'holdout'), 0)
+            from {decisions} d join {outcomes} o using (_partition, {key}) {join}
+            where {outcome} is not null and d.policy like '%holdout=%' and d.policy not like '%holdout=1.0'
+            group by 1"""
+        ).fetchall()
+    return {partition: (model, current) for partition, model, current in rows}

@@ -1,0 +1,55 @@
+"""Feed faults: the SQL that damages one feed at decision time, as the degradation drill tries it on past days."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sixtyforty.spec.sources import Source
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.sql import identifier, literal
+
+FAULTS = ("missing", "stale", "duplicated", "wrong unit")
+NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "REAL", "DOUBLE")
+WRONG_UNIT_FACTOR = 60  # seconds instead of minutes, or minutes instead of hours
+
+Fault = tuple[str, str]
+"""A feed, and what is wrong with it: one of FAULTS."""
+
+SOUND: Fault = ("", "none")
+
+
+def build_fault_statements(use_case: UseCase, partition: str, decision_time: datetime) -> dict[Fault, list[str]]:
+    """Return, for each fault, the SQL statements that cause it in the views that features.sql reads.
+
+    Only the newest partition known at `decision_time` (UTC) is damaged: the unit's own, or the last one before it with
+    rows known by then. missing: the partition has no rows. stale: no row arrived since `decision_time`. duplicated:
+    each row arrived twice. wrong unit: all numbers except keys are WRONG_UNIT_FACTOR times too large. The unit's own
+    feed is never missing, because without units there is nothing to decide.
+    """
+    statements: dict[Fault, list[str]] = {}
+    for feed, source in use_case.partitioned.items():
+        view = identifier(feed)
+        time = f"timestamp {literal(decision_time)}"
+        newest = f"(select max(_partition) from {view} where known_at <= {time})"
+        damaged = f"where _partition = least({literal(partition)}, {newest})"
+        if feed != use_case.decision.unit_source:
+            statements[feed, "missing"] = [f"delete from {view} {damaged}"]
+        statements[feed, "stale"] = [f"delete from {view} {damaged} and known_at > {time}"]
+        statements[feed, "duplicated"] = [f"insert into {view} select * from {view} {damaged}"]
+        wrong_unit = _wrong_unit_statements(use_case, feed, source, damaged)
+        if wrong_unit:
+            statements[feed, "wrong unit"] = wrong_unit
+    return statements
+
+
+def _wrong_unit_statements(use_case: UseCase, feed: str, source: Source, damaged: str) -> list[str]:
+    is_unit_source = feed == use_case.decision.unit_source
+    keys = {*source.key, *(use_case.decision.key if is_unit_source else ())}
+    numbers = {c: t for c, t in source.columns.items() if t.upper().startswith(NUMERIC_TYPES) and c not in keys}
+    if not numbers:
+        return []
+    assignments = ", ".join(
+        f"{identifier(c)} = try_cast({identifier(c)}::double * {WRONG_UNIT_FACTOR} as {t})" for c, t in numbers.items()
+    )
+    tables = (feed, "units") if is_unit_source else (feed,)
+    return [f"update {identifier(table)} set {assignments} {damaged}" for table in tables]

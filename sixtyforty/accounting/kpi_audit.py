@@ -1,0 +1,79 @@
+"""The audit of the KPI ledger: recompute each account's money by SQL, which shares no code with the accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sixtyforty.accounting import experiment_audit
+from sixtyforty.accounting.kpi_ledger import daily_value_of, known_outcome_sql, kpi_dataset
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value import candidates
+from sixtyforty.value.payoff_sql import payoff_sql
+from sixtyforty.workspace import Workspace
+
+TOLERANCE = 0.005  # half a cent: sums in another order differ in their last digits
+
+
+def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return one line per partition whose account differs from the sum of its decisions' payoffs (invariants 7 and 8).
+
+    A candidate that was declared after a partition was accounted for isn't in its account: it is left out.
+    """
+    if ws.use_case.is_randomized(track):
+        return experiment_audit.find_differences(ws, partitions)
+    accounts = {p: daily_value_of(e) for p, e in ws.lake.entries(kpi_dataset(track), partitions).items()}
+    if not accounts:
+        return []
+    names = _audited_candidates(ws)
+    sums = _sum_payoffs(ws, track, list(accounts), names)
+    differences = []
+    for partition, account in accounts.items():
+        stated = [account.model, account.current_process, *(account.candidates.get(name) for name in names)]
+        recomputed = sums.get(partition, [0.0] * len(stated))
+        pairs = zip(stated, recomputed, strict=True)
+        if any(s is not None and (r is None or abs(s - r) > TOLERANCE) for s, r in pairs):
+            differences.append(
+                f"{partition}: the account states {_join_money(stated)}, SQL computes {_join_money(recomputed)}"
+            )
+    return differences
+
+
+def _audited_candidates(ws: Workspace) -> list[str]:
+    """Return the candidates whose action SQL can recompute.
+
+    Under a limit, a candidate's expected outcomes are ranked against each other. There is no second way to do that.
+    """
+    kpi = ws.use_case.kpi
+    return [name for name, c in kpi.candidates.items() if not (kpi.has_limits and c.expected_outcome)]
+
+
+def _sum_payoffs(
+    ws: Workspace, track: Track, partitions: Sequence[str], names: Sequence[str]
+) -> dict[str, list[float | None]]:
+    """Return, by partition, the money of the decisions, of the current process and of each named candidate."""
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    decisions = ws.lake.select_rows(ws.lake.entries(decisions_dataset(track), partitions).values())
+    outcomes = ws.lake.select_rows(ws.lake.entries("outcomes", partitions).values())
+    policies = ["action", "current_action", *(f"a{i}" for i in range(len(names)))]
+    actions = "".join(f", {candidates.candidate_action_sql(ws.use_case, name)} as a{i}" for i, name in enumerate(names))
+    priced = "".join(f", {identifier(c)}" for c in (*kpi.payoff_sql, *kpi.outcome_columns[1:]))
+    join = ""
+    with connect(ws.use_case.timezone) as db:
+        if names or kpi.payoff_sql:
+            known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, partitions, names, kpi.payoff_sql)
+            join = f"left join {known_then} using (_partition, {key})"
+        rows = db.execute(
+            f"""with rows as (
+                select _partition, d.action, d.current_action, {known_outcome_sql(kpi)} as outcome{priced}{actions}
+                from {decisions} d join {outcomes} o using (_partition, {key}) {join})
+            select _partition{"".join(f", sum({payoff_sql(kpi, policy, 'outcome')})" for policy in policies)}
+            from rows where outcome is not null group by 1"""
+        ).fetchall()
+    return {partition: sums for partition, *sums in rows}
+
+
+def _join_money(amounts: Sequence[float | None]) -> str:
+    return ", ".join("nothing" if amount is None else f"{amount:.2f}" for amount in amounts)

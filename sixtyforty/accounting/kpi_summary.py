@@ -1,0 +1,158 @@
+"""The summary of the KPI ledger: totals, gain over the current process and its evidence, candidates and segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.accounting import experiment_results, kpi_ledger
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.spec.kpi import EvidenceLabel
+from sixtyforty.spec.track import Track
+from sixtyforty.value import experiment_estimate, segments, summary
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.segments import Segment
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+ASSUMPTION = (
+    "The action may change the outcome, so the gain rests on the declared assumption and is not evidence of an impact."
+    " A live holdout measures it."
+)
+
+
+@dataclass(frozen=True)
+class CandidateSummary:
+    """A candidate on the partitions that account for it; money per 1,000 decisions."""
+
+    decisions: int
+    per_1000: float | None
+    lift_vs_current: RoundedInterval
+    model_minus: RoundedInterval  # the decisions taken, minus the candidate
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> CandidateSummary:
+        """Read one entry of `candidates` of `lift.summarize_days`."""
+        intervals = {name: RoundedInterval.from_dict(fields[name]) for name in ("lift_vs_current", "model_minus")}
+        return cls(fields["decisions"], fields["per_1000"], **intervals)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the candidate for JSON."""
+        intervals = {"lift_vs_current": self.lift_vs_current.to_dict(), "model_minus": self.model_minus.to_dict()}
+        return {"decisions": self.decisions, "per_1000": self.per_1000, **intervals}
+
+
+@dataclass(frozen=True)
+class KpiSummary:
+    """The KPI over accounted partitions. Money is in `unit`, to the cent; None: not known.
+
+    `first` and `last` are partitions, `days` counts them. `totals` and `per_1000` hold the money of each policy (see
+    `lift.POLICIES`). `holdout` is the experiment's evidence, and `evidence` says in words what the figures rest on.
+    """
+
+    unit: str
+    label: EvidenceLabel
+    first: str | None
+    last: str | None
+    days: int
+    decisions: int
+    acted: int
+    differ_from_current: int
+    differ_share: float | None
+    decided_by_current_process: int
+    totals: dict[str, float | None]
+    per_1000: dict[str, float | None]
+    lift_vs_current: RoundedInterval
+    gain: float
+    build: float
+    running: float
+    net_impact: float
+    payback: str | None
+    candidates: dict[str, CandidateSummary]
+    holdout: dict[str, Any] | None = None
+    evidence: str | None = None
+
+    @property
+    def operational(self) -> bool:
+        """Whether any decision differs from the current process."""
+        return self.differ_from_current > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary for JSON."""
+        renamed = {"first": "from", "last": "to"}
+        fields = {renamed.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
+        return fields | {
+            "total": self.totals["model"],
+            "operational": self.operational,
+            "lift_vs_current": self.lift_vs_current.to_dict(),
+            "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
+        }
+
+
+def summarise_kpi(
+    ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
+) -> KpiSummary:
+    """Return the KPI over all accounted partitions, or up to one (`until`).
+
+    daily_values: the money of these partitions, if the caller has read it already. In an experiment, the gain is the
+    difference between the arms, with an interval that holds at any number of looks.
+    """
+    use_case, kpi = ws.use_case, ws.use_case.kpi
+    if daily_values is None:
+        daily_values = kpi_ledger.read_daily_values(ws, track, until)
+    fields = _summary_fields(summary.summarize_days(kpi, daily_values, use_case.days_between_decisions))
+    label = use_case.label(track)
+    if not use_case.is_randomized(track):
+        return KpiSummary(**fields, label=label, evidence=ASSUMPTION if label == "assumed" else None)
+    effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
+    evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)
+    if effect is None:
+        return KpiSummary(**fields, label="assumed", evidence=evidence)
+    holdout = effect.to_dict(kpi.target / 1000)
+    fields["lift_vs_current"] = RoundedInterval.from_dict(holdout["lift"])
+    return KpiSummary(**fields, label=label, holdout=holdout, evidence=evidence)
+
+
+def _summary_fields(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a KpiSummary that `lift.summarize_days` states."""
+    fields = {name: summary[name] for name in KpiSummary.__dataclass_fields__ if name in summary}
+    return fields | {
+        "first": summary["from"],
+        "last": summary["to"],
+        "lift_vs_current": RoundedInterval.from_dict(summary["lift_vs_current"]),
+        "candidates": {name: CandidateSummary.from_dict(c) for name, c in summary["candidates"].items()},
+    }
+
+
+def summarise_segments(ws: Workspace, track: Track) -> list[Segment]:
+    """Return every segment over all accounted partitions; none of an experiment."""
+    import numpy as np
+
+    if ws.use_case.is_randomized(track):
+        return []
+    parts = kpi_ledger.read_segment_gains(ws, track)
+    if not parts.num_rows:
+        return []
+    (column_codes, columns), (name_codes, names) = (_encode(parts[c]) for c in ("column", "name"))
+    codes = column_codes * len(names) + name_codes
+    narrow = codes.astype(np.min_scalar_type(int(codes.max())))  # narrow integers sort in a fraction of the time
+    order = np.argsort(narrow, kind="stable")  # groups the rows by segment, each in order of partitions
+    segment_codes, starts = np.unique(codes[order], return_index=True)
+    sums = [np.split(parts[c].to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
+    return segments.estimate_segments(
+        {
+            (columns[code // len(names)], names[code % len(names)]): (decisions, gains)
+            for code, decisions, gains in zip(segment_codes.tolist(), *sums, strict=True)
+        }
+    )
+
+
+def _encode(texts: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
+    """Return texts as integer codes, and the text of each code."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    return encoded.indices.to_numpy().astype("int64"), encoded.dictionary.to_pylist()

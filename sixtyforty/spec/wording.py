@@ -1,0 +1,8 @@
+"""Write counts for people, with the noun in the right number: `1 extract`, `2 extracts`."""
+
+from __future__ import annotations
+
+
+def format_plural(count: float, singular: str, plural: str = "") -> str:
+    """Return a count with its noun, such as `1 extract` or `1,200 extracts`. plural: if it isn't the singular with s."""
+    return f"{count:,.0f} {singular if count == 1 else plural or f'{singular}s'}"
