@@ -1,4 +1,4 @@
-"""Write counts for people, with the noun in the right number: `1 extract`, `2 extracts`."""
+"""Write counts for people, with the right plural: `1 extract`, `1,200 extracts`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts carry their noun in the right number."""
+"""Counts for people."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from sixtyforty.spec.wording import format_plural
 
 
 @pytest.mark.parametrize(
-    ("count", "plural", "text"),
-    [
-        (1, "boxes", "1 box"),
-        (0, "boxes", "0 boxes"),
-        (1200, "boxes", "1,200 boxes"),
-        (1, "", "1 box"),
-        (2, "", "2 boxs"),
-    ],
+    ("count", "text"), [(0, "0 extracts"), (1, "1 extract"), (2, "2 extracts"), (2000, "2,000 extracts")]
 )
-def test_a_count_carries_its_noun_in_the_right_number(count: int, plural: str, text: str) -> None:
-    assert format_plural(count, "box", plural) == text
+def test_the_noun_agrees_with_the_count(count: int, text: str) -> None:
+    assert format_plural(count, "extract") == text
+
+
+def test_an_irregular_plural_is_stated() -> None:
+    assert [format_plural(count, "query", "queries") for count in (1, 3)] == ["1 query", "3 queries"]
