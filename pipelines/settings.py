@@ -1,92 +1,134 @@
-"""Where the project runs: chosen once, from the environment. The one place that reads it.
+"""Read the settings of this process from the environment. No other module reads these variables.
 
-SIXTYFORTY_PROFILE       embedded (default), production, or cluster: as production, on several machines
+SIXTYFORTY_PROFILE       embedded (default), production, or cluster (production on several machines)
 SIXTYFORTY_HOME          folder that holds data/; default: the project's root
-SIXTYFORTY_DATABASE_URL  where decisions are delivered, and Dagster's storage in production
+SIXTYFORTY_DATABASE_URL  database that receives decisions, and Dagster's storage in production
 SIXTYFORTY_LAKE          folder of the lake, or s3://bucket/prefix; default: data/lake
 SIXTYFORTY_BROKER_URL    Celery's broker, from which the workers of a cluster take their runs
 SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
-SIXTYFORTY_DESK_URL      where people reach the desk, if that is behind a proxy; default: where it listens
+SIXTYFORTY_DESK_URL      address of the desk if it is behind a proxy; default: the address where it listens
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from sixtyforty.storage.object_store import Where, located
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.home_format import ensure_home_format
+from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
+Profile = Literal["embedded", "production", "cluster"]
 
 
 @dataclass(frozen=True)
-class Profile:
-    """The settings of this process."""
+class Settings:
+    """The settings of this process. Fields that may hold a password are left out of its text."""
 
-    name: Literal["embedded", "production", "cluster"]
+    profile: Profile
     home: Path
-    lake: Where
-    database_url: str = field(repr=False)  # it may hold a password
+    lake: StoragePath
+    database_url: str = field(repr=False)
     dvc_remote: str = field(repr=False)
     desk_url: str | None = None
     broker_url: str = field(default="", repr=False)
 
     @property
     def dagster_home(self) -> Path:
-        """DAGSTER_HOME: configuration, logs and, embedded, the storage."""
+        """DAGSTER_HOME: Dagster's configuration and logs and, when embedded, its storage."""
         return self.home / "data" / "dagster"
 
 
-class ProfileError(ValueError):
-    """A setting is missing or wrong."""
+class SettingsError(SixtyfortyError):
+    """A setting is missing or wrong. The message names the variable and hides its value, which may be secret."""
 
 
-def profile() -> Profile:
-    """Reads the settings. Raises ProfileError naming the variable, never telling its value: it may be secret."""
-    name = os.environ.get("SIXTYFORTY_PROFILE", "embedded")
-    home = Path(os.environ.get("SIXTYFORTY_HOME") or ROOT).resolve()
-    url = _with_driver(os.environ.get("SIXTYFORTY_DATABASE_URL"))
-    lakes = os.environ.get("SIXTYFORTY_LAKE") or str(home / "data" / "lake")
-    lake = located(lakes, url if url and url.startswith(DRIVER) else "")
-    desk = os.environ.get("SIXTYFORTY_DESK_URL") or None
-    if desk and not desk.startswith(("https://", "http://")):
-        raise ProfileError("SIXTYFORTY_DESK_URL is no address such as https://desk.example")
-    remote = os.environ.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote")
-    if name == "embedded":
-        return Profile("embedded", home, lake, url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}", remote, desk)
-    if name not in ("production", "cluster"):
-        raise ProfileError(f"SIXTYFORTY_PROFILE is '{name}'; it can be embedded, production or cluster")
-    if not url:
-        raise ProfileError(f"SIXTYFORTY_PROFILE={name} needs SIXTYFORTY_DATABASE_URL (postgresql+psycopg2://…)")
-    if not url.startswith(DRIVER):
-        raise ProfileError(f"SIXTYFORTY_DATABASE_URL is no PostgreSQL (postgresql+psycopg2://…), as {name} needs")
-    if name == "production":
-        return Profile("production", home, lake, url, remote, desk)
-    broker = os.environ.get("SIXTYFORTY_BROKER_URL")
-    if not broker:
-        raise ProfileError("SIXTYFORTY_PROFILE=cluster needs SIXTYFORTY_BROKER_URL (such as redis://host)")
-    if isinstance(lake, Path):
-        raise ProfileError("SIXTYFORTY_PROFILE=cluster needs a SIXTYFORTY_LAKE that all see (s3://bucket/prefix)")
-    return Profile("cluster", home, lake, url, remote, desk, broker)
+def load_settings() -> Settings:
+    """Read and check the settings. Raises SettingsError."""
+    environment = os.environ
+    profile = _profile(environment)
+    home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
+    url = _with_driver(environment.get("SIXTYFORTY_DATABASE_URL", ""))
+    lake_address = environment.get("SIXTYFORTY_LAKE") or str(home / "data" / "lake")
+    settings = Settings(
+        profile=profile,
+        home=home,
+        lake=parse_storage_path(lake_address, url if url.startswith(DRIVER) else ""),
+        database_url=url or f"sqlite:///{home / 'data' / 'deliveries.sqlite'}",
+        dvc_remote=environment.get("SIXTYFORTY_DVC_REMOTE") or str(home / "data" / "dvc" / "remote"),
+        desk_url=_desk_url(environment),
+        broker_url=environment.get("SIXTYFORTY_BROKER_URL", "") if profile == "cluster" else "",
+    )
+    if profile != "embedded":
+        _check_database(profile, url)
+    if profile == "cluster":
+        _check_cluster(settings)
+    return settings
 
 
-def _with_driver(url: str | None) -> str | None:
-    """Names the driver that is installed: what `postgresql://` means by default changes with SQLAlchemy."""
-    scheme, colon, rest = (url or "").partition("://")
-    return DRIVER + rest if colon and scheme in ("postgres", "postgresql") else url
+def prepare_dagster_home() -> Settings:
+    """Create DAGSTER_HOME and name it in the environment. Call this before any Dagster service starts.
 
-
-def prepare() -> Profile:
-    """Makes DAGSTER_HOME ready, once, before any service starts, and names it in the environment."""
-    chosen = profile()
-    chosen.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", chosen.dagster_home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(chosen.dagster_home)
+    Raises HomeFormatError for a home that another version of the project wrote.
+    """
+    settings = load_settings()
+    ensure_home_format(settings.home)
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    return chosen
+    return settings
+
+
+def _profile(environment: Mapping[str, str]) -> Profile:
+    name = environment.get("SIXTYFORTY_PROFILE", "embedded")
+    for profile in get_args(Profile):
+        if name == profile:
+            return profile
+    raise SettingsError(f"SIXTYFORTY_PROFILE is '{name}'. Set it to embedded, production or cluster.")
+
+
+def _desk_url(environment: Mapping[str, str]) -> str | None:
+    url = environment.get("SIXTYFORTY_DESK_URL") or None
+    if url and not url.startswith(("https://", "http://")):
+        raise SettingsError("SIXTYFORTY_DESK_URL is not a web address. Write one such as https://desk.example.")
+    return url
+
+
+def _with_driver(url: str) -> str:
+    """Name the installed driver: the default driver of `postgresql://` depends on SQLAlchemy's version."""
+    scheme, separator, rest = url.partition("://")
+    return DRIVER + rest if separator and scheme in ("postgres", "postgresql") else url
+
+
+def _check_database(profile: str, url: str) -> None:
+    if not url:
+        raise SettingsError(
+            f"SIXTYFORTY_PROFILE is {profile} but SIXTYFORTY_DATABASE_URL is not set. Set it to {DRIVER}…"
+        )
+    if not url.startswith(DRIVER):
+        raise SettingsError(
+            f"SIXTYFORTY_DATABASE_URL is not a PostgreSQL address, which the profile {profile} needs."
+            f" Set it to {DRIVER}…"
+        )
+
+
+def _check_cluster(settings: Settings) -> None:
+    if not settings.broker_url:
+        raise SettingsError(
+            "SIXTYFORTY_PROFILE is cluster but SIXTYFORTY_BROKER_URL is not set. Set it to an address such as"
+            " redis://host."
+        )
+    if isinstance(settings.lake, Path):
+        raise SettingsError(
+            "SIXTYFORTY_PROFILE is cluster but SIXTYFORTY_LAKE is a folder, which other machines can't see."
+            " Set it to s3://bucket/prefix."
+        )

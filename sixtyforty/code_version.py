@@ -1,0 +1,63 @@
+"""The version of the code that turns extracts into decisions.
+
+It covers the import closure of that code, a use case's declaration and suites, and the versions of the libraries that
+matter. A change elsewhere, such as in a report or on the command line, retrains nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sixtyforty.import_closure import SOURCES, CodeCache, closure_digest, find_closure
+from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.storage.files import digest
+
+ENTRY_POINTS = (
+    "sixtyforty.ingest.raw",
+    "expectations.validation",
+    "expectations.serving_gate",
+    "sixtyforty.modeling.features",
+    "sixtyforty.modeling.outcomes",
+    "sixtyforty.modeling.model_store",
+    "sixtyforty.modeling.trainer",
+    "sixtyforty.value.policy",
+    "sixtyforty.decisions.deciding",
+)
+# Imported by that code, but without effect on any decision. Each reason must stay true.
+WITHOUT_EFFECT = {
+    "sixtyforty.spec.errors": "the error classes and their texts",
+    "sixtyforty.spec.field_messages": "the texts about wrong fields",
+    "sixtyforty.spec.renamed_fields": "the texts about fields of earlier versions",
+    "sixtyforty.spec.fields": "the descriptions of fields in those texts",
+    "sixtyforty.spec.money": "amounts of money as text for people",
+    "sixtyforty.spec.people": "fields about people; the declaration's own hash covers what is written in them",
+    "sixtyforty.spec.sourcing": "fields of the build-or-buy assessment",
+    "sixtyforty.storage.locks": "waiting for other processes",
+    "sixtyforty.storage.receipts": "receipts of messages that were sent",
+    "sixtyforty.storage.response_log": "the table that people's responses are written to",
+}
+
+
+def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> str:
+    """Return the digest of the code that turns extracts into decisions, below a source folder.
+
+    cache_file: keeps the parsed modules between processes, so that only changed ones are parsed again.
+    """
+    cache = CodeCache(cache_file)
+    modules = find_closure(ENTRY_POINTS, WITHOUT_EFFECT, sources, cache)
+    cache.save()
+    return closure_digest(modules)
+
+
+def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | None = None) -> str:
+    """Return the version of the code, the libraries, and a use case's declaration, SQL and suites."""
+    suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
+    declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
+    return digest(
+        {
+            "code": decision_code(cache_file=cache_file),
+            "libraries": library_versions(),
+            "suites": {file.name: digest(file.read_bytes()) for file in suites},
+            "declaration": {file.name: digest(file.read_bytes()) for file in declaration},
+        }
+    )

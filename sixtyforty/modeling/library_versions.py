@@ -1,0 +1,14 @@
+"""The versions of the libraries that features, models and verdicts depend on."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+
+LIBRARIES = ("duckdb", "great-expectations", "pandas", "scikit-learn", "skops")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the installed version of each library, by name. They are read once per process."""
+    return {library: version(library) for library in LIBRARIES}

@@ -1,0 +1,84 @@
+"""The format of a home: which version of the project can read its files.
+
+The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. A later
+format is reached by the steps in `MIGRATIONS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
+
+HOME_FORMAT = 2  # version 0.1 wrote format 1, without a file that says so
+FORMAT_FILE = "home_format.json"
+FOLDERS_OF_FORMAT_1 = ("dagster", "lake", "models")  # version 0.1 creates them at its first run
+
+Migration = Callable[[Path], None]
+MIGRATIONS: Mapping[int, Migration] = {}  # format that a step starts from: the step to the next format
+
+
+class HomeFormatError(SixtyfortyError):
+    """This version of the project can't read the home."""
+
+
+def ensure_home_format(
+    home: Path, current: int = HOME_FORMAT, migrations: Mapping[int, Migration] = MIGRATIONS
+) -> None:
+    """Record the format of a new home, or migrate the home to the current format.
+
+    A migration that fails leaves the format of the last completed step. Raises HomeFormatError for a home of version
+    0.1, of a format that is newer than this version, or without a step to the current format.
+    """
+    if read_home_format(home) == current:
+        return
+    with exclusive_lock(home / "data" / ".home-format.lock", "migrate the home"):
+        home_format = read_home_format(home)
+        if home_format is None:
+            _write_format(home, current)
+            return
+        _check_supported(home, home_format, current)
+        for step in range(home_format, current):
+            if step not in migrations:
+                raise HomeFormatError(
+                    _unreadable(home, f"has format {step}, and no migration to format {step + 1} exists")
+                )
+            migrations[step](home)
+            _write_format(home, step + 1)
+
+
+def read_home_format(home: Path) -> int | None:
+    """Return the format of a home; None if the home is new. Raises HomeFormatError for an unreadable format file."""
+    file = home / "data" / FORMAT_FILE
+    try:
+        return int(json.loads(file.read_bytes())["format"])
+    except FileNotFoundError:
+        is_format_1 = any((home / "data" / folder).exists() for folder in FOLDERS_OF_FORMAT_1)
+        return 1 if is_format_1 else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise HomeFormatError(f'{file}: expected {{"format": {HOME_FORMAT}}}. Restore it from a backup.') from error
+
+
+def _check_supported(home: Path, home_format: int, current: int) -> None:
+    if home_format == 1:
+        raise HomeFormatError(_unreadable(home, "was written by version 0.1"))
+    if home_format > current:
+        raise HomeFormatError(
+            f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
+            " Install the version that wrote it, or set SIXTYFORTY_HOME to another folder."
+        )
+
+
+def _unreadable(home: Path, reason: str) -> str:
+    return (
+        f"{home / 'data'} {reason}, so this version can't read it."
+        " Move or delete that folder, then build it again, for example with `make demo`."
+    )
+
+
+def _write_format(home: Path, home_format: int) -> None:
+    write_atomic(home / "data" / FORMAT_FILE, canonical_json({"format": home_format}).encode())
