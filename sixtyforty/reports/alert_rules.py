@@ -1,6 +1,6 @@
-"""What is wrong with a use case, as kept: rejected batches, fallback, overdue retrain, decay, no use, a stage stopped.
+"""The rules that find alerts in the lake: each returns what is wrong with a use case now.
 
-Texts hold counts, days and the names of rules, columns and sources: never values.
+Alert texts hold counts, days and the names of rules, columns and sources. They never hold rows or their contents.
 """
 
 from __future__ import annotations
@@ -8,104 +8,120 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from sixtyforty.accounting import acceptance
-from sixtyforty.decisions.deciding import dataset
+from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
+from sixtyforty.decisions.deciding import decisions_dataset
 from sixtyforty.lifecycle.champions import realised
-from sixtyforty.reports.alerts import Alert, Kind
+from sixtyforty.reports.alerts import Alert, AlertKind
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
+AlertRule = Callable[[Workspace, Track], list[Alert]]
 
-def rejected(ws: Workspace, track: str) -> list[Alert]:
-    """One alert a rejected partition and verdict: a correction that is rejected as well is told again."""
+
+def find_rejected_batches(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert for each rejected partition and verdict. A rejected correction is a new alert."""
     return [
         Alert(
             "rejected batch",
             f"{source} {partition} {entry.facts['verdict_id']}",
-            _refused(source, Verdict.from_dict(entry.facts["verdict"])),
+            _rejection_text(source, Verdict.from_dict(entry.facts["verdict"])),
         )
         for source in ws.use_case.sources
         for partition, entry in ws.lake.entries(f"rejected/{source}").items()
     ]
 
 
-def _refused(source: str, verdict: Verdict) -> str:
-    rules = sorted({f"{r.rule} ({r.column})" for r in verdict.rules if not r.passed and r.severity == "critical"})
-    broken = f"; rules broken: {', '.join(rules)}" if rules else ""
+def _rejection_text(source: str, verdict: Verdict) -> str:
+    failed = [r for r in verdict.rules if not r.passed and r.severity == "critical"]
+    rules = ", ".join(sorted({f"{r.rule} ({r.column})" for r in failed}))
+    why = f" Failed rules: {rules}." if rules else ""
     return (
-        f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of {verdict.landed:,} rows are bad"
-        f"{broken}. Data Docs say why; have it sent again."
+        f"{source} of {verdict.partition} was rejected: {verdict.quarantined:,} of"
+        f" {format_plural(verdict.landed, 'row')} are invalid.{why}"
+        " Read the details in Data Docs, then ask the sender for a corrected extract."
     )
 
 
-def fallback(ws: Workspace, track: str) -> list[Alert]:
-    """On the newest partition decided, more than the declared share was decided by fallback."""
-    name = dataset(track)
-    newest = max(ws.lake.partitions(name), default=None)
-    entry = ws.lake.entry(name, newest) if newest else None
+def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if too large a share of the newest partition was decided by fallback."""
+    dataset = decisions_dataset(track)
+    newest = max(ws.lake.partitions(dataset), default=None)
+    entry = ws.lake.entry(dataset, newest) if newest else None
     if entry is None or not entry.rows:
         return []
-    share = entry.facts["fallback"] / entry.rows
-    if share <= ws.use_case.watch.max_fallback_share:
+    share, limit = entry.facts["fallback"] / entry.rows, ws.use_case.watch.max_fallback_share
+    if share <= limit:
         return []
-    text = f"{share:.0%} of {newest}'s decisions were taken by the current process, as their data wasn't sound."
+    text = (
+        f"The current process took {share:.0%} of the decisions of {newest} because their data wasn't sound"
+        f" (limit: {limit:.0%}). Check the newest extracts."
+    )
     return [Alert("fallback in force", track, text)]
 
 
-def overdue(ws: Workspace, track: str) -> list[Alert]:
-    """More days of outcomes have come since the last challenger than the declaration allows. Nothing decided: none."""
+def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if no challenger was judged for more days of outcomes than the declaration allows."""
     outcomes = ws.lake.partitions("outcomes")
-    if not outcomes or not ws.lake.partitions(dataset(track)):
+    if not outcomes or not ws.lake.partitions(decisions_dataset(track)):
         return []
-    judged = [r.as_of for r in ws.ledger.rows() if r.track == track]
-    last = date.fromisoformat(max(judged)) if judged else ws.use_case.day_of(outcomes[0])
-    passed = (ws.use_case.day_of(outcomes[-1]) - last).days
-    if passed <= ws.use_case.watch.retrain_overdue_days:
+    as_of_days = [r.as_of for r in ws.champion_ledger.rows() if r.track == track]
+    last = date.fromisoformat(max(as_of_days)) if as_of_days else ws.use_case.first_day(outcomes[0])
+    days = (ws.use_case.first_day(outcomes[-1]) - last).days
+    limit = ws.use_case.watch.retrain_overdue_days
+    if days <= limit:
         return []
-    since = f"since the challenger of {last}" if judged else "and no challenger was ever judged"
-    text = f"{passed} days of outcomes have come {since}; {ws.use_case.watch.retrain_overdue_days} may."
+    since = f"since the challenger of {last}" if as_of_days else "and no challenger was ever judged"
+    text = f"{format_plural(days, 'day')} of outcomes arrived {since} (limit: {limit}). Start a retrain."
     return [Alert("retrain overdue", track, text)]
 
 
-def decay(ws: Workspace, track: str) -> list[Alert]:
-    """Over the newest known days, as many as declared, the lift over the current process was below its limit."""
-    found, kpi, limit = realised(ws, track), ws.use_case.kpi, ws.use_case.automation.decay_lift
-    if found is None or found[1] >= limit:
+def find_decay(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the gain over the newest known days is below its limit."""
+    realised_gain, kpi = realised(ws, track), ws.use_case.kpi
+    limit = ws.use_case.automation.decay_lift
+    if realised_gain is None or realised_gain[1] >= limit:
         return []
-    known, gained = found
+    days, gain = realised_gain
     text = (
-        f"{known[0].partition} to {known[-1].partition} the decisions were worth {gained:+,.0f} {kpi.unit} per 1,000"
-        f" {kpi.noun} against the current process; {limit:,.0f} is the least."
+        f"From {days[0].partition} to {days[-1].partition}, the decisions gained"
+        f" {format_money(gain, kpi.currency)} per 1,000 {kpi.unit_plural} over the current process"
+        f" (limit: {format_money(limit, kpi.currency)}). Look for a change in the data or in the process."
     )
     return [Alert("decay", track, text)]
 
 
-def _people(kind: acceptance.Alarm) -> Callable[[Workspace, str], list[Alert]]:
-    """Whether people use the decisions; nothing where no responses are taken in, or nothing was decided."""
+def _usage_rule(kind: UsageAlarm) -> AlertRule:
+    """Return the rule for one alarm on how people use the decisions; without responses there is nothing to check."""
 
-    def look(ws: Workspace, track: str) -> list[Alert]:
-        found = acceptance.facts(ws, track) if ws.use_case.people.responses else None
-        text = found.alarms(ws).get(kind) if found and found.decisions else None
+    def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
+        if not ws.use_case.people.responses:
+            return []
+        usage = summarise_acceptance(ws, track)
+        text = find_alarms(ws.use_case, usage).get(kind) if usage.decisions else None
         return [Alert(kind, track, text)] if text else []
 
-    return look
+    return find_usage_alarm
 
 
-def stopped(ws: Workspace, track: str) -> list[Alert]:
-    """The gate of its stage stopped it, whichever track that was judged on."""
-    row = ws.progress.verdict()
-    if row is None or row.said != "stop":
+def find_stop(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the gate of its stage stopped the use case, on either track."""
+    event = ws.stage_ledger.current_verdict()
+    if event is None or event.event != "stop":
         return []
-    return [Alert("stopped", f"{row.stage} {row.seq}", f"The {row.stage} was stopped by its gate: {row.why}.")]
+    return [Alert("stopped", f"{event.stage} {event.seq}", f"The gate stopped the {event.stage}: {event.why}.")]
 
 
-LOOKS: dict[Kind, Callable[[Workspace, str], list[Alert]]] = {
-    "rejected batch": rejected,
-    "fallback in force": fallback,
-    "retrain overdue": overdue,
-    "decay": decay,
-    "no user": _people("no user"),
-    "rubber stamp": _people("rubber stamp"),
-    "low uptake": _people("low uptake"),
-    "stopped": stopped,
+RULES: dict[AlertKind, AlertRule] = {
+    "rejected batch": find_rejected_batches,
+    "fallback in force": find_fallback,
+    "retrain overdue": find_overdue_retrain,
+    "decay": find_decay,
+    "no user": _usage_rule("no user"),
+    "rubber stamp": _usage_rule("rubber stamp"),
+    "low uptake": _usage_rule("low uptake"),
+    "stopped": find_stop,
 }

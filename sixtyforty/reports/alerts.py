@@ -1,29 +1,25 @@
-"""Alerts: what is wrong, in plain words, told to each role once, with a receipt.
+"""Alerts: what is wrong with a use case, sent to each role once, with a receipt.
 
-A receipt is a line of `data/alerts/<use case>.jsonl`: an alert sent to an address (or why not: it is tried again at
-the next look), or a condition resolved. What comes back after it was resolved is told again. Addresses are Apprise
-URLs in environment variables that the use case names; neither they nor data are ever in an alert or a receipt.
+A receipt is a line of `data/alerts/<use case>.jsonl`. It records an alert sent to an address, a failure to send (which
+is retried at the next look), or a condition that was resolved. A condition that returns is sent again. Addresses are
+Apprise URLs in environment variables that the use case names. Neither addresses nor data rows appear in an alert or
+a receipt.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from sixtyforty.storage.lake import canonical, digest
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.receipts import Receipts
 
-Kind = Literal[
+AlertKind = Literal[
     "failed run",
     "rejected batch",
     "fallback in force",
-    "not ticking",
+    "automation silent",
     "retrain overdue",
     "decay",
     "no user",
@@ -31,162 +27,148 @@ Kind = Literal[
     "low uptake",
     "stopped",
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-CONSOLE = "console"  # the role that stands in where a use case names none
-SHOWN = 20  # alerts in one message
-Send = Callable[[str, str, str], str | None]  # address, title, text; returns why it failed
+ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+CONSOLE = "console"  # receives the alerts of a use case that names no roles
+MAX_ALERTS_IN_MESSAGE = 20
+NEVER_SENT = "never sent"
+SendMessage = Callable[[str, str, str], str | None]  # (address, title, text) -> why it failed, or None
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something a person should know. `subject` tells one from another of its kind; `text` is for people."""
+    """A condition that a person should know about. `subject` separates alerts of one kind; `text` is for people."""
 
-    kind: Kind
+    kind: AlertKind
     subject: str
     text: str
 
     @property
     def key(self) -> str:
-        """Hash of kind and subject: the condition, however often it comes back."""
+        """Hash of kind and subject: identifies the condition, however often it occurs."""
         return digest([self.kind, self.subject])
 
 
-class Receipts:
-    """What was told to whom, one file a use case. Append-only."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def rows(self) -> list[dict[str, Any]]:
-        """All receipts, oldest first; a last line that was cut off by a crash is left out."""
-        if not self.path.exists():
-            return []
-        return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
-
-    def append(self, **said: Any) -> dict[str, Any]:
-        """Adds a receipt with the wall clock's UTC time, and returns it."""
-        row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **said}
-        with self.path.open("ab+") as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a crash cut the last line off: it goes, for it says nothing whole
-                    kept = self.path.read_bytes()
-                    file.truncate(kept.rfind(b"\n") + 1)
-            file.write(canonical(row).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return row
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One teller at a time, so that nobody is told twice."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-
 @dataclass
-class Told:
-    """What the receipts say: `resolved` counts, `open` conditions with their kind, and what became of each sending."""
+class AlertHistory:
+    """What the receipts of a use case say.
 
-    resolved: dict[str, int]
-    open: dict[str, Kind]
-    sent: dict[tuple[str, str], str | None]  # (alert id, address name): why it failed, or None
+    resolved: how often each condition (by key) was resolved. open_kinds: the kind of each open condition (by key).
+    failures: for each (alert id, recipient), why the last sending failed; None means that it was sent.
+    """
+
+    resolved: dict[str, int] = field(default_factory=dict)
+    open_kinds: dict[str, AlertKind] = field(default_factory=dict)
+    failures: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Told:
-        """From all receipts, oldest first."""
-        told = cls({}, {}, {})
-        for row in rows:
-            if row.get("resolved"):
-                told.resolved[row["key"]] = told.resolved.get(row["key"], 0) + 1
-                told.open.pop(row["key"], None)
+    def from_receipts(cls, receipts: Sequence[Mapping[str, Any]]) -> AlertHistory:
+        """Return the history that all receipts of a use case tell, oldest first."""
+        history = cls()
+        for receipt in receipts:
+            key = receipt["key"]
+            if receipt.get("resolved"):
+                history.resolved[key] = history.resolved.get(key, 0) + 1
+                history.open_kinds.pop(key, None)
             else:
-                told.open[row["key"]] = row["kind"]
-                told.sent[row["id"], row["to"]] = row["why"]
-        return told
+                history.open_kinds[key] = receipt["kind"]
+                history.failures[receipt["id"], receipt["to"]] = receipt["why"]
+        return history
 
-    def id(self, alert: Alert) -> str:
-        """The alert's id: its key, and the how manieth time the condition is there."""
+    def alert_id(self, alert: Alert) -> str:
+        """Return the alert's key with the occurrence number of its condition."""
         return f"{alert.key}-{self.resolved.get(alert.key, 0) + 1}"
 
-    def due(self, alerts: Sequence[Alert], to: str) -> list[Alert]:
-        """Those that an address hasn't had yet."""
-        return [a for a in alerts if self.sent.get((self.id(a), to), "not yet") is not None]
+    def last_failure(self, alert: Alert, recipient: str) -> str | None:
+        """Return why an alert didn't reach a recipient; None if it did."""
+        return self.failures.get((self.alert_id(alert), recipient), NEVER_SENT)
+
+    def unsent_alerts(self, alerts: Sequence[Alert], recipient: str) -> list[Alert]:
+        """Return the alerts that a recipient hasn't received yet."""
+        return [a for a in alerts if self.last_failure(a, recipient) is not None]
 
 
-def tell(
+def send_alerts(
     use_case: str,
     receipts: Receipts,
     alerts: Sequence[Alert],
-    looked: Set[Kind],
+    checked: Set[AlertKind],
     roles: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
-    send: Send,
+    send: SendMessage,
 ) -> list[dict[str, Any]]:
-    """Tells each role what it hasn't been told, in one message, and returns the new receipts.
+    """Send each role the alerts that it hasn't received yet, in one message; return the new receipts.
 
-    looked: the kinds that were looked at: of those, what isn't among the alerts any more is resolved. roles: variable
-    names by role; none at all: the console. A failure is written down once, until its reason changes, and tried again.
+    checked: the kinds that were checked. An open condition of these kinds that isn't among the alerts is resolved.
+    roles: names of address variables by role; without roles, alerts go to the console.
+    A failure is recorded once, until its reason changes, and retried at the next call.
     """
     alerts = list({a.key: a for a in alerts}.values())
-    with receipts.alone():
-        told = Told.of(receipts.rows())
-        now = {a.key for a in alerts}
-        found = [
+    with receipts.lock():
+        history = AlertHistory.from_receipts(receipts.rows())
+        current = {a.key for a in alerts}
+        new_receipts = [
             receipts.append(key=key, kind=kind, resolved=True)
-            for key, kind in told.open.items()
-            if kind in looked and key not in now
+            for key, kind in history.open_kinds.items()
+            if kind in checked and key not in current
         ]
-        for role, names in (roles or {CONSOLE: [CONSOLE]}).items():
-            for name in names:
-                due = told.due(alerts, f"{role}:{name}")
-                why = _sent(use_case, due, name, environment, send) if due else None
-                found += [
-                    receipts.append(
-                        key=a.key,
-                        id=told.id(a),
-                        kind=a.kind,
-                        subject=a.subject,
-                        text=a.text,
-                        to=f"{role}:{name}",
-                        why=why,
-                    )
-                    for a in due
-                    if told.sent.get((told.id(a), f"{role}:{name}"), "not yet") != why
-                ]
-    return found
+        for role, variables in (roles or {CONSOLE: [CONSOLE]}).items():
+            for variable in variables:
+                unsent = history.unsent_alerts(alerts, f"{role}:{variable}")
+                why = _send_message(use_case, unsent, variable, environment, send) if unsent else None
+                rows = _receipt_rows(history, unsent, f"{role}:{variable}", why)
+                new_receipts += [receipts.append(**row) for row in rows]
+    return new_receipts
 
 
-def _sent(use_case: str, alerts: Sequence[Alert], name: str, environment: Mapping[str, str], send: Send) -> str | None:
-    if name == CONSOLE:
-        return None  # whoever called shows the receipts
-    address = environment.get(name)
+def _receipt_rows(
+    history: AlertHistory, alerts: Sequence[Alert], recipient: str, why: str | None
+) -> Iterator[dict[str, Any]]:
+    for alert in alerts:
+        if history.last_failure(alert, recipient) != why:
+            yield {
+                "key": alert.key,
+                "id": history.alert_id(alert),
+                "kind": alert.kind,
+                "subject": alert.subject,
+                "text": alert.text,
+                "to": recipient,
+                "why": why,
+            }
+
+
+def _send_message(
+    use_case: str, alerts: Sequence[Alert], variable: str, environment: Mapping[str, str], send: SendMessage
+) -> str | None:
+    """Return why the message wasn't sent, or None."""
+    if variable == CONSOLE:
+        return None  # the caller prints the receipts
+    address = environment.get(variable)
     if not address:
-        return f"${name} is not set"
-    return send(address, *message(use_case, alerts))
+        return f"${variable} is not set"
+    return send(address, *compose_message(use_case, alerts))
 
 
-def message(use_case: str, alerts: Sequence[Alert]) -> tuple[str, str]:
-    """Title and text of one message."""
-    title = f"{use_case}: {alerts[0].kind}" if len(alerts) == 1 else f"{use_case}: {len(alerts)} alerts"
-    lines = [a.text if len(alerts) == 1 else f"{a.kind}: {a.text}" for a in alerts[:SHOWN]]
-    more = len(alerts) - SHOWN
-    return title, "\n".join([*lines, *([f"and {more} more: sixtyforty watch --once"] if more > 0 else [])])
+def compose_message(use_case: str, alerts: Sequence[Alert]) -> tuple[str, str]:
+    """Return the title and the text of one message about some alerts."""
+    if len(alerts) == 1:
+        return f"{use_case}: {alerts[0].kind}", alerts[0].text
+    lines = [f"{a.kind}: {a.text}" for a in alerts[:MAX_ALERTS_IN_MESSAGE]]
+    left_out = len(alerts) - MAX_ALERTS_IN_MESSAGE
+    if left_out > 0:
+        lines.append(f"and {left_out} more. `sixtyforty watch --once` lists all.")
+    return f"{use_case}: {len(alerts)} alerts", "\n".join(lines)
 
 
-def by_apprise(address: str, title: str, text: str) -> str | None:
-    """Sends through Apprise; returns why it failed, never with the address."""
+def send_by_apprise(address: str, title: str, text: str) -> str | None:
+    """Send a message with Apprise; return why it failed (never with the address), or None."""
     import apprise
 
-    box = apprise.Apprise()
-    if not box.add(address):
-        return "the address is not one that Apprise understands"
+    client = apprise.Apprise()
+    if not client.add(address):
+        return "Apprise doesn't understand the address"
     try:
-        taken = box.notify(
-            title=title, body=text, body_format=apprise.NotifyFormat.TEXT
-        )  # else mail runs lines together
-        return None if taken else "it was not accepted, or nobody answered"
-    except Exception as error:  # whatever it is, the others are still to be told
+        # Without the format, mail would join the lines.
+        accepted = client.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)
+    except Exception as error:  # a failure of any kind must not keep the alert from the other addresses
         return type(error).__name__
+    return None if accepted else "the server did not accept it, or did not answer"

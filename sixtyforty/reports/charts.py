@@ -1,193 +1,204 @@
-"""Charts for people who decide: money, in a style that survives print and colour-blind eyes."""
+"""Charts for people who decide: money, in a style that survives print and colour blindness.
+
+Each `draw_…` function returns a PNG or SVG file. Equal figures give equal bytes.
+"""
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from html import escape
 from itertools import accumulate
-from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.value.lift import Day, by_period
+from sixtyforty.spec.money import format_money
+from sixtyforty.value.daily_value import DailyValue, group_by_period
+from sixtyforty.value.lift import Interval
 
 if TYPE_CHECKING:
-    from sixtyforty.accounting.acceptance import Week
-    from sixtyforty.accounting.break_even import Point
-    from sixtyforty.accounting.forecast import Term
+    from sixtyforty.accounting.acceptance import UsageWeek
+    from sixtyforty.accounting.break_even import CurvePoint
+    from sixtyforty.accounting.forecast import ChampionTerm
 
-POINTS = 1000  # of a line, at most: nobody sees more
-DAILY, WIDEST = (0.11, 0.08, 0.6, 0.88), 1e9  # where the axes lie in a picture, and the amounts there is room for
-INK, MODEL, PRESENT, COIN, BEST = "#1d2939", "#0b6e99", "#b54708", "#98a2b3", "#667085"
+Form = Literal["png", "svg"]
+AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height as shares of the figure
+
+MAX_POINTS = 1000  # of a line: more are not visible
+DAILY_AXES: AxesPosition = (0.11, 0.08, 0.6, 0.88)
+MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit DAILY_AXES
+MAX_WEEK_LABELS = 8
+INK, GRID = "#1d2939", "#eaecf0"
+MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#98a2b3", "#667085"
+OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend to the right of the axes
+POLICY_LINES = (  # policy, legend, colour, line style
+    ("model", "decisions taken", MODEL, "-"),
+    ("current_process", "current process", CURRENT_PROCESS, "-"),
+    ("random_choice", "random choice, same action rate", RANDOM_CHOICE, "--"),
+    ("perfect_foresight", "perfect foresight", FORESIGHT, ":"),
+)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture in a page, as SVG with or without a file's first lines, and what those who can't see it are told."""
+    """An SVG chart for a page. `description`: what a person reads who can't see it."""
 
     file: bytes
-    shows: str
+    description: str
 
     @property
     def svg(self) -> str:
-        """The picture's own element."""
+        """The `<svg>` element, without the file's first lines."""
         text = self.file.decode()
         return text[text.index("<svg") :]
 
     def __html__(self) -> str:
-        return f'<div class="wide" role="img" aria-label="{escape(self.shows)}">{self.svg}</div>'
+        return f'<div class="wide" role="img" aria-label="{escape(self.description)}">{self.svg}</div>'
 
 
-def _figure(width: float, height: float, place: tuple[float, float, float, float] | None = None) -> tuple[Any, Any]:
-    """A figure (inches) with its axes; `place`: where they lie in it. None: Matplotlib looks, as long as it draws."""
+def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
+    """Return the cumulative value of each way to decide, by day.
+
+    The axis fits the decisions and the current process. Perfect foresight may leave the chart, so that the others
+    stay readable.
+    """
+    totals = {policy: list(accumulate(getattr(d, policy) for d in days)) for policy, *_ in POLICY_LINES}
+    known = {policy: line for policy, line in totals.items() if not math.isnan(line[-1])}
+    fits = all(abs(line[-1]) < MAX_FIXED_AMOUNT for line in known.values())
+    figure, axes = _new_figure(11, 4.2, DAILY_AXES if fits else None)
+    step = math.ceil(len(days) / MAX_POINTS)
+    shown = slice((len(days) - 1) % step, None, step)  # includes the last day
+    dates = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
+    for policy, legend, colour, style in POLICY_LINES:
+        if policy in known:
+            line = known[policy]
+            label = f"{legend}: {format_money(line[-1], kpi.currency)}"
+            width = 2.4 if policy == "model" else 1.6
+            axes.plot(dates, line[shown], color=colour, ls=style, lw=width, label=label)
+    top = max([0.0, *(max(line) for policy, line in known.items() if policy != "perfect_foresight")])
+    low = min([0.0, *known.get("random_choice", totals["current_process"])])
+    axes.set_ylim(low * 1.05, top * 1.15 or 1)
+    _format_amounts(axes)
+    axes.set_ylabel(f"{kpi.currency}, cumulative since {days[0].partition}", color=INK, fontsize=9)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    return _to_bytes(figure, form)
+
+
+def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg") -> bytes:
+    """Return the gain over the current process by month (or year); losses have another colour."""
+    figure, axes = _new_figure(11, 3.4)
+    gains = {
+        period: sum(d.model - d.current_process for d in period_days)
+        for period, period_days in group_by_period(days).items()
+    }
+    colours = [MODEL if gain >= 0 else CURRENT_PROCESS for gain in gains.values()]
+    bars = axes.bar(list(gains), list(gains.values()), color=colours, width=0.6)
+    axes.bar_label(bars, labels=[f"{gain:+,.0f}" for gain in gains.values()], fontsize=8, padding=2, color=INK)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.margins(y=0.15)
+    _format_amounts(axes)
+    axes.set_ylabel(f"Gain over the current process, {kpi.currency}", color=INK, fontsize=9)
+    return _to_bytes(figure, form)
+
+
+def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") -> bytes:
+    """Return the gain over the current process and over a random choice, by the share of information missing."""
+    from matplotlib.ticker import PercentFormatter
+
+    figure, axes = _new_figure(11, 3.4)
+    shares = [p.share_lost for p in points]
+    for legend, colour, style, gains in (
+        ("gain over the current process", MODEL, "-", [p.over_current_process for p in points]),
+        ("gain over a random choice, same action rate", RANDOM_CHOICE, "--", [p.over_random_choice for p in points]),
+    ):
+        axes.plot(shares, [g.value for g in gains], color=colour, ls=style, lw=2.2, label=legend)
+        axes.fill_between(shares, [g.low for g in gains], [g.high for g in gains], color=colour, alpha=0.15, lw=0)
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    _format_amounts(axes)
+    axes.set_xlabel("Share of the model's information that is missing", color=INK, fontsize=9)
+    axes.set_ylabel(f"{kpi.currency} per 1,000 {kpi.unit_plural}", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9)
+    return _to_bytes(figure, form)
+
+
+def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "png") -> bytes:
+    """Return the answers by week, followed and overridden, with the number of active deciders above each bar.
+
+    label: a remark on the figures, such as how many answers are simulated; empty for none.
+    """
+    figure, axes = _new_figure(11, 3.0)
+    names = [w.week for w in weeks]
+    followed, overridden = [w.accepted for w in weeks], [w.overridden for w in weeks]
+    axes.bar(names, followed, color=MODEL, width=0.7, label="followed")
+    axes.bar(names, overridden, bottom=followed, color=CURRENT_PROCESS, width=0.7, label="overridden")
+    for position, week in enumerate(weeks):
+        top = week.accepted + week.overridden
+        axes.annotate(f"{week.active}", (position, top), ha="center", va="bottom", fontsize=8, color=INK)
+    shown = range(0, len(names), math.ceil(len(names) / MAX_WEEK_LABELS))
+    axes.set_xticks(shown, [f"{date.fromisoformat(f'{names[i]}-1'):%-d %b %Y}" for i in shown])
+    remark = f" ({label})" if label else ""
+    axes.set_xlabel(f"First day of the week. Above each bar: active deciders{remark}", color=INK, fontsize=9)
+    axes.set_ylabel("Answers per week", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    return _to_bytes(figure, form)
+
+
+def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") -> bytes:
+    """Return the forecast and the achieved gain of each term, with their intervals, and the target."""
+    figure, axes = _new_figure(11, 3.4)
+    series: tuple[tuple[str, str, str, float, list[Interval]], ...] = (
+        ("forecast", FORESIGHT, "D", -0.12, [t.forecast for t in terms]),
+        ("achieved", MODEL, "o", 0.12, [t.actual for t in terms]),
+    )
+    for legend, colour, marker, offset, gains in series:
+        positions = [i + offset for i in range(len(terms))]
+        axes.vlines(positions, [g.low for g in gains], [g.high for g in gains], color=colour, lw=2.2, alpha=0.5)
+        axes.scatter(positions, [g.value for g in gains], color=colour, marker=marker, s=30, label=legend, zorder=3)
+    target = format_money(kpi.target, kpi.currency)
+    axes.axhline(kpi.target, color=CURRENT_PROCESS, ls="--", lw=1.2, label=f"target: {target}")
+    axes.axhline(0, color=INK, lw=0.8)
+    axes.set_xticks(range(len(terms)), [t.since[:7] for t in terms])
+    _format_amounts(axes)
+    axes.set_xlabel("In charge since", color=INK, fontsize=9)
+    axes.set_ylabel(f"Gain, {kpi.currency} per 1,000 {kpi.unit_plural}", color=INK, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, **OUTSIDE)
+    return _to_bytes(figure, form)
+
+
+def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
+    """Return a figure (size in inches) and its axes.
+
+    position: where the axes lie. None lets Matplotlib find room for all labels, which takes longer.
+    """
+    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout=None if place else "constrained")
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # equal figures give equal element ids
+    figure = Figure(figsize=(width, height), layout=None if position else "constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes(place) if place else figure.add_subplot()
+    axes = figure.add_axes(position) if position else figure.add_subplot()
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.grid(axis="y", color="#eaecf0")
+    axes.grid(axis="y", color=GRID)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9)
     return figure, axes
 
 
-def cumulative(kpi: Kpi, days: Sequence[Day], form: str = "png") -> bytes:
-    """Cumulative value by day: decisions, current process, random choice; perfect foresight has its own scale."""
-    import matplotlib as mpl
+def _format_amounts(axes: Any) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same days, the same file
-    lines = (
-        ("model", "with the model", MODEL, "-"),
-        ("current_process", "current process", PRESENT, "-"),
-        ("random_choice", "random choice, as many actions", COIN, "--"),
-        ("perfect_foresight", "perfect foresight", BEST, ":"),
-    )
-    gathered = {name: list(accumulate(getattr(d, name) for d in days)) for name, *_ in lines}
-    known = {name: y for name, y in gathered.items() if not isnan(y[-1])}  # of others nobody knows
-    figure, axes = _figure(11, 4.2, DAILY if all(abs(y[-1]) < WIDEST for y in known.values()) else None)
-    every = -(-len(days) // POINTS)
-    shown = slice((len(days) - 1) % every, None, every)  # the last one among them
-    x = [date.fromisoformat(d.partition[:10]) for d in days[shown]]
-    for name, label, colour, style in lines:
-        if y := known.get(name):
-            width = 2.4 if name == "model" else 1.6
-            axes.plot(x, y[shown], color=colour, ls=style, lw=width, label=f"{label}: {y[-1]:,.0f}")
-    top = max([0.0, *(max(y) for name, y in known.items() if name != "perfect_foresight")])
-    low = min([0.0, *known.get("random_choice", gathered["current_process"])])
-    axes.set_ylim(low * 1.05, top * 1.15 or 1)  # perfect foresight leaves the picture: the others stay readable
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_ylabel(f"{kpi.unit}, gathered since {days[0].partition}", color=INK, fontsize=9)
-    axes.axhline(0, color=INK, lw=0.8)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _saved(figure, form)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda amount, _: f"{amount:,.0f}"))
 
 
-def months(kpi: Kpi, days: Sequence[Day], form: str = "svg") -> bytes:
-    """Net impact by month, or year: what decisions brought beyond the current process; losses in another colour."""
-    import matplotlib as mpl
-    from matplotlib.ticker import FuncFormatter
-
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
-    figure, axes = _figure(11, 3.4)
-    net = {m: sum(d.model - d.current_process for d in ds) for m, ds in by_period(days).items()}
-    bars = axes.bar(
-        list(net), list(net.values()), color=[MODEL if v >= 0 else PRESENT for v in net.values()], width=0.6
-    )
-    axes.bar_label(bars, labels=[f"{v:+,.0f}" for v in net.values()], fontsize=8, padding=2, color=INK)
-    axes.axhline(0, color=INK, lw=0.8)
-    axes.margins(y=0.15)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_ylabel(f"{kpi.unit} beyond the current process", color=INK, fontsize=9)
-    return _saved(figure, form)
-
-
-def break_even(kpi: Kpi, points: Sequence[Point], form: str = "png") -> bytes:
-    """Lift over the current process and over a random choice, by the share of the knowledge that is lost."""
-    import matplotlib as mpl
-    from matplotlib.ticker import FuncFormatter, PercentFormatter
-
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
-    figure, axes = _figure(11, 3.4)
-    x = [p.lost for p in points]
-    for over, label, colour, style in (
-        ("present", "over the current process", MODEL, "-"),
-        ("coin", "over a random choice, as many actions", COIN, "--"),
-    ):
-        lifts = [getattr(p, over) for p in points]
-        axes.plot(x, [i.value for i in lifts], color=colour, ls=style, lw=2.2, label=label)
-        axes.fill_between(x, [i.low for i in lifts], [i.high for i in lifts], color=colour, alpha=0.15, lw=0)
-    axes.axhline(0, color=INK, lw=0.8)
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_xlabel("share of what the model knows that is lost", color=INK, fontsize=9)
-    axes.set_ylabel(f"{kpi.unit} per 1,000 {kpi.noun}", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9)
-    return _saved(figure, form)
-
-
-def weeks(found: Sequence[Week], label: str, form: str = "png") -> bytes:
-    """Answers by week: followed, and overridden on top of them; above, how many deciders came. `label`: said beside."""
-    import matplotlib as mpl
-
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
-    figure, axes = _figure(11, 3.0)
-    x = [w.week for w in found]
-    axes.bar(x, [w.accepted for w in found], color=MODEL, width=0.7, label="followed")
-    axes.bar(
-        x,
-        [w.overridden for w in found],
-        bottom=[w.accepted for w in found],
-        color=PRESENT,
-        width=0.7,
-        label="overridden",
-    )
-    for place, week in enumerate(found):
-        axes.annotate(
-            f"{week.active}", (place, week.accepted + week.overridden), ha="center", va="bottom", fontsize=8, color=INK
-        )
-    shown = range(0, len(x), -(-len(x) // 8))
-    axes.set_xticks(shown, [f"{date.fromisoformat(f'{x[i]}-1'):%-d %b %Y}" for i in shown])
-    axes.set_xlabel(
-        f"week from; above the bars, the deciders who came{f' ({label})' if label else ''}", color=INK, fontsize=9
-    )
-    axes.set_ylabel("answers a week", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _saved(figure, form)
-
-
-def promises(kpi: Kpi, terms: Sequence[Term], form: str = "svg") -> bytes:
-    """What was forecast and what came of it, term by term, with their intervals, and the target."""
-    import matplotlib as mpl
-    from matplotlib.ticker import FuncFormatter
-
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"
-    figure, axes = _figure(11, 3.4)
-    for name, label, colour, mark, aside in (
-        ("promised", "forecast", BEST, "D", -0.12),
-        ("kept", "what came of it", MODEL, "o", 0.12),
-    ):
-        found = [getattr(t, name) for t in terms]
-        x = [i + aside for i in range(len(terms))]
-        axes.vlines(x, [i.low for i in found], [i.high for i in found], color=colour, lw=2.2, alpha=0.5)
-        axes.scatter(x, [i.value for i in found], color=colour, marker=mark, s=30, label=label, zorder=3)
-    axes.axhline(kpi.target, color=PRESENT, ls="--", lw=1.2, label=f"target: {kpi.target:,.0f}")
-    axes.axhline(0, color=INK, lw=0.8)
-    axes.set_xticks(range(len(terms)), [t.since[:7] for t in terms])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_ylabel(f"{kpi.unit} per 1,000 {kpi.noun}", color=INK, fontsize=9)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return _saved(figure, form)
-
-
-def _saved(figure: Any, form: str) -> bytes:
-    out = io.BytesIO()
+def _to_bytes(figure: Any, form: Form) -> bytes:
+    buffer = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else {"Software": None}
-    figure.savefig(out, format=form, dpi=100, metadata=metadata)
-    return out.getvalue()
+    figure.savefig(buffer, format=form, dpi=100, metadata=metadata)
+    return buffer.getvalue()

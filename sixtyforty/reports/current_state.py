@@ -1,5 +1,5 @@
-"""The current state, before any model: what data there is and how good, what the project knows of it already, and what
-today's process is worth on the KPI.
+"""The current state, before any model: the data and its quality, related data in the project, and the value of today's
+process on the KPI.
 """
 
 from __future__ import annotations
@@ -10,181 +10,257 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.accounting import kpi_ledger
-from sixtyforty.ingest.profiling import Column, of_columns
-from sixtyforty.reports.findings import findings
-from sixtyforty.reports.impact_report import pages
+from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
+from sixtyforty.reports.findings import open_findings
+from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import write_atomic
-from sixtyforty.value.lift import day, summary
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value.daily_value import value_of_day
+from sixtyforty.value.summary import summarize_days
 from sixtyforty.workspace import Workspace
 
-PROFILED = 200_000  # rows of a source, the newest
-ALIKE = 0.5  # share of the smaller source's columns that two have in common, from which they are alike
-NEWEST = 3  # findings told of another use case
+MAX_PROFILED_ROWS = 200_000  # of a source, the newest
+SIMILAR_SHARE = 0.5  # two sources are similar if they share this part of the smaller one's columns
+MAX_FINDINGS = 3  # shown of another use case, the newest
 
 
 @dataclass(frozen=True)
-class Feed:
-    """What there is of a source. Partitions are those with rows; `gaps`: how many between first and last have none.
+class SourceProfile:
+    """The data of one source. Only partitions with rows count.
 
-    `behind`: days from the end of its newest partition to the moment it was looked at; None of a table taken whole.
-    `columns` are those of the newest `profiled` accepted rows; of personal ones nothing is told but how many lack.
+    gaps: partitions between the first and the last without rows. days_stale: days from the end of the newest
+    partition to the time of the report; None for a snapshot. columns: measured on the newest `profiled` accepted rows.
+    Of personal columns, a page may show only how many values are missing.
     """
 
     name: str
     description: str
     origin: str
     extracts: int
-    refused: int
+    unreadable: int
     landed: int
     accepted: int
-    aside: int
+    quarantined: int
     rejected: int
     first: str | None
     last: str | None
     gaps: int
-    behind: int | None
+    days_stale: int | None
     profiled: int
     duplicates: int
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnProfile, ...]
     personal: tuple[str, ...]
 
     @property
-    def quality(self) -> float | None:
-        """Share of the rows landed that governance let through."""
+    def accepted_share(self) -> float | None:
+        """Share of the landed rows that were accepted; None without rows."""
         return self.accepted / self.landed if self.landed else None
+
+    def may_show_range(self, column: ColumnProfile) -> bool:
+        """Return whether a page may show the column's lowest and highest value."""
+        if column.name in self.personal or column.low is None:
+            return False
+        return column.numeric or not isinstance(column.low, str)
 
 
 @dataclass(frozen=True)
-class Alike:
-    """A source of another use case that is much like one of this one's, and what was found there."""
+class SimilarSource:
+    """A source of another use case that resembles one of this use case, and what was found there."""
 
     source: str
     use_case: str
     title: str
-    theirs: str
+    other_source: str
     shared: tuple[str, ...]
     why: str
     findings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class State:
-    """All of it. `today`: what the current process is worth (impact.summary), None while that can't be told; `why`."""
+class CurrentProcessValue:
+    """The value of today's process over some decisions. per_1000: by policy, in the currency, per 1,000 decisions."""
 
-    feeds: tuple[Feed, ...]
-    alike: tuple[Alike, ...]
-    today: dict[str, Any] | None
+    first: str
+    last: str
+    decisions: int
+    label: str
+    currency: str
+    per_1000: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class CurrentState:
+    """The report. today: None as long as the value of today's process is unknown; `why` then says why."""
+
+    sources: tuple[SourceProfile, ...]
+    similar: tuple[SimilarSource, ...]
+    today: CurrentProcessValue | None
     why: str
 
 
-def look(ws: Workspace, others: Sequence[Workspace], moment: datetime) -> State:
-    """The state at a UTC moment. others: the workspaces of the project's other use cases, drafts among them."""
-    feeds = tuple(_feed(ws, name, source, moment) for name, source in ws.use_case.sources.items())
-    draft = isinstance(ws.use_case, Draft)
-    today = None if draft else present(ws)
-    why = "" if today else "it is a draft" if draft else "no unit has an outcome that is known yet"
-    return State(feeds, tuple(a for other in others for a in _alike(ws, other)), today, why)
+def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: datetime) -> CurrentState:
+    """Return the state at a business time (UTC, naive). others: the project's other use cases, drafts included."""
+    sources = tuple(_profile_source(ws, name, source, now) for name, source in ws.use_case.sources.items())
+    is_draft = isinstance(ws.use_case, Draft)
+    today = None if is_draft else value_of_current_process(ws)
+    why = ""
+    if today is None:
+        why = "the declaration is still a draft" if is_draft else "no outcome is known yet"
+    similar = tuple(match for other in others for match in _similar_sources(ws, other))
+    return CurrentState(sources, similar, today, why)
 
 
-def _feed(ws: Workspace, name: str, source: Source, moment: datetime) -> Feed:
-    case, lake = ws.use_case, ws.lake
+def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> SourceProfile:
+    use_case, lake = ws.use_case, ws.lake
     raw, accepted = lake.entries(f"raw/{name}"), lake.entries(f"validated/{name}")
-    known = ws.landing.known(name)
-    keys = sorted(p for p, e in raw.items() if e.rows)
-    span = len(case.span(keys[0], keys[-1])) if keys and source.partition else len(keys)
-    due = min(moment, case.closes(case.limits[1])) if case.partitions.end else moment
-    behind = max(0, (due - case.closes(keys[-1])).days) if keys and source.partition else None
-    newest, profiled = [], 0
-    for partition in sorted(accepted, reverse=True):
-        if profiled >= PROFILED:
-            break
-        newest.append(accepted[partition])
-        profiled += accepted[partition].rows
-    columns: tuple[Column, ...] = ()
-    duplicates = 0
-    if profiled:
-        said = ", ".join(f'"{c}"' for c in source.columns)
-        with connect(case.timezone) as db:
-            # a table: the profile asks of it dozens of times, and the files are many
-            db.execute(f"create or replace temp table profiled as select {said} from {lake.rows(newest)}")
-            _, columns, duplicates = of_columns(db, "profiled")
-    return Feed(
+    extracts = ws.landing.known(name)
+    keys = sorted(partition for partition, entry in raw.items() if entry.rows)
+    dated = [key for key in keys if key != SNAPSHOT]
+    expected = len(use_case.partition_range(keys[0], keys[-1])) if keys and source.partition else len(keys)
+    newest = _newest_entries(accepted)
+    columns, duplicates = _profile_columns(ws, source, newest) if newest else ((), 0)
+    return SourceProfile(
         name=name,
         description=source.description,
         origin=source.origin,
-        extracts=len(known),
-        refused=sum(e.problem is not None for e in known),
+        extracts=len(extracts),
+        unreadable=sum(e.problem is not None for e in extracts),
         landed=sum(e.rows for e in raw.values()),
         accepted=sum(e.rows for e in accepted.values()),
-        aside=sum(e.rows for e in lake.entries(f"quarantine/{name}").values()),
+        quarantined=sum(e.rows for e in lake.entries(f"quarantine/{name}").values()),
         rejected=len(lake.partitions(f"rejected/{name}")),
-        first=keys[0] if keys and keys[0] != SNAPSHOT else None,
-        last=keys[-1] if keys and keys[-1] != SNAPSHOT else None,
-        gaps=span - len(keys),
-        behind=behind,
-        profiled=profiled,
+        first=dated[0] if dated else None,
+        last=dated[-1] if dated else None,
+        gaps=expected - len(keys),
+        days_stale=_days_stale(use_case, keys[-1], now) if keys and source.partition else None,
+        profiled=sum(e.rows for e in newest),
         duplicates=duplicates,
         columns=columns,
         personal=tuple(source.personal),
     )
 
 
-def _alike(ws: Workspace, other: Workspace) -> list[Alike]:
-    found = []
-    for mine, source in ws.use_case.sources.items():
-        for theirs, another in other.use_case.sources.items():
-            shared = tuple(c for c in source.columns if c in another.columns)
-            common = len(shared) / min(len(source.columns), len(another.columns))
-            same = source.files is not None and (source.location, source.files) == (another.location, another.files)
-            same = (same and source.location is not None) or bool(source.query and source.query == another.query)
-            if same or (common >= ALIKE and len(shared) > 1):
-                why = "the same extracts" if same else f"{len(shared)} columns alike"
-                said = tuple(f"{f.title}: {f.text}" for f in findings(other).rows()[-NEWEST:][::-1])
-                found.append(Alike(mine, other.use_case.name, other.use_case.title, theirs, shared, why, said))
-    return found
+def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:
+    """Return the days since the newest partition closed, up to the last day that the use case declares."""
+    due = min(now, use_case.closes_at(use_case.limits[1])) if use_case.partitions.end else now
+    return max(0, (due - use_case.closes_at(newest)).days)
 
 
-def present(ws: Workspace) -> dict[str, Any] | None:
-    """The money as the current process decides it, by the outcomes known (impact.summary): no model is needed for that.
+def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
+    """Return the newest entries, up to the one that completes MAX_PROFILED_ROWS."""
+    newest: list[Entry] = []
+    rows = 0
+    for partition in sorted(entries, reverse=True):
+        if rows >= MAX_PROFILED_ROWS:
+            break
+        newest.append(entries[partition])
+        rows += entries[partition].rows
+    return newest if rows else []
 
-    None without such an outcome. All units are taken together: the random choice has the current process's own mix
-    of actions, over all of them.
+
+def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
+    """Return the profile of the source's columns, and the number of duplicate rows."""
+    with connect(ws.use_case.timezone) as db:
+        # The profile runs dozens of queries, and the rows are in many files: a table is faster.
+        db.execute(
+            f"create or replace temp table profiled as"
+            f" select {identifiers(source.columns)} from {ws.lake.select_rows(entries)}"
+        )
+        profile = profile_columns(db, "profiled")
+    return profile.columns, profile.duplicates
+
+
+def _similar_sources(ws: Workspace, other: Workspace) -> list[SimilarSource]:
+    matches = []
+    for name, source in ws.use_case.sources.items():
+        for other_name, other_source in other.use_case.sources.items():
+            shared = tuple(c for c in source.columns if c in other_source.columns)
+            common = len(shared) / min(len(source.columns), len(other_source.columns))
+            same = _reads_same_extracts(source, other_source)
+            if same or (common >= SIMILAR_SHARE and len(shared) > 1):
+                newest = open_findings(other).rows()[-MAX_FINDINGS:][::-1]
+                matches.append(
+                    SimilarSource(
+                        source=name,
+                        use_case=other.use_case.name,
+                        title=other.use_case.title,
+                        other_source=other_name,
+                        shared=shared,
+                        why="same extracts" if same else f"{len(shared)} columns in common",
+                        findings=tuple(f"{f.title}: {f.text}" for f in newest),
+                    )
+                )
+    return matches
+
+
+def _reads_same_extracts(source: Source, other: Source) -> bool:
+    if source.query:
+        return source.query == other.query
+    same_files = (source.location, source.files) == (other.location, other.files)
+    return source.files is not None and source.location is not None and same_files
+
+
+def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
+    """Return the value of today's process on the known outcomes, without any model; None without an outcome.
+
+    All units count as one day: the random choice takes the current process's own mix of actions over all of them.
     """
-    case, lake = ws.use_case, ws.lake
+    use_case, lake = ws.use_case, ws.lake
     features, outcomes = lake.entries("features"), lake.entries("outcomes")
-    both = [p for p in case.deciding(features) if p in outcomes and features[p].rows and outcomes[p].rows]
-    if not both:
+    partitions = [
+        p for p in use_case.decision_partitions(features) if p in outcomes and features[p].rows and outcomes[p].rows
+    ]
+    if not partitions:
         return None
-    key = ", ".join(f'"{c}"' for c in case.decision.key)
-    also = "".join([*(f', f."{c}"' for c in case.kpi.priced), *(f', o."{c}"' for c in case.kpi.became[1:])])
-    needed = [*(f'o."{c}"' for c in case.kpi.became), *(f'f."{c}"' for c in case.kpi.priced)]
-    with connect(case.timezone) as db:
-        rows = db.execute(
-            f"""select _partition, f.decided_at, f.current_action, f.current_action as action,
-                o."{case.kpi.outcome}" as "an outcome"{also}
-            from {lake.rows([features[p] for p in both])} f join {lake.rows([outcomes[p] for p in both])} o
-            using (_partition, {key}) where {" and ".join(f"{c} is not null" for c in needed)}
-            order by _partition, f.decided_at, {key}"""
-        ).df()
+    query = _outcomes_query(
+        use_case,
+        lake.select_rows([features[p] for p in partitions]),
+        lake.select_rows([outcomes[p] for p in partitions]),
+    )
+    with connect(use_case.timezone) as db:
+        rows = db.execute(query).df()
     if rows.empty:
         return None
-    whole = summary(case.kpi, [day(case.kpi, "all", rows, rows["an outcome"].to_numpy(float))])
-    first, last = str(rows["_partition"].iloc[0]), str(rows["_partition"].iloc[-1])
-    return whole | {"from": first, "to": last, "label": kpi_ledger.label(case, "replay")}
-
-
-def write(ws: Workspace, state: State, moment: datetime) -> Path:
-    """Writes `current_state.html` for people, and returns its path."""
-    path = ws.reports / "current_state.html"
-    page = (
-        pages()
-        .get_template("current_state.html")
-        .render(use_case=ws.use_case, state=state, moment=moment, missing=getattr(ws.use_case, "missing", ()))
+    value = value_of_day(use_case.kpi, "all", rows, rows["an outcome"].to_numpy(float))
+    summary: dict[str, Any] = summarize_days(use_case.kpi, [value])
+    return CurrentProcessValue(
+        first=str(rows["_partition"].iloc[0]),
+        last=str(rows["_partition"].iloc[-1]),
+        decisions=summary["decisions"],
+        label=use_case.label("replay"),
+        currency=use_case.kpi.currency,
+        per_1000=summary["per_1000"],
     )
+
+
+def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
+    """Return the SQL that joins features (f) and outcomes (o); the column `an outcome` holds the KPI's outcome."""
+    kpi, key = use_case.kpi, identifiers(use_case.decision.key)
+    payoff_inputs = _columns_of(kpi.payoff_sql, "f.") + _columns_of(kpi.outcome_columns[1:], "o.")
+    required = _columns_of(kpi.outcome_columns, "o.") + _columns_of(kpi.payoff_sql, "f.")
+    extra = "".join(f", {column}" for column in payoff_inputs)
+    return f"""select _partition, f.decided_at, f.current_action, f.current_action as action,
+            o.{identifier(kpi.outcome)} as "an outcome"{extra}
+        from {features} f join {outcomes} o using (_partition, {key})
+        where {" and ".join(f"{column} is not null" for column in required)}
+        order by _partition, f.decided_at, {key}"""
+
+
+def _columns_of(names: Sequence[str] | dict[str, str], prefix: str) -> list[str]:
+    return [prefix + identifier(name) for name in names]
+
+
+def write_report(ws: Workspace, state: CurrentState, now: datetime) -> Path:
+    """Write `current_state.html` and return its path. now: business time (UTC, naive)."""
+    path = ws.reports / "current_state.html"
+    blanks = ws.use_case.blanks if isinstance(ws.use_case, Draft) else ()
+    template = page_environment().get_template("current_state.html")
+    page = template.render(use_case=ws.use_case, state=state, now=now, blanks=blanks)
     write_atomic(path, page.encode())
     return path

@@ -1,210 +1,230 @@
-"""The owner's page: what was decided, what it was worth against today's process, what to do next. No algorithm talk."""
+"""The owner's page: what was decided, what it brought compared with the current process, and what to do next.
+
+The page avoids the language of algorithms: tests/words.py lists the words it may not use.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
-from sixtyforty.accounting import acceptance, break_even, degradation, kpi_ledger
-from sixtyforty.accounting.forecast import Forecast, aim, forecast
+from sixtyforty.accounting.acceptance import Acceptance, summarise_acceptance
+from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
+from sixtyforty.accounting.break_even import explain_break_even, read_curve
+from sixtyforty.accounting.degradation import read_impacts
+from sixtyforty.accounting.forecast import ForecastRecord, explain_target
+from sixtyforty.accounting.kpi_summary import KpiSummary
+from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.reports import charts
 from sixtyforty.reports.charts import Chart
-from sixtyforty.storage.champion_ledger import Row
-from sixtyforty.storage.lake import write_atomic
-from sixtyforty.value.lift import Day, by_period, lift, named
+from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
+from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+
+@dataclass(frozen=True)
+class PeriodFigures:
+    """One month or year. Money in the KPI's unit; `gain`: over the current process, `per_1000` of its decisions."""
+
+    name: str
+    decisions: int
+    acted: int
+    model: float
+    current_process: float
+    gain: float
+    per_1000: Interval
 
 
-def write(ws: Workspace, track: str) -> Path:
-    """Writes `impact.html` and returns its path. There must be at least one accounted day."""
+@dataclass(frozen=True)
+class CandidateFigures:
+    """Another way to decide. `per_1000` and the two lifts are per 1,000 decisions, as in `KpiSummary`."""
+
+    description: str
+    vendor: bool
+    decisions: int
+    per_1000: float | None
+    lift_vs_current: RoundedInterval
+    model_minus: RoundedInterval
+
+
+@dataclass(frozen=True)
+class DataProblems:
+    """What poor data cost. `rejected`: partitions by source. `quarantined`: rows by source. `fallback`: decisions."""
+
+    rejected: dict[str, list[str]]
+    quarantined: dict[str, int]
+    fallback: int
+
+
+@dataclass(frozen=True)
+class PageCharts:
+    """The charts of the page; None where there is nothing to draw."""
+
+    cumulative: Chart
+    by_period: Chart
+    forecasts: Chart | None
+    break_even: Chart | None
+    by_week: Chart | None
+
+    def by_name(self) -> dict[str, Chart]:
+        """Return the charts that exist, by their field names."""
+        return {name: chart for name, chart in vars(self).items() if chart is not None}
+
+
+@dataclass(frozen=True)
+class ImpactFacts:
+    """Everything the page shows. `summary`: see `KpiSummary`; `period`: what a table row covers."""
+
+    use_case: UseCase
+    track: Track
+    summary: KpiSummary
+    people: Acceptance
+    override_average: str
+    alarms: list[str]
+    segments: dict[str, list[Segment]]
+    candidates: list[CandidateFigures]
+    period: Literal["month", "year"]
+    periods: list[PeriodFigures]
+    champions: list[ChampionRow]
+    forecasts: ForecastRecord
+    target_progress: str
+    next_steps: list[str]
+    data_problems: DataProblems
+    feed_outages: list[str]
+    break_even_sentences: list[str]
+    charts: PageCharts
+
+
+def write_report(ws: Workspace, track: Track) -> Path:
+    """Write `impact.html` and return its path. At least one day must be accounted for."""
     path = ws.reports / "impact.html"
-    write_atomic(path, pages().get_template("impact.html").render(**facts(ws, track)).encode())
+    facts = collect_facts(ws, track)
+    page = page_environment().get_template("impact.html").render(**vars(facts))
+    write_atomic(path, page.encode())
     return path
 
 
-def pages(*packages: str) -> Environment:
-    """The templates in `templates/` and how they write figures: `money`, `signed`, `share`; what isn't known is a dash.
-
-    In Markdown, `cell` and `quoted` keep what people wrote within a table's cell or a quotation, and make it no HTML.
-    `packages`: others whose folder `pages` has templates, which may put those here into a frame of their own.
-    """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
-
-    found = Environment(
-        loader=ChoiceLoader([PackageLoader(p, "templates") for p in (*packages, "sixtyforty.reports")]),
-        autoescape=select_autoescape(["html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
+def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
+    """Return everything the page shows. At least one day must be accounted for."""
+    use_case, people = ws.use_case, summarise_acceptance(ws, track)
+    accounts = read_accounts(ws, track)
+    summary = accounts.summary
+    periods = group_by_period(accounts.days)
+    return ImpactFacts(
+        use_case=use_case,
+        track=track,
+        summary=summary,
+        people=people,
+        override_average=describe_gain_per_override(people.gain_per_1000, use_case.kpi.currency),
+        alarms=[*find_alarms(use_case, people).values()] if use_case.people.responses else [],
+        segments=group_by_column(accounts.segments),
+        candidates=_candidates(use_case.kpi, summary),
+        period="month" if all("-" in name for name in periods) else "year",
+        periods=[_period_figures(name, days) for name, days in periods.items()],
+        champions=list(accounts.champions),
+        forecasts=accounts.forecasts,
+        target_progress=explain_target(use_case.kpi, summary.lift_vs_current, summary.label),
+        next_steps=recommend_next_steps(use_case, accounts),
+        data_problems=count_data_problems(ws, accounts.days),
+        feed_outages=describe_feed_outages(ws),
+        break_even_sentences=explain_break_even(ws),
+        charts=_draw_charts(ws, accounts, people),
     )
-    found.filters["money"] = lambda v: "–" if v is None else f"{v:,.0f}"
-    found.filters["sum"] = lambda v: _inert(v) if isinstance(v, str) else f"{v:,.10g}"
-    found.filters["signed"] = lambda v: "–" if v is None or v != v else f"{v:+,.0f}"
-    found.filters["share"] = lambda v: "–" if v is None else f"{v:.0%}"
-    found.filters["cell"] = lambda v: " ".join(_inert(v).split()).replace("|", "\\|")
-    found.filters["quoted"] = lambda v: "\n".join(f"> {line}".rstrip() for line in _inert(v).splitlines())
-    return found
 
 
-def _inert(said: str) -> str:
-    return said.replace("\\", "\\\\").replace("<", "\\<")
+def group_by_column(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
+    """Return the segments by their column, in the order of their first appearance."""
+    groups: dict[str, list[Segment]] = {}
+    for segment in segments:
+        groups.setdefault(segment.column, []).append(segment)
+    return groups
 
 
-def facts(ws: Workspace, track: str) -> dict[str, Any]:
-    """All the page says, as data."""
-    people = acceptance.facts(ws, track)
-    days, champions, parts = kpi_ledger.days(ws, track), ws.ledger.champions(track), kpi_ledger.by_segment(ws, track)
-    found, (_, points) = kpi_ledger.summary(ws, track), break_even.recorded(ws)
-    promised = forecast(ws, track)
-    period = "month" if all("-" in name for name in by_period(days)) else "year"
-    return {
-        "use_case": ws.use_case,
-        "kpi": ws.use_case.kpi,
-        "track": track,
-        "found": found,
-        "people": people,
-        "alarms": [*people.alarms(ws).values()] if ws.use_case.people.responses else [],
-        "by_week": Chart(
-            charts.weeks(people.weeks, people.label, "svg"), "What people did with the decisions, week by week"
-        )
-        if people.responses
-        else None,
-        "sure": acceptance.sure,
-        "segments": by_column(parts),
-        "candidates": [c for c in _candidates(ws, found) if c["decisions"]],
-        "period": period,
-        "months": [_month(m, ds) for m, ds in by_period(days).items()],
-        "cumulative": Chart(
-            charts.cumulative(ws.use_case.kpi, days, "svg"), "What each way of deciding brought, day by day"
+def _candidates(kpi: Kpi, summary: KpiSummary) -> list[CandidateFigures]:
+    figures = [
+        CandidateFigures(description=c.description, vendor=bool(c.vendor), **vars(summary.candidates[name]))
+        for name, c in kpi.candidates.items()
+    ]
+    return [f for f in figures if f.decisions]
+
+
+def _period_figures(name: str, days: Sequence[DailyValue]) -> PeriodFigures:
+    model, current = sum(d.model for d in days), sum(d.current_process for d in days)
+    return PeriodFigures(
+        name=period_name(name),
+        decisions=sum(d.decisions for d in days),
+        acted=sum(d.acted for d in days),
+        model=model,
+        current_process=current,
+        gain=sum(d.model - d.current_process for d in days),
+        per_1000=estimate_lift(days),
+    )
+
+
+def _draw_charts(ws: Workspace, accounts: Accounts, people: Acceptance) -> PageCharts:
+    kpi, days = ws.use_case.kpi, accounts.days
+    _, points = read_curve(ws)
+    terms = accounts.forecasts.terms
+    period = "month" if all("-" in name for name in group_by_period(days)) else "year"
+    return PageCharts(
+        cumulative=Chart(
+            charts.draw_cumulative_value(kpi, days, "svg"), "Cumulative value of each way to decide, by day"
         ),
-        "by_month": Chart(
-            charts.months(ws.use_case.kpi, days), f"The gain over the current process, {period} by {period}"
-        ),
-        "champions": champions,
-        "forecast": promised,
-        "promises": Chart(charts.promises(ws.use_case.kpi, promised.terms), "What was forecast, and what came of it")
-        if promised.terms
+        by_period=Chart(charts.draw_gain_by_period(kpi, days), f"Gain over the current process, {period} by {period}"),
+        forecasts=Chart(charts.draw_forecasts(kpi, terms), "Gain that was forecast, and gain achieved")
+        if terms
         else None,
-        "aim": aim(ws.use_case.kpi, found["lift_vs_current"], found["label"]),
-        "next_steps": next_steps(ws, found, days, champions, parts, promised),
-        "governance": governance(ws, days),
-        "if_it_dies": if_it_dies(ws),
-        "how_good": break_even.told(ws),
-        "break_even": Chart(
-            charts.break_even(ws.use_case.kpi, points, "svg"), "The gain, by how much of what is known is lost"
+        break_even=Chart(
+            charts.draw_break_even(kpi, points, "svg"), "Gain by the share of the model's information that is missing"
         )
         if points
         else None,
-    }
+        by_week=Chart(
+            charts.draw_weekly_answers(people.weeks, people.label, "svg"), "Answers to the decisions, week by week"
+        )
+        if people.responses
+        else None,
+    )
 
 
-def by_column(parts: list[Segment]) -> dict[str, list[Segment]]:
-    """The segments, those of one column together."""
-    return {c: [s for s in parts if s.column == c] for c in dict.fromkeys(s.column for s in parts)}
-
-
-def _candidates(ws: Workspace, found: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"description": c.description, "vendor": c.vendor, **found["candidates"][name]}
-        for name, c in ws.use_case.kpi.candidates.items()
-    ]
-
-
-def _month(name: str, days: list[Day]) -> dict[str, Any]:
-    n, gained = sum(d.decisions for d in days), lift(days)
-    return {
-        "name": named(name),
-        "decisions": n,
-        "acted": sum(d.acted for d in days),
-        "model": sum(d.model for d in days),
-        "present": sum(d.current_process for d in days),
-        "per_1000": gained,
-        "net": sum(d.model - d.current_process for d in days),
-    }
-
-
-def governance(ws: Workspace, days: list[Day]) -> dict[str, Any]:
-    """What poor data cost: partitions refused, rows set aside, decisions left to the current process."""
+def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProblems:
+    """Return the partitions rejected, the rows quarantined and the decisions left to the current process."""
     rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
-    aside = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
-    return {
-        "rejected": {s: p for s, p in rejected.items() if p},
-        "quarantined": {s: n for s, n in aside.items() if n},
-        "fallback": sum(d.fallback for d in days),
-    }
+    rows = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
+    return DataProblems(
+        rejected={s: partitions for s, partitions in rejected.items() if partitions},
+        quarantined={s: count for s, count in rows.items() if count},
+        fallback=sum(d.fallback for d in days),
+    )
 
 
-def if_it_dies(ws: Workspace) -> list[str]:
-    """A sentence a feed, on what its death would cost, as tried on past days."""
-    found, kpi_ = degradation.recorded(ws), ws.use_case.kpi
-    sound = next((f.gated.value for f in found if not f.feed), 0.0)
-    said = []
-    for f in found:
-        if f.fault != "missing":
+def describe_feed_outages(ws: Workspace) -> list[str]:
+    """Return a sentence for each feed: what its outage would cost, as tried on past days."""
+    impacts, kpi = read_impacts(ws), ws.use_case.kpi
+    sound = next((i.gated.value for i in impacts if not i.feed), 0.0)
+    sentences = []
+    for impact in impacts:
+        if impact.fault != "missing":
             continue
-        worth = (
-            f"{f.gated.value:+,.0f} {kpi_.unit} per 1,000 {kpi_.noun} beyond today's, of {sound:+,.0f} with all feeds"
+        who_decides = (
+            f"the current process decides {impact.fallback:.0%} of the {kpi.unit_plural}"
+            if impact.fallback
+            else "the model continues to decide"
         )
-        said.append(
-            f"If the {f.feed} feed dies, the current process decides {f.fallback:.0%} of the {kpi_.noun}: {worth}."
-            if f.fallback
-            else f"If the {f.feed} feed dies, the decisions go on, and keep {worth}."
+        gain, usual = (format_money(amount, kpi.currency) for amount in (impact.gated.value, sound))
+        sentences.append(
+            f"If the {impact.feed} feed stops, {who_decides}."
+            f" The gain is then {gain} per 1,000 {kpi.unit_plural}, instead of {usual}."
         )
-    return said
-
-
-def next_steps(
-    ws: Workspace,
-    found: dict[str, Any],
-    days: list[Day],
-    champions: list[Row],
-    parts: list[Segment],
-    promised: Forecast,
-) -> list[str]:
-    """What the figures call for, in words."""
-    gained, target, steps = found["lift_vs_current"], ws.use_case.kpi.target, []
-    if not champions:
-        return ["No model has passed the gate yet: the current process decides. Look at the model record for why."]
-    if found["label"] == "assumed":
-        steps.append(
-            "The gain is assumed, not proven: only a holdout can tell. Agree with"
-            f" {ws.use_case.people.team} on one; `sixtyforty holdout {ws.use_case.name}` says how large, and how long."
-        )
-    elif gained["low"] is not None and gained["low"] > 0:
-        proven = "The gain over the current process is proven"
-        steps.append(
-            f"{proven} and above the target: agree with {ws.use_case.people.team} on a first live month."
-            if gained["value"] >= target
-            else f"{proven} but short of the target of {target:,.0f} per 1,000."
-        )
-    else:
-        steps.append("The gain isn't proven yet: keep the current process in charge and let more days come in.")
-    losing = [named(m, "%B") for m, ds in by_period(days).items() if sum(d.model - d.current_process for d in ds) < 0]
-    if losing:
-        steps.append(f"Look into {', '.join(losing)}: there the current process did better.")
-    short = [t.name for t in promised.terms if t.verdict == "below what was forecast"]
-    if short:
-        steps.append(f"Find out why {', '.join(short)} brought less than was forecast.")
-    worse = [f"{s.column} {s.name}" for s in parts if s.loses]
-    if worse:
-        steps.append(f"Leave {', '.join(worse)} to the current process: there it is surely better.")
-    steps += [
-        f"{'Bought' if c['vendor'] else 'Simpler'} does better: {c['description']} Compare it before going on."
-        for c in _candidates(ws, found)
-        if c["model_minus"]["high"] is not None and c["model_minus"]["high"] < 0
-    ]
-    if found["payback"] is None:
-        steps.append("What it cost isn't earned back yet.")
-    if not found["operational"]:
-        steps.append("No decision differed from the current process: it isn't operational yet.")
-    if found["decided_by_current_process"]:
-        steps.append(
-            f"{found['decided_by_current_process']:,} decisions were left to the current process for want of sound data"
-            " or a model."
-        )
-    if ws.use_case.stage == "poc":
-        steps.append(f"Name the {ws.use_case.people.role}s who will try it, and the week they start.")
-    return steps
+    return sentences

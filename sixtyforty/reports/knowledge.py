@@ -1,19 +1,19 @@
-"""What is known across use cases: findings, records and user research, and what was tried and failed."""
+"""The knowledge base across use cases: findings, model records, user research, and attempts that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sixtyforty.reports import model_record
+from sixtyforty.reports.model_record import RecordHit, search_records, split_words
 from sixtyforty.workspace import Workspace
 
-FAILED = ("REJECT", "HOLD")
+OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts that keep a model out
 
 
 @dataclass(frozen=True)
-class Known:
-    """Something that was looked for, and in which use case it is. `where`: which finding, record or talk it is of."""
+class KnowledgeHit:
+    """A passage, with its use case. `where`: the finding, record or user research that holds it."""
 
     use_case: str
     use_case_title: str
@@ -22,41 +22,54 @@ class Known:
     text: str
 
 
-def search(workspaces: Sequence[Workspace], words: str) -> list[Known]:
-    """What holds all the words, a use case after the other: findings, records, then what users said.
+def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[KnowledgeHit]:
+    """Return the passages that hold all the words, by use case: findings, records, then user research.
 
-    Raises ValueError without a word.
+    Raises SearchError without a word.
     """
-    found, wanted = [], words.casefold().split()
-    for ws in workspaces:
-        case = ws.use_case
-        for hit in model_record.search(ws, words):
-            past = "live" if hit.track == "live" else "past"
-            record_of = f"record of {past} decisions, version {hit.number}"
-            where = record_of if hit.kind == "record" else f"finding {hit.number} of {(hit.at or '')[:10]}"
-            found.append(Known(case.name, case.title, where, hit.title, hit.text))
-        made_up = ", made up for a demonstration" if case.people.illustrative else ""
-        for said in case.people.research:
-            if all(w in f"{said.participants} {said.finding}".casefold() for w in wanted):
-                where = f"user research of {said.day}{made_up}"
-                found.append(Known(case.name, case.title, where, said.participants, said.finding))
-    return found
-
-
-def failed(workspaces: Sequence[Workspace]) -> list[Known]:
-    """What was tried and failed, the newest first of each use case: stages stopped, and models not put in charge."""
-    found = []
+    hits: list[KnowledgeHit] = []
     for ws in workspaces:
         name, title = ws.use_case.name, ws.use_case.title
-        stopped = [r for r in ws.progress.rows() if r.said == "stop"]
-        found += [Known(name, title, r.effective_from[:10], f"The {r.stage} was stopped", r.why) for r in stopped[::-1]]
-        refused = [r for r in ws.ledger.rows() if r.verdict in FAILED]
-        found += [
-            Known(name, title, f"{r.track} {r.as_of}", f"{r.version} was {_told(r.verdict)}", "; ".join(r.reasons))
-            for r in refused[::-1]
+        hits += [KnowledgeHit(name, title, _where(hit), hit.title, hit.text) for hit in search_records(ws, words)]
+        hits += _search_research(ws, split_words(words))
+    return hits
+
+
+def _where(hit: RecordHit) -> str:
+    if hit.kind == "finding":
+        return f"finding {hit.number} of {(hit.at or '')[:10]}"
+    return f"record of {'live' if hit.track == 'live' else 'replayed'} decisions, version {hit.number}"
+
+
+def _search_research(ws: Workspace, words: Sequence[str]) -> Iterator[KnowledgeHit]:
+    people = ws.use_case.people
+    remark = ", illustrative for the demonstration" if people.illustrative else ""
+    for research in people.research:
+        text = f"{research.participants} {research.finding}".casefold()
+        if all(word in text for word in words):
+            where = f"user research of {research.day}{remark}"
+            yield KnowledgeHit(ws.use_case.name, ws.use_case.title, where, research.participants, research.finding)
+
+
+def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
+    """Return stages that a gate stopped and models that were not promoted, by use case, the newest first."""
+    hits: list[KnowledgeHit] = []
+    for ws in workspaces:
+        name, title = ws.use_case.name, ws.use_case.title
+        hits += [
+            KnowledgeHit(name, title, row.effective_from[:10], f"The gate stopped the {row.stage}", row.why)
+            for row in reversed(ws.stage_ledger.rows())
+            if row.event == "stop"
         ]
-    return found
-
-
-def _told(verdict: str) -> str:
-    return "refused" if verdict == "REJECT" else "not better by enough"
+        hits += [
+            KnowledgeHit(
+                name,
+                title,
+                f"{row.track} {row.as_of}",
+                f"{row.version} was {OUTCOMES[row.verdict]}",
+                "; ".join(row.reasons),
+            )
+            for row in reversed(ws.champion_ledger.rows())
+            if row.verdict in OUTCOMES
+        ]
+    return hits

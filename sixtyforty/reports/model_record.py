@@ -1,151 +1,243 @@
-"""The model record: what was tried, found and decided, on which data, for whoever comes next. Markdown, versioned.
+"""The model record: what was tried, found and decided, and on which data. Markdown, in numbered versions.
 
-`reports/<use case>/records/<track>/<number>-<hash>.md` keeps each record that said something new; the newest is also
-`model_record.md`. Neither number nor hash knows the wall clock: the same history gives the same files.
+`reports/<use case>/records/<track>/<number>-<hash>.md` holds each version that differs from the previous one. The
+newest version is also `model_record.md`. Neither the number nor the hash depends on the clock, so the same history
+gives the same files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sixtyforty.accounting import acceptance, break_even, degradation, kpi_ledger
-from sixtyforty.accounting.forecast import aim, forecast
-from sixtyforty.reports import findings
-from sixtyforty.reports.findings import Finding
-from sixtyforty.reports.impact_report import pages
+from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance_messages import explain_acceptance
+from sixtyforty.accounting.break_even import explain_break_even
+from sixtyforty.accounting.degradation import FaultImpact, read_impacts
+from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
+from sixtyforty.accounting.kpi_ledger import read_daily_values
+from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary, summarise_kpi, summarise_segments
+from sixtyforty.reports.findings import Finding, add_finding, open_findings
+from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.spec.actions import Candidate
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import alone, digest, write_atomic
-from sixtyforty.value.lift import by_period
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.storage.files import digest, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.stage_ledger import StageEvent
+from sixtyforty.value.daily_value import DailyValue, group_by_period
 from sixtyforty.workspace import Workspace
 
-NEWEST = "model_record.md"
-TRACKS = ("replay", "live")
-BY_HAND = "Findings"  # the section of what people added
-MEANING = {
-    "exact": "the decision doesn't change the outcome, so each way of deciding is paid on what really happened.",
-    "assumed": "what would have happened otherwise is an assumption, not a measurement.",
-    "randomized": "units were assigned to the current process at random, and the difference is what the action did.",
+NEWEST_RECORD = "model_record.md"
+TRACKS: tuple[Track, ...] = ("replay", "live")
+FINDINGS_SECTION = "Findings"
+MEANING_OF_LABEL = {
+    "exact": "The decision doesn't change the outcome, so each way to decide is paid on the same outcomes.",
+    "assumed": "What would have happened otherwise is an assumption, not a measurement.",
+    "randomized": "Units were assigned to the current process at random. The difference is the effect of the action.",
 }
 
 
-def write(ws: Workspace, track: str) -> Path:
-    """Writes the record, as a new version unless it says what the newest says; returns the newest's path."""
-    said = text(ws, track).encode()
-    with alone(ws.reports / "records" / "records.lock"):
-        have = versions(ws, track)
-        if not have or have[-1].read_bytes() != said:
-            number = int(have[-1].name.split("-")[0]) + 1 if have else 1
-            write_atomic(ws.reports / "records" / track / f"{number:04}-{digest(said)[:8]}.md", said)
-        write_atomic(ws.reports / NEWEST, said)
-    return ws.reports / NEWEST
-
-
-def versions(ws: Workspace, track: str) -> list[Path]:
-    """All versions of a track's record, oldest first."""
-    return sorted((ws.reports / "records" / track).glob("*.md"), key=lambda p: int(p.name.split("-")[0]))
-
-
-def note(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
-    """Keeps a finding, and has it in the records there are. Raises findings.FindingError where it says nothing."""
-    kept = findings.add(ws, by, text, title)
-    for track in TRACKS:
-        if versions(ws, track):
-            write(ws, track)
-    return kept
-
-
-def text(ws: Workspace, track: str) -> str:
-    """The record of a track, as it is now."""
-    return pages().get_template("model_record.md").render(**facts(ws, track))
-
-
-def facts(ws: Workspace, track: str) -> dict[str, Any]:
-    """All the record says, as data."""
-    case, rows, days = ws.use_case, [r for r in ws.ledger.rows() if r.track == track], kpi_ledger.days(ws, track)
-    champions, found = ws.ledger.champions(track), kpi_ledger.summary(ws, track)
-    lost = {m: sum(d.model - d.current_process for d in ds) for m, ds in by_period(days).items()}
-    return {
-        "use_case": case,
-        "people": case.people,
-        "kpi": case.kpi,
-        "track": track,
-        "current_process": case.sql("current_process").strip(),
-        "sources": [_source(ws, case, name) for name in case.sources],
-        "card": ws.models.card(champions[-1].version) if champions else None,
-        "code": ws.code,
-        "found": found,
-        "meaning": MEANING[found["label"]],
-        "losing_months": [m for m, net in lost.items() if net < 0],
-        "losing_segments": [f"{s.column} {s.name}" for s in kpi_ledger.by_segment(ws, track) if s.loses],
-        "used": acceptance.told(ws, acceptance.facts(ws, track)) if case.people.responses else [],
-        "candidates": [(c, f) for n, c in case.kpi.candidates.items() if (f := found["candidates"][n])["decisions"]],
-        "champions": champions,
-        "by_hand": [r for r in rows if r.by != "gate"],
-        "failed": [r for r in rows if r.verdict in ("REJECT", "HOLD")],
-        "how_good": break_even.told(ws),
-        "faults": degradation.recorded(ws),
-        "forecast": forecast(ws, track),
-        "aim": aim(case.kpi, found["lift_vs_current"], found["label"]),
-        "tried": [(r, ws.models.card(r.version)) for r in rows],
-        "passages": ws.progress.rows(),
-        "findings": findings.findings(ws).rows(),
-    }
-
-
-def _source(ws: Workspace, case: UseCase, name: str) -> dict[str, Any]:
-    source = case.sources[name]
-    return {
-        "name": name,
-        "description": source.description,
-        "origin": source.origin,
-        "accepted": len(ws.lake.partitions(f"validated/{name}")),
-        "refused": len(ws.lake.partitions(f"rejected/{name}")),
-        "aside": sum(e.rows for e in ws.lake.entries(f"quarantine/{name}").values()),
-    }
+class SearchError(SixtyfortyError):
+    """A search has no words."""
 
 
 @dataclass(frozen=True)
-class Hit:
-    """Something that was looked for: a finding, or a section of a record, in the newest version that holds it.
+class SourceCounts:
+    """A source of the use case: partitions accepted and rejected, rows quarantined."""
 
-    `number`: the finding's or the version's. `track` and `at` (UTC): of a record, of a finding; else None.
+    name: str
+    description: str
+    origin: str
+    accepted: int
+    rejected: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class RecordFacts:
+    """Everything the record shows. `card`: the champion's model card."""
+
+    use_case: UseCase
+    track: Track
+    current_process: str
+    sources: list[SourceCounts]
+    card: dict[str, Any] | None
+    code: str
+    summary: KpiSummary
+    meaning: str
+    losing_periods: list[str]
+    losing_segments: list[str]
+    usage_sentences: list[str]
+    candidates: list[tuple[Candidate, CandidateSummary]]
+    champions: list[ChampionRow]
+    by_hand: list[ChampionRow]
+    not_promoted: list[ChampionRow]
+    break_even_sentences: list[str]
+    fault_impacts: list[FaultImpact]
+    forecasts: ForecastRecord
+    target_progress: str
+    attempts: list[tuple[ChampionRow, dict[str, Any]]]
+    stage_events: list[StageEvent]
+    findings: list[Finding]
+
+
+def write_record(ws: Workspace, track: Track) -> Path:
+    """Write the record, as a new version if its text differs from the newest one; return the path of the newest."""
+    text = render_record(ws, track).encode()
+    with exclusive_lock(ws.reports / "records" / "records.lock", "write the model record"):
+        versions = record_versions(ws, track)
+        if not versions or versions[-1].read_bytes() != text:
+            number = version_number(versions[-1]) + 1 if versions else 1
+            write_atomic(ws.reports / "records" / track / f"{number:04}-{digest(text)[:8]}.md", text)
+        write_atomic(ws.reports / NEWEST_RECORD, text)
+    return ws.reports / NEWEST_RECORD
+
+
+def record_versions(ws: Workspace, track: Track) -> list[Path]:
+    """Return the files of all versions of a track's record, oldest first."""
+    return sorted((ws.reports / "records" / track).glob("*.md"), key=version_number)
+
+
+def version_number(path: Path) -> int:
+    """Return the version number in a record's file name."""
+    return int(path.name.split("-")[0])
+
+
+def record_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
+    """Record a finding and write it into each existing model record. Raises FindingError, see `add_finding`."""
+    finding = add_finding(ws, by, text, title)
+    for track in TRACKS:
+        if record_versions(ws, track):
+            write_record(ws, track)
+    return finding
+
+
+def render_record(ws: Workspace, track: Track) -> str:
+    """Return the text of a track's record as of now."""
+    facts = collect_facts(ws, track)
+    return page_environment().get_template("model_record.md").render(**vars(facts))
+
+
+def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
+    """Return everything the record of a track shows."""
+    use_case, kpi = ws.use_case, ws.use_case.kpi
+    rows = [r for r in ws.champion_ledger.rows() if r.track == track]
+    days, champions = read_daily_values(ws, track), ws.champion_ledger.promotions(track)
+    summary = summarise_kpi(ws, track, daily_values=days)
+    return RecordFacts(
+        use_case=use_case,
+        track=track,
+        current_process=use_case.sql("current_process").strip(),
+        sources=[_count_source(ws, name) for name in use_case.sources],
+        card=ws.models.card(champions[-1].version) if champions else None,
+        code=ws.code_version,
+        summary=summary,
+        meaning=MEANING_OF_LABEL[summary.label],
+        losing_periods=_losing_periods(days),
+        losing_segments=[f"{s.column} {s.name}" for s in summarise_segments(ws, track) if s.loses],
+        usage_sentences=explain_acceptance(ws.use_case, summarise_acceptance(ws, track))
+        if use_case.people.responses
+        else [],
+        candidates=_valued_candidates(kpi, summary),
+        champions=champions,
+        by_hand=[r for r in rows if r.by != "gate"],
+        not_promoted=[r for r in rows if r.verdict in ("REJECT", "HOLD")],
+        break_even_sentences=explain_break_even(ws),
+        fault_impacts=read_impacts(ws),
+        forecasts=read_forecasts(ws, track, daily_values=days),
+        target_progress=explain_target(kpi, summary.lift_vs_current, summary.label),
+        attempts=[(r, ws.models.card(r.version)) for r in rows],
+        stage_events=ws.stage_ledger.rows(),
+        findings=open_findings(ws).rows(),
+    )
+
+
+def _count_source(ws: Workspace, name: str) -> SourceCounts:
+    source = ws.use_case.sources[name]
+    return SourceCounts(
+        name=name,
+        description=source.description,
+        origin=source.origin,
+        accepted=len(ws.lake.partitions(f"validated/{name}")),
+        rejected=len(ws.lake.partitions(f"rejected/{name}")),
+        quarantined=sum(e.rows for e in ws.lake.entries(f"quarantine/{name}").values()),
+    )
+
+
+def _explain_usage(ws: Workspace, track: Track) -> list[str]:
+    if not ws.use_case.people.responses:
+        return []
+    return explain_acceptance(ws.use_case, summarise_acceptance(ws, track))
+
+
+def _losing_periods(days: Sequence[DailyValue]) -> list[str]:
+    gains = {
+        period: sum(d.model - d.current_process for d in period_days)
+        for period, period_days in group_by_period(days).items()
+    }
+    return [period for period, gain in gains.items() if gain < 0]
+
+
+def _valued_candidates(kpi: Kpi, summary: KpiSummary) -> list[tuple[Candidate, CandidateSummary]]:
+    figures = summary.candidates
+    return [(c, figures[name]) for name, c in kpi.candidates.items() if figures[name].decisions]
+
+
+@dataclass(frozen=True)
+class RecordHit:
+    """A passage that a search matched: a finding, or a section in the newest version of a record that holds it.
+
+    number: of the finding or the version. track: of a record. at: when a finding was recorded, in UTC.
     """
 
     kind: Literal["finding", "record"]
     number: int
-    track: str | None
+    track: Track | None
     at: str | None
     title: str
     text: str
 
 
-def search(ws: Workspace, words: str) -> list[Hit]:
-    """What holds all the words, whatever their case: findings first, then records, each the newest first.
+def search_records(ws: Workspace, words: str) -> list[RecordHit]:
+    """Return what holds all the words, in any letter case: findings, then records, each the newest first.
 
-    A finding is there whole, of a section the lines with any of the words. Raises ValueError without a word.
+    The text of a finding is complete; of a section it is the lines that hold a word. Raises SearchError without a word.
     """
-    wanted = words.casefold().split()
-    if not wanted:
-        raise ValueError("say what to look for: a word or more")
+    terms = split_words(words)
     hits = [
-        Hit("finding", f.seq, None, f.recorded_at, f.title, f.text)
-        for f in reversed(findings.findings(ws).rows())
-        if _holds(f"{f.title}\n{f.text}\n{f.by}", wanted)
+        RecordHit("finding", f.seq, None, f.recorded_at, f.title, f.text)
+        for f in reversed(open_findings(ws).rows())
+        if _holds_all(f"{f.title}\n{f.text}\n{f.by}", terms)
     ]
     for track in TRACKS:
-        seen = {BY_HAND}
-        for path in reversed(versions(ws, track)):
-            for section in path.read_text().split("\n## ")[1:]:
-                title, _, body = section.partition("\n")
-                if title in seen or not _holds(section, wanted):
-                    continue
-                seen.add(title)
-                lines = [x for x in body.splitlines() if any(w in x.casefold() for w in wanted)]
-                hits.append(Hit("record", int(path.name.split("-")[0]), track, None, title, "\n".join(lines)))
+        hits += _search_sections(ws, track, terms)
     return hits
 
 
-def _holds(said: str, wanted: list[str]) -> bool:
-    return all(word in said.casefold() for word in wanted)
+def split_words(words: str) -> list[str]:
+    """Return the words of a search in lower case. Raises SearchError without a word."""
+    terms = words.casefold().split()
+    if not terms:
+        raise SearchError("The search has no words. Give at least one word to look for.")
+    return terms
+
+
+def _search_sections(ws: Workspace, track: Track, terms: Sequence[str]) -> Iterator[RecordHit]:
+    seen_titles = {FINDINGS_SECTION}  # findings have their own hits
+    for path in reversed(record_versions(ws, track)):
+        for section in path.read_text().split("\n## ")[1:]:
+            title, _, body = section.partition("\n")
+            if title not in seen_titles and _holds_all(section, terms):
+                seen_titles.add(title)
+                lines = [line for line in body.splitlines() if any(term in line.casefold() for term in terms)]
+                yield RecordHit("record", version_number(path), track, None, title, "\n".join(lines))
+
+
+def _holds_all(text: str, terms: Sequence[str]) -> bool:
+    return all(term in text.casefold() for term in terms)

@@ -1,7 +1,7 @@
-"""The portfolio: every use case with its stage, what it is worth and costs, whether people use it, and what to do next.
+"""The portfolio: every use case with its stage, its value and cost, whether people use it, and what to do next.
 
-Money is each use case's own ledger, of live decisions once there are any, else of the past relived. Totals add up what
-is alike: unit, label and track; assumed money is never added to money that was seen.
+The money comes from each use case's own ledger: of live decisions once there are any, otherwise of the replay. Totals
+add up only use cases that agree in currency, label and track: assumed money is never added to measured money.
 """
 
 from __future__ import annotations
@@ -10,90 +10,182 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sixtyforty.accounting import acceptance, kpi_ledger
-from sixtyforty.accounting.acceptance import Acceptance
-from sixtyforty.accounting.run_hours import spent
+from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.kpi_summary import summarise_kpi
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.accounting.run_hours import read_run_hours
 from sixtyforty.lifecycle import stage_gate
-from sixtyforty.reports import readership
-from sixtyforty.reports.impact_report import pages
-from sixtyforty.spec.clock import now
+from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.reports.portfolio_advice import Advice, advise
+from sixtyforty.reports.readership import UNREAD_DAYS, unread_outputs
+from sixtyforty.spec import clock
+from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import STAGES, Scope
-from sixtyforty.storage.lake import write_atomic
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.files import write_atomic
 from sixtyforty.workspace import Workspace
 
-Advice = Literal["grow", "go on", "prove", "win people", "begin", "stop", "over"]
-ADVISED: dict[str, Advice] = {"to_stop": "stop", "to_grow": "grow", "to_prove": "prove", "to_win": "win people"}
-NEWEST = 28  # partitions of each source that quality is told of
+QUALITY_PARTITIONS = 28  # the newest of each source: data quality is measured on these
 
 
 @dataclass(frozen=True)
-class Line:
-    """A use case in the portfolio. Money in its own unit; what isn't known is None.
+class Costs:
+    """The costs of a use case so far, in its currency. responses_cost: of the time that people's answers took."""
 
-    `net`: the gain less building, running, run time and interventions. `quality`: share of the newest rows that
-    governance let through. `behind`: days from its newest data to today, live only.
+    build: float
+    running: float
+    run_time: float
+    responses_cost: float
+
+    @property
+    def total(self) -> float:
+        """All costs added up."""
+        return self.build + self.running + self.run_time + self.responses_cost
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What people did with the decisions. used: decisions that they followed; uptake: as a share, None if unknown."""
+
+    responses: int = 0
+    used: int = 0
+    uptake: float | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class InputData:
+    """The data of a use case. None means not known.
+
+    quality: share of the newest rows that were accepted. newest: the newest partition that all sources have.
+    days_stale: days from the newest data to today, for live decisions only.
     """
+
+    quality: float | None
+    newest: str | None
+    days_stale: int | None
+
+
+@dataclass(frozen=True)
+class PortfolioLine:
+    """A use case in the portfolio. Money is in its own currency. verdict: of its stage's gate; None without a gate."""
 
     name: str
     title: str
     stage: str
     verdict: str | None
     scope: str
-    unit: str
+    currency: str
     label: str
-    track: str
+    track: Track
     decisions: int
-    lift: dict[str, float | None]
+    lift: RoundedInterval
     gain: float
-    build: float
-    running: float
-    run_hours: float
-    run_time: float
-    interventions: int
-    intervening: float
-    net: float
-    cost: float
-    roi: float | None
     payback: str | None
-    uptake: float | None
-    used: int
-    simulated: bool
-    cost_per_used: float | None
-    quality: float | None
-    newest: str | None
-    behind: int | None
+    run_hours: float
+    costs: Costs
+    usage: Usage
+    inputs: InputData
     next_gate: str
     unread: list[str]
     advice: Advice
     why: str
 
     @property
+    def net(self) -> float:
+        """The net benefit: the gain less all costs."""
+        return self.gain - self.costs.total
+
+    @property
+    def roi(self) -> float | None:
+        """The net benefit as a share of the costs; None without costs."""
+        return self.net / self.costs.total if self.costs.total else None
+
+    @property
+    def cost_per_used(self) -> float | None:
+        """The cost of each decision that people followed; None without one."""
+        return self.costs.total / self.usage.used if self.usage.used else None
+
+    @property
     def plain(self) -> dict[str, Any]:
-        """As JSON: money to the cent."""
+        """The line as flat JSON: money to the cent, shares to four digits."""
+        nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
+        fields = {name: field for name, field in asdict(self).items() if name not in nested}
+        for part in nested.values():
+            fields |= part
+        fields |= {"cost": self.costs.total, "net": self.net, "roi": self.roi, "cost_per_used": self.cost_per_used}
+        shares = ("roi", "uptake", "quality")
         return {
-            k: round(v, 4 if k in ("roi", "uptake", "quality") else 2) if isinstance(v, float) else v
-            for k, v in asdict(self).items()
+            name: round(field, 4 if name in shares else 2) if isinstance(field, float) else field
+            for name, field in fields.items()
         }
 
 
-def portfolio(workspaces: Sequence[Workspace], moment: datetime | None = None) -> list[Line]:
-    """A line a use case: currencies by name, within each what was seen before what is assumed, the best net first."""
-    at = moment or now()
-    hours = spent(workspaces[0].home) if workspaces else {}
-    lines = [line(ws, hours.get(ws.use_case.name, 0.0), at) for ws in workspaces]
-    return sorted(lines, key=lambda one: (one.unit, one.label == "assumed", -one.net, one.name))
+@dataclass(frozen=True)
+class Total:
+    """The money of all use cases that agree in currency, label and track."""
+
+    currency: str
+    label: str
+    track: Track
+    use_cases: int
+    gain: float
+    build: float
+    running: float
+    run_time: float
+    responses_cost: float
+    cost: float
+    net: float
+    roi: float | None
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The total as JSON."""
+        return asdict(self)
 
 
-def scoped(workspaces: Sequence[Workspace], wanted: Mapping[str, str | None]) -> list[Workspace]:
-    """Those whose stage in force reaches this team, site and region; what its scope leaves open, it reaches."""
+@dataclass(frozen=True)
+class PortfolioFacts:
+    """Everything the page shows. unread_days: for how long the unread outputs weren't opened."""
 
-    def reaches(ws: Workspace) -> bool:
-        scope = _scope(ws)
-        return all(getattr(scope, k) in (None, v) for k, v in wanted.items() if v)
+    lines: list[PortfolioLine]
+    totals: list[Total]
+    unread_days: int = UNREAD_DAYS
 
-    return [ws for ws in workspaces if reaches(ws)]
+    def advised(self, advice: Advice) -> list[PortfolioLine]:
+        """Return the lines with an advice."""
+        return [line for line in self.lines if line.advice == advice]
+
+    @property
+    def unread(self) -> list[PortfolioLine]:
+        """The lines with outputs that nobody opened."""
+        return [line for line in self.lines if line.unread]
+
+
+def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None) -> list[PortfolioLine]:
+    """Return a line for each use case: by currency, measured before assumed, the highest net benefit first.
+
+    now: business time (UTC, naive); None is the clock's.
+    """
+    hours = read_run_hours(workspaces[0].home) if workspaces else {}
+    as_of = now or clock.now()
+    lines = [build_line(ws, hours.get(ws.use_case.name, 0.0), as_of) for ws in workspaces]
+    return sorted(lines, key=lambda line: (line.currency, line.label == "assumed", -line.net, line.name))
+
+
+def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | None]) -> list[Workspace]:
+    """Return the use cases whose current stage reaches a team, site and region.
+
+    scope: values by `team`, `site` and `region`; None matches all. A field that a stage leaves open reaches all.
+    """
+
+    def is_reached(ws: Workspace) -> bool:
+        own = _scope(ws)
+        return all(getattr(own, name) in (None, wish) for name, wish in scope.items() if wish)
+
+    return [ws for ws in workspaces if is_reached(ws)]
 
 
 def _scope(ws: Workspace) -> Scope:
@@ -101,150 +193,118 @@ def _scope(ws: Workspace) -> Scope:
     return gate.scope if gate else Scope()
 
 
-def track_of(ws: Workspace) -> str:
-    """live, once live decisions have been accounted for; else replay."""
+def accounted_track(ws: Workspace) -> Track:
+    """Return `live` once live decisions have been accounted for, otherwise `replay`."""
     return "live" if ws.lake.partitions("kpi/live") else "replay"
 
 
-def line(ws: Workspace, run_hours: float, moment: datetime) -> Line:
-    """One use case, as of a UTC moment."""
-    case, track = ws.use_case, track_of(ws)
-    found, costs = kpi_ledger.summary(ws, track), case.kpi.costs
-    people = acceptance.facts(ws, track, sure=False) if case.people.responses else None
-    interventions = people.answered if people else 0
-    run_time, intervening = run_hours * costs.per_run_hour, interventions * costs.per_response
-    cost = found["build"] + found["running"] + run_time + intervening
-    net, used = found["gain"] - cost, people.accepted if people else 0
-    judged = stage_gate.standing(ws, moment) if case.stages else None
-    advice, why = _advice(ws, found, people, net, judged, moment)
-    quality, newest = _quality(ws)
-    return Line(
-        name=case.name,
-        title=case.title,
+def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
+    """Return the line of one use case at a business time (UTC, naive). run_hours: of its runs so far."""
+    use_case, track = ws.use_case, accounted_track(ws)
+    summary = summarise_kpi(ws, track)
+    people = summarise_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
+    usage = Usage(people.answered, people.accepted, people.uptake, bool(people.simulated)) if people else Usage()
+    costs = Costs(
+        build=summary.build,
+        running=summary.running,
+        run_time=run_hours * use_case.kpi.costs.per_run_hour,
+        responses_cost=usage.responses * use_case.kpi.costs.per_response,
+    )
+    status = stage_gate.standing(ws, now) if use_case.stages else None
+    advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now)
+    return PortfolioLine(
+        name=use_case.name,
+        title=use_case.title,
         stage=stage_gate.earned(ws),
-        verdict=judged.said if judged else None,
-        scope=_scope(ws).told,
-        unit=case.kpi.unit,
-        label=found["label"],
+        verdict=status.said if status else None,
+        scope=_scope(ws).description,
+        currency=use_case.kpi.currency,
+        label=summary.label,
         track=track,
-        decisions=found["decisions"],
-        lift=found["lift_vs_current"],
-        gain=found["gain"],
-        build=found["build"],
-        running=found["running"],
+        decisions=summary.decisions,
+        lift=summary.lift_vs_current,
+        gain=summary.gain,
+        payback=summary.payback,
         run_hours=run_hours,
-        run_time=run_time,
-        interventions=interventions,
-        intervening=intervening,
-        net=net,
-        cost=cost,
-        roi=net / cost if cost else None,
-        payback=found["payback"],
-        uptake=people.uptake if people else None,
-        used=used,
-        simulated=bool(people and people.simulated),
-        cost_per_used=cost / used if used else None,
-        quality=quality,
-        newest=newest,
-        behind=(case.local_day(moment) - case.day_of(newest)).days if newest and track == "live" else None,
-        next_gate=_gate(ws, judged),
-        unread=readership.unread(ws, moment),
+        costs=costs,
+        usage=usage,
+        inputs=_describe_inputs(ws, track, now),
+        next_gate=_next_gate(ws, status),
+        unread=unread_outputs(ws, now),
         advice=advice,
         why=why,
     )
 
 
-def _advice(
-    ws: Workspace,
-    found: dict[str, Any],
-    people: Acceptance | None,
-    net: float,
-    judged: stage_gate.Standing | None,
-    moment: datetime,
-) -> tuple[Advice, str]:
-    """What to do with it, and why, in a sentence."""
-    lift, over = found["lift_vs_current"], ws.progress.over(moment)
-    low, high = lift["low"], lift["high"]
-    if over == "retired" or (over is None and ws.use_case.stage == "retired"):
-        return "over", "It is retired."
-    if judged and judged.said == "stop":
-        return "stop", f"Its gate stopped it: {judged.against[0]}."
-    if not found["decisions"]:
-        return "begin", "Nothing has been accounted for yet: run the chain on its first days."
-    if high is not None and high < 0:
-        return "stop", "The current process is surely better."
-    if found["label"] == "assumed":
-        return "prove", "Its figures are assumed: let a holdout run before anything rests on them."
-    if low is None or low <= 0:
-        return "go on", "Its gain isn't proven yet: let more days come in."
-    alarms = acceptance.holds(ws, people) if people else []
-    if alarms:
-        return "win people", f"It gains, but people: {alarms[0][0].lower()}{alarms[0][1:]}"
-    if net < 0:
-        return "go on", "Its gain is proven; what it cost isn't earned back yet."
-    if judged and judged.said == "continue":
-        return "go on", f"It gains; against the next stage: {judged.against[0]}."
-    return "grow", "It gains, it pays, and it is used: take it further." if people else "It gains, and it pays."
-
-
-def _gate(ws: Workspace, judged: stage_gate.Standing | None) -> str:
-    """The gate it stands before: its stage's or, once that has passed, the next one's."""
-    if judged is None or ws.use_case.stages is None:
+def _next_gate(ws: Workspace, status: stage_gate.Standing | None) -> str:
+    """Return the gate to pass next: that of the current stage or, once it has passed, that of the next stage."""
+    use_case = ws.use_case
+    if status is None or use_case.stages is None:
         return "none"
-    passed = judged.said == "pass" and judged.stage in STAGES[:2]
-    stage = STAGES[STAGES.index(judged.stage) + 1] if passed else judged.stage
-    gate = ws.use_case.stages.gate(stage) if passed else judged.gate
-    return f"{stage}: {gate.target:+,.0f} per 1,000 by {gate.stop_date}" if gate else f"{stage}: none is declared"
+    has_passed = status.said == "pass" and status.stage in STAGES[:2]
+    stage = STAGES[STAGES.index(status.stage) + 1] if has_passed else status.stage
+    gate = use_case.stages.gate(stage) if has_passed else status.gate
+    if gate is None:
+        return f"{stage}: none is declared"
+    target = format_money(gate.target, use_case.kpi.currency)
+    return f"{stage}: {target} per 1,000 by {gate.stop_date}"
 
 
-def _quality(ws: Workspace) -> tuple[float | None, str | None]:
-    """The share of the newest rows of its partitioned inputs that were let through, and the newest partition of all."""
-    rows, good, newest = 0, 0, list[str]()
+def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
+    landed, accepted, newest_of_sources = 0, 0, list[str]()
     for source in ws.use_case.partitioned:
         for kind in ("validated", "rejected"):
-            folder = f"{kind}/{source}"
-            names = ws.lake.partitions(folder)[-NEWEST:]
-            newest += names[-1:] if kind == "validated" else []
-            verdicts = [e.facts.get("verdict", {}) for e in ws.lake.entries(folder, names).values()]
-            rows += sum(v.get("landed", 0) for v in verdicts)
-            good += sum(v.get("landed", 0) - v.get("quarantined", 0) for v in verdicts) if kind == "validated" else 0
-    return (good / rows if rows else None), min(newest, default=None)
+            dataset = f"{kind}/{source}"
+            partitions = ws.lake.partitions(dataset)[-QUALITY_PARTITIONS:]
+            verdicts = [e.facts.get("verdict", {}) for e in ws.lake.entries(dataset, partitions).values()]
+            landed += sum(v.get("landed", 0) for v in verdicts)
+            if kind == "validated":
+                accepted += sum(v.get("landed", 0) - v.get("quarantined", 0) for v in verdicts)
+                newest_of_sources += partitions[-1:]
+    newest = min(newest_of_sources, default=None)
+    days_stale = None
+    if newest and track == "live":
+        days_stale = (ws.use_case.local_day(now) - ws.use_case.first_day(newest)).days
+    return InputData(accepted / landed if landed else None, newest, days_stale)
 
 
-def totals(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """The money of lines that are alike in unit, label and track, added up."""
-    alike: dict[tuple[str, str, str], list[Line]] = {}
-    for one in lines:
-        if one.decisions:
-            alike.setdefault((one.unit, one.label, one.track), []).append(one)
-    money = ("gain", "build", "running", "run_time", "intervening", "cost", "net")
-    return [
-        {
-            "unit": unit,
-            "label": label,
-            "track": track,
-            "use_cases": len(found),
-            **{m: round(sum(getattr(one, m) for one in found), 2) for m in money},
-            "roi": round(sum(o.net for o in found) / spent_, 4) if (spent_ := sum(o.cost for o in found)) else None,
-        }
-        for (unit, label, track), found in sorted(alike.items(), key=lambda a: (a[0][0], a[0][1] == "assumed", a[0]))
-    ]
+def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
+    """Return the totals of the lines with known outcomes: by currency, measured before assumed."""
+    groups: dict[tuple[str, str, Track], list[PortfolioLine]] = {}
+    for line in lines:
+        if line.decisions:
+            groups.setdefault((line.currency, line.label, line.track), []).append(line)
+    in_order = sorted(groups.items(), key=lambda group: (group[0][0], group[0][1] == "assumed", group[0]))
+    return [_total(*key, members) for key, members in in_order]
 
 
-def facts(workspaces: Sequence[Workspace], moment: datetime | None = None) -> dict[str, Any]:
-    """All the page says, as data."""
-    lines = portfolio(workspaces, moment)
-    return {
-        "lines": lines,
-        "totals": totals(lines),
-        **{to: [one for one in lines if one.advice == advice] for to, advice in ADVISED.items()},
-        "unread": [one for one in lines if one.unread],
-        "days": readership.UNREAD,
-    }
+def _total(currency: str, label: str, track: Track, lines: Sequence[PortfolioLine]) -> Total:
+    cost, net = sum(line.costs.total for line in lines), sum(line.net for line in lines)
+    return Total(
+        currency=currency,
+        label=label,
+        track=track,
+        use_cases=len(lines),
+        gain=round(sum(line.gain for line in lines), 2),
+        build=round(sum(line.costs.build for line in lines), 2),
+        running=round(sum(line.costs.running for line in lines), 2),
+        run_time=round(sum(line.costs.run_time for line in lines), 2),
+        responses_cost=round(sum(line.costs.responses_cost for line in lines), 2),
+        cost=round(cost, 2),
+        net=round(net, 2),
+        roi=round(net / cost, 4) if cost else None,
+    )
 
 
-def write(workspaces: Sequence[Workspace], moment: datetime | None = None) -> Path:
-    """Writes `portfolio.html` beside the use cases' reports and returns its path; there is at least one use case."""
+def collect_facts(workspaces: Sequence[Workspace], now: datetime | None = None) -> PortfolioFacts:
+    """Return everything the page shows."""
+    lines = build_portfolio(workspaces, now)
+    return PortfolioFacts(lines, add_up_totals(lines))
+
+
+def write_report(workspaces: Sequence[Workspace], now: datetime | None = None) -> Path:
+    """Write `portfolio.html` into the folder of the reports and return its path. Needs at least one use case."""
     path = workspaces[0].reports.parent / "portfolio.html"
-    write_atomic(path, pages().get_template("portfolio.html").render(**facts(workspaces, moment)).encode())
+    page = page_environment().get_template("portfolio.html").render(portfolio=collect_facts(workspaces, now))
+    write_atomic(path, page.encode())
     return path

@@ -1,6 +1,7 @@
-"""What of the outputs is read: the last local day on which somebody opened each on the desk. Who it was isn't kept.
+"""Which outputs of a use case are read: the last local day on which somebody opened each of them on the desk.
 
-`<home>/data/reads/<use case>.json`. A file opened from the disk, or a row read in the database, isn't seen.
+The days are in `<home>/data/reads/<use case>.json`. Who opened a page isn't recorded. A report opened as a file, or a
+row read in the database, isn't counted.
 """
 
 from __future__ import annotations
@@ -9,50 +10,56 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sixtyforty.decisions import review_queue
-from sixtyforty.decisions.deciding import dataset
-from sixtyforty.storage.lake import alone, canonical, write_atomic
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.review_queue import review_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.workspace import Workspace
 
-UNREAD = 30  # days
+UNREAD_DAYS = 30  # an output that nobody opened for so long counts as unread
+TRACKS: tuple[Track, ...] = ("live", "replay")
 
 
 def _path(ws: Workspace) -> Path:
     return ws.home / "data" / "reads" / f"{ws.use_case.name}.json"
 
 
-def read(ws: Workspace) -> dict[str, date]:
-    """The last local day on which each output was read."""
+def last_read_days(ws: Workspace) -> dict[str, date]:
+    """Return the last local day on which each output was opened."""
     path = _path(ws)
-    found = json.loads(path.read_bytes()) if path.exists() else {}
-    return {output: date.fromisoformat(day) for output, day in found.items()}
+    days = json.loads(path.read_bytes()) if path.exists() else {}
+    return {output: date.fromisoformat(day) for output, day in days.items()}
 
 
-def note(ws: Workspace, output: str, moment: datetime) -> None:
-    """Keeps that an output was read at a UTC moment; once a day is enough."""
-    day, path = ws.use_case.local_day(moment), _path(ws)
-    if read(ws).get(output) == day:
+def record_reading(ws: Workspace, output: str, now: datetime) -> None:
+    """Record that an output was opened at a business time (UTC, naive); only the first time in a day is written."""
+    day, path = ws.use_case.local_day(now), _path(ws)
+    if last_read_days(ws).get(output) == day:
         return
-    with alone(path.with_suffix(".lock")):
-        days = {**read(ws), output: day}
-        write_atomic(path, canonical({k: str(v) for k, v in days.items()}).encode())
+    with exclusive_lock(path.with_suffix(".lock"), f"record in {path.name} that a page was read"):
+        days = {**last_read_days(ws), output: day}
+        write_atomic(path, canonical_json({k: str(v) for k, v in days.items()}).encode())
 
 
-def outputs(ws: Workspace) -> list[str]:
-    """What there is to read: pages and lists for people."""
-    there = {
-        "decisions": any(ws.lake.partitions(dataset(t)) for t in ("live", "replay")),
-        "review_queue": any(ws.lake.partitions(review_queue.dataset(t)) for t in ("live", "replay")),
+def readable_outputs(ws: Workspace) -> list[str]:
+    """Return the outputs for people that exist."""
+    exists = {
+        "decisions": any(ws.lake.partitions(decisions_dataset(track)) for track in TRACKS),
+        "review_queue": any(ws.lake.partitions(review_dataset(track)) for track in TRACKS),
         "impact_report": (ws.reports / "impact.html").exists(),
         "model_record": (ws.reports / "model_record.md").exists(),
     }
-    return [output for output, is_there in there.items() if is_there]
+    return [output for output in exists if exists[output]]
 
 
-def unread(ws: Workspace, moment: datetime) -> list[str]:
-    """The outputs that nobody has read for UNREAD days up to a UTC moment, or ever; none while it is younger."""
-    rows, since = ws.ledger.rows(), moment - timedelta(days=UNREAD)
+def unread_outputs(ws: Workspace, now: datetime) -> list[str]:
+    """Return the outputs that nobody opened in the UNREAD_DAYS before a business time (UTC, naive).
+
+    A use case whose first model is younger than that has none.
+    """
+    rows, since = ws.champion_ledger.rows(), now - timedelta(days=UNREAD_DAYS)
     if not rows or datetime.fromisoformat(rows[0].recorded_at).replace(tzinfo=None) > since:
         return []
-    days = read(ws)
-    return [o for o in outputs(ws) if days.get(o, date.min) < ws.use_case.local_day(since)]
+    days, first_day = last_read_days(ws), ws.use_case.local_day(since)
+    return [output for output in readable_outputs(ws) if days.get(output, date.min) < first_day]

@@ -1,124 +1,234 @@
-"""Walking through the past as it looked then: what had been seen, what was decided on it, and what happened.
+"""A walk through past partitions as they looked then: the data seen, the decisions taken on it, and the outcomes.
 
-What had been seen is what the decisions' data could draw on; of it counts what was known by each one's own moment.
+The data seen is what the decisions' features could draw on. Each decision used only what was known at its own time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sixtyforty.decisions.deciding import dataset
-from sixtyforty.decisions.provenance import as_it_was
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.provenance import entry_at_version
+from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
+TIME = "%Y-%m-%d %H:%M"
 
-def walk(ws: Workspace, partitions: Sequence[str], track: str) -> Iterator[dict[str, Any]]:
-    """A partition after the other: `seen` (what its decisions rested on), `decided` and `happened`.
 
-    seen: of each source the partitions and rows as they were then, up to which one, and how many were refused or gone;
-    `restated`, where what it rested on is different by now. decided: how often each action, by whom, the models in
-    force. happened: outcomes known by now, and the money; None before any is known.
-    """
+@dataclass(frozen=True)
+class SeenSource:
+    """A source as it was then. gone: partitions whose version of that time no longer exists."""
+
+    partitions: int
+    newest: str | None
+    rows: int
+    quarantined: int
+    gone: int
+
+
+@dataclass(frozen=True)
+class SeenData:
+    """The data of a partition's decisions, by source. restated: whether the partition's features changed since."""
+
+    sources: dict[str, SeenSource]
+    restated: bool
+
+
+@dataclass(frozen=True)
+class ModelInForce:
+    """A model that decided, and the last day it learned from."""
+
+    version: str
+    learned_to: str
+
+
+@dataclass(frozen=True)
+class DecidedActions:
+    """The decisions of a partition; `first` and `last` are decision times in UTC. differ: from the current process."""
+
+    decisions: int
+    first: str
+    last: str
+    actions: dict[str, int]
+    decided_by: dict[str, int]
+    differ: int
+    models: list[ModelInForce]
+
+
+@dataclass(frozen=True)
+class KnownOutcomes:
+    """The value of the decisions whose outcome is known, and of the current process on the same units."""
+
+    known: int
+    unknown: int
+    value: float
+    current_process: float
+    currency: str
+
+
+@dataclass(frozen=True)
+class ReplayedPartition:
+    """One partition. seen and decided are None if nothing was decided; outcomes is None until one is known."""
+
+    partition: str
+    seen: SeenData | None = None
+    decided: DecidedActions | None = None
+    outcomes: KnownOutcomes | None = None
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The partition as JSON."""
+        return asdict(self)
+
+
+def replay_partitions(ws: Workspace, partitions: Sequence[str], track: Track) -> Iterator[ReplayedPartition]:
+    """Yield the partitions in order, each as it looked when it was decided."""
     for partition in partitions:
-        entry = ws.lake.entry(dataset(track), partition)
+        entry = ws.lake.entry(decisions_dataset(track), partition)
         if entry is None:
-            yield {"partition": partition, "seen": None, "decided": None, "happened": None}
+            yield ReplayedPartition(partition)
             continue
-        with connect(ws.use_case.timezone) as db:
-            rows = db.execute(
-                f"""select data_version, champion_version, decided_by, action::varchar, count(*),
-                count(*) filter (action is distinct from current_action), min(decided_at), max(decided_at)
-                from {ws.lake.rows([entry])} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
-            ).fetchall()
-        yield {
-            "partition": partition,
-            "seen": _seen(ws, partition, sorted({r[0] for r in rows})),
-            "decided": _decided(ws, rows),
-            "happened": _happened(ws, partition, track),
-        }
+        groups = _group_decisions(ws, entry)
+        yield ReplayedPartition(
+            partition,
+            seen=_data_seen(ws, partition, sorted({g.data_version for g in groups})),
+            decided=_actions_decided(ws, groups),
+            outcomes=_known_outcomes(ws, partition, track),
+        )
 
 
-def _seen(ws: Workspace, partition: str, versions: list[str]) -> dict[str, Any]:
-    """Of the version decided on last: within a growing partition earlier ones were parts of it."""
-    features = [e for v in versions if (e := as_it_was(ws, "features", partition, v)) is not None]
-    now = ws.lake.entry("features", partition)
-    sources: dict[str, Any] = {}
-    for name, parts in (features[-1].inputs if features else {}).items():
-        then = {p: as_it_was(ws, name, p, v) for p, v in parts.items()}
-        there = {p: e for p, e in then.items() if e is not None}
-        source = name.partition("/")[2]
-        sources[source] = {
-            "partitions": len(parts),
-            "to": max(parts, default=None),
-            "rows": sum(e.rows for e in there.values()),
-            "set_aside": sum(e.facts["verdict"]["quarantined"] for e in there.values() if "verdict" in e.facts),
-            "gone": len(parts) - len(there),
-        }
-    return {"sources": sources, "restated": now is None or now.version not in versions}
+@dataclass(frozen=True)
+class _DecisionGroup:
+    """Decisions that agree in data, champion, decider and action. Times are UTC, without time zone."""
+
+    data_version: str
+    champion_version: str | None
+    decided_by: str
+    action: str
+    count: int
+    differ: int
+    first: datetime
+    last: datetime
 
 
-def _decided(ws: Workspace, rows: list[Any]) -> dict[str, Any]:
-    actions: dict[str, int] = {}
-    by: dict[str, int] = {}
-    for _, _, who, action, count, *_ in rows:
-        actions[action] = actions.get(action, 0) + count
-        by[who] = by.get(who, 0) + count
-    versions = sorted({r[1] for r in rows if r[1]})
-    return {
-        "decisions": sum(by.values()),
-        "from": f"{min(r[6] for r in rows):%Y-%m-%d %H:%M}",
-        "to": f"{max(r[7] for r in rows):%Y-%m-%d %H:%M}",
-        "actions": actions,
-        "by": by,
-        "differ": sum(r[5] for r in rows),
-        "models": [{"version": v, "learned_to": ws.models.card(v)["last"]} for v in versions],
-    }
+def _group_decisions(ws: Workspace, entry: Entry) -> list[_DecisionGroup]:
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select data_version, champion_version, decided_by, action::varchar, count(*),
+            count(*) filter (action is distinct from current_action), min(decided_at), max(decided_at)
+            from {ws.lake.select_rows([entry])} group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
+        ).fetchall()
+    return [_DecisionGroup(*row) for row in rows]
 
 
-def _happened(ws: Workspace, partition: str, track: str) -> dict[str, Any] | None:
+def _data_seen(ws: Workspace, partition: str, versions: Sequence[str]) -> SeenData:
+    """Return the sources of the last version decided on: in a growing partition, it contains the earlier ones."""
+    features = [e for v in versions if (e := entry_at_version(ws, "features", partition, v)) is not None]
+    inputs = features[-1].inputs if features else {}
+    current = ws.lake.entry("features", partition)
+    return SeenData(
+        sources={dataset.partition("/")[2]: _source_seen(ws, dataset, parts) for dataset, parts in inputs.items()},
+        restated=current is None or current.version not in versions,
+    )
+
+
+def _source_seen(ws: Workspace, dataset: str, version_of_partition: dict[str, str]) -> SeenSource:
+    versions = (entry_at_version(ws, dataset, p, version) for p, version in version_of_partition.items())
+    entries = [e for e in versions if e is not None]
+    return SeenSource(
+        partitions=len(version_of_partition),
+        newest=max(version_of_partition, default=None),
+        rows=sum(e.rows for e in entries),
+        quarantined=sum(e.facts["verdict"]["quarantined"] for e in entries if "verdict" in e.facts),
+        gone=len(version_of_partition) - len(entries),
+    )
+
+
+def _actions_decided(ws: Workspace, groups: Sequence[_DecisionGroup]) -> DecidedActions:
+    actions, deciders = Counter[str](), Counter[str]()
+    for group in groups:
+        actions[group.action] += group.count
+        deciders[group.decided_by] += group.count
+    versions = sorted({g.champion_version for g in groups if g.champion_version})
+    return DecidedActions(
+        decisions=sum(deciders.values()),
+        first=f"{min(g.first for g in groups):{TIME}}",
+        last=f"{max(g.last for g in groups):{TIME}}",
+        actions=dict(actions),
+        decided_by=dict(deciders),
+        differ=sum(g.differ for g in groups),
+        models=[ModelInForce(v, ws.models.card(v)["last"]) for v in versions],
+    )
+
+
+def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcomes | None:
     account = ws.lake.entry(f"kpi/{track}", partition)
     if account is None or not account.facts.get("decisions"):
         return None
-    f = account.facts
-    present = float(f["present"] if "held" in f else f["current_process"])  # of arms: what those who kept it were worth
-    return {
-        "known": f["decisions"],
-        "unknown": f["unknown"],
-        "worth": round(f["model"], 2),
-        "current_process": round(present, 2),
-        "unit": ws.use_case.kpi.unit,
-    }
-
-
-def told(one: dict[str, Any]) -> str:
-    """A partition in a few lines."""
-    if one["decided"] is None:
-        return f"{one['partition']}  nothing was decided"
-    seen, d, h = one["seen"], one["decided"], one["happened"]
-    lines = [
-        f"{one['partition']}  decided {d['from']} to {d['to']} UTC",
-        "  seen      "
-        + ("; ".join(_source(n, s) for n, s in seen["sources"].items()) or "nothing that is left")
-        + (" (restated since)" if seen["restated"] else ""),
-        f"  decided   {', '.join(f'{a} {n:,}' for a, n in d['actions'].items())}; {d['differ']:,} otherwise than the"
-        f" current process; by {', '.join(f'{who} {n:,}' for who, n in d['by'].items())}"
-        + "".join(f"; {m['version']} had learned up to {m['learned_to']}" for m in d["models"]),
-    ]
-    if h is None:
-        return "\n".join([*lines, "  happened  not known yet"])
-    left = f", of {h['unknown']:,} nothing is known" if h["unknown"] else ""
-    lines.append(
-        f"  happened  worth {h['worth']:+,.0f} {h['unit']}, the current process {h['current_process']:+,.0f}:"
-        f" {h['worth'] - h['current_process']:+,.0f} ({h['known']:,} known{left})"
+    facts = account.facts
+    # With a holdout, the current process is measured on the units that were held out.
+    current = facts["present"] if "held" in facts else facts["current_process"]
+    return KnownOutcomes(
+        known=facts["decisions"],
+        unknown=facts["unknown"],
+        value=round(facts["model"], 2),
+        current_process=round(float(current), 2),
+        currency=ws.use_case.kpi.currency,
     )
-    return "\n".join(lines)
 
 
-def _source(name: str, s: dict[str, Any]) -> str:
-    aside = f", {s['set_aside']:,} set aside" if s["set_aside"] else ""
-    gone = f", {s['gone']} replaced since" if s["gone"] else ""
-    until = "" if s["to"] == SNAPSHOT else f" of {s['partitions']} partitions up to {s['to']}"
-    return f"{name} {s['rows']:,} rows{until}{aside}{gone}"
+def describe_partition(replayed: ReplayedPartition) -> str:
+    """Return a partition as a few lines of text."""
+    if replayed.decided is None or replayed.seen is None:
+        return f"{replayed.partition}  nothing was decided"
+    decided = replayed.decided
+    return "\n".join(
+        [
+            f"{replayed.partition}  decided {decided.first} to {decided.last} UTC",
+            f"  data      {_describe_data(replayed.seen)}",
+            f"  decided   {_describe_decisions(decided)}",
+            f"  outcome   {_describe_outcomes(replayed.outcomes)}",
+        ]
+    )
+
+
+def _describe_data(seen: SeenData) -> str:
+    sources = "; ".join(_describe_source(name, source) for name, source in seen.sources.items())
+    return (sources or "no longer available") + (" (restated since)" if seen.restated else "")
+
+
+def _describe_source(name: str, source: SeenSource) -> str:
+    text = f"{name} {format_plural(source.rows, 'row')}"
+    if source.newest != SNAPSHOT:
+        text += f" in {format_plural(source.partitions, 'partition')} up to {source.newest}"
+    if source.quarantined:
+        text += f", {source.quarantined:,} quarantined"
+    if source.gone:
+        text += f", {source.gone} replaced since"
+    return text
+
+
+def _describe_decisions(decided: DecidedActions) -> str:
+    actions = ", ".join(f"{action} {count:,}" for action, count in decided.actions.items())
+    deciders = ", ".join(f"{decider} {count:,}" for decider, count in decided.decided_by.items())
+    models = "".join(f"; {m.version} had learned up to {m.learned_to}" for m in decided.models)
+    return f"{actions}; {decided.differ:,} differ from the current process; by {deciders}{models}"
+
+
+def _describe_outcomes(outcomes: KnownOutcomes | None) -> str:
+    if outcomes is None:
+        return "not known yet"
+    currency = outcomes.currency
+    value, current = (format_money(a, currency) for a in (outcomes.value, outcomes.current_process))
+    gain = format_money(outcomes.value - outcomes.current_process, currency, signed=True)
+    unknown = f", {outcomes.unknown:,} not known" if outcomes.unknown else ""
+    return f"value {value}, current process {current}, gain {gain} ({outcomes.known:,} outcomes known{unknown})"

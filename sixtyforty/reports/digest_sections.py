@@ -1,0 +1,240 @@
+"""The text of a digest: what each role reads about the days that the digest covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance_messages import explain_acceptance
+from sixtyforty.accounting.forecast import explain_target
+from sixtyforty.decisions import review_queue
+from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.responses import answers_by_decision
+from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
+from sixtyforty.reports.page_templates import format_date
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.restatement import was_restated
+from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.value.daily_value import DailyValue, group_by_week
+from sixtyforty.workspace import Workspace
+
+MAX_WEEKS = 5  # losing weeks named in a message
+DECIDERS = {"model": "by the model", "fallback": "by fallback", "current_process": "by the current process"}
+SPECIAL = {"review": "deferred to review", "holdout": "in the holdout", "shadow": "in shadow mode"}
+
+
+def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return how many decisions call for each action, and how many wait for a person."""
+    use_case, entries = ws.use_case, ws.lake.entries(decisions_dataset(track), partitions)
+    if not entries:
+        return ["No decision has been taken yet."]
+    with connect(use_case.timezone) as db:
+        query = f"select action, count(*) from {ws.lake.select_rows(entries.values())} group by 1"
+        count_of_action: dict[str, int] = dict(db.execute(query).fetchall())
+    so_far = " so far" if len(partitions) == 1 else ""
+    lines = [f"{sum(count_of_action.values()):,} {use_case.kpi.unit_plural} decided{so_far}:"]
+    # The actions that cost most come first, as they are work to do. Amounts have no such order.
+    actions = list(reversed(use_case.kpi.actions_by_cost)) or sorted(count_of_action, key=float, reverse=True)
+    lines += [f"- {use_case.kpi.describe_action(action)}: {count_of_action.get(action, 0):,}" for action in actions]
+    left = sum(e.facts["fallback"] + e.facts["current_process"] for e in entries.values())
+    if left:
+        lines.append(f"The current process decided {left:,} of them because there was no model or no sound data.")
+    return [*lines, *_review_lines(ws, track, partitions)]
+
+
+def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return the state of the review queue."""
+    return _review_lines(ws, track, partitions) or ["Nothing waits for review."]
+
+
+def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return how many decisions were queued for review and how many wait; empty if none was queued."""
+    queues = ws.lake.entries(review_queue.review_dataset(track), partitions)
+    items = [item for partition in queues for item in review_queue.read_queue(ws, partition, track)]
+    if not items:
+        return []
+    answer_of = answers_by_decision(ws, [item.decision_id for item in items])
+    waiting = [item for item in items if item.decision_id not in answer_of]
+    lines = [f"{len(items):,} queued for review, {len(waiting):,} of them not answered yet."]
+    if waiting:
+        at_stake = format_money(sum(item.worth for item in waiting), ws.use_case.kpi.currency)
+        minutes = format_plural(sum(item.minutes for item in waiting), "minute")
+        lines.append(f"Up to {at_stake} at stake in about {minutes} of review.")
+    overflow = sum(e.facts["overflow"] for e in queues.values())
+    if overflow:
+        lines.append(f"The reviewers have no time for {overflow:,} more.")
+    return lines
+
+
+def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return the money of these days and in total, the KPI against its target, the people and the next steps."""
+    accounts = read_accounts(ws, track, partitions[-1])
+    if not accounts.days:
+        return ["No outcome is known yet."]
+    period_days = [d for d in accounts.days if d.partition in set(partitions)]
+    return [
+        *_money_lines(ws, track, partitions, accounts, period_days),
+        "",
+        *_kpi_lines(ws.use_case, accounts),
+        "",
+        *_people_lines(ws, track, period_days),
+        "",
+        "Next steps",
+        *(f"- {step}" for step in recommend_next_steps(ws.use_case, accounts)),
+    ]
+
+
+def _money_lines(
+    ws: Workspace, track: Track, partitions: Sequence[str], accounts: Accounts, period_days: Sequence[DailyValue]
+) -> list[str]:
+    use_case, summary, unit = ws.use_case, accounts.summary, ws.use_case.kpi.currency
+    lines = ["Money", f"- {_gain_sentence(use_case, period_days)}"]
+    unknown = sum(e.facts["unknown"] for e in ws.lake.entries(f"kpi/{track}", partitions).values())
+    if unknown:
+        decisions = format_plural(unknown, "more decision")
+        lines.append(f"- The outcome of {decisions} isn't known yet.")
+    since = format_date(use_case.first_day(accounts.days[0].partition))
+    lines.append(f"- In total since {since}: {_gain_sentence(use_case, accounts.days)}")
+    if summary.evidence:
+        lines.append(f"- {summary.evidence}")
+    if summary.build or summary.running:
+        payback = summary.payback
+        covered = f"It has covered its costs since {format_date(payback)}" if payback else "Costs aren't covered yet"
+        net = format_money(summary.net_impact, unit)
+        lines.append(f"- Net benefit after the costs of building and running: {net}. {covered}.")
+    return lines
+
+
+def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
+    kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
+    lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label)}"]
+    if coming.value == coming.value:
+        value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
+        lines.append(f"- Forecast for the next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
+    return [*lines, f"- {_losing_weeks_sentence(accounts.days, kpi.currency)}"]
+
+
+def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]) -> list[str]:
+    people = ws.use_case.people
+    differ, left = sum(d.differ for d in period_days), sum(d.fallback for d in period_days)
+    lines = [
+        "People",
+        f"- {people.headcount} {people.role}s, {people.team}.",
+        f"- {format_plural(differ, 'decision')} differed from the current process; {left:,} were left to it.",
+    ]
+    if people.responses:
+        lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarise_acceptance(ws, track))]
+    return lines
+
+
+def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
+    """Return what the decisions of these days brought over the current process."""
+    if not days:
+        return "No outcome of these days is known yet."
+    gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)
+    unit = use_case.kpi.currency
+    total, average = (format_money(amount, unit, signed=True) for amount in (gain, 1000 * gain / count))
+    return f"{total} over the current process, on {count:,} {use_case.kpi.unit_plural} ({average} per 1,000)."
+
+
+def _losing_weeks_sentence(days: Sequence[DailyValue], unit: str) -> str:
+    """Return the weeks in which the current process did better, the newest first."""
+    gain_of_week = {week: sum(d.model - d.current_process for d in ds) for week, ds in group_by_week(days).items()}
+    losing = [
+        f"{format_date(date.fromisoformat(week))} ({format_money(gain, unit)})"
+        for week, gain in gain_of_week.items()
+        if gain < 0
+    ]
+    if not losing:
+        return f"No losing week in {format_plural(len(gain_of_week), 'week')}."
+    earlier = len(losing) - MAX_WEEKS
+    more = f" and {earlier} earlier" if earlier > 0 else ""
+    named = ", ".join(losing[::-1][:MAX_WEEKS])
+    weeks = format_plural(len(gain_of_week), "week")
+    return f"The current process did better in {len(losing)} of {weeks}: the week of {named}{more}."
+
+
+def auditor_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    """Return the verdicts on these days' data, the restatements, the decisions and the champion in force."""
+    return [
+        *_verdict_lines(ws, partitions),
+        "",
+        *_restatement_lines(ws, partitions),
+        "",
+        *_decision_lines(ws, track, partitions),
+        "",
+        *_champion_lines(ws, track, partitions),
+    ]
+
+
+def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
+    lines = ["Data"]
+    for source in ws.use_case.sources:
+        accepted = ws.lake.entries(f"validated/{source}", partitions)
+        rejected = ws.lake.entries(f"rejected/{source}", partitions)
+        verdicts = [Verdict.from_dict(e.facts["verdict"]) for e in [*accepted.values(), *rejected.values()]]
+        if not verdicts:
+            continue
+        rows = format_plural(sum(v.quarantined for v in verdicts), "row")
+        named = f" ({', '.join(rejected)})" if rejected else ""
+        warnings = sum(bool(v.warnings) for v in verdicts)
+        lines.append(
+            f"- {source}: {len(accepted)} accepted, {len(rejected)} rejected{named}, {rows} quarantined,"
+            f" {warnings} with warnings"
+        )
+    return lines
+
+
+def _restatement_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
+    first, end = ws.use_case.opens_at(partitions[0]), ws.use_case.closes_at(partitions[-1])
+    restated = [
+        f"{e.dataset.partition('/')[2]} {e.partition}"
+        for e in ws.lake.entries_replaced_between(first, end)
+        if was_restated(e, ws.lake.entry(e.dataset, e.partition))
+    ]
+    return ["Restated", f"- {', '.join(dict.fromkeys(restated)) or 'no closed partition'}"]
+
+
+def _decision_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    entries = ws.lake.entries(decisions_dataset(track), partitions).values()
+    counts = {label: sum(e.facts[name] for e in entries) for name, label in DECIDERS.items()}
+    special = {label: sum(e.facts.get(name, 0) for e in entries) for name, label in SPECIAL.items()}
+    counts |= {label: count for label, count in special.items() if count}
+    listed = ", ".join(f"{count:,} {label}" for label, count in counts.items())
+    return ["Decisions", f"- {sum(counts.values()):,} decisions: {listed}"]
+
+
+def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
+    first, end = ws.use_case.opens_at(partitions[0]), ws.use_case.closes_at(partitions[-1])
+    rows = ws.champion_ledger.rows()  # verifies the hash chain
+    champion = ws.champion_ledger.champion_at(track, end)
+    return [
+        "Champions",
+        f"- The hash chain of the ledger is intact ({format_plural(len(rows), 'row')})",
+        *(
+            f"- {row.effective_from} UTC: {row.verdict} {row.version} by {_judge(row)}"
+            for row in rows
+            if row.track == track and first.isoformat() <= row.effective_from < end.isoformat()
+        ),
+        f"- In force: {champion.version if champion else 'none; the current process decides'}",
+    ]
+
+
+def _judge(row: ChampionRow) -> str:
+    """Return who judged. A person's name and reasons stay in the ledger: a message may hold no personal data."""
+    return f"the gate: {'; '.join(row.reasons)}" if row.by == "gate" else f"hand ({row.kind})"
+
+
+SECTIONS: dict[str, Callable[[Workspace, Track, Sequence[str]], list[str]]] = {
+    "decider": decider_section,
+    "expert": expert_section,
+    "owner": owner_section,
+    "auditor": auditor_section,
+    "engineer": auditor_section,
+}

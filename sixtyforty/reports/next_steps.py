@@ -1,0 +1,112 @@
+"""What the figures of a use case call for: the owner's list of next steps, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.accounting.forecast import ForecastRecord, read_forecasts
+from sixtyforty.accounting.kpi_ledger import read_daily_values
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarise_kpi, summarise_segments
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
+from sixtyforty.value.segments import Segment
+from sixtyforty.workspace import Workspace
+
+NO_MODEL = (
+    "No model has passed the gate yet, so the current process decides. Read in the model record why the gate rejected"
+    " the candidates."
+)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The figures that next steps follow from. `summary`: see `kpi_summary.KpiSummary`."""
+
+    summary: KpiSummary
+    days: Sequence[DailyValue]
+    champions: Sequence[ChampionRow]
+    segments: Sequence[Segment]
+    forecasts: ForecastRecord
+
+
+def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
+    """Return the figures of a track that the next steps follow from. until: the last partition to count."""
+    days = read_daily_values(ws, track, until)
+    return Accounts(
+        summary=summarise_kpi(ws, track, until, days),
+        days=days,
+        champions=ws.champion_ledger.promotions(track),
+        segments=summarise_segments(ws, track),
+        forecasts=read_forecasts(ws, track, until, days),
+    )
+
+
+def recommend_next_steps(use_case: UseCase, accounts: Accounts) -> list[str]:
+    """Return the next steps for the owner, the most important first, one or two sentences each."""
+    if not accounts.champions:
+        return [NO_MODEL]
+    return [
+        _about_the_gain(use_case, accounts.summary),
+        *_about_losses(accounts),
+        *_about_better_candidates(use_case, accounts.summary),
+        *_about_operation(use_case, accounts.summary),
+    ]
+
+
+def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
+    kpi, people = use_case.kpi, use_case.people
+    gain = summary.lift_vs_current
+    if summary.label == "assumed":
+        return (
+            f"The gain is assumed, not proven: only a holdout can prove it. Agree on one with {people.team}."
+            f" `sixtyforty holdout {use_case.name}` shows how large it must be, and how long it must run."
+        )
+    if gain.value is None or gain.low is None or gain.low <= 0:
+        return "The gain isn't proven yet. Keep the current process in charge and wait for more days of outcomes."
+    if gain.value >= kpi.target:
+        return f"The gain is proven and above the target. Agree with {people.team} on a first live month."
+    target = format_money(kpi.target, kpi.currency)
+    return f"The gain is proven but below the target of {target} per 1,000 {kpi.unit_plural}."
+
+
+def _about_losses(accounts: Accounts) -> Iterator[str]:
+    periods = group_by_period(accounts.days)
+    losing = [period_name(p, "%B") for p, days in periods.items() if sum(d.model - d.current_process for d in days) < 0]
+    if losing:
+        yield f"Look into {_listed(losing)}: the current process did better then."
+    short = [t.name for t in accounts.forecasts.terms if t.verdict == "below the forecast"]
+    if short:
+        yield f"Find out why the models in charge since {_listed(short)} brought less than forecast."
+    worse = [f"{s.column} {s.name}" for s in accounts.segments if s.loses]
+    if worse:
+        yield f"Leave {_listed(worse)} to the current process: it is proven to be better there."
+
+
+def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
+    for name, candidate in use_case.kpi.candidates.items():
+        figures = summary.candidates[name]
+        high = figures.model_minus.high
+        if figures.decisions and high is not None and high < 0:
+            kind = "bought" if candidate.vendor else "simpler"
+            yield f"A {kind} way to decide does better: {candidate.description} Compare it before you continue."
+
+
+def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
+    if summary.payback is None:
+        yield "The gain hasn't covered the costs yet."
+    if not summary.operational:
+        yield "No decision differed from the current process, so the model has had no effect yet."
+    left = summary.decided_by_current_process
+    if left:
+        decisions = "1 decision was" if left == 1 else f"{left:,} decisions were"
+        yield f"{decisions} left to the current process because there was no model or no sound data. Find out why."
+    if use_case.stage == "poc":
+        yield f"Name the {use_case.people.role}s who will try it, and the week they start."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,97 @@
+"""The templates of pages and records, and the filters with which they write figures, money and dates."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import TYPE_CHECKING
+
+from sixtyforty.spec.money import UNKNOWN, format_exact_money, format_money
+from sixtyforty.spec.wording import format_plural
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def page_environment(*packages: str) -> Environment:
+    """Return the Jinja environment with the templates in `templates/` and the filters of this module.
+
+    packages: further packages with a folder `templates`. Their templates come first, and may extend those here.
+    HTML templates escape everything; in Markdown templates, use `cell` and `quoted` for what people wrote.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(p, "templates") for p in (*packages, "sixtyforty.reports")]),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": format_count,
+        "signed": format_signed,
+        "percent": format_percent,
+        "money": format_money,
+        "signed_money": format_signed_money,
+        "payoff": format_payoff,
+        "long_date": format_date,
+        "plural": format_plural,
+        "capitalized": capitalize_first,
+        "cell": escape_table_cell,
+        "quoted": escape_quotation,
+    }
+    return environment
+
+
+def format_count(number: float | None) -> str:
+    """Return a number with thousands separators, such as `2,606,050`; an unknown number is a dash."""
+    return UNKNOWN if number is None else f"{number:,.0f}"
+
+
+def format_signed(number: float | None) -> str:
+    """Return a number with its sign, such as `+1,200`; an unknown number (None, NaN) is a dash."""
+    return UNKNOWN if number is None or math.isnan(number) else f"{number:+,.0f}"
+
+
+def format_percent(share: float | None, digits: int = 0) -> str:
+    """Return a share as a percentage, such as `22%`; an unknown share is a dash."""
+    return UNKNOWN if share is None else f"{share:.{digits}%}"
+
+
+def format_signed_money(amount: float | None, unit: str) -> str:
+    """Return an amount of money with its sign, such as `+$500`."""
+    return format_money(amount, unit, signed=True)
+
+
+def format_payoff(payoff: float | str, unit: str) -> str:
+    """Return a declared cost or gain, such as `$2.50`; a payoff in SQL is shown as escaped text."""
+    return _inert(payoff) if isinstance(payoff, str) else format_exact_money(payoff, unit)
+
+
+def format_date(day: date | str) -> str:
+    """Return a day for people, such as `3 June 2013`; what is no ISO date is returned as it is."""
+    if isinstance(day, str):
+        try:
+            day = date.fromisoformat(day)
+        except ValueError:
+            return str(day)
+    return f"{day.day} {day:%B %Y}"
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text with its first letter in upper case, and the rest unchanged."""
+    return text[:1].upper() + text[1:]
+
+
+def escape_table_cell(text: str) -> str:
+    """Return a text that stays within one cell of a Markdown table and holds no HTML."""
+    return " ".join(_inert(text).split()).replace("|", "\\|")
+
+
+def escape_quotation(text: str) -> str:
+    """Return a text as a Markdown quotation that holds no HTML."""
+    return "\n".join(f"> {line}".rstrip() for line in _inert(text).splitlines())
+
+
+def _inert(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("<", "\\<")

@@ -1,0 +1,52 @@
+"""What to do with a use case of the portfolio: expand, continue, prove, build adoption, start, stop or nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from sixtyforty.accounting.acceptance import Acceptance
+from sixtyforty.accounting.acceptance_messages import list_objections
+from sixtyforty.accounting.kpi_summary import KpiSummary
+from sixtyforty.lifecycle import stage_gate
+from sixtyforty.workspace import Workspace
+
+Advice = Literal["expand", "continue", "prove", "build adoption", "start", "stop", "retired"]
+
+
+def advise(
+    ws: Workspace,
+    summary: KpiSummary,
+    people: Acceptance | None,
+    net: float,
+    status: stage_gate.Standing | None,
+    now: datetime,
+) -> tuple[Advice, str]:
+    """Return what to do with a use case at a business time (UTC, naive), and why in a sentence or two.
+
+    people: None if responses aren't recorded. net: the gain less all costs, in the use case's currency.
+    status: of its stage's gate; None if no stages are declared.
+    """
+    end_reason = ws.stage_ledger.end_reason_at(now)
+    low, high = summary.lift_vs_current.low, summary.lift_vs_current.high
+    if end_reason == "retired" or (end_reason is None and ws.use_case.stage == "retired"):
+        return "retired", "It is retired."
+    if status and status.said == "stop":
+        return "stop", f"Its gate stopped it: {status.against[0]}."
+    if not summary.decisions:
+        return "start", "No outcome is known yet. Run the chain on its first days."
+    if high is not None and high < 0:
+        return "stop", "The current process is proven to be better."
+    if summary.label == "assumed":
+        return "prove", "The gain is assumed. Run a holdout before you rely on it."
+    if low is None or low <= 0:
+        return "continue", "The gain isn't proven yet. Wait for more days of outcomes."
+    objections = list_objections(ws.use_case, people) if people else []
+    if objections:
+        return "build adoption", f"The gain is proven, but adoption isn't. {objections[0]}"
+    if net < 0:
+        return "continue", "The gain is proven, but it hasn't covered the costs yet."
+    if status and status.said == "continue":
+        return "continue", f"The gain is proven. The next stage still needs: {status.against[0]}."
+    used = " and people use the decisions" if people else ""
+    return "expand", f"The gain is proven and covers the costs{used}. Take the use case further."
