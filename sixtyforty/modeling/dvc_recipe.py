@@ -1,8 +1,8 @@
-"""The reproducible recipe behind `dvc.yaml`: the newest model and its metrics, from the files of one folder.
+"""Reproduce the newest model and its metrics from the files of one folder; `dvc.yaml` runs this module.
 
 `python -m sixtyforty.modeling.dvc_recipe train FOLDER` writes `model.skops`; `evaluate FOLDER` writes `metrics.json`.
-The chain fills the folder through the same functions: `training_set.parquet`, `recipe.json` (model, KPI, features,
-the block to evaluate) and `fold.skops` (the model before, which never saw that block).
+The pipeline fills the folder with the same functions: `training_set.parquet`, `recipe.json` (model, KPI, features and
+the fold to evaluate) and `fold.skops` (the previous model, which never saw that fold's days).
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from typing import Any
 
 from sixtyforty.modeling.backtest import value_metrics
 from sixtyforty.modeling.estimators import fit_model, restore_model
-from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.model_store import MODEL, TRAINING_SET, ModelStore
 from sixtyforty.modeling.skops_files import load_skops, stable_skops
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import canonical, write_atomic
-from sixtyforty.value.lift import value_of_day
+from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.policy import Policy
 
 
 def write_recipe_folder(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:
-    """Puts the inputs of the recipe for `version` into the folder, then its outputs."""
-    card, before = store.card(version), store.card(fold)
+    """Write the recipe's inputs for a model version, and its outputs, into a folder.
+
+    fold: the version that was trained before it; its metrics are those of the days in between.
+    """
+    card, fold_card = store.card(version), store.card(fold)
     recipe: dict[str, Any] = {
         "version": version,
         "model": card["recipe"],
@@ -34,49 +37,50 @@ def write_recipe_folder(use_case: UseCase, store: ModelStore, version: str, fold
         "features": card["features"],
         "fold": {
             "version": fold,
-            "sha256": before["files"]["model.skops"],
-            "features": before["features"],
-            "levels": before["levels"],
-            "first": before["as_of"],
-            **{k: before[k] for k in ("treatment", "actions") if k in before},
+            "sha256": fold_card["files"][MODEL],
+            "features": fold_card["features"],
+            "levels": fold_card["levels"],
+            "first": fold_card["as_of"],
+            **{name: fold_card[name] for name in ("treatment", "actions") if name in fold_card},
         },
     }
-    if left_below := Policy.of(use_case).left_below:
-        recipe["left_below"] = left_below
-    write_atomic(folder / "training_set.parquet", (store.folder(version) / "training_set.parquet").read_bytes())
+    if defer_below := Policy.from_use_case(use_case).defer_below:
+        recipe["defer_below"] = defer_below
+    write_atomic(folder / TRAINING_SET, (store.folder(version) / TRAINING_SET).read_bytes())
     write_atomic(folder / "recipe.json", json.dumps(recipe, indent=1, sort_keys=True).encode())
-    write_atomic(folder / "fold.skops", (store.folder(fold) / "model.skops").read_bytes())
-    write_atomic(folder / "model.skops", (store.folder(version) / "model.skops").read_bytes())
+    write_atomic(folder / "fold.skops", (store.folder(fold) / MODEL).read_bytes())
+    write_atomic(folder / MODEL, (store.folder(version) / MODEL).read_bytes())
     evaluate(folder)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Any]:
     import pandas as pd
 
-    return json.loads((folder / "recipe.json").read_bytes()), pd.read_parquet(folder / "training_set.parquet")
+    return json.loads((folder / "recipe.json").read_bytes()), pd.read_parquet(folder / TRAINING_SET)
 
 
 def train(folder: Path) -> None:
-    """Fits the recipe on the folder's training set; the same bytes as the chain's model."""
+    """Fit the recipe on the folder's training set, and write the same bytes as the pipeline's model."""
     from skops.io import dumps
 
     recipe, frame = _read(folder)
     model = fit_model(Model(**recipe["model"]), Kpi(**recipe["kpi"]), recipe["features"], frame)
-    write_atomic(folder / "model.skops", stable_skops(dumps(model.estimator)))
+    write_atomic(folder / MODEL, stable_skops(dumps(model.estimator)))
 
 
 def evaluate(folder: Path) -> None:
-    """Values the model before on the last block of the training set: rows it never saw."""
+    """Value the previous model on the newest days of the training set, which it never saw."""
     recipe, frame = _read(folder)
     fold, kpi = recipe["fold"], Kpi(**recipe["kpi"])
     model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold)
     rows = frame[frame["_partition"] >= fold["first"]].copy()
-    policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("left_below", 0.0))
-    rows["action"] = policy.take(rows, model.score(rows)).action
+    policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("defer_below", 0.0))
+    rows["action"] = policy.choose_actions(rows, model.predict(rows)).action
     days = [
-        value_of_day(kpi, str(p), g, g[kpi.outcome].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)
+        value_of_day(kpi, str(partition), day, day[kpi.outcome].to_numpy(float))
+        for partition, day in rows.groupby("_partition", sort=True)
     ]
-    write_atomic(folder / "metrics.json", canonical(value_metrics(days)).encode())
+    write_atomic(folder / "metrics.json", canonical_json(value_metrics(days)).encode())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Estimators: fitting the declared one, and asking a fitted one what it expects."""
+"""Fit the declared scikit-learn estimator, and predict outcomes with a fitted one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted estimator and how rows become its matrix: `levels` maps a category to the values it learned.
+    """A fitted scikit-learn estimator, and how rows become its matrix.
 
-    `treatment`: the feature that says which action a unit got, of `actions`, where such were dealt at random.
+    `levels` maps each category to the values that it learned, in order. `treatment`: the feature that holds the action
+    a unit received in an experiment, one of `actions`.
     """
 
     estimator: Any
@@ -30,82 +31,93 @@ class FittedModel:
     treatment: str | None = None
     actions: Sequence[str] = ()
 
-    def matrix(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """Shape (n, features), float32; a category is its number, one never seen is missing."""
+    def to_matrix(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+        """Return the rows as an array of float32, (n, features).
+
+        A category becomes its position in `levels`; a value that was never learned becomes NaN.
+        """
         import numpy as np
 
-        found = np.empty((len(frame), len(self.features)), "float32")
-        for i, f in enumerate(self.features):
-            column = frame[f]
-            found[:, i] = self._numbered(column) if f in self.levels else column.to_numpy("float32", na_value=np.nan)
-        return found
+        matrix = np.empty((len(frame), len(self.features)), "float32")
+        for position, feature in enumerate(self.features):
+            column = frame[feature]
+            is_category = feature in self.levels
+            matrix[:, position] = self._encode(column) if is_category else column.to_numpy("float32", na_value=np.nan)
+        return matrix
 
-    def _numbered(self, column: pd.Series[Any]) -> NDArray[np.float32]:
+    def _encode(self, column: pd.Series[Any]) -> NDArray[np.float32]:
         import numpy as np
         import pandas as pd
 
-        numbers = pd.Index(self.levels[str(column.name)]).get_indexer(pd.Index(column))
-        return np.where(numbers < 0, np.nan, numbers).astype("float32")
+        codes = pd.Index(self.levels[str(column.name)]).get_indexer(pd.Index(column))
+        return np.where(codes < 0, np.nan, codes).astype("float32")
 
-    def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """The expected outcome of each row, shape (n,): of a classifier the probability of 1.
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the expected outcome of each row, (n,); for a classifier, the probability of 1.
 
-        Where actions were dealt at random, under each of them: shape (actions, n).
+        With a treatment, return the expected outcome under each action, (actions, n).
         """
         import numpy as np
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(limits=1, user_api="openmp"):
             if self.treatment is None:
-                return self._expected(frame)
-            return np.stack([self._expected(frame.assign(**{self.treatment: a})) for a in self.actions])
+                return self._predict_outcome(frame)
+            frames = [frame.assign(**{self.treatment: action}) for action in self.actions]
+            return np.stack([self._predict_outcome(under_action) for under_action in frames])
 
-    def _expected(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+    def _predict_outcome(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         import numpy as np
 
+        matrix = self.to_matrix(frame)
         if not hasattr(self.estimator, "predict_proba"):
-            found: NDArray[np.float64] = self.estimator.predict(self.matrix(frame))
-            return found
-        chances = self.estimator.predict_proba(self.matrix(frame))
-        if chances.shape[1] == 1:  # it has only ever seen one outcome
+            outcomes: NDArray[np.float64] = self.estimator.predict(matrix)
+            return outcomes
+        probabilities = self.estimator.predict_proba(matrix)
+        if probabilities.shape[1] == 1:  # the training set held a single outcome
             return np.full(len(frame), float(self.estimator.classes_[0]))
-        certain: NDArray[np.float64] = chances[:, 1]
-        return certain
+        positive: NDArray[np.float64] = probabilities[:, 1]
+        return positive
 
 
 def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -> FittedModel:
-    """Fits a recipe to the rows of a training set; deterministic.
+    """Fit a recipe to the rows of a training set; the fit is deterministic.
 
-    One OpenMP thread: two were measured slower, even alone. Raises ModelError for a target that isn't SQL.
+    frame: the features, the outcome and, with a treatment, its column. One OpenMP thread is used, because two were
+    slower in measurements. Raises ModelError for a target that isn't SQL.
     """
-    from sklearn.utils import get_tags
     from threadpoolctl import threadpool_limits
 
     treatment = kpi.treatment.column if kpi.treatment else None
     features, categories = list(features), {*recipe.categorical, treatment}
-    module, _, name = recipe.estimator.rpartition(".")
-    estimator = getattr(importlib.import_module(module), name)(**recipe.params)
-    settings: dict[str, Any] = {
-        "random_state": recipe.seed,
-        "categorical_features": [i for i, f in enumerate(features) if f in categories],
-    }
-    if recipe.monotone_constraints:
-        settings["monotonic_cst"] = [recipe.monotone_constraints.get(f, 0) for f in features]
-    if kpi.amount and "quantile" not in recipe.params:
-        settings["quantile"] = kpi.amount.quantile
-    accepted = estimator.get_params()
-    estimator.set_params(**{k: v for k, v in settings.items() if k in accepted})
-    if not get_tags(estimator).input_tags.allow_nan:
-        estimator = _prepared(estimator, settings["categorical_features"], len(features))
+    estimator = _build_estimator(recipe, kpi, features, [i for i, f in enumerate(features) if f in categories])
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in categories}
     model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
-        estimator.fit(model.matrix(frame), _learned(recipe, kpi, frame))
+        estimator.fit(model.to_matrix(frame), _target(recipe, kpi, frame))
     return model
 
 
-def _prepared(estimator: Any, categories: list[int], count: int) -> Any:
-    """An estimator that can't do with missing values, behind what it needs: a column a category, numbers alike."""
+def _build_estimator(recipe: Model, kpi: Kpi, features: list[str], categories: list[int]) -> Any:
+    """Return the declared estimator, unfitted, with the seed and the other settings that it accepts."""
+    from sklearn.utils import get_tags
+
+    module, _, name = recipe.estimator.rpartition(".")
+    estimator = getattr(importlib.import_module(module), name)(**recipe.params)
+    settings: dict[str, Any] = {"random_state": recipe.seed, "categorical_features": categories}
+    if recipe.monotone_constraints:
+        settings["monotonic_cst"] = [recipe.monotone_constraints.get(feature, 0) for feature in features]
+    if kpi.amount and "quantile" not in recipe.params:
+        settings["quantile"] = kpi.amount.quantile
+    accepted = estimator.get_params()
+    estimator.set_params(**{name: setting for name, setting in settings.items() if name in accepted})
+    if not get_tags(estimator).input_tags.allow_nan:
+        estimator = _with_preprocessing(estimator, categories, len(features))
+    return estimator
+
+
+def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> Any:
+    """Return a pipeline for an estimator that accepts no NaN: one-hot categories, imputed and scaled numbers."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -119,8 +131,8 @@ def _prepared(estimator: Any, categories: list[int], count: int) -> Any:
     return make_pipeline(ColumnTransformer(steps), estimator)
 
 
-def _learned(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """What is learned of each row: the outcome, or the recipe's target."""
+def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what the estimator learns of each row, (n,): the outcome, or the recipe's target."""
     if recipe.target is None:
         return frame[kpi.outcome].to_numpy(float)
     import duckdb
@@ -129,14 +141,15 @@ def _learned(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64
     with duckdb.connect() as db:
         db.register("rows", pa.Table.from_pandas(frame, preserve_index=False))
         try:
-            found = db.execute(f"select ({recipe.target})::double as target from rows").df()["target"].to_numpy(float)
+            target = db.execute(f"select ({recipe.target})::double as target from rows").df()["target"]
         except duckdb.Error as error:
             raise ModelError(
-                f"model target '{recipe.target}' isn't SQL over the columns of features.sql and {kpi.outcome}: {error}"
+                f"model.target '{recipe.target}' is not valid SQL over the columns of features.sql and {kpi.outcome}:"
+                f" {error}"
             ) from error
-    return found
+    return target.to_numpy(float)
 
 
 def restore_model(estimator: Any, card: Mapping[str, Any]) -> FittedModel:
-    """A loaded estimator with what its card says of it."""
+    """Return a loaded estimator as the fitted model that its card describes."""
     return FittedModel(estimator, card["features"], card["levels"], card.get("treatment"), card.get("actions", ()))

@@ -1,82 +1,206 @@
-"""The promotion gate: a challenger decides nothing until its money is shown."""
+"""Decide promotion: a challenger decides nothing until its money, its data and its rules pass the gate.
+
+This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
+
+1. REJECT if governance refused data that the model learned from, or if the model breaks a monotone constraint.
+2. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
+3. PENDING if it passes, the track is live, and the use case requires an approval.
+4. PROMOTE otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any
 
+from sixtyforty.modeling.challengers import list_challengers
+from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence, collect_evidence
+from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.money import format_money
 from sixtyforty.spec.recipe import Gate
-from sixtyforty.storage.champion_ledger import Verdict
-from sixtyforty.value.lift import DailyValue, Interval, estimate_lift, estimate_ratio
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
+from sixtyforty.storage.lake import Lake
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
+
+SHOWN_PARTITIONS = 5
+
+
+class GateError(SixtyfortyError):
+    """There is no challenger to judge."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The gate's verdict on a challenger."""
+    """The gate's verdict on a challenger, its reasons, and the figures behind it (JSON)."""
 
-    verdict: Verdict
-    kind: Literal["first", "refresh", "recipe"]
+    verdict: GateVerdict
+    kind: ChallengerKind
     reasons: list[str]
-    evidence: dict[str, Any]
+    figures: dict[str, Any]
 
 
-def judge(
-    gate: Gate,
-    kind: Literal["first", "refresh", "recipe"],
-    missing_share: float,
-    walk_forward: Sequence[DailyValue],
-    latest: tuple[Sequence[DailyValue], Sequence[DailyValue]] | None,
-    current_recipe: Sequence[DailyValue] | None = None,
-) -> Judgement:
-    """Judges a challenger on value, by day, out of sample.
+def promote_challengers(
+    use_case: UseCase,
+    lake: Lake,
+    store: ModelStore,
+    ledger: ChampionLedger,
+    track: Track,
+    as_ofs: Sequence[date],
+    now: datetime | None = None,
+) -> list[ChampionRow]:
+    """Judge the challengers of some training days, in order, and append each verdict to the ledger.
 
-    walk_forward: its recipe's walk-forward days. latest: its recipe's and the champion's last block, same days.
-    current_recipe: the champion's recipe on the days of walk_forward (new recipes only). missing_share: share of
-    its training window that governance refused or that never came.
+    Each day's challengers face the champion that the days before left in force. A promotion counts from the start of
+    its training day; on the live track, from `now` (UTC, naive). Raises GateError if a day has no challenger.
     """
-    level = 2 * gate.confidence - 1  # a two-sided interval whose lower end is the one-sided bound
-    evidence: dict[str, Any] = {"missing_share": round(missing_share, 4), "days": len(walk_forward)}
-    if missing_share > gate.max_rejected_share:
-        why = f"{missing_share:.0%} of its training days are missing or refused; {gate.max_rejected_share:.0%} may be"
-        return Judgement("REJECT", kind, [why], evidence)
-    if not walk_forward:
-        return Judgement("HOLD", kind, ["there are no days yet to test it on"], evidence)
-    present = estimate_lift(walk_forward, confidence=level)
-    evidence["lift_vs_current"] = _plain(present)
-    if not present.low > 0:
-        verdict: Verdict = "HOLD" if present.value > 0 else "REJECT"
-        return Judgement(verdict, kind, [f"its lift over the current process isn't proven: {_said(present)}"], evidence)
-    reasons = [f"walk-forward lift over the current process {_said(present)}"]
-    if kind == "recipe":
-        if not current_recipe:
-            return Judgement("HOLD", kind, [*reasons, "the current recipe has no days in common with it"], evidence)
-        gain = _paired(walk_forward, current_recipe, level)
-        evidence["gain_vs_recipe"] = _plain(gain)
-        if not gain.low > gate.margin:
-            why = f"not better than the current recipe by more than {gate.margin:g}: {_said(gain)}"
-            return Judgement("HOLD", kind, [*reasons, why], evidence)
-        reasons.append(f"better than the current recipe by {_said(gain)}")
-    elif latest is not None:
-        change = _paired(*latest, level)
-        evidence["last_block_vs_champion"] = _plain(change)
-        if change.value < -gate.margin:
-            return Judgement(
-                "HOLD", kind, [*reasons, f"its last block is worse than the champion's: {_said(change)}"], evidence
+    rows = []
+    for as_of in sorted(as_ofs):
+        challengers = list_challengers(use_case, lake, store, ledger, track, as_of)
+        if not challengers:
+            raise GateError(
+                f"{use_case.name}: no challenger was trained on {as_of}. Materialize the asset challenger first."
             )
-        reasons.append(f"last block against the champion {change.value:+,.0f}, margin {gate.margin:,.0f}")
-    return Judgement("PROMOTE", kind, reasons, evidence)
+        is_live = track == "live" and now is not None
+        start = now.isoformat(timespec="seconds") if is_live and now else use_case.day_start(as_of).isoformat()
+        for challenger in challengers:
+            evidence = collect_evidence(use_case, lake, store, ledger, track, challenger.version, challenger.reason)
+            needs_approval = is_live and use_case.automation.approval == "required"
+            judgement = judge(use_case.gate, evidence, use_case.kpi.currency, needs_approval)
+            row = ledger.append(
+                track=track,
+                version=challenger.version,
+                verdict=judgement.verdict,
+                kind=judgement.kind,
+                as_of=as_of.isoformat(),
+                effective_from=start,
+                reasons=judgement.reasons,
+                evidence=judgement.figures,
+            )
+            rows.append(row)
+            if judgement.verdict in ("PROMOTE", "PENDING"):
+                break
+    return rows
 
 
-def _paired(a: Sequence[DailyValue], b: Sequence[DailyValue], confidence: float) -> Interval:
-    other = {d.partition: d for d in b}
-    both = [(d, other[d.partition]) for d in a if d.partition in other]
-    return estimate_ratio([x.model - y.model for x, y in both], [x.decisions for x, _ in both], confidence)
+def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: bool = False) -> Judgement:
+    """Judge a challenger on its data, its rules and its money, by day and out of sample.
+
+    currency: the KPI's currency, for the reasons. needs_approval: a challenger that passes waits for a person.
+    """
+    value_verdict = _judge_value(gate, evidence, currency)
+    verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence)]
+    if evidence.broken_constraints:
+        verdict, reasons = "REJECT", list(evidence.broken_constraints)
+    elif evidence.refused_partitions:
+        shown = ", ".join(evidence.refused_partitions[:SHOWN_PARTITIONS])
+        verdict, reasons = "REJECT", [f"it learned from partitions that governance refused: {shown}"]
+    elif verdict == "PROMOTE" and needs_approval:
+        verdict = "PENDING"
+    return Judgement(verdict, evidence.kind, reasons, value_verdict.figures)
 
 
-def _said(i: Interval) -> str:
-    return f"{i.value:+,.0f} per 1,000 [{i.low:+,.0f} to {i.high:+,.0f}]"
+def _notes(evidence: GateEvidence) -> Iterator[str]:
+    if evidence.selection_reason:
+        yield evidence.selection_reason
+    if evidence.is_assumed:
+        yield "the figures are assumed: the action may change the outcome"
 
 
-def _plain(i: Interval) -> dict[str, float | None]:
-    return {k: None if v != v else round(v, 2) for k, v in i.__dict__.items()}
+@dataclass
+class _ValueVerdict:
+    """The verdict on the money alone; the checks add figures and reasons as they pass."""
+
+    verdict: GateVerdict
+    reasons: list[str]
+    figures: dict[str, Any]
+
+    def stop(self, verdict: GateVerdict, reason: str) -> _ValueVerdict:
+        self.verdict = verdict
+        self.reasons.append(reason)
+        return self
+
+
+def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVerdict:
+    days = evidence.walk_forward
+    figures = {"missing_share": round(evidence.missing_share, 4), "days": len(days)}
+    value = _ValueVerdict("PROMOTE", [], figures)
+    if evidence.missing_share > gate.max_rejected_share:
+        return value.stop(
+            "REJECT",
+            f"{evidence.missing_share:.0%} of its training partitions are missing or refused;"
+            f" the limit is {gate.max_rejected_share:.0%}",
+        )
+    if not days:
+        return value.stop("HOLD", "there are no days yet on which to value it")
+    confidence = _two_sided(gate)
+    lift = estimate_lift(days, confidence=confidence)
+    value.figures["lift_vs_current"] = _rounded(lift)
+    shown = _describe(lift, confidence, currency)
+    if not lift.low > 0:
+        return value.stop(
+            "HOLD" if lift.value > 0 else "REJECT", f"the gain over the current process isn't proven: {shown}"
+        )
+    value.reasons.append(f"walk-forward gain over the current process: {shown}")
+    if evidence.kind == "recipe":
+        return _compare_recipes(gate, evidence, currency, value)
+    return _compare_latest_block(gate, evidence, currency, value)
+
+
+def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
+    """Require a proven gain over the champion's recipe of more than the margin."""
+    if not evidence.current_recipe:
+        return value.stop("HOLD", "the champion's recipe has no days in common with it")
+    confidence = _two_sided(gate)
+    gain = _paired_gain(evidence.walk_forward, evidence.current_recipe, confidence)
+    value.figures["gain_vs_recipe"] = _rounded(gain)
+    shown = _describe(gain, confidence, currency)
+    if not gain.low > gate.margin:
+        margin = format_money(gate.margin, currency)
+        return value.stop("HOLD", f"not proven better than the champion's recipe by more than {margin}: {shown}")
+    value.reasons.append(f"better than the champion's recipe: {shown}")
+    return value
+
+
+def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
+    """Require that the newest block isn't worse than the champion's by more than the margin."""
+    if evidence.latest is None:
+        return value
+    confidence = _two_sided(gate)
+    change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
+    value.figures["last_block_vs_champion"] = _rounded(change)
+    if change.value < -gate.margin:
+        return value.stop(
+            "HOLD", f"the newest block is worse than the champion's: {_describe(change, confidence, currency)}"
+        )
+    difference = format_money(change.value, currency, signed=True)
+    margin = format_money(gate.margin, currency)
+    value.reasons.append(f"newest block against the champion: {difference} per 1,000 decisions (margin {margin})")
+    return value
+
+
+def _two_sided(gate: Gate) -> float:
+    """Return the confidence of the two-sided interval whose lower end is the one-sided bound."""
+    return 2 * gate.confidence - 1
+
+
+def _paired_gain(days: Sequence[DailyValue], other: Sequence[DailyValue], confidence: float) -> Interval:
+    other_by_partition = {day.partition: day for day in other}
+    pairs = [(day, other_by_partition[day.partition]) for day in days if day.partition in other_by_partition]
+    return estimate_ratio([a.model - b.model for a, b in pairs], [a.decisions for a, _ in pairs], confidence)
+
+
+def _describe(interval: Interval, confidence: float, currency: str) -> str:
+    estimate, low, high = (
+        format_money(amount, currency, signed=True) for amount in (interval.value, interval.low, interval.high)
+    )
+    return f"{estimate} per 1,000 decisions ({confidence:.0%} confidence interval {low} to {high})"
+
+
+def _rounded(interval: Interval) -> dict[str, float | None]:
+    return {name: None if bound != bound else round(bound, 2) for name, bound in interval.__dict__.items()}

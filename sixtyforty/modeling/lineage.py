@@ -1,4 +1,4 @@
-"""What features and outcomes are made from: the validated data of a window, by version; and what has changed since."""
+"""List what features and outcomes are built from: the versions of validated partitions in a window."""
 
 from __future__ import annotations
 
@@ -7,47 +7,60 @@ from datetime import datetime
 
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry, Lake, versions
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.restatement import changed_inputs
 
 
 def read_inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
-    """The validated entries of every source over a window of partitions; snapshots whole."""
-    found = {s: lake.entries(f"validated/{s}", window) for s in use_case.partitioned}
-    return found | {s: lake.entries(f"validated/{s}", [SNAPSHOT]) for s in use_case.snapshots}
+    """Return each source's validated entries in a window of partitions; snapshots have a single entry."""
+    entries = {source: lake.entries(f"validated/{source}", window) for source in use_case.partitioned}
+    return entries | {source: lake.entries(f"validated/{source}", [SNAPSHOT]) for source in use_case.snapshots}
 
 
 def input_versions(
     use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """What a partition is made from: dataset to {partition: version} of the validated entries in its window."""
-    wanted = (*window, SNAPSHOT)
+    """Return what a partition is built from: dataset to {partition: version}, over the partitions of its window."""
+    partitions = (*window, SNAPSHOT)
     return {
-        f"validated/{s}": versions({p: entries[s][p] for p in wanted if p in entries[s]})
-        for s in use_case.inputs
-        if entries[s]
+        f"validated/{source}": versions_by_partition(
+            {p: entries[source][p] for p in partitions if p in entries[source]}
+        )
+        for source in use_case.inputs
+        if entries[source]
     }
+
+
+def feature_window(use_case: UseCase, partitions: Sequence[str]) -> list[str]:
+    """Return the partitions that the features of some partitions may read: their own and the lookback."""
+    return use_case.widen(partitions, use_case.lookback_partitions, 0)
 
 
 def find_outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Partitions whose features are made from other validated data than is in force, and which."""
-    have = lake.entries("features", partitions)
-    if not have:
+    """Return the partitions whose features were built from other validated data than is in force, and which data."""
+    features = lake.entries("features", partitions)
+    if not features:
         return {}
-    entries = read_inputs(use_case, lake, use_case.widen(list(have), use_case.lookback_partitions, 0))
-    found = {
-        p: changed_inputs(use_case, e, input_versions(use_case, entries, use_case.widen([p], use_case.lookback_partitions, 0)))
-        for p, e in have.items()
+    entries = read_inputs(use_case, lake, feature_window(use_case, list(features)))
+    changes = {
+        partition: changed_inputs(
+            use_case, entry, input_versions(use_case, entries, feature_window(use_case, [partition]))
+        )
+        for partition, entry in features.items()
     }
-    return {p: what for p, what in found.items() if what}
+    return {partition: changed for partition, changed in changes.items() if changed}
 
 
-def expected_partitions(use_case: UseCase, lake: Lake, partitions: Sequence[str], moment: datetime) -> list[str]:
-    """Those of the partitions there should be features of by a UTC moment: that hold units, as far as is known."""
-    if use_case.decision.unit_source in use_case.partitioned:
-        return use_case.partitions_with_units(lake.entries(f"validated/{use_case.decision.unit_source}", partitions))
-    have = [p for s in use_case.partitioned for p in lake.partitions(f"validated/{s}")]
-    if not have:
+def expected_partitions(use_case: UseCase, lake: Lake, partitions: Sequence[str], now: datetime) -> list[str]:
+    """Return those of the partitions that should have features at a UTC time (naive): those known to hold units."""
+    unit_source = use_case.decision.unit_source
+    if unit_source in use_case.partitioned:
+        return use_case.partitions_with_units(lake.entries(f"validated/{unit_source}", partitions))
+    validated = [p for source in use_case.partitioned for p in lake.partitions(f"validated/{source}")]
+    if not validated:
         return []
-    last = min(use_case.partition_at(moment), use_case.limits[1], use_case.shift(max(have), use_case.lookback_partitions))
-    return use_case.partitions_with_units(p for p in partitions if min(have) <= p <= last)
+    last = min(
+        use_case.partition_at(now), use_case.limits[1], use_case.shift(max(validated), use_case.lookback_partitions)
+    )
+    return use_case.partitions_with_units(p for p in partitions if min(validated) <= p <= last)

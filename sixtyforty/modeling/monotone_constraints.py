@@ -1,4 +1,4 @@
-"""Whether a model keeps to what experts know: that the expected outcome may only rise, or only fall, with a feature."""
+"""Check that a model keeps the declared monotone constraints: the expected outcome only rises, or only falls."""
 
 from __future__ import annotations
 
@@ -11,40 +11,45 @@ from sixtyforty.modeling.model_store import ModelStore
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE = 500  # rows tried
-STEPS = 20  # values each feature is moved to: its quantiles
-TOLERANCE = 1e-9  # of the expected outcome: what rounding does
+SAMPLE_ROWS = 500
+QUANTILES = 20  # values that each feature is set to
+TOLERANCE = 1e-9  # rounding error of the expected outcome
 
 
-def find_broken_constraints(monotone: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
-    """The constraints a model version breaks on a sample of the rows it learned from, each with how badly."""
-    if not monotone:
+def find_broken_constraints(constraints: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
+    """Return the constraints that a model version breaks on a sample of its training rows, with the size of each."""
+    if not constraints:
         return []
     rows = store.training_frame(version)
-    return find_violations(monotone, store.load(version), rows.sample(min(SAMPLE, len(rows)), random_state=0))
+    return find_violations(constraints, store.load(version), rows.sample(min(SAMPLE_ROWS, len(rows)), random_state=0))
 
 
-def find_violations(monotone: Mapping[str, int], model: FittedModel, rows: pd.DataFrame) -> list[str]:
-    """A line for each constraint (feature to 1 or -1) that fails: each row's feature moved, all else as it is.
+def find_violations(constraints: Mapping[str, int], model: FittedModel, rows: pd.DataFrame) -> list[str]:
+    """Return a line for each constraint (feature to 1 or -1) that fails on the rows.
 
-    The feature goes through the quantiles of its known values in `rows`; the violation is the most by which the
-    expected outcome of any one row goes the wrong way between two of them.
+    Each row's feature is set in turn to the quantiles of its known values in `rows`, with everything else unchanged.
+    The violation is the largest change of one row's expected outcome in the wrong direction between two quantiles.
     """
     import numpy as np
 
-    found = []
-    for feature, direction in monotone.items():
-        grid = np.unique(rows[feature].dropna().quantile(np.linspace(0, 1, STEPS + 1), interpolation="nearest"))
+    violations = []
+    for feature, direction in constraints.items():
+        known = rows[feature].dropna()
+        grid = np.unique(known.quantile(np.linspace(0, 1, QUANTILES + 1), interpolation="nearest"))
         if len(grid) < 2:
             continue
-        moved = np.stack([model.score(rows.assign(**{feature: value})) for value in grid]) * direction
-        wrong = np.maximum.accumulate(moved) - moved
-        step, row = np.unravel_index(wrong.argmax(), wrong.shape)
-        if wrong[step, row] > TOLERANCE:
-            start = moved[: step + 1, row].argmax()
-            way, does = ("fall", "falls") if direction > 0 else ("rise", "rises")
-            found.append(
-                f"monotone: {feature} (the expected outcome must not {way} as it rises): it {does} by up to"
-                f" {wrong[step, row]:.3g}, between {grid[start]:g} and {grid[step]:g}"
-            )
-    return found
+        expected = np.stack([model.predict(rows.assign(**{feature: level})) for level in grid]) * direction
+        drops = np.maximum.accumulate(expected) - expected
+        end, row = np.unravel_index(drops.argmax(), drops.shape)
+        if drops[end, row] > TOLERANCE:
+            start = expected[: end + 1, row].argmax()
+            violations.append(_describe(feature, direction, float(drops[end, row]), grid[start], grid[end]))
+    return violations
+
+
+def _describe(feature: str, direction: int, size: float, start: float, end: float) -> str:
+    allowed, observed = ("rise", "falls") if direction > 0 else ("fall", "rises")
+    return (
+        f"monotone constraint on {feature}: the expected outcome may only {allowed} as {feature} rises, but it"
+        f" {observed} by up to {size:.3g} between {start:g} and {end:g}"
+    )

@@ -1,16 +1,20 @@
-"""Model files: written so that the same model has the same bytes, and loaded without ever unpickling."""
+"""Read and write model files with skops: the same model gives the same bytes, and loading never unpickles."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-# What a model file may hold beside scikit-learn's and NumPy's plain types: our list, never the file's own.
-# (partial and check_array: what gradient boosting wraps its categories in; skops audits what a partial holds.)
-# (Tree: forests'; dtype: encoders'. A file is read only once its hash is known to be ours.)
+from sixtyforty.spec.errors import SixtyfortyError
+
+# Types that a model file may hold besides scikit-learn's and NumPy's plain types. This list is ours, never the file's.
+# `partial` and `check_array` wrap the categories of gradient boosting; skops audits the content of a partial. `Tree`
+# belongs to forests, `dtype` to encoders. A file is read only after its hash has been verified.
 TRUSTED = [
     "functools.partial",
     "numpy.dtype",
@@ -19,60 +23,67 @@ TRUSTED = [
     "sklearn.utils.validation.check_array",
 ]
 
-# NumPy reads what an array is by `ast`, whose depth Python 3.11 counts for all threads together: two at it fail
-# (python/cpython#106905).
-_ONE_AT_A_TIME = Lock()
+# NumPy parses array headers with `ast`. Python 3.11 counts its recursion depth over all threads together, so that two
+# loads at once can fail (python/cpython#106905).
+_LOAD_LOCK = Lock()
 
 
-class ModelError(ValueError):
+class ModelError(SixtyfortyError):
     """A model that can't be trained or trusted."""
 
 
 def load_skops(blob: bytes, sha256: str | None) -> Any:
-    """Loads a model file whose hash is known, with our allow-list. Raises ModelError."""
-    from zipfile import BadZipFile
-
+    """Load a model file with the allow-list TRUSTED, after verifying its hash. Raises ModelError."""
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
     if hashlib.sha256(blob).hexdigest() != sha256:
-        raise ModelError("the model file is not the one that was trained: its hash differs; restore it")
+        raise ModelError(
+            "The hash of the model file differs from the one on the model card. Restore the file, or train again."
+        )
     try:
-        with _ONE_AT_A_TIME:
+        with _LOAD_LOCK:
             return loads(blob, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
-        raise ModelError(f"the model file holds types we don't trust: {error}") from error
-    except BadZipFile as error:
-        raise ModelError("not a model file as skops writes it; train again") from error
+        raise ModelError(f"The model file holds types that are not on the list of trusted types: {error}.") from error
+    except zipfile.BadZipFile as error:
+        raise ModelError("The model file is not a skops file. Train the model again.") from error
 
 
 def stable_skops(blob: bytes) -> bytes:
-    """A skops file whose object ids are counted instead of memory addresses: the same model, the same bytes."""
-    import io
-    import zipfile
-
-    with zipfile.ZipFile(io.BytesIO(blob)) as old:
-        members = {name: old.read(name) for name in old.namelist()}
+    """Return a skops file with counted object ids instead of memory addresses: equal models give equal bytes."""
+    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(members.pop("schema.json"))
-    numbers: dict[int, int] = {}
-    files: dict[str, str] = {}
-
-    def renumber(node: Any) -> None:
-        for key, value in node.items() if isinstance(node, dict) else ():
-            if key == "__id__":
-                node[key] = numbers.setdefault(value, len(numbers))
-            elif key == "file" and isinstance(value, str) and value in members:
-                node[key] = files.setdefault(value, f"{len(files)}{Path(value).suffix}")
-            else:
-                renumber(value)
-        for value in node if isinstance(node, list) else ():
-            renumber(value)
-
-    renumber(schema)
-    renamed = {"schema.json": json.dumps(schema, indent=1).encode()} | {files[n]: m for n, m in members.items()}
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as new:
+    new_names = _renumber(schema, set(members))
+    renamed = {"schema.json": json.dumps(schema, indent=1).encode()}
+    renamed |= {new_names[name]: content for name, content in members.items()}
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
         for name in sorted(renamed):
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            new.writestr(info, renamed[name], zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+            archive.writestr(info, renamed[name], zipfile.ZIP_DEFLATED)
+    return output.getvalue()
+
+
+def _renumber(schema: Any, members: set[str]) -> dict[str, str]:
+    """Replace ids and file names in a skops schema, in place, by numbers in order; return new file names by old."""
+    numbers: dict[int, int] = {}
+    new_names: dict[str, str] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, list):
+            for child in node:
+                visit(child)
+        if not isinstance(node, dict):
+            return
+        for key, child in node.items():
+            if key == "__id__":
+                node[key] = numbers.setdefault(child, len(numbers))
+            elif key == "file" and isinstance(child, str) and child in members:
+                node[key] = new_names.setdefault(child, f"{len(new_names)}{Path(child).suffix}")
+            else:
+                visit(child)
+
+    visit(schema)
+    return new_names

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.modeling.features import create_units
+from sixtyforty.modeling.point_in_time import create_units
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.stages import StageGate
 from sixtyforty.spec.use_case import UseCase
@@ -26,11 +26,11 @@ QUOTED = re.compile(r'"([^"]+)"')
 class SqlProblem:
     """SQL that can't be run: of a declared `field`, or a line of `<stage>.sql`. `allowed`: what could be there."""
 
-    said: str
+    message: str
     field: str = ""
     stage: str = ""
     line: int = 1
-    given: str = ""
+    written: str = ""
     allowed: tuple[str, ...] = ()
 
 
@@ -73,7 +73,7 @@ def _declared(case: UseCase, name: str, source: Source, known: bool) -> Iterator
 def _type(db: duckdb.DuckDBPyConnection, field: str, kind: str) -> Iterator[SqlProblem]:
     known = "VARCHAR", "INTEGER", "BIGINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP", "TIME", "DECIMAL(12,2)"
     if _refused(db, f"select null::{kind}"):
-        yield SqlProblem(f"'{kind}' is not a DuckDB type", field, given=kind.upper(), allowed=known)
+        yield SqlProblem(f"'{kind}' is not a DuckDB type", field, written=kind.upper(), allowed=known)
 
 
 def _units(db: duckdb.DuckDBPyConnection, case: UseCase, stages: Collection[str]) -> Iterator[SqlProblem]:
@@ -98,7 +98,9 @@ def _stages(
     if "current_process" in stages:
         yield from _stage(db, case, "current_process", [*key, "action"])
     if "outcomes" in stages:
-        yield from _stage(db, case, "outcomes", [*key, *(case.kpi.outcome_columns if "kpi" in parts else []), "known_at"])
+        yield from _stage(
+            db, case, "outcomes", [*key, *(case.kpi.outcome_columns if "kpi" in parts else []), "known_at"]
+        )
     if "features" in stages:
         wrong = list(_stage(db, case, "features", key))
         yield from wrong
@@ -122,7 +124,7 @@ def _over_features(
         for kind in ("categorical", "monotone_constraints", "reasons"):
             for name in getattr(case.model, kind):
                 if name not in seen:
-                    yield SqlProblem(f"'{name}' is not a feature", f"model.{kind}", given=name, allowed=tuple(seen))
+                    yield SqlProblem(f"'{name}' is not a feature", f"model.{kind}", written=name, allowed=tuple(seen))
         vetoes = ((f"model.vetoes.{n}.when", v.when, f"({v.when}) is true") for n, v in case.model.vetoes.items())
         yield from _expressions(db, "built", vetoes)
         if "kpi" in parts:
@@ -133,12 +135,15 @@ def _over_features(
     if "kpi" in parts:
         for name in case.kpi.segments:
             if name not in columns:
-                yield SqlProblem(f"'{name}' is not a feature", "kpi.segments", given=name, allowed=tuple(columns))
+                yield SqlProblem(f"'{name}' is not a feature", "kpi.segments", written=name, allowed=tuple(columns))
         covariate = case.kpi.holdout.covariate if case.kpi.holdout else None
         if covariate and covariate not in columns:
-            yield SqlProblem(f"'{covariate}' is not a feature", "kpi.holdout.covariate", "", 1, covariate, tuple(columns))
+            yield SqlProblem(
+                f"'{covariate}' is not a feature", "kpi.holdout.covariate", "", 1, covariate, tuple(columns)
+            )
         priced = (
-            (f"kpi.actions.{n.split(' ', 1)[1]}.{n.split(' ', 1)[0][1:]}", sql) for n, sql in case.kpi.payoff_sql.items()
+            (f"kpi.actions.{n.split(' ', 1)[1]}.{n.split(' ', 1)[0][1:]}", sql)
+            for n, sql in case.kpi.payoff_sql.items()
         )
         yield from _expressions(db, "built", ((f, sql, f"({sql})::double") for f, sql in priced))
         asked = ((f"kpi.candidates.{n}", c.action or c.expected_outcome or "") for n, c in case.kpi.candidates.items())
@@ -155,7 +160,9 @@ def _which(case: UseCase, field: str) -> str:
     return "action" if case.kpi.candidates[field.split(".")[2]].action else "expected"
 
 
-def _expressions(db: duckdb.DuckDBPyConnection, table: str, asked: Iterable[tuple[str, str, str]]) -> Iterator[SqlProblem]:
+def _expressions(
+    db: duckdb.DuckDBPyConnection, table: str, asked: Iterable[tuple[str, str, str]]
+) -> Iterator[SqlProblem]:
     for field, sql, used in asked:
         error = _refused(db, f"select ({sql}) from {table} limit 0") or _refused(
             db, f"select {used} from {table} limit 0"
@@ -174,7 +181,7 @@ def _stage(db: duckdb.DuckDBPyConnection, case: UseCase, stage: str, wanted: Ite
     have = _columns(db, f"({text})")
     for column in dict.fromkeys(wanted):
         if column not in have:
-            yield SqlProblem(f"gives no column '{column}'", stage=stage, given=column, allowed=tuple(have))
+            yield SqlProblem(f"gives no column '{column}'", stage=stage, written=column, allowed=tuple(have))
 
 
 def _columns(db: duckdb.DuckDBPyConnection, what: str) -> list[str]:

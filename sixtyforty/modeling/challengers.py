@@ -1,0 +1,90 @@
+"""Compare the declared recipes by their walk-forward money, and list the challengers of a training day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from sixtyforty.modeling.backtest import find_trained_version, run_walk_forward, value_metrics
+from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.training_plan import declared_recipes
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.champion_ledger import ChampionLedger
+from sixtyforty.storage.lake import Lake
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A model version put before the gate, and why it was selected; `reason` is empty if it is the only one."""
+
+    version: str
+    reason: str
+
+
+def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:
+    """Return the walk-forward value per 1,000 decisions of each declared recipe (by hash), the highest first.
+
+    Of equal recipes the first declared comes first. All recipes are valued on the same days before `as_of`. A recipe
+    without a model of that training day is left out.
+    """
+    days_by_recipe = {
+        recipe: run_walk_forward(use_case, lake, store, recipe, as_of)
+        for recipe in declared_recipes(use_case)
+        if find_trained_version(use_case, lake, store, recipe, as_of)
+    }
+    if not days_by_recipe:
+        return {}
+    common = set.intersection(*({day.partition for day in days} for days in days_by_recipe.values()))
+    values = {
+        recipe: value_metrics([day for day in days if day.partition in common])["model"]
+        for recipe, days in days_by_recipe.items()
+    }
+    known = [(recipe, amount) for recipe, amount in values.items() if amount is not None]
+    return dict(sorted(known, key=lambda pair: -pair[1]))
+
+
+def list_challengers(
+    use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, track: Track, as_of: date
+) -> list[Challenger]:
+    """Return the challengers of a training day in the order in which the gate judges them.
+
+    The model of the recipe with the highest value comes first. If the champion has another declared recipe, that
+    recipe's model follows.
+    """
+    declared = list(declared_recipes(use_case))
+    values = value_by_recipe(use_case, lake, store, as_of) if len(declared) > 1 else {}
+    best = next(iter(values), declared[0])
+    reasons = {best: _describe_ranking(use_case, values) if values else ""}
+    champion = ledger.champion_at(track, use_case.day_start(as_of))
+    if champion:
+        current = store.card(champion.version)["recipe_version"]
+        if current in declared:
+            reasons.setdefault(current, "it has the champion's recipe")
+    challengers = []
+    for recipe, reason in reasons.items():
+        version = find_trained_version(use_case, lake, store, recipe, as_of)
+        if version:
+            challengers.append(Challenger(version, reason))
+    return challengers
+
+
+def _describe_ranking(use_case: UseCase, values: dict[str, float]) -> str:
+    currency = use_case.kpi.currency
+    ranking = ", ".join(f"{recipe_name(use_case, r)} {format_money(v, currency)}" for r, v in values.items())
+    return f"it has the highest walk-forward value per 1,000 decisions: {ranking}"
+
+
+def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> str:
+    """Return the recipe (hash) with the highest value before `as_of`; the declared model if nothing can be compared."""
+    declared = list(declared_recipes(use_case))
+    if len(declared) == 1:
+        return declared[0]
+    return next(iter(value_by_recipe(use_case, lake, store, as_of)), declared[0])
+
+
+def recipe_name(use_case: UseCase, recipe: str) -> str:
+    """Return the name of a declared recipe: `model`, or the name of the alternative."""
+    names = dict(zip(declared_recipes(use_case), ["model", *use_case.model.alternatives], strict=False))
+    return names.get(recipe, recipe)

@@ -1,0 +1,81 @@
+"""Run a use case's features.sql and current_process.sql in a session, and check that each gives every unit once.
+
+Where the units are the rows of a partitioned source, the SQL names a unit by its key. Otherwise a unit occurs in every
+partition, and the SQL names it by `_partition` and its key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sixtyforty.modeling.point_in_time import sql_list
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.sql import identifier, identifiers
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class FeatureError(SixtyfortyError):
+    """The use case's SQL doesn't give exactly one row for each unit, or no declared action."""
+
+
+def unit_columns(use_case: UseCase) -> str:
+    """Return the SQL columns by which the use case's SQL names a unit."""
+    key = identifiers(use_case.decision.key)
+    return key if use_case.decision.unit_source in use_case.partitioned else f"_partition, {key}"
+
+
+def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+    """Create the table `_built`: `_partition`, key, decided_at, features and current_action of the units.
+
+    Raises FeatureError.
+    """
+    kpi = use_case.kpi
+    action = "format('{:.10g}', action::double)" if kpi.amount else "action::varchar"
+    db.execute(
+        f"create or replace temp table _actions as select * replace ({action} as action)"
+        f" from ({use_case.sql('current_process')})"
+    )
+    _check_actions(db, use_case)
+    recreate_feature_table(db, use_case)
+
+
+def _check_actions(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+    kpi = use_case.kpi
+    is_action = f"action in ({sql_list(list(kpi.actions))})" if kpi.actions else "isfinite(action::double)"
+    invalid = db.execute(f"select distinct action from _actions where ({is_action}) is not true limit 3").fetchall()
+    if invalid:
+        actions = ", ".join("null" if action is None else f"'{action}'" for (action,) in invalid)
+        expected = "a number" if kpi.amount else f"one of {', '.join(kpi.actions)}"
+        raise FeatureError(
+            f"{use_case.name}: current_process.sql gives {actions}, expected {expected} for each unit."
+            " End its case expression with an else."
+        )
+
+
+def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+    """Create `_built` from the tables of the session as they are now; the current process's actions stay unchanged.
+
+    Raises FeatureError.
+    """
+    key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
+    payoffs = "".join(f", ({sql})::double as {identifier(column)}" for column, sql in use_case.kpi.payoff_sql.items())
+    db.execute(f"create or replace temp table _features as select *{payoffs} from ({use_case.sql('features')})")
+    units, rows, keys, decided = db.execute(
+        f"""select (select count(*) from units), (select count(*) from _features),
+        (select count(*) from (select distinct {unit} from _features)),
+        (select count(*) from (select distinct {unit} from _actions))"""
+    ).fetchall()[0]
+    if not units == rows == keys == decided:
+        raise FeatureError(
+            f"{use_case.name}: there are {units} units, but features.sql gives {rows} rows with {keys} keys and"
+            f" current_process.sql gives {decided} keys. Each must give every unit exactly once."
+        )
+    db.execute(
+        f"""create or replace temp table _built as
+        select u._partition, {key}, u.decided_at, f.* exclude ({unit}), a.action as current_action
+        from units u join _features f using ({unit}) join _actions a using ({unit})
+        order by u._partition, u.decided_at, {key}"""
+    )

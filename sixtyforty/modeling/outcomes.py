@@ -1,0 +1,38 @@
+"""Build outcomes: the use case's outcomes.sql over the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sixtyforty.modeling.feature_sql import FeatureError, unit_columns
+from sixtyforty.modeling.features import BuiltPartitions
+from sixtyforty.modeling.lineage import input_versions, read_inputs
+from sixtyforty.modeling.point_in_time import open_inputs
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.sql import identifiers
+
+
+def build_outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
+    """Build the outcomes of the units of some partitions, sorted by decided_at and key.
+
+    Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is
+    declared, and `known_at` (UTC). Raises FeatureError if outcomes.sql gives several rows for a unit.
+    """
+    before, after = use_case.outcome_window
+    entries = read_inputs(use_case, lake, use_case.widen(partitions, before, after))
+    key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
+    with open_inputs(use_case, lake, entries, partitions) as db:
+        table = db.sql(
+            f"""select u._partition, {key}, u.decided_at, o.* exclude ({unit}) from units u
+            left join ({use_case.sql("outcomes")}) o using ({unit}) order by u._partition, u.decided_at, {key}"""
+        ).to_arrow_table()
+        units = db.execute("select count(*) from units").fetchall()[0][0]
+    if table.num_rows != units:
+        raise FeatureError(
+            f"{use_case.name}: there are {units} units, but outcomes.sql gives {table.num_rows} rows."
+            " It must give at most one row for each unit."
+        )
+    tables = split_by_partition(table, "_partition", partitions)
+    windows = {partition: use_case.widen([partition], before, after) for partition in tables}
+    return BuiltPartitions(tables, {p: input_versions(use_case, entries, window) for p, window in windows.items()})

@@ -1,0 +1,104 @@
+"""Open a DuckDB session that holds a use case's sources and units, as they are or as they were known at a time.
+
+The use case's SQL sees one table per source: the contract's columns and `known_at` (UTC), over the lookback window. It
+also sees `units`: the units to decide about, with `decided_at` (UTC). A source without data is an empty table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sixtyforty.modeling.lineage import feature_window
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier, identifiers, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def open_inputs(
+    use_case: UseCase, lake: Lake, entries: Mapping[str, Mapping[str, Entry]], partitions: Sequence[str]
+) -> duckdb.DuckDBPyConnection:
+    """Open a session with a table for each source, holding its entries, and the `units` of some partitions."""
+    db = connect(use_case.timezone)
+    for name, source in use_case.inputs.items():
+        db.execute(f"create temp table {identifier(name)} as {_source_sql(lake, source, entries[name])}")
+    create_units(db, use_case, partitions)
+    return db
+
+
+def _source_sql(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str:
+    known_at = f"({source.known_at})" if source.known_at else "timestamp '-infinity'"
+    if entries:
+        columns, rows = identifiers(source.columns), lake.select_rows(entries.values())
+        return f"select {columns}, {known_at} as known_at, _partition from {rows}"
+    nulls = ", ".join(f"null::{kind} as {identifier(column)}" for column, kind in source.columns.items())
+    return f"select {nulls}, null::timestamp as known_at, null::varchar as _partition where false"
+
+
+def create_units(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], condition: str = "true"
+) -> None:
+    """Create the table `units` of some partitions from the tables of the session.
+
+    Where units are not the rows of a partitioned source, the table `moments` (`_partition`, `starts` in UTC) is created
+    too. condition: SQL that a unit must fulfil.
+    """
+    decision, partitions = use_case.decision, use_case.partitions_with_units(partitions)
+    if decision.unit_source and decision.unit_source in use_case.partitioned:
+        columns = "* exclude known_at"
+        rows = f"{identifier(decision.unit_source)} where _partition in ({sql_list(partitions)})"
+    else:
+        _create_moments(db, use_case, partitions)
+        columns = "*"
+        if decision.unit_source:
+            rows = (
+                f"(select * exclude (known_at, _partition) from {identifier(decision.unit_source)}) cross join moments"
+            )
+        else:
+            rows = f"({use_case.sql('units')}) join moments using (_partition)"
+    db.execute(
+        "create or replace temp table units as"
+        f" select * from (select {columns}, {decision.decided_at} as decided_at from {rows}) where {condition}"
+    )
+
+
+def _create_moments(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str]) -> None:
+    db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
+    if partitions:
+        rows = ", ".join(f"({literal(p)}, {literal(use_case.opens_at(p))})" for p in partitions)
+        db.execute(f"insert into moments values {rows}")
+
+
+def sql_list(texts: Sequence[str]) -> str:
+    """Return texts as a SQL list for `in (…)`; `null`, which matches nothing, if there are none."""
+    return ", ".join(literal(text) for text in texts) or "null"
+
+
+@contextmanager
+def as_known_at(
+    db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str, decision_time: datetime
+) -> Iterator[None]:
+    """Reduce the tables, during the block, to what a partition's window held at a decision time (UTC).
+
+    `units` then holds the units of that decision time. The session is rolled back after the block.
+    """
+    window = sql_list([*feature_window(use_case, [partition]), SNAPSHOT])
+    time = f"timestamp {literal(decision_time)}"
+    db.execute("begin")
+    try:
+        for name in use_case.inputs:
+            known = f"known_at <= {time} and _partition in ({window})"
+            db.execute(f"delete from {identifier(name)} where ({known}) is not true")
+        create_units(db, use_case, [partition], f"decided_at = {time}")
+        yield
+    finally:
+        db.execute("rollback")

@@ -1,0 +1,113 @@
+"""Plan a model's training: its recipe, its window of partitions, and its training days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.spec.recipe import Model
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.sql import identifier, identifiers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Fields that join the recipe's hash only where they are declared, so that a new optional field changes no version.
+OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a model of the local day `as_of` learns from. It needs no rows, so that no version is trained twice.
+
+    `missing`: partitions of the window without features or outcomes. `recipe`: hash of the declared recipe.
+    """
+
+    as_of: date
+    features: dict[str, Entry]
+    outcomes: dict[str, Entry]
+    missing: list[str]
+    model: Model
+    recipe: str
+    data_version: str
+
+    @property
+    def version(self) -> str:
+        """`<as_of>-<hash>`. The hash covers data, recipe and libraries, so an upgrade of a library retrains."""
+        identity = {"data": self.data_version, "recipe": self.recipe, "libraries": library_versions()}
+        return f"{self.as_of}-{digest(identity)[:8]}"
+
+
+def training_days(use_case: UseCase, until: date) -> list[date]:
+    """Return the local days on which a replay trains, up to `until`, by `replay.retrain` and after its warm-up."""
+    first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
+    if use_case.replay.retrain == "decision":
+        partitions = use_case.decision_partitions(use_case.starting_between(first, until + timedelta(days=1)))
+        return sorted({use_case.first_day(partition) for partition in partitions})
+    days = [first + timedelta(days=n) for n in range((until - first).days + 1)]
+    if use_case.replay.retrain == "week":
+        return [day for day in days if day.weekday() == 0]
+    if use_case.replay.retrain == "month":
+        return [day for day in days if day.day == 1]
+    return days
+
+
+def recipe_fields(model: Model) -> dict[str, Any]:
+    """Return the fields of a declared model that define its recipe: not its explanations, nor its alternatives."""
+    fields = model.model_dump(exclude={"reasons", "alternatives"})
+    return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
+
+
+def hash_recipe(use_case: UseCase, model: Model | None = None) -> str:
+    """Return the hash of a recipe: the model (None: the declared one) and the SQL of its features."""
+    return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
+
+
+def declared_recipes(use_case: UseCase) -> dict[str, Model]:
+    """Return each declared recipe by its hash: the model first, then its alternatives."""
+    alternatives = [use_case.model.with_alternative(name) for name in use_case.model.alternatives]
+    return {hash_recipe(use_case, model): model for model in [use_case.model, *alternatives]}
+
+
+def plan_training(use_case: UseCase, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
+    """Plan a model that learns from the trailing window before the local day `as_of`.
+
+    Raises ModelError if the window holds no features with outcomes.
+    """
+    model = model or use_case.model
+    first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
+    window = use_case.partitions_with_units(use_case.starting_between(first, as_of))
+    features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    missing = [partition for partition in window if partition not in features or partition not in outcomes]
+    if len(missing) == len(window):
+        raise ModelError(
+            f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
+            " Materialize features and outcomes first."
+        )
+    versions = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}
+    return TrainingPlan(as_of, features, outcomes, missing, model, hash_recipe(use_case, model), digest(versions))
+
+
+def read_training_rows(
+    use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
+) -> pa.Table:
+    """Return feature rows joined with the outcomes known at a UTC time, sorted by partition, decided_at and key.
+
+    With a treatment: only units that received an action, with the action they received.
+    """
+    key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
+    all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
+    with connect(use_case.timezone) as db:
+        return db.sql(
+            f"""select f.*, {identifiers(columns, "o.")} from {lake.select_rows(features.values())} f
+            join {lake.select_rows(outcomes.values())} o using (_partition, {key})
+            where {all_known} and o.known_at <= timestamp '{known_at}'
+            order by _partition, f.decided_at, {key}"""
+        ).to_arrow_table()
