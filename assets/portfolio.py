@@ -1,109 +1,142 @@
-"""portfolio and maturity: every use case side by side, in a group of their own."""
+"""The assets across all use cases: portfolio and maturity, in a group of their own."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from assets.resources import BusinessTime, Place
-from assets.tables import table
-from sixtyforty.spec.clock import now
+from assets.metadata import table
+from assets.resources import BusinessClock, ProjectHome
+from assets.run_hours import record_run_hours
+from assets.stage import StageResult
+from assets.wiring import AssetPlan, Wiring, build_asset
+from sixtyforty.lifecycle import maturity
+from sixtyforty.reports import portfolio
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.files import digest
 
 GROUP = "portfolio"
-TELLING = ("kpi_impact", "acceptance", "stage_gate")  # what of a use case it is made from
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-
-_asset = partial(dg.asset, group_name=GROUP, tags={"crisp_dm": "evaluation"}, output_required=False)
-
-
-def assets(keys: Collection[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> list[dg.AssetsDefinition]:
-    """Both, after what they tell of among all assets' keys; `load`: the use cases, once they are needed."""
-    after = sorted(k for k in keys if k.path[-1] in TELLING)
-    return [_portfolio(after, load), _maturity(after, load)] if after else []
+MONEY_COLUMNS = ("net", "gain", "cost")
+FIRST_COLUMNS = ("name", "stage", "verdict", "label", "currency")
+LAST_COLUMNS = ("roi", "uptake", "quality", "newest", "next_gate", "scope", "advice", "why")
 
 
-def _portfolio(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
-    @_asset(
-        key="portfolio",
-        deps=after,
-        kinds={"html"},
-        description="Every use case with its stage, what it is worth and costs, whether people use it, and what to do"
-        " next; ranked by what is left once everything is paid.",
-    )
-    def portfolio(
-        context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime
-    ) -> dg.MaterializeResult[None]:
-        from sixtyforty.reports import portfolio
-        from sixtyforty.storage.lake import digest
+@dataclass(frozen=True)
+class PortfolioRun:
+    """What the function of a portfolio stage receives."""
 
-        use_cases = load()
-        count(context.instance, place, [c.name for c in use_cases])
-        workspaces, moment = [place.workspace(c) for c in use_cases], clock.moment() or now()
-        path, lines = portfolio.write(workspaces, moment), portfolio.portfolio(workspaces, moment)
-        shown: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "use cases": table([_row(o) for o in lines])}
-        if sums := portfolio.totals(lines):
-            shown["totals"] = table(sums)
-        return dg.MaterializeResult(metadata=shown, data_version=dg.DataVersion(digest([o.plain for o in lines])))
-
-    return portfolio
+    project_home: ProjectHome
+    clock: BusinessClock
+    instance: dg.DagsterInstance
+    log: Any
+    use_cases: Sequence[UseCase]
 
 
-def _maturity(after: Sequence[dg.AssetKey], load: Callable[[], Sequence[UseCase]]) -> dg.AssetsDefinition:
-    @_asset(
-        key="maturity",
-        deps=[k for k in after if k.path[-1] == "stage_gate"],
-        kinds={"table"},
+@dataclass(frozen=True)
+class PortfolioStage:
+    """An asset across use cases. It runs after the stages in `inputs` of every use case that has them."""
+
+    name: str
+    run: Callable[[PortfolioRun], StageResult]
+    description: str
+    kinds: frozenset[str]
+    inputs: frozenset[str]
+
+
+def write_portfolio(run: PortfolioRun) -> StageResult:
+    """Write the page that compares all use cases."""
+    record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
+    workspaces, now = [run.project_home.workspace(use_case) for use_case in run.use_cases], run.clock.current_time()
+    path, lines = portfolio.write_report(workspaces, now), portfolio.build_portfolio(workspaces, now)
+    metadata: dict[str, Any] = {
+        "page": dg.MetadataValue.path(str(path)),
+        "use cases": table([_portfolio_row(line) for line in lines]),
+    }
+    if totals := portfolio.add_up_totals(lines):
+        metadata["totals"] = table([total.plain for total in totals])
+    run.log.info(f"portfolio: written ({path})")
+    return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
+
+
+def _portfolio_row(line: portfolio.PortfolioLine) -> dict[str, Any]:
+    fields = line.plain
+    money = {name: round(fields[name]) for name in MONEY_COLUMNS}
+    return {name: fields[name] for name in FIRST_COLUMNS} | money | {name: fields[name] for name in LAST_COLUMNS}
+
+
+def assess_maturity(run: PortfolioRun) -> StageResult:
+    """Assess how far each use case has come, and what its team should do next."""
+    workspaces = [run.project_home.workspace(use_case) for use_case in run.use_cases]
+    facts = maturity.facts(workspaces, run.clock.current_time())
+    rows = [
+        {"use case": use_case.name, "level": use_case.level, "next": "; ".join(use_case.next_steps)}
+        for use_case in facts["standings"]
+    ]
+    metadata: dict[str, Any] = {"next steps": table(rows), "lead times": table(facts["lead_times"])}
+    if facts["skills"]:
+        metadata["skills"] = table(
+            [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in facts["skills"]]
+        )
+    run.log.info(f"maturity: assessed ({len(rows)} use cases)")
+    return StageResult.snapshot(digest([rows, facts["lead_times"]]), metadata)
+
+
+PORTFOLIO_STAGES = (
+    PortfolioStage(
+        name="portfolio",
+        run=write_portfolio,
+        description="Every use case with its stage, value, cost, adoption and next step, ranked by net benefit.",
+        kinds=frozenset({"html"}),
+        inputs=frozenset({"kpi_impact", "acceptance", "stage_gate"}),
+    ),
+    PortfolioStage(
+        name="maturity",
+        run=assess_maturity,
         description="How far each use case has come, the lead time of each stage, the skills that training has given,"
         " and each team's next step.",
-    )
-    def maturity(
-        context: dg.AssetExecutionContext, place: dg.ResourceParam[Place], clock: BusinessTime
-    ) -> dg.MaterializeResult[None]:
-        from sixtyforty.lifecycle import maturity
-        from sixtyforty.storage.lake import digest
-
-        found = maturity.facts([place.workspace(c) for c in load()], clock.moment() or now())
-        rows = [{"use case": s.name, "level": s.level, "next": "; ".join(s.next_steps)} for s in found["standings"]]
-        shown: dict[str, Any] = {"next steps": table(rows), "lead times": table(found["lead_times"])}
-        if found["skills"]:
-            shown["skills"] = table([{**s.__dict__, "use_cases": ", ".join(s.use_cases)} for s in found["skills"]])
-        return dg.MaterializeResult(metadata=shown, data_version=dg.DataVersion(digest([rows, found["lead_times"]])))
-
-    return maturity
+        kinds=frozenset({"table"}),
+        inputs=frozenset({"stage_gate"}),
+    ),
+)
 
 
-def _row(one: Any) -> dict[str, Any]:
-    said = one.plain
-    money = {k: round(said[k]) for k in ("net", "gain", "cost")}
-    return (
-        {k: said[k] for k in ("name", "stage", "verdict", "label", "unit")}
-        | money
-        | {k: said[k] for k in ("roi", "uptake", "quality", "newest", "next_gate", "scope", "advice", "why")}
-    )
+def build_portfolio_assets(keys: Collection[dg.AssetKey], wiring: Wiring) -> list[dg.AssetsDefinition]:
+    """Return the assets across use cases. Without a use case that accounts for its decisions there are none.
+
+    keys: the assets of all use cases. The wiring's `load_use_cases` returns the use cases that can decide.
+    """
+    if not _upstream(PORTFOLIO_STAGES[0], keys):
+        return []
+    return [
+        build_asset(
+            AssetPlan(
+                key=dg.AssetKey(stage.name),
+                work=_work_of(stage, wiring),
+                upstream=_upstream(stage, keys),
+                group=GROUP,
+                description=stage.description,
+                phase="evaluation",
+                kinds=set(stage.kinds),
+            ),
+            wiring.recorder,
+        )
+        for stage in PORTFOLIO_STAGES
+    ]
 
 
-def count(instance: dg.DagsterInstance, place: Place, names: Sequence[str]) -> None:
-    """Has the run time of the runs that ended since the last count added up, before Dagster's records are purged."""
-    from sixtyforty.accounting.run_hours import Ran
-    from sixtyforty.accounting.run_hours import count as add
-
-    def ended(after: float, until: float) -> list[Ran]:
-        since = datetime.fromtimestamp(after, UTC)
-        found = instance.get_run_records(dg.RunsFilter(statuses=ENDED, updated_after=since))
-        return [
-            Ran(name, r.start_time, r.end_time)
-            for r in found
-            if r.start_time and r.end_time and after < r.end_time <= until and (name := _whose(r.dagster_run)) in names
-        ]
-
-    add(place.home, ended, datetime.now(UTC).timestamp())
+def _upstream(stage: PortfolioStage, keys: Collection[dg.AssetKey]) -> list[dg.AssetKey]:
+    return sorted(key for key in keys if key.path[-1] in stage.inputs)
 
 
-def _whose(run: dg.DagsterRun) -> str:
-    """The use case a run was of: its job's name or, of one begun on Dagster's pages, its first asset's."""
-    if run.job_name.startswith("__") and run.asset_selection:
-        return min(run.asset_selection).path[0]
-    return run.job_name
+def _work_of(stage: PortfolioStage, wiring: Wiring) -> Callable[[dg.AssetExecutionContext, list[str]], StageResult]:
+    def work(context: dg.AssetExecutionContext, _: list[str]) -> StageResult:
+        resources = context.resources
+        run = PortfolioRun(
+            resources.project_home, resources.clock, context.instance, context.log, wiring.load_use_cases()
+        )
+        return stage.run(run)
+
+    return work

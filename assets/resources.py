@@ -1,62 +1,71 @@
-"""What a run needs to know beside its partitions: where things lie, and what time it is in the business."""
+"""The resources of a run: where the project's data is, and the business time."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from sixtyforty.spec.clock import now
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.dvc_versions import Versions
-from sixtyforty.storage.object_store import Where
+from sixtyforty.storage.dvc_versions import DvcVersions
+from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the project's data lies; chosen once, by the profile.
+class ProjectHome:
+    """Where the project's data is, as the profile sets it.
 
-    Not a ConfigurableResource: Dagster stores the configuration of those with each job and shows it on its pages,
-    and the database's URL may hold a password.
+    This is not a ConfigurableResource. Dagster stores the configuration of those with each job and shows it on its
+    pages, and the database's URL may hold a password.
     """
 
     home: Path  # holds `data/` and the DVC repository
-    database_url: str = field(repr=False)  # SQLAlchemy's, of the database decisions are delivered to
+    database_url: str = field(repr=False)  # SQLAlchemy URL of the database that receives decisions
     dvc_remote: str = field(repr=False)  # folder or URL
-    lake: Where | None = None  # of all lakes; None: below the home
+    lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """The use case's folders and stores."""
+        """Return the use case's folders and stores."""
         return Workspace(use_case, self.home, self.database_url, self.lake)
 
-    def versions(self) -> Versions:
-        """The DVC repository."""
-        return Versions(self.home, self.dvc_remote, self.lake)
+    def dvc_versions(self) -> DvcVersions:
+        """Return the DVC repository."""
+        return DvcVersions(self.home, self.dvc_remote, self.lake)
 
 
-class BusinessTime(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The moment a run is at, and whether it lives or relives it."""
+class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The business time of a run, and its track."""
 
-    track: Literal["replay", "live"] = Field(
+    track: Track = Field(
         default="replay",
-        description="replay: past decisions as they would have been taken then. live: decisions of today.",
+        description="replay: past decisions as they would have been taken then. live: today's decisions.",
     )
     as_of: str | None = Field(
-        default=None, description="UTC moment (ISO) up to which decisions are due. None: replay, all; live, now."
+        default=None,
+        description="UTC time (ISO 8601) up to which decisions are due. Left out: all of them in a replay, up to now"
+        " when live.",
     )
 
-    _begun: datetime | None = PrivateAttr(default=None)
+    _started: datetime | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Stops the clock: all steps of a run live at one moment."""
-        self._begun = now()
+        """Stop the clock at the start of a run, so that all its stages see the same time."""
+        self._started = now()
 
-    def moment(self) -> datetime | None:
-        """UTC, naive; None when everything that has landed counts."""
+    def time_limit(self) -> datetime | None:
+        """Return the UTC time (naive) up to which data and decisions count; None in a replay of everything.
+
+        Times with a UTC offset are converted to UTC. Times without one are read as UTC.
+        """
         if self.as_of:
-            said = datetime.fromisoformat(self.as_of)
-            return (said.astimezone(UTC) if said.tzinfo else said).replace(tzinfo=None)
-        return None if self.track == "replay" else self._begun or now()
+            as_of = datetime.fromisoformat(self.as_of)
+            return (as_of.astimezone(UTC) if as_of.tzinfo else as_of).replace(tzinfo=None)
+        return None if self.track == "replay" else self._started or now()
+
+    def current_time(self) -> datetime:
+        """Return the time limit or, in a replay of everything, the current business time. UTC, naive."""
+        return self.time_limit() or now()

@@ -1,9 +1,10 @@
-"""A use case as a Dagster component: `defs.yaml` in, the whole chain out."""
+"""A use case as a Dagster component: it reads a `defs.yaml` and returns the definitions of the whole chain."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,165 +12,144 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-import assets.acceptance
-import assets.backtest
-import assets.break_even
-import assets.build_or_buy
-import assets.challenger
-import assets.champion
-import assets.current_state
-import assets.data_docs
-import assets.decisions
-import assets.degradation
-import assets.delivery
-import assets.features
-import assets.impact_report
-import assets.kpi_impact
-import assets.model_record
-import assets.outcomes
-import assets.raw
-import assets.review_queue
-import assets.stage_gate
-import assets.training_set
-import assets.validated
-from assets.tables import table
+from assets.metadata import table
+from assets.stage import Stage
+from assets.stage_table import STAGES
+from assets.wiring import EventRecorder as EventRecorderProtocol
+from assets.wiring import Wiring, build_stage_assets
 from pipelines.authoring import loader
-from pipelines.automation import sensors
+from pipelines.automation.use_case_automation import build_automation
+from pipelines.runtime.dagster_internals import EventRecorder
 from sixtyforty.spec.draft import Draft
-from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.use_case import UseCase
 
-STAGES = (
-    assets.raw,
-    assets.validated,
-    assets.data_docs,
-    assets.features,
-    assets.outcomes,
-    assets.training_set,
-    assets.challenger,
-    assets.backtest,
-    assets.degradation,
-    assets.champion,
-    assets.decisions,
-    assets.review_queue,
-    assets.delivery,
-    assets.kpi_impact,
-    assets.break_even,
-    assets.acceptance,
-    assets.stage_gate,
-    assets.build_or_buy,
-    assets.impact_report,
-    assets.model_record,
-)
 
-OF_A_DRAFT = (assets.raw, assets.validated, assets.data_docs)
+def load_use_cases() -> list[UseCase]:
+    """Return all use cases of the project that can be loaded, drafts included."""
+    use_cases = []
+    for name in loader.list_use_cases():
+        with suppress(DeclarationError):  # its own definitions show the error
+            use_cases.append(loader.load_declaration(loader.FOLDER / name))
+    return use_cases
 
 
-def declared() -> list[UseCase]:
-    """All use cases of the project that can be loaded, drafts among them."""
-    found = []
-    for name in loader.names():
-        with suppress(Mistakes):  # told where it is itself looked at
-            found.append(loader.load(loader.FOLDER / name))
-    return found
+def build_chain(
+    use_case: UseCase, stages: Sequence[Stage] = STAGES, recorder: EventRecorderProtocol | None = None
+) -> dg.Definitions:
+    """Return the assets and checks of a use case, the job that runs them all, and its automation.
 
-
-def chain(use_case: UseCase) -> dg.Definitions:
-    """All assets and checks of a use case, the job that runs it whole, and what runs by itself.
-
-    Of a draft those that need no more than its sources; nothing runs by itself.
+    A draft has only the stages that need nothing but its sources, and no automation.
+    recorder: records what stages publish; None is Dagster's event log.
     """
-    draft = isinstance(use_case, Draft)
-    built = [a for module in (OF_A_DRAFT if draft else STAGES) for a in module.assets(use_case)]
-    built += assets.current_state.assets(use_case, declared)
+    is_draft = isinstance(use_case, Draft)
+    wiring = Wiring(recorder or EventRecorder(), load_use_cases)
+    assets = [
+        asset
+        for stage in stages
+        if stage.for_drafts or not is_draft
+        for asset in build_stage_assets(stage, use_case, wiring)
+    ]
     job = dg.define_asset_job(
         use_case.name,
         selection=dg.AssetSelection.groups(use_case.name),
         description=f"{use_case.title}: the whole chain, from extracts to impact.",
         executor_def=dg.in_process_executor,
     )
-    by_itself = dg.Definitions() if draft else sensors.of(use_case)
-    return dg.Definitions.merge(dg.Definitions(assets=built, jobs=[job]), by_itself)
+    automation = dg.Definitions() if is_draft else build_automation(use_case)
+    return dg.Definitions.merge(dg.Definitions(assets=assets, jobs=[job]), automation)
 
 
-class Anything(dg.Model):
-    """The schema that editors and `dg` show: every field with what it is for, whatever is written there."""
+class AnyFields(dg.Model):
+    """Accept every field: the loader checks them and reports problems with file and line."""
 
     model_config = ConfigDict(extra="allow")
 
 
+# The schema that editors and `dg` show: every field with its description.
 _fields: dict[str, Any] = {
-    n: (Any, Field(default=None, description=f.description)) for n, f in UseCase.model_fields.items() if not f.exclude
+    name: (Any, Field(default=None, description=field.description))
+    for name, field in UseCase.model_fields.items()
+    if not field.exclude
 }
-Declaration = create_model("Declaration", __base__=Anything, **_fields)
+Declaration = create_model("Declaration", __base__=AnyFields, **_fields)
 
 
-class Beginning(BaseModel):
-    """What `dg scaffold` asks."""
+class ScaffoldParameters(BaseModel):
+    """The options of `dg scaffold`."""
 
-    extracts: str | None = Field(default=None, description="Its extracts: a file, a folder or a glob.")
-    like: str | None = Field(default=None, description="Begin with what this use case declares.")
+    extracts: str | None = Field(default=None, description="The extracts to start from: a file, a folder or a glob.")
+    like: str | None = Field(default=None, description="The use case whose declaration is copied.")
 
 
-class Scaffolder(dg.Scaffolder[Beginning]):
-    """`dg scaffold defs pipelines.component.DecisionPipeline NAME` does what `sixtyforty new NAME` does."""
+class Scaffolder(dg.Scaffolder[ScaffoldParameters]):
+    """Make `dg scaffold defs pipelines.component.DecisionPipeline NAME` do what `sixtyforty new NAME` does."""
 
     @classmethod
-    def get_scaffold_params(cls) -> type[Beginning]:
-        """Its options."""
-        return Beginning
+    def get_scaffold_params(cls) -> type[ScaffoldParameters]:
+        """Return the options."""
+        return ScaffoldParameters
 
-    def scaffold(self, request: dg.ScaffoldRequest[Beginning]) -> None:
-        """Writes the use case's folder, and its suites."""
-        from pipelines.authoring.scaffold import begin
+    def scaffold(self, request: dg.ScaffoldRequest[ScaffoldParameters]) -> None:
+        """Write the use case's folder and its suites."""
+        from pipelines.authoring.scaffold import create_use_case
 
-        begin(request.target_path.name, request.params.extracts, request.params.like)
+        create_use_case(request.target_path.name, request.params.extracts, request.params.like)
 
 
 @dg.scaffold_with(Scaffolder)
 class DecisionPipeline(dg.Component, dg.Resolvable):
-    """One decision improved by a model: declare it, and its whole chain is generated."""
+    """One decision that a model improves. The declaration generates its whole chain."""
 
     @classmethod
     def get_model_cls(cls) -> type[Any]:
-        """The schema of `attributes`: the fields of a use case."""
+        """Return the schema of `attributes`: the fields of a use case."""
         return Declaration
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> DecisionPipeline:
-        """Nothing yet: the declaration is read, and checked, in the one place that does."""
+        """Return the component. `build_defs` reads and checks the declaration."""
         return cls()
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The use case's assets, checks and job."""
-        return chain(loader.load(Path(context.path)))
+        """Return the use case's assets, checks and job. Raises DeclarationError."""
+        return build_chain(loader.load_declaration(Path(context.path)))
 
 
-def use_cases() -> dg.Definitions:
-    """Every use case below `pipelines/use_cases`. A broken one is an asset that says why: the others go on.
+def build_use_cases() -> dg.Definitions:
+    """Return the definitions of every use case below `pipelines/use_cases`.
 
-    Where Dagster only checks (`dg check defs`, `dagster definitions validate`), all that is broken ends the check.
+    A use case whose declaration is wrong becomes one asset that shows the problems; the others are not affected. When
+    Dagster only validates (`dg check defs`, `dagster definitions validate`), the problems end the process.
     """
-    checking = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
-    sound, broken = {}, {}
-    for name in loader.names():
+    is_validation = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
+    loaded, broken = {}, {}
+    for name in loader.list_use_cases():
         try:
-            sound[name] = loader.load(loader.FOLDER / name, sql=checking)
-        except Mistakes as error:
+            loaded[name] = loader.load_declaration(loader.FOLDER / name, sql=is_validation)
+        except DeclarationError as error:
             broken[name] = error
-    if checking and broken:
+    if is_validation and broken:
         print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
-        os._exit(1)  # an exception would be told with Dagster's own frames
-    if checking:  # as Dagster's own tools read it, which takes as long again: of a hundred use cases, seconds
+        os._exit(1)  # Dagster would print an exception with its own stack
+    if is_validation:  # as Dagster's own tools read it: twice as slow, seconds for a hundred use cases
         return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    return dg.Definitions.merge(*map(chain, sound.values()), *(stand_in(n, e) for n, e in broken.items()))
+    return dg.Definitions.merge(
+        *(build_chain(use_case) for use_case in loaded.values()),
+        *(build_broken_declaration(name, error) for name, error in broken.items()),
+    )
 
 
-def stand_in(name: str, error: Mistakes) -> dg.Definitions:
-    """What Dagster's pages show of a use case that can't be loaded."""
+def build_broken_declaration(name: str, error: DeclarationError) -> dg.Definitions:
+    """Return the asset that shows why a use case can't be loaded."""
     rows = [
-        {"where": f"{m.file.name}:{m.line}", "field": m.field, "mistake": m.said, "allowed": m.allowed}
-        for m in error.found
+        {
+            "where": f"{problem.file.name}:{problem.line}",
+            "field": problem.field,
+            "problem": problem.message,
+            "allowed": problem.allowed,
+        }
+        for problem in error.problems
     ]
     return dg.Definitions(
         assets=[
@@ -179,7 +159,7 @@ def stand_in(name: str, error: Mistakes) -> dg.Definitions:
                 kinds={"yaml"},
                 tags={"crisp_dm": "business_understanding"},
                 description=f"BROKEN: {error}",
-                metadata={"mistakes": table(rows)},
+                metadata={"problems": table(rows)},
             )
         ]
     )

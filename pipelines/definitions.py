@@ -1,38 +1,36 @@
-"""The root of the project: it loads the use cases and what stands beside them, binds the resources, nothing else."""
+"""The definitions that Dagster loads: all use cases, the portfolio and the housekeeping, with their resources."""
 
 import gc
 from functools import lru_cache
 
 import dagster as dg
 
-from assets.resources import BusinessTime, Place
+from assets.resources import BusinessClock, ProjectHome
 from pipelines.authoring import loader
 from pipelines.automation import housekeeping, portfolio_job
-from pipelines.component import use_cases
+from pipelines.component import build_use_cases
 from pipelines.runtime.console import console
-from pipelines.settings import Profile, profile
+from pipelines.settings import Settings, load_settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """All use cases below `pipelines/use_cases`, on the profile's resources."""
-    return _defs(profile(), loader.state())
+    """Return all definitions, with the resources of the profile."""
+    return _build_definitions(load_settings(), loader.declaration_state())
 
 
 @lru_cache(maxsize=1)
-def _defs(chosen: Profile, _: loader.State) -> dg.Definitions:
-    """Made once of what is declared, as long as it stays: Dagster asks twice as a run starts."""
-    gc.set_threshold(100_000, 50, 50)  # what is made here, and planned for a run, is no garbage: look for it less often
-    declared = use_cases()
+def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Definitions:
+    """Build the definitions once for each state of the declarations: Dagster asks twice when a run starts."""
+    gc.set_threshold(100_000, 50, 50)  # definitions and run plans are no garbage, so search for it less often
+    use_cases = build_use_cases()
+    project_home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
     return dg.Definitions.merge(
-        declared,
-        portfolio_job.definitions(declared),
+        use_cases,
+        portfolio_job.definitions(use_cases),
         housekeeping.definitions(),
         dg.Definitions(
-            resources={
-                "place": Place(chosen.home, chosen.database_url, chosen.dvc_remote, chosen.lake),
-                "clock": BusinessTime(),
-            },
+            resources={"project_home": project_home, "clock": BusinessClock()},
             executor=dg.in_process_executor,
             loggers={"console": console},
         ),

@@ -1,51 +1,62 @@
-"""What keeps Dagster's storage small and truthful: old logs go, and runs whose process is gone are said to have failed.
+"""Keep Dagster's storage small and correct: delete old logs, and mark runs as failed whose process is gone.
 
-Per asset and partition the newest materialization stays, and the newest result of each check: Dagster's pages go on
-showing what is there. Everything else of runs that ended long ago is deleted: growth is bounded by the partitions.
+For each asset and partition the newest materialization stays, and for each check the newest result. Dagster's pages
+therefore still show everything that is in force. All else of runs that ended long ago is deleted, so the storage
+grows with the number of partitions, not with the number of runs.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 
-from assets.portfolio import count
-from assets.resources import Place
+from assets.resources import ProjectHome
+from assets.run_hours import FINISHED, record_run_hours
 from pipelines.authoring import catalog
-from pipelines.runtime.launcher import alive, last_seen
-from pipelines.settings import profile
+from pipelines.runtime.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from pipelines.runtime.launcher import find_run_process
+from pipelines.settings import load_settings
 
-KEPT_DAYS = 30
-ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-UNDERWAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+RETENTION_DAYS = 30
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+ASSET_EVENT_TYPES = [
+    dg.DagsterEventType.ASSET_MATERIALIZATION.value,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+]
 
 
-def purge(instance: dg.DagsterInstance, before: datetime) -> dict[str, int]:
-    """Deletes what runs that ended before that moment (UTC) logged, as the module says; returns how many runs.
+@dataclass
+class PurgedRuns:
+    """How many runs a purge deleted, and of how many more it deleted the log."""
 
-    `deleted`: runs that are gone altogether; `emptied`: runs of which only what is in force is left.
-    """
-    log: Any = instance.event_log_storage
-    in_force = _in_force(log)
-    done = {"deleted": 0, "emptied": 0}
-    for run_id in instance.get_run_ids(dg.RunsFilter(statuses=ENDED, updated_before=before)):
+    deleted: int = 0
+    emptied: int = 0
+
+
+def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns:
+    """Delete what runs that ended before a time (UTC) logged, except what is in force. Returns how many runs."""
+    event_log: Any = instance.event_log_storage
+    in_force = _runs_in_force(event_log)
+    purged = PurgedRuns()
+    for run_id in instance.get_run_ids(dg.RunsFilter(statuses=FINISHED, updated_before=before)):
         if run_id in in_force:
-            done["emptied"] += _empty(log, run_id)
+            purged.emptied += _delete_log_except_assets(event_log, run_id)
         else:
             instance.delete_run(run_id)
-            with log.index_connection() as connection:
+            with event_log.index_connection() as connection:
                 checks = AssetCheckExecutionsTable
                 connection.execute(checks.delete().where(checks.c.run_id == run_id))
-            _drop_shard(log, run_id)
-            done["deleted"] += 1
+            _delete_shard(event_log, run_id)
+            purged.deleted += 1
         instance.compute_log_manager.delete_logs(prefix=[run_id])
-    return done
+    return purged
 
 
-def _in_force(log: Any) -> set[str]:
-    """The runs that the newest materialization of a partition, or the newest result of a check, came from."""
+def _runs_in_force(event_log: Any) -> set[str]:
+    """Return the runs of the newest materialization of each partition and of the newest result of each check."""
     events, checks = SqlEventLogStorageTable, AssetCheckExecutionsTable
     materialized = (
         sa.select(sa.func.max(events.c.id))
@@ -53,45 +64,46 @@ def _in_force(log: Any) -> set[str]:
         .group_by(events.c.asset_key, events.c.partition)
     )
     checked = sa.select(sa.func.max(checks.c.id)).group_by(checks.c.asset_key, checks.c.check_name, checks.c.partition)
-    with log.index_connection() as connection:
+    with event_log.index_connection() as connection:
         return {
             *connection.scalars(sa.select(events.c.run_id).where(events.c.id.in_(materialized)).distinct()),
             *connection.scalars(sa.select(checks.c.run_id).where(checks.c.id.in_(checked)).distinct()),
         }
 
 
-def _empty(log: Any, run_id: str) -> int:
-    """Deletes a run's log but for the events of assets; returns 1, or 0 when that was done before."""
-    if hasattr(log, "drop_shard"):  # SQLite keeps the events of assets apart, in an index
-        return _drop_shard(log, run_id)
+def _delete_log_except_assets(event_log: Any, run_id: str) -> int:
+    """Delete a run's log except the events of assets. Returns 1, or 0 if that was done before."""
+    if hasattr(event_log, "drop_shard"):  # SQLite stores the events of assets in an index of their own as well
+        return _delete_shard(event_log, run_id)
     events = SqlEventLogStorageTable
-    kept = [dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_CHECK_EVALUATION.value]
-    rest = sa.or_(events.c.dagster_event_type.is_(None), events.c.dagster_event_type.not_in(kept))
-    with log.index_connection() as connection:
-        return int(connection.execute(events.delete().where(events.c.run_id == run_id, rest)).rowcount > 0)
+    others = sa.or_(events.c.dagster_event_type.is_(None), events.c.dagster_event_type.not_in(ASSET_EVENT_TYPES))
+    with event_log.index_connection() as connection:
+        return int(connection.execute(events.delete().where(events.c.run_id == run_id, others)).rowcount > 0)
 
 
-def _drop_shard(log: Any, run_id: str) -> int:
-    """Deletes the file in which SQLite keeps a run's log, if there is one."""
-    return int(log.drop_shard(run_id)) if hasattr(log, "drop_shard") else 0
+def _delete_shard(event_log: Any, run_id: str) -> int:
+    """Delete the file in which SQLite keeps a run's log. Returns 1 if there was one, else 0."""
+    return int(event_log.drop_shard(run_id)) if hasattr(event_log, "drop_shard") else 0
 
 
-def reap(instance: dg.DagsterInstance, everything: bool = False) -> list[str]:
-    """Says of runs under way whose process is gone that they failed; returns their ids.
+def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = False) -> list[str]:
+    """Mark runs under way as failed if their process is gone. Returns their ids.
 
-    Run monitoring does so while the daemon is up; this is for whoever starts without one. A dead run would stay
-    "started", and hold its place in the queue and the pools. `everything`: no process that could start a run is alive,
-    so those still waiting for theirs are dead as well. One machine only, where a process is looked for; in a cluster
-    nobody is said to be dead here: run monitoring asks for the run's lock.
+    Run monitoring does so while the daemon is up; this is for a start without it. A dead run would otherwise stay
+    "started", and keep its place in the queue and the pools.
+
+    nothing_can_start: no process that could start a run is alive, so runs that still wait for a process are dead too.
+    In a cluster, nothing is marked: only run monitoring can see the processes of other machines.
     """
-    if profile().name == "cluster":
+    if load_settings().profile == "cluster":
         return []
     dead = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNDERWAY)):
-        seen = last_seen(instance, run.run_id)
-        if alive(*seen) if seen else not everything:
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+        last_seen = find_run_process(instance, run.run_id)
+        may_live = last_seen.find() is not None if last_seen else not nothing_can_start
+        if may_live:
             continue
-        instance.report_run_failed(run, "The process of this run is gone; it is tried again from the step it was in.")
+        instance.report_run_failed(run, "The process of this run is gone. Dagster retries it from the failed step.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)
     return dead
@@ -99,18 +111,24 @@ def reap(instance: dg.DagsterInstance, everything: bool = False) -> list[str]:
 
 @dg.op(
     name="purge_old_logs",
-    description="Deletes the logs of runs that ended long ago; what is in force stays.",
-    config_schema={"days": dg.Field(int, default_value=KEPT_DAYS, description="Days after a run's end.")},
+    description="Delete the logs of runs that ended long ago, except what is in force.",
+    config_schema={
+        "days": dg.Field(int, default_value=RETENTION_DAYS, description="Days to keep a run's log after its end.")
+    },
 )
-def _purge_old_logs(context: dg.OpExecutionContext, place: dg.ResourceParam[Place]) -> None:
-    count(context.instance, place, catalog.names())  # how long they took is told for ever
-    done = purge(context.instance, datetime.now(UTC) - timedelta(days=context.op_config["days"]))
-    context.log.info(f"{done['deleted']} runs deleted, the logs of {done['emptied']} more")
+def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
+    record_run_hours(context.instance, project_home, catalog.list_use_cases())  # the logs hold how long the runs took
+    config: Mapping[str, int] = context.op_config
+    purged = purge_old_logs(context.instance, datetime.now(UTC) - timedelta(days=config["days"]))
+    context.log.info(
+        f"housekeeping: purged logs (runs deleted: {purged.deleted}, logs emptied: {purged.emptied},"
+        f" kept: {config['days']} days)"
+    )
 
 
-@dg.job(name="housekeeping", executor_def=dg.in_process_executor, description="Keeps Dagster's storage small.")
+@dg.job(name="housekeeping", executor_def=dg.in_process_executor, description="Keep Dagster's storage small.")
 def housekeeping() -> None:
-    """Purges old logs."""
+    """Purge old logs."""
     _purge_old_logs()
 
 
@@ -119,10 +137,10 @@ nightly = dg.ScheduleDefinition(
     job=housekeeping,
     cron_schedule="40 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=f"Keeps {KEPT_DAYS} days of run logs.",
+    description=f"Delete run logs that are older than {RETENTION_DAYS} days.",
 )
 
 
 def definitions() -> dg.Definitions:
-    """The job and its schedule."""
+    """Return the job and its schedule."""
     return dg.Definitions(jobs=[housekeeping], schedules=[nightly])

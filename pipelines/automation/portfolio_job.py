@@ -1,26 +1,36 @@
-"""What stands across the use cases: the portfolio, and the maturity of those who work with them."""
+"""The job that compares all use cases, and its schedule."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from assets import portfolio
+from assets.portfolio import GROUP, build_portfolio_assets
+from assets.wiring import Wiring
 from pipelines.authoring import catalog
+from pipelines.runtime.dagster_internals import EventRecorder
+from sixtyforty.spec.use_case import UseCase
+
+JOB_NAME = "portfolio_job"
 
 
 def definitions(use_cases: dg.Definitions) -> dg.Definitions:
-    """The assets of the group `portfolio` over these use cases, their job, and a schedule that is off until wanted."""
+    """Return the assets of the group `portfolio` over these use cases, their job, and a schedule that starts off."""
     keys = {key for a in use_cases.assets or () if isinstance(a, dg.AssetsDefinition) for key in a.keys}
-    built = portfolio.assets(keys, lambda: [ws.use_case for ws in catalog.complete()[0].values()])
-    if not built:
+    assets = build_portfolio_assets(keys, Wiring(EventRecorder(), _load_complete_use_cases))
+    if not assets:
         return dg.Definitions()
     job = dg.define_asset_job(
-        "across",
-        selection=dg.AssetSelection.groups(portfolio.GROUP),
-        description="Every use case side by side.",
+        JOB_NAME,
+        selection=dg.AssetSelection.groups(GROUP),
+        description="Compare all use cases: portfolio and maturity.",
         executor_def=dg.in_process_executor,
     )
     nightly = dg.ScheduleDefinition(
-        name="across_nightly", job=job, cron_schedule="20 5 * * *", description="The portfolio as of each morning."
+        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Write the portfolio every morning."
     )
-    return dg.Definitions(assets=built, jobs=[job], schedules=[nightly])
+    return dg.Definitions(assets=assets, jobs=[job], schedules=[nightly])
+
+
+def _load_complete_use_cases() -> list[UseCase]:
+    """Return the use cases that can decide: neither drafts nor broken."""
+    return [ws.use_case for ws in catalog.load_workspaces().complete.values()]

@@ -1,44 +1,54 @@
-"""What a run says on the console: its steps, its findings and its errors, a line each."""
+"""Print a run's log to the console: one line a message, with the seconds since the start."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
+from typing import Any
 
 import dagster as dg
 
+SHOWN_EVENTS = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
 
-class _Lines(logging.Formatter):
+
+class _LineFormatter(logging.Formatter):
+    """Format a message as `   12.3 s  WARNING: step: text`; the level is shown from WARNING on."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.began = time.monotonic()
+        self.started = time.monotonic()
 
     def format(self, record: logging.LogRecord) -> str:
-        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        event = _event_of(record)
         text = getattr(record, "dagster_meta", {}).get("orig_message", record.getMessage())
         if event is not None and event.step_key:
             text = f"{event.step_key}: {text}"
-        mark = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
-        return f"{time.monotonic() - self.began:7.1f} s  {mark}{text}"
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname}: "
+        return f"{time.monotonic() - self.started:7.1f} s  {level}{text}"
 
 
-class _Wanted(logging.Filter):
-    SHOWN = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
+class _StageAndErrorFilter(logging.Filter):
+    """Let pass what stages log, and of Dagster's own events only failures and retries."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        event = getattr(record, "dagster_meta", {}).get("dagster_event")
-        return record.levelno >= logging.INFO if event is None else event.event_type_value in self.SHOWN
+        event = _event_of(record)
+        return record.levelno >= logging.INFO if event is None else event.event_type_value in SHOWN_EVENTS
+
+
+def _event_of(record: logging.LogRecord) -> Any:
+    """Return the Dagster event of a log record, or None for a message of a stage."""
+    return getattr(record, "dagster_meta", {}).get("dagster_event")
 
 
 @dg.logger
 def console(_: dg.InitLoggerContext) -> logging.Logger:
-    """Prints to stderr, each line with the seconds since the start."""
-    found = logging.getLogger("sixtyforty.console")
-    found.setLevel(logging.DEBUG)
-    found.propagate = False
+    """Return the logger that prints to stderr."""
+    logger = logging.getLogger("sixtyforty.console")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    handler.addFilter(_Wanted())
-    found.handlers = [handler]
-    return found
+    handler.setFormatter(_LineFormatter())
+    handler.addFilter(_StageAndErrorFilter())
+    logger.handlers = [handler]
+    return logger

@@ -1,0 +1,185 @@
+"""Do the work of the data stages: raw, validated, data_docs, features and outcomes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import dagster as dg
+
+from assets.metadata import table
+from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
+from assets.verdict_checks import verdict_check, verdict_figures
+from expectations.data_docs import build_docs
+from expectations.serving_gate import check_features
+from expectations.suites import load
+from expectations.validation import validate
+from sixtyforty.ingest.raw import ingest
+from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.outcomes import build_outcomes
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import Verdict
+
+EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract could be read by its data contract.")
+CONTRACT = StageCheck(
+    "contract", "The partition keeps the rules of its suite. A rejected partition isn't published.", each_partition=True
+)
+CONSERVATION = StageCheck(
+    "conservation", "Rows landed = rows accepted + quarantined + duplicates + superseded, in every partition."
+)
+FIT_FOR_MODEL = StageCheck(
+    "fit_for_model",
+    "Features keep the rules of their suite. The current process decides the rows that don't.",
+    each_partition=True,
+)
+NO_LEAKAGE = StageCheck(
+    "no_leakage", "Features recomputed for sampled decision times, from only what was known then, are the same."
+)
+LEAKS_SHOWN = 5
+DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
+
+
+def import_extracts(run: StageRun) -> StageResult:
+    """Import a source's extracts as they landed, and check that each could be read."""
+    result, landing = StageResult(), run.ws.landing
+    for portion in run.portions():
+        entries = ingest(run.use_case, run.source, run.ws.lake, landing, portion, run.ws.code_version)
+        result.published |= {p: PublishedPartition(e.version, _raw_metadata(e)) for p, e in entries.items()}
+    extracts = landing.known(run.source)
+    refused = [extract for extract in extracts if extract.problem]
+    unreachable = landing.unread.get(run.source, {})
+    rows: list[dict[str, Any]] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
+    rows += [{"file": name, "lines": 0, "why": why} for name, why in unreachable.items()]
+    summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
+    summary += f", {len(unreachable)} unreachable at the moment" if unreachable else ""
+    result.checks.append(
+        CheckResult(EXTRACTS_READABLE.name, not rows, {"refused": table(rows)}, warn=True, description=summary)
+    )
+    run.log.info(f"raw {run.source}: imported ({format_plural(len(result.published), 'partition')}, {summary})")
+    return result
+
+
+def _raw_metadata(entry: Entry) -> dict[str, Any]:
+    extracts = entry.facts["extracts"]
+    return {
+        "dagster/partition_row_count": entry.rows,
+        "extracts": len(extracts),
+        "files": ", ".join(extract["name"] for extract in extracts[:30]),
+    }
+
+
+def validate_source(run: StageRun) -> StageResult:
+    """Apply a source's suite, publish accepted partitions, and check that no row is lost.
+
+    A rejected partition isn't published; an earlier accepted version stays in force.
+    """
+    result, suite, source = StageResult(), load(run.use_case.name, run.source), run.use_case.sources[run.source]
+    verdicts: dict[str, Verdict] = {}
+    for portion in run.portions():
+        judged = validate(
+            run.use_case, run.source, suite, run.ws.lake, portion, run.clock.time_limit(), run.ws.code_version
+        )
+        entries = run.ws.lake.entries(f"validated/{run.source}", judged)
+        for partition, verdict in judged.items():
+            check_partition = partition if source.partition else None
+            result.checks.append(verdict_check(CONTRACT.name, verdict, _data_docs_path(run), check_partition))
+            if verdict.accepted:
+                result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
+            else:
+                _log_rejection(run, verdict, has_earlier_version=partition in entries)
+        verdicts |= judged
+    lost = [partition for partition, verdict in verdicts.items() if not verdict.conserved]
+    summary = _validation_summary(verdicts)
+    result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))
+    run.log.info(f"validated {run.source}: checked ({summary})")
+    return result
+
+
+def _validation_summary(verdicts: dict[str, Verdict]) -> str:
+    accepted = sum(verdict.accepted for verdict in verdicts.values())
+    quarantined = sum(verdict.quarantined for verdict in verdicts.values())
+    return (
+        f"{format_plural(accepted, 'partition')} accepted, {len(verdicts) - accepted:,} rejected,"
+        f" {format_plural(quarantined, 'row')} quarantined"
+    )
+
+
+def _log_rejection(run: StageRun, verdict: Verdict, has_earlier_version: bool) -> None:
+    note = ". The earlier accepted version stays in force and is now stale." if has_earlier_version else ""
+    run.log.error(f"validated {run.source} {verdict.partition}: rejected ({'; '.join(verdict.reasons)}){note}")
+
+
+def _data_docs_path(run: StageRun) -> str:
+    return str(run.ws.reports / "data_docs" / "index.html")
+
+
+def build_data_docs(run: StageRun) -> StageResult:
+    """Write the pages of Great Expectations on the newest partitions and on every rejected one."""
+    path, shown = build_docs(run.use_case, run.ws.lake, run.ws.reports / "data_docs")
+    return StageResult.snapshot(digest(shown), {"Data Docs": dg.MetadataValue.path(str(path))})
+
+
+def build_features(run: StageRun) -> StageResult:
+    """Build point-in-time features, check them against their suite, and check a sample for leakage."""
+    result, leaks, quarantined = StageResult(), list[str](), 0
+    for portion in run.portions():
+        with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
+            built = window.build()
+            # The suite keeps Python busy; the leakage check is DuckDB's work and runs at the same time.
+            recomputed = background.submit(window.find_leakage, built.tables, sample=max(3, len(built.tables) // 40))
+            quarantined += _publish_features(run, result, built.tables, built.inputs)
+            leaks += recomputed.result()
+    summary = "; ".join(leaks[:LEAKS_SHOWN]) if leaks else "recomputed features are the same"
+    result.checks.append(
+        CheckResult(NO_LEAKAGE.name, not leaks, {"leaks": "\n".join(leaks)}, description=summary[:DESCRIPTION_LENGTH])
+    )
+    if leaks:
+        run.log.error(f"features: leakage, they use what was known only later ({summary})")
+    published = format_plural(len(result.published), "partition")
+    run.log.info(f"features: built ({published}, {format_plural(quarantined, 'row')} left to the current process)")
+    return result
+
+
+def _publish_features(run: StageRun, result: StageResult, tables: dict[str, Any], inputs: dict[str, Any]) -> int:
+    """Write the partitions whose features are accepted. Returns the rows that the current process decides."""
+    accepted, verdicts, quarantined = {}, {}, 0
+    suite = load(run.use_case.name, "features")
+    for partition, (rows, verdict) in check_features(run.use_case, suite, tables).items():
+        result.checks.append(verdict_check(FIT_FOR_MODEL.name, verdict, _data_docs_path(run), partition))
+        quarantined += verdict.quarantined
+        if verdict.accepted:
+            accepted[partition], verdicts[partition] = rows, verdict
+        else:
+            run.log.error(f"features {partition}: rejected ({'; '.join(verdict.reasons)})")
+    before = run.ws.lake.entries("features", accepted)
+    facts = {p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} for p, verdict in verdicts.items()}
+    entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
+    for partition, entry in entries.items():
+        result.published[partition] = PublishedPartition(entry.version, verdict_figures(verdicts[partition]))
+        result.note_restatement(run, before.get(partition), entry)
+    return quarantined
+
+
+def record_outcomes(run: StageRun) -> StageResult:
+    """Record the outcome of each unit, where it is known."""
+    import pyarrow.compute as pc
+
+    result, kpi = StageResult(), run.use_case.kpi
+    for portion in run.portions():
+        built = build_outcomes(run.use_case, run.ws.lake, portion)
+        before = run.ws.lake.entries("outcomes", built.tables)
+        entries = run.ws.lake.write_all("outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version)
+        for partition, rows in built.tables.items():
+            outcomes = rows[kpi.outcome]
+            metadata = {
+                "dagster/partition_row_count": rows.num_rows,
+                "outcomes known": rows.num_rows - outcomes.null_count,
+                "outcomes unknown": outcomes.null_count,
+                f"average of {kpi.outcome_name}": float(pc.mean(outcomes).as_py() or 0.0),
+            }
+            result.published[partition] = PublishedPartition(entries[partition].version, metadata)
+            result.note_restatement(run, before.get(partition), entries[partition])
+    run.log.info(f"outcomes: recorded ({format_plural(len(result.published), 'partition')})")
+    return result

@@ -1,0 +1,134 @@
+"""Do the work of the report stages: current_state, impact_report and model_record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from assets.metadata import table
+from assets.stage import StageResult, StageRun
+from sixtyforty.accounting import kpi_ledger, kpi_summary
+from sixtyforty.reports import current_state, impact_report, model_record
+from sixtyforty.spec.draft import Draft
+from sixtyforty.storage.files import digest
+
+POLICY_NAMES = {
+    "current_process": "current process",
+    "random_choice": "random choice",
+    "perfect_foresight": "perfect foresight",
+}
+
+
+def describe_current_state(run: StageRun) -> StageResult:
+    """Write the page on what exists before any model: the data, similar sources, and today's value."""
+    now = run.clock.current_time()
+    others = [run.project_home.workspace(c) for c in run.load_use_cases() if c.name != run.use_case.name]
+    state = current_state.describe_current_state(run.ws, others, now)
+    path = current_state.write_report(run.ws, state, now)
+    metadata: dict[str, Any] = {
+        "page": dg.MetadataValue.path(str(path)),
+        "sources": table([_source_row(source) for source in state.sources]),
+        "value today, per 1,000 decisions": _value_today(state),
+    }
+    metadata |= {f"columns of {source.name}": table(_column_rows(source)) for source in state.sources if source.columns}
+    if state.similar:
+        metadata["similar sources in the project"] = table([_similar_source_row(similar) for similar in state.similar])
+    if isinstance(run.use_case, Draft):
+        metadata["still to fill in"] = table(
+            [
+                {"field": blank.path, "where": f"{blank.file.name}:{blank.line}", "what for": blank.purpose}
+                for blank in run.use_case.blanks
+            ]
+        )
+    run.log.info(f"current_state: written ({path})")
+    return StageResult.snapshot(digest(repr(state)), metadata)
+
+
+def _value_today(state: current_state.CurrentState) -> object:
+    if not state.today:
+        return f"not known yet: {state.why}"
+    today = state.today
+    return table(
+        [
+            {"decided by": name, today.currency: today.per_1000[policy], "label": today.label}
+            for policy, name in POLICY_NAMES.items()
+        ]
+    )
+
+
+def _source_row(source: current_state.SourceProfile) -> dict[str, object]:
+    return {
+        "source": source.name,
+        "extracts": source.extracts,
+        "rows landed": source.landed,
+        "rows accepted": source.accepted,
+        "rows quarantined": source.quarantined,
+        "partitions rejected": source.rejected,
+        "first partition": source.first or "",
+        "last partition": source.last or "",
+        "partitions without rows": source.gaps,
+        "days stale": "" if source.days_stale is None else str(source.days_stale),
+    }
+
+
+def _column_rows(source: current_state.SourceProfile) -> list[dict[str, object]]:
+    """Return the profile of a source's columns, without the values of texts and of personal columns."""
+
+    def shown(bound: object, column: str) -> str:
+        is_hidden = column in source.personal or bound is None or isinstance(bound, str)
+        return "" if is_hidden else str(bound)
+
+    return [
+        {
+            "column": column.name,
+            "type": column.kind,
+            "share missing": round(column.nulls / source.profiled, 4),
+            "distinct values": column.distinct,
+            "lowest": shown(column.low, column.name),
+            "highest": shown(column.high, column.name),
+        }
+        for column in source.columns
+    ]
+
+
+def _similar_source_row(similar: current_state.SimilarSource) -> dict[str, object]:
+    return {
+        "source": similar.source,
+        "other use case": similar.use_case,
+        "other source": similar.other_source,
+        "why": similar.why,
+        "common columns": ", ".join(similar.shared),
+        "findings": "; ".join(similar.findings),
+    }
+
+
+def write_impact_report(run: StageRun) -> StageResult:
+    """Write the owner's page: what was decided, its value, and what to do next."""
+    if not kpi_ledger.read_daily_values(run.ws, run.track):
+        run.log.info("impact_report: skipped (no decision has a known outcome yet)")
+        return StageResult()
+    path = impact_report.write_report(run.ws, run.track)
+    summary = kpi_summary.summarise_kpi(run.ws, run.track)
+    metadata = {
+        "page": dg.MetadataValue.path(str(path)),
+        f"gain over the current process ({summary.unit})": summary.gain,
+        f"assumed cost of building and running ({summary.unit})": summary.build + summary.running,
+        f"net benefit ({summary.unit})": summary.net_impact,
+        "label": summary.label,
+    }
+    run.log.info(f"impact_report: written ({path})")
+    return StageResult.snapshot(digest(path.read_bytes()), metadata)
+
+
+def write_model_record(run: StageRun) -> StageResult:
+    """Write the model record: what was tried, found and decided, and on which data."""
+    path = model_record.write_record(run.ws, run.track)
+    versions = model_record.record_versions(run.ws, run.track)
+    metadata = {
+        "page": dg.MetadataValue.path(str(path)),
+        "record": dg.MetadataValue.md(path.read_text()),
+        "version": dg.MetadataValue.path(str(versions[-1])),
+    }
+    run.log.info(f"model_record: written ({path})")
+    return StageResult.snapshot(digest(path.read_bytes()), metadata)

@@ -1,0 +1,317 @@
+"""The table of stages: one entry a stage, in the order of the chain. `pipelines.component` builds a use case from it.
+
+A field is the same for every use case, or a function of the `StageTarget` (the use case and, for a stage of each
+source, the source). `wiring.build_stage_assets` turns an entry into Dagster assets.
+"""
+
+from __future__ import annotations
+
+from assets import data, decide, model, reports, value
+from assets.stage import Stage, StageTarget
+from expectations import suites
+from sixtyforty.accounting import usage
+from sixtyforty.ingest.formats.registry import choose_format
+from sixtyforty.spec.draft import Draft
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES
+
+
+def _validated_inputs(target: StageTarget) -> list[str]:
+    return [f"validated/{source}" for source in target.use_case.inputs]
+
+
+def _reference_sources(target: StageTarget) -> list[str]:
+    """Return the validated sources that hold the values which a source's suite allows."""
+    suite = suites.load(target.use_case.name, target.source_name)
+    allowed = [rule.kwargs.get("value_set") for rule in [*suite.rows, *suite.partition.rules]]
+    return sorted({f"validated/{values['source']}" for values in allowed if isinstance(values, dict)})
+
+
+def _is_draft(target: StageTarget) -> bool:
+    return isinstance(target.use_case, Draft)
+
+
+def _describe_current_state(target: StageTarget) -> str:
+    text = (
+        "Before any model: the data and its quality, similar sources in the project, and the value of today's process."
+    )
+    blanks = target.use_case.blanks if isinstance(target.use_case, Draft) else ()
+    return text + ("\n\nA draft. Still to fill in:" + "".join(f"\n- {blank}" for blank in blanks) if blanks else "")
+
+
+def _describe_review_queue(target: StageTarget) -> str:
+    review = target.use_case.people.review
+    assert review is not None
+    return (
+        "Decisions that are nearly even, or with which an expert's rule disagrees, ranked by what it is worth to know"
+        f" the outcome. Up to {sum(review.reviewers.values())} a day, {review.minutes_per_review:g} minutes each."
+        " All others stay as decided."
+    )
+
+
+def _review_columns(target: StageTarget) -> dict[str, str]:
+    return {
+        "decision_id": "text",
+        "decided_at": "UTC",
+        "rank": "1 is reviewed first",
+        "worth": f"{target.use_case.kpi.currency}, of knowing the outcome",
+        "reviewer": "role that reviews",
+        "why": "text",
+        "action": "as decided",
+        "alternative": "the other action",
+        "minutes": "of the reviewer",
+    }
+
+
+def _kpi_columns(target: StageTarget) -> dict[str, str]:
+    kpi = target.use_case.kpi
+    candidates = [CANDIDATE_PREFIX + name for name in kpi.candidates]
+    return {"partition": "day", "decisions": "count", **dict.fromkeys([*POLICIES, *candidates], kpi.currency)}
+
+
+STAGES = (
+    Stage(
+        name="raw",
+        each_source=True,
+        for_drafts=True,
+        run=data.import_extracts,
+        description=lambda t: (
+            f"{t.source.description}\n\nThe {t.source.origin} as they landed: every line as text,"
+            " with its file and line number."
+        ),
+        phase="data_understanding",
+        kinds=lambda t: {choose_format(b"", t.source.files).kind, "parquet"},
+        inputs=lambda t: [] if t.source_name in t.use_case.inputs else ["delivery"],
+        partitioned=lambda t: t.source.partition is not None,
+        checks=[data.EXTRACTS_READABLE],
+        columns=lambda t: dict.fromkeys(t.source.columns, "text as landed") | {"_extract": "file", "_row": "line"},
+    ),
+    Stage(
+        name="validated",
+        each_source=True,
+        for_drafts=True,
+        run=data.validate_source,
+        description=lambda t: (
+            f"{suites.load(t.use_case.name, t.source_name).description}\n\nTyped and checked rows of"
+            f" {t.source_name}. Rows that break a rule are in quarantine, with the reason."
+        ),
+        phase="data_preparation",
+        kinds={"greatexpectations", "parquet"},
+        inputs=lambda t: [f"raw/{t.source_name}", *_reference_sources(t)],
+        partitioned=lambda t: t.source.partition is not None,
+        checks=[data.CONTRACT, data.CONSERVATION],
+        columns=lambda t: t.source.columns,
+    ),
+    Stage(
+        name="data_docs",
+        for_drafts=True,
+        run=data.build_data_docs,
+        description="Pages of Great Expectations on the newest partitions and on every rejected one. No decision waits"
+        " for them.",
+        phase="data_understanding",
+        kinds={"greatexpectations"},
+        inputs=_validated_inputs,
+        partitioned=False,
+    ),
+    Stage(
+        name="current_state",
+        for_drafts=True,
+        run=reports.describe_current_state,
+        description=_describe_current_state,
+        phase="data_understanding",
+        kinds={"duckdb", "html"},
+        inputs=lambda t: [*_validated_inputs(t), *([] if _is_draft(t) else ["features", "outcomes"])],
+        partitioned=False,
+    ),
+    Stage(
+        name="features",
+        run=data.build_features,
+        description=lambda t: (
+            f"Point-in-time features of the {t.use_case.kpi.unit_plural} (`features.sql`): what was"
+            " known at `decided_at`, and the current process's action."
+        ),
+        phase="data_preparation",
+        kinds={"duckdb", "parquet"},
+        inputs=_validated_inputs,
+        checks=[data.FIT_FOR_MODEL, data.NO_LEAKAGE],
+    ),
+    Stage(
+        name="outcomes",
+        run=data.record_outcomes,
+        description=lambda t: (
+            f"The outcome of the {t.use_case.kpi.unit_plural} (`outcomes.sql`):"
+            f" {t.use_case.kpi.outcome_name}, and when that was known."
+        ),
+        phase="data_preparation",
+        kinds={"duckdb", "parquet"},
+        inputs=lambda t: [f"validated/{source}" for source in t.use_case.partitioned],
+    ),
+    Stage(
+        name="training_set",
+        run=model.record_training_sets,
+        description="What each model learns from: the trailing window as known on its training day. DVC records it,"
+        " with the raw and validated data, before anything is trained.",
+        phase="modeling",
+        kinds={"dvc", "parquet"},
+        inputs=["features", "outcomes"],
+        partitioned=False,
+        pool=model.DVC_POOL,
+    ),
+    Stage(
+        name="challenger",
+        run=model.train_challengers,
+        description="A model of each recipe for each training day that has none yet, as a skops file that DVC records.",
+        phase="modeling",
+        kinds={"scikitlearn", "dvc"},
+        inputs=["training_set"],
+        partitioned=False,
+        pool=model.DVC_POOL,
+    ),
+    Stage(
+        name="backtest",
+        run=model.run_backtest,
+        description="Walk-forward value of each recipe on the days after those that it learned from, compared with the"
+        " current process, random choice and perfect foresight.",
+        phase="evaluation",
+        kinds={"scikitlearn"},
+        inputs=["challenger"],
+        partitioned=False,
+    ),
+    Stage(
+        name="degradation",
+        run=model.run_degradation_drill,
+        description="Value of the decisions with each feed missing, stale, duplicated or in a wrong unit at decision"
+        " time, on a sample of past days. Measured with and without the check before the model.",
+        phase="evaluation",
+        kinds={"scikitlearn", "duckdb"},
+        inputs=["backtest"],
+        partitioned=False,
+        checks=[model.FEED_FAULTS_CONTAINED],
+    ),
+    Stage(
+        name="champion",
+        run=model.judge_challengers,
+        description="The gate's verdict on each challenger, in the append-only ledger. A promoted challenger decides"
+        " from its day on.",
+        phase="evaluation",
+        kinds={"dvc"},
+        inputs=["backtest"],
+        partitioned=False,
+        pool=model.DVC_POOL,
+    ),
+    Stage(
+        name="decisions",
+        run=decide.decide_units,
+        description=lambda t: (
+            f"{t.use_case.people.process_step}\n\nThe decisions on the"
+            f" {t.use_case.kpi.unit_plural}: by the champion in force at the decision time,"
+            " else by the current process. A decision that was taken never changes."
+        ),
+        phase="deployment",
+        kinds={"scikitlearn", "parquet"},
+        inputs=["features", "champion"],
+        checks=[decide.FEATURES_CURRENT],
+    ),
+    Stage(
+        name="review_queue",
+        applies=lambda t: t.use_case.people.review is not None,
+        run=decide.queue_decisions,
+        description=_describe_review_queue,
+        phase="deployment",
+        kinds={"duckdb", "parquet"},
+        inputs=["decisions"],
+        columns=_review_columns,
+    ),
+    Stage(
+        name="delivery",
+        run=decide.deliver,
+        description="Each decision once: in a dated CSV and Parquet file, and in a SQL table by decision id.",
+        phase="deployment",
+        kinds={"csv", "sql"},
+        inputs=["decisions"],
+    ),
+    Stage(
+        name="kpi_impact",
+        run=value.account_kpi,
+        description=lambda t: (
+            f"{t.use_case.kpi.name}, in {t.use_case.kpi.currency}"
+            f" ({t.use_case.label('replay')}), by day: decisions taken, current process, random choice,"
+            " perfect foresight, and each candidate."
+        ),
+        phase="evaluation",
+        kinds={"duckdb"},
+        inputs=["decisions", "outcomes"],
+        checks=value.kpi_checks,
+        columns=_kpi_columns,
+    ),
+    Stage(
+        name="break_even",
+        run=model.draw_break_even,
+        description="The value of information and of sound data: how much of either may be lost before the current"
+        " process, or random choice, is as good.",
+        phase="evaluation",
+        kinds={"duckdb"},
+        inputs=["decisions", "outcomes", "degradation"],
+        partitioned=False,
+    ),
+    Stage(
+        name="acceptance",
+        applies=lambda t: t.use_case.people.responses is not None,
+        run=value.account_acceptance,
+        description=lambda t: (
+            f"What the {t.use_case.people.role}s did with the decisions, by day: seen, followed,"
+            " overridden, and the money that the overrides gained."
+        ),
+        phase="evaluation",
+        kinds={"duckdb"},
+        inputs=lambda t: [f"validated/{t.use_case.people.responses}", "decisions", "outcomes"],
+        checks=[value.PEOPLE_USE_DECISIONS, value.RESPONSES_MATCH],
+        columns=lambda t: dict.fromkeys(usage.COUNTS, "count") | {"gain": t.use_case.kpi.currency},
+    ),
+    Stage(
+        name="stage_gate",
+        applies=lambda t: t.use_case.stages is not None,
+        run=value.judge_stage,
+        description="From proof of concept to retirement: the verdict of the stage's gate (pass, continue, stop) in the"
+        " append-only ledger, and the lead time of each stage.",
+        phase="evaluation",
+        kinds={"ledger"},
+        inputs=["kpi_impact"],
+        partitioned=False,
+        checks=[value.NOT_STOPPED, value.STAGE_AS_DECLARED],
+    ),
+    Stage(
+        name="build_or_buy",
+        applies=lambda t: t.use_case.sourcing is not None,
+        run=value.compare_build_or_buy,
+        description="The value and cost of building, of each vendor and of the current process over the declared"
+        " horizon, the verdict, and what would change it.",
+        phase="evaluation",
+        kinds={"scorecard"},
+        inputs=["kpi_impact"],
+        partitioned=False,
+    ),
+    Stage(
+        name="impact_report",
+        run=reports.write_impact_report,
+        description="One page for the owner: what was decided, its value, and what to do next.",
+        phase="evaluation",
+        kinds={"html"},
+        inputs=lambda t: [
+            *("kpi_impact", "degradation", "break_even"),
+            *(["acceptance"] if t.use_case.people.responses else []),
+        ],
+        partitioned=False,
+    ),
+    Stage(
+        name="model_record",
+        run=reports.write_model_record,
+        description="What was tried, found and decided, and on which data, for the next person who works on it.",
+        phase="evaluation",
+        kinds={"markdown"},
+        inputs=lambda t: [
+            *("champion", "kpi_impact", "degradation", "break_even"),
+            *(["stage_gate"] if t.use_case.stages else []),
+        ],
+        partitioned=False,
+    ),
+)

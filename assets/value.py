@@ -1,0 +1,349 @@
+"""Do the work of the value stages: kpi_impact, acceptance, stage_gate and build_or_buy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+
+from assets.metadata import image, table
+from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget
+from sixtyforty.accounting import (
+    acceptance,
+    build_or_buy,
+    kpi_audit,
+    kpi_ledger,
+    kpi_summary,
+    usage,
+)
+from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
+from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
+from sixtyforty.accounting.kpi_summary import KpiSummary
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.lifecycle import stage_gate
+from sixtyforty.reports import charts
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.files import digest
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, group_by_period
+
+MONEY_RECONCILES = StageCheck(
+    "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
+)
+NO_SEGMENT_LOSES = StageCheck(
+    "no_segment_loses",
+    "In no segment is the current process better. The confidence intervals allow for the number of segments.",
+)
+DECISIONS_DIFFER = StageCheck(
+    "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
+)
+BEATS_CURRENT_PROCESS = StageCheck(
+    "beats_current_process", "The lower bound of the lift over the current process is above zero."
+)
+HOLDOUT_INTACT = StageCheck(
+    "holdout_intact",
+    "Both arms of the experiment have as many units as were assigned to them, and are alike in what was known before.",
+)
+PEOPLE_USE_DECISIONS = StageCheck(
+    "people_use_decisions", "People look at the decisions, follow most of them, and sometimes disagree."
+)
+RESPONSES_MATCH = StageCheck("responses_match", "Every response belongs to a decision of its partition.")
+NOT_STOPPED = StageCheck("not_stopped", "The gate of the stage has not stopped the use case.")
+STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate are those that the ledger registered.")
+
+
+def kpi_checks(target: StageTarget) -> list[StageCheck]:
+    """Return the checks of kpi_impact: one more for a use case with a holdout."""
+    checks = [MONEY_RECONCILES, BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
+    return checks + ([HOLDOUT_INTACT] if target.use_case.kpi.holdout else [])
+
+
+def account_kpi(run: StageRun) -> StageResult:
+    """Account the money of each day's decisions, and check it."""
+    result, kpi = StageResult(), run.use_case.kpi
+    for portion in run.portions():
+        for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
+            metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
+            result.published[partition] = PublishedPartition(entry.version, metadata)
+    daily_values = kpi_ledger.read_daily_values(run.ws, run.track)
+    if not daily_values:
+        run.log.info("kpi_impact: skipped (no decision has a known outcome yet)")
+        return result
+    summary = kpi_summary.summarise_kpi(run.ws, run.track, daily_values=daily_values)
+    result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
+    differences = kpi_audit.find_differences(run.ws, run.track, sorted(result.published))
+    lift = _describe_lift(summary)
+    result.checks += [
+        CheckResult(MONEY_RECONCILES.name, not differences, {"differences": "\n".join(differences)}),
+        CheckResult(
+            BEATS_CURRENT_PROCESS.name,
+            (summary.lift_vs_current.low or 0) > 0,
+            {"lift": lift},
+            warn=True,
+            description=lift,
+        ),
+        _check_segments(run),
+        _check_decisions_differ(summary),
+    ]
+    if kpi.holdout:
+        result.checks.append(_check_holdout(summary))
+    run.log.info(f"kpi_impact: accounted ({format_plural(summary.decisions, 'decision')}, lift {lift})")
+    return result
+
+
+def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
+    """Return a day's account as metadata; for an experiment, the money of each arm."""
+    facts, unit = entry.facts, kpi.currency
+    if "held" in facts:
+        return {
+            "decisions": facts["decisions"],
+            "decisions in the holdout": facts["held_out"],
+            "outcomes unknown": facts["unknown"],
+            f"model ({unit})": round(facts["model"], 2),
+            f"holdout ({unit})": round(facts["current_process"], 2),
+        }
+    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(facts[policy]), 2) for policy in POLICIES}
+    money |= {
+        f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2)
+        for name, amount in facts.get("candidates", {}).items()
+    }
+    return {
+        **money,
+        f"gain ({unit})": money[f"model ({unit})"] - money[f"current process ({unit})"],
+        "decisions": facts["decisions"],
+        "decisions that differ from the current process": facts["differ"],
+        "outcomes unknown": facts["unknown"],
+    }
+
+
+def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[DailyValue]) -> dict[str, Any]:
+    """Return the figures over all days, shown with the newest partition, which people open first."""
+    kpi = run.use_case.kpi
+    overview: dict[str, Any] = {
+        "cumulative value": image(charts.draw_cumulative_value(kpi, daily_values), "cumulative value"),
+        "by month, per 1,000 decisions": table(
+            [{"month": month, **_money_row(days)} for month, days in group_by_period(daily_values).items()]
+        ),
+    }
+    if summary.candidates:
+        overview["candidates, per 1,000 decisions"] = table(_candidate_rows(kpi, summary))
+    record = read_forecasts(run.ws, run.track, daily_values=daily_values)
+    if record.terms:
+        overview["forecast and actual, per 1,000 decisions"] = table(
+            [_term_row(term, kpi.target) for term in record.terms]
+        )
+    coming_month = RoundedInterval.of(record.coming_month)
+    overview["forecast for the coming month, per 1,000 decisions"] = coming_month.value
+    return overview
+
+
+def _money_row(days: Sequence[DailyValue]) -> dict[str, int]:
+    """Return the policies and the lift per 1,000 decisions, in whole units; an unknown policy is left out."""
+    decisions = sum(day.decisions for day in days)
+    per_1000 = {
+        policy: 1000 * sum(getattr(day, policy) for day in days) / decisions
+        for policy in ("model", "current_process", "random_choice")
+    }
+    lift = per_1000["model"] - per_1000["current_process"]
+    known = {policy: round(amount) for policy, amount in per_1000.items() if not math.isnan(amount)}
+    return {"decisions": decisions, **known, "lift": round(lift)}
+
+
+def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[dict[str, Any]]:
+    return [
+        {
+            "candidate": name + (" (vendor)" if kpi.candidates[name].vendor else ""),
+            "decisions": candidate.decisions,
+            kpi.currency: candidate.per_1000,
+            "over the current process": candidate.lift_vs_current.value,
+            "model minus candidate": candidate.model_minus.value,
+            "95% low": candidate.model_minus.low,
+            "95% high": candidate.model_minus.high,
+        }
+        for name, candidate in summary.candidates.items()
+    ]
+
+
+def _term_row(term: ChampionTerm, target: float) -> dict[str, object]:
+    fields = term.to_dict(target)
+    intervals = {
+        f"{kind} {end}": fields[kind][end] for kind in ("forecast", "actual") for end in ("value", "low", "high")
+    }
+    return {
+        "since": term.since,
+        "decisions": term.decisions,
+        **intervals,
+        "verdict": term.verdict,
+        "target reached": fields["target_reached"],
+    }
+
+
+def _describe_lift(summary: KpiSummary) -> str:
+    """Return the lift with its interval, such as `+$1,204 per 1,000 decisions (95% confidence interval: …)`."""
+    lift, unit = summary.lift_vs_current, summary.unit
+    if lift.low is None or lift.high is None:
+        interval = "too few days for an interval"
+    else:
+        interval = (
+            f"interval {format_money(lift.low, unit, signed=True)} to {format_money(lift.high, unit, signed=True)}"
+        )
+    return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
+
+
+def _check_segments(run: StageRun) -> CheckResult:
+    segments = kpi_summary.summarise_segments(run.ws, run.track)
+    losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
+    return CheckResult(
+        NO_SEGMENT_LOSES.name,
+        not losing,
+        {"segments": table([segment.to_dict() for segment in segments])} if segments else {},
+        warn=True,
+        description=f"the current process is better in {losing}" if losing else "no segment loses",
+    )
+
+
+def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
+    share = f"{summary.differ_share:.1%} of the decisions differ" if summary.operational else "no decision differs"
+    return CheckResult(
+        DECISIONS_DIFFER.name,
+        summary.operational,
+        {"share that differs": summary.differ_share},
+        warn=True,
+        description=f"{share} from the current process",
+    )
+
+
+def _check_holdout(summary: KpiSummary) -> CheckResult:
+    """Check the arms of the experiment, with its evidence as metadata; in a replay there is none."""
+    evidence = summary.holdout
+    return CheckResult(
+        HOLDOUT_INTACT.name,
+        not evidence or evidence["trustworthy"],
+        {"holdout": dg.MetadataValue.json(evidence)} if evidence else {},
+        description=summary.evidence,
+    )
+
+
+def account_acceptance(run: StageRun) -> StageResult:
+    """Account what people did with each day's decisions, and check that they use them."""
+    result, kpi = StageResult(), run.use_case.kpi
+    for portion in run.portions():
+        for partition, entry in usage.write_accounts(run.ws, portion, run.track).items():
+            counts = {column: entry.facts[column] for column in usage.COUNTS}
+            metadata = counts | {f"gain of the overrides ({kpi.currency})": round(entry.facts["gain"], 2)}
+            result.published[partition] = PublishedPartition(entry.version, metadata)
+    responses = acceptance.summarise_acceptance(run.ws, run.track)
+    if not responses.decisions:
+        run.log.info("acceptance: skipped (no decision was taken yet)")
+        return result
+    result.newest_metadata.update(_acceptance_overview(responses, kpi))
+    summary = describe_acceptance(responses, kpi)
+    alarms = find_alarms(run.use_case, responses)
+    simulated = f" [{responses.label}]" if responses.label else ""
+    unmatched = format_plural(responses.unmatched, "response")
+    result.checks += [
+        CheckResult(
+            PEOPLE_USE_DECISIONS.name,
+            not alarms,
+            {"simulated": responses.label or "none"},
+            warn=True,
+            description=" ".join(alarms.values()) + simulated if alarms else summary,
+        ),
+        CheckResult(
+            RESPONSES_MATCH.name,
+            not responses.unmatched,
+            {"responses without a decision": responses.unmatched},
+            warn=True,
+            description=f"{unmatched} of {responses.responses:,} without a decision{simulated}",
+        ),
+    ]
+    run.log.info(f"acceptance: accounted ({summary})")
+    return result
+
+
+def _acceptance_overview(responses: acceptance.Acceptance, kpi: Kpi) -> dict[str, Any]:
+    overview: dict[str, Any] = {
+        "in total": dg.MetadataValue.json(responses.to_dict()),
+        "by week": table([asdict(week) for week in responses.weeks]),
+        "answers by week": image(charts.draw_weekly_answers(responses.weeks, responses.label), "answers by week"),
+    }
+    if responses.roles:
+        overview["by role"] = table(
+            [_role_row(name, role, responses.label, kpi) for name, role in responses.roles.items()]
+        )
+    return overview
+
+
+def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) -> dict[str, Any]:
+    return {
+        "role": name,
+        "answered": role.accepted + role.overridden,
+        "overridden": role.overridden,
+        "overrides with a known outcome": role.known,
+        "overrides that were right": role.right,
+        f"gain of the overrides ({kpi.currency})": round(role.gain, 2),
+        "evidence": describe_gain_per_override(role.gain_per_1000, kpi.currency),
+        "simulated": label or "no",
+    }
+
+
+def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
+    """Return in one line what people did with the decisions, and whether that is simulated."""
+    if not responses.responses:
+        return f"nobody has looked at any of {format_plural(responses.decisions, 'decision')}"
+    simulated = f" [{responses.label}]" if responses.label else ""
+    gain = format_money(responses.gain, kpi.currency, signed=True)
+    return (
+        f"{format_plural(responses.seen, 'decision')} seen, {responses.accepted:,} followed,"
+        f" {responses.overridden:,} overridden; the overrides gained {gain}{simulated}"
+    )
+
+
+def judge_stage(run: StageRun) -> StageResult:
+    """Let the gate of the use case's stage judge it, record the verdict in the ledger, and measure lead times."""
+    now = run.clock.current_time()
+    status = stage_gate.record(run.ws, now)
+    differences = stage_gate.differs(run.ws)
+    verdict = status.said or "no verdict, the stage has no gate"
+    why = "; ".join(status.against) or "nothing stands against the next stage"
+    metadata = {
+        "stage": status.stage,
+        "verdict": verdict,
+        "why": why,
+        "figures": dg.MetadataValue.json(status.plain),
+        "lead times": table(stage_gate.lead_times(run.ws, now)),
+    }
+    run.log.info(f"stage_gate: judged ({status.stage}, {verdict}; {why})")
+    checks = [
+        CheckResult(NOT_STOPPED.name, status.said != "stop", {"why": why}, warn=True, description=why),
+        CheckResult(
+            STAGE_AS_DECLARED.name,
+            not differences,
+            warn=True,
+            description="; ".join(differences) or "the declaration and the ledger agree",
+        ),
+    ]
+    return StageResult.snapshot(digest([row.hash for row in run.ws.stage_ledger.rows()]), metadata, checks)
+
+
+def compare_build_or_buy(run: StageRun) -> StageResult:
+    """Compare building, each vendor and the current process on the same decisions, with their costs."""
+    if not kpi_ledger.read_daily_values(run.ws, run.track):
+        return StageResult()
+    scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
+    metadata = {
+        "verdict": scorecard.verdict,
+        "why": "\n".join(scorecard.why),
+        "label": scorecard.label,
+        "capability in the organisation": scorecard.capability,
+        "strategic": scorecard.strategic,
+        f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
+        "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),
+    }
+    run.log.info(f"build_or_buy: compared ({scorecard.verdict}; {scorecard.label})")
+    return StageResult.snapshot(digest(scorecard.to_dict()), metadata)

@@ -1,0 +1,72 @@
+"""Show a verdict of validation as an asset check, and its figures as metadata."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.metadata import table
+from assets.stage import CheckResult
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.verdicts import Verdict
+
+DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
+
+
+def verdict_figures(verdict: Verdict) -> dict[str, object]:
+    """Return a verdict's figures, which Dagster plots by partition, and the values that `info` rules recorded."""
+    recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
+    return {
+        **recorded,
+        "dagster/partition_row_count": verdict.accepted_rows,
+        "rows landed": verdict.landed,
+        "rows quarantined": verdict.quarantined,
+        "duplicates dropped": verdict.duplicates,
+        "rows superseded": verdict.superseded,
+        "warnings": len(verdict.warnings),
+        "verdict": verdict.id,
+    }
+
+
+def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | None) -> CheckResult:
+    """Return a verdict as the result of a check.
+
+    It fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in quarantine.
+    data_docs: path of the page to read on.
+    """
+    failed = [rule for rule in verdict.rules if not rule.passed and rule.severity != "info"]
+    problems = []
+    if failed:
+        problems.append(f"{format_plural(len(failed), 'rule')} failed")
+    if verdict.quarantined:
+        problems.append(f"{format_plural(verdict.quarantined, 'row')} quarantined")
+    description = "; ".join(verdict.reasons or problems or ["all rules passed"])
+    return CheckResult(
+        name,
+        passed=verdict.accepted and not problems and not verdict.reasons,
+        metadata=_check_metadata(verdict, data_docs),
+        partition=partition,
+        warn=verdict.accepted,
+        description=description[:DESCRIPTION_LENGTH],
+    )
+
+
+def _check_metadata(verdict: Verdict, data_docs: str) -> dict[str, object]:
+    metadata = verdict_figures(verdict) | {"Data Docs": dg.MetadataValue.path(data_docs)}
+    rows = [
+        {
+            "rule": rule.expected,
+            "column": rule.column,
+            "severity": rule.severity,
+            "rows failed": rule.failed,
+            "rows checked": rule.of,
+            "observed": "" if rule.observed is None else str(rule.observed),
+            "lines": ", ".join(map(str, rule.sample_rows)),
+        }
+        for rule in verdict.rules
+        if not rule.passed and rule.severity != "info"
+    ]
+    if rows:
+        metadata["failed rules"] = table(rows)
+    if verdict.reasons:
+        metadata["reasons"] = "\n".join(verdict.reasons)
+    return metadata

@@ -1,0 +1,235 @@
+"""Turn stages into Dagster assets.
+
+A run works on its whole range of partitions in one step. Dagster would then mark every partition of the range as
+materialized or, if the step yields nothing, skip everything downstream. Both are wrong when one day of a year is
+rejected. A stage therefore returns the partitions that it published, each with its own data version and metadata.
+Only those are recorded as materializations. The step's output carries no event, so the rest of the range continues.
+"""
+
+# Dagster checks the annotation of `context` as a type, so this module has no `from __future__ import annotations`.
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dagster as dg
+
+from assets.resources import BusinessClock, ProjectHome
+from assets.stage import (
+    CheckResult,
+    Phase,
+    PublishedPartition,
+    Stage,
+    StageCheck,
+    StageResult,
+    StageRun,
+    StageTarget,
+    resolve,
+)
+from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
+from sixtyforty.spec.use_case import UseCase
+
+# Dagster warns of this preview feature at each start. Its version is pinned, and tests cover what it does.
+warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
+
+# What every asset's step takes and yields. `dg.@asset` would derive it from each function's signature, which took two
+# fifths of the time that definitions take to load.
+RESOURCES = {"project_home", "clock"}
+UPSTREAM = dg.In(dg.Nothing)
+OUTPUT = dg.Out(dg.Nothing, is_required=False)
+CHECK_OUTPUT = dg.Out(None)
+
+
+class EventRecorder(Protocol):
+    """Record events of single partitions. `pipelines.runtime.dagster_internals` implements it."""
+
+    def record_materializations(
+        self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
+    ) -> None:
+        """Store the materializations in one batch."""
+
+    def record_evaluations(
+        self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
+    ) -> None:
+        """Store the check results."""
+
+    def output_without_event(self) -> dg.Output[None]:
+        """Return the step's output; Dagster records no materialization for it and runs the next stage."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What stages need from the layer above: a recorder of events, and the declarations of all use cases."""
+
+    recorder: EventRecorder
+    load_use_cases: Callable[[], Sequence[UseCase]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetPlan:
+    """Everything that Dagster needs to know of one asset."""
+
+    key: dg.AssetKey
+    work: Callable[[dg.AssetExecutionContext, list[str]], StageResult]
+    upstream: Sequence[dg.AssetKey]
+    group: str
+    description: str
+    phase: Phase
+    kinds: set[str]
+    owners: Sequence[str] = ()
+    checks: Sequence[StageCheck] = ()
+    columns: Mapping[str, str] | None = None
+    partitions: dg.TimeWindowPartitionsDefinition | None = None
+    pool: str | None = None
+
+
+def build_stage_assets(stage: Stage, use_case: UseCase, wiring: Wiring) -> list[dg.AssetsDefinition]:
+    """Return the assets of a stage in a use case: one, one a source, or none where the stage doesn't apply."""
+    return [build_asset(_plan_asset(stage, target, wiring), wiring.recorder) for target in stage.targets(use_case)]
+
+
+def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
+    use_case = target.use_case
+
+    def work(context: dg.AssetExecutionContext, partitions: list[str]) -> StageResult:
+        project_home: ProjectHome = context.resources.project_home
+        clock: BusinessClock = context.resources.clock
+        ws = project_home.workspace(use_case)
+        run = StageRun(
+            use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
+        )
+        return stage.run(run)
+
+    name = f"{stage.name}/{target.source_name}" if stage.each_source else stage.name
+    return AssetPlan(
+        key=asset_key(use_case.name, name),
+        work=work,
+        upstream=[asset_key(use_case.name, name) for name in resolve(stage.inputs, target)],
+        group=use_case.name,
+        description=resolve(stage.description, target),
+        phase=stage.phase,
+        kinds=resolve(stage.kinds, target),
+        owners=[use_case.owner],
+        checks=resolve(stage.checks, target),
+        columns=resolve(stage.columns, target),
+        partitions=partitions_definition(use_case) if resolve(stage.partitioned, target) else None,
+        pool=stage.pool,
+    )
+
+
+def asset_key(use_case: str, stage: str) -> dg.AssetKey:
+    """Return the key `<use case>/<stage>`."""
+    return dg.AssetKey([use_case, *stage.split("/")])
+
+
+def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:
+    """Return a use case's partitions in Dagster, in its timezone; hours are in UTC.
+
+    Without a declared end, the partitions reach `partitions_ahead` beyond the current one. Dagster leaves out the
+    partition that an end date names, so the end is one partition later than declared.
+    """
+    every, (first, last) = model.partitions.every, model.limits
+    common: dict[str, Any] = {
+        "start_date": first,
+        "end_date": model.shift(last, 1) if model.partitions.end else None,
+        "end_offset": model.partitions.partitions_ahead,
+        "timezone": "UTC" if every == "hour" else model.timezone,
+    }
+    match every:
+        case "hour":
+            return dg.HourlyPartitionsDefinition(fmt=HOUR_FORMAT, minute_offset=model.opens_at(first).minute, **common)
+        case "week":
+            days_after_sunday = model.first_day(first).isoweekday() % 7
+            return dg.WeeklyPartitionsDefinition(day_offset=days_after_sunday, **common)
+        case "month":
+            return dg.MonthlyPartitionsDefinition(**common)
+        case _:
+            return dg.DailyPartitionsDefinition(**common)
+
+
+def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition:
+    """Return a Dagster asset whose step does the plan's work and records what it published and checked."""
+    check_specs = _check_specs(plan)
+    upstream = {key.to_python_identifier(): key for key in plan.upstream}
+
+    def compute(context: dg.AssetExecutionContext, _: object) -> Iterator[Any]:
+        result = plan.work(context, list(context.partition_keys) if plan.partitions else [SNAPSHOT])
+        recorder.record_materializations(context, _materializations(plan, result.published))
+        recorder.record_evaluations(context, [_evaluation(plan.key, check) for check in result.checks])
+        for output in check_specs:
+            yield dg.Output(None, output_name=output)
+        yield recorder.output_without_event()
+
+    return dg.AssetsDefinition(
+        node_def=dg.OpDefinition(
+            compute,
+            plan.key.to_python_identifier(),
+            ins=dict.fromkeys(upstream, UPSTREAM),
+            outs={"result": OUTPUT} | dict.fromkeys(check_specs, CHECK_OUTPUT),
+            description=plan.description,
+            required_resource_keys=RESOURCES,
+            pool=plan.pool,
+        ),
+        keys_by_input_name=upstream,
+        keys_by_output_name={"result": plan.key},
+        check_specs_by_output_name=check_specs,
+        specs=[_asset_spec(plan)],
+        backfill_policy=dg.BackfillPolicy.single_run() if plan.partitions else None,
+    )
+
+
+def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
+    """Return what Dagster shows of the asset.
+
+    A dependency between stages with partitions is partition by partition. An asset without partitions depends on all.
+    """
+    columns = [dg.TableColumn(name, meaning) for name, meaning in (plan.columns or {}).items()]
+    return dg.AssetSpec(
+        plan.key,
+        deps=list(plan.upstream),
+        partitions_def=plan.partitions,
+        group_name=plan.group,
+        owners=list(plan.owners),
+        tags={"crisp_dm": plan.phase},
+        kinds=plan.kinds,
+        description=plan.description,
+        metadata={"dagster/column_schema": dg.TableSchema(columns)} if columns else {},
+    )
+
+
+def _check_specs(plan: AssetPlan) -> dict[str, dg.AssetCheckSpec]:
+    """Return the checks, by the name of the output that stands for them."""
+    specs = [
+        dg.AssetCheckSpec(
+            check.name,
+            asset=plan.key,
+            description=check.description,
+            partitions_def=plan.partitions if check.each_partition else None,
+        )
+        for check in plan.checks
+    ]
+    return {spec.get_python_identifier(): spec for spec in specs}
+
+
+def _materializations(plan: AssetPlan, published: Mapping[str, PublishedPartition]) -> list[dg.AssetMaterialization]:
+    return [
+        dg.AssetMaterialization(
+            plan.key,
+            partition=partition if plan.partitions else None,
+            metadata=content.metadata,
+            tags={"dagster/data_version": content.version},
+        )
+        for partition, content in sorted(published.items())
+    ]
+
+
+def _evaluation(key: dg.AssetKey, check: CheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=check.name,
+        passed=check.passed,
+        metadata={k: dg.MetadataValue.text(v) if isinstance(v, str) else v for k, v in check.metadata.items()},
+        severity=dg.AssetCheckSeverity.WARN if check.warn else dg.AssetCheckSeverity.ERROR,
+        description=check.description,
+        partition=check.partition,
+    )

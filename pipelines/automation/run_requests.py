@@ -1,0 +1,180 @@
+"""Turn outstanding work into run requests: one run a range of partitions, and none for work that a run is doing.
+
+Sensors remember nothing. `sixtyforty.lifecycle.catch_up` compares what exists with what should exist, so the next look
+finds what a dead daemon or run has left undone. Dagster ignores a run key that it has seen before. The run key is
+therefore the hash of the work and the number of the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from assets.resources import ProjectHome
+from assets.wiring import asset_key
+from pipelines.runtime.dagster_internals import partition_range, partition_range_tags
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.workspace import Workspace
+
+# Tags of a run: its use case, its kind (data, responses, retrain, approval), the hash of its work, and why it runs.
+USE_CASE_TAG = "sixtyforty/use_case"
+KIND_TAG = "sixtyforty/kind"
+WORK_TAG = "sixtyforty/work"
+WHY_TAG = "sixtyforty/why"
+TRACK_TAG = "sixtyforty/track"
+TAG_LENGTH = 250  # characters that Dagster keeps of a tag
+
+LIVE: Track = "live"
+DATA_STAGES = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
+RESPONSE_STAGES = ("acceptance", "impact_report")
+RETRAIN_STAGES = ("training_set", "challenger", "backtest", "champion", "degradation", "break_even", "model_record")
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+FIRST_RETRY_SECONDS = 15  # after the first failure; doubles with each further one
+LONGEST_RETRY_SECONDS = 3600
+
+
+@dataclass
+class RequestedRuns:
+    """Run requests, and why other ranges wait."""
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NextAttempt:
+    """The number of earlier attempts at some work, and why the next one must wait; None: it may start."""
+
+    number: int
+    wait_reason: str | None
+
+
+def request_catch_up(
+    use_case: UseCase, instance: dg.DagsterInstance, kind: str, outstanding: Any, stages: Sequence[str], now: datetime
+) -> RequestedRuns:
+    """Request a run for each outstanding range of partitions that no run is working on.
+
+    outstanding: what `catch_up` found. now: business time, UTC, naive.
+    """
+    from sixtyforty.lifecycle.catch_up import summary
+
+    requested, ranges = RequestedRuns(), outstanding.ranges()
+    busy = _busy_ranges(use_case, instance, kind) if ranges else []
+    for first, last in ranges:
+        reasons, work = summary(outstanding.reasons(first, last)), outstanding.key(first, last)
+        if any(first <= busy_last and busy_first <= last for busy_first, busy_last in busy):
+            requested.waiting.append(f"{first} to {last}: waits for the run that is working on it")
+            continue
+        attempt = find_next_attempt(instance, work)
+        if attempt.wait_reason:
+            requested.waiting.append(f"{first} to {last}: {attempt.wait_reason} ({reasons})")
+            continue
+        sources = [f"{stage}/{source}" for source in sorted(outstanding.sources) for stage in ("raw", "validated")]
+        tags = {WORK_TAG: work, WHY_TAG: reasons[:TAG_LENGTH], **partition_range_tags(first, last)}
+        run_key = f"{work}-{attempt.number}"
+        requested.requests.append(request_run(use_case, kind, [*sources, *stages], now, run_key, tags))
+    return requested
+
+
+def data_stages(use_case: UseCase) -> list[str]:
+    """Return the stages that follow new data."""
+    review = ["review_queue"] if use_case.people.review else []
+    gate = ["stage_gate"] if use_case.stages else []
+    return [*DATA_STAGES, *review, *gate]
+
+
+def request_retrain(
+    use_case: UseCase, project_home: ProjectHome, instance: dg.DagsterInstance, now: datetime, why: str
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a training as of today (local), unless one is running, nothing is new, or a failed one must wait."""
+    from sixtyforty.lifecycle.champions import nothing_new
+
+    if _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: "retrain"}, UNFINISHED):
+        return dg.SkipReason("a training is running")
+    today, ws = local_date(use_case, now), project_home.workspace(use_case)
+    reason = ws.stage_ledger.end_reason_at(now) or nothing_new(ws, today)
+    if reason:
+        return dg.SkipReason(reason)
+    work = f"retrain-{use_case.name}-{today}"
+    attempt = find_next_attempt(instance, work)
+    if attempt.wait_reason:
+        return dg.SkipReason(f"training of {today}: {attempt.wait_reason}")
+    tags = {WORK_TAG: work, WHY_TAG: why}
+    return request_run(use_case, "retrain", RETRAIN_STAGES, now, f"{work}-{attempt.number}", tags)
+
+
+def request_run(
+    use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
+) -> dg.RunRequest:
+    """Return the request of a live run of these stages at a business time (UTC, naive)."""
+    clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
+    # A failed run is found again at the next look, with the state of that time, so Dagster need not retry it.
+    common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
+    return dg.RunRequest(
+        run_key=run_key,
+        job_name=use_case.name,
+        asset_selection=[asset_key(use_case.name, stage) for stage in stages],
+        run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
+        tags={**common, **tags},
+    )
+
+
+def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Return what a run could still do at a business time (UTC, naive), in words; empty when all is up to date."""
+    from sixtyforty.lifecycle.catch_up import heard, look, summary
+
+    return [
+        summary(outstanding.reasons(first, last))
+        for outstanding in (look(ws, LIVE, now), heard(ws, LIVE, now))
+        for first, last in outstanding.ranges()
+        if not _is_done(instance, outstanding.key(first, last))
+    ]
+
+
+def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
+    """Return the next attempt at a piece of work. It waits longer after each failure, and for ever after success."""
+    records = _find_runs(instance, {WORK_TAG: work})
+    if _is_done(instance, work):
+        return NextAttempt(len(records), "a run has done this work; the asset checks say what it found")
+    if not records:
+        return NextAttempt(0, None)
+    ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)
+    pause = min(FIRST_RETRY_SECONDS * 2 ** (len(records) - 1), LONGEST_RETRY_SECONDS)
+    seconds = ended + pause - datetime.now().timestamp()
+    failures = format_plural(len(records), "time")
+    wait_reason = f"failed {failures}, next attempt in {seconds:.0f} s" if seconds > 0 else None
+    return NextAttempt(len(records), wait_reason)
+
+
+def local_date(use_case: UseCase, now: datetime) -> date:
+    """Return the use case's local date at a business time (UTC, naive)."""
+    return now.replace(tzinfo=UTC).astimezone(use_case.zone).date()
+
+
+def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
+    """Return the ranges of partitions that unfinished runs of a kind work on."""
+    records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
+    ranges = (partition_range(record.dagster_run.tags) for record in records)
+    return [busy for busy in ranges if busy]
+
+
+def _find_runs(
+    instance: dg.DagsterInstance, tags: Mapping[str, str], statuses: Sequence[dg.DagsterRunStatus] | None = None
+) -> list[dg.RunRecord]:
+    return list(instance.get_run_records(dg.RunsFilter(tags=dict(tags), statuses=statuses)))
+
+
+def _is_done(instance: dg.DagsterInstance, work: str) -> bool:
+    return bool(_find_runs(instance, {WORK_TAG: work}, [dg.DagsterRunStatus.SUCCESS]))

@@ -1,0 +1,16 @@
+"""All sensors and schedules of one use case. They are off until an operator turns them on."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.automation.schedules import nightly_training
+from pipelines.automation.sensors import digest_sensor, new_data_sensor, retrain_sensor
+from sixtyforty.spec.use_case import UseCase
+
+
+def build_automation(use_case: UseCase) -> dg.Definitions:
+    """Return the sensors and the schedule that a use case declares."""
+    digests = [digest_sensor(use_case)] if use_case.subscriptions else []
+    schedules = [nightly_training(use_case)] if use_case.automation.retrain_cron else []
+    return dg.Definitions(sensors=[new_data_sensor(use_case), retrain_sensor(use_case), *digests], schedules=schedules)
