@@ -16,7 +16,9 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Entry, Lake, side_by_side, split, versions
+from sixtyforty.storage.files import run_in_parallel
+from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def validate(
     if not raw:
         return {}
     with connect(use_case.timezone) as db:
-        db.execute(f"create temp view landed as select * from {lake.rows(raw.values())}")
+        db.execute(f"create temp view landed as select * from {lake.select_rows(raw.values())}")
         type_rows(db, use_case.sources[source])
         _check_rows(db, use_case, source, suite, lake)
         metrics = _metrics(db, suite)
@@ -71,7 +73,7 @@ def _known(lake: Lake, rule: Rule) -> str:
     wanted, column = rule.kwargs["value_set"], rule.kwargs["column"]
     entry = lake.entry(f"validated/{wanted['source']}", SNAPSHOT)
     there = f'"{wanted["column"]}"'
-    values = f"select {there} from {lake.rows([entry])} where {there} is not null" if entry else "select null limit 0"
+    values = f"select {there} from {lake.select_rows([entry])} where {there} is not null" if entry else "select null limit 0"
     return f'("{column}" is null or "{column}" in ({values}))'
 
 
@@ -91,7 +93,7 @@ def _check_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, s
     columns = "".join(f", {sql} as {name}" for name, sql in derived.items())
     db.execute(
         f"""create or replace temp table asked as
-        select _id{asked} from (select rowid as _id, *{columns} from typed where _fate = 'row')"""
+        select _id{asked} from (select rowid as _id, *{columns} from typed where _status = 'row')"""
     )
     breaking(db, source, "asked", rules)
     told = [
@@ -101,14 +103,14 @@ def _check_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, s
     ]
     db.register("told", pd.DataFrame(told, columns=["rule", "why"]).astype({"rule": "int64", "why": "str"}))
     marks = "select id, string_agg(why, '; ' order by why) as why from hits join told using (rule) group by id"
-    db.execute(f"update typed set _fate = 'quarantined', _reason = m.why from ({marks}) m where typed.rowid = m.id")
+    db.execute(f"update typed set _status = 'quarantined', _reason = m.why from ({marks}) m where typed.rowid = m.id")
 
 
 def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
     """One row a partition with rows: `_partition` and the suite's metrics, over the rows that are kept."""
     aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
     return db.execute(
-        f"select _partition{aggregates} from typed where _fate = 'row' group by _partition order by _partition"
+        f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
     ).df()
 
 
@@ -117,9 +119,9 @@ def _counted(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
     return {
         r[0]: dict(zip(COUNTS, r[1:], strict=True))
         for r in db.execute(
-            """select _partition, count(*), count(*) filter (_fate = 'row'), count(*) filter
-            (_fate = 'quarantined'), count(*) filter (_fate = 'duplicate'), count(*) filter
-            (_fate = 'superseded') from typed group by 1"""
+            """select _partition, count(*), count(*) filter (_status = 'row'), count(*) filter
+            (_status = 'quarantined'), count(*) filter (_status = 'duplicate'), count(*) filter
+            (_status = 'superseded') from typed group by 1"""
         ).fetchall()
     }
 
@@ -158,7 +160,7 @@ def _judge(
         accepted = False
         reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined_share:.0%} may be")
     hidden = unspoken(suite, use_case.sources[source])
-    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.settled(raw.partition)
+    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.settled_at(raw.partition)
     whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed, hidden)
     rules = row_results(suite, hits, checked, hidden) + whole
     return Verdict(
@@ -184,14 +186,14 @@ def _publish(
     lineage = ", ".join(LINEAGE)
     key = ", ".join(f'"{c}"' for c in contract.key)
     rows = db.sql(
-        f"""select * exclude (_reason, _fate, _seq, {lineage}), {lineage} from typed where _fate = 'row'
+        f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'
         order by _partition, {key}, {lineage}"""
     ).to_arrow_table()
     bad = db.sql(
-        "select * exclude (_fate) from typed where _fate = 'quarantined' order by _partition, _seq, _row"
+        "select * exclude (_status) from typed where _status = 'quarantined' order by _partition, _seq, _row"
     ).to_arrow_table()
-    good_parts = split(rows, "_partition", list(raw))
-    bad_parts = split(bad, "_partition", list(raw))
+    good_parts = split_by_partition(rows, "_partition", list(raw))
+    bad_parts = split_by_partition(bad, "_partition", list(raw))
     nothing = rows.drop_columns(["_partition"]).slice(0, 0)
 
     def publish(partition: str) -> None:
@@ -199,7 +201,7 @@ def _publish(
         write = partial(
             lake.write,
             partition=partition,
-            inputs={f"raw/{source}": versions({partition: raw[partition]})},
+            inputs={f"raw/{source}": versions_by_partition({partition: raw[partition]})},
             code=code,
             facts={"verdict": verdict.to_dict(), "verdict_id": verdict.id},
         )
@@ -213,4 +215,4 @@ def _publish(
         else:
             lake.drop(f"quarantine/{source}", partition)
 
-    side_by_side(publish, verdicts)
+    run_in_parallel(publish, verdicts)

@@ -16,15 +16,17 @@ from typing import Any
 import pyarrow as pa
 
 from sixtyforty.ingest.data_contract import type_rows
-from sixtyforty.ingest.landing_zone import Landing
+from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.ingest.raw import pending as _pending
-from sixtyforty.modeling import features, model_store
+from sixtyforty.modeling import features, outcomes, trainer, training_plan
+from sixtyforty.spec.cross_checks import require_consistent
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import Lake, split, versions
-from sixtyforty.storage.object_store import Remote, Where
+from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.manifests import versions_by_partition
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.workspace import Workspace
 
 SQL = {
@@ -129,7 +131,7 @@ def make_use_case(folder: Path, **changes: Any) -> UseCase:
     folder.mkdir(parents=True, exist_ok=True)
     for stage, text in SQL.items():
         (folder / f"{stage}.sql").write_text(text)
-    return UseCase(**merged(DECLARED, changes), folder=folder)
+    return require_consistent(UseCase(**merged(DECLARED, changes), folder=folder))
 
 
 def span(first: date, last: date) -> list[str]:
@@ -157,7 +159,7 @@ def csv(source: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> str:
     return "".join(",".join(map(str, row)) + "\n" for row in [list(source["columns"]), *rows])
 
 
-def land(landing: Landing, name: str, text: str | bytes, at: datetime | None = None) -> Path:
+def land(landing: LandingZone, name: str, text: str | bytes, at: datetime | None = None) -> Path:
     """Puts an extract in the landing folder, as of a UTC moment: by default a minute after the newest one there."""
     landing.folder.mkdir(parents=True, exist_ok=True)
     newest = max(
@@ -204,21 +206,21 @@ def accept(ws: Workspace, partitions: Sequence[str]) -> None:
         if not raw:
             continue
         with connect(ws.use_case.timezone) as db:
-            db.execute(f"create temp view landed as select * from {ws.lake.rows(raw.values())}")
+            db.execute(f"create temp view landed as select * from {ws.lake.select_rows(raw.values())}")
             type_rows(db, source)
             columns = ", ".join(f'"{c}"' for c in source.columns)
             rows = db.sql(
-                f"select {columns}, _extract, _row, _partition from typed where _fate = 'row' order by _partition, _row"
+                f"select {columns}, _extract, _row, _partition from typed where _status = 'row' order by _partition, _row"
             ).to_arrow_table()
-        for partition, table in split(rows, "_partition", wanted).items():
-            inputs = {f"raw/{name}": versions({partition: raw[partition]})}
+        for partition, table in split_by_partition(rows, "_partition", wanted).items():
+            inputs = {f"raw/{name}": versions_by_partition({partition: raw[partition]})}
             ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
 def looked_back(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
     """What features of these partitions know of the future."""
     with features.FeatureWindow(ws.use_case, ws.lake, partitions) as window:
-        return window.time_travel(window.build().tables, sample)
+        return window.find_leakage(window.build().tables, sample)
 
 
 def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
@@ -235,17 +237,17 @@ def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
-    became = features.build_outcomes(ws.use_case, ws.lake, partitions)
+    became = outcomes.build_outcomes(ws.use_case, ws.lake, partitions)
     for p, rows in became.tables.items():
         ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
 
 
 def crown(ws: Workspace, day: date, track: str = "replay") -> str:
     """Trains on what was published before the day and puts the model in force from its start; returns its version."""
-    plan = model_store.plan_training(ws.use_case, ws.lake, day)
+    plan = training_plan.plan_training(ws.use_case, ws.lake, day)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train_models(ws.models, ws.use_case.kpi, [plan.version]))
-    ws.ledger.append(
+    list(trainer.train_models(ws.models, ws.use_case.kpi, [plan.version]))
+    ws.champion_ledger.append(
         track=track,
         version=plan.version,
         verdict="PROMOTE",
@@ -267,16 +269,16 @@ def s3_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def snapshot(folder: Where) -> dict[str, tuple[Any, bytes]]:
+def snapshot(folder: StoragePath) -> dict[str, tuple[Any, bytes]]:
     """Every file below the folder with its modification time (or tag) and bytes: what must not change."""
-    if isinstance(folder, Remote):
-        there = folder.listed(deep=True)
-        data = folder.contents(list(there))
+    if isinstance(folder, ObjectPath):
+        there = folder.list_objects(recursive=True)
+        data = folder.read_many(list(there))
         return {name: (status.tag, data[name]) for name, status in there.items()}
     return {
         str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes())
         for p in sorted(folder.rglob("*"))
-        if p.is_file()
+        if p.is_file() and p.suffix != ".lock"  # a lock file names its last holder
     }
 
 
@@ -285,7 +287,7 @@ def lake_bytes(lake: Lake) -> dict[str, bytes]:
     return {name: data for name, (_, data) in snapshot(lake.root).items()}
 
 
-def pending(landing: Landing, source: str) -> dict[str, list[str]]:
+def pending(landing: LandingZone, source: str) -> dict[str, list[str]]:
     """What raw doesn't hold as it has arrived, of all partitions, as a sensor finds it: after a patient scan."""
     arrived = {p for e in landing.scan(source, patient=True) for p in e.partitions}
     return _pending(landing, source, {*arrived, *landing.lake.partitions(f"raw/{source}")})

@@ -1,173 +1,132 @@
-"""What a profile suggests: a source for the declaration, and the rules of its suite."""
+"""Draft the suite of a feed from its profile: whatever never happened before should not happen."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from sixtyforty.ingest.profiling import Column, History, Profile
-from sixtyforty.spec.errors import BLANK
-
-PERSONAL = re.compile(r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.I)
+from pipelines.authoring.feeds import ExtractFeed, as_yaml
+from sixtyforty.ingest.profiling import ColumnProfile, TimeProfile
+from sixtyforty.spec.yaml_positions import BLANK
 
 
 @dataclass(frozen=True)
-class Feed:
-    """A source found among the extracts."""
+class DraftRule:
+    """A rule of a drafted suite. type: the end of a Great Expectations type, after `expect_column_values_to_`."""
 
-    name: str
-    files: str
-    location: Path
-    profile: Profile
+    type: str
+    severity: str
+    kwargs: dict[str, Any]
+    why: str
+    after_close: bool = False
 
-    @property
-    def history(self) -> History | None:
-        """The time it comes by: the first column of time that no row lacks; None: a table taken whole."""
-        return next((h for h in self.profile.histories if not self.profile.column(h.column).nulls), None)
-
-    @property
-    def sure(self) -> bool:
-        """Whether a few columns tell its rows apart."""
-        return bool(self.profile.keys)
-
-    @property
-    def key(self) -> list[str]:
-        """Of those that do, the likeliest; without any, all columns."""
-        return list(self.profile.keys[0]) if self.sure else [c.name for c in self.profile.columns]
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As the templates want it."""
-        history = self.history
-        by_day = history is None or history.kind == "DATE"
-        said = history.sql if history else ""
-        columns = [{"name": c.name, "kind": c.kind} for c in self.profile.columns]
-        personal = [c.name for c in self.profile.columns if PERSONAL.search(c.name)]
+    def as_mapping(self) -> dict[str, Any]:
+        """Return the rule as the suite's YAML declares it."""
+        prefix = "expect_" if self.type.startswith("compound") else "expect_column_values_to_"
+        timing = {"applies": "after_close"} if self.after_close else {}
         return {
-            "name": self.name,
-            "files": self.files,
-            "location": as_yaml(str(self.location)),
-            "key": [as_yaml(c) for c in self.key],
-            "sure": self.sure,
-            "others": " or ".join("+".join(k) for k in self.profile.keys[1:4]),
-            "partition": history and as_yaml(said if by_day else f"local({said})::date"),
-            "known_at": as_yaml(f"utc({said} + 1)" if by_day else said),
-            "personal": [as_yaml(c) for c in personal],
-            "null": self.profile.null,
-            "columns": columns,
-            "profile": self.profile,
-        }
+            "type": f"{prefix}{self.type}",
+            "severity": self.severity,
+            "kwargs": self.kwargs,
+            "why": self.why,
+        } | timing
 
 
-def as_yaml(value: str) -> str:
-    """Text as YAML writes it in a mapping: quoted where it must be."""
-    if value == BLANK:
-        return f'"{value}"'
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).split("\n...")[0].strip()
+@dataclass(frozen=True)
+class DraftSuite:
+    """A drafted suite: rules for rows, and rules for the number of rows of a partition."""
+
+    description: str
+    rows: list[DraftRule] = field(default_factory=list)
+    partition: list[DraftRule] = field(default_factory=list)
+
+    def as_yaml(self) -> str:
+        """Return the suite as YAML, one line per rule."""
+        lines = [f"description: {as_yaml(self.description)}", "rows:" + ("" if self.rows else " []")]
+        lines += [f"  - {_flow(rule.as_mapping())}" for rule in self.rows]
+        lines += ["partition:", f"  metrics: {_flow({'rows': 'count(*)'})}", "  rules:"]
+        lines += [f"    - {_flow(rule.as_mapping())}" for rule in self.partition]
+        return "\n".join(lines) + "\n"
 
 
-def suite(feed: Feed) -> str:
-    """Rules as the profile suggests them: what never was missing, doubled or out of range should stay so."""
-    rules = [_rule("not_be_null", "critical", {"column": c}, f"a row without its {c}") for c in feed.key if feed.sure]
-    if feed.sure:
-        kind, what = (
-            ("compound_columns_to_be_unique", {"column_list": feed.key})
-            if len(feed.key) > 1
-            else ("be_unique", {"column": feed.key[0]})
-        )
-        rules.append(_rule(kind, "critical", what, "one row reported twice with different contents"))
+def draft_suite(feed: ExtractFeed) -> str:
+    """Return a feed's suite as YAML: the key, missing values, and ranges of values and of row counts."""
+    rules = _key_rules(feed.key) if feed.has_key else []
     for column in feed.profile.columns:
-        if column.name not in feed.key or not feed.sure:
-            rules += _of_column(column)
-    metrics, partition = {"rows": "count(*)"}, []
-    history = feed.history
-    low, high = (
-        (max(1, int(history.per_day / 4)), history.most * 2) if history and history.every == "day" else (1, None)
-    )
-    why = "few rows or many, beside what was usual: a part may be missing, or be there twice"
-    partition.append(_rule("be_between", "critical", {"column": "rows", "min_value": 1}, "nothing came", "close"))
-    if high:
-        partition.append(
-            _rule("be_between", "warning", {"column": "rows", "min_value": low, "max_value": high}, why, "close")
-        )
-    about = (
-        f"Drafted from a profile of {feed.profile.rows:,} rows: a beginning, to be put into the words of the business."
-    )
-    return _dumped({"about": about, "rows": rules, "partition": {"metrics": metrics, "rules": partition}})
+        if column.name not in feed.key or not feed.has_key:
+            rules += _column_rules(column)
+    description = f"Drafted from a profile of {feed.profile.rows:,} rows. Rewrite it in the words of the business."
+    return DraftSuite(description, rules, _row_count_rules(feed.history)).as_yaml()
 
 
-def _of_column(column: Column) -> list[dict[str, Any]]:
-    found = []
+def empty_suite(name: str) -> str:
+    """Return a suite as YAML that only requires at least one row."""
+    why = "no row arrived" if name != "features" else "there is no unit to decide about"
+    return DraftSuite(f"Rules for {name}, still to be written.", [], [_at_least_one_row(why)]).as_yaml()
+
+
+def _key_rules(key: list[str]) -> list[DraftRule]:
+    rules = [DraftRule("not_be_null", "critical", {"column": c}, f"the row has no {c}") for c in key]
+    why = "one row is reported twice with different contents"
+    if len(key) == 1:
+        return [*rules, DraftRule("be_unique", "critical", {"column": key[0]}, why)]
+    return [*rules, DraftRule("compound_columns_to_be_unique", "critical", {"column_list": key}, why)]
+
+
+def _row_count_rules(history: TimeProfile | None) -> list[DraftRule]:
+    rules = [_at_least_one_row("no row arrived", after_close=True)]
+    if history and history.every == "day":
+        usual = {"column": "rows", "min_value": max(1, int(history.per_day / 4)), "max_value": history.most * 2}
+        why = "the number of rows is unusual; a part may be missing, or may have arrived twice"
+        rules.append(DraftRule("be_between", "warning", usual, why, after_close=True))
+    return rules
+
+
+def _at_least_one_row(why: str, after_close: bool = False) -> DraftRule:
+    return DraftRule("be_between", "critical", {"column": "rows", "min_value": 1}, why, after_close)
+
+
+def _column_rules(column: ColumnProfile) -> list[DraftRule]:
+    rules = []
     if not column.nulls:
-        found.append(_rule("not_be_null", "warning", {"column": column.name}, "it never was missing before"))
+        why = "the value was never missing before"
+        rules.append(DraftRule("not_be_null", "warning", {"column": column.name}, why))
     if column.numeric and column.low is not None:
-        low, high = float(column.low), float(column.high)
-        room = (high - low) / 2 or abs(high) or 1
-        least = 0.0 if low >= 0 and low - room < 0 else low - room
-        found.append(
-            _rule(
-                "be_between",
-                "warning",
-                {"column": column.name, "min_value": _round(least), "max_value": _round(high + room)},
-                "far from what it ever was: another unit, or a typing error",
-            )
-        )
+        rules.append(_range_rule(column))
     elif column.kind == "VARCHAR" and len(column.values) > 1 and all(isinstance(v, str) for v in column.values):
-        found.append(
-            _rule(
-                "be_in_set",
-                "warning",
-                {"column": column.name, "value_set": list(column.values)},
-                "a value that never came before",
-            )
-        )
-    return found
+        kwargs = {"column": column.name, "value_set": list(column.values)}
+        rules.append(DraftRule("be_in_set", "warning", kwargs, "this value never occurred before"))
+    return rules
 
 
-def _round(value: float) -> float:
-    return float(f"{value:.3g}")
+def _range_rule(column: ColumnProfile) -> DraftRule:
+    """Return a range half as wide again on both sides; values that were never negative stay so."""
+    low, high = float(column.low), float(column.high)
+    margin = (high - low) / 2 or abs(high) or 1
+    minimum = 0.0 if 0 <= low < margin else low - margin
+    kwargs = {"column": column.name, "min_value": _round(minimum), "max_value": _round(high + margin)}
+    why = "the value is far outside its usual range; the unit may be wrong, or the value mistyped"
+    return DraftRule("be_between", "warning", kwargs, why)
 
 
-def _rule(kind: str, severity: str, kwargs: dict[str, Any], why: str, at: str = "always") -> dict[str, Any]:
-    name = f"expect_{kind}" if kind.startswith("compound") else f"expect_column_values_to_{kind}"
-    return {"type": name, "severity": severity, "kwargs": kwargs, "why": why} | ({"at": at} if at != "always" else {})
+def _round(number: float) -> float:
+    return float(f"{number:.3g}")
 
 
-def bare_suite(what: str) -> str:
-    why = "nothing came" if what != "features" else "no unit to decide about"
-    rule = _rule("be_between", "critical", {"column": "rows", "min_value": 1}, why)
-    about = f"Of the {what}: to be written."
-    return _dumped({"about": about, "rows": [], "partition": {"metrics": {"rows": "count(*)"}, "rules": [rule]}})
+def _flow(mapping: dict[str, Any]) -> str:
+    dumped: str = yaml.dump(
+        mapping, Dumper=_QuotingDumper, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+    )
+    return dumped.strip()
 
 
-def _dumped(suite: Mapping[str, Any]) -> str:
-    """A suite with a rule a line."""
-    lines = [f"about: {as_yaml(str(suite['about']))}"]
-    for indent, name, rules in (("", "rows", suite["rows"]), ("  ", "rules", suite["partition"]["rules"])):
-        if name == "rules":
-            lines += [
-                "partition:",
-                f"  metrics: {yaml.safe_dump(suite['partition']['metrics'], default_flow_style=True).strip()}",
-            ]
-        lines.append(f"{indent}{name}:" + ("" if rules else " []"))
-        for rule in rules:
-            flow = yaml.dump(
-                rule, Dumper=_Quoting, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
-            )
-            lines.append(f"{indent}  - {flow.strip()}")
-    return "\n".join(lines) + "\n"
-
-
-class _Quoting(yaml.SafeDumper):
-    """Quotes a value that would read as a blank."""
+class _QuotingDumper(yaml.SafeDumper):
+    """Quotes a text that would be read as a blank."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if text == BLANK else None)
 
 
-_Quoting.add_representer(str, _Quoting.represent_text)
+_QuotingDumper.add_representer(str, _QuotingDumper.represent_text)

@@ -1,4 +1,7 @@
-"""docs/REFERENCE.md: every field of a declaration, from the models that check it. `make reference` writes it."""
+"""Write docs/reference/declaration.md: every field of a declaration, from the models that check it.
+
+`make reference` runs this module.
+"""
 
 from __future__ import annotations
 
@@ -12,109 +15,124 @@ from pydantic.fields import FieldInfo
 
 from expectations.rule_catalog import RULES, arguments
 from expectations.suites import Suite
-from pipelines.authoring.loader import SQL
+from pipelines.authoring.loader import NEEDED_FIRST
+from pipelines.authoring.sql_files import SQL_FILES
 from pipelines.settings import ROOT
-from sixtyforty.spec.fields import allowed, bare, model_of
+from sixtyforty.ingest.formats.registry import FORMATS
+from sixtyforty.spec.fields import describe_type, model_of, unwrap
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import write_atomic
+from sixtyforty.storage.files import write_atomic
 
-FILE = ROOT / "docs" / "REFERENCE.md"
-HEAD = """# Every field of a declaration
+FILE = ROOT / "docs" / "reference" / "declaration.md"
+INTRODUCTION = """# Declaration
 
-Written by `make reference` from the models that check it: change a field's description there, not here.
+`make reference` writes this page from the models that check a declaration. To change a description, change it there.
 
-A use case is a folder in `pipelines/use_cases/`: `defs.yaml`, below `attributes`, says what follows; SQL beside it says
-the rest. Its suites are in `expectations/<use case>/`. What isn't known yet is `TODO`, no quotes: that makes it
-a draft, whose extracts are taken in, checked and profiled, no more. Only {first} can't
-wait.
-In SQL, `local(moment)` is a UTC moment on the use case's own clock, and `utc(time)` the moment of a time on that clock.
+A use case is a folder in `pipelines/use_cases/`. Its `defs.yaml` holds the fields below, under `attributes`. SQL files
+in the same folder hold the features, the outcomes and the current process. Its suites of rules lie in
+`expectations/<use case>/`.
+
+A field that isn't known yet is `TODO`, without quotes. The use case is then a draft: its extracts are imported,
+checked and profiled. Only {needed} can't be left blank.
+
+SQL can call two functions. `local(time)` converts a UTC time to the use case's timezone. `utc(time)` converts back.
+
+An old name of a field gives an error that names the new one. [Renamed](renamed.md) lists them.
 """
+FORMATS_INTRODUCTION = """The content of an extract shows its format; the ending of `files` decides where it doesn't.
+Each format may be packed by gzip.
+"""
+SUITE_INTRODUCTION = """# Suite
+
+Each source has a suite of rules. `features.yaml` holds the rules for the features, before the model reads them.
+"""
+RULES_INTRODUCTION = "A bold argument is required. In `partition.rules`, the columns are the names of `metrics`.\n"
 
 
-def text() -> str:
-    """The page."""
-    from pipelines.authoring.loader import FIRST
-
-    parts = [HEAD.format(first=", ".join(f"`{f}`" for f in FIRST[:-1]))]
-    for path, model in _models(UseCase, ""):
-        parts += [f"## {path or 'The use case'}\n", f"{_said(model)}\n", _table(model)]
-    parts += ["## SQL\n", "| file | gives |\n|---|---|"]
-    parts[-1] += "".join(f"\n| `{stage}.sql` | {_cell(what)} |" for stage, what in SQL.items()) + "\n"
-    parts += [
-        "# Every field of a suite\n",
-        "One for each source, and `features.yaml` for what the model is about to see.\n",
-    ]
-    for path, model in _models(Suite, ""):
-        parts += [f"## {path or 'The suite'}\n", f"{_said(model)}\n", _table(model)]
-    parts += ["## Rules\n", "Of `partition.rules` the columns are the names in `metrics`.\n", _rules()]
+def reference_page() -> str:
+    """Return the page as Markdown."""
+    needed = [f"`{name}`" for name in NEEDED_FIRST if UseCase.model_fields[name].is_required()]
+    parts = [INTRODUCTION.format(needed=f"{', '.join(needed[:-1])} and {needed[-1]}")]
+    parts += _sections(UseCase, "The use case")
+    rows = [f"| `{stage}.sql` | {_cell(purpose)} |" for stage, purpose in SQL_FILES.items()]
+    parts.append("\n".join(["## SQL files\n", "| file | content |", "|---|---|", *rows]) + "\n")
+    formats = [f"- {extract_format.describe()}" for extract_format in FORMATS]
+    parts.append("\n".join(["## File formats\n", FORMATS_INTRODUCTION, *formats]) + "\n")
+    parts += [SUITE_INTRODUCTION, *_sections(Suite, "The suite")]
+    parts += ["## Rules\n", RULES_INTRODUCTION, _rules_table()]
     return "\n".join(parts)
 
 
-def _models(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """A model and those within it, each with where it is written; `*` stands for a name."""
+def _sections(model: type[BaseModel], title: str) -> Iterator[str]:
+    for path, section_model in list_models(model):
+        yield f"## {path or title}\n"
+        yield f"{inspect.getdoc(section_model) or ''}\n"
+        yield _fields_table(section_model)
+
+
+def list_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield a model and the models in it, each with its path in the YAML. `*` stands for a name, `[]` for an item."""
     yield path, model
     for name, field in model.model_fields.items():
-        for below, inner in _within(field.annotation, f"{path}.{name}".lstrip(".")):
-            yield from _models(inner, below)
+        for inner_path, inner_model in _models_in(field.annotation, f"{path}.{name}".lstrip(".")):
+            yield from list_models(inner_model, inner_path)
 
 
-def _within(kind: Any, path: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    kind = bare(kind)[0]
+def _models_in(kind: Any, path: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    kind = unwrap(kind)[0]
     if model := model_of(kind):
         yield path, model
     elif get_origin(kind) is dict:
-        yield from _within(get_args(kind)[1], f"{path}.*")
+        yield from _models_in(get_args(kind)[1], f"{path}.*")
     elif get_origin(kind) is list:
-        yield from _within(get_args(kind)[0], f"{path}[]")
+        yield from _models_in(get_args(kind)[0], f"{path}[]")
 
 
-def _said(model: type[BaseModel]) -> str:
-    return inspect.getdoc(model) or ""
-
-
-def _table(model: type[BaseModel]) -> str:
-    lines = ["| field | what may be written | if left out | what it is for |", "|---|---|---|---|"]
+def _fields_table(model: type[BaseModel]) -> str:
+    lines = ["| field | allowed | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if not field.exclude:
-            cells = [f"`{name}`", _cell(_kind(field)), _default(field), _cell(field.description or "")]
+            cells = [f"`{name}`", _cell(_allowed(field)), _default(field), _cell(field.description or "")]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _kind(field: FieldInfo) -> str:
-    """As errors say it; what has a section of its own only by what it is."""
-    kind = bare(field.annotation)[0]
+def _allowed(field: FieldInfo) -> str:
+    """Return what may be written, as errors say it. A model with its own section is only 'a mapping'."""
+    kind = unwrap(field.annotation)[0]
     if model_of(kind):
         return "a mapping"
-    if not list(_within(kind, "")):
-        return allowed(field.annotation, field.metadata)
+    if not list(_models_in(kind, "")):
+        return describe_type(field.annotation, field.metadata)
     return "a list of mappings" if get_origin(kind) is list else "a mapping of names to mappings"
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "needed"
-    value = field.get_default(call_default_factory=True)
-    if value is None or value == "" or value == math.inf:
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if default is None or default == "" or default == math.inf:
         return "–"
-    if isinstance(value, BaseModel):
+    if isinstance(default, BaseModel):
         return "its defaults"
-    if value in ({}, []):
+    if default in ({}, []):
         return "none"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def _rules() -> str:
+def _rules_table() -> str:
     lines = ["| type | arguments |", "|---|---|"]
     for rule in RULES:
-        needed, taken = arguments(rule)
-        lines.append(f"| `{rule}` | {', '.join(f'**{a}**' if a in needed else a for a in taken)} |")
+        required, allowed = arguments(rule)
+        cells = ", ".join(f"**{name}**" if name in required else name for name in allowed)
+        lines.append(f"| `{rule}` | {cells} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(said: str) -> str:
-    return " ".join(said.split()).replace("|", "\\|")
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":
-    write_atomic(FILE, text().encode())
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(FILE, reference_page().encode())

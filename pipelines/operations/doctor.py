@@ -1,4 +1,4 @@
-"""What the chain needs, whether it is there, and the cure."""
+"""Examine everything that the chain needs, and name the cure for what is missing."""
 
 from __future__ import annotations
 
@@ -6,212 +6,242 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pipelines.authoring import catalog
-from pipelines.settings import profile
+from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
-from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
 
-Thing = tuple[str, bool, Callable[[], str], str]  # what, whether the chain can't run without, the look, the cure
-ENOUGH = 2_000_000_000  # bytes free
+ENOUGH_BYTES = 2_000_000_000
 
 
-def examine() -> list[dict[str, Any]]:
-    """Each thing: `thing`, `ok`, `needed` (the chain can't run without), `found` and `cure`."""
-    things: list[Thing] = [
-        ("storage", True, _storage, "make the folder writable, or set SIXTYFORTY_HOME to one that is"),
-        ("disk", True, _disk, "free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk"),
-        ("database", True, _database, "check SIXTYFORTY_DATABASE_URL, and that the server runs"),
-        ("dvc_remote", True, _remote, "check SIXTYFORTY_DVC_REMOTE, and that it can be written to"),
+class NotAvailableError(SixtyfortyError):
+    """Something that the chain needs is not available."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something to examine. `look` returns what it found, or raises."""
+
+    thing: str
+    needed: bool  # The chain cannot run without it.
+    look: Callable[[], str]
+    cure: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The outcome of a check: what was found and, if it is not ok, the cure."""
+
+    thing: str
+    ok: bool
+    needed: bool
+    found: str
+    cure: str | None
+
+
+def examine() -> list[Examination]:
+    """Examine the installation, then each use case, then the services."""
+    checks = [
+        Check("storage", True, _storage, "Make the folder writable, or set SIXTYFORTY_HOME to a writable one."),
+        Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
+        Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the server runs."),
+        Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that it can be written to."),
     ]
-    for name in catalog.names():
-        things += _of(name)
-    if profile().name != "embedded":
-        things.append(("services", False, _services, "start them: make up"))
+    for name in catalog.list_use_cases():
+        checks += _use_case_checks(name)
+    if load_settings().profile == "embedded":
+        checks.append(Check("daemon", False, _daemon, "Start it: make ui"))
     else:
-        things.append(("daemon", False, _daemon, "start it: make ui"))
-    return [_examined(*t) for t in things]
+        checks.append(Check("services", False, _services, "Start them: make up"))
+    return [_examine(check) for check in checks]
 
 
-def _of(name: str) -> list[Thing]:
-    """Of a use case: its declaration; extracts and settings, if that can be read; its ledgers, if it can decide."""
-    found: list[Thing] = [(f"declaration of {name}", True, partial(_declaration, name), "mend what it says")]
+def _use_case_checks(name: str) -> list[Check]:
+    """Return a use case's checks. A draft has no ledgers; a broken declaration allows only its own check."""
+    checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the fields it names.")]
     try:
-        case = catalog.load(name)
-    except Mistakes:
-        return found
-    found += [
-        (f"landing zone of {name}", False, partial(_landing, name), f"land extracts: sixtyforty land {name}"),
-        (f"settings of {name}", False, partial(_settings, name), "set them in the environment"),
+        use_case = catalog.load_use_case(name)
+    except DeclarationError:
+        return checks
+    checks += [
+        Check(
+            f"landing zone of {name}",
+            False,
+            partial(_landing_zone, name),
+            f"Copy extracts into that folder. For the demo: sixtyforty land-demo-data {name}",
+        ),
+        Check(f"settings of {name}", False, partial(_variables, name), "Set them in the environment."),
     ]
-    if isinstance(case, Draft):
-        return found
+    return checks if isinstance(use_case, Draft) else checks + _ledger_checks(name)
+
+
+def _ledger_checks(name: str) -> list[Check]:
+    restore = "Restore {} and their .head files from a backup."
     return [
-        *found,
-        (
-            f"champion ledger of {name}",
-            True,
-            partial(_ledger, name),
-            "restore champion.jsonl and champion.head from a backup",
-        ),
-        (
-            f"rollout ledger of {name}",
-            True,
-            partial(_rollout, name),
-            "restore rollout.jsonl and rollout.head from a backup",
-        ),
-        (
+        Check(f"champion ledger of {name}", True, partial(_champions, name), restore.format("champion.jsonl")),
+        Check(f"rollout ledger of {name}", True, partial(_rollout_steps, name), restore.format("rollout.jsonl")),
+        Check(
             f"ledgers of stages, training and vendors of {name}",
             True,
-            partial(_passages, name),
-            "restore stages.jsonl, training.jsonl, given.jsonl and their .head from a backup",
+            partial(_other_ledgers, name),
+            restore.format("stages.jsonl, training.jsonl, given.jsonl"),
         ),
-        (
+        Check(
             f"stage of {name}",
             False,
             partial(_stage, name),
-            "declare what it has earned, or have the declared gate registered: `sixtyforty stage --register`",
+            f"Declare the stage it has reached, or register the declared gate: sixtyforty stage {name} --register",
         ),
-        (
-            f"findings of {name}",
-            False,
-            partial(_findings, name),
-            "restore findings.jsonl and findings.head from a backup",
-        ),
+        Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
 
-def _examined(thing: str, needed: bool, look: Callable[[], str], cure: str) -> dict[str, Any]:
+def _examine(check: Check) -> Examination:
     try:
-        return {"thing": thing, "ok": True, "needed": needed, "found": look(), "cure": None}
-    except Exception as error:  # whatever is wrong is what we were asked to tell
-        return {"thing": thing, "ok": False, "needed": needed, "found": _said(error), "cure": cure}
+        return Examination(check.thing, True, check.needed, check.look(), None)
+    except Exception as error:  # Whatever is wrong, the doctor has to report it and go on.
+        return Examination(check.thing, False, check.needed, _summary(error), check.cure)
 
 
-def _said(error: Exception) -> str:
-    """The first line; all lines of what is a list."""
-    return str(error) if isinstance(error, Mistakes) else f"{error}".splitlines()[0]
+def _summary(error: Exception) -> str:
+    """Return the first line of an error; all lines of a declaration's, which are a list of fields."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return str(error) if isinstance(error, DeclarationError) else lines[0]
 
 
 def _declaration(name: str) -> str:
-    found = catalog.checked(name)
-    if not isinstance(found, Draft):
-        return f"{found.title}, stage {found.stage}: complete"
-    blanks = "\n       ".join(map(str, found.missing))
-    return f"a draft: extracts are taken in, checked and profiled, no more; still blank:\n       {blanks}"
+    use_case = catalog.load_use_case(name, sql=True)
+    if not isinstance(use_case, Draft):
+        return f"{use_case.title}, stage {use_case.stage}: complete"
+    blanks = "\n       ".join(map(str, use_case.blanks))
+    return f"a draft: its extracts are ingested, checked and profiled. Fields to fill in:\n       {blanks}"
 
 
 def _storage() -> str:
-    folder = profile().home / "data"
+    folder = load_settings().home / "data"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
-        return f"{folder} can be written to"
+        return f"{folder} is writable"
 
 
 def _disk() -> str:
-    free = shutil.disk_usage(profile().home).free
-    if free < ENOUGH:
-        raise OSError(f"{free / 1e9:.1f} GB free")
+    free = shutil.disk_usage(load_settings().home).free
+    if free < ENOUGH_BYTES:
+        raise NotAvailableError(f"{free / 1e9:.1f} GB free")
     return f"{free / 1e9:.0f} GB free"
 
 
 def _database() -> str:
     import sqlalchemy as sa
 
-    url = sa.engine.make_url(profile().database_url)
+    settings = load_settings()
+    url = sa.engine.make_url(settings.database_url)
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
     finally:
         engine.dispose()
-    stored = ", Dagster's storage too" if profile().name != "embedded" else ""
-    return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{stored}"
+    contents = "" if settings.profile == "embedded" else ", with Dagster's storage"
+    return f"{url.get_backend_name()} {version} at {url.render_as_string(hide_password=True)}{contents}"
 
 
-def _remote() -> str:
-    remote = profile().dvc_remote
+def _dvc_remote() -> str:
+    remote = load_settings().dvc_remote
     if "://" in remote:
         scheme, _, rest = remote.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]} (not tried: it is tried at the next retrain)"
+        return f"{scheme}://{rest.rpartition('@')[2]} (not tested now: the next retrain writes to it)"
     Path(remote).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=remote):
-        return f"{remote} can be written to"
+        return f"{remote} is writable"
 
 
-def _landing(name: str) -> str:
-    landing = catalog.workspace(name).landing
-    counts = {source: len(landing.listed(source)) for source in landing.use_case.sources}
-    if not any(counts.values()):
-        raise FileNotFoundError(f"{landing.folder} has no extracts")
-    return f"{landing.folder}, {sum(counts.values())} extracts"
+def _landing_zone(name: str) -> str:
+    landing = catalog.open_workspace(name).landing
+    count = sum(len(landing.list_files(source)) for source in landing.use_case.sources)
+    if not count:
+        raise NotAvailableError(f"{landing.folder} has no extracts")
+    return f"{landing.folder}, {'1 extract' if count == 1 else f'{count} extracts'}"
 
 
-def _settings(name: str) -> str:
-    use_case = catalog.load(name)
-    wanted = {s.database for s in use_case.sources.values() if s.database}
-    wanted |= {variable for variables in use_case.alerts.values() for variable in variables}
-    missing = sorted(v for v in wanted if not os.environ.get(v))
+def _variables(name: str) -> str:
+    use_case = catalog.load_use_case(name)
+    variables = {source.database for source in use_case.sources.values() if source.database}
+    variables |= {variable for addresses in use_case.alerts.values() for variable in addresses}
+    missing = sorted(variable for variable in variables if not os.environ.get(variable))
     if missing:
-        raise LookupError(f"not set: {', '.join(missing)}")
-    told = f"{len(wanted)} variables it names are set; alerts go to {', '.join(use_case.alerts) or 'the console'}"
-    silent = [f"{s.role} (${v} is not set)" for s in use_case.subscriptions for v in s.to if not os.environ.get(v)]
-    return f"{told}; no digests yet for {', '.join(silent)}" if silent else told  # which is no fault of the chain's
+        raise NotAvailableError(f"not set: {', '.join(missing)}")
+    receivers = ", ".join(use_case.alerts) or "the console"
+    summary = f"environment variables set: {len(variables)} of {len(variables)}; alerts go to {receivers}"
+    # A digest without an address is no fault of the chain.
+    without_digest = [
+        f"{subscription.role} (${variable} is not set)"
+        for subscription in use_case.subscriptions
+        for variable in subscription.to
+        if not os.environ.get(variable)
+    ]
+    return f"{summary}; no digests yet for {', '.join(without_digest)}" if without_digest else summary
 
 
-def _ledger(name: str) -> str:
-    return f"{len(catalog.workspace(name).ledger.rows())} rows, the chain of hashes holds"
+def _verified(*row_counts: int) -> str:
+    rows = ", ".join("1 row" if count == 1 else f"{count} rows" for count in row_counts)
+    return f"{rows}, hash chain verified"
 
 
-def _rollout(name: str) -> str:
-    return f"{len(catalog.workspace(name).rollout.rows())} steps, the chain of hashes holds"
+def _champions(name: str) -> str:
+    return _verified(len(catalog.open_workspace(name).champion_ledger.rows()))
 
 
-def _passages(name: str) -> str:
+def _rollout_steps(name: str) -> str:
+    return _verified(len(catalog.open_workspace(name).rollout_ledger.rows()))
+
+
+def _other_ledgers(name: str) -> str:
     from sixtyforty.lifecycle.training import trainings
     from sixtyforty.lifecycle.vendor_extracts import gifts
 
-    ws = catalog.workspace(name)
-    counts = [len(ledger.rows()) for ledger in (ws.progress, trainings(ws), gifts(ws))]
-    return f"{', '.join(map(str, counts))} rows, the chains of hashes hold"
+    ws = catalog.open_workspace(name)
+    return _verified(*(len(ledger.rows()) for ledger in (ws.stage_ledger, trainings(ws), gifts(ws))))
 
 
 def _stage(name: str) -> str:
     from sixtyforty.lifecycle.stage_gate import differs, earned
 
-    ws = catalog.workspace(name)
-    if found := differs(ws):
-        raise ValueError("; ".join(found))
+    ws = catalog.open_workspace(name)
+    if differences := differs(ws):
+        raise NotAvailableError("; ".join(differences))
     return f"{earned(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
 
 
 def _findings(name: str) -> str:
-    from sixtyforty.reports.findings import findings
+    from sixtyforty.reports.findings import open_findings
 
-    return f"{len(findings(catalog.workspace(name)).rows())} by hand, the chain of hashes holds"
+    return _verified(len(open_findings(catalog.open_workspace(name)).rows()))
 
 
 def _services() -> str:
-    from pipelines.operations.services import states
+    from pipelines.operations.services import program_states
 
-    found = states(profile())
-    ill = [f"{name} is {state}" for name, state in found.items() if state != "RUNNING"]
-    if ill or not found:
-        raise RuntimeError(", ".join(ill) or "not supervised: pages don't answer, schedules and sensors don't tick")
-    return ", ".join(f"{name} {state}" for name, state in found.items())
+    states = program_states(load_settings())
+    faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
+    if faults or not states:
+        raise NotAvailableError(", ".join(faults) or "not running: no pages, no schedules, no sensors")
+    return ", ".join(f"{name} {state}" for name, state in states.items())
 
 
 def _daemon() -> str:
-    from pipelines.settings import prepare
+    from pipelines.settings import prepare_dagster_home
 
-    prepare()
+    prepare_dagster_home()
     import dagster as dg
-    from dagster._daemon.controller import all_daemons_live
+
+    from pipelines.runtime.dagster_internals import are_daemons_live
 
     with dg.DagsterInstance.get() as instance:
-        if not all_daemons_live(instance):
-            raise RuntimeError("the daemon isn't running: schedules and sensors don't tick")
-    return "alive"
+        if not are_daemons_live(instance):
+            raise NotAvailableError("not running: no schedules, no sensors")
+    return "running"

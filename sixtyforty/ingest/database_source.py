@@ -1,249 +1,186 @@
-"""New rows of a database become extracts, so that all that follows them is the same as for files.
+"""Sources that are queries: the new rows of a database become extracts, and are then treated like landed files.
 
-Each look reads the rows from `overlap` before the newest `since` it has seen, as a row may be committed after one
-with a later `since`, and leaves out those it has taken, known by their content. What is new goes to
-`<source>/<number>.<hash>.csv` below the landing folder; a row changed later, with a later `since`, comes in a later
-extract. A row whose `since` is null is taken like any other.
+A partitioned source reads from its cursor on (see `query_cursor`) and writes new rows to
+`<source>/<number>.<hash>.csv` below the landing folder. A row that changes later, with a later cursor value, comes in
+a later extract. A row without a cursor value is taken like any other.
 
-A snapshot's query has no `since`: it is read whole, to `<source>/all.csv`, which is another only when a row is. What is
-no longer in the table is thus no longer in the snapshot.
+A snapshot has no cursor: each read takes the whole table to `<source>/all.csv`, which is rewritten only if a row
+differs. So a row that is deleted from the table leaves the snapshot.
 
-What was seen of the others is in `<source>.seen.json` beside the arrivals ledger. An extract lies under a hidden name
-until that is written, and is given its name then or at the next look: killed at any point, no row is lost or taken
-twice.
+The cursor file is next to the arrivals ledger. A new extract keeps a hidden name until the cursor is written, and gets
+its name then or at the next read. So no row is lost or taken twice, whenever the process is killed.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.ingest.locations import Unreachable
+from sixtyforty.ingest.locations import UnreachableSourceError
+from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.lake import canonical, digest, rename, write_atomic
-from sixtyforty.storage.object_store import Where
+from sixtyforty.storage.files import digest, rename_file, write_atomic
+from sixtyforty.storage.object_store import StoragePath
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-PORTION = 100_000  # rows an extract
-KINDS: dict[str, Any] = {
-    "int": int,
-    "float": float,
-    "Decimal": Decimal,
-    "str": str,
-    "date": date.fromisoformat,
-    "datetime": datetime.fromisoformat,
-}
+ROWS_PER_EXTRACT = 100_000
+ROWS_PER_FETCH = 10_000
+SNAPSHOT_EXTRACT = "all.csv"
 
 
-@dataclass
-class Cursor:
-    """How far a source was read: the newest `since`, and the rows taken from its overlap on, hash to `since`."""
+class DatabaseSource:
+    """The query of one source.
 
-    newest: Any = None
-    taken: dict[str, Any] = field(default_factory=dict)
-    extracts: int = 0
-    last: str | None = None  # the newest extract's name
+    folder: where its extracts are written. cursor_file: where its cursor is stored.
+    """
 
-    def dumps(self) -> bytes:
-        """As kept in `<source>.seen.json`."""
-        taken = {row: _kept(value) for row, value in self.taken.items()}
-        return canonical(self.__dict__ | {"newest": _kept(self.newest), "taken": taken}).encode()
+    def __init__(self, name: str, source: Source, folder: StoragePath, cursor_file: StoragePath) -> None:
+        self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
 
-    @classmethod
-    def loads(cls, data: bytes) -> Cursor:
-        """The inverse of `dumps`."""
-        kept = json.loads(data)
-        taken = {row: _value(value) for row, value in kept["taken"].items()}
-        return cls(**kept | {"newest": _value(kept["newest"]), "taken": taken})
-
-    def begin(self, overlap: float) -> Any:
-        """From which `since` on the next look reads; None: everything."""
-        return None if self.newest is None else earlier(self.newest, overlap)
-
-
-def _kept(value: Any) -> list[str] | None:
-    if value is None:
-        return None
-    return [type(value).__name__, value.isoformat() if isinstance(value, date) else str(value)]
-
-
-def _value(kept: Sequence[str] | None) -> Any:
-    return None if kept is None else KINDS[kept[0]](kept[1])
-
-
-def earlier(value: Any, overlap: float) -> Any:
-    """`overlap` (numbers, or seconds) before a `since`; a text that isn't a time stays as it is."""
-    if type(value).__name__ not in KINDS:
-        raise ValueError(f"since is a {type(value).__name__}: it must be a number, a time or text that grows")
-    if isinstance(value, str):  # as SQLite keeps times
+    def was_read_recently(self) -> bool:
+        """Return whether the last read is less than the declared `query_interval_seconds` ago."""
         try:
-            before = datetime.fromisoformat(value) - timedelta(seconds=overlap)
-        except ValueError:
-            return value
-        return before.isoformat(sep="T" if "T" in value else " ")
-    if isinstance(value, datetime):
-        return value - timedelta(seconds=overlap)
-    if isinstance(value, date):
-        return value - timedelta(days=-(-overlap // 86400))
-    return value - type(value)(overlap)
-
-
-def advance(cursor: Cursor, rows: Iterable[tuple[Any, str]], overlap: float) -> tuple[Cursor, list[str]]:
-    """The cursor after rows of (since, line), and the lines not taken before, in order, each once."""
-    taken, newest, fresh = dict(cursor.taken), cursor.newest, []
-    for since, line in rows:
-        mark = digest(line.encode())
-        if mark not in taken:
-            fresh.append(line)
-        taken[mark] = since
-        if since is not None and (newest is None or since > newest):
-            newest = since
-    begin = None if newest is None else earlier(newest, overlap)
-    kept = {m: s for m, s in taken.items() if s is None or begin is None or s >= begin}
-    return Cursor(newest, kept, cursor.extracts, cursor.last), fresh
-
-
-def line(values: Iterable[Any], null: str) -> str:
-    """A row as a CSV line. Times are UTC without offset; a line end within a value becomes a space."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow([_text(v, null) for v in values])
-    return out.getvalue()
-
-
-def _text(value: Any, null: str) -> str:
-    if value is None:
-        return null
-    if isinstance(value, datetime):
-        utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-        return utc.isoformat(sep=" ")
-    return " ".join(str(value).splitlines()) if isinstance(value, str) else str(value)
-
-
-class Query:
-    """A source's rows in a database. `folder`: where its extracts go; `seen`: the file that remembers."""
-
-    def __init__(self, name: str, source: Source, folder: Where, seen: Where) -> None:
-        self.name, self.source, self.folder, self.seen = name, source, folder, seen
-
-    def looked(self) -> bool:
-        """Whether it was looked at within the seconds the source declares."""
-        try:
-            return time.time() - self.seen.stat().st_mtime < self.source.query_interval_seconds
+            return time.time() - self.cursor_file.stat().st_mtime < self.source.query_interval_seconds
         except FileNotFoundError:
             return False
 
-    def look(self, url: str | None, ready: Callable[[], object] | None = None) -> list[str]:
-        """Writes what is new as extracts and returns their names. One look at a time; url: SQLAlchemy's.
+    def extract_new_rows(self, url: str | None, prepare: Callable[[], object] | None = None) -> list[str]:
+        """Write new rows as extracts and return the names of these files. Only one process may read at a time.
 
-        ready: makes the table if it isn't there. Raises Unreachable naming the source, the variable with the
-        database's URL, and the cure.
+        url: the database's SQLAlchemy URL. prepare: creates the table if it is missing.
+        Raises UnreachableSourceError if the database can't be read.
         """
-        cursor = self._cursor()
-        self._name(cursor)
+        cursor = self._load_cursor()
+        self._publish(cursor)
         if not url:
-            raise Unreachable(f"{self.name}: set ${self.source.database} to the database's SQLAlchemy URL")
+            raise UnreachableSourceError(
+                f"{self.name}: ${self.source.database} is not set. Set it to the database's SQLAlchemy URL."
+            )
         import sqlalchemy as sa
 
         try:
-            if ready:
-                ready()
+            if prepare:
+                prepare()
             engine = sa.create_engine(url)
             try:
                 with engine.connect() as connection:
-                    return self._take(connection, cursor)
+                    return self._extract(connection, cursor)
             finally:
                 engine.dispose()
-        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-            why = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise Unreachable(
-                f"{self.name}: {self.source.where} can't be read ({type(error).__name__}: {why});"
-                f" check that it runs, that its user may read, and that the query gives"
-                f" {', '.join(self._columns)}"
-            ) from None  # the library's own words hold the SQL, and may hold rows
+        except (sa.exc.SQLAlchemyError, ImportError, ValueError, CursorTypeError) as error:
+            # SQLAlchemy's own message holds the SQL and may hold rows, so only the driver's first line is shown.
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise UnreachableSourceError(
+                f"{self.name}: {self.source.database_label} can't be read ({type(error).__name__}: {reason})."
+                " Check that the database runs, that its user may read, and that the query returns"
+                f" {', '.join(self._columns)}."
+            ) from None
 
     @property
     def _columns(self) -> list[str]:
-        since = [self.source.since] if self.source.since else []
-        return list(dict.fromkeys([*self.source.columns, *since]))
+        cursor_columns = [self.source.cursor_column] if self.source.cursor_column else []
+        return list(dict.fromkeys([*self.source.columns, *cursor_columns]))
 
-    def _cursor(self) -> Cursor:
+    def _load_cursor(self) -> QueryCursor:
         try:
-            return Cursor.loads(self.seen.read_bytes())
+            return QueryCursor.from_json(self.cursor_file.read_bytes())
         except FileNotFoundError:
-            return Cursor()
+            return QueryCursor()
 
-    def _take(self, connection: sa.Connection, cursor: Cursor) -> list[str]:
-        if not self.source.since:
-            return self._whole(connection)
-        rows, found = self._rows(connection, cursor), []
-        while portion := list(islice(rows, PORTION)):
-            cursor, name = self._write(cursor, portion)
-            found += [name] if name else []
-        if self.source.query_interval_seconds:
-            write_atomic(self.seen, cursor.dumps())  # when it was last looked at
-        return found
+    def _extract(self, connection: sa.Connection, cursor: QueryCursor) -> list[str]:
+        if not self.source.cursor_column:
+            return self._extract_snapshot(connection)
+        names = []
+        rows = self._read_rows(connection, cursor)
+        while batch := list(islice(rows, ROWS_PER_EXTRACT)):
+            cursor, name = self._write_batch(cursor, batch)
+            if name:
+                names.append(name)
+        self._record_read(cursor)
+        return names
 
-    def _whole(self, connection: sa.Connection) -> list[str]:
-        """The table as it is: a new extract in place of the one before, if anything is different."""
+    def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
+        """Replace the extract of the whole table if any row differs."""
         import sqlalchemy as sa
 
-        rows = connection.execution_options(yield_per=10_000).execute(sa.select(self._asked()))
-        data = "".join([line(self._columns, ""), *sorted(line(row, self.source.null_text) for row in rows)]).encode()
-        path = self.folder / "all.csv"
-        new = not path.exists() or path.read_bytes() != data
-        if new:
-            write_atomic(path, data)
-        if self.source.query_interval_seconds:
-            write_atomic(self.seen, Cursor().dumps())  # when it was last looked at
-        return [path.name] if new else []
+        rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
+        lines = sorted(csv_line(row, self.source.null_text) for row in rows)
+        content = "".join([csv_line(self._columns, ""), *lines]).encode()
+        path = self.folder / SNAPSHOT_EXTRACT
+        is_new = not path.exists() or path.read_bytes() != content
+        if is_new:
+            write_atomic(path, content)
+        self._record_read(QueryCursor())
+        return [path.name] if is_new else []
 
-    def _asked(self) -> sa.Subquery:
+    def _record_read(self, cursor: QueryCursor) -> None:
+        """Rewrite the cursor file if its age matters: it is the time of the last read."""
+        if self.source.query_interval_seconds:
+            write_atomic(self.cursor_file, cursor.to_json())
+
+    def _query(self) -> sa.Subquery:
         import sqlalchemy as sa
 
         assert self.source.query
         query = sa.text(self.source.query.strip().rstrip(";"))
-        return query.columns(*(sa.column(c) for c in self._columns)).subquery("asked")
+        return query.columns(*(sa.column(column) for column in self._columns)).subquery("source_rows")
 
-    def _rows(self, connection: sa.Connection, cursor: Cursor) -> Iterator[tuple[Any, str]]:
+    def _read_rows(self, connection: sa.Connection, cursor: QueryCursor) -> Iterator[tuple[Any, str]]:
+        """Yield (cursor value, CSV line) of each row from the overlap on, in the order of the cursor column."""
         import sqlalchemy as sa
 
-        assert self.source.since
-        asked = self._asked()
-        since, begin = asked.c[self.source.since], cursor.begin(self.source.overlap)
-        statement = sa.select(asked).order_by(since, *(asked.c[k] for k in self.source.key))
-        if begin is not None:
-            statement = statement.where(sa.or_(since >= sa.literal(begin), since.is_(None)))
-        at = self._columns.index(self.source.since)
-        for row in connection.execution_options(yield_per=10_000).execute(statement):
-            yield row[at], line(row, self.source.null_text)
+        assert self.source.cursor_column
+        query = self._query()
+        cursor_column = query.c[self.source.cursor_column]
+        start = cursor.start(self.source.cursor_overlap)
+        statement = sa.select(query).order_by(cursor_column, *(query.c[column] for column in self.source.key))
+        if start is not None:
+            statement = statement.where(sa.or_(cursor_column >= sa.literal(start), cursor_column.is_(None)))
+        position = self._columns.index(self.source.cursor_column)
+        for row in connection.execution_options(yield_per=ROWS_PER_FETCH).execute(statement):
+            yield row[position], csv_line(row, self.source.null_text)
 
-    def _write(self, cursor: Cursor, rows: list[tuple[Any, str]]) -> tuple[Cursor, str | None]:
-        """Takes a portion: the cursor after it, and the extract with what was new in it, if anything."""
-        after, fresh = advance(cursor, rows, self.source.overlap)
-        if fresh:
-            data = "".join([line(self._columns, ""), *fresh]).encode()
-            after.extracts += 1
-            after.last = f"{after.extracts:08}.{digest(data)}.csv"
-            write_atomic(self._hidden(after.last), data)
-        if after != cursor:
-            write_atomic(self.seen, after.dumps())
-        self._name(after)
-        return after, after.last if fresh else None
+    def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
+        """Write the new rows of a batch; return the cursor after it, and the name of the extract if there is one."""
+        advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap)
+        name = None
+        if new_lines:
+            content = "".join([csv_line(self._columns, ""), *new_lines]).encode()
+            advanced.extract_count += 1
+            advanced.last_extract = name = f"{advanced.extract_count:08}.{digest(content)}.csv"
+            write_atomic(self._hidden_path(name), content)
+        if advanced != cursor:
+            write_atomic(self.cursor_file, advanced.to_json())
+        self._publish(advanced)
+        return advanced, name
 
-    def _hidden(self, name: str) -> Where:
+    def _hidden_path(self, name: str) -> StoragePath:
         return self.folder / f".{name}"
 
-    def _name(self, cursor: Cursor) -> None:
-        """Gives the newest extract its name, if that is still to be done."""
-        if cursor.last and self._hidden(cursor.last).exists():
-            rename(self._hidden(cursor.last), self.folder / cursor.last)
+    def _publish(self, cursor: QueryCursor) -> None:
+        """Give the last extract its name if it is still hidden."""
+        if cursor.last_extract and self._hidden_path(cursor.last_extract).exists():
+            rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
+
+
+def csv_line(cells: Iterable[Any], null_text: str) -> str:
+    """Return a row as a CSV line. Times become UTC without an offset; a line break in a text becomes a space."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([_cell_text(cell, null_text) for cell in cells])
+    return line.getvalue()
+
+
+def _cell_text(cell: Any, null_text: str) -> str:
+    if cell is None:
+        return null_text
+    if isinstance(cell, datetime):
+        utc = cell.astimezone(UTC).replace(tzinfo=None) if cell.tzinfo else cell
+        return utc.isoformat(sep=" ")
+    return " ".join(str(cell).splitlines()) if isinstance(cell, str) else str(cell)

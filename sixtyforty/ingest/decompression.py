@@ -1,35 +1,48 @@
-"""Extracts that come packed: gzip, known by its first bytes and unpacked no further than memory allows."""
+"""Decompression of extracts: gzip, known by its first bytes, and unpacked only up to a limit."""
 
 from __future__ import annotations
 
 import zlib
 
 from sixtyforty.ingest import extract
+from sixtyforty.spec.errors import SixtyfortyError
 
-MAGIC = b"\x1f\x8b"
-
-
-class Packed(ValueError):
-    """What is packed can't be trusted: why, in words."""
+GZIP_START = b"\x1f\x8b"
+GZIP_WINDOW_BITS = 31  # tells zlib to expect a gzip header
 
 
-def unpacked(data: bytes) -> bytes:
-    """The content of a gzip file of one or several members; other bytes as they are. Raises Packed."""
-    if not data.startswith(MAGIC):
-        return data
-    parts, room = [], extract.LARGEST
-    while data.strip(b"\0"):  # some pad with zeros
-        if not data.startswith(MAGIC):
-            raise Packed(f"{len(data)} bytes after the end of what is packed: it was not written whole")
-        stream = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(stream.decompress(data, room + 1))
-        except zlib.error as error:
-            raise Packed(f"not readable as gzip: {error}") from None
-        room -= len(parts[-1])
-        if room < 0:
-            raise Packed(extract.TOO_LARGE)
-        if not stream.eof:
-            raise Packed("cut off: what is packed has no end; have the sender send it again")
-        data = stream.unused_data
+class DecompressionError(SixtyfortyError):
+    """Compressed content that can't be trusted, with the reason."""
+
+
+def decompress(content: bytes) -> bytes:
+    """Return the content of a gzip file of one or several members, and other bytes unchanged.
+
+    Raises DecompressionError if the file is damaged, cut off or too large.
+    """
+    if not content.startswith(GZIP_START):
+        return content
+    parts, room = [], extract.MAX_UNPACKED_BYTES
+    while content.strip(b"\0"):  # some senders pad the file with zeros
+        part, content = _decompress_member(content, room)
+        parts.append(part)
+        room -= len(part)
     return b"".join(parts)
+
+
+def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
+    """Return the first gzip member, unpacked to at most `room` bytes, and the bytes after it."""
+    if not content.startswith(GZIP_START):
+        raise DecompressionError(
+            f"{len(content)} bytes follow the end of the gzip data. Ask the sender to send the file again."
+        )
+    stream = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
+    try:
+        part = stream.decompress(content, room + 1)
+    except zlib.error as error:
+        raise DecompressionError(f"this is not readable as gzip: {error}") from None
+    if len(part) > room:
+        raise DecompressionError(extract.TOO_LARGE)
+    if not stream.eof:
+        raise DecompressionError("the gzip data is cut off. Ask the sender to send the file again.")
+    return part, stream.unused_data

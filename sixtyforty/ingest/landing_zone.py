@@ -1,249 +1,243 @@
-"""What has landed and what has been seen of it: the arrivals ledger, one file a source.
+"""The landing zone of a use case: what has landed, compared with the arrivals ledger of each source.
 
-An extract is known by its content. Each scan compares what lies there with the ledger, so nothing is missed
-when a scan was: a file is new when its name is, changed when its bytes are. `seq` orders arrivals: of two rows
-with one key the later arrival's counts. Which files count as finished is said in `places`.
+An extract is known by its content. Each scan compares the files of a location with the ledger, so a missed scan loses
+nothing: a file is new if its name is new, and changed if its bytes differ.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sixtyforty.ingest.data_contract import placed
-from sixtyforty.ingest.database_source import Query
-from sixtyforty.ingest.extract import Reading
-from sixtyforty.ingest.extract_reader import fingerprint, promised, read
-from sixtyforty.ingest.locations import Known, Place, Seen, Unreachable, Unsettled, landed, place
+from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
+from sixtyforty.ingest.database_source import DatabaseSource
+from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract_reader import content_hash, read_extract
+from sixtyforty.ingest.file_names import partitions_in_name
+from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, open_location
+from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
+from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
+from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Lake, alone, canonical, stamp, write_atomic
-from sixtyforty.storage.object_store import Where
-from sixtyforty.storage.response_log import opened
+from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.response_log import open_response_log
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEMBERED = 1 << 28  # bytes
-TOGETHER = 50_000  # lines of files that are placed at once
+CACHED_BYTES = 1 << 28  # of the extracts that were read last
+LINES_PER_BATCH = 50_000  # of new files that are partitioned by one query
+
+Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
 
 
-@dataclass(frozen=True)
-class Extract:
-    """One landed file, named by its path below its location.
+class NewFile(NamedTuple):
+    """A new or changed file, with its hash and its content."""
 
-    `partitions` maps a partition to its rows; `problem` says why it is refused. `tag`: what its store says of its
-    content, if anything. `there`: the last scan met it; else it was archived, and only its rows are held.
-    """
-
-    name: str
+    file: ListedFile
     sha256: str
-    size: int
-    mtime_ns: int
-    seq: int
-    rows: int
-    partitions: dict[str, int] = field(default_factory=dict)
-    problem: str | None = None
-    tag: str = ""
-    there: bool = True
-
-    @property
-    def id(self) -> str:
-        """What its rows carry."""
-        return self.sha256[:16]
-
-    @property
-    def seen(self) -> Seen:
-        """As it was listed."""
-        return Seen(self.name, self.size, self.mtime_ns, self.tag)
+    parsed: ParsedExtract
 
 
-@lru_cache(maxsize=64)
-def _known(path: Where, *_: object) -> tuple[Extract, ...]:
-    """An arrivals ledger, parsed once for each file it ever was, as manifests are."""
-    return tuple(Extract(**e) for e in json.loads(path.read_bytes()))
+class LandingZone:
+    """Where the extracts of one use case land, and their arrivals ledgers in the lake.
 
-
-class Landing:
-    """Where the extracts of one use case land, and their arrivals ledger in the lake.
-
-    `folder` is for the sources that declare no location, and for what queries find; `delivered_to` (an SQLAlchemy URL)
-    for the queries that declare no database. After a scan of a source, `unread` names the extracts that couldn't be
-    read, with the reason: the next scan tries them again.
+    folder: for sources without a declared location, and for the extracts of queries. delivery_url: the SQLAlchemy URL
+    for queries without a declared database. unread: after a scan, the files of each source that couldn't be read, with
+    the reason; the next scan tries them again.
     """
 
-    def __init__(self, folder: Where, lake: Lake, use_case: UseCase, delivered_to: str = "") -> None:
-        self.folder, self.lake, self.use_case, self._delivered_to = folder, lake, use_case, delivered_to
+    def __init__(self, folder: StoragePath, lake: Lake, use_case: UseCase, delivery_url: str = "") -> None:
+        self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
-        self._places: dict[str, Place] = {}
-        self._recent: OrderedDict[tuple[str, str, str], dict[str, pa.Table]] = OrderedDict()
-        self._held = 0  # bytes of it
+        self._locations: dict[str, Location] = {}
+        # An extract that is larger than the cache still stays until the next one: a scan and an ingest follow.
+        self._recent_lines: BoundedCache[tuple[str, str, str], Lines] = BoundedCache(
+            CACHED_BYTES, weigh=lambda lines: min(_byte_count(lines), CACHED_BYTES)
+        )
 
-    def _ledger(self, source: str) -> Where:
+    def _ledger(self, source: str) -> StoragePath:
         return self.lake.root / "arrivals" / f"{source}.json"
 
-    def known(self, source: str) -> list[Extract]:
-        """The extracts seen so far, in order of arrival; the latest of each name."""
-        path = self._ledger(source)
-        try:
-            return list(_known(path, *stamp(path)))
-        except FileNotFoundError:
-            return []
+    def known(self, source: str) -> list[Arrival]:
+        """Return the arrivals of a source so far, in order of arrival, the latest of each name."""
+        return read_arrivals(self._ledger(source))
 
-    def scan(self, source: str, patient: bool = False) -> list[Extract]:
-        """Brings the ledger up to date with what lies there and returns it. Only new or changed files are read.
+    def scan(self, source: str, patient: bool = False) -> list[Arrival]:
+        """Update a source's ledger with what has landed, and return it. Only new or changed files are read.
 
-        A query's new rows become extracts first. A patient scan, a sensor's, spares the other side: it asks a query
-        not sooner than its source declares, and a big bucket for a few pages, so that what changed there may be seen
-        some scans later. Raises Unreachable when the location or database can't be read.
+        A query's new rows become extracts first. A sensor's scan is patient: it runs a query only at its declared
+        interval, and lists a big bucket in parts, so a later scan may be the first to see a change.
+        Raises UnreachableSourceError if the location or the database can't be read.
         """
-        with alone(self._ledger(source).with_suffix(".lock")):  # a sensor and a run would give one `seq` twice
-            if source in self._queries and not (patient and self._queries[source].looked()):
-                self._look_up(source)
-            known, changed = {e.name: e for e in self.known(source)}, False
-            there = (lambda: (e.seen for e in known.values() if e.there)) if patient else None
-            listed, self.unread[source] = self.listed(source, there), {}
-            due = [(f, known.get(f.name)) for f in listed]
-            due = [(f, e) for f, e in due if not (e and e.seen == f and (f.mtime_ns or f.tag))]
-            for found in self._look(source, due, max((e.seq for e in known.values()), default=0)):
-                known[found.name], changed = found, changed or found != known.get(found.name)
-            names = {f.name for f in listed}
-            for name in [e.name for e in known.values() if e.there != (e.name in names)]:
-                known[name], changed = replace(known[name], there=name in names), True
-            arrivals = sorted(known.values(), key=lambda e: e.seq)
-            if changed:
-                write_atomic(self._ledger(source), canonical([e.__dict__ for e in arrivals]).encode())
-            return arrivals
+        ledger = self._ledger(source)
+        with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):  # two scans could assign the same `seq`
+            if source in self._queries and not (patient and self._queries[source].was_read_recently()):
+                self._run_query(source)
+            arrivals = {arrival.name: arrival for arrival in self.known(source)}
+            present = (arrival.listed_file for arrival in arrivals.values() if arrival.is_present)
+            memory = ListingMemory(ledger.with_suffix(".listing.json"), present, is_partial=patient)
+            files = self.list_files(source, memory)
+            updates = {arrival.name: arrival for arrival in self._updates(source, files, arrivals)}
+            ordered = sorted((arrivals | updates).values(), key=lambda arrival: arrival.seq)
+            if updates:
+                write_arrivals(ledger, ordered)
+            memory.save((arrival.listed_file for arrival in ordered), DONE_ENDING)
+            return ordered
 
-    def _look_up(self, source: str) -> None:
-        database, case, ready = self.use_case.sources[source].database, self.use_case, None
-        if database is None and source not in case.inputs:  # nobody may have answered yet
-            ready = partial(opened, case.name, self._delivered_to, self.lake.root / ".responses.lock")
-        self._queries[source].look(os.environ.get(database) if database else self._delivered_to, ready)
+    def _updates(self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival]) -> Iterator[Arrival]:
+        """Yield the ledger's new and changed arrivals: files that are new or differ, and files that were archived."""
+        self.unread[source] = {}
+        due = [(file, arrivals.get(file.name)) for file in files]
+        due = [(file, known) for file, known in due if not (known and known.listed_file == file and _is_dated(file))]
+        names = {file.name for file in files}
+        changed = set()
+        for arrival in self._read_files(source, due, max((known.seq for known in arrivals.values()), default=0)):
+            present = replace(arrival, is_present=True)
+            if present != arrivals.get(arrival.name):
+                changed.add(arrival.name)
+                yield present
+        for known in arrivals.values():
+            if known.name not in changed and known.is_present != (known.name in names):
+                yield replace(known, is_present=known.name in names)
+
+    def _run_query(self, source: str) -> None:
+        database = self.use_case.sources[source].database
+        prepare: Callable[[], object] | None = None
+        if database is None and source not in self.use_case.inputs:  # responses: the first answer may be to come
+            lock = self.lake.root / ".responses.lock"
+            prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
+        self._queries[source].extract_new_rows(os.environ.get(database) if database else self._delivery_url, prepare)
 
     @cached_property
-    def _queries(self) -> dict[str, Query]:
+    def _queries(self) -> dict[str, DatabaseSource]:
         return {
-            name: Query(name, source, self.folder / name, self._ledger(name).with_suffix(".seen.json"))
+            name: DatabaseSource(name, source, self.folder / name, self._ledger(name).with_suffix(".cursor.json"))
             for name, source in self.use_case.sources.items()
             if source.query
         }
 
-    def _place(self, source: str) -> Place:
-        if source not in self._places:
-            self._places[source] = place(self.use_case.sources[source], self.folder)
-        return self._places[source]
+    def _location(self, source: str) -> Location:
+        if source not in self._locations:
+            self._locations[source] = open_location(self.use_case.sources[source], self.folder)
+        return self._locations[source]
 
-    def listed(self, source: str, known: Known | None = None) -> list[Seen]:
-        """The finished files that lie there, by time of landing; `known`: see Place. Raises Unreachable."""
+    def list_files(self, source: str, memory: ListingMemory | None = None) -> list[ListedFile]:
+        """List a source's finished files by time of landing. Raises UnreachableSourceError."""
         contract = self.use_case.sources[source]
         try:
-            return landed(contract, self._place(source), contract.files or f"{source}/*.csv", known)
+            location = self._location(source)
+            return list_finished_files(contract, location, contract.files or f"{source}/*.csv", memory)
         except Exception as error:  # each file system has errors of its own
-            raise Unreachable(
-                f"{source}: {contract.location or self.folder} can't be read ({_why(error)}); check that it is there,"
-                " and that the environment holds what opens it"
+            raise UnreachableSourceError(
+                f"{source}: {contract.location or self.folder} can't be read ({_first_line(error)})."
+                " Check that it exists, and that the environment holds its keys and endpoint."
             ) from error
 
-    def lines(self, source: str, extract: Extract) -> dict[str, pa.Table]:
-        """An extract's lines by partition; the last few read are remembered: scan and ingest meet the same ones.
+    def lines(self, source: str, arrival: Arrival) -> Lines:
+        """Return an extract's lines by partition; the extracts read last are cached: an ingest follows a scan.
 
-        Raises FileNotFoundError when its bytes are no longer there: archived, or replaced by others.
+        Raises FileNotFoundError if the extract was archived or replaced.
         """
-        name = source, extract.name, extract.sha256
-        if name not in self._recent:
+        key = source, arrival.name, arrival.sha256
+        lines = self._recent_lines.get(key)
+        if lines is None:
             try:
-                data = self._place(source).read(extract.seen)
-            except Unsettled as error:
-                raise FileNotFoundError(f"{extract.name} was replaced") from error
-            if fingerprint(data) != extract.sha256:
-                raise FileNotFoundError(f"{extract.name} was replaced")
-            reading = read(data, self.use_case.sources[source])
-            self._keep(name, *placed([(Path(extract.name).name, reading)], self.use_case, source))
-        return self._recent[name]
+                content = self._location(source).read(arrival.listed_file)
+            except FileChangedError as error:
+                raise FileNotFoundError(f"{arrival.name} was replaced") from error
+            if content_hash(content) != arrival.sha256:
+                raise FileNotFoundError(f"{arrival.name} was replaced")
+            parsed = read_extract(content, self.use_case.sources[source])
+            (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source)
+            self._recent_lines.put(key, lines)
+        return lines
 
-    def _keep(self, name: tuple[str, str, str], found: dict[str, pa.Table]) -> None:
-        self._held += _size(found) - _size(self._recent.pop(name, {}))
-        self._recent[name] = found
-        while len(self._recent) > 1 and self._held > REMEMBERED:
-            self._held -= _size(self._recent.popitem(last=False)[1])
+    def _read_files(
+        self, source: str, due: Iterable[tuple[ListedFile, Arrival | None]], last_seq: int
+    ) -> Iterator[Arrival]:
+        """Read files, each with what the ledger knows of it, and yield their arrivals.
 
-    def _look(self, source: str, due: Iterable[tuple[Seen, Extract | None]], seq: int) -> Iterator[Extract]:
-        """Reads files, each with what is known of it; `seq`: the last arrival's.
-
-        Those are left out that are to be looked at again: gone, changing, or not to be read just now.
+        Files that are gone, changing or unreadable are left for the next scan.
         """
-        new: list[tuple[Seen, str, Reading]] = []
-        lines = 0
-        for seen, before in due:
-            found = self._read(source, seen, before)
-            if isinstance(found, Extract):
-                yield found
-            elif found:
-                new.append((seen, *found))
-                lines += found[1].lines
-            if lines > TOGETHER:
-                yield from self._arrived(source, new, seq)
-                seq, new, lines = seq + len(new), [], 0
-        yield from self._arrived(source, new, seq)
+        batch: list[NewFile] = []
+        line_count = 0
+        for file, known in due:
+            arrival = self._read_file(source, file, known)
+            if isinstance(arrival, Arrival):
+                yield arrival
+            elif arrival:
+                batch.append(arrival)
+                line_count += arrival.parsed.lines
+            if line_count > LINES_PER_BATCH:
+                yield from self._new_arrivals(source, batch, last_seq)
+                last_seq, batch, line_count = last_seq + len(batch), [], 0
+        yield from self._new_arrivals(source, batch, last_seq)
 
-    def _read(self, source: str, seen: Seen, before: Extract | None) -> Extract | tuple[str, Reading] | None:
-        """A file's hash and what was read of it; where its bytes are known, it as an extract."""
+    def _read_file(self, source: str, file: ListedFile, known: Arrival | None) -> Arrival | NewFile | None:
+        """Read a file; it stays the known arrival if its bytes are the same. None: it can't be read now."""
         try:
-            data = self._place(source).read(seen)
-        except (FileNotFoundError, Unsettled):
+            content = self._location(source).read(file)
+        except (FileNotFoundError, FileChangedError):
             return None
-        except Exception as error:  # one file's trouble isn't the others'
-            self.unread[source][seen.name] = f"{_why(error)}; check who may read it"
+        except Exception as error:  # an unreadable file must not stop the others
+            self.unread[source][file.name] = f"{_first_line(error)}. Check who may read it."
             return None
-        sha = fingerprint(data)
-        if before and before.sha256 == sha:
-            return replace(before, size=seen.size, mtime_ns=seen.mtime_ns, tag=seen.tag)
-        return sha, read(data, self.use_case.sources[source])
+        sha256 = content_hash(content)
+        if known and known.sha256 == sha256:
+            return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
+        return NewFile(file, sha256, read_extract(content, self.use_case.sources[source]))
 
-    def _arrived(self, source: str, new: Sequence[tuple[Seen, str, Reading]], seq: int) -> Iterator[Extract]:
-        case = self.use_case
-        found = placed([(Path(seen.name).name, reading) for seen, _, reading in new], case, source)
-        for number, ((seen, sha, reading), lines) in enumerate(zip(new, found, strict=True), seq + 1):
-            counts: dict[str, int] = {}
-            if not case.sources[source].partition:
-                counts = {SNAPSHOT: reading.lines}
-            else:  # a day the name speaks of that has no rows is told: it may have been cut off
-                first, last = case.limits
-                days = [d for d in promised(Path(seen.name).name, case) if first <= d <= last]
-                # what is refused is told somewhere, were it of no day of ours
-                counts = dict.fromkeys(days or ([first] if reading.problem else []), 0)
-                counts |= {p: t.num_rows for p, t in lines.items()}
-                self._keep((source, seen.name, sha), lines)
-            yield Extract(
-                name=seen.name,
-                sha256=sha,
-                size=seen.size,
-                mtime_ns=seen.mtime_ns,
-                seq=number,
-                rows=reading.lines,
-                partitions=counts,
-                problem=reading.problem,
-                tag=seen.tag,
+    def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
+        extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
+        lines_by_extract = partition_lines(extracts, self.use_case, source)
+        for seq, (new, lines) in enumerate(zip(batch, lines_by_extract, strict=True), last_seq + 1):
+            if self.use_case.sources[source].partition:
+                self._recent_lines.put((source, new.file.name, new.sha256), lines)
+            yield Arrival(
+                name=new.file.name,
+                sha256=new.sha256,
+                size=new.file.size,
+                mtime_ns=new.file.mtime_ns,
+                seq=seq,
+                rows=new.parsed.lines,
+                partitions=self._partition_counts(source, new, lines),
+                problem=new.parsed.problem,
+                tag=new.file.tag,
             )
 
+    def _partition_counts(self, source: str, new: NewFile, lines: Lines) -> dict[str, int]:
+        """Return the number of rows by partition.
 
-def _size(found: Mapping[str, pa.Table]) -> int:
-    return sum(table.nbytes for table in found.values())
+        A partition that the file name promises counts even without rows: the extract may have been cut off. A refused
+        extract must be shown somewhere, so without a usable name it belongs to the first partition.
+        """
+        if not self.use_case.sources[source].partition:
+            return {SNAPSHOT: new.parsed.lines}
+        first, last = self.use_case.limits
+        promised = [p for p in partitions_in_name(Path(new.file.name).name, self.use_case) if first <= p <= last]
+        if not promised and new.parsed.problem:
+            promised = [first]
+        return dict.fromkeys(promised, 0) | {partition: table.num_rows for partition, table in lines.items()}
 
 
-def _why(error: Exception) -> str:
-    said = str(error).splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+def _is_dated(file: ListedFile) -> bool:
+    """Return whether a listing shows changes: without a time or a tag, only the bytes do."""
+    return bool(file.mtime_ns or file.tag)
 
 
-def touching(extracts: Iterable[Extract], partitions: Iterable[str]) -> list[Extract]:
-    """The extracts that hold, or promised to hold, rows of these partitions."""
-    wanted = set(partitions)
-    return [e for e in extracts if wanted & e.partitions.keys()]
+def _byte_count(lines: Lines) -> int:
+    return sum(table.nbytes for table in lines.values())
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,10 +1,12 @@
-"""What rows hold: types, gaps, ranges, keys and history. Measured with DuckDB, of files before there is a contract,
-and of a use case's own data once there is.
+"""Profiling: what rows hold, measured with DuckDB: types, gaps, ranges, keys and history.
+
+It serves files before a data contract exists (`profile_files`), and the chain's own tables (`profile_columns`).
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,38 +14,31 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sixtyforty.ingest.formats.base import DEFAULT_NULL_TEXT, LoadedFiles, UnreadableExtractError
+from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.storage.sql import bare_identifier
+
 if TYPE_CHECKING:
     import duckdb
 
-NULLS = ("NA", "NaN", "nan", "NULL", "null", "None", "N/A", "n/a", "-", "?")  # how extracts spell what is missing
-FEW = 20  # different values of what is told by its values
-KEY_COLUMNS = 4  # a key has no more
-TRIED = 12  # columns tried in a key
-READERS = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}
-TIMES = ("DATE", "TIMESTAMP")
-# fmt: off
-WORDS = {  # of SQL, which a column may be called only in quotes
-    "all", "and", "any", "as", "asc", "at", "by", "case", "cast", "check", "column", "create", "cross",
-    "default", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "from",
-    "full", "group", "having", "in", "inner", "intersect", "into", "is", "join", "left", "like", "limit",
-    "natural", "not", "null", "offset", "on", "or", "order", "outer", "primary", "references", "right",
-    "select", "some", "table", "then", "to", "true", "union", "unique", "using", "when", "where", "window",
-    "with",
-}
-# fmt: on
-_NAMING = re.compile(r"id|key|code|name|no$|nr$", re.I)
-Every = Literal["hour", "day", "week", "month"]
-
-
-class Unprofiled(ValueError):
-    """Files that can't be read as extracts: which, and what to do."""
+MAX_LISTED_VALUES = 20  # a column with more different values is described by its range
+TIME_TYPES = ("DATE", "TIMESTAMP")
+NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
+NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
+MAX_KEY_COLUMNS = 4
+MAX_KEY_CANDIDATES = 12  # columns that are tried in a key
+MAX_KEYS = 5
+ESTIMATE_MARGIN = 1.1  # a count of different values may be an estimate
+_IDENTIFIER_NAME = re.compile(r"id|key|code|name|no$|nr$", re.I)
+PartitionLength = Literal["hour", "day", "week", "month"]
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column: its type in a contract, how many rows lack a value, and how many values differ.
+class ColumnProfile:
+    """A column: its type in a contract, how many rows lack a value, and how many different values there are.
 
-    `sql` gives its value: of a time that isn't written as DuckDB casts it, what reads it.
+    sql: reads its value; a time that DuckDB's cast doesn't read needs more than the name.
+    values: all different values, if there are few.
     """
 
     name: str
@@ -53,17 +48,21 @@ class Column:
     distinct: int
     low: Any = None
     high: Any = None
-    values: tuple[Any, ...] = ()  # all of them, where there are few
+    values: tuple[Any, ...] = ()
 
     @property
     def numeric(self) -> bool:
         """Whether it holds numbers."""
-        return self.kind.startswith(("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL"))
+        return self.kind.startswith(NUMBER_TYPES)
 
 
 @dataclass(frozen=True)
-class History:
-    """How rows lie in time, by one column: first and last day, how many days have rows, and how many each has."""
+class TimeProfile:
+    """How rows are spread over time, by one column.
+
+    first, last: the first and last day. days: how many days have rows. per_day, most: the median and the largest
+    number of rows of a day.
+    """
 
     column: str
     kind: str
@@ -71,187 +70,149 @@ class History:
     first: date
     last: date
     days: int
-    per_day: float  # in the middle
+    per_day: float
     most: int
 
     @property
-    def every(self) -> Every:
-        """The partition that fits: most of them would have rows."""
+    def every(self) -> PartitionLength:
+        """The shortest partition length, from a day on, with which most partitions have rows."""
         span = (self.last - self.first).days + 1
-        return "day" if self.days > 0.5 * span else "week" if self.days > 0.5 * span / 7 else "month"
+        if self.days > 0.5 * span:
+            return "day"
+        return "week" if self.days > 0.5 * span / 7 else "month"
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What rows hold; `keys` are the smallest sets of columns that tell all rows apart, the likeliest first."""
+class TableProfile:
+    """What rows hold.
+
+    - duplicates: how many rows equal another row in all columns.
+    - keys: the smallest sets of columns that identify every row, the likeliest first.
+    - histories: one for each column of times.
+    - null_text: how the files spell a missing value.
+    """
 
     rows: int
-    duplicates: int  # rows that are equal in all columns to another
-    columns: tuple[Column, ...]
+    duplicates: int
+    columns: tuple[ColumnProfile, ...]
     keys: tuple[tuple[str, ...], ...] = ()
-    histories: tuple[History, ...] = ()
-    null: str = "NA"
+    histories: tuple[TimeProfile, ...] = ()
+    null_text: str = DEFAULT_NULL_TEXT
     files: tuple[Path, ...] = field(default=(), compare=False)
 
-    def column(self, name: str) -> Column:
-        """A column by name."""
-        return next(c for c in self.columns if c.name == name)
+    def column(self, name: str) -> ColumnProfile:
+        """Return a column by name."""
+        return next(column for column in self.columns if column.name == name)
 
 
-def of_files(files: Sequence[Path]) -> Profile:
-    """Profiles extracts of one shape: CSV (comma, header), Parquet or JSON lines, packed by gzip or not.
-
-    Raises Unprofiled for files that aren't.
-    """
+def profile_files(files: Sequence[Path]) -> TableProfile:
+    """Profile extracts of one shape, in any registered format. Raises UnreadableExtractError."""
     import duckdb
 
-    ending = files[0].name.lower().removesuffix(".gz").rpartition(".")[2]
-    kind = {"pq": "parquet", "jsonl": "json", "ndjson": "json", "txt": "csv"}.get(ending, ending)
-    if kind not in READERS:
-        raise Unprofiled(f"{files[0].name}: extracts are CSV, Parquet or JSON lines, by the ending of their names")
-    listed = "[" + ", ".join(_quoted(str(f)) for f in files) + "]"
+    extract_format = format_of_name(files[0].name)
+    if extract_format is None:
+        raise UnreadableExtractError(
+            f"{files[0].name}: the ending names no known format. Use {describe_formats()}, with or without .gz."
+        )
     with duckdb.connect() as db:
         db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
         try:
-            options = _csv_options(db, files[0]) if kind == "csv" else ""
-            db.execute(f"create temp table landed as select * from {READERS[kind]}({listed}{options})")
-            if kind != "csv":
-                return of_table(db, "landed", files=tuple(files))
-            db.execute(
-                f"create temp table said as select * from {READERS[kind]}({listed}{options}, all_varchar = true)"
-            )
-            formats = db.execute(
-                f"select DateFormat, TimestampFormat from sniff_csv({_quoted(str(files[0]))})"
-            ).fetchall()
-            return of_table(db, "landed", _null(db, listed), tuple(files), _reread(db, *formats[0]))
+            loaded = extract_format.load_for_profiling(db, files)
+            return replace(profile_table(db, "landed", loaded), files=tuple(files))
         except duckdb.Error as error:
-            raise Unprofiled(f"{files[0].name} can't be read: {str(error).splitlines()[0]}") from error
+            raise UnreadableExtractError(f"{files[0].name} can't be read: {str(error).splitlines()[0]}") from error
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _csv_options(db: duckdb.DuckDBPyConnection, file: Path) -> str:
-    delimiter, header = db.execute(f"select Delimiter, HasHeader from sniff_csv({_quoted(str(file))})").fetchall()[0]
-    if delimiter not in (",", "\x00", "") and "," not in file.open("rb").readline().decode(errors="replace"):
-        raise Unprofiled(f"{file.name} has {delimiter!r} between its values: write it with commas")
-    first = [c.strip().strip('"') for c in file.open("rb").readline().decode("utf-8-sig", "replace").strip().split(",")]
-    if not file.name.endswith(".gz") and not header and any(re.fullmatch(r"-?[\d.]*", c) for c in first):
-        raise Unprofiled(f"{file.name} has no header: its first line must name the columns")
-    spelt = ", ".join(map(_quoted, ("", *NULLS)))
-    return f", delim = ',', header = true, nullstr = [{spelt}], sample_size = -1"
-
-
-def _null(db: duckdb.DuckDBPyConnection, listed: str) -> str:
-    """How the files spell a missing value, beside empty: what the contract says."""
-    columns = [r[0] for r in db.execute("describe landed").fetchall()]
-    spelt = ", ".join(map(_quoted, NULLS))
-    texts = ", ".join(map(named, columns))
-    found = db.execute(
-        f"""select v, count(*) from (select unnest([{texts}]) as v from read_csv({listed}, delim = ',', header = true,
-        all_varchar = true)) where v in ({spelt}) group by 1 order by 2 desc, 1 limit 1"""
-    ).fetchall()
-    return str(found[0][0]) if found else "NA"
-
-
-def _reread(db: duckdb.DuckDBPyConnection, day: str | None, moment: str | None) -> dict[str, str]:
-    """The columns whose text a contract's cast wouldn't read as DuckDB did, with what reads them."""
-    found = {}
-    for name, kind, *_ in db.execute("describe landed").fetchall():
-        c = named(name)
-        (lost,) = db.execute(
-            f"select count(*) from said where {c} is not null and try_cast(trim({c}) as {kind}) is null"
-        ).fetchall()[0]
-        if lost:
-            form = day if kind == "DATE" else moment if kind.startswith("TIMESTAMP") else None
-            found[name] = f"strptime({c}, {_quoted(form)})" + "::date" * (kind == "DATE") if form else c
-    return found
-
-
-def named(column: str) -> str:
-    """A column as SQL writes it: quoted where it must be."""
-    return column if re.fullmatch(r"[a-z_][a-z0-9_]*", column) and column not in WORDS else f'"{column}"'
-
-
-def of_table(
-    db: duckdb.DuckDBPyConnection,
-    table: str,
-    null: str = "NA",
-    files: tuple[Path, ...] = (),
-    reread: Mapping[str, str] | None = None,
-) -> Profile:
-    """Profiles a table or view. `reread`: columns that a contract keeps as text, and what reads them."""
-    reread = reread or {}
-    rows, columns, duplicates = of_columns(db, table)
-    histories = tuple(h for c in columns if (h := _history(db, table, c, rows)))
-    keys = _keys(db, table, columns, rows)
-    kept = tuple(replace(c, kind="VARCHAR", sql=reread[c.name]) if c.name in reread else c for c in columns)
-    told = tuple(replace(h, sql=reread.get(h.column, h.sql)) for h in histories)
-    return Profile(rows, duplicates, kept, keys, told, null, files)
-
-
-def of_columns(db: duckdb.DuckDBPyConnection, table: str) -> tuple[int, tuple[Column, ...], int]:
-    """Rows, columns and duplicate rows of a table or view: a profile without the search for keys, its dearest part."""
-    rows = db.execute(f"select count(*) from {table}").fetchall()[0][0]
-    described = db.execute(f"describe {table}").fetchall()
-    columns = tuple(_column(db, table, name, kind) for name, kind, *_ in described)
-    different = db.execute(f"select count(*) from (select distinct * from {table})").fetchall()[0][0]
-    return rows, columns, rows - different
-
-
-def _column(db: duckdb.DuckDBPyConnection, table: str, name: str, kind: str) -> Column:
-    kind = "TIMESTAMP" if kind.startswith("TIMESTAMP") else "VARCHAR" if kind.endswith(("[]", ")")) else kind
-    c = named(name)
-    nulls, distinct, low, high = db.execute(
-        f"select count(*) - count({c}), count(distinct {c}), min({c}), max({c}) from {table}"
-    ).fetchall()[0]
-    values: tuple[Any, ...] = ()
-    if distinct <= FEW:
-        values = tuple(
-            v for (v,) in db.execute(f"select distinct {c} from {table} where {c} is not null order by 1").fetchall()
-        )
-    return Column(name, kind, c, nulls, distinct, low, high, values)
-
-
-def _history(db: duckdb.DuckDBPyConnection, table: str, column: Column, rows: int) -> History | None:
-    if column.kind not in TIMES or column.low is None or column.nulls > rows / 2:
-        return None
-    day = f"{column.sql}::date"
-    days, middle, most = db.execute(
-        f"""select count(*), median(n), max(n) from
-        (select count(*) as n from {table} where {day} is not null group by {day})"""
-    ).fetchall()[0]
-    first, last = _day(column.low), _day(column.high)
-    return (
-        History(column.name, column.kind, column.sql, first, last, days, float(middle), most)
-        if first and last
-        else None
+def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles) -> TableProfile:
+    """Profile a table or view that was loaded from files, with its keys and histories."""
+    profile = profile_columns(db, table)
+    histories = [history for column in profile.columns if (history := _history(db, table, column, profile.rows))]
+    return replace(
+        profile,
+        columns=tuple(_with_cast(column, loaded.casts) for column in profile.columns),
+        keys=_find_keys(db, table, profile),
+        histories=tuple(replace(history, sql=loaded.casts.get(history.column, history.sql)) for history in histories),
+        null_text=loaded.null_text,
     )
 
 
-def _day(moment: Any) -> date | None:
-    return moment.date() if isinstance(moment, datetime) else moment if isinstance(moment, date) else None
+def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
+    """Profile a table or view without the search for keys and histories, which costs most."""
+    (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
+    described = db.execute(f"describe {table}").fetchall()
+    columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)
+    (different,) = db.execute(f"select count(*) from (select distinct * from {table})").fetchall()[0]
+    return TableProfile(rows, rows - different, columns)
 
 
-def _keys(
-    db: duckdb.DuckDBPyConnection, table: str, columns: Sequence[Column], rows: int
-) -> tuple[tuple[str, ...], ...]:
-    """The smallest sets of full columns in which no two rows agree; of equal size those of names and times first."""
-    full = [c for c in columns if not c.nulls and not c.kind.startswith(("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN"))]
-    likely = sorted(full, key=lambda c: (c.kind not in TIMES and not _NAMING.search(c.name), -c.distinct))[:TRIED]
-    for size in range(1, KEY_COLUMNS + 1):
-        found = []
-        for chosen in itertools.combinations(likely, size):
-            most = 1.0
-            for c in chosen:
-                most *= max(1, c.distinct) * 1.1  # it may be an estimate
-            if most < rows:
-                continue
-            names = ", ".join(c.sql for c in chosen)
-            (different,) = db.execute(f"select count(*) from (select distinct {names} from {table})").fetchall()[0]
-            if different == rows:
-                found.append(tuple(c.name for c in chosen))
-        if found:
-            return tuple(found[:5])
+def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb_type: str) -> ColumnProfile:
+    column = bare_identifier(name)
+    nulls, distinct, low, high = db.execute(
+        f"select count(*) - count({column}), count(distinct {column}), min({column}), max({column}) from {table}"
+    ).fetchall()[0]
+    values: tuple[Any, ...] = ()
+    if distinct <= MAX_LISTED_VALUES:
+        rows = db.execute(f"select distinct {column} from {table} where {column} is not null order by 1").fetchall()
+        values = tuple(row[0] for row in rows)
+    return ColumnProfile(name, _contract_type(duckdb_type), column, nulls, distinct, low, high, values)
+
+
+def _contract_type(duckdb_type: str) -> str:
+    """Return the type of a data contract for a DuckDB type: nested and parametrized types become text."""
+    if duckdb_type.startswith("TIMESTAMP"):
+        return "TIMESTAMP"
+    return "VARCHAR" if duckdb_type.endswith(("[]", ")")) else duckdb_type
+
+
+def _with_cast(column: ColumnProfile, casts: Mapping[str, str]) -> ColumnProfile:
+    """Return a column that its contract keeps as text if it needs SQL to be read."""
+    return replace(column, kind="VARCHAR", sql=casts[column.name]) if column.name in casts else column
+
+
+def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, rows: int) -> TimeProfile | None:
+    """Return how rows are spread over the days of a column; None if it holds no times, or mostly nulls."""
+    first, last = _as_day(column.low), _as_day(column.high)
+    if column.kind not in TIME_TYPES or first is None or last is None or column.nulls > rows / 2:
+        return None
+    day = f"{column.sql}::date"
+    days, median, most = db.execute(
+        f"""select count(*), median(rows), max(rows) from
+        (select count(*) as rows from {table} where {day} is not null group by {day})"""
+    ).fetchall()[0]
+    return TimeProfile(column.name, column.kind, column.sql, first, last, days, float(median), most)
+
+
+def _as_day(time: Any) -> date | None:
+    if isinstance(time, datetime):
+        return time.date()
+    return time if isinstance(time, date) else None
+
+
+def _find_keys(db: duckdb.DuckDBPyConnection, table: str, profile: TableProfile) -> tuple[tuple[str, ...], ...]:
+    """Return the smallest sets of columns in which no two rows agree.
+
+    Columns with nulls or fractions can't be part of a key. Of equally small sets, those of identifiers and times come
+    first.
+    """
+    candidates = [c for c in profile.columns if not c.nulls and not c.kind.startswith(NOT_IN_KEYS)]
+    candidates.sort(key=lambda c: (c.kind not in TIME_TYPES and not _IDENTIFIER_NAME.search(c.name), -c.distinct))
+    for size in range(1, MAX_KEY_COLUMNS + 1):
+        keys = [
+            tuple(column.name for column in columns)
+            for columns in itertools.combinations(candidates[:MAX_KEY_CANDIDATES], size)
+            if _may_be_key(columns, profile.rows) and _count_distinct(db, table, columns) == profile.rows
+        ]
+        if keys:
+            return tuple(keys[:MAX_KEYS])
     return ()
+
+
+def _may_be_key(columns: Sequence[ColumnProfile], rows: int) -> bool:
+    """Return whether the columns have enough different values, at most, to identify every row."""
+    combinations = math.prod(max(1, column.distinct) * ESTIMATE_MARGIN for column in columns)
+    return combinations >= rows
+
+
+def _count_distinct(db: duckdb.DuckDBPyConnection, table: str, columns: Sequence[ColumnProfile]) -> int:
+    names = ", ".join(column.sql for column in columns)
+    return int(db.execute(f"select count(*) from (select distinct {names} from {table})").fetchall()[0][0])

@@ -1,129 +1,141 @@
-"""The first stage: landed lines, as landed, by partition."""
+"""The first stage, `raw`: the lines of the landed extracts, unchanged, by partition."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.data_contract import raw_schema
-from sixtyforty.ingest.landing_zone import Extract, Landing, touching
+from sixtyforty.ingest.landing_zone import LandingZone, Lines
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry, Lake, side_by_side
+from sixtyforty.storage.files import run_in_parallel
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.restatement import listed_extracts, lists_extracts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GONE = "no longer in the landing folder as it was found there, and not all of it was taken before: put it back"
+GONE = "the extract is no longer at its location, and some of its rows were not ingested before. Put it back."
 
 
 def ingest(
-    use_case: UseCase, source: str, lake: Lake, landing: Landing, partitions: Sequence[str], code: str
+    use_case: UseCase, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
 ) -> dict[str, Entry]:
-    """Brings `raw/<source>` of these partitions up to date with what has landed; returns what they hold now.
+    """Update `raw/<source>` for these partitions with what has landed, and return their manifests.
 
-    Only extracts a partition doesn't hold yet are read. An extract archived away from the landing folder keeps
-    its rows, and is told as a problem where they weren't taken before; one that was replaced under its name loses
-    them to the new content, so that a partition may be left with none. Partitions nothing landed for are absent
-    from the result.
+    Only extracts that a partition doesn't hold yet are read. The rows of an extract that was archived stay; if they
+    were not ingested before, the manifest lists a problem. If an extract was replaced under its name, its new rows
+    replace the old ones, so a partition may become empty. Partitions without any arrival are absent from the return
+    value.
     """
-    dataset, arrivals = f"raw/{source}", touching(landing.scan(source), partitions)
-    held = lake.entries(dataset, partitions)
-    due = {p: [e for e in arrivals if p in e.partitions] for p in partitions}
-    stale = outdated(due, held)
-    cut: dict[int, dict[str, pa.Table]] = {}
-    for extract in arrivals:
-        new = [p for p in stale if p in extract.partitions and not _taken(extract, held.get(p))]
-        if new and not extract.problem:
-            with suppress(FileNotFoundError):
-                found = landing.lines(source, extract)
-                cut[extract.seq] = {p: found[p] for p in new if p in found}
+    dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source), partitions)
+    entries = lake.entries(dataset, partitions)
+    due = {p: [arrival for arrival in arrivals if p in arrival.partitions] for p in partitions}
+    outdated = outdated_partitions(due, entries)
+    new_lines = _read_new_lines(source, landing, arrivals, outdated, entries)
 
-    def renewed(partition: str) -> Entry:
-        before = held.get(partition)
-        gone = {e.seq for e in due[partition] if e.seq not in cut and not _taken(e, before)}
-        table = _rows(use_case, source, lake, due[partition], {s: t.get(partition) for s, t in cut.items()}, before)
-        facts = {"extracts": [_line(e, partition, e.seq in gone) for e in due[partition]]}
-        return lake.write(dataset, partition, table, code=code, facts=facts)
+    def update(partition: str) -> Entry:
+        before = entries.get(partition)
+        lines = {seq: lines[partition] for seq, lines in new_lines.items() if partition in lines}
+        table = _partition_rows(use_case.sources[source], lake, due[partition], lines, before)
+        gone = {a.seq for a in due[partition] if a.seq not in new_lines and not _holds(before, a)}
+        extracts = [_manifest_line(a, partition, a.seq in gone) for a in due[partition]]
+        return lake.write(dataset, partition, table, code=code, facts={"extracts": extracts})
 
-    renewable = sorted(p for p in stale if due[p] or p in held)
-    held |= zip(renewable, side_by_side(renewed, renewable), strict=True)
-    return {p: held[p] for p in partitions if p in held}
+    updates = sorted(p for p in outdated if due[p] or p in entries)
+    entries |= zip(updates, run_in_parallel(update, updates), strict=True)
+    return {p: entries[p] for p in partitions if p in entries}
 
 
-def outdated(due: Mapping[str, Sequence[Extract]], held: Mapping[str, Entry]) -> set[str]:
-    """The partitions that don't hold what they should: their due extracts, in order of arrival, as the lake told.
-
-    An extract that is gone from its location and was never taken makes nothing stale once that is told.
-    """
-
-    def expected(partition: str) -> list[dict[str, object]]:
-        before = held.get(partition)
-        return [_line(e, partition, not e.there and not _taken(e, before)) for e in due[partition]]
-
-    return {p for p in due if expected(p) != _extracts(held.get(p))}
-
-
-def pending(landing: Landing, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
-    """Those of the partitions that raw doesn't hold as they have arrived, by the last scan.
-
-    Each with the ids of the extracts it should hold. What a sensor missed once, it finds the next time.
-    """
-    first, last = landing.use_case.limits  # the use case may have begun earlier, or ended later, when it came
-    wanted = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
-    due: dict[str, list[Extract]] = {}
-    for extract in landing.known(source):
-        for partition in wanted & extract.partitions.keys():
-            due.setdefault(partition, []).append(extract)
-    held = landing.lake.entries(f"raw/{source}", partitions)
-    # what a partition holds of a file that is since all another's, or nobody's, is outdated as well
-    stale = outdated({p: due.get(p, []) for p in {*due, *held}}, held)
-    return {p: [e.id for e in due.get(p, [])] for p in sorted(stale)}
-
-
-def _line(extract: Extract, partition: str, gone: bool = False) -> dict[str, object]:
-    rows = extract.partitions[partition]
-    told = {"name": extract.name, "sha256": extract.sha256, "seq": extract.seq, "rows": rows}
-    if gone and rows and not extract.problem:
-        return told | {"refused": rows, "problem": GONE}
-    return told | {
-        # a refused extract's lines are counted once, at the first partition it speaks of
-        "refused": extract.rows if extract.problem and partition == min(extract.partitions) else 0,
-        "problem": extract.problem,
-    }
-
-
-def _extracts(entry: Entry | None) -> list[dict[str, object]]:
-    return entry.facts["extracts"] if entry else []
-
-
-def _taken(extract: Extract, entry: Entry | None) -> bool:
-    return any((e["seq"], e["sha256"], e["problem"]) == (extract.seq, extract.sha256, None) for e in _extracts(entry))
-
-
-def _rows(
-    use_case: UseCase,
+def _read_new_lines(
     source: str,
-    lake: Lake,
-    extracts: list[Extract],
-    cut: dict[int, pa.Table | None],
-    before: Entry | None,
+    landing: LandingZone,
+    arrivals: Sequence[Arrival],
+    outdated: Collection[str],
+    entries: Mapping[str, Entry],
+) -> dict[int, Lines]:
+    """Return the lines by partition of the extracts that some partition doesn't hold yet, by order of arrival."""
+    lines_by_seq: dict[int, Lines] = {}
+    for arrival in arrivals:
+        is_new = any(p in arrival.partitions and not _holds(entries.get(p), arrival) for p in outdated)
+        if is_new and not arrival.problem:
+            with suppress(FileNotFoundError):
+                lines = landing.lines(source, arrival)
+                lines_by_seq[arrival.seq] = {
+                    p: lines[p] for p in outdated if p in lines and not _holds(entries.get(p), arrival)
+                }
+    return lines_by_seq
+
+
+def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[str, Entry]) -> set[str]:
+    """Return the partitions whose manifest doesn't list the extracts that are due, in order of arrival.
+
+    An extract that is gone from its location, and was never ingested, makes nothing outdated once its manifest says so.
+    """
+
+    def expected(partition: str) -> list[dict[str, Any]]:
+        before = entries.get(partition)
+        return [_manifest_line(a, partition, not a.is_present and not _holds(before, a)) for a in due[partition]]
+
+    return {p for p in due if not lists_extracts(entries.get(p), expected(p))}
+
+
+def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
+    """Return the partitions that raw doesn't hold as they arrived by the last scan, with the ids of their extracts.
+
+    The comparison needs no memory, so a sensor that missed a change finds it the next time.
+    """
+    first, last = landing.use_case.limits  # a declaration may have moved them since the extract arrived
+    requested = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
+    due: dict[str, list[Arrival]] = {}
+    for arrival in landing.known(source):
+        for partition in requested & arrival.partitions.keys():
+            due.setdefault(partition, []).append(arrival)
+    entries = landing.lake.entries(f"raw/{source}", partitions)
+    # A partition is outdated too if it holds rows of a file that now belongs to other partitions, or to none.
+    outdated = outdated_partitions({p: due.get(p, []) for p in {*due, *entries}}, entries)
+    return {p: [arrival.id for arrival in due.get(p, [])] for p in sorted(outdated)}
+
+
+def _manifest_line(arrival: Arrival, partition: str, is_gone: bool) -> dict[str, Any]:
+    """Return what a partition's manifest lists of an extract."""
+    rows = arrival.partitions[partition]
+    line = {"name": arrival.name, "sha256": arrival.sha256, "seq": arrival.seq, "rows": rows}
+    if is_gone and rows and not arrival.problem:
+        return line | {"refused": rows, "problem": GONE}
+    # The lines of a refused extract count once, in the first partition that it promises.
+    counts_here = arrival.problem is not None and partition == min(arrival.partitions)
+    return line | {"refused": arrival.rows if counts_here else 0, "problem": arrival.problem}
+
+
+def _holds(entry: Entry | None, arrival: Arrival) -> bool:
+    """Return whether a partition holds the rows of an arrival."""
+    identity = (arrival.seq, arrival.sha256, None)
+    return any((line["seq"], line["sha256"], line["problem"]) == identity for line in listed_extracts(entry))
+
+
+def _partition_rows(
+    contract: Source, lake: Lake, arrivals: Sequence[Arrival], lines: Mapping[int, pa.Table], before: Entry | None
 ) -> pa.Table:
-    """A partition's lines by order of arrival: newly cut from their extract, or as the partition held them."""
+    """Return a partition's lines in order of arrival: new ones from their extract, the others from the partition."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    schema = raw_schema(use_case.sources[source])
-    old = pq.read_table(lake.path(before)) if before else schema.empty_table()
+    schema = raw_schema(contract)
+    old_rows = pq.read_table(lake.local_file(before)) if before else schema.empty_table()
     parts = [schema.empty_table()]
-    for extract in extracts:
-        part = cut.get(extract.seq)
-        if part is not None:
-            part = part.append_column("_extract", pa.array([extract.id] * part.num_rows, pa.string()))
-            part = part.append_column("_seq", pa.array([extract.seq] * part.num_rows, pa.int64()))
-            parts.append(part.select(schema.names).cast(schema))
-        elif _taken(extract, before):
-            parts.append(old.filter(pc.equal(old["_seq"], extract.seq)))
+    for arrival in arrivals:
+        rows = lines.get(arrival.seq)
+        if rows is not None:
+            rows = rows.append_column("_extract", pa.array([arrival.id] * rows.num_rows, pa.string()))
+            rows = rows.append_column("_seq", pa.array([arrival.seq] * rows.num_rows, pa.int64()))
+            parts.append(rows.select(schema.names).cast(schema))
+        elif _holds(before, arrival):
+            parts.append(old_rows.filter(pc.equal(old_rows["_seq"], arrival.seq)))
     return pa.concat_tables(parts)

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sixtyforty.accounting import usage
-from sixtyforty.decisions.deciding import dataset, due
-from sixtyforty.decisions.delivery import undelivered
-from sixtyforty.decisions.review_queue import dataset as queues
-from sixtyforty.ingest.locations import Unreachable
+from sixtyforty.decisions.deciding import count_due, decisions_dataset
+from sixtyforty.decisions.delivery import find_undelivered
+from sixtyforty.decisions.review_queue import review_dataset as queues
+from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import pending
-from sixtyforty.modeling.lineage import expected, inputs, lineage
+from sixtyforty.modeling.lineage import expected_partitions, input_versions, read_inputs
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import digest
+from sixtyforty.storage.files import digest
 from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
@@ -61,7 +61,7 @@ class Behind:
         return [f"{p}: {reason}" for p in self._of(first, last) for reason in self.why[p]]
 
     def _of(self, first: str, last: str) -> list[str]:
-        return [p for p in [SNAPSHOT, *self.case.span(first, last)] if p in self.why]
+        return [p for p in [SNAPSHOT, *self.case.partition_range(first, last)] if p in self.why]
 
     def key(self, first: str, last: str) -> str:
         """Hash of a range, its reasons and the state they were found in: the same work, the same key."""
@@ -100,11 +100,11 @@ def stretches(ws: Workspace, moment: datetime, turn: int | None) -> list[list[st
     """
     case = ws.use_case
     (first, end), beyond = case.limits, max(case.lookback_partitions, case.outcome_horizon_partitions)
-    open_ = min(end, case.shift(case.at(moment), case.partitions.partitions_ahead - 1))
+    open_ = min(end, case.shift(case.partition_at(moment), case.partitions.partitions_ahead - 1))
     arrived = (p for s in case.sources for e in ws.landing.known(s) for p in e.partitions if p <= open_)
     held = (p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
     last = max([*arrived, *held], default="")
-    count = case.number(min(open_, case.shift(last, beyond))) - case.number(first) + 1 if last else 0
+    count = case.index_of(min(open_, case.shift(last, beyond))) - case.index_of(first) + 1 if last else 0
     before = count // BLOCK - 1
     if count < 1:
         return []
@@ -128,10 +128,10 @@ def heard(ws: Workspace, track: str, moment: datetime, turn: int | None = None) 
     for partitions in stretches(ws, moment, turn):
         _sources(ws, mine, partitions, moment, found)
         said = ws.lake.entries(f"validated/{source}", partitions)
-        decided = ws.lake.entries(dataset(track), list(said))
-        accounts = ws.lake.entries(usage.dataset(track), list(decided))
+        decided = ws.lake.entries(decisions_dataset(track), list(said))
+        accounts = ws.lake.entries(usage.usage_dataset(track), list(decided))
         for partition in decided:
-            wanted = usage.inputs(ws, track, partition)
+            wanted = usage.current_inputs(ws, track, partition)
             if partition not in accounts or accounts[partition].inputs != wanted:
                 found.add(partition, "responses not accounted for", wanted)
     return found
@@ -141,7 +141,7 @@ def _scan(ws: Workspace, sources: Iterable[str], found: Behind) -> None:
     for name in sources:
         try:
             ws.landing.scan(name, patient=True)
-        except Unreachable as error:  # what is here already is decided on all the same
+        except UnreachableSourceError as error:  # what is here already is decided on all the same
             found.unreachable[name] = str(error)
 
 
@@ -167,15 +167,15 @@ def _features(
     """Features and outcomes against what is, or is about to be, validated in their windows."""
     case, lake = ws.use_case, ws.lake
     made = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
-    have = sorted({*expected(case, lake, partitions, moment), *made["features"]})
+    have = sorted({*expected_partitions(case, lake, partitions, moment), *made["features"]})
     if not have:
         return
-    entries = inputs(case, lake, case.widen(have, case.lookback_partitions, case.outcome_horizon_partitions))
+    entries = read_inputs(case, lake, case.widen(have, case.lookback_partitions, case.outcome_horizon_partitions))
     for partition in have:
         for name, before, after in (("features", case.lookback_partitions, 0), ("outcomes", *case.outcome_window)):
             window = case.widen([partition], before, after)
             touched = [p for p in window if p in changing and p != partition]
-            now = lineage(case, entries, window)
+            now = input_versions(case, entries, window)
             if touched:
                 found.add(partition, f"{name}: {touched[-1]} changes", now)
             elif changed_inputs(case, made[name].get(partition), now):
@@ -184,25 +184,25 @@ def _features(
 
 def _decided(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime, found: Behind) -> None:
     """Decisions that have come due, deliveries and money that haven't followed."""
-    decisions = ws.lake.entries(dataset(track), partitions)
-    for partition, count in due(ws, partitions, track, moment).items():
+    decisions = ws.lake.entries(decisions_dataset(track), partitions)
+    for partition, count in count_due(ws, partitions, track, moment).items():
         found.add(partition, f"{count} decisions due", [decisions[partition].version] if partition in decisions else [])
     money, queue, became = (ws.lake.entries(d, list(decisions)) for d in (f"kpi/{track}", queues(track), "outcomes"))
-    waiting = undelivered(ws, track, decisions)
+    waiting = find_undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
         if partition in waiting:
             found.add(partition, "decisions not delivered", entry.version)
-        asked, open_ = queue.get(partition), moment < ws.use_case.settled(partition)
+        asked, open_ = queue.get(partition), moment < ws.use_case.settled_at(partition)
         if (
             ws.use_case.people.review
             and open_
-            and (asked is None or asked.inputs[dataset(track)][partition] != entry.version)
+            and (asked is None or asked.inputs[decisions_dataset(track)][partition] != entry.version)
         ):
             found.add(partition, "nobody asked to review", entry.version)
         outcome, account = became.get(partition), money.get(partition)
         if outcome is None:
             continue
-        wanted = {dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}
+        wanted = {decisions_dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}
         if account is None or account.inputs != wanted:
             found.add(partition, "money not accounted for", wanted)
 

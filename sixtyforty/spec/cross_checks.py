@@ -1,125 +1,163 @@
-"""Whether the parts of a declaration go together: what a field names must be there, and what it needs beside it."""
+"""Cross-checks between the parts of a declaration: a field that names something names something that exists.
+
+Each check names the parts that it reads, so the checks also run on a draft in which other parts are still missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
-from sixtyforty.spec.base import FieldError
+from sixtyforty.spec.errors import ConflictingFields, FieldError
+from sixtyforty.spec.use_case import UseCase
 
-if TYPE_CHECKING:
-    from sixtyforty.spec.use_case import UseCase
-
-RESPONSES = {"decision_id", "person", "role", "at", "event", "action", "reason", "rating", "simulated"}
-Check = Callable[["UseCase"], Iterator[FieldError]]
-OURS = {"known_at", "_partition", "_extract", "_row", "_seq", "_broken", "_text", "_fate", "_reason"}
+RESPONSE_COLUMNS = {
+    "decision_id",
+    "person",
+    "role",
+    "at",
+    "event",
+    "action",
+    "reason",
+    "rating",
+    "simulated",
+}
+RESERVED_COLUMNS = {
+    "known_at",
+    "_partition",
+    "_extract",
+    "_row",
+    "_seq",
+    "_broken",
+    "_text",
+    "_status",
+    "_reason",
+}
+Check = Callable[[UseCase], Iterator[FieldError]]
 CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
-def contradictions(use_case: UseCase, parts: Iterable[str]) -> list[FieldError]:
-    """All that is wrong between the parts named: those that are filled in, and sound by themselves."""
-    there = set(parts)
-    return [wrong for needed, check in CHECKS if needed <= there for wrong in check(use_case)]
+def find_conflicts(use_case: UseCase, parts: Iterable[str]) -> list[FieldError]:
+    """Return all conflicts between these parts, which must be filled in and valid by themselves."""
+    present = set(parts)
+    return [error for needed, check in CHECKS if needed <= present for error in check(use_case)]
 
 
-def needs(*parts: str) -> Callable[[Check], Check]:
-    """Marks a check with the parts of the use case it looks at."""
+def require_consistent(use_case: UseCase) -> UseCase:
+    """Return a complete use case, or raise ConflictingFields with all its conflicts."""
+    if errors := find_conflicts(use_case, type(use_case).model_fields):
+        raise ConflictingFields(errors)
+    return use_case
 
-    def mark(check: Check) -> Check:
+
+def _reads(*parts: str) -> Callable[[Check], Check]:
+    """Register a check with the parts of the use case that it reads."""
+
+    def register(check: Check) -> Check:
         CHECKS.append((frozenset(parts), check))
         return check
 
-    return mark
+    return register
 
 
-def _named(field: str, columns: Iterable[str], allowed: Iterable[str]) -> Iterator[FieldError]:
-    have = list(allowed)
+def _missing_columns(field: str, columns: Iterable[str], allowed: Iterable[str]) -> Iterator[FieldError]:
+    known = list(allowed)
     for column in columns:
-        if column not in have:
-            yield FieldError(field, f"names the column '{column}', which isn't in the source", column, have)
+        if column not in known:
+            yield FieldError(field, f"the source has no column '{column}'", column, known)
 
 
-@needs("sources")
-def _sources(case: UseCase) -> Iterator[FieldError]:
-    for name, source in case.sources.items():
-        yield from _named(f"sources.{name}.key", source.key, source.columns)
-        yield from _named(f"sources.{name}.personal", source.personal, source.columns)
-        for column in sorted(OURS & source.columns.keys()):
-            yield FieldError(f"sources.{name}.columns.{column}", "is what the chain calls something of its own: rename it")
+@_reads("sources")
+def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
+    for name, source in use_case.sources.items():
+        yield from _missing_columns(f"sources.{name}.key", source.key, source.columns)
+        yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns)
+        for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
+            yield FieldError(
+                f"sources.{name}.columns.{column}", "the chain uses this name for a column of its own; rename yours"
+            )
         if source.partition and not source.known_at:
-            yield FieldError(f"sources.{name}", "is partitioned and needs known_at (no time travel)")
+            yield FieldError(f"sources.{name}", "a source with `partition` also needs `known_at`, to prevent leakage")
 
 
-@needs("sources", "decision", "people")
-def _units(case: UseCase) -> Iterator[FieldError]:
-    unit = case.decision.unit_source
-    if unit is not None and unit not in case.sources:
-        yield FieldError("decision.unit", f"'{unit}' is not a source", unit, case.sources)
-    else:
-        for wrong in _named("decision.key", case.decision.key, case.unit_columns):
-            of_sql = "; of units.sql a key is a column that a source has, and of its type" if unit is None else ""
-            yield FieldError(wrong.field, wrong.message + of_sql, wrong.written, wrong.allowed)
+@_reads("sources", "decision", "people")
+def _check_units(use_case: UseCase) -> Iterator[FieldError]:
+    source = use_case.decision.unit_source
+    if source is not None and source not in use_case.sources:
+        yield FieldError("decision.unit_source", f"there is no source '{source}'", source, use_case.sources)
+        return
+    for error in _missing_columns("decision.key", use_case.decision.key, use_case.unit_columns):
+        if source is None:
+            hint = "; the key of units.sql must have the name and type of a source's column"
+            yield FieldError(error.field, error.message + hint, error.written, error.allowed)
+        else:
+            yield error
 
 
-@needs("sources", "decision", "people", "kpi", "automation")
-def _arms(case: UseCase) -> Iterator[FieldError]:
-    holdout, rollout = case.kpi.holdout, case.automation.rollout
-    if case.decision.unit_source is None or case.decision.unit_source in case.sources:
-        yield from _named("kpi.holdout.cluster_by", holdout.cluster_by if holdout else (), case.unit_columns)
-        yield from _named("automation.rollout.cluster_by", rollout.cluster_by if rollout else (), case.unit_columns)
+@_reads("sources", "decision", "people", "kpi", "automation")
+def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
+    holdout, rollout = use_case.kpi.holdout, use_case.automation.rollout
+    if use_case.decision.unit_source is None or use_case.decision.unit_source in use_case.sources:
+        columns = use_case.unit_columns
+        yield from _missing_columns("kpi.holdout.cluster_by", holdout.cluster_by if holdout else (), columns)
+        yield from _missing_columns("automation.rollout.cluster_by", rollout.cluster_by if rollout else (), columns)
     if holdout and rollout:
         if rollout.cluster_by:
-            yield FieldError(
-                "automation.rollout.cluster_by", "is given, but those of kpi.holdout.cluster_by are drawn; leave it out"
-            )
+            yield FieldError("automation.rollout.cluster_by", "kpi.holdout.cluster_by already decides this; remove it")
         if rollout.holdout_share < holdout.share:
-            yield FieldError("automation.rollout.holdout_share", "is less than kpi.holdout.share, which holds in every step")
+            yield FieldError(
+                "automation.rollout.holdout_share",
+                "the share is less than kpi.holdout.share, which holds in every step; raise it",
+            )
 
 
-@needs("sources", "people")
-def _responses(case: UseCase) -> Iterator[FieldError]:
-    name = case.people.responses
+@_reads("sources", "people")
+def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
+    name = use_case.people.responses
     if name is None:
         return
-    if name not in case.sources:
-        yield FieldError("people.responses", f"'{name}' is not a source", name, case.sources)
+    if name not in use_case.sources:
+        yield FieldError("people.responses", f"there is no source '{name}'", name, use_case.sources)
         return
-    missing = sorted(RESPONSES - case.sources[name].columns.keys())
-    if missing or not case.sources[name].partition:
+    source = use_case.sources[name]
+    if missing := sorted(RESPONSE_COLUMNS - source.columns.keys()):
+        yield FieldError(f"sources.{name}", f"the source of the responses lacks the columns {', '.join(missing)}")
+    if not source.partition:
         yield FieldError(
-            f"sources.{name}",
-            f"holds the responses: it is partitioned by the decision's day, and needs the columns {sorted(RESPONSES)};"
-            f" missing: {missing}",
+            f"sources.{name}", "the source of the responses needs `partition`: the day of the decision it answers"
         )
 
 
-@needs("kpi", "model")
-def _vetoes(case: UseCase) -> Iterator[FieldError]:
-    for name, veto in case.model.vetoes.items():
-        if veto.never not in case.kpi.actions:
-            yield FieldError(f"model.vetoes.{name}.never", f"'{veto.never}' is not an action", veto.never, case.kpi.actions)
-    if case.model.vetoes and case.kpi.amount:
-        yield FieldError("model.vetoes", "forbid actions by name; of an amount declare minimum and maximum")
-    elif case.model.vetoes and set(case.kpi.actions) == {v.never for v in case.model.vetoes.values()}:
-        yield FieldError("model.vetoes", "name every action: there may be nothing left to do; leave one out")
+@_reads("kpi", "model")
+def _check_vetoes(use_case: UseCase) -> Iterator[FieldError]:
+    vetoes, actions = use_case.model.vetoes, use_case.kpi.actions
+    for name, veto in vetoes.items():
+        if veto.never not in actions:
+            yield FieldError(f"model.vetoes.{name}.never", f"there is no action '{veto.never}'", veto.never, actions)
+    if vetoes and use_case.kpi.amount:
+        yield FieldError("model.vetoes", "vetoes forbid named actions; for an amount, declare minimum and maximum")
+    elif vetoes and set(actions) == {veto.never for veto in vetoes.values()}:
+        yield FieldError("model.vetoes", "the vetoes forbid every action; leave at least one action allowed")
 
 
-@needs("kpi", "people")
-def _review(case: UseCase) -> Iterator[FieldError]:
-    rule = case.people.review.rule if case.people.review else None
-    if case.people.review and (case.kpi.outcome_type == "number" or case.kpi.has_limits):
+@_reads("kpi", "people")
+def _check_review(use_case: UseCase) -> Iterator[FieldError]:
+    review, kpi = use_case.people.review, use_case.kpi
+    if review is None:
+        return
+    if kpi.outcome_type == "number" or kpi.has_limits:
         yield FieldError(
             "people.review",
-            "asks about binary outcomes and actions without a limit: what a person's answer is worth isn't known of"
-            " others",
+            "a review needs a binary outcome and actions without a limit; the value of an answer is unknown otherwise",
         )
-    if rule is not None and rule not in case.kpi.candidates:
-        yield FieldError("people.review.rule", f"'{rule}' is not a candidate", rule, case.kpi.candidates)
+    if review.rule is not None and review.rule not in kpi.candidates:
+        yield FieldError("people.review.rule", f"there is no candidate '{review.rule}'", review.rule, kpi.candidates)
 
 
-@needs("kpi", "sourcing")
-def _vendors(case: UseCase) -> Iterator[FieldError]:
-    bought = [n for n, c in case.kpi.candidates.items() if c.vendor]
-    for name in case.sourcing.vendors if case.sourcing else ():
-        if name not in bought:
-            yield FieldError("sourcing.vendors", f"names '{name}', no candidate with vendor: true", name, bought)
+@_reads("kpi", "sourcing")
+def _check_vendors(use_case: UseCase) -> Iterator[FieldError]:
+    vendor_candidates = [name for name, candidate in use_case.kpi.candidates.items() if candidate.vendor]
+    for name in use_case.sourcing.vendors if use_case.sourcing else ():
+        if name not in vendor_candidates:
+            yield FieldError(
+                "sourcing.vendors", f"'{name}' is not a candidate with `vendor: true`", name, vendor_candidates
+            )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sixtyforty.decisions.deciding import decide
-from sixtyforty.decisions.delivery import deliver
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.ingest import landing_zone as landing_module
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import features
@@ -65,8 +65,8 @@ def _look(folder: Path, answer: Path) -> None:
         zeros(ws.landing.folder / name, head)
     taken(ws)
     assert {p for p in problems(ws).values() if p} == {
-        "not a text file: a zero byte at position 0",
-        f"not a text file: a zero byte at position {len(GOOD)}",
+        "this is not a text file: byte 0 is zero.",
+        f"this is not a text file: byte {len(GOOD)} is zero.",
     }
     answer.write_text(str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
 
@@ -92,7 +92,7 @@ def test_a_files_name_is_only_a_name(workspace, name):
     assert taken(workspace) == {P: 4}
     assert problems(workspace) == {name: None}
     accept(workspace, [P])
-    assert features.Window(workspace.use_case, workspace.lake, [P]).build().tables[P].num_rows == 4
+    assert features.FeatureWindow(workspace.use_case, workspace.lake, [P]).build().tables[P].num_rows == 4
 
 
 def test_a_link_out_of_the_landing_folder_is_not_followed(workspace, tmp_path):
@@ -110,7 +110,7 @@ def test_a_link_within_the_landing_folder_is_a_file(workspace):
     assert taken(workspace) == {P: 4}
 
 
-@pytest.mark.parametrize("moment", ["fingerprint", "read"])
+@pytest.mark.parametrize("moment", ["content_hash", "read_extract"])
 def test_a_file_replaced_while_it_is_read_is_taken_whole_the_next_time(workspace, monkeypatch, moment):
     """Its rows are never those of one content under the hash of another."""
     old, new = GOOD, csv(CALLS, calls_of(DAY, count=8))
@@ -130,13 +130,13 @@ def test_a_file_replaced_while_it_is_read_is_taken_whole_the_next_time(workspace
     assert taken(workspace) == {P: 4}, "as it was when it was read"
     assert taken(workspace) == {P: 8}
     (known,) = workspace.landing.known("calls")
-    assert known.sha256 == landing_module.fingerprint(path.read_bytes())
+    assert known.sha256 == landing_module.content_hash(path.read_bytes())
 
 
 def test_a_file_replaced_between_scan_and_reading_is_not_taken_for_the_one_scanned(workspace):
     path = land(workspace.landing, "calls_2013-03-12.csv", GOOD)
     scanned = workspace.landing.scan("calls")
-    workspace.landing._recent.clear()
+    workspace.landing._recent_lines.clear()
     path.write_text(csv(CALLS, calls_of(DAY, count=8)))
     with pytest.raises(FileNotFoundError, match="was replaced"):
         workspace.landing.lines("calls", scanned[0])
@@ -152,11 +152,11 @@ def test_a_formula_in_a_field_is_text_in_what_people_open_and_itself_in_what_pro
     rows = [(n, "north", f"{P} 1{i}:00:00", 0.5) for i, n in enumerate([*FORMULAS, "an honest 1=1"])]
     land(ws.landing, "calls_2013-03-12.csv", csv(CALLS, rows))
     accept(ws, [P])
-    made = features.Window(ws.use_case, ws.lake, [P]).build()
+    made = features.FeatureWindow(ws.use_case, ws.lake, [P]).build()
     built = made.tables[P].append_column("suspect", pa.nulls(made.tables[P].num_rows, pa.string()))
     ws.lake.write("features", P, built, inputs=made.inputs[P], code="test", facts=UNJUDGED)
-    decided = decide(ws, [P], "replay", None)
-    deliver(ws, {P: decided[P].entry}, "replay")
+    decided = take_decisions(ws, [P], "replay", None)
+    deliver_decisions(ws, {P: decided[P].entry}, "replay")
     with (ws.deliveries / "replay" / f"{P}.csv").open(newline="") as file:
         shown = {row["id"] for row in reader.DictReader(file)}
     assert shown == {"'" + f for f in FORMULAS} | {"an honest 1=1"}
@@ -182,27 +182,27 @@ def test_a_disk_that_is_full_leaves_the_old_version_in_force_and_nothing_beside_
     assert ended(start(_fill, tmp_path, 20_000)) == 7
     assert sorted(p.name for p in (tmp_path / "things").iterdir()) == there
     assert lake.entry("things", "2013-03-12") == old
-    assert lake.path(old).exists()
+    assert lake.local_file(old).exists()
     assert ended(start(_fill, tmp_path, 2_000_000)) == 0, "with room it is written"
     assert lake.entry("things", "2013-03-12").rows == 100_000
 
 
 def _judge(path: Path, limit: int) -> None:
-    from sixtyforty.storage.champion_ledger import Ledger
+    from sixtyforty.storage.champion_ledger import ChampionLedger
     from tests.sixtyforty.storage.test_champion_ledger import judge
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        judge(Ledger(path), "b", reasons=["a long reason " * 100])
+        judge(ChampionLedger(path), "b", reasons=["a long reason " * 100])
     except OSError:
         os._exit(7)
 
 
 def test_a_ledger_on_a_full_disk_keeps_its_rows_and_takes_the_next_once_there_is_room(tmp_path):
-    from sixtyforty.storage.champion_ledger import Ledger
+    from sixtyforty.storage.champion_ledger import ChampionLedger
     from tests.sixtyforty.storage.test_champion_ledger import judge
 
-    ledger = Ledger(tmp_path / "champion.jsonl")
+    ledger = ChampionLedger(tmp_path / "champion.jsonl")
     first = judge(ledger, "a")
     before = ledger.path.read_bytes()
     assert ended(start(_judge, ledger.path, len(before) + 100)) == 7  # room for the beginning of the next row

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from expectations.suites import HERE, Suite
 from pipelines.authoring import loader
 from pipelines.authoring.scaffold import NotBegun, begin
-from sixtyforty.ingest.profiling import Unprofiled
+from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, parse
 from tests.copies import copy_project, run
@@ -66,7 +66,7 @@ def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) ->
         file.write_text(text.replace("TODO", "words"))
         for stage in ("outcomes", "current_process"):
             (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
-        complete = loader.load(draft.folder, tmp_path / str(n) / "rules", sql=True)
+        complete = loader.load_declaration(draft.folder, tmp_path / str(n) / "rules", sql=True)
         assert not isinstance(complete, Draft) and complete.decision.key == [column]
 
 
@@ -93,12 +93,12 @@ def test_without_extracts_there_is_an_example_to_replace(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("lines", [None, MEASURED], ids=["alone", "with extracts"])
 def test_like_another_begins_with_what_that_declares(lines: list[str] | None, tmp_path: Path) -> None:
-    other = loader.names()[0]
-    draft, model = started(tmp_path, lines, like=other), loader.load(loader.FOLDER / other)
+    other = loader.list_use_cases()[0]
+    draft, model = started(tmp_path, lines, like=other), loader.load_declaration(loader.FOLDER / other)
     assert draft.model == model.model and draft.gate == model.gate
     assert {"title", "owner", "vision", "people.role"} <= {b.path for b in draft.blanks}
     assert (list(draft.sources) == ["shop_orders"]) == bool(lines)
-    assert loader.load(loader.FOLDER / other) == model
+    assert loader.load_declaration(loader.FOLDER / other) == model
     if lines:
         assert {"features.sql", "outcomes.sql"} <= {b.path for b in draft.blanks}
     else:
@@ -130,7 +130,7 @@ def test_what_cannot_be_begun_is_told_and_leaves_nothing(
 
 
 def test_extracts_that_are_not_there_are_told(tmp_path: Path) -> None:
-    with pytest.raises(Unprofiled, match="no extracts there"):
+    with pytest.raises(UnreadableExtractError, match="there are no extracts"):
         begin("x", str(tmp_path / "nothing*"), None, tmp_path / "uses", tmp_path / "rules", tmp_path / "dvc.yaml")
     assert not (tmp_path / "uses").exists()
 

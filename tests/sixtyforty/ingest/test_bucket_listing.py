@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.bucket_listing import PAGES, Round
+from sixtyforty.ingest.bucket_listing import PAGES_PER_SCAN, BucketListing
 
 PAGE = 3
 NAMES = st.sampled_from([f"out/{n}" for n in ("a1", "a2", "a3", "b/1", "b/2", "b/3", "b/4", "b/5", "c1", "c2", "d/1")])
@@ -46,7 +46,7 @@ def shown(found: dict[str, dict[str, Any]]) -> dict[str, int]:
 
 @given(changes=CHANGES, deep=st.booleans())
 def test_whatever_changes_in_between_a_round_later_all_is_seen(changes: list[tuple[str, str]], deep: bool) -> None:
-    store, going = Store(), Round("shop", "out/**" if deep else "out/*")
+    store, listing = Store(), BucketListing("shop", "out/**" if deep else "out/*")
 
     def truth() -> dict[str, int]:
         return {k: v for k, v in store.objects.items() if deep or k.count("/") == 1}
@@ -58,20 +58,20 @@ def test_whatever_changes_in_between_a_round_later_all_is_seen(changes: list[tup
             case "remove":
                 store.objects.pop(name, None)
             case "look":
-                going.look(store.list, patient=True)
+                listing.refresh(store.list, is_partial=True)
             case _:
-                assert shown(going.look(store.list, patient=False)) == truth()
-    for _ in range(11 // (PAGE * PAGES) + 2):  # the round it is in, and a whole one
+                assert shown(listing.refresh(store.list, is_partial=False)) == truth()
+    for _ in range(11 // (PAGE * PAGES_PER_SCAN) + 2):  # the round it is in, and a whole one
         store.asked = 0
-        found = going.look(store.list, patient=True)
+        found = listing.refresh(store.list, is_partial=True)
     assert shown(found) == truth()
 
 
 def test_a_look_asks_for_a_few_pages_however_many_there_are_and_always_for_what_is_last() -> None:
-    store, going = Store(), Round("shop", "out/*")
+    store, listing = Store(), BucketListing("shop", "out/*")
     store.objects = {f"out/{i:03}": i for i in range(200)}
-    going.look(store.list, patient=True)
+    listing.refresh(store.list, is_partial=True)
     for new in range(200, 230):
         store.objects[f"out/{new:03}"], store.asked = new, 0
-        assert f"out/{new:03}" in going.look(store.list, patient=True)
-        assert store.asked <= PAGES + 1
+        assert f"out/{new:03}" in listing.refresh(store.list, is_partial=True)
+        assert store.asked <= PAGES_PER_SCAN + 1

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.data_contract import placed, raw_schema, type_rows
-from sixtyforty.ingest.extract_reader import read
+from sixtyforty.ingest.data_contract import raw_schema, type_rows
+from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
@@ -27,7 +28,7 @@ NOON, NOON_AFTER = "2013-03-10 12:00:00", "2013-03-11 12:00:00"
 def place(use_case: UseCase, folder: Path, text: str, name: str = NAME, source: str = "calls") -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (found,) = placed([(name, read(path.read_bytes(), use_case.sources[source]))], use_case, source)
+    (found,) = partition_lines([(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source)
     return found
 
 
@@ -58,7 +59,7 @@ def fates(use_case: UseCase, folder: Path, *texts: str, source: str = "calls") -
 
 def told(rows: list[dict[str, Any]]) -> dict[tuple[str, int], str]:
     """Fate by extract and line."""
-    return {(r["_extract"], r["_row"]): r["_fate"] for r in rows}
+    return {(r["_extract"], r["_row"]): r["_status"] for r in rows}
 
 
 def calls(*rows: tuple) -> str:
@@ -84,7 +85,7 @@ def test_a_line_that_is_no_row_is_kept_as_text_with_the_line_before_it(tiny_use_
     found = place(tiny_use_case, tmp_path, text, "calls_2013-03-01.csv")
     assert where(found) == {DAY: [2, 3], NEXT: [4, 5]}
     assert found[DAY]["_text"].to_pylist() == [None, "2,a"]
-    assert found[NEXT]["_broken"].to_pylist() == [None, "line doesn't fit the header: 2 fields, 4 expected"]
+    assert found[NEXT]["_broken"].to_pylist() == [None, "the line has 2 fields, the header has 4"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,10 @@ def test_a_row_dated_outside_the_partitions_stays_with_its_file_and_is_broken(
 ) -> None:
     found = place(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
     assert where(found) == {DAY: [2, 3]}
-    assert found[DAY]["_broken"].to_pylist() == [f"its date {hour[:10]} is outside the use case's partitions", None]
+    assert found[DAY]["_broken"].to_pylist() == [
+        f"its date {hour[:10]} is outside the partitions of the use case",
+        None,
+    ]
 
 
 @pytest.mark.parametrize("hour", ["", "NA", "yesterday", "2013-02-30 12:00:00"])
@@ -122,8 +126,8 @@ def test_a_row_without_a_day_stays_with_its_file_and_is_broken(
     tiny_use_case: UseCase, tmp_path: Path, hour: str
 ) -> None:
     rows = fates(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
-    assert [(r["_partition"], r["_fate"]) for r in rows] == [(DAY, "quarantined"), (DAY, "row")]
-    assert "its day can't be told" in rows[0]["_reason"]
+    assert [(r["_partition"], r["_status"]) for r in rows] == [(DAY, "quarantined"), (DAY, "row")]
+    assert "the line has no date that its partition can be taken from" in rows[0]["_reason"]
 
 
 def test_a_date_that_cannot_be_made_breaks_its_own_line_alone(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_a_date_that_cannot_be_made_breaks_its_own_line_alone(tmp_path: Path) ->
     use_case = make_use_case(tmp_path / "u", sources=changes)
     found = place(use_case, tmp_path, calls((3, "a", NOON, 0), (13, "b", NOON, 0), (4, "c", NOON, 0)))
     assert where(found) == {DAY: [2, 3], "2013-04-10": [4]}
-    assert found[DAY]["_broken"].to_pylist() == [None, "its day can't be told"]
+    assert found[DAY]["_broken"].to_pylist() == [None, "the line has no date that its partition can be taken from"]
 
 
 def test_a_snapshot_is_one_partition(tmp_path: Path) -> None:
@@ -164,10 +168,13 @@ def test_rows_get_their_types(tiny_use_case: UseCase, tmp_path: Path) -> None:
         ((1, "a", NOON, "s3cret"), "load is not DOUBLE"),
         ((1, "a", NOON, "nan"), "load is not DOUBLE"),
         (("s3cret", "a", NOON, "s3cret"), "id is not INTEGER; load is not DOUBLE"),
-        ((1, "a", "s3cret", 0.5), "its day can't be told; call_hour is not TIMESTAMP"),
+        (
+            (1, "a", "s3cret", 0.5),
+            "the line has no date that its partition can be taken from; call_hour is not TIMESTAMP",
+        ),
         (
             ("s3cret", "a", "2014-06-01 00:00", 0.5),
-            "its date 2014-05-31 is outside the use case's partitions; id is not INTEGER",
+            "its date 2014-05-31 is outside the partitions of the use case; id is not INTEGER",
         ),
     ],
 )
@@ -175,9 +182,9 @@ def test_a_value_of_another_type_is_quarantined_by_the_name_of_its_column(
     tiny_use_case: UseCase, tmp_path: Path, row: tuple, reason: str
 ) -> None:
     bad, good = fates(tiny_use_case, tmp_path, calls(row, (2, "b", NOON, 0.5)))
-    assert (bad["_fate"], bad["_reason"]) == ("quarantined", reason)
+    assert (bad["_status"], bad["_reason"]) == ("quarantined", reason)
     assert "s3cret" not in str(bad)
-    assert (good["_fate"], good["_reason"]) == ("row", None)
+    assert (good["_status"], good["_reason"]) == ("row", None)
 
 
 def test_a_row_that_came_before_is_a_duplicate_within_an_extract_or_across(
@@ -208,7 +215,7 @@ def test_a_later_extracts_row_supersedes_the_one_with_its_key(tiny_use_case: Use
 def test_a_correction_taken_back_is_in_force_again(tiny_use_case: UseCase, tmp_path: Path) -> None:
     right, wrong = calls((1, "a", NOON, 0.1)), calls((1, "a", NOON, 0.9))
     found = fates(tiny_use_case, tmp_path, right, wrong, right)
-    assert [r["load"] for r in found if r["_fate"] == "row"] == [0.1]
+    assert [r["load"] for r in found if r["_status"] == "row"] == [0.1]
     assert told(found) == {("x1", 2): "row", ("x2", 2): "superseded", ("x3", 2): "duplicate"}
 
 
@@ -219,7 +226,7 @@ def test_a_later_extract_with_one_of_two_rows_of_a_key_settles_it(tiny_use_case:
 
 def test_one_key_twice_in_an_extract_is_left_for_the_rules(tiny_use_case: UseCase, tmp_path: Path) -> None:
     found = fates(tiny_use_case, tmp_path, calls((1, "a", NOON, 0.1), (1, "a", NOON, 0.2)))
-    assert [r["_fate"] for r in found] == ["row", "row"]
+    assert [r["_status"] for r in found] == ["row", "row"]
 
 
 def test_a_bad_row_supersedes_nothing(tiny_use_case: UseCase, tmp_path: Path) -> None:
@@ -229,7 +236,7 @@ def test_a_bad_row_supersedes_nothing(tiny_use_case: UseCase, tmp_path: Path) ->
 
 def test_bad_rows_are_each_quarantined_however_alike(tiny_use_case: UseCase, tmp_path: Path) -> None:
     bad = calls((1, "a", NOON, "much"), (1, "a", NOON, "much"), (1, "a"))
-    assert [r["_fate"] for r in fates(tiny_use_case, tmp_path, bad, bad)] == ["quarantined"] * 6
+    assert [r["_status"] for r in fates(tiny_use_case, tmp_path, bad, bad)] == ["quarantined"] * 6
 
 
 ROW = st.tuples(
@@ -276,10 +283,10 @@ def test_every_line_has_one_fate_and_the_last_word_on_each_key_is_in_force(
     rows = database.sql("from typed").to_arrow_table().to_pylist()
 
     assert sorted((r["_extract"], r["_row"]) for r in rows) == sorted((r["_extract"], r["_row"]) for r in landed)
-    assert all((r["_fate"] == "quarantined") == (r["_reason"] is not None) for r in rows)
-    assert {r["_fate"] for r in rows} <= {"row", "duplicate", "superseded", "quarantined"}
-    sound = [r for r in rows if r["_fate"] != "quarantined"]
+    assert all((r["_status"] == "quarantined") == (r["_reason"] is not None) for r in rows)
+    assert {r["_status"] for r in rows} <= {"row", "duplicate", "superseded", "quarantined"}
+    sound = [r for r in rows if r["_status"] != "quarantined"]
     last = {key: max(r["_seq"] for r in sound if r["id"] == key) for key in {r["id"] for r in sound}}
     said_last = {tuple(r[c] for c in columns) for r in sound if r["_seq"] == last[r["id"]]}
-    in_force = [tuple(r[c] for c in columns) for r in sound if r["_fate"] == "row"]
+    in_force = [tuple(r[c] for c in columns) for r in sound if r["_status"] == "row"]
     assert sorted(map(str, in_force)) == sorted(map(str, said_last))

@@ -14,17 +14,18 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.decisions.responses import put
+from sixtyforty.decisions.responses import add_responses
 from sixtyforty.ingest import database_source
-from sixtyforty.ingest.database_source import Cursor, advance, earlier, line
-from sixtyforty.ingest.landing_zone import Landing
-from sixtyforty.ingest.locations import Unreachable
+from sixtyforty.ingest.database_source import DatabaseSource, csv_line
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.locations import UnreachableSourceError
+from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, subtract_overlap
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle.catch_up import heard
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
-from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged, pending
+from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged, pending, snapshot
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"
@@ -33,7 +34,7 @@ ASKED = {
         "files": None,
         "query": "select id, site, call_hour, load, changed from orders;",
         "database": "ORDERS_URL",
-        "since": "changed",
+        "cursor_column": "changed",
     }
 }
 
@@ -81,9 +82,9 @@ def ws(tmp_path: Path) -> Workspace:
     return make_workspace(tmp_path, sources=ASKED)
 
 
-def again(ws: Workspace) -> Landing:
+def again(ws: Workspace) -> LandingZone:
     """The same home in another process."""
-    return Landing(ws.landing.folder, ws.lake, ws.use_case)
+    return LandingZone(ws.landing.folder, ws.lake, ws.use_case)
 
 
 def rows(ws: Workspace) -> list[int]:
@@ -108,9 +109,9 @@ def test_rows_become_an_extract_below_the_landing_folder(ws: Workspace, shop: Sh
 def test_a_look_that_finds_nothing_new_writes_nothing(ws: Workspace, shop: Shop) -> None:
     shop.order(1)
     rows(ws)
-    before = {p: p.stat().st_mtime_ns for p in ws.home.rglob("*") if p.is_file()}
+    before = snapshot(ws.home)
     assert rows(ws) == [1]
-    assert {p: p.stat().st_mtime_ns for p in ws.home.rglob("*") if p.is_file()} == before
+    assert snapshot(ws.home) == before
 
 
 def test_new_and_late_rows_come_later_and_none_twice(ws: Workspace, shop: Shop) -> None:
@@ -135,7 +136,7 @@ def test_a_changed_row_comes_again_and_takes_the_place_of_the_first(ws: Workspac
     entry = ws.lake.entry("validated/calls", DAY)
     assert entry is not None
     with queries_of(ws) as db:
-        found = db.execute(f"select id, load from {ws.lake.rows([entry])} order by id").fetchall()
+        found = db.execute(f"select id, load from {ws.lake.select_rows([entry])} order by id").fetchall()
     assert found == [(1, 0.9), (2, 0.5)]
 
 
@@ -146,14 +147,14 @@ def queries_of(ws: Workspace) -> Any:
 
 
 def test_many_rows_come_in_portions(ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_source, "PORTION", 2)
+    monkeypatch.setattr(database_source, "ROWS_PER_EXTRACT", 2)
     for i in range(5):
         shop.order(i, NOON + timedelta(seconds=i // 3))
     assert rows(ws) == [2, 2, 1]
     assert rows(ws) == [2, 2, 1]
 
 
-@pytest.mark.parametrize("step", ["write_atomic", "_name"])
+@pytest.mark.parametrize("step", ["write_atomic", "_publish"])
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_killed_at_any_point_no_row_is_lost_or_doubled(
     ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, call: int
@@ -161,7 +162,7 @@ def test_killed_at_any_point_no_row_is_lost_or_doubled(
     shop.order(1)
     rows(ws)
     shop.order(2, NOON + timedelta(minutes=1))
-    where: Any = database_source if step == "write_atomic" else database_source.Query
+    where: Any = database_source if step == "write_atomic" else DatabaseSource
     real, calls = getattr(where, step), 0
 
     def killed(*args: Any) -> Any:
@@ -194,7 +195,7 @@ def test_a_value_with_line_ends_quotes_and_commas_stays_one_row(ws: Workspace, s
 
 
 def test_numbers_are_a_cursor_too(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=merged(ASKED, {"calls": {"since": "id", "overlap": 2}}))
+    ws = make_workspace(tmp_path, sources=merged(ASKED, {"calls": {"cursor_column": "id", "cursor_overlap": 2}}))
     shop.order(10)
     assert rows(ws) == [1]
     shop.order(11)
@@ -215,7 +216,7 @@ def test_the_raw_rows_lead_back_to_their_extract(ws: Workspace, shop: Shop) -> N
 
 def test_the_variable_that_is_missing_is_named(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERS_URL", raising=False)
-    with pytest.raises(Unreachable, match=r"^calls: set \$ORDERS_URL"):
+    with pytest.raises(UnreachableSourceError, match=r"^calls: \$ORDERS_URL is not set"):
         ws.landing.scan("calls")
 
 
@@ -224,7 +225,9 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ORDERS_URL", url)
-    with pytest.raises(Unreachable, match=r"^calls: the database at \$ORDERS_URL can't be read .*; check") as told:
+    with pytest.raises(
+        UnreachableSourceError, match=r"^calls: the database at \$ORDERS_URL can't be read .*Check"
+    ) as told:
         ws.landing.scan("calls")
     assert "geheim" not in str(told.value)
     assert told.value.__suppress_context__
@@ -233,7 +236,9 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(
 def test_a_column_the_query_does_not_give_is_told(tmp_path: Path, shop: Shop) -> None:
     ws = make_workspace(tmp_path, sources=merged(ASKED, {"calls": {"query": "select id, site from orders"}}))
     shop.order(1, site="confidential")
-    with pytest.raises(Unreachable, match=r"check .* the query gives id, site, call_hour, load, changed") as told:
+    with pytest.raises(
+        UnreachableSourceError, match=r"Check .* the query returns id, site, call_hour, load, changed"
+    ) as told:
         ws.landing.scan("calls")
     assert "confidential" not in str(told.value)
 
@@ -254,30 +259,32 @@ def test_a_column_the_query_does_not_give_is_told(tmp_path: Path, shop: Shop) ->
     ],
 )
 def test_earlier_is_in_the_cursors_own_kind(value: Any, overlap: float, before: Any) -> None:
-    assert earlier(value, overlap) == before
-    kept = Cursor.loads(Cursor(value, {"a": value, "b": None}, 3, "x").dumps())
-    assert kept == Cursor(value, {"a": value, "b": None}, 3, "x")
+    assert subtract_overlap(value, overlap) == before
+    kept = QueryCursor.from_json(QueryCursor(value, {"a": value, "b": None}, 3, "x").to_json())
+    assert kept == QueryCursor(value, {"a": value, "b": None}, 3, "x")
 
 
 def test_a_cursor_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="since is a list"):
-        earlier([1], 1)
+    with pytest.raises(CursorTypeError, match="the cursor column is a list"):
+        subtract_overlap([1], 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=30), st.integers(0, 60))
 def test_what_is_seen_again_within_the_overlap_is_never_new(rows: list[tuple[int, int]], overlap: int) -> None:
     lines = [(since, f"{since},{x}\n") for since, x in sorted(rows)]
-    cursor, fresh = advance(Cursor(), lines, overlap)
+    cursor, fresh = advance_cursor(QueryCursor(), lines, overlap)
     assert fresh == list(dict.fromkeys(text for _, text in lines))
-    begin = cursor.begin(overlap)
-    same, none = advance(cursor, [r for r in lines if begin is None or r[0] >= begin], overlap)
+    begin = cursor.start(overlap)
+    same, none = advance_cursor(cursor, [r for r in lines if begin is None or r[0] >= begin], overlap)
     assert (same, none) == (cursor, [])
 
 
 def test_times_are_written_in_utc() -> None:
     ahead = timezone(timedelta(hours=2))
     moment = datetime(2013, 3, 10, 14, tzinfo=ahead)
-    assert line([moment, None], "NA") == line([moment.astimezone(UTC), None], "NA") == "2013-03-10 12:00:00,NA\n"
+    assert (
+        csv_line([moment, None], "NA") == csv_line([moment.astimezone(UTC), None], "NA") == "2013-03-10 12:00:00,NA\n"
+    )
 
 
 # The database that decisions are delivered to.
@@ -291,7 +298,7 @@ def own(tmp_path: Path) -> Workspace:
 
 def answers(ws: Workspace, *numbers: int) -> int:
     said = {"event": "overridden", "action": "act", "reason": 'a "b", c\nd', "at": NOON}
-    return put(ws, [Response(f"replay-{DAY}-{n:012x}", "ann", "decider", **said) for n in numbers])
+    return add_responses(ws, [Response(f"replay-{DAY}-{n:012x}", "ann", "decider", **said) for n in numbers])
 
 
 def test_before_anybody_has_answered_there_are_no_rows(own: Workspace) -> None:
@@ -307,7 +314,7 @@ def test_what_people_did_comes_in_as_they_said_it(own: Workspace) -> None:
     assert [e.rows for e in own.landing.scan("responses")] == [2, 1]
     accept(own, [DAY])
     (entry,) = own.lake.entries("validated/responses").values()
-    row = pq.read_table(own.lake.path(entry)).to_pylist()[0]
+    row = pq.read_table(own.lake.local_file(entry)).to_pylist()[0]
     assert (row["person"], row["reason"], row["at"], row["simulated"]) == ("ann", 'a "b", c d', NOON, False)
 
 
@@ -327,7 +334,7 @@ def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_pat
     assert pending(ws.landing, "responses") == {}
     answers(ws, 1)
     assert pending(ws.landing, "responses") == {}
-    seen = ws.lake.root / "arrivals" / "responses.seen.json"
+    seen = ws.lake.root / "arrivals" / "responses.cursor.json"
     os.utime(seen, (seen.stat().st_mtime - 3601,) * 2)
     assert list(pending(ws.landing, "responses")) == [DAY]
     answers(ws, 2)
@@ -344,7 +351,9 @@ WHOLE: dict[str, Any] = {
 
 def kept(ws: Workspace) -> list[tuple[Any, ...]]:
     entry = ingest(ws.use_case, "sites", ws.lake, again(ws), [SNAPSHOT], "code")[SNAPSHOT]
-    return sorted(tuple(r.values()) for r in pq.read_table(ws.lake.path(entry), columns=["site", "size"]).to_pylist())
+    return sorted(
+        tuple(r.values()) for r in pq.read_table(ws.lake.local_file(entry), columns=["site", "size"]).to_pylist()
+    )
 
 
 def test_a_snapshot_is_the_table_as_it_is_now_and_new_only_when_its_content_is(tmp_path: Path, shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Reading an extract: every line is a row or a broken line, or the file is refused with what to do about it."""
+"""ParsedExtract an extract: every line is a row or a broken line, or the file is refused with what to do about it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract import Reading
-from sixtyforty.ingest.extract_reader import fingerprint, promised, read
-from sixtyforty.spec.partitions import Partitions, Timed
+from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract_reader import content_hash, read_extract
+from sixtyforty.ingest.file_names import partitions_in_name
+from sixtyforty.spec.partitions import PartitionedModel, Partitions
 from sixtyforty.spec.sources import Source
 
 SOURCE = Source(
@@ -22,7 +23,7 @@ SOURCE = Source(
     key=["parcel"],
 )
 
-CASE = Timed(timezone="America/New_York", partitions=Partitions(start=date(2009, 6, 1)))
+CASE = PartitionedModel(timezone="America/New_York", partitions=Partitions(start=date(2009, 6, 1)))
 
 
 @pytest.fixture
@@ -30,12 +31,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "parcels_2013-03.csv"
 
 
-def reading(path: Path, content: str | bytes) -> Reading:
+def reading(path: Path, content: str | bytes) -> ParsedExtract:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read(path.read_bytes(), SOURCE)
+    return read_extract(path.read_bytes(), SOURCE)
 
 
-def rows(found: Reading) -> list[tuple[Any, ...]]:
+def rows(found: ParsedExtract) -> list[tuple[Any, ...]]:
     assert found.problem is None
     assert found.table is not None
     assert found.table.column_names == ["parcel", "addressee", "_row"]
@@ -84,7 +85,7 @@ def test_a_header_alone_is_a_file_without_rows(path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_another_delimiter_is_named(path: Path, delimiter: str) -> None:
     found = reading(path, "parcel,addressee\n1,Ann\n2,Bob\n".replace(",", delimiter))
-    assert found.problem == f"wrong delimiter {delimiter!r}: the contract says ','"
+    assert found.problem == f"the delimiter is {delimiter!r}, expected ','."
     assert (found.table, found.lines) == (None, 2)
 
 
@@ -105,7 +106,7 @@ def test_a_file_that_starts_in_the_middle_has_no_header(path: Path) -> None:
 
 
 def test_a_column_that_stands_twice_is_refused(path: Path) -> None:
-    assert reading(path, "parcel,addressee,parcel\n1,Ann,2\n").problem == "a column name stands twice in the header"
+    assert reading(path, "parcel,addressee,parcel\n1,Ann,2\n").problem == "a column name occurs twice in the header."
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n\n"])
@@ -119,10 +120,10 @@ def test_an_empty_file_is_refused_and_counts_as_something_lost(path: Path, conte
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (bytes(range(256)), "zero byte at position 0"),
-        (b"PK\x03\x04" + b"\0" * 20, "not a text file: a zero byte"),
-        ("parcel,addressee\n1,Ann\n".encode("utf-16"), "zero byte"),
-        (b"\x89\xff\xfe\n1,2\n", "not UTF-8 text"),
+        (bytes(range(256)), "byte 0 is zero"),
+        (b"PK\x03\x04" + b"\0" * 20, "this is not a text file"),
+        ("parcel,addressee\n1,Ann\n".encode("utf-16"), "is zero"),
+        (b"\x89\xff\xfe\n1,2\n", "not UTF-8"),
         (b"parcel,addressee\n1,Zo\xeb\n", "UTF"),  # Latin-1
     ],
 )
@@ -146,8 +147,8 @@ def test_broken_lines_keep_their_numbers_and_say_why(path: Path) -> None:
     found = reading(path, "parcel,addressee\n1\n1,Ann\n1,2,3\n2,Bob\n")
     assert rows(found) == [("1", "Ann", 3), ("2", "Bob", 5)]
     assert found.broken == [
-        (2, "line doesn't fit the header: 1 fields, 2 expected", "1"),
-        (4, "line doesn't fit the header: 3 fields, 2 expected", "1,2,3"),
+        (2, "the line has 1 fields, the header has 2", "1"),
+        (4, "the line has 3 fields, the header has 2", "1,2,3"),
     ]
     assert found.lines == 4
 
@@ -155,7 +156,7 @@ def test_broken_lines_keep_their_numbers_and_say_why(path: Path) -> None:
 def test_empty_lines_are_no_rows_and_the_rest_keep_their_numbers(path: Path) -> None:
     found = reading(path, "parcel,addressee\n\n1,Ann\n\r\n3\n\n2,Bob\n\n")
     assert rows(found) == [("1", "Ann", 3), ("2", "Bob", 7)]
-    assert found.broken == [(5, "line doesn't fit the header: 1 fields, 2 expected", "3")]
+    assert found.broken == [(5, "the line has 1 fields, the header has 2", "3")]
     assert found.lines == 3
 
 
@@ -163,7 +164,7 @@ def test_empty_lines_are_no_rows_and_the_rest_keep_their_numbers(path: Path) -> 
 def test_a_quote_left_open_breaks_its_own_line_and_swallows_no_other(path: Path, line: str) -> None:
     found = reading(path, f'parcel,addressee\n1,Ann\n{line}\n3,Cy\n4,"Di"\n')
     assert rows(found) == [("1", "Ann", 2), ("3", "Cy", 4), ("4", "Di", 5)]
-    assert found.broken == [(3, "a quote is left open, or a value runs over the line's end", line)]
+    assert found.broken == [(3, "a quote is left open, or a quoted value contains a line break", line)]
     assert found.lines == 4
 
 
@@ -193,7 +194,7 @@ def test_every_line_is_a_row_or_broken_under_its_own_number(
     found = reading(path, end.join(["parcel,addressee", *lines]) + (end if ended else ""))
     if found.table is None:  # quotes so strange that lines run into one another: refused whole, and counted
         assert found.problem is not None
-        assert "a quoted value runs over line ends" in found.problem
+        assert "a quoted value contains a line break" in found.problem
         assert found.lines == sum(bool(line) for line in lines)
         return
     numbers = [r["_row"] for r in found.table.to_pylist()] + [n for n, _, _ in found.broken]
@@ -206,7 +207,7 @@ def test_a_bad_line_far_down_a_long_file_is_found(path: Path) -> None:
     lines = [f"{i},name {i}" for i in range(20_000)]
     lines[15_000] = "15000"
     found = reading(path, "parcel,addressee\n" + "\n".join(lines) + "\n")
-    assert found.broken == [(15_002, "line doesn't fit the header: 1 fields, 2 expected", "15000")]
+    assert found.broken == [(15_002, "the line has 1 fields, the header has 2", "15000")]
     assert found.lines == 20_000
     assert found.table is not None
     assert found.table.num_rows == 19_999
@@ -228,7 +229,7 @@ def test_a_bad_line_far_down_a_long_file_is_found(path: Path) -> None:
     ],
 )
 def test_a_name_promises_the_days_it_speaks_of(name: str, first: str, last: str) -> None:
-    found = promised(name, CASE)
+    found = partitions_in_name(name, CASE)
     assert (found[0], found[-1]) == (first, last)
     assert len(found) == (date.fromisoformat(last) - date.fromisoformat(first)).days + 1
 
@@ -248,13 +249,13 @@ def test_a_name_promises_the_days_it_speaks_of(name: str, first: str, last: str)
     ],
 )
 def test_a_name_without_days_promises_none(name: str) -> None:
-    assert promised(name, CASE) == []
+    assert partitions_in_name(name, CASE) == []
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\d{4}-\d\d(-\d\d)?(T\d\dZ)?", fullmatch=True))
 def test_no_name_is_too_strange(name: str) -> None:
-    assert promised(name, CASE) == sorted(set(promised(name, CASE)))
+    assert partitions_in_name(name, CASE) == sorted(set(partitions_in_name(name, CASE)))
 
 
 def test_a_fingerprint_is_of_the_content() -> None:
-    assert fingerprint(b"a") == fingerprint(bytes([97])) != fingerprint(b"b")
+    assert content_hash(b"a") == content_hash(bytes([97])) != content_hash(b"b")

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from expectations.suites import Suite
 from expectations.validation import validate
 from sixtyforty.ingest import extract
-from sixtyforty.ingest.data_contract import cleaned, typed
-from sixtyforty.ingest.extract import Reading
-from sixtyforty.ingest.extract_reader import read
+from sixtyforty.ingest.data_contract import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -84,7 +84,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def values(found: Reading, source: Source = SOURCE) -> list[Row]:
+def values(found: ParsedExtract, source: Source = SOURCE) -> list[Row]:
     """The rows as the contract types them."""
     assert (found.problem, found.broken) == (None, [])
     assert found.table is not None
@@ -92,7 +92,7 @@ def values(found: Reading, source: Source = SOURCE) -> list[Row]:
     with connect("UTC") as db:
         db.register("landed", found.table)
         return db.execute(
-            f"select {typed(source)} from (select {cleaned(source)}, _row from landed) order by _row"
+            f"select {typed_columns_sql(source)} from (select {cleaned_columns_sql(source)}, _row from landed) order by _row"
         ).fetchall()
 
 
@@ -117,7 +117,7 @@ ROWS = st.lists(
 @settings(max_examples=15)
 @given(rows=ROWS)
 def test_what_was_written_is_read_back_equal(form: str, packed: str, rows: list[Row]) -> None:
-    found = read(PACKED[packed](FORMATS[form](rows)), SOURCE)
+    found = read_extract(PACKED[packed](FORMATS[form](rows)), SOURCE)
     assert [list(r) for r in values(found)] == [list(r) for r in rows]
     assert found.lines == len(rows)
 
@@ -127,10 +127,10 @@ def test_all_formats_say_the_same(subtests: Any) -> None:
         [1, 0.1, 'a "b", c', datetime(2013, 3, 10, 12), date(2013, 3, 10), True, Decimal("1.50")],
         [2, inf, None, datetime(2013, 3, 10, 12, 0, 0, 5), None, False, None],
     ]
-    first = values(read(as_csv(rows), SOURCE))
+    first = values(read_extract(as_csv(rows), SOURCE))
     for form, written in FORMATS.items():
         with subtests.test(form):
-            assert values(read(written(rows), SOURCE)) == first
+            assert values(read_extract(written(rows), SOURCE)) == first
 
 
 # What only one of them has
@@ -138,7 +138,7 @@ def test_all_formats_say_the_same(subtests: Any) -> None:
 
 def one(kind: pa.DataType, value: Any, contract: str) -> Any:
     source = Source(description="One.", files="x", columns={"x": contract}, key=["x"], null_text="")
-    return values(read(as_parquet([[value]], {"x": kind}), source), source)[0][0]
+    return values(read_extract(as_parquet([[value]], {"x": kind}), source), source)[0][0]
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_a_parquet_value_is_the_text_of_itself(kind: pa.DataType, value: Any, co
     assert one(kind, value, contract) == said
 
 
-def lines(*found: str | bytes, columns: dict[str, str] | None = None) -> Reading:
+def lines(*found: str | bytes, columns: dict[str, str] | None = None) -> ParsedExtract:
     source = Source(
         description="x", files="x_*.jsonl", columns=columns or {"id": "INTEGER", "x": "VARCHAR"}, key=["id"]
     )
-    return read(b"\n".join(f if isinstance(f, bytes) else f.encode() for f in found), source)
+    return read_extract(b"\n".join(f if isinstance(f, bytes) else f.encode() for f in found), source)
 
 
 def test_json_keeps_numbers_as_they_are_written_and_lists_as_json() -> None:
@@ -197,14 +197,14 @@ def test_json_keeps_numbers_as_they_are_written_and_lists_as_json() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('{"id": 2, "x": "a', "not JSON: Unterminated string starting at at character 15"),
-        ("nonsense", "not JSON: Expecting value at character 0"),
-        ("[1, 2]", "an object"),
-        ("7", "an object"),
-        ('{"id": 1, "id": 2}', "a key stands twice"),
-        (b'{"id": 2, "x": "\xff"}', "not UTF-8 text: byte 16 of the line"),
-        (r'{"id": 2, "x": "\ud800"}', "half a character"),
-        ('{"id": 2, "x": ' + "[" * 100_000, "too deep"),
+        ('{"id": 2, "x": "a', "the line is not JSON: Unterminated string starting at at character 15"),
+        ("nonsense", "the line is not JSON: Expecting value at character 0"),
+        ("[1, 2]", "not an object"),
+        ("7", "not an object"),
+        ('{"id": 1, "id": 2}', "a key occurs twice"),
+        (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16"),
+        (r'{"id": 2, "x": "\ud800"}', "half of a surrogate pair"),
+        ('{"id": 2, "x": ' + "[" * 100_000, "too deeply"),
     ],
 )
 def test_a_bad_line_of_json_is_broken_under_its_number_and_the_rest_is_read(line: str | bytes, why: str) -> None:
@@ -228,7 +228,7 @@ def test_a_first_line_of_json_that_is_bad_is_no_header() -> None:
         (['{"id": 1, "xx": "a"}', '{"id": 2}'], "columns missing from every line: 'x' (is it 'xx'?)"),
         (["[", '{"id": 1, "x": 2}', "]"], "a JSON array"),
         ([""], "the file is empty"),
-        (['{"id": 1}'.encode("utf-16")], "zero byte"),
+        (['{"id": 1}'.encode("utf-16")], "is zero"),
     ],
 )
 def test_json_that_cannot_be_trusted_is_refused(found: list[str], said: str) -> None:
@@ -247,7 +247,7 @@ ROW = [[i, 0.5, f"name {i}", datetime(2013, 3, 10), date(2013, 3, 10), True, Dec
 @given(share=st.floats(0, 0.999), form=st.sampled_from(["json", "parquet", "csv"]))
 def test_what_was_cut_off_after_packing_is_refused_whole(share: float, form: str) -> None:
     data = gzip.compress(FORMATS[form](ROW[:20]))
-    found = read(data[: int(len(data) * share)], SOURCE)
+    found = read_extract(data[: int(len(data) * share)], SOURCE)
     assert found.table is None
     assert found.problem
     assert found.lines >= 1
@@ -258,38 +258,38 @@ def test_what_was_cut_off_after_packing_is_refused_whole(share: float, form: str
 def test_parquet_cut_off_is_refused(share: float) -> None:
     data = as_parquet(ROW)
     source = SOURCE.model_copy(update={"files": "x_*.parquet"})
-    assert "it has no end" in str(read(data[: int(len(data) * share)], source).problem)
+    assert "is cut off" in str(read_extract(data[: int(len(data) * share)], source).problem)
 
 
 @given(at=st.floats(0, 0.999), byte=st.integers(0, 255))
 def test_a_parquet_file_with_a_wrong_byte_never_brings_anything_down(at: float, byte: int) -> None:
     data = bytearray(as_parquet(ROW[:20]))
     data[int(at * len(data))] = byte
-    found = read(bytes(data), SOURCE)
+    found = read_extract(bytes(data), SOURCE)
     assert (found.problem is None) == (found.table is not None)
 
 
 def test_parquet_that_lacks_columns_says_which() -> None:
     data = as_parquet([[1, "a"]], {"number": pa.int64(), "nmae": pa.string()})
     source = Source(description="x", files="x", columns={"number": "BIGINT", "name": "VARCHAR"}, key=["number"])
-    assert read(data, source).problem == "columns missing from the file: 'name' (is it 'nmae'?)"
+    assert read_extract(data, source).problem == "columns missing from the file: 'name' (is it 'nmae'?)"
 
 
 def test_bytes_after_what_is_packed_are_told_and_zeros_are_padding() -> None:
     data = gzip.compress(as_csv(ROW[:2]))
-    assert values(read(data + b"\0" * 100, SOURCE))
-    assert "5 bytes after the end" in str(read(data + b"12345", SOURCE).problem)
+    assert values(read_extract(data + b"\0" * 100, SOURCE))
+    assert "5 bytes follow the end" in str(read_extract(data + b"12345", SOURCE).problem)
 
 
 def test_what_unpacks_to_more_than_memory_takes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "LARGEST", 1 << 20)
-    assert "have the sender split it" in str(read(gzip.compress(b"a" * (1 << 20) + b"b"), SOURCE).problem)
+    monkeypatch.setattr(extract, "MAX_UNPACKED_BYTES", 1 << 20)
+    assert "Ask the sender to split it" in str(read_extract(gzip.compress(b"a" * (1 << 20) + b"b"), SOURCE).problem)
     source = Source(description="x", files="x", columns={"x": "VARCHAR"}, key=["x"])
     for values_ in (pa.nulls(200_000, pa.string()), pa.array(["long" * 1000] * 1000)):  # next to nothing on disk
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table({"x": values_}), sink)
         assert sink.tell() < 20_000
-        assert "have the sender split it" in str(read(sink.getvalue().to_pybytes(), source).problem)
+        assert "Ask the sender to split it" in str(read_extract(sink.getvalue().to_pybytes(), source).problem)
 
 
 # Moments
@@ -309,14 +309,14 @@ def test_what_unpacks_to_more_than_memory_takes_is_refused(monkeypatch: pytest.M
 def test_an_offset_counts_whatever_the_format(text: str) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     for data in (f"at\n{text}\n".encode(), f'{{"at": "{text}"}}'.encode()):
-        assert values(read(data, source), source) == [(datetime(2013, 7, 1, 12),)]
+        assert values(read_extract(data, source), source) == [(datetime(2013, 7, 1, 12),)]
 
 
 @given(moment=st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), minutes=st.integers(-14 * 60, 14 * 60))
 def test_any_offset_counts(moment: datetime, minutes: int) -> None:
     source = Source(description="x", files="x", columns={"at": "TIMESTAMP"}, key=["at"])
     local = moment.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
-    assert values(read(f"at\n{local}\n".encode(), source), source) == [(moment,)]
+    assert values(read_extract(f"at\n{local}\n".encode(), source), source) == [(moment,)]
 
 
 # Through raw and validated
@@ -351,9 +351,9 @@ def test_each_format_goes_through_raw_and_validated_partitioned_and_whole(
     for name, partition, rows in (("calls", str(day), calls), ("sites", SNAPSHOT, sites)):
         raw = ingest(ws.use_case, name, ws.lake, ws.landing, [partition], "code")
         assert raw[partition].rows == len(rows)
-        verdicts = validate(ws.use_case, name, Suite(about="Anything."), ws.lake, [partition], None, "code")
+        verdicts = validate(ws.use_case, name, Suite(description="Anything."), ws.lake, [partition], None, "code")
         assert verdicts[partition].accepted
         entry = ws.lake.entry(f"validated/{name}", partition)
         assert entry is not None
-        kept = pq.read_table(ws.lake.path(entry)).select(list(ws.use_case.sources[name].columns))
+        kept = pq.read_table(ws.lake.local_file(entry)).select(list(ws.use_case.sources[name].columns))
         assert sorted(str(v) for r in kept.to_pylist() for v in r.values()) == sorted(str(v) for r in rows for v in r)

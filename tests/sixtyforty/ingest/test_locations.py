@@ -17,9 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sixtyforty.ingest import bucket_listing, locations
-from sixtyforty.ingest.landing_zone import Landing
-from sixtyforty.ingest.locations import Bucket, Folder, Seen, Unreachable, landed
+from sixtyforty.ingest import bucket, bucket_listing
+from sixtyforty.ingest.bucket import Bucket
+from sixtyforty.ingest.landed_files import list_finished_files
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.listing_memory import ListedFile
+from sixtyforty.ingest.locations import Folder, UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, calls_of, csv, land, make_use_case, make_workspace, pending
@@ -36,7 +39,7 @@ def at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
     return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
 
 
-def names(landing: Landing) -> list[str]:
+def names(landing: LandingZone) -> list[str]:
     return [e.name for e in landing.scan("calls")]
 
 
@@ -54,15 +57,15 @@ def test_with_done_a_file_waits_for_its_mark(tmp_path: Path) -> None:
 
 def test_a_file_changed_a_moment_ago_has_not_settled(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path, sources={"calls": {"settle_seconds": 30}})
-    files = [Seen("calls_a.csv", 1, 100 * 10**9), Seen("calls_b.csv", 1, 50 * 10**9)]
+    files = [ListedFile("calls_a.csv", 1, 100 * 10**9), ListedFile("calls_b.csv", 1, 50 * 10**9)]
 
     class Listed(Folder):
-        def list(self, pattern: str, patient: bool = False) -> list[Seen]:
+        def list_files(self, pattern: str, recall: object = None) -> list[ListedFile]:
             return files
 
     source, here = use_case.sources["calls"], Listed(tmp_path)
-    assert [f.name for f in landed(source, here, "*", now=81)] == ["calls_b.csv"]
-    assert [f.name for f in landed(source, here, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
+    assert [f.name for f in list_finished_files(source, here, "*", now=81)] == ["calls_b.csv"]
+    assert [f.name for f in list_finished_files(source, here, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
 
 
 def test_by_default_a_file_renamed_this_moment_is_taken(workspace: Workspace) -> None:
@@ -76,7 +79,7 @@ def test_one_file_that_may_not_be_read_stops_nothing(workspace: Workspace, monke
     land(workspace.landing, "calls_b.csv", text(NEXT))
     real = Folder.read
 
-    def read(self: Folder, seen: Seen) -> bytes:
+    def read(self: Folder, seen: ListedFile) -> bytes:
         if seen.name == "calls_a.csv":
             raise PermissionError(13, "Permission denied")
         return real(self, seen)
@@ -95,7 +98,9 @@ def test_one_file_that_may_not_be_read_stops_nothing(workspace: Workspace, monke
 
 def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
     landing = at(tmp_path, str(tmp_path / "dropbox")).landing
-    with pytest.raises(Unreachable, match=rf"^calls: {tmp_path}/dropbox can't be read .*no such folder.*; check"):
+    with pytest.raises(
+        UnreachableSourceError, match=rf"^calls: {tmp_path}/dropbox can't be read .*no such folder.*Check"
+    ):
         landing.scan("calls")
     (tmp_path / "dropbox").mkdir()
     (tmp_path / "dropbox" / "calls_a.csv").write_text(text(DAY))
@@ -107,13 +112,13 @@ def test_a_declared_folder_must_be_there(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"location": "dropbox"}, "neither a full path nor a URL"),
-        ({"location": "sftp://me:geheim@host/out"}, "come from the environment"),
-        ({"files": None}, "either files .* or a query"),
-        ({"query": "select 1"}, "either files .* or a query"),
-        ({"files": None, "query": "select 1"}, "needs since"),
-        ({"files": None, "query": "select 1", "since": "id", "partition": None}, "read whole each time"),
-        ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "since": "id"}, "database"),
-        ({"since": "id"}, "belong to a query"),
+        ({"location": "sftp://me:geheim@host/out"}, "set them in the environment"),
+        ({"files": None}, "exactly one of `files`"),
+        ({"query": "select 1"}, "exactly one of `files`"),
+        ({"files": None, "query": "select 1"}, "needs a cursor_column"),
+        ({"files": None, "query": "select 1", "cursor_column": "id", "partition": None}, "read whole each time"),
+        ({"files": None, "query": "select 1", "database": "postgresql://u:p@h/d", "cursor_column": "id"}, "database"),
+        ({"cursor_column": "id"}, "are for a query"),
     ],
 )
 def test_a_location_that_makes_no_sense_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
@@ -207,7 +212,7 @@ def test_an_object_archived_meanwhile_is_told_once_and_pending_no_more(tmp_path:
     fresh = at(tmp_path, shop.url).landing
     assert list(pending(fresh, "calls")) == [str(DAY)]
     entry = ingest(ws.use_case, "calls", ws.lake, fresh, [str(DAY)], "code")[str(DAY)]
-    assert "put it back" in entry.facts["extracts"][0]["problem"]
+    assert "Put it back" in entry.facts["extracts"][0]["problem"]
     assert pending(fresh, "calls") == {}
     shop.put("calls_a.csv", text(DAY))
     assert list(pending(fresh, "calls")) == [str(DAY)]
@@ -219,7 +224,9 @@ def test_a_location_with_nothing_in_it_yet_is_empty_and_one_that_is_not_there_is
     shop.put("readme", "x")
     assert names(at(tmp_path, shop.url).landing) == []
     there = shop.url.split("://")[0]
-    with pytest.raises(Unreachable, match=f"^calls: {there}://nowhere-at-all/out can't be read .*; check that it is"):
+    with pytest.raises(
+        UnreachableSourceError, match=f"^calls: {there}://nowhere-at-all/out can't be read .*Check that it exists"
+    ):
         at(tmp_path, f"{there}://nowhere-at-all/out").landing.scan("calls")
 
 
@@ -235,9 +242,9 @@ def test_a_flat_listing_is_one_request(tmp_path: Path, shop: Shop, monkeypatch: 
     assert asked == ["list_objects_v2"]
 
 
-def requests(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def requests(landing: LandingZone, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What its bucket is asked for from now on."""
-    files, asked = landing._places["calls"].files, list[str]()  # type: ignore[attr-defined]
+    files, asked = landing._locations["calls"].files, list[str]()  # type: ignore[attr-defined]
     real = files.call_s3
 
     def call(method: str, *args: Any, **more: Any) -> Any:
@@ -267,14 +274,14 @@ def test_a_sensor_goes_round_a_big_bucket_and_misses_nothing(
         for number in itertools.count(1):
             asked.clear()
             landing.scan("calls", patient=True)
-            assert asked.count("list_objects_v2") <= bucket_listing.PAGES + 1
+            assert asked.count("list_objects_v2") <= bucket_listing.PAGES_PER_SCAN + 1
             if until in {e.name + str(e.rows) for e in landing.known("calls")}:
                 return number
         raise AssertionError
 
     shop.put(f"calls_{days[35]}.csv", text(days[35]))
     assert looks(f"calls_{days[35]}.csv2") == 1  # after the last name known: at once
-    turn = -(-36 // (5 * bucket_listing.PAGES))
+    turn = -(-36 // (5 * bucket_listing.PAGES_PER_SCAN))
     for day in (days[2], days[20], days[34]):
         shop.put(f"calls_{day}.csv", text(day, count=3))  # a correction
         assert looks(f"calls_{day}.csv3") <= turn
@@ -283,7 +290,7 @@ def test_a_sensor_goes_round_a_big_bucket_and_misses_nothing(
     shop.remove(f"calls_{days[30]}.csv")
     for _ in range(turn):
         landing.scan("calls", patient=True)
-    assert f"calls_{days[30]}.csv" not in {e.name for e in landing.known("calls") if e.there}
+    assert f"calls_{days[30]}.csv" not in {e.name for e in landing.known("calls") if e.is_present}
     fresh = at(tmp_path, shop.url).landing  # a run's look is whole
     shop.put(f"calls_{days[3]}.csv", text(days[3], count=3))
     assert f"calls_{days[3]}.csv3" in {e.name + str(e.rows) for e in fresh.scan("calls")}
@@ -305,29 +312,32 @@ def test_a_process_goes_on_round_a_big_bucket_from_what_is_known(
     days = [DAY + timedelta(days=i) for i in range(40)]
     for day in days[:35]:
         put(day)
-    ws = at(tmp_path, shop.url, done=done)
+    ws = at(tmp_path, shop.url, requires_done_file=done)
     ingest(ws.use_case, "calls", ws.lake, ws.landing, [*map(str, days)], "code")
     shop.remove(f"calls_{days[7]}.csv")
     ws.landing.scan("calls")
     put(days[3], count=3)
     put(days[35])
-    locations._round.cache_clear()  # as a new process
-    landing = at(tmp_path, shop.url, done=done).landing
-    landing._place("calls")
+    landing = at(tmp_path, shop.url, requires_done_file=done).landing
+    landing._location("calls")
     asked = requests(landing, monkeypatch)
     before = len(landing.known("calls"))
     assert str(days[35]) in pending(landing, "calls")  # the last name, in its first look
     assert asked.count("list_objects_v2") == 1 + done
     assert len(landing.known("calls")) == before + 1
-    for _ in range(36 * 2 // (5 * bucket_listing.PAGES) + 1):
+    for _ in range(36 * 2 // (5 * bucket_listing.PAGES_PER_SCAN) + 1):
         due = pending(landing, "calls")
     assert sorted(due) == [str(days[3]), str(days[35])]  # what was archived is nobody's business any more
-    assert [e.name for e in landing.known("calls") if not e.there] == [f"calls_{days[7]}.csv"]
+    assert [e.name for e in landing.known("calls") if not e.is_present] == [f"calls_{days[7]}.csv"]
 
 
-@given(seen=st.builds(Seen, st.just("a"), st.integers(0, 2**50), st.integers(0, 2**52 // 1000).map(lambda n: n * 1000)))
-def test_what_is_known_is_told_as_it_was_listed(seen: Seen) -> None:
-    assert Bucket("memory://out")._seen("/out/a", locations._told(seen)) == seen
+@given(
+    seen=st.builds(
+        ListedFile, st.just("a"), st.integers(0, 2**50), st.integers(0, 2**52 // 1000).map(lambda n: n * 1000)
+    )
+)
+def test_what_is_known_is_told_as_it_was_listed(seen: ListedFile) -> None:
+    assert Bucket("memory://out")._listed_file("/out/a", bucket._describe(seen)) == seen
 
 
 # What is pending
@@ -364,5 +374,5 @@ def test_days_that_are_not_the_use_cases_are_never_pending(workspace: Workspace)
 
 
 def test_times_come_as_text_or_numbers_or_not_at_all() -> None:
-    assert locations._nanoseconds(None) == 0
-    assert locations._nanoseconds("1970-01-01T00:00:02Z") == locations._nanoseconds(2.0) == 2 * 10**9
+    assert bucket._nanoseconds(None) == 0
+    assert bucket._nanoseconds("1970-01-01T00:00:02Z") == bucket._nanoseconds(2.0) == 2 * 10**9

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.ingest.profiling import Unprofiled, of_files
+from sixtyforty.ingest.formats.base import UnreadableExtractError
+from sixtyforty.ingest.profiling import profile_files
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(40)]
 
@@ -21,8 +22,8 @@ def written(folder: Path, header: str, rows: list[str], name: str = "x.csv") -> 
 
 def test_types_gaps_ranges_and_values_are_counted(tmp_path: Path) -> None:
     rows = [f"{n},{d},{'NA' if n % 4 == 0 else n / 2},{'ab'[n % 2]}" for n, d in enumerate(DAYS)]
-    found = of_files([written(tmp_path, "number,day,load,site", rows)])
-    assert (found.rows, found.duplicates, found.null) == (40, 0, "NA")
+    found = profile_files([written(tmp_path, "number,day,load,site", rows)])
+    assert (found.rows, found.duplicates, found.null_text) == (40, 0, "NA")
     assert [(c.name, c.kind, c.nulls, c.distinct) for c in found.columns] == [
         ("number", "BIGINT", 0, 40),
         ("day", "DATE", 0, 40),
@@ -38,18 +39,18 @@ def test_types_gaps_ranges_and_values_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("step", "every"), [(1, "day"), (3, "week"), (7, "week"), (8, "week"), (30, "month")])
 def test_a_partition_is_as_long_as_most_have_rows(step: int, every: str, tmp_path: Path) -> None:
     days = [DAYS[0] + timedelta(days=step * n) for n in range(20)]
-    assert of_files([written(tmp_path, "day", [str(d) for d in days])]).histories[0].every == every
+    assert profile_files([written(tmp_path, "day", [str(d) for d in days])]).histories[0].every == every
 
 
 def test_the_smallest_key_is_found_and_doubles_are_counted(tmp_path: Path) -> None:
     rows = [f"{d},{s},{(n * 7) % 3}" for n, d in enumerate(DAYS) for s in "ab"]
-    assert of_files([written(tmp_path, "day,site,load", rows)]).keys[0] == ("day", "site")
-    doubled = of_files([written(tmp_path, "day,site,load", [*rows, rows[0]])])
+    assert profile_files([written(tmp_path, "day,site,load", rows)]).keys[0] == ("day", "site")
+    doubled = profile_files([written(tmp_path, "day,site,load", [*rows, rows[0]])])
     assert (doubled.keys, doubled.duplicates) == ((), 1)
 
 
 def test_dates_that_a_contract_would_not_read_come_with_what_reads_them(tmp_path: Path) -> None:
-    found = of_files([written(tmp_path, "Day Of,n", [f"{d:%d/%m/%Y},{n}" for n, d in enumerate(DAYS)])])
+    found = profile_files([written(tmp_path, "Day Of,n", [f"{d:%d/%m/%Y},{n}" for n, d in enumerate(DAYS)])])
     column = found.columns[0]
     assert (column.kind, column.sql) == ("VARCHAR", "strptime(\"Day Of\", '%d/%m/%Y')::date")
     assert found.histories[0].first == DAYS[0]
@@ -63,22 +64,26 @@ def test_packed_parquet_and_several_files_are_read_alike(tmp_path: Path) -> None
     packed = tmp_path / "b.csv.gz"
     packed.write_bytes(gzip.compress(one.read_bytes()))
     duckdb.execute(f"copy (from read_csv('{one}')) to '{tmp_path / 'c.parquet'}'")
-    assert of_files([one, two]).rows == 40
-    assert of_files([packed]).columns == of_files([one]).columns == of_files([tmp_path / "c.parquet"]).columns
+    assert profile_files([one, two]).rows == 40
+    assert (
+        profile_files([packed]).columns
+        == profile_files([one]).columns
+        == profile_files([tmp_path / "c.parquet"]).columns
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("x.csv", "a;b\n1;2\n", "write it with commas"),
+        ("x.csv", "a;b\n1;2\n", "Write it with commas"),
         ("x.csv", "1,2\n3,4\n", "no header"),
         ("x.csv", "", "no header"),
-        ("x.xlsx", "PK", "CSV, Parquet or JSON"),
+        ("x.xlsx", "PK", "names no known format. Use CSV"),
         ("x.parquet", "text", "can't be read"),
     ],
 )
 def test_what_is_no_extract_is_told(name: str, text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(Unprofiled, match=said):
-        of_files([path])
+    with pytest.raises(UnreadableExtractError, match=said):
+        profile_files([path])

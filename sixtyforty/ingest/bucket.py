@@ -1,0 +1,104 @@
+"""A location by URL (`s3://bucket/prefix`, `sftp://…`, `memory://…`) on any file system that fsspec knows.
+
+Keys and endpoints come from the environment, as each file system's own tools read them: `AWS_ACCESS_KEY_ID`,
+`AWS_ENDPOINT_URL`, or fsspec's `FSSPEC_<PROTOCOL>_<SETTING>`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sixtyforty.ingest.bucket_listing import BucketListing
+from sixtyforty.ingest.listing_memory import ListedFile, ListingState, RecallState
+from sixtyforty.ingest.locations import FileChangedError
+
+# How the file systems name the time and the content tag of a file.
+TIME_FIELDS = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
+TAG_FIELDS = ("ETag", "etag", "md5Hash", "content_md5")
+SIZE_FIELDS = ("size", "Size")
+
+
+class Bucket:
+    """A location by URL. Object stores show an object only when it is complete."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.files, self.root = fsspec.core.url_to_fs(url)
+        self.root = self.root.rstrip("/")
+
+    def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
+        """List the files that match a glob; on S3 in parts, if the remembered state allows it."""
+        self.files.invalidate_cache()  # a cached listing would hide new files
+        is_s3 = "s3" in self.files.protocol
+        files = self._list_pages(pattern, recall() if recall else ListingState()) if is_s3 else self._glob(pattern)
+        if not files:  # the location is empty, or it doesn't exist
+            top = self.root if self.root.startswith("/") else self.root.split("/")[0]
+            if not self.files.exists(top):
+                raise FileNotFoundError(f"there is no {top}")
+        return files
+
+    def _glob(self, pattern: str) -> list[ListedFile]:
+        descriptions = self.files.glob(f"{self.root}/{pattern}", detail=True)
+        return [
+            self._listed_file(path, description)
+            for path, description in descriptions.items()
+            if description["type"] == "file"
+        ]
+
+    def _list_pages(self, pattern: str, state: ListingState) -> list[ListedFile]:
+        from fsspec.utils import glob_translate
+
+        bucket, _, glob = f"{self.root}/{pattern}".partition("/")
+        matches = re.compile(glob_translate(glob)).match
+        known = {
+            f"{self.root}/{file.name}".removeprefix(f"{bucket}/"): _describe(file) for file in state.files.values()
+        }
+        last_key = max(state.last_key, *known, "")
+        # Without an earlier pass, what is new comes first: the pass starts with the next scan.
+        position = last_key if state.position is None else state.position
+        listing = BucketListing(bucket, glob, known, position, last_key)
+        objects = listing.refresh(partial(self.files.call_s3, "list_objects_v2"), state.is_partial)
+        files = [self._listed_file(f"{bucket}/{key}", object_) for key, object_ in objects.items() if matches(key)]
+        state.files = {file.name: file for file in files}
+        state.position, state.last_key = listing.position, listing.last_key
+        return files
+
+    def _listed_file(self, path: str, description: dict[str, Any]) -> ListedFile:
+        tag = str(_first_field(description, TAG_FIELDS) or "").strip('"')
+        size = int(_first_field(description, SIZE_FIELDS) or 0)
+        mtime_ns = _nanoseconds(_first_field(description, TIME_FIELDS))
+        return ListedFile(path.removeprefix(f"{self.root}/"), size, mtime_ns, tag)
+
+    def read(self, file: ListedFile) -> bytes:
+        """Return a file's bytes."""
+        path = f"{self.root}/{file.name}"
+        content: bytes = self.files.cat_file(path)
+        self.files.invalidate_cache()
+        current = self._listed_file(path, self.files.info(path))
+        # The tag is more reliable: some stores give the time in seconds here, and finer in a listing.
+        is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
+        if not (len(content) == current.size == file.size and is_same):
+            raise FileChangedError("it changed while it was read")
+        return content
+
+
+def _first_field(description: dict[str, Any], names: Iterable[str]) -> Any:
+    return next((description[name] for name in names if description.get(name)), None)
+
+
+def _describe(file: ListedFile) -> dict[str, Any]:
+    """Return the description that a file system gives of a file."""
+    return {"Size": file.size, "mtime": file.mtime_ns / 1e9, "ETag": file.tag}
+
+
+def _nanoseconds(time: Any) -> int:
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    if isinstance(time, datetime):
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    return round(float(time) * 1e6) * 1000 if time else 0  # a float holds today's time only to the microsecond

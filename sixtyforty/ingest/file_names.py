@@ -1,0 +1,38 @@
+"""The partitions that an extract's file name names: a month, a day, two days or UTC hours.
+
+A name promises these partitions, even if the extract has no rows for one of them: it may have been cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, datetime
+
+from sixtyforty.spec.partitions import PartitionedModel
+
+_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
+
+
+def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
+    """Return the partitions from the first to the last date or UTC hour in a file name; none without a valid date."""
+    dates = _DATE.findall(name)
+    if not dates:
+        return []
+    try:
+        if dates[0][3]:
+            first, last = (datetime.fromisoformat("{}-{}-{}T{}".format(*parts)) for parts in (dates[0], dates[-1]))
+            return model.partition_range(model.partition_at(first), model.partition_at(last))
+        return model.covering_days(_first_day(dates[0]), _last_day(dates[-1]))
+    except (ValueError, OverflowError):
+        return []
+
+
+def _first_day(parts: tuple[str, str, str, str]) -> date:
+    year, month, day, _ = parts
+    return date(int(year), int(month), int(day or 1))
+
+
+def _last_day(parts: tuple[str, str, str, str]) -> date:
+    year, month, day, _ = parts
+    return date(int(year), int(month), int(day) if day else monthrange(int(year), int(month))[1])

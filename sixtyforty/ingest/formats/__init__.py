@@ -1,0 +1,5 @@
+"""File formats of extracts: one module each, all with the interface of `base.ExtractFormat`.
+
+To add a format, write its module and add it to `registry.FORMATS`. Start reading at `registry`. A format module may
+import `ingest.extract`, `spec` and `storage`.
+"""

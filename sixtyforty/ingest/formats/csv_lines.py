@@ -1,0 +1,153 @@
+"""CSV: commas, a header, UTF-8, one line per row. A file with another delimiter is refused, not guessed at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sixtyforty.ingest.extract import (
+    EMPTY_FILE,
+    BrokenLine,
+    ParsedExtract,
+    binary_problem,
+    count_lines,
+    empty_rows,
+    missing_columns,
+)
+from sixtyforty.ingest.formats import csv_sniffing
+from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles
+from sixtyforty.spec.sources import Source
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    from pyarrow import csv
+
+HEAD_BYTES = 1 << 16  # of a file, that are checked before all of it is parsed
+BLOCK_BYTES = 1 << 24
+OTHER_DELIMITERS = (";", "\t", "|")
+OPEN_QUOTE = "a quote is left open, or a quoted value contains a line break"
+_UNCLOSED = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # the last value starts with a quote that nothing closes
+
+
+class CsvLines(ExtractFormat):
+    """CSV. `_row` is the number of the line in the file; the header is line 1."""
+
+    kind = "csv"
+    title = "CSV"
+    endings = ("csv",)
+
+    def recognizes(self, head: bytes) -> bool:
+        """Return False: any text could be CSV, so this is the format of files that no other format recognizes."""
+        return False
+
+    def parse(self, content: bytes, source: Source) -> ParsedExtract:
+        """Parse an extract; a line that doesn't fit the header, or leaves a quote open, is a broken line."""
+        columns = list(source.columns)
+        problem = _header_problem(content[:HEAD_BYTES], columns) or binary_problem(content)
+        if problem:
+            return ParsedExtract(problem=problem, lines=count_lines(content))
+        return _parse_rows(content, columns)
+
+    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
+        """Load files, and find how they spell missing values and times."""
+        return csv_sniffing.load_files(db, files)
+
+
+def _header_problem(head: bytes, columns: list[str]) -> str | None:
+    if not head.strip():
+        return EMPTY_FILE
+    if b"\0" in head:
+        return binary_problem(head)
+    line = head.split(b"\n", 1)[0]
+    try:
+        header = line.decode("utf-8-sig").strip("\r").replace('"', "")
+    except UnicodeDecodeError as error:
+        return f"the header is not UTF-8: byte {error.start} is invalid."
+    names = header.split(",")
+    for delimiter in OTHER_DELIMITERS:
+        if len(names) == 1 and delimiter in header:
+            return f"the delimiter is {delimiter!r}, expected ','."
+    missing = missing_columns(columns, names)
+    if missing:
+        return f"columns missing from the header: {missing}"
+    if len(set(names)) < len(names):
+        return "a column name occurs twice in the header."
+    return None
+
+
+def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
+    import numpy as np
+    import pyarrow as pa
+
+    numbers, unclosed = _number_lines(content)
+    line_count = len(numbers) + len(unclosed)
+    broken = [BrokenLine(number, OPEN_QUOTE, text) for number, text in unclosed.items()]
+    if not numbers:  # Arrow doesn't read a file that has only a header
+        return ParsedExtract(table=empty_rows(columns), broken=broken, lines=line_count)
+    misfits: list[csv.InvalidRow] = []
+    try:
+        table = _read_table(_without_lines(content, unclosed) if unclosed else content, columns, misfits)
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        return ParsedExtract(problem=f"this is not readable as CSV: {error}", lines=count_lines(content))
+    row_count = table.num_rows + len(misfits)
+    if row_count != len(numbers):
+        problem = f"{len(numbers)} lines give {row_count} rows: a quoted value contains a line break."
+        return ParsedExtract(problem=problem, lines=line_count)
+    positions = [misfit.number - 2 for misfit in misfits]  # Arrow counts from the header, which is line 1
+    broken += [
+        BrokenLine(numbers[position], _misfit_reason(misfit), misfit.text)
+        for position, misfit in zip(positions, misfits, strict=True)
+    ]
+    rows = np.delete(np.asarray(numbers, "int64"), positions)
+    table = table.append_column("_row", pa.array(rows, pa.int64()))
+    return ParsedExtract(table=table, broken=sorted(broken), lines=line_count)
+
+
+def _read_table(content: bytes, columns: list[str], misfits: list[csv.InvalidRow]) -> pa.Table:
+    """Return the rows that fit the header, all text; the other rows are added to `misfits`."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def skip(row: csv.InvalidRow) -> str:
+        misfits.append(row)
+        return "skip"
+
+    return csv.read_csv(
+        pa.BufferReader(content),
+        read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+        parse_options=csv.ParseOptions(invalid_row_handler=skip),
+        convert_options=csv.ConvertOptions(
+            include_columns=columns,
+            column_types={column: pa.string() for column in columns},
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _misfit_reason(misfit: csv.InvalidRow) -> str:
+    return f"the line has {misfit.actual_columns} fields, the header has {misfit.expected_columns}"
+
+
+def _number_lines(content: bytes) -> tuple[Sequence[int], dict[int, str]]:
+    """Return the numbers of the non-empty lines after the header, and the lines that leave a quote open, by number.
+
+    A parser would read such a line and the lines after it as one value.
+    """
+    if not any(mark in content for mark in (b'"', b"\r", b"\n\n")):  # most files: each line is a row
+        return range(2, content.count(b"\n") + 1 + (not content.endswith(b"\n"))), {}
+    numbers, unclosed = [], {}
+    for number, line in enumerate(content.splitlines()[1:], 2):
+        if line.count(b'"') % 2 and _UNCLOSED.search(line):
+            unclosed[number] = line.decode(errors="replace")
+        elif line:
+            numbers.append(number)
+    return numbers, unclosed
+
+
+def _without_lines(content: bytes, numbers: Iterable[int]) -> bytes:
+    excluded = set(numbers)
+    return b"\n".join(line for number, line in enumerate(content.splitlines(), 1) if number not in excluded)

@@ -1,0 +1,139 @@
+"""JSON lines: one object per line. Numbers keep the digits of the file; nested objects and lists stay JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.ingest.extract import (
+    EMPTY_FILE,
+    BrokenLine,
+    ParsedExtract,
+    binary_problem,
+    count_lines,
+    missing_columns,
+)
+from sixtyforty.ingest.formats.base import BYTE_ORDER_MARK, ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.spec.sources import Source
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class JsonLines(ExtractFormat):
+    """JSON lines. An absent key is null; a contract column that no line has is a problem of the whole file."""
+
+    kind = "json"
+    title = "JSON lines"
+    endings = ("jsonl", "ndjson", "json")
+
+    def recognizes(self, head: bytes) -> bool:
+        """Return whether the file starts with an object."""
+        return head.lstrip().startswith(b"{")
+
+    def parse(self, content: bytes, source: Source) -> ParsedExtract:
+        """Parse an extract; lines that are not an object are broken lines."""
+        problem = binary_problem(content)
+        if problem:
+            return ParsedExtract(problem=problem, lines=count_lines(content))
+        lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+        numbered_lines = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        if not numbered_lines:
+            return ParsedExtract(problem=EMPTY_FILE, lines=1)
+        if numbered_lines[0][1].strip().startswith(b"["):
+            problem = "this is a JSON array, expected JSON lines. Write one object per line."
+            return ParsedExtract(problem=problem, lines=len(numbered_lines))
+        return _parse_lines(numbered_lines, list(source.columns))
+
+    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
+        """Load files with DuckDB's JSON reader."""
+        return load_with_reader(db, "read_json", files)
+
+
+class _Number(str):
+    """The digits of a JSON number, as they are written."""
+
+
+def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], columns: Sequence[str]) -> ParsedExtract:
+    import pyarrow as pa
+
+    rows: list[list[str | None]] = []
+    numbers: list[int] = []
+    broken: list[BrokenLine] = []
+    names = set[str]()
+    for number, line in numbered_lines:
+        try:
+            fields = _parse_object(line)
+            row = [_as_text(fields.get(column)) for column in columns]
+        except (ValueError, RecursionError) as error:
+            broken.append(BrokenLine(number, _reason(error), line.decode(errors="replace").rstrip("\r")))
+            continue
+        names |= fields.keys()
+        numbers.append(number)
+        rows.append(row)
+    missing = missing_columns(columns, names) if rows else None
+    if missing:
+        return ParsedExtract(problem=f"columns missing from every line: {missing}", lines=len(numbered_lines))
+    texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    table = pa.table(
+        {column: pa.array(cells, pa.string()) for column, cells in zip(columns, texts, strict=True)}
+        | {"_row": pa.array(numbers, pa.int64())}
+    )
+    return ParsedExtract(table=table, broken=broken, lines=len(numbered_lines))
+
+
+def _parse_object(line: bytes) -> dict[str, Any]:
+    parsed = json.loads(
+        line.decode(),
+        parse_int=_Number,
+        parse_float=_Number,
+        parse_constant=_Number,
+        object_pairs_hook=_without_repeated_keys,
+    )
+    if not isinstance(parsed, dict):
+        raise ValueError("the line is not an object")
+    return parsed
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return fields
+
+
+def _as_text(content: Any) -> str | None:
+    if content is None:
+        return None
+    text = str(content) if isinstance(content, str) else _as_json(content)
+    text.encode()  # raises for half of a surrogate pair, such as "\ud800", which is no character
+    return text
+
+
+def _as_json(content: Any) -> str:
+    match content:
+        case _Number():
+            return content
+        case dict():
+            fields = (f"{json.dumps(key, ensure_ascii=False)}:{_as_json(item)}" for key, item in content.items())
+            return "{" + ",".join(fields) + "}"
+        case list():
+            return "[" + ",".join(map(_as_json, content)) + "]"
+        case _:
+            return json.dumps(content, ensure_ascii=False)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"the line is not UTF-8: byte {error.start} is invalid"
+        case UnicodeEncodeError():
+            return "the line holds half of a surrogate pair, which is no character"
+        case json.JSONDecodeError():
+            return f"the line is not JSON: {error.msg} at character {error.pos}"
+        case RecursionError():
+            return "the line is nested too deeply"
+        case _:
+            return f"the line is not a usable JSON object: {error}"

@@ -1,0 +1,142 @@
+"""Parquet: each value becomes the text that the contract's type reads back as an equal value.
+
+Times become UTC, lists and structures become JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.ingest import extract
+from sixtyforty.ingest.extract import ParsedExtract, missing_columns
+from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.sql import identifier
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
+SMALLEST_FILE = 12  # bytes
+BYTES_PER_CELL = 8  # at least, in memory
+
+
+class Parquet(ExtractFormat):
+    """Parquet. `_row` counts the rows from 1."""
+
+    kind = "parquet"
+    title = "Parquet"
+    endings = ("parquet", "pq")
+
+    def recognizes(self, head: bytes) -> bool:
+        """Return whether the file starts with Parquet's magic bytes."""
+        return head.startswith(MAGIC)
+
+    def parse(self, content: bytes, source: Source) -> ParsedExtract:
+        """Parse an extract; one that is cut off, lacks columns or is too large is refused."""
+        import duckdb
+        import pyarrow as pa
+
+        if len(content) < SMALLEST_FILE or not content.endswith(MAGIC):
+            problem = "the Parquet file is cut off, or this is not Parquet. Ask the sender to send it again."
+            return ParsedExtract(problem=problem, lines=1)
+        try:
+            return _parse(content, list(source.columns))
+        except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
+            reason = str(error).splitlines()[0]
+            return ParsedExtract(problem=f"this is not readable as Parquet: {reason}", lines=1)
+
+    def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
+        """Load files with DuckDB's Parquet reader."""
+        return load_with_reader(db, "read_parquet", files)
+
+
+def _parse(content: bytes, columns: list[str]) -> ParsedExtract:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text_columns = [field.name for field in pq.read_schema(pa.BufferReader(content)) if _is_text(field.type)]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=text_columns)
+    row_count = file.metadata.num_rows
+    problem = _file_problem(file, columns)
+    if problem:
+        return ParsedExtract(problem=problem, lines=max(1, row_count))
+    table = file.read(columns)
+    if sum(_text_bytes(table[column]) for column in columns if column in text_columns) > extract.MAX_UNPACKED_BYTES:
+        return ParsedExtract(problem=extract.TOO_LARGE, lines=max(1, row_count))
+    return ParsedExtract(table=_text_table(table, columns), lines=row_count)
+
+
+def _file_problem(file: pq.ParquetFile, columns: list[str]) -> str | None:
+    names = file.schema_arrow.names
+    missing = missing_columns(columns, names)
+    if missing:
+        return f"columns missing from the file: {missing}"
+    if len(set(names)) < len(names):
+        return "a column name occurs twice in the file."
+    if _unpacked_bytes(file, columns) > extract.MAX_UNPACKED_BYTES:
+        return extract.TOO_LARGE
+    return None
+
+
+def _is_text(arrow_type: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(arrow_type) or pa.types.is_binary(arrow_type))
+
+
+def _unpacked_bytes(file: pq.ParquetFile, columns: list[str]) -> int:
+    """Return the size of the columns' pages, unpacked, or 8 bytes per cell if that is more.
+
+    A value that is repeated takes almost no room in its page, but it does in memory.
+    """
+    row_groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    chunks = [group.column(number) for group in row_groups for number in range(group.num_columns)]
+    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+    return max(sum(sizes), BYTES_PER_CELL * file.metadata.num_rows * len(columns))
+
+
+def _text_bytes(column: pa.ChunkedArray) -> int:
+    """Return the bytes of a column's texts; a repeated text counts as often as it occurs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for chunk in column.chunks:
+        dictionary = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+        sizes: Any = pc.cast(pc.binary_length(dictionary), pa.int64())
+        if dictionary is not chunk:
+            sizes = sizes.take(chunk.indices)
+        total += pc.sum(sizes).as_py() or 0
+    return total
+
+
+def _text_table(table: pa.Table, columns: list[str]) -> pa.Table:
+    import pyarrow as pa
+
+    with connect("UTC") as db:
+        db.register("stored", table)
+        types = dict(row[:2] for row in db.execute("describe stored").fetchall())
+        texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)
+        text_rows = db.sql(f"select {texts} from stored").to_arrow_table()
+    text_rows = text_rows.cast(pa.schema([(column, pa.string()) for column in columns]))
+    return text_rows.append_column("_row", pa.array(range(1, table.num_rows + 1), pa.int64()))
+
+
+def _text_sql(column: str, duckdb_type: str) -> str:
+    """Return SQL for the text of a column of a DuckDB type."""
+    quoted = identifier(column)
+    if duckdb_type == "BLOB":  # many tools store text as bytes; bytes that are no text are written as DuckDB shows them
+        return f"coalesce(try(decode({quoted})), {quoted}::varchar)"
+    if duckdb_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
+        return f"({quoted} at time zone 'UTC')::varchar"
+    if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but the session's time zone is UTC
+        return f"replace({quoted}::varchar, '+00', '')"
+    if duckdb_type.endswith("]") or duckdb_type.startswith(("STRUCT", "MAP", "UNION")):
+        return f"to_json({quoted})::varchar"
+    return f"{quoted}::varchar"

@@ -1,0 +1,64 @@
+"""Which files of a location are extracts that their senders have finished.
+
+A scan leaves unfinished files for a later scan:
+
+- names that start with a dot, or end in `.part` or `.tmp`;
+- files without a `<name>.done` next to them, if the source requires one;
+- files that changed less than `settle_seconds` ago, and files that change while they are read.
+
+The convention for senders is: write `x.csv.part`, rename it to `x.csv`.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+
+from sixtyforty.ingest.bucket import Bucket
+from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
+from sixtyforty.ingest.locations import Folder, Location
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.object_store import ObjectPath, StoragePath
+
+UNFINISHED_ENDINGS = (".part", ".tmp")
+DONE_ENDING = ".done"
+FILE_URL = "file://"
+
+
+def open_location(source: Source, folder: StoragePath) -> Location:
+    """Return the location where a source's extracts land: the declared one, else `folder`."""
+    if source.location is None:
+        return Bucket(str(folder)) if isinstance(folder, ObjectPath) else Folder(folder)
+    path = source.location.removeprefix(FILE_URL)
+    return Folder(Path(path), required=True) if path.startswith("/") else Bucket(source.location)
+
+
+def list_finished_files(
+    source: Source,
+    location: Location,
+    pattern: str,
+    memory: ListingMemory | None = None,
+    now: float | None = None,
+) -> list[ListedFile]:
+    """List a source's finished files by time of landing, then by name.
+
+    memory: what earlier scans remember. now: seconds since 1970, by default the current time; it decides which files
+    have settled. Raises the errors of the file system.
+    """
+    listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
+    files = [file for file in listed if not _is_unfinished(file.name)]
+    if source.requires_done_file:
+        marker_pattern = pattern + DONE_ENDING
+        recall = partial(memory.marker_state, marker_pattern, DONE_ENDING) if memory else None
+        markers = {file.name for file in location.list_files(marker_pattern, recall)}
+        files = [file for file in files if not file.name.endswith(DONE_ENDING) and file.name + DONE_ENDING in markers]
+    if source.settle_seconds:
+        latest_ns = ((time.time() if now is None else now) - source.settle_seconds) * 1e9
+        files = [file for file in files if file.mtime_ns <= latest_ns]
+    return sorted(files, key=lambda file: (file.mtime_ns, file.name))
+
+
+def _is_unfinished(path: str) -> bool:
+    name = path.rsplit("/", 1)[-1]
+    return name.startswith(".") or name.endswith(UNFINISHED_ENDINGS)

@@ -1,0 +1,111 @@
+"""The cursor of a database source: how far its query was read, and which rows of the overlap were taken.
+
+A row may be committed after a row with a later cursor value. So each read starts a declared overlap before the newest
+cursor value, and leaves out the rows taken before, known by their hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import canonical_json, digest
+
+SECONDS_PER_DAY = 86400
+PARSERS: dict[str, Any] = {  # by the type of a cursor value
+    "int": int,
+    "float": float,
+    "Decimal": Decimal,
+    "str": str,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+
+
+class CursorTypeError(SixtyfortyError):
+    """A cursor column whose type has no order that a cursor can use."""
+
+
+@dataclass
+class QueryCursor:
+    """How far a query was read.
+
+    - newest: the largest cursor value so far.
+    - taken: the cursor value of each row taken from the overlap on, by the hash of the row.
+    - extract_count, last_extract: how many extracts were written, and the name of the last one.
+    """
+
+    newest: Any = None
+    taken: dict[str, Any] = field(default_factory=dict)
+    extract_count: int = 0
+    last_extract: str | None = None
+
+    def to_json(self) -> bytes:
+        """Return the content of the cursor file."""
+        taken = {row: _to_pair(cursor_value) for row, cursor_value in self.taken.items()}
+        return canonical_json(vars(self) | {"newest": _to_pair(self.newest), "taken": taken}).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> QueryCursor:
+        """Parse the content of a cursor file."""
+        fields = json.loads(content)
+        taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
+        return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})
+
+    def start(self, overlap: float) -> Any:
+        """Return the cursor value from which the next read starts; None: from the beginning."""
+        return None if self.newest is None else subtract_overlap(self.newest, overlap)
+
+
+def _to_pair(cursor_value: Any) -> list[str] | None:
+    if cursor_value is None:
+        return None
+    text = cursor_value.isoformat() if isinstance(cursor_value, date) else str(cursor_value)
+    return [type(cursor_value).__name__, text]
+
+
+def _from_pair(pair: Sequence[str] | None) -> Any:
+    return None if pair is None else PARSERS[pair[0]](pair[1])
+
+
+def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
+    """Return the cursor value that lies `overlap` (seconds, or units of a number) before another.
+
+    A text that is no time stays as it is. Raises CursorTypeError for a type without an order.
+    """
+    type_name = type(cursor_value).__name__
+    if type_name not in PARSERS:
+        raise CursorTypeError(f"the cursor column is a {type_name}. Use a number, a time, or a text that grows.")
+    if isinstance(cursor_value, str):  # SQLite stores times as text
+        try:
+            start = datetime.fromisoformat(cursor_value) - timedelta(seconds=overlap)
+        except ValueError:
+            return cursor_value
+        return start.isoformat(sep="T" if "T" in cursor_value else " ")
+    if isinstance(cursor_value, datetime):
+        return cursor_value - timedelta(seconds=overlap)
+    if isinstance(cursor_value, date):
+        return cursor_value - timedelta(days=-(-overlap // SECONDS_PER_DAY))  # rounded up to whole days
+    return cursor_value - type(cursor_value)(overlap)
+
+
+def advance_cursor(
+    cursor: QueryCursor, rows: Iterable[tuple[Any, str]], overlap: float
+) -> tuple[QueryCursor, list[str]]:
+    """Return the cursor after rows of (cursor value, CSV line), and the lines that are new, in order, each once."""
+    taken, newest, new_lines = dict(cursor.taken), cursor.newest, []
+    for cursor_value, line in rows:
+        row_hash = digest(line.encode())
+        if row_hash not in taken:
+            new_lines.append(line)
+        taken[row_hash] = cursor_value
+        if cursor_value is not None and (newest is None or cursor_value > newest):
+            newest = cursor_value
+    start = None if newest is None else subtract_overlap(newest, overlap)
+    in_overlap = {row: value for row, value in taken.items() if value is None or start is None or value >= start}
+    return QueryCursor(newest, in_overlap, cursor.extract_count, cursor.last_extract), new_lines
