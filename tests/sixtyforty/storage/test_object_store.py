@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.decisions.deciding import decide
-from sixtyforty.decisions.delivery import deliver, undelivered
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
 from sixtyforty.lifecycle.catch_up import look
-from sixtyforty.storage.object_store import Remote
+from sixtyforty.storage.object_store import ObjectPath
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, land_days, make_workspace, publish_landed, snapshot
 
@@ -30,7 +30,7 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ws.landing.folder  # type: ignore[return-value]
 
 
-def at(home: Path, landed: Path, lakes: Remote | None = None) -> Workspace:
+def at(home: Path, landed: Path, lakes: ObjectPath | None = None) -> Workspace:
     sources = {name: {"location": str(landed)} for name in ("calls", "visits")}
     return replace(make_workspace(home, sources=sources), lakes=lakes)
 
@@ -40,11 +40,11 @@ def live(ws: Workspace, days: Sequence[date]) -> None:
     partitions = [str(d) for d in days]
     publish_landed(ws, partitions)
     crown(ws, days[-4])
-    decide(ws, partitions[-4:], "replay", None)
+    take_decisions(ws, partitions[-4:], "replay", None)
     entries = ws.lake.entries("decisions/replay")
-    deliver(ws, entries, "replay")
-    assert undelivered(ws, "replay", entries) == set()
-    kpi_ledger.account(ws, partitions[-4:], "replay")
+    deliver_decisions(ws, entries, "replay")
+    assert find_undelivered(ws, "replay", entries) == set()
+    kpi_ledger.write_accounts(ws, partitions[-4:], "replay")
 
 
 def held(ws: Workspace) -> dict[str, dict[str, bytes]]:
@@ -63,17 +63,17 @@ def held(ws: Workspace) -> dict[str, dict[str, bytes]]:
 def test_a_chain_in_an_object_store_makes_the_bytes_it_makes_in_folders(
     tmp_path: Path, landed: Path, bucket: str
 ) -> None:
-    here, there = at(tmp_path / "here", landed), at(tmp_path / "there", landed, Remote(f"s3://{bucket}/lake"))
+    here, there = at(tmp_path / "here", landed), at(tmp_path / "there", landed, ObjectPath(f"s3://{bucket}/lake"))
     live(here, DAYS)
     live(there, DAYS)
     assert held(here) == held(there)
     assert all(held(there).values())
-    assert [r.version for r in there.ledger.rows()] == [r.version for r in here.ledger.rows()]
+    assert [r.version for r in there.champion_ledger.rows()] == [r.version for r in here.champion_ledger.rows()]
     moment = datetime(2013, 4, 20)
     assert look(there, "replay", moment).why == look(here, "replay", moment).why
     other = at(tmp_path / "another machine", landed, there.lakes)  # type: ignore[arg-type]
     assert look(other, "replay", moment).why == look(here, "replay", moment).why
-    assert other.models.load(here.ledger.rows()[-1].version)
+    assert other.models.load(here.champion_ledger.rows()[-1].version)
 
 
 def test_what_a_look_asks_of_the_store_does_not_grow_with_the_partitions(
@@ -82,7 +82,7 @@ def test_what_a_look_asks_of_the_store_does_not_grow_with_the_partitions(
     asked: Counter[str] = Counter()
 
     def counted(days: Sequence[date]) -> int:
-        ws = at(tmp_path / f"{len(days)}", landed, Remote(f"s3://{bucket}/{len(days)}"))
+        ws = at(tmp_path / f"{len(days)}", landed, ObjectPath(f"s3://{bucket}/{len(days)}"))
         live(ws, days)
         look(ws, "replay", datetime(2013, 4, 20))
         asked.clear()

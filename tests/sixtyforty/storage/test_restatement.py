@@ -7,7 +7,7 @@ import pytest
 
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry
+from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import (
     changed_inputs,
     is_closed,
@@ -40,7 +40,7 @@ def verdict(raw: Entry, closed: bool) -> Entry:
 
 
 def test_a_partition_closes_when_its_rows_have_had_time_to_settle(use_case: UseCase) -> None:
-    settled = use_case.settled(DAY)
+    settled = use_case.settled_at(DAY)
     assert not is_closed(use_case, DAY, NOON)
     assert is_closed(use_case, DAY, settled)
     assert is_closed(use_case, DAY, None)

@@ -1,0 +1,57 @@
+"""The version of a manifest covers everything in it, and a manifest survives being written and read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
+from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest, versions_by_partition
+
+ENTRY = Entry(
+    "validated/calls", "2013-03-10", "2013-03-10.aa.parquet", 2, "aa", {"raw/calls": {"x": "y"}}, "c", {"a": 1}
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dataset": "raw/calls"},
+        {"partition": "2013-03-11"},
+        {"file": "other.parquet"},
+        {"rows": 3},
+        {"sha256": "bb"},
+        {"inputs": {"raw/calls": {"x": "z"}}},
+        {"code": "d"},
+        {"facts": {"a": 2}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_change_of_any_field_changes_the_version(change: dict[str, Any]) -> None:
+    assert replace(ENTRY, **change).version != ENTRY.version
+    assert replace(ENTRY).version == ENTRY.version
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    content = canonical_json(ENTRY.manifest).encode()
+    write_atomic(tmp_path / "m.json", content)
+    assert parse_manifest(content) == ENTRY
+    assert read_manifest(str(tmp_path / "m.json"), *file_stamp(tmp_path / "m.json")) == ENTRY
+
+
+def test_a_replaced_manifest_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "m.json"
+    for rows in (1, 2):
+        write_atomic(file, canonical_json(replace(ENTRY, rows=rows).manifest).encode())
+        assert read_manifest(str(file), *file_stamp(file)).rows == rows
+
+
+def test_versions_are_given_by_partition() -> None:
+    other = replace(ENTRY, partition="2013-03-11")
+    assert versions_by_partition({e.partition: e for e in (ENTRY, other)}) == {
+        "2013-03-10": ENTRY.version,
+        "2013-03-11": other.version,
+    }
