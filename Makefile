@@ -72,7 +72,7 @@ lock: ## Write requirements.lock anew from pyproject.toml
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock
 
-reference: .venv/.installed ## Write docs/REFERENCE.md anew: every field of a declaration
+reference: .venv/.installed ## Write docs/reference/declaration.md from the models
 	.venv/bin/python -m pipelines.authoring.reference
 
 clean: ## Remove the environment and the caches; data/ stays

@@ -17,7 +17,9 @@ from typing import Any
 from expectations.gx_runner import context
 from expectations.suites import Rule, load, unspoken
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.lake import Entry, Lake, alone
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.locks import exclusive_lock
+from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import Verdict
 
 NEWEST = 3  # partitions of each source
@@ -42,7 +44,7 @@ def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[
     Returns its index page and the ids of the verdicts it shows. Two builds at once wait for each other.
     """
     hidden = folder.parent / f".{folder.name}"
-    with alone(hidden.with_suffix(".lock")):
+    with exclusive_lock(hidden.with_suffix(".lock"), "build the data docs"):
         shutil.rmtree(hidden, ignore_errors=True)  # of one that was killed
         shown = _build(use_case, lake, hidden)
         shutil.rmtree(folder, ignore_errors=True)

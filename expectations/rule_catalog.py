@@ -1,13 +1,13 @@
-"""The row-wise rules Great Expectations knows, and their arguments: known without importing it, which takes seconds.
+"""The row-wise rules of Great Expectations, with their arguments.
 
-A test holds this against Great Expectations itself.
+The list is a copy, because importing Great Expectations takes seconds. A test compares it with the library.
 """
 
 from __future__ import annotations
 
-ALWAYS = ("mostly", "row_condition", "condition_parser")  # what every rule takes
+ALWAYS = ("mostly", "row_condition", "condition_parser")  # arguments of every rule
 
-# Arguments of each rule; those with a `!` are needed.
+# The arguments of each rule; `!` marks the required ones.
 RULES = {
     "expect_column_pair_values_a_to_be_greater_than_b": "column_A! column_B! or_equal ignore_row_if",
     "expect_column_pair_values_to_be_equal": "column_A! column_B! ignore_row_if",
@@ -45,7 +45,8 @@ RULES = {
 }
 
 
-def arguments(rule: str) -> tuple[list[str], list[str]]:
-    """The arguments a known rule needs, and all that it takes."""
-    words = RULES[rule].split()
-    return [w[:-1] for w in words if w.endswith("!")], [*(w.rstrip("!") for w in words), *ALWAYS]
+def list_arguments(rule_type: str) -> tuple[list[str], list[str]]:
+    """Return the required arguments of a rule, and all its arguments."""
+    arguments = RULES[rule_type].split()
+    required = [argument.removesuffix("!") for argument in arguments if argument.endswith("!")]
+    return required, [*(argument.removesuffix("!") for argument in arguments), *ALWAYS]

@@ -34,7 +34,7 @@ def partition_results(
     row = metrics.index[metrics["_partition"] == partition].tolist()
     found, failures = [], []
     for number, rule in enumerate(suite.partition.rules):
-        if rule.at == "close" and not closed:
+        if rule.applies == "after_close" and not closed:
             continue
         told = rule.told(unspoken)
         observed = _plain(metrics.at[row[0], rule.column]) if row and told is rule else None

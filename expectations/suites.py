@@ -1,166 +1,130 @@
-"""Suites as written in YAML: rules for rows, and rules for a partition as a whole.
+"""Suites as people write them in YAML: rules for rows, and rules for a partition as a whole.
 
-A partition's rules are about one row of `metrics` (SQL aggregates over the partition's rows). So every rule is a
-row-wise one for Great Expectations: a range of partitions is validated in one pass, and each gets its own verdict.
+The rules for a partition check one row of `metrics`, which are SQL aggregates over its rows. So Great Expectations
+evaluates every rule row by row: one pass validates many partitions, and each gets a verdict of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from expectations.rule_catalog import RULES, arguments
-from sixtyforty.spec.base import Wrong
-from sixtyforty.spec.errors import Mistake, Mistakes, parse, told
+from expectations.rule_texts import describe_expected
+from sixtyforty.spec.errors import DeclarationError, DeclarationProblem
+from sixtyforty.spec.field_messages import validation_problems
 from sixtyforty.spec.sources import Source
+from sixtyforty.spec.yaml_positions import parse_yaml
 
 HERE = Path(__file__).parent
-PERSONAL = "(personal data)"  # stands for a column that isn't told of
+PARSED_SUITES = 512  # kept in memory
+PERSONAL_DATA = "(personal data)"  # replaces the name of a personal column in texts
 Severity = Literal["critical", "warning", "info"]
 
 
 class Rule(BaseModel):
-    """One expectation. `why` tells the reader of a failure what it means and what to do."""
+    """One rule: a Great Expectations type with its arguments, a severity, and what a failure means."""
 
     model_config = ConfigDict(extra="forbid")
-    type: str = Field(description="Great Expectations type, in snake case; a row-wise (map) one.")
+    type: str = Field(description="A row-wise rule of Great Expectations (see Rules).")
     severity: Severity = Field(
-        description="critical: quarantines rows, rejects partitions. warning: shown. info: recorded."
+        description="critical: quarantines the rows, or rejects the partition. warning: shown and counted."
+        " info: recorded."
     )
-    kwargs: dict[str, Any] = Field(description="Its arguments; value_set may be {source: …, column: …}.")
-    why: str = Field(description="What it means when it fails.")
-    at: Literal["always", "close"] = Field(
-        default="always", description="close: only once the partition's day is over."
+    kwargs: dict[str, Any] = Field(
+        description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}."
+    )
+    why: str = Field(description="What a failure means, for the person who reads it.")
+    applies: Literal["always", "after_close"] = Field(
+        default="always", description="after_close: the rule applies only once the partition is over."
     )
 
     @property
     def columns(self) -> list[str]:
-        """The columns it is about."""
-        k = self.kwargs
-        return [c for c in [k.get("column"), k.get("column_A"), k.get("column_B"), *k.get("column_list", [])] if c]
+        """The columns that the rule checks."""
+        arguments = self.kwargs
+        names = [arguments.get("column"), arguments.get("column_A"), arguments.get("column_B")]
+        return [name for name in [*names, *arguments.get("column_list", [])] if name]
 
     @property
     def column(self) -> str:
-        """The column or columns it is about, as text."""
+        """The columns that the rule checks, as text."""
         return ", ".join(self.columns)
 
     @property
-    def title(self) -> str:
-        """Short text for tables: what is expected."""
-        skip = {"column", "column_A", "column_B", "column_list", "condition_parser"}
-        told = ", ".join(f"{k}={v}" for k, v in self.kwargs.items() if k not in skip)
-        return f"{self.type.removeprefix('expect_')}({told})"[:160]
+    def expected(self) -> str:
+        """What the rule expects, in words."""
+        return describe_expected(self.type, self.kwargs)
 
-    def told(self, unspoken: set[str]) -> Rule:
-        """The rule as people may read of it: without the names of unspoken columns, and without values of theirs."""
-        if not unspoken & set(self.columns):
+    def mask_personal(self, personal: set[str]) -> Rule:
+        """Return the rule for texts: without the names of personal columns, and without a list of their values."""
+        if not personal & set(self.columns):
             return self
-        named = {k: PERSONAL for k in ("column", "column_A", "column_B") if self.kwargs.get(k) in unspoken}
-        listed = {
-            "column_list": [PERSONAL if c in unspoken else c for c in self.kwargs.get("column_list", [])],
-            "value_set": [PERSONAL],
+        masked = {
+            name: PERSONAL_DATA for name in ("column", "column_A", "column_B") if self.kwargs.get(name) in personal
         }
-        return self.model_copy(
-            update={"kwargs": self.kwargs | named | {k: v for k, v in listed.items() if k in self.kwargs}}
-        )
+        if "column_list" in self.kwargs:
+            masked["column_list"] = [PERSONAL_DATA if c in personal else c for c in self.kwargs["column_list"]]
+        if "value_set" in self.kwargs:
+            masked["value_set"] = [PERSONAL_DATA]
+        return self.model_copy(update={"kwargs": self.kwargs | masked})
 
 
 class PartitionRules(BaseModel):
-    """Rules about a partition as a whole."""
+    """The rules about a partition as a whole."""
 
     model_config = ConfigDict(extra="forbid")
-    metrics: dict[str, str] = Field(default_factory=dict, description="Name to SQL aggregate over its rows.")
-    rules: list[Rule] = Field(default_factory=list)
+    metrics: dict[str, str] = Field(
+        default_factory=dict, description="Metrics of a partition: name to SQL aggregate over its rows."
+    )
+    rules: list[Rule] = Field(default_factory=list, description="Rules about the metrics.")
 
 
 class Suite(BaseModel):
-    """The expectations of one source, or of the features."""
+    """The rules of one source, or of the features."""
 
     model_config = ConfigDict(extra="forbid")
-    about: str = Field(description="What the suite guards.")
-    rows: list[Rule] = Field(default_factory=list)
-    partition: PartitionRules = Field(default_factory=PartitionRules)
+    description: str = Field(description="What the suite protects.")
+    rows: list[Rule] = Field(default_factory=list, description="Rules about single rows.")
+    partition: PartitionRules = Field(
+        default_factory=PartitionRules, description="Rules about a partition as a whole."
+    )
 
 
-def unspoken(suite: Suite, source: Source) -> set[str]:
-    """The personal columns of a source, and whatever is derived or measured from them."""
-    found = set(source.personal)
+def personal_names(suite: Suite, source: Source) -> set[str]:
+    """Return a source's personal columns, and the derived columns and metrics that are computed from them."""
+    names = set(source.personal)
     for name, sql in {**source.derived, **suite.partition.metrics}.items():
-        if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in found):
-            found.add(name)
-    return found
+        if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in names):
+            names.add(name)
+    return names
 
 
-def wrongs(suite: Suite, columns: Collection[str] | None, others: Mapping[str, Collection[str]]) -> Iterator[Wrong]:
-    """What can't be run of a suite: rules, arguments and columns that don't exist.
-
-    columns: those its rows have, None where nobody knows them; others: the columns of all sources, by source.
-    """
-    for at, rules, there in (
-        ("rows", suite.rows, columns),
-        ("partition.rules", suite.partition.rules, list(suite.partition.metrics)),
-    ):
-        for n, rule in enumerate(rules):
-            if rule.type not in RULES:
-                yield Wrong(f"{at}.{n}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
-                continue
-            needed, taken = arguments(rule.type)
-            for name in rule.kwargs:
-                if name not in taken:
-                    yield Wrong(f"{at}.{n}.kwargs.{name}", f"is no argument of {rule.type}", name, taken)
-            for name in needed:
-                if name not in rule.kwargs and not get_close_matches(name, rule.kwargs.keys() - set(taken)):
-                    yield Wrong(f"{at}.{n}.kwargs", f"of {rule.type} need {name}", None, needed)
-            for key in ("column", "column_A", "column_B", "column_list"):
-                for column in _listed(rule.kwargs.get(key)):
-                    if there is not None and column not in there:
-                        what = "column" if at == "rows" else "metric"
-                        yield Wrong(f"{at}.{n}.kwargs.{key}", f"there is no {what} '{column}'", column, there)
-            yield from _reference(f"{at}.{n}.kwargs.value_set", rule.kwargs.get("value_set"), others)
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _reference(field: str, values: Any, others: Mapping[str, Collection[str]]) -> Iterator[Wrong]:
-    """Of a value_set that names another source's column."""
-    if isinstance(values, dict):
-        source, column = str(values.get("source")), str(values.get("column"))
-        if source not in others:
-            yield Wrong(field, f"names the source '{source}', which isn't declared", source, others)
-        elif column not in others[source]:
-            yield Wrong(field, f"names the column '{column}', which {source} doesn't have", column, others[source])
-
-
-def load(use_case: str, source: str) -> Suite:
-    """The suite of a source. Raises FileNotFoundError, or Mistakes, naming the file."""
-    suite, found = read(HERE / use_case / f"{source}.yaml")
-    if suite is None or found:
-        raise Mistakes(use_case, found)
+def load_suite(use_case: str, source: str) -> Suite:
+    """Return the suite of a source. Raises FileNotFoundError, or DeclarationError naming the file."""
+    suite, problems = read_suite(HERE / use_case / f"{source}.yaml")
+    if suite is None or problems:
+        raise DeclarationError(use_case, problems)
     return suite
 
 
-def read(path: Path) -> tuple[Suite | None, tuple[Mistake, ...]]:
-    """A suite, None where it can't be told what is meant, and what is wrong with how it is written."""
+def read_suite(path: Path) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
+    """Return a suite, None if it can't be parsed, and the problems of its file."""
     status = path.stat()
-    return _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
+    return _parse_suite(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=4096)
-def _read(path: Path, *_: int) -> tuple[Suite | None, tuple[Mistake, ...]]:
-    """Parsed once for each file it ever was: looked at when it is declared, wired and run."""
-    parsed = parse(path)
-    if parsed.mistakes:
-        return None, tuple(parsed.mistakes)
-    found = [parsed.wrong(at, "can't be left for later: leave the rule out instead", "text") for at in parsed.blank]
+@lru_cache(maxsize=PARSED_SUITES)
+def _parse_suite(path: Path, *_stamp: int) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
+    """Parse a suite once per replacement of its file: loading, wiring and runs all read it."""
+    parsed = parse_yaml(path)
+    if parsed.problems:
+        return None, tuple(parsed.problems)
+    blanks = [parsed.problem(at, "a rule can't be left blank; leave the whole rule out", "text") for at in parsed.blanks]
     try:
-        return Suite.model_validate({} if parsed.data is None else parsed.data), tuple(found)
+        return Suite.model_validate({} if parsed.data is None else parsed.data), tuple(blanks)
     except ValidationError as error:
-        return None, (*found, *told(parsed, Suite, error))
+        return None, (*blanks, *validation_problems(parsed, Suite, error))

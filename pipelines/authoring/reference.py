@@ -39,8 +39,8 @@ SQL can call two functions. `local(time)` converts a UTC time to the use case's 
 
 An old name of a field gives an error that names the new one. [Renamed](renamed.md) lists them.
 """
-FORMATS_INTRODUCTION = """The content of an extract shows its format; the ending of `files` decides where it doesn't.
-Each format may be packed by gzip.
+FORMATS_INTRODUCTION = """The content of an extract shows its format. If it doesn't, the ending of `files` decides.
+Every format may be compressed with gzip.
 """
 SUITE_INTRODUCTION = """# Suite
 

@@ -1,4 +1,4 @@
-"""What time it is in the business."""
+"""The current business time. A drill that replays past days sets it; otherwise it is the real time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-DRILL = "SIXTYFORTY_CLOCK"  # names a file that holds the moment a drill has come to: UTC, ISO
+CLOCK_FILE_VARIABLE = "SIXTYFORTY_CLOCK"  # names a file that holds the drill's current time, in UTC and ISO format
 
 
 def now() -> datetime:
-    """The moment, UTC, naive. A drill that lives through past days sets it; nothing else does."""
-    place = os.environ.get(DRILL)
-    if place:
-        return datetime.fromisoformat(Path(place).read_text().strip())
+    """Return the current business time: UTC, without a timezone."""
+    clock_file = os.environ.get(CLOCK_FILE_VARIABLE)
+    if clock_file:
+        return datetime.fromisoformat(Path(clock_file).read_text().strip())
     return datetime.now(UTC).replace(tzinfo=None)

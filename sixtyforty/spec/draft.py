@@ -1,4 +1,4 @@
-"""A use case that is being written: what is still blank, why it matters, and what can be done without it."""
+"""A draft: a use case whose declaration still has blanks. Its extracts can be imported, checked and profiled."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.use_case import UseCase
 
-NOBODY = "team:nobody_yet"  # owns what has no owner yet: Dagster wants one that looks like it
+NO_OWNER = "team:nobody_yet"  # Dagster requires an owner in this form
 
 
 @dataclass(frozen=True)
 class Blank:
-    """Something to fill in: a field, or a file of SQL; `why` says what it is for."""
+    """A field or a SQL file to fill in. `path` is the field with dots, or the file's name; `purpose` its use."""
 
     path: str
     purpose: str
@@ -25,36 +26,34 @@ class Blank:
         return f"{self.path} ({self.file.name}:{self.line}): {self.purpose}"
 
 
-class BlankFieldError(ValueError):
-    """What was asked needs a part of the declaration that isn't filled in yet."""
+class BlankFieldError(SixtyfortyError):
+    """A part of the declaration is needed that isn't filled in yet."""
 
 
 class Draft(UseCase):
-    """A use case with blanks. Its sources are declared, so they can be taken in, checked and profiled; no more.
-
-    A part with a blank in it isn't there: reading it raises BlankFieldError, which says what to fill in.
-    """
+    """A use case with blanks. Reading a part that has a blank raises BlankFieldError, which says what to fill in."""
 
     blanks: tuple[Blank, ...] = ()
 
     @classmethod
-    def of(cls, parts: dict[str, Any], missing: Sequence[Blank], folder: Path) -> Draft:
-        """From the parts that are filled in, checked already. Of the responses to decisions there are none."""
+    def from_parts(cls, parts: dict[str, Any], blanks: Sequence[Blank], folder: Path) -> Draft:
+        """Return the draft of the parts that are filled in and valid. The source of the responses is left out."""
         people = parts.get("people")
         sources = {n: s for n, s in parts["sources"].items() if people is None or n != people.responses}
-        shown = {"title": parts["name"], "owner": NOBODY, "stage": "poc"} | parts | {"sources": sources}
-        return cls.model_construct(**shown, missing=tuple(missing), folder=folder)
+        defaults = {"title": parts["name"], "owner": NO_OWNER, "stage": "poc"}
+        fields: dict[str, Any] = defaults | parts | {"sources": sources, "blanks": tuple(blanks), "folder": folder}
+        return cls.model_construct(**fields)
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """All its sources."""
+        """All sources, by name."""
         return self.sources
 
-    if not TYPE_CHECKING:  # else any name would be an attribute to mypy
+    if not TYPE_CHECKING:  # otherwise mypy accepts any attribute name
 
         def __getattr__(self, name: str) -> Any:
             if name not in type(self).model_fields:
                 return super().__getattr__(name)
-            mine = [b for b in self.blanks if b.what.split(".")[0] == name]
-            said = "; ".join(map(str, mine)) or f"{name} isn't filled in"
-            raise BlankFieldError(f"{self.name} is a draft: fill in {said}")
+            blanks = [blank for blank in self.blanks if blank.path.split(".")[0] == name]
+            missing = "; ".join(map(str, blanks)) or f"{name} is missing"
+            raise BlankFieldError(f"{self.name} is a draft. Fill in {missing}")

@@ -1,4 +1,4 @@
-"""The fields of declared things in words: what may be written where, for error messages and the reference page."""
+"""Describe the fields of declared models in words: what may be written where. For errors and the reference page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pydantic.fields import FieldInfo
 
 from sixtyforty.spec.base import NAME, VARIABLE
 
+KEY = "[key]"  # the step by which pydantic marks the name in a mapping, not its value
 PATTERNS = {
-    NAME: "a name in lower case letters, digits and _ that begins with a letter",
+    NAME: "a name of lower case letters, digits and _ that starts with a letter",
     VARIABLE: "the name of an environment variable, such as OWNER_MAIL",
 }
-PLAIN: dict[Any, str] = {
+TYPES: dict[Any, str] = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
@@ -29,83 +30,100 @@ PLAIN: dict[Any, str] = {
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
-def allowed(kind: Any, metadata: Sequence[Any] = ()) -> str:
-    """What may be written for a type with pydantic's constraints: 'a number, at least 0'."""
-    kind, extra = bare(kind)
-    metadata = [*extra, *metadata]
-    origin, parts = get_origin(kind), get_args(kind)
-    bounds = [f"{word} {getattr(m, name):g}" for m in metadata for name, word in BOUNDS.items() if hasattr(m, name)]
-    least = next((f", of {m.min_length} or more" for m in metadata if hasattr(m, "min_length")), "")
-    if pattern := next((m.pattern for m in metadata if getattr(m, "pattern", None)), None):
-        said = PATTERNS.get(pattern, f"text that matches {pattern}")
-    elif origin is Literal:
-        said = "one of " + ", ".join(map(str, parts)) if len(parts) > 1 else str(parts[0])
-    elif origin in (Union, types.UnionType):
-        said = " or ".join(allowed(p) for p in parts if p is not type(None))
-    elif origin is list:
-        said = f"a list{least}, each {_each(parts[0])}"
-    elif origin is dict:
-        said = f"a mapping of names{least}, each to {_each(parts[1])}"
-    elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        said = f"a mapping with the fields {', '.join(spelt(kind))}"
-    else:
-        said = PLAIN[kind]
-    return ", ".join([said, *bounds])
+def describe_type(kind: Any, constraints: Sequence[Any] = ()) -> str:
+    """Return what may be written for a type with pydantic's constraints, such as 'a number, at least 0'."""
+    kind, annotated = unwrap(kind)
+    constraints = [*annotated, *constraints]
+    bounds = [
+        f"{word} {getattr(constraint, name):g}"
+        for constraint in constraints
+        for name, word in BOUNDS.items()
+        if hasattr(constraint, name)
+    ]
+    pattern = next((c.pattern for c in constraints if getattr(c, "pattern", None)), None)
+    if pattern:
+        return ", ".join([PATTERNS.get(pattern, f"text that matches {pattern}"), *bounds])
+    minimum = next((f", of {c.min_length} or more" for c in constraints if hasattr(c, "min_length")), "")
+    return ", ".join([_describe_plain(kind, minimum), *bounds])
 
 
-def _each(kind: Any) -> str:
+def _describe_plain(kind: Any, minimum: str) -> str:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments)) if len(arguments) > 1 else str(arguments[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe_type(part) for part in arguments if part is not type(None))
+    if origin is list:
+        return f"a list{minimum}, each {_describe_item(arguments[0])}"
+    if origin is dict:
+        return f"a mapping of names{minimum}, each to {_describe_item(arguments[1])}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return f"a mapping with the fields {', '.join(field_names(kind))}"
+    return TYPES[kind]
+
+
+def _describe_item(kind: Any) -> str:
     model = model_of(kind)
-    return f"a mapping ({', '.join(spelt(model))})" if model else allowed(kind)
+    return f"a mapping ({', '.join(field_names(model))})" if model else describe_type(kind)
 
 
-def bare(kind: Any) -> tuple[Any, list[Any]]:
-    """A type without what annotates it, and that; of `X | None`, X."""
-    metadata: list[Any] = []
+def unwrap(kind: Any) -> tuple[Any, list[Any]]:
+    """Return a type without `Annotated` and `| None`, and the constraints that annotated it."""
+    constraints: list[Any] = []
     while True:
         if get_origin(kind) is Annotated:
             kind, *extra = get_args(kind)
-            metadata += [m for e in extra for m in (e.metadata if isinstance(e, FieldInfo) else [e])]
+            constraints += [c for e in extra for c in (e.metadata if isinstance(e, FieldInfo) else [e])]
         elif get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind):
-            rest = [p for p in get_args(kind) if p is not type(None)]
+            rest = [part for part in get_args(kind) if part is not type(None)]
             if len(rest) > 1:
-                return kind, metadata
+                return kind, constraints
             kind = rest[0]
         else:
-            return kind, metadata
+            return kind, constraints
 
 
 def model_of(kind: Any) -> type[BaseModel] | None:
-    """The model a type is, if it is one."""
-    kind = bare(kind)[0]
+    """Return the model that a type is, or None if it isn't a model."""
+    kind = unwrap(kind)[0]
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def spelt(model: type[BaseModel]) -> list[str]:
-    """The fields of a model that can be written."""
+def field_names(model: type[BaseModel]) -> list[str]:
+    """Return the fields of a model that can be written in a declaration."""
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
-def inner(kind: Any, step: Any) -> Any:
-    """The type below a type: of a model's field, a mapping's value or a list's item; None where there is none."""
-    kind = bare(kind)[0]
+def type_below(kind: Any, step: Any) -> Any:
+    """Return the type one step below: of a model's field, a mapping's value or a list's item; None if none exists."""
+    kind = unwrap(kind)[0]
     if model := model_of(kind):
         field = model.model_fields.get(str(step))
         return Annotated[field.annotation, *field.metadata] if field and field.metadata else field and field.annotation
-    if get_origin(kind) is dict and step != "[key]":
+    if get_origin(kind) is dict and step != KEY:
         return get_args(kind)[1]
     if get_origin(kind) is list and isinstance(step, int):
         return get_args(kind)[0]
     if get_origin(kind) in (Union, types.UnionType):
-        return next((found for p in get_args(kind) if (found := inner(p, step)) is not None), None)
+        return next((below for part in get_args(kind) if (below := type_below(part, step)) is not None), None)
     return None
 
 
-def follow(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Each prefix of a path with the type there, as far as the path leads: pydantic's goes on into unions and keys."""
+def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield each prefix of a path with its type, as far as the path exists.
+
+    A path from pydantic may go further: it also names the members of unions and the keys of mappings.
+    """
     kind: Any = model
     yield (), kind
-    for n, step in enumerate(path, 1):
-        kind = inner(kind, step)
+    for length, step in enumerate(path, 1):
+        kind = type_below(kind, step)
         if kind is None:
             return
-        yield tuple(path[:n]), kind
+        yield tuple(path[:length]), kind
+
+
+def deepest_type(model: type[BaseModel], path: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
+    """Return the longest existing prefix of a path, and its type."""
+    *_, deepest = types_along(model, path)
+    return deepest

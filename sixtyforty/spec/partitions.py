@@ -1,7 +1,8 @@
-"""A use case's time: its partitions, by their keys.
+"""Time partitions of a use case, and the arithmetic on their keys.
 
-Of days, weeks and months the key is the ISO date of the local day they begin on; of hours it is the UTC moment they
-begin at, `2013-03-10T1400`: a local clock shows one hour twice a year twice. Keys sort as time does.
+The key of a day, week or month is the ISO date of the local day on which it starts. The key of an hour is the UTC time
+at which it starts, such as `2013-03-10T1400`, because a local clock shows one hour twice a year twice. Keys sort in the
+order of time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sixtyforty.spec.base import DeclaredModel, FieldError
+from sixtyforty.spec.base import DeclaredModel
+from sixtyforty.spec.errors import FieldError
 
-SNAPSHOT = "all"  # the partition key of what isn't partitioned: reference tables
-HOURS = "%Y-%m-%dT%H%M"  # keys of hours
+SNAPSHOT = "all"  # the partition key of a source without partitions: a reference table
+HOUR_FORMAT = "%Y-%m-%dT%H%M"  # of the keys of hours
 KEY = r"\d{4}-\d{2}-\d{2}(?:T\d{4})?"
 HOUR = timedelta(hours=1)
 DAYS_A_MONTH = 365.25 / 12
@@ -29,66 +31,75 @@ class Partitions(DeclaredModel):
 
     every: Literal["hour", "day", "week", "month"] = Field(
         default="day",
-        description="The length of a partition. Weeks begin on the weekday of `start`, months on their first day.",
+        description="Length of a partition. Weeks start on the weekday of `start`, months on the first day.",
     )
-    start: date = Field(description="The local day the first partition begins on.")
+    start: date = Field(description="The local day on which the first partition starts.")
     end: date | None = Field(
-        default=None, description="A local day of the last partition; none: the use case keeps running."
+        default=None, description="A local day in the last partition. If left out, the use case continues."
     )
-    partitions_ahead: int = Field(default=2, description="Partitions open before their time, for what is known early.")
+    partitions_ahead: int = Field(
+        default=2, description="Number of future partitions that are open already, for data that is known early."
+    )
 
     @model_validator(mode="after")
-    def _in_order(self) -> Partitions:
+    def _check_order(self) -> Partitions:
         if self.every == "month" and self.start.day != 1:
-            raise FieldError("start", f"{self.start}: months begin on their first day: {self.start:%Y-%m}-01")
+            raise FieldError(
+                "start", f"months start on their first day; write {self.start:%Y-%m}-01 instead of {self.start}"
+            )
         if self.end and self.end < self.start:
-            raise FieldError("end", f"{self.end} is before partitions.start {self.start}")
+            raise FieldError("end", f"{self.end} is before partitions.start ({self.start})")
         return self
 
 
-def _zoned(name: str) -> str:
+def _require_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        like = get_close_matches(name, available_timezones(), 3) or ["America/New_York", "Europe/Berlin", "UTC"]
-        raise FieldError("", f"'{name}' is not an IANA timezone", name, like) from None
+        similar = get_close_matches(name, available_timezones(), 3) or ["America/New_York", "Europe/Berlin", "UTC"]
+        raise FieldError("", f"'{name}' is not an IANA timezone", name, similar) from None
     return name
 
 
 class PartitionedModel(DeclaredModel):
-    """What has partitions in a timezone, and the arithmetic on their keys. All moments are UTC, naive."""
+    """A timezone and its partitions, with the arithmetic on partition keys. All times are UTC and naive."""
 
-    timezone: Annotated[str, AfterValidator(_zoned)] = Field(description="IANA timezone of its partitions.")
-    partitions: Partitions = Field(description="Its time partitions.")
+    timezone: Annotated[str, AfterValidator(_require_timezone)] = Field(
+        description="IANA timezone in which days start: America/New_York."
+    )
+    partitions: Partitions = Field(description="The time partitions.")
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """Timezone of the partitions."""
+        """The timezone of the partitions."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def _is_hourly(self) -> bool:
+        return self.partitions.every == "hour"
 
     @cached_property
     def limits(self) -> tuple[str, str]:
-        """The first and the last partition; of what keeps running, the last there can be."""
-        first, end = self.partitions.start, self.partitions.end
+        """The first and the last partition; without an end, the last possible one."""
+        first, end = self.partition_of_day(self.partitions.start), self.partitions.end
         if end is None:
-            return self.partition_of_day(first), f"{date.max}T2359" if self.partitions.every == "hour" else f"{date.max}"
-        last = self.shift(self.partition_of_day(end + timedelta(days=1)), -1) if self.partitions.every == "hour" else self.partition_of_day(end)
-        return self.partition_of_day(first), last
+            return first, f"{date.max}T2359" if self._is_hourly else f"{date.max}"
+        return first, self._last_partition_of_day(end)
 
     def day_start(self, day: date) -> datetime:
-        """The moment at which a local day begins."""
+        """Return the time at which a local day starts."""
         local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return local.astimezone(UTC).replace(tzinfo=None)
 
-    def local_day(self, moment: datetime) -> date:
-        """The local day of a moment."""
-        return moment.replace(tzinfo=UTC).astimezone(self.zone).date()
+    def local_day(self, time: datetime) -> date:
+        """Return the local day of a time."""
+        return time.replace(tzinfo=UTC).astimezone(self.zone).date()
 
     def partition_of_day(self, day: date) -> str:
-        """The partition that holds the beginning of a local day."""
+        """Return the partition that contains the start of a local day."""
         match self.partitions.every:
             case "hour":
-                return self.day_start(day).strftime(HOURS)
+                return self.day_start(day).strftime(HOUR_FORMAT)
             case "week":
                 return (day - timedelta(days=(day - self.partitions.start).days % 7)).isoformat()
             case "month":
@@ -96,90 +107,95 @@ class PartitionedModel(DeclaredModel):
             case _:
                 return day.isoformat()
 
-    def partition_at(self, moment: datetime) -> str:
-        """The partition that holds a moment."""
-        if self.partitions.every == "hour":
-            past = self.day_start(self.partitions.start).minute
-            return (moment - timedelta(minutes=(moment.minute - past) % 60)).strftime(HOURS)
-        return self.partition_of_day(self.local_day(moment))
+    def _last_partition_of_day(self, day: date) -> str:
+        if self._is_hourly:
+            return self.shift(self.partition_of_day(day + timedelta(days=1)), -1)
+        return self.partition_of_day(day)
 
-    def first_day(self, key: str) -> date:
-        """The local day a partition begins on."""
-        return self.local_day(self.opens_at(key)) if self.partitions.every == "hour" else date.fromisoformat(key)
+    def partition_at(self, time: datetime) -> str:
+        """Return the partition that contains a time."""
+        if self._is_hourly:
+            minute_offset = self.day_start(self.partitions.start).minute
+            return (time - timedelta(minutes=(time.minute - minute_offset) % 60)).strftime(HOUR_FORMAT)
+        return self.partition_of_day(self.local_day(time))
 
-    def opens_at(self, key: str) -> datetime:
-        """The moment at which a partition begins."""
-        if self.partitions.every == "hour":
-            return datetime.strptime(key, HOURS)
-        return self.day_start(date.fromisoformat(key))
+    def first_day(self, partition: str) -> date:
+        """Return the local day on which a partition starts."""
+        return self.local_day(self.opens_at(partition)) if self._is_hourly else date.fromisoformat(partition)
 
-    def closes_at(self, key: str) -> datetime:
-        """The moment at which a partition is over: the next begins."""
-        return self.opens_at(self.shift(key, 1))
+    def opens_at(self, partition: str) -> datetime:
+        """Return the time at which a partition starts."""
+        if self._is_hourly:
+            return datetime.strptime(partition, HOUR_FORMAT)
+        return self.day_start(date.fromisoformat(partition))
 
-    def shift(self, key: str, by: int) -> str:
-        """The partition so many after another, or before it."""
+    def closes_at(self, partition: str) -> datetime:
+        """Return the time at which a partition ends and the next one starts."""
+        return self.opens_at(self.shift(partition, 1))
+
+    def shift(self, partition: str, by: int) -> str:
+        """Return the partition that is `by` partitions later; earlier if `by` is negative."""
         match self.partitions.every:
             case "hour":
-                return (datetime.strptime(key, HOURS) + by * HOUR).strftime(HOURS)
+                return (datetime.strptime(partition, HOUR_FORMAT) + by * HOUR).strftime(HOUR_FORMAT)
             case "month":
-                year, month = divmod(self.index_of(key) + by, 12)
+                year, month = divmod(self.index_of(partition) + by, 12)
                 return date(year, month + 1, 1).isoformat()
             case every:
-                return (date.fromisoformat(key) + timedelta(days=by * (7 if every == "week" else 1))).isoformat()
+                return (date.fromisoformat(partition) + timedelta(days=by * (7 if every == "week" else 1))).isoformat()
 
-    def index_of(self, key: str) -> int:
-        """Partitions counted from some fixed one on: neighbours differ by 1."""
+    def index_of(self, partition: str) -> int:
+        """Return the number of a partition; consecutive partitions have consecutive numbers."""
         match self.partitions.every:
             case "hour":
-                return (datetime.strptime(key, HOURS) - datetime.min) // HOUR
+                return (datetime.strptime(partition, HOUR_FORMAT) - datetime.min) // HOUR
             case "week":
-                return (date.fromisoformat(key) - self.partitions.start).days // 7
+                return (date.fromisoformat(partition) - self.partitions.start).days // 7
             case "month":
-                day = date.fromisoformat(key)
+                day = date.fromisoformat(partition)
                 return day.year * 12 + day.month - 1
             case _:
-                return date.fromisoformat(key).toordinal()
+                return date.fromisoformat(partition).toordinal()
 
     def partition_range(self, first: str, last: str) -> list[str]:
-        """The partitions from first to last, both included; none where the last is before the first."""
+        """Return the partitions from first to last, both included; none if last is before first."""
         return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
-    def widen(self, keys: Sequence[str], before: int, after: int) -> list[str]:
-        """The partitions from `before` ones ahead of the first to `after` ones past the last."""
-        return self.partition_range(self.shift(min(keys), -before), self.shift(max(keys), after))
+    def widen(self, partitions: Sequence[str], before: int, after: int) -> list[str]:
+        """Return the range of these partitions, extended by `before` partitions at the start and `after` at the end."""
+        return self.partition_range(self.shift(min(partitions), -before), self.shift(max(partitions), after))
 
     def starting_between(self, first: date, end: date) -> list[str]:
-        """The partitions that begin on the local days from `first` on, up to `end`, which is left out."""
-        begin, stop = self.partition_of_day(first), self.partition_of_day(end)
-        if self.partitions.every != "hour":
-            begin = begin if date.fromisoformat(begin) >= first else self.shift(begin, 1)
+        """Return the partitions that start on the local days from first to end, end excluded."""
+        start, stop = self.partition_of_day(first), self.partition_of_day(end)
+        if not self._is_hourly:
+            start = start if date.fromisoformat(start) >= first else self.shift(start, 1)
             stop = stop if date.fromisoformat(stop) >= end else self.shift(stop, 1)
-        return self.partition_range(begin, self.shift(stop, -1))
+        return self.partition_range(start, self.shift(stop, -1))
 
     def covering_days(self, first: date, last: date) -> list[str]:
-        """The partitions that hold local days from first to last, both included."""
-        after = last + timedelta(days=1)
-        return self.partition_range(
-            self.partition_of_day(first), self.shift(self.partition_of_day(after), -1) if self.partitions.every == "hour" else self.partition_of_day(last)
-        )
+        """Return the partitions that contain some part of the local days from first to last, both included."""
+        return self.partition_range(self.partition_of_day(first), self._last_partition_of_day(last))
 
-    def partition_sql(self, moment: str) -> str:
-        """SQL text of the key of the partition that holds a local date or, for hours, a UTC timestamp (both SQL)."""
+    def partition_sql(self, time: str) -> str:
+        """Return SQL for the key of the partition that contains a time.
+
+        `time` is SQL: of a local date, or of a UTC timestamp if the partitions are hours.
+        """
         match self.partitions.every:
             case "hour":
-                past = f"to_minutes({self.day_start(self.partitions.start).minute})"
-                return f"strftime(date_trunc('hour', ({moment})::timestamp - {past}) + {past}, '{HOURS}')"
+                offset = f"to_minutes({self.day_start(self.partitions.start).minute})"
+                return f"strftime(date_trunc('hour', ({time})::timestamp - {offset}) + {offset}, '{HOUR_FORMAT}')"
             case "week":
-                days = f"date_diff('day', date '{self.partitions.start}', ({moment})::date)"
-                return f"(({moment})::date - (({days} % 7 + 7) % 7)::int)::varchar"
+                days = f"date_diff('day', date '{self.partitions.start}', ({time})::date)"
+                return f"(({time})::date - (({days} % 7 + 7) % 7)::int)::varchar"
             case "month":
-                return f"date_trunc('month', ({moment})::date)::date::varchar"
+                return f"date_trunc('month', ({time})::date)::date::varchar"
             case _:
-                return f"({moment})::date::varchar"
+                return f"({time})::date::varchar"
 
 
 def chunks(partitions: Sequence[str], size: int = 184) -> list[list[str]]:
-    """Partitions in runs of at most `size`, in order: what bounds the memory of a long range."""
+    """Return the partitions in order, in lists of at most `size`, which bounds the memory of a long range."""
     ordered = sorted(partitions)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

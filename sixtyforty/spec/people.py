@@ -1,4 +1,4 @@
-"""The people a use case is for."""
+"""The people of a use case: who decides and reviews, who is affected, and how they are trained and informed."""
 
 from __future__ import annotations
 
@@ -8,56 +8,61 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel, Name
+from sixtyforty.spec.errors import FieldError
 
 
 class Review(DeclaredModel):
-    """Whom a decision may be put before, and which decisions are worth that.
+    """Which decisions a person reviews: where the model abstains, or where an expert's rule disagrees with it."""
 
-    Those the model abstains from, and those on which an expert's rule disagrees with it.
-    """
-
-    reviewers: dict[Name, PositiveInt] = Field(min_length=1, description="Who reviews, and how many a day each can.")
-    minutes_per_review: float = Field(gt=0, description="Minutes one review takes.")
+    reviewers: dict[Name, PositiveInt] = Field(
+        min_length=1, description="Each role that reviews, with the number of reviews it can do per day."
+    )
+    minutes_per_review: float = Field(gt=0, description="Minutes that one review takes.")
     abstain_below: float = Field(
         default=0.0,
         ge=0,
-        description="The model abstains where the expected payoffs of the two best actions are nearer to each other"
-        " than this, in the KPI's unit. 0: never.",
+        description="The model abstains if the expected payoffs of the two best actions differ by less than this, in"
+        " the KPI's currency. 0: never.",
     )
-    rule: str | None = Field(default=None, description="The candidate of the KPI whose disagreement counts.")
+    rule: str | None = Field(
+        default=None, description="The candidate of kpi.candidates whose disagreement with the model causes a review."
+    )
     fallback: Literal["model", "current_process"] = Field(
-        default="model", description="Whose action is taken where the model abstains, until a reviewer has answered."
+        default="model",
+        description="Whose action applies if the model abstains, until a reviewer has answered.",
     )
 
     @property
     def defer_below(self) -> float:
-        """The margin between the two best actions below which the current process decides; 0: never."""
+        """The difference between the two best actions below which the current process decides; 0: never."""
         return self.abstain_below if self.fallback == "current_process" else 0.0
 
     @model_validator(mode="after")
-    def _something_to_review(self) -> Review:
+    def _check_trigger(self) -> Review:
         if self.rule is None and not self.abstain_below:
-            raise ValueError("review needs a rule (a candidate of the KPI) or abstain above 0: nothing would be asked")
+            raise FieldError(
+                "", "nothing would be reviewed; declare a `rule` (a candidate of the KPI) or abstain_below above 0"
+            )
         return self
 
 
 class Vision(DeclaredModel):
-    """What somebody wants to come of it."""
+    """What somebody wants the use case to achieve."""
 
     role: str = Field(description="Their role, never their name.")
-    statement: str = Field(description="In their own words.")
+    statement: str = Field(description="What they want, in their own words.")
 
 
 class Research(DeclaredModel):
-    """What was learned from those who are to use it."""
+    """One finding of research with the future users."""
 
-    day: date = Field(description="The local day.")
-    participants: str = Field(description="Who was asked or watched, by role and number, never by name.")
-    finding: str = Field(description="What was found.")
+    day: date = Field(description="Local day of the research.")
+    participants: str = Field(description="Who took part, by role and number, never by name.")
+    finding: str = Field(description="What was learned.")
 
 
 class Sceptic(DeclaredModel):
-    """Whom it worries, why, and what is done about it."""
+    """A concern that people have, and the response to it."""
 
     role: str = Field(description="Their role, never their name.")
     concern: str = Field(description="What they fear.")
@@ -65,51 +70,58 @@ class Sceptic(DeclaredModel):
 
 
 class Task(DeclaredModel):
-    """A piece of training. Who has done it is kept by `sixtyforty trained` and on the desk."""
+    """One part of the training. `sixtyforty training` and the desk record who has completed it."""
 
-    title: str = Field(description="What is learned or tried.")
-    role: str = Field(description="Whose it is.")
-    headcount: PositiveInt = Field(description="How many are to do it.")
-    skill: str | None = Field(default=None, description="The skill it gives; alike across use cases.")
-    due: date | None = Field(default=None, description="The local day by which it is to be done.")
+    title: str = Field(description="What people learn or practise.")
+    role: str = Field(description="The role that is trained.")
+    headcount: PositiveInt = Field(description="Number of people to train.")
+    skill: str | None = Field(
+        default=None, description="The skill that it teaches; use the same name in all use cases."
+    )
+    due: date | None = Field(default=None, description="Local day by which the training should be complete.")
 
 
 class Change(DeclaredModel):
-    """The plan for change."""
+    """The plan for change: concerns and training."""
 
-    sceptics: list[Sceptic] = Field(default_factory=list, description="Whom it worries, and what is done about it.")
-    training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by whom.")
+    sceptics: list[Sceptic] = Field(default_factory=list, description="Concerns, and the responses to them.")
+    training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by which role.")
 
 
 class People(DeclaredModel):
-    """Who decides, in which step of which process, and how they come to use the answer."""
+    """Who decides, in which step of which process, and how they will adopt the model's decisions."""
 
-    role: str = Field(description="The role of those who decide.")
+    role: str = Field(description="The role of the people who decide.")
     team: str = Field(description="Their team.")
-    headcount: int = Field(gt=0, description="How many people that is.")
-    process_step: str = Field(description="The step of their process the decision belongs to.")
-    adoption: str = Field(description="How they are won, and kept.")
+    headcount: int = Field(gt=0, description="Number of people who decide.")
+    process_step: str = Field(description="The step of their process in which the decision is made.")
+    adoption: str = Field(description="How they will start to use the decisions, and keep using them.")
     responses: Name | None = Field(
-        default=None, description="The source of what they did with the decisions; partitioned by the decision's day."
+        default=None,
+        description="The source that holds what people did with the decisions, partitioned by the decision's day.",
     )
-    review: Review | None = Field(default=None, description="Which decisions are put before a person, and whom.")
+    review: Review | None = Field(default=None, description="Which decisions a person reviews, and who.")
     executive: Vision | None = Field(default=None, description="The executive's vision.")
     manager: Vision | None = Field(default=None, description="The operating manager's vision.")
     research: list[Research] = Field(default_factory=list, description="Dated findings of user research.")
     change: Change = Field(default_factory=Change, description="The plan for change.")
     illustrative: bool = Field(
-        default=False, description="Visions, research and plan are made up for a demonstration; said where they show."
+        default=False,
+        description="true: the visions, the research and the plan are invented for a demonstration. Every page that"
+        " shows them says so.",
     )
 
 
 class Subscription(DeclaredModel):
-    """A digest for a role: how it goes, at whiles."""
+    """A regular digest for a role."""
 
-    role: Literal["decider", "expert", "owner", "auditor", "engineer"] = Field(description="Whom it is written for.")
+    role: Literal["decider", "expert", "owner", "auditor", "engineer"] = Field(
+        description="The role that the digest is written for."
+    )
     cadence: Literal["daily", "weekly", "monthly"] = Field(
-        description="How often: each day, on Mondays, on the 1st. It tells of the days since the one before."
+        description="How often: every day, on Mondays, or on the 1st. It covers the days since the previous digest."
     )
     to: list[Annotated[str, Field(pattern=VARIABLE)]] = Field(
-        min_length=1, description="Environment variables that hold the addresses (Apprise URLs): mailto:// and others."
+        min_length=1, description="Environment variables that hold the addresses: Apprise URLs such as mailto://…"
     )
-    hour: int = Field(default=7, ge=0, le=23, description="The local hour from which it is due.")
+    hour: int = Field(default=7, ge=0, le=23, description="The local hour from which the digest is sent.")

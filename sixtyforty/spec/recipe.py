@@ -1,4 +1,4 @@
-"""The recipe of a model, what experts put into it, and the gate it must pass."""
+"""The recipe of the model, the experts' input, and the gate for promotion."""
 
 from __future__ import annotations
 
@@ -8,83 +8,95 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel, Name
+from sixtyforty.spec.errors import FieldError
 
 
 class Veto(DeclaredModel):
-    """An action that an expert forbids the model; a candidate isn't bound by it."""
+    """An action that an expert forbids the model to take. Candidates are not bound by it."""
 
-    when: str = Field(description="SQL condition over the columns of features.sql. Unknown is no.")
-    never: str = Field(description="The action the model then never takes: the best of the others is.")
-    why: str = Field(description="Why, in the words of the business; said with each decision it changes.")
+    when: str = Field(description="SQL condition over the columns of features.sql. Null counts as false.")
+    never: str = Field(description="The forbidden action; the model takes the best of the others.")
+    why: str = Field(description="The reason, in the words of the business; shown with each decision that it changes.")
 
 
 class Alternative(DeclaredModel):
-    """Another estimator to compare the model with: the one worth most in the backtest is the challenger."""
+    """Another estimator for the same model. The one with the highest value in the backtest becomes the challenger."""
 
-    description: str = Field(description="What it is, for those who read the model record.")
+    description: str = Field(description="What it is, for the readers of the model record.")
     estimator: str = Field(description="Import path of a scikit-learn estimator.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
-    target: str | None = Field(default=None, description="As of the model.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the estimator.")
+    target: str | None = Field(default=None, description="Replaces the target of the model.")
 
 
 class Model(DeclaredModel):
-    """The recipe of the model: a scikit-learn estimator, by import path."""
+    """The recipe of the model: a scikit-learn estimator, its features and its training window."""
 
     estimator: str = Field(
-        description="Import path of a scikit-learn estimator, a classifier of binary outcomes or a regressor; what its"
-        " file holds must be on model_files.TRUSTED."
+        description="Import path of a scikit-learn estimator: a classifier for binary outcomes, or a regressor. Its"
+        " file may contain only types that skops_files.TRUSTED lists."
     )
-    params: dict[str, Any] = Field(default_factory=dict, description="Its parameters.")
+    params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the estimator.")
     target: str | None = Field(
         default=None,
-        description="What it learns in place of the outcome, as SQL over features.sql and the outcome: its answer then"
-        " ranks units, and is paid like an outcome.",
+        description="SQL over features.sql and the outcome: what the model learns instead of the outcome. Its"
+        " prediction then ranks the units, and is valued like an outcome.",
     )
     alternatives: dict[Name, Alternative] = Field(
         default_factory=dict,
-        description="Other estimators, on the same features and rows. The one worth most is put forward, not the one"
-        " that predicts best.",
+        description="Other estimators, trained on the same features and rows. The one with the highest value becomes"
+        " the challenger, not the one with the best predictions.",
     )
     categorical: list[str] = Field(default_factory=list, description="Features that are categories.")
-    training_days: int = Field(gt=0, description="Trailing window it learns from, in local days.")
+    training_days: int = Field(gt=0, description="Length of the training window in local days, up to the training.")
     seed: int = Field(default=0, description="Random seed of every fit.")
     monotone_constraints: dict[str, Literal[1, -1]] = Field(
         default_factory=dict,
-        description="Features that may only raise (1) or lower (-1) the expected outcome as they rise, all else equal."
-        " Given to estimators that know of it; a challenger that breaks one is rejected.",
+        description="Features that can only raise (1) or lower (-1) the expected outcome when they rise. Estimators"
+        " that support constraints receive them; a challenger that violates one is rejected.",
     )
-    vetoes: dict[Name, Veto] = Field(default_factory=dict, description="What an expert forbids the model.")
+    vetoes: dict[Name, Veto] = Field(default_factory=dict, description="Actions that experts forbid under a condition.")
     reasons: dict[str, str] = Field(
         default_factory=dict,
-        description="Features in the words of those who decide, to say why: a sentence with {value}, formatted as in"
-        " Python: '{value:.0%} of the last hours' departures were late'.",
+        description="Features in the words of the people who decide, to explain a decision. Each is a clause with"
+        " {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'. Pages write it"
+        " after 'Raises the risk: ' or 'Lowers the risk: '.",
     )
 
     def with_alternative(self, name: str) -> Model:
-        """The model with a candidate's estimator."""
-        other = self.alternatives[name]
-        changes = {k: getattr(other, k) for k in ("estimator", "params", "target")}
-        return self.model_copy(update={**changes, "candidates": {}})
+        """Return the model with an alternative's estimator, parameters and target."""
+        alternative = self.alternatives[name]
+        changes = {field: getattr(alternative, field) for field in ("estimator", "params", "target")}
+        return self.model_copy(update={**changes, "alternatives": {}})
 
     @model_validator(mode="after")
-    def _expert_input(self) -> Model:
-        if both := sorted(set(self.monotone_constraints) & set(self.categorical)):
-            raise ValueError(f"monotone_constraints: {both} are categories, which neither rise nor fall")
+    def _check_constraints(self) -> Model:
+        if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
+            names = ", ".join(categories)
+            raise FieldError("monotone_constraints", f"a category can't rise or fall; remove {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_reasons(self) -> Model:
         for feature, text in self.reasons.items():
             try:
-                fields = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+                names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
             except ValueError as error:
-                raise ValueError(f"reasons.{feature}: {error}") from error
-            if fields != {"value"}:
-                raise ValueError(f"reasons.{feature} needs {{value}}, and nothing else in braces")
+                raise FieldError(f"reasons.{feature}", f"the braces are not balanced: {error}") from error
+            if names != {"value"}:
+                raise FieldError(f"reasons.{feature}", "the text needs {value}, and no other name in braces")
         return self
 
 
 class Gate(DeclaredModel):
-    """What a challenger must show before it decides anything."""
+    """What a challenger must show before it is promoted."""
 
-    margin: float = Field(ge=0, description="Value per 1,000 units within which two models count as equal.")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of its lower bounds (one-sided).")
+    margin: float = Field(
+        ge=0,
+        description="Difference in value per 1,000 units, in the KPI's currency, within which two models count as equal.",
+    )
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Confidence of its lower bounds (one-sided): 0.95 is 95%."
+    )
     max_rejected_share: float = Field(
-        default=0.1, ge=0, lt=1, description="Share of the window's partitions governance may have refused."
+        default=0.1, ge=0, lt=1, description="Largest share of the window's partitions that may be rejected."
     )

@@ -1,4 +1,4 @@
-"""Build or buy, as declared: what it takes to build, what a vendor asks, and whether it must be held close at all."""
+"""The build-or-buy assessment as declared: the capability, the remaining cost, and the vendors' prices."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel, Name
+from sixtyforty.spec.errors import FieldError
 
 
 class Price(DeclaredModel):
-    """What a vendor asks, in the KPI's unit."""
+    """The price of a vendor, in the KPI's currency."""
 
-    per_decision: float = Field(default=0.0, ge=0, description="For each unit decided.")
-    per_month: float = Field(default=0.0, ge=0, description="Whatever is decided.")
-    one_off: float = Field(default=0.0, ge=0, description="To begin with: contract, connection, training.")
+    per_decision: float = Field(default=0.0, ge=0, description="Price of each decided unit.")
+    per_month: float = Field(default=0.0, ge=0, description="Monthly price, however many units are decided.")
+    one_off: float = Field(default=0.0, ge=0, description="One-off price: contract, integration, training.")
 
 
 class Sourcing(DeclaredModel):
-    """The scorecard of build or buy."""
+    """The scorecard of the build-or-buy assessment."""
 
     capability: Literal["inside", "partly", "missing"] = Field(
-        description="Whether the capability to build and run it exists inside."
+        description="Whether the organisation can build and run it itself."
     )
     strategic: bool = Field(
-        description="It sets us apart from competitors: it isn't bought, and no vendor is given an extract."
+        description="true: it sets the organisation apart from competitors. It is then built, not bought, and no vendor"
+        " receives an extract."
     )
-    why: str = Field(description="Why it is held close, or needn't be.")
+    why: str = Field(description="Why it is strategic, or why it isn't.")
     remaining_build_cost: float = Field(
-        ge=0, description="What is still to be spent on building; what is spent counts no more."
+        ge=0, description="Build cost that is still to be spent, in the KPI's currency. Spent money doesn't count."
     )
-    yearly_growth: float = Field(default=0.0, gt=-1, description="How the units grow a year: 0.2 is by a fifth.")
+    yearly_growth: float = Field(default=0.0, gt=-1, description="Yearly growth of the number of units: 0.2 is 20%.")
     variable_cost_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of the cost of running (kpi.costs.per_month) that grows with them."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the monthly cost (kpi.costs.per_month) that grows with the number of units.",
     )
-    horizon_months: int = Field(default=36, gt=0, description="The horizon.")
-    yearly_discount: float = Field(default=0.08, ge=0, description="Of a year's money: 0.08 is 8%.")
+    horizon_months: int = Field(default=36, gt=0, description="Number of months that are compared.")
+    yearly_discount: float = Field(default=0.08, ge=0, description="Yearly discount rate: 0.08 is 8%.")
     vendors: dict[Name, Price] = Field(
-        default_factory=dict, description="What each candidate of the KPI that is a vendor's asks."
+        default_factory=dict, description="The price of each candidate of the KPI with `vendor: true`."
     )
 
     @model_validator(mode="after")
-    def _said(self) -> Sourcing:
+    def _check_reason(self) -> Sourcing:
         if not self.why.strip():
-            raise ValueError("why: say why it is held close, or needn't be")
+            raise FieldError("why", "the text is empty; say why the use case is strategic, or why it isn't")
         return self

@@ -1,6 +1,6 @@
-"""The stages of a use case, from proof of concept to retirement, and the gate out of each: declared before the figures.
+"""The stages of a use case, from proof of concept to retirement, and the gate that each stage must pass.
 
-A gate counts as it was registered when the stage began: what is declared later moves no goalpost (`stage_gate.py`).
+The gate is registered when a stage starts. Later changes of the declaration don't move it (see `lifecycle/stage_gate`).
 """
 
 from __future__ import annotations
@@ -11,63 +11,73 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sixtyforty.spec.base import DeclaredModel
+from sixtyforty.spec.errors import FieldError
 
 Stage = Literal["poc", "pilot", "production", "retired"]
 STAGES: tuple[Stage, ...] = ("poc", "pilot", "production", "retired")
 
 
 class Scope(DeclaredModel):
-    """How far down the organisation a stage reaches: a pilot begins with a team at a site, not with all."""
+    """The part of the organisation that a stage covers: a pilot starts with one team at one site."""
 
-    team: str | None = Field(default=None, description="The team that works with it. None: all.")
-    site: str | None = Field(default=None, description="The site. None: all.")
-    region: str | None = Field(default=None, description="The region. None: all.")
+    team: str | None = Field(default=None, description="The team that works with it. If left out: all teams.")
+    site: str | None = Field(default=None, description="The site. If left out: all sites.")
+    region: str | None = Field(default=None, description="The region. If left out: all regions.")
     where: str | None = Field(
         default=None,
-        description="SQL over the columns of features.sql: the units it reaches. While the stage lasts, no others are"
-        " decided about live. None: all.",
+        description="SQL condition over the columns of features.sql. During the stage, live decisions are made only for"
+        " units that meet it. If left out: for all units.",
     )
 
     @property
     def description(self) -> str:
-        """In words."""
-        return ", ".join(v for v in (self.team, self.site, self.region) if v) or "everywhere"
+        """The scope in words, such as 'one shift, LaGuardia, New York', or 'everywhere'."""
+        return ", ".join(part for part in (self.team, self.site, self.region) if part) or "everywhere"
 
 
 class StageGate(DeclaredModel):
-    """What a stage must show, said before it begins, by when, and below what it isn't worth going on.
+    """What a stage must show, by when, and the gain below which the work stops. Declared before the stage starts.
 
-    pass: the gain is proven, reaches the target, and the people are ready. stop: it is surely less than what is worth
-    having or, at the stop date, hasn't passed. continue: neither yet.
+    - pass: the gain is proven and reaches the target, and the people are ready.
+    - stop: the gain is proven to be below minimum_gain, or the stop date has come.
+    - continue: neither yet.
     """
 
-    target: float = Field(gt=0, description="Lift over the current process aimed at, per 1,000 units.")
-    minimum_gain: float = Field(gt=0, description="The smallest lift per 1,000 units that would be worth the trouble.")
-    stop_date: date = Field(description="The local day by which it has passed, or is stopped.")
+    target: float = Field(
+        gt=0, description="Target gain over the current process per 1,000 units, in the KPI's currency."
+    )
+    minimum_gain: float = Field(
+        gt=0, description="The smallest gain per 1,000 units that is worth the effort, in the KPI's currency."
+    )
+    stop_date: date = Field(description="The local day on which the stage stops if it hasn't passed.")
     minimum_partitions: int = Field(
-        default=14, gt=1, description="Partitions with known outcomes before anything is said."
+        default=14, gt=1, description="Number of partitions with known outcomes before the gate is assessed."
     )
-    minimum_findings: int = Field(default=0, ge=0, description="Dated findings of user research it needs.")
+    minimum_findings: int = Field(default=0, ge=0, description="Number of dated findings of user research needed.")
     minimum_trained_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of the training that must be done."
+        default=0.0, ge=0, le=1, description="Share of the training that must be complete."
     )
-    scope: Scope = Field(default_factory=Scope, description="Whom the stage reaches.")
+    scope: Scope = Field(default_factory=Scope, description="The part of the organisation that the stage covers.")
 
     @model_validator(mode="after")
-    def _in_order(self) -> StageGate:
+    def _check_order(self) -> StageGate:
         if self.minimum_gain > self.target:
-            raise ValueError("minimum_gain is above target: what is aimed at must be worth having")
+            raise FieldError("minimum_gain", f"{self.minimum_gain:g} is above target ({self.target:g})")
         return self
 
 
 class Stages(DeclaredModel):
-    """The gates, one a stage; the gate of production says whether it still earns its keep."""
+    """The gate of each stage. The gate of production shows whether the use case still earns its cost."""
 
-    idea_date: date | None = Field(default=None, description="The local day it was first thought of.")
-    poc: StageGate = Field(description="On past decisions, relived with what was known then.")
-    pilot: StageGate | None = Field(default=None, description="On live decisions; needed before it is one.")
-    production: StageGate | None = Field(default=None, description="On live decisions; needed before it is in it.")
+    idea_date: date | None = Field(default=None, description="Local day on which the idea was recorded.")
+    poc: StageGate = Field(description="Gate of the proof of concept, on replayed past decisions.")
+    pilot: StageGate | None = Field(
+        default=None, description="Gate of the pilot, on live decisions. Needed before the pilot starts."
+    )
+    production: StageGate | None = Field(
+        default=None, description="Gate of production, on live decisions. Needed before production starts."
+    )
 
     def gate(self, stage: Stage) -> StageGate | None:
-        """That of a stage; none of what is retired."""
+        """Return the gate of a stage; None if it isn't declared or the stage is retired."""
         return None if stage == "retired" else getattr(self, stage)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Literal
 
 Track = Literal["replay", "live"]
-"""`live`: decisions of today, which are history. `replay`: past decisions as they would have been taken."""
+"""`live`: today's decisions, never rewritten. `replay`: past decisions as they would have been made."""

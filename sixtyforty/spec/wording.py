@@ -4,5 +4,8 @@ from __future__ import annotations
 
 
 def format_plural(count: float, singular: str, plural: str = "") -> str:
-    """Return a count with its noun, such as `1 extract` or `1,200 extracts`. plural: if it isn't the singular with s."""
+    """Return a count with its noun, such as `1 extract` or `1,200 extracts`.
+
+    plural: the noun's plural, unless it is the singular with an s.
+    """
     return f"{count:,.0f} {singular if count == 1 else plural or f'{singular}s'}"

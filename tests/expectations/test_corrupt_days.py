@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.modeling.features import Built, Window
+from sixtyforty.modeling.features import BuiltPartitions, FeatureWindow
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
@@ -27,7 +27,7 @@ class Range:
 
     ws: Workspace
     verdicts: dict[str, dict[str, Verdict]]
-    built: Built
+    built: BuiltPartitions
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def clean(with_days: Path) -> Range:
         }
         for source in flights.SOURCES
     }
-    return Range(ws, verdicts, Window(ws.use_case, ws.lake, MANY).build())
+    return Range(ws, verdicts, FeatureWindow(ws.use_case, ws.lake, MANY).build())
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,14 @@ def corrupt(tmp_path_factory: pytest.TempPathFactory, extracts: Path, clean: Ran
         (ws.lake.root / "arrivals" / f"{source}.json").unlink()
         changes = {day: fault.change for day, fault in spoiled(source).items()}
         verdicts = bring(ws, extracts, source, MANY, changes)
-        return Range(ws, {source: verdicts}, Window(ws.use_case, ws.lake, MANY).build())
+        return Range(ws, {source: verdicts}, FeatureWindow(ws.use_case, ws.lake, MANY).build())
 
     return made
 
 
 def table(lake: Lake, dataset: str, day: str = DAY) -> list[dict[str, Any]]:
     entry = lake.entry(dataset, day)
-    return pq.read_table(lake.path(entry)).to_pylist() if entry else []
+    return pq.read_table(lake.local_file(entry)).to_pylist() if entry else []
 
 
 def content(ws: Workspace, source: str, day: str = DAY) -> bytes:
@@ -170,7 +170,7 @@ def test_features_are_those_of_a_range_in_which_the_rejected_days_never_landed(
             ws.lake.drop(f"rejected/{source}", day)
             ws.lake.drop(f"quarantine/{source}", day)
             ws.lake.drop(f"raw/{source}", day)
-    built = Window(ws.use_case, ws.lake, MANY).build()
+    built = FeatureWindow(ws.use_case, ws.lake, MANY).build()
     assert list(built.tables) == list(range_.built.tables)
     assert all(built.tables[day].equals(range_.built.tables[day]) for day in built.tables)
     first = MANY[0]
@@ -183,7 +183,7 @@ RESTATED = ["timetable cut mid-line", "timetable, a header only", "movements, de
 @pytest.mark.parametrize("fault", [REJECTED[name] for name in RESTATED], ids=RESTATED)
 def test_the_accepted_version_stays_in_force_with_the_rejected_one_beside_it(fault, lived, extracts, clean):
     source, before = fault.source, lived.lake.entries(f"validated/{fault.source}")
-    was = Window(lived.use_case, lived.lake, DAYS).build()
+    was = FeatureWindow(lived.use_case, lived.lake, DAYS).build()
     flights.deliver(lived, extracts, flights.extract(source, DAY), fault.change, later=True)
     verdicts = flights.gate(lived, source, DAYS)
 
@@ -193,7 +193,7 @@ def test_the_accepted_version_stays_in_force_with_the_rejected_one_beside_it(fau
     rejected = lived.lake.entry(f"rejected/{source}", DAY)
     assert rejected is not None
     assert rejected.facts["verdict"]["reasons"] == verdicts[DAY].reasons
-    now = Window(lived.use_case, lived.lake, DAYS).build()
+    now = FeatureWindow(lived.use_case, lived.lake, DAYS).build()
     assert now.inputs == was.inputs
     assert all(now.tables[d].equals(was.tables[d]) for d in DAYS)
 
@@ -210,13 +210,13 @@ def test_a_restated_day_loses_its_bad_rows(lived, extracts, clean):
     assert verdict.accepted
     assert verdict.quarantined == 5
     assert lived.lake.entry("validated/timetable", DAY).rows == was.accepted_rows - 5
-    assert Window(lived.use_case, lived.lake, DAYS).build().tables[DAY].num_rows == was.accepted_rows - 5
+    assert FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables[DAY].num_rows == was.accepted_rows - 5
 
 
 @pytest.mark.parametrize("source", flights.SOURCES)
 def test_rows_that_come_twice_are_dropped_and_counted(source, lived, extracts, clean):
     before = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
-    was = Window(lived.use_case, lived.lake, DAYS).build().tables
+    was = FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables
     flights.deliver(lived, extracts, flights.extract(source, DAY), flights.tenth_again, later=True)
     verdict, landed = flights.gate(lived, source, DAYS)[DAY], clean.verdicts[source][DAY].landed
     again = (landed + 9) // 10
@@ -229,7 +229,7 @@ def test_rows_that_come_twice_are_dropped_and_counted(source, lived, extracts, c
         for row in rows:
             del row["_extract"]  # the file is another
     assert after == before
-    now = Window(lived.use_case, lived.lake, DAYS).build().tables
+    now = FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables
     assert all(now[d].equals(was[d]) for d in DAYS)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from expectations import suites
 from expectations.serving_gate import check_features
-from sixtyforty.modeling.features import Window, names
+from sixtyforty.modeling.features import FeatureWindow, feature_names
 from sixtyforty.workspace import Workspace
 from tests.flights import AFTER, DAY
 
@@ -20,7 +20,7 @@ NOON = pd.Timestamp(f"{DAY} 16:00")  # UTC
 
 def features(ws: Workspace, day: str) -> pd.DataFrame:
     """A day's feature rows with what the gate says of each, by key."""
-    tables = check_features(ws.use_case, SUITE, Window(ws.use_case, ws.lake, [day]).build().tables)
+    tables = check_features(ws.use_case, SUITE, FeatureWindow(ws.use_case, ws.lake, [day]).build().tables)
     return tables[day][0].to_pandas().sort_values(ws.use_case.decision.key, ignore_index=True)
 
 
@@ -31,7 +31,7 @@ def silence(ws: Workspace, until: pd.Timestamp | None) -> None:
     if until is None:
         ws.lake.drop("validated/movements", DAY)
         return
-    table = pq.read_table(ws.lake.path(entry))
+    table = pq.read_table(ws.lake.local_file(entry))
     kept = table.filter(pc.less(table["event_hour"], pa.scalar(until.to_pydatetime(), table["event_hour"].type)))
     ws.lake.write("validated/movements", DAY, kept, inputs=entry.inputs, code=entry.code, facts=entry.facts)
 
@@ -76,4 +76,4 @@ def test_while_the_feed_is_dead_the_current_process_decides(lived, until):
 
 def test_the_model_does_not_see_the_gates_own_columns(lived):
     assert "_silent" in features(lived, DAY)
-    assert "_silent" not in names(lived.use_case, list(features(lived, DAY)))
+    assert "_silent" not in feature_names(lived.use_case, list(features(lived, DAY)))

@@ -16,7 +16,7 @@ from expectations.validation import validate
 from pipelines.authoring import catalog
 from pipelines.demo import households
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.modeling.features import Window
+from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
@@ -33,15 +33,15 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
-    return Workspace(catalog.load(NAME), tmp_path, f"sqlite:///{tmp_path / 'deliveries.sqlite'}")
+    return Workspace(catalog.load_use_case(NAME), tmp_path, f"sqlite:///{tmp_path / 'deliveries.sqlite'}")
 
 
 def judged(ws: Workspace, lines: pd.DataFrame) -> Verdict:
     """The verdict on a week of these lines."""
     ws.landing.folder.mkdir(parents=True)
     lines.to_parquet(ws.landing.folder / f"baskets_{WEEK}.parquet", index=False)
-    ingest(ws.use_case, "baskets", ws.lake, ws.landing, [f"{WEEK}"], ws.code)
-    found = validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code)
+    ingest(ws.use_case, "baskets", ws.lake, ws.landing, [f"{WEEK}"], ws.code_version)
+    found = validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code_version)
     return found[f"{WEEK}"]
 
 
@@ -80,7 +80,7 @@ def test_a_line_that_cannot_be_is_set_aside_and_no_value_of_it_is_told(ws: Works
     verdict = judged(ws, wrong)
     assert verdict.accepted
     assert verdict.quarantined == 1
-    (kept,) = pq.read_table(ws.lake.path(ws.lake.entries("quarantine/baskets")[f"{WEEK}"])).to_pylist()
+    (kept,) = pq.read_table(ws.lake.local_file(ws.lake.entries("quarantine/baskets")[f"{WEEK}"])).to_pylist()
     assert "retail_disc" in kept["_reason"]
     told = f"{verdict.to_dict()}"
     for column in ("household_id", "basket_id"):
@@ -93,10 +93,10 @@ def test_while_a_week_is_missing_the_current_process_decides(ws: Workspace) -> N
     for week in weeks[:3] + weeks[4:]:
         households.land(ws.landing.folder, week, week)
     partitions = [f"{w}" for w in sorted(weeks)]
-    ingest(ws.use_case, "baskets", ws.lake, ws.landing, partitions, ws.code)
-    validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, partitions, None, ws.code)
+    ingest(ws.use_case, "baskets", ws.lake, ws.landing, partitions, ws.code_version)
+    validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, partitions, None, ws.code_version)
     day = f"{WEEK + timedelta(weeks=1)}"
-    built = Window(ws.use_case, ws.lake, [day]).build()
+    built = FeatureWindow(ws.use_case, ws.lake, [day]).build()
     rows, verdict = check_features(ws.use_case, load(NAME, "features"), built.tables)[day]
     assert verdict.quarantined == rows.num_rows > 1800
     assert set(rows["suspect"].to_pylist()) == {"not all of the last twelve weeks are in - everybody looks lost"}

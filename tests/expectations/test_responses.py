@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from expectations.data_docs import build_docs
-from sixtyforty.decisions.responses import log
+from sixtyforty.decisions.responses import open_log
 from sixtyforty.workspace import Workspace
 from tests.flights import DAY, gate
 
@@ -21,7 +21,7 @@ SEEN = {"person": SECRET, "role": "decider", "at": datetime(2013, 6, 12, 9), "ev
 
 def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
     """Sound responses, a decision each, with these changes; past the desk's own checks."""
-    engine, table = log(ws)
+    engine, table = open_log(ws)
     rows = [
         {
             **dict.fromkeys(("action", "reason", "rating")),
@@ -66,7 +66,7 @@ def test_a_response_that_cannot_be_is_set_aside_with_its_reason(ws: Workspace, c
     verdict = gate(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.landed, verdict.quarantined) == (True, len(SOUND) + 1, 1)
     (entry,) = ws.lake.entries("quarantine/responses").values()
-    (bad,) = pq.read_table(ws.lake.path(entry)).to_pylist()
+    (bad,) = pq.read_table(ws.lake.local_file(entry)).to_pylist()
     assert (bad["response_id"], rule in bad["_reason"]) == (f"r{len(SOUND)}", True), bad["_reason"]
 
 
@@ -76,7 +76,7 @@ def test_sound_responses_pass_and_nobody_is_named(ws: Workspace) -> None:
     assert (verdict.accepted, verdict.quarantined, verdict.warnings) == (True, 0, [])
     assert next(r.observed for r in verdict.rules if r.column == "simulated" and r.severity == "info") == 0.95
     (entry,) = ws.lake.entries("validated/responses").values()
-    rows = pq.read_table(ws.lake.path(entry)).to_pylist()
+    rows = pq.read_table(ws.lake.local_file(entry)).to_pylist()
     assert {r["person"] for r in rows} == {SECRET}
     assert SECRET not in json.dumps(verdict.to_dict())
     folder = build_docs(ws.use_case, ws.lake, ws.reports / "docs")[0].parent
@@ -86,7 +86,7 @@ def test_sound_responses_pass_and_nobody_is_named(ws: Workspace) -> None:
 
 def test_one_decision_answered_twice_by_another_feed_counts_for_nobody(ws: Workspace) -> None:
     insert(ws, *SOUND)
-    engine, table = log(ws)
+    engine, table = open_log(ws)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"drop index {table.name}_answered_once")
         twice = {"decision_id": f"replay-{DAY}-ffffffffffff", **SEEN, "event": "accepted", "action": "none"}

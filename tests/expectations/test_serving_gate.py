@@ -10,7 +10,7 @@ import pytest
 from expectations import suites
 from expectations.gx_runner import RuleError
 from expectations.serving_gate import check_features
-from sixtyforty.modeling.features import Window
+from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, flight_delays
@@ -21,7 +21,7 @@ SUITE = suites.load("flight_delays", "features")
 @pytest.fixture(scope="module")
 def built(with_days) -> dict[str, pa.Table]:
     ws: Workspace = flights.workspace(with_days)
-    return Window(ws.use_case, ws.lake, DAYS).build().tables
+    return FeatureWindow(ws.use_case, ws.lake, DAYS).build().tables
 
 
 def put(table: pa.Table, column: str, values: dict[int, Any]) -> pa.Table:

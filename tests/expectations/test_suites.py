@@ -12,7 +12,7 @@ from expectations import suites
 from expectations.gx_runner import RuleError, expectation_suite, failing
 from expectations.suites import Rule
 from pipelines.authoring import catalog
-from sixtyforty.spec.errors import Mistakes
+from sixtyforty.spec.errors import DeclarationError
 
 BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}
 
@@ -23,7 +23,7 @@ def rule(type: str = "expect_column_values_to_be_between", severity: str = "crit
 
 def written(tmp_path, monkeypatch, **changes: Any) -> suites.Suite:
     one = {"type": "expect_column_values_to_not_be_null", "severity": "info", "kwargs": {"column": "a"}, "why": "w"}
-    suite = {"about": "a test", "rows": [one], "partition": {"metrics": {"n": "count(*)"}, "rules": [one]}}
+    suite = {"description": "a test", "rows": [one], "partition": {"metrics": {"n": "count(*)"}, "rules": [one]}}
     for where, value in changes.items():
         at = suite
         *path, last = where.split("__")
@@ -55,12 +55,12 @@ def test_a_sound_suite_loads(tmp_path, monkeypatch):
     ],
 )
 def test_an_unknown_word_is_refused(where, value, tmp_path, monkeypatch):
-    with pytest.raises(Mistakes, match=where.split("__")[-1]):
+    with pytest.raises(DeclarationError, match=where.split("__")[-1]):
         written(tmp_path, monkeypatch, **{where: value})
 
 
 def test_a_rule_must_say_what_its_failure_means(tmp_path, monkeypatch):
-    with pytest.raises(Mistakes, match="why"):
+    with pytest.raises(DeclarationError, match="why"):
         written(tmp_path, monkeypatch, rows=[{"type": "t", "severity": "info", "kwargs": {}}])
 
 
@@ -72,7 +72,7 @@ def test_a_source_without_a_suite_is_named():
 def test_a_suites_words_are_those_of_its_declaration(tmp_path, monkeypatch):
     rule = "{type: t, severity: info, why: w, kwargs: {column: on, value_set: [no, yes, true]}}"
     (tmp_path / "a_use_case").mkdir()
-    (tmp_path / "a_use_case" / "a_source.yaml").write_text(f"about: a test\nrows:\n- {rule}\n")
+    (tmp_path / "a_use_case" / "a_source.yaml").write_text(f"description: a test\nrows:\n- {rule}\n")
     monkeypatch.setattr(suites, "HERE", tmp_path)
     assert suites.load("a_use_case", "a_source").rows[0].kwargs == {"column": "on", "value_set": ["no", "yes", True]}
 
@@ -82,10 +82,10 @@ def test_a_suite_is_read_again_only_when_it_changed(tmp_path, monkeypatch):
     assert suites.load("a_use_case", "a_source") is before
     file = tmp_path / "a_use_case" / "a_source.yaml"
     file.write_text(file.read_text().replace("a test", "another test"))
-    assert suites.load("a_use_case", "a_source").about == "another test"
+    assert suites.load("a_use_case", "a_source").description == "another test"
 
 
-EVERY = [(name, source) for name in catalog.names() for source in (*catalog.load(name).sources, "features")]
+EVERY = [(name, source) for name in catalog.list_use_cases() for source in (*catalog.load_use_case(name).sources, "features")]
 
 
 @pytest.mark.parametrize(("use_case", "source"), EVERY)
@@ -103,7 +103,7 @@ def test_the_flights_have_twenty_rules_and_more_of_each_severity():
     rules = [r for suite in found for r in [*suite.rows, *suite.partition.rules]]
     assert len(rules) >= 40
     assert {r.severity for r in rules} == {"critical", "warning", "info"}
-    assert {r.at for r in rules} == {"always", "close"}
+    assert {r.applies for r in rules} == {"always", "after_close"}
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning", "info"])

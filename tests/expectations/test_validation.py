@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.validated import verdict_check
+from assets.verdict_checks import verdict_check
 from expectations import suites
 from expectations.data_docs import build_docs
 from expectations.suites import Rule
@@ -127,13 +127,13 @@ def test_a_verdict_that_loses_rows_shows():
 
 def test_rules_at_close_wait_for_the_close(ws, extracts):
     """At noon half a day is all there can be; when the day is over it isn't."""
-    closes = flight_delays().settled(DAY)
+    closes = flight_delays().settled_at(DAY)
     half = {DAY: first_rows(0.4)}
     name = flights.extract("movements", DAY)
     ws.landing.folder.mkdir(parents=True, exist_ok=True)
     flights.deliver(ws, extracts, name, half[DAY])
     suite = suites.load("flight_delays", "movements")
-    last = [r.title for r in suite.partition.rules if r.at == "close"]
+    last = [r.title for r in suite.partition.rules if r.applies == "after_close"]
 
     early = checked(ws, "movements", suite, [DAY], closes - timedelta(seconds=1))[DAY]
     assert early.accepted
@@ -151,7 +151,7 @@ def test_an_hour_without_events_is_accepted_while_the_day_goes_on(ws):
     header = ",".join(flight_delays().sources["movements"].columns) + "\n"
     land(ws.landing, f"movements_{DAY}T05Z.csv", header)
     suite = suites.load("flight_delays", "movements")
-    early = checked(ws, "movements", suite, [DAY], flight_delays().closes(BEFORE) + timedelta(hours=2))[DAY]
+    early = checked(ws, "movements", suite, [DAY], flight_delays().closes_at(BEFORE) + timedelta(hours=2))[DAY]
     assert (early.accepted, early.landed) == (True, 0)
 
 
@@ -208,7 +208,7 @@ def test_values_of_broken_files_stay_out_too(ws, extracts, tmp_path):
 
 
 PERSONAL = suites.Suite(
-    about="calls with a caller",
+    description="calls with a caller",
     rows=[
         Rule(type="expect_column_values_to_not_be_null", severity="critical", kwargs={"column": "id"}, why="no call"),
         Rule(
@@ -251,7 +251,7 @@ def test_personal_columns_and_what_is_made_of_them_are_never_told(tmp_path, monk
     assert [r.failed for r in verdict.rules if not r.passed] == [5, 5, 1]
     assert not verdict.accepted
     assert verdict.reasons
-    unsuspicious = suites.Suite(about="visits")
+    unsuspicious = suites.Suite(description="visits")
     monkeypatch.setattr(
         "expectations.data_docs.load", lambda _, source: PERSONAL if source == "calls" else unsuspicious
     )

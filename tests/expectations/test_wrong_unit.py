@@ -11,8 +11,9 @@ import pytest
 
 from expectations import suites
 from expectations.serving_gate import check_features
-from sixtyforty.accounting.degradation import SOUND, Fault, damage
-from sixtyforty.modeling.features import names, rebuilt
+from sixtyforty.accounting.feed_faults import SOUND, Fault, build_fault_statements
+from sixtyforty.modeling.fault_injection import rebuild_with_faults
+from sixtyforty.modeling.features import feature_names
 from tests.flights import DAY, flight_delays, workspace
 
 SUITE = suites.load("flight_delays", "features")
@@ -24,7 +25,7 @@ WHY = "seconds or another unit"
 def rows(with_days: Path) -> dict[Fault, pd.DataFrame]:
     """The day's feature rows under each fault, with what the gate says of them."""
     ws = workspace(with_days)
-    made = rebuilt(ws.use_case, ws.lake, DAY, {SOUND: [], **damage(ws.use_case, DAY, NOON)})
+    made = rebuild_with_faults(ws.use_case, ws.lake, DAY, {SOUND: [], **build_fault_statements(ws.use_case, DAY, NOON)})
     tables: dict[Fault, pa.Table] = {fault: table for fault, table in made if table is not None}
     return {f: check_features(ws.use_case, SUITE, {DAY: t})[DAY][0].to_pandas() for f, t in tables.items()}
 
@@ -59,4 +60,4 @@ def test_a_feed_that_stops_is_noticed_from_then_on(rows):
 
 
 def test_the_model_does_not_see_it(rows):
-    assert "_misfit" not in names(flight_delays(), list(rows[SOUND]))
+    assert "_misfit" not in feature_names(flight_delays(), list(rows[SOUND]))

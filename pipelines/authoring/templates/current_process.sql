@@ -1,4 +1,5 @@
--- TODO What is done today, without a model: one row a unit, its key and `action`, one of kpi.actions. Ask those who decide;
--- without it nothing can be claimed. Take this word out when it is written. Views: as in features.sql.
+-- TODO What today's process does, without a model. Returns one row per unit: its key and `action`, one of kpi.actions.
+-- Ask the people who decide: the gain is measured against this. Views: as in features.sql.
+-- Remove the word TODO when this file is done.
 select {{ key | join(", ") }}, 'none' as action
 from units

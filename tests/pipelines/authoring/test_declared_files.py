@@ -10,9 +10,9 @@ import pytest
 
 from expectations.rule_catalog import ALWAYS, RULES
 from pipelines.authoring import loader
-from tests.declared import FULL, RULE, SUITE, dump, write
+from tests.full_declaration import FULL, RULE, SUITE, dump, write
 from tests.helpers import SQL, merged
-from tests.spoilt import refused
+from tests.invalid_declarations import refused
 
 # Files that can't be read as what they are
 
@@ -54,14 +54,14 @@ def test_words_stay_words(word: str, tmp_path: Path):
     place, rules = write(tmp_path)
     file = place / "defs.yaml"
     file.write_text(file.read_text().replace("title: Fitters in time", f"title: {word}"))
-    assert loader.load(place, rules).title == word
+    assert loader.load_declaration(place, rules).title == word
 
 
 def test_the_field_on_is_a_field(tmp_path: Path):
     place, rules = write(tmp_path, merged(FULL, {"decision": {"every_partitions": 4}}))
     file = place / "defs.yaml"
     file.write_text(file.read_text().replace("  decision:\n", "  decision:\n    on: 2013-03-05\n"))
-    assert loader.load(place, rules).decision.on == date(2013, 3, 5)
+    assert loader.load_declaration(place, rules).decision.on == date(2013, 3, 5)
 
 
 # SQL
@@ -164,9 +164,9 @@ def test_a_suite_that_is_wrong_is_told(changes, field, meant, tmp_path: Path):
 
 def test_a_rule_on_no_feature_is_told_once_the_features_are_known(tmp_path: Path):
     place, rules = write(tmp_path)
-    suite = {"about": "x", "rows": [RULE | {"kwargs": {"column": "lod"}}]}
+    suite = {"description": "x", "rows": [RULE | {"kwargs": {"column": "lod"}}]}
     (rules / place.name / "features.yaml").write_text(dump(suite))
-    loader.load(place, rules)
+    loader.load_declaration(place, rules)
     assert [(m.field, m.suggestion) for m in refused(place, rules, sql=True)] == [("rows.0.kwargs.column", "load")]
 
 

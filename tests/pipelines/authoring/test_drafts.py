@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pipelines.authoring import loader
-from pipelines.component import chain
+from pipelines.component import build_chain
 from sixtyforty.spec.draft import Draft, BlankFieldError
-from tests.declared import FULL, write
+from tests.full_declaration import FULL, write
 from tests.helpers import merged
-from tests.spoilt import DECLARATION_WAYS, At, refused, spoilt
+from tests.invalid_declarations import DECLARATION_WAYS, At, refused, spoilt
 
 
 def blanked(data: dict[str, Any], *paths: str) -> dict[str, Any]:
@@ -21,9 +21,9 @@ def blanked(data: dict[str, Any], *paths: str) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("at", [a for way, a, _ in DECLARATION_WAYS if way == "missing" and a[0] not in loader.FIRST])
+@pytest.mark.parametrize("at", [a for way, a, _ in DECLARATION_WAYS if way == "missing" and a[0] not in loader.NEEDED_FIRST])
 def test_whatever_may_wait_makes_a_draft_that_says_what_it_is_for(at: At, tmp_path: Path):
-    found = loader.load(*write(tmp_path, spoilt(FULL, at, "TODO", "blank")), sql=True)
+    found = loader.load_declaration(*write(tmp_path, spoilt(FULL, at, "TODO", "blank")), sql=True)
     assert isinstance(found, Draft)
     (blank,) = found.blanks
     assert blank.path == ".".join(map(str, at)) and len(blank.purpose) > 10
@@ -33,7 +33,7 @@ def test_whatever_may_wait_makes_a_draft_that_says_what_it_is_for(at: At, tmp_pa
 def test_a_draft_is_its_sources_and_reading_what_is_blank_says_what_to_fill_in(tmp_path: Path):
     place, rules = write(tmp_path, blanked(FULL, "kpi", "model.estimator", "owner", "title"))
     (place / "features.sql").write_text("-- TODO\nselect 1")
-    draft = loader.load(place, rules)
+    draft = loader.load_declaration(place, rules)
     assert isinstance(draft, Draft)
     assert [b.path for b in draft.blanks] == ["title", "owner", "kpi", "model.estimator", "features.sql"]
     assert list(draft.inputs) == ["calls", "visits", "sites"]
@@ -56,9 +56,9 @@ def test_what_even_a_draft_needs_cannot_wait(name: str, tmp_path: Path):
 
 def test_a_drafts_chain_is_raw_validated_and_what_looks_at_them(tmp_path: Path, monkeypatch):
     place, rules = write(tmp_path, blanked(FULL, "kpi"))
-    draft = loader.load(place, rules)
+    draft = loader.load_declaration(place, rules)
     monkeypatch.setattr("expectations.suites.HERE", rules)
-    found = chain(draft)
+    found = build_chain(draft)
     keys = {"/".join(k.path[1:]) for a in found.assets or [] for k in a.keys}  # type: ignore[union-attr]
     assert {k.split("/")[0] for k in keys} <= {"raw", "validated", "data_docs", "current_state"}
     assert {f"raw/{s}" for s in draft.sources} | {f"validated/{s}" for s in draft.sources} <= keys

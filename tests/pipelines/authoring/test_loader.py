@@ -1,4 +1,4 @@
-"""Every mistake in a declaration is told with its file, line and field, what is allowed, and what was meant."""
+"""Every problem of a declaration is reported with its file, line and field, what is allowed, and what was meant."""
 
 from __future__ import annotations
 
@@ -8,50 +8,60 @@ from typing import Any
 
 import pytest
 
+from expectations.suites import Suite
 from pipelines.authoring import loader
-from pipelines.component import stand_in
+from pipelines.authoring.reference import list_models
+from pipelines.component import build_broken_declaration
 from sixtyforty.spec.errors import DeclarationError
+from sixtyforty.spec.renamed_fields import RENAMED_FIELDS
 from sixtyforty.spec.use_case import UseCase
 from tests.copies import copy_project, run
-from tests.declared import FULL, RULE, SUITE, write
+from tests.full_declaration import FULL, RULE, SUITE, write
 from tests.helpers import merged
-from tests.spoilt import DECLARATION_WAYS, Case, at_its_line, named, refused, spoilt
+from tests.invalid_declarations import (
+    DECLARATION_MUTATIONS,
+    REMOVED,
+    Mutation,
+    is_on_its_line,
+    load_problems,
+    models_in,
+    replaced,
+)
 
 
-def test_there_are_enough_ways_to_be_wrong():
-    assert len(DECLARATION_WAYS) > 400
-    assert len({named(c) for c in DECLARATION_WAYS}) > 400
+def test_there_are_more_than_400_different_mutations():
+    assert len({str(mutation) for mutation in DECLARATION_MUTATIONS}) > 400
 
 
-def test_the_declaration_that_is_spoilt_is_sound(tmp_path: Path):
-    assert loader.load(*write(tmp_path), sql=True).model_dump() == UseCase(**FULL, folder=tmp_path).model_dump()
+def test_the_full_declaration_is_valid(tmp_path: Path):
+    loaded = loader.load_declaration(*write(tmp_path), sql=True)
+    assert loaded.model_dump() == UseCase(**FULL, folder=tmp_path).model_dump()
 
 
-@pytest.mark.parametrize("case", DECLARATION_WAYS, ids=named)
-def test_each_field_wrong_in_each_way_is_told(case: Case, tmp_path: Path):
-    way, at, value = case
-    place, rules = write(tmp_path, spoilt(FULL, at, value, way))
-    found = refused(place, rules)
-    field = ".".join(map(str, at))
-    mine = [m for m in found if m.field == field]
-    assert len(mine) == 1, [str(m) for m in found]
-    (m,) = mine
-    assert m.file == place / "defs.yaml"
-    assert at_its_line(m, at), str(m)
-    assert m.allowed, str(m)
-    if way == "misspelt":
-        assert m.suggestion == at[-1][:-1], str(m)
-        assert len(found) == 1 or at[-1][:-1] not in [f.field.split(".")[-1] for f in found], "told once"
-    if way == "nearly":
-        assert m.suggestion, str(m)
-    if way == "missing":
-        assert m.message == "is missing"
-    others = [f for f in found if f is not m]
-    assert all(f.field.split(".")[0] != at[0] or len(at) == 1 for f in others), [str(f) for f in others]
+@pytest.mark.parametrize("mutation", DECLARATION_MUTATIONS, ids=str)
+def test_each_invalid_field_is_reported_once_at_its_line(mutation: Mutation, tmp_path: Path):
+    path = mutation.path
+    folder, rules = write(tmp_path, replaced(FULL, path, mutation.replacement, mutation.kind))
+    problems = load_problems(folder, rules)
+    field = ".".join(map(str, path))
+    (problem,) = [p for p in problems if p.field == field]
+    assert problem.file == folder / "defs.yaml"
+    assert is_on_its_line(problem, path), str(problem)
+    assert problem.allowed, str(problem)
+    if mutation.kind == "misspelt":
+        assert problem.suggestion == path[-1][:-1], str(problem)
+        missing = [p.field.split(".")[-1] for p in problems if p is not problem]
+        assert path[-1][:-1] not in missing, "the field that was meant is not reported as missing too"
+    if mutation.kind == "nearly":
+        assert problem.suggestion, str(problem)
+    if mutation.kind == "missing":
+        assert problem.message == "the field is missing"
+    others = [p for p in problems if p is not problem]
+    assert all(p.field.split(".")[0] != path[0] or len(path) == 1 for p in others), [str(p) for p in others]
 
 
 REFERENCES: list[tuple[dict[str, Any], str, str]] = [
-    ({"decision": {"unit_source": "cals"}}, "decision.unit", "calls"),
+    ({"decision": {"unit_source": "cals"}}, "decision.unit_source", "calls"),
     ({"decision": {"key": ["idd"]}}, "decision.key", "id"),
     ({"sources": {"calls": {"key": ["idd"]}}}, "sources.calls.key", "id"),
     ({"sources": {"calls": {"personal": ["sight"]}}}, "sources.calls.personal", "site"),
@@ -59,7 +69,7 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"people": {"review": {"rule": "guts"}}}, "people.review.rule", "gut"),
     ({"model": {"vetoes": {"calm": {"never": "acts"}}}}, "model.vetoes.calm.never", "act"),
     ({"sourcing": {"vendors": {"bougth": {"per_month": 1}}}}, "sourcing.vendors", "bought"),
-    ({"kpi": {"holdout": {"cluster_by": ["sites"]}}}, "kpi.holdout.by", "site"),
+    ({"kpi": {"holdout": {"cluster_by": ["sites"]}}}, "kpi.holdout.cluster_by", "site"),
     ({"timezone": "America/New_Yrok"}, "timezone", "America/New_York"),
     ({"sources": {"calls": {"columns": {"id": "INTEGR"}}}}, "sources.calls.columns.id", "INTEGER"),
     ({"sources": {"calls": {"derived": {"busy": "lod > 1"}}}}, "sources.calls.derived.busy", "load"),
@@ -67,8 +77,8 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
     ({"sources": {"visits": {"known_at": "seen"}}}, "sources.visits.known_at", "seen_at"),
     ({"decision": {"decided_at": "call_hur"}}, "decision.decided_at", "call_hour"),
     ({"model": {"categorical": ["sight"]}}, "model.categorical", "site"),
-    ({"model": {"monotone_constraints": {"lod": 1}}}, "model.monotone", "load"),
-    ({"model": {"reasons": {"lod": "{value}"}}}, "model.words", "load"),
+    ({"model": {"monotone_constraints": {"lod": 1}}}, "model.monotone_constraints", "load"),
+    ({"model": {"reasons": {"lod": "{value}"}}}, "model.reasons", "load"),
     ({"model": {"vetoes": {"calm": {"when": "lod < 1"}}}}, "model.vetoes.calm.when", "load"),
     ({"kpi": {"actions": {"act": {"gain": "lod"}}}}, "kpi.actions.act.gain", "load"),
     ({"kpi": {"holdout": {"covariate": "lod"}}}, "kpi.holdout.covariate", "load"),
@@ -78,45 +88,50 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "field", "meant"), REFERENCES, ids=[r[1] for r in REFERENCES])
-def test_what_names_something_that_is_not_there_is_told_with_what_was_meant(changes, field, meant, tmp_path: Path):
-    place, rules = write(tmp_path, merged(FULL, changes))
-    found = refused(place, rules, sql=True)
-    assert [(m.field, m.suggestion) for m in found] == [(field, meant)], [str(m) for m in found]
-    assert at_its_line(found[0], tuple(field.split("."))) and found[0].allowed
+@pytest.mark.parametrize(("changes", "field", "meant"), REFERENCES, ids=[row[1] for row in REFERENCES])
+def test_a_reference_to_a_missing_thing_suggests_what_was_meant(changes, field, meant, tmp_path: Path):
+    folder, rules = write(tmp_path, merged(FULL, changes))
+    problems = load_problems(folder, rules, sql=True)
+    assert [(p.field, p.suggestion) for p in problems] == [(field, meant)], [str(p) for p in problems]
+    assert is_on_its_line(problems[0], tuple(field.split("."))) and problems[0].allowed
 
 
-def test_a_contradiction_is_told_where_it_is(tmp_path: Path):
-    """Those of validators that name their field in words only."""
-    for n, (changes, field) in enumerate(
-        [
-            ({"decision": {"every_partitions": 4}}, "decision.every"),
-            ({"partitions": {"every": "month", "start": "2013-03-02"}}, "partitions.start"),
-            ({"kpi": {"measurement": "exact"}}, "kpi.measurement"),
-            ({"model": {"monotone_constraints": {"site": 1}}}, "model.monotone"),
-            ({"model": {"reasons": {"load": "busy"}}}, "model.words.load"),
-            ({"sources": {"responses": {"cursor_column": None}}}, "sources.responses.query"),
-            ({"automation": {"rollout": {"cluster_by": ["site"]}}}, "automation.rollout.by"),
-            ({"automation": {"rollout": {"holdout_share": 0.01}}}, "automation.rollout.holdout"),
-            ({"sources": {"visits": {"known_at": None}}}, "sources.visits"),
-        ]
-    ):
-        found = refused(*write(tmp_path / str(n), merged(FULL, changes)))
-        assert [m.field for m in found] == [field], [str(m) for m in found]
-        assert at_its_line(found[0], tuple(field.split(".")))
+CONFLICTS: list[tuple[dict[str, Any], str]] = [
+    ({"decision": {"every_partitions": 4}}, "decision.every_partitions"),
+    ({"partitions": {"every": "month", "start": "2013-03-02"}}, "partitions.start"),
+    ({"kpi": {"measurement": "exact"}}, "kpi.measurement"),
+    ({"model": {"monotone_constraints": {"site": 1}}}, "model.monotone_constraints"),
+    ({"model": {"reasons": {"load": "busy"}}}, "model.reasons.load"),
+    ({"sources": {"responses": {"cursor_column": None}}}, "sources.responses.query"),
+    ({"automation": {"rollout": {"cluster_by": ["site"]}}}, "automation.rollout.cluster_by"),
+    ({"automation": {"rollout": {"holdout_share": 0.01}}}, "automation.rollout.holdout_share"),
+    ({"sources": {"visits": {"known_at": None}}}, "sources.visits"),
+]
 
 
-def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path):
-    changes = {"titel": "x", "kpi": {"measurement": "exakt"}, "decision": {"unit_source": "cals"}, "gate": {"confidence": 2}}
+@pytest.mark.parametrize(("changes", "field"), CONFLICTS, ids=[row[1] for row in CONFLICTS])
+def test_a_conflict_between_fields_is_reported_at_its_line(changes, field, tmp_path: Path):
+    problems = load_problems(*write(tmp_path, merged(FULL, changes)))
+    assert [p.field for p in problems] == [field], [str(p) for p in problems]
+    assert is_on_its_line(problems[0], tuple(field.split(".")))
+
+
+def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path):
+    changes = {
+        "titel": "x",
+        "kpi": {"measurement": "exakt"},
+        "decision": {"unit_source": "cals"},
+        "gate": {"confidence": 2},
+    }
     declared = merged(FULL, changes)
     del declared["title"]
-    place, rules = write(tmp_path, declared, suite=merged(SUITE, {"rows": [RULE | {"severity": "critcal"}]}))
-    (place / "outcomes.sql").unlink()
-    told = [(m.file.name, m.field, m.suggestion) for m in refused(place, rules)]
-    assert sorted(told) == sorted(
+    folder, rules = write(tmp_path, declared, suite=merged(SUITE, {"rows": [RULE | {"severity": "critcal"}]}))
+    (folder / "outcomes.sql").unlink()
+    problems = [(p.file.name, p.field, p.suggestion) for p in load_problems(folder, rules)]
+    assert sorted(problems) == sorted(
         [
             ("defs.yaml", "titel", "title"),
-            ("defs.yaml", "decision.unit", "calls"),
+            ("defs.yaml", "decision.unit_source", "calls"),
             ("defs.yaml", "kpi.measurement", "exact"),
             ("defs.yaml", "gate.confidence", ""),
             ("outcomes.sql", "", ""),
@@ -125,32 +140,117 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path):
     )
 
 
-# As Dagster shows them
+# Names of version 0.1
+
+ALL_MODELS = {model.__name__: model for root in (UseCase, Suite) for _, model in list_models(root)}
+PATHS = {model.__name__: path for path, model, _ in models_in(UseCase, FULL)}
+RENAMED = [
+    (model, old_name, new_name)
+    for model, names in RENAMED_FIELDS.items()
+    for old_name, new_name in names.items()
+    if model in PATHS
+]
 
 
-def test_a_broken_declaration_stands_in_for_itself(tmp_path: Path):
-    with pytest.raises(DeclarationError) as told:
-        loader.load(*write(tmp_path, merged(FULL, {"titel": "x"})))
-    (spec,) = stand_in("calls_in_time", told.value).assets or []
-    assert "titel: there is no such field" in spec.description  # type: ignore[union-attr]
+@pytest.mark.parametrize("model", RENAMED_FIELDS)
+def test_the_table_of_renamed_fields_names_fields_that_exist(model: str):
+    fields = ALL_MODELS[model].model_fields.keys()
+    assert set(RENAMED_FIELDS[model].values()) <= fields
+    assert not set(RENAMED_FIELDS[model]) & fields, "an old name is still a field"
+
+
+def test_nearly_all_renamed_fields_are_in_the_full_declaration():
+    assert set(RENAMED_FIELDS) - set(PATHS) == {"Amount", "Treatment", "Suite", "Rule"}
+
+
+@pytest.mark.parametrize(("model", "old_name", "new_name"), RENAMED)
+def test_an_old_field_gives_an_error_that_names_the_new_one(model, old_name, new_name, tmp_path: Path):
+    path = PATHS[model]
+    parent: Any = FULL
+    for step in path:
+        parent = parent[step]
+    declared = replaced(FULL, (*path, old_name), parent.get(new_name, 1))
+    if new_name in parent:
+        declared = replaced(declared, (*path, new_name), REMOVED)
+    problems = load_problems(*write(tmp_path, declared))
+    field = ".".join(map(str, (*path, old_name)))
+    (problem,) = [p for p in problems if p.field == field]
+    assert problem.message == f"{old_name} was renamed to {new_name}"
+    assert is_on_its_line(problem, (*path, old_name))
+    new_field = ".".join(map(str, (*path, new_name)))
+    assert new_field not in [p.field for p in problems], "the new field is not reported as missing too"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kpi": {"outcome_type": "yes_no"}}, "'yes_no' was renamed to binary"),
+        ({"people": {"review": {"fallback": "present_process"}}}, "'present_process' was renamed to current_process"),
+    ],
+)
+def test_an_old_value_gives_an_error_that_names_the_new_one(changes, message, tmp_path: Path):
+    assert [p.message for p in load_problems(*write(tmp_path, merged(FULL, changes)))] == [message]
+
+
+def test_the_old_names_in_a_suite_give_errors_that_name_the_new_ones(tmp_path: Path):
+    suite = {"about": "For a test.", "rows": [RULE | {"at": "close"}, RULE | {"applies": "close"}]}
+    messages = {p.field: p.message for p in load_problems(*write(tmp_path, suite=suite))}
+    assert messages == {
+        "about": "about was renamed to description",
+        "rows.0.at": "at was renamed to applies",
+        "rows.1.applies": "'close' was renamed to after_close",
+    }
+
+
+def test_the_old_sql_file_gives_an_error_that_names_the_new_one(tmp_path: Path):
+    folder, rules = write(tmp_path)
+    (folder / "current_process.sql").rename(folder / "present_process.sql")
+    (problem,) = load_problems(folder, rules)
+    assert problem.message == "the file is missing; present_process.sql was renamed to current_process.sql"
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("select _partition, starts_at from moments", "moments was renamed to decision_partitions"),
+        ("select _partition, starts from decision_partitions", "starts was renamed to starts_at"),
+    ],
+)
+def test_an_old_name_in_sql_gives_an_error_that_names_the_new_one(sql, message, tmp_path: Path):
+    folder, rules = write(tmp_path, merged(FULL, {"decision": {"unit_source": None, "decided_at": "starts_at"}}))
+    (folder / "units.sql").write_text(sql)
+    assert [p.message for p in load_problems(folder, rules, sql=True) if p.file.name == "units.sql"] == [message]
+
+
+# In Dagster
+
+
+def test_a_broken_declaration_becomes_an_asset_that_shows_the_problems(tmp_path: Path):
+    with pytest.raises(DeclarationError) as error:
+        loader.load_declaration(*write(tmp_path, merged(FULL, {"titel": "x"})))
+    (spec,) = build_broken_declaration("calls_in_time", error.value).assets or []
+    assert "titel: there is no field 'titel'" in spec.description  # type: ignore[union-attr]
 
 
 @pytest.mark.e2e
-def test_dagsters_commands_tell_the_same_and_what_runs_goes_on_with_the_others(tmp_path: Path):
+def test_dagster_commands_report_the_same_problem_and_the_other_use_cases_still_load(tmp_path: Path):
     project = copy_project(tmp_path)
     use_cases = project / "pipelines" / "use_cases"
-    (sound,) = [p for p in use_cases.iterdir() if (p / "defs.yaml").exists()][:1]
-    place, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"measurement": "exakt"}}))
-    line = place.joinpath("defs.yaml").read_text().split("label: exakt")[0].count("\n") + 1
-    said = f"defs.yaml:{line}: kpi.measurement: 'exakt' isn't what belongs here; did you mean 'exact'? allowed: one of exact,"
-    place.rename(use_cases / place.name)
-    (rules / place.name).rename(project / "expectations" / place.name)
+    (valid,) = [p for p in use_cases.iterdir() if (p / "defs.yaml").exists()][:1]
+    folder, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"measurement": "exakt"}}))
+    line = folder.joinpath("defs.yaml").read_text().split("measurement: exakt")[0].count("\n") + 1
+    message = (
+        f"defs.yaml:{line}: kpi.measurement: 'exakt' is not valid here. Did you mean 'exact'? Allowed: one of exact,"
+    )
+    folder.rename(use_cases / folder.name)
+    (rules / folder.name).rename(project / "expectations" / folder.name)
     checks = [["dg", "check", "defs"], ["dagster", "definitions", "validate", "-w", "workspace.yaml"]]
-    for command in [*checks, ["sixtyforty", "impact", place.name]]:
-        done = run(project, *command)
-        assert done.returncode == 1, done.stdout + done.stderr
-        assert said in done.stdout + done.stderr
-        assert "Traceback" not in done.stdout + done.stderr and "Stack Trace" not in done.stdout + done.stderr
+    for command in [*checks, ["sixtyforty", "impact", folder.name]]:
+        process = run(project, *command)
+        output = process.stdout + process.stderr
+        assert process.returncode == 1, output
+        assert message in output
+        assert "Traceback" not in output and "Stack Trace" not in output
     listed = run(project, "dg", "list", "defs", "--json")
-    keys = {a["asset_key"] for a in json.loads(listed.stdout[listed.stdout.index("{") :])["assets"]}
-    assert f"{place.name}/declaration" in keys and f"{sound.name}/decisions" in keys
+    keys = {asset["asset_key"] for asset in json.loads(listed.stdout[listed.stdout.index("{") :])["assets"]}
+    assert f"{folder.name}/declaration" in keys and f"{valid.name}/decisions" in keys

@@ -11,8 +11,8 @@ from pipelines.authoring import loader
 from sixtyforty.reports.current_state import look, present, write
 from sixtyforty.reports.model_record import note
 from sixtyforty.workspace import Workspace
-from tests.declared import FULL
-from tests.declared import write as declare
+from tests.full_declaration import FULL
+from tests.full_declaration import write as declare
 from tests.helpers import CALLS, VISITS, accept, csv, land, make_workspace, publish, visits_of
 
 DAYS = [date(2013, 4, d) for d in (1, 2, 3, 5)]
@@ -84,7 +84,7 @@ def test_the_page_tells_all_of_it_and_nothing_personal(lived: Workspace) -> None
 
 def test_a_draft_has_its_data_looked_at_and_says_what_is_missing(tmp_path: Path) -> None:
     place, rules = declare(tmp_path / "declared", {**FULL, "kpi": "TODO"})
-    draft = loader.load(place, rules)
+    draft = loader.load_declaration(place, rules)
     ws = Workspace(draft, tmp_path, f"sqlite:///{tmp_path / 'x.db'}")
     land(ws.landing, "visits_2013-04-01.csv", csv(VISITS, visits_of(DAYS[0])))
     accept(ws, ["2013-04-01"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.stage import partitions_def
+from assets.wiring import partitions_definition
 from sixtyforty.spec.partitions import Partitions, PartitionedModel, chunks
 
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Auckland", "UTC"]
@@ -94,7 +94,7 @@ def test_sql_says_the_same_key(case: PartitionedModel, moment: datetime) -> None
 def test_dagster_has_the_same_keys_and_moments(every: str, zone: str) -> None:
     case = timed(every, zone, start=date(2013, 2, 1), end=date(2013, 4, 20))
     ours = case.partition_range(*case.limits)
-    theirs = partitions_def(case)
+    theirs = partitions_definition(case)
     now = datetime(2014, 1, 1, tzinfo=UTC)
     assert list(theirs.get_partition_keys(now)) == ours
     windows = [theirs.time_window_for_partition_key(k) for k in ours]

@@ -1,4 +1,4 @@
-"""A use case's folder with everything declared that can be, for tests that spoil it; and its suites beside it."""
+"""A use case's folder in which every optional part is declared, and its suites. Tests make it invalid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL: dict[str, Any] = merged(
             "calls": {"derived": {"busy": "load > 0.5"}, "personal": ["site"]},
         },
         "people": {
-            "executive": {"role": "head of service", "statement": "Nobody waits in vain."},
+            "executive": {"role": "head of service", "statement": "Every customer is served in time."},
             "research": [{"day": "2013-02-01", "participants": "three dispatchers", "finding": "They guess."}],
             "change": {
                 "sceptics": [{"role": "fitters", "concern": "longer days", "response": "a limit"}],
@@ -33,14 +33,14 @@ FULL: dict[str, Any] = merged(
             "actions": {"act": {"gain": "10 + load"}},
             "costs": {"build": 100},
             "candidates": {
-                "gut": {"description": "Gut.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
-                "bought": {"description": "A vendor's.", "vendor": True, "expected_outcome": "load"},
+                "gut": {"description": "A dispatcher's rule.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
+                "bought": {"description": "A vendor's predictions.", "vendor": True, "expected_outcome": "load"},
             },
         },
         "model": {
             "monotone_constraints": {"load": 1},
             "target": "load * late",
-            "alternatives": {"plain": {"description": "A line.", "estimator": "sklearn.linear_model.LogisticRegression"}},
+            "alternatives": {"plain": {"description": "A linear model.", "estimator": "sklearn.linear_model.LogisticRegression"}},
             "vetoes": {"calm": {"when": "load < 0.1", "never": "act", "why": "all is calm"}},
             "reasons": {"load": "The load is {value:.1f}"},
         },
@@ -48,7 +48,7 @@ FULL: dict[str, Any] = merged(
         "sourcing": {
             "capability": "inside",
             "strategic": False,
-            "why": "Anybody could.",
+            "why": "Any competitor can build it.",
             "remaining_build_cost": 0,
             "vendors": {"bought": {"per_month": 10}},
         },
@@ -71,33 +71,37 @@ BETWEEN = {
     "kwargs": {"column": "rows", "min_value": 1},
     "why": "few",
 }
-SUITE = {"about": "Of a test.", "rows": [RULE], "partition": {"metrics": {"rows": "count(*)"}, "rules": [BETWEEN]}}
-PLAIN = {"about": "Of a test."}
+SUITE = {"description": "For a test.", "rows": [RULE], "partition": {"metrics": {"rows": "count(*)"}, "rules": [BETWEEN]}}
+EMPTY_SUITE = {"description": "For a test."}
 
 
 def write(
     folder: Path, attributes: dict[str, Any] = FULL, sql: dict[str, str] = SQL, suite: dict[str, Any] = SUITE
 ) -> tuple[Path, Path]:
-    """The declaration, and the folder of all suites; the suite is that of the calls."""
-    place, rules = folder / FULL["name"], folder / "rules"
-    suites = rules / place.name
-    place.mkdir(parents=True, exist_ok=True)
-    suites.mkdir(parents=True, exist_ok=True)
-    (place / "defs.yaml").write_text(dump({"type": "pipelines.component.DecisionPipeline", "attributes": attributes}))
-    for stage, said in sql.items():
-        (place / f"{stage}.sql").write_text(said)
+    """Write a declaration and its suites. Return its folder and the folder of all suites.
+
+    suite: the suite of the source `calls`; the other suites are empty.
+    """
+    use_case_folder, rules = folder / FULL["name"], folder / "rules"
+    suites_folder = rules / use_case_folder.name
+    use_case_folder.mkdir(parents=True, exist_ok=True)
+    suites_folder.mkdir(parents=True, exist_ok=True)
+    document = {"type": "pipelines.component.DecisionPipeline", "attributes": attributes}
+    (use_case_folder / "defs.yaml").write_text(as_yaml(document))
+    for stage, text in sql.items():
+        (use_case_folder / f"{stage}.sql").write_text(text)
     for name in [*FULL["sources"], "features"]:
-        (suites / f"{name}.yaml").write_text(dump(suite if name == "calls" else PLAIN))
-    return place, rules
+        (suites_folder / f"{name}.yaml").write_text(as_yaml(suite if name == "calls" else EMPTY_SUITE))
+    return use_case_folder, rules
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Writes what stands twice twice."""
+    """Writes a mapping that occurs twice in full both times."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def dump(data: Any) -> str:
-    """As YAML, a field a line."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
+def as_yaml(document: Any) -> str:
+    """Return YAML with one field per line."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000)

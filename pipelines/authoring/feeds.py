@@ -1,0 +1,129 @@
+"""The feeds that a folder of extracts holds: each is profiled, and drafts the declaration of a source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sixtyforty.ingest.formats.base import UnreadableExtractError
+from sixtyforty.ingest.formats.registry import describe_formats, format_of_name
+from sixtyforty.ingest.profiling import TableProfile, TimeProfile, profile_files
+from sixtyforty.spec.yaml_positions import BLANK
+from sixtyforty.storage.sql import RESERVED_WORDS
+
+PERSONAL_NAME = re.compile(
+    r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.IGNORECASE
+)
+DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # at the end of a file name: `orders_2024-03-05`
+
+
+@dataclass(frozen=True)
+class ExtractFeed:
+    """Extracts of one feed, with the profile of their rows. files: a glob below `location`."""
+
+    name: str
+    files: str
+    location: Path
+    profile: TableProfile
+
+    @property
+    def history(self) -> TimeProfile | None:
+        """The first time column without missing values; None: the feed is a snapshot."""
+        histories = self.profile.histories
+        return next((h for h in histories if not self.profile.column(h.column).nulls), None)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a few columns identify every row."""
+        return bool(self.profile.keys)
+
+    @property
+    def key(self) -> list[str]:
+        """The likeliest columns that identify every row; all columns if no few do."""
+        return list(self.profile.keys[0]) if self.has_key else [column.name for column in self.profile.columns]
+
+    def draft_source(self) -> SourceDraft:
+        """Return what the templates write about this source."""
+        history = self.history
+        has_days = history is None or history.kind == "DATE"
+        time = history.sql if history else ""
+        return SourceDraft(
+            name=self.name,
+            files=self.files,
+            location=as_yaml(str(self.location)),
+            key=[as_yaml(column) for column in self.key],
+            has_key=self.has_key,
+            other_keys=" or ".join("+".join(key) for key in self.profile.keys[1:4]),
+            partition=as_yaml(time if has_days else f"local({time})::date") if history else "",
+            known_at=as_yaml(f"utc({time} + 1)" if has_days else time),
+            personal=[as_yaml(c.name) for c in self.profile.columns if PERSONAL_NAME.search(c.name)],
+            profile=self.profile,
+        )
+
+
+@dataclass(frozen=True)
+class SourceDraft:
+    """What the templates write about a source. All texts are YAML, quoted where needed.
+
+    partition is empty for a snapshot. other_keys: other sets of columns that identify every row.
+    """
+
+    name: str
+    files: str
+    location: str
+    key: list[str]
+    has_key: bool
+    other_keys: str
+    partition: str
+    known_at: str
+    personal: list[str]
+    profile: TableProfile
+
+
+def find_feeds(extracts: str) -> list[ExtractFeed]:
+    """Return the feeds of a file, a folder or a glob. Files whose names differ only in dates or numbers are one feed.
+
+    Raises UnreadableExtractError if no file is an extract, or if one can't be read.
+    """
+    files = [f for f in _list_files(Path(extracts).expanduser()) if f.is_file() and format_of_name(f.name)]
+    if not files:
+        formats = describe_formats()
+        raise UnreadableExtractError(f"{extracts}: no extract there. The file names must end as {formats}.")
+    files_by_stem: dict[str, list[Path]] = {}
+    for file in files:
+        stem = file.name.split(".")[0]
+        files_by_stem.setdefault(re.sub(DATE_OR_NUMBER, "", stem) or stem, []).append(file)
+    return [_profile_feed(stem, files) for stem, files in files_by_stem.items()]
+
+
+def _list_files(path: Path) -> Sequence[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(path.iterdir()) if path.is_dir() else sorted(path.parent.glob(path.name))
+
+
+def _profile_feed(stem: str, files: Sequence[Path]) -> ExtractFeed:
+    suffixes = files[0].suffixes
+    ending = "".join(suffixes[-2:] if files[0].suffix == ".gz" else suffixes[-1:])
+    pattern = files[0].name if len(files) == 1 else f"{stem}*{ending}"
+    return ExtractFeed(_source_name(stem), pattern, files[0].resolve().parent, profile_files(files))
+
+
+def _source_name(stem: str) -> str:
+    """Return the name of a source, which is a table in SQL: no reserved word, and a letter first."""
+    name = re.sub(r"\W+", "_", stem).strip("_").lower() or "extracts"
+    if name in RESERVED_WORDS:
+        return f"{name}_rows"
+    return name if name[0].isalpha() else f"from_{name}"
+
+
+def as_yaml(text: str) -> str:
+    """Return a text as YAML writes it in a mapping, with quotes where it needs them."""
+    if text == BLANK:
+        return f'"{text}"'
+    dumped: str = yaml.safe_dump(text, default_flow_style=True, width=10_000, allow_unicode=True)
+    return dumped.split("\n...")[0].strip()

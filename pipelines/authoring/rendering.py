@@ -1,0 +1,147 @@
+"""Render the files of a new use case from the templates and the profile of its extracts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pipelines.authoring.feeds import ExtractFeed, SourceDraft, as_yaml
+from sixtyforty.ingest.profiling import TimeProfile
+from sixtyforty.spec.clock import now
+from sixtyforty.storage.sql import bare_identifier
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
+LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
+HISTORICAL_DAYS = 60  # extracts that end longer ago are history: no new ones are expected
+EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # if no extracts are given
+MAX_NUMBERS = 8  # numeric columns that become drafted features
+DAYS_PER_PARTITION = {"day": 1, "week": 7, "month": 28}
+
+
+@dataclass(frozen=True)
+class MainSource:
+    """The source that the draft decides about: the largest one with a time column.
+
+    - `end`: the day on which historical extracts end.
+    - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is one.
+    - `time_column`, `other_columns`: SQL names. `time_column_yaml` and `key_yaml` are the same names in YAML.
+    - `partition_unit_sql`: SQL of a unit's key from `starts_at`.
+    - `numbers`: for each numeric column, the name of a feature and the SQL of the column.
+    """
+
+    name: str
+    every: str
+    end: date | None
+    is_unit_per_partition: bool
+    time_column: str
+    time_column_yaml: str
+    partition_unit_sql: str
+    key_yaml: list[str]
+    numbers: list[tuple[str, str]]
+    other_columns: list[str]
+
+
+@dataclass(frozen=True)
+class TemplateValues:
+    """The values that the templates write. start and last: local days; first_day: of the replay."""
+
+    name: str
+    today: date
+    every: str
+    sources: list[SourceDraft]
+    key: list[str]
+    main: MainSource | None
+    start: date
+    last: date
+    lookback_partitions: int
+    training_days: int
+    first_day: date
+
+
+def render_files(name: str, feeds: Sequence[ExtractFeed]) -> dict[str, str]:
+    """Return the text of each file of a new use case, by file name."""
+    template_values = _template_values(name, feeds)
+    environment = _environment()
+    main = template_values.main
+    files = [*TEMPLATES, *(["units.sql"] if main and main.is_unit_per_partition else [])]
+    shown = {field: getattr(template_values, field) for field in asdict(template_values)}
+    return {file: environment.get_template(file).render(**shown) for file in files}
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(  # no HTML escapes: the templates are YAML, SQL and Markdown
+        loader=PackageLoader("pipelines.authoring", "templates"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = as_yaml
+    return environment
+
+
+def _template_values(name: str, feeds: Sequence[ExtractFeed]) -> TemplateValues:
+    main = max((feed for feed in feeds if feed.history), key=lambda feed: feed.profile.rows, default=None)
+    history = main.history if main else None
+    every = history.every if history else "day"
+    first, last = (history.first, history.last) if history else EXAMPLE_DAYS
+    days = (last - first).days + 1
+    main_source = _main_source(main, history, every, days) if main and history else None
+    key = [bare_identifier(column) for column in main.key] if main else ["id"]
+    if main_source and main_source.is_unit_per_partition:
+        key = ["_partition", main_source.time_column]
+    start = first.replace(day=1) if every == "month" else first
+    return TemplateValues(
+        name=name,
+        today=now().date(),
+        every=every,
+        sources=[feed.draft_source() for feed in feeds],
+        key=key,
+        main=main_source,
+        start=start,
+        last=last,
+        lookback_partitions=LOOKBACK_PARTITIONS[every],
+        training_days=min(730, max(60, days // 2)),
+        first_day=_first_replayed_day(start, days),
+    )
+
+
+def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int) -> MainSource:
+    is_historical = (now().date() - history.last).days > HISTORICAL_DAYS
+    unit_sql = {"DATE": "local(starts_at)::date", "TIMESTAMP": "starts_at"}
+    numbers = {_feature_name(column.name): column.sql for column in feed.profile.columns if column.numeric}
+    return MainSource(
+        name=feed.name,
+        every=every,
+        end=history.last if is_historical else None,
+        is_unit_per_partition=_has_unit_per_partition(feed, history, days),
+        time_column=bare_identifier(history.column),
+        time_column_yaml=as_yaml(history.column),
+        partition_unit_sql=unit_sql.get(history.kind, "_partition"),
+        key_yaml=[as_yaml(column) for column in feed.key],
+        numbers=list(numbers.items())[:MAX_NUMBERS],
+        other_columns=[bare_identifier(c.name) for c in feed.profile.columns if c.name not in feed.key],
+    )
+
+
+def _has_unit_per_partition(feed: ExtractFeed, history: TimeProfile, days: int) -> bool:
+    """Return whether each partition has at most one row, so that the partition itself is the unit."""
+    has_few_rows = feed.profile.rows <= days / DAYS_PER_PARTITION[history.every] + 1
+    return history.most == 1 and has_few_rows and history.column not in ("starts_at", "decided_at")
+
+
+def _feature_name(column: str) -> str:
+    return re.sub(r"\W+", "_", f"x{column}" if column[0].isdigit() else column).lower()
+
+
+def _first_replayed_day(start: date, days: int) -> date:
+    """Return the first day of a month, after two fifths of the history: the model learns from those."""
+    day = start + timedelta(days=int(days * 0.4))
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,94 @@
+"""The SQL files of a use case: which must exist, what each returns, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.spec.draft import Blank
+from sixtyforty.spec.errors import DeclarationProblem, closest_match
+from sixtyforty.spec.renamed_fields import RENAMED_FILES, RENAMED_SQL
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.yaml_positions import ParsedYaml
+
+if TYPE_CHECKING:
+    from sixtyforty.modeling.sql_check import SqlProblem
+
+SQL_FILES = {
+    "features": "SQL that returns one row per unit: its key, and what the model may know at decided_at",
+    "outcomes": "SQL that returns one row per unit: its key, its outcome, and known_at",
+    "current_process": "SQL that returns one row per unit: its key, and `action`, which today's process takes. The gain"
+    " is measured against it",
+    "units": "SQL that returns one row per partition and unit: _partition and the key",
+}
+BLANK_MARK = "-- TODO"  # a line that starts with it marks a file that is still to be written
+
+
+def find_sql_files(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
+    """Return the SQL files that exist, with a Blank where one is still to be written, and the missing ones."""
+    files: dict[str, Blank | None] = {}
+    problems = []
+    for stage in _needed_stages(parts):
+        file = folder / f"{stage}.sql"
+        if not file.exists():
+            problems.append(_missing_file(file))
+            continue
+        lines = [line.strip() for line in file.read_text().splitlines()]
+        mark = next((number for number, line in enumerate(lines, 1) if line.startswith(BLANK_MARK)), None)
+        if mark is None and not any(line and not line.startswith("--") for line in lines):
+            message = f"the file is empty; write `{BLANK_MARK}` to fill it in later"
+            problems.append(DeclarationProblem(file, 1, "", message, SQL_FILES[stage]))
+            continue
+        files[stage] = Blank(file.name, SQL_FILES[stage], file, mark) if mark else None
+    return files, problems
+
+
+def _needed_stages(parts: Mapping[str, Any]) -> list[str]:
+    needs_units = "decision" in parts and parts["decision"].unit_source is None
+    return [stage for stage in SQL_FILES if stage != "units" or needs_units]
+
+
+def _missing_file(file: Path) -> DeclarationProblem:
+    others = [path.name for path in file.parent.glob("*.sql") if path.stem not in SQL_FILES]
+    for old_name, new_name in RENAMED_FILES.items():
+        if new_name == file.name and old_name in others:
+            return DeclarationProblem(file, 1, "", f"the file is missing; {old_name} was renamed to {new_name}")
+    return DeclarationProblem(
+        file, 1, "", "the file is missing", SQL_FILES[file.stem], closest_match(file.name, others)
+    )
+
+
+def sql_problems(
+    parsed: ParsedYaml, use_case: UseCase, parts: Collection[str], stages: Collection[str]
+) -> tuple[list[DeclarationProblem], list[str] | None]:
+    """Return what is wrong with the SQL of these parts and stages, and the columns of features.sql if known.
+
+    DuckDB binds the SQL to empty tables, which takes about a second.
+    """
+    from pipelines.authoring.purposes import purpose_of
+    from sixtyforty.modeling.sql_check import check_sql
+
+    problems = []
+    sql_errors, columns = check_sql(use_case, parts, stages)
+    for error in sql_errors:
+        old_name = _renamed_name(error)
+        message = f"{old_name} was renamed to {RENAMED_SQL[old_name]}" if old_name else error.message
+        meant = closest_match(error.written, error.allowed) if error.written and not old_name else ""
+        allowed = ", ".join(error.allowed)
+        if error.stage:
+            file = use_case.folder / f"{error.stage}.sql"
+            allowed = allowed or SQL_FILES[error.stage]
+            problems.append(DeclarationProblem(file, error.line, "", message, allowed, meant))
+        else:
+            path = parsed.resolve(error.field.split("."))
+            problems.append(parsed.problem(path, message, allowed or purpose_of(path).rstrip("."), meant))
+    return problems, columns or None
+
+
+def _renamed_name(error: SqlProblem) -> str:
+    """Return the renamed view or column that SQL reads by its old name, or an empty text."""
+    missing = re.search(r"[Nn]ame (\w+) does not exist", error.message)
+    name = missing[1] if missing else error.written
+    return name if name in RENAMED_SQL else ""

@@ -1,0 +1,60 @@
+"""What is decided, about which units, and when."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field, model_validator
+
+from sixtyforty.spec.base import DeclaredModel
+from sixtyforty.spec.errors import FieldError
+
+
+class Decision(DeclaredModel):
+    """What is decided, about which units, and when.
+
+    The units are the rows of a source, or the rows of `units.sql`. If that source has no partitions, or if units.sql
+    declares the units, SQL can also join the table `decision_partitions`. It has one row for each partition in which
+    the decision is made: `_partition`, and `starts_at`, the UTC time at which the partition starts.
+    """
+
+    unit_source: str | None = Field(
+        default=None,
+        description="The source whose rows are the units. Each row of a snapshot is a unit in every partition. If left"
+        " out, units.sql returns the units: one row per partition and unit, with `_partition` and the key.",
+    )
+    key: list[str] = Field(min_length=1, description="Columns that identify a unit within its partition.")
+    decided_at: str = Field(
+        description="SQL over the units' columns: the UTC time of the decision. `starts_at` is available unless the"
+        " units are rows of a partitioned source."
+    )
+    every_partitions: int = Field(
+        default=1,
+        gt=0,
+        description="The decision is made in every n-th partition.",
+    )
+    anchor_day: date | None = Field(
+        default=None,
+        description="A local day in any partition in which the decision is made. Needed with every_partitions above 1.",
+    )
+    learn_every_partitions: int | None = Field(
+        default=None,
+        gt=0,
+        description="The model learns from every n-th partition, including partitions without a decision. It must"
+        " divide every_partitions. If left out, it learns only from partitions with a decision.",
+    )
+
+    @model_validator(mode="after")
+    def _check_interval(self) -> Decision:
+        if self.every_partitions > 1 and self.anchor_day is None:
+            raise FieldError("every_partitions", "a number above 1 needs anchor_day, a day with a decision")
+        if self.every_partitions == 1 and self.anchor_day is not None:
+            raise FieldError("anchor_day", "it is only used with every_partitions above 1; remove it")
+        if self.learn_every_partitions and self.every_partitions == 1:
+            raise FieldError("learn_every_partitions", "it is only used with every_partitions above 1; remove it")
+        if self.learn_every_partitions and self.every_partitions % self.learn_every_partitions:
+            raise FieldError(
+                "learn_every_partitions",
+                f"{self.learn_every_partitions} does not divide every_partitions ({self.every_partitions})",
+            )
+        return self

@@ -1,0 +1,122 @@
+"""How a use case runs: replay of the past, data governance, automation, rollout and alert limits."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from sixtyforty.spec.base import DeclaredModel
+
+
+class Replay(DeclaredModel):
+    """How past decisions are replayed, with only the data that was known at the time."""
+
+    first_day: date = Field(description="The first local day for which decisions are replayed.")
+    retrain: Literal["day", "week", "month", "decision"] = Field(
+        default="month",
+        description="When the replay trains a new challenger: at the start of each day, week (Monday) or month, or of"
+        " each partition with a decision.",
+    )
+    warm_up_days: int = Field(
+        default=14, ge=0, description="Local days of data that must exist before the first challenger is trained."
+    )
+
+
+class Governance(DeclaredModel):
+    """The limits beyond which data is refused."""
+
+    max_quarantined_share: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Largest share of a partition's rows that may be quarantined; above it the partition is rejected.",
+    )
+    settle_minutes: int = Field(
+        default=60,
+        ge=0,
+        description="Minutes to wait after a partition ends for its last extracts, before it counts as complete.",
+    )
+
+
+class Rollout(DeclaredModel):
+    """How the model goes live: in the steps shadow, holdout and full. The first step is shadow.
+
+    - `shadow`: the current process decides everything, and the model's decisions are only recorded.
+    - `holdout`: a share of the units keeps the current process.
+    - `full`: the model decides all units except those in kpi.holdout.
+    """
+
+    holdout_share: float = Field(
+        gt=0, lt=1, description="Share of the units that keep the current process in the step holdout."
+    )
+    cluster_by: list[str] = Field(
+        default_factory=list,
+        description="Columns of the units: units with equal values are assigned together. If left out, each unit is"
+        " assigned by itself. If kpi.holdout is declared, its columns are used instead.",
+    )
+    min_days: int = Field(
+        default=14, gt=0, description="Full days with known outcomes that a step needs before the next step."
+    )
+
+
+class Automation(DeclaredModel):
+    """What happens automatically once the use case is live."""
+
+    retrain_cron: str | None = Field(
+        default=None, description="Cron schedule of the retraining, in the use case's timezone. If left out: never."
+    )
+    approval: Literal["none", "required"] = Field(
+        default="none",
+        description="`required`: a promotion waits until somebody confirms it with `sixtyforty approve`.",
+    )
+    decay_days: int = Field(
+        default=28, gt=0, description="Number of newest days with known outcomes whose realised gain is monitored."
+    )
+    decay_lift: float = Field(
+        default=0.0,
+        description="The model is retrained at once if its realised gain per 1,000 units over decay_days is below this,"
+        " in the KPI's currency.",
+    )
+    late_after_minutes: int = Field(
+        default=60,
+        ge=0,
+        description="Minutes after `decided_at` from which a decision is too late: the current process then decides.",
+    )
+    rollout: Rollout | None = Field(
+        default=None, description="Steps of going live. If left out, the model decides all units from the adoption on."
+    )
+
+
+class Watch(DeclaredModel):
+    """The limits beyond which `sixtyforty watch` sends alerts."""
+
+    retrain_overdue_days: int = Field(
+        default=35, gt=0, description="Days of new data after which a challenger is overdue."
+    )
+    max_fallback_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the newest partition's decisions that the current process may make as fallback.",
+    )
+    usage_days: int = Field(default=28, gt=0, description="Number of newest days with decisions whose use is assessed.")
+    no_user_days: int = Field(
+        default=7, gt=0, description="Number of days in a row after which decisions that nobody opened cause an alert."
+    )
+    min_override_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Smallest share of answers that override a decision. Fewer overrides suggest that people accept"
+        " decisions unread.",
+    )
+    min_uptake_share: float = Field(
+        default=0.5, ge=0, le=1, description="Smallest share of the opened decisions that people follow."
+    )
+    max_silent_intervals: float = Field(
+        default=5.0,
+        gt=1,
+        description="Number of its own intervals (at least two minutes) for which a sensor or schedule may be silent.",
+    )
