@@ -1,8 +1,9 @@
-"""Who keeps the current process: units held back to be compared with, and all of them while the model is in shadow.
+"""Assign units to the holdout: the current process decides on them, so that the model can be compared with it.
 
-Which units those are is drawn once and for ever: a hash of the use case, a salt and the declared columns, as a number
-from 0 to 1, is below the share or it isn't. It depends on no order, no clock and no other unit; a larger share keeps
-those of a smaller one. What was in force for a decision is in its policy: `…; holdout=0.1`.
+The assignment is drawn once for each unit or cluster. A hash of the use case, a salt and the declared columns gives a
+number from 0 to 1; a number below the share means holdout. It depends on no order, no clock and no other unit, and a
+larger share contains the units of a smaller one. While a rollout is in shadow, the current process decides on all
+units. The policy of a decision names the share in force: `…; holdout=0.1`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.decisions.decision_draft import DecisionDraft
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
+from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.decision_ids import join_escaped
 from sixtyforty.value.policy import POLICY_VERSION
 
@@ -25,105 +29,122 @@ if TYPE_CHECKING:
 
     from sixtyforty.workspace import Workspace
 
-HELD_OUT = ("holdout", "shadow")  # what such a decision's `decided_by` says
-HOLDOUT_REASON = "held back: keeps the current process, to compare with"
-SHADOW_REASON = "shadow: the model looks on, the current process decides"
+HELD_OUT = ("holdout", "shadow")  # `decided_by` of decisions that the current process takes for comparison
+HOLDOUT_REASON = "held out: the current process decides, so that the model can be compared with it"
+SHADOW_REASON = "shadow: the current process decides, and the model's decision isn't used"
 
 
 def draw_number(use_case: str, salt: str, values: Sequence[Any]) -> str:
-    """What is drawn for a unit or cluster: 16 hex digits, the same for ever."""
+    """Return the number drawn for a unit or cluster, as 16 hex digits; it never changes."""
     return hashlib.sha256(join_escaped([use_case, salt, *values]).encode()).hexdigest()[:16]
 
 
 def is_held_out(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-    """Whether each drawn number, from 0 to 1, is below its share."""
+    """Return whether each drawn number, scaled to 0 to 1, is below its share."""
     import numpy as np
 
-    return np.array([int(d, 16) / 16**16 for d in drawn], float) < share
+    return np.array([int(digits, 16) / 16**16 for digits in drawn], float) < share
 
 
-def has_assignment(case: UseCase, track: str) -> bool:
-    """Whether some keep the current process: live only, for the past can't be lived otherwise."""
-    return track == "live" and (case.kpi.holdout is not None or case.automation.rollout is not None)
+def has_assignment(use_case: UseCase, track: Track) -> bool:
+    """Return whether a track holds units out. Only the live track can: the past can't be changed."""
+    return track == "live" and (use_case.kpi.holdout is not None or use_case.automation.rollout is not None)
 
 
-def cluster_columns(case: UseCase) -> list[str]:
-    """The columns of the unit source that are drawn by, where that isn't each unit by itself; else none."""
-    of = case.kpi.holdout or case.automation.rollout
-    return of.cluster_by if of and not set(case.decision.key) <= set(of.cluster_by) else []
+def cluster_columns(use_case: UseCase) -> list[str]:
+    """Return the columns of the unit source that name a cluster; empty if each unit is drawn by itself."""
+    declared = use_case.kpi.holdout or use_case.automation.rollout
+    if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
+        return []
+    return declared.cluster_by
 
 
-def draw_rows(case: UseCase, rows: pd.DataFrame) -> list[str]:
-    """What is drawn for each row, of its columns `_by0`, `_by1`, … (text)."""
-    salt = case.kpi.holdout.salt if case.kpi.holdout else ""
-    by = [rows[f"_by{i}"].fillna("").tolist() for i in range(len(cluster_columns(case) or case.decision.key))]
-    return [draw_number(case.name, salt, values) for values in zip(*by, strict=True)]
+def _draw_columns(use_case: UseCase) -> dict[str, str]:
+    """Return the columns that are drawn by, each with its name in the rows of `add_draw_columns`."""
+    columns = cluster_columns(use_case) or use_case.decision.key
+    return {column: f"_draw{number}" for number, column in enumerate(columns)}
+
+
+def draw_rows(use_case: UseCase, rows: pd.DataFrame) -> list[str]:
+    """Return the number drawn for each row of `add_draw_columns`."""
+    salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
+    columns = [rows[name].fillna("").tolist() for name in _draw_columns(use_case).values()]
+    return [draw_number(use_case.name, salt, values) for values in zip(*columns, strict=True)]
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
-    """SQL of the rows (with `_partition` and the key) and what is drawn by, as text: `_by0`, `_by1`, …"""
-    case = ws.use_case
-    key, by = case.decision.key, cluster_columns(case)
-    named = [f"""coalesce("{c}"::varchar, '') as _by{i}""" for i, c in enumerate(by or key)]
-    if set(by) <= set(key):
-        return f"(select *, {', '.join(named)} from {rows})"
-    both = ", ".join(["_partition", *(f'"{c}"' for c in key)])
-    units = ws.lake.select_rows(ws.lake.entries(f"validated/{case.decision.unit_source}", partitions).values())
-    return f"(from {rows} left join (select {both}, {', '.join(named)} from {units}) using ({both}))"
+    """Return SQL of the rows with the columns that are drawn by, as text: `_draw0`, `_draw1` and so on.
+
+    rows: SQL of rows with `_partition` and the key.
+    """
+    use_case = ws.use_case
+    key = use_case.decision.key
+    drawn = _draw_columns(use_case)
+    texts = ", ".join(f"coalesce({identifier(column)}::varchar, '') as {name}" for column, name in drawn.items())
+    if set(drawn) <= set(key):
+        return f"(select *, {texts} from {rows})"
+    unit = f"_partition, {identifiers(key)}"
+    units = ws.lake.select_rows(ws.lake.entries(f"validated/{use_case.decision.unit_source}", partitions).values())
+    return f"(from {rows} left join (select {unit}, {texts} from {units}) using ({unit}))"
 
 
-def share_of_step(case: UseCase, step: StepName) -> float:
-    """The share that keeps the current process in a step."""
-    always = case.kpi.holdout.share if case.kpi.holdout else 0.0
-    largest = case.automation.rollout.holdout_share if case.automation.rollout else always
-    return {"shadow": 1.0, "holdout": largest, "full": always}[step]
+def share_of_step(use_case: UseCase, step: StepName) -> float:
+    """Return the share of units on which the current process decides in a rollout step."""
+    permanent = use_case.kpi.holdout.share if use_case.kpi.holdout else 0.0
+    rollout = use_case.automation.rollout
+    return {"shadow": 1.0, "holdout": rollout.holdout_share if rollout else permanent, "full": permanent}[step]
 
 
 def policy_name(share: float) -> str:
-    """The name of the policy where a share keeps the current process."""
+    """Return the name of the policy under which the current process decides on a share of the units."""
     return f"{POLICY_VERSION}; holdout={share!r}" if share else POLICY_VERSION
 
 
 def parse_share(policy: str) -> float:
-    """The share named in a policy; 0 without."""
-    found = re.search(r"; holdout=([0-9.e-]+)$", policy)
-    return float(found[1]) if found else 0.0
+    """Return the share in the name of a policy; 0 if it names none."""
+    match = re.search(r"; holdout=([0-9.e-]+)$", policy)
+    return float(match[1]) if match else 0.0
 
 
 @dataclass(frozen=True)
 class HeldOutUnits:
-    """Of units about to be decided: who is held back, who is in shadow, and the name of the policy in force for each.
+    """Which units of a batch are in the holdout or in shadow, and the name of the policy of each; shape (n,).
 
-    Before the first champion there is nothing to hold back from. Held back is who is drawn, whatever the model would
-    have been fit for: what makes it unfit must not tell the arms apart. In shadow no reviewer is asked either.
+    Units without a champion aren't held out: there is nothing to compare. The draw ignores whether the model is fit to
+    decide on a unit, because such a criterion would make the arms differ. In shadow no reviewer is asked either.
     """
 
-    held: NDArray[np.bool_]
+    in_holdout: NDArray[np.bool_]
     in_shadow: NDArray[np.bool_]
     policies: NDArray[Any]
 
     @classmethod
-    def among(cls, ws: Workspace, frame: pd.DataFrame, deciding: NDArray[np.bool_]) -> HeldOutUnits:
-        """Of rows with `decided_at` and what is drawn by; deciding: for which of them there is a champion."""
+    def draw(cls, ws: Workspace, units: pd.DataFrame, has_champion: NDArray[np.bool_]) -> HeldOutUnits:
+        """Draw the units, from rows of `add_draw_columns` with `decided_at`."""
         import numpy as np
 
-        case = ws.use_case
-        taken = ws.rollout_ledger.steps() if case.automation.rollout else []
-        steps: list[StepName] = [STEPS[0] if case.automation.rollout else STEPS[-1], *(t.step for t in taken)]
-        begins = np.array([t.effective_from for t in taken], "datetime64[us]")
-        at = np.searchsorted(begins, frame["decided_at"].to_numpy(), side="right")
-        share = np.array([share_of_step(case, s) for s in steps])[at]
-        in_shadow = np.array([s == "shadow" for s in steps])[at] & deciding
-        held = is_held_out(draw_rows(case, frame), share) & deciding & ~in_shadow
-        names = np.array([policy_name(share_of_step(case, s)) for s in steps], object)[at]
-        return cls(held, in_shadow, np.where(deciding, names, POLICY_VERSION))
+        use_case = ws.use_case
+        taken = ws.rollout_ledger.steps() if use_case.automation.rollout else []
+        first_step = STEPS[0] if use_case.automation.rollout else STEPS[-1]
+        steps: list[StepName] = [first_step, *(row.step for row in taken)]
+        starts = np.array([row.effective_from for row in taken], "datetime64[us]")
+        position = np.searchsorted(starts, units["decided_at"].to_numpy(), side="right")
+        shares = [share_of_step(use_case, step) for step in steps]
+        in_shadow = np.array([step == "shadow" for step in steps])[position] & has_champion
+        in_holdout = is_held_out(draw_rows(use_case, units), np.array(shares)[position]) & has_champion & ~in_shadow
+        policies = np.array([policy_name(share) for share in shares], object)[position]
+        return cls(in_holdout, in_shadow, np.where(has_champion, policies, POLICY_VERSION))
 
-    def hold_back(self, frame: pd.DataFrame, columns: dict[str, Any]) -> None:
-        """Gives them the present action, in the `columns` of decisions (see there)."""
+    def apply(self, units: pd.DataFrame, draft: DecisionDraft) -> None:
+        """Let the current process decide on these units, in the draft."""
         import numpy as np
 
-        in_shadow = self.in_shadow & np.isin(columns["decided_by"], ("model", "review"))
-        for mask, by, why in ((self.held, "holdout", HOLDOUT_REASON), (in_shadow, "shadow", SHADOW_REASON)):
-            columns["action"][mask] = frame["current_action"].to_numpy(object)[mask]
-            columns["decided_by"][mask], columns["reason"][mask] = by, why
-        columns["policy"] = self.policies
+        in_shadow = self.in_shadow & np.isin(draft.decided_by, ("model", "review"))
+        current_action = units["current_action"].to_numpy(object)
+        for mask, decided_by, reason in (
+            (self.in_holdout, "holdout", HOLDOUT_REASON),
+            (in_shadow, "shadow", SHADOW_REASON),
+        ):
+            draft.action[mask] = current_action[mask]
+            draft.decided_by[mask], draft.reason[mask] = decided_by, reason
+        draft.policy[:] = self.policies

@@ -1,11 +1,4 @@
-"""Taking decisions: each unit once, when its moment has come, by the champion in force at that moment.
-
-A decision row: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`, `current_action`,
-`expected` (the expected outcome, null without a model), `decided_by` (model, current_process, fallback or review: the
-model abstained, and the current process decides until a reviewer has answered; live also holdout or shadow: the current
-process though there is a model), `reason`, `champion_version`, `data_version` (of the features), `verdict_id`, `policy`
-and `code_version`.
-"""
+"""Take decisions: each unit once, at its decision time, by the champion in force at that time."""
 
 from __future__ import annotations
 
@@ -18,279 +11,246 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
+from sixtyforty.decisions.decision_draft import DecisionDraft
+from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
+from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifiers
 from sixtyforty.value.choice_payoffs import decision_groups
 from sixtyforty.value.decision_ids import make_decision_ids
 from sixtyforty.value.payoff_base import ActionCounts
-from sixtyforty.value.policy import POLICY_VERSION, Policy
+from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
 
-LATE_REASON = "late: what it is decided on came after its moment"
+    Mask = NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class TakenDecisions:
-    """What happened to one partition: `entry` holds all its decisions, `new` of them were taken now."""
-
-    entry: Entry
-    new: int
-    by_model: int
-    fallback: int
-    kept: int  # that keep the current process, by holdout or in shadow
-
-    @classmethod
-    def of(cls, entry: Entry, new: int) -> TakenDecisions:
-        """From a decisions partition's manifest."""
-        by = entry.facts
-        fallback = by["fallback"] + by["current_process"] + by.get("review", 0)
-        return cls(entry, new, by["model"], fallback, sum(by.get(k, 0) for k in assignment.HELD_OUT))
-
-
-def decisions_dataset(track: str) -> str:
-    """Where a track's decisions lie in the lake."""
-    return f"decisions/{track}"
-
-
-def live_since(ws: Workspace, track: str) -> datetime | None:
-    """The UTC moment (naive) from which a track decides: live, since its first champion; None: it isn't live yet."""
-    if track != "live":
-        return datetime.min
-    champions = ws.champion_ledger.promotions(track)
-    return datetime.fromisoformat(champions[0].effective_from) if champions else None
-
-
-def count_due(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime) -> dict[str, int]:
-    """How many decisions of each of these partitions have come due by a UTC moment and aren't taken."""
-    start = live_since(ws, track)
-    if start is None:
-        return {}
-    first = ws.use_case.shift(ws.use_case.partition_at(start), -1) if start > datetime.min else ""
-    taken, features = (ws.lake.entries(d, partitions) for d in (decisions_dataset(track), "features"))
-    open_ = {
-        p: e
-        for p, e in features.items()
-        if p >= first
-        and not (p in taken and taken[p].rows == e.rows and taken[p].inputs == {"features": {p: e.version}})
-    }
-    open_ = {p: open_[p] for p in ws.use_case.decision_partitions(open_)}
-    if not open_:
-        return {}
-    key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    there = [taken[p] for p in open_ if p in taken]
-    known = f"anti join {ws.lake.select_rows(there)} d using (_partition, {key})" if there else ""
-    with connect(ws.use_case.timezone) as db:
-        return dict(
-            db.execute(
-                f"""select _partition, count(*) from {ws.lake.select_rows(open_.values())} f {known}
-                where f.decided_at between timestamp '{start}' and timestamp '{moment}' and {_reach(ws, track)}
-                group by 1 order by 1"""
-            ).fetchall()
-        )
+LATE_REASON = "late: the inputs arrived after the decision time"
 
 
 def take_decisions(
-    ws: Workspace, partitions: Sequence[str], track: str, as_of: datetime | None
+    ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None
 ) -> dict[str, TakenDecisions]:
-    """Takes the decisions of these partitions (a chunk) that have come due by `as_of` (UTC; None: all of them).
+    """Take the decisions of some partitions that are due at a UTC time (naive; None: all of them).
 
-    Decisions already taken stay as they are. Partitions without features, or with none due, are absent, and so are
-    those whose features are older than the validated data in force: whichever run asks, they are made anew first.
+    Decisions already taken stay unchanged. Absent from the answer are partitions without features or without a due
+    decision. Partitions whose features are older than the validated data in force are absent too: their features must
+    be built again first.
     """
     start = live_since(ws, track)
     partitions = ws.use_case.decision_partitions(partitions)
-    old = find_outdated(ws.use_case, ws.lake, partitions)
-    features = {p: e for p, e in ws.lake.entries("features", partitions).items() if p not in old}
+    outdated = find_outdated(ws.use_case, ws.lake, partitions)
+    features = {p: entry for p, entry in ws.lake.entries("features", partitions).items() if p not in outdated}
     if not features or start is None:
         return {}
     before = ws.lake.entries(decisions_dataset(track), partitions)
-    until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
-    rows_ = ws.lake.select_rows(features.values())
-    if assignment.has_assignment(ws.use_case, track):
-        rows_ = assignment.add_draw_columns(ws, rows_, list(features))
-    with connect(ws.use_case.timezone) as db:
-        key = ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-        frame = db.execute(
-            f"select * from {rows_} where decided_at >= timestamp '{start}' {until} and {_reach(ws, track)}"
-            f" order by _partition, decided_at, {key}"
-        ).df()
-        there = f"select decision_id, action, decided_at, _partition from {ws.lake.select_rows(before.values())}"
-        taken = db.execute(there).df() if before else frame.iloc[:0].assign(decision_id="", action="")
-    frame["decision_id"] = _ids(ws, track, frame)
-    frame = frame[~frame["decision_id"].isin(taken["decision_id"])].reset_index(drop=True)
-    new = split_by_partition(_decided(ws, frame, track, features, as_of, taken), "_partition", list(features)) if len(frame) else {}
-    result = {p: TakenDecisions.of(e, 0) for p, e in before.items() if p not in new}
-    written = run_in_parallel(lambda p: _write(ws, track, p, new[p], before.get(p), features[p]), new)
-    return result | dict(zip(new, written, strict=True))
+    units, taken = _read_units(ws, track, features, before, start, as_of)
+    new = {}
+    if len(units):
+        table = _decide_units(ws, units, track, features, as_of, taken)
+        new = split_by_partition(table, "_partition", list(features))
+    written = run_in_parallel(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
+    unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
+    return unchanged | dict(zip(new, written, strict=True))
 
 
-def _reach(ws: Workspace, track: str) -> str:
-    """SQL: whether the stage in force at its moment reaches a unit. A pilot begins further down the organisation."""
-    return (ws.stage_ledger.scope_sql() if track == "live" else None) or "true"
-
-
-def _ids(ws: Workspace, track: str, frame: pd.DataFrame) -> list[str]:
-    keys = zip(*(frame[c].tolist() for c in ws.use_case.decision.key), strict=True)
-    by_partition = groupby(zip(frame["_partition"].tolist(), keys, strict=True), itemgetter(0))
-    return [i for p, of in by_partition for i in make_decision_ids(ws.use_case.name, track, p, map(itemgetter(1), of))]
-
-
-def _unfit(ws: Workspace, frame: pd.DataFrame, track: str, as_of: datetime | None) -> NDArray[Any]:
-    """Why the model doesn't decide a row, or None: misleading features, or live, a moment that has passed."""
-    import numpy as np
-
-    reasons = np.array([w if isinstance(w, str) else None for w in frame["suspect"]], object)
-    if track == "live" and as_of is not None:
-        late = (frame["decided_at"] < as_of - timedelta(minutes=ws.use_case.automation.late_after_minutes)).to_numpy()
-        reasons[late] = LATE_REASON
-    return reasons
-
-
-def _over(ws: Workspace, frame: pd.DataFrame) -> NDArray[Any]:
-    """Why the use case is over at each row's moment, stopped at its gate or retired; None: it isn't."""
-    import numpy as np
-
-    ended = ws.stage_ledger.endings()
-    at = np.searchsorted(np.array([m for m, _ in ended], "datetime64[us]"), frame["decided_at"].to_numpy(), "right")
-    return np.array([None, *(f"{why}: the current process decides" if why else None for _, why in ended)], object)[at]
-
-
-def _decided(
+def _read_units(
     ws: Workspace,
-    frame: pd.DataFrame,
-    track: str,
+    track: Track,
+    features: dict[str, Entry],
+    before: dict[str, Entry],
+    start: datetime,
+    as_of: datetime | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the due units with their features and `decision_id`, and the decisions taken before."""
+    rows = ws.lake.select_rows(features.values())
+    if assignment.has_assignment(ws.use_case, track):
+        rows = assignment.add_draw_columns(ws, rows, list(features))
+    until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
+    with connect(ws.use_case.timezone) as db:
+        units = db.execute(
+            f"select * from {rows} where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}"
+            f" order by _partition, decided_at, {identifiers(ws.use_case.decision.key)}"
+        ).df()
+        if before:
+            decided = ws.lake.select_rows(before.values())
+            taken = db.execute(f"select decision_id, action, decided_at, _partition from {decided}").df()
+        else:
+            taken = units.iloc[:0].assign(decision_id="", action="")
+    units["decision_id"] = _decision_ids(ws, track, units)
+    return units[~units["decision_id"].isin(taken["decision_id"])].reset_index(drop=True), taken
+
+
+def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:
+    """Return the id of each unit's decision; the units are sorted by partition."""
+    keys = zip(*(units[column].tolist() for column in ws.use_case.decision.key), strict=True)
+    keyed = groupby(zip(units["_partition"].tolist(), keys, strict=True), itemgetter(0))
+    return [
+        decision_id
+        for partition, pairs in keyed
+        for decision_id in make_decision_ids(ws.use_case.name, track, partition, map(itemgetter(1), pairs))
+    ]
+
+
+def _decide_units(
+    ws: Workspace,
+    units: pd.DataFrame,
+    track: Track,
     features: dict[str, Entry],
     as_of: datetime | None,
     taken: pd.DataFrame,
 ) -> pa.Table:
-    """The decisions of units in `frame`; those `taken` before count to the actions' limits."""
+    """Decide on the units; the decisions `taken` before count towards the limits of actions."""
     import numpy as np
+
+    champions = ws.champion_ledger.promotions(track)
+    draft = DecisionDraft.by_current_process(units)
+    in_force = _champions_in_force(units, champions)
+    if track == "live":
+        _apply_endings(ws, units, draft, in_force)
+    unfit_reasons = _unfit_reasons(ws, units, track, as_of)
+    unfit = np.array([reason is not None for reason in unfit_reasons], bool)
+    held_out = None
+    held = np.zeros(len(units), bool)
+    if assignment.has_assignment(ws.use_case, track):
+        held_out = assignment.HeldOutUnits.draw(ws, units, in_force >= 0)
+        held = held_out.in_holdout
+    counts = None
+    if ws.use_case.kpi.has_limits:
+        by_current_process = unfit | held | (in_force < 0)
+        counts = _count_actions(taken, units[by_current_process])
+    batches = [
+        _Batch(champions[number], in_force == number, unfit, held, counts)
+        for number in np.unique(in_force[in_force >= 0]).tolist()
+    ]
+    scores = run_in_parallel(lambda batch: batch.score(ws, units), batches)
+    policy = Policy.from_use_case(ws.use_case)
+    for batch, batch_scores in zip(batches, scores, strict=True):
+        batch.apply(policy, units, batch_scores, unfit_reasons, draft)
+    if held_out:
+        held_out.apply(units, draft)
+    return _build_table(ws, units, track, features, draft)
+
+
+def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -> NDArray[np.int64]:
+    """Return the position of the champion in force at each unit's decision time; -1 without one.
+
+    The champions are sorted by the time from which they count.
+    """
+    import numpy as np
+
+    starts = np.array([np.datetime64(champion.effective_from) for champion in champions], "datetime64[us]")
+    return np.searchsorted(starts, units["decided_at"].to_numpy(), side="right") - 1
+
+
+def _apply_endings(ws: Workspace, units: pd.DataFrame, draft: DecisionDraft, in_force: NDArray[np.int64]) -> None:
+    """Leave units to the current process where the use case was stopped or retired at their decision time (in place)."""
+    import numpy as np
+
+    endings = ws.stage_ledger.endings()
+    times = np.array([time for time, _ in endings], "datetime64[us]")
+    reasons = [None, *(f"{why}: the current process decides" if why else None for _, why in endings)]
+    position = np.searchsorted(times, units["decided_at"].to_numpy(), "right")
+    unit_reasons = np.array(reasons, object)[position]
+    ended = np.array([reason is not None for reason in unit_reasons], bool)
+    in_force[ended], draft.reason[ended] = -1, unit_reasons[ended]
+
+
+def _unfit_reasons(ws: Workspace, units: pd.DataFrame, track: Track, as_of: datetime | None) -> NDArray[Any]:
+    """Return why the model may not decide on each unit, or None: suspect features or, live, late inputs."""
+    import numpy as np
+
+    reasons = np.array([suspect if isinstance(suspect, str) else None for suspect in units["suspect"]], object)
+    if track == "live" and as_of is not None:
+        latest = as_of - timedelta(minutes=ws.use_case.automation.late_after_minutes)
+        reasons[(units["decided_at"] < latest).to_numpy()] = LATE_REASON
+    return reasons
+
+
+def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> ActionCounts:
+    """Count the actions that use up limits: of decisions taken before, and of units that the current process keeps."""
+    counts: dict[tuple[str, Any], Counter[str]] = {}
+    for rows, column in ((taken, "action"), (by_current_process, "current_action")):
+        for group, action in zip(decision_groups(rows), rows[column], strict=True):
+            counts.setdefault(group, Counter())[action] += 1
+    return counts
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The units of one champion. `counts` are the actions that already use up limits.
+
+    Held-out units are scored apart from the others: their actions are only recorded, and use up no limit.
+    """
+
+    champion: ChampionRow
+    units: Mask
+    unfit: Mask
+    held: Mask
+    counts: ActionCounts | None
+
+    def _groups(self) -> list[tuple[Mask, ActionCounts | None]]:
+        fit = self.units & ~self.unfit
+        return [(fit & ~self.held, self.counts), (fit & self.held, None)]
+
+    def score(self, ws: Workspace, units: pd.DataFrame) -> list[NDArray[np.float64] | None]:
+        """Return the champion's predictions for each group; None for a group without units."""
+        masks = [mask for mask, _ in self._groups()]
+        if not any(mask.any() for mask in masks):
+            return [None, None]
+        model = ws.models.load(self.champion.version)
+        return [model.predict(units[mask]) if mask.any() else None for mask in masks]
+
+    def apply(
+        self,
+        policy: Policy,
+        units: pd.DataFrame,
+        scores: list[NDArray[np.float64] | None],
+        unfit_reasons: NDArray[Any],
+        draft: DecisionDraft,
+    ) -> None:
+        """Write the champion's decisions into the draft; unfit units fall back to the current process."""
+        import numpy as np
+
+        draft.champion_version[self.units] = self.champion.version
+        for (mask, counts), score in zip(self._groups(), scores, strict=True):
+            if score is None:
+                continue
+            chosen = policy.choose_actions(units[mask], score, counts)
+            draft.expected[mask] = chosen.expected
+            draft.action[mask], draft.reason[mask] = chosen.action, chosen.reason
+            draft.decided_by[mask] = np.where(chosen.deferred, "review", "model")
+        fallback = self.units & self.unfit
+        draft.decided_by[fallback], draft.reason[fallback] = "fallback", unfit_reasons[fallback]
+
+
+def _build_table(
+    ws: Workspace, units: pd.DataFrame, track: Track, features: dict[str, Entry], draft: DecisionDraft
+) -> pa.Table:
+    """Return the decisions with `_partition`, sorted by partition, decision time and id."""
     import pyarrow as pa
 
-    policy, champions = Policy.from_use_case(ws.use_case), ws.champion_ledger.promotions(track)
-    begins = [np.datetime64(c.effective_from) for c in champions]
-    # rows in order of effect: the last that has begun by a unit's moment is in force for it
-    in_force = np.searchsorted(np.array(begins, "datetime64[us]"), frame["decided_at"].to_numpy(), side="right") - 1
-    columns: dict[str, Any] = {
-        "action": frame["current_action"].to_numpy(object),
-        "expected": np.full(len(frame), np.nan),
-        "decided_by": np.full(len(frame), "current_process", object),
-        "reason": np.full(len(frame), "no champion in force", object),
-        "champion_version": np.full(len(frame), None, object),
-        "policy": POLICY_VERSION,
-    }
-    if track == "live":
-        over = _over(ws, frame)
-        ended = np.array([w is not None for w in over], bool)
-        in_force[ended], columns["reason"][ended] = -1, over[ended]
-    why = _unfit(ws, frame, track, as_of)
-    unfit = np.array([w is not None for w in why], bool)
-    keeps = (
-        assignment.HeldOutUnits.among(ws, frame, in_force >= 0)
-        if assignment.has_assignment(ws.use_case, track)
-        else None
-    )
-    held = keeps.held if keeps else np.zeros(len(frame), bool)
-    spent = _spent(taken, frame[unfit | held | (in_force < 0)]) if ws.use_case.kpi.has_limits else None
-    numbers = np.unique(in_force[in_force >= 0]).tolist()
-    of = {n: [(in_force == n) & ~unfit & (held == h) for h in (False, True)] for n in numbers}
-
-    def scored(number: int) -> list[NDArray[np.float64] | None]:
-        if not any(its.any() for its in of[number]):
-            return [None, None]
-        model = ws.models.load(champions[number].version)
-        return [model.score(frame[its]) if its.any() else None for its in of[number]]
-
-    for number, scores in zip(numbers, run_in_parallel(scored, numbers), strict=True):
-        mine = in_force == number
-        columns["champion_version"][mine] = champions[number].version
-        for its, score, counted in zip(of[number], scores, (spent, None), strict=True):
-            if score is not None:
-                answers = policy.choose_actions(frame[its], score, counted)
-                columns["expected"][its] = answers.expected
-                columns["action"][its], columns["reason"][its] = answers.action, answers.reason
-                columns["decided_by"][its] = np.where(answers.left, "review", "model")
-        columns["decided_by"][mine & unfit] = "fallback"
-        columns["reason"][mine & unfit] = why[mine & unfit]
-    if keeps:
-        keeps.hold_back(frame, columns)
-    partitions = frame["_partition"]
-    result = frame[["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]].assign(
+    partitions = units["_partition"]
+    identity = ["_partition", "decision_id", *ws.use_case.decision.key, "decided_at", "current_action"]
+    decisions = units[identity].assign(
         use_case=ws.use_case.name,
         track=track,
-        **columns,
-        data_version=partitions.map({p: e.version for p, e in features.items()}),
-        verdict_id=partitions.map({p: e.facts["verdict_id"] for p, e in features.items()}),
+        **vars(draft),
+        data_version=partitions.map({p: entry.version for p, entry in features.items()}),
+        verdict_id=partitions.map({p: entry.facts["verdict_id"] for p, entry in features.items()}),
         code_version=ws.code_version,
     )
-    result = result.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
-    columns_ = pa.schema([("_partition", pa.string()), *decision_schema(ws)])
-    return pa.Table.from_pandas(result[columns_.names], schema=columns_, preserve_index=False)
-
-
-def _spent(taken: pd.DataFrame, settled: pd.DataFrame) -> ActionCounts:
-    """How often each action is taken at a moment already: by decisions taken, and where the current process decides."""
-    found: dict[tuple[str, Any], Counter[str]] = {}
-    for rows, column in ((taken, "action"), (settled, "current_action")):
-        for moment, action in zip(decision_groups(rows), rows[column], strict=True):
-            found.setdefault(moment, Counter())[action] += 1
-    return found
-
-
-def decision_schema(ws: Workspace) -> pa.Schema:
-    """Columns of a decisions partition; the key's types are those of its contract."""
-    import pyarrow as pa
-
-    columns, text = ws.use_case.unit_columns, pa.string()
-    kinds = {"INTEGER": pa.int32(), "BIGINT": pa.int64(), "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us")}
-    fields = [("decision_id", text), ("use_case", text), ("track", text)]
-    fields += [(c, kinds.get(columns[c].upper(), text)) for c in ws.use_case.decision.key]
-    fields += [
-        ("decided_at", pa.timestamp("us")),
-        ("action", text),
-        ("current_action", text),
-        ("expected", pa.float64()),
-    ]
-    fields += [
-        (c, text)
-        for c in ("decided_by", "reason", "champion_version", "data_version", "verdict_id", "policy", "code_version")
-    ]
-    return pa.schema(fields)
-
-
-def _write(
-    ws: Workspace, track: str, partition: str, new: pa.Table, before: Entry | None, features: Entry
-) -> TakenDecisions:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = new
-    if before is not None:
-        table = pa.concat_tables([pq.read_table(ws.lake.local_file(before)), new])
-        table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
-    by = table["decided_by"].to_pylist()
-    facts = {kind: by.count(kind) for kind in ("model", "current_process", "fallback")}
-    facts |= {kind: by.count(kind) for kind in ("review", *assignment.HELD_OUT) if kind in by}
-    inputs = {"features": {partition: features.version}}  # the latest; each row names the one it was taken on
-    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code_version, facts=facts)
-    return TakenDecisions.of(entry, new.num_rows)
-
-
-def read_decisions(ws: Workspace, partition: str, track: str) -> list[dict[str, Any]]:
-    """A partition's decisions, in order of their moment; empty when none were taken."""
-    entries = ws.lake.entries(decisions_dataset(track), [partition])
-    if not entries:
-        return []
-    with connect(ws.use_case.timezone) as db:
-        found = db.sql(
-            f"select * exclude _partition from {ws.lake.select_rows(entries.values())} order by decided_at, decision_id"
-        )
-        return list(found.to_arrow_table().to_pylist())
+    decisions = decisions.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)
+    schema = pa.schema([("_partition", pa.string()), *decision_schema(ws)])
+    return pa.Table.from_pandas(decisions[schema.names], schema=schema, preserve_index=False)

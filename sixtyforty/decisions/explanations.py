@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.deciding import read_decisions
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.value.payoffs import build_payoffs
@@ -71,7 +71,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
     likely, least = (" likely", LEAST) if binary else ("", 0.0)
 
     def expected(known: pd.DataFrame) -> NDArray[np.float64]:
-        return build_payoffs(case.kpi, rows).expected_outcomes(model.score(known), taken)
+        return build_payoffs(case.kpi, rows).expected_outcomes(model.predict(known), taken)
 
     now = expected(rows)
     moved = np.array([now - expected(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sixtyforty.decisions.deciding import decisions_dataset, read_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
 from sixtyforty.decisions.delivery import read_delivery
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.deciding import read_decisions
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.spec.clock import now
 from sixtyforty.storage.response_log import ANSWERS, EVENTS, ROLES, Response, Role, open_response_log
 from sixtyforty.value.decision_ids import parse_decision_id

@@ -19,7 +19,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.people import Review
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
@@ -152,7 +152,11 @@ def _cases(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> dict[
     key = ", ".join(f'"{c}"' for c in case.decision.key)
     with connect(case.timezone) as db:
         asked_of, priced = [review.rule] if review.rule else [], "".join(f', "{c}"' for c in kpi.payoff_sql)
-        rule = candidates.candidates_sql(ws.use_case, ws.lake, db, decided, asked_of, kpi.payoff_sql) if asked_of or priced else None
+        rule = (
+            candidates.candidates_sql(ws.use_case, ws.lake, db, decided, asked_of, kpi.payoff_sql)
+            if asked_of or priced
+            else None
+        )
         rows = db.execute(
             f"""select _partition, decision_id, decided_at, action, current_action, decided_by, expected
             {f', known, "candidate {review.rule}"' if review.rule else ""}{priced} from {ws.lake.select_rows(decided.values())}

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import Event, Response

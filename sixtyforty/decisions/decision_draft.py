@@ -1,0 +1,45 @@
+"""Decisions while they are being taken: one array per column, filled in step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.value.policy import POLICY_VERSION
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+NO_CHAMPION_REASON = "no model has been promoted yet: the current process decides"
+
+
+@dataclass
+class DecisionDraft:
+    """Columns of the decisions on n units, each of shape (n,); changed in place.
+
+    `expected` is the expected outcome (NaN without a model). The other columns are text, or None.
+    """
+
+    action: NDArray[Any]
+    expected: NDArray[np.float64]
+    decided_by: NDArray[Any]
+    reason: NDArray[Any]
+    champion_version: NDArray[Any]
+    policy: NDArray[Any]
+
+    @classmethod
+    def by_current_process(cls, units: pd.DataFrame) -> DecisionDraft:
+        """Return a draft in which the current process decides on each unit; units need `current_action`."""
+        import numpy as np
+
+        count = len(units)
+        return cls(
+            action=units["current_action"].to_numpy(object).copy(),
+            expected=np.full(count, np.nan),
+            decided_by=np.full(count, "current_process", object),
+            reason=np.full(count, NO_CHAMPION_REASON, object),
+            champion_version=np.full(count, None, object),
+            policy=np.full(count, POLICY_VERSION, object),
+        )

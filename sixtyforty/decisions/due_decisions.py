@@ -1,0 +1,73 @@
+"""Find out which decisions are due: units whose decision time has come and that have no decision yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifiers
+from sixtyforty.workspace import Workspace
+
+
+def live_since(ws: Workspace, track: Track) -> datetime | None:
+    """Return the UTC time (naive) from which a track decides; None if it doesn't yet.
+
+    The live track decides from its first champion on, the replay from the beginning of time.
+    """
+    if track != "live":
+        return datetime.min
+    champions = ws.champion_ledger.promotions(track)
+    return datetime.fromisoformat(champions[0].effective_from) if champions else None
+
+
+def scope_condition(ws: Workspace, track: Track) -> str:
+    """Return SQL over features: whether the stage in force at a unit's decision time covers the unit."""
+    scope = ws.stage_ledger.scope_sql() if track == "live" else None
+    return scope or "true"
+
+
+def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime) -> dict[str, int]:
+    """Return the number of due decisions of each partition at a UTC time (naive); partitions without any are absent."""
+    start = live_since(ws, track)
+    if start is None:
+        return {}
+    use_case = ws.use_case
+    taken = ws.lake.entries(decisions_dataset(track), partitions)
+    features = _undecided_features(ws, ws.lake.entries("features", partitions), taken, start)
+    if not features:
+        return {}
+    decided = [taken[partition] for partition in features if partition in taken]
+    key = identifiers(use_case.decision.key)
+    without_decided = f"anti join {ws.lake.select_rows(decided)} d using (_partition, {key})" if decided else ""
+    with connect(use_case.timezone) as db:
+        return dict(
+            db.execute(
+                f"""select _partition, count(*) from {ws.lake.select_rows(features.values())} f {without_decided}
+                where f.decided_at between timestamp '{start}' and timestamp '{now}' and {scope_condition(ws, track)}
+                group by 1 order by 1"""
+            ).fetchall()
+        )
+
+
+def _undecided_features(
+    ws: Workspace, features: dict[str, Entry], taken: dict[str, Entry], start: datetime
+) -> dict[str, Entry]:
+    """Return the features that may hold undecided units: from the start on, and not completely decided."""
+    use_case = ws.use_case
+    first = use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
+    open_partitions = [
+        partition
+        for partition, entry in features.items()
+        if partition >= first and not _is_completely_decided(partition, entry, taken.get(partition))
+    ]
+    return {partition: features[partition] for partition in use_case.decision_partitions(open_partitions)}
+
+
+def _is_completely_decided(partition: str, features: Entry, taken: Entry | None) -> bool:
+    if taken is None or taken.rows != features.rows:
+        return False
+    return taken.inputs == {"features": {partition: features.version}}
