@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import canonical_json, digest, write_atomic
@@ -79,7 +79,7 @@ class HashChain(Generic[R]):
         try:
             row: R = self.row_type(**json.loads(line))  # type: ignore[assignment]
         except (ValueError, TypeError) as error:
-            raise self._error(number, f"this is not a row of this ledger ({error})") from error
+            raise self._error(number, f"the line is not a row of this ledger ({_summary(error)})") from error
         if row.seq != number or row.previous_hash != previous_hash or row.hash != row_hash(row.model_dump()):
             raise self._error(number, "the row was changed, or a row before it is missing")
         return row
@@ -127,6 +127,12 @@ class HashChain(Generic[R]):
         content = canonical_json({"rows": row.seq, "hash": row.hash}).encode()
         if not self._head.exists() or self._head.read_bytes() != content:
             write_atomic(self._head, content)
+
+
+def _summary(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return ", ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+    return str(error)
 
 
 def row_hash(content: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
-from sixtyforty.lifecycle.catch_up import look
+from sixtyforty.lifecycle.catch_up import find_stale_partitions
 from sixtyforty.storage.object_store import ObjectPath
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, land_days, make_workspace, publish_landed, snapshot
