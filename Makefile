@@ -1,22 +1,22 @@
-# Sixtyforty from a fresh clone: `make demo`. What each target does: `make help`.
-# Everything it makes lies inside this folder, but for the download caches that pip and uv keep
-# where you have told them to. Which index they download from is theirs to know as well.
+# From a fresh clone, start with `make demo`. `make help` lists the targets.
+# Everything that make creates is inside this folder, except the download caches of pip and uv.
+# Your pip or uv configuration chooses the package index.
 
 PYTHON ?= python3
 
-# The Python that the environment is made with has to be this new.
+# The oldest Python that the environment can be created with.
 PYTHON_MIN := 3.11
 
-# Nobody is told that this ran: Dagster, DVC, and what DVC brings along.
+# No usage statistics are sent by Dagster, by DVC or by the libraries of DVC.
 export DAGSTER_DISABLE_TELEMETRY := 1
 export DVC_NO_ANALYTICS := 1
 export ITERATIVE_DO_NOT_TRACK := 1
 
-# Caches that would otherwise be made in the home folder or under /var.
+# Caches that would otherwise be in the home folder or under /var.
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cache/dvc
 export MPLCONFIGDIR := $(CURDIR)/.cache/matplotlib
 
-# A process a core, a file's tests in one of them: what they share is made once.
+# One process for each core. The tests of one file share a process, so they create their fixtures once.
 PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile
 
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -24,92 +24,93 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 .DEFAULT_GOAL := help
 .PHONY: help demo drill ui desk up down bench test lint lock reference clean
 
-help: ## What there is to make
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.installed ## The whole loop on a year of real flights and one of simulated shopping, and what they earned
+demo: .venv/.installed ## Run the whole chain on a year of demo data, and show what the decisions earned
 	@.venv/bin/sixtyforty demo
 
-drill: .venv/.installed ## A week in which things go wrong, on SQLite and on PostgreSQL, and what was left of it
+drill: .venv/.installed ## Run a week in which things go wrong, on SQLite and PostgreSQL, and check what is left
 	@.venv/bin/sixtyforty drill
 
-ui: .venv/.installed ## Dagster's pages, on this machine only
+ui: .venv/.installed ## Serve Dagster's pages on this machine only
 	@.venv/bin/sixtyforty ui
 
-desk: .venv/.installed ## The page for people who decide, on this machine only, with a log-in
+desk: .venv/.installed ## Serve the pages of the people who decide, on this machine only, with a log-in
 	@.venv/bin/sixtyforty desk
 
-up: .venv/.installed ## Webserver, desk, daemon and code server as one set that is kept running
+up: .venv/.installed ## Start all services (pages, desk, daemon, watch) and keep them running
 	@.venv/bin/sixtyforty up
 
-down: .venv/.installed ## Stop that set
+down: .venv/.installed ## Stop all services
 	@.venv/bin/sixtyforty down
 
-# `make bench BENCH=--pairs=9` measures more often, `BENCH=--small` only tries out that everything runs.
-bench: .venv/.installed ## What all this costs beside plain scripts and peers: half an hour, on an idle machine
+# `make bench BENCH=--pairs=9` measures more often. `BENCH=--small` only tests that everything runs.
+bench: .venv/.installed ## Measure the cost compared with plain scripts and other tools (half an hour, on an idle machine)
 	@.venv/bin/python bench/run.py $(BENCH)
 
-test: lint ## Lint, then every test that can run here
+test: lint ## Run lint, then every test that this machine can run
 ifeq ($(CHROMIUM),)
-	@echo 'Chromium is not installed, so the browser tests are left out (Debian: apt-get install chromium).'
+	@echo 'Chromium is not installed, so the browser tests are skipped. Debian: apt-get install chromium.'
 	$(PYTEST) -m 'not browser'
-	@echo 'The browser tests were left out: Chromium is not installed.'
+	@echo 'The browser tests were skipped: Chromium is not installed.'
 else
 	$(PYTEST)
 endif
 
-lint: .venv/.installed ## Style, types, and who may import whom
+lint: .venv/.installed ## Check style, types and the import layers
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-# Versions that are locked stay as they are; `make lock UPGRADE=--upgrade` takes the newest.
-lock: ## Write requirements.lock anew from pyproject.toml
+# Locked versions stay as they are. `make lock UPGRADE=--upgrade` takes the newest.
+lock: ## Write requirements.lock from pyproject.toml
 	@test -x .venv/bin/uv || $(MAKE) --no-print-directory .venv/.installed
 	.venv/bin/uv pip compile pyproject.toml --extra dev --extra demo --extra s3 --extra celery $(UPGRADE) \
 		--universal --python-version $(PYTHON_MIN) --generate-hashes --no-strip-extras --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock
 
-reference: .venv/.installed ## Write docs/reference/declaration.md from the models
+reference: .venv/.installed ## Write docs/reference: declarations from the models, the command line from the commands
 	.venv/bin/python -m pipelines.authoring.reference
+	.venv/bin/python -m pipelines.cli.reference
 
-clean: ## Remove the environment and the caches; data/ stays
+clean: ## Remove the environment and the caches. data/ stays
 	rm -rf .venv .cache build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
-# uv and the build backend come first, by pip, from the same locked hashes; then uv brings the rest,
-# in a third of pip's time. uv doesn't read pip's configuration, so where only pip knows the way to
-# a mirror, pip does it all. Both take nothing whose hash isn't in the lock.
+# pip installs uv and the build backend first, from the same locked hashes. uv then installs the rest
+# in a third of pip's time. uv does not read pip's configuration. If only pip is configured for a mirror,
+# uv fails and pip installs everything. Both refuse a package whose hash is not in the lock.
 .venv/.installed: pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { \
-		echo '$(PYTHON) is not here. Sixtyforty needs Python $(PYTHON_MIN) or newer: install it' \
-			'(Debian: apt-get install python3 python3-venv) or name one that is: make PYTHON=/path/to/python3'; \
+		echo '$(PYTHON) is not installed. Sixtyforty needs Python $(PYTHON_MIN) or newer. Install it' \
+			'(Debian: apt-get install python3 python3-venv), or name another: make PYTHON=/path/to/python3'; \
 		exit 1; } >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(PYTHON_MIN)".split("."))))' || { \
 		echo "Sixtyforty needs Python $(PYTHON_MIN) or newer, and $(PYTHON) is" \
 			"$$($(PYTHON) -c 'import platform; print(platform.python_version())')." \
-			'Name a newer one, such as: make PYTHON=python3.12'; \
+			'Name a newer one, for example: make PYTHON=python3.12'; \
 		exit 1; } >&2
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo '$(PYTHON) cannot make virtual environments: its modules venv and ensurepip are not installed.' \
-			'Debian and Ubuntu: apt-get install python3-venv (python3.12-venv and so on for a Python of its own).'; \
+		echo '$(PYTHON) cannot create virtual environments: its modules venv and ensurepip are not installed.' \
+			'Debian and Ubuntu: apt-get install python3-venv (for python3.12: python3.12-venv).'; \
 		exit 1; } >&2
-	@echo 'Installing into .venv: a minute or two the first time.'
+	@echo 'Installing into .venv. The first time takes a minute or two.'
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	@awk '/^[a-z]/ {wanted = /^(setuptools|uv)==/} wanted' requirements.lock > .venv/first.lock
+	@awk '/^[a-z]/ {selected = /^(setuptools|uv)==/} selected' requirements.lock > .venv/first.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--require-hashes --requirement .venv/first.lock
 	@quiet=$$(test -t 2 || echo --quiet); \
 	.venv/bin/uv pip install $$quiet --python .venv/bin/python --no-deps --no-build-isolation \
 		--compile-bytecode --require-hashes --requirement requirements.lock || { \
-		echo 'uv could not install the lock (its reason is above); pip tries now, which takes a few minutes.' >&2; \
+		echo 'uv could not install the lock (see its message above). pip tries now, which takes a few minutes.' >&2; \
 		.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 			--no-build-isolation --require-hashes --requirement requirements.lock; }
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable .
 	@.venv/bin/uv pip check --quiet --python .venv/bin/python || { \
-		echo 'requirements.lock does not hold all that pyproject.toml asks for: run make lock, then this again.' >&2; \
+		echo 'requirements.lock does not contain all that pyproject.toml requires. Run make lock, then this again.' >&2; \
 		exit 1; }
 	@touch $@

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bench.measure import ROOT, BenchError, measured
+from bench.measure import ROOT, BenchError, run_process
 
 CASE = "flight_delays"
 EXTRA = ("degradation", "break_even", "current_state")  # what the scripts don't do: drill, value curve, profile
@@ -28,23 +28,23 @@ def home_with(folder: Path, landing: Path) -> Path:
 def stages() -> list[str]:
     """The stages of the chain whose work the scripts do as well."""
     from pipelines.authoring import catalog
-    from pipelines.component import chain as declared
+    from pipelines.component import build_chain as declared
 
-    keys = {"/".join(key.path[1:]) for asset in declared(catalog.load(CASE)).assets or [] for key in asset.keys}  # type: ignore[union-attr]
+    keys = {"/".join(key.path[1:]) for asset in declared(catalog.load_use_case(CASE)).assets or [] for key in asset.keys}  # type: ignore[union-attr]
     return sorted(keys - {*EXTRA})
 
 
 def chain(home: Path, first: date, last: date, select: list[str], log: Path) -> dict[str, Any]:
     """A run of the chain, with its steps' seconds and its money on the days from first to last."""
     command = [sys.executable, "-m", "pipelines.cli", "run", CASE, "--json", "--from", f"{first}", "--to", f"{last}"]
-    found = measured([*command, *(["--select", *select] if select else [])], log, {"SIXTYFORTY_HOME": str(home)})
-    return found | {"steps": steps_of(home, found.pop("said")["run_id"]), **money_of(home, first, last)}
+    found = run_process([*command, *(["--select", ",".join(select)] if select else [])], log, {"SIXTYFORTY_HOME": str(home)})
+    return found | {"steps": steps_of(home, found.pop("printed")["run_id"]), **money_of(home, first, last)}
 
 
 def script(engine: str, arguments: list[str], log: Path) -> dict[str, Any]:
     """A run of a plain script, but for what it says isn't counted."""
-    found = measured([sys.executable, str(ROOT / "bench" / f"plain_{engine}.py"), *arguments], log)
-    said = found.pop("said")
+    found = run_process([sys.executable, str(ROOT / "bench" / f"plain_{engine}.py"), *arguments], log)
+    said = found.pop("printed")
     counted = {k: round(found[k] - said["not_counted_s"], 3) for k in ("wall_s", "cpu_s")}
     return found | counted | {k: said[k] for k in ("steps", "decisions", "per_1000")}
 
@@ -52,9 +52,9 @@ def script(engine: str, arguments: list[str], log: Path) -> dict[str, Any]:
 def steps_of(home: Path, run_id: str) -> dict[str, float]:
     """Seconds of each step of a run, as Dagster recorded them."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
-    from pipelines.settings import prepare
+    from pipelines.settings import prepare_dagster_home
 
-    prepare()
+    prepare_dagster_home()
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
@@ -67,9 +67,8 @@ def money_of(home: Path, first: date, last: date) -> dict[str, Any]:
     """Value per 1,000 decisions of each policy, as the chain accounted for it."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
-    from sixtyforty.accounting.kpi_ledger import days
 
-    found = [d for d in days(catalog.workspace(CASE), "replay") if f"{first}" <= d.partition <= f"{last}"]
+    found = [d for d in read_daily_values(catalog.open_workspace(CASE), "replay") if f"{first}" <= d.partition <= f"{last}"]
     n = sum(d.decisions for d in found)
     per = {p: round(1000 * sum(getattr(d, p) for d in found) / n, 2) if n else None for p in POLICIES}
     return {"decisions": n, "per_1000": per}

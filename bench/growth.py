@@ -23,11 +23,11 @@ from typing import Any
 
 from bench.chain import CASE
 from bench.day import SOURCES
-from bench.measure import SURROUNDS, BenchError, Found, Row, Settings, in_turns, measured, median, seconds
+from bench.measure import ENVIRONMENT, BenchError, ItemReport, Row, Settings, median, run_in_turns, run_process, seconds
 from bench.use_cases import copied
 from bench.year import CUT, FIRST, LAST, begun
 from sixtyforty.spec.partitions import SNAPSHOT
-from sixtyforty.storage.lake import canonical, digest
+from sixtyforty.storage.files import canonical_json, digest
 
 YEARS = (1, 10, 100)
 FLAT = 1.3
@@ -41,15 +41,15 @@ SHIFTED = ("time_hour", "event_hour")
 WHOLE = FIRST + timedelta(days=363)  # 52 weeks: the next begin on the same weekday
 
 
-def measure(settings: Settings) -> Found:
+def measure(settings: Settings) -> ItemReport:
     """After `year.measure`: on a copy of its last home."""
-    found = Found("Growth: with history, and with the data")
+    found = ItemReport("Growth: with history, and with the data")
     histories(settings, found)
     backfills(settings, found)
     return found
 
 
-def histories(settings: Settings, found: Found) -> None:
+def histories(settings: Settings, found: ItemReport) -> None:
     """One more day on each length of history, in turns: the machine may have other work at one time than at another."""
     days = 1 if settings.small else settings.pairs
     after = CUT + timedelta(days=settings.pairs + 2)  # those of `day` are there
@@ -57,7 +57,7 @@ def histories(settings: Settings, found: Found) -> None:
     homes = {y: grown(begun(settings) / "chain", settings.work / f"history-{y}", y) for y in lengths}
     with ExitStack() as running:
         asked = {y: running.enter_context(_asked(home)) for y, home in homes.items()}
-        turns = in_turns({f"{y}": _day(ask, after) for y, ask in asked.items()}, days)
+        turns = run_in_turns({f"{y}": _day(ask, after) for y, ask in asked.items()}, days)
     figures = {years: [one[f"{years}"] for one in turns] for years in lengths}
     found.figures["history"] = figures
     first = figures[1]
@@ -89,12 +89,12 @@ def histories(settings: Settings, found: Found) -> None:
 def _asked(home: Path) -> Iterator[Callable[[date], dict[str, Any]]]:
     """A process that takes on one more day each time it is asked."""
     root = home.parent
-    surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    environment = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
     with (
         (root / "grown.err").open("w") as said,
         subprocess.Popen(
             [sys.executable, "-m", "bench.grown"],
-            env={**os.environ, **SURROUNDS, **surrounds},
+            env={**os.environ, **ENVIRONMENT, **environment},
             cwd=root,
             text=True,
             stdin=subprocess.PIPE,
@@ -167,7 +167,7 @@ class Template:
         }
         if "extracts" in said["facts"]:
             said["facts"]["extracts"] = EXTRACTS
-        self.text = canonical(said | {"inputs": INPUTS}).replace(day, DAY)
+        self.text = canonical_json(said | {"inputs": INPUTS}).replace(day, DAY)
         self.folder, self.file, self.ending = f"{dataset}/", f"{dataset}/{said['file']}", said["file"][len(day) :]
 
     def copy(self, day: date, made: dict[str, dict[str, str]], extracts: str) -> str:
@@ -180,7 +180,7 @@ class Template:
                 one = old if apart is None else made[dataset].get(name)
                 if one:  # the first day of all has none before it
                     there[name] = one
-        text = self.text.replace(DAY, f"{day}").replace(f'"{INPUTS}"', canonical(inputs))
+        text = self.text.replace(DAY, f"{day}").replace(f'"{INPUTS}"', canonical_json(inputs))
         manifest = text.replace(f'"{EXTRACTS}"', extracts).encode()
         with open(f"{self.folder}{day}.json", "wb") as out:  # noqa: PTH123 (it takes half the time of Path's)
             out.write(manifest)
@@ -201,12 +201,12 @@ def _arrivals(ledger: Path, source: str, before: list[date]) -> dict[str, str]:
     for number, (month, days) in enumerate(sorted(months.items())):
         one = {"name": f"{source}_{month}.csv", "sha256": f"{number:064x}", "seq": 1_000_000 + number}
         known.append(known[0] | one | {"partitions": dict.fromkeys(map(str, days), ROWS), "there": False})
-        told[month] = canonical([one | {"rows": ROWS, "refused": 0, "problem": None}])
+        told[month] = canonical_json([one | {"rows": ROWS, "refused": 0, "problem": None}])
     ledger.write_text(json.dumps(known))
     return told
 
 
-def backfills(settings: Settings, found: Found) -> None:
+def backfills(settings: Settings, found: ItemReport) -> None:
     """Raw to outcomes over one year and over more, each in a process of its own."""
     from pipelines.demo import flights
 
@@ -226,7 +226,7 @@ def backfills(settings: Settings, found: Found) -> None:
                 file.with_name(
                     f"{file.stem.split('_')[0]}_later{year}_{file.name.split('_', 1)[1].replace('-', '')}"
                 ).write_text("".join(shifted(file, 364 * year)))
-        surrounds = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(root / "home"), "PYTHONWARNINGS": "ignore"}
+        environment = {"PYTHONPATH": str(root), "SIXTYFORTY_HOME": str(root / "home"), "PYTHONWARNINGS": "ignore"}
         command = [
             sys.executable,
             "-m",
@@ -239,10 +239,9 @@ def backfills(settings: Settings, found: Found) -> None:
             "--to",
             f"{end}",
             "--select",
-            *REFERENCE,
-            *GROWING,
+            ",".join([*REFERENCE, *GROWING]),
         ]
-        one = measured(command, root / "backfill", surrounds, cwd=root)
+        one = run_process(command, root / "backfill", environment, cwd=root)
         rows = sum(
             json.loads(f.read_text())["rows"]
             for f in (root / "home" / "data" / "lake" / CASE / "features").glob("*.json")

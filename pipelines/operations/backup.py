@@ -1,130 +1,203 @@
-"""A copy of everything that can't be made again, and the way back.
+"""Copy everything that cannot be calculated again, and restore it.
 
-In the folder of a back-up: `home/` (what lies below the home: landing zone, models and ledgers, deliveries, reports,
-DVC's pointers, cache and remote, Dagster's storage), `lake/`, `database.dump` where the database is a PostgreSQL, and
-last of all `backup.json` with every file's SHA-256: without it a back-up isn't one. SQLite files are copied by SQLite,
-so that a copy is whole though someone writes.
+A backup is a folder with:
+- `home/`: landing zone, models, ledgers, deliveries, reports, DVC's pointers, cache and remote, Dagster's storage;
+- `lake/`: the lake, if it is a folder;
+- `database.dump`: the database, if it is a PostgreSQL (see `postgres_dump.py`);
+- `backup.json`: every file's SHA-256. It is written last: a folder without it is not a complete backup.
+
+SQLite itself copies SQLite files, so that a copy is consistent even while another process writes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, Field
 
 from pipelines.authoring import catalog
-from pipelines.settings import Profile, prepare, profile
+from pipelines.operations.postgres_dump import dump_database, has_tables, is_postgres, restore_database
+from pipelines.settings import Profile, Settings, load_settings, prepare_dagster_home
+from sixtyforty.spec.errors import SixtyfortyError
 
-CONTENTS = "backup.json"
+MANIFEST = "backup.json"
 DUMP = "database.dump"
-BESIDE = (".dvc", "dvc.lock")  # what DVC keeps in the home beside data/
-LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # made anew at each start, or belonging to a moment
-SQLITE = b"SQLite format 3\0"
-TRIES = 3
+DVC_FILES = (".dvc", "dvc.lock")  # What DVC keeps in the home outside data/.
+LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Written again at each start, or valid only for a moment.
+MUST_BE_EMPTY = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
+TEMPORARY_ENDINGS = (".lock", "-wal", "-shm", "-journal")
+SQLITE_HEADER = b"SQLite format 3\0"
+ATTEMPTS = 3
 
 
-class BackupError(RuntimeError):
-    """The back-up can't be made, or isn't whole."""
+class BackupError(SixtyfortyError):
+    """A backup cannot be made or restored. The text says why and what to do next."""
 
 
-def backup(to: Path, patience: float = 600) -> dict[str, Any]:
-    """Copies everything into `to`, a folder that doesn't exist yet or an older back-up, which is brought up to date.
+class BackupManifest(BaseModel):
+    """The content of `backup.json`."""
 
-    Waits up to `patience` seconds for runs under way, and copies anew what a run changed meanwhile. Returns what
-    `backup.json` holds. Raises BackupError when there is no quiet, or PostgreSQL's `pg_dump` fails.
+    made: str = Field(description="UTC time of the backup.")
+    profile: Profile
+    files: dict[str, str] = Field(description="SHA-256 of each file, by its path in the backup.")
+
+
+class RestoredBackup(BaseModel):
+    """A backup that was restored."""
+
+    made: str = Field(description="UTC time of the backup.")
+    files: int
+    ledgers: dict[str, int] = Field(description="Verified rows of the champion and rollout ledgers, by use case.")
+
+
+def backup(folder: Path, wait_seconds: float = 600) -> BackupManifest:
+    """Copy everything into a folder: a new or empty one, or an older backup, which is updated.
+
+    Wait up to `wait_seconds` for active runs, and copy again what a run changed meanwhile.
+    Raises BackupError if runs do not end, the folder cannot be used, or `pg_dump` fails.
     """
-    chosen = prepare()
-    if to.exists() and any(to.iterdir()) and not (to / CONTENTS).exists():
-        raise BackupError(f"{to} holds something else than a back-up")
-    to.mkdir(parents=True, exist_ok=True)
-    to.chmod(0o700)
-    (to / CONTENTS).unlink(missing_ok=True)
-    for _ in range(TRIES):
-        began = _quiet(patience)
-        files = {name: _copy(source, to / name) for name, source in _files(chosen)}
-        if chosen.database_url.startswith("postgresql"):
-            _dump(chosen, to / DUMP)
-            files[DUMP] = _sha256(to / DUMP)
-        if not _runs_since(began):
-            break
-    else:
-        raise BackupError("runs kept starting while files were copied: stop the services, or back up at a quieter hour")
-    for path in [p for p in to.rglob("*") if p.is_file() and p.relative_to(to).as_posix() not in files]:
-        path.unlink()
-    contents = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "profile": chosen.name, "files": files}
-    (to / CONTENTS).write_text(json.dumps(contents, indent=1))
-    return contents
+    settings = prepare_dagster_home()
+    _prepare_folder(folder)
+    files = _copy_between_runs(settings, folder, wait_seconds)
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        if path.relative_to(folder).as_posix() not in files:
+            path.unlink()
+    manifest = BackupManifest(
+        made=datetime.now(UTC).isoformat(timespec="seconds"), profile=settings.profile, files=files
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    return manifest
 
 
-def recover(source: Path) -> dict[str, Any]:
-    """Puts a back-up into an empty home, lake and PostgreSQL. Returns what was brought back.
-
-    Raises BackupError when a file isn't as it was backed up, or something isn't empty; nothing is changed then.
-    """
-    if not (source / CONTENTS).exists():
-        raise BackupError(f"{source} has no {CONTENTS}: it is no back-up, or one that was never finished")
-    contents = json.loads((source / CONTENTS).read_text())
-    chosen = profile()
-    _is_empty(chosen)
-    for name, sha in contents["files"].items():
-        if not (source / name).is_file() or _sha256(source / name) != sha:
-            raise BackupError(f"{name} isn't as it was backed up")
-    dumped = DUMP in contents["files"]
-    if dumped != chosen.database_url.startswith("postgresql"):
-        raise BackupError(f"the back-up is {'' if dumped else 'not '}of a PostgreSQL: see SIXTYFORTY_DATABASE_URL")
-    if dumped:
-        _load(chosen, source / DUMP)
-    for name in contents["files"].keys() - {DUMP}:
-        kind, _, path = name.partition("/")
-        target = (chosen.lake if kind == "lake" and isinstance(chosen.lake, Path) else chosen.home) / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / name, target)
-    prepare()
-    places, _ = catalog.complete()
-    ledgers = {name: len(ws.ledger.rows()) + len(ws.rollout.rows()) for name, ws in places.items()}
-    return {"made": contents["made"], "files": len(contents["files"]), "ledgers": ledgers}
+def _prepare_folder(folder: Path) -> None:
+    """Create the folder, readable by its owner only, and mark an older backup in it as incomplete."""
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+            raise BackupError(f"{folder} contains files that are not a backup. Choose an empty or new folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        (folder / MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be used: {error.strerror}. Choose a folder you can write to.") from error
 
 
-def _files(chosen: Profile) -> Iterator[tuple[str, Path]]:
-    """What is copied: its name in the back-up, and where it lies."""
-    # a bucket is guarded by its own versions, not by copies
-    lake = chosen.lake if isinstance(chosen.lake, Path) else None
-    out = [*(chosen.home / o for o in LEFT_OUT), *([lake] if lake else [])]
-    for top in (chosen.home / "data", *(chosen.home / b for b in BESIDE)):
-        for path in [top] if top.is_file() else sorted(top.rglob("*")):
-            if _wanted(path) and not any(path.is_relative_to(o) for o in out):
-                yield f"home/{path.relative_to(chosen.home).as_posix()}", path
-    for path in sorted(lake.rglob("*")) if lake else ():
-        if _wanted(path):
-            yield f"lake/{path.relative_to(lake).as_posix()}", path  # type: ignore[arg-type]
-
-
-def _wanted(path: Path) -> bool:
-    """Files, but for locks, what is half written, and the logs that SQLite keeps beside a file."""
-    name = path.name
-    return path.is_file() and not (
-        (name.endswith((".lock", "-wal", "-shm", "-journal")) and name != "dvc.lock") or name.startswith(".writing-")
+def _copy_between_runs(settings: Settings, folder: Path, wait_seconds: float) -> dict[str, str]:
+    """Copy all files while no run is active; return their SHA-256 by path."""
+    for _ in range(ATTEMPTS):
+        started = _wait_for_runs(wait_seconds)
+        files = {name: _copy(source, folder / name) for name, source in _files_to_copy(settings)}
+        if is_postgres(settings.database_url):
+            dump_database(settings.database_url, folder / DUMP)
+            files[DUMP] = _sha256(folder / DUMP)
+        if not _was_run_active_since(started):
+            return files
+    raise BackupError(
+        f"Runs started during each of {ATTEMPTS} attempts to copy the files. "
+        "Stop the services (make down), or back up at a quieter hour."
     )
 
 
+def restore_backup(folder: Path) -> RestoredBackup:
+    """Restore a backup into an empty home, lake and PostgreSQL.
+
+    Raises BackupError, before anything is changed, if a file differs from the backed-up one or a target is not empty.
+    Raises LedgerError if a restored ledger was changed after it was written.
+    """
+    manifest = _read_manifest(folder)
+    settings = load_settings()
+    _check_empty(settings)
+    _check_files(folder, manifest)
+    has_dump = DUMP in manifest.files
+    if has_dump != is_postgres(settings.database_url):
+        kind = "a PostgreSQL database" if has_dump else "no PostgreSQL database"
+        raise BackupError(f"The backup in {folder} contains {kind}. Set SIXTYFORTY_DATABASE_URL accordingly.")
+    if has_dump:
+        restore_database(settings.database_url, folder / DUMP)
+    for name in manifest.files.keys() - {DUMP}:
+        target = _target(settings, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / name, target)
+    prepare_dagster_home()
+    workspaces = catalog.load_workspaces().complete
+    ledgers = {name: len(ws.champion_ledger.rows()) + len(ws.rollout_ledger.rows()) for name, ws in workspaces.items()}
+    return RestoredBackup(made=manifest.made, files=len(manifest.files), ledgers=ledgers)
+
+
+def _read_manifest(folder: Path) -> BackupManifest:
+    path = folder / MANIFEST
+    if not path.exists():
+        raise BackupError(f"{folder} has no {MANIFEST}: it is not a backup, or the backup was never finished.")
+    return BackupManifest.model_validate_json(path.read_text())
+
+
+def _check_files(folder: Path, manifest: BackupManifest) -> None:
+    for name, sha in manifest.files.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != sha:
+            raise BackupError(f"{folder / name} differs from the file that was backed up. Use another backup.")
+
+
+def _check_empty(settings: Settings) -> None:
+    """Raise BackupError where the restore would overwrite something. What `doctor` creates does not count."""
+    folders = [settings.home / "data" / kind for kind in MUST_BE_EMPTY]
+    if isinstance(settings.lake, Path):
+        folders.append(settings.lake)
+    for folder in folders:
+        if any(path.is_file() for path in folder.rglob("*")):
+            raise BackupError(f"{folder} is not empty. Move its content away first.")
+    if is_postgres(settings.database_url) and has_tables(settings.database_url):
+        raise BackupError(
+            "The database is not empty. Create a new one (createdb), and name it in SIXTYFORTY_DATABASE_URL."
+        )
+
+
+def _target(settings: Settings, name: str) -> Path:
+    """Return where a file of the backup belongs."""
+    kind, _, path = name.partition("/")
+    root = settings.lake if kind == "lake" and isinstance(settings.lake, Path) else settings.home
+    return root / path
+
+
+def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Yield each file to copy: its path in the backup, and its source."""
+    # A lake in a bucket is protected by the bucket's own versions, not by copies.
+    lake = settings.lake if isinstance(settings.lake, Path) else None
+    left_out = [settings.home / folder for folder in LEFT_OUT]
+    if lake:
+        left_out.append(lake)
+    for root in (settings.home / "data", *(settings.home / name for name in DVC_FILES)):
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if _is_backed_up(path) and not any(path.is_relative_to(folder) for folder in left_out):
+                yield f"home/{path.relative_to(settings.home).as_posix()}", path
+    if lake:
+        for path in sorted(lake.rglob("*")):
+            if _is_backed_up(path):
+                yield f"lake/{path.relative_to(lake).as_posix()}", path
+
+
+def _is_backed_up(path: Path) -> bool:
+    """Return whether a path is a file, but no lock, no half-written file and no log of SQLite."""
+    is_temporary = path.name.startswith(".writing-") or (
+        path.name.endswith(TEMPORARY_ENDINGS) and path.name != "dvc.lock"
+    )
+    return path.is_file() and not is_temporary
+
+
 def _copy(source: Path, target: Path) -> str:
-    """Copies a file unless the same lies there; returns its SHA-256."""
+    """Copy a file unless the target already equals it; return its SHA-256."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as file:
-        lite = file.read(len(SQLITE)) == SQLITE
-    if lite:
+        is_sqlite = file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
+    if is_sqlite:
         target.unlink(missing_ok=True)
-        with closing(sqlite3.connect(source)) as ours, closing(sqlite3.connect(target)) as theirs:
-            ours.backup(theirs)
+        with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(target)) as copy:
+            original.backup(copy)
         return _sha256(target)
     sha = _sha256(source)
     if not target.exists() or _sha256(target) != sha:
@@ -137,81 +210,28 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _quiet(patience: float) -> float:
-    """Waits until no run is under way; returns the moment (seconds since 1970)."""
+def _wait_for_runs(wait_seconds: float) -> float:
+    """Wait until no run is active; return the time, in seconds since 1970."""
     import dagster as dg
 
-    from pipelines.automation.housekeeping import UNDERWAY
+    from pipelines.automation.housekeeping import UNDER_WAY
 
-    limit = time.monotonic() + patience
+    deadline = time.monotonic() + wait_seconds
     with dg.DagsterInstance.get() as instance:
-        while runs := instance.get_runs(dg.RunsFilter(statuses=UNDERWAY)):
-            if time.monotonic() > limit:
-                raise BackupError(f"{len(runs)} runs are under way, and no end of them in {patience:.0f} s")
+        while runs := instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+            if time.monotonic() > deadline:
+                count = "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
+                raise BackupError(
+                    f"{count} still active after {wait_seconds:.0f} s. Wait longer with --wait-seconds, or stop it."
+                )
             time.sleep(1)
     return time.time()
 
 
-def _runs_since(began: float) -> bool:
-    """Whether a run was under way at any time since."""
+def _was_run_active_since(started: float) -> bool:
     import dagster as dg
 
-    since = datetime.fromtimestamp(began, UTC)
+    updated_after = datetime.fromtimestamp(started, UTC)
     with dg.DagsterInstance.get() as instance:
-        return any(
-            r.start_time and r.start_time >= began for r in instance.get_run_records(dg.RunsFilter(updated_after=since))
-        )
-
-
-def _is_empty(chosen: Profile) -> None:
-    """Raises BackupError where something would be overwritten. What `doctor` makes doesn't count."""
-    kinds = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
-    lake = [chosen.lake] if isinstance(chosen.lake, Path) else []
-    for folder in (*(chosen.home / "data" / k for k in kinds), *lake):
-        if any(p.is_file() for p in folder.rglob("*")):
-            raise BackupError(f"{folder} isn't empty: move it out of the way first")
-    if chosen.database_url.startswith("postgresql"):
-        import sqlalchemy as sa
-
-        engine = sa.create_engine(chosen.database_url, poolclass=sa.NullPool)
-        if sa.inspect(engine).get_table_names():
-            raise BackupError("the database isn't empty: make a new one (createdb), and name it in the URL")
-
-
-def _dump(chosen: Profile, to: Path) -> None:
-    writing = to.with_suffix(".writing")
-    _postgres("pg_dump", chosen, ["--format=custom", f"--file={writing}"])
-    writing.replace(to)
-
-
-def _load(chosen: Profile, dump: Path) -> None:
-    """All or nothing."""
-    import sqlalchemy as sa
-
-    options = ["--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
-
-    database = str(sa.engine.make_url(chosen.database_url).database)
-    _postgres("pg_restore", chosen, [*options, f"--dbname={database}", str(dump)])
-
-
-def _postgres(program: str, chosen: Profile, options: list[str]) -> None:
-    """Runs one of PostgreSQL's own programs. The password goes by the environment, which others can't read."""
-    import sqlalchemy as sa
-
-    url = sa.engine.make_url(chosen.database_url)
-    found = shutil.which(program)
-    if not found:
-        raise BackupError(f"{program} is not on PATH: install PostgreSQL's client programs (postgresql-client)")
-    settings = {
-        "PGHOST": url.host or url.query.get("host"),
-        "PGPORT": url.port or url.query.get("port"),
-        "PGUSER": url.username,
-        "PGPASSWORD": url.password,
-        "PGDATABASE": url.database,
-        "PGSSLMODE": url.query.get("sslmode"),
-        "PGSSLROOTCERT": url.query.get("sslrootcert"),
-    }
-    env = os.environ | {name: str(value) for name, value in settings.items() if value}
-    done = subprocess.run([found, *options], env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise BackupError(f"{program}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
+        records = instance.get_run_records(dg.RunsFilter(updated_after=updated_after))
+    return any(record.start_time and record.start_time >= started for record in records)

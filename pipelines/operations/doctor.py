@@ -88,7 +88,7 @@ def _ledger_checks(name: str) -> list[Check]:
             f"ledgers of stages, training and vendors of {name}",
             True,
             partial(_other_ledgers, name),
-            restore.format("stages.jsonl, training.jsonl, given.jsonl"),
+            restore.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
         ),
         Check(
             f"stage of {name}",
@@ -201,20 +201,23 @@ def _rollout_steps(name: str) -> str:
 
 
 def _other_ledgers(name: str) -> str:
-    from sixtyforty.lifecycle.training import trainings
-    from sixtyforty.lifecycle.vendor_extracts import gifts
+    from sixtyforty.lifecycle.training import open_training_ledger
+    from sixtyforty.lifecycle.vendor_extracts import open_vendor_extract_ledger
 
     ws = catalog.open_workspace(name)
-    return _verified(*(len(ledger.rows()) for ledger in (ws.stage_ledger, trainings(ws), gifts(ws))))
+    return _verified(
+        *(len(ledger.rows()) for ledger in (ws.stage_ledger, open_training_ledger(ws), open_vendor_extract_ledger(ws)))
+    )
 
 
 def _stage(name: str) -> str:
-    from sixtyforty.lifecycle.stage_gate import differs, earned
+    from sixtyforty.lifecycle.stage_history import current_stage
+    from sixtyforty.lifecycle.stage_steps import find_declaration_differences
 
     ws = catalog.open_workspace(name)
-    if differences := differs(ws):
+    if differences := find_declaration_differences(ws):
         raise NotAvailableError("; ".join(differences))
-    return f"{earned(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
+    return f"{current_stage(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
 
 
 def _findings(name: str) -> str:
@@ -224,7 +227,7 @@ def _findings(name: str) -> str:
 
 
 def _services() -> str:
-    from pipelines.operations.services import program_states
+    from pipelines.operations.supervisor import program_states
 
     states = program_states(load_settings())
     faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]

@@ -1,17 +1,24 @@
-"""Running a range of partitions of a use case in this process, as one Dagster run that the UI shows."""
+"""Run a range of partitions of a use case in this process, as one Dagster run that the UI shows."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.settings import prepare, profile
+from pipelines.settings import load_settings, prepare_dagster_home
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 
+if TYPE_CHECKING:
+    import dagster as dg
 
-class RunFailed(RuntimeError):
-    """The run failed; its log says where."""
+CONSOLE: dict[str, Any] = {"console": {}}
+
+
+class RunFailedError(SixtyfortyError):
+    """A run failed or cannot start. The text names the failed stages and their errors."""
 
 
 def run_range(
@@ -19,93 +26,107 @@ def run_range(
     first: date,
     last: date,
     as_of: str | None = None,
-    track: str = "replay",
+    track: Track = "replay",
     select: list[str] | None = None,
 ) -> str:
-    """Materializes the use case's chain, or the stages `select` names, over the local days first to last.
+    """Materialize the use case's chain over the local days first to last; return the run's id.
 
-    Returns the run's id. Raises RunFailed with the failed step's error, or for days that have no partition.
+    as_of: UTC time up to which decisions are due. None: now.
+    select: stages such as "raw/weather". None: all.
+    Raises RunFailedError with the failed stage's error, or for days that have no partition.
     """
-    prepare()
+    prepare_dagster_home()
     import dagster as dg
-    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
-    from dagster._core.utils import make_new_run_id
 
-    from pipelines.authoring.catalog import load
-    from pipelines.automation.housekeeping import reap
+    from pipelines.authoring.catalog import load_use_case
+    from pipelines.automation.housekeeping import fail_dead_runs
     from pipelines.definitions import defs
+    from pipelines.runtime.dagster_internals import new_run_id, partition_range_tags
 
-    days = open_days(load(use_case), first, last)
-    clock: dict[str, Any] = {"track": track} | ({"as_of": as_of} if as_of else {})
-    selection = [dg.AssetKey([use_case, *s.split("/")]) for s in select] if select else None
-    run_id = make_new_run_id()
-    with dg.DagsterInstance.get() as instance, _held(run_id):
-        reap(instance)  # a run killed before would hold its place for ever
-        result = (
+    partitions = open_partitions(load_use_case(use_case), first, last)
+    run_id = new_run_id()
+    with dg.DagsterInstance.get() as instance, _run_lock(run_id):
+        # A run that was killed earlier would keep its place in the concurrency pools for ever.
+        fail_dead_runs(instance)
+        run = (
             defs()
             .resolve_job_def(use_case)
             .execute_in_process(
                 instance=instance,
                 run_id=run_id,
-                asset_selection=selection,
-                run_config={"resources": {"clock": {"config": clock}}, "loggers": {"console": {}}},
-                tags={
-                    ASSET_PARTITION_RANGE_START_TAG: days[0],
-                    ASSET_PARTITION_RANGE_END_TAG: days[-1],
-                    "sixtyforty/track": track,
-                },
+                asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
+                run_config=run_config(track, as_of),
+                tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track},
                 raise_on_error=False,
             )
         )
-    return _ended(result)
+    return _finished_run_id(run)
 
 
-def open_days(case: UseCase, first: date, last: date) -> list[str]:
-    """The partitions of local days first to last. Raises RunFailed where there are none, or not yet."""
-    from assets.stage import partitions_def
-
-    days, there = case.holding(first, last), partitions_def(case)
-    begin, end = there.get_first_partition_key(), there.get_last_partition_key()
-    if not days or not begin or not end or days[0] < begin or days[-1] > end:
-        raise RunFailed(f"{case.name} has partitions from {begin} to {end}: ask for days among them, the earlier first")
-    return days
+def run_config(track: Track, as_of: str | None) -> dict[str, Any]:
+    """Return the configuration of a run: the business clock's track and time, and the console logger."""
+    clock = {"track": track} | ({"as_of": as_of} if as_of else {})
+    return {"resources": {"clock": {"config": clock}}, "loggers": CONSOLE}
 
 
-def run_across() -> str:
-    """Materializes what stands across the use cases, from what their chains have left; returns the run's id.
+def asset_key(use_case: str, stage: str) -> dg.AssetKey:
+    """Return the asset of a stage such as "raw/weather"."""
+    import dagster as dg
 
-    Raises RunFailed with the failed step's error.
+    return dg.AssetKey([use_case, *stage.split("/")])
+
+
+def open_partitions(use_case: UseCase, first: date, last: date) -> list[str]:
+    """Return the partitions of the local days first to last.
+
+    Raises RunFailedError where a day has no partition, or none yet.
     """
-    prepare()
+    from assets.wiring import partitions_definition
+
+    partitions, definition = use_case.covering_days(first, last), partitions_definition(use_case)
+    start, end = definition.get_first_partition_key(), definition.get_last_partition_key()
+    if not partitions or not start or not end or partitions[0] < start or partitions[-1] > end:
+        raise RunFailedError(
+            f"{use_case.name} has partitions from {start} to {end}, you asked for {first} to {last}. "
+            "Choose days in that range, the earlier one first."
+        )
+    return partitions
+
+
+def run_portfolio() -> str:
+    """Materialize the portfolio across all use cases; return the run's id.
+
+    Raises RunFailedError with the failed step's error.
+    """
+    prepare_dagster_home()
     import dagster as dg
 
     from pipelines.definitions import defs
 
     with dg.DagsterInstance.get() as instance:
-        job = defs().resolve_job_def("across")
-        return _ended(
-            job.execute_in_process(instance=instance, run_config={"loggers": {"console": {}}}, raise_on_error=False)
-        )
+        job = defs().resolve_job_def("portfolio_job")
+        run = job.execute_in_process(instance=instance, run_config={"loggers": CONSOLE}, raise_on_error=False)
+    return _finished_run_id(run)
 
 
-def _ended(result: Any) -> str:
-    if not result.success:
-        failed = [e for e in result.all_events if e.is_step_failure]
-        why = "; ".join(f"{e.step_key}: {_cause(e)}" for e in failed)
-        raise RunFailed(f"run {result.run_id} failed: {why or 'see its log in the UI'}")
-    return str(result.run_id)
+def _finished_run_id(run: dg.ExecuteInProcessResult) -> str:
+    if not run.success:
+        failures = [event for event in run.all_events if event.is_step_failure]
+        reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
+        raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see its log in the UI'}")
+    return str(run.run_id)
 
 
-def _held(run_id: str) -> AbstractContextManager[object]:
-    """In a cluster, the lock by which others see that the run lives."""
-    if profile().name != "cluster":
+def _run_lock(run_id: str) -> AbstractContextManager[object]:
+    """Return the lock by which other machines of a cluster see that the run is alive; elsewhere nothing."""
+    if load_settings().profile != "cluster":
         return nullcontext()
-    from pipelines.runtime.cluster import held
+    from pipelines.runtime.cluster import run_lock
 
-    return held(run_id)
+    return run_lock(run_id)
 
 
-def _cause(event: Any) -> str:
+def _root_cause(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause

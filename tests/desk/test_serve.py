@@ -16,8 +16,8 @@ import pytest
 
 from desk import accounts, tables
 from desk.roles import MAY
-from pipelines.cli import main
-from pipelines.settings import profile
+from pipelines.cli.app import main
+from pipelines.settings import load_settings
 from tests.desk.conftest import PASSWORD, Person
 
 
@@ -69,7 +69,7 @@ def test_the_first_start_makes_accounts_and_says_where_it_is(home: Path) -> None
 
 @pytest.mark.e2e
 def test_a_later_start_makes_no_accounts_and_knows_its_proxy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = tables.engine(profile().database_url)
+    database = tables.engine(load_settings().database_url)
     tables.prepare(database)
     accounts.put(database, "ann", "owner", PASSWORD)
     accounts.remove(database, "ann")  # who removes all accounts doesn't get those of the first start back
@@ -128,6 +128,6 @@ def test_a_password_at_the_keyboard_is_typed_twice(home: Path, monkeypatch: pyte
 
     monkeypatch.setattr(sys, "stdin", Keyboard())
     typed = iter([PASSWORD, PASSWORD + "x", PASSWORD, PASSWORD])
-    monkeypatch.setattr("pipelines.cli.operations.getpass", lambda prompt: next(typed))
+    monkeypatch.setattr("pipelines.cli.desk.getpass", lambda prompt: next(typed))
     assert main(["desk-account", "ann", "--role", "owner"]) == 1
     assert main(["desk-account", "ann", "--role", "owner"]) == 0

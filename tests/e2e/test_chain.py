@@ -28,14 +28,14 @@ from starlette.testclient import TestClient
 from desk import accounts, tables
 from desk.app import build
 from pipelines.authoring import catalog
-from pipelines.cli import main
+from pipelines.cli.app import main
 from pipelines.demo import flights
 from pipelines.operations.run import run_range
-from sixtyforty.modeling.estimators import fit
+from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.gate import judge
-from sixtyforty.modeling.model_store import rows
-from sixtyforty.value.lift import Day, day
-from sixtyforty.value.payoffs import payoffs
+from sixtyforty.modeling.training_plan import read_training_rows
+from sixtyforty.value.daily_value import DailyValue, value_of_day
+from sixtyforty.value.payoffs import build_payoffs
 from tests.helpers import span
 from tests.words import assert_plain
 
@@ -52,9 +52,9 @@ def home(tmp_path_factory) -> Iterator[Path]:
     patch.setenv("SIXTYFORTY_HOME", str(folder))
     for name in ("SIXTYFORTY_DATABASE_URL", "SIXTYFORTY_DVC_REMOTE", "SIXTYFORTY_PROFILE"):
         patch.delenv(name, raising=False)
-    flights.land(catalog.workspace("flight_delays").landing.folder, FIRST, LAST)
+    flights.land(catalog.open_workspace("flight_delays").landing.folder, FIRST, LAST)
     run_range("flight_delays", FIRST, LAST)
-    assert main(["simulate", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST - timedelta(days=1)}"]) == 0
+    assert main(["simulate-responses", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST - timedelta(days=1)}"]) == 0
     yield folder
     patch.undo()
 
@@ -108,7 +108,7 @@ def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_mor
     stage = say("stage", "flight_delays")
     assert (stage["stage"], stage["verdict"], stage["partitions"]) == ("poc", "continue", 8)
     assert [r["said"] for r in stage["history"]] == ["enter", "continue"]
-    assert say("vendor", "flight_delays")["verdict"] == "build"
+    assert say("build-or-buy", "flight_delays")["verdict"] == "build"
     days = say("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
     assert sum(d["happened"]["worth"] for d in days) == pytest.approx(found["total"], abs=0.01)
 
@@ -122,7 +122,7 @@ def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(h
         from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
         using (year, month, day, carrier, flight, origin) where disrupted is not null"""
     ).fetchall()[0]
-    found, ws = say("impact", "flight_delays"), catalog.workspace("flight_delays")
+    found, ws = say("impact", "flight_delays"), catalog.open_workspace("flight_delays")
     assert (found["decisions"], found["totals"]["model"], found["totals"]["current_process"]) == (n, model, present)
     with dg.DagsterInstance.get() as instance:
         key = dg.AssetKey(["flight_delays", "kpi_impact"])
@@ -200,7 +200,7 @@ def test_decisions_are_by_the_champion_in_force(say):
     history = say("champion", "flight_delays", "--history")["history"]
     assert [(r["as_of"], r["verdict"], r["kind"]) for r in history] == [("2013-04-01", "PROMOTE", "first")]
     assert history[0]["effective_from"] == "2013-04-01T04:00:00"
-    assert say("champion", "flight_delays", "--on", "2013-03-31")["champion"] is None
+    assert say("champion", "flight_delays", "--date", "2013-03-31")["champion"] is None
     decisions = say("decisions", "flight_delays", "--date", "2013-04-03")["decisions"]
     assert {d["champion_version"] for d in decisions} == {history[0]["version"]}
     assert {d["action"] for d in decisions} == {"none", "standby"}
@@ -208,7 +208,7 @@ def test_decisions_are_by_the_champion_in_force(say):
 
 
 def test_nothing_is_decided_before_the_first_day_of_the_replay(home):
-    assert min(catalog.workspace("flight_delays").lake.entries("decisions/replay")) == "2013-04-01"
+    assert min(catalog.open_workspace("flight_delays").lake.entries("decisions/replay")) == "2013-04-01"
 
 
 def test_explain_goes_back_to_the_files(home, say):
@@ -236,7 +236,7 @@ def test_each_decision_is_delivered_once(home, say):
         n, ids = connection.execute(
             sa.text("select count(*), count(distinct decision_id) from flight_delays_replay_decisions")
         ).one()
-    assert n == ids == sum(e.rows for e in catalog.workspace("flight_delays").lake.entries("decisions/replay").values())
+    assert n == ids == sum(e.rows for e in catalog.open_workspace("flight_delays").lake.entries("decisions/replay").values())
     file = home / "data" / "deliveries" / "flight_delays" / "replay" / "2013-04-02.csv"
     assert len(file.read_text().splitlines()) - 1 == len(
         say("decisions", "flight_delays", "--date", "2013-04-02")["decisions"]
@@ -251,8 +251,8 @@ def test_running_again_changes_nothing(home):
 
 def test_restore_gives_the_training_set(say, tmp_path):
     version = say("champion", "flight_delays")["champion"]
-    files = say("restore", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
-    card = catalog.workspace("flight_delays").models.card(version)
+    files = say("fetch-training-data", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
+    card = catalog.open_workspace("flight_delays").models.card(version)
     for name, sha in card["files"].items():
         path = next(Path(f) for f in files if f.endswith(name))
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha
@@ -264,32 +264,34 @@ def test_restore_gives_the_training_set(say, tmp_path):
 @pytest.fixture(scope="module")
 def blocks(home) -> list[tuple[Any, list[str], Any]]:
     """For the February and the March model: what it learned from, its features, and the month it is tested on."""
-    ws, found = catalog.workspace("flight_delays"), []
+    ws, found = catalog.open_workspace("flight_delays"), []
     for version in ws.models.versions()[:2]:
         card = ws.models.card(version)
         first = date.fromisoformat(card["as_of"])
         days = span(first, first.replace(month=first.month + 1) - timedelta(days=1))
-        tested = rows(
+        tested = read_training_rows(
             ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
         )
         found.append((ws.models.training_frame(version), card["features"], tested.to_pandas()))
     return found
 
 
-def walked(blocks, labels, features=lambda names: names) -> list[Day]:
+def walked(blocks, labels, features=lambda names: names) -> list[DailyValue]:
     """Days of value of a recipe that learns these labels from these features; smaller than ours, and quick."""
-    case, found = catalog.load("flight_delays"), []
+    case, found = catalog.load_use_case("flight_delays"), []
     small = case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
     for learned, names, tested in blocks:
         told = learned.assign(disrupted=labels(learned["disrupted"].to_numpy(float)))
-        model = fit(small, case.kpi, features(names), told)
-        acted = tested.assign(action=payoffs(case.kpi, tested).choose(model.score(tested)))
-        found += [day(case.kpi, str(p), g, g["disrupted"].to_numpy(float)) for p, g in acted.groupby("_partition")]
+        model = fit_model(small, case.kpi, features(names), told)
+        acted = tested.assign(action=build_payoffs(case.kpi, tested).choose_actions(model.predict(tested)))
+        found += [
+            value_of_day(case.kpi, str(p), g, g["disrupted"].to_numpy(float)) for p, g in acted.groupby("_partition")
+        ]
     return found
 
 
 def test_a_challenger_that_learned_noise_is_never_promoted(blocks):
-    gate, current = catalog.load("flight_delays").gate, walked(blocks, lambda y: y)
+    gate, current = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
     for seed in range(20):
         null = walked(blocks, np.random.default_rng(seed).permutation)
         assert judge(gate, "first", 0.0, null, None).verdict != "PROMOTE", seed
@@ -298,7 +300,7 @@ def test_a_challenger_that_learned_noise_is_never_promoted(blocks):
 
 
 def test_a_challenger_that_is_truly_better_is(blocks):
-    gate, better = catalog.load("flight_delays").gate, walked(blocks, lambda y: y)
+    gate, better = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
     poor = walked(blocks, lambda y: y, lambda names: [n for n in names if not n.startswith(("o_", "c_", "t_", "nyc_"))])
     assert judge(gate, "recipe", 0.0, better, None, poor).verdict == "PROMOTE"
     assert judge(gate, "recipe", 0.0, poor, None, better).verdict != "PROMOTE"

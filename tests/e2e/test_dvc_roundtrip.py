@@ -14,9 +14,9 @@ import pytest
 
 from pipelines.authoring import catalog
 from pipelines.demo import flights
-from sixtyforty.modeling import estimators, features, model_store
-from sixtyforty.modeling.dvc_recipe import fill
-from sixtyforty.storage.dvc_versions import Versions
+from sixtyforty.modeling import estimators, outcomes, training_plan
+from sixtyforty.modeling.dvc_recipe import write_recipe_folder
+from sixtyforty.storage.dvc_versions import DvcVersions
 from sixtyforty.workspace import Workspace
 from tests.e2e.test_hour_by_hour import bring, publish_features
 from tests.helpers import span
@@ -41,7 +41,7 @@ def checkout(to: Path) -> Path:
     return to
 
 
-def changed(versions: Versions) -> set[str]:
+def changed(versions: DvcVersions) -> set[str]:
     """What isn't as recorded; of other use cases, whose chains never ran here, nothing is."""
     return {what for what in versions.status() if "@" not in what or what in STAGES}
 
@@ -63,24 +63,24 @@ def run(home: Path, remote: Path, *command: str) -> str:
 def chain(tmp_path_factory):
     """A checkout whose chain has trained twice and published to a remote."""
     home, remote = checkout(tmp_path_factory.mktemp("first")), tmp_path_factory.mktemp("remote")
-    ws = Workspace(catalog.load("flight_delays"), home, f"sqlite:///{home}/deliveries.sqlite")
+    ws = Workspace(catalog.load_use_case("flight_delays"), home, f"sqlite:///{home}/deliveries.sqlite")
     days = span(date(2013, 1, 1), date(2013, 1, 31))
     flights.land(ws.landing.folder, date(2013, 1, 1), date(2013, 1, 31))
     bring(ws, days)
     publish_features(ws, days)
-    for p, rows in features.outcomes(ws.use_case, ws.lake, days).tables.items():
+    for p, rows in outcomes.build_outcomes(ws.use_case, ws.lake, days).tables.items():
         ws.lake.write("outcomes", p, rows)
-    versions, made = Versions(home, str(remote)), []
+    versions, made = DvcVersions(home, str(remote)), []
     for as_of in (date(2013, 1, 22), date(2013, 2, 1)):
-        plan = model_store.plan(ws.use_case, ws.lake, as_of)
+        plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
         ws.models.write_training_set(ws.use_case, ws.lake, plan)
         rows, card = ws.models.training_frame(plan.version), ws.models.card(plan.version)
-        model = estimators.fit(ws.use_case.model, ws.use_case.kpi, card["features"], rows)
+        model = estimators.fit_model(ws.use_case.model, ws.use_case.kpi, card["features"], rows)
         ws.models.write_model(plan.version, model)
         made.append(plan.version)
     versions.snapshot([ws.lake.root / "raw" / "weather", *(ws.models.folder(v) for v in made)])
     folder = home / "data" / "recipe" / "flight_delays"
-    fill(ws.use_case, ws.models, made[1], made[0], folder)
+    write_recipe_folder(ws.use_case, ws.models, made[1], made[0], folder)
     versions.snapshot([folder / n for n in ("training_set.parquet", "recipe.json", "fold.skops")])
     versions.commit(STAGES)
     versions.publish()
@@ -122,11 +122,11 @@ def test_repro_on_a_clean_clone_gives_the_same_model_and_metrics(chain, tmp_path
     clone, recipe = checkout(tmp_path / "clone"), Path("data/recipe/flight_delays")
     assert not (clone / "data").exists()
 
-    run(clone, remote, str(BIN / "sixtyforty"), "restore", "flight_delays")
+    run(clone, remote, str(BIN / "sixtyforty"), "fetch-training-data", "flight_delays")
     run(clone, remote, "dvc", "repro", "--force", *STAGES)
 
     for name in ("model.skops", "metrics.json"):
         assert digest(clone / recipe / name) == digest(ws.home / recipe / name), name
-    back = run(clone, remote, str(BIN / "sixtyforty"), "restore", "flight_delays", "--model", made[0], "--to", "back")
+    back = run(clone, remote, str(BIN / "sixtyforty"), "fetch-training-data", "flight_delays", "--model", made[0], "--to", "back")
     assert "training_set.parquet" in back
     assert digest(clone / "back" / "training_set.parquet") == ws.models.card(made[0])["files"]["training_set.parquet"]

@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from pipelines.authoring import catalog
-from pipelines.cli import main
+from pipelines.cli.app import main
 from pipelines.demo import households as demo
-from pipelines.demo.files import packaged
+from pipelines.demo.landing import find_packaged_file
 from pipelines.operations.run import run_range
 
 FIRST, LAST, CAMPAIGN = date(2017, 1, 1), date(2017, 7, 29), "2017-06-25"  # a month later its outcome is known
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setenv("SIXTYFORTY_HOME", str(folder))
     for name in ("SIXTYFORTY_DATABASE_URL", "SIXTYFORTY_DVC_REMOTE", "SIXTYFORTY_PROFILE", "SIXTYFORTY_LAKE"):
         patch.delenv(name, raising=False)
-    demo.land(catalog.workspace(demo.USE_CASE).landing.folder, FIRST, LAST)
+    demo.land(catalog.open_workspace(demo.USE_CASE).landing.folder, FIRST, LAST)
     run_range(demo.USE_CASE, FIRST, LAST)
     yield folder
     patch.undo()
@@ -50,7 +50,7 @@ def losses() -> dict[int, tuple[float, float]]:
         f"""with trips as (
             select household_id, basket_id, sum(sales_value) as spend,
                 (min(transaction_timestamp) - interval 4 hour)::date as day  -- within daylight saving time
-            from read_parquet('{packaged(*demo.SOURCE)}') group by all),
+            from read_parquet('{find_packaged_file(*demo.SOURCE)}') group by all),
         household as (
             select household_id, count(*) filter (day >= '2017-04-02' and day < '{CAMPAIGN}') as trips,
                 coalesce(sum(spend) filter (day >= '2017-04-02' and day < '{CAMPAIGN}'), 0) / 3 as usual,
@@ -81,8 +81,8 @@ def test_the_money_is_that_of_a_plain_script(home, capsys):
 
 
 def test_the_one_that_is_worth_most_is_chosen_not_the_one_that_predicts_best(home, capsys):
-    ws = catalog.workspace(demo.USE_CASE)
-    judged = ws.ledger.champions("replay")
+    ws = catalog.open_workspace(demo.USE_CASE)
+    judged = ws.champion_ledger.promotions("replay")
     assert [r.as_of for r in judged] == [CAMPAIGN, "2017-07-23"]
     for row in judged:
         assert ws.models.card(row.version)["recipe"]["estimator"].endswith("HistGradientBoostingRegressor")
@@ -104,7 +104,7 @@ def test_all_that_is_said_of_it_is_assumed_and_simulated(home, capsys):
     assert "simulated data" in page
     assert page.count(">assumed<") >= 5
     assert "surely" not in page
-    record = say(capsys, "record", demo.USE_CASE)["record"]
+    record = say(capsys, "model-record", demo.USE_CASE)["record"]
     assert "The figures are **assumed**" in record
     assert "SIMULATED" in record
 
@@ -113,13 +113,13 @@ def test_a_holdout_is_designed_and_the_poc_goes_no_further(home, capsys):
     design = say(capsys, "holdout", demo.USE_CASE)["design"]
     assert design["always"]["units"] > design["once"]["units"] > 100_000
     assert design["units_a_day"] == pytest.approx(2020 / 28, rel=0.02)
-    assert main(["stage", demo.USE_CASE, "--up", "--why", "why not"]) == 1
+    assert main(["stage", demo.USE_CASE, "--advance", "--why", "why not"]) == 1
     assert "declares no gate" in capsys.readouterr().err
 
 
 def test_no_basket_is_named_where_people_look(home):
     """In reports, Data Docs, and all that Dagster keeps; the lake and what is delivered must name it."""
-    source = duckdb.sql(f"select distinct basket_id from read_parquet('{packaged(*demo.SOURCE)}')").fetchall()
+    source = duckdb.sql(f"select distinct basket_id from read_parquet('{find_packaged_file(*demo.SOURCE)}')").fetchall()
     baskets, looked = {str(b).encode() for (b,) in source}, 0
     assert {len(b) for b in baskets} == {11}
     for folder in ("reports", "dagster"):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pipelines.authoring import catalog, loader
-from pipelines.component import chain
+from pipelines.component import build_chain
 from pipelines.definitions import defs
 from pipelines.settings import ROOT
 
@@ -71,7 +71,7 @@ def declared(definitions: dg.Definitions, group: str) -> dict[str, object]:
 def test_these_are_the_use_cases(definitions):
     graph = definitions.resolve_asset_graph()
     assert {graph.get(k).group_name for k in graph.get_all_asset_keys()} == set(GROUPS)
-    assert catalog.names() == USE_CASES
+    assert catalog.list_use_cases() == USE_CASES
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -83,7 +83,7 @@ def test_the_chain_is_as_it_was_when_someone_last_looked(definitions, group):
 @pytest.mark.parametrize("name", USE_CASES)
 def test_every_asset_is_described_and_every_source_has_its_columns(definitions, name):
     graph = definitions.resolve_asset_graph()
-    use_case = catalog.load(name)
+    use_case = catalog.load_use_case(name)
     for key in (k for k in graph.get_all_asset_keys() if graph.get(k).group_name == name):
         node = graph.get(key)
         assert node.description and not node.description.isspace()
@@ -117,7 +117,7 @@ def test_a_use_case_gives_the_same_chain_without_the_component(definitions):
     def assets(of: dg.Definitions) -> set[dg.AssetKey]:
         return {key for a in of.assets or [] for key in a.keys}
 
-    chains = {key for name in USE_CASES for key in assets(chain(catalog.load(name)))}
+    chains = {key for name in USE_CASES for key in assets(build_chain(catalog.load_use_case(name)))}
     graph = definitions.resolve_asset_graph()
     assert chains == {k for k in graph.get_all_asset_keys() if graph.get(k).group_name != "portfolio"}
 
@@ -130,7 +130,7 @@ def test_the_component_refuses_what_it_does_not_know(tmp_path):
         UseCase(**yaml.safe_load(text)["attributes"], colour="blue", folder=tmp_path)
 
 
-@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli", "pipelines.authoring.catalog"])
+@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli.app", "pipelines.authoring.catalog"])
 def test_loading_imports_nothing_heavy(what, environment):
     then = "found.defs().get_repository_def().get_all_jobs()" if what == "pipelines.definitions" else "found"
     code = (

@@ -1,4 +1,4 @@
-"""A home to live in, apart from everybody else's: folder, environment, clock, and the daemon in it."""
+"""A separate installation for the drill: its folder, its environment, its clock and its daemon."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines import settings
 from pipelines.authoring import catalog
 from pipelines.demo import flights
-from pipelines.settings import ROOT, profile
-from sixtyforty.spec.clock import DRILL
+from pipelines.demo.drill.plan import midnight
+from pipelines.settings import ROOT, load_settings
+from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
+from sixtyforty.spec.errors import SixtyfortyError
 
-CASE = "flight_delays"
-HISTORY = date(2013, 1, 1)
-LEARNT = (
+HISTORY_START = date(2013, 1, 1)
+# Stages after the sources that a champion needs to learn and to go live.
+STAGES_TO_CHAMPION = (
     "features",
     "outcomes",
     "training_set",
@@ -31,71 +33,96 @@ LEARNT = (
     "delivery",
     "kpi_impact",
 )
+T = TypeVar("T")
 
 
-class DrillError(RuntimeError):
-    """The chain didn't come to rest, or a service didn't start."""
+class DrillError(SixtyfortyError):
+    """The drill cannot go on: a command failed, or the chain did not finish in time."""
 
 
 @dataclass
-class Home:
-    """A home with its environment."""
+class DrillHome:
+    """A home and the environment of the processes that use it."""
 
     folder: Path
     environment: dict[str, str]
 
     @property
-    def clock(self) -> Path:
-        """The file the drill's moment is in."""
-        return self.folder / "clock"
+    def landing_zone(self) -> Path:
+        """The landing zone of the drill's use case."""
+        return self.folder / "data" / "landing" / flights.USE_CASE
 
-    @property
-    def landing(self) -> Path:
-        """The landing folder."""
-        return self.folder / "data" / "landing" / CASE
+    def set_clock(self, time: datetime) -> None:
+        """Set the time (naive UTC) that every process of this home takes for now."""
+        clock = self.folder / "clock"
+        new = clock.with_suffix(".new")
+        new.write_text(time.isoformat())
+        new.replace(clock)
 
-    def at(self, moment: datetime) -> None:
-        """Moves the clock."""
-        new = self.clock.with_suffix(".new")
-        new.write_text(moment.isoformat())
-        new.replace(self.clock)
-
-    def call(self, *arguments: str) -> str:
-        """Runs the `sixtyforty` command there. Raises DrillError with what it said."""
+    def run_command(self, *arguments: str) -> str:
+        """Run the `sixtyforty` command in this home, and return its output. Raises DrillError with its errors."""
         command = [sys.executable, "-m", "pipelines.cli", *arguments]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise DrillError(f"{' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
-        return done.stdout
+        process = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise DrillError(f"sixtyforty {' '.join(arguments)} failed: {process.stderr.strip()[-2000:]}")
+        return process.stdout
+
+    def run_stages(self, first: date, last: date, *stages: str, as_of: datetime | None = None) -> None:
+        """Run the sources and some stages on the local days first to last. Raises DrillError."""
+        inputs = catalog.load_use_case(flights.USE_CASE).inputs
+        sources = [f"{kind}/{source}" for source in inputs for kind in ("raw", "validated")]
+        arguments = [
+            flights.USE_CASE,
+            "--from",
+            f"{first}",
+            "--to",
+            f"{last}",
+            "--select",
+            ",".join([*sources, *stages]),
+        ]
+        self.run_command("run", *arguments, *(["--as-of", as_of.isoformat()] if as_of else []))
+
+    def evaluate(self, function: Callable[[], T]) -> T:
+        """Call a function in this process with the environment of this home."""
+        before = dict(os.environ)
+        os.environ.update(self.environment)
+        try:
+            return function()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 @dataclass
 class Daemon:
-    """Dagster's daemon in a home, killed and started again at will."""
+    """Dagster's daemon of a home. The drill kills and restarts it."""
 
-    home: Home
+    home: DrillHome
     process: subprocess.Popen[bytes] | None = None
-    kills: int = field(default=0)
 
     def start(self) -> None:
-        """Starts it; its words go to daemon.log."""
-        in_home(self.home, settings.prepare)
-        command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(ROOT / "workspace.yaml")]
+        """Start the daemon. Its output goes to daemon.log."""
+        self.home.evaluate(settings.prepare_dagster_home)
+        executable = str(Path(sys.executable).with_name("dagster-daemon"))
         with (self.home.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.home.environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                [executable, "run", "-w", str(ROOT / "workspace.yaml")],
+                env=self.home.environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
-    def kill(self) -> None:
-        """kill -9, then starts another."""
-        assert self.process
+    def kill_and_restart(self) -> None:
+        """Kill the daemon without notice (SIGKILL), and start another."""
+        assert self.process, "the daemon was started"
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.kills += 1
         self.start()
 
     def stop(self) -> None:
-        """Ends it and what it started."""
+        """Stop the daemon and what it started."""
         if self.process:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -105,69 +132,58 @@ class Daemon:
                 self.process.wait()
 
 
-def prepare(folder: Path, until: date, profile: dict[str, str] | None = None) -> Home:
-    """A home whose history is known up to a local day: landed in bulk, replayed, its champion adopted."""
-    home = make_home(folder, profile or {})
-    flights.land(home.landing, HISTORY, until)
-    data = [f"{kind}/{s}" for s in catalog.load(CASE).inputs for kind in ("raw", "validated")]
-    home.call("run", CASE, "--from", f"{HISTORY}", "--to", f"{until}", "--select", *data, *LEARNT)
-    home.at(midnight(until + timedelta(days=1)))
-    home.call("adopt", CASE, "--by", "the drill", "--why", "the drill goes live")
+def home_with_history(folder: Path, last: date) -> DrillHome:
+    """Return a home that knows the history up to a local day: landed by month, replayed, its champion adopted."""
+    home = create_home(folder, {})
+    flights.land(home.landing_zone, HISTORY_START, last)
+    home.run_stages(HISTORY_START, last, *STAGES_TO_CHAMPION)
+    home.set_clock(midnight(last + timedelta(days=1)))
+    home.run_command("adopt", flights.USE_CASE, "--by", "the drill", "--why", "the drill goes live")
     return home
 
 
-def make_home(folder: Path, profile: dict[str, str]) -> Home:
-    """An empty home and the environment of what runs there."""
+def create_home(folder: Path, profile: dict[str, str]) -> DrillHome:
+    """Create an empty home. `profile`: environment variables that choose its profile."""
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
-    environment |= {
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
+    environment = inherited | {
         "SIXTYFORTY_HOME": str(folder),
         "DAGSTER_HOME": str(folder / "data" / "dagster"),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "1",
-        DRILL: str(folder / "clock"),
+        CLOCK_FILE_VARIABLE: str(folder / "clock"),
         **profile,
     }
-    home = Home(folder, environment)
-    home.at(midnight(HISTORY))
+    home = DrillHome(folder, environment)
+    home.set_clock(midnight(HISTORY_START))
     return home
 
 
-def midnight(day: date) -> datetime:
-    """The UTC moment (naive) a local day begins."""
-    return flights.hours_of(day)[0].replace(tzinfo=None)
-
-
-def in_home(home: Home, code: Callable[[], Any]) -> Any:
-    """Runs code in this process with the home's environment."""
-    before = dict(os.environ)
-    os.environ.update(home.environment)
-    try:
-        return code()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def unfinished() -> list[Any]:
+def unfinished_runs() -> list[Any]:
+    """Return the runs of this process's Dagster instance that are not finished."""
     import dagster as dg
 
-    from pipelines.automation.sensors import UNFINISHED
+    from pipelines.automation.run_requests import UNFINISHED
 
     with dg.DagsterInstance.get() as instance:
-        return [r.dagster_run for r in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
+        return [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
 
 
-def now_delivered(home: Home) -> dict[str, Any]:
-    """The rows of the live delivery table by decision id, without the wall clock."""
+def delivered_decisions(home: DrillHome) -> dict[str, dict[str, Any]]:
+    """Return the rows of the live delivery table by decision id, without the time of delivery."""
     import sqlalchemy as sa
 
-    engine = sa.create_engine(in_home(home, lambda: profile().database_url))
+    from sixtyforty.storage.sql import identifier
+
+    table = f"{flights.USE_CASE}_decisions"
+    engine = sa.create_engine(home.evaluate(lambda: load_settings().database_url))
     try:
-        if not sa.inspect(engine).has_table(f"{CASE}_decisions"):
+        if not sa.inspect(engine).has_table(table):
             return {}
         with engine.connect() as connection:
-            rows = connection.execute(sa.text(f"select * from {CASE}_decisions")).mappings().all()
-        return {r["decision_id"]: {k: v for k, v in r.items() if k != "delivered_at"} for r in rows}
+            rows = connection.execute(sa.text(f"select * from {identifier(table)}")).mappings().all()
     finally:
         engine.dispose()
+    return {
+        row["decision_id"]: {column: cell for column, cell in row.items() if column != "delivered_at"} for row in rows
+    }

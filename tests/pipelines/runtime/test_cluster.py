@@ -16,10 +16,10 @@ import pytest
 
 from pipelines.authoring import catalog
 from pipelines.demo import flights
+from pipelines.operations.parallel_backfill import run_in_parallel, waves
 from pipelines.operations.run import run_range
-from pipelines.operations.spread import spread, waves
-from pipelines.runtime.launcher import last_seen
-from pipelines.settings import ProfileError, prepare, profile
+from pipelines.runtime.launcher import find_run_process
+from pipelines.settings import SettingsError, load_settings, prepare_dagster_home
 from tests.helpers import lake_bytes, s3_environment
 from tests.pipelines.operations.test_services import set_up, until
 from tests.postgres import Postgres, rows
@@ -35,10 +35,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The lake as one machine makes it, in a folder, in the order of the waves."""
     with pytest.MonkeyPatch.context() as patch:
         set_up(patch, tmp_path_factory.mktemp("alone"))
-        flights.land(catalog.workspace(CASE).landing.folder, FIRST, LAST)
-        for stages, _ in waves(catalog.load(CASE)):
-            run_range(CASE, FIRST, LAST, select=stages)
-        return data(lake_bytes(catalog.workspace(CASE).lake))
+        flights.land(catalog.open_workspace(CASE).landing.folder, FIRST, LAST)
+        for wave in waves(catalog.load_use_case(CASE)):
+            run_range(CASE, FIRST, LAST, select=list(wave.stages))
+        return data(lake_bytes(catalog.open_workspace(CASE).lake))
 
 
 def data(lake: dict[str, bytes]) -> dict[str, bytes]:
@@ -122,7 +122,7 @@ def cluster(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     for path in flights.land(tmp_path / "landed", FIRST, LAST):
-        (catalog.workspace(CASE).landing.folder / path.name).write(path.read_bytes())
+        (catalog.open_workspace(CASE).landing.folder / path.name).write_bytes(path.read_bytes())
     cluster = Cluster(tmp_path, settings)
     yield cluster
     cluster.stop()
@@ -131,7 +131,7 @@ def cluster(
 def made(url: str) -> tuple[dict[str, bytes], tuple[int, int]]:
     """The lake, and rows and decisions delivered."""
     count, ids = rows(url, f"select count(*), count(distinct decision_id) from {TABLE}")[0]
-    return data(lake_bytes(catalog.workspace(CASE).lake)), (count, ids)
+    return data(lake_bytes(catalog.open_workspace(CASE).lake)), (count, ids)
 
 
 @pytest.mark.e2e
@@ -139,24 +139,24 @@ def test_two_workers_make_what_one_machine_makes_and_one_killed_loses_nothing(
     cluster: Cluster, alone: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.start(2)
-    prepare()
+    prepare_dagster_home()
     killed, instance = list[str](), dg.DagsterInstance.get()
 
     def meanwhile() -> None:
         """The first run seen at the features loses its worker; another takes its place."""
         time.sleep(0.2)
         for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-            seen = last_seen(instance, run.run_id)
+            seen = find_run_process(instance, run.run_id)
             if not killed and seen and "features" in str(run.asset_selection):
                 killed.append(run.run_id)
-                cluster.kill_at(seen[0])
+                cluster.kill_at(seen.pid)
                 cluster.start(1)
 
-    monkeypatch.setattr("pipelines.operations.spread._wait", meanwhile)
-    runs = spread(CASE, FIRST, LAST, 2)
+    monkeypatch.setattr("pipelines.operations.parallel_backfill._wait", meanwhile)
+    runs = run_in_parallel(CASE, FIRST, LAST, 2)
     assert killed
     assert {r for r in runs if instance.get_run_by_id(r).status != dg.DagsterRunStatus.SUCCESS} == {*killed}
-    assert len({last_seen(instance, r)[0] for r in runs}) > 1, "one worker did it all"
+    assert len({find_run_process(instance, r).pid for r in runs}) > 1, "one worker did it all"
     lake, (count, ids) = made(cluster.settings["SIXTYFORTY_DATABASE_URL"])
     assert lake == alone
     assert count == ids > 1000
@@ -181,5 +181,5 @@ def test_a_cluster_says_what_it_needs(
     monkeypatch.setenv("SIXTYFORTY_PROFILE", "cluster")
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ProfileError, match=said):
-        profile()
+    with pytest.raises(SettingsError, match=said):
+        load_settings()

@@ -1,0 +1,66 @@
+"""The `sixtyforty` command: its commands, panel by panel, and how it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pipelines.cli import (  # noqa: F401 (importing a module registers its commands)
+    backups,
+    build,
+    decisions,
+    desk,
+    exit_codes,
+    going_live,
+    holdout,
+    impact,
+    knowledge,
+    operate,
+    people,
+    portfolio,
+    run,
+    sourcing,
+)
+from pipelines.cli.commands import app
+
+REPORT = "sixtyforty: This is a fault in sixtyforty, not in your input. Please report it with the traceback above."
+
+
+def command() -> None:
+    """Run the command as a process, and end the process as soon as its threads and exit handlers are done.
+
+    Python needs up to 2 seconds to take down an interpreter in which a run took place. `os._exit` saves them.
+    """
+    codes: list[int] = []
+    # Exit handlers run in reverse order of registration, so this one, registered first, runs last.
+    atexit.register(lambda: _exit_now(*codes))
+    codes.append(main())
+    sys.exit(codes[0])
+
+
+def _exit_now(code: int | None = None) -> None:
+    if code is not None:
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with arguments (default: the process's own) and return its exit code.
+
+    Any error that is not a SixtyfortyError is a bug: its traceback is printed with a request to report it.
+    """
+    try:
+        app(None if arguments is None else list(arguments), prog_name="sixtyforty")
+    except SystemExit as exit_request:
+        return exit_request.code if isinstance(exit_request.code, int) else exit_codes.FAILED
+    except Exception:
+        traceback.print_exc()
+        print(REPORT, file=sys.stderr)
+        return exit_codes.INTERNAL_ERROR
+    return exit_codes.SUCCESS

@@ -1,0 +1,133 @@
+"""Commands that start a use case: demo, new and land-demo-data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer, show_progress
+from pipelines.cli.commands import BUILD, command
+from pipelines.cli.options import OptionalFirstDay, OptionalLastDay, OptionalUseCase, UseCaseName
+
+if TYPE_CHECKING:
+    from sixtyforty.spec.draft import Draft
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoAnswer(Answer):
+    """What the demo's use cases earned."""
+
+    use_cases: Annotated[Mapping[str, Any], "For each use case, the answer of `sixtyforty impact`."]
+
+
+@command(BUILD, "demo", "", "{demo}")
+def demo(use_case: OptionalUseCase = None) -> DemoAnswer:
+    """Run the whole chain on a year of demo data, and show what the decisions earned and where to look."""
+    from pipelines.cli.impact import impact
+    from pipelines.demo.registry import DEMOS
+    from pipelines.demo.year import run_portfolio_report, run_year
+
+    names = [use_case] if use_case else list(DEMOS)
+    answers, texts, pages = {}, [], []
+    for name in names:
+        year = run_year(name, show_progress)
+        answers[name] = impact(name)
+        texts.append(f"{year.title}\n{answers[name].text}")
+        pages.append(f"  {year.report}: what the decisions earned")
+        if year.simulated_responses:
+            pages[-1] += f" (people's responses are simulated: {year.simulated_responses:,})"
+    pages.append(f"  {run_portfolio_report()}: all use cases side by side")
+    return DemoAnswer(
+        use_cases={name: answer.payload() for name, answer in answers.items()},
+        text="\n\n".join([*texts, "\n".join(["Open next:", *pages, *_next_commands(names[-1])])]),
+    )
+
+
+def _next_commands(use_case: str) -> list[str]:
+    return [
+        "Run next:",
+        "  make desk: the pages of the people who decide. It prints the address and the accounts.",
+        "  make ui: the chains in Dagster, at http://127.0.0.1:3000",
+        f"  .venv/bin/sixtyforty champion {use_case} --history: which model decided when, and why",
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAnswer(Answer):
+    """A new use case."""
+
+    use_case: Annotated[str, "Its name."]
+    files: Annotated[Sequence[Path], "The files that were written."]
+    blank: Annotated[
+        Sequence[Mapping[str, Any]], "What is still to be filled in: what, why, file, line of each blank field."
+    ]
+
+
+@command(BUILD, "new", "market_tents --from data/extracts", "cafe --from 'orders_*.csv' --like market_tents")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case letters, digits and _.")],
+    extracts: Annotated[
+        str | None, typer.Option("--from", metavar="PATH", help="Its extracts: a file, a folder, or a glob in quotes.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="USE_CASE", help="Copy the declaration of this use case as a start.")
+    ] = None,
+) -> NewAnswer:
+    """Create a use case: its declaration, SQL and suites, drafted from its extracts."""
+    from pipelines.authoring.scaffold import create_use_case
+
+    draft, files = create_use_case(name, extracts, like)
+    blanks = [
+        {"what": blank.path, "why": blank.purpose, "file": str(blank.file), "line": blank.line}
+        for blank in draft.blanks
+    ]
+    return NewAnswer(use_case=name, files=files, blank=blanks, text="\n".join(_new_lines(name, draft, files)))
+
+
+def _new_lines(name: str, draft: Draft, files: Sequence[Path]) -> list[str]:
+    sources = [
+        f"  {source}: {declared.files or 'a query'}; key {', '.join(declared.key)}; "
+        f"{f'partitioned by {declared.partition}' if declared.partition else 'not partitioned'}"
+        for source, declared in draft.sources.items()
+    ]
+    return [
+        f"Created the draft {name}. Its sources:",
+        *sources,
+        "Fill in these fields (they say TODO):",
+        *(f"  {blank}" for blank in draft.blanks),
+        "Check the guesses that say CHECK. Files written:",
+        *(f"  {file}" for file in files),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedAnswer(Answer):
+    """Demo extracts in a landing zone."""
+
+    folder: Annotated[str, "The landing zone."]
+    files: Annotated[Sequence[str], "Names of the extracts, in order of landing."]
+
+
+@command(BUILD, "land-demo-data", "{demo}", "{demo} --from 2013-06-01 --to 2013-06-02 --hourly")
+def land_demo_data(
+    use_case: UseCaseName,
+    first: OptionalFirstDay = None,
+    last: OptionalLastDay = None,
+    hourly: Annotated[
+        bool, typer.Option("--hourly", help="Land hour by hour, as a live system does. Default: one extract a month.")
+    ] = False,
+) -> LandedAnswer:
+    """Land the demo's extracts of a range of days in the landing zone."""
+    from pipelines.authoring import catalog
+    from pipelines.demo.landing import land_into
+    from pipelines.demo.registry import demo_data_of
+
+    demo_data = demo_data_of(use_case)
+    folder = catalog.open_workspace(use_case).landing.folder
+    files = land_into(folder, lambda target: demo_data.land(target, first, last, hourly))
+    count = "1 extract" if len(files) == 1 else f"{len(files):,} extracts"
+    return LandedAnswer(folder=str(folder), files=[file.name for file in files], text=f"Landed {count} in {folder}")

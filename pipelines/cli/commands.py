@@ -1,0 +1,115 @@
+"""Registration of the commands: `@command` turns a function that returns an `Answer` into a command of `app`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from pipelines.cli import exit_codes, renamed
+from pipelines.cli.answer import Answer, show, show_error
+from pipelines.demo.registry import EXAMPLE_USE_CASE
+
+BUILD = "Build a use case"
+RUN = "Run its chain and change what decides"
+SEE = "See decisions and figures"
+PEOPLE = "Work with people"
+OPERATE = "Operate the installation"
+PANELS = (BUILD, RUN, SEE, PEOPLE, OPERATE)
+
+Function = TypeVar("Function", bound=Callable[..., Answer])
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+class _Group(TyperGroup):
+    """The list of commands. Names the new command when an old name is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in renamed.COMMANDS:
+            ctx.fail(f"The command '{args[0]}' was renamed. Use {renamed.COMMANDS[args[0]]}.")
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the commands panel by panel, each panel in alphabetical order."""
+        panels = {name: str(getattr(command, "rich_help_panel", "")) for name, command in self.commands.items()}
+        return sorted(self.commands, key=lambda name: (PANELS.index(panels[name]), name))
+
+
+class _Command(TyperCommand):
+    """One command. Names the new option when an old name is used."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for option in (argument.partition("=")[0] for argument in args):
+            if new := renamed.OPTIONS.get((ctx.info_name, option)):
+                ctx.fail(f"The option {option} was renamed. Use {new}.")
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="sixtyforty",
+    cls=_Group,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def introduce() -> None:
+    """Run the data supply chain of business decisions, and see what the decisions earn.
+
+    Start with `sixtyforty demo`. `sixtyforty COMMAND --help` shows the options and examples of one command.
+    """
+
+
+def command(panel: str, name: str, *examples: str) -> Callable[[Function], Function]:
+    """Register a function as a command.
+
+    Its docstring becomes the help, its typed parameters the options, and the examples end the help. An example is what
+    follows the command's name; `{demo}` stands for the name of a demo use case.
+    The command also gets `--json` and `--debug`. It exits with 1 for a SixtyfortyError or an answer that failed.
+    """
+
+    def register(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(*, as_json: bool, debug: bool, **arguments: Any) -> None:
+            raise typer.Exit(_run(functools.partial(function, **arguments), as_json, debug))
+
+        signature = inspect.signature(function, eval_str=True)
+        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*signature.parameters.values(), _flag("as_json", AsJson), _flag("debug", Debug)]
+        )
+        lines = [f"sixtyforty {name} {example.format(demo=EXAMPLE_USE_CASE)}".rstrip() for example in examples]
+        epilog = "\n\n".join(["Examples:", *lines])
+        app.command(name, cls=_Command, rich_help_panel=panel, epilog=epilog)(run)
+        return function
+
+    return register
+
+
+def _flag(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+
+
+def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
+    """Call a command's function, print its answer or its error, and return the exit code."""
+    try:
+        answer = function()
+    except Exception as error:
+        # Imported here, because a command that does not fail can do without the declaration's models.
+        from sixtyforty.spec.errors import SixtyfortyError
+
+        if not isinstance(error, SixtyfortyError):
+            raise
+        if debug:
+            traceback.print_exception(error)
+        show_error(error, as_json)
+        return exit_codes.FAILED
+    show(answer, as_json)
+    return exit_codes.SUCCESS if answer.succeeded else exit_codes.FAILED

@@ -1,0 +1,170 @@
+"""Commands that show single decisions and what decided: decisions, explain, champion, replay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer, to_json
+from pipelines.cli.commands import SEE, command
+from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
+from sixtyforty.spec.track import Track
+
+NO_CHAMPION = "no model was promoted: the current process decides"
+END_OF_TIME = "9999"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionsAnswer(Answer):
+    """The decisions of one local day."""
+
+    date: Annotated[date, "The local day."]
+    track: Annotated[Track, "replay or live."]
+    decisions: Annotated[
+        Sequence[Mapping[str, Any]],
+        "One object for each decision: decision_id, key, action, decided_at (UTC), decided_by and its versions.",
+    ]
+
+
+@command(SEE, "decisions", "{demo} --date 2013-06-12")
+def decisions(
+    use_case: UseCaseName,
+    day: Annotated[date, typer.Option("--date", metavar="DATE", help="The local day.")],
+    track: TrackName = "replay",
+) -> DecisionsAnswer:
+    """List the decisions of a local day with their ids."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.decisions.decision_table import read_decisions
+
+    ws = catalog.open_workspace(use_case)
+    rows = [row for partition in ws.use_case.covering_days(day, day) for row in read_decisions(ws, partition, track)]
+    if not rows:
+        raise CommandError(
+            f"{use_case} has no decisions on {day} ({track} track). "
+            f"Run the chain on that day: sixtyforty run {use_case} --from {day} --to {day}."
+        )
+    key = ws.use_case.decision.key
+    lines = [
+        f"{row['decision_id']}  {row['decided_at']:%Y-%m-%d %H:%M} UTC  {row['action']:<10} "
+        f"{' '.join(str(row[column]) for column in key)}  ({row['decided_by']})"
+        for row in rows
+    ]
+    return DecisionsAnswer(date=day, track=track, decisions=rows, text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainAnswer(Answer):
+    """One decision's thread, from its delivery back to the extracts."""
+
+    thread: Annotated[
+        Mapping[str, Any],
+        {
+            "decision": "The decision as it was stored.",
+            "features": "The feature values that the model used.",
+            "verdicts": "What governance said about each input.",
+            "inputs": "The extracts, each with its file name and SHA-256.",
+            "snapshots": "The reference tables, each with its version.",
+            "champion": "The model that was in force. Null: the current process.",
+            "policy": "The payoffs and limits that turned the score into an action.",
+            "code_version": "Hash of the code that decided.",
+            "delivery": "Where and when the decision was delivered.",
+            "outcome": "The outcome, once it is known.",
+        },
+    ]
+
+
+@command(SEE, "explain", "{demo} replay-2013-06-12-0123456789abcdef")
+def explain(
+    use_case: UseCaseName,
+    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id, as `sixtyforty decisions` lists it.")],
+) -> ExplainAnswer:
+    """Trace a decision back to its model, data, verdicts and extracts."""
+    from pipelines.authoring import catalog
+    from sixtyforty.decisions.provenance import trace_decision
+
+    thread = trace_decision(catalog.open_workspace(use_case), decision_id)
+    return ExplainAnswer(thread=thread, text=json.dumps(thread, indent=2, default=to_json))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChampionAnswer(Answer):
+    """The model in force on a track."""
+
+    champion: Annotated[str | None, "Version of the model in force. Null: the current process decides."]
+    effective_from: Annotated[str | None, "UTC time from which it decides."]
+    why: Annotated[Sequence[str], "The reasons in the ledger."]
+    ledger: Annotated[str, "The ledger's file."]
+    history: Annotated[Sequence[Any], "All rows of the ledger, oldest first. Empty without --history."]
+
+
+@command(SEE, "champion", "{demo}", "{demo} --history", "{demo} --date 2013-09-01 --track live")
+def champion(
+    use_case: UseCaseName,
+    history: Annotated[bool, typer.Option("--history", help="List every version that was judged, and why.")] = False,
+    day: Annotated[
+        date | None, typer.Option("--date", metavar="DATE", help="Show the model in force at the start of a local day.")
+    ] = None,
+    track: TrackName = "replay",
+) -> ChampionAnswer:
+    """Show which model is in force and why."""
+    from pipelines.authoring import catalog
+
+    ws = catalog.open_workspace(use_case)
+    rows = [row for row in ws.champion_ledger.rows() if row.track == track] if history else []
+    row = ws.champion_ledger.champion_at(track, ws.use_case.day_start(day) if day else END_OF_TIME)
+    why = row.reasons if row else [NO_CHAMPION]
+    lines = [f"{row.as_of}  {row.verdict:8} {row.version}  {'; '.join(row.reasons)}" for row in rows]
+    if history and not lines:
+        lines = ["No challenger has been judged yet."]
+    if not history:
+        lines = [f"{row.version if row else 'none'}: {'; '.join(why)}"]
+    return ChampionAnswer(
+        champion=row.version if row else None,
+        effective_from=row.effective_from if row else None,
+        why=why,
+        ledger=str(ws.champion_ledger.path),
+        history=rows,
+        text="\n".join(lines),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayAnswer(Answer):
+    """Past partitions, one after the other."""
+
+    track: Annotated[Track, "replay or live."]
+    partitions: Annotated[
+        Sequence[Mapping[str, Any]],
+        "One object for each partition: seen (the data used), decided (the decisions), outcomes (their value).",
+    ]
+
+
+@command(SEE, "replay", "{demo} --from 2013-06-10 --to 2013-06-12")
+def replay(use_case: UseCaseName, first: FirstDay, last: LastDay, track: TrackName = "replay") -> ReplayAnswer:
+    """Walk through past partitions: the data available then, the decisions and the outcomes."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.reports.replay_report import describe_partition, replay_partitions
+
+    ws = catalog.open_workspace(use_case)
+    if last < first:
+        raise CommandError(f"--to {last} is before --from {first}. Give the earlier day first.")
+    partitions = list(
+        replay_partitions(ws, ws.use_case.decision_partitions(ws.use_case.covering_days(first, last)), track)
+    )
+    if not any(partition.decided for partition in partitions):
+        raise CommandError(
+            f"{use_case} has no decisions from {first} to {last} ({track} track). "
+            f"Run the chain first: sixtyforty run {use_case} --from {first} --to {last}."
+        )
+    return ReplayAnswer(
+        track=track,
+        partitions=[partition.plain for partition in partitions],
+        text="\n".join(map(describe_partition, partitions)),
+    )

@@ -1,0 +1,90 @@
+"""Commands for the desk, the pages of the people who decide: desk and desk-account."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from getpass import getpass
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.answer import Answer, show_progress
+from pipelines.cli.commands import OPERATE, PEOPLE, command
+from pipelines.cli.options import Port
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskAnswer(Answer):
+    """Nothing: the command ends only when you stop the desk."""
+
+
+@command(OPERATE, "desk", "", "--port 8002")
+def desk(port: Port = 3002) -> DeskAnswer:
+    """Serve the desk on this machine only, until Ctrl-C."""
+    from desk.serve import serve
+
+    from pipelines.authoring import catalog
+    from pipelines.settings import load_settings
+
+    loaded = catalog.load_workspaces()
+    workspaces, broken = loaded.complete, loaded.invalid
+    for problem in broken.values():
+        show_progress(f"left out: {problem}")
+    with suppress(KeyboardInterrupt):
+        serve(workspaces, port, load_settings().desk_url, show_progress)
+    return DeskAnswer(text="The desk is closed.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountAnswer(Answer):
+    """An account of the desk."""
+
+    account: Annotated[str, "Its name."]
+    role: Annotated[str | None, "Its role. Null: the account was removed."]
+    new: Annotated[bool, "Whether it was created."]
+    removed: Annotated[bool, "Whether it was removed."]
+
+
+@command(PEOPLE, "desk-account", "ann --role decider", "ann --remove")
+def desk_account(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person's log-in name.")],
+    role: Annotated[
+        str | None,
+        typer.Option(help="decider, expert, owner or auditor. Asks for the password, or reads it from a pipe."),
+    ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove the account. What the person did stays on record.")
+    ] = False,
+) -> AccountAnswer:
+    """Create, change or remove an account of the desk."""
+    from desk import accounts, tables
+    from pipelines.cli.errors import CommandError
+    from pipelines.settings import load_settings
+
+    if remove == (role is not None):
+        raise CommandError("Give either --role ROLE to create or change the account, or --remove.")
+    database = tables.engine(load_settings().database_url)
+    tables.prepare(database)
+    try:
+        if role is None:
+            accounts.remove(database, name)
+            return AccountAnswer(account=name, role=None, new=False, removed=True, text=f"Removed the account {name}.")
+        new = accounts.put(database, name, role, _read_password())
+    finally:
+        database.dispose()
+    text = f"Created the account {name} ({role})." if new else f"Changed the account {name} ({role}) and logged it out."
+    return AccountAnswer(account=name, role=role, new=new, removed=False, text=text)
+
+
+def _read_password() -> str:
+    """Return the password: typed twice at the keyboard, or the first line of a pipe."""
+    from pipelines.cli.errors import CommandError
+
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    first = getpass("Password: ")
+    if getpass("Repeat the password: ") != first:
+        raise CommandError("The two passwords differ. Nothing was changed.")
+    return first

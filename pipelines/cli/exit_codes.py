@@ -1,0 +1,19 @@
+"""Exit codes of the `sixtyforty` command."""
+
+from __future__ import annotations
+
+SUCCESS = 0
+FAILED = 1
+USAGE = 2
+SIGNIFICANT = 3
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+
+MEANINGS = {
+    SUCCESS: "The command did what you asked.",
+    FAILED: "The command was refused or failed. The message says why and what to do next.",
+    USAGE: "The command, an option or an argument is wrong. The message names it.",
+    SIGNIFICANT: "Reserved: a plan changes live decisions.",
+    INTERNAL_ERROR: "A fault in sixtyforty itself. Report the traceback.",
+    INTERRUPTED: "You pressed Ctrl-C.",
+}

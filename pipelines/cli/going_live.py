@@ -1,0 +1,232 @@
+"""Commands that change what decides: adopt, approve, rollback, rollout and stage. Each writes a row in a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import RUN, command
+from pipelines.cli.options import By, OptionalWhy, UseCaseName, Why, current_user
+
+if TYPE_CHECKING:
+    from sixtyforty.lifecycle.stage_gate import StageStatus
+    from sixtyforty.lifecycle.stage_history import StageSpell
+    from sixtyforty.storage.champion_ledger import ChampionRow
+
+LEDGER_KEYS = {
+    "seq": "Number of the ledger row.",
+    "recorded_at": "UTC time at which the row was written.",
+    "by": "Who decided this.",
+    "why": "The reason.",
+    "effective_from": "UTC time from which decisions follow this row.",
+    "evidence": "The figures behind the row.",
+    "previous_hash": "Hash of the previous row.",
+    "hash": "Hash of this row.",
+}
+CHAMPION_KEYS = {
+    **{key: about for key, about in LEDGER_KEYS.items() if key != "why"},
+    "track": "replay or live.",
+    "version": "Version of the model.",
+    "verdict": "What the gate or the person decided.",
+    "kind": "The gate it had to pass, or the manual step.",
+    "as_of": "The local day at whose start the model was trained.",
+    "reasons": "The reasons.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChampionChangeAnswer(Answer):
+    """The row that a change of the live model wrote in the champion ledger."""
+
+    row: Annotated[Mapping[str, Any], CHAMPION_KEYS]
+
+
+@command(RUN, "adopt", "{demo} --why 'the replay paid for a year'")
+def adopt(
+    use_case: UseCaseName,
+    why: Why,
+    model: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="A champion of the replay. Default: the newest.")
+    ] = None,
+    by: By = "",
+) -> ChampionChangeAnswer:
+    """Go live: put the replay's champion in force, and take live decisions from now on."""
+    from sixtyforty.lifecycle import champions
+
+    return _change_champion(champions.adopt_champion, use_case, by, why, version=model)
+
+
+@command(RUN, "approve", "{demo} 0123456789abcdef --why 'checked with the duty managers'")
+def approve(
+    use_case: UseCaseName,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The challenger that waits for approval.")],
+    why: Why,
+    by: By = "",
+) -> ChampionChangeAnswer:
+    """Approve a challenger that waits for a person. The promotion sensor then puts it in force."""
+    from sixtyforty.lifecycle import champions
+
+    return _change_champion(champions.approve_challenger, use_case, by, why, version=version)
+
+
+@command(RUN, "rollback", "{demo} --to 0123456789abcdef --why 'complaints since Monday'")
+def rollback(
+    use_case: UseCaseName,
+    version: Annotated[str, typer.Option("--to", metavar="VERSION", help="The earlier champion.")],
+    why: Why,
+    by: By = "",
+) -> ChampionChangeAnswer:
+    """Put an earlier champion back in force from now on."""
+    from sixtyforty.lifecycle import champions
+
+    return _change_champion(champions.roll_back_champion, use_case, by, why, to=version)
+
+
+def _change_champion(
+    change: Callable[..., ChampionRow], use_case: str, by: str, why: str, **model: str | None
+) -> ChampionChangeAnswer:
+    from pipelines.authoring import catalog
+    from sixtyforty.spec.clock import now
+
+    row = change(catalog.open_workspace(use_case), by=by or current_user(), why=why, now=now(), **model)
+    text = f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {why}"
+    return ChampionChangeAnswer(row=row.model_dump(), text=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutAnswer(Answer):
+    """The rollout step in force, after the change if there was one."""
+
+    step: Annotated[str, "shadow, holdout or full."]
+    since: Annotated[str, "UTC time from which the step is in force."]
+    days: Annotated[int, "Whole days of this step whose outcomes are known."]
+    lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
+    obstacles: Annotated[Sequence[str], "Reasons against the next step. Empty: it can be taken."]
+    history: Annotated[Sequence[Any], "All steps taken, oldest first."]
+
+
+@command(RUN, "rollout", "{demo}", "{demo} --advance --why 'two weeks in shadow paid'")
+def rollout(
+    use_case: UseCaseName,
+    advance: Annotated[bool, typer.Option("--advance", help="Take the next step, if nothing is against it.")] = False,
+    step_back: Annotated[bool, typer.Option("--step-back", help="Go back one step.")] = False,
+    by: By = "",
+    why: OptionalWhy = "",
+) -> RolloutAnswer:
+    """Show the rollout step in force (shadow, holdout, full) and what the next one still needs, or take a step."""
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.rollout import advance_rollout, read_rollout_status, step_back_rollout
+    from sixtyforty.spec.clock import now
+
+    ws, time = catalog.open_workspace(use_case), now()
+    change = _chosen({"--advance": (advance, advance_rollout), "--step-back": (step_back, step_back_rollout)}, why)
+    lines = []
+    if change:
+        row = change(ws, by=by or current_user(), why=why, now=time)
+        lines = [f"{row.step} from {row.effective_from} UTC, by {row.by}: {row.why}"]
+    status, history = read_rollout_status(ws, time), ws.rollout_ledger.rows()
+    if not change:
+        lines = [f"{row.effective_from} UTC  {row.step:8} by {row.by}: {row.why}" for row in history]
+        lines.append(
+            f"In force: {status.step}, since {status.since:%Y-%m-%d %H:%M} UTC. "
+            f"Whole days with outcomes: {status.days}."
+        )
+        lines += [f"Against the next step: {reason}" for reason in status.obstacles] or ["The next step can be taken."]
+    return RolloutAnswer(**status.to_dict(), history=history, text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageAnswer(Answer):
+    """The stage in force, after the change if there was one, and what its gate says."""
+
+    stage: Annotated[str, "poc, pilot, production or retired."]
+    since: Annotated[str, "UTC time at which the stage was entered."]
+    verdict: Annotated[str | None, "pass, continue or stop. Null: no gate judges this stage."]
+    track: Annotated[str, "The track that the gate looks at."]
+    label: Annotated[str, "exact, assumed or randomized: how the value is known."]
+    partitions: Annotated[int, "Partitions of this stage whose outcomes are known."]
+    lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000: value, low, high."]
+    today: Annotated[str, "The local day on which the gate is judged."]
+    obstacles: Annotated[Sequence[str], "Reasons against passing the gate."]
+    gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: there is none."]
+    lead_times: Annotated[Sequence[Mapping[str, Any]], "How long each stage took: stage, from, to, days."]
+    history: Annotated[Sequence[Any], "All rows of the stage ledger, oldest first."]
+
+
+@command(
+    RUN,
+    "stage",
+    "{demo}",
+    "{demo} --advance --why 'the gate has passed'",
+    "{demo} --retire --why 'the route was closed'",
+)
+def stage(
+    use_case: UseCaseName,
+    advance: Annotated[bool, typer.Option("--advance", help="Enter the next stage, if the gate has passed.")] = False,
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Retire the use case. The current process decides from then on.")
+    ] = False,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register a changed gate. The old one stays on record.")
+    ] = False,
+    by: By = "",
+    why: OptionalWhy = "",
+) -> StageAnswer:
+    """Show the stage (poc, pilot, production, retired) and what its gate says, or change the stage."""
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle import stage_gate, stage_history, stage_steps
+    from sixtyforty.spec.clock import now
+
+    ws, time = catalog.open_workspace(use_case), now()
+    changes = {
+        "--advance": (advance, stage_steps.enter_next_stage),
+        "--retire": (retire, stage_steps.retire_use_case),
+        "--register": (register, stage_steps.register_gate),
+    }
+    change = _chosen(changes, why)
+    lines = []
+    if change:
+        row = change(ws, by=by or current_user(), why=why, now=time)
+        lines = [f"{row.stage} ({row.event}) from {row.effective_from} UTC, by {row.by}: {row.why}"]
+    status, spells = stage_gate.read_stage_status(ws, time), stage_history.list_stage_spells(ws, time)
+    history = ws.stage_ledger.rows()
+    if not change:
+        lines = [f"{row.effective_from} UTC  {row.stage:10} {row.event:8} by {row.by}: {row.why}" for row in history]
+        lines += [*_spell_lines(spells), *_gate_lines(status), *stage_steps.find_declaration_differences(ws)]
+    return StageAnswer(
+        **status.to_dict(), lead_times=[spell.to_dict() for spell in spells], history=history, text="\n".join(lines)
+    )
+
+
+def _spell_lines(spells: Sequence[StageSpell]) -> list[str]:
+    return [f"{spell.stage:10} {spell.days:>8,.1f} days, {spell.since} to {spell.until or 'now'}" for spell in spells]
+
+
+def _gate_lines(status: StageStatus) -> list[str]:
+    lines = []
+    if status.gate:
+        lines.append(
+            f"Gate of {status.stage}: {status.gate.target:+,.0f} per 1,000 by {status.gate.stop_date}, "
+            f"minimum gain {status.gate.minimum_gain:+,.0f}, scope: {status.gate.scope.description}"
+        )
+    verdict = status.verdict or "no gate judges it"
+    lines.append(
+        f"{status.stage}: {verdict}. Partitions with outcomes: {status.figures.partitions} ({status.figures.label})."
+    )
+    return lines + [f"Against passing: {reason}" for reason in status.against]
+
+
+def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
+    """Return the change that was asked for. Raise CommandError for two at once, or without a reason."""
+    from pipelines.cli.errors import CommandError
+
+    chosen = {option: change for option, (is_chosen, change) in changes.items() if is_chosen}
+    if len(chosen) > 1:
+        raise CommandError(f"{' and '.join(chosen)} exclude each other. Give one of them.")
+    if chosen and not why:
+        raise CommandError(f"{next(iter(chosen))} needs a reason. Add --why TEXT: it is stored in the ledger.")
+    return next(iter(chosen.values()), None)

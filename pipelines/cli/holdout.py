@@ -1,0 +1,91 @@
+"""`sixtyforty holdout`: what a holdout can detect, and what it has shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import SEE, command
+from pipelines.cli.errors import CommandError
+from pipelines.cli.options import UseCaseName
+
+if TYPE_CHECKING:
+    from sixtyforty.spec.kpi import Kpi
+    from sixtyforty.value.experiment_design import HoldoutDesign
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldoutAnswer(Answer):
+    """What a holdout can show, and what it has shown."""
+
+    design: Annotated[
+        Mapping[str, Any],
+        "The plan: share held out, units_a_day, deviation of a unit, effect to detect, "
+        "and units and days needed with one look (once) or with a look at any time (always).",
+    ]
+    holdout: Annotated[Mapping[str, Any] | None, "The estimate so far. Null before both groups have outcomes."]
+    evidence: Annotated[str | None, "What can be said so far."]
+
+
+@command(SEE, "holdout", "{demo}", "{demo} --effect 250")
+def holdout(
+    use_case: UseCaseName,
+    effect: Annotated[
+        float | None,
+        typer.Option(help="Gain per 1,000 units that the holdout should detect. Default: the declared target."),
+    ] = None,
+) -> HoldoutAnswer:
+    """Show what a holdout can detect, how long that takes, and what it has shown so far."""
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting import experiment_results, kpi_summary
+
+    ws = catalog.open_workspace(use_case)
+    kpi = ws.use_case.kpi
+    effect = kpi.target if effect is None else effect
+    if not effect > 0:
+        raise CommandError(f"--effect is {effect:g}. Give a gain per 1,000 units above zero.")
+    design = experiment_results.plan_experiment(ws)
+    plan = _plan(design, effect)
+    figures = kpi_summary.summarise_kpi(ws, "live")
+    lines = _plan_lines(kpi, plan, ws.use_case.days_between_decisions)
+    if figures.evidence:
+        lines.append(figures.evidence)
+    return HoldoutAnswer(design=plan, holdout=figures.holdout, evidence=figures.evidence, text="\n".join(lines))
+
+
+def _plan(design: HoldoutDesign, effect: float) -> dict[str, Any]:
+    plan: dict[str, Any] = {
+        "share": design.share,
+        "units_a_day": round(design.units_a_day, 2),
+        "deviation": round(design.deviation, 4),
+        "effect": effect,
+    }
+    for name, always in (("once", False), ("always", True)):
+        plan[name] = {
+            "units": math.ceil(design.units(effect / 1000, always)),
+            "days": design.days(effect / 1000, always),
+        }
+    return plan
+
+
+def _plan_lines(kpi: Kpi, plan: Mapping[str, Any], days_between: float) -> list[str]:
+    every = "a day" if days_between <= 1 else f"every {days_between:,.0f} days"
+    lines = [
+        f"{plan['units_a_day'] * days_between:,.0f} {kpi.unit_plural} {every}, {plan['share']:.1%} in the holdout",
+        f"To detect {plan['effect']:+,.0f} {kpi.currency} per 1,000 with a probability of 80%:",
+    ]
+    for name, label in (("once", "one look at the end"), ("always", "looks at any time")):
+        days = plan[name]["days"]
+        lines.append(
+            f"  {label:22}{plan[name]['units']:>12,.0f} {kpi.unit_plural}, {days:,.0f} days ({days / 7:,.0f} weeks)"
+        )
+    planned = kpi.holdout.planned_units if kpi.holdout else 0
+    lines.append(
+        f"Before the start, declare kpi.holdout.planned_units: {plan['always']['units']} (declared: {planned})."
+    )
+    return lines

@@ -1,0 +1,77 @@
+"""Commands that show what was learned: model-record and knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import SEE, command
+from pipelines.cli.options import TrackName, UseCaseName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecordAnswer(Answer):
+    """The model record, or the places in it that a search found."""
+
+    record: Annotated[str | None, "The record as Markdown. Null with --search."]
+    versions: Annotated[Sequence[Path], "All versions of the record that were written."]
+    hits: Annotated[Sequence[Any], "With --search: the findings and sections that contain all words."]
+
+
+@command(SEE, "model-record", "{demo}", "{demo} --search 'typing errors'")
+def model_record(
+    use_case: UseCaseName,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="WORDS", help="Show findings and sections that contain all these words, in any version."),
+    ] = None,
+    track: TrackName = "replay",
+) -> ModelRecordAnswer:
+    """Show what was tried, found and decided for a model, or search in it."""
+    from pipelines.authoring import catalog
+    from sixtyforty.reports import model_record as records
+
+    ws = catalog.open_workspace(use_case)
+    versions = records.record_versions(ws, track)
+    if search is None:
+        text = records.render_record(ws, track)
+        return ModelRecordAnswer(record=text, versions=versions, hits=[], text=text)
+    hits = records.search_records(ws, search)
+    sections = [
+        f"{f'{hit.track} record' if hit.track else 'finding'} {hit.number}, {hit.title}:\n{hit.text}" for hit in hits
+    ]
+    return ModelRecordAnswer(
+        record=None, versions=versions, hits=hits, text="\n\n".join(sections) or f"Nothing contains '{search}'."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnowledgeAnswer(Answer):
+    """What is known across use cases."""
+
+    hits: Annotated[
+        Sequence[Any], "One object for each finding, record section or research note: use_case, where, title, text."
+    ]
+
+
+@command(SEE, "knowledge", "", "crew standby")
+def knowledge(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORDS", help="Show what contains all these words. Default: failures.")
+    ] = None,
+) -> KnowledgeAnswer:
+    """Search findings, records and user research of all use cases. Without words, list what failed."""
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
+
+    workspaces = list(catalog.load_workspaces().complete.values())
+    query = " ".join(words or [])
+    hits = search_knowledge(workspaces, query) if query else failed_attempts(workspaces)
+    nothing = f"Nothing contains '{query}'." if query else "Nothing has failed yet."
+    sections = [f"{hit.use_case}, {hit.where}: {hit.title}\n{hit.text}" for hit in hits]
+    return KnowledgeAnswer(hits=hits, text="\n\n".join(sections) or nothing)

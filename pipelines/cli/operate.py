@@ -1,0 +1,186 @@
+"""Commands that keep the installation running: doctor, watch, ui, up, down and drill."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer, show_progress
+from pipelines.cli.commands import OPERATE, command
+from pipelines.cli.options import Port, TrackName
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorAnswer(Answer):
+    """What the chain needs, and whether it is available."""
+
+    ok: Annotated[bool, "Whether everything that the chain cannot run without is available."]
+    things: Annotated[Sequence[Any], "One object for each check: thing, ok, needed, found, and cure (null where ok)."]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the chain can run."""
+        return self.ok
+
+
+@command(OPERATE, "doctor", "", "--json")
+def doctor() -> DoctorAnswer:
+    """Check everything that the chain needs, and name the cure for what is missing."""
+    from pipelines.operations.doctor import examine
+
+    things = examine()
+    lines = []
+    for thing in things:
+        lines.append(f"{'ok ' if thing.ok else 'NOT'}  {thing.thing}: {thing.found}")
+        if not thing.ok:
+            lines.append(f"     cure: {thing.cure}")
+    ok = all(thing.ok for thing in things if thing.needed)
+    return DoctorAnswer(ok=ok, things=things, text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchAnswer(Answer):
+    """Alerts."""
+
+    receipts: Annotated[
+        Sequence[Mapping[str, Any]], "With --once: one receipt for each alert and address. Else one line of JSON each."
+    ]
+
+
+@command(OPERATE, "watch", "", "--once --json")
+def watch(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 60.0,
+    track: TrackName = "live",
+) -> WatchAnswer:
+    """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
+    from pipelines.operations.watch import describe_receipt, watch_all
+
+    as_json = bool(ctx.params["as_json"])
+    receipts: list[dict[str, Any]] = []
+
+    def show_receipt(receipt: dict[str, Any]) -> None:
+        if once:
+            receipts.append(receipt)
+        else:
+            print(json.dumps(receipt) if as_json else describe_receipt(receipt), flush=True)
+
+    with suppress(KeyboardInterrupt):
+        watch_all(track, None if once else interval_seconds, show_receipt)
+    return WatchAnswer(receipts=receipts, text="\n".join(map(describe_receipt, receipts)) or "No new alerts.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UiAnswer(Answer):
+    """Nothing: the command ends only when you stop Dagster's pages."""
+
+
+@command(OPERATE, "ui", "", "--port 3010")
+def ui(port: Port = 3000) -> UiAnswer:
+    """Serve Dagster's pages and daemon on this machine only, until Ctrl-C."""
+    from pipelines.settings import ROOT, prepare_dagster_home
+
+    prepare_dagster_home()
+    import dagster as dg
+
+    # Create the storage now: two services that open it at once would both create it.
+    with dg.DagsterInstance.get():
+        pass
+    show_progress(f"Dagster's pages: http://127.0.0.1:{port} (Ctrl-C ends them)")
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    workspace = str(ROOT / "workspace.yaml")
+    os.chdir(ROOT)
+    os.execv(dagster, [dagster, "dev", "-w", workspace, "--host", "127.0.0.1", "--port", str(port)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpAnswer(Answer):
+    """The running services."""
+
+    pages: Annotated[str, "Address of Dagster's pages."]
+    read_only: Annotated[str, "Address of Dagster's pages that cannot change anything."]
+    desk: Annotated[str, "Address of the desk."]
+    logs: Annotated[Path, "Folder of the logs."]
+    programs: Annotated[Mapping[str, str], "State of each program. RUNNING: it works."]
+    reaped: Annotated[Sequence[str], "Runs whose process was gone. They are marked failed."]
+
+
+@command(OPERATE, "up", "", "--port 8000 --readonly-port 8001 --desk-port 8002")
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's pages on 127.0.0.1.")] = 3000,
+    readonly_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the read-only pages.")] = 3001,
+    desk_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the desk.")] = 3002,
+) -> UpAnswer:
+    """Start all services (pages, desk, daemon, watch) and keep them running in the background."""
+    from desk.serve import prepared
+
+    from pipelines.operations import services
+    from pipelines.settings import load_settings
+
+    # Here, because the passwords of new accounts would go into a log if the set's own desk printed them.
+    prepared(load_settings().database_url, show_progress).dispose()
+    running = services.up(port, readonly_port, desk_port)
+    lines = [
+        f"Dagster's pages: {running.pages}",
+        f"read-only pages: {running.read_only}",
+        f"the desk:        {running.desk}",
+        f"logs:            {running.logs}",
+        *(f"{name:16} {state}" for name, state in running.programs.items()),
+        *(f"run {run_id}: marked failed, because its process is gone" for run_id in running.reaped),
+        "ready",
+    ]
+    return UpAnswer(**vars(running), text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownAnswer(Answer):
+    """The stopped services."""
+
+    was_running: Annotated[bool, "Whether the services were running."]
+    left_over: Annotated[int, "Number of processes of an earlier set that were ended."]
+
+
+@command(OPERATE, "down", "")
+def down() -> DownAnswer:
+    """Stop all services, and end what is left of an earlier set."""
+    from pipelines.operations import services
+
+    stopped = services.down()
+    text = "The services are stopped." if stopped.was_running or stopped.left_over else "No service was running."
+    return DownAnswer(was_running=stopped.was_running, left_over=stopped.left_over, text=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillAnswer(Answer):
+    """The outcome of the drill."""
+
+    ok: Annotated[bool, "Whether every check passed."]
+    table: Annotated[Sequence[str], "The checks, one a line."]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every check passed."""
+        return self.ok
+
+
+@command(OPERATE, "drill", "", "--folder /tmp/drill")
+def drill(
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Work in this empty folder and keep it. Default: a temporary folder."),
+    ] = None,
+) -> DrillAnswer:
+    """Run a week of the demo in which things go wrong, and check that nothing was lost or decided twice."""
+    from pipelines.demo.drill.drill import run_drill
+
+    report = run_drill(folder, show_progress)
+    return DrillAnswer(ok=report.ok, table=report.table.splitlines(), text=report.table)

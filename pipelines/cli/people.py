@@ -1,0 +1,251 @@
+"""Commands about the people around a decision: acceptance, training, findings, digests, simulated responses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import PEOPLE, command
+from pipelines.cli.options import By, OptionalFirstDay, OptionalLastDay, TrackName, UseCaseName, current_user
+
+if TYPE_CHECKING:
+    from sixtyforty.accounting.acceptance import Acceptance
+    from sixtyforty.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptanceAnswer(Answer):
+    """Whether people use the decisions."""
+
+    figures: Annotated[
+        Mapping[str, Any],
+        {
+            "decisions": "Number of decisions.",
+            "seen": "Decisions that somebody looked at.",
+            "accepted": "Decisions seen and followed.",
+            "overridden": "Decisions replaced by a person.",
+            "known": "Overrides whose outcome is known.",
+            "right": "Overrides that were better than the decision they replaced.",
+            "responses": "Number of responses.",
+            "simulated": "Responses that were simulated.",
+            "unmatched": "Responses to no decision.",
+            "answered": "Decisions accepted or overridden.",
+            "idle": "Newest partitions in a row that nobody looked at.",
+            "uptake": "Share of the decisions seen that were followed.",
+            "override_rate": "Share of the decisions answered that were overridden.",
+            "retention": "Share of a week's users who are active in the next week.",
+            "rating": "Mean rating, 1 to 5.",
+            "gain": "Value of the overrides beyond the decisions they replaced.",
+            "gain_per_1000": "The same per 1,000 overrides: value, low, high.",
+            "roles": "The same figures by role.",
+            "recent": "The counts of the newest days.",
+            "weeks": "The figures of each week.",
+        },
+    ]
+    alarms: Annotated[Mapping[Any, str], "Warnings for the owner, by kind."]
+
+
+@command(PEOPLE, "acceptance", "{demo}", "{demo} --track live --json")
+def acceptance(use_case: UseCaseName, track: TrackName = "replay") -> AcceptanceAnswer:
+    """Show whether people use the decisions, and who was right where they disagreed."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.accounting import acceptance_messages
+    from sixtyforty.accounting.acceptance import summarise_acceptance
+
+    ws = catalog.open_workspace(use_case)
+    figures = summarise_acceptance(ws, track)
+    if not figures.responses:
+        raise CommandError(
+            f"{use_case} has no responses to {track} decisions. Land responses and run the stage acceptance."
+        )
+    alarms = acceptance_messages.find_alarms(ws.use_case, figures)
+    lines = [*_acceptance_lines(figures, ws.use_case.kpi.currency), *alarms.values()]
+    return AcceptanceAnswer(figures=figures.to_dict(), alarms=alarms, text="\n".join(lines))
+
+
+def _acceptance_lines(figures: Acceptance, currency: str) -> list[str]:
+    from sixtyforty.accounting.acceptance_messages import describe_gain_per_override
+
+    average = describe_gain_per_override(figures.gain_per_1000, currency)
+    lines = [
+        f"{figures.decisions:>10,}  decided",
+        f"{figures.seen:>10,}  seen",
+        f"{figures.accepted:>10,}  followed: {figures.uptake or 0:.1%} of the decisions seen",
+        f"{figures.overridden:>10,}  overridden: {figures.override_rate or 0:.1%} of the decisions answered",
+        f"{figures.gain:>+10,.0f}  {currency} gained by {figures.known:,} overrides with a known outcome;"
+        f" {figures.right:,} of them were right{average and f', {average}'}",
+    ]
+    for name, role in figures.roles.items():
+        if role.known:
+            average = describe_gain_per_override(role.gain_per_1000, currency)
+            lines.append(f"{role.gain:>+10,.0f}  of that by {name}s{average and f', {average}'}")
+    if figures.retention is not None:
+        lines.append(f"{figures.retention:>10.0%}  of a week's users come back the next week")
+    if figures.rating is not None:
+        lines.append(f"{figures.rating:>10.1f}  of 5: the mean rating")
+    if figures.simulated:
+        lines.append(figures.label.replace("simulated", "SIMULATED"))
+    return lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedAnswer(Answer):
+    """Simulated responses."""
+
+    simulated: Annotated[int, "Number of responses added."]
+
+
+@command(PEOPLE, "simulate-responses", "{demo}", "{demo} --from 2013-06-01 --to 2013-06-30 --seed 1")
+def simulate_responses(
+    use_case: UseCaseName,
+    first: OptionalFirstDay = None,
+    last: OptionalLastDay = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
+) -> SimulatedAnswer:
+    """Add SIMULATED responses of people to past decisions, for a demonstration."""
+    from pipelines.operations.simulated_responses import add_simulated_responses
+
+    added = add_simulated_responses(use_case, first, last, seed)
+    return SimulatedAnswer(simulated=added, text=f"Added {added:,} SIMULATED responses.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingAnswer(Answer):
+    """The training that is planned, and who has done it."""
+
+    share: Annotated[float | None, "Share of the planned training that is done. Null: none is planned."]
+    done: Annotated[Mapping[str, Sequence[str]], "Names of the people who have done each task."]
+
+
+@command(PEOPLE, "training", "{demo}", "{demo} --done read_the_list --by dora")
+def training(
+    use_case: UseCaseName,
+    done: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Record that --by has done a task of people.change.training.")
+    ] = None,
+    by: By = "",
+) -> TrainingAnswer:
+    """Show the planned training and who has done it, or record that somebody has done a task."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.lifecycle.training import list_trained_people, record_completion, share_trained
+
+    ws = catalog.open_workspace(use_case)
+    lines = []
+    if done:
+        row = record_completion(ws, done, by or current_user())
+        lines = [f"Recorded: {row.by} has done {row.task}."]
+    planned, people = ws.use_case.people.change.training, list_trained_people(ws)
+    if not planned:
+        raise CommandError(f"{use_case} plans no training. Declare it in people.change.training of its defs.yaml.")
+    if not done:
+        lines = [
+            f"{len(people[name])} of {task.headcount} {task.role}s: {name}, {task.title}"
+            for name, task in planned.items()
+        ]
+    return TrainingAnswer(share=share_trained(ws), done=people, text="\n".join(lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingAnswer(Answer):
+    """A finding, as the ledger of findings records it."""
+
+    row: Annotated[
+        Mapping[str, Any],
+        {
+            "seq": "Number of the finding.",
+            "recorded_at": "UTC time at which it was recorded.",
+            "by": "Who found it.",
+            "title": "What it is about.",
+            "text": "The finding.",
+            "previous_hash": "Hash of the previous row.",
+            "hash": "Hash of this row.",
+        },
+    ]
+
+
+@command(PEOPLE, "add-finding", "{demo} --text 'Fog is reported a day late.'")
+def add_finding(
+    use_case: UseCaseName,
+    text: Annotated[str, typer.Option(metavar="TEXT", help="The finding. It is kept for ever: no personal data.")],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="What it is about. Default: its first line.")] = "",
+    by: By = "",
+) -> FindingAnswer:
+    """Record a finding for later readers. It becomes part of the model record."""
+    from pipelines.authoring import catalog
+    from sixtyforty.reports.model_record import record_finding
+
+    finding = record_finding(catalog.open_workspace(use_case), by or current_user(), text, title)
+    return FindingAnswer(row=finding.model_dump(), text=f"Finding {finding.seq}, by {finding.by}: {finding.title}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestAnswer(Answer):
+    """Digests, shown or sent."""
+
+    digests: Annotated[Sequence[Mapping[str, Any]], "Shown: role, cadence, due, title and text of each digest."]
+    receipts: Annotated[Sequence[Mapping[str, Any]], "With --send: one receipt for each digest and address."]
+
+
+@command(
+    PEOPLE,
+    "digest",
+    "{demo}",
+    "{demo} --track replay --date 2013-07-08 --role owner",
+    "{demo} --send",
+)
+def digest(
+    use_case: UseCaseName,
+    role: Annotated[str | None, typer.Option(help="Only the digests of this role.")] = None,
+    day: Annotated[
+        date | None, typer.Option("--date", metavar="DATE", help="As of the end of this local day. Default: now.")
+    ] = None,
+    send: Annotated[bool, typer.Option("--send", help="Send the digests that are due and not sent yet.")] = False,
+    track: TrackName = "live",
+) -> DigestAnswer:
+    """Show the digests of the subscribed roles, or send those that are due."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.reports import digests
+    from sixtyforty.reports.alerts import send_by_apprise
+    from sixtyforty.spec.clock import now
+
+    ws = catalog.open_workspace(use_case)
+    if not any(role in (None, subscription.role) for subscription in ws.use_case.subscriptions):
+        raise CommandError(
+            f"{use_case} declares no subscription{f' of the role {role}' if role else ''}. "
+            "Declare it in subscriptions of its defs.yaml."
+        )
+    time = ws.use_case.closes_at(day.isoformat()) - timedelta(seconds=1) if day else now()
+    if send:
+        receipts = digests.send_digests(ws, track, time, os.environ, send_by_apprise, role)
+        text = "\n".join(map(digests.describe_receipt, receipts)) or "No digest is due."
+        return DigestAnswer(digests=[], receipts=receipts, text=text)
+    shown = _composed_digests(ws, track, time, role)
+    if not shown:
+        raise CommandError(
+            f"{use_case} has no decisions on the {track} track yet. Go live with `sixtyforty adopt {use_case}`, "
+            "or show past digests with --track replay --date DATE."
+        )
+    text = "\n\n".join(f"{entry['title']} ({entry['role']})\n\n{entry['text']}" for entry in shown)
+    return DigestAnswer(digests=shown, receipts=[], text=text)
+
+
+def _composed_digests(ws: Workspace, track: Any, time: Any, role: str | None) -> list[dict[str, Any]]:
+    from sixtyforty.reports import digests
+
+    shown = []
+    for subscription in ws.use_case.subscriptions:
+        period = digests.latest_period(ws.use_case, subscription, time)
+        if role in (None, subscription.role) and digests.has_decisions_by(ws, track, period):
+            text = digests.compose_digest(ws, track, subscription.role, period)
+            heading = {"role": subscription.role, "cadence": subscription.cadence, "due": str(period.due_day)}
+            shown.append({**heading, **vars(text)})
+    return shown

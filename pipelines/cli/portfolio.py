@@ -1,0 +1,90 @@
+"""`sixtyforty portfolio`: every use case side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import SEE, command
+from pipelines.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from sixtyforty.reports.portfolio import PortfolioLine, Total
+    from sixtyforty.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortfolioAnswer(Answer):
+    """Every use case, with what it earns and what to do next."""
+
+    lines: Annotated[
+        Sequence[Mapping[str, Any]], "One object for each use case: stage, label, money, usage, advice and its reason."
+    ]
+    totals: Annotated[Sequence[Mapping[str, Any]], "Money added up by currency, label and track."]
+    page: Annotated[Path, "The portfolio page that was written."]
+
+
+@command(SEE, "portfolio", "", "--site 'New York' --json")
+def portfolio(
+    team: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this team.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this site.")] = None,
+    region: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this region.")] = None,
+) -> PortfolioAnswer:
+    """List every use case with its stage, gain, cost, use and next step, and write the portfolio page."""
+    from pipelines.authoring import catalog
+    from sixtyforty.reports import portfolio as reports
+
+    workspaces = list(_counted_workspaces(catalog.load_workspaces().complete).values())
+    if not workspaces:
+        raise CommandError("No use case is complete. See what is missing: sixtyforty doctor.")
+    page = reports.write_report(workspaces)
+    lines = reports.build_portfolio(reports.filter_by_scope(workspaces, {"team": team, "site": site, "region": region}))
+    totals = reports.add_up_totals(lines)
+    return PortfolioAnswer(
+        lines=[line.plain for line in lines],
+        totals=[total.plain for total in totals],
+        page=page,
+        text="\n".join([*_portfolio_lines(lines), *_total_lines(totals), f"Page: {page}"]),
+    )
+
+
+def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
+    """Add the run hours since the last count to the use cases' accounts, and return the workspaces."""
+    from pipelines.settings import prepare_dagster_home
+
+    # Before Dagster is imported: it reads DAGSTER_HOME from the environment.
+    settings = prepare_dagster_home()
+    import dagster as dg
+
+    from assets.resources import ProjectHome
+    from assets.run_hours import record_run_hours
+
+    home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
+    with dg.DagsterInstance.get() as instance:
+        record_run_hours(instance, home, list(workspaces))
+    return workspaces
+
+
+def _portfolio_lines(lines: Sequence[PortfolioLine]) -> list[str]:
+    header = (
+        f"{'':3}{'use case':24}{'stage':12}{'label':12}{'net benefit':>14}{'gain':>14}{'cost':>12}{'return':>8}  next"
+    )
+    return [header, *(_portfolio_line(number, line) for number, line in enumerate(lines, 1))]
+
+
+def _portfolio_line(number: int, line: PortfolioLine) -> str:
+    roi = "-" if line.roi is None else f"{line.roi:.0%}"
+    money = f"{line.net:>+14,.0f}{line.gain:>+14,.0f}{line.costs.total:>12,.0f}{roi:>8}"
+    return f"{number:2} {line.name:24}{line.stage:12}{line.label:12}{money}  {line.advice}: {line.why}"
+
+
+def _total_lines(totals: Sequence[Total]) -> list[str]:
+    return [
+        f"{total.currency} ({total.label}, {total.track}): net benefit {total.net:+,.0f}, gain {total.gain:+,.0f}"
+        for total in totals
+    ]

@@ -1,0 +1,100 @@
+"""Commands that run the chain: run and fetch-training-data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import RUN, command
+from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunAnswer(Answer):
+    """Finished runs."""
+
+    run_id: Annotated[str | None, "Dagster's id of the run. Null with --partitions-per-run."]
+    runs: Annotated[Sequence[str], "Dagster's ids of all runs."]
+
+
+@command(
+    RUN,
+    "run",
+    "{demo} --from 2013-06-01 --to 2013-06-30",
+    "{demo} --from 2013-06-12 --to 2013-06-12 --select raw/weather,validated/weather",
+    "{demo} --from 2013-01-01 --to 2013-12-31 --partitions-per-run 30",
+)
+def run(
+    use_case: UseCaseName,
+    first: FirstDay,
+    last: LastDay,
+    as_of: Annotated[
+        datetime | None, typer.Option(metavar="TIME", help="UTC time up to which decisions are due. Default: now.")
+    ] = None,
+    select: Annotated[
+        list[str] | None, typer.Option(metavar="STAGES", help="Only these stages, separated by commas.")
+    ] = None,
+    partitions_per_run: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Split the range into runs of N partitions, on a cluster's workers."),
+    ] = None,
+    track: TrackName = "replay",
+) -> RunAnswer:
+    """Run the chain on a range of days: extracts, checks, features, decisions, value."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+
+    if select and partitions_per_run:
+        raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
+    catalog.load_use_case(use_case, sql=True)
+    as_of_text = as_of.isoformat() if as_of else None
+    if partitions_per_run:
+        from pipelines.operations.parallel_backfill import run_in_parallel
+
+        runs = run_in_parallel(use_case, first, last, partitions_per_run, track, as_of_text)
+        count = "1 run" if len(runs) == 1 else f"{len(runs):,} runs"
+        return RunAnswer(run_id=None, runs=runs, text=f"{count} succeeded.")
+    from pipelines.operations.run import run_range
+
+    stages = [stage for stages in select or [] for stage in stages.split(",") if stage]
+    run_id = run_range(use_case, first, last, as_of_text, track, select=stages or None)
+    return RunAnswer(run_id=run_id, runs=[run_id], text=f"Run {run_id} succeeded.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingDataAnswer(Answer):
+    """Training data that was fetched from the DVC remote."""
+
+    model: Annotated[str | None, "The model that learned from the data. Null: the inputs of the DVC recipe."]
+    files: Annotated[Sequence[str], "The files, or the DVC pointers of the recipe's inputs."]
+
+
+@command(RUN, "fetch-training-data", "{demo}", "{demo} --model 0123456789abcdef --to data/training")
+def fetch_training_data(
+    use_case: UseCaseName,
+    model: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="The model. Default: the inputs of the DVC recipe.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Target folder, with --model.")] = None,
+) -> TrainingDataAnswer:
+    """Fetch exactly the data that a model learned from, or the inputs of `dvc repro`."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+
+    ws, versions = catalog.open_workspace(use_case), catalog.open_dvc_versions()
+    if model:
+        if not folder:
+            raise CommandError("--model needs a target folder. Add --to FOLDER.")
+        files = [str(file) for file in versions.restore(ws.models.folder(model), folder)]
+        return TrainingDataAnswer(model=model, files=files, text="\n".join(files))
+    pointers = [pointer for pointer in versions.fetch_pointers() if pointer.startswith(f"data/recipe/{use_case}/")]
+    versions.pull(pointers)
+    stages = f"train@{use_case} evaluate@{use_case}"
+    text = f"Fetched the inputs of the recipe. Next: dvc repro {stages}"
+    return TrainingDataAnswer(model=None, files=pointers, text=text)

@@ -1,0 +1,122 @@
+"""Commands about buying instead of building: build-or-buy and vendor-extract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.answer import Answer
+from pipelines.cli.commands import BUILD, command
+from pipelines.cli.options import By, FirstDay, LastDay, TrackName, UseCaseName, Why, current_user
+
+if TYPE_CHECKING:
+    from sixtyforty.accounting.build_or_buy import Scorecard, WayScore
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOrBuyAnswer(Answer):
+    """The scorecard of building the model or buying it."""
+
+    scorecard: Annotated[
+        Mapping[str, Any],
+        {
+            "verdict": "build, a vendor's name, or neither.",
+            "why": "The reasons, one sentence each.",
+            "label": "exact, assumed or randomized: how the value is known.",
+            "unit": "Currency of the money.",
+            "capability": "Where the capability exists, as declared.",
+            "strategic": "Whether the capability must stay inside.",
+            "strategic_reason": "The declared reason why it must or need not.",
+            "units_a_month": "Decisions a month.",
+            "months": "Months that the scorecard covers.",
+            "discount": "Yearly discount rate.",
+            "growth": "Yearly growth of the number of decisions.",
+            "ways": "One object for each way: gain, cost, net_present_value, roi, break_even_price_per_decision.",
+            "scenarios": "The verdict under each changed assumption.",
+            "vendors_without_decisions": "Declared vendors without predictions.",
+        },
+    ]
+
+
+@command(BUILD, "build-or-buy", "{demo}")
+def build_or_buy(use_case: UseCaseName, track: TrackName = "replay") -> BuildOrBuyAnswer:
+    """Compare building the model with buying each vendor's predictions."""
+    from pipelines.authoring import catalog
+    from sixtyforty.accounting.build_or_buy import score_build_or_buy
+
+    scorecard = score_build_or_buy(catalog.open_workspace(use_case), track)
+    return BuildOrBuyAnswer(scorecard=scorecard.to_dict(), text="\n".join(_scorecard_lines(scorecard)))
+
+
+def _scorecard_lines(scorecard: Scorecard) -> list[str]:
+    strategic = "strategic" if scorecard.strategic else "not strategic"
+    return [
+        f"The capability {scorecard.capability} and is {strategic}: {scorecard.strategic_reason}",
+        f"{scorecard.unit} over {scorecard.months} months, discounted by {scorecard.discount:.0%} a year"
+        f" ({scorecard.label}):",
+        f"{'':24}{'gain per 1,000':>16}{'gain':>16}{'cost':>16}{'net benefit':>16}",
+        *map(_way_line, scorecard.ways),
+        f"Verdict: {scorecard.verdict}",
+        *scorecard.why,
+        *(f"If {scenario.assumption}: {scenario.verdict}" for scenario in scorecard.scenarios if scenario.changes),
+    ]
+
+
+def _way_line(score: WayScore) -> str:
+    measured = "unknown" if score.gain_per_1000 is None else f"{score.gain_per_1000:+,.0f}"
+    return f"{score.way:24}{measured:>16}{score.gain:>+16,.0f}{score.cost:>16,.0f}{score.net_present_value:>+16,.0f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorExtractAnswer(Answer):
+    """The extract that was written for a vendor, as the ledger of vendor extracts records it."""
+
+    path: Annotated[Path, "The file that was written."]
+    row: Annotated[
+        Mapping[str, Any],
+        {
+            "seq": "Number of the ledger row.",
+            "recorded_at": "UTC time at which the row was written.",
+            "by": "Who gave the extract.",
+            "why": "The reason.",
+            "vendor": "The candidate in sourcing.vendors.",
+            "first": "First partition.",
+            "last": "Last partition.",
+            "rows": "Number of units.",
+            "columns": "Columns of the file.",
+            "left_out": "Personal columns that were left out.",
+            "sha256": "SHA-256 of the file.",
+            "previous_hash": "Hash of the previous row.",
+            "hash": "Hash of this row.",
+        },
+    ]
+
+
+@command(
+    BUILD,
+    "vendor-extract",
+    "{demo} --vendor skycast --folder out --from 2013-06-01 --to 2013-06-30 --why 'trial of June'",
+)
+def vendor_extract(
+    use_case: UseCaseName,
+    vendor: Annotated[str, typer.Option(metavar="NAME", help="The candidate in sourcing.vendors.")],
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write the extract.")],
+    first: FirstDay,
+    last: LastDay,
+    why: Why,
+    by: By = "",
+) -> VendorExtractAnswer:
+    """Write the units and the data known about them, without personal columns, for a vendor to predict on."""
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.vendor_extracts import write_vendor_extract
+
+    ws = catalog.open_workspace(use_case)
+    partitions = ws.use_case.covering_days(first, last)
+    path, row = write_vendor_extract(ws, vendor, partitions, folder.resolve(), by or current_user(), why)
+    left_out = f". Left out as personal: {', '.join(row.left_out)}" if row.left_out else ""
+    text = f"{row.rows:,} {ws.use_case.kpi.unit_plural} in {path}{left_out}"
+    return VendorExtractAnswer(path=path, row=row.model_dump(), text=text)

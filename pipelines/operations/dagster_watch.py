@@ -1,0 +1,147 @@
+"""Alerts about Dagster: failed runs, and a daemon, sensors or schedules that are silent or failing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
+
+from pipelines.authoring import catalog
+from sixtyforty.reports.alerts import Alert
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from pipelines.runtime.dagster_internals import InstigatorState
+
+RECENT = timedelta(days=7)  # Older failed runs are history.
+SHORTEST_SILENCE = 120.0  # Seconds. A shorter pause is never called silence.
+DEFAULT_INTERVAL = 30  # Seconds between two looks of a sensor that declares none.
+NEVER = 0.0
+
+
+@dataclass(frozen=True)
+class Automation:
+    """Names of the declared sensors and schedules. None: the definitions do not load, so every name counts."""
+
+    names: frozenset[str] | None
+
+    @classmethod
+    def declared(cls) -> Automation:
+        """Read the names from the definitions. A sensor that is no longer declared may be silent."""
+        from pipelines.definitions import defs
+
+        try:
+            definitions = defs()
+            automation = [*(definitions.sensors or []), *(definitions.schedules or [])]
+        except Exception:  # Code that does not load is the reason for the silence, so all that ever ran counts.
+            return cls(None)
+        return cls(frozenset(definition.name for definition in automation))
+
+
+def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list[Alert]:
+    """Return an alert for each run of a use case that failed recently and is not retried. `now`: seconds since 1970."""
+    import dagster as dg
+
+    from pipelines.runtime.dagster_internals import WILL_RETRY_TAG
+
+    since = datetime.fromtimestamp(now, UTC) - RECENT
+    runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since))
+    names = catalog.list_use_cases()
+    return [
+        Alert("failed run", run.run_id, _describe_failure(instance, run))
+        for run in runs
+        if run.tags.get(WILL_RETRY_TAG) != "true" and use_case in _use_cases_of(run, names)
+    ]
+
+
+def _describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    from pipelines.runtime.dagster_internals import partition_range
+
+    stats = instance.get_run_step_stats(run.run_id)
+    steps = sorted(step.step_key for step in stats if step.status and step.status.name == "FAILURE")
+    where = f" in {', '.join(steps)}" if steps else ""
+    ends = partition_range(run.tags)
+    partitions = run.tags.get("dagster/partition") or (f"{ends[0]} to {ends[1]}" if ends else "")
+    extent = f", partitions {partitions}" if partitions else ""
+    return f"run {run.run_id[:8]} failed{where}{extent}. Its page in Dagster shows the error."
+
+
+def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
+    """Return the use cases of a run; all of them if it belongs to none."""
+    owners = {key.path[0] for key in run.asset_selection or ()} | {run.job_name}
+    matches = {name for name in names if name in owners or run.job_name.startswith(f"{name}_")}
+    return matches or set(names)
+
+
+def silent_automation(
+    instance: dg.DagsterInstance, use_case: str, now: float, automation: Automation, max_silent_intervals: float
+) -> list[Alert]:
+    """Return an alert if the daemon has no heartbeat, else one for each sensor or schedule that is silent or failed."""
+    from pipelines.runtime.dagster_internals import unhealthy_daemons
+
+    dead = unhealthy_daemons(instance, now)
+    if dead:
+        text = f"Dagster's daemon has no heartbeat ({', '.join(dead)}): sensors, schedules and retries do not run."
+        return [Alert("automation silent", "daemon", text)]
+    alerts = []
+    for state in instance.all_instigator_state():
+        is_declared = automation.names is None or state.name in automation.names
+        if state.is_running and is_declared and _concerns(state.name, use_case):
+            problem = _problem(instance, state, now, max_silent_intervals)
+            if problem:
+                alerts.append(Alert("automation silent", state.name, f"{state.name} {problem}"))
+    return alerts
+
+
+def _concerns(automation_name: str, use_case: str) -> bool:
+    """Return whether a sensor or schedule is a use case's own, or nobody's."""
+    prefixes = (name for name in catalog.list_use_cases() if automation_name.startswith(f"{name}_"))
+    return max(prefixes, key=len, default=None) in (None, use_case)
+
+
+def _problem(
+    instance: dg.DagsterInstance, state: InstigatorState, now: float, max_silent_intervals: float
+) -> str | None:
+    """Return what is wrong with a sensor or schedule, or None."""
+    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    if ticks and ticks[0].status.name == "FAILURE":
+        return f"failed at its last look ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
+    settings: Any = state.instigator_data
+    if settings is None:
+        return None
+    is_sensor = hasattr(settings, "min_interval")
+    last_seen = max(
+        ticks[0].timestamp if ticks else NEVER,
+        getattr(settings, "last_tick_timestamp", None) or NEVER,
+        (settings.last_sensor_start_timestamp if is_sensor else settings.start_timestamp) or NEVER,
+    )
+    if is_sensor:
+        limit = max(SHORTEST_SILENCE, max_silent_intervals * (settings.min_interval or DEFAULT_INTERVAL))
+    else:
+        limit = longest_pause(settings.cron_schedule, now)
+    if last_seen and now - last_seen > limit:
+        return f"has been silent since {datetime.fromtimestamp(last_seen, UTC):%Y-%m-%d %H:%M} UTC."
+    return None
+
+
+def _root_error(error: Any) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.cls_name if error else "unknown"
+
+
+def longest_pause(cron: str | Sequence[str], now: float) -> float:
+    """Return the seconds for which a schedule may be silent: its longest pause plus a quarter.
+
+    The quarter covers changes of daylight saving time. Of several cron lines, the one with the shortest pause counts.
+    """
+    from pipelines.runtime.dagster_internals import cron_times
+
+    pauses = []
+    for line in [cron] if isinstance(cron, str) else cron:
+        times = islice(cron_times(line, now), 10)
+        pauses.append(max(after.timestamp() - before.timestamp() for before, after in pairwise(times)))
+    return SHORTEST_SILENCE + 1.25 * min(pauses)

@@ -1,0 +1,161 @@
+"""Run a long range as many parallel runs, on the workers of a cluster.
+
+The chain covers the range in waves, because later days' features read earlier days' data: sources, then features and
+outcomes, then decisions and their value. Within a wave, the portions of partitions do not depend on each other. Each
+portion is a run; a run whose worker dies is replaced. The retrain is not part of it: it is one run of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pipelines.operations.run import RunFailedError, asset_key, open_partitions, run_config
+from pipelines.settings import prepare_dagster_home
+from sixtyforty.spec.partitions import chunks
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+ATTEMPTS = 3
+POLL_SECONDS = 0.5
+IDLE_SECONDS = 120  # If no worker runs anything for so long, the waiting portions are launched again.
+DECIDED = ("decisions", "delivery", "kpi_impact")
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Stages that run over the range together."""
+
+    stages: tuple[str, ...]
+    partitioned: bool
+
+
+def waves(use_case: UseCase) -> Iterator[Wave]:
+    """Yield the waves of a use case's chain in their order."""
+    kinds = ("raw", "validated")
+    if use_case.snapshots:
+        yield Wave(tuple(f"{kind}/{source}" for source in use_case.snapshots for kind in kinds), partitioned=False)
+    yield Wave(tuple(f"{kind}/{source}" for source in use_case.partitioned for kind in kinds), partitioned=True)
+    yield Wave(("features", "outcomes"), partitioned=True)
+    yield Wave(DECIDED, partitioned=True)
+
+
+def run_in_parallel(
+    use_case: str, first: date, last: date, partitions_per_run: int, track: Track = "replay", as_of: str | None = None
+) -> list[str]:
+    """Run the chain on the local days first to last, `partitions_per_run` partitions a run; return the runs' ids.
+
+    as_of: UTC time up to which decisions are due. None: now.
+    Raises RunFailedError for a portion that failed ATTEMPTS times, or for days that have no partition.
+    """
+    prepare_dagster_home()
+    import dagster as dg
+
+    from pipelines.authoring.catalog import load_use_case
+
+    declaration = load_use_case(use_case)
+    portions = chunks(open_partitions(declaration, first, last), partitions_per_run)
+    run_ids: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        for wave in waves(declaration):
+            wave_portions = portions if wave.partitioned else [[]]
+            run_ids += _run_wave(
+                instance, [Portion(use_case, wave.stages, keys, track, as_of) for keys in wave_portions]
+            )
+    return run_ids
+
+
+@dataclass
+class Portion:
+    """Stages to run on some partitions (none: the stages have no partitions), and the runs launched for them."""
+
+    use_case: str
+    stages: Sequence[str]
+    partitions: Sequence[str]
+    track: Track
+    as_of: str | None
+    run_ids: list[str] = field(default_factory=list)
+
+    def launch(self, instance: dg.DagsterInstance) -> None:
+        """Launch a new run for this portion on the workers."""
+        from pipelines.definitions import defs
+        from pipelines.runtime.dagster_internals import code_origin, partition_range_tags
+
+        range_tags = partition_range_tags(self.partitions[0], self.partitions[-1]) if self.partitions else {}
+        run = instance.create_run_for_job(
+            defs().resolve_job_def(self.use_case),
+            run_config=run_config(self.track, self.as_of),
+            asset_selection={asset_key(self.use_case, stage) for stage in self.stages},
+            tags={"sixtyforty/track": self.track, **range_tags},
+            job_code_origin=code_origin("pipelines.definitions", "defs", self.use_case),
+        )
+        self.run_ids.append(run.run_id)
+        instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
+
+    def is_done(self, instance: dg.DagsterInstance) -> bool:
+        """Return whether the newest run succeeded. Launch another if it failed or its worker died."""
+        import dagster as dg
+
+        from pipelines.runtime.dagster_internals import WorkerStatus
+
+        run = self.newest_run(instance)
+        if run.status == dg.DagsterRunStatus.SUCCESS:
+            return True
+        if instance.run_launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND:
+            instance.report_run_failed(run, "The worker of this run died.")
+        elif not run.is_finished:
+            return False
+        self.retry(instance)
+        return False
+
+    def newest_run(self, instance: dg.DagsterInstance) -> dg.DagsterRun:
+        """Return the newest run of this portion."""
+        run = instance.get_run_by_id(self.run_ids[-1])
+        if run is None:
+            raise RunFailedError(f"Run {self.run_ids[-1]} was deleted while the backfill waited for it. Start again.")
+        return run
+
+    def retry(self, instance: dg.DagsterInstance) -> None:
+        """Launch another run. Raises RunFailedError after ATTEMPTS runs."""
+        if len(self.run_ids) == ATTEMPTS:
+            span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "reference tables"
+            raise RunFailedError(
+                f"{', '.join(self.stages)}, {span}: failed {ATTEMPTS} times. See the log of run {self.run_ids[-1]}."
+            )
+        self.launch(instance)
+
+    def replace_waiting_run(self, instance: dg.DagsterInstance) -> None:
+        """Mark a run as failed that no worker started, and launch another: its worker died before the start."""
+        instance.report_run_failed(self.newest_run(instance), f"No worker started this run in {IDLE_SECONDS} s.")
+        self.retry(instance)
+
+
+def _run_wave(instance: dg.DagsterInstance, portions: Sequence[Portion]) -> list[str]:
+    for portion in portions:
+        portion.launch(instance)
+    waiting, busy_at = list(portions), time.monotonic()
+    while waiting := [portion for portion in waiting if not portion.is_done(instance)]:
+        if _any_running(instance, waiting):
+            busy_at = time.monotonic()
+        elif time.monotonic() > busy_at + IDLE_SECONDS:
+            for portion in waiting:
+                portion.replace_waiting_run(instance)
+            busy_at = time.monotonic()
+        _wait()
+    return [run_id for portion in portions for run_id in portion.run_ids]
+
+
+def _any_running(instance: dg.DagsterInstance, portions: Sequence[Portion]) -> bool:
+    import dagster as dg
+
+    return any(portion.newest_run(instance).status == dg.DagsterRunStatus.STARTED for portion in portions)
+
+
+def _wait() -> None:
+    time.sleep(POLL_SECONDS)

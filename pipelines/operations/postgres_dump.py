@@ -1,0 +1,71 @@
+"""Dump and restore a PostgreSQL database with its own programs, `pg_dump` and `pg_restore`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from sixtyforty.spec.errors import SixtyfortyError
+
+
+class PostgresDumpError(SixtyfortyError):
+    """`pg_dump` or `pg_restore` is missing or failed."""
+
+
+def is_postgres(url: str) -> bool:
+    """Return whether a database URL names a PostgreSQL."""
+    return url.startswith("postgresql")
+
+
+def has_tables(url: str) -> bool:
+    """Return whether the database contains any table."""
+    import sqlalchemy as sa
+
+    return bool(sa.inspect(sa.create_engine(url, poolclass=sa.NullPool)).get_table_names())
+
+
+def dump_database(url: str, file: Path) -> None:
+    """Write the database to a file in PostgreSQL's custom format. A failure leaves no file behind."""
+    partial = file.with_suffix(".writing")
+    _run("pg_dump", url, ["--format=custom", f"--file={partial}"])
+    partial.replace(file)
+
+
+def restore_database(url: str, file: Path) -> None:
+    """Restore a dump in one transaction: all of it or nothing."""
+    import sqlalchemy as sa
+
+    database = str(sa.engine.make_url(url).database)
+    options = ["--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
+    _run("pg_restore", url, [*options, f"--dbname={database}", str(file)])
+
+
+def _run(program: str, url: str, options: list[str]) -> None:
+    path = shutil.which(program)
+    if not path:
+        raise PostgresDumpError(f"{program} is not on PATH. Install PostgreSQL's client programs (postgresql-client).")
+    process = subprocess.run(
+        [path, *options], env=os.environ | _connection_environment(url), capture_output=True, text=True
+    )
+    if process.returncode:
+        problem = (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
+        raise PostgresDumpError(f"{program} failed: {problem}")
+
+
+def _connection_environment(url: str) -> dict[str, str]:
+    """Return the connection as environment variables. Other users can read a command line, but not those."""
+    import sqlalchemy as sa
+
+    parsed = sa.engine.make_url(url)
+    variables = {
+        "PGHOST": parsed.host or parsed.query.get("host"),
+        "PGPORT": parsed.port or parsed.query.get("port"),
+        "PGUSER": parsed.username,
+        "PGPASSWORD": parsed.password,
+        "PGDATABASE": parsed.database,
+        "PGSSLMODE": parsed.query.get("sslmode"),
+        "PGSSLROOTCERT": parsed.query.get("sslrootcert"),
+    }
+    return {name: str(setting) for name, setting in variables.items() if setting}

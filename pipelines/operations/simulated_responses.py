@@ -1,0 +1,33 @@
+"""Add simulated responses of people to past decisions, and run the stages that read them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pipelines.authoring import catalog
+from pipelines.operations.run import run_range
+from sixtyforty.spec.errors import SixtyfortyError
+
+
+class NoResponsesError(SixtyfortyError):
+    """The use case takes no responses."""
+
+
+def add_simulated_responses(use_case: str, first: date | None = None, last: date | None = None, seed: int = 0) -> int:
+    """Simulate responses to the decisions of local days and run the stages up to the report; return their number.
+
+    The days default to all days of the replay. Raises NoResponsesError if the use case declares no source of responses.
+    """
+    from sixtyforty.decisions.simulation import simulate_responses
+
+    ws = catalog.open_workspace(use_case)
+    source = ws.use_case.people.responses
+    if not source:
+        raise NoResponsesError(
+            f"{use_case} has no source of responses. Declare one in people.responses of its defs.yaml."
+        )
+    first = first or ws.use_case.replay.first_day
+    last = last or ws.use_case.partitions.end or date.today()
+    added = simulate_responses(ws, ws.use_case.covering_days(first, last), seed)
+    run_range(use_case, first, last, select=[f"raw/{source}", f"validated/{source}", "acceptance", "impact_report"])
+    return added

@@ -1,0 +1,156 @@
+"""The files and the control interface of Supervisor, the program that keeps the services running."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from pipelines.settings import ROOT, Settings
+from sixtyforty.spec.errors import SixtyfortyError
+
+# The system allows about 108 bytes, and Supervisor appends a process id while it starts.
+LONGEST_SOCKET = 100
+ADDRESSES = "addresses.json"
+
+
+class ServicesError(SixtyfortyError):
+    """The services did not start or stop. The text names the program and the log to read."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One service. Its command contains placeholders such as {port} and {socket}.
+
+    order: programs with a smaller number start first.
+    keeps_children: when it is stopped, the runs that it started may finish.
+    """
+
+    name: str
+    command: str
+    order: int
+    keeps_children: bool = False
+
+
+PROGRAMS = (
+    Program("code", "dagster api grpc -m pipelines.definitions --socket {socket} --location-name sixtyforty", 1),
+    Program("webserver", "dagster-webserver -h 127.0.0.1 -p {port} -w {workspace}", 2),
+    Program("readonly", "dagster-webserver -h 127.0.0.1 -p {readonly_port} -w {workspace} --read-only", 2),
+    Program("desk", "sixtyforty desk --port {desk_port}", 2),
+    Program("daemon", "dagster-daemon run -w {workspace}", 3, keeps_children=True),
+    Program("watch", "sixtyforty watch", 4),
+)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports on 127.0.0.1."""
+
+    port: int
+    readonly_port: int
+    desk_port: int
+
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses by page: pages, read_only and desk."""
+        ports = {"pages": self.port, "read_only": self.readonly_port, "desk": self.desk_port}
+        return {page: f"http://127.0.0.1:{port}" for page, port in ports.items()}
+
+
+def services_folder(settings: Settings) -> Path:
+    """Return the folder with the configuration, sockets and logs of the services."""
+    return settings.home / "data" / "services"
+
+
+def control(settings: Settings) -> Any:
+    """Return Supervisor's control interface. Its methods raise OSError if Supervisor is not running."""
+    from supervisor.xmlrpc import SupervisorTransport
+
+    socket = f"unix://{services_folder(settings) / 'supervisor.sock'}"
+    return ServerProxy("http://127.0.0.1", transport=SupervisorTransport(serverurl=socket))
+
+
+def is_running(settings: Settings) -> bool:
+    """Return whether Supervisor is running, or on its way to stop."""
+    try:
+        return bool(control(settings).supervisor.getPID())
+    except Fault:
+        return True
+    except (OSError, HTTPException):
+        return False
+
+
+def program_states(settings: Settings) -> dict[str, str]:
+    """Return each program's state in Supervisor's terms. RUNNING: it works. Empty: the services are stopped."""
+    try:
+        programs = control(settings).supervisor.getAllProcessInfo()
+    except (Fault, OSError, HTTPException):
+        return {}
+    return {program["name"]: str(program["statename"]) for program in programs}
+
+
+def write_configuration(settings: Settings, ports: Ports) -> Path:
+    """Write the files of the services, and return Supervisor's configuration file.
+
+    Raises ServicesError for a home whose path Supervisor or a socket cannot use.
+    """
+    folder = services_folder(settings)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    _check_path(folder)
+    socket, workspace = folder / "code.sock", folder / "workspace.yaml"
+    socket.unlink(missing_ok=True)
+    server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
+    workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML.
+    (folder / ADDRESSES).write_text(json.dumps(ports.addresses()))
+    placeholders = {**vars(ports), "socket": shlex.quote(str(socket)), "workspace": shlex.quote(str(workspace))}
+    file = folder / "supervisord.conf"
+    file.write_text(_configuration(folder, placeholders))
+    return file
+
+
+def read_addresses(settings: Settings) -> dict[str, str]:
+    """Return the addresses of the services that were started last."""
+    addresses: dict[str, str] = json.loads((services_folder(settings) / ADDRESSES).read_text())
+    return addresses
+
+
+def _check_path(folder: Path) -> None:
+    if len(os.fsencode(folder / "supervisor.sock")) > LONGEST_SOCKET:
+        raise ServicesError(f"{folder} is too long for the path of a socket. Set SIXTYFORTY_HOME to a shorter path.")
+    # Supervisor expands "%", in some of its settings twice.
+    if "%" in f"{folder}{sys.executable}":
+        raise ServicesError(f"{folder} or {sys.executable} contains a %. Use paths without one.")
+
+
+def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
+    sections = [
+        f"[supervisord]\nlogfile={folder}/logs/supervisord.log\nlogfile_maxbytes=5MB\nlogfile_backups=2\n"
+        f"pidfile={folder}/supervisord.pid\ndirectory={ROOT}\nnocleanup=true\n" + ("" if os.geteuid() else "user=root"),
+        f"[unix_http_server]\nfile={folder}/supervisor.sock\nchmod=0700",
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        *(_program_section(program, folder, program.command.format(**placeholders)) for program in PROGRAMS),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _program_section(program: Program, folder: Path, command: str) -> str:
+    """Return a program's section. After a stop it has 20 seconds; then its process group is killed.
+
+    The daemon waits as long for its runs. Runs that take longer are killed; the next start retries them.
+    """
+    executable, _, arguments = command.partition(" ")
+    return (
+        f"[program:{program.name}]\n"
+        f"command={shlex.quote(str(Path(sys.executable).with_name(executable)))} {arguments}\n"
+        f"priority={program.order}\nstartsecs=3\nautorestart=true\nstartretries=1000\n"
+        f"stopasgroup={str(not program.keeps_children).lower()}\nkillasgroup=true\nstopwaitsecs=20\n"
+        f"redirect_stderr=true\nstdout_logfile={folder}/logs/{program.name}.log\n"
+        "stdout_logfile_maxbytes=5MB\nstdout_logfile_backups=2"
+    )
