@@ -70,18 +70,19 @@ def _portfolio_row(line: portfolio.PortfolioLine) -> dict[str, Any]:
 def assess_maturity(run: PortfolioRun) -> StageResult:
     """Assess how far each use case has come, and what its team should do next."""
     workspaces = [run.project_home.workspace(use_case) for use_case in run.use_cases]
-    facts = maturity.facts(workspaces, run.clock.current_time())
+    report = maturity.assess_maturity(workspaces, run.clock.current_time())
     rows = [
         {"use case": use_case.name, "level": use_case.level, "next": "; ".join(use_case.next_steps)}
-        for use_case in facts["standings"]
+        for use_case in report.use_cases
     ]
-    metadata: dict[str, Any] = {"next steps": table(rows), "lead times": table(facts["lead_times"])}
-    if facts["skills"]:
+    lead_times = [lead_time.to_dict() for lead_time in report.lead_times]
+    metadata: dict[str, Any] = {"next steps": table(rows), "lead times": table(lead_times)}
+    if report.skills:
         metadata["skills"] = table(
-            [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in facts["skills"]]
+            [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in report.skills]
         )
     run.log.info(f"maturity: assessed ({len(rows)} use cases)")
-    return StageResult.snapshot(digest([rows, facts["lead_times"]]), metadata)
+    return StageResult.snapshot(digest([rows, lead_times]), metadata)
 
 
 PORTFOLIO_STAGES = (

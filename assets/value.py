@@ -23,7 +23,7 @@ from sixtyforty.accounting.acceptance_messages import describe_gain_per_override
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.rounded_interval import RoundedInterval
-from sixtyforty.lifecycle import stage_gate
+from sixtyforty.lifecycle import stage_history, stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
@@ -307,20 +307,20 @@ def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
 def judge_stage(run: StageRun) -> StageResult:
     """Let the gate of the use case's stage judge it, record the verdict in the ledger, and measure lead times."""
     now = run.clock.current_time()
-    status = stage_gate.record(run.ws, now)
-    differences = stage_gate.differs(run.ws)
-    verdict = status.said or "no verdict, the stage has no gate"
-    why = "; ".join(status.against) or "nothing stands against the next stage"
+    status = stage_steps.record_verdict(run.ws, now)
+    differences = stage_steps.find_declaration_differences(run.ws)
+    verdict = status.verdict or "no verdict, the stage has no gate"
+    why = "; ".join(status.obstacles) or "nothing stands against the next stage"
     metadata = {
         "stage": status.stage,
         "verdict": verdict,
         "why": why,
-        "figures": dg.MetadataValue.json(status.plain),
-        "lead times": table(stage_gate.lead_times(run.ws, now)),
+        "figures": dg.MetadataValue.json(status.to_dict()),
+        "lead times": table([spell.to_dict() for spell in stage_history.list_stage_spells(run.ws, now)]),
     }
     run.log.info(f"stage_gate: judged ({status.stage}, {verdict}; {why})")
     checks = [
-        CheckResult(NOT_STOPPED.name, status.said != "stop", {"why": why}, warn=True, description=why),
+        CheckResult(NOT_STOPPED.name, status.verdict != "stop", {"why": why}, warn=True, description=why),
         CheckResult(
             STAGE_AS_DECLARED.name,
             not differences,

@@ -67,6 +67,7 @@ def money_of(home: Path, first: date, last: date) -> dict[str, Any]:
     """Value per 1,000 decisions of each policy, as the chain accounted for it."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
+    from sixtyforty.accounting.kpi_ledger import read_daily_values
 
     found = [d for d in read_daily_values(catalog.open_workspace(CASE), "replay") if f"{first}" <= d.partition <= f"{last}"]
     n = sum(d.decisions for d in found)

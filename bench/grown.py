@@ -23,20 +23,20 @@ from bench.year import CUT
 def main() -> None:
     """Entry point."""
     from pipelines.authoring import catalog
-    from sixtyforty.lifecycle.catch_up import look
+    from sixtyforty.lifecycle.catch_up import find_stale_partitions
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
-    warm, ws = Warm(home, CASE), catalog.workspace(CASE)
+    warm, ws = Warm(home, CASE), catalog.open_workspace(CASE)
     for turn, line in enumerate(sys.stdin):
         day = date.fromisoformat(line.strip())
         land(home.parents[1], home / "data" / "landing" / CASE, day)
         one, money = warm.run(day, day, DELIVERED), warm.run(day, day, ["kpi_impact"])
         net = {k: v["wall_s"] - v["start_up_s"] for k, v in (("delivered_s", one), ("money_s", money))}
         begun = time.perf_counter()
-        found = look(ws, "replay", ws.use_case.closes(f"{day}"), turn)
+        stale = find_stale_partitions(ws, "replay", ws.use_case.closes_at(f"{day}"), turn)
         net["look_s"] = time.perf_counter() - begun
-        if wrong := [p for p in found.why if p < f"{CUT}"]:  # those since have yet to be reviewed, and outcomes to come
-            raise BenchError(f"{len(wrong)} partitions of the history are behind: {found.reasons(wrong[0], wrong[0])}")
+        if wrong := [p for p in stale.reasons if p < f"{CUT}"]:  # those since have yet to be reviewed, and outcomes to come
+            raise BenchError(f"{len(wrong)} partitions of the history are stale: {stale.reasons_for(wrong[0], wrong[0])}")
         told = {
             "whole_s": net["delivered_s"] + net["money_s"],
             "start_up_s": one["start_up_s"],

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 import dagster as dg
 
 from assets.resources import ProjectHome
 from assets.wiring import asset_key
 from pipelines.runtime.dagster_internals import partition_range, partition_range_tags
+from sixtyforty.lifecycle.stale_work import StaleWork, join_reasons
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
@@ -62,18 +62,17 @@ class NextAttempt:
 
 
 def request_catch_up(
-    use_case: UseCase, instance: dg.DagsterInstance, kind: str, outstanding: Any, stages: Sequence[str], now: datetime
+    use_case: UseCase, instance: dg.DagsterInstance, kind: str, stale: StaleWork, stages: Sequence[str], now: datetime
 ) -> RequestedRuns:
     """Request a run for each outstanding range of partitions that no run is working on.
 
-    outstanding: what `catch_up` found. now: business time, UTC, naive.
+    stale: what `catch_up` found. now: business time, UTC, naive.
     """
-    from sixtyforty.lifecycle.catch_up import summary
 
-    requested, ranges = RequestedRuns(), outstanding.ranges()
+    requested, ranges = RequestedRuns(), stale.ranges()
     busy = _busy_ranges(use_case, instance, kind) if ranges else []
     for first, last in ranges:
-        reasons, work = summary(outstanding.reasons(first, last)), outstanding.key(first, last)
+        reasons, work = join_reasons(stale.reasons_for(first, last)), stale.work_key(first, last)
         if any(first <= busy_last and busy_first <= last for busy_first, busy_last in busy):
             requested.waiting.append(f"{first} to {last}: waits for the run that is working on it")
             continue
@@ -81,7 +80,7 @@ def request_catch_up(
         if attempt.wait_reason:
             requested.waiting.append(f"{first} to {last}: {attempt.wait_reason} ({reasons})")
             continue
-        sources = [f"{stage}/{source}" for source in sorted(outstanding.sources) for stage in ("raw", "validated")]
+        sources = [f"{stage}/{source}" for source in sorted(stale.sources) for stage in ("raw", "validated")]
         tags = {WORK_TAG: work, WHY_TAG: reasons[:TAG_LENGTH], **partition_range_tags(first, last)}
         run_key = f"{work}-{attempt.number}"
         requested.requests.append(request_run(use_case, kind, [*sources, *stages], now, run_key, tags))
@@ -99,12 +98,12 @@ def request_retrain(
     use_case: UseCase, project_home: ProjectHome, instance: dg.DagsterInstance, now: datetime, why: str
 ) -> dg.RunRequest | dg.SkipReason:
     """Request a training as of today (local), unless one is running, nothing is new, or a failed one must wait."""
-    from sixtyforty.lifecycle.champions import nothing_new
+    from sixtyforty.lifecycle.champions import reason_to_skip_training
 
     if _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: "retrain"}, UNFINISHED):
         return dg.SkipReason("a training is running")
     today, ws = local_date(use_case, now), project_home.workspace(use_case)
-    reason = ws.stage_ledger.end_reason_at(now) or nothing_new(ws, today)
+    reason = ws.stage_ledger.end_reason_at(now) or reason_to_skip_training(ws, today)
     if reason:
         return dg.SkipReason(reason)
     work = f"retrain-{use_case.name}-{today}"
@@ -133,13 +132,13 @@ def request_run(
 
 def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: datetime) -> list[str]:
     """Return what a run could still do at a business time (UTC, naive), in words; empty when all is up to date."""
-    from sixtyforty.lifecycle.catch_up import heard, look, summary
+    from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
     return [
-        summary(outstanding.reasons(first, last))
-        for outstanding in (look(ws, LIVE, now), heard(ws, LIVE, now))
-        for first, last in outstanding.ranges()
-        if not _is_done(instance, outstanding.key(first, last))
+        join_reasons(stale.reasons_for(first, last))
+        for stale in (find_stale_partitions(ws, LIVE, now), find_stale_responses(ws, LIVE, now))
+        for first, last in stale.ranges()
+        if not _is_done(instance, stale.work_key(first, last))
     ]
 
 

@@ -34,21 +34,21 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         " responses. Starts one run a range of partitions, and none for partitions that a run is working on.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
-        from sixtyforty.lifecycle.catch_up import heard, look
+        from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
         current_time, ws = now(), project_home.workspace(use_case)
         turn = int(context.cursor or 0)  # which part of a long history to look at; a lost cursor starts at the first
         context.update_cursor(f"{turn + 1}")
         requests, skipped = list[dg.RunRequest](), list[str]()
-        for kind, outstanding, stages in (
-            ("data", look(ws, LIVE, current_time, turn), data_stages(use_case)),
-            ("responses", heard(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
+        for kind, stale, stages in (
+            ("data", find_stale_partitions(ws, LIVE, current_time, turn), data_stages(use_case)),
+            ("responses", find_stale_responses(ws, LIVE, current_time, turn), list(RESPONSE_STAGES)),
         ):
-            for reason in outstanding.unreachable.values():
+            for reason in stale.unreachable.values():
                 context.log.error(f"{use_case.name}: source unreachable ({reason})")
-            requested = request_catch_up(use_case, context.instance, kind, outstanding, stages, current_time)
+            requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
-            skipped += [*outstanding.unreachable.values(), *requested.waiting]
+            skipped += [*stale.unreachable.values(), *requested.waiting]
         return requests or dg.SkipReason("; ".join(skipped) or "all extracts are imported and all due decisions taken")
 
     return sensor
@@ -64,14 +64,14 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
         description="Promotes a challenger that was approved. Trains a new one at once when the realised lift decays.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
-        from sixtyforty.lifecycle.champions import approved, decayed
+        from sixtyforty.lifecycle.champions import find_decay, list_approved
 
         ws, current_time = project_home.workspace(use_case), now()
-        approvals = approved(ws)
+        approvals = list_approved(ws)
         if approvals:
             run_key = f"approval-{approvals[-1].hash}"
             return request_run(use_case, "approval", ["champion"], current_time, run_key, {})
-        if decayed(ws, LIVE, local_date(use_case, current_time)):
+        if find_decay(ws, LIVE, local_date(use_case, current_time)):
             return request_retrain(use_case, project_home, context.instance, current_time, "decay")
         return dg.SkipReason("no challenger waits for promotion, and the realised lift has not decayed or is unknown")
 

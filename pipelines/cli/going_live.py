@@ -217,7 +217,7 @@ def _gate_lines(status: StageStatus) -> list[str]:
     lines.append(
         f"{status.stage}: {verdict}. Partitions with outcomes: {status.figures.partitions} ({status.figures.label})."
     )
-    return lines + [f"Against passing: {reason}" for reason in status.against]
+    return lines + [f"Against passing: {reason}" for reason in status.obstacles]
 
 
 def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sixtyforty.accounting.rounded_interval import RoundedInterval, round_known
 from sixtyforty.accounting.usage import ANSWER_FIELDS, COUNTS, AnswerCounts, PartitionUsage, usage_dataset
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.workspace import Workspace

@@ -17,7 +17,7 @@ from sixtyforty.accounting import degradation
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.feed_faults import Fault
 from sixtyforty.accounting.rounded_interval import RoundedInterval
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting.feed_faults import FAULTS, SOUND, WRONG_UNIT_FACTOR, Fault, build_fault_statements
 from sixtyforty.accounting.rounded_interval import RoundedInterval
-from sixtyforty.modeling.backtest import find_best_recipe, list_folds
+from sixtyforty.modeling.backtest import list_folds
+from sixtyforty.modeling.challengers import find_best_recipe
 from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.fault_injection import rebuild_with_faults
 from sixtyforty.modeling.training_plan import read_training_rows
@@ -143,9 +144,9 @@ def _scoring_versions(ws: Workspace, as_of: date) -> dict[str, str]:
     """Return the model version that scores each walk-forward day: none was trained on its day."""
     recipe = find_best_recipe(ws.use_case, ws.lake, ws.models, as_of)
     return {
-        partition: version
-        for version, first, end in list_folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
-        for partition in ws.use_case.decision_partitions(ws.use_case.starting_between(first, end))
+        partition: fold.version
+        for fold in list_folds(ws.use_case, ws.lake, ws.models, recipe, as_of)
+        for partition in ws.use_case.decision_partitions(ws.use_case.starting_between(fold.first, fold.end))
     }
 
 

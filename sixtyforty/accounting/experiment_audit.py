@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sixtyforty.accounting.experiment_ledger import DATASET, declared_holdout
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.payoff_sql import cost_sql

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.experiments import Holdout
 from sixtyforty.spec.use_case import UseCase

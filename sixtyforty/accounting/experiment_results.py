@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.accounting.experiment_ledger import COUNTS, DATASET, SUMS, HoldoutError, declared_holdout, load_units
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.deciding import live_since
+from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.daily_value import DailyValue

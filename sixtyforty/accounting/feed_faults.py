@@ -22,9 +22,12 @@ def build_fault_statements(use_case: UseCase, partition: str, decision_time: dat
     """Return, for each fault, the SQL statements that cause it in the views that features.sql reads.
 
     Only the newest partition known at `decision_time` (UTC) is damaged: the unit's own, or the last one before it with
-    rows known by then. missing: the partition has no rows. stale: no row arrived since `decision_time`. duplicated:
-    each row arrived twice. wrong unit: all numbers except keys are WRONG_UNIT_FACTOR times too large. The unit's own
-    feed is never missing, because without units there is nothing to decide.
+    rows known by then.
+
+    - missing: the partition has no rows. The unit's own feed is never missing: there would be nothing to decide.
+    - stale: no row arrived since `decision_time`.
+    - duplicated: each row arrived twice.
+    - wrong unit: all numbers except keys are WRONG_UNIT_FACTOR times too large.
     """
     statements: dict[Fault, list[str]] = {}
     for feed, source in use_case.partitioned.items():

@@ -178,19 +178,21 @@ def read_forecasts(
 def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:
     """Return how a gain per 1,000 units compares with the target, in two sentences."""
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
-    target = f"The target is {format_money(kpi.target, kpi.currency)} per 1,000 {kpi.unit_plural}{by}."
+    target = format_money(kpi.target, kpi.currency)
+    return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {_compare_with_target(kpi, gain, label)}"
+
+
+def _compare_with_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:
     if gain.value is None:
-        return f"{target} No gain is known yet."
-    amount = format_money(gain.value, kpi.currency)
-    reached = gain.value >= kpi.target
+        return "No gain is known yet."
+    amount, reaches = format_money(gain.value, kpi.currency), gain.value >= kpi.target
     if label == "assumed":
-        verb = "reaches" if reached else "doesn't reach"
-        return f"{target} The assumed gain of {amount} {verb} it."
+        return f"The assumed gain of {amount} {'reaches' if reaches else 'does not reach'} it."
     if gain.low is None or gain.high is None:
-        return f"{target} The gain of {amount} {'reaches' if reached else 'is below'} it; its confidence interval isn't known."
+        return f"The gain of {amount} is {'above' if reaches else 'below'} it, with too few days for an interval."
     interval = f"{format_money(gain.low, kpi.currency)} to {format_money(gain.high, kpi.currency)}"
     if gain.low >= kpi.target:
-        return f"{target} The gain of {amount} reaches it: the 95% confidence interval is {interval}."
-    if reached:
-        return f"{target} The gain of {amount} is above it, but the 95% confidence interval reaches below: {interval}."
-    return f"{target} The gain of {amount} is below it: the 95% confidence interval is {interval}."
+        return f"The gain of {amount} reaches it: the 95% confidence interval is {interval}."
+    if reaches:
+        return f"The gain of {amount} is above it, but the 95% confidence interval reaches below: {interval}."
+    return f"The gain of {amount} is below it: the 95% confidence interval is {interval}."

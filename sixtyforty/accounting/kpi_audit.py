@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sixtyforty.accounting import experiment_audit
 from sixtyforty.accounting.kpi_ledger import daily_value_of, known_outcome_sql, kpi_dataset
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers

@@ -1,213 +1,196 @@
-"""What the chain hasn't caught up with: found by comparing what there is, never by remembering what was done.
+"""Catch-up: find the partitions that are stale, by comparing manifests instead of remembering what ran.
 
-Every manifest names the versions it was made from. A partition is behind when they aren't today's, when its day has
-closed since it was judged, or when decisions have come due. So a daemon or a run that died, a lost cursor or a file
-that came late mend themselves at the next look.
+Every manifest names the versions it was made from. A partition is stale when those aren't the current versions, when it
+closed after its validation, or when decisions are due (see `storage.restatement`). So the next look finds whatever a
+killed daemon, a killed run, a lost cursor or a late file left undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from sixtyforty.accounting import usage
-from sixtyforty.decisions.deciding import count_due, decisions_dataset
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import find_undelivered
-from sixtyforty.decisions.review_queue import review_dataset as queues
+from sixtyforty.decisions.due_decisions import count_due
+from sixtyforty.decisions.review_queue import review_dataset
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import pending
+from sixtyforty.lifecycle.stale_work import StaleWork
 from sixtyforty.modeling.lineage import expected_partitions, input_versions, read_inputs
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.files import digest
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
-BLOCK = 200  # partitions
+BLOCK = 200  # partitions in one stretch of a long history
 
 
-@dataclass
-class Behind:
-    """What to do: `why` maps a partition to its reasons, in words, each with the state it was found in, as a hash.
+def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
+    """Return what isn't up to date at a UTC time (naive). Scans the landing zone and records new extracts.
 
-    `sources` are those with something new to validate.
+    turn: of a long history, look at the newest stretch and at one older stretch, which is another at each turn. Without
+    a turn, look at everything.
     """
-
-    case: UseCase
-    why: dict[str, dict[str, str]] = field(default_factory=dict)
-    sources: set[str] = field(default_factory=set)
-    unreachable: dict[str, str] = field(default_factory=dict)  # sources that can't be read, with why and the cure
-
-    def add(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
-        """Notes a reason: once its work is done, the same words in another state are other work."""
-        self.why.setdefault(partition, {})[reason] = digest(state)
-        if source:
-            self.sources.add(source)
-
-    def ranges(self) -> list[tuple[str, str]]:
-        """The partitions as runs without a gap, the newest first: there decisions wait."""
-        found: list[tuple[str, str]] = []
-        for day in sorted(p for p in self.why if p != SNAPSHOT):
-            if found and self.case.shift(found[-1][1], 1) == day:
-                found[-1] = (found[-1][0], day)
-            else:
-                found.append((day, day))
-        return found[::-1]
-
-    def reasons(self, first: str, last: str) -> list[str]:
-        """The reasons of a range, snapshots' included."""
-        return [f"{p}: {reason}" for p in self._of(first, last) for reason in self.why[p]]
-
-    def _of(self, first: str, last: str) -> list[str]:
-        return [p for p in [SNAPSHOT, *self.case.partition_range(first, last)] if p in self.why]
-
-    def key(self, first: str, last: str) -> str:
-        """Hash of a range, its reasons and the state they were found in: the same work, the same key."""
-        return digest([first, last, [(p, self.why[p]) for p in self._of(first, last)]])
+    use_case, stale = ws.use_case, StaleWork(ws.use_case)
+    _scan_sources(ws, use_case.inputs, stale)
+    stretches = list_stretches(ws, now, turn)
+    _check_sources(ws, use_case.snapshots, [SNAPSHOT], now, stale)
+    for partitions in stretches:
+        around = use_case.widen(partitions, use_case.lookback_partitions, use_case.outcome_horizon_partitions)
+        _check_sources(ws, use_case.partitioned, [p for p in around if p <= stretches[-1][-1]], now, stale)
+    if set(stale.reasons) == {SNAPSHOT}:  # only a run of some partition reads a changed reference table
+        raw_partitions = [p for source in use_case.partitioned for p in ws.lake.partitions(f"raw/{source}")]
+        if raw_partitions:
+            stale.add_reason(max(raw_partitions), "a reference table changed", stale.reasons[SNAPSHOT])
+    changing = stale.reasons.keys() - {SNAPSHOT}
+    for partitions in stretches:
+        _check_features(ws, partitions, changing, now, stale)
+        _check_decisions(ws, partitions, track, now, stale)
+    return stale
 
 
-def look(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -> Behind:
-    """What isn't up to date at a UTC moment (naive). Reads the landing zone: new extracts are recorded.
+def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
+    """Return the responses that aren't imported, or not accounted for with the current decisions and outcomes.
 
-    With a `turn`, of a long history its newest stretch and, turn by turn, one of the others; without, everything.
+    turn: see find_stale_partitions.
     """
-    case, found = ws.use_case, Behind(ws.use_case)
-    _scan(ws, case.inputs, found)
-    of = stretches(ws, moment, turn)
-    _sources(ws, case.snapshots, [SNAPSHOT], moment, found)
-    for partitions in of:
-        around = case.widen(partitions, case.lookback_partitions, case.outcome_horizon_partitions)
-        _sources(ws, case.partitioned, [p for p in around if p <= of[-1][-1]], moment, found)
-    if set(found.why) == {SNAPSHOT}:  # a reference table alone: it is read by the newest day
-        days = [p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")]
-        if days:
-            found.add(max(days), "a reference table changed", found.why[SNAPSHOT])
-    changing = found.why.keys() - {SNAPSHOT}
-    for partitions in of:
-        _features(ws, partitions, changing, moment, found)
-        _decided(ws, partitions, track, moment, found)
-    return found
+    stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
+    if source is None:
+        return stale
+    sources = {source: ws.use_case.sources[source]}
+    _scan_sources(ws, sources, stale)
+    for partitions in list_stretches(ws, now, turn):
+        _check_sources(ws, sources, partitions, now, stale)
+        responses = ws.lake.entries(f"validated/{source}", partitions)
+        decisions = ws.lake.entries(decisions_dataset(track), list(responses))
+        accounts = ws.lake.entries(usage.usage_dataset(track), list(decisions))
+        for partition in decisions:
+            inputs = usage.current_inputs(ws, track, partition)
+            if partition not in accounts or accounts[partition].inputs != inputs:
+                stale.add_reason(partition, "responses not accounted for", inputs)
+    return stale
 
 
-def stretches(ws: Workspace, moment: datetime, turn: int | None) -> list[list[str]]:
-    """The partitions to be looked at, each stretch without a gap: all there are, where they are few or without a turn.
+def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[str]]:
+    """Return the partitions to look at, as stretches without gaps: the whole history if it is short or without a turn.
 
-    Of many, cut at every BLOCK from the first on, the newest one to two BLOCKs and, of those before, the one whose turn
-    it is: however long the history, a look costs the same, and what lies far back is found some looks later. What isn't
-    open yet waits: a run over it would fail, and what is due today with it.
+    A long history is cut into blocks of BLOCK partitions, counted from the first one. A look covers the newest one to
+    two blocks and, of the older ones, the block whose turn it is. So a look costs the same however long the history is,
+    and stale partitions far back are found some looks later. Partitions that aren't open yet wait, because a run over
+    them would fail and take the due partitions with it.
     """
-    case = ws.use_case
-    (first, end), beyond = case.limits, max(case.lookback_partitions, case.outcome_horizon_partitions)
-    open_ = min(end, case.shift(case.partition_at(moment), case.partitions.partitions_ahead - 1))
-    arrived = (p for s in case.sources for e in ws.landing.known(s) for p in e.partitions if p <= open_)
-    held = (p for s in case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
-    last = max([*arrived, *held], default="")
-    count = case.index_of(min(open_, case.shift(last, beyond))) - case.index_of(first) + 1 if last else 0
-    before = count // BLOCK - 1
+    use_case = ws.use_case
+    first, last_possible = use_case.limits
+    newest_open = use_case.shift(use_case.partition_at(now), use_case.partitions.partitions_ahead - 1)
+    end = min(last_possible, newest_open)
+    newest = _newest_partition(ws, end)
+    if not newest:
+        return []
+    reach = max(use_case.lookback_partitions, use_case.outcome_horizon_partitions)
+    count = use_case.index_of(min(end, use_case.shift(newest, reach))) - use_case.index_of(first) + 1
     if count < 1:
         return []
-    if turn is None or before < 2:
-        return [_counted(case, first, 0, count)]
-    mine = turn % before * BLOCK
-    return [_counted(case, first, mine, mine + BLOCK), _counted(case, first, before * BLOCK, count)]
+    older_blocks = count // BLOCK - 1
+    if turn is None or older_blocks < 2:
+        return [_partitions_from(use_case, first, 0, count)]
+    start = turn % older_blocks * BLOCK
+    return [
+        _partitions_from(use_case, first, start, start + BLOCK),
+        _partitions_from(use_case, first, older_blocks * BLOCK, count),
+    ]
 
 
-def _counted(case: UseCase, first: str, begin: int, end: int) -> list[str]:
-    return [case.shift(first, n) for n in range(begin, end)]
+def _newest_partition(ws: Workspace, end: str) -> str:
+    """Return the newest partition with an extract or raw rows, up to `end`; empty if there is none."""
+    use_case = ws.use_case
+    arrived = (p for s in use_case.sources for e in ws.landing.known(s) for p in e.partitions if p <= end)
+    imported = (p for s in use_case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
+    return max([*arrived, *imported], default="")
 
 
-def heard(ws: Workspace, track: str, moment: datetime, turn: int | None = None) -> Behind:
-    """Responses that aren't in, or not accounted for with what was decided and what became of it; `turn`: see look."""
-    found, source = Behind(ws.use_case), ws.use_case.people.responses
-    if source is None:
-        return found
-    mine = {source: ws.use_case.sources[source]}
-    _scan(ws, mine, found)
-    for partitions in stretches(ws, moment, turn):
-        _sources(ws, mine, partitions, moment, found)
-        said = ws.lake.entries(f"validated/{source}", partitions)
-        decided = ws.lake.entries(decisions_dataset(track), list(said))
-        accounts = ws.lake.entries(usage.usage_dataset(track), list(decided))
-        for partition in decided:
-            wanted = usage.current_inputs(ws, track, partition)
-            if partition not in accounts or accounts[partition].inputs != wanted:
-                found.add(partition, "responses not accounted for", wanted)
-    return found
+def _partitions_from(use_case: UseCase, first: str, start: int, end: int) -> list[str]:
+    return [use_case.shift(first, n) for n in range(start, end)]
 
 
-def _scan(ws: Workspace, sources: Iterable[str], found: Behind) -> None:
+def _scan_sources(ws: Workspace, sources: Iterable[str], stale: StaleWork) -> None:
     for name in sources:
         try:
             ws.landing.scan(name, patient=True)
-        except UnreachableSourceError as error:  # what is here already is decided on all the same
-            found.unreachable[name] = str(error)
+        except UnreachableSourceError as error:  # the extracts that arrived before are decided on all the same
+            stale.unreachable[name] = str(error)
 
 
-def _sources(
-    ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], moment: datetime, found: Behind
+def _check_sources(
+    ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Raw against arrivals, validated against raw."""
+    """Compare raw partitions with the extracts that arrived, and validated partitions with raw."""
     for name in sources:
-        arrived = {} if name in found.unreachable else pending(ws.landing, name, partitions)
+        arrived = {} if name in stale.unreachable else pending(ws.landing, name, partitions)
         for partition, extracts in arrived.items():
-            found.add(partition, f"{name}: {len(extracts)} extracts, not all as they were", extracts, name)
+            count = format_plural(len(extracts), "landed extract")
+            stale.add_reason(partition, f"{name}: {count} to import", extracts, name)
         verdicts = [ws.lake.entries(f"{kind}/{name}", partitions) for kind in ("validated", "rejected")]
         for partition, raw in ws.lake.entries(f"raw/{name}", partitions).items():
-            judged = [kind[partition] for kind in verdicts if partition in kind]
-            reason = validation_reason(ws.use_case, raw, judged, moment)
+            judged = [entries[partition] for entries in verdicts if partition in entries]
+            reason = validation_reason(ws.use_case, raw, judged, now)
             if reason:
-                found.add(partition, f"{name}: {reason}", raw.version, name)
+                stale.add_reason(partition, f"{name}: {reason}", raw.version, name)
 
 
-def _features(
-    ws: Workspace, partitions: Sequence[str], changing: Collection[str], moment: datetime, found: Behind
+def _check_features(
+    ws: Workspace, partitions: Sequence[str], changing: Collection[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Features and outcomes against what is, or is about to be, validated in their windows."""
-    case, lake = ws.use_case, ws.lake
-    made = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
-    have = sorted({*expected_partitions(case, lake, partitions, moment), *made["features"]})
-    if not have:
+    """Compare features and outcomes with the validated partitions in their windows, or with those about to change."""
+    use_case, lake = ws.use_case, ws.lake
+    entries = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
+    expected = sorted({*expected_partitions(use_case, lake, partitions, now), *entries["features"]})
+    if not expected:
         return
-    entries = read_inputs(case, lake, case.widen(have, case.lookback_partitions, case.outcome_horizon_partitions))
-    for partition in have:
-        for name, before, after in (("features", case.lookback_partitions, 0), ("outcomes", *case.outcome_window)):
-            window = case.widen([partition], before, after)
-            touched = [p for p in window if p in changing and p != partition]
-            now = input_versions(case, entries, window)
-            if touched:
-                found.add(partition, f"{name}: {touched[-1]} changes", now)
-            elif changed_inputs(case, made[name].get(partition), now):
-                found.add(partition, f"{name}: made from other data", now)
+    lookback, horizon = use_case.lookback_partitions, use_case.outcome_horizon_partitions
+    inputs = read_inputs(use_case, lake, use_case.widen(expected, lookback, horizon))
+    for partition in expected:
+        for name, before, after in (("features", lookback, 0), ("outcomes", *use_case.outcome_window)):
+            window = use_case.widen([partition], before, after)
+            changing_inputs = [p for p in window if p in changing and p != partition]
+            versions = input_versions(use_case, inputs, window)
+            if changing_inputs:
+                stale.add_reason(partition, f"{name}: input {changing_inputs[-1]} is changing", versions)
+            elif changed_inputs(use_case, entries[name].get(partition), versions):
+                stale.add_reason(partition, f"{name}: inputs have changed", versions)
 
 
-def _decided(ws: Workspace, partitions: Sequence[str], track: str, moment: datetime, found: Behind) -> None:
-    """Decisions that have come due, deliveries and money that haven't followed."""
+def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime, stale: StaleWork) -> None:
+    """Find decisions that are due, and deliveries, reviews and accounts that are missing or outdated."""
     decisions = ws.lake.entries(decisions_dataset(track), partitions)
-    for partition, count in count_due(ws, partitions, track, moment).items():
-        found.add(partition, f"{count} decisions due", [decisions[partition].version] if partition in decisions else [])
-    money, queue, became = (ws.lake.entries(d, list(decisions)) for d in (f"kpi/{track}", queues(track), "outcomes"))
-    waiting = find_undelivered(ws, track, decisions)
+    for partition, count in count_due(ws, partitions, track, now).items():
+        state = [decisions[partition].version] if partition in decisions else []
+        stale.add_reason(partition, f"{format_plural(count, 'decision')} due", state)
+    accounts, queues, outcomes = (
+        ws.lake.entries(name, list(decisions)) for name in (kpi_dataset(track), review_dataset(track), "outcomes")
+    )
+    undelivered = find_undelivered(ws, track, decisions)
     for partition, entry in decisions.items():
-        if partition in waiting:
-            found.add(partition, "decisions not delivered", entry.version)
-        asked, open_ = queue.get(partition), moment < ws.use_case.settled_at(partition)
-        if (
-            ws.use_case.people.review
-            and open_
-            and (asked is None or asked.inputs[decisions_dataset(track)][partition] != entry.version)
-        ):
-            found.add(partition, "nobody asked to review", entry.version)
-        outcome, account = became.get(partition), money.get(partition)
-        if outcome is None:
-            continue
-        wanted = {decisions_dataset(track): {partition: entry.version}, "outcomes": {partition: outcome.version}}
-        if account is None or account.inputs != wanted:
-            found.add(partition, "money not accounted for", wanted)
+        if partition in undelivered:
+            stale.add_reason(partition, "decisions not delivered", entry.version)
+        is_open = now < ws.use_case.settled_at(partition)
+        if ws.use_case.people.review and is_open and not _is_queued(queues.get(partition), entry, track):
+            stale.add_reason(partition, "decisions not queued for review", entry.version)
+        if partition in outcomes:
+            inputs = {
+                decisions_dataset(track): {partition: entry.version},
+                "outcomes": {partition: outcomes[partition].version},
+            }
+            if partition not in accounts or accounts[partition].inputs != inputs:
+                stale.add_reason(partition, "money not accounted for", inputs)
 
 
-def summary(reasons: Iterable[str], limit: int = 400) -> str:
-    """The reasons in a line."""
-    told = "; ".join(reasons)
-    return told if len(told) <= limit else told[: limit - 1] + "…"
+def _is_queued(queue: Entry | None, decisions: Entry, track: Track) -> bool:
+    """Return whether a review queue was made from these decisions."""
+    return queue is not None and queue.inputs[decisions_dataset(track)][decisions.partition] == decisions.version

@@ -1,140 +1,177 @@
-"""What people and triggers do to the champion ledger: go live, approve, roll back; and whether to train again."""
+"""Champions in live running: going live, approvals and rollbacks by people, and when retraining is due.
+
+Whether a challenger is good enough to be promoted is decided in `modeling.gate`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.modeling import model_store
+from sixtyforty.modeling import training_plan
+from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.skops_files import ModelError
-from sixtyforty.storage.champion_ledger import Row
-from sixtyforty.value.lift import Day
+from sixtyforty.modeling.training_plan import TrainingPlan
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.champion_ledger import ChampionRow, PromotionKind
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 
 
-class ChampionError(ValueError):
-    """What was asked can't be done, and why."""
+class ChampionError(SixtyfortyError):
+    """A change of the champion that isn't possible."""
 
 
-def adopt(ws: Workspace, by: str, why: str, moment: datetime, version: str | None = None) -> Row:
-    """Goes live with a champion of the replay: its newest, or the version named. Live decisions begin at `moment`."""
-    if over := ws.progress.over(moment):
-        raise ChampionError(f"it can't go live: {over} (`sixtyforty stage` tells why)")
-    if ws.ledger.champions("live"):
-        raise ChampionError("it is live already; `rollback` puts an earlier champion back in force")
-    replayed = {r.version: r for r in ws.ledger.champions("replay")}
+@dataclass(frozen=True)
+class RecentLift:
+    """The gain over the current process per 1,000 units, in the KPI's unit, on the newest accounted partitions."""
+
+    daily_values: list[DailyValue]
+    per_1000: float
+
+
+def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str | None = None) -> ChampionRow:
+    """Go live with a champion of the replay: its newest one, or the version named. Decisions are live from `now` on.
+
+    Raises ChampionError if the use case has ended, is live already, or if the replay never promoted the version.
+    """
+    if ended := ws.stage_ledger.end_reason_at(now):
+        raise ChampionError(f"{ws.use_case.name} can't go live: {ended}. `sixtyforty stage` shows why.")
+    if ws.champion_ledger.promotions("live"):
+        raise ChampionError(
+            f"{ws.use_case.name} is live already. To put an earlier champion back in force, use `sixtyforty rollback`."
+        )
+    replayed = {row.version: row for row in ws.champion_ledger.promotions("replay")}
     if not replayed:
-        raise ChampionError("no champion to adopt: the replay has promoted none; run the chain first")
+        raise ChampionError(f"{ws.use_case.name}: the replay has promoted no champion yet. Run the chain first.")
     if version is not None and version not in replayed:
-        raise ChampionError(f"{version} was never promoted in the replay; there are: {', '.join(replayed)}")
-    return _put_in_force(ws, replayed[version or list(replayed)[-1]], "adopted", by, why, moment)
+        raise ChampionError(f"{version} was never promoted in the replay. Choose one of: {', '.join(replayed)}.")
+    return _put_in_force(ws, replayed[version or list(replayed)[-1]], "adopted", by, why, now)
 
 
-def rollback(ws: Workspace, to: str, by: str, why: str, moment: datetime) -> Row:
-    """Puts an earlier live champion back in force from `moment` on."""
-    before = {r.version: r for r in ws.ledger.champions("live")}
-    if to not in before:
-        raise ChampionError(f"{to} was never champion; there were: {', '.join(before) or 'none'}")
-    now = ws.ledger.champion("live", moment)
-    if now is not None and now.version == to:
-        raise ChampionError(f"{to} is in force already")
-    return _put_in_force(ws, before[to], "rollback", by, why, moment)
+def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
+    """Put an earlier live champion back in force from `now` on.
+
+    Raises ChampionError if the version was never champion, or is in force already.
+    """
+    earlier = {row.version: row for row in ws.champion_ledger.promotions("live")}
+    if version not in earlier:
+        raise ChampionError(f"{version} was never champion. Earlier champions: {', '.join(earlier) or 'none'}.")
+    champion = ws.champion_ledger.champion_at("live", now)
+    if champion is not None and champion.version == version:
+        raise ChampionError(f"{version} is in force already.")
+    return _put_in_force(ws, earlier[version], "rollback", by, why, now)
 
 
-def approve(ws: Workspace, version: str, by: str, why: str, moment: datetime) -> Row:
-    """Records an approval; the sensor promotes on it, never a person's own hand."""
-    waiting = [r for r in pending(ws) if r.version == version]
-    if not waiting:
-        there = ", ".join(r.version for r in pending(ws)) or "none"
-        raise ChampionError(f"{version} doesn't wait for an approval; those that do: {there}")
-    return ws.ledger.append(
+def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
+    """Record a person's approval; the retrain sensor then promotes the challenger.
+
+    Raises ChampionError if the version doesn't wait for an approval.
+    """
+    pending = {row.version: row for row in list_pending(ws)}
+    if version not in pending:
+        raise ChampionError(f"{version} doesn't wait for an approval. Waiting for one: {', '.join(pending) or 'none'}.")
+    return ws.champion_ledger.append(
         track="live",
         version=version,
         verdict="APPROVE",
-        kind=waiting[0].kind,
+        kind=pending[version].kind,
         by=by,
-        as_of=waiting[0].as_of,
-        effective_from=_at(moment),
+        as_of=pending[version].as_of,
+        effective_from=now.isoformat(timespec="seconds"),
         reasons=[why],
-        again=True,
+        repeat=True,
     )
 
 
-def pending(ws: Workspace) -> list[Row]:
-    """Challengers that passed the gate and wait for an approval, oldest first."""
-    rows = [r for r in ws.ledger.rows() if r.track == "live"]
-    settled = {r.version for r in rows if r.verdict in ("APPROVE", "PROMOTE")}
-    return [r for r in rows if r.verdict == "PENDING" and r.version not in settled]
+def list_pending(ws: Workspace) -> list[ChampionRow]:
+    """Return the challengers that passed the gate and wait for an approval, oldest first."""
+    rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
+    settled = {row.version for row in rows if row.verdict in ("APPROVE", "PROMOTE")}
+    return [row for row in rows if row.verdict == "PENDING" and row.version not in settled]
 
 
-def approved(ws: Workspace) -> list[Row]:
-    """Approvals that nothing has followed yet."""
-    rows = [r for r in ws.ledger.rows() if r.track == "live"]
-    promoted = {r.version for r in rows if r.verdict == "PROMOTE"}
-    return [r for r in rows if r.verdict == "APPROVE" and r.version not in promoted]
+def list_approved(ws: Workspace) -> list[ChampionRow]:
+    """Return the approvals whose challenger isn't promoted yet."""
+    rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
+    promoted = {row.version for row in rows if row.verdict == "PROMOTE"}
+    return [row for row in rows if row.verdict == "APPROVE" and row.version not in promoted]
 
 
-def promote_approved(ws: Workspace, moment: datetime) -> list[Row]:
-    """Promotes what was approved, from `moment` on. Raises ModelError where the model can't be trusted."""
-    found = []
-    for row in approved(ws):
-        ws.models.load(row.version)
-        found.append(_put_in_force(ws, row, "approved", row.by, "; ".join(row.reasons), moment))
-    return found
+def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
+    """Promote the approved challengers from `now` on. Raises ModelError if a model file differs from its card."""
+    return [_put_in_force(ws, row, "approved", row.by, "; ".join(row.reasons), now) for row in list_approved(ws)]
 
 
-def _put_in_force(ws: Workspace, row: Row, kind: str, by: str, why: str, moment: datetime) -> Row:
-    ws.models.load(row.version)
-    return ws.ledger.append(
+def _put_in_force(
+    ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
+) -> ChampionRow:
+    ws.models.load(row.version)  # raises ModelError if its file can't be trusted
+    return ws.champion_ledger.append(
         track="live",
         version=row.version,
         verdict="PROMOTE",
         kind=kind,
         as_of=row.as_of,
         by=by,
-        effective_from=_at(moment),
+        effective_from=now.isoformat(timespec="seconds"),
         reasons=[why],
-        again=True,
+        repeat=True,
     )
 
 
-def _at(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
-
-
-def nothing_new(ws: Workspace, as_of: date) -> str | None:
-    """Why training as of a local day would teach nothing: no data accepted, no code changed since the last time."""
+def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
+    """Return why training as of a local day isn't worthwhile; None if data, code or libraries are new."""
     try:
-        plan = model_store.plan(ws.use_case, ws.lake, as_of)
+        plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     except ModelError as error:
         return str(error)
-    cards = [ws.models.card(v) for v in ws.models.versions() if ws.models.has(v, "model.skops")]
-    mine = [c for c in cards if c["recipe_version"] == plan.recipe]
-    if not mine or model_store.recipes(ws.use_case).keys() - {c["recipe_version"] for c in cards}:
+    versions = [v for v in ws.models.versions() if ws.models.has(v, "model.skops")]
+    cards = [ws.models.card(version) for version in versions]
+    same_recipe = [card for card in cards if card["recipe_version"] == plan.recipe]
+    untrained = training_plan.declared_recipes(ws.use_case).keys() - {card["recipe_version"] for card in cards}
+    if not same_recipe or untrained or same_recipe[-1].get("libraries") != library_versions():
         return None
-    seen = {(k, p, v) for k, d in mine[-1]["data"].items() for p, v in d.items()}
-    data = {"features": plan.features, "outcomes": plan.outcomes}
-    fresh = [(k, p) for k, d in data.items() for p, e in d.items() if (k, p, e.version) not in seen]
-    return None if fresh else f"no data was accepted and no code changed since {mine[-1]['version']}"
-
-
-def realised(ws: Workspace, track: str) -> tuple[list[Day], float] | None:
-    """The newest known days that decay is watched on, and their lift per 1,000 units; None: too few days yet."""
-    wanted = ws.use_case.decisions_in(ws.use_case.automation.decay_days)
-    known = kpi_ledger.days(ws, track)[-wanted:]
-    if len(known) < wanted:
+    if _has_new_data(plan, same_recipe[-1]):
         return None
-    return known, 1000 * sum(d.model - d.current_process for d in known) / sum(d.decisions for d in known)
+    return f"no data was accepted and no code changed since {same_recipe[-1]['version']}"
 
 
-def decayed(ws: Workspace, track: str, today: date) -> str | None:
-    """Why the champion must be challenged at once: its realised lift is below its gate. None: it isn't, or it was."""
-    found, limit = realised(ws, track), ws.use_case.automation.decay_lift
-    if found is None or found[1] >= limit:
+def _has_new_data(plan: TrainingPlan, card: Mapping[str, Any]) -> bool:
+    """Return whether a training plan reads a partition version that the model of a card didn't."""
+    trained_on = {(name, p, version) for name, versions in card["data"].items() for p, version in versions.items()}
+    planned = {"features": plan.features, "outcomes": plan.outcomes}
+    return any((name, p, e.version) not in trained_on for name, entries in planned.items() for p, e in entries.items())
+
+
+def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
+    """Return the gain on the newest partitions within `automation.decay_days`; None if there are too few."""
+    count = ws.use_case.decision_count(ws.use_case.automation.decay_days)
+    newest = kpi_ledger.read_daily_values(ws, track)[-count:]
+    if len(newest) < count:
         return None
-    judged = [r for r in ws.ledger.rows() if r.track == track]
+    gain = sum(d.model - d.current_process for d in newest)
+    return RecentLift(newest, 1000 * gain / sum(d.decisions for d in newest))
+
+
+def find_decay(ws: Workspace, track: Track, today: date) -> str | None:
+    """Return why the champion must be challenged at once: its recent gain is below the declared limit.
+
+    None if it isn't, or if a challenger was judged since yesterday.
+    """
+    recent, automation = measure_recent_lift(ws, track), ws.use_case.automation
+    if recent is None or recent.per_1000 >= automation.decay_lift:
+        return None
+    judged = [row for row in ws.champion_ledger.rows() if row.track == track]
     if judged and date.fromisoformat(judged[-1].as_of) > today - timedelta(days=1):
         return None
+    currency = ws.use_case.kpi.currency
     return (
-        f"lift of the last {ws.use_case.automation.decay_days} days is {found[1]:+,.0f} per 1,000, below {limit:,.0f}"
+        f"the gain of the last {automation.decay_days} days is {format_money(recent.per_1000, currency)} per 1,000,"
+        f" below the limit of {format_money(automation.decay_lift, currency)}"
     )

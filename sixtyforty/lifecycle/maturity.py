@@ -1,18 +1,20 @@
-"""Analytical maturity across use cases: how far each is, how long that took, which skills there are, what is next.
+"""Analytical maturity across use cases: how far each one is, how long its stages took, its skills and its next steps.
 
-ad hoc: no gate is declared for it, so nobody has said by what it is to be judged. Else the stage it has earned.
+A use case without declared gates is `ad hoc`: nobody has said by what it is judged. Else its level is its stage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sixtyforty.lifecycle import stage_gate, training
-from sixtyforty.spec.clock import now
+from sixtyforty.lifecycle import training
+from sixtyforty.lifecycle.stage_gate import read_stage_status
+from sixtyforty.lifecycle.stage_history import StageSpell, current_stage, list_stage_spells
+from sixtyforty.spec.clock import now as current_time
 from sixtyforty.spec.stages import STAGES
 from sixtyforty.workspace import Workspace
 
@@ -20,13 +22,13 @@ LEVELS = ("ad hoc", *STAGES)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A use case. `spells`: its stages with their days; `trained`: share of the training that is done."""
+class UseCaseMaturity:
+    """How far a use case is. `research` counts its findings; `trained` is the share of its training completed."""
 
     name: str
     title: str
     level: str
-    spells: list[dict[str, Any]]
+    spells: list[StageSpell]
     research: int
     trained: float | None
     illustrative: bool
@@ -35,100 +37,124 @@ class Standing:
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill that training gives: who needs it, how many have it of how many who are to. One person counts once."""
+    """A skill that trainings teach: how many people have it, and how many are planned to. A person counts once."""
 
     name: str
     use_cases: list[str]
-    have: int
-    wanted: int
+    trained: int
+    planned: int
 
 
-def standings(workspaces: Sequence[Workspace], moment: datetime) -> list[Standing]:
-    """Of each use case, the furthest first."""
-    found = [_standing(ws, moment) for ws in workspaces]
-    return sorted(found, key=lambda s: (-LEVELS.index(s.level) if s.level != "retired" else 1, s.name))
+@dataclass(frozen=True)
+class StageLeadTime:
+    """How long a stage takes: the median days of the use cases that `left` it, and how many are in it now."""
+
+    stage: str
+    left: int
+    median_days: float | None
+    in_it: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the lead time for JSON."""
+        return asdict(self)
 
 
-def _standing(ws: Workspace, moment: datetime) -> Standing:
-    case = ws.use_case
-    level = stage_gate.earned(ws) if case.stages or case.stage == "retired" else "ad hoc"
-    return Standing(
-        case.name,
-        case.title,
-        level,
-        stage_gate.lead_times(ws, moment),
-        len(case.people.research),
-        training.share(ws),
-        case.people.illustrative,
-        next_steps(ws, moment),
+@dataclass(frozen=True)
+class MaturityReport:
+    """The maturity of all use cases; `levels` counts the use cases of each level."""
+
+    use_cases: list[UseCaseMaturity]
+    levels: dict[str, int]
+    lead_times: list[StageLeadTime]
+    skills: list[Skill]
+
+
+def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None) -> MaturityReport:
+    """Return the maturity of all use cases at a UTC time."""
+    use_cases = list_use_case_maturity(workspaces, now or current_time())
+    return MaturityReport(
+        use_cases=use_cases,
+        levels={level: sum(u.level == level for u in use_cases) for level in LEVELS},
+        lead_times=summarise_lead_times(use_cases),
+        skills=list_skills(workspaces),
     )
 
 
-def next_steps(ws: Workspace, moment: datetime) -> list[str]:
-    """What its team is to do next, the nearest first, in words."""
-    case, people = ws.use_case, ws.use_case.people
-    if stage_gate.earned(ws) == "retired":
-        return ["Retired: what was learned is in its record."]
-    steps = []
-    if case.stages is None:
-        steps.append("Say by what it is to be judged, and by when, before its figures are looked at.")
-    else:
-        now_ = stage_gate.standing(ws, moment)
-        following = {"poc": "pilot", "pilot": "production"}.get(now_.stage)
-        gate = case.stages.pilot if following == "pilot" else case.stages.production
-        if now_.said == "stop":
-            steps.append("It was stopped: write down what was learned, and retire it or say anew what it must show.")
-        elif now_.said == "pass" and following:
-            begin = f"begin the {following} ({gate.scope.told})" if gate else f"say what the {following} must show"
-            steps.append(f"Its gate has passed: {begin}.")
-        else:
-            steps += [f"{reason[0].upper()}{reason[1:]}." for reason in now_.against[:2]]
+def list_use_case_maturity(workspaces: Sequence[Workspace], now: datetime) -> list[UseCaseMaturity]:
+    """Return the maturity of each use case at a UTC time: the furthest first, the retired last."""
+    use_cases = [_assess_use_case(ws, now) for ws in workspaces]
+    return sorted(use_cases, key=lambda u: (-LEVELS.index(u.level) if u.level != "retired" else 1, u.name))
+
+
+def _assess_use_case(ws: Workspace, now: datetime) -> UseCaseMaturity:
+    use_case = ws.use_case
+    return UseCaseMaturity(
+        name=use_case.name,
+        title=use_case.title,
+        level=current_stage(ws) if use_case.stages or use_case.stage == "retired" else "ad hoc",
+        spells=list_stage_spells(ws, now),
+        research=len(use_case.people.research),
+        trained=training.share_trained(ws),
+        illustrative=use_case.people.illustrative,
+        next_steps=list_next_steps(ws, now),
+    )
+
+
+def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
+    """Return what the team should do next, the most urgent first, one sentence each."""
+    people = ws.use_case.people
+    if current_stage(ws) == "retired":
+        return ["Nothing to do: it is retired. Its model record holds what was learned."]
+    steps = _steps_of_gate(ws, now)
     if not people.research:
-        steps.append(f"Ask the {people.role}s what they need, and write down what they say.")
+        steps.append(f"Ask the {people.role}s what they need, and declare their answers in people.research.")
     if people.executive is None or people.manager is None:
-        steps.append("Ask the executive and the operating manager what they want to come of it.")
+        steps.append("Ask the executive and the operating manager what they expect, and declare their statements.")
     if not people.change.training:
-        steps.append("Plan what people must learn to use it, and whom it worries.")
-    elif (done := training.share(ws) or 0.0) < 1:
-        steps.append(f"Train the people: {done:.0%} is done.")
+        steps.append("Plan the training that people need, and name the people who have concerns.")
+    elif (trained := training.share_trained(ws) or 0.0) < 1:
+        steps.append(f"Train the people: {trained:.0%} of the training is completed.")
     return steps
 
 
-def skills(workspaces: Sequence[Workspace]) -> list[Skill]:
-    """Every skill that some training gives, by name."""
-    found: dict[str, tuple[list[str], set[str], int]] = {}
+def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
+    if ws.use_case.stages is None:
+        return ["Declare the stages with a target and a stop date, before anybody looks at the figures."]
+    status = read_stage_status(ws, now)
+    if status.verdict == "stop":
+        return [
+            "The gate stopped it. Write down what was learned, then retire it, or register a new gate with the reason."
+        ]
+    if status.verdict == "pass" and status.stage in ("poc", "pilot"):
+        following = STAGES[STAGES.index(status.stage) + 1]
+        gate = ws.use_case.stages.gate(following)
+        action = f"start the {following} ({gate.scope.description})" if gate else f"declare a gate for {following}"
+        return [f"The gate has passed: {action}."]
+    return [f"{obstacle[0].upper()}{obstacle[1:]}." for obstacle in status.obstacles[:2]]
+
+
+def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
+    """Return every skill that a planned training teaches, by name."""
+    titles: dict[str, set[str]] = {}
+    people: dict[str, set[str]] = {}
+    planned: dict[str, int] = {}
     for ws in workspaces:
-        done = training.who(ws)
+        completed = training.list_trained_people(ws)
         for name, task in ws.use_case.people.change.training.items():
             if task.skill:
-                cases, people, wanted = found.get(task.skill, ([], set(), 0))
-                found[task.skill] = ([*cases, ws.use_case.title], people | set(done[name]), wanted + task.headcount)
-    return [Skill(n, sorted(set(cases)), len(people), wanted) for n, (cases, people, wanted) in sorted(found.items())]
+                titles.setdefault(task.skill, set()).add(ws.use_case.title)
+                people.setdefault(task.skill, set()).update(completed[name])
+                planned[task.skill] = planned.get(task.skill, 0) + task.headcount
+    return [Skill(name, sorted(titles[name]), len(people[name]), planned[name]) for name in sorted(titles)]
 
 
-def lead_times(found: Sequence[Standing]) -> list[dict[str, Any]]:
-    """The median days of each stage, over the use cases that have left it, and how many are in it now."""
-    rows = []
+def summarise_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
+    """Return the lead time of each stage that can be left, in order."""
+    lead_times = []
     for stage in ("idea", *STAGES[:-1]):
-        spells = [s for one in found for s in one.spells if s["stage"] == stage]
-        over = [s["days"] for s in spells if s["to"]]
-        rows.append(
-            {
-                "stage": stage,
-                "left": len(over),
-                "median_days": round(median(over), 1) if over else None,
-                "in_it": len(spells) - len(over),
-            }
+        spells = [spell for use_case in use_cases for spell in use_case.spells if spell.stage == stage]
+        ended = [spell.days for spell in spells if spell.until]
+        lead_times.append(
+            StageLeadTime(stage, len(ended), round(median(ended), 1) if ended else None, len(spells) - len(ended))
         )
-    return rows
-
-
-def facts(workspaces: Sequence[Workspace], moment: datetime | None = None) -> dict[str, Any]:
-    """All the page says, as data."""
-    found = standings(workspaces, moment or now())
-    return {
-        "standings": found,
-        "levels": {level: sum(s.level == level for s in found) for level in LEVELS},
-        "lead_times": lead_times(found),
-        "skills": skills(workspaces),
-    }
+    return lead_times

@@ -1,143 +1,185 @@
-"""Going live step by step: shadow, holdout, full. One step at a time, up only where people and figures bear it."""
+"""The rollout of a model: shadow, holdout, full. One step at a time, and up only if people and figures support it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.accounting import acceptance, experiment_ledger, kpi_ledger
-from sixtyforty.decisions.deciding import begins, dataset
-from sixtyforty.spec.use_case import Rollout
+from sixtyforty.accounting import acceptance, acceptance_messages, experiment_ledger, experiment_results, kpi_ledger
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.due_decisions import live_since
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.operation import Rollout
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.rollout_ledger import STEPS, Name, Step
-from sixtyforty.value.lift import Day, Interval, day, lift
+from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value.daily_value import DailyValue, value_of_day
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.value.policy import Policy
 from sixtyforty.workspace import Workspace
 
+UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
-class RolloutError(ValueError):
-    """Why a step can't be taken."""
+
+class RolloutError(SixtyfortyError):
+    """A step of the rollout that can't be taken."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The step in force since a UTC moment, its whole days with known outcomes, and what stands against the next.
+class RolloutStatus:
+    """The step in force since a UTC time, and what argues against the next one.
 
-    `lift`: the gain per 1,000 on those days, in shadow as it would have been; None where that can't be known.
+    `days`: whole days of this step with known outcomes. `lift`: the gain per 1,000 units on those days; in shadow, the
+    gain of the model's suggestions. None if it can't be known.
     """
 
-    step: Name
+    step: StepName
     since: datetime
     days: int
     lift: Interval | None
-    against: list[str]
+    obstacles: list[str]
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """As JSON: money to the cent; what isn't known is null."""
-        found = self.lift and {k: None if v != v else round(v, 2) for k, v in self.lift.__dict__.items()}
-        return {"step": self.step, "since": f"{self.since}", "days": self.days, "lift": found, "against": self.against}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status for JSON, money to the cent; None: not known."""
+        return {
+            "step": self.step,
+            "since": f"{self.since}",
+            "days": self.days,
+            "lift": RoundedInterval.of(self.lift).to_dict() if self.lift else None,
+            "obstacles": self.obstacles,
+        }
 
 
-def unaccepted(ws: Workspace) -> list[str]:
-    """What in people's use of the live decisions stands against going on."""
-    return acceptance.holds(ws, acceptance.facts(ws, "live"))
+def list_objections_of_people(ws: Workspace) -> list[str]:
+    """Return what people's use of the live decisions argues against more automation."""
+    return acceptance_messages.list_objections(ws.use_case, acceptance.summarise_acceptance(ws, "live"))
 
 
-def may_go_up(rollout: Rollout, step: Name, days: int, lift: Interval | None, unaccepted: list[str]) -> list[str]:
-    """The reasons against the next step, `unaccepted` by people among them; none: it may be taken."""
+def list_obstacles(
+    rollout: Rollout, step: StepName, days: int, lift: Interval | None, objections: Sequence[str], currency: str
+) -> list[str]:
+    """Return the reasons against the next step, people's objections included; empty if it may be taken."""
     if step == STEPS[-1]:
         return ["there is no step above full"]
-    against = [*unaccepted]
+    obstacles = [*objections]
     if days < rollout.min_days:
-        against.append(f"{days} whole days of this step have outcomes, {rollout.min_days} are needed")
-    if lift is not None and not lift.low > 0:
-        against.append(
-            "nothing can be said of this step's figures yet"
-            if lift.value != lift.value
-            else f"the gain over the current process isn't proven in this step: {lift.value:+,.0f} per 1,000"
-            + ("" if lift.low != lift.low else f" [{lift.low:+,.0f} to {lift.high:+,.0f}]")
+        obstacles.append(
+            f"{format_plural(days, 'whole day')} of this step with known outcomes, {rollout.min_days} needed"
         )
-    return against
+    if lift is not None and not lift.low > 0:
+        obstacles.append(_describe_unproven(lift, currency))
+    return obstacles
 
 
-def standing(ws: Workspace, moment: datetime) -> Standing:
-    """Where the rollout stands at a UTC moment. Raises RolloutError where none is declared, or nothing is live."""
-    rollout, start = ws.use_case.automation.rollout, begins(ws, "live")
+def _describe_unproven(lift: Interval, currency: str) -> str:
+    if math.isnan(lift.value):
+        return "no gain is known in this step yet"
+    gain = f"{format_money(lift.value, currency)} per 1,000"
+    if math.isnan(lift.low):
+        return f"the gain over the current process isn't proven in this step: {gain}, with too few days for an interval"
+    interval = f"{format_money(lift.low, currency)} to {format_money(lift.high, currency)}"
+    return f"the gain over the current process isn't proven in this step: {gain} (95% confidence interval: {interval})"
+
+
+def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
+    """Return the status of the rollout at a UTC time.
+
+    Raises RolloutError if no rollout is declared, or if the use case isn't live yet.
+    """
+    use_case, live_from = ws.use_case, live_since(ws, "live")
+    rollout = use_case.automation.rollout
     if rollout is None:
-        raise RolloutError(f"{ws.use_case.name} declares no automation.rollout: live, the model decides all")
-    if start is None:
-        raise RolloutError(f"{ws.use_case.name} isn't live yet: `sixtyforty adopt` comes first")
-    taken = ws.rollout.in_force(moment)
-    step: Name = taken.step if taken else STEPS[0]
-    since = max(datetime.fromisoformat(taken.effective_from), start) if taken else start
-    whole = [p for p in ws.lake.entries(dataset("live")) if ws.use_case.opens(p) >= since]
-    known, gained = _gained(ws, step, whole)
-    days = round(known * ws.use_case.days_apart)
-    return Standing(step, since, days, gained, may_go_up(rollout, step, days, gained, unaccepted(ws)))
+        raise RolloutError(f"{use_case.name} declares no automation.rollout: in live running, the model decides all.")
+    if live_from is None:
+        raise RolloutError(f"{use_case.name} isn't live yet. Go live with `sixtyforty adopt` first.")
+    taken = ws.rollout_ledger.step_at(now)
+    step: StepName = taken.step if taken else STEPS[0]
+    since = max(datetime.fromisoformat(taken.effective_from), live_from) if taken else live_from
+    whole = [p for p in ws.lake.entries(decisions_dataset("live")) if use_case.opens_at(p) >= since]
+    known, lift = _measure_step(ws, step, whole)
+    days = round(known * use_case.days_between_decisions)
+    obstacles = list_obstacles(rollout, step, days, lift, list_objections_of_people(ws), use_case.kpi.currency)
+    return RolloutStatus(step, since, days, lift, obstacles)
 
 
-def _gained(ws: Workspace, step: Name, partitions: list[str]) -> tuple[int, Interval | None]:
-    """How many of these days have outcomes, and the gain on them.
+def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple[int, Interval | None]:
+    """Return how many of the partitions have known outcomes, and the gain on them.
 
-    In shadow an action that may change the outcome has shown nothing. Later it is that of the arms, safe at any look.
+    In an experiment, the shadow step shows no gain, because the model's actions weren't taken. Later, the gain is the
+    difference between the arms, with an interval that holds at any number of looks.
     """
-    if experiment_ledger.randomized(ws.use_case, "live"):
-        accounts = (e.facts for e in ws.lake.entries(experiment_ledger.ACCOUNT, partitions).values())
-        known = [f for f in accounts if f["decisions"] + f["beside"]]
-        found = experiment_ledger.measured(ws, partitions)
-        nothing = Interval(float("nan"), float("nan"), float("nan"))
-        return len(known), None if step == "shadow" else found.lift if found and found.sound else nothing
-    days = shadow_days(ws, partitions) if step == "shadow" else kpi_ledger.days(ws, "live")
-    days = [d for d in days if d.partition in partitions]
-    return len(days), lift(days)
+    if ws.use_case.is_randomized("live"):
+        accounts = (e.facts for e in ws.lake.entries(experiment_ledger.DATASET, partitions).values())
+        known = sum(1 for facts in accounts if facts["decisions"] + facts["outside_experiment"])
+        if step == "shadow":
+            return known, None
+        effect = experiment_results.measure_effect(ws, partitions)
+        return known, effect.lift if effect and effect.is_trustworthy else UNKNOWN
+    if step == "shadow":
+        daily_values = value_shadow_days(ws, partitions)
+    else:
+        daily_values = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in set(partitions)]
+    return len(daily_values), estimate_lift(daily_values)
 
 
-def shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[Day]:
-    """The money of live days, these or all, had what the model suggested in shadow been done: that is their `model`.
+def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:
+    """Return the money of live partitions, these or all, as if the model's shadow suggestions had been followed.
 
-    Where it suggested nothing (its data weren't sound), the current process's. An exact KPI's only.
+    Where the model suggested nothing, because its data weren't sound, the current process counts. Only for an exact
+    KPI, because the outcome of another action must be known.
     """
-    decided = ws.lake.entries(dataset("live"), partitions)
-    outcomes = ws.lake.entries("outcomes", list(decided))
-    decided = {p: decided[p] for p in outcomes}
-    if not decided:
+    use_case, key = ws.use_case, identifiers(ws.use_case.decision.key)
+    decisions = ws.lake.entries(decisions_dataset("live"), partitions)
+    outcomes = ws.lake.entries("outcomes", list(decisions))
+    decisions = {p: decisions[p] for p in outcomes}
+    if not decisions:
         return []
-    case, key = ws.use_case, ", ".join(f'"{c}"' for c in ws.use_case.decision.key)
-    features = ws.lake.rows(ws.lake.entries("features", list(decided)).values())
-    with connect(case.timezone) as db:
+    features = ws.lake.entries("features", list(decisions))
+    outcome = f"o.{identifier(use_case.kpi.outcome)}"
+    with connect(use_case.timezone) as db:
         rows = db.execute(
             f"""select f.* exclude current_action, d.current_action, d.action, d.expected as _expected,
-            d.decided_by, o."{case.kpi.outcome}" as _outcome from {ws.lake.rows(decided.values())} d
-            join {ws.lake.rows(outcomes.values())} o using (_partition, {key})
-            left join {features} f using (_partition, {key})
-            where o."{case.kpi.outcome}" is not null order by d._partition, d.decision_id"""
+                d.decided_by, {outcome} as _outcome
+            from {ws.lake.select_rows(decisions.values())} d
+            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
+            left join {ws.lake.select_rows(features.values())} f using (_partition, {key})
+            where {outcome} is not null order by d._partition, d.decision_id"""
         ).df()
     shadow = (rows["decided_by"] == "shadow").to_numpy()
     if shadow.any():
-        mine = rows[shadow].reset_index(drop=True)
-        rows.loc[shadow, "action"] = Policy.of(case).take(mine, mine["_expected"].to_numpy(float)).action
-    return [day(case.kpi, str(p), g, g["_outcome"].to_numpy(float)) for p, g in rows.groupby("_partition", sort=True)]
+        suggested = rows[shadow].reset_index(drop=True)
+        expected = suggested["_expected"].to_numpy(float)
+        rows.loc[shadow, "action"] = Policy.from_use_case(use_case).choose_actions(suggested, expected).action
+    return [
+        value_of_day(use_case.kpi, str(partition), units, units["_outcome"].to_numpy(float))
+        for partition, units in rows.groupby("_partition", sort=True)
+    ]
 
 
-def up(ws: Workspace, by: str, why: str, moment: datetime) -> Step:
-    """Takes the next step, from `moment` on. Raises RolloutError with every reason against it."""
-    now = standing(ws, moment)
-    if now.against:
-        raise RolloutError(f"it stays at {now.step}: {'; '.join(now.against)}")
-    return _take(ws, STEPS[STEPS.index(now.step) + 1], by, why, moment, now)
+def advance_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
+    """Take the next step from `now` on. Raises RolloutError with every obstacle."""
+    status = read_rollout_status(ws, now)
+    if status.obstacles:
+        raise RolloutError(f"{ws.use_case.name} stays at {status.step}: {'; '.join(status.obstacles)}")
+    return _take_step(ws, STEPS[STEPS.index(status.step) + 1], by, why, now, status)
 
 
-def down(ws: Workspace, by: str, why: str, moment: datetime) -> Step:
-    """Goes back a step, from `moment` on: whoever wants to may, whenever."""
-    now = standing(ws, moment)
-    if now.step == STEPS[0]:
-        raise RolloutError("there is no step below shadow: the current process decides all already")
-    return _take(ws, STEPS[STEPS.index(now.step) - 1], by, why, moment, now)
+def step_back_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
+    """Go back one step from `now` on; anybody may, at any time. Raises RolloutError in the first step."""
+    status = read_rollout_status(ws, now)
+    if status.step == STEPS[0]:
+        raise RolloutError(
+            f"{ws.use_case.name}: there is no step below shadow. The current process decides everything already."
+        )
+    return _take_step(ws, STEPS[STEPS.index(status.step) - 1], by, why, now, status)
 
 
-def _take(ws: Workspace, step: Name, by: str, why: str, moment: datetime, now: Standing) -> Step:
-    at = moment.isoformat(timespec="seconds")
-    return ws.rollout.take(step, by=by, why=why, effective_from=at, evidence=now.plain)
+def _take_step(ws: Workspace, step: StepName, by: str, why: str, now: datetime, status: RolloutStatus) -> RolloutStep:
+    effective_from = now.isoformat(timespec="seconds")
+    return ws.rollout_ledger.take_step(step, by=by, why=why, effective_from=effective_from, evidence=status.to_dict())

@@ -1,4 +1,4 @@
-"""Who has done which training task of the plan for change: said by whoever did it, kept for ever, chained by hashes."""
+"""Training of people: who has completed which task of the plan, recorded by those who did, in a hash-chained ledger."""
 
 from __future__ import annotations
 
@@ -6,51 +6,62 @@ from collections import Counter
 
 from pydantic import Field
 
-from sixtyforty.storage.champion_ledger import Chain, Chained
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.workspace import Workspace
 
 
-class TrainingError(ValueError):
-    """What was said to be done can't be kept, and why."""
+class TrainingError(SixtyfortyError):
+    """A completed task that can't be recorded."""
 
 
-class Done(Chained):
-    """A task done; `by` is who did it."""
+class CompletedTask(ChainedRow):
+    """A task that the person `by` has completed."""
 
     task: str = Field(description="The task's name in people.change.training.")
 
 
-class Trainings(Chain[Done]):
-    """`training.jsonl` of one use case."""
+class TrainingLedger(HashChain[CompletedTask]):
+    """The ledger `training.jsonl` of one use case."""
 
-    kind = Done
-
-
-def trainings(ws: Workspace) -> Trainings:
-    """Those of a use case."""
-    return Trainings(ws.ledger.path.with_name("training.jsonl"))
+    row_type = CompletedTask
 
 
-def do(ws: Workspace, task: str, by: str) -> Done:
-    """Keeps that somebody has done a task; once. Raises TrainingError for a task that isn't planned."""
-    planned, who = ws.use_case.people.change.training, by.strip()
+def open_training_ledger(ws: Workspace) -> TrainingLedger:
+    """Return the training ledger of a use case."""
+    return TrainingLedger(ws.champion_ledger.path.with_name("training.jsonl"))
+
+
+def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
+    """Record that a person has completed a task; once per person and task.
+
+    Raises TrainingError if the task isn't planned, or if no person is named.
+    """
+    planned, person = ws.use_case.people.change.training, by.strip()
     if task not in planned:
-        raise TrainingError(f"no training '{task}' is planned; there are: {', '.join(planned) or 'none'}")
-    if not who:
-        raise TrainingError("say who has done it")
-    return trainings(ws).add(
-        {"by": who, "task": task}, lambda rows: next((r for r in rows if (r.by, r.task) == (who, task)), None)
-    )
+        raise TrainingError(
+            f"people.change.training plans no task '{task}'. Planned tasks: {', '.join(planned) or 'none'}."
+        )
+    if not person:
+        raise TrainingError(f"{task}: name the person who has completed it.")
+
+    def find_repeated(rows: list[CompletedTask]) -> CompletedTask | None:
+        return next((row for row in rows if (row.by, row.task) == (person, task)), None)
+
+    return open_training_ledger(ws).append_row({"by": person, "task": task}, find_repeated)
 
 
-def who(ws: Workspace) -> dict[str, list[str]]:
-    """Of each task planned, who has done it, in order."""
-    rows = trainings(ws).rows()
-    return {t: [r.by for r in rows if r.task == t] for t in ws.use_case.people.change.training}
+def list_trained_people(ws: Workspace) -> dict[str, list[str]]:
+    """Return the people who have completed each planned task, in order."""
+    rows = open_training_ledger(ws).rows()
+    return {task: [row.by for row in rows if row.task == task] for task in ws.use_case.people.change.training}
 
 
-def share(ws: Workspace) -> float | None:
-    """Share of the training that is done, each person wanted for each task counted; None: none is planned."""
-    planned, done = ws.use_case.people.change.training, Counter(r.task for r in trainings(ws).rows())
-    wanted = sum(t.headcount for t in planned.values())
-    return sum(min(done[n], t.headcount) for n, t in planned.items()) / wanted if wanted else None
+def share_trained(ws: Workspace) -> float | None:
+    """Return the share of the planned training that is completed, per person and task; None if none is planned."""
+    planned = ws.use_case.people.change.training
+    completed = Counter(row.task for row in open_training_ledger(ws).rows())
+    required = sum(task.headcount for task in planned.values())
+    if not required:
+        return None
+    return sum(min(completed[name], task.headcount) for name, task in planned.items()) / required

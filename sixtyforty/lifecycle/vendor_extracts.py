@@ -1,108 +1,140 @@
-"""What a vendor is given to predict on: units and what is known of them. Never what is personal or held close.
+"""Vendor extracts: the units and the data known about them that a vendor predicts on, without personal columns.
 
-Each extract given is kept in a ledger (`given.jsonl`), chained by hashes: to whom, by whom and why, which rows.
+Each extract is recorded in a hash-chained ledger: to which vendor, by whom, why, and which rows and columns. No vendor
+gets an extract of a strategic capability.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from sixtyforty.accounting.build_or_buy import SourcingError
-from sixtyforty.storage.champion_ledger import Chain, Chained
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import write_atomic
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.hash_chain import ChainedRow, HashChain
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
 
-OURS = ("current_action", "suspect", "_partition")  # how we decide today is no vendor's business
+INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # how we decide today is no vendor's business
+COPY_SHARE = 0.5  # a text column that repeats more of its values from a personal column is a copy of it
 
 
-class Given(Chained):
-    """An extract that was given away."""
+class VendorExtract(ChainedRow):
+    """An extract that the person `by` gave to a vendor."""
 
-    vendor: str = Field(description="To which candidate's vendor.")
-    why: str = Field(description="In the words of who gave it.")
+    vendor: str = Field(description="The candidate in sourcing.vendors.")
+    why: str = Field(description="The reason that the person gave.")
     first: str = Field(description="First partition.")
     last: str = Field(description="Last partition.")
-    rows: int = Field(description="How many units.")
-    columns: list[str] = Field(description="What is told of them.")
-    left_out: list[str] = Field(description="Columns that are personal.")
-    sha256: str = Field(description="Of the file.")
+    rows: int = Field(description="Number of units.")
+    columns: list[str] = Field(description="Columns of the file.")
+    left_out: list[str] = Field(description="Personal columns that were left out.")
+    sha256: str = Field(description="SHA-256 of the file.")
 
 
-class Gifts(Chain[Given]):
-    """`given.jsonl` of one use case."""
+class VendorExtractLedger(HashChain[VendorExtract]):
+    """The ledger `vendor_extracts.jsonl` of one use case."""
 
-    kind = Given
-
-
-def gifts(ws: Workspace) -> Gifts:
-    """The extracts given away of a use case."""
-    return Gifts(ws.ledger.path.with_name("given.jsonl"))
+    row_type = VendorExtract
 
 
-def extract(
+def open_vendor_extract_ledger(ws: Workspace) -> VendorExtractLedger:
+    """Return the ledger of the extracts given to vendors."""
+    return VendorExtractLedger(ws.champion_ledger.path.with_name("vendor_extracts.jsonl"))
+
+
+def write_vendor_extract(
     ws: Workspace, vendor: str, partitions: Sequence[str], folder: Path, by: str, why: str
-) -> tuple[Path, Given]:
-    """Writes the CSV and keeps that it was given. Raises SourcingError, with nothing written, where it may not be."""
-    case, declared = ws.use_case, ws.use_case.sourcing
-    if declared is None:
-        raise SourcingError(f"{case.name} declares no sourcing: say first whether it is to be held close")
-    if declared.strategic:
-        raise SourcingError(f"{case.name} is held close, no vendor is given anything: {declared.why}")
-    if vendor not in declared.vendors:
-        raise SourcingError(f"'{vendor}' is no vendor of sourcing.vendors: {', '.join(declared.vendors) or 'none'}")
-    personal = {c for s in case.sources.values() for c in s.personal}
-    if shared := sorted(personal & set(case.decision.key)):
-        raise SourcingError(f"the key itself is personal ({', '.join(shared)}): there is nothing to tell units by")
+) -> tuple[Path, VendorExtract]:
+    """Write the extract of these partitions as CSV, record it, and return its path and its ledger row.
+
+    Raises SourcingError, and writes nothing, if the vendor may not get it or if the partitions have no features.
+    """
+    _check_allowed(ws.use_case, vendor)
     entries = ws.lake.entries("features", partitions)
     if not entries:
-        raise SourcingError(f"no features of {partitions[0]} to {partitions[-1]}: run the chain on these days")
-    with connect(case.timezone) as db:
-        db.execute(f"create or replace temp table known as from {ws.lake.rows(entries.values())}")
-        kinds = {name: kind for name, kind, *_ in db.execute("describe known").fetchall()}
-        names = [c for c in kinds if c not in OURS and not c.startswith("_")]
-        out = {c for c in names if c in personal} | _renamed(db, ws, [c for c in names if kinds[c] == "VARCHAR"])
-        told = [c for c in names if c not in out]
-        key = ", ".join(f'"{c}"' for c in case.decision.key)
-        listed = ", ".join(f'"{c}"' for c in told)
-        rows = db.execute(f"select {listed} from known order by decided_at, {key}").df()
-    data = rows.to_csv(index=False).encode()
-    path = folder / f"{case.name}_{vendor}_{min(entries)}_{max(entries)}.csv"
-    write_atomic(path, data)
+        raise SourcingError(
+            f"{ws.use_case.name}: no features from {partitions[0]} to {partitions[-1]}. Run the chain on these days."
+        )
+    columns, left_out, rows, content = _read_extract(ws, entries)
+    path = folder / f"{ws.use_case.name}_{vendor}_{min(entries)}_{max(entries)}.csv"
+    write_atomic(path, content)
     fields = {
         "by": by,
         "vendor": vendor,
         "why": why,
         "first": min(entries),
         "last": max(entries),
-        "rows": len(rows),
-        "columns": told,
-        "left_out": sorted(out),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "rows": rows,
+        "columns": columns,
+        "left_out": left_out,
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
-    return path, gifts(ws).add(fields, lambda _: None)
+    return path, open_vendor_extract_ledger(ws).append_row(fields, lambda _: None)
 
 
-def _renamed(db: duckdb.DuckDBPyConnection, ws: Workspace, columns: Sequence[str]) -> set[str]:
-    """Text columns that hold what a personal column of a source holds, under a name of their own."""
-    found = set()
+def _check_allowed(use_case: UseCase, vendor: str) -> None:
+    """Raise SourcingError if the vendor may not get an extract."""
+    declared = use_case.sourcing
+    if declared is None:
+        raise SourcingError(f"{use_case.name} declares no sourcing. Declare first whether the capability is strategic.")
+    if declared.strategic:
+        raise SourcingError(
+            f"{use_case.name}: the capability is strategic, so no vendor gets an extract: {declared.why}"
+        )
+    if vendor not in declared.vendors:
+        raise SourcingError(
+            f"'{vendor}' is not in sourcing.vendors. Declared vendors: {', '.join(declared.vendors) or 'none'}."
+        )
+    if personal_key := sorted(_personal_columns(use_case) & set(use_case.decision.key)):
+        raise SourcingError(
+            f"{use_case.name}: the key is personal ({', '.join(personal_key)}). Units can't be identified without it."
+        )
+
+
+def _personal_columns(use_case: UseCase) -> set[str]:
+    return {column for source in use_case.sources.values() for column in source.personal}
+
+
+def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str], list[str], int, bytes]:
+    """Return the columns of the extract, the personal columns left out, the number of rows and the CSV."""
+    with connect(ws.use_case.timezone) as db:
+        db.execute(f"create or replace temp table extract_rows as from {ws.lake.select_rows(entries.values())}")
+        types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}
+        names = [c for c in types if c not in INTERNAL_COLUMNS and not c.startswith("_")]
+        copies = _find_personal_copies(db, ws, [c for c in names if types[c] == "VARCHAR"])
+        left_out = {c for c in names if c in _personal_columns(ws.use_case)} | copies
+        columns = [c for c in names if c not in left_out]
+        order = identifiers(["decided_at", *ws.use_case.decision.key])
+        rows = db.execute(f"select {identifiers(columns)} from extract_rows order by {order}").df()
+    return columns, sorted(left_out), len(rows), rows.to_csv(index=False).encode()
+
+
+def _find_personal_copies(db: duckdb.DuckDBPyConnection, ws: Workspace, columns: Sequence[str]) -> set[str]:
+    """Return the text columns that hold the values of a source's personal column under another name."""
+    copies = set()
     for name, source in ws.use_case.sources.items():
         entries = ws.lake.entries(f"validated/{name}") if source.personal else {}
-        for p in source.personal if entries else ():
-            known = f'select distinct "{p}"::varchar from {ws.lake.rows(entries.values())} where "{p}" is not null'
-            for c in columns:
-                hit, of = db.execute(
-                    f"""select count(*) filter ("{c}" in ({known})), count(*)
-                    from (select distinct "{c}" from known where "{c}" is not null)"""
+        for personal in source.personal if entries else ():
+            original = identifier(personal)
+            values = f"""select distinct {original}::varchar from {ws.lake.select_rows(entries.values())}
+                where {original} is not null"""
+            for column in columns:
+                copy = identifier(column)
+                repeated, distinct = db.execute(
+                    f"""select count(*) filter ({copy} in ({values})), count(*)
+                    from (select distinct {copy} from extract_rows where {copy} is not null)"""
                 ).fetchall()[0]
-                if of and hit * 2 > of and c not in ws.use_case.decision.key:
-                    found.add(c)
-    return found
+                if repeated > COPY_SHARE * distinct and column not in ws.use_case.decision.key:
+                    copies.add(column)
+    return copies

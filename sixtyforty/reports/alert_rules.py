@@ -10,8 +10,8 @@ from datetime import date
 
 from sixtyforty.accounting.acceptance import summarise_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
-from sixtyforty.decisions.deciding import decisions_dataset
-from sixtyforty.lifecycle.champions import realised
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
@@ -81,14 +81,14 @@ def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
 
 def find_decay(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert if the gain over the newest known days is below its limit."""
-    realised_gain, kpi = realised(ws, track), ws.use_case.kpi
+    recent, kpi = measure_recent_lift(ws, track), ws.use_case.kpi
     limit = ws.use_case.automation.decay_lift
-    if realised_gain is None or realised_gain[1] >= limit:
+    if recent is None or recent.per_1000 >= limit:
         return []
-    days, gain = realised_gain
+    days = recent.daily_values
     text = (
         f"From {days[0].partition} to {days[-1].partition}, the decisions gained"
-        f" {format_money(gain, kpi.currency)} per 1,000 {kpi.unit_plural} over the current process"
+        f" {format_money(recent.per_1000, kpi.currency)} per 1,000 {kpi.unit_plural} over the current process"
         f" (limit: {format_money(limit, kpi.currency)}). Look for a change in the data or in the process."
     )
     return [Alert("decay", track, text)]

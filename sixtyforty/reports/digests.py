@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sixtyforty.decisions.deciding import live_since
+from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.reports.alerts import SendMessage
 from sixtyforty.reports.digest_sections import SECTIONS
 from sixtyforty.reports.page_templates import format_date

@@ -16,7 +16,7 @@ from sixtyforty.accounting.acceptance import summarise_acceptance
 from sixtyforty.accounting.kpi_summary import summarise_kpi
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.accounting.run_hours import read_run_hours
-from sixtyforty.lifecycle import stage_gate
+from sixtyforty.lifecycle import stage_gate, stage_history
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.reports.portfolio_advice import Advice, advise
 from sixtyforty.reports.readership import UNREAD_DAYS, unread_outputs
@@ -189,7 +189,7 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 
 
 def _scope(ws: Workspace) -> Scope:
-    gate = ws.use_case.stages.gate(stage_gate.earned(ws)) if ws.use_case.stages else None
+    gate = ws.use_case.stages.gate(stage_history.current_stage(ws)) if ws.use_case.stages else None
     return gate.scope if gate else Scope()
 
 
@@ -210,13 +210,13 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         run_time=run_hours * use_case.kpi.costs.per_run_hour,
         responses_cost=usage.responses * use_case.kpi.costs.per_response,
     )
-    status = stage_gate.standing(ws, now) if use_case.stages else None
+    status = stage_gate.read_stage_status(ws, now) if use_case.stages else None
     advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now)
     return PortfolioLine(
         name=use_case.name,
         title=use_case.title,
-        stage=stage_gate.earned(ws),
-        verdict=status.said if status else None,
+        stage=stage_history.current_stage(ws),
+        verdict=status.verdict if status else None,
         scope=_scope(ws).description,
         currency=use_case.kpi.currency,
         label=summary.label,
@@ -236,12 +236,12 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
     )
 
 
-def _next_gate(ws: Workspace, status: stage_gate.Standing | None) -> str:
+def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
     """Return the gate to pass next: that of the current stage or, once it has passed, that of the next stage."""
     use_case = ws.use_case
     if status is None or use_case.stages is None:
         return "none"
-    has_passed = status.said == "pass" and status.stage in STAGES[:2]
+    has_passed = status.verdict == "pass" and status.stage in STAGES[:2]
     stage = STAGES[STAGES.index(status.stage) + 1] if has_passed else status.stage
     gate = use_case.stages.gate(stage) if has_passed else status.gate
     if gate is None:

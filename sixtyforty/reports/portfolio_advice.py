@@ -19,7 +19,7 @@ def advise(
     summary: KpiSummary,
     people: Acceptance | None,
     net: float,
-    status: stage_gate.Standing | None,
+    status: stage_gate.StageStatus | None,
     now: datetime,
 ) -> tuple[Advice, str]:
     """Return what to do with a use case at a business time (UTC, naive), and why in a sentence or two.
@@ -31,8 +31,8 @@ def advise(
     low, high = summary.lift_vs_current.low, summary.lift_vs_current.high
     if end_reason == "retired" or (end_reason is None and ws.use_case.stage == "retired"):
         return "retired", "It is retired."
-    if status and status.said == "stop":
-        return "stop", f"Its gate stopped it: {status.against[0]}."
+    if status and status.verdict == "stop":
+        return "stop", f"Its gate stopped it: {status.obstacles[0]}."
     if not summary.decisions:
         return "start", "No outcome is known yet. Run the chain on its first days."
     if high is not None and high < 0:
@@ -46,7 +46,7 @@ def advise(
         return "build adoption", f"The gain is proven, but adoption isn't. {objections[0]}"
     if net < 0:
         return "continue", "The gain is proven, but it hasn't covered the costs yet."
-    if status and status.said == "continue":
-        return "continue", f"The gain is proven. The next stage still needs: {status.against[0]}."
+    if status and status.verdict == "continue":
+        return "continue", f"The gain is proven. The next stage still needs: {status.obstacles[0]}."
     used = " and people use the decisions" if people else ""
     return "expand", f"The gain is proven and covers the costs{used}. Take the use case further."

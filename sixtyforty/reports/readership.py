@@ -10,7 +10,7 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.review_queue import review_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json, write_atomic

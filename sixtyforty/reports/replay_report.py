@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.decisions.deciding import decisions_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.provenance import entry_at_version
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT

@@ -1,0 +1,84 @@
+"""The small pages: portfolio, people, maturity and model record."""
+
+from __future__ import annotations
+
+import mistune
+from markupsafe import Markup
+from starlette.responses import RedirectResponse, Response
+
+from desk.page_request import PageRequest, Problem
+from sixtyforty.lifecycle import maturity, stage_gate, stage_history, training
+from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
+from sixtyforty.reports.model_record import record_versions
+from sixtyforty.reports.portfolio import PortfolioFacts, collect_facts
+from sixtyforty.spec.clock import now
+
+MAX_AGE = 60.0  # seconds for which a computed portfolio is shown again
+# HTML within the Markdown is shown as text, and links that would run code lead nowhere.
+MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
+
+
+def portfolio_page(request: PageRequest) -> Response:
+    """Show the portfolio of all use cases, at most MAX_AGE seconds old."""
+    workspaces = list(request.desk.workspaces.values())
+
+    def compute() -> PortfolioFacts:
+        return collect_facts(workspaces)
+
+    facts = request.desk.cache.get("portfolio", "all use cases", compute, MAX_AGE)
+    return request.render("portfolio.html", portfolio=facts)
+
+
+def maturity_page(request: PageRequest) -> Response:
+    """Show how far all use cases have come."""
+    return request.render("maturity.html", maturity=maturity.assess_maturity(list(request.desk.workspaces.values())))
+
+
+def people_page(request: PageRequest) -> Response:
+    """Show a use case's vision, user research, concerns and training, or record training that a person completed."""
+    ws = request.ws
+    if request.form is not None:
+        try:
+            training.record_completion(ws, request.form.get("task", ""), request.session.person)
+        except training.TrainingError as error:
+            raise Problem(404, "This training doesn't exist", "Nothing was saved. Open the page again.") from error
+        return RedirectResponse(request.link(), 303)
+    return request.render(
+        "people.html",
+        people=ws.use_case.people,
+        completed_by=training.list_trained_people(ws),
+        completed_share=training.share_trained(ws),
+        stage=stage_history.current_stage(ws),
+        gate=stage_gate.read_stage_status(ws, now()).gate if ws.use_case.stages else None,
+        steps=maturity.list_next_steps(ws, now()),
+    )
+
+
+def record_page(request: PageRequest) -> Response:
+    """Show the newest model record of the track, or what a search or the list of failures finds in all use cases."""
+    words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
+    if words or show_failed:
+        workspaces = list(request.desk.workspaces.values())
+        hits = search_knowledge(workspaces, words) if words else failed_attempts(workspaces)
+        passages = [(hit, plain_lines(hit.text)) for hit in hits]
+        return request.render("record.html", words=words, show_failed=show_failed, passages=passages)
+    versions = record_versions(request.ws, request.track)
+    if not versions:
+        raise Problem(404, "There is no model record yet", "It is written when the gate has judged the first model.")
+    text = render_markdown(versions[-1].read_text())
+    return request.render("record.html", words="", show_failed=False, number=len(versions), text=text)
+
+
+def render_markdown(markdown: str) -> Markup:
+    """Return Markdown as HTML without styles of its own. Wide tables and code can be scrolled by keyboard."""
+    frame = '<div class="wide" tabindex="0" role="region" aria-label="Table {}">'
+    html = str(MARKDOWN(markdown)).replace(' style="text-align:', ' class="').replace("<pre>", '<pre tabindex="0">')
+    before, *tables = html.split("<table>")
+    framed = [f"{frame.format(i)}<table>{t.replace('</table>', '</table></div>', 1)}" for i, t in enumerate(tables, 1)]
+    return Markup(before + "".join(framed))
+
+
+def plain_lines(markdown: str) -> list[str]:
+    """Return the lines of Markdown without its markup; the cells of a table row are separated by dots."""
+    lines = (line.strip("|>#*- ").replace("|", "·").replace("`", "") for line in markdown.splitlines())
+    return [line for line in lines if line]

@@ -1,0 +1,135 @@
+"""Steps of a use case through its stages: record verdicts, enter the next stage, retire, register a changed gate.
+
+Every step is a row in the stage ledger. A gate counts as it was registered when its stage began; a gate that is changed
+later counts only after it is registered again, with a reason.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sixtyforty.lifecycle.stage_gate import StageError, StageStatus, read_stage_status
+from sixtyforty.spec.stages import STAGES, Stage, StageGate
+from sixtyforty.storage.stage_ledger import StageEvent, StageEventKind
+from sixtyforty.workspace import Workspace
+
+CHAIN = "chain"  # the author of rows that no person wrote
+
+
+def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
+    """Judge the stage at a UTC time, and record the verdict if it differs from the last one.
+
+    The first call registers the proof of concept with its gate.
+    """
+    _register_first_stage(ws, now)
+    status = read_stage_status(ws, now)
+    if status.verdict is not None:
+        why = "; ".join(status.obstacles) or _reason_of_pass(status)
+        append_event(ws, status.stage, status.verdict, CHAIN, why, now, status.to_dict())
+    return status
+
+
+def _reason_of_pass(status: StageStatus) -> str:
+    if status.figures.label == "assumed":
+        return "the gain reaches the target, if the declared assumption holds"
+    return "the gain reaches the target, and its 95% confidence interval lies above zero"
+
+
+def _register_first_stage(ws: Workspace, now: datetime) -> None:
+    declared = ws.use_case.stages
+    if declared and not ws.stage_ledger.rows():
+        append_event(ws, "poc", "enter", CHAIN, "registered when it was first judged", now, gate_evidence(declared.poc))
+
+
+def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
+    """Enter the next stage if the gate has passed, and register its gate. Raises StageError with every obstacle."""
+    status = record_verdict(ws, now)
+    if status.stage in STAGES[2:]:
+        raise StageError(f"{ws.use_case.name}: there is no stage above {status.stage}.")
+    following = STAGES[STAGES.index(status.stage) + 1]
+    obstacles = [] if status.verdict == "pass" else list(status.obstacles)
+    if following == "production" and status.figures.label == "assumed":
+        obstacles.append("the figures are assumed, and production needs exact or randomized ones: run a holdout first")
+    gate = ws.use_case.stages.gate(following) if ws.use_case.stages else None
+    if gate is None:
+        obstacles.append(f"stages.{following} declares no gate: declare a target and a stop date before it begins")
+    if obstacles:
+        raise StageError(f"{ws.use_case.name} stays in {status.stage}: {'; '.join(obstacles)}")
+    return append_event(ws, following, "enter", by, why, now, status.to_dict() | gate_evidence(gate))
+
+
+def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
+    """Retire a use case for good, from any stage: from `now` on, the current process decides; all history stays.
+
+    Raises StageError if it is retired already.
+    """
+    _register_first_stage(ws, now)
+    last = ws.stage_ledger.current_registration()
+    if last is not None and last.stage == "retired":
+        raise StageError(f"{ws.use_case.name} was retired at {last.effective_from} UTC.")
+    return append_event(ws, "retired", "enter", by, why, now, {})
+
+
+def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
+    """Register the declared gate of the stage in force; the gate before stays on record.
+
+    Raises StageError if the declared gate is the registered one.
+    """
+    _register_first_stage(ws, now)
+    status = read_stage_status(ws, now)
+    gate = ws.use_case.stages.gate(status.stage) if ws.use_case.stages else None
+    if gate is None or gate == status.gate:
+        raise StageError(
+            f"{ws.use_case.name}: stages.{status.stage} declares no other gate than the registered one. Change"
+            " defs.yaml first."
+        )
+    return append_event(ws, status.stage, "gate", by, why, now, gate_evidence(gate))
+
+
+def find_declaration_differences(ws: Workspace) -> list[str]:
+    """Return where the declaration differs from the ledger: in the stage, or in the gate of the stage in force."""
+    use_case, row = ws.use_case, ws.stage_ledger.current_registration()
+    if use_case.stages is None:
+        return []
+    differences = []
+    stage = row.stage if row else "poc"
+    if use_case.stage != stage:
+        differences.append(
+            f"defs.yaml declares the stage {use_case.stage}, but the ledger says {stage}"
+            f" (`sixtyforty stage {use_case.name}`)"
+        )
+    if row and row.gate is not None and row.gate != use_case.stages.gate(row.stage):
+        differences.append(
+            f"stages.{row.stage} differs from the gate registered on {row.effective_from[:10]}, which counts"
+        )
+    return differences
+
+
+def gate_evidence(gate: StageGate | None) -> dict[str, Any]:
+    """Return a gate in the form in which a ledger row registers it."""
+    return {"gate": gate.model_dump(mode="json") if gate else None}
+
+
+def append_event(
+    ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: dict[str, Any]
+) -> StageEvent:
+    """Append a row to the stage ledger, unless its last row says the same. Figures after a stop don't take it back."""
+    fields = {
+        "stage": stage,
+        "event": event,
+        "by": by,
+        "why": why,
+        "evidence": evidence,
+        "effective_from": now.isoformat(timespec="seconds"),
+    }
+
+    def find_repeated(rows: list[StageEvent]) -> StageEvent | None:
+        last = rows[-1] if rows else None
+        if last is None:
+            return None
+        is_repeated = (last.stage, last.event) == (stage, event) and event != "gate"
+        is_after_stop = last.event == "stop" and event in ("pass", "continue")
+        return last if is_repeated or is_after_stop else None
+
+    return ws.stage_ledger.append_row(fields, find_repeated)
