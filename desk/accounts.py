@@ -1,4 +1,4 @@
-"""Accounts: made, changed and removed by command, never on a page."""
+"""Accounts: created, changed and removed on the command line, never on a page."""
 
 from __future__ import annotations
 
@@ -7,55 +7,61 @@ import secrets
 
 import sqlalchemy as sa
 
-from desk.passwords import hashed
-from desk.roles import MAY
+from desk.passwords import hash_password
+from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, SESSIONS
+from sixtyforty.spec.errors import SixtyfortyError
 
-SHORTEST, LONGEST = 12, 256  # characters of a password
-NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
-
-
-class AccountError(ValueError):
-    """There can't be such an account."""
+MIN_PASSWORD, MAX_PASSWORD = 12, 256  # characters
+ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
 
-def known_as(name: str) -> str:
-    """A name as it is kept: whoever types capitals is the same person."""
+class AccountError(SixtyfortyError):
+    """An account can't be created, changed or removed."""
+
+
+def normalize_name(name: str) -> str:
+    """Return an account name as it is stored: without spaces around it, in lower case."""
     return name.strip().casefold()
 
 
-def put(database: sa.Engine, name: str, role: str, password: str) -> bool:
-    """Makes an account, or gives the one of that name this role and password and ends its sessions.
+def save_account(database: sa.Engine, name: str, role: str, password: str) -> bool:
+    """Create an account, or give an existing one this role and password and end its sessions.
 
-    Returns whether it is new. Raises AccountError for a name, role or password that can't be.
+    Returns whether the account is new. Raises AccountError for an invalid name, role or password.
     """
-    name = known_as(name)
-    if not NAME.fullmatch(name):
-        raise AccountError(f"'{name}' can't be an account's name: up to 64 letters, digits and . _ @ + -")
-    if role not in MAY:
-        raise AccountError(f"there is no role '{role}'; there are: {', '.join(MAY)}")
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise AccountError(f"a password has {SHORTEST} to {LONGEST} characters; this one has {len(password)}")
-    kept = hashed(password)
+    name = normalize_name(name)
+    if not ACCOUNT_NAME.fullmatch(name):
+        raise AccountError(
+            f"'{name}' is not a valid account name. Use up to 64 letters, digits and . _ @ + - and start with a letter"
+            " or digit."
+        )
+    if role not in PAGES_OF_ROLE:
+        raise AccountError(f"'{role}' is not a role of the desk. Use one of: {', '.join(PAGES_OF_ROLE)}.")
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise AccountError(
+            f"The password has {len(password)} characters. Use {MIN_PASSWORD} to {MAX_PASSWORD} characters."
+        )
+    password_hash = hash_password(password)
     with database.begin() as connection:
-        new = not connection.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.name == name)).rowcount
+        is_new = not connection.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.name == name)).rowcount
         connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.account == name))
-        connection.execute(sa.insert(ACCOUNTS).values(name=name, role=role, password=kept))
-    return new
+        connection.execute(sa.insert(ACCOUNTS).values(name=name, role=role, password=password_hash))
+    return is_new
 
 
-def remove(database: sa.Engine, name: str) -> None:
-    """Removes an account and ends its sessions; what it did stays in the log. Raises AccountError if there is none."""
-    name = known_as(name)
+def remove_account(database: sa.Engine, name: str) -> None:
+    """Remove an account and end its sessions. Its answers stay in the log. Raises AccountError if it doesn't exist."""
+    name = normalize_name(name)
     with database.begin() as connection:
         connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.account == name))
         if not connection.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.name == name)).rowcount:
-            raise AccountError(f"there is no account '{name}'")
+            raise AccountError(f"There is no account '{name}'. Check the spelling.")
 
 
-def first(database: sa.Engine) -> dict[str, str]:
-    """One account a role, named after it, with passwords that nobody knows yet; returns these."""
-    made = {role: secrets.token_urlsafe(12) for role in MAY}
-    for role, password in made.items():
-        put(database, role, role, password)
-    return made
+def create_first_accounts(database: sa.Engine) -> dict[str, str]:
+    """Create one account for each role, named after it, and return their new passwords by name."""
+    passwords = {role: secrets.token_urlsafe(12) for role in PAGES_OF_ROLE}
+    for role, password in passwords.items():
+        save_account(database, role, role, password)
+    return passwords

@@ -1,8 +1,8 @@
-"""The desk as a web application: which page is where, and who must have it in the menu to see it."""
+"""The desk as a web application: which address shows which page, and which role it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -15,63 +15,74 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from desk.day import clock, local
-from desk.decisions import decisions
-from desk.entry import entry, leave
-from desk.impact import Impact
-from desk.maturity import maturity
-from desk.people import people
-from desk.portfolio import Portfolio
-from desk.record import record
-from desk.review import review
-from desk.thread import thread
-from desk.web import Asked, Desk, Headers, Page, Problem, guarded
-from sixtyforty.reports import impact_report
+from desk.access import guard_page
+from desk.decision_day import format_clock_time, local_time
+from desk.decisions_page import decisions_page
+from desk.impact_page import impact_chart, impact_page
+from desk.login import log_out, login_page
+from desk.page_request import Desk, Page, PageRequest, Problem
+from desk.pages import maturity_page, people_page, portfolio_page, record_page
+from desk.review_page import review_page
+from desk.security_headers import SecurityHeaders
+from desk.trace_page import trace_page
+from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.workspace import Workspace
 
-HERE = ("127.0.0.1", "localhost")
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
 
 
-def build(
+def build_app(
     workspaces: Mapping[str, Workspace], database: sa.Engine, host: str | None = None, secure: bool = False
 ) -> ASGIApp:
-    """The desk of these use cases. `host`: by which other name it is reached; `secure`: by https only.
+    """Return the desk of some use cases.
 
-    Requests under any other name are refused: a page elsewhere whose name is made to lead here gets nothing.
+    host: another name under which people reach the desk. Requests for any other name are refused, so that a foreign
+    page whose name points here gets nothing (DNS rebinding). secure: people reach the desk by https only.
     """
-    desk, impact = Desk(workspaces, database, impact_report.pages("desk"), secure), Impact()
-    style = Response(files("sixtyforty.reports").joinpath("templates", "style.css").read_bytes(), media_type="text/css")
+    templates = page_environment("desk")
+    templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
+    templates.filters["clock_time"] = format_clock_time
+    desk = Desk(workspaces, database, templates, secure)
+    hosts = [*LOCAL_HOSTS, *([host] if host else [])]
+    app = Starlette(
+        routes=_routes(desk),
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        exception_handlers=dict.fromkeys((Problem, Exception), _problem_handler(desk)),
+    )
+    return SecurityHeaders(app)
 
-    def behind(path: str, page: Page, needs: str | None, *methods: str) -> Route:
-        return Route(path, guarded(desk, page, needs), methods=["GET", *methods])
 
-    async def problem(_: Request, error: Exception) -> Response:
-        one = error if isinstance(error, Problem) else Problem(500, "Something went wrong", "It isn't your fault.")
-        return desk.bare("problem.html", one.status, title=one.title, text=one.text)
+def _routes(desk: Desk) -> list[Route | Mount]:
+    def guarded(path: str, page: Page, menu_address: str | None, *methods: str) -> Route:
+        return Route(path, guard_page(desk, page, menu_address), methods=["GET", *methods])
 
-    desk.pages.filters["moment"] = lambda at, ws: f"{local(ws.use_case, at):%Y-%m-%d %H:%M}"
-    desk.pages.filters["clock"] = clock
-    routes = [
-        Route("/", entry(desk), methods=["GET", "POST"]),
-        Route("/static/style.css", style),
+    style = files("sixtyforty.reports").joinpath("templates", "style.css").read_bytes()
+    return [
+        Route("/", login_page(desk), methods=["GET", "POST"]),
+        Route("/static/style.css", Response(style, media_type="text/css")),
         Mount("/static", StaticFiles(packages=[("desk", "static")])),
-        behind("/decisions", decisions, "/decisions", "POST"),
-        behind("/review", review, "/review", "POST"),
-        behind("/impact", impact.page, "/impact"),
-        behind("/impact/picture", impact.picture, "/impact"),
-        behind("/portfolio", Portfolio().page, "/portfolio"),
-        behind("/people", people, "/people", "POST"),
-        behind("/maturity", maturity, "/maturity"),
-        behind("/thread", thread, "/thread"),
-        behind("/record", record, "/record"),
-        behind("/logout", leave, None, "POST"),
-        behind("/{elsewhere:path}", _nowhere, None, "POST"),
+        guarded("/decisions", decisions_page, "/decisions", "POST"),
+        guarded("/review", review_page, "/review", "POST"),
+        guarded("/impact", impact_page, "/impact"),
+        guarded("/impact/chart", impact_chart, "/impact"),
+        guarded("/portfolio", portfolio_page, "/portfolio"),
+        guarded("/people", people_page, "/people", "POST"),
+        guarded("/maturity", maturity_page, "/maturity"),
+        guarded("/trace", trace_page, "/trace"),
+        guarded("/record", record_page, "/record"),
+        guarded("/logout", log_out, None, "POST"),
+        guarded("/{unknown:path}", _unknown_page, None, "POST"),
     ]
-    told = {Problem: problem, Exception: problem}
-    names = [*HERE, *([host] if host else [])]
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
-    return Headers(Starlette(routes=routes, middleware=[hosts], exception_handlers=told))
 
 
-def _nowhere(_: Asked) -> Response:
-    raise Problem(404, "There is no such page", "Choose one from the menu.")
+def _unknown_page(_: PageRequest) -> Response:
+    raise Problem(404, "This page doesn't exist", "Choose a page in the menu.")
+
+
+def _problem_handler(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def show_problem(_: Request, error: Exception) -> Response:
+        unexpected = Problem(500, "Something went wrong", "Please try again. If it happens again, tell the team.")
+        problem = error if isinstance(error, Problem) else unexpected
+        return desk.render_logged_out("problem.html", problem.status, title=problem.title, text=problem.text)
+
+    return show_problem

@@ -1,64 +1,133 @@
-"""Logging in: the password checked, and guessing made slow, by account and by address.
+"""The log-in and the log-out: the page, the password check, and the delays that slow down guessing.
 
-After some failures each further one doubles the time until the next try is looked at. A name that nobody has is
-treated as one that somebody has: neither the answer nor its time tells them apart.
+After some failures, each further failure doubles the wait before the next attempt, by account and by address. Unknown
+names are treated like existing ones: neither the answer nor its duration tells them apart.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Lock
 
 import sqlalchemy as sa
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from desk import sessions
-from desk.accounts import LONGEST, known_as
-from desk.passwords import matches
+from desk.accounts import MAX_PASSWORD, normalize_name
+from desk.forms import check_form_token, read_form
+from desk.page_request import COOKIE, Desk, PageRequest, Problem
+from desk.passwords import password_matches
+from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, FAILURES
+from sixtyforty.spec import clock
 
-FREE = {"account": 5, "address": 20}  # failures without a wait; behind one address there may be many people
-FIRST, LONGEST_WAIT, REMEMBERED = 10.0, 900.0, timedelta(hours=1)  # seconds, seconds, and how long a failure counts
+FREE_FAILURES = {"account": 5, "address": 20}  # without a wait; many people may share one address
+FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds
+FAILURE_LIFETIME = timedelta(hours=1)  # an older failure no longer counts
 
-# One try at a time an account, or a hundred at once would all be looked at before the first has failed.
-_TURNS = [Lock() for _ in range(64)]
+# Attempts on one account run one at a time: a hundred at once would all be checked before the first one failed.
+_ATTEMPT_LOCKS = [Lock() for _ in range(64)]
 
 
-class Refused(Exception):
-    """No log-in. `wait`: seconds until the next try is looked at; 0: it is now."""
+class LoginRefusedError(Exception):
+    """The log-in failed. wait: seconds until the next attempt is checked; 0 if at once."""
 
     def __init__(self, wait: float = 0.0) -> None:
-        super().__init__("Name or password is wrong." if not wait else "Too many tries have failed.")
+        super().__init__("Too many failed attempts." if wait else "The name or the password is wrong.")
         self.wait = wait
 
 
+def login_page(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of the log-in page. It sends people who are logged in to their first page."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await read_form(request)
+        return await run_in_threadpool(_answer, desk, request, form)
+
+    return endpoint
+
+
+def _answer(desk: Desk, request: Request, form: Mapping[str, str] | None) -> Response:
+    token = request.cookies.get(COOKIE, "")
+    session = sessions.find_session(desk.database, token, clock.now())
+    if form is None:
+        return RedirectResponse(PAGES_OF_ROLE[session.role][0], 303) if session else _render_form(desk, token)
+    name, address = form.get("name", ""), request.client.host if request.client else ""
+    try:
+        check_form_token(form, token)
+        new_token = log_in(desk.database, name, form.get("password", ""), address, clock.now())
+    except Problem:
+        return _render_form(desk, token, 403, "This page was out of date. Please try again.", name)
+    except LoginRefusedError as refusal:
+        return _render_refusal(desk, token, refusal, name)
+    if session:
+        sessions.close_session(desk.database, token)
+    return desk.set_cookie(RedirectResponse("/", 303), new_token)
+
+
+def _render_refusal(desk: Desk, token: str, refusal: LoginRefusedError, name: str) -> Response:
+    if not refusal.wait:
+        text = "The name or the password is wrong. Check both and try again."
+        return _render_form(desk, token, 401, text, name)
+    text = f"Too many failed attempts. Wait {describe_wait(refusal.wait)} and try again."
+    response = _render_form(desk, token, 429, text, name)
+    response.headers["Retry-After"] = f"{refusal.wait:.0f}"
+    return response
+
+
+def _render_form(desk: Desk, token: str, status: int = 200, message: str = "", name: str = "") -> Response:
+    token = token or sessions.new_token()
+    page = desk.render_logged_out("login.html", status, csrf=sessions.csrf_of(token), message=message, name=name)
+    return desk.set_cookie(page, token)
+
+
+def describe_wait(seconds: float) -> str:
+    """Return a wait for people: `40 seconds` or `3 minutes`."""
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{math.ceil(seconds / 60)} minutes"
+
+
+def log_out(request: PageRequest) -> Response:
+    """End the session. Only a form does: a link from elsewhere must not log anybody out."""
+    response = RedirectResponse("/", 303)
+    if request.form is not None:
+        sessions.close_session(request.desk.database, request.session.token)
+        response.delete_cookie(COOKIE)
+    return response
+
+
 def log_in(database: sa.Engine, name: str, password: str, address: str, now: datetime) -> str:
-    """Opens a session and returns its token. Raises Refused."""
-    who = {"account": known_as(name)[:LONGEST], "address": address}
-    with _TURNS[hash(who["account"]) % len(_TURNS)]:
+    """Check a password, open a session and return its token. now: UTC, naive. Raises LoginRefusedError."""
+    attempt = {"account": normalize_name(name)[:MAX_PASSWORD], "address": address}
+    with _ATTEMPT_LOCKS[hash(attempt["account"]) % len(_ATTEMPT_LOCKS)]:
         with database.connect() as connection:
-            wait = max(_wait(connection, kind, value, now) for kind, value in who.items())
-            kept = connection.scalar(sa.select(ACCOUNTS.c.password).where(ACCOUNTS.c.name == who["account"]))
+            wait = max(_seconds_to_wait(connection, kind, key, now) for kind, key in attempt.items())
+            stored = connection.scalar(sa.select(ACCOUNTS.c.password).where(ACCOUNTS.c.name == attempt["account"]))
         if wait:
-            raise Refused(wait)
-        right = matches(password[: LONGEST + 1], kept)
+            raise LoginRefusedError(wait)
+        is_right = password_matches(password[: MAX_PASSWORD + 1], stored)
         with database.begin() as connection:
-            old, mine = FAILURES.c.at <= now - REMEMBERED, FAILURES.c.account == who["account"]
-            connection.execute(sa.delete(FAILURES).where(sa.or_(old, mine) if right else old))
-            if right:
-                return sessions.open_(connection, who["account"], now)
-            connection.execute(sa.insert(FAILURES).values(**who, at=now))
-    raise Refused()
+            expired = FAILURES.c.at <= now - FAILURE_LIFETIME
+            of_account = FAILURES.c.account == attempt["account"]
+            connection.execute(sa.delete(FAILURES).where(sa.or_(expired, of_account) if is_right else expired))
+            if is_right:
+                return sessions.open_session(connection, attempt["account"], now)
+            connection.execute(sa.insert(FAILURES).values(**attempt, at=now))
+    raise LoginRefusedError()
 
 
-def _wait(connection: sa.Connection, kind: str, value: str, now: datetime) -> float:
-    """Seconds until the next try of this account or address is looked at."""
-    failed, last = connection.execute(
+def _seconds_to_wait(connection: sa.Connection, kind: str, key: str, now: datetime) -> float:
+    """Return the seconds until the next attempt of an account or address (`kind`) is checked."""
+    failures, last = connection.execute(
         sa.select(sa.func.count(), sa.func.max(FAILURES.c.at)).where(
-            FAILURES.c[kind] == value, FAILURES.c.at > now - REMEMBERED
+            FAILURES.c[kind] == key, FAILURES.c.at > now - FAILURE_LIFETIME
         )
     ).one()
-    if failed < FREE[kind]:
+    if failures < FREE_FAILURES[kind]:
         return 0.0
-    until = last + timedelta(seconds=min(FIRST * 2.0 ** min(failed - FREE[kind], 10), LONGEST_WAIT))
+    doublings = min(failures - FREE_FAILURES[kind], 10)
+    until = last + timedelta(seconds=min(FIRST_WAIT * 2.0**doublings, MAX_WAIT))
     return float(max(math.ceil((until - now).total_seconds()), 0))

@@ -1,4 +1,4 @@
-"""Passwords as they are kept: scrypt, with a salt of each account's own and the cost beside it."""
+"""Password hashes: scrypt, with a salt for each account; the stored hash names its cost parameters."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import hmac
 import os
 from threading import BoundedSemaphore
 
-# OWASP's Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, in an eighth of the memory (16 MiB)
+# OWASP Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, with an eighth of the memory (16 MiB).
 N, R, P = 2**14, 8, 5
-AT_ONCE = BoundedSemaphore(4)  # so that many log-ins at a time take neither all memory nor all cores
+# Many log-ins at once must not take all memory and all cores.
+CONCURRENT_HASHES = BoundedSemaphore(4)
+MAX_MEMORY = 2**26  # bytes of one hash
 
 
-def hashed(password: str) -> str:
-    """How a password is kept: `scrypt$N$r$p$salt$hash`, both in hexadecimal digits."""
+def hash_password(password: str) -> str:
+    """Return the stored form of a password: `scrypt$N$r$p$salt$hash`, salt and hash in hexadecimal digits."""
     salt = os.urandom(16)
     return f"scrypt${N}${R}${P}${salt.hex()}${_scrypt(password, salt, N, R, P).hex()}"
 
 
-def matches(password: str, kept: str | None) -> bool:
-    """Whether it is the password that is kept so. None, as nobody has that name, takes as long and is False."""
-    _, n, r, p, salt, wanted = (kept or f"scrypt${N}${R}${P}${'00' * 16}${'00' * 32}").split("$")
-    found = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
-    return hmac.compare_digest(found, bytes.fromhex(wanted)) and kept is not None
+def password_matches(password: str, stored: str | None) -> bool:
+    """Return whether a password matches a stored form.
+
+    stored: None if there is no such account. That takes as long as a wrong password, and returns False.
+    """
+    _, n, r, p, salt, expected = (stored or f"scrypt${N}${R}${P}${'00' * 16}${'00' * 32}").split("$")
+    actual = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))
+    return hmac.compare_digest(actual, bytes.fromhex(expected)) and stored is not None
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    with AT_ONCE:
-        return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=2**26, dklen=32)
+    with CONCURRENT_HASHES:
+        return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=MAX_MEMORY, dklen=32)

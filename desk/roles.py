@@ -1,24 +1,24 @@
-"""Who may do what. The one table that says so; a page names the thing it needs (`app.ROUTES`)."""
+"""The roles of the desk and the pages that each may open: this table alone decides."""
 
 from __future__ import annotations
 
-PAGES = {  # a page's address -> its name in the menu
+MENU_LABELS = {  # address of a page -> its label in the menu
     "/decisions": "Decisions",
     "/review": "Review",
     "/impact": "Impact",
-    "/thread": "Thread",
+    "/trace": "Trace",
     "/portfolio": "Portfolio",
     "/people": "People",
     "/maturity": "Maturity",
-    "/record": "Record",
+    "/record": "Model record",
 }
-MAY = {  # each role's pages; the first is the one it comes to
+PAGES_OF_ROLE = {  # the first page opens after the log-in
     "decider": ("/decisions", "/people", "/maturity"),
     "expert": ("/review", "/people", "/maturity", "/record"),
     "owner": ("/impact", "/portfolio", "/people", "/maturity", "/record"),
-    "auditor": ("/thread", "/maturity", "/record"),
+    "auditor": ("/trace", "/maturity", "/record"),
 }
-READS = {  # what of the outputs of a use case one reads on a page
+OUTPUT_OF_PAGE = {  # the output of a use case that somebody reads by opening a page, see `reports.readership`
     "/decisions": "decisions",
     "/review": "review_queue",
     "/impact": "impact_report",

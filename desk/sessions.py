@@ -1,4 +1,4 @@
-"""Who is logged in: sessions on the server, known by a random token of which only a hash is kept."""
+"""Sessions of the people who are logged in: on the server, known by a random token, stored as its hash."""
 
 from __future__ import annotations
 
@@ -12,61 +12,65 @@ import sqlalchemy as sa
 
 from desk.tables import ACCOUNTS, SESSIONS
 
-IDLE, WHOLE = timedelta(hours=1), timedelta(hours=12)  # without a request; in all: a shift
-MINUTE = timedelta(minutes=1)
+MAX_IDLE = timedelta(hours=1)  # without a request
+MAX_LENGTH = timedelta(hours=12)  # a shift
+SEEN_PRECISION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Session:
-    """One person at the desk."""
+    """One logged-in person."""
 
     person: str
     role: str
     token: str
 
 
-def token() -> str:
-    """A new one, of 256 random bits."""
+def new_token() -> str:
+    """Return a new token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
-def csrf(token: str) -> str:
-    """What a form must bring along to be taken as this session's own."""
+def csrf_of(token: str) -> str:
+    """Return what a form must contain so that it counts as this session's own."""
     return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def open_(connection: sa.Connection, person: str, now: datetime) -> str:
-    """A session of the person's from now on, by a token that nobody had before; sessions that ended are forgotten."""
-    new = token()
-    connection.execute(sa.delete(SESSIONS).where(sa.not_(_lives(now))))
-    connection.execute(sa.insert(SESSIONS).values(token=_hash(new), account=person, opened_at=now, seen_at=now))
-    return new
+def open_session(connection: sa.Connection, person: str, now: datetime) -> str:
+    """Open a session at a UTC time (naive), delete expired ones, and return the new token."""
+    token = new_token()
+    connection.execute(sa.delete(SESSIONS).where(sa.not_(_is_valid(now))))
+    connection.execute(sa.insert(SESSIONS).values(token=_hash(token), account=person, opened_at=now, seen_at=now))
+    return token
 
 
-def find(database: sa.Engine, token: str, now: datetime) -> Session | None:
-    """The session of a token, with the role its account has now; None when there is none, or no more."""
-    mine = SESSIONS.c.token == _hash(token)
-    asked = sa.select(ACCOUNTS.c.name, ACCOUNTS.c.role, SESSIONS.c.seen_at)
+def find_session(database: sa.Engine, token: str, now: datetime) -> Session | None:
+    """Return the session of a token, with the current role of its account; None if it doesn't exist or has expired.
+
+    now: UTC, naive. It counts as use of the session.
+    """
+    has_token = SESSIONS.c.token == _hash(token)
+    query = sa.select(ACCOUNTS.c.name, ACCOUNTS.c.role, SESSIONS.c.seen_at).join(
+        SESSIONS, SESSIONS.c.account == ACCOUNTS.c.name
+    )
     with database.connect() as connection:
-        row = connection.execute(
-            asked.join(SESSIONS, SESSIONS.c.account == ACCOUNTS.c.name).where(mine, _lives(now))
-        ).first()
+        row = connection.execute(query.where(has_token, _is_valid(now))).first()
     if row is None:
         return None
-    if now - row.seen_at >= MINUTE:  # a page need not be a write
+    if now - row.seen_at >= SEEN_PRECISION:  # saves a write for most pages
         with database.begin() as connection:
-            connection.execute(sa.update(SESSIONS).where(mine).values(seen_at=now))
+            connection.execute(sa.update(SESSIONS).where(has_token).values(seen_at=now))
     return Session(row.name, row.role, token)
 
 
-def close(database: sa.Engine, token: str) -> None:
-    """Ends a session."""
+def close_session(database: sa.Engine, token: str) -> None:
+    """End a session."""
     with database.begin() as connection:
         connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.token == _hash(token)))
 
 
-def _lives(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(SESSIONS.c.seen_at > now - IDLE, SESSIONS.c.opened_at > now - WHOLE)
+def _is_valid(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(SESSIONS.c.seen_at > now - MAX_IDLE, SESSIONS.c.opened_at > now - MAX_LENGTH)
 
 
 def _hash(token: str) -> str:

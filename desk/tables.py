@@ -1,6 +1,6 @@
-"""What the desk keeps of its own, beside the deliveries: accounts, sessions, and log-ins that failed.
+"""The desk's own database tables: accounts, sessions and failed log-ins. They lie next to the deliveries.
 
-What people do with decisions isn't here: that is the responses log (`sixtyforty.decisions.responses`).
+Answers to decisions are not here: they are in the response log (`sixtyforty.decisions.responses`).
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from pathlib import Path
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
+BUSY_TIMEOUT = 30  # seconds to wait for a SQLite database that another process writes to
 
 ACCOUNTS = sa.Table(
     "desk_accounts",
     METADATA,
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("role", sa.String, nullable=False),
-    sa.Column("password", sa.String, nullable=False),  # passwords.hashed
+    sa.Column("password", sa.String, nullable=False),  # see passwords.hash_password
 )
 SESSIONS = sa.Table(
     "desk_sessions",
     METADATA,
-    sa.Column("token", sa.String, primary_key=True),  # its SHA-256: whoever reads the table can't use it
+    sa.Column("token", sa.String, primary_key=True),  # the token's SHA-256: a reader of the table can't use it
     sa.Column("account", sa.String, nullable=False, index=True),
     sa.Column("opened_at", sa.DateTime, nullable=False),  # UTC
     sa.Column("seen_at", sa.DateTime, nullable=False),  # UTC, to the minute
@@ -36,17 +37,17 @@ FAILURES = sa.Table(
 )
 
 
-def engine(url: str) -> sa.Engine:
-    """The database of the desk. A busy SQLite is waited for; statements' values never reach an error's text."""
-    where = sa.engine.make_url(url)
-    lite = where.get_backend_name() == "sqlite"
-    if lite and where.database:
-        Path(where.database).parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30} if lite else {})
+def open_database(url: str) -> sa.Engine:
+    """Return the engine of the desk's database. The text of an error never contains a statement's parameters."""
+    address = sa.engine.make_url(url)
+    is_sqlite = address.get_backend_name() == "sqlite"
+    if is_sqlite and address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    return sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT} if is_sqlite else {})
 
 
-def prepare(database: sa.Engine) -> bool:
-    """Makes the tables; whether there were no accounts' table before, as at the very first start."""
-    first = not sa.inspect(database).has_table(ACCOUNTS.name)
+def create_tables(database: sa.Engine) -> bool:
+    """Create missing tables. Returns whether there was no table of accounts yet, as at the first start."""
+    is_first_start = not sa.inspect(database).has_table(ACCOUNTS.name)
     METADATA.create_all(database)
-    return first
+    return is_first_start

@@ -1,4 +1,4 @@
-// Conveniences only: whatever is done here can be done without, by links and forms.
+// Keyboard shortcuts and focus. The desk works without this script, by links and forms.
 "use strict";
 
 const items = [...document.querySelectorAll("[data-item]")];
@@ -8,13 +8,14 @@ function current() {
   return items.find((item) => item.contains(document.activeElement));
 }
 
-function go(step) {
-  const at = items.indexOf(current());
-  const next = items[at < 0 ? (step > 0 ? 0 : items.length - 1) : at + step];
+function focusItem(step) {
+  const position = items.indexOf(current());
+  const edge = step > 0 ? 0 : items.length - 1;
+  const next = items[position < 0 ? edge : position + step];
   if (next) next.focus();
 }
 
-function override(item) {
+function openOverride(item) {
   const details = item.querySelector("details");
   if (!details) return;
   details.open = true;
@@ -22,12 +23,12 @@ function override(item) {
 }
 
 const keys = {
-  j: () => go(1),
-  ArrowDown: () => go(1),
-  k: () => go(-1),
-  ArrowUp: () => go(-1),
+  j: () => focusItem(1),
+  ArrowDown: () => focusItem(1),
+  k: () => focusItem(-1),
+  ArrowUp: () => focusItem(-1),
   a: () => current()?.querySelector("[data-key=a]")?.click(),
-  o: () => current() && override(current()),
+  o: () => current() && openOverride(current()),
   "?": () => {
     const help = document.querySelector("details.keys");
     if (help) help.open = !help.open;
@@ -49,18 +50,18 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
-// Where the answer that was refused is, or the next one to answer: there the work goes on.
-const refused = document.querySelector("[role=alert]")?.closest("[data-item]");
-const wanted = location.hash && document.getElementById(location.hash.slice(1));
-if (refused) override(refused);
-else if (wanted && items.includes(wanted)) wanted.focus();
+// Focus the answer that was rejected, or the decision named in the address, or the first one without an answer.
+const rejected = document.querySelector("[role=alert]")?.closest("[data-item]");
+const target = location.hash && document.getElementById(location.hash.slice(1));
+if (rejected) openOverride(rejected);
+else if (target && items.includes(target)) target.focus();
 else if (queue) document.querySelector("[data-open]")?.focus({ preventScroll: true });
 
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault(); // a double click is one answer
+    if (form.dataset.sent) event.preventDefault(); // a double click sends one answer
     form.dataset.sent = "yes";
   });
 }
-// Back in the browser's history is a page as it was: let it be sent again.
+// The browser's back button shows the page as it was: its forms may be sent again.
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));

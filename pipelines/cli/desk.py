@@ -23,7 +23,7 @@ class DeskAnswer(Answer):
 @command(OPERATE, "desk", "", "--port 8002")
 def desk(port: Port = 3002) -> DeskAnswer:
     """Serve the desk on this machine only, until Ctrl-C."""
-    from desk.serve import serve
+    from desk.server import serve_desk
 
     from pipelines.authoring import catalog
     from pipelines.settings import load_settings
@@ -33,7 +33,7 @@ def desk(port: Port = 3002) -> DeskAnswer:
     for problem in broken.values():
         show_progress(f"left out: {problem}")
     with suppress(KeyboardInterrupt):
-        serve(workspaces, port, load_settings().desk_url, show_progress)
+        serve_desk(workspaces, port, load_settings().desk_url, show_progress)
     return DeskAnswer(text="The desk is closed.")
 
 
@@ -65,13 +65,13 @@ def desk_account(
 
     if remove == (role is not None):
         raise CommandError("Give either --role ROLE to create or change the account, or --remove.")
-    database = tables.engine(load_settings().database_url)
-    tables.prepare(database)
+    database = tables.open_database(load_settings().database_url)
+    tables.create_tables(database)
     try:
         if role is None:
-            accounts.remove(database, name)
+            accounts.remove_account(database, name)
             return AccountAnswer(account=name, role=None, new=False, removed=True, text=f"Removed the account {name}.")
-        new = accounts.put(database, name, role, _read_password())
+        new = accounts.save_account(database, name, role, _read_password())
     finally:
         database.dispose()
     text = f"Created the account {name} ({role})." if new else f"Changed the account {name} ({role}) and logged it out."

@@ -1,0 +1,60 @@
+"""Answers to a decision from a page: accepted, overridden with a reason, or rated. Deciders and experts give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from desk.decision_day import ShownDecision
+from desk.page_request import PageRequest
+from sixtyforty.decisions.responses import AlreadyAnsweredError, ResponseError, record_response
+from sixtyforty.storage.response_log import Response, Role
+
+MAX_REASON = 500  # characters
+EVENTS = ("accepted", "overridden", "rated")
+
+
+@dataclass(frozen=True)
+class RejectedAnswer:
+    """Why an answer wasn't recorded, and the reason that the person typed, so that it needn't be typed again."""
+
+    decision_id: str
+    text: str
+    status: int
+    reason: str = ""
+
+
+def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnswer | None:
+    """Record the answer in the request's form, for the person and the role that are logged in.
+
+    Returns why it was rejected, or None.
+    """
+    form = request.form or {}
+    event, reason = form.get("event", ""), form.get("reason", "").strip()
+    if event not in EVENTS:
+        return RejectedAnswer(decision.id, "Accept the decision, or override it with a reason.", 422, reason)
+    if len(reason) > MAX_REASON:
+        text = f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON}."
+        return RejectedAnswer(decision.id, text, 422, reason)
+    try:
+        record_response(request.ws, _response(request, decision, event, reason))
+    except AlreadyAnsweredError:
+        text = "Somebody else has already answered this decision. Your answer was not recorded."
+        return RejectedAnswer(decision.id, text, 409, reason)
+    except ResponseError as error:
+        return RejectedAnswer(decision.id, f"Your answer was not recorded: {error}", 422, reason)
+    return None
+
+
+def _response(request: PageRequest, decision: ShownDecision, event: str, reason: str) -> Response:
+    form, person = request.form or {}, request.session.person
+    role: Role = "expert" if request.session.role == "expert" else "decider"  # no other role has a page for answers
+    if event == "accepted":
+        return Response(decision.id, person, role, "accepted")
+    if event == "rated":
+        return Response(decision.id, person, role, "rated", rating=_parse_rating(form.get("rating", "")))
+    return Response(decision.id, person, role, "overridden", form.get("action"), reason)
+
+
+def _parse_rating(text: str) -> int:
+    """Return a rating as a number; 0, which is no valid rating, if the text isn't one digit."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) == 1 else 0

@@ -1,0 +1,56 @@
+"""The cache of the desk: explanations of decisions, the figures of impact pages, and the portfolio.
+
+The entries of one kind are computed one at a time: when many people open a page at once, its figures are computed
+once, and the others wait for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from threading import Lock
+from typing import Any, Literal, TypeVar, get_args
+
+from sixtyforty.storage.bounded_cache import BoundedCache
+
+T = TypeVar("T")
+Kind = Literal["explanations", "impact", "portfolio"]
+MAX_ENTRIES = 20_000
+
+
+class PageCache:
+    """Entries by kind and key, up to MAX_ENTRIES; the entries used least recently leave first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: BoundedCache[tuple[Kind, Hashable], tuple[float, Any]] = BoundedCache(MAX_ENTRIES)
+        self._locks: dict[Kind, Lock] = {kind: Lock() for kind in get_args(Kind)}
+
+    def get(self, kind: Kind, key: Hashable, compute: Callable[[], T], max_age: float) -> T:
+        """Return an entry that is at most `max_age` seconds old; compute and store it if there is none."""
+        with self._locks[kind]:
+            stored = self._entries.get((kind, key))
+            if stored is None or self._clock() - stored[0] > max_age:
+                stored = (self._clock(), compute())
+                self._entries.put((kind, key), stored)
+            entry: T = stored[1]
+            return entry
+
+    def get_many(
+        self, kind: Kind, keys: Sequence[Hashable], compute: Callable[[Sequence[Any]], Mapping[Any, T]], default: T
+    ) -> list[T]:
+        """Return an entry for each key, of any age.
+
+        compute: receives all missing keys at once, and returns the entries that exist by key. A key without an entry
+        gets the default, and is computed again the next time.
+        """
+        with self._locks[kind]:
+            stored = {key: self._entries.get((kind, key)) for key in keys}
+            entries = {key: pair[1] for key, pair in stored.items() if pair is not None}
+            missing = [key for key in stored if key not in entries]
+            if missing:
+                computed = compute(missing)
+                for key, entry in computed.items():
+                    self._entries.put((kind, key), (self._clock(), entry))
+                entries |= computed
+            return [entries.get(key, default) for key in keys]

@@ -1,0 +1,161 @@
+"""The decisions of a day as people see them: the unit, the action, the reasons, and who has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from desk.page_request import PageRequest, Problem
+from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.explanations import explain_decisions
+from sixtyforty.decisions.responses import responses_by_decision
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.response_log import ANSWERS, Response
+
+
+@dataclass(frozen=True)
+class ShownDecision:
+    """One decision on a page.
+
+    decided_at: decision time in the use case's time zone. other_actions: what a person can do instead.
+    rating: by the person who sees the page.
+    """
+
+    id: str
+    unit: dict[str, Any]
+    decided_at: datetime
+    action: str
+    other_actions: list[str]
+    differs: bool
+    is_active: bool
+    expected: float | None
+    answer: Response | None
+    rating: int | None
+
+
+@dataclass(frozen=True)
+class DecisionDay:
+    """A partition with its decisions.
+
+    partitions: all partitions that the page can show. common: the parts of the key that all units share.
+    """
+
+    partition: str
+    partitions: list[str]
+    common: dict[str, Any]
+    decisions: list[ShownDecision]
+
+    @property
+    def date(self) -> date:
+        """The day of the partition."""
+        return date.fromisoformat(self.partition[:10])
+
+    def neighbour(self, step: int) -> str | None:
+        """Return the partition before (-1) or after (1) this one; None at the end."""
+        position = self.partitions.index(self.partition) + step
+        return self.partitions[position] if 0 <= position < len(self.partitions) else None
+
+    def decision(self, decision_id: str) -> ShownDecision:
+        """Return one decision of the day. Raises Problem if it isn't one of them."""
+        decision = next((d for d in self.decisions if d.id == decision_id), None)
+        if decision is None:
+            raise Problem(404, "This decision doesn't exist", "Nothing was saved. Open the page again.")
+        return decision
+
+
+def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDay:
+    """Return the requested day, among the partitions of a dataset of the lake.
+
+    The default is today or, if there is nothing for today, the newest partition. Raises Problem if the day doesn't
+    exist or, with the title `empty_title`, if the dataset has no partition at all.
+    """
+    ws, partitions = request.ws, sorted(request.ws.lake.entries(dataset))
+    if not partitions:
+        raise Problem(404, empty_title, "They appear here after the next run of the chain.")
+    partition = _requested_partition(request, partitions)
+    rows, key = read_decisions(ws, partition, request.track), ws.use_case.decision.key
+    common = {c: rows[0][c] for c in key if len(rows) > 1 and len({row[c] for row in rows}) == 1}
+    responses = responses_by_decision(ws, [row["decision_id"] for row in rows])
+    columns = [c for c in key if c not in common]
+    decisions = [
+        show_decision(ws.use_case, row, columns, responses.get(row["decision_id"], []), request.session.person)
+        for row in rows
+    ]
+    return DecisionDay(partition, partitions, common, decisions)
+
+
+def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str:
+    today = local_time(request.ws.use_case, now()).date().isoformat()
+    partition = request.query.get("date") or (today if today in partitions else partitions[-1])
+    if partition not in partitions:
+        raise Problem(
+            404, f"There is nothing for {partition}", f"Choose a day from {partitions[0]} to {partitions[-1]}."
+        )
+    return partition
+
+
+def show_decision(
+    use_case: UseCase, row: Mapping[str, Any], columns: Sequence[str], responses: Sequence[Response], person: str
+) -> ShownDecision:
+    """Return a decision as a person sees it.
+
+    row: see `read_decisions`. columns: the parts of the key to show. The expected outcome of a held-out unit stays
+    hidden: it could influence what people do, and so the experiment.
+    """
+    action = row["action"]
+    is_held_out = row["decided_by"] in HELD_OUT
+    return ShownDecision(
+        id=row["decision_id"],
+        unit={c: row[c] for c in columns},
+        decided_at=local_time(use_case, row["decided_at"]),
+        action=action,
+        other_actions=[a for a in use_case.kpi.actions if a != action],
+        differs=action != row["current_action"],
+        is_active=action != use_case.kpi.idle_action,
+        expected=None if is_held_out else row["expected"],
+        answer=next((r for r in responses if r.event in ANSWERS), None),
+        rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
+    )
+
+
+def load_reasons(request: PageRequest, partition: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return, for each decision of a partition, up to a few sentences on why, the most important first.
+
+    The cache keeps them, as a decision and its data don't change, and explaining one loads its model.
+    """
+    ws, track = request.ws, request.track
+    name = ws.use_case.name
+
+    def explain(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        reasons = explain_decisions(ws, partition, track, [decision_id for _, decision_id in keys])
+        return {(name, decision_id): sentences for decision_id, sentences in reasons.items()}
+
+    no_reasons: list[str] = []
+    keys = [(name, decision_id) for decision_id in decision_ids]
+    reasons = request.desk.cache.get_many("explanations", keys, explain, no_reasons)
+    return dict(zip(decision_ids, reasons, strict=True))
+
+
+def local_time(use_case: UseCase, time: datetime) -> datetime:
+    """Return a time (UTC, naive) in the use case's time zone."""
+    return time.replace(tzinfo=ZoneInfo("UTC")).astimezone(use_case.zone)
+
+
+def format_clock_time(time: datetime, today: date) -> str:
+    """Return a local time as `14:05`; on another day with its date, as `14:05 on 3 June`."""
+    return f"{time:%H:%M}" if time.date() == today else f"{time:%H:%M on %-d %B}"
+
+
+def filter_decisions(decisions: Sequence[ShownDecision], words: str) -> list[ShownDecision]:
+    """Return the decisions in which each word begins a part of the unit or the id, in any letter case."""
+    prefixes = words.casefold().split()
+    return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d)) for prefix in prefixes)]
+
+
+def _parts(decision: ShownDecision) -> list[str]:
+    return [decision.id.casefold(), *(str(part).casefold() for part in decision.unit.values())]

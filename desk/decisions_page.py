@@ -1,0 +1,76 @@
+"""The decider's page: the decisions of a day, the reasons for them, and how people answer them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from starlette.responses import RedirectResponse, Response
+
+from desk.answers import RejectedAnswer, record_answer
+from desk.decision_day import DecisionDay, ShownDecision, filter_decisions, load_day, load_reasons
+from desk.page_request import PageRequest, Problem
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.responses import record_seen
+
+PAGE_SIZE = 50
+LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address -> label, condition
+    "act": ("with action", lambda decision: decision.is_active),
+    "differ": ("differ from the current rule", lambda decision: decision.differs),
+    "all": ("in total", lambda decision: True),
+}
+
+
+def decisions_page(request: PageRequest) -> Response:
+    """Show the requested day, or record the answer in the form."""
+    day, rejected = _load(request), None
+    if request.form is not None:
+        decision = day.decision(request.form.get("decision_id", ""))
+        rejected = record_answer(request, decision)
+        if rejected is None:
+            return RedirectResponse(f"{request.link()}#{decision.id}", 303)
+        day = _load(request)  # somebody else may have answered in the meantime
+    return _render(request, day, rejected)
+
+
+def _load(request: PageRequest) -> DecisionDay:
+    return load_day(request, decisions_dataset(request.track), "There are no decisions yet")
+
+
+def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | None) -> Response:
+    show, words = request.query.get("show", "act"), request.query.get("q", "")
+    if show not in LISTS:
+        labels = ", ".join(label for label, _ in LISTS.values())
+        raise Problem(404, "This list doesn't exist", f"Choose one of: {labels}.")
+    matches = {
+        name: filter_decisions([d for d in day.decisions if is_listed(d)], words)
+        for name, (_, is_listed) in LISTS.items()
+    }
+    pages = max(math.ceil(len(matches[show]) / PAGE_SIZE), 1)
+    number = _page_number(request.query.get("page", "1"), pages)
+    shown = matches[show][(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    ids = [d.id for d in shown]
+    if request.form is None:
+        record_seen(request.ws, request.session.person, "decider", ids)
+    return request.render(
+        "decisions.html",
+        rejected.status if rejected else 200,
+        day=day,
+        shown=shown,
+        reasons=load_reasons(request, day.partition, ids),
+        lists={name: label for name, (label, _) in LISTS.items()},
+        show=show,
+        counts={name: len(decisions) for name, decisions in matches.items()},
+        words=words,
+        number=number,
+        pages=pages,
+        answered=sum(d.answer is not None for d in day.decisions),
+        rejected=rejected,
+    )
+
+
+def _page_number(text: str, pages: int) -> int:
+    """Return the number of a page. Raises Problem if there is no such page."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= pages:
+        raise Problem(404, "This page doesn't exist", f"Choose a page from 1 to {pages}.")
+    return int(text)

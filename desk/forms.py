@@ -1,0 +1,38 @@
+"""The forms of the desk: read with a size limit, and accepted only from the browser that they were made for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hmac import compare_digest
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from desk.page_request import Problem
+from desk.sessions import csrf_of
+
+MAX_FORM_BYTES = 32_768
+MAX_FIELDS = 50
+
+
+async def read_form(request: Request) -> Mapping[str, str] | None:
+    """Return the form of a request; None if there is none. Raises Problem if it can't be a form of the desk."""
+    if request.method != "POST":
+        return None
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_FORM_BYTES:
+            raise Problem(413, "The form is too long", "Nothing was saved. Shorten your text and send it again.")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError as error:
+        raise Problem(400, "The form can't be read", "Nothing was saved. Open the page and try again.") from error
+
+
+def check_form_token(form: Mapping[str, str], session_token: str) -> None:
+    """Raise Problem unless the form was made for the browser with this session token (a guard against CSRF)."""
+    if not compare_digest(form.get("csrf", "").encode(), csrf_of(session_token).encode()):
+        raise Problem(
+            403, "This form is out of date", "Nothing was saved. Open the page again and send the form from it."
+        )

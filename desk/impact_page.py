@@ -1,0 +1,52 @@
+"""The owner's page: the impact report with its figures as of now, in the desk's frame."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from desk.page_request import PageRequest, Problem
+from sixtyforty.accounting.kpi_ledger import read_daily_values
+from sixtyforty.reports.charts import Chart
+from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
+
+MAX_AGE = 60.0  # seconds for which computed figures are shown again
+# A chart is a file of its own, which may style itself: so the page's policy stays strict.
+CHART_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+
+def impact_page(request: PageRequest) -> Response:
+    """Show the report, with its charts as images."""
+    facts = _load_facts(request)
+    images = {name: _image(request, name, chart) for name, chart in facts.charts.by_name().items()}
+    return request.render("impact.html", **vars(facts) | {"charts": images})
+
+
+def impact_chart(request: PageRequest) -> Response:
+    """Return one chart of the report as an SVG file."""
+    chart = _load_facts(request).charts.by_name().get(request.query.get("name", ""))
+    if chart is None:
+        raise Problem(404, "This chart doesn't exist", "Open the page again.")
+    return Response(chart.svg, media_type="image/svg+xml", headers=CHART_HEADERS)
+
+
+def _load_facts(request: PageRequest) -> ImpactFacts:
+    """Return the report's facts, at most MAX_AGE seconds old. Raises Problem if no outcome is known yet."""
+    ws, track = request.ws, request.track
+
+    def compute() -> ImpactFacts:
+        if not read_daily_values(ws, track):
+            text = "Its value appears here as soon as the first outcomes are known."
+            raise Problem(404, "There is no impact to show yet", text)
+        return collect_facts(ws, track)
+
+    return request.desk.cache.get("impact", (ws.use_case.name, track), compute, MAX_AGE)
+
+
+def _image(request: PageRequest, name: str, chart: Chart) -> Markup:
+    parameters = urlencode({"use_case": request.ws.use_case.name, "track": request.track, "name": name})
+    return Markup('<p class="wide"><img src="{}" alt="{}"></p>').format(
+        f"/impact/chart?{parameters}", chart.description
+    )

@@ -1,0 +1,119 @@
+"""What a page receives: the desk, the person who asks, the use case and the form. And how it answers.
+
+A page is a plain function from a PageRequest to a response. It runs in a thread, so it may wait for a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlencode
+
+from starlette.responses import HTMLResponse, Response
+
+from desk import sessions
+from desk.cache import PageCache
+from desk.roles import MENU_LABELS, PAGES_OF_ROLE
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from jinja2 import Environment
+
+COOKIE = "desk"
+CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # kept in the links of a page
+TRACKS: tuple[Track, ...] = get_args(Track)
+
+
+class Problem(Exception):
+    """A page that can't be shown: the person reads the title and the text instead. status: the HTTP status."""
+
+    def __init__(self, status: int, title: str, text: str) -> None:
+        super().__init__(text)
+        self.status, self.title, self.text = status, title, text
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all pages share. secure: people reach the desk by https only, so its cookies are sent by https only."""
+
+    workspaces: Mapping[str, Workspace]
+    database: sa.Engine
+    templates: Environment
+    secure: bool = False
+    cache: PageCache = field(default_factory=PageCache)
+
+    def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
+        """Return a page. Everything in it is escaped, except what is marked as HTML."""
+        return HTMLResponse(self.templates.get_template(template).render(**variables), status)
+
+    def render_logged_out(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
+        """Return a page for a person who isn't logged in."""
+        return self.render(template, status, frame="desk.html", session=None, **variables)
+
+    def set_cookie(self, response: Response, token: str) -> Response:
+        """Give the browser a token that scripts can't read and that other sites' requests don't carry."""
+        response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=self.secure)
+        return response
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """A permitted request of a logged-in person. form: None unless a form was sent."""
+
+    desk: Desk
+    path: str
+    query: Mapping[str, str]
+    form: Mapping[str, str] | None
+    session: sessions.Session
+
+    @cached_property
+    def ws(self) -> Workspace:
+        """The use case of the page; by default the first. Raises Problem if it doesn't exist."""
+        name = self.query.get("use_case") or next(iter(self.desk.workspaces))
+        if name not in self.desk.workspaces:
+            raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
+        return self.desk.workspaces[name]
+
+    @cached_property
+    def track(self) -> Track:
+        """The track of the page; by default live once there are live decisions. Raises Problem if it doesn't exist."""
+        has_live = bool(self.ws.lake.entries(decisions_dataset("live")))
+        name = self.query.get("track") or ("live" if has_live else "replay")
+        if name not in TRACKS:
+            raise Problem(404, f"There are no “{name}” decisions", f"Choose one of: {', '.join(TRACKS)}.")
+        return name
+
+    def link(self, **changes: Any) -> str:
+        """Return the address of this page with some parameters changed; None or '' removes a parameter."""
+        return self.path + self.parameters(**changes)
+
+    def parameters(self, **changes: Any) -> str:
+        """Return the parameters of this page's address as `?…`, with some of them changed."""
+        current = {name: self.query[name] for name in CARRIED_PARAMETERS if self.query.get(name)}
+        parameters = {k: v for k, v in (current | changes).items() if v not in (None, "")}
+        return f"?{urlencode(parameters)}" if parameters else ""
+
+    def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
+        """Return a page in the desk's frame, with the menu of the person's role."""
+        return self.desk.render(
+            template,
+            status,
+            frame="desk.html",
+            request=self,
+            session=self.session,
+            menu={address: MENU_LABELS[address] for address in PAGES_OF_ROLE[self.session.role]},
+            csrf=sessions.csrf_of(self.session.token),
+            **variables,
+        )
+
+    def render_problem(self, problem: Problem) -> HTMLResponse:
+        """Return the page that explains a problem."""
+        return self.render("problem.html", problem.status, title=problem.title, text=problem.text)
+
+
+Page = Callable[[PageRequest], Response]

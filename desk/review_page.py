@@ -1,0 +1,56 @@
+"""The expert's page: the day's review queue, worked through by keyboard. `decisions.review_queue` fills the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.responses import RedirectResponse, Response
+
+from desk.answers import RejectedAnswer, record_answer
+from desk.decision_day import DecisionDay, load_day, load_reasons
+from desk.page_request import PageRequest, Problem
+from sixtyforty.decisions.review_queue import QueuedReview, read_queue, review_dataset
+
+
+def review_page(request: PageRequest) -> Response:
+    """Show the queue of the requested day, or record the answer in the form."""
+    day, rejected = _load(request), None
+    queue = read_queue(request.ws, day.partition, request.track)
+    if request.form is not None:
+        ids = [item.decision_id for item in queue]
+        decision_id = request.form.get("decision_id", "")
+        if decision_id not in ids:
+            raise Problem(404, "This decision isn't in the queue", "Nothing was saved. Open the page again.")
+        rejected = record_answer(request, day.decision(decision_id))
+        if rejected is None:
+            return RedirectResponse(f"{request.link()}#{_next_open(day, ids, decision_id)}", 303)
+        day = _load(request)  # somebody else may have answered in the meantime
+    return _render(request, day, queue, rejected)
+
+
+def _load(request: PageRequest) -> DecisionDay:
+    return load_day(request, review_dataset(request.track), "There is nothing to review yet")
+
+
+def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
+    """Return the next decision of the queue without an answer; the answered one itself if it was the last."""
+    following = ids[ids.index(answered) + 1 :]
+    return next((i for i in following if day.decision(i).answer is None), answered)
+
+
+def _render(
+    request: PageRequest, day: DecisionDay, queue: Sequence[QueuedReview], rejected: RejectedAnswer | None
+) -> Response:
+    entry = request.ws.lake.entry(review_dataset(request.track), day.partition)
+    shown = [(item, day.decision(item.decision_id)) for item in queue]
+    return request.render(
+        "review.html",
+        rejected.status if rejected else 200,
+        day=day,
+        shown=shown,
+        reasons=load_reasons(request, day.partition, [item.decision_id for item in queue]),
+        minutes=sum(item.minutes for item, decision in shown if decision.answer is None),
+        answered=sum(decision.answer is not None for _, decision in shown),
+        overflow=entry.facts["overflow"] if entry else 0,
+        rejected=rejected,
+    )

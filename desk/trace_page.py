@@ -1,0 +1,48 @@
+"""The auditor's page: search for a decision, and trace it back to the files that it came from."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.responses import Response
+
+from desk.page_request import PageRequest, Problem
+from sixtyforty.decisions.provenance import UnknownDecisionError, search_decisions, trace_decision
+from sixtyforty.decisions.responses import responses_to
+from sixtyforty.value.decision_ids import parse_decision_id
+
+MAX_HITS = 50
+MAX_WORDS = 10  # of a search
+
+
+def trace_page(request: PageRequest) -> Response:
+    """Show the trace of the requested decision, or the decisions that match the requested words."""
+    words = " ".join(request.query.get("q", "").split()[:MAX_WORDS])
+    decision_id = request.query.get("id") or (words if _is_decision_id(words) else "")
+    if decision_id:
+        return _render_trace(request, decision_id, words)
+    hits = search_decisions(request.ws, request.track, words, MAX_HITS)
+    return request.render("trace_list.html", words=words, hits=hits, max_hits=MAX_HITS)
+
+
+def _render_trace(request: PageRequest, decision_id: str, words: str) -> Response:
+    try:
+        trace = trace_decision(request.ws, decision_id)
+    except (UnknownDecisionError, ValueError) as error:
+        text = f"No decision has the id {decision_id}. Search by words instead, such as its day."
+        raise Problem(404, "This decision doesn't exist", text) from error
+    return request.render(
+        "trace.html",
+        trace=trace,
+        unit={c: trace["decision"][c] for c in request.ws.use_case.decision.key},
+        responses=responses_to(request.ws, decision_id),
+        words=words,
+        raw=json.dumps(trace, indent=2, default=str, ensure_ascii=False),
+    )
+
+
+def _is_decision_id(words: str) -> bool:
+    try:
+        return bool(parse_decision_id(words))
+    except ValueError:
+        return False
