@@ -87,6 +87,7 @@ class DvcVersions:
     def commit(self, stages: Sequence[str]) -> None:
         """Write `dvc.lock` for recipe stages, such as `train@flight_delays`, whose outputs the chain just wrote."""
         with self._open("commit recipe stages to DVC") as repository:
+            repository.stage_cache = _NoRunCache()
             for stage in stages:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
@@ -159,6 +160,13 @@ class DvcVersions:
             return address
         file = Path(os.path.abspath(path or address)).relative_to(self.home)  # noqa: PTH100  symlinks stay as they are
         return stage if path and file == Path("dvc.yaml") else file.as_posix() + (f":{stage}" if path else "")
+
+
+class _NoRunCache:
+    """Replaces DVC's run cache, which resolves paths against the working directory. DVC runs no stage in this process."""
+
+    def save(self, stage: Any) -> None:
+        """Save nothing."""
 
 
 def _pointer(path: Path) -> Path:

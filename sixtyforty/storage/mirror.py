@@ -20,7 +20,8 @@ def _mirror_files(folder: Path, copy: Path) -> None:
     files = {path.relative_to(folder): path.stat() for path in folder.rglob("[!.]*") if path.is_file()}
     for name, status in files.items():
         current = (copy / name).stat() if (copy / name).exists() else None
-        if not current or current.st_size != status.st_size or current.st_mtime_ns < status.st_mtime_ns:
+        # Equal times count as changed: the clock of the file system is too coarse to tell which came first.
+        if not current or current.st_size != status.st_size or current.st_mtime_ns <= status.st_mtime_ns:
             write_atomic(copy / name, (folder / name).read_bytes())
     for name in {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} - files.keys():
         (copy / name).unlink()

@@ -1,49 +1,59 @@
-"""A lake outside the home is recorded as well: by what came, what changed and what went."""
+"""DVC records what is new, changed or gone, and restores it, also for a lake outside the home."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from sixtyforty.storage.dvc_repository import DvcVersionError
 from sixtyforty.storage.dvc_versions import DvcVersions
+from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.object_store import ObjectPath
 
+DVC_FILE = """stages:
+  train:
+    foreach: [calls]
+    do:
+      cmd: "false"
+      deps: ["data/in-${item}"]
+      outs: ["data/out-${item}"]
+"""
 
-def test_of_a_lake_elsewhere_what_is_recorded_follows_it(tmp_path: Path) -> None:
+
+def test_the_copy_of_a_lake_elsewhere_is_recorded(tmp_path: Path) -> None:
     lake, home = tmp_path / "lake", tmp_path / "home"
     versions, folder = DvcVersions(home, str(tmp_path / "remote"), lake), lake / "calls" / "raw" / "x"
-    folder.mkdir(parents=True)
-    (folder / "1.json").write_text("one")
-    (folder / ".writing-2").write_text("half")
+    write_atomic(folder / "1.json", b"one")
+    write_atomic(folder / ".writing-2", b"half")
     copy = home / "data" / "lake" / "calls" / "raw" / "x"
 
     assert versions.snapshot([folder]) == 1
-    assert {p.name: p.read_text() for p in copy.iterdir()} == {"1.json": "one"}
+    assert {path.name: path.read_text() for path in copy.iterdir()} == {"1.json": "one"}
     assert copy.with_name("x.dvc").exists()
     assert versions.snapshot([folder]) == 0
 
-    (folder / "1.json").write_text("1st")  # as long as before
-    (folder / "2.json").write_text("two")
+    write_atomic(folder / "1.json", b"1st")  # the same size as before
+    write_atomic(folder / "2.json", b"two")
     assert versions.snapshot([folder]) == 2
     (folder / "1.json").unlink()
-    (folder / "3.json").write_text("three")
+    write_atomic(folder / "3.json", b"three")
     versions.snapshot([folder])
     assert versions.status() == {}
-    back = versions.restore(copy, tmp_path / "back")
-    assert {p.name: p.read_text() for p in back} == {"2.json": "two", "3.json": "three"}
+    restored = versions.restore(copy, tmp_path / "restored")
+    assert {path.name: path.read_text() for path in restored} == {"2.json": "two", "3.json": "three"}
 
 
-def test_a_lake_and_a_remote_in_an_object_store_are_recorded_by_way_of_the_home(tmp_path: Path, bucket: str) -> None:
-    lake, store = ObjectPath(f"s3://{bucket}/lake"), f"s3://{bucket}/dvc"
-    versions, folder, model = (
-        DvcVersions(tmp_path / "home", store, lake),
-        lake / "calls/raw/x",
-        lake / ".models/calls/v1",
-    )
+def test_a_lake_and_a_remote_in_an_object_store_are_recorded_and_restored(tmp_path: Path, bucket: str) -> None:
+    lake, remote = ObjectPath(f"s3://{bucket}/lake"), f"s3://{bucket}/dvc"
+    versions = DvcVersions(tmp_path / "home", remote, lake)
+    folder, model = lake / "calls/raw/x", lake / ".models/calls/v1"
     (folder / "1.aa.parquet").write_bytes(b"one")
     (folder / "1.json").write_bytes(b"one")
     (model / "model.skops").write_bytes(b"model")
 
-    assert versions.snapshot([folder, model, lake / "calls/raw/nothing"]) == 2
+    assert versions.snapshot([folder, model, lake / "calls/raw/absent"]) == 2
     assert versions.snapshot([folder, model]) == 0
     (folder / "1.json").write_bytes(b"1st")
     (folder / "2.json").write_bytes(b"two")
@@ -56,7 +66,44 @@ def test_a_lake_and_a_remote_in_an_object_store_are_recorded_by_way_of_the_home(
     assert versions.status() == {}
     versions.publish()
 
-    clean = DvcVersions(tmp_path / "clean", store, lake)
-    back = {p.name: p.read_bytes() for p in clean.restore(folder, tmp_path / "back")}
-    assert back == {"2.bb.parquet": b"two", "2.json": b"two", "3.json": b"three"}
-    assert [p.read_bytes() for p in clean.restore(model, tmp_path / "model")] == [b"model"]
+    clone = DvcVersions(tmp_path / "clone", remote, lake)
+    restored = {path.name: path.read_bytes() for path in clone.restore(folder, tmp_path / "restored")}
+    assert restored == {"2.bb.parquet": b"two", "2.json": b"two", "3.json": b"three"}
+    assert [path.read_bytes() for path in clone.restore(model, tmp_path / "model")] == [b"model"]
+
+
+def test_the_working_directory_stays_and_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(os, "chdir", lambda path: pytest.fail(f"the working directory changed to {path}"))
+    versions = DvcVersions(home, str(tmp_path / "remote"))
+    write_atomic(home / "dvc.yaml", DVC_FILE.encode())
+    write_atomic(home / "data" / "in-calls", b"in")
+    write_atomic(home / "data" / "out-calls", b"out")
+
+    assert versions.snapshot([home / "data" / "in-calls"]) == 1
+    versions.commit(["train@calls"])
+    assert versions.status() == {}
+    assert versions.publish() > 0
+    write_atomic(home / "data" / "in-calls", b"changed")
+    assert set(versions.status()) == {"train@calls", "data/in-calls.dvc"}
+
+    clone = DvcVersions(tmp_path / "clone", str(tmp_path / "remote"))
+    write_atomic(clone.home / "dvc.yaml", DVC_FILE.encode())
+    pointers = clone.fetch_pointers()
+    assert pointers == ["data/in-calls.dvc", "dvc.lock"]
+    clone.pull(["data/in-calls.dvc"])
+    assert (clone.home / "data" / "in-calls").read_bytes() == b"in"
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_restoring_a_folder_that_was_never_recorded_names_the_next_step(tmp_path: Path) -> None:
+    versions = DvcVersions(tmp_path / "home", str(tmp_path / "remote"))
+    with pytest.raises(DvcVersionError, match="nothing was published to this DVC remote yet"):
+        versions.restore(tmp_path / "home" / "data" / "models" / "v1", tmp_path / "restored")
+    write_atomic(tmp_path / "home" / "data" / "x", b"x")
+    versions.snapshot([tmp_path / "home" / "data" / "x"])
+    versions.publish()
+    with pytest.raises(DvcVersionError, match=r"v1: no version was recorded\. Materialize training_set and challenger"):
+        versions.restore(tmp_path / "home" / "data" / "models" / "v1", tmp_path / "restored")

@@ -1,0 +1,95 @@
+"""A home of version 0.1 or of a later format is refused with the cure, and other formats migrate step by step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import prepare_dagster_home
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.home_format import HOME_FORMAT, HomeFormatError, ensure_home_format, read_home_format
+
+
+def write_format(home: Path, content: object) -> None:
+    (home / "data").mkdir(parents=True, exist_ok=True)
+    (home / "data" / "home_format.json").write_text(json.dumps(content))
+
+
+def test_a_new_home_records_the_current_format(tmp_path: Path) -> None:
+    ensure_home_format(tmp_path / "home")
+    assert read_home_format(tmp_path / "home") == HOME_FORMAT
+    ensure_home_format(tmp_path / "home")
+
+
+def test_a_home_with_extracts_only_counts_as_new(tmp_path: Path) -> None:
+    (tmp_path / "data" / "landing" / "calls").mkdir(parents=True)
+    ensure_home_format(tmp_path)
+    assert read_home_format(tmp_path) == HOME_FORMAT
+
+
+@pytest.mark.parametrize("folder", ["dagster", "lake", "models"])
+def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "data" / folder).mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(HomeFormatError, match=r"was written by version 0\.1.*Move or delete.*`make demo`"):
+            ensure_home_format(tmp_path)
+    assert not (tmp_path / "data" / "home_format.json").exists()
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    write_format(tmp_path, {"format": HOME_FORMAT + 1})
+    with pytest.raises(HomeFormatError, match=f"has format {HOME_FORMAT + 1}, but this version reads formats up to"):
+        ensure_home_format(tmp_path)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"format": "two"}, None])
+def test_an_unreadable_format_file_is_refused(tmp_path: Path, content: object) -> None:
+    write_format(tmp_path, content)
+    with pytest.raises(HomeFormatError, match=r"home_format\.json: expected .*Restore it from a backup"):
+        ensure_home_format(tmp_path)
+
+
+def test_an_older_format_migrates_step_by_step(tmp_path: Path) -> None:
+    write_format(tmp_path, {"format": 2})
+    steps: list[int] = []
+
+    def migrate_to(home_format: int) -> None:
+        assert read_home_format(tmp_path) == home_format - 1
+        steps.append(home_format)
+
+    migrations = {2: lambda _: migrate_to(3), 3: lambda _: migrate_to(4)}
+    ensure_home_format(tmp_path, 4, migrations)
+    assert steps == [3, 4]
+    assert read_home_format(tmp_path) == 4
+
+
+def test_a_failed_migration_continues_from_the_last_completed_step(tmp_path: Path) -> None:
+    write_format(tmp_path, {"format": 2})
+    steps: list[int] = []
+
+    def fail(_: Path) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        ensure_home_format(tmp_path, 4, {2: lambda _: steps.append(2), 3: fail})
+    assert read_home_format(tmp_path) == 3
+    ensure_home_format(tmp_path, 4, {2: lambda _: steps.append(2), 3: lambda _: steps.append(3)})
+    assert steps == [2, 3]
+
+
+def test_a_format_without_a_migration_is_refused(tmp_path: Path) -> None:
+    write_format(tmp_path, {"format": 2})
+    with pytest.raises(HomeFormatError, match="no migration to format 3 exists"):
+        ensure_home_format(tmp_path, 3, {})
+
+
+def test_preparing_dagsters_home_checks_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIXTYFORTY_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    prepare_dagster_home()
+    assert read_home_format(tmp_path) == HOME_FORMAT
+    (tmp_path / "data" / "home_format.json").unlink()
+    with pytest.raises(SixtyfortyError, match=r"version 0\.1"):
+        prepare_dagster_home()
