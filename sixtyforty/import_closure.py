@@ -119,12 +119,12 @@ def find_closure(
 ) -> dict[str, ModuleCode]:
     """Return the modules that the entry points import, directly or not, by name and in order.
 
-    excluded: modules that are neither returned nor followed. Packages without code are left out.
+    excluded: modules that are left out, but whose imports are followed. Packages without code are left out too.
     Raises FileNotFoundError for an entry point that doesn't exist.
     """
     cache = cache or CodeCache(None)
     modules: dict[str, ModuleCode] = {}
-    visited = set(excluded)
+    visited: set[str] = set()
     pending = list(entry_points)
     while pending:
         name = pending.pop()
@@ -137,7 +137,7 @@ def find_closure(
             pending += [prefix for imported in modules[name].imports for prefix in _prefixes(imported)]
         elif name in entry_points:
             raise FileNotFoundError(f"{name}: no such module below {sources}")
-    return {name: code for name, code in sorted(modules.items()) if code.digest}
+    return {name: code for name, code in sorted(modules.items()) if code.digest and name not in excluded}
 
 
 def _prefixes(imported: str) -> Iterator[str]:

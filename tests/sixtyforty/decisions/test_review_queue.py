@@ -13,16 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.decisions.deciding import decisions_dataset, read_decisions, take_decisions
-from sixtyforty.decisions.review_queue import (
-    ReviewCandidate,
-    assign_reviews,
-    queue_reviews,
-    read_queue,
-    reviews_possible_by,
-)
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
+from sixtyforty.decisions.review_candidates import ReviewCandidate
+from sixtyforty.decisions.review_queue import assign_reviews, queue_reviews, read_queue, reviews_possible_by
 from sixtyforty.decisions.review_queue import review_dataset as queues
-from sixtyforty.spec.people import Review
+from sixtyforty.spec.review import Review
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.policy import REVIEW_REASON
 from sixtyforty.workspace import Workspace
@@ -156,7 +152,7 @@ def test_what_is_nearly_even_and_what_the_rule_would_do_otherwise_is_put_before_
     take_decisions(ws, [P], "replay", None)
     facts, items = queue_reviews(ws, [P], "replay")[P].facts, read_queue(ws, P, "replay")
     rows = {d["decision_id"]: d for d in read_decisions(ws, P, "replay")}
-    knew = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pylist()
+    knew = pq.read_table(ws.lake.local_file(ws.lake.entry("features", P))).to_pylist()
     load = {r["id"]: r["load"] for r in knew}
     rule = {i: "act" if load[d["id"]] > 0.2 else "wait" for i, d in rows.items()}
     even = {i for i, d in rows.items() if abs(10 * d["expected"] - 3) < 2}
@@ -198,7 +194,7 @@ def test_what_was_queued_stays_when_its_features_are_restated(tmp_path: Path) ->
     queue_reviews(ws, [P], "replay")
     before = read_queue(ws, P, "replay")
     entry = ws.lake.entry("features", P)
-    rows = pq.read_table(ws.lake.path(entry))
+    rows = pq.read_table(ws.lake.local_file(entry))
     idle = pa.array([0.0] * rows.num_rows)
     rows = rows.set_column(rows.column_names.index("load"), "load", idle)
     ws.lake.write("features", P, rows, inputs=entry.inputs, code="test", facts=entry.facts)
@@ -211,7 +207,7 @@ def test_decisions_are_the_same_to_the_byte_with_and_without_reviewers_who_never
     bare = Workspace(make_use_case(tmp_path / "b" / "use_case"), without.home, without.database_url)
     take_decisions(with_, [P], "replay", None)
     take_decisions(bare, [P], "replay", None)
-    files = [ws.lake.path(ws.lake.entry(decisions_dataset("replay"), P)) for ws in (with_, bare)]
+    files = [ws.lake.local_file(ws.lake.entry(decisions_dataset("replay"), P)) for ws in (with_, bare)]
     assert [d | {"code_version": ""} for d in pq.read_table(files[0]).to_pylist()] == [
         d | {"code_version": ""} for d in pq.read_table(files[1]).to_pylist()
     ]

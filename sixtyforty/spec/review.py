@@ -1,0 +1,45 @@
+"""Review: which decisions a person reviews, and what applies until the reviewer has answered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from sixtyforty.spec.base import DeclaredModel, Name
+from sixtyforty.spec.errors import FieldError
+
+
+class Review(DeclaredModel):
+    """Which decisions a person reviews: where the model abstains, or where an expert's rule disagrees with it."""
+
+    reviewers: dict[Name, PositiveInt] = Field(
+        min_length=1, description="Each role that reviews, with the number of reviews it can do per day."
+    )
+    minutes_per_review: float = Field(gt=0, description="Minutes that one review takes.")
+    abstain_below: float = Field(
+        default=0.0,
+        ge=0,
+        description="The model abstains if the expected payoffs of the two best actions differ by less than this, in"
+        " the KPI's currency. 0: never.",
+    )
+    rule: str | None = Field(
+        default=None, description="The candidate of kpi.candidates whose disagreement with the model causes a review."
+    )
+    fallback: Literal["model", "current_process"] = Field(
+        default="model",
+        description="Whose action applies if the model abstains, until a reviewer has answered.",
+    )
+
+    @property
+    def defer_below(self) -> float:
+        """The difference between the two best actions below which the current process decides; 0: never."""
+        return self.abstain_below if self.fallback == "current_process" else 0.0
+
+    @model_validator(mode="after")
+    def _check_trigger(self) -> Review:
+        if self.rule is None and not self.abstain_below:
+            raise FieldError(
+                "", "nothing would be reviewed; declare a `rule` (a candidate of the KPI) or abstain_below above 0"
+            )
+        return self
