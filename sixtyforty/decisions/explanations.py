@@ -1,8 +1,8 @@
-"""Why a decision was taken, in words of the business: the known facts that moved it most.
+"""Explain why a decision was taken, in the words of the business: the known facts that moved it most.
 
-Each fact of a unit is replaced in turn by what is typical of it (the median, or most frequent value, of what the
-model learned from): the more the expected outcome moves, the more the fact did. Facts are said in `model.words`; one
-that isn't known, or has no words, isn't told.
+Each fact of a unit is replaced in turn by its typical value: the median, or the most frequent value, of the rows that
+the model learned from. The more the expected outcome moves, the more the fact mattered. `model.reasons` declares the
+words; a fact that is unknown, or has no words, isn't mentioned.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.entry_versions import entry_at_version
+from sixtyforty.modeling.model_store import TRAINING_SET
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.value.payoffs import build_payoffs
@@ -26,34 +30,34 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-MOST = 3  # facts told of a decision
-LEAST = 0.005  # half a percent: what moves the expected outcome less says nothing
-INPUTS_CORRECTED = "What was known at the time has been corrected since; the decision stays as it was taken."
-NOTHING_UNUSUAL = "Nothing out of the ordinary is known."
+MAX_FACTS = 3  # facts mentioned for a decision
+MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
+INPUTS_CORRECTED = "The inputs have been corrected since; the decision stands as it was taken."
+NOTHING_UNUSUAL = "No known fact is unusual."
 
 
-def explain_decisions(ws: Workspace, partition: str, track: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
-    """For each of these decisions of a partition that there are, up to three sentences, the weightiest first.
+def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return up to MAX_FACTS sentences for each of a partition's decisions, the most important fact first.
 
-    Where a rule or the current process had the last word, that comes first; of units that keep the current process
-    nothing else is told, so that they stay fit to compare with.
+    Unknown ids are left out. If a rule or the current process decided, that comes first. Held-out units get no facts,
+    so that nobody treats them differently and they stay comparable.
     """
-    wanted = set(decision_ids)
-    decisions = [d for d in read_decisions(ws, partition, track) if d["decision_id"] in wanted]
-    found = {d["decision_id"]: [] if d["reason"] == BEST_REASON else [_sentence(d["reason"])] for d in decisions}
-    by: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for d in decisions:
-        if d["expected"] is not None and d["decided_by"] not in HELD_OUT:
-            by.setdefault((d["champion_version"], d["data_version"]), []).append(d)
-    for (version, data), mine in by.items():
-        rows = _features(ws, partition, data, mine)
-        actions = [d["action"] for d in mine]
-        facts = (
-            [[INPUTS_CORRECTED]] * len(mine) if rows is None else explain_rows(ws, version, rows.assign(action=actions))
-        )
-        for decision, said in zip(mine, facts, strict=True):
-            found[decision["decision_id"]] += said
-    return found
+    requested = set(decision_ids)
+    decisions = [d for d in read_decisions(ws, partition, track) if d["decision_id"] in requested]
+    sentences = {d["decision_id"]: [] if d["reason"] == BEST_REASON else [_sentence(d["reason"])] for d in decisions}
+    by_version: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for decision in decisions:
+        if decision["expected"] is not None and decision["decided_by"] not in HELD_OUT:
+            versions = (decision["champion_version"], decision["data_version"])
+            by_version.setdefault(versions, []).append(decision)
+    for (model_version, data_version), same_versions in by_version.items():
+        rows = _read_features(ws, partition, data_version, same_versions)
+        facts = [[INPUTS_CORRECTED]] * len(same_versions)
+        if rows is not None:
+            facts = explain_rows(ws, model_version, rows.assign(action=[d["action"] for d in same_versions]))
+        for decision, facts_of_decision in zip(same_versions, facts, strict=True):
+            sentences[decision["decision_id"]] += facts_of_decision
+    return sentences
 
 
 def _sentence(reason: str) -> str:
@@ -61,61 +65,94 @@ def _sentence(reason: str) -> str:
 
 
 def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
-    """The weightiest facts of each row of features, as sentences, by the model of this version."""
+    """Return the most important facts of each row of features, as sentences, by a model version.
+
+    rows: features, and `action` where the expected outcome depends on it.
+    """
     import numpy as np
 
-    case, model = ws.use_case, ws.models.load(version)
-    told = [f for f in case.model.reasons if f in model.features]
-    usual = typical_values(ws.models.folder(version) / "training_set.parquet", tuple(told))
-    binary, taken = case.kpi.outcome_type == "binary", rows["action"].tolist() if "action" in rows else []
-    likely, least = (" likely", LEAST) if binary else ("", 0.0)
+    kpi, words = ws.use_case.kpi, ws.use_case.model.reasons
+    changes = _expected_changes(ws, version, rows)
+    min_change = MIN_CHANGE if kpi.outcome_type == "binary" else 0.0
+    features = list(changes)
+    matrix = np.array([changes[feature] for feature in features]).reshape(len(features), len(rows))
+    most_important = np.argsort(-np.abs(matrix), axis=0, kind="stable")[:MAX_FACTS]
+    sentences = []
+    for row, order in enumerate(most_important.T):
+        facts = [(features[position], matrix[position, row]) for position in order]
+        sentences.append(
+            [
+                f"{describe_effect(kpi, change)}: {words[feature].format(value=rows[feature].iloc[row])}."
+                for feature, change in facts
+                if abs(change) >= min_change
+            ]
+            or [NOTHING_UNUSUAL]
+        )
+    return sentences
+
+
+def describe_effect(kpi: Kpi, change: float) -> str:
+    """Return what a change of the expected outcome means, such as `Raises the risk`."""
+    verb = "Raises" if change > 0 else "Lowers"
+    if kpi.outcome_type == "number":
+        return f"{verb} the expected {kpi.outcome_name}"
+    valued = kpi.treatment or kpi.holdout
+    is_gain = valued is not None and valued.value_per_outcome > 0
+    return f"{verb} the chance" if is_gain else f"{verb} the risk"
+
+
+def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Return, by feature with words, how much each row's expected outcome exceeds that with the typical value, (n,).
+
+    Unknown facts change nothing.
+    """
+    kpi, model = ws.use_case.kpi, ws.models.load(version)
+    features = [feature for feature in ws.use_case.model.reasons if feature in model.features]
+    typical = typical_values(ws.models.folder(version) / TRAINING_SET, tuple(features))
+    payoffs, actions = build_payoffs(kpi, rows), rows["action"].tolist() if "action" in rows else []
 
     def expected(known: pd.DataFrame) -> NDArray[np.float64]:
-        return build_payoffs(case.kpi, rows).expected_outcomes(model.predict(known), taken)
+        return payoffs.expected_outcomes(model.predict(known), actions)
 
-    now = expected(rows)
-    moved = np.array([now - expected(rows.assign(**{f: usual[f]})) for f in told]).reshape(len(told), len(rows))
-    moved[rows[told].isna().to_numpy().T] = 0.0
-    heaviest = np.argsort(-np.abs(moved), axis=0, kind="stable")[:MOST]
-    found = []
-    for i, order in enumerate(heaviest.T):
-        facts = [(told[j], moved[j, i]) for j in order if abs(moved[j, i]) >= least]
-        said = [
-            f"{case.model.reasons[f].format(value=rows[f].iloc[i])}, so {'more' if by > 0 else 'less'}{likely}"
-            f" {case.kpi.outcome_name}."
-            for f, by in facts
-        ]
-        found.append(said or [NOTHING_UNUSUAL])
-    return found
+    as_known = expected(rows)
+    changes = {}
+    for feature in features:
+        change = as_known - expected(rows.assign(**{feature: typical[feature]}))
+        change[rows[feature].isna().to_numpy()] = 0.0
+        changes[feature] = change
+    return changes
 
 
 @lru_cache(maxsize=32)
 def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[str, Any]:
-    """What is usual in these columns of what a model learned from: the median, or of what isn't a number the mode.
+    """Return the typical value of some columns of a training set: the median of numbers, else the mode.
 
-    Of equally frequent ones the first in order; NaN where nothing is known. A version's training set never changes.
+    Of equally frequent values, the first in order; NaN if no value is known. A version's training set never changes.
     """
     import pandas as pd
 
     rows = pd.read_parquet(io.BytesIO(training_set.read_bytes()), columns=list(columns))
-    found: dict[str, Any] = {}
+    typical: dict[str, Any] = {}
     for column in rows:
         known = rows[column].dropna()
-        numeric = pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known)
-        found[str(column)] = math.nan if known.empty else known.median() if numeric else known.mode().iloc[0]
-    return found
+        if known.empty:
+            typical[str(column)] = math.nan
+        elif pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_bool_dtype(known):
+            typical[str(column)] = known.median()
+        else:
+            typical[str(column)] = known.mode().iloc[0]
+    return typical
 
 
-def _features(ws: Workspace, partition: str, version: str, decisions: list[dict[str, Any]]) -> pd.DataFrame | None:
-    """The rows of features that these decisions were taken on, in their order; None when they were replaced."""
+def _read_features(ws: Workspace, partition: str, version: str, decisions: list[dict[str, Any]]) -> pd.DataFrame | None:
+    """Return the rows of features that decisions were taken on, in their order; None if they were replaced."""
     import pandas as pd
 
-    now = ws.lake.entry("features", partition)
-    entry = now if now is not None and now.version == version else ws.lake.replaced_entry(version)
+    entry = entry_at_version(ws, "features", partition, version)
     if entry is None or not ws.lake.local_file(entry).exists():
         return None
     key = ws.use_case.decision.key
     with connect(ws.use_case.timezone) as db:
         rows = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])}").df()
-    asked = pd.DataFrame([{c: d[c] for c in key} for d in decisions])
-    return asked.merge(rows, on=key, how="left")
+    keys = pd.DataFrame([{column: decision[column] for column in key} for decision in decisions])
+    return keys.merge(rows, on=key, how="left")

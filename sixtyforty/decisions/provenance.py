@@ -1,87 +1,93 @@
-"""The thread from a delivered decision back to the bytes it came from."""
+"""Trace a decision back to the bytes that it came from: features, verdicts, input files, champion and delivery."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
-from sixtyforty.decisions.delivery import read_delivery
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.delivery_table import read_delivery
+from sixtyforty.decisions.entry_versions import entry_at_version
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
-class UnknownDecisionError(ValueError):
-    """No such decision."""
+Record = dict[str, Any]  # part of a trace, as JSON
 
 
-def trace_decision(ws: Workspace, decision_id: str) -> dict[str, Any]:
-    """Decision, features, verdicts, input files with hashes, champion and its data, delivery, outcome and value.
+class UnknownDecisionError(SixtyfortyError):
+    """There is no decision with an id."""
 
-    Raises Unknown (or policy's ValueError for what isn't an id), saying how to find ids.
+
+@dataclass(frozen=True)
+class DecisionTrace:
+    """A decision and everything it came from; each part is JSON, and null where it doesn't exist.
+
+    `verdicts`: on the features, and on each validated partition that they read. `inputs`: the input files with their
+    hashes. `outcome`: the outcome with its value, once it is known.
     """
+
+    decision: Record
+    features: Record
+    verdicts: list[Record]
+    inputs: list[Record]
+    champion: Record | None
+    policy: Record
+    code_version: str
+    delivery: Record | None
+    outcome: Record | None
+
+    def to_dict(self) -> Record:
+        """Return the trace as JSON."""
+        return dict(vars(self))
+
+
+def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
+    """Trace a decision. Raises UnknownDecisionError, or DecisionIdError for a text that isn't an id."""
     track, partition = parse_decision_id(decision_id)
     decision = next((d for d in read_decisions(ws, partition, track) if d["decision_id"] == decision_id), None)
     if decision is None:
         raise UnknownDecisionError(
-            f"no decision {decision_id}; `sixtyforty decisions {ws.use_case.name} --date {partition}` lists them"
+            f"There is no decision {decision_id}."
+            f" `sixtyforty decisions {ws.use_case.name} --date {partition}` lists the decisions of that day."
         )
     features = entry_at_version(ws, "features", partition, decision["data_version"])
-    files, verdicts = _inputs(ws, features)
-    return {
-        "decision": decision,
-        "features": _features(ws, features, decision),
-        "verdicts": [_verdict(features), *verdicts],
-        "inputs": files,
-        "champion": _champion(ws, track, decision["champion_version"]),
-        "policy": {
+    inputs, verdicts = _trace_inputs(ws, features)
+    return DecisionTrace(
+        decision=decision,
+        features=_read_features(ws, features, decision),
+        verdicts=[_describe_verdict(features), *verdicts],
+        inputs=inputs,
+        champion=_describe_champion(ws, track, decision["champion_version"]),
+        policy={
             "version": decision["policy"],
-            "actions": {n: a.model_dump() for n, a in ws.use_case.kpi.actions.items()},
+            "actions": {name: action.model_dump() for name, action in ws.use_case.kpi.actions.items()},
         },
-        "code_version": decision["code_version"],
-        "delivery": read_delivery(ws, track, decision_id),
-        "outcome": _outcome(ws, partition, decision),
-    }
+        code_version=decision["code_version"],
+        delivery=read_delivery(ws, track, decision_id),
+        outcome=_describe_outcome(ws, track, partition, decision),
+    )
 
 
-def search_decisions(ws: Workspace, track: str, words: str, most: int = 50) -> list[dict[str, Any]]:
-    """Decisions of a track of whose unit, day or id each word is the beginning of a part: the newest, at most so many.
-
-    Columns: decision_id, partition, decided_at (UTC), action, decided_by, and the unit's key.
-    """
-    entries, wanted, key = ws.lake.entries(decisions_dataset(track)), words.casefold().split(), ws.use_case.decision.key
-    if not entries or not wanted:
-        return []
-    parts = [f'"{c}"' for c in [*key, "decision_id", "_partition"]]
-    each = " or ".join(f"starts_with(lower({part}::varchar), ?)" for part in parts)
-    columns = ", ".join(["decision_id", "_partition as partition", "decided_at", "action", "decided_by", *parts[:-2]])
-    where = " and ".join(f"({each})" for _ in wanted)
-    with connect(ws.use_case.timezone) as db:
-        found = db.sql(
-            f"""select {columns} from {ws.lake.select_rows(entries.values())} where {where}
-            order by decided_at desc, decision_id limit {most}""",
-            params=[word for word in wanted for _ in parts],
-        )
-        return list(found.to_arrow_table().to_pylist())
-
-
-def entry_at_version(ws: Workspace, name: str, partition: str, version: str) -> Entry | None:
-    """A partition's manifest as it was in a version; None: that is gone."""
-    now = ws.lake.entry(name, partition)
-    return now if now is not None and now.version == version else ws.lake.replaced_entry(version)
-
-
-def _verdict(entry: Entry | None) -> dict[str, Any]:
+def _describe_verdict(entry: Entry | None) -> Record:
     if entry is None:
-        return {"dataset": "features", "accepted": None, "note": "the manifest of that version is gone"}
+        return {"dataset": "features", "accepted": None, "note": "the manifest of that version no longer exists"}
     verdict = entry.facts["verdict"]
     failed = [
-        f"{r['severity']}: {r['expected']} on {r['column']} ({r['failed']} rows)"
-        for r in verdict["rules"]
-        if not r["passed"]
+        f"{rule['severity']}: {rule['expected']} on {rule['column']} ({rule['failed']} rows)"
+        for rule in verdict["rules"]
+        if not rule["passed"]
     ]
     return {
         "id": entry.facts["verdict_id"],
@@ -94,54 +100,63 @@ def _verdict(entry: Entry | None) -> dict[str, Any]:
     }
 
 
-def _inputs(ws: Workspace, features: Entry | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every extract behind a features partition, and the verdicts on the way."""
-    files: dict[str, dict[str, Any]] = {}
+def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[Record], list[Record]]:
+    """Return the input files of a features partition, and the verdicts on the validated data in between."""
+    files: dict[str, Record] = {}
     verdicts = []
-    for name, parts in (features.inputs if features else {}).items():
-        for partition, version in parts.items():
-            validated = entry_at_version(ws, name, partition, version)
+    for dataset, versions in (features.inputs if features else {}).items():
+        for partition, version in versions.items():
+            validated = entry_at_version(ws, dataset, partition, version)
             if validated is None:
-                files[version] = {"dataset": name, "partition": partition, "note": "the manifest is gone"}
+                note = "the manifest of that version no longer exists"
+                files[version] = {"dataset": dataset, "partition": partition, "note": note}
                 continue
-            verdicts.append(_verdict(validated))
-            for raw_name, raw_parts in validated.inputs.items():
-                for raw_partition, raw_version in raw_parts.items():
-                    raw = entry_at_version(ws, raw_name, raw_partition, raw_version)
-                    for e in raw.facts["extracts"] if raw else []:
-                        one = files.setdefault(
-                            e["sha256"],
-                            {
-                                "file": e["name"],
-                                "sha256": e["sha256"],
-                                "source": raw_name.removeprefix("raw/"),
-                                "partitions": [],
-                                "refused": e["problem"],
-                            },
-                        )
-                        one["partitions"].append(raw_partition)
-    return sorted(files.values(), key=lambda f: (f.get("source", ""), f.get("file", ""))), verdicts
+            verdicts.append(_describe_verdict(validated))
+            _add_files(ws, validated, files)
+    return sorted(files.values(), key=lambda file: (file.get("source", ""), file.get("file", ""))), verdicts
 
 
-def _where(decision: dict[str, Any], key: list[str]) -> tuple[str, list[Any]]:
-    return " and ".join(f'"{c}" = ?' for c in key), [decision[c] for c in key]
+def _add_files(ws: Workspace, validated: Entry, files: dict[str, Record]) -> None:
+    """Add the input files of a validated partition to `files`, by hash."""
+    for dataset, versions in validated.inputs.items():
+        for partition, version in versions.items():
+            raw = entry_at_version(ws, dataset, partition, version)
+            for extract in raw.facts["extracts"] if raw else []:
+                file = files.setdefault(
+                    extract["sha256"],
+                    {
+                        "file": extract["name"],
+                        "sha256": extract["sha256"],
+                        "source": dataset.removeprefix("raw/"),
+                        "partitions": [],
+                        "refused": extract["problem"],
+                    },
+                )
+                file["partitions"].append(partition)
 
 
-def _features(ws: Workspace, entry: Entry | None, decision: dict[str, Any]) -> dict[str, Any]:
+def _unit_condition(decision: Record, key: list[str]) -> tuple[str, list[Any]]:
+    """Return the SQL condition that selects a decision's unit, and its parameters."""
+    return " and ".join(f"{identifier(column)} = ?" for column in key), [decision[column] for column in key]
+
+
+def _read_features(ws: Workspace, entry: Entry | None, decision: Record) -> Record:
     if entry is None or not ws.lake.local_file(entry).exists():
-        return {"note": "restated since: the rows of that version were replaced"}
-    where, values = _where(decision, ws.use_case.decision.key)
+        return {"note": "the features were restated since; the rows of that version no longer exist"}
+    condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
-        row = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])} where {where}", values)
-        names = [d[0] for d in row.description or []]
-        return dict(zip(names, row.fetchall()[0], strict=True))
+        cursor = db.execute(
+            f"select * exclude _partition from {ws.lake.select_rows([entry])} where {condition}", parameters
+        )
+        columns = [column[0] for column in cursor.description or []]
+        return dict(zip(columns, cursor.fetchall()[0], strict=True))
 
 
-def _champion(ws: Workspace, track: str, version: str | None) -> dict[str, Any] | None:
+def _describe_champion(ws: Workspace, track: Track, version: str | None) -> Record | None:
     if version is None:
         return None
     card = ws.models.card(version)
-    row = next(r for r in ws.champion_ledger.promotions(track) if r.version == version)
+    row = next(row for row in ws.champion_ledger.promotions(track) if row.version == version)
     return {
         "version": version,
         "as_of": card["as_of"],
@@ -155,33 +170,54 @@ def _champion(ws: Workspace, track: str, version: str | None) -> dict[str, Any] 
     }
 
 
-def _outcome(ws: Workspace, partition: str, decision: dict[str, Any]) -> dict[str, Any] | None:
+def _describe_outcome(ws: Workspace, track: Track, partition: str, decision: Record) -> Record | None:
+    """Return a decision's outcome and what it was worth; None before outcomes are built."""
     import numpy as np
 
     entry, kpi = ws.lake.entry("outcomes", partition), ws.use_case.kpi
     if entry is None:
         return None
-    where, values = _where(decision, ws.use_case.decision.key)
-    with connect(ws.use_case.timezone) as db:
-        row = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])} where {where}", values).df()
-        features = ws.lake.entry("features", partition)
-        if kpi.payoff_sql and features:
-            priced = db.execute(f"select * from {ws.lake.select_rows([features])} where {where}", values).df()
-            row = row.assign(**{c: priced[c] for c in kpi.payoff_sql})
-    became = row[kpi.outcome].iloc[0]
-    if became != became or became is None:
+    row = _read_outcome(ws, entry, partition, decision)
+    outcome = row[kpi.outcome].iloc[0]
+    is_unknown = outcome is None or outcome != outcome  # NaN
+    if is_unknown:
         return {kpi.outcome: None, "known_at": None}
-    outcome, actions = np.array([float(became)]), (decision["action"], decision["current_action"])
-    pays = build_payoffs(kpi, row)
-    paid: list[float | None] = [None, None]  # of a treatment no unit stands for itself alone
-    if ws.use_case.is_randomized(decision["track"]) and isinstance(pays, ChoicePayoffs):
-        paid[0] = float(pays.unit_values(actions[:1], outcome)[0])  # what the other would have led to, nobody knows
-    elif not kpi.treatment:
-        paid = [float(pays.realized([a], outcome)[0]) for a in actions]
+    decided, current = _outcome_values(ws, track, row, decision, np.array([float(outcome)]))
     return {
-        kpi.outcome: became.item(),
+        kpi.outcome: outcome.item(),
         "known_at": row["known_at"].iloc[0].to_pydatetime(),
-        "value": paid[0],
-        "value_current_process": paid[1],
+        "value": decided,
+        "value_current_process": current,
         "unit": kpi.currency,
     }
+
+
+def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: Record) -> pd.DataFrame:
+    """Return the row of outcomes of a decision's unit, with the columns that payoffs need."""
+    kpi = ws.use_case.kpi
+    condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
+    with connect(ws.use_case.timezone) as db:
+        outcomes = ws.lake.select_rows([entry])
+        row = db.execute(f"select * exclude _partition from {outcomes} where {condition}", parameters).df()
+        features = ws.lake.entry("features", partition)
+        if kpi.payoff_sql and features:
+            payoffs = db.execute(f"select * from {ws.lake.select_rows([features])} where {condition}", parameters).df()
+            row = row.assign(**{column: payoffs[column] for column in kpi.payoff_sql})
+    return row
+
+
+def _outcome_values(
+    ws: Workspace, track: Track, row: pd.DataFrame, decision: Record, outcome: NDArray[np.float64]
+) -> tuple[float | None, float | None]:
+    """Return the value of the decided action and of the current process's action; None where it can't be known."""
+    kpi = ws.use_case.kpi
+    payoffs = build_payoffs(kpi, row)
+    if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):
+        # The action may change the outcome, so the value of the other action isn't known.
+        return float(payoffs.unit_values([decision["action"]], outcome)[0]), None
+    if kpi.treatment:  # a past experiment gives the value of many units, not of a single one
+        return None, None
+    decided, current = (
+        float(payoffs.realized([decision[column]], outcome)[0]) for column in ("action", "current_action")
+    )
+    return decided, current

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.review_candidates import ReviewCandidate, find_review_candidates
-from sixtyforty.spec.people import Review
+from sixtyforty.spec.review import Review
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import run_in_parallel

@@ -1,129 +1,189 @@
-"""SIMULATED responses, for demonstrations: what six people might have done with decisions of the past.
+"""Simulate responses to replayed decisions, for demonstrations. Every row says `simulated`.
 
-The model, all of it assumed. Six people take shifts of eight hours in turn, by the moment of the decision; the sixth
-joins in the ninth week, the second leaves in the twentieth. Whoever is on shift looks at SEEN of the decisions that
-differ from the current process, half an hour after they were taken, and answers ANSWERED of those. A person overrides
-with a probability of their own (TEMPER), which is doubled where they happen to know better (the decision would turn
-out worse than the current process's) and halved where they don't: so overrides are right more often than chance. One
-answer in forty comes with a rating, of 4 on average and lower after an override. Seeded: the same decisions and seed
-give the same responses, whatever the range asked for. Every row says `simulated`.
+All of the behaviour is assumed:
+
+- Six people take shifts of eight hours in turn. The sixth joins in the ninth week, the second leaves in the twentieth.
+- The person on shift sees SEEN_SHARE of the decisions that differ from the current process, half an hour after they
+  were taken, and answers ANSWERED_SHARE of those.
+- A person overrides with a probability of his or her own (OVERRIDE_PROBABILITIES). It doubles where the decision turns
+  out worse than the current process's, and halves elsewhere, so that overrides are right more often than chance.
+- One answer in forty has a rating: 4 on average, and lower after an override.
+
+The same decisions and seed give the same responses, whatever range is simulated.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import add_responses
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import Event, Response
-from sixtyforty.value import candidates
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value.candidates import candidates_sql
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
-TRACK = "replay"  # nobody's real decisions
-TEMPER = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)
-JOINS, LEAVES = {5: 9}, {1: 20}  # person to the week, counted from the first decision of all
-SEEN, ANSWERED, RATED = 0.5, 0.8, 0.025
-REASONS = (
+TRACK: Track = "replay"  # nobody acted on these decisions
+OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # of each person
+JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # by person, in weeks from the first decision
+SEEN_SHARE, ANSWERED_SHARE, RATED_SHARE = 0.5, 0.8, 0.025
+SHIFT = 8 * 3600 * 10**6  # microseconds
+OVERRIDE_REASONS = (
     "the crew is in the building anyway",
-    "the inbound aircraft is here already",
-    "a storm is on its way",
-    "the gate told me otherwise",
-    "too few people on standby today",
+    "the inbound aircraft is already here",
+    "a storm is coming",
+    "the gate reported something else",
+    "too few people are on standby today",
 )
-CHUNK = 60  # partitions a time: what bounds the memory
+CHUNK = 60  # partitions simulated at a time, which bounds the memory
+
+
+class SimulationError(SixtyfortyError):
+    """Responses can't be simulated: decisions or outcomes are missing."""
 
 
 def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) -> int:
-    """Adds simulated responses to the replayed decisions of these partitions; returns how many are new.
+    """Add simulated responses to the replayed decisions of some partitions; return how many are new.
 
-    Raises ValueError when nothing was decided there, or the outcomes aren't known: run the chain first.
+    Raises SimulationError if no decision was taken there, or if the outcomes aren't known.
     """
     decided = ws.lake.entries(decisions_dataset(TRACK))
-    if not any(p in decided for p in partitions):
-        raise ValueError(f"{ws.use_case.name}: no replayed decisions there yet: run the chain first")
+    chosen = [partition for partition in partitions if partition in decided]
+    if not chosen:
+        raise SimulationError(
+            f"{ws.use_case.name}: these partitions have no replayed decisions. Run the pipeline for them first."
+        )
     first, added = min(decided), 0
-    wanted = [p for p in partitions if p in decided]
-    for start in range(0, len(wanted), CHUNK):
-        added += add_responses(ws, draw_responses(ws, _differing(ws, wanted[start : start + CHUNK]), first, seed))
+    for start in range(0, len(chosen), CHUNK):
+        rows = _differing_decisions(ws, chosen[start : start + CHUNK])
+        added += add_responses(ws, draw_responses(ws, rows, first, seed))
     return added
 
 
-def _differing(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
-    key, outcome = ", ".join(f'"{c}"' for c in ws.use_case.decision.key), f'o."{ws.use_case.kpi.outcome}"'
+def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
+    """Return the decisions that differ from the current process and have an outcome, with what payoffs need."""
+    use_case, kpi = ws.use_case, ws.use_case.kpi
     decided, outcomes = ws.lake.entries(decisions_dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
     if not outcomes:
-        raise ValueError(f"{ws.use_case.name}: what became of {partitions[0]} isn't known yet: run the chain first")
-    with connect(ws.use_case.timezone) as db:
-        priced = ws.use_case.kpi.payoff_sql
-        knew = (
-            f"left join {candidates.candidates_sql(ws.use_case, ws.lake, db, decided, [], priced)} using (_partition, {key})"
-            if priced
-            else ""
+        raise SimulationError(
+            f"{use_case.name}: the outcomes of {partitions[0]} aren't built yet. Run the pipeline for them first."
         )
-        also = "".join(f', "{c}"' for c in (*priced, *ws.use_case.kpi.outcome_columns[1:]))
+    key, columns = identifiers(use_case.decision.key), [*kpi.payoff_sql, *kpi.outcome_columns[1:]]
+    selected = "".join(f", {identifier(column)}" for column in columns)
+    with connect(use_case.timezone) as db:
+        joined = ""
+        if kpi.payoff_sql:
+            payoffs = candidates_sql(use_case, ws.lake, db, decided, [], kpi.payoff_sql)
+            joined = f"left join {payoffs} using (_partition, {key})"
         return db.execute(
-            f"""select _partition, decision_id, d.decided_at, action, current_action, {outcome}::double as outcome{also}
-            from {ws.lake.select_rows(decided.values())} d join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key})
-            {knew} where action <> current_action and outcome is not null order by decision_id"""
+            f"""select _partition, decision_id, d.decided_at, action, current_action,
+                o.{identifier(kpi.outcome)}::double as outcome{selected}
+            from {ws.lake.select_rows(decided.values())} d
+            join {ws.lake.select_rows(outcomes.values())} o using (_partition, {key}) {joined}
+            where action <> current_action and outcome is not null order by decision_id"""
         ).df()
 
 
 def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
-    """Simulated responses to decisions that differ from the current process.
+    """Draw responses to decisions that differ from the current process.
 
-    Rows: decision_id, decided_at (UTC), action, current_action, outcome. first: the first partition ever decided.
+    rows: decision_id, decided_at (UTC), action, current_action, outcome. first: the first partition with decisions.
     """
+    import numpy as np
+
+    payoffs, outcome = build_payoffs(ws.use_case.kpi, rows), rows["outcome"].to_numpy(float)
+    decided = payoffs.realized(rows["action"].tolist(), outcome)
+    current = payoffs.realized(rows["current_action"].tolist(), outcome)
+    chance, person = _draw_chances(rows["decision_id"], seed), _person_on_shift(rows, first)
+    override_probability = np.asarray(OVERRIDE_PROBABILITIES)[person] * np.where(decided < current, 2.0, 0.5)
+    seen = chance[:, 0] < SEEN_SHARE
+    answered = seen & (chance[:, 1] < ANSWERED_SHARE)
+    overridden = answered & (chance[:, 2] < override_probability)
+    rated = answered & (chance[:, 3] < RATED_SHARE)
+    responses: list[Response] = []
+    columns = ["decision_id", "decided_at", "action", "current_action"]
+    for position, row in enumerate(rows[columns].itertuples(index=False)):
+        if seen[position]:
+            behaviour = _Behaviour(
+                person=int(person[position]) + 1,
+                is_answered=bool(answered[position]),
+                is_overridden=bool(overridden[position]),
+                is_rated=bool(rated[position]),
+                reason=float(chance[position, 4]),
+                stars=float(chance[position, 5]),
+            )
+            responses += behaviour.responses(row)
+    return responses
+
+
+def _draw_chances(decision_ids: pd.Series[Any], seed: int) -> NDArray[np.float64]:
+    """Return eight numbers from 0 to 1 for each decision, (n, 8); they depend on its id, not on its position."""
+    import numpy as np
+
+    hashes = [hashlib.sha256(f"{seed}|{decision_id}".encode()).digest() for decision_id in decision_ids]
+    return np.frombuffer(b"".join(hashes), "<u4").reshape(-1, 8) / 2**32
+
+
+def _person_on_shift(rows: pd.DataFrame, first: str) -> NDArray[np.integer[Any]]:
+    """Return the person on shift at each decision time, counted from 0; a colleague covers for absent people."""
     import numpy as np
     import pandas as pd
 
-    kpi, outcome = ws.use_case.kpi, rows["outcome"].to_numpy(float)
-    # chance by decision, not by order: asked for in parts, each decision meets with the same
-    bits = [hashlib.sha256(f"{seed}|{i}".encode()).digest() for i in rows["decision_id"]]
-    chance = np.frombuffer(b"".join(bits), "<u4").reshape(-1, 8) / 2**32
+    people = len(OVERRIDE_PROBABILITIES)
     weeks = (rows["decided_at"] - pd.Timestamp(first)).dt.days.to_numpy() // 7
-    shift = (rows["decided_at"].astype("int64") // (8 * 3600 * 10**6)).to_numpy()  # microseconds
-    person = shift % len(TEMPER)
-    for who, week in JOINS.items():
-        person = np.where((person == who) & (weeks < week), (who + 1) % len(TEMPER), person)
-    for who, week in LEAVES.items():
-        person = np.where((person == who) & (weeks >= week), (who + 1) % len(TEMPER), person)
-    pays = build_payoffs(kpi, rows)
-    worse = pays.realized(rows["action"].tolist(), outcome) < pays.realized(rows["current_action"].tolist(), outcome)
-    temper = np.asarray(TEMPER)[person] * np.where(worse, 2.0, 0.5)
-    seen = chance[:, 0] < SEEN
-    answered = seen & (chance[:, 1] < ANSWERED)
-    overridden, rated = answered & (chance[:, 2] < temper), answered & (chance[:, 3] < RATED)
-    found, moments = [], [m.to_pydatetime() for m in rows["decided_at"]]
-    for i, (decision, decided_at, action, present) in enumerate(
-        zip(rows["decision_id"], moments, rows["action"], rows["current_action"], strict=True)
-    ):
-        if not seen[i]:
-            continue
-        said = partial(_said, decision, f"simulated person {person[i] + 1}", decided_at)
-        found.append(said("seen", 30))
-        if overridden[i]:
-            why = f"(simulated) {REASONS[int(chance[i, 4] * len(REASONS))]}"
-            found.append(said("overridden", 31, action=present, reason=why))
-        elif answered[i]:
-            found.append(said("accepted", 31, action=action))
-        if rated[i]:
-            stars = 1 + int(5 * chance[i, 5]) if overridden[i] else 3 + int(3 * chance[i, 5])
-            found.append(said("rated", 32, rating=stars))
-    return found
+    person = (rows["decided_at"].astype("int64") // SHIFT).to_numpy() % people
+    for absent, week in JOIN_WEEKS.items():
+        person = np.where((person == absent) & (weeks < week), (absent + 1) % people, person)
+    for absent, week in LEAVE_WEEKS.items():
+        person = np.where((person == absent) & (weeks >= week), (absent + 1) % people, person)
+    return person
 
 
-def _said(decision: str, person: str, decided_at: datetime, event: Event, minutes: int, **more: Any) -> Response:
-    """Its id is that of the decision and the event: simulated twice is simulated once."""
-    at = decided_at + timedelta(minutes=minutes)
-    return Response(
-        decision, person, "decider", event, at=at, simulated=True, response_id=f"{decision}-{event}", **more
-    )
+@dataclass(frozen=True)
+class _Behaviour:
+    """What a person does with one decision; `reason` and `stars` are random numbers from 0 to 1."""
+
+    person: int
+    is_answered: bool
+    is_overridden: bool
+    is_rated: bool
+    reason: float
+    stars: float
+
+    def responses(self, decision: Any) -> Iterator[Response]:
+        """Yield the responses to a row of decisions: seen after 30 minutes, answered after 31, rated after 32."""
+        yield self._response(decision, "seen", 30)
+        if self.is_overridden:
+            reason = f"(simulated) {OVERRIDE_REASONS[int(self.reason * len(OVERRIDE_REASONS))]}"
+            yield self._response(decision, "overridden", 31, action=decision.current_action, reason=reason)
+        elif self.is_answered:
+            yield self._response(decision, "accepted", 31, action=decision.action)
+        if self.is_rated:
+            rating = 1 + int(5 * self.stars) if self.is_overridden else 3 + int(3 * self.stars)
+            yield self._response(decision, "rated", 32, rating=rating)
+
+    def _response(self, decision: Any, event: Event, minutes: int, **details: Any) -> Response:
+        """Return a response whose id is that of decision and event: a second simulation adds nothing."""
+        return Response(
+            decision.decision_id,
+            f"simulated person {self.person}",
+            "decider",
+            event,
+            at=decision.decided_at.to_pydatetime() + timedelta(minutes=minutes),
+            simulated=True,
+            response_id=f"{decision.decision_id}-{event}",
+            **details,
+        )

@@ -49,33 +49,32 @@ def create_units(
 ) -> None:
     """Create the table `units` of some partitions from the tables of the session.
 
-    Where units are not the rows of a partitioned source, the table `moments` (`_partition`, `starts` in UTC) is created
-    too. condition: SQL that a unit must fulfil.
+    Where units are not the rows of a partitioned source, the table `decision_partitions` (`_partition`, `starts_at`
+    in UTC) is created too. condition: SQL that a unit must fulfil.
     """
     decision, partitions = use_case.decision, use_case.partitions_with_units(partitions)
     if decision.unit_source and decision.unit_source in use_case.partitioned:
         columns = "* exclude known_at"
         rows = f"{identifier(decision.unit_source)} where _partition in ({sql_list(partitions)})"
     else:
-        _create_moments(db, use_case, partitions)
+        _create_decision_partitions(db, use_case, partitions)
         columns = "*"
         if decision.unit_source:
-            rows = (
-                f"(select * exclude (known_at, _partition) from {identifier(decision.unit_source)}) cross join moments"
-            )
+            snapshot = f"(select * exclude (known_at, _partition) from {identifier(decision.unit_source)})"
+            rows = f"{snapshot} cross join decision_partitions"
         else:
-            rows = f"({use_case.sql('units')}) join moments using (_partition)"
+            rows = f"({use_case.sql('units')}) join decision_partitions using (_partition)"
     db.execute(
         "create or replace temp table units as"
         f" select * from (select {columns}, {decision.decided_at} as decided_at from {rows}) where {condition}"
     )
 
 
-def _create_moments(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str]) -> None:
-    db.execute("create or replace temp table moments (_partition varchar, starts timestamp)")
+def _create_decision_partitions(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str]) -> None:
+    db.execute("create or replace temp table decision_partitions (_partition varchar, starts_at timestamp)")
     if partitions:
         rows = ", ".join(f"({literal(p)}, {literal(use_case.opens_at(p))})" for p in partitions)
-        db.execute(f"insert into moments values {rows}")
+        db.execute(f"insert into decision_partitions values {rows}")
 
 
 def sql_list(texts: Sequence[str]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.spec.actions import Candidate
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.kpi import Candidate, Kpi
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.numeric_payoffs import format_amount

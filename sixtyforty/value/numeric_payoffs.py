@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.spec.kpi import Amount
+from sixtyforty.spec.actions import Amount
 from sixtyforty.value.payoff_base import ActionCounts, PayoffError
 
 if TYPE_CHECKING:

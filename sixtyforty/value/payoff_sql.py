@@ -5,7 +5,8 @@ The SQL runs over rows with the hidden features of Kpi.payoff_sql and the treatm
 
 from __future__ import annotations
 
-from sixtyforty.spec.kpi import Kpi, Treatment
+from sixtyforty.spec.experiments import Treatment
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.storage.sql import identifier, literal
 
 

@@ -1,0 +1,100 @@
+"""Check a response before it is recorded: its fields fit the event, and its decision exists."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.response_log import EVENTS, ROLES, Response
+from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
+from sixtyforty.workspace import Workspace
+
+RATINGS = range(1, 6)
+MAX_REASON = 2000  # characters
+
+
+class ResponseError(SixtyfortyError):
+    """A response that can't be recorded; the text says what to correct."""
+
+
+def check_response(ws: Workspace, response: Response) -> Response:
+    """Return a response with its id, its time and its action filled in. Raises ResponseError."""
+    _check_person_and_event(response)
+    complete = replace(
+        response,
+        at=response.at or now(),
+        response_id=response.response_id or uuid.uuid4().hex,
+        reason=_without_invisible(response.reason or "") or None,
+    )
+    decision = _read_decision(ws, complete)
+    _check_rating(complete)
+    if complete.reason and len(complete.reason) > MAX_REASON:
+        raise ResponseError(
+            f"The reason has {len(complete.reason):,} characters. Shorten it to {MAX_REASON:,} characters."
+        )
+    return _check_action(ws, complete, decision["action"])
+
+
+def _check_person_and_event(response: Response) -> None:
+    if response.event not in EVENTS:
+        raise ResponseError(f"The event '{response.event}' is unknown. Allowed: {', '.join(EVENTS)}.")
+    if response.role not in ROLES:
+        raise ResponseError(f"The role '{response.role}' is unknown. Allowed: {', '.join(ROLES)}.")
+    if not response.person.strip():
+        raise ResponseError("The response names no person. Fill in the field person.")
+
+
+def _read_decision(ws: Workspace, response: Response) -> dict[str, Any]:
+    try:
+        track, partition = parse_decision_id(response.decision_id)
+    except DecisionIdError as error:
+        raise ResponseError(str(error)) from error
+    check_not_simulated_live(response)
+    decisions = read_decisions(ws, partition, track)
+    decision = next((d for d in decisions if d["decision_id"] == response.decision_id), None)
+    if decision is None:
+        raise ResponseError(f"There is no decision {response.decision_id}.")
+    return decision
+
+
+def check_not_simulated_live(response: Response) -> None:
+    """Raise ResponseError for a simulated response to a live decision."""
+    if response.simulated and parse_decision_id(response.decision_id)[0] == "live":
+        raise ResponseError(f"{response.decision_id} is a live decision: it accepts no simulated response.")
+
+
+def _check_rating(response: Response) -> None:
+    if response.event == "rated" and response.rating not in RATINGS:
+        raise ResponseError(f"The rating is {response.rating}, expected a whole number from 1 to 5.")
+    if response.event != "rated" and response.rating is not None:
+        raise ResponseError(f"The event '{response.event}' has no rating. Leave the rating out, or send 'rated'.")
+
+
+def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
+    """Check the response's action against the decided one; an acceptance gets the decided action."""
+    if response.event == "accepted":
+        if response.action not in (None, decided):
+            raise ResponseError(
+                f"The decision is '{decided}', but the response accepts '{response.action}'."
+                " To do something else, send 'overridden' with a reason."
+            )
+        return replace(response, action=decided)
+    if response.event == "overridden":
+        allowed = ws.use_case.kpi.allowed_instead(response.action, decided)
+        if allowed:
+            raise ResponseError(f"An override of '{decided}' can't be '{response.action}'. Allowed: {allowed}.")
+        if response.reason is None:
+            raise ResponseError("An override needs a reason, so that others can learn from it.")
+        return response
+    if response.action is not None:
+        raise ResponseError(f"The event '{response.event}' has no action. Leave the action out.")
+    return response
+
+
+def _without_invisible(text: str) -> str:
+    """Replace characters that can't be seen by spaces: a zero byte would make an extract of responses unreadable."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()

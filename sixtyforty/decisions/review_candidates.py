@@ -1,0 +1,105 @@
+"""Select the decisions that a reviewer could improve: nearly equal actions, or an expert's rule that disagrees.
+
+A decision is a candidate if the expected payoffs of its two best actions differ by less than
+`people.review.abstain_below`, or if the declared rule disagrees. Where a veto applied, an expert has already decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sixtyforty.spec.money import format_exact_money
+from sixtyforty.spec.review import Review
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.value.candidates import candidates_sql, propose_actions
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ReviewCandidate:
+    """A decision that may be reviewed.
+
+    `value_of_information`: what it is worth to know the outcome before acting, in the KPI's currency. `alternative`:
+    the rule's action where it disagrees, else the second-best action.
+    """
+
+    decision_id: str
+    decided_at: datetime
+    value_of_information: float
+    why: str
+    action: str
+    alternative: str
+
+
+def find_review_candidates(
+    ws: Workspace, review: Review, decided: Mapping[str, Entry]
+) -> dict[str, list[ReviewCandidate]]:
+    """Return the candidates for review of each partition of decisions."""
+    import numpy as np
+
+    kpi = ws.use_case.kpi
+    rows = _read_decisions(ws, review, decided)
+    score, actions = rows["expected"].to_numpy(float), rows["action"].tolist()
+    payoffs = ChoicePayoffs(kpi, rows)
+    rule_actions = propose_actions(ws.use_case, rows, review.rule) if review.rule else actions
+    rows = rows.assign(
+        margin=payoffs.margin(score),
+        disagrees=np.array(rule_actions, object) != np.array(actions, object),
+        rule_action=rule_actions,
+        second_best=payoffs.next_best(score, actions),
+        value_of_information=np.round(payoffs.value_of_information(score), 6),
+    )
+    candidates: dict[str, list[ReviewCandidate]] = {}
+    for row in rows[(rows["margin"] < review.abstain_below) | rows["disagrees"]].to_dict("records"):
+        candidate = ReviewCandidate(
+            decision_id=row["decision_id"],
+            decided_at=row["decided_at"].to_pydatetime(),
+            value_of_information=float(row["value_of_information"]),
+            why=_describe(ws, review, row["margin"], row["rule_action"] if row["disagrees"] else None),
+            action=row["action"],
+            alternative=row["rule_action"] if row["disagrees"] else row["second_best"],
+        )
+        candidates.setdefault(row["_partition"], []).append(candidate)
+    return candidates
+
+
+def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> pd.DataFrame:
+    """Return the model's decisions without a veto, with the rule's answers and the columns that payoffs need."""
+    use_case = ws.use_case
+    payoff_columns = use_case.kpi.payoff_sql
+    columns = ["_partition", "decision_id", "decided_at", "action", "current_action", "decided_by", "expected"]
+    rules = [review.rule] if review.rule else []
+    if review.rule:
+        columns += ["known", f"candidate {review.rule}"]
+    columns += payoff_columns
+    with connect(use_case.timezone) as db:
+        joined = ""
+        if rules or payoff_columns:
+            answers = candidates_sql(use_case, ws.lake, db, decided, rules, payoff_columns)
+            joined = f"left join {answers} using (_partition, {identifiers(use_case.decision.key)})"
+        return db.execute(
+            f"""select {", ".join(map(identifier, columns))} from {ws.lake.select_rows(decided.values())} {joined}
+            where decided_by in ('model', 'review') and not starts_with(reason, 'veto ')"""
+        ).df()
+
+
+def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | None) -> str:
+    """Return why a decision is put before a reviewer; rule_action: what the rule would do, if it disagrees."""
+    kpi = ws.use_case.kpi
+    sentences = []
+    if margin < review.abstain_below:
+        difference = format_exact_money(round(margin, 2), kpi.currency)
+        sentences.append(f"The expected payoffs of the two best actions differ by only {difference}.")
+    if review.rule and rule_action is not None:
+        rule = kpi.candidates[review.rule].description
+        sentences.append(f"Another rule would {kpi.describe_action(rule_action)}. {rule}")
+    return " ".join(sentences)

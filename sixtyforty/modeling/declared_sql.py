@@ -1,0 +1,83 @@
+"""List the SQL expressions that a declaration holds: where each is declared, and the SQL in which it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.recipe import Model
+from sixtyforty.spec.sources import Source
+from sixtyforty.spec.stages import StageGate
+from sixtyforty.spec.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class DeclaredSql:
+    """An expression: its field, such as `kpi.actions.offer.cost`, its SQL, and the SQL that uses it."""
+
+    field: str
+    sql: str
+    used_as: str
+
+
+def source_expressions(use_case: UseCase, name: str, source: Source, known_at_counts: bool) -> Iterator[DeclaredSql]:
+    """Yield the expressions of a source, over its columns.
+
+    known_at_counts: the source is an input, so that its known_at is used.
+    """
+    if source.partition:
+        yield DeclaredSql(f"sources.{name}.partition", source.partition, use_case.partition_sql(source.partition))
+    if source.known_at and known_at_counts:
+        yield DeclaredSql(f"sources.{name}.known_at", source.known_at, f"({source.known_at})::timestamp")
+    for column, sql in source.derived.items():
+        yield DeclaredSql(f"sources.{name}.derived.{column}", sql, f"({sql})")
+
+
+def feature_expressions(use_case: UseCase, parts: Collection[str]) -> Iterator[DeclaredSql]:
+    """Yield the expressions over the columns of features.sql in the declared parts."""
+    if "stages" in parts:
+        for name, gate in dict(use_case.stages or {}).items():
+            if isinstance(gate, StageGate) and gate.scope.where:
+                condition = gate.scope.where
+                yield DeclaredSql(f"stages.{name}.scope.where", condition, f"({condition}) is true")
+    if "model" in parts:
+        for name, veto in use_case.model.vetoes.items():
+            yield DeclaredSql(f"model.vetoes.{name}.when", veto.when, f"({veto.when}) is true")
+    if "kpi" in parts:
+        yield from _kpi_expressions(use_case.kpi)
+
+
+def _kpi_expressions(kpi: Kpi) -> Iterator[DeclaredSql]:
+    for name, action in kpi.actions.items():
+        for kind in ("gain", "cost"):
+            sql = getattr(action, kind)
+            if isinstance(sql, str):
+                yield DeclaredSql(f"kpi.actions.{name}.{kind}", sql, f"({sql})::double")
+    for name, candidate in kpi.candidates.items():
+        kind, sql = (
+            ("action", candidate.action) if candidate.action else ("expected_outcome", candidate.expected_outcome)
+        )
+        yield DeclaredSql(f"kpi.candidates.{name}.{kind}", sql or "", f"({sql})")
+
+
+def target_expressions(model: Model) -> Iterator[DeclaredSql]:
+    """Yield the targets of the model and its alternatives, over the columns of features.sql and the outcome."""
+    targets = {"model.target": model.target}
+    targets |= {f"model.alternatives.{name}.target": other.target for name, other in model.alternatives.items()}
+    for field, sql in targets.items():
+        if sql:
+            yield DeclaredSql(field, sql, f"({sql})::double")
+
+
+def named_features(use_case: UseCase, parts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
+    """Yield field, feature name, and whether it must be one that the model sees (no leading _)."""
+    if "model" in parts:
+        for kind in ("categorical", "monotone_constraints", "reasons"):
+            for name in getattr(use_case.model, kind):
+                yield f"model.{kind}", name, True
+    if "kpi" in parts:
+        for name in use_case.kpi.segments:
+            yield "kpi.segments", name, False
+        if use_case.kpi.holdout and use_case.kpi.holdout.covariate:
+            yield "kpi.holdout.covariate", use_case.kpi.holdout.covariate, False
