@@ -10,15 +10,14 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from assets.resources import Place
+from assets.resources import ProjectHome
 from pipelines.automation import sensors
 from sixtyforty.lifecycle import catch_up
-from sixtyforty.lifecycle.stage_gate import retire
 from sixtyforty.spec.clock import DRILL, now
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import append_verdict
 from tests.helpers import land_days, make_use_case, make_workspace, publish
-from tests.post import a_desk
-from tests.telling import judged
+from tests.message_servers import run_message_server
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(3)]
 NIGHTLY = {"automation": {"retrain_cron": "30 3 * * *"}}
@@ -43,15 +42,15 @@ def instance():
 
 def tick(ws: Workspace, instance: dg.DagsterInstance, kind: str) -> tuple[list[dg.RunRequest], str]:
     """What a sensor or the schedule asks for, or why it asks for nothing."""
-    place = Place(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
+    project_home = ProjectHome(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
     defs = sensors.of(ws.use_case)
     if kind == "nightly":
         (schedule,) = defs.schedules or ()
-        context = dg.build_schedule_context(instance=instance, resources={"place": place})
+        context = dg.build_schedule_context(instance=instance, resources={"project_home": project_home})
         data = schedule.evaluate_tick(context)  # type: ignore[union-attr]
     else:
         (sensor,) = [s for s in defs.sensors or () if s.name.endswith(kind)]
-        context = dg.build_sensor_context(instance=instance, resources={"place": place})
+        context = dg.build_sensor_context(instance=instance, resources={"project_home": project_home})
         data = sensor.evaluate_tick(context)  # type: ignore[union-attr,assignment]
     return list(data.run_requests or []), str(data.skip_message or "")
 
@@ -74,11 +73,11 @@ def test_what_landed_becomes_one_run_of_its_range(ws, instance):
 def test_each_tick_looks_at_the_next_stretch_of_a_long_history(ws, instance, monkeypatch):
     monkeypatch.setattr(catch_up, "BLOCK", 1)  # the days before these are empty, and as many blocks
     sensor = next(s for s in sensors.of(ws.use_case).sensors or () if s.name.endswith("new_data"))
-    place = Place(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
-    count = ws.use_case.number("2013-03-09") - ws.use_case.number(ws.use_case.limits[0]) + 1  # tomorrow is open
+    project_home = ProjectHome(home=ws.home, database_url=ws.database_url, dvc_remote=str(ws.home / "remote"))
+    count = ws.use_case.index_of("2013-03-09") - ws.use_case.index_of(ws.use_case.limits[0]) + 1  # tomorrow is open
     cursor, found = None, []
     for _ in range(count - 1):
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"place": place})
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"project_home": project_home})
         data = sensor.evaluate_tick(context)
         cursor = data.cursor
         found.append([r.tags[ASSET_PARTITION_RANGE_START_TAG] for r in data.run_requests or []])
@@ -157,18 +156,18 @@ def test_an_approval_is_acted_on(ws, instance):
         "reasons": ["seen"],
     }
     assert not tick(ws, instance, "retrain")[0]
-    ws.ledger.append(verdict="PENDING", **row)
+    ws.champion_ledger.append(verdict="PENDING", **row)
     assert not tick(ws, instance, "retrain")[0]
-    ws.ledger.append(verdict="APPROVE", **row)
+    ws.champion_ledger.append(verdict="APPROVE", **row)
     (request,), _ = tick(ws, instance, "retrain")
     assert [k.path[-1] for k in request.asset_selection or ()] == ["champion"]
-    ws.ledger.append(verdict="PROMOTE", **row)
+    ws.champion_ledger.append(verdict="PROMOTE", **row)
     assert not tick(ws, instance, "retrain")[0]
 
 
 def test_decay_retrains_at_once(ws, instance, monkeypatch):
     trained(ws)
-    monkeypatch.setattr("sixtyforty.lifecycle.champions.decayed", lambda *_: "the lift is gone")
+    monkeypatch.setattr("sixtyforty.lifecycle.champions.find_decay", lambda *_: "the lift is gone")
     (request,), _ = tick(ws, instance, "retrain")
     assert request.tags["sixtyforty/why"] == "decay"
 
@@ -179,8 +178,8 @@ def test_digests_are_told_once_by_a_sensor_where_somebody_subscribed(tmp_path, m
     subscribed = [{"role": "decider", "cadence": "daily", "to": ["DESK_CHAT", "DESK_MAIL"]}]
     ws = make_workspace(tmp_path, subscriptions=subscribed)
     assert tick(ws, instance, "digests") == ([], "every digest that is due was sent, or waits"), "it isn't live yet"
-    judged(ws, "2013-03-05", track="live", kind="adopted")
-    with a_desk() as desk:
+    append_verdict(ws, "2013-03-05", track="live", kind="adopted")
+    with run_message_server() as desk:
         monkeypatch.setenv("DESK_CHAT", desk.address)
         _, told = tick(ws, instance, "digests")
         assert told == (
@@ -188,7 +187,7 @@ def test_digests_are_told_once_by_a_sensor_where_somebody_subscribed(tmp_path, m
             " daily digest of 2013-03-08 not sent to decider:DESK_MAIL: $DESK_MAIL is not set"
         )
         assert tick(ws, instance, "digests") == ([], "every digest that is due was sent, or waits")
-        assert len(desk.got) == 1
+        assert len(desk.received) == 1
     assert not [s for s in sensors.of(make_workspace(tmp_path).use_case).sensors or () if "digest" in s.name]
 
 

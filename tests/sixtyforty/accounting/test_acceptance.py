@@ -14,10 +14,11 @@ import pytest
 
 from sixtyforty.accounting.acceptance import Use, facts, holds, told
 from sixtyforty.accounting.usage import account, dataset
-from sixtyforty.decisions.deciding import decide, decisions_of
-from sixtyforty.decisions.responses import put, record
-from sixtyforty.lifecycle.catch_up import heard
-from sixtyforty.modeling.features import Window
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.responses import add_responses, record_response
+from sixtyforty.lifecycle.catch_up import find_stale_responses
+from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.reports.alert_rules import LOOKS
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.storage.response_log import Response
@@ -34,7 +35,7 @@ def decided(tmp_path_factory) -> Workspace:
     """Two months of decisions by the current process, 96 a day, and what became of them."""
     ws = make_workspace(tmp_path_factory.mktemp("home"), **WITH_RESPONSES)
     days = [FIRST + timedelta(days=i) for i in range((LAST - FIRST).days + 1)]
-    decide(ws, publish(ws, days, 96), "replay", None)
+    take_decisions(ws, publish(ws, days, 96), "replay", None)
     return ws
 
 
@@ -48,7 +49,7 @@ def log(decided) -> list[Response]:
     ids = [
         (d["decision_id"], d["action"], d["decided_at"])
         for p in span(FIRST, LAST)
-        for d in decisions_of(decided, p, "replay")
+        for d in read_decisions(decided, p, "replay")
     ]
     chance.shuffle(ids)
     for decision, action, at in ids:
@@ -75,7 +76,7 @@ def log(decided) -> list[Response]:
 
 @pytest.fixture(scope="module")
 def accounted(decided, log) -> Workspace:
-    assert put(decided, log) == 10_000
+    assert add_responses(decided, log) == 10_000
     accept(decided, span(FIRST, LAST))
     for portion in chunks(span(FIRST, LAST), 17):
         account(decided, portion, "replay")
@@ -86,9 +87,9 @@ def independently(ws: Workspace, log: list[Response]) -> dict[str, object]:
     """The same figures, by loops over what the files say."""
     decisions, outcomes, weeks = {}, {}, defaultdict(lambda: defaultdict(int))
     for p in span(FIRST, LAST):
-        for row in pq.read_table(ws.lake.path(ws.lake.entry("outcomes", p))).to_pylist():
+        for row in pq.read_table(ws.lake.local_file(ws.lake.entry("outcomes", p))).to_pylist():
             outcomes[row["id"]] = row["late"]
-        for row in pq.read_table(ws.lake.path(ws.lake.entry("decisions/replay", p))).to_pylist():
+        for row in pq.read_table(ws.lake.local_file(ws.lake.entry("decisions/replay", p))).to_pylist():
             decisions[row["decision_id"]] = row
         weeks[date.fromisoformat(p).strftime("%G-W%V")]["days"] += 1
     late = {f"{LAST - timedelta(days=i)}" for i in range(28)}
@@ -201,16 +202,16 @@ def test_nothing_is_left_to_account_for_and_again_gives_the_same_bytes(accounted
 def small(tmp_path: Path) -> Workspace:
     """A day decided, nobody has looked yet; no source is read."""
     ws = make_workspace(tmp_path, **WITH_RESPONSES)
-    decide(ws, publish(ws, [FIRST]), "replay", None)
+    take_decisions(ws, publish(ws, [FIRST]), "replay", None)
     return ws
 
 
 def test_a_response_that_comes_late_restates_its_decisions_day(small):
     day, moment = f"{FIRST}", datetime(2014, 1, 1)
-    one = decisions_of(small, day, "replay")[0]
+    one = read_decisions(small, day, "replay")[0]
     assert heard(small, "replay", moment).why == {}
     other = {"act": "wait", "wait": "act"}[one["action"]]
-    record(
+    record_response(
         small,
         Response(one["decision_id"], "ann", "decider", "overridden", other, "I know better", at=datetime(2013, 4, 29)),
     )
@@ -230,10 +231,10 @@ def test_a_response_that_comes_late_restates_its_decisions_day(small):
 
 def test_responses_are_no_input_of_decisions(small):
     day = f"{FIRST}"
-    record(small, Response(decisions_of(small, day, "replay")[0]["decision_id"], "ann", "decider", "seen"))
+    record_response(small, Response(read_decisions(small, day, "replay")[0]["decision_id"], "ann", "decider", "seen"))
     accept(small, [day])
     assert "validated/responses" not in small.lake.entry("features", day).inputs
-    again = Window(small.use_case, small.lake, [day]).build()
+    again = FeatureWindow(small.use_case, small.lake, [day]).build()
     assert again.inputs[day] == small.lake.entry("features", day).inputs
 
 

@@ -1,4 +1,4 @@
-"""What knowledge and data are worth: the whole curve from all that is known to nothing, on planted knowledge."""
+"""The break-even curve: the gain from all information to none, on units whose chances are known exactly."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sixtyforty.accounting import break_even, degradation
-from sixtyforty.accounting.break_even import Point, bearable, crossing, curve
-from sixtyforty.accounting.degradation import Finding
+from sixtyforty.accounting.break_even import (
+    FAULT_VERBS,
+    CurvePoint,
+    compute_curve,
+    explain_break_even,
+    find_crossing,
+    read_curve,
+    tolerable_fault_shares,
+    write_curve,
+)
+from sixtyforty.accounting.degradation import FaultImpact
+from sixtyforty.accounting.feed_faults import FAULTS
 from sixtyforty.value.lift import Interval
+from sixtyforty.workspace import Workspace
+from tests.accounted_home import make_accounted_home
 from tests.sixtyforty.value.test_lift import THREE, TWO
 
 
-def units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
-    """Units whose chance of an outcome is known exactly; today's process acts on none."""
+def make_units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
+    """Return units whose chance of an outcome is known exactly; the current process acts on none of them."""
     rng = np.random.default_rng(seed)
     chance = rng.beta(1, 2, n)
     return pd.DataFrame(
@@ -30,71 +41,85 @@ def units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:
     )
 
 
-def sure(value: float) -> Interval:
-    return Interval(value, value, value)
+def exactly(amount: float) -> Interval:
+    return Interval(amount, amount, amount)
 
 
-def test_with_all_knowledge_it_is_the_lift_itself() -> None:
-    rows = units()
-    first = curve(TWO, rows)[0]
-    acts = rows["expected"] > 0.3  # acting costs 3 and pays 10
-    assert first.lost == 0
-    assert first.present.value == pytest.approx(1000 * (10 * rows["outcome"] - 3)[acts].sum() / len(rows))
+def test_with_all_information_it_is_the_gain_itself() -> None:
+    units = make_units()
+    first = compute_curve(TWO, units)[0]
+    acts = units["expected"] > 0.3  # acting costs 3 and pays 10
+    gain = (10 * units["outcome"] - 3)[acts].sum()
+    assert first.share_lost == 0
+    assert first.over_current_process.value == pytest.approx(1000 * gain / len(units))
 
 
-def test_without_any_it_is_a_random_choice() -> None:
-    last = curve(TWO, units())[-1]
-    assert last.lost == 1
-    assert last.coin.low < 0 < last.coin.high
-    assert abs(last.coin.value) < 60  # of some 1,000 with all of it
+def test_without_any_information_it_is_a_random_choice() -> None:
+    last = compute_curve(TWO, make_units())[-1]
+    assert last.share_lost == 1
+    assert last.over_random_choice.low < 0 < last.over_random_choice.high
+    assert abs(last.over_random_choice.value) < 60  # with all information it is about 1,000
 
 
-def test_the_less_it_knows_the_less_it_is_worth() -> None:
-    points = curve(TWO, units())
-    assert all(a.present.value > b.present.value for a, b in pairwise(points))
-    assert all(a.coin.value > b.coin.value for a, b in pairwise(points))
-    assert points == curve(TWO, units())  # the same every time
+def test_the_gain_falls_with_the_information_and_the_curve_is_reproducible() -> None:
+    points = compute_curve(TWO, make_units())
+    assert all(a.over_current_process.value > b.over_current_process.value for a, b in pairwise(points))
+    assert all(a.over_random_choice.value > b.over_random_choice.value for a, b in pairwise(points))
+    assert points == compute_curve(TWO, make_units())
 
 
-def test_of_actions_worth_the_same_the_cheapest_is_taken_as_the_policy_does() -> None:
-    rows = pd.DataFrame(
+def test_of_actions_with_equal_payoffs_the_cheapest_is_taken_as_in_the_policy() -> None:
+    units = pd.DataFrame(
         {"_partition": ["d", "d"], "expected": [0.0, 1.0], "current_action": ["wait", "wait"], "outcome": [0.0, 1.0]}
     )
-    # an outcome pays 10 - 3 or 16 - 7, none costs 3, 7 or, by waiting, 1: wait, then rush
-    assert curve(THREE, rows)[0].present.value == pytest.approx(1000 * ((-1 + 9) - (-1 - 1)) / 2)
+    # An outcome pays 10 - 3 or 16 - 7, and no outcome costs 3, 7 or, by waiting, 1: the policy takes wait, then rush.
+    gain = (-1 + 9) - (-1 - 1)
+    assert compute_curve(THREE, units)[0].over_current_process.value == pytest.approx(1000 * gain / 2)
 
 
-def test_the_curve_crosses_nothing_where_the_line_does() -> None:
-    points = [Point(x, sure(y), sure(1.0)) for x, y in ((0.0, 10.0), (0.5, 5.0), (1.0, -5.0))]
-    assert crossing(points, "present") == pytest.approx(0.75)
-    assert crossing(points, "coin") is None
-    assert crossing([Point(0.0, sure(-1), sure(1))], "present") == 0
-    assert crossing([], "present") is None
+def test_the_crossing_is_interpolated() -> None:
+    points = [CurvePoint(x, exactly(y), exactly(1.0)) for x, y in ((0.0, 10.0), (0.5, 5.0), (1.0, -5.0))]
+    assert find_crossing(points, "over_current_process") == pytest.approx(0.75)
+    assert find_crossing(points, "over_random_choice") is None
+    assert find_crossing([CurvePoint(0.0, exactly(-1), exactly(1))], "over_current_process") == 0
+    assert find_crossing([], "over_current_process") is None
 
 
-def finding(feed: str, fault: str, ungated: float) -> Finding:
-    return Finding(feed, fault, sure(ungated), sure(0.0), 0.0, False)
+def make_impact(feed: str, fault: str, ungated: float) -> FaultImpact:
+    return FaultImpact(feed, fault, exactly(ungated), exactly(0.0), 0.0, False)
 
 
-def test_a_feed_may_be_wrong_for_a_share_of_the_units_in_proportion() -> None:
-    found = bearable([finding("", "none", 10), finding("a", "stale", -30), finding("b", "stale", 4)])
-    assert found == {("a", "stale"): pytest.approx(0.25), ("b", "stale"): None}
-    assert bearable([finding("", "none", -1), finding("a", "stale", -30)]) == {("a", "stale"): 0}
-    assert bearable([]) == {}
+def test_the_tolerable_share_of_a_fault_is_in_proportion_to_its_loss() -> None:
+    impacts = [make_impact("", "none", 10), make_impact("a", "stale", -30), make_impact("b", "stale", 4)]
+    assert tolerable_fault_shares(impacts) == {("a", "stale"): pytest.approx(0.25), ("b", "stale"): None}
+    without_gain = [make_impact("", "none", -1), make_impact("a", "stale", -30)]
+    assert tolerable_fault_shares(without_gain) == {("a", "stale"): 0}
+    assert tolerable_fault_shares([]) == {}
 
 
-def test_in_the_lake_it_is_what_was_worked_out(workspace) -> None:
-    assert break_even.work_out(workspace, "replay") == []
-    assert break_even.recorded(workspace) == (None, [])
-    assert break_even.told(workspace) == []
+def test_without_decisions_there_is_no_curve(workspace: Workspace) -> None:
+    assert write_curve(workspace, "replay") == []
+    assert read_curve(workspace) == (None, [])
+    assert explain_break_even(workspace) == []
 
 
-def test_an_interval_that_is_not_known_survives_being_kept() -> None:
-    one = Point(0.1, Interval(1.0, math.nan, math.nan), sure(2.0))
-    again = break_even._point(break_even._plain(one))
-    assert (again.lost, again.present.value, again.coin) == (0.1, 1.0, sure(2.0))
-    assert math.isnan(again.present.low)
+def test_owners_read_the_break_even_shares(tmp_path) -> None:
+    assert explain_break_even(make_accounted_home(tmp_path)) == [
+        "It would still match the current process with 45% of its information missing.",
+        "The calls feed may stop unnoticed for 69% of the calls before the gain is gone.",
+    ]
 
 
-def test_every_fault_of_the_drill_has_its_words() -> None:
-    assert {*break_even.HAPPENS} == {*degradation.FAULTS} - {"missing"}
+def test_an_unknown_interval_survives_json() -> None:
+    point = CurvePoint(0.1, Interval(1.0, math.nan, math.nan), exactly(2.0))
+    restored = CurvePoint.from_dict(point.to_dict())
+    assert (restored.share_lost, restored.over_current_process.value, restored.over_random_choice) == (
+        0.1,
+        1.0,
+        exactly(2.0),
+    )
+    assert math.isnan(restored.over_current_process.low)
+
+
+def test_every_fault_that_can_go_unnoticed_has_a_verb() -> None:
+    assert {*FAULT_VERBS} == {*FAULTS} - {"missing"}

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.accounting.build_or_buy import BUILD, NEITHER, Case, SourcingError, reckon
-from sixtyforty.decisions.deciding import decide
-from sixtyforty.lifecycle.vendor_extracts import extract, gifts
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.lifecycle.vendor_extracts import write_vendor_extract, gifts
 from sixtyforty.spec.sourcing import Price, Sourcing
-from sixtyforty.storage.champion_ledger import LedgerError
-from sixtyforty.value.lift import Day
+from sixtyforty.storage.hash_chain import LedgerError
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 from tests.helpers import CALLS, SITES, calls_of, crown, csv, land, make_workspace, merged, publish, span
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
 KEYS = [d.isoformat() for d in DAYS]
-ORACLE = {"description": "a vendor's numbers", "vendor": True, "expected": "load"}
+ORACLE = {"description": "a vendor's numbers", "vendor": True, "expected_outcome": "load"}
 DECLARED: dict[str, Any] = {
     "capability": "partly",
     "strategic": False,
@@ -47,7 +47,7 @@ def lived(ws: Workspace, vendor: float, ours: float = 20.0, wobble: float = 0.0)
     for i, p in enumerate(span(date(2013, 4, 1), date(2013, 5, 25))):
         noise = (i * 7 % 11) - 5.0
         money = dict.fromkeys(ws.use_case.kpi.candidates, 40.0 + vendor + noise + wobble * (i * 5 % 11 - 5))
-        day = Day(p, 20, 40.0 + ours + noise, 40.0, 10.0, 90.0, 6, 4, 0, money)
+        day = DailyValue(p, 20, 40.0 + ours + noise, 40.0, 10.0, 90.0, 6, 4, 0, money)
         ws.lake.write("kpi/replay", p, _table(), facts=day.__dict__ | {"unknown": 0})
     return ws
 
@@ -135,7 +135,7 @@ def test_a_dearer_vendor_is_never_chosen_where_a_cheaper_was_not(price, gain, fa
 
 def test_a_vendor_without_answers_yet_is_named(tmp_path):
     ws = make_workspace(tmp_path, **bought({"oracle": {}}))
-    day = Day("2013-04-01", 20, 60.0, 40.0, 10.0, 90.0, 6, 4, 0, {})
+    day = DailyValue("2013-04-01", 20, 60.0, 40.0, 10.0, 90.0, 6, 4, 0, {})
     ws.lake.write("kpi/replay", day.partition, _table(), facts=day.__dict__ | {"unknown": 0})
     assert reckon(ws, "replay")["not_asked"] == ["oracle"]
 
@@ -143,7 +143,7 @@ def test_a_vendor_without_answers_yet_is_named(tmp_path):
 def test_a_vendors_table_keyed_by_unit_is_a_candidate_on_the_same_rows(tmp_path):
     """The predictions are a source like any other; features.sql joins them, `_` keeps them from our model."""
     theirs = CALLS | {"files": "theirs_*.csv", "columns": {"id": "INTEGER", "call_hour": "TIMESTAMP", "p": "DOUBLE"}}
-    oracle = {"oracle": {"description": "foretold", "vendor": True, "expected": "coalesce(_foretold, 0)"}}
+    oracle = {"oracle": {"description": "foretold", "vendor": True, "expected_outcome": "coalesce(_foretold, 0)"}}
     ws = make_workspace(
         tmp_path, sources={"theirs": theirs}, **merged(bought({"oracle": {}}), {"kpi": {"candidates": oracle}})
     )
@@ -155,11 +155,11 @@ def test_a_vendors_table_keyed_by_unit_is_a_candidate_on_the_same_rows(tmp_path)
         land(ws.landing, f"theirs_{d}.csv", csv(theirs, rows))
     publish(ws, DAYS, count=30)
     crown(ws, DAYS[-3])
-    decide(ws, KEYS[-3:], "replay", None)
-    kpi_ledger.account(ws, KEYS[-3:], "replay")
-    foresight = sum(d.perfect_foresight for d in kpi_ledger.days(ws, "replay"))
-    assert sum(d.candidates["oracle"] for d in kpi_ledger.days(ws, "replay")) == pytest.approx(foresight)
-    assert kpi_ledger.audit(ws, "replay", KEYS[-3:]) == []
+    take_decisions(ws, KEYS[-3:], "replay", None)
+    kpi_ledger.write_accounts(ws, KEYS[-3:], "replay")
+    foresight = sum(d.perfect_foresight for d in kpi_ledger.read_daily_values(ws, "replay"))
+    assert sum(d.candidates["oracle"] for d in kpi_ledger.read_daily_values(ws, "replay")) == pytest.approx(foresight)
+    assert kpi_audit.find_differences(ws, "replay", KEYS[-3:]) == []
 
 
 # What a vendor is given

@@ -1,62 +1,60 @@
-"""The degradation drill: only the day itself is damaged, nobody is scored on what they know, and harm is seen."""
+"""The degradation drill: no day is scored by a model trained on it, and harm is seen with and without the gate."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.accounting import degradation
-from sixtyforty.accounting.degradation import Finding, damage, drill, recorded, sample
-from sixtyforty.modeling import model_store
-from sixtyforty.modeling.features import Window, rebuilt
-from sixtyforty.reports.impact_report import if_it_dies
+from sixtyforty.accounting.degradation import FaultImpact, ServingGate, read_impacts, run_drill, sample_days
+from sixtyforty.accounting.feed_faults import Fault
+from sixtyforty.reports.impact_report import describe_feed_outages
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
-from tests.helpers import lake_bytes, make_workspace, publish
+from tests.helpers import crown, lake_bytes, make_workspace, publish
 
 DAYS = [date(2013, 3, 15) + timedelta(days=i) for i in range(22)]
-LEARNED, AS_OF = date(2013, 4, 1), date(2013, 4, 6)
+TRAINED, AS_OF = date(2013, 4, 1), date(2013, 4, 6)
 MARGIN = 50.0
 
 
-def gate(marks: Callable[[pa.Table], pa.Array]) -> degradation.Gate:
-    """A gate that leaves the marked rows to the current process."""
+def make_gate(mark: Callable[[pa.Table], pa.Array]) -> ServingGate:
+    """Return a gate that leaves the marked rows to the current process."""
 
-    def judge(tables: Mapping[str, pa.Table]) -> dict[str, tuple[pa.Table, Verdict]]:
-        found = {}
+    def check(tables: Mapping[str, pa.Table]) -> dict[str, tuple[pa.Table, Verdict]]:
+        checked = {}
         for partition, table in tables.items():
-            why = pc.if_else(marks(table), "no such load", pa.scalar(None, pa.string()))
+            reason = pc.if_else(mark(table), "no such load", pa.scalar(None, pa.string()))
             verdict = Verdict("features", partition, True, 0, 0, 0, 0, 0, [], [])
-            found[partition] = (table.append_column("suspect", why), verdict)
-        return found
+            checked[partition] = (table.append_column("suspect", reason), verdict)
+        return checked
 
-    return judge
-
-
-strict = gate(lambda t: pc.greater(t["load"], 1.0))
-blind = gate(lambda t: pa.array([False] * t.num_rows))
+    return check
 
 
-def deaf(tables: Mapping[str, pa.Table]) -> dict[str, tuple[pa.Table, Verdict]]:
-    raise AssertionError("it was worked out again")
+strict = make_gate(lambda table: pc.greater(table["load"], 1.0))
+blind = make_gate(lambda table: pa.array([False] * table.num_rows))
+
+
+def refuse(tables: Mapping[str, pa.Table]) -> dict[str, tuple[pa.Table, Verdict]]:
+    raise AssertionError("the drill was computed again")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A model of the 1st of April, and days after it."""
+    """A home with a model trained at the start of the 1st of April, and days after it."""
     changes = {"partitions": {"start": "2013-03-15"}, "model": {"params": {"max_iter": 50}}}
     ws = make_workspace(tmp_path_factory.mktemp("trained"), **changes)
     publish(ws, DAYS, count=20)
-    plan = model_store.plan(ws.use_case, ws.lake, LEARNED)
-    ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train(ws.models, ws.use_case.kpi, [plan.version]))
+    crown(ws, TRAINED)
     return ws
 
 
@@ -66,39 +64,39 @@ def ws(trained: Workspace, tmp_path: Path) -> Workspace:
     return Workspace(trained.use_case, tmp_path / "home", trained.database_url)
 
 
-def by_fault(found: list[Finding]) -> dict[tuple[str, str], Finding]:
-    return {(f.feed, f.fault): f for f in found}
+def by_fault(impacts: list[FaultImpact]) -> dict[Fault, FaultImpact]:
+    return {(impact.feed, impact.fault): impact for impact in impacts}
 
 
-def test_sound_feeds_come_first_and_lose_nothing_to_the_gate(ws):
-    first = drill(ws, AS_OF, strict)[0]
+def test_sound_feeds_come_first_and_lose_nothing_to_the_gate(ws: Workspace) -> None:
+    first = run_drill(ws, AS_OF, strict)[0]
     assert (first.feed, first.fault, first.fallback) == ("", "none", 0)
     assert first.gated == first.ungated
     assert first.gated.value > 0
 
 
-def test_each_feed_has_each_fault_that_leaves_something_to_decide(ws):
-    assert set(by_fault(drill(ws, AS_OF, strict))) == {
+def test_each_fault_of_each_feed_is_valued(ws: Workspace) -> None:
+    assert set(by_fault(run_drill(ws, AS_OF, strict))) == {
         ("", "none"),
-        *(("calls", f) for f in ("stale", "duplicated", "wrong unit")),
-        *(("visits", f) for f in ("missing", "stale", "duplicated", "wrong unit")),
+        *(("calls", fault) for fault in ("stale", "duplicated", "wrong unit")),
+        *(("visits", fault) for fault in ("missing", "stale", "duplicated", "wrong unit")),
     }
 
 
-def test_what_would_cost_money_is_caught_by_a_gate_that_looks(ws):
-    found = by_fault(drill(ws, AS_OF, strict))["calls", "wrong unit"]
-    assert found.ungated.value < -MARGIN
-    assert abs(found.gated.value) < MARGIN
-    assert found.fallback > 0.9
-    assert found.happens == "falls back"
-    assert found.guarded(MARGIN)
+def test_a_gate_that_checks_prevents_the_loss(ws: Workspace) -> None:
+    impact = by_fault(run_drill(ws, AS_OF, strict))["calls", "wrong unit"]
+    assert impact.ungated.value < -MARGIN
+    assert abs(impact.gated.value) < MARGIN
+    assert impact.fallback > 0.9
+    assert impact.chain_response == "falls back"
+    assert impact.is_guarded(MARGIN)
 
 
-def test_a_gate_that_does_not_look_is_told_of(ws):
-    found = by_fault(drill(ws, AS_OF, blind))["calls", "wrong unit"]
-    assert found.gated == found.ungated
-    assert found.happens == "goes on"
-    assert not found.guarded(MARGIN)
+def test_a_gate_that_does_not_check_is_reported(ws: Workspace) -> None:
+    impact = by_fault(run_drill(ws, AS_OF, blind))["calls", "wrong unit"]
+    assert impact.gated == impact.ungated
+    assert impact.chain_response == "continues"
+    assert not impact.is_guarded(MARGIN)
 
 
 @pytest.mark.parametrize(
@@ -110,85 +108,67 @@ def test_a_gate_that_does_not_look_is_told_of(ws):
         ((10, float("nan"), float("nan")), (10, float("nan"), float("nan")), True),
     ],
 )
-def test_guarded_is_borne_or_caught(ungated, gated, guarded):
-    assert Finding("f", "stale", Interval(*ungated), Interval(*gated), 0.5, False).guarded(MARGIN) is guarded
+def test_a_fault_is_guarded_if_a_gain_is_left_or_the_gate_limits_the_loss(
+    ungated: tuple[float, float, float], gated: tuple[float, float, float], guarded: bool
+) -> None:
+    impact = FaultImpact("f", "stale", Interval(*ungated), Interval(*gated), 0.5, False)
+    assert impact.is_guarded(MARGIN) is guarded
 
 
-def test_only_the_days_own_rows_are_damaged(ws):
-    day = f"{AS_OF - timedelta(days=1)}"
-    faults = damage(ws.use_case, day, datetime(2013, 4, 5, 12))
-    kept = dict(rebuilt(ws.use_case, ws.lake, day, {"sound": [], **faults, "sound again": []}))
-    sound = kept.pop("sound")
-    assert kept.pop("sound again").equals(sound)
-    assert kept["calls", "wrong unit"]["load"].to_pylist() == [60 * x for x in sound["load"].to_pylist()]
-    assert kept["visits", "missing"]["late_before"].null_count == 0, "history is there"
-    ws.lake.drop("validated/visits", day)
-    assert kept["visits", "missing"].equals(Window(ws.use_case, ws.lake, [day]).build().tables[day])
-    for table in kept.values():
-        assert table.select(["id", "decided_at"]).equals(sound.select(["id", "decided_at"]))
+def test_an_impact_survives_json() -> None:
+    impact = FaultImpact("f", "stale", Interval(1.0, 0.123456, 2.0), Interval(0.0, 0.0, 0.0), 0.5, True)
+    assert FaultImpact.from_dict(impact.to_dict()) == impact
 
 
-def test_where_the_sql_has_no_answer_people_go_on_as_today(tmp_path):
-    ws = make_workspace(tmp_path)
-    (ws.use_case.folder / "features.sql").write_text(
-        "select u.id, u.site, u.load, c.load as again from units u join calls c using (id)"
-    )
-    publish(ws, DAYS[:5])
-    faults = damage(ws.use_case, f"{DAYS[4]}", datetime(2013, 3, 19, 12))
-    found = dict(rebuilt(ws.use_case, ws.lake, f"{DAYS[4]}", faults))
-    assert found["calls", "duplicated"] is None
-    assert found["visits", "duplicated"] is not None
-
-
-def test_no_day_is_scored_by_a_model_that_learned_from_it(ws):
-    scored = degradation._scored_by(ws, AS_OF)
-    assert set(scored) == {f"{LEARNED + timedelta(days=i)}" for i in range(5)}
-    for day, version in scored.items():
+def test_no_day_is_scored_by_a_model_trained_on_it(ws: Workspace) -> None:
+    version_of_day = degradation._scoring_versions(ws, AS_OF)
+    assert set(version_of_day) == {f"{TRAINED + timedelta(days=i)}" for i in range(5)}
+    for day, version in version_of_day.items():
         assert ws.models.card(version)["last"] < day
 
 
-def test_nothing_is_worked_out_twice_until_something_changes(ws):
-    found = drill(ws, AS_OF, strict)
+def test_the_drill_is_computed_again_only_after_a_change(ws: Workspace) -> None:
+    impacts = run_drill(ws, AS_OF, strict)
     before = lake_bytes(ws.lake)
-    assert drill(ws, AS_OF, deaf) == found == recorded(ws)
+    assert run_drill(ws, AS_OF, refuse) == impacts == read_impacts(ws)
     assert lake_bytes(ws.lake) == before
     entry = ws.lake.entry("outcomes", "2013-04-02")
-    import pyarrow.parquet as pq
-
-    ws.lake.write("outcomes", "2013-04-02", pq.read_table(ws.lake.path(entry)).slice(1), inputs=entry.inputs)
+    assert entry is not None
+    rows = pq.read_table(ws.lake.local_file(entry)).slice(1)
+    ws.lake.write("outcomes", "2013-04-02", rows, inputs=entry.inputs)
     with pytest.raises(AssertionError, match="again"):
-        drill(ws, AS_OF, deaf)
+        run_drill(ws, AS_OF, refuse)
 
 
-def test_it_touches_nothing_but_its_own_dataset(ws):
+def test_the_drill_writes_only_its_own_dataset(ws: Workspace) -> None:
     before = lake_bytes(ws.lake)
-    drill(ws, AS_OF, strict)
+    run_drill(ws, AS_OF, strict)
     after = lake_bytes(ws.lake)
-    assert {n for n in after if after[n] != before.get(n)} == {n for n in after if n.startswith("degradation/")}
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert changed == {name for name in after if name.startswith("degradation/")} != set()
 
 
-def test_without_days_to_look_at_there_is_nothing_to_find(ws):
-    assert drill(ws, LEARNED, strict) == []
-    assert recorded(ws) == []
-    assert if_it_dies(ws) == []
+def test_without_scored_days_there_are_no_impacts(ws: Workspace) -> None:
+    assert run_drill(ws, TRAINED, strict) == []
+    assert read_impacts(ws) == []
+    assert describe_feed_outages(ws) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 32, 100, 112, 275, 330, 365])
-def test_a_sample_is_bounded_fixed_and_over_the_whole_week(count):
+def test_a_sample_is_small_stable_and_covers_all_weekdays(count: int) -> None:
     days = [f"{date(2013, 1, 1) + timedelta(days=i)}" for i in range(count)]
-    found = sample(days)
-    assert len(found) == min(count, len(found)) <= 16
-    assert found == sample(days)
-    assert set(found) <= set(days)
+    sample = sample_days(days)
+    assert min(count, 1) <= len(sample) <= min(count, 16)
+    assert sample == sample_days(days)
+    assert set(sample) <= set(days)
     if count > 100:
-        assert len({date.fromisoformat(d).weekday() for d in found}) == 7
+        assert len({date.fromisoformat(day).weekday() for day in sample}) == 7
 
 
-def test_owners_read_what_the_death_of_a_feed_costs(ws):
-    drill(ws, AS_OF, strict)
-    (said,) = if_it_dies(ws)
-    assert said.startswith("If the visits feed dies, the decisions go on, and keep +")
-    assert "EUR per 1,000 calls beyond today's" in said
-    drill(ws, AS_OF - timedelta(days=1), gate(lambda t: pa.array([True] * t.num_rows)))
-    (said,) = if_it_dies(ws)
-    assert said.startswith("If the visits feed dies, the current process decides 100% of the calls")
+def test_owners_read_what_the_outage_of_a_feed_costs(ws: Workspace) -> None:
+    run_drill(ws, AS_OF, strict)
+    (sentence,) = describe_feed_outages(ws)
+    assert sentence.startswith("If the visits feed stops, the model continues to decide. The gain is then EUR ")
+    run_drill(ws, AS_OF - timedelta(days=1), make_gate(lambda table: pa.array([True] * table.num_rows)))
+    (sentence,) = describe_feed_outages(ws)
+    assert sentence.startswith("If the visits feed stops, the current process decides 100% of the calls.")

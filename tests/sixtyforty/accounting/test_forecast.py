@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from sixtyforty.accounting.forecast import UNKNOWN, aim, forecast, terms, verdict
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.champion_ledger import Row
-from sixtyforty.value.lift import Interval, lift
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import LOSING_MONTH, append_verdict, make_accounted_home, make_daily_value, make_daily_values
 from tests.helpers import make_use_case, make_workspace
-from tests.telling import BAD, a_day, gains, judged, told
 
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return told(tmp_path_factory.mktemp("told"))
+    return make_accounted_home(tmp_path_factory.mktemp("told"))
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,10 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
     return make_use_case(tmp_path_factory.mktemp("declared"))
 
 
-def row(seq: int, at: datetime, version: str = "", **evidence: tuple[float, float, float]) -> Row:
+def row(seq: int, at: datetime, version: str = "", **evidence: tuple[float, float, float]) -> ChampionRow:
     """A promotion."""
     seen = {k: dict(zip(("value", "low", "high"), v, strict=True)) for k, v in evidence.items()}
-    return Row(
+    return ChampionRow(
         seq=seq,
         track="live",
         version=version or f"v{seq}",
@@ -51,52 +51,52 @@ def row(seq: int, at: datetime, version: str = "", **evidence: tuple[float, floa
 
 
 def test_a_month_is_held_against_its_own_champions_forecast(ws: Workspace) -> None:
-    found = forecast(ws, "replay")
+    found = read_forecasts(ws, "replay")
     assert [(t.since, t.first, t.last) for t in found.terms] == [
         ("2013-04-01", "2013-04-01", "2013-04-30"),
         ("2013-05-01", "2013-05-01", "2013-05-31"),
         ("2013-06-01", "2013-06-01", "2013-06-30"),
     ]
-    may = [d for d in gains() if d.partition.startswith(BAD)]
-    assert astuple(found.terms[1].kept) == pytest.approx(astuple(lift(may, confidence=0.9)))
+    may = [d for d in make_daily_values() if d.partition.startswith(LOSING_MONTH)]
+    assert astuple(found.terms[1].kept) == pytest.approx(astuple(estimate_lift(may, confidence=0.9)))
     assert [t.verdict.split()[0] for t in found.terms] == ["within", "below", "within"]
     assert [t.plain(500)["target_reached"] for t in found.terms] == [True, False, True]
     assert found.coming == Interval(1000.0, 700.0, 1300.0)
 
 
 def test_the_refused_and_the_held_are_no_terms_and_forecast_nothing(ws: Workspace) -> None:
-    assert all("pr" in v for t in forecast(ws, "replay").terms for v in t.versions)
-    assert forecast(ws, "live").terms == []
-    assert math.isnan(forecast(ws, "live").coming.value)
+    assert all("pr" in v for t in read_forecasts(ws, "replay").terms for v in t.versions)
+    assert read_forecasts(ws, "live").terms == []
+    assert math.isnan(read_forecasts(ws, "live").coming.value)
 
 
 def test_json_says_null_where_nothing_is_known(ws: Workspace) -> None:
-    plain = forecast(ws, "live").plain(ws.use_case.kpi)
+    plain = read_forecasts(ws, "live").plain(ws.use_case.kpi)
     assert plain["coming_month"] == {"value": None, "low": None, "high": None}
     assert (plain["target"], plain["target_date"], plain["confidence"]) == (500, "2013-06-30", 0.9)
 
 
 def test_an_adopted_champion_is_held_to_what_its_replay_promised(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    judged(ws, "2013-06-01")
-    judged(ws, "2013-06-01", track="live", kind="adopted", lift=None)
-    assert forecast(ws, "live").coming == Interval(1000.0, 700.0, 1300.0)
-    later = judged(ws, "2013-06-01", lift=(9.0, 8.0, 10.0), again=True)
-    assert later.seq == len(ws.ledger.rows())
-    assert forecast(ws, "live").coming.value == 1000.0, "what was judged later was promised to nobody then"
+    append_verdict(ws, "2013-06-01")
+    append_verdict(ws, "2013-06-01", track="live", kind="adopted", lift=None)
+    assert read_forecasts(ws, "live").coming == Interval(1000.0, 700.0, 1300.0)
+    later = append_verdict(ws, "2013-06-01", lift=(9.0, 8.0, 10.0), repeat=True)
+    assert later.seq == len(ws.champion_ledger.rows())
+    assert read_forecasts(ws, "live").coming.value == 1000.0, "what was judged later was promised to nobody then"
 
 
 def test_a_day_of_change_counts_for_who_is_in_force_at_its_end(use_case: UseCase) -> None:
     midday = datetime(2013, 4, 10, 16)  # noon in New York
     rows = [row(1, midday), row(2, midday + timedelta(days=30))]
-    days = [a_day(str(date(2013, 4, 9) + timedelta(days=i)), 1.0) for i in range(40)]
+    days = [make_daily_value(str(date(2013, 4, 9) + timedelta(days=i)), 1.0) for i in range(40)]
     first, second = terms(use_case, rows, rows, days)
     assert (first.first, first.last) == ("2013-04-10", "2013-05-09")
     assert (second.first, second.since) == ("2013-05-10", "2013-05-10")
 
 
 def test_midnight_belongs_to_the_day_it_begins(use_case: UseCase) -> None:
-    (term,) = terms(use_case, [], [row(1, use_case.starts(date(2013, 4, 2)))], [a_day("2013-04-01", 1.0)])
+    (term,) = terms(use_case, [], [row(1, use_case.day_start(date(2013, 4, 2)))], [make_daily_value("2013-04-01", 1.0)])
     assert (term.first, term.decisions) == (None, 0)
     assert term.verdict == "not known yet"
 
@@ -116,11 +116,11 @@ def test_each_day_counts_once_from_the_first_champion_on(
     hours: list[int], money: list[tuple[int, int]], use_case: UseCase
 ) -> None:
     rows = [row(i + 1, datetime(2013, 4, 1, 4) + timedelta(hours=h)) for i, h in enumerate(hours)]
-    days = [a_day(str(date(2013, 4, 1) + timedelta(days=i)), g, n) for i, (g, n) in enumerate(money)]
+    days = [make_daily_value(str(date(2013, 4, 1) + timedelta(days=i)), g, n) for i, (g, n) in enumerate(money)]
     found = terms(use_case, rows, rows, days)
-    governed = [d for d in days if datetime.fromisoformat(rows[0].effective_from) < use_case.closes(d.partition)]
+    governed = [d for d in days if datetime.fromisoformat(rows[0].effective_from) < use_case.closes_at(d.partition)]
     assert sum(t.decisions for t in found) == sum(d.decisions for d in governed)
-    total = sum(t.kept.value * t.decisions / 1000 for t in found if t.decisions)
+    total = sum(t.actual.value * t.decisions / 1000 for t in found if t.decisions)
     assert total == pytest.approx(sum(d.model - d.current_process for d in governed))
     held = [(t.first, t.last) for t in found if t.first]
     assert held == sorted(held)
@@ -155,11 +155,11 @@ def test_a_verdict_is_whether_the_intervals_overlap(kept: tuple[float, float, fl
     ],
 )
 def test_the_target_against_what_came(ws: Workspace, value: float | None, low: float | None, said: str) -> None:
-    told_ = aim(ws.use_case.kpi, {"value": value, "low": low, "high": None}, "exact")
+    told_ = explain_target(ws.use_case.kpi, {"value": value, "low": low, "high": None}, "exact")
     assert told_.startswith("The target is +500 EUR per 1,000 calls by 30 June 2013; ")
     assert told_.endswith(said)
 
 
 def test_what_is_assumed_is_never_sure(ws: Workspace) -> None:
-    told_ = aim(ws.use_case.kpi, {"value": 600.0, "low": 550.0, "high": 650.0}, "assumed")
+    told_ = explain_target(ws.use_case.kpi, {"value": 600.0, "low": 550.0, "high": 650.0}, "assumed")
     assert told_.endswith("so far it is +600 (assumed): reached.")

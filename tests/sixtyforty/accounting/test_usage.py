@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from sixtyforty.accounting import usage
-from sixtyforty.decisions.deciding import decide, decisions_of
-from sixtyforty.decisions.responses import Response, log, record
-from sixtyforty.modeling import features
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.responses import Response, open_log, record_response
+from sixtyforty.modeling import outcomes
 from sixtyforty.workspace import Workspace
 from tests.helpers import WITH_RESPONSES, accept, make_workspace, publish, snapshot
 
@@ -27,24 +28,24 @@ def ws(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
         url = request.getfixturevalue("postgres").database()
         found = Workspace(found.use_case, found.home, url)
     publish(found, DAYS)
-    decide(found, KEYS, "replay", None)
+    take_decisions(found, KEYS, "replay", None)
     yield found
-    log(found)[0].dispose()
+    open_log(found)[0].dispose()
 
 
 def answer(ws: Workspace, day: str, nth: int = 0, event: str = "accepted", at: datetime | None = None) -> str:
     """The nth decision of a day, answered; later, unless said, by ten days."""
-    one = decisions_of(ws, day, "replay")[nth]
+    one = read_decisions(ws, day, "replay")[nth]
     change = {"action": "act" if one["action"] == "wait" else "wait", "reason": 'so; "said", he'}
     moment = at or one["decided_at"] + timedelta(days=10)
     said = change if event == "overridden" else {}
-    return record(ws, Response(one["decision_id"], "ann", "decider", event, at=moment, **said)).decision_id  # type: ignore[arg-type]
+    return record_response(ws, Response(one["decision_id"], "ann", "decider", event, at=moment, **said)).decision_id  # type: ignore[arg-type]
 
 
 def accounted(ws: Workspace) -> dict[str, dict]:
     """Whatever responses there are brought to their accounts."""
     accept(ws, KEYS)
-    return {p: e.facts for p, e in usage.account(ws, KEYS, "replay").items()}
+    return {p: e.facts for p, e in usage.write_accounts(ws, KEYS, "replay").items()}
 
 
 def test_a_day_without_responses_has_no_account_and_costs_nothing(ws: Workspace) -> None:
@@ -73,7 +74,7 @@ def test_a_late_response_restates_its_day_alone(ws: Workspace) -> None:
     after = snapshot(ws.lake.root / "acceptance")
     assert {n.split("/")[1][:10] for n in before.keys() ^ after.keys()} == {KEYS[2]}
     assert {n[7:17] for n in before.keys() & after.keys() if before[n] != after[n]} == {KEYS[2]}
-    usage.account(ws, KEYS, "replay")
+    usage.write_accounts(ws, KEYS, "replay")
     assert snapshot(ws.lake.root / "acceptance") == after
 
 
@@ -82,12 +83,12 @@ def test_an_outcome_that_is_known_late_restates_who_was_right(ws: Workspace) -> 
     gain = accounted(ws)[KEYS[0]]["gain"]
     assert gain in (7.0, -7.0, 3.0, -3.0)
     ws.lake.drop("outcomes", KEYS[0])
-    without = usage.inputs(ws, "replay", KEYS[0])
+    without = usage.current_inputs(ws, "replay", KEYS[0])
     role = accounted(ws)[KEYS[0]]["roles"]["decider"]
     assert role == {"accepted": 0, "overridden": 1, "known": 0, "right": 0, "gain": 0.0}
-    became = features.outcomes(ws.use_case, ws.lake, KEYS)
+    became = outcomes.build_outcomes(ws.use_case, ws.lake, KEYS)
     ws.lake.write("outcomes", KEYS[0], became.tables[KEYS[0]], inputs=became.inputs[KEYS[0]], code="test")
-    assert usage.inputs(ws, "replay", KEYS[0]) != without
+    assert usage.current_inputs(ws, "replay", KEYS[0]) != without
     assert accounted(ws)[KEYS[0]]["roles"]["decider"] == role | {"known": 1, "right": int(gain > 0), "gain": gain}
 
 

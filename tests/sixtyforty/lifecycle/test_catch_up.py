@@ -5,14 +5,16 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.decisions.deciding import dataset, decide
-from sixtyforty.decisions.delivery import deliver
-from sixtyforty.decisions.review_queue import line_up
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.delivery import deliver_decisions
+from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle import catch_up
 from sixtyforty.lifecycle.catch_up import Behind, look, stretches
-from sixtyforty.modeling import features
-from sixtyforty.storage.lake import Lake, versions
+from sixtyforty.modeling import features, outcomes
+from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.manifests import versions_by_partition
 from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(5)]
@@ -26,7 +28,7 @@ def ws(tmp_path):
     """Five days landed, nothing else done; live since the second day."""
     found = make_workspace(tmp_path)
     land_days(found, DAYS)
-    found.ledger.append(
+    found.champion_ledger.append(
         track="live",
         version="none",
         verdict="PROMOTE",
@@ -46,7 +48,7 @@ def judged(ws, keys, closed=True):
             import pyarrow.parquet as pq
 
             facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": closed}}
-            rows = pq.read_table(ws.lake.path(entry))
+            rows = pq.read_table(ws.lake.local_file(entry))
             ws.lake.write(f"validated/{name}", key, rows, inputs=entry.inputs, code="test", facts=facts)
 
 
@@ -54,7 +56,10 @@ def published(ws, keys):
     """Features and outcomes made anew."""
     import pyarrow as pa
 
-    built, became = features.Window(ws.use_case, ws.lake, keys).build(), features.outcomes(ws.use_case, ws.lake, keys)
+    built, became = (
+        features.FeatureWindow(ws.use_case, ws.lake, keys).build(),
+        outcomes.build_outcomes(ws.use_case, ws.lake, keys),
+    )
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.array(["no model yet"] * rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
@@ -66,9 +71,9 @@ def whole(ws, keys=KEYS, moment=LATER):
     """Everything a run does."""
     judged(ws, keys)
     published(ws, keys)
-    for p, taken in decide(ws, keys, "live", moment).items():
-        deliver(ws, {p: taken.entry}, "live")
-    kpi_ledger.account(ws, keys, "live")
+    for p, taken in take_decisions(ws, keys, "live", moment).items():
+        deliver_decisions(ws, {p: taken.entry}, "live")
+    kpi_ledger.write_accounts(ws, keys, "live")
 
 
 def test_what_has_landed_is_asked_for_by_day(ws):
@@ -102,9 +107,9 @@ def test_wherever_a_run_died_the_rest_is_asked_for(ws, stop, says):
     if stop not in ("raw", "validated"):
         published(ws, KEYS)
     if stop in ("decisions", "delivery"):
-        taken = decide(ws, KEYS, "live", LATER)
+        taken = take_decisions(ws, KEYS, "live", LATER)
         if stop == "delivery":
-            deliver(ws, {p: t.entry for p, t in taken.items()}, "live")
+            deliver_decisions(ws, {p: t.entry for p, t in taken.items()}, "live")
     found = look(ws, "live", LATER)
     assert any(says in reason for reason in found.why[KEYS[2]])
     whole(ws)
@@ -138,7 +143,7 @@ def test_a_day_that_grows_is_judged_again_when_it_has_settled(ws):
     judged(ws, KEYS, closed=False)
     published(ws, KEYS)
     last = KEYS[-1]
-    closes = ws.use_case.settled(last)
+    closes = ws.use_case.settled_at(last)
     assert not any("closed" in r for r in look(ws, "live", closes - timedelta(seconds=1)).why.get(last, {}))
     assert any("closed" in r for r in look(ws, "live", closes).why[last])
 
@@ -207,19 +212,19 @@ def test_a_rejected_day_is_not_asked_for_again_and_again(ws):
     nothing = csv(CALLS, [])
     assert nothing
     facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": True, "accepted": False}}
-    empty = features.Window(ws.use_case, ws.lake, [KEYS[2]]).build().tables[KEYS[2]].slice(0, 0)
-    ws.lake.write("rejected/calls", KEYS[2], empty, inputs={"raw/calls": versions({KEYS[2]: raw})}, facts=facts)
+    empty = features.FeatureWindow(ws.use_case, ws.lake, [KEYS[2]]).build().tables[KEYS[2]].slice(0, 0)
+    ws.lake.write("rejected/calls", KEYS[2], empty, inputs={"raw/calls": versions_by_partition({KEYS[2]: raw})}, facts=facts)
     assert look(ws, "live", LATER).why == {}
 
 
 def test_decided_days_keep_their_decisions_when_restated(ws):
     whole(ws)
-    before = ws.lake.entry(dataset("live"), KEYS[2])
+    before = ws.lake.entry(decisions_dataset("live"), KEYS[2])
     more = [*visits_of(DAYS[2])[:-1], (visits_of(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
     land(ws.landing, "visits_corrected.csv", csv(VISITS, more))
     assert look(ws, "live", LATER).why
     whole(ws)
-    assert ws.lake.entry(dataset("live"), KEYS[2]) == before
+    assert ws.lake.entry(decisions_dataset("live"), KEYS[2]) == before
     assert look(ws, "live", LATER).why == {}
     assert len(calls_of(DAYS[2])) == before.rows
 
@@ -229,7 +234,7 @@ def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path
         tmp_path, people={"review": {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}}
     )
     land_days(ws, DAYS)
-    ws.ledger.append(
+    ws.champion_ledger.append(
         track="live",
         version="none",
         verdict="PROMOTE",
@@ -240,7 +245,7 @@ def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path
     )
     whole(ws, moment=OPEN)
     assert {p: list(why) for p, why in look(ws, "live", OPEN).why.items()} == {KEYS[-1]: ["nobody asked to review"]}
-    line_up(ws, KEYS[-1:], "live")
+    queue_reviews(ws, KEYS[-1:], "live")
     assert look(ws, "live", OPEN).why == {}
 
 
@@ -255,7 +260,7 @@ def long(tmp_path, monkeypatch):
     monkeypatch.setattr(catch_up, "BLOCK", 2)
     found = make_workspace(tmp_path, lookback_partitions=2, partitions={"start": f"{LONG[0]}", "end": None})
     land_days(found, LONG)
-    found.ledger.append(
+    found.champion_ledger.append(
         track="live",
         version="none",
         verdict="PROMOTE",

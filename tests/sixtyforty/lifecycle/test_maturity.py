@@ -7,11 +7,11 @@ from datetime import datetime
 import pytest
 
 from sixtyforty.lifecycle import maturity, training
-from sixtyforty.lifecycle.stage_gate import record, retire, up
+from sixtyforty.lifecycle.stage_steps import enter_next_stage, record_verdict, retire_use_case
 from sixtyforty.reports.impact_report import pages
+from tests.accounted_home import write_accounts
 from tests.helpers import make_workspace, merged
 from tests.sixtyforty.lifecycle.test_stage_gate import GATE, STAGES_, days
-from tests.telling import account
 from tests.words import assert_plain
 
 NOW = datetime(2013, 6, 1)
@@ -25,7 +25,7 @@ def some(tmp_path):
     adhoc = make_workspace(tmp_path, name="adhoc", **learns)
     pilot = make_workspace(tmp_path, name="pilot", title="The pilot", **merged(STAGES_, learns))
     over = make_workspace(tmp_path, name="over", stages={"poc": GATE})
-    account(pilot, days(20.0, count=40))
+    write_accounts(pilot, days(20.0, count=40))
     record(pilot, datetime(2013, 5, 1))
     up(pilot, "Ada", "it pays", datetime(2013, 5, 11))
     record(over, datetime(2013, 5, 1))
@@ -43,14 +43,14 @@ def test_the_furthest_first_with_what_is_next(some):
 
 def test_a_poc_that_has_passed_is_told_where_its_pilot_begins(tmp_path):
     ws = make_workspace(tmp_path, **STAGES_)
-    account(ws, days(20.0))
+    write_accounts(ws, days(20.0))
     assert maturity.next_steps(ws, NOW)[0] == "Its gate has passed: begin the pilot (north)."
     alone = make_workspace(tmp_path, stages={"poc": GATE})
     assert maturity.next_steps(alone, NOW)[0] == "Its gate has passed: say what the pilot must show."
 
 
 def test_lead_times_are_of_those_who_have_left_a_stage(some):
-    found = {r["stage"]: r for r in maturity.facts(some, NOW)["lead_times"]}
+    found = {r["stage"]: r for r in maturity.assess_maturity(some, NOW)["lead_times"]}
     assert (found["poc"]["left"], found["poc"]["median_days"]) == (2, 15.0)
     assert (found["pilot"]["in_it"], found["pilot"]["median_days"]) == (1, None)
     assert found["idea"]["left"] == 1
@@ -59,7 +59,7 @@ def test_lead_times_are_of_those_who_have_left_a_stage(some):
 def test_a_person_has_a_skill_once_however_many_use_cases_teach_it(some):
     adhoc, _, pilot = some
     for ws, who in ((adhoc, "ann"), (pilot, "ann"), (pilot, "bo")):
-        training.do(ws, "lists", who)
+        training.record_completion(ws, "lists", who)
     (skill,) = maturity.skills(some)
     assert (skill.name, skill.have, skill.wanted, skill.use_cases) == (
         "reading",
@@ -70,4 +70,4 @@ def test_a_person_has_a_skill_once_however_many_use_cases_teach_it(some):
 
 
 def test_the_page_is_plain(some):
-    assert_plain(pages().get_template("maturity.html").render(**maturity.facts(some, NOW)))
+    assert_plain(pages().get_template("maturity.html").render(**maturity.assess_maturity(some, NOW)))

@@ -18,14 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.decisions.deciding import decide, decisions_of
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.lifecycle.rollout import RolloutError, down, may_go_up, shadow_days, standing, up
-from sixtyforty.modeling import model_store
-from sixtyforty.spec.use_case import Rollout
-from sixtyforty.storage.champion_ledger import LedgerError
+from sixtyforty.modeling import trainer, training_plan
+from sixtyforty.spec.operation import Rollout
+from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.rollout_ledger import STEPS
-from sixtyforty.value.lift import Interval, lift
-from sixtyforty.value.payoffs import Choice
+from sixtyforty.value.choice_payoffs import ChoicePayoffs
+from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case, make_workspace, merged, publish
 
@@ -84,10 +85,10 @@ def trained(tmp_path_factory):
     """A home that is live since noon UTC of the first of some days, in shadow."""
     ws = make_workspace(tmp_path_factory.mktemp("trained"), **ROLLOUT)
     publish(ws, [*TRAINED, *LIVE], count=30)
-    plan = model_store.plan(ws.use_case, ws.lake, LIVE[0])
+    plan = training_plan.plan_training(ws.use_case, ws.lake, LIVE[0])
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train(ws.models, ws.use_case.kpi, [plan.version]))
-    ws.ledger.append(
+    list(trainer.train_models(ws.models, ws.use_case.kpi, [plan.version]))
+    ws.champion_ledger.append(
         track="live",
         version=plan.version,
         verdict="PROMOTE",
@@ -101,16 +102,16 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def ws(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("sixtyforty.lifecycle.rollout.unaccepted", lambda _: YES)
+    monkeypatch.setattr("sixtyforty.lifecycle.rollout.list_objections_of_people", lambda _: YES)
     shutil.copytree(trained.home, tmp_path / "home")
     return Workspace(trained.use_case, tmp_path / "home", trained.database_url)
 
 
 def live(ws, *days):
     """These days (numbers), lived: decided and accounted for. Returns the moment after them."""
-    decide(ws, [P[i] for i in days], "live", None)
-    kpi_ledger.account(ws, [P[i] for i in days], "live")
-    return ws.use_case.starts(LIVE[days[-1]] + timedelta(days=1))
+    take_decisions(ws, [P[i] for i in days], "live", None)
+    kpi_ledger.write_accounts(ws, [P[i] for i in days], "live")
+    return ws.use_case.day_start(LIVE[days[-1]] + timedelta(days=1))
 
 
 def test_it_begins_in_shadow_and_counts_whole_days(ws):
@@ -118,8 +119,8 @@ def test_it_begins_in_shadow_and_counts_whole_days(ws):
     assert (now.step, now.days, now.since) == ("shadow", 2, datetime(2013, 3, 25, 12))
     assert now.against == ["2 whole days of this step have outcomes, 3 are needed"]
     with pytest.raises(RolloutError, match="it stays at shadow: 2 whole days"):
-        up(ws, "Ada", "let's", ws.use_case.starts(LIVE[3]))
-    assert ws.rollout.rows() == []
+        up(ws, "Ada", "let's", ws.use_case.day_start(LIVE[3]))
+    assert ws.rollout_ledger.rows() == []
 
 
 def test_as_long_as_nobody_uses_it_it_stays_where_it_is(trained, tmp_path):
@@ -130,18 +131,18 @@ def test_as_long_as_nobody_uses_it_it_stays_where_it_is(trained, tmp_path):
 
 def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws):
     live(ws, 0, 1, 2, 3)
-    for one in kpi_ledger.days(ws, "live"):
+    for one in kpi_ledger.read_daily_values(ws, "live"):
         assert (one.model, one.differ, one.fallback) == (one.current_process, 0, 0)
     suggested = 0.0
     for p in P[1:4]:
-        for d in decisions_of(ws, p, "live"):
+        for d in read_decisions(ws, p, "live"):
             late = float(d["id"] % 100 * 37 % 100 / 100 > 0.5)
-            (action,) = Choice(ws.use_case.kpi, pd.DataFrame(index=[0])).choose(np.array([d["expected"]]))
+            (action,) = ChoicePayoffs(ws.use_case.kpi, pd.DataFrame(index=[0])).choose(np.array([d["expected"]]))
             suggested += (10 * late - 3) * ((action == "act") - (d["current_action"] == "act"))
     days = shadow_days(ws, P[1:4])
     assert sum(d.model - d.current_process for d in days) == pytest.approx(suggested)
     assert suggested > 0
-    assert standing(ws, ws.use_case.starts(LIVE[4])).lift == lift(days)
+    assert standing(ws, ws.use_case.day_start(LIVE[4])).lift == estimate_lift(days)
 
 
 def test_a_veto_binds_what_is_suggested_as_it_would_what_is_done(ws):
@@ -154,8 +155,8 @@ def test_a_veto_binds_what_is_suggested_as_it_would_what_is_done(ws):
 
 
 def test_what_the_model_is_not_fit_for_suggests_the_current_process(ws):
-    decide(ws, P[1:3], "live", ws.use_case.starts(LIVE[3]))  # too late for all of them
-    kpi_ledger.account(ws, P[1:3], "live")
+    take_decisions(ws, P[1:3], "live", ws.use_case.day_start(LIVE[3]))  # too late for all of them
+    kpi_ledger.write_accounts(ws, P[1:3], "live")
     assert [(d.model - d.current_process, d.fallback) for d in shadow_days(ws)] == [(0.0, 30)] * 2
 
 
@@ -174,53 +175,53 @@ def test_up_and_down_a_step_at_a_time(ws):
     later = live(ws, 4, 5, 6)
     now = standing(ws, later)
     assert (now.step, now.days, now.against) == ("holdout", 3, [])
-    assert now.lift == lift([d for d in kpi_ledger.days(ws, "live") if d.partition >= P[4]])
+    assert now.lift == estimate_lift([d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition >= P[4]])
     with (
-        patch("sixtyforty.lifecycle.rollout.unaccepted", return_value=NO),
+        patch("sixtyforty.lifecycle.rollout.list_objections_of_people", return_value=NO),
         pytest.raises(RolloutError, match="nobody has used"),
     ):
         up(ws, by="Ada", why="on", moment=later)
     assert up(ws, by="Bo", why="it pays", moment=later).step == "full"
     with pytest.raises(RolloutError, match="no step above full"):
         up(ws, by="Bo", why="more", moment=later)
-    with patch("sixtyforty.lifecycle.rollout.unaccepted", return_value=NO):
+    with patch("sixtyforty.lifecycle.rollout.list_objections_of_people", return_value=NO):
         assert down(ws, by="Cy", why="complaints", moment=later + timedelta(hours=1)).step == "holdout"
         assert down(ws, by="Cy", why="more of them", moment=later + timedelta(hours=2)).step == "shadow"
         with pytest.raises(RolloutError, match="no step below shadow"):
             down(ws, by="Cy", why="still", moment=later + timedelta(hours=3))
-    assert [ws.rollout.in_force(later + timedelta(hours=h)).step for h in range(3)] == ["full", "holdout", "shadow"]
-    assert ws.rollout.in_force(moment - timedelta(seconds=1)) is None
-    json.dumps([r.model_dump() for r in ws.rollout.rows()], allow_nan=False)
+    assert [ws.rollout_ledger.step_at(later + timedelta(hours=h)).step for h in range(3)] == ["full", "holdout", "shadow"]
+    assert ws.rollout_ledger.step_at(moment - timedelta(seconds=1)) is None
+    json.dumps([r.model_dump() for r in ws.rollout_ledger.rows()], allow_nan=False)
 
 
 def test_two_who_take_the_same_step_take_it_once(ws):
     moment = live(ws, 0, 1, 2, 3)
     first = up(ws, by="Ada", why="it would have paid", moment=moment)
-    assert ws.rollout.take("holdout", by="Bo", why="so I thought", effective_from=f"{moment}") == first
+    assert ws.rollout_ledger.take_step("holdout", by="Bo", why="so I thought", effective_from=f"{moment}") == first
 
 
 def test_its_ledger_is_chained_as_that_of_champions(ws):
     for step in ("holdout", "full"):
-        ws.rollout.take(step, by="Ada", why="x", effective_from="2013-03-26T00:00:00")
-    lines = ws.rollout.path.read_text().splitlines()
-    ws.rollout.path.write_text("\n".join([json.dumps(json.loads(lines[0]) | {"by": "Eve"}), lines[1]]) + "\n")
+        ws.rollout_ledger.take_step(step, by="Ada", why="x", effective_from="2013-03-26T00:00:00")
+    lines = ws.rollout_ledger.path.read_text().splitlines()
+    ws.rollout_ledger.path.write_text("\n".join([json.dumps(json.loads(lines[0]) | {"by": "Eve"}), lines[1]]) + "\n")
     with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1: was changed"):
-        ws.rollout.in_force(datetime(2013, 4, 1))
-    ws.rollout.path.write_text(lines[0] + "\n")
+        ws.rollout_ledger.step_at(datetime(2013, 4, 1))
+    ws.rollout_ledger.path.write_text(lines[0] + "\n")
     with pytest.raises(LedgerError, match="rows were cut off the end"):
-        decide(ws, P, "live", None)
+        take_decisions(ws, P, "live", None)
 
 
 @settings(max_examples=15)
 @given(st.lists(st.booleans(), max_size=8))
 def test_no_step_is_ever_skipped(trained, ups):
     ws, at = Workspace(trained.use_case, Path(tempfile.mkdtemp(dir=trained.home)), trained.database_url), 0
-    shutil.copytree(trained.ledger.path.parent, ws.ledger.path.parent)
+    shutil.copytree(trained.ledger.path.parent, ws.champion_ledger.path.parent)
     for number, is_up in enumerate(ups):
         moment = datetime(2013, 3, 26, number)
-        with patch("sixtyforty.lifecycle.rollout.may_go_up", return_value=["no"] * (at == 2)), suppress(RolloutError):
+        with patch("sixtyforty.lifecycle.rollout.list_obstacles", return_value=["no"] * (at == 2)), suppress(RolloutError):
             (up if is_up else down)(ws, "Ada", "why not", moment)
-        now = ws.rollout.in_force(moment)
+        now = ws.rollout_ledger.step_at(moment)
         before, at = at, STEPS.index(now.step) if now else 0
         assert at == (min(before + 1, 2) if is_up else max(before - 1, 0))
 
@@ -235,14 +236,14 @@ def test_what_is_not_declared_or_not_live_has_no_rollout(tmp_path):
 def test_of_a_randomized_use_case_shadow_shows_nothing_and_the_holdout_tells(ws):
     changes = merged(
         ROLLOUT,
-        {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}}},
+        {"kpi": {"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}}},
     )
     case = make_use_case(ws.home / "use_case", **changes)
     ws = Workspace(case, ws.home, ws.database_url)
     moment = live(ws, 0, 1, 2, 3)
     now = standing(ws, moment)
     assert (now.days, now.lift, now.against) == (3, None, [])
-    assert kpi_ledger.days(ws, "live") == []
+    assert kpi_ledger.read_daily_values(ws, "live") == []
     up(ws, by="Ada", why="people like it", moment=moment)
     now = standing(ws, live(ws, 4, 5, 6))
     assert (now.step, now.days) == ("holdout", 3)

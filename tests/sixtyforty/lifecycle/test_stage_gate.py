@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sixtyforty.decisions.deciding import decide, decisions_of, due
-from sixtyforty.lifecycle import stage_gate, training
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.due_decisions import count_due
+from sixtyforty.lifecycle import stage_gate, stage_history, stage_steps, training
 from sixtyforty.lifecycle.champions import ChampionError, adopt
 from sixtyforty.lifecycle.stage_gate import (
     StageError,
@@ -31,11 +33,12 @@ from sixtyforty.lifecycle.stage_gate import (
 from sixtyforty.reports.alert_rules import stopped
 from sixtyforty.reports.model_record import text
 from sixtyforty.spec.stages import STAGES, StageGate
-from sixtyforty.storage.champion_ledger import LedgerError
-from sixtyforty.value.lift import Day, Interval
+from sixtyforty.storage.hash_chain import LedgerError
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import write_accounts
 from tests.helpers import crown, make_use_case, make_workspace, merged, publish, snapshot, span
-from tests.telling import account
 
 GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-07-01"}
 STAGES_ = {
@@ -50,10 +53,10 @@ NOW = datetime(2014, 1, 1)
 GOOD, NULL, BAD = 20.0, 0.0, -20.0  # gain of a day of 20 decisions
 
 
-def days(gain: float, first: date = date(2013, 4, 1), count: int = 80, track: int = 0) -> list[Day]:
+def days(gain: float, first: date = date(2013, 4, 1), count: int = 80, track: int = 0) -> list[DailyValue]:
     """Days of 20 decisions that gain about so much; no two neighbours alike."""
     keys = span(first, first + timedelta(days=count - 1))
-    return [Day(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 1) for i, p in enumerate(keys)]
+    return [DailyValue(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 1) for i, p in enumerate(keys)]
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def ws(tmp_path) -> Workspace:
 
 
 def passed(ws: Workspace) -> Workspace:
-    account(ws, days(GOOD))
+    write_accounts(ws, days(GOOD))
     return ws
 
 
@@ -98,13 +101,13 @@ def test_in_production_a_proven_gain_short_of_its_target_goes_on_and_none_is_sto
 
 
 def test_a_poc_without_effect_is_stopped_by_itself_at_the_stop_date_and_stays_so(ws):
-    account(ws, days(NULL, count=22))
+    write_accounts(ws, days(NULL, count=22))
     assert record(ws, NOW).said == "continue"  # its interval is still wide enough for something worth having
-    account(ws, days(NULL, count=100))
+    write_accounts(ws, days(NULL, count=100))
     assert record(ws, NOW).said == "stop"
-    account(ws, days(GOOD, count=150))
+    write_accounts(ws, days(GOOD, count=150))
     assert record(ws, NOW).said == "stop"
-    assert [(r.stage, r.said, r.by) for r in ws.progress.rows()] == [
+    assert [(r.stage, r.event, r.by) for r in ws.stage_ledger.rows()] == [
         ("poc", "enter", "chain"),
         ("poc", "continue", "chain"),
         ("poc", "stop", "chain"),
@@ -120,13 +123,13 @@ def test_before_anything_is_known_of_the_past_nothing_is_said_against_it(ws):
 
 
 def test_a_poc_that_loses_surely_is_stopped_before_its_date(ws):
-    account(ws, days(BAD, count=60))
+    write_accounts(ws, days(BAD, count=60))
     assert record(ws, NOW).said == "stop"
-    assert "surely less than the +100 per 1,000 that would be worth having" in ws.progress.rows()[-1].why
+    assert "surely less than the +100 per 1,000 that would be worth having" in ws.stage_ledger.rows()[-1].why
 
 
 def test_figures_after_the_stop_date_do_not_count(ws):
-    account(ws, [*days(NULL, count=91), *days(GOOD * 9, date(2013, 7, 1), 60)])
+    write_accounts(ws, [*days(NULL, count=91), *days(GOOD * 9, date(2013, 7, 1), 60)])
     now = standing(ws, NOW)
     assert (now.said, now.partitions) == ("stop", 91)
 
@@ -134,9 +137,9 @@ def test_figures_after_the_stop_date_do_not_count(ws):
 def test_each_step_needs_its_gate_and_none_is_skipped(ws):
     passed(ws)
     assert up(ws, "Ada", "it pays", NOW).stage == "pilot"
-    assert [r.said for r in ws.progress.rows()] == ["enter", "pass", "enter"]
+    assert [r.event for r in ws.stage_ledger.rows()] == ["enter", "pass", "enter"]
     assert "| pilot | enter | Ada | it pays |" in text(ws, "replay")  # the next person reads it
-    assert ws.progress.rows()[1].evidence["lift"]["low"] > 0
+    assert ws.stage_ledger.rows()[1].evidence["lift"]["low"] > 0
     with pytest.raises(StageError, match="it stays in pilot: it hadn't passed by 2013-07-01"):
         up(ws, "Ada", "and on", NOW + timedelta(hours=1))  # a stop date in the past is one
     assert [r["stage"] for r in lead_times(ws, NOW + timedelta(days=3))] == ["idea", "poc", "pilot"]
@@ -147,10 +150,10 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
     changes = {"stages": {"pilot": {"stop_date": "2014-06-01"}}}
     ws = Workspace(make_use_case(ws.home / "use_case", **merged(STAGES_, changes)), ws.home, ws.database_url)
     up(ws, "Ada", "it pays", datetime(2013, 10, 1, 4))
-    account(ws, days(BAD, date(2013, 8, 1), 61), "live")
+    write_accounts(ws, days(BAD, date(2013, 8, 1), 61), "live")
     later = datetime(2013, 12, 20)
     assert standing(ws, later).partitions == 0
-    account(ws, days(GOOD, date(2013, 10, 1), 70), "live")
+    write_accounts(ws, days(GOOD, date(2013, 10, 1), 70), "live")
     now = record(ws, later)
     assert (now.stage, now.said, now.track, now.label, now.partitions) == ("pilot", "pass", "live", "exact", 70)
     assert up(ws, "Ada", "it pays live", later).stage == "production"
@@ -167,7 +170,7 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
 
 def test_assumed_figures_carry_nothing_into_production(ws):
     """However it came to the pilot: its live figures are a holdout's, and those of the past never count there."""
-    randomized = {"kpi": {"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}}
+    randomized = {"kpi": {"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}}
     case = make_use_case(ws.home / "use_case", **merged(STAGES_, randomized))
     ws = Workspace(case, ws.home, ws.database_url)
     passed(ws)
@@ -181,18 +184,18 @@ def test_assumed_figures_carry_nothing_into_production(ws):
 
 
 def test_a_goalpost_moved_after_the_start_counts_only_once_it_is_registered_with_a_reason(ws):
-    account(ws, days(GOOD / 4))
+    write_accounts(ws, days(GOOD / 4))
     assert record(ws, NOW).said == "continue"
     lower = make_use_case(ws.home / "use_case", **merged(STAGES_, {"stages": {"poc": {"target": 150}}}))
     moved = Workspace(lower, ws.home, ws.database_url)
     assert standing(moved, NOW).said == "continue"
-    assert stage_gate.differs(moved) == ["stages.poc isn't the gate registered on 2014-01-01, which counts"]
+    assert stage_steps.find_declaration_differences(moved) == ["stages.poc isn't the gate registered on 2014-01-01, which counts"]
     with pytest.raises(StageError, match="declares no other gate"):
         register(ws, "Ada", "why not", NOW)
     register(moved, "Ada", "the crew got cheaper", NOW)
     assert record(moved, NOW).said == "pass"
-    assert stage_gate.differs(moved) == []
-    assert [r.gate.target for r in ws.progress.rows() if r.gate] == [500, 150]
+    assert stage_steps.find_declaration_differences(moved) == []
+    assert [r.gate.target for r in ws.stage_ledger.rows() if r.gate] == [500, 150]
 
 
 def test_people_count(tmp_path):
@@ -206,14 +209,14 @@ def test_people_count(tmp_path):
         "continue",
         ["1 findings of user research are declared, 2 are needed", "0% of the training is done, 100% is needed"],
     )
-    training.do(ws, "lists", "ann")
-    training.do(ws, "lists", "ann")
-    assert training.share(ws) == 0.5
+    training.record_completion(ws, "lists", "ann")
+    training.record_completion(ws, "lists", "ann")
+    assert training.share_trained(ws) == 0.5
     for name in ("bo", "cy"):
-        training.do(ws, "lists", name)
-    assert (training.share(ws), training.who(ws)) == (1.0, {"lists": ["ann", "bo", "cy"]})
+        training.record_completion(ws, "lists", name)
+    assert (training.share_trained(ws), training.list_trained_people(ws)) == (1.0, {"lists": ["ann", "bo", "cy"]})
     with pytest.raises(training.TrainingError, match="no training 'swimming' is planned; there are: lists"):
-        training.do(ws, "swimming", "ann")
+        training.record_completion(ws, "swimming", "ann")
     assert record(ws, NOW).against == ["1 findings of user research are declared, 2 are needed"]
 
 
@@ -223,21 +226,21 @@ def test_what_was_stopped_or_retired_is_decided_by_the_current_process(tmp_path)
     lived = [trained[-1] + timedelta(days=1 + i) for i in range(3)]
     publish(ws, [*trained, *lived], count=30)
     crown(ws, lived[0], "live")
-    retire(ws, "Ada", "it is over", ws.use_case.starts(lived[1]))
+    retire(ws, "Ada", "it is over", ws.use_case.day_start(lived[1]))
     keys = [d.isoformat() for d in lived]
-    decide(ws, keys, "live", None)
-    by = [{(d["decided_by"], d["reason"]) for d in decisions_of(ws, p, "live")} for p in keys]
+    take_decisions(ws, keys, "live", None)
+    by = [{(d["decided_by"], d["reason"]) for d in read_decisions(ws, p, "live")} for p in keys]
     assert {b for b, _ in by[0]} == {"model"}
     assert by[1] == by[2] == {("current_process", "retired: the current process decides")}
-    decide(ws, keys, "replay", None)  # what would have been is another matter
-    assert ws.progress.over(ws.use_case.starts(lived[0])) is None
+    take_decisions(ws, keys, "replay", None)  # what would have been is another matter
+    assert ws.stage_ledger.end_reason_at(ws.use_case.day_start(lived[0])) is None
 
 
 def test_its_ledger_is_chained(ws):
     passed(ws)
     record(ws, NOW)
-    lines = ws.progress.path.read_text().splitlines()
-    ws.progress.path.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | {"said": "stop"})]) + "\n")
+    lines = ws.stage_ledger.path.read_text().splitlines()
+    ws.stage_ledger.path.write_text("\n".join([lines[0], json.dumps(json.loads(lines[1]) | {"said": "stop"})]) + "\n")
     with pytest.raises(LedgerError, match=r"stages\.jsonl, row 2: was changed"):
         standing(ws, NOW)
 
@@ -245,9 +248,9 @@ def test_its_ledger_is_chained(ws):
 def test_judged_again_on_the_same_figures_it_says_nothing_new(ws):
     passed(ws)
     record(ws, NOW)
-    before = ws.progress.path.read_bytes()
+    before = ws.stage_ledger.path.read_bytes()
     record(ws, NOW + timedelta(days=1))
-    assert ws.progress.path.read_bytes() == before
+    assert ws.stage_ledger.path.read_bytes() == before
 
 
 @settings(max_examples=10, deadline=None)
@@ -259,7 +262,7 @@ def test_whatever_is_asked_no_stage_is_skipped(tmp_path_factory, asked):
         moment = datetime(2013, 5, 1 + number)
         with suppress(StageError):
             record(ws, moment) if name == "record" else acts[name](ws, "Ada", "why not", moment)
-    entered = [r.stage for r in ws.progress.entered()]
+    entered = [r.stage for r in ws.stage_ledger.entered_stages()]
     climbed = [s for s in entered if s != "retired"]
     assert climbed == list(STAGES[: len(climbed)])
     assert "retired" not in entered[:-1]
@@ -270,7 +273,7 @@ def test_looked_at_daily_a_null_effect_passes_seldom():
     rng, gate, found = np.random.default_rng(0), StageGate(**GATE | {"target": 0.001, "minimum_gain": 0.001}), 0
     for _ in range(500):
         gained = rng.normal(0, 30, 90)
-        known = [Day(f"{i:03}", 20, g, 0.0, 0.0, 0.0, 1, 1, 0) for i, g in enumerate(gained)]
+        known = [DailyValue(f"{i:03}", 20, g, 0.0, 0.0, 0.0, 1, 1, 0) for i, g in enumerate(gained)]
         looks = [(n, False) for n in range(20, 90, 10)] + [(90, True)]
         today = {False: date(2013, 6, 1), True: gate.stop}
         found += any(judge(gate, n, interval(known[:n], 90, last), today[last], [])[0] == "pass" for n, last in looks)
@@ -286,7 +289,7 @@ def test_without_stages_nothing_is_judged(tmp_path):
     ws = make_workspace(tmp_path)
     with pytest.raises(StageError, match="declares no stages"):
         standing(ws, NOW)
-    assert (stage_gate.earned(ws), stage_gate.differs(ws)) == ("poc", [])
+    assert (stage_history.current_stage(ws), stage_steps.find_declaration_differences(ws)) == ("poc", [])
 
 
 def test_a_pilot_decides_only_where_it_reaches(tmp_path):
@@ -305,20 +308,20 @@ def test_a_pilot_decides_only_where_it_reaches(tmp_path):
     crown(ws, lived[0], "live")
     keys, gate = [d.isoformat() for d in lived], ws.use_case.stages
     for stage, day in (("poc", trained[0]), ("pilot", lived[1]), ("production", lived[2])):
-        stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.starts(day), stage_gate._evidence(gate.gate(stage)))
-    end = ws.use_case.starts(lived[-1] + timedelta(days=1))
-    assert due(ws, ws.lake.partitions("features"), "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
-    decide(ws, keys, "live", None)
-    sites = [Counter(d["id"] % 2 for d in decisions_of(ws, p, "live")) for p in keys]
+        stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.day_start(day), stage_gate._evidence(gate.gate(stage)))
+    end = ws.use_case.day_start(lived[-1] + timedelta(days=1))
+    assert count_due(ws, ws.lake.partitions("features"), "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
+    take_decisions(ws, keys, "live", None)
+    sites = [Counter(d["id"] % 2 for d in read_decisions(ws, p, "live")) for p in keys]
     assert sites == [{0: 15, 1: 15}, {1: 15}, {0: 15, 1: 15}]
-    assert due(ws, ws.lake.partitions("features"), "live", end) == {}
-    decide(ws, keys, "replay", None)
-    assert {len(decisions_of(ws, p, "replay")) for p in keys} == {30}
+    assert count_due(ws, ws.lake.partitions("features"), "live", end) == {}
+    take_decisions(ws, keys, "replay", None)
+    assert {len(read_decisions(ws, p, "replay")) for p in keys} == {30}
 
 
 def test_owners_are_told_when_it_is_stopped(ws):
     assert stopped(ws, "live") == []
-    account(ws, days(BAD, count=60))
+    write_accounts(ws, days(BAD, count=60))
     record(ws, NOW)
     (alert,) = stopped(ws, "live")
     assert alert.text.startswith("The poc was stopped by its gate: surely less than the +100 per 1,000")
@@ -327,7 +330,7 @@ def test_owners_are_told_when_it_is_stopped(ws):
 def test_retiring_one_touches_no_other(tmp_path):
     ours, theirs = (make_workspace(tmp_path, name=n, **STAGES_) for n in ("ours", "theirs"))
     for ws in (ours, theirs):
-        account(ws, days(GOOD, count=30))
+        write_accounts(ws, days(GOOD, count=30))
         record(ws, NOW)
     before = {k: v for k, v in snapshot(tmp_path / "data").items() if "/theirs/" in k}
     retire(ours, "Ada", "the process is gone", NOW)

@@ -11,7 +11,7 @@ import pytest
 
 from sixtyforty.reports.alert_rules import decay, fallback, overdue, rejected
 from sixtyforty.storage.verdicts import RuleResult, Verdict
-from sixtyforty.value.lift import Day
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace
 
@@ -36,7 +36,7 @@ def decided(ws: Workspace, day: str, **by: int) -> None:
 
 
 def earned(ws: Workspace, day: str, model: float, decisions: int = 10) -> None:
-    one = Day(day, decisions, model, 0.0, 0.0, 0.0, 0, 0, 0)
+    one = DailyValue(day, decisions, model, 0.0, 0.0, 0.0, 0, 0, 0)
     ws.lake.write("kpi/live", day, pa.table({"x": [1]}), facts=one.__dict__)
 
 
@@ -77,7 +77,7 @@ def test_fallback_is_told_of_the_newest_partition(ws: Workspace, by: dict[str, i
 
 def test_a_retrain_is_overdue_when_more_days_have_come_than_may(ws: Workspace) -> None:
     def judged(as_of: str) -> None:
-        ws.ledger.append(
+        ws.champion_ledger.append(
             track="live",
             version=f"{as_of}-x",
             verdict="HOLD",

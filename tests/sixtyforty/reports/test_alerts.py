@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.reports.alerts import KINDS, SHOWN, Alert, Receipts, Told, by_apprise, message, tell
-from tests.post import Desk, a_desk, a_mailbox
+from sixtyforty.reports.alerts import KINDS, SHOWN, Alert, Told, by_apprise, message, tell
+from sixtyforty.storage.receipts import Receipts
+from tests.message_servers import MessageServer, run_mailbox, run_message_server
 
-DEAD = Alert("not ticking", "daemon", "The daemon has no heartbeat.")
+DEAD = Alert("automation silent", "daemon", "The daemon has no heartbeat.")
 FAILED = Alert("failed run", "4711", "Run 4711 failed.")
 ALL = set(KINDS)
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    with a_desk() as found:
+def desk() -> Iterator[MessageServer]:
+    with run_message_server() as found:
         yield found
 
 
@@ -33,26 +34,26 @@ def receipts(tmp_path: Path) -> Receipts:
 ROLES = {"owner": ["OWNER"], "duty_desk": ["DESK"]}
 
 
-def say(receipts: Receipts, desk: Desk, *alerts: Alert, **more: Any) -> list[dict[str, Any]]:
+def say(receipts: Receipts, desk: MessageServer, *alerts: Alert, **more: Any) -> list[dict[str, Any]]:
     """One look's alerts, to two roles at the desk."""
     environment = {"OWNER": f"{desk.address}/owner", "DESK": f"{desk.address}/desk"}
     given = {"looked": ALL, "roles": ROLES, "environment": environment, "send": by_apprise} | more
     return tell("calls_in_time", receipts, alerts, **given)
 
 
-def test_each_role_is_told_once_with_a_receipt(receipts: Receipts, desk: Desk) -> None:
+def test_each_role_is_told_once_with_a_receipt(receipts: Receipts, desk: MessageServer) -> None:
     first = say(receipts, desk, DEAD)
     assert [(r["to"], r["why"], r["kind"]) for r in first] == [
-        ("owner:OWNER", None, "not ticking"),
-        ("duty_desk:DESK", None, "not ticking"),
+        ("owner:OWNER", None, "automation silent"),
+        ("duty_desk:DESK", None, "automation silent"),
     ]
     assert say(receipts, desk, DEAD) == []
     assert desk.texts("/owner") == desk.texts("/desk") == [DEAD.text]
-    assert desk.got[0][1]["title"] == "calls_in_time: not ticking"
+    assert desk.received[0][1]["title"] == "calls_in_time: automation silent"
     assert Receipts(receipts.path).rows() == first
 
 
-def test_what_is_new_is_told_alone_and_several_in_one_message(receipts: Receipts, desk: Desk) -> None:
+def test_what_is_new_is_told_alone_and_several_in_one_message(receipts: Receipts, desk: MessageServer) -> None:
     say(receipts, desk, DEAD)
     more = [Alert("failed run", str(i), f"Run {i} failed.") for i in range(SHOWN + 1)]
     say(receipts, desk, DEAD, *more)
@@ -60,10 +61,10 @@ def test_what_is_new_is_told_alone_and_several_in_one_message(receipts: Receipts
     assert DEAD.text not in desk.texts("/owner")[1]
     assert "failed run: Run 0 failed." in desk.texts("/owner")[1]
     assert "and 1 more" in desk.texts("/owner")[1]
-    assert desk.got[-1][1]["title"] == f"calls_in_time: {SHOWN + 1} alerts"
+    assert desk.received[-1][1]["title"] == f"calls_in_time: {SHOWN + 1} alerts"
 
 
-def test_a_failed_sending_is_written_down_once_and_tried_again(receipts: Receipts, desk: Desk) -> None:
+def test_a_failed_sending_is_written_down_once_and_tried_again(receipts: Receipts, desk: MessageServer) -> None:
     desk.status = 500
     assert [r["why"] is None for r in say(receipts, desk, DEAD)] == [False, False]
     assert say(receipts, desk, DEAD) == []
@@ -74,7 +75,7 @@ def test_a_failed_sending_is_written_down_once_and_tried_again(receipts: Receipt
     assert len(receipts.rows()) == 4
 
 
-def test_one_address_that_fails_has_nobody_told_twice(receipts: Receipts, desk: Desk) -> None:
+def test_one_address_that_fails_has_nobody_told_twice(receipts: Receipts, desk: MessageServer) -> None:
     environment = {"OWNER": f"{desk.address}/owner"}
     found = say(receipts, desk, DEAD, environment=environment)
     assert [(r["to"], r["why"]) for r in found] == [("owner:OWNER", None), ("duty_desk:DESK", "$DESK is not set")]
@@ -82,32 +83,32 @@ def test_one_address_that_fails_has_nobody_told_twice(receipts: Receipts, desk: 
     assert desk.texts("/owner") == desk.texts("/desk") == [DEAD.text]
 
 
-def test_what_was_resolved_and_comes_back_is_told_again(receipts: Receipts, desk: Desk) -> None:
+def test_what_was_resolved_and_comes_back_is_told_again(receipts: Receipts, desk: MessageServer) -> None:
     first = say(receipts, desk, DEAD)
     (gone,) = say(receipts, desk)
-    assert (gone["resolved"], gone["kind"]) == (True, "not ticking")
+    assert (gone["resolved"], gone["kind"]) == (True, "automation silent")
     assert say(receipts, desk) == []
     again = say(receipts, desk, DEAD)
     assert desk.texts("/owner") == [DEAD.text] * 2
     assert {r["id"] for r in first}.isdisjoint(r["id"] for r in again)
 
 
-def test_what_was_not_looked_at_is_not_resolved(receipts: Receipts, desk: Desk) -> None:
+def test_what_was_not_looked_at_is_not_resolved(receipts: Receipts, desk: MessageServer) -> None:
     say(receipts, desk, DEAD, FAILED)
     assert [r["kind"] for r in say(receipts, desk, looked={"failed run"})] == ["failed run"]
-    assert [r["kind"] for r in say(receipts, desk)] == ["not ticking"]
+    assert [r["kind"] for r in say(receipts, desk)] == ["automation silent"]
 
 
-def test_without_addresses_the_console_is_told_once(receipts: Receipts, desk: Desk) -> None:
+def test_without_addresses_the_console_is_told_once(receipts: Receipts, desk: MessageServer) -> None:
     (row,) = say(receipts, desk, DEAD, roles={}, environment={})
     assert (row["to"], row["why"], row["text"]) == ("console:console", None, DEAD.text)
     assert say(receipts, desk, DEAD, roles={}, environment={}) == []
 
 
 def test_a_mail_keeps_its_lines_and_is_no_html() -> None:
-    with a_mailbox() as box:
+    with run_mailbox() as box:
         assert by_apprise(box.address, "two", "one line\nand <b>another</b>") is None
-        assert box.got[0]["Subject"] == "two"
+        assert box.received[0]["Subject"] == "two"
         assert box.text(0).splitlines()[:2] == ["one line", "and <b>another</b>"]
 
 
@@ -119,7 +120,7 @@ def test_an_address_that_does_not_work_is_told_without_being_shown(receipts: Rec
     assert "geheim" not in receipts.path.read_text()
 
 
-def test_a_line_cut_off_by_a_crash_spoils_nothing(receipts: Receipts, desk: Desk) -> None:
+def test_a_line_cut_off_by_a_crash_spoils_nothing(receipts: Receipts, desk: MessageServer) -> None:
     say(receipts, desk, DEAD)
     whole = receipts.path.read_bytes()
     receipts.path.write_bytes(whole + b'{"at":"2013-0')
@@ -130,9 +131,9 @@ def test_a_line_cut_off_by_a_crash_spoils_nothing(receipts: Receipts, desk: Desk
 
 
 def test_a_title_of_one_and_of_several() -> None:
-    assert message("x", [DEAD]) == ("x: not ticking", DEAD.text)
+    assert message("x", [DEAD]) == ("x: automation silent", DEAD.text)
     title, text = message("x", [DEAD, FAILED])
-    assert (title, text.splitlines()) == ("x: 2 alerts", [f"not ticking: {DEAD.text}", f"failed run: {FAILED.text}"])
+    assert (title, text.splitlines()) == ("x: 2 alerts", [f"automation silent: {DEAD.text}", f"failed run: {FAILED.text}"])
 
 
 @given(st.lists(st.lists(st.sampled_from([DEAD, FAILED]), unique=True), max_size=8))

@@ -11,13 +11,13 @@ from PIL import Image
 
 from pipelines.authoring import catalog
 from sixtyforty.reports import charts
-from sixtyforty.value.lift import Day
+from sixtyforty.value.daily_value import DailyValue
 
-KPI = catalog.load("flight_delays").kpi
+KPI = catalog.load_use_case("flight_delays").kpi
 UNKNOWN = math.nan
 
 
-def gathered(most: float, coin: float = -1.0) -> list[Day]:
+def gathered(most: float, coin: float = -1.0) -> list[DailyValue]:
     """Two days on which the model brings as much."""
     one = {"decisions": 2, "acted": 1, "differ": 1, "fallback": 0}
     money = {
@@ -26,7 +26,7 @@ def gathered(most: float, coin: float = -1.0) -> list[Day]:
         "random_choice": coin * most / 2,
         "perfect_foresight": most * 2,
     }
-    return [Day(partition=f"2013-04-0{n}", **money, **one) for n in (1, 2)]
+    return [DailyValue(partition=f"2013-04-0{n}", **money, **one) for n in (1, 2)]
 
 
 @pytest.mark.parametrize("most", [0.0, 3.0, 1.2e6, 2.4e9, 4.9e9, 7e11])

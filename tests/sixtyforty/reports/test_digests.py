@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.decisions import review_queue
-from sixtyforty.decisions.responses import put
+from sixtyforty.decisions.responses import add_responses
 from sixtyforty.reports import digests
 from sixtyforty.reports.alerts import by_apprise
 from sixtyforty.reports.digests import Period, begun, compose, period, receipt
@@ -24,9 +24,16 @@ from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import (
+    append_verdict,
+    make_accounted_home,
+    make_daily_values,
+    write_decisions,
+    write_usage,
+    write_verdicts,
+)
 from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
-from tests.post import Desk, Mailbox, a_desk, a_mailbox
-from tests.telling import answered, decided, gains, judged, told, verdicts
+from tests.message_servers import Mailbox, MessageServer, run_mailbox, run_message_server
 from tests.words import assert_plain
 
 SUBSCRIBED = [
@@ -40,13 +47,13 @@ MONDAY = datetime(2013, 6, 24, 16)  # noon in New York
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Three months of figures, a day's decisions, and a queue."""
-    found = told(tmp_path_factory.mktemp("told"), **WITH_RESPONSES)
-    decided(found, "2013-06-24")
-    answered(found, "2013-06-24", simulated=4)
+    found = make_accounted_home(tmp_path_factory.mktemp("told"), **WITH_RESPONSES)
+    write_decisions(found, "2013-06-24")
+    write_usage(found, "2013-06-24", simulated=4)
     response = Response(
-        review_queue.queue(found, "2013-06-24", "replay")[0].decision_id, "ann", "expert", "accepted", "act"
+        review_queue.read_queue(found, "2013-06-24", "replay")[0].decision_id, "ann", "expert", "accepted", "act"
     )
-    put(found, [replace(response, at=MONDAY)])
+    add_responses(found, [replace(response, at=MONDAY)])
     return found
 
 
@@ -55,7 +62,7 @@ def small(tmp_path: Path) -> Workspace:
     """A home with a week's decisions and subscriptions, in which messages are quickly composed."""
     found = make_workspace(tmp_path, subscriptions=SUBSCRIBED)
     for day in ("2013-06-24", "2013-06-25"):
-        decided(found, day)
+        write_decisions(found, day)
     return found
 
 
@@ -65,14 +72,14 @@ def use_case(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    with a_desk() as found:
+def desk() -> Iterator[MessageServer]:
+    with run_message_server() as found:
         yield found
 
 
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
-    with a_mailbox() as found:
+    with run_mailbox() as found:
         yield found
 
 
@@ -82,7 +89,7 @@ def tell(ws: Workspace, moment: datetime, environment: dict[str, str], track: st
 
 def gain(first: str, last: str) -> float:
     """Beyond the current process, over these days."""
-    return sum(d.model - d.current_process for d in gains() if first <= d.partition <= last)
+    return sum(d.model - d.current_process for d in make_daily_values() if first <= d.partition <= last)
 
 
 # When
@@ -129,10 +136,10 @@ def test_due_at_the_hour_on_the_use_cases_own_clock(
     assert (str(found.first), str(found.last)) == days
 
 
-def test_before_it_is_live_nobody_is_told(small: Workspace, desk: Desk) -> None:
+def test_before_it_is_live_nobody_is_told(small: Workspace, desk: MessageServer) -> None:
     environment = {"OWNER_MAIL": desk.address, "DESK_MAIL": desk.address}
     assert tell(small, MONDAY, environment, "live") == []
-    judged(small, "2013-06-25", track="live", kind="adopted")  # from midnight on
+    append_verdict(small, "2013-06-25", track="live", kind="adopted")  # from midnight on
     assert tell(small, MONDAY, environment, "live") == []
     assert not begun(small, "live", Period("weekly", date(2013, 6, 17), date(2013, 6, 23)))
     (row,) = tell(small, MONDAY + timedelta(days=1), environment, "live")
@@ -197,9 +204,9 @@ def test_an_owners_figures_end_where_the_period_does(ws: Workspace) -> None:
 
 def test_an_auditor_hears_of_verdicts_champions_and_what_was_restated(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    judged(ws, "2013-06-01")
-    judged(ws, "2013-06-20", "HOLD", reasons=["not better"])
-    verdicts(ws, date(2013, 6, 10), date(2013, 6, 30), refused=["2013-06-12"])
+    append_verdict(ws, "2013-06-01")
+    append_verdict(ws, "2013-06-20", "HOLD", reasons=["not better"])
+    write_verdicts(ws, date(2013, 6, 10), date(2013, 6, 30), rejected=["2013-06-12"])
     lines = compose(ws, "replay", "auditor", JUNE).text.splitlines()
     assert "- visits: 20 accepted, 1 refused (2013-06-12), 40 rows set aside, 0 with warnings" in lines
     assert "- nothing that had closed" in lines
@@ -236,10 +243,10 @@ VERDICT = {
 
 
 def test_nobodys_name_is_in_a_message(tmp_path: Path) -> None:
-    ws = told(tmp_path, sources={"calls": {"personal": ["site"]}})
+    ws = make_accounted_home(tmp_path, sources={"calls": {"personal": ["site"]}})
     rows = pa.table({"action": ["act"], "site": ["Mrs Miller"], "reason": ["Mrs Miller"]})
     ws.lake.write("decisions/replay", "2013-06-24", rows, facts={"model": 1, "fallback": 0, "current_process": 0})
-    judged(ws, "2013-06-24", kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])
+    append_verdict(ws, "2013-06-24", kind="rollback", by="Ada Miller", reasons=["Mrs Miller asked"])
     for role in digests.ROLES:
         for when in (JUNE, Period("daily", date(2013, 6, 23), date(2013, 6, 23))):
             assert "Miller" not in compose(ws, "replay", role, when).text
@@ -249,7 +256,7 @@ def test_nobodys_name_is_in_a_message(tmp_path: Path) -> None:
 # To whom
 
 
-def test_each_is_told_once_by_mail_and_by_a_web_hook(small: Workspace, desk: Desk, mailbox: Mailbox) -> None:
+def test_each_is_told_once_by_mail_and_by_a_web_hook(small: Workspace, desk: MessageServer, mailbox: Mailbox) -> None:
     environment = {"OWNER_MAIL": mailbox.address, "OWNER_CHAT": f"{desk.address}/owner", "DESK_MAIL": mailbox.address}
     rows = tell(small, MONDAY, environment)
     assert [(r["to"], r["due"], r["why"]) for r in rows] == [
@@ -257,21 +264,21 @@ def test_each_is_told_once_by_mail_and_by_a_web_hook(small: Workspace, desk: Des
         ("owner:OWNER_CHAT", "2013-06-24", None),
         ("decider:DESK_MAIL", "2013-06-24", None),
     ]
-    assert [m["Subject"] for m in mailbox.got] == [
+    assert [m["Subject"] for m in mailbox.received] == [
         "Fitters in time: the week of 17 June 2013",
         "Fitters in time: 24 June 2013",
     ]
     assert mailbox.text(1).splitlines()[:2] == ["12 calls decided so far:", "- call a second fitter in: 5"]
     assert desk.texts("/owner")[0].startswith("No decision's outcome is known yet.")
-    assert [r["text"] for r in rows] == [r["text"] for r in small.posted.rows()]
+    assert [r["text"] for r in rows] == [r["text"] for r in small.digest_receipts.rows()]
     for hours in (0, 1, 12):
         assert tell(small, MONDAY + timedelta(hours=hours), environment) == []
-    assert (len(mailbox.got), len(desk.got)) == (2, 1)
+    assert (len(mailbox.received), len(desk.received)) == (2, 1)
     tomorrow = tell(small, MONDAY + timedelta(days=1), environment)
     assert [(r["to"], r["due"]) for r in tomorrow] == [("decider:DESK_MAIL", "2013-06-25")]
 
 
-def test_after_a_silence_the_newest_is_sent_alone(small: Workspace, desk: Desk) -> None:
+def test_after_a_silence_the_newest_is_sent_alone(small: Workspace, desk: MessageServer) -> None:
     environment = {"OWNER_CHAT": f"{desk.address}/owner", "DESK_MAIL": f"{desk.address}/desk"}
     tell(small, MONDAY, environment)
     rows = [r for r in tell(small, MONDAY + timedelta(days=40), environment) if r["why"] is None]
@@ -289,10 +296,10 @@ def test_what_failed_is_written_down_once_and_tried_again(small: Workspace, mail
     mailbox.full = False
     (row,) = tell(small, MONDAY + timedelta(days=1), environment)
     assert (row["why"], row["due"]) == (None, "2013-06-25")
-    assert [m["Subject"] for m in mailbox.got] == ["Fitters in time: 25 June 2013"]
+    assert [m["Subject"] for m in mailbox.received] == ["Fitters in time: 25 June 2013"]
 
 
-def test_a_variable_that_is_not_set_is_told_once_and_for_all(small: Workspace, desk: Desk) -> None:
+def test_a_variable_that_is_not_set_is_told_once_and_for_all(small: Workspace, desk: MessageServer) -> None:
     rows = tell(small, MONDAY, {"OWNER_CHAT": f"{desk.address}/owner"})
     assert {r["to"]: r["why"] for r in rows} == {
         "owner:OWNER_MAIL": "$OWNER_MAIL is not set",
@@ -303,18 +310,18 @@ def test_a_variable_that_is_not_set_is_told_once_and_for_all(small: Workspace, d
         assert tell(small, MONDAY + timedelta(days=days), {"OWNER_CHAT": f"{desk.address}/owner"}) == []
 
 
-def test_receipts_hold_no_address_and_survive_a_crash(small: Workspace, desk: Desk) -> None:
+def test_receipts_hold_no_address_and_survive_a_crash(small: Workspace, desk: MessageServer) -> None:
     secret = f"{desk.address.replace('://', '://ada:geheim@')}/desk"
     tell(small, MONDAY, {"DESK_MAIL": secret, "OWNER_MAIL": "nonsense://u:geheim@host"})
-    book = small.posted
+    book = small.digest_receipts
     kept = book.path.read_text()
     assert "geheim" not in kept and str(desk.address) not in kept
     book.path.write_text(kept + '{"at":"2013-0')
     assert tell(small, MONDAY, {"DESK_MAIL": secret, "OWNER_MAIL": "nonsense://u:geheim@host"}) == []
-    assert len(desk.got) == 1
+    assert len(desk.received) == 1
 
 
-def test_one_role_alone_can_be_told(small: Workspace, desk: Desk) -> None:
+def test_one_role_alone_can_be_told(small: Workspace, desk: MessageServer) -> None:
     environment = {"OWNER_CHAT": desk.address, "DESK_MAIL": f"{desk.address}/desk"}
     rows = digests.tell(small, "replay", MONDAY, environment, by_apprise, role="decider")
     assert [receipt(r) for r in rows] == ["daily digest of 2013-06-24 sent to decider:DESK_MAIL"]

@@ -8,13 +8,13 @@ import pytest
 
 from sixtyforty.reports import impact_report
 from sixtyforty.workspace import Workspace
-from tests.telling import account, gains, judged, told
+from tests.accounted_home import append_verdict, make_accounted_home, make_daily_values, write_accounts
 from tests.words import assert_plain, spoken, talk
 
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return told(tmp_path_factory.mktemp("told"))
+    return make_accounted_home(tmp_path_factory.mktemp("told"))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_owners_page_is_in_plain_words(page: str) -> None:
 
 def test_a_month_that_lost_is_shown_and_asked_about(page: str) -> None:
     said = spoken(page)
-    lost = sum(d.model - d.current_process for d in gains() if d.partition.startswith("2013-05"))
+    lost = sum(d.model - d.current_process for d in make_daily_values() if d.partition.startswith("2013-05"))
     assert lost < 0
     assert f"{lost:+,.0f}" in said
     assert "Look into May: there the current process did better." in said
@@ -39,7 +39,7 @@ def test_what_was_promised_stands_beside_what_was_kept(page: str) -> None:
     said = spoken(page)
     assert "Promised and kept" in said
     assert "2013-05-01 620 +1,000 +700 … +1,300" in said
-    assert "below what was forecast" in said
+    assert "below the forecast" in said
     assert "Forecast for the coming month: +1,000, between +700 and +1,300." in said
     assert "The target is +500 EUR per 1,000 calls by 30 June 2013" in said
 
@@ -52,7 +52,7 @@ def test_before_the_first_champion_there_is_a_page_as_well(tmp_path: Path) -> No
     from tests.helpers import make_workspace
 
     ws = make_workspace(tmp_path)
-    account(ws, gains())
+    write_accounts(ws, make_daily_values())
     page = impact_report.write(ws, "replay").read_text()
     assert_plain(page)
     assert "Promised and kept" not in page
@@ -61,9 +61,9 @@ def test_before_the_first_champion_there_is_a_page_as_well(tmp_path: Path) -> No
 def test_what_is_assumed_is_called_so_beside_each_figure_and_proves_nothing(tmp_path: Path) -> None:
     from tests.helpers import make_workspace
 
-    ws = make_workspace(tmp_path, kpi={"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}})
-    account(ws, gains())
-    judged(ws, "2013-04-01")
+    ws = make_workspace(tmp_path, kpi={"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}})
+    write_accounts(ws, make_daily_values())
+    append_verdict(ws, "2013-04-01")
     said = spoken(impact_report.write(ws, "replay").read_text())
     for figure in (
         "EUR beyond the current process assumed",

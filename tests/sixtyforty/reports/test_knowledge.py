@@ -10,14 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.decisions.deciding import decide, decisions_of
-from sixtyforty.lifecycle.stage_gate import record
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.lifecycle.stage_steps import record_verdict
 from sixtyforty.reports import replay_report
 from sixtyforty.reports.findings import add
 from sixtyforty.reports.knowledge import failed, search
+from tests.accounted_home import append_verdict, make_accounted_home, write_accounts
 from tests.helpers import UNJUDGED, crown, make_workspace, publish
 from tests.sixtyforty.lifecycle.test_stage_gate import GATE, days
-from tests.telling import account, judged, told
 
 ASKED = {"day": "2013-01-05", "asked": "two dispatchers", "found": "They want a reason beside each line"}
 
@@ -40,16 +41,16 @@ def test_a_word_is_found_in_whichever_use_case_it_was_learned(tmp_path):
 
 
 def test_what_was_tried_and_failed_is_remembered(tmp_path):
-    ws = told(tmp_path / "a")
+    ws = make_accounted_home(tmp_path / "a")
     null = make_workspace(tmp_path / "b", name="null", stages={"poc": GATE})
-    account(null, days(0.0, count=100))
+    write_accounts(null, days(0.0, count=100))
     record(null, datetime(2014, 1, 1))
     found = failed([ws, null])
     assert [k.title.split(" ", 1)[1] for k in found] == ["was not better by enough", "was refused", "poc was stopped"]
     assert found[1].text == "it lost money on past days"
     assert "surely less than" in found[2].text or "hadn't passed" in found[2].text
     assert failed([make_workspace(tmp_path / "c")]) == []
-    judged(null, "2013-04-01")
+    append_verdict(null, "2013-04-01")
     assert len(failed([null])) == 1
 
 
@@ -63,10 +64,10 @@ def past(tmp_path_factory):
     ws = make_workspace(tmp_path_factory.mktemp("past"))
     publish(ws, DAYS, count=30)
     crown(ws, DAYS[-3])
-    decide(ws, LAST, "replay", None)
-    kpi_ledger.account(ws, LAST[:2], "replay")
+    take_decisions(ws, LAST, "replay", None)
+    kpi_ledger.write_accounts(ws, LAST[:2], "replay")
     entry = ws.lake.entry("features", LAST[1])
-    rows = pq.read_table(ws.lake.path(entry))
+    rows = pq.read_table(ws.lake.local_file(entry))
     facts = UNJUDGED | {"again": True}
     ws.lake.write("features", LAST[1], rows.slice(0, 29), inputs=entry.inputs, code="later", facts=facts)
     return ws
@@ -74,7 +75,7 @@ def past(tmp_path_factory):
 
 def test_the_past_is_walked_through_as_it_looked_then(past):
     one, two, three, four = replay_report.walk(past, [*LAST, "2013-04-01"], "replay")
-    rows = decisions_of(past, LAST[0], "replay")
+    rows = read_decisions(past, LAST[0], "replay")
     assert one["decided"]["decisions"] == 30 == sum(one["decided"]["actions"].values())
     assert one["decided"]["differ"] == sum(r["action"] != r["current_action"] for r in rows)
     assert one["decided"]["by"] == {"model": 30}
@@ -83,7 +84,7 @@ def test_the_past_is_walked_through_as_it_looked_then(past):
     lookback = past.lake.entry("features", LAST[0]).inputs["validated/calls"]
     assert seen["calls"]["rows"] == sum(past.lake.entry("validated/calls", p).rows for p in lookback)
     assert seen["calls"]["to"] == LAST[0]
-    assert one["happened"]["worth"] == kpi_ledger.days(past, "replay")[0].model
+    assert one["happened"]["worth"] == kpi_ledger.read_daily_values(past, "replay")[0].model
     assert [x["seen"]["restated"] for x in (one, two, three)] == [False, True, False]
     assert two["decided"]["decisions"] == 30  # as it looked then, not as it does now
     assert two["seen"]["sources"] == two["seen"]["sources"] | {"calls": {**two["seen"]["sources"]["calls"], "gone": 0}}

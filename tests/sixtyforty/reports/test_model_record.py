@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from sixtyforty.reports import findings, model_record
 from sixtyforty.reports.findings import FindingError
 from sixtyforty.reports.impact_report import pages
-from sixtyforty.storage.champion_ledger import LedgerError
+from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import append_verdict, make_accounted_home, make_daily_value, write_accounts, write_usage
 from tests.helpers import WITH_RESPONSES, make_workspace
-from tests.telling import a_day, account, answered, judged, told
 
 QUOTED = pages().filters["quoted"]
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return told(tmp_path_factory.mktemp("told"))
+    return make_accounted_home(tmp_path_factory.mktemp("told"))
 
 
 @pytest.fixture
@@ -69,13 +69,13 @@ def test_the_next_persons_questions_are_answered_in_order(kept: Workspace) -> No
     assert "isn't recorded" in section(said, "Do people use it?")
     assert "1,000 EUR to build" in section(said, "What does it cost?")
     assert "| visits | missing | -400 | +0 | 99% |" in section(said, "What if a feed dies?")
-    assert "below what was forecast" in section(said, "Promised and kept")
+    assert "below the forecast" in section(said, "Promised and kept")
     assert "No gate has judged it: it is said to be in poc." in section(said, "How far has it come?")
     assert "cost of running and building isn't in it" not in said
 
 
 def test_tables_have_as_many_cells_in_every_row(ws: Workspace) -> None:
-    judged(ws, "2013-07-01", kind="rollback", by="A|da\n<b>", reasons=["a | b", "line\nbreak", "\\| <i>"])
+    append_verdict(ws, "2013-07-01", kind="rollback", by="A|da\n<b>", reasons=["a | b", "line\nbreak", "\\| <i>"])
     for block in model_record.text(ws, "replay").split("\n\n"):
         rows = [x.replace("\\\\", "").replace("\\|", "") for x in block.splitlines() if x.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1, block
@@ -84,7 +84,7 @@ def test_tables_have_as_many_cells_in_every_row(ws: Workspace) -> None:
 def test_what_people_did_is_told_and_what_is_simulated_is_said_to_be(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **WITH_RESPONSES)
     assert "Nobody has answered a decision yet." in section(model_record.text(ws, "replay"), "Do people use it?")
-    answered(ws, "2013-06-24", simulated=19)
+    write_usage(ws, "2013-06-24", simulated=19)
     said = section(model_record.text(ws, "replay"), "Do people use it?")
     assert "- Simulated: 19 of 19 responses." in said
     assert "6 followed and 2 overridden" in said
@@ -102,7 +102,7 @@ def test_only_what_says_something_new_is_a_new_version(ws: Workspace) -> None:
     before = newest.read_bytes()
     assert model_record.write(ws, "replay").read_bytes() == before
     (first,) = model_record.versions(ws, "replay")
-    judged(ws, "2013-07-01", "HOLD")
+    append_verdict(ws, "2013-07-01", "HOLD")
     model_record.write(ws, "replay")
     assert [p.name[:5] for p in model_record.versions(ws, "replay")] == ["0001-", "0002-"]
     assert first.read_bytes() == before != newest.read_bytes() == model_record.versions(ws, "replay")[-1].read_bytes()
@@ -120,7 +120,7 @@ def test_the_same_history_gives_the_same_files_whenever_it_is_written(ws: Worksp
 
 def test_after_the_ninth_version_comes_the_tenth(ws: Workspace) -> None:
     for i in range(11):
-        judged(ws, "2013-07-01", "HOLD", reasons=[f"time {i}"], again=True)
+        append_verdict(ws, "2013-07-01", "HOLD", reasons=[f"time {i}"], repeat=True)
         model_record.write(ws, "replay")
     assert "time 10" in model_record.versions(ws, "replay")[-1].read_text()
     assert [int(p.name[:4]) for p in model_record.versions(ws, "replay")] == list(range(1, 12))
@@ -174,7 +174,7 @@ def test_what_people_write_stays_a_quotation(said: str) -> None:
 def test_findings_come_first_and_sections_in_the_newest_version_that_says_so(ws: Workspace) -> None:
     model_record.write(ws, "replay")
     findings.add(ws, "Ada", "Margin matters.", "On the gate")
-    account(ws, [a_day("2013-07-01", 5.0)])
+    write_accounts(ws, [make_daily_value("2013-07-01", 5.0)])
     model_record.write(ws, "replay")
     hits = model_record.search(ws, "MARGIN better")
     assert {(h.kind, h.title, h.number) for h in hits} == {

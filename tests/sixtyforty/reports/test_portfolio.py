@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from sixtyforty.accounting import run_hours
-from sixtyforty.accounting.run_hours import Ran
-from sixtyforty.lifecycle.stage_gate import retire
+from sixtyforty.accounting.run_hours import FinishedRun
+from sixtyforty.lifecycle.stage_steps import retire_use_case
 from sixtyforty.reports import portfolio, readership
 from sixtyforty.reports.portfolio import Line, scoped, totals
-from sixtyforty.value.lift import Day
+from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import append_verdict, write_decisions, write_usage, write_verdicts
 from tests.helpers import WITH_RESPONSES, make_workspace, merged, span
-from tests.telling import answered, decided, judged, verdicts
 from tests.words import assert_plain
 
 NOW = datetime(2013, 7, 1, 12)
@@ -32,7 +32,7 @@ def one(folder: Path, name: str, gain: float, *, days: int = 60, track: str = "r
     ws = make_workspace(folder, name=name, title=name.title(), **merged(COSTS, changes))
     keys = span(date(2013, 4, 1), date(2013, 4, 1) + timedelta(days=days - 1))
     for i, p in enumerate(keys):
-        day = Day(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 0)
+        day = DailyValue(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 0)
         row = {k: v for k, v in day.__dict__.items() if k != "candidates"}
         ws.lake.write(f"kpi/{track}", p, pa.Table.from_pylist([row]), facts=day.__dict__ | {"unknown": 0})
     return ws
@@ -61,7 +61,7 @@ def test_ranked_by_what_is_left(three):
 
 
 def test_totals_are_those_of_the_ledgers_by_a_query_of_ones_own(three):
-    run_hours.count(three[0].home, lambda a, b: [Ran("large", 0.0, 7200.0)], 1.0)
+    run_hours.add_finished_runs(three[0].home, lambda a, b: [Ran("large", 0.0, 7200.0)], 1.0)
     three[1] = one(three[0].home, "large", 90.0, kpi={"costs": {"per_run_hour": 3}})
     (found,) = totals(portfolio.portfolio(three, NOW))
     files = three[0].home / "data" / "lake" / "*" / "kpi" / "replay" / "*.parquet"
@@ -78,9 +78,9 @@ def test_totals_are_those_of_the_ledgers_by_a_query_of_ones_own(three):
 
 def test_assumed_money_is_never_added_to_money_seen_nor_one_currency_to_another(three, tmp_path):
     assumed = one(
-        tmp_path, "assumed", 500.0, kpi={"label": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}
+        tmp_path, "assumed", 500.0, kpi={"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}
     )
-    crowns = one(tmp_path, "crowns", 9.0, kpi={"unit": "SEK"})
+    crowns = one(tmp_path, "crowns", 9.0, kpi={"currency": "SEK"})
     lines = portfolio.portfolio([*three, assumed, crowns], NOW)
     assert {(t["unit"], t["label"]): t["use_cases"] for t in totals(lines)} == {
         ("EUR", "exact"): 3,
@@ -93,7 +93,7 @@ def test_assumed_money_is_never_added_to_money_seen_nor_one_currency_to_another(
 
 def test_where_anything_is_live_the_past_relived_does_not_count(tmp_path):
     ws = one(tmp_path, "both", 20.0)
-    day = Day("2013-06-30", 20, 70.0, 40.0, 10.0, 90.0, 6, 4, 0)
+    day = DailyValue("2013-06-30", 20, 70.0, 40.0, 10.0, 90.0, 6, 4, 0)
     ws.lake.write("kpi/live", day.partition, pa.table({"decisions": [20]}), facts=day.__dict__)
     (found,) = portfolio.portfolio([ws], NOW)
     assert (found.track, found.decisions, found.gain) == ("live", 20, 30.0)
@@ -101,9 +101,9 @@ def test_where_anything_is_live_the_past_relived_does_not_count(tmp_path):
 
 def test_people_quality_and_freshness(tmp_path):
     ws = one(tmp_path, "used", 90.0, **merged(WITH_RESPONSES, {"kpi": {"costs": {"per_response": 2}}}))
-    verdicts(ws, date(2013, 6, 1), refused=["2013-06-12"])
-    decided(ws, "2013-06-29")
-    answered(ws, "2013-06-29", simulated=3)
+    write_verdicts(ws, date(2013, 6, 1), rejected=["2013-06-12"])
+    write_decisions(ws, "2013-06-29")
+    write_usage(ws, "2013-06-29", simulated=3)
     (found,) = portfolio.portfolio([ws], NOW)
     assert (found.interventions, found.intervening, found.used, found.uptake) == (8, 16.0, 6, 0.6)
     assert found.cost_per_used == pytest.approx(found.cost / 6)
@@ -191,11 +191,11 @@ def test_fifty_use_cases_cost_fifty_times_one(tmp_path):
 
 def test_what_nobody_has_read_for_a_month_is_named(tmp_path):
     ws = one(tmp_path, "quiet", 20.0)
-    judged(ws, "2013-04-01")
-    decided(ws, "2013-06-29")
+    append_verdict(ws, "2013-04-01")
+    write_decisions(ws, "2013-06-29")
     (ws.reports / "impact.html").parent.mkdir(parents=True)
     (ws.reports / "impact.html").write_text("x")
-    made = datetime.fromisoformat(ws.ledger.rows()[0].recorded_at).replace(tzinfo=None)
+    made = datetime.fromisoformat(ws.champion_ledger.rows()[0].recorded_at).replace(tzinfo=None)
     assert readership.unread(ws, made + timedelta(days=29)) == []
     late = made + timedelta(days=40)
     assert readership.unread(ws, late) == ["decisions", "review_queue", "impact_report"]
@@ -223,8 +223,8 @@ def test_run_time_is_counted_once_and_kept_for_ever(tmp_path):
     def ended(after: float, until: float) -> list[Ran]:
         return [r for r in runs if after < r.end <= until]
 
-    assert run_hours.spent(tmp_path) == {}
-    assert run_hours.count(tmp_path, ended, 3700.0) == {"a": 1.0, "b": 0.5}
-    assert run_hours.count(tmp_path, ended, 3700.0) == {"a": 1.0, "b": 0.5}
+    assert run_hours.read_run_hours(tmp_path) == {}
+    assert run_hours.add_finished_runs(tmp_path, ended, 3700.0) == {"a": 1.0, "b": 0.5}
+    assert run_hours.add_finished_runs(tmp_path, ended, 3700.0) == {"a": 1.0, "b": 0.5}
     runs = [r for r in runs if r.end > 3700.0]  # Dagster's are purged
-    assert run_hours.count(tmp_path, ended, datetime.now(UTC).timestamp()) == {"a": 2.0, "b": 0.5}
+    assert run_hours.add_finished_runs(tmp_path, ended, datetime.now(UTC).timestamp()) == {"a": 2.0, "b": 0.5}

@@ -1,0 +1,112 @@
+"""The KPI ledger: one account per partition, of the decisions whose outcome is known, written once per change."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sixtyforty.accounting import kpi_audit, kpi_ledger
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.value.candidates import CandidateError
+from sixtyforty.workspace import Workspace
+from tests.helpers import lake_bytes, make_workspace, publish
+
+DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
+KEYS = [f"{day}" for day in DAYS]
+
+
+def decided_home(folder: Path, **changes: Any) -> Workspace:
+    """Return a home with three days of decisions by the current process, and their outcomes."""
+    ws = make_workspace(folder, **changes)
+    publish(ws, DAYS, count=20)
+    take_decisions(ws, KEYS, "replay", None)
+    return ws
+
+
+def set_outcomes(ws: Workspace, partition: str, late: list[int | None]) -> None:
+    entry = ws.lake.entry("outcomes", partition)
+    assert entry is not None
+    rows = pq.read_table(ws.lake.local_file(entry))
+    rows = rows.set_column(rows.column_names.index("late"), "late", pa.array(late, pa.int32()))
+    ws.lake.write("outcomes", partition, rows, inputs=entry.inputs, code="test")
+
+
+def test_an_account_holds_the_money_of_every_way_to_decide(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    accounts = kpi_ledger.write_accounts(ws, KEYS, "replay")
+    daily_values = kpi_ledger.read_daily_values(ws, "replay")
+    assert [d.partition for d in daily_values] == list(accounts) == KEYS
+    assert [kpi_ledger.daily_value_of(entry) for entry in accounts.values()] == daily_values
+    outcomes = pq.read_table(ws.lake.local_file(ws.lake.entry("outcomes", KEYS[0]))).to_pylist()  # type: ignore[arg-type]
+    late = {row["id"]: row["late"] for row in outcomes}
+    decisions = read_decisions(ws, KEYS[0], "replay")
+    assert daily_values[0].model == sum(10 * late[d["id"]] - 3 for d in decisions if d["action"] == "act")
+    assert daily_values[0].perfect_foresight == 7 * sum(late.values())
+
+
+def test_decisions_without_an_outcome_are_counted_and_carry_no_money(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    set_outcomes(ws, KEYS[0], [1, *[None] * 19])
+    set_outcomes(ws, KEYS[1], [None] * 20)
+    accounts = kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert [entry.facts["unknown"] for entry in accounts.values()] == [19, 20, 0]
+    assert [d.decisions for d in kpi_ledger.read_daily_values(ws, "replay")] == [1, 20]
+
+
+def test_accounts_are_read_up_to_a_partition(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert [d.partition for d in kpi_ledger.read_daily_values(ws, "replay", until=KEYS[1])] == KEYS[:2]
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    before = lake_bytes(ws.lake)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert lake_bytes(ws.lake) == before
+
+
+def test_partitions_without_decisions_or_outcomes_have_no_account(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    ws.lake.drop("outcomes", KEYS[0])
+    ws.lake.drop("decisions/replay", KEYS[1])
+    assert list(kpi_ledger.write_accounts(ws, KEYS, "replay")) == KEYS[2:]
+    assert kpi_ledger.write_accounts(ws, KEYS[:2], "replay") == {}
+
+
+def test_a_candidate_without_an_action_for_each_decision_writes_nothing(tmp_path: Path) -> None:
+    gaps = {"description": "Only heavy loads", "action": "case when load > 0.5 then 'act' end"}
+    ws = decided_home(tmp_path, kpi={"candidates": {"gaps": gaps}})
+    with pytest.raises(CandidateError, match=r"kpi\.candidates\.gaps"):
+        kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert ws.lake.partitions("kpi/replay") == []
+
+
+def test_names_with_quotes_are_accounted_for_and_audited(tmp_path: Path) -> None:
+    rule = "case when \"lo\"\"ad\" > 0.4 then 'don''t wait' else 'wait' end"
+    kpi = {
+        "actions": {"don't wait": {"description": "call a second fitter in at once", "cost": 4, "gain": 12}},
+        "outcome": 'la"te',
+        "segments": ['lo"ad'],
+        "candidates": {"heavy": {"description": "Heavy loads", "action": rule}},
+    }
+    ws = make_workspace(tmp_path, kpi=kpi)
+    sql = {
+        "features": 'select u.id, u.site, u.load, u.load as "lo""ad" from units u',
+        "outcomes": 'select u.id, v.late as "la""te", v.known_at from units u left join visits v using (id)',
+        "current_process": "select id, case when load > 0.7 then 'don''t wait' else 'wait' end as action from units",
+    }
+    for name, text in sql.items():
+        (ws.use_case.folder / f"{name}.sql").write_text(text)
+    publish(ws, DAYS, count=20)
+    take_decisions(ws, KEYS, "replay", None)
+    kpi_ledger.write_accounts(ws, KEYS, "replay")
+    assert sum(d.acted for d in kpi_ledger.read_daily_values(ws, "replay")) > 0
+    assert kpi_audit.find_differences(ws, "replay", KEYS) == []
