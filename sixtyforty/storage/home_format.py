@@ -16,7 +16,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a file that says so
 FORMAT_FILE = "home_format.json"
-FOLDERS_OF_FORMAT_1 = ("dagster", "lake", "models")  # version 0.1 creates them at its first run
+FOLDERS_OF_FORMAT_1 = ("dagster", "lake", "models")  # version 0.1 fills them at its first run
 
 Migration = Callable[[Path], None]
 MIGRATIONS: Mapping[int, Migration] = {}  # format that a step starts from: the step to the next format
@@ -57,7 +57,7 @@ def read_home_format(home: Path) -> int | None:
     try:
         return int(json.loads(file.read_bytes())["format"])
     except FileNotFoundError:
-        is_format_1 = any((home / "data" / folder).exists() for folder in FOLDERS_OF_FORMAT_1)
+        is_format_1 = any(any((home / "data" / folder).glob("*")) for folder in FOLDERS_OF_FORMAT_1)
         return 1 if is_format_1 else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(f'{file}: expected {{"format": {HOME_FORMAT}}}. Restore it from a backup.') from error
