@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from expectations import suites
+from expectations import suite_checks, suites
 from pipelines.authoring.purposes import purpose_of
 from pipelines.authoring.sql_files import find_sql_files, sql_problems
 from sixtyforty.spec.cross_checks import find_conflicts
@@ -155,12 +155,12 @@ def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> I
             suggestion = f"{meant}.yaml" if meant else ""
             yield DeclarationProblem(file, 1, "", "the file is missing", f"a suite of rules on {name}", suggestion)
             continue
-        suite, problems = suites.read(file)
+        suite, problems = suites.read_suite(file)
         yield from problems
         if suite is None:
             continue
         source = draft.sources.get(name)
         columns = [*source.columns, *source.derived] if source else features
         source_columns = {source_name: list(source.columns) for source_name, source in draft.sources.items()}
-        for error in suites.wrongs(suite, columns, source_columns):
+        for error in suite_checks.suite_errors(suite, columns, source_columns):
             yield field_problem(parse_yaml(file), error)  # parsed again for the line of the field

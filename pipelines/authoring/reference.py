@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from expectations.rule_catalog import RULES, arguments
+from expectations.rule_catalog import RULES, list_arguments
 from expectations.suites import Suite
 from pipelines.authoring.loader import NEEDED_FIRST
 from pipelines.authoring.sql_files import SQL_FILES
@@ -123,7 +123,7 @@ def _default(field: FieldInfo) -> str:
 def _rules_table() -> str:
     lines = ["| type | arguments |", "|---|---|"]
     for rule in RULES:
-        required, allowed = arguments(rule)
+        required, allowed = list_arguments(rule)
         cells = ", ".join(f"**{name}**" if name in required else name for name in allowed)
         lines.append(f"| `{rule}` | {cells} |")
     return "\n".join(lines) + "\n"

@@ -55,5 +55,5 @@ class Draft(UseCase):
             if name not in type(self).model_fields:
                 return super().__getattr__(name)
             blanks = [blank for blank in self.blanks if blank.path.split(".")[0] == name]
-            missing = "; ".join(map(str, blanks)) or f"{name} is missing"
+            missing = "; ".join(map(str, blanks)) or name
             raise BlankFieldError(f"{self.name} is a draft. Fill in {missing}")

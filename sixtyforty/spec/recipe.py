@@ -92,7 +92,7 @@ class Gate(DeclaredModel):
 
     margin: float = Field(
         ge=0,
-        description="Difference in value per 1,000 units, in the KPI's currency, within which two models count as equal.",
+        description="Difference in value per 1,000 units, in the currency, within which two models count as equal.",
     )
     confidence: float = Field(
         default=0.95, gt=0.5, lt=1, description="Confidence of its lower bounds (one-sided): 0.95 is 95%."

@@ -15,7 +15,7 @@ class Source(DeclaredModel):
     files: str | None = Field(
         default=None,
         description="Glob of its extracts below `location`, with or without gzip. Its ending names the file format (see"
-        " \"File formats\"). Declare this or query.",
+        ' "File formats"). Declare this or query.',
     )
     location: str | None = Field(
         default=None,

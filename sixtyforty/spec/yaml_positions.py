@@ -96,7 +96,8 @@ def parse_yaml(file: Path) -> ParsedYaml:
         details = ", ".join(text for text in (error.context, error.problem) if text)
         message = f"the file is not valid YAML at column {column}: {details}"
         parsed.problems.append(DeclarationProblem(file, line, "", message, "YAML, indented with spaces"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, AttributeError) as error:
+        # PyYAML raises AttributeError for a malformed `!!timestamp`.
         message = f"the file is not valid YAML: {error}".splitlines()[0]
         parsed.problems.append(DeclarationProblem(file, 1, "", message, "YAML in UTF-8"))
     return parsed

@@ -1,4 +1,4 @@
-"""What `sixtyforty new` writes loads as a draft, whatever the extracts hold, and says what is left to fill in."""
+"""`sixtyforty new` writes a draft that loads, whatever the extracts hold, and marks what is left to fill in."""
 
 from __future__ import annotations
 
@@ -12,144 +12,155 @@ from hypothesis import strategies as st
 
 from expectations.suites import HERE, Suite
 from pipelines.authoring import loader
-from pipelines.authoring.scaffold import NotBegun, begin
+from pipelines.authoring.scaffold import ScaffoldError, create_use_case
 from sixtyforty.ingest.formats.base import UnreadableExtractError
 from sixtyforty.spec.draft import Draft
-from sixtyforty.spec.errors import DeclarationError, parse
+from sixtyforty.spec.errors import DeclarationError
+from sixtyforty.spec.yaml_positions import parse_yaml
 from tests.copies import copy_project, run
 
 DAYS = [date(2020, 1, 1) + timedelta(days=n) for n in range(120)]
-MEASURED = ["day,load,site", *(f"{d},{n % 7},{'ab'[n % 2]}" for n, d in enumerate(DAYS))]
-TWICE = [d for d in DAYS for _ in "ab"]
-ORDERS = [
+DAILY_LINES = ["day,load,site", *(f"{day},{n % 7},{'ab'[n % 2]}" for n, day in enumerate(DAYS))]
+ORDER_LINES = [
     "order_id,Ordered At,email,total",
-    *(f"{n},{d} 1{n % 10}:30:00,p{n}@example.org,{n % 7 + 0.5}" for n, d in enumerate(TWICE)),
+    *(
+        f"{n},{day} 1{n % 10}:30:00,p{n}@example.org,{n % 7 + 0.5}"
+        for n, day in enumerate(day for day in DAYS for _ in range(2))
+    ),
 ]
 
 
-def started(folder: Path, lines: list[str] | None, like: str | None = None, name: str = "late_orders", **more) -> Draft:
-    """Begun in a folder of its own; `lines` are those of its one extract."""
-    path = folder / "in" / "Shop-orders_2020-01-01.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines or []) + "\n")
-    uses, rules = folder / "uses", folder / "rules"
-    for of, to in ((loader.FOLDER, uses), (HERE, rules)):
-        if like and not to.exists():
-            shutil.copytree(of, to)
-    draft, files = begin(name, str(path) if lines else None, like, uses, rules, folder / "dvc.yaml")
-    assert all(f.exists() for f in files)
-    assert {f.name for f in files} >= {"defs.yaml", "features.sql", "outcomes.sql", "current_process.sql"}
+def scaffold(folder: Path, lines: list[str] | None, like: str | None = None, name: str = "late_orders") -> Draft:
+    """Create a use case in a folder of its own, from one extract with these lines or from none."""
+    extract = folder / "in" / "Shop-orders_2020-01-01.csv"
+    extract.parent.mkdir(parents=True, exist_ok=True)
+    extract.write_text("\n".join(lines or []) + "\n")
+    use_cases, rules = folder / "use_cases", folder / "rules"
+    if like and not use_cases.exists():
+        shutil.copytree(loader.FOLDER, use_cases)
+        shutil.copytree(HERE, rules)
+    draft, files = create_use_case(name, str(extract) if lines else None, like, use_cases, rules, folder / "dvc.yaml")
+    assert all(file.exists() for file in files)
+    assert {file.name for file in files} >= {"defs.yaml", "features.sql", "outcomes.sql", "current_process.sql"}
     return draft
 
 
-def test_a_row_a_day_makes_each_day_a_unit_with_features_that_run(tmp_path: Path) -> None:
-    draft = started(tmp_path, MEASURED)
+def blank_paths(draft: Draft) -> set[str]:
+    """Return the fields and files that are left to fill in."""
+    return {blank.path for blank in draft.blanks}
+
+
+def test_with_one_row_a_day_each_day_is_a_unit_and_its_features_run(tmp_path: Path) -> None:
+    draft = scaffold(tmp_path, DAILY_LINES)
     source = draft.sources["shop_orders"]
     assert (source.key, source.partition, source.files) == (["day"], "day", "Shop-orders_2020-01-01.csv")
     assert source.columns == {"day": "DATE", "load": "BIGINT", "site": "VARCHAR"}
     assert draft.decision.unit_source is None and draft.decision.key == ["day"]
     assert "dayofweek(local(u.starts_at))" in draft.sql("features")
     assert draft.limits == ("2020-01-01", "2020-04-29")
-    assert "features.sql" not in [b.path for b in draft.blanks]
-    assert {"title", "kpi.target", "outcomes.sql", "current_process.sql"} <= {b.path for b in draft.blanks}
+    assert draft.lookback_partitions == 28
+    assert "features.sql" not in blank_paths(draft)
+    assert {"title", "kpi.target", "outcomes.sql", "current_process.sql"} <= blank_paths(draft)
 
 
-def test_what_is_begun_is_complete_once_its_blanks_are_filled(tmp_path: Path) -> None:
-    """Whatever the time is called and however it is written: the key is a column that the source has."""
-    for n, (column, form) in enumerate([("day", "%Y-%m-%d"), ("Day Of", "%d/%m/%Y"), ("seen", "%Y-%m-%d 00:00:00")]):
-        lines = [f"{column},load", *(f"{d:{form}},{i % 7}" for i, d in enumerate(DAYS))]
-        draft = started(tmp_path / str(n), lines)
-        file = draft.folder / "defs.yaml"
-        text = file.read_text().replace("owner: TODO", "owner: team:x").replace("unit: TODO", "unit: EUR")
-        for field in ("headcount", "target", "cost", "gain"):
-            text = text.replace(f"{field}: TODO", f"{field}: 1")
-        file.write_text(text.replace("TODO", "words"))
-        for stage in ("outcomes", "current_process"):
-            (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
-        complete = loader.load_declaration(draft.folder, tmp_path / str(n) / "rules", sql=True)
-        assert not isinstance(complete, Draft) and complete.decision.key == [column]
+@pytest.mark.parametrize(
+    ("column", "date_format"), [("day", "%Y-%m-%d"), ("Day Of", "%d/%m/%Y"), ("seen", "%Y-%m-%d 00:00:00")]
+)
+def test_a_draft_is_complete_once_its_blanks_are_filled_in(column: str, date_format: str, tmp_path: Path) -> None:
+    lines = [f"{column},load", *(f"{day:{date_format}},{n % 7}" for n, day in enumerate(DAYS))]
+    draft = scaffold(tmp_path, lines)
+    file = draft.folder / "defs.yaml"
+    text = file.read_text().replace("owner: TODO", "owner: team:x").replace("currency: TODO", "currency: EUR")
+    for field in ("headcount", "target", "cost", "gain"):
+        text = text.replace(f"{field}: TODO", f"{field}: 1")
+    file.write_text(text.replace("TODO", "words"))
+    for stage in ("outcomes", "current_process"):
+        (draft.folder / f"{stage}.sql").write_text(draft.sql(stage).replace("-- TODO", "--"))
+    complete = loader.load_declaration(draft.folder, tmp_path / "rules", sql=True)
+    assert not isinstance(complete, Draft) and complete.decision.key == [column]
 
 
-def test_rows_of_orders_are_the_units_and_what_looks_personal_is_marked(tmp_path: Path) -> None:
-    draft = started(tmp_path, ORDERS)
+def test_rows_of_orders_are_the_units_and_personal_columns_are_marked(tmp_path: Path) -> None:
+    draft = scaffold(tmp_path, ORDER_LINES)
     source = draft.sources["shop_orders"]
     assert (source.key, source.personal) == (["order_id"], ["email"])
     assert source.partition == 'local("Ordered At")::date' and source.known_at == '"Ordered At"'
-    assert "features.sql" in [b.path for b in draft.blanks]
-    assert "decision.decided_at" in [b.path for b in draft.blanks]
-    suite = parse(tmp_path / "rules" / "late_orders" / "shop_orders.yaml").data
-    assert not any(r["kwargs"].get("value_set") for r in suite["rows"])
+    assert {"features.sql", "decision.decided_at"} <= blank_paths(draft)
+    suite = parse_yaml(tmp_path / "rules" / "late_orders" / "shop_orders.yaml").data
+    assert not any(rule["kwargs"].get("value_set") for rule in suite["rows"])
 
 
-def test_a_table_without_a_time_is_taken_whole(tmp_path: Path) -> None:
-    draft = started(tmp_path, ["sku,price", *(f"s{n},{n * 1.5}" for n in range(30))])
+def test_a_table_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
+    draft = scaffold(tmp_path, ["sku,price", *(f"s{n},{n * 1.5}" for n in range(30))])
     assert not draft.partitioned and draft.sources["shop_orders"].key == ["sku"]
 
 
 def test_without_extracts_there_is_an_example_to_replace(tmp_path: Path) -> None:
-    draft = started(tmp_path, None)
-    assert "made up" in (draft.folder / "defs.yaml").read_text()
+    draft = scaffold(tmp_path, None)
+    assert "an example, all of it invented" in (draft.folder / "defs.yaml").read_text()
 
 
-@pytest.mark.parametrize("lines", [None, MEASURED], ids=["alone", "with extracts"])
-def test_like_another_begins_with_what_that_declares(lines: list[str] | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lines", [None, DAILY_LINES], ids=["alone", "with extracts"])
+def test_a_copy_of_another_use_case_has_its_model_but_not_its_people(lines: list[str] | None, tmp_path: Path) -> None:
     other = loader.list_use_cases()[0]
-    draft, model = started(tmp_path, lines, like=other), loader.load_declaration(loader.FOLDER / other)
-    assert draft.model == model.model and draft.gate == model.gate
-    assert {"title", "owner", "vision", "people.role"} <= {b.path for b in draft.blanks}
+    draft, original = scaffold(tmp_path, lines, like=other), loader.load_declaration(loader.FOLDER / other)
+    assert draft.model == original.model and draft.gate == original.gate
+    assert {"title", "owner", "vision", "people.role"} <= blank_paths(draft)
     assert (list(draft.sources) == ["shop_orders"]) == bool(lines)
-    assert loader.load_declaration(loader.FOLDER / other) == model
+    assert loader.load_declaration(loader.FOLDER / other) == original
     if lines:
-        assert {"features.sql", "outcomes.sql"} <= {b.path for b in draft.blanks}
+        assert {"features.sql", "outcomes.sql"} <= blank_paths(draft)
     else:
         assert other not in (draft.folder / "defs.yaml").read_text()
 
 
-def test_the_recipes_that_dvc_makes_again_have_the_new_one(tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: [one]\n  evaluate:\n    foreach: [one]\n")
-    started(tmp_path, MEASURED)
-    assert (tmp_path / "dvc.yaml").read_text().count("[one, late_orders]") == 2
+def test_the_new_use_case_is_added_to_the_recipes_of_dvc(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: [one]\n  evaluate:\n    foreach: []\n")
+    scaffold(tmp_path, DAILY_LINES)
+    text = (tmp_path / "dvc.yaml").read_text()
+    assert "foreach: [one, late_orders]" in text and "foreach: [late_orders]" in text
 
 
 @pytest.mark.parametrize(
-    ("name", "like", "said"),
+    ("name", "like", "message"),
     [
-        ("Late Orders", None, "isn't a name"),
-        ("late_orders", None, "already"),
-        ("x", "late_order", "did you mean 'late_orders'"),
+        ("Late Orders", None, "'Late Orders' is not a valid name"),
+        ("late_orders", None, "The use case 'late_orders' or its suites exist already"),
+        ("x", "late_order", "There is no use case 'late_order' to copy from. Did you mean 'late_orders'"),
+        ("x", "zzz", "There is no use case 'zzz' to copy from. Declared are: late_orders"),
     ],
 )
-def test_what_cannot_be_begun_is_told_and_leaves_nothing(
-    name: str, like: str | None, said: str, tmp_path: Path
+def test_a_use_case_that_cannot_be_created_leaves_no_file(
+    name: str, like: str | None, message: str, tmp_path: Path
 ) -> None:
-    started(tmp_path, MEASURED)
-    before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
-    with pytest.raises(NotBegun, match=said):
-        begin(name, None, like, tmp_path / "uses", tmp_path / "rules", tmp_path / "dvc.yaml")
-    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
+    scaffold(tmp_path, DAILY_LINES)
+    before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    with pytest.raises(ScaffoldError, match=message):
+        create_use_case(name, None, like, tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
 
 
-def test_extracts_that_are_not_there_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableExtractError, match="there are no extracts"):
-        begin("x", str(tmp_path / "nothing*"), None, tmp_path / "uses", tmp_path / "rules", tmp_path / "dvc.yaml")
-    assert not (tmp_path / "uses").exists()
+def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"columns\.known_at: the chain uses this name"):
+        scaffold(tmp_path, ["day,known_at", *(f"{day},{day}" for day in DAYS)])
+    assert not (tmp_path / "use_cases" / "late_orders").exists()
 
 
-def test_a_column_called_like_one_of_the_chains_own_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"columns\.known_at: is what the chain calls"):
-        started(tmp_path, ["day,known_at", *(f"{d},{d}" for d in DAYS)])
-    assert not (tmp_path / "uses" / "late_orders").exists()
+def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
+    folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
+    with pytest.raises(UnreadableExtractError, match="no extract there"):
+        create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
+    assert not (tmp_path / "use_cases").exists()
 
 
-VALUES = st.one_of(
+TEXTS = ["a", "b, c", "it's", "", "NA", "ü", '"q"', "#", "- x", "TODO"]
+COLUMNS = st.one_of(
     st.lists(st.integers(-(10**6), 10**6).map(str), min_size=30, max_size=30),
-    st.lists(st.floats(-1e6, 1e6).map(lambda v: f"{v:.3f}"), min_size=30, max_size=30),
-    st.lists(
-        st.sampled_from(["a", "b, c", "it's", "", "NA", "ü", '"q"', "#", "- x", "TODO"]), min_size=30, max_size=30
-    ),
-    st.just([str(d) for d in DAYS[:30]]),
-    st.just([f"{d:%d.%m.%Y}" for d in DAYS[:30]]),
-    st.just([f"{d}T10:00:00Z" for d in DAYS[:30]]),
+    st.lists(st.floats(-1e6, 1e6).map(lambda number: f"{number:.3f}"), min_size=30, max_size=30),
+    st.lists(st.sampled_from(TEXTS), min_size=30, max_size=30),
+    st.just([str(day) for day in DAYS[:30]]),
+    st.just([f"{day:%d.%m.%Y}" for day in DAYS[:30]]),
+    st.just([f"{day}T10:00:00Z" for day in DAYS[:30]]),
     st.lists(st.sampled_from(["true", "false"]), min_size=30, max_size=30),
 )
 HEADERS = st.sampled_from(
@@ -157,37 +168,43 @@ HEADERS = st.sampled_from(
 )
 
 
-@settings(max_examples=25, phases=[Phase.generate])
-@given(st.dictionaries(HEADERS, VALUES, min_size=1, max_size=5))
-def test_whatever_the_columns_what_is_written_loads(tmp_path_factory: pytest.TempPathFactory, columns) -> None:
-    def cell(value: str) -> str:
-        return '"' + value.replace('"', '""') + '"' if any(c in value for c in ',"') else value
+def as_cell(text: str) -> str:
+    """Return a text as a cell of a CSV file."""
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"') else text
 
-    lines = [",".join(columns), *(",".join(map(cell, row)) for row in zip(*columns.values(), strict=True))]
-    draft = started(tmp_path_factory.mktemp("begun"), lines)
+
+@settings(max_examples=25, phases=[Phase.generate])
+@given(st.dictionaries(HEADERS, COLUMNS, min_size=1, max_size=5))
+def test_a_draft_loads_whatever_the_columns_hold(tmp_path_factory: pytest.TempPathFactory, columns) -> None:
+    rows = zip(*columns.values(), strict=True)
+    draft = scaffold(
+        tmp_path_factory.mktemp("new"), [",".join(columns), *(",".join(map(as_cell, row)) for row in rows)]
+    )
     (source,) = draft.sources.values()
     assert list(source.columns) == list(columns)
     for name in ("shop_orders", "features"):
-        Suite.model_validate(parse(draft.folder.parents[1] / "rules" / "late_orders" / f"{name}.yaml").data)
+        Suite.model_validate(parse_yaml(draft.folder.parents[1] / "rules" / "late_orders" / f"{name}.yaml").data)
 
 
 @pytest.mark.e2e
-def test_dagster_scaffolds_the_same_and_both_are_found_sound(tmp_path: Path) -> None:
+def test_dagster_creates_the_same_files_as_the_command(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     extract = tmp_path / "measured.csv"
-    extract.write_text("\n".join(MEASURED) + "\n")
+    extract.write_text("\n".join(DAILY_LINES) + "\n")
+    process = run(project, "sixtyforty", "new", "by_command", "--from", str(extract))
+    assert process.returncode == 0, process.stdout + process.stderr
+    target_line = (project / "pipelines/use_cases/by_command/defs.yaml").read_text().split("    target: TODO")[0]
+    assert f"kpi.target (defs.yaml:{target_line.count(chr(10)) + 1})" in process.stdout
     component = "pipelines.component.DecisionPipeline"
-    done = run(project, "sixtyforty", "new", "by_command", "--from", str(extract))
-    assert done.returncode == 0 and "kpi.target (defs.yaml:31)" in done.stdout, done.stdout + done.stderr
-    done = run(project, "dg", "scaffold", "defs", component, "by_dagster", "--extracts", str(extract))
-    assert done.returncode == 0, done.stdout + done.stderr
-    for kind in ("pipelines/use_cases", "expectations"):
-        mine, theirs = (
-            {p.name: p.read_text().replace(n, "") for p in (project / kind / n).iterdir()}
-            for n in ("by_command", "by_dagster")
+    process = run(project, "dg", "scaffold", "defs", component, "by_dagster", "--extracts", str(extract))
+    assert process.returncode == 0, process.stdout + process.stderr
+    for folder in ("pipelines/use_cases", "expectations"):
+        by_command, by_dagster = (
+            {path.name: path.read_text().replace(name, "") for path in (project / folder / name).iterdir()}
+            for name in ("by_command", "by_dagster")
         )
-        assert mine == theirs
-    done = run(project, "dg", "check", "defs")
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = run(project, "sixtyforty", "doctor").stdout
-    assert "declaration of by_command: a draft" in told and "outcomes.sql (outcomes.sql:1): SQL that gives" in told
+        assert by_command == by_dagster
+    process = run(project, "dg", "check", "defs")
+    assert process.returncode == 0, process.stdout + process.stderr
+    report = run(project, "sixtyforty", "doctor").stdout
+    assert "outcomes.sql (outcomes.sql:1): SQL that returns one row per unit" in report

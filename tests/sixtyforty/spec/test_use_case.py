@@ -1,7 +1,8 @@
-"""A declaration is checked when it is loaded."""
+"""A use case is validated field by field, and answers questions about its units, partitions and evidence."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,20 @@ import pytest
 from pydantic import ValidationError
 
 from sixtyforty.spec.use_case import UseCase
-from tests.helpers import SITES, make_use_case
+from tests.helpers import RESPONSES, SITES, make_use_case
 
-REVIEW = {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}
-VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
 HOLDOUT = {"share": 0.1, "value_per_outcome": -10}
-RANDOMIZED = {"label": "randomized", "holdout": HOLDOUT}
+TREATMENT = {"column": "act", "shares": {"wait": 0.5, "act": 0.5}, "value_per_outcome": -10}
 
 
-def test_what_is_declared_is_loaded(tiny_use_case: UseCase) -> None:
+def test_a_declaration_is_loaded(tiny_use_case: UseCase) -> None:
     assert tiny_use_case.name == "calls_in_time"
     assert tiny_use_case.kpi.actions["act"].gain == 10
     assert tiny_use_case.sql("outcomes").startswith("select u.id")
 
 
 @pytest.mark.parametrize(
-    ("changes", "where"),
+    ("changes", "field"),
     [
         ({"colour": "blue"}, "colour"),
         ({"kpi": {"colour": "blue"}}, "kpi.colour"),
@@ -32,81 +31,68 @@ def test_what_is_declared_is_loaded(tiny_use_case: UseCase) -> None:
         ({"kpi": {"actions": {"act": {"price": 3}}}}, "kpi.actions.act.price"),
     ],
 )
-def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path, changes: dict[str, Any], where: str) -> None:
-    with pytest.raises(ValidationError) as refused:
+def test_an_unknown_field_is_refused(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as error:
         make_use_case(tmp_path, **changes)
-    assert [".".join(map(str, e["loc"])) for e in refused.value.errors()] == [where]
-    assert refused.value.errors()[0]["type"] == "extra_forbidden"
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        (
-            {"decision": {"key": ["id", "nummer"]}},
-            r"decision\.key names the column 'nummer', which isn't in the source",
-        ),
-        ({"sources": {"visits": {"key": ["nummer"]}}}, r"sources\.visits\.key .*'nummer'"),
-        ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal .*'phone'"),
-        ({"decision": {"unit_source": "orders"}}, r"'orders' is not a source: \['calls', 'visits'\]"),
-        ({"decision": {"every_partitions": 4}}, r"every above 1 needs on"),
-        ({"decision": {"anchor_day": "2013-03-01"}}, r"every above 1 needs on"),
-        ({"partitions": {"every": "month", "start": "2013-03-02"}}, r"months begin on their first day: 2013-03-01"),
-        ({"partitions": {"end": "2013-02-28"}}, r"end 2013-02-28 is before partitions\.start"),
-        ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule 'gut' is not a candidate: \[\]"),
-        ({"people": {"review": REVIEW | {"abstain_below": 0}}}, r"review needs a rule"),
-        ({"kpi": {"candidates": {"gut": {"description": "Gut."}}}}, r"either action \(SQL of an action's name\) or"),
-        ({"model": {"vetoes": {"v": VETO | {"never": "run"}}}}, r"model\.vetoes\.v\.never 'run' is not an action"),
-        ({"model": {"vetoes": {"v": VETO, "w": VETO | {"never": "wait"}}}}, r"model\.vetoes name every action"),
-        ({"model": {"monotone_constraints": {"site": 1}}}, r"monotone: \['site'\] are categories"),
-        ({"model": {"reasons": {"load": "busy"}}}, r"words\.load needs \{value\}"),
-        ({"model": {"reasons": {"load": "{value} of {all}"}}}, r"words\.load needs \{value\}"),
-        ({"sources": {"calls": {"known_at": None}}}, r"sources\.calls is partitioned and needs known_at"),
-        ({"kpi": {"measurement": "randomized"}}, r"needs kpi\.holdout or kpi\.treatment: nothing can be claimed"),
-        ({"kpi": {"holdout": HOLDOUT}}, r"label exact has neither"),
-        ({"kpi": RANDOMIZED | {"segments": ["site"]}}, r"segments belong to label exact"),
-        ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"cluster_by": ["nummer"]}}}, r"kpi\.holdout\.by .*'nummer'"),
-        (
-            {"automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["nummer"]}}},
-            r"automation\.rollout\.by .*'nummer'",
-        ),
-        (
-            {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
-            r"leave it out",
-        ),
-        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"less than kpi\.holdout\.share"),
-    ],
-)
-def test_a_declaration_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        make_use_case(tmp_path, **changes)
-
-
-@pytest.mark.parametrize("timezone", ["America/Neu_York", "../secret", ""])
-def test_a_timezone_that_does_not_exist_is_refused_like_any_other_value(tmp_path: Path, timezone: str) -> None:
-    with pytest.raises(ValidationError, match="timezone"):
-        make_use_case(tmp_path, timezone=timezone)
+    assert [".".join(map(str, e["loc"])) for e in error.value.errors()] == [field]
+    assert error.value.errors()[0]["type"] == "extra_forbidden"
 
 
 @pytest.mark.parametrize("name", ["Calls", "1calls", "calls-in-time", "calls/in", ""])
-def test_a_name_that_could_not_be_a_folder_or_an_asset_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_name_that_cannot_be_a_folder_or_an_asset_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValidationError, match="name"):
         make_use_case(tmp_path, name=name)
 
 
-def test_one_action_is_no_choice(tmp_path: Path, tiny_use_case: UseCase) -> None:
-    declared = tiny_use_case.model_dump()
-    declared["kpi"]["actions"] = {"act": {"description": "always"}}
-    with pytest.raises(ValidationError, match="actions"):
-        UseCase(**declared, folder=tmp_path)
-
-
-def test_a_loaded_use_case_does_not_change(tiny_use_case: UseCase) -> None:
+def test_a_loaded_use_case_cannot_be_changed(tiny_use_case: UseCase) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         tiny_use_case.title = "Another"
 
 
-def test_sources_are_partitioned_or_snapshots(tmp_path: Path) -> None:
-    use_case = make_use_case(tmp_path, sources={"sites": SITES})
+def test_sources_are_partitioned_or_snapshots_and_responses_are_no_input(tmp_path: Path) -> None:
+    sources = {"sites": SITES, "responses": RESPONSES}
+    use_case = make_use_case(tmp_path, sources=sources, people={"responses": "responses"})
     assert list(use_case.partitioned) == ["calls", "visits"]
     assert list(use_case.snapshots) == ["sites"]
+    assert list(use_case.inputs) == ["calls", "visits", "sites"]
+
+
+def test_unit_columns_are_those_of_the_unit_source_or_of_all_inputs(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path)
+    assert list(use_case.unit_columns) == ["id", "site", "call_hour", "load"]
+    use_case = make_use_case(tmp_path, decision={"unit_source": None})
+    assert set(use_case.unit_columns) == {"id", "site", "call_hour", "load", "seen_at", "late"}
+    assert use_case.outcome_window == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("kpi", "labels"),
+    [
+        ({}, ("exact", "exact")),
+        ({"measurement": "randomized", "holdout": HOLDOUT}, ("assumed", "randomized")),
+        ({"measurement": "randomized", "treatment": TREATMENT}, ("randomized", "randomized")),
+    ],
+)
+def test_the_label_of_a_track_names_the_evidence(tmp_path: Path, kpi: dict[str, Any], labels: tuple[str, str]) -> None:
+    use_case = make_use_case(tmp_path, kpi=kpi)
+    assert (use_case.label("replay"), use_case.label("live")) == labels
+    assert not use_case.is_randomized("replay")
+    assert use_case.is_randomized("live") == ("holdout" in kpi)
+
+
+def test_a_decision_in_every_fourth_week_has_units_after_a_complete_lookback(tmp_path: Path) -> None:
+    use_case = make_use_case(
+        tmp_path,
+        partitions={"every": "week", "start": "2013-03-03", "end": "2013-12-28"},
+        decision={"unit_source": None, "every_partitions": 4, "anchor_day": "2013-03-31", "learn_every_partitions": 2},
+    )
+    weeks = use_case.partition_range("2013-03-03", "2013-05-05")
+    assert use_case.decision_partitions(weeks) == ["2013-03-03", "2013-03-31", "2013-04-28"]
+    assert use_case.partitions_with_units(weeks) == ["2013-03-31", "2013-04-14", "2013-04-28"]
+    assert use_case.days_between_decisions == 28
+    assert (use_case.decision_count(56), use_case.decision_count(1)) == (2, 1)
+
+
+def test_a_partition_settles_after_its_end(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path, governance={"settle_minutes": 30})
+    assert use_case.settled_at("2013-07-01") == datetime(2013, 7, 2, 4, 30)

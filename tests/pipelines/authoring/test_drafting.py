@@ -1,0 +1,46 @@
+"""A drafted suite holds what never happened in the extracts: no missing key, no value out of range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from expectations.suites import Suite
+from pipelines.authoring.drafting import draft_suite, empty_suite
+from pipelines.authoring.feeds import find_feeds
+
+
+def draft(folder: Path, text: str) -> dict[str, Any]:
+    """Return the drafted suite of one extract."""
+    (folder / "orders.csv").write_text(text)
+    (feed,) = find_feeds(str(folder))
+    suite: dict[str, Any] = yaml.safe_load(draft_suite(feed))
+    Suite.model_validate(suite)
+    return suite
+
+
+def test_the_suite_guards_the_key_the_ranges_and_the_number_of_rows(tmp_path: Path) -> None:
+    rows = "".join(f"{n},2020-01-{n % 30 + 1:02},{n % 5},{'ab'[n % 2]}\n" for n in range(60))
+    suite = draft(tmp_path, "id,day,load,site\n" + rows)
+    rules = {(r["type"].removeprefix("expect_column_values_to_"), r["kwargs"].get("column")): r for r in suite["rows"]}
+    assert rules["not_be_null", "id"]["severity"] == rules["be_unique", "id"]["severity"] == "critical"
+    assert rules["be_between", "load"]["kwargs"] == {"column": "load", "min_value": 0.0, "max_value": 6.0}
+    assert rules["be_in_set", "site"]["kwargs"]["value_set"] == ["a", "b"]
+    at_least_one, usual = suite["partition"]["rules"]
+    assert (at_least_one["severity"], at_least_one["applies"]) == ("critical", "after_close")
+    assert usual["kwargs"] == {"column": "rows", "min_value": 1, "max_value": 4}
+
+
+def test_a_value_that_reads_as_a_blank_is_quoted(tmp_path: Path) -> None:
+    suite = draft(tmp_path, "id,state\n" + "".join(f"{n},{'TODO' if n % 2 else 'done'}\n" for n in range(20)))
+    (rule,) = [r for r in suite["rows"] if r["type"].endswith("be_in_set")]
+    assert set(rule["kwargs"]["value_set"]) == {"TODO", "done"}
+    (feed,) = find_feeds(str(tmp_path))
+    assert '"TODO"' in draft_suite(feed)
+
+
+def test_an_empty_suite_only_needs_one_row() -> None:
+    suite = yaml.safe_load(empty_suite("features"))
+    assert suite["rows"] == [] and suite["partition"]["rules"][0]["why"] == "there is no unit to decide about"

@@ -1,0 +1,59 @@
+"""Extracts of one feed are recognised by their names, and draft the declaration of a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.authoring.feeds import as_yaml, find_feeds
+from sixtyforty.ingest.formats.base import UnreadableExtractError
+
+
+def write(folder: Path, *names: str) -> None:
+    """Write CSV extracts with one daily row for 30 days."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        rows = "".join(f"2020-01-{day:02},{day}\n" for day in range(1, 31))
+        (folder / name).write_text("day,load\n" + rows)
+
+
+def test_files_that_differ_in_dates_are_one_feed(tmp_path: Path) -> None:
+    write(tmp_path, "orders_2020-01-01.csv", "orders_2020-01-02.csv", "Weather data.csv", "notes.md")
+    feeds = {feed.name: feed.files for feed in find_feeds(str(tmp_path))}
+    assert feeds == {"orders": "orders*.csv", "weather_data": "Weather data.csv"}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("select.csv", "select_rows"), ("1st.csv", "from_1st"), ("Shop-orders.csv", "shop_orders")]
+)
+def test_the_name_of_a_source_is_a_valid_table(file: str, name: str, tmp_path: Path) -> None:
+    write(tmp_path, file)
+    (feed,) = find_feeds(str(tmp_path / file))
+    assert feed.name == name
+
+
+def test_a_feed_drafts_its_source(tmp_path: Path) -> None:
+    write(tmp_path, "orders.csv")
+    (feed,) = find_feeds(str(tmp_path / "*.csv"))
+    source = feed.draft_source()
+    assert feed.has_key and source.key == ["day"]
+    assert (source.partition, source.known_at) == ("day", "utc(day + 1)")
+    assert source.location == str(tmp_path)
+
+
+def test_a_feed_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text("site,size\n" + "".join(f"s{n},{n % 2}\n" for n in range(20)))
+    (feed,) = find_feeds(str(tmp_path))
+    assert feed.history is None and feed.draft_source().partition == ""
+
+
+def test_a_folder_without_extracts_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("x")
+    with pytest.raises(UnreadableExtractError, match=r"no extract there\. The file names must end"):
+        find_feeds(str(tmp_path))
+
+
+@pytest.mark.parametrize(("text", "quoted"), [("plain", "plain"), ("TODO", '"TODO"'), ("a: b", "'a: b'"), ("1", "'1'")])
+def test_text_is_quoted_where_yaml_needs_it(text: str, quoted: str) -> None:
+    assert as_yaml(text) == quoted

@@ -1,0 +1,38 @@
+"""The templates are rendered from the profile: dates, lookback and the units of the decision."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.authoring.feeds import find_feeds
+from pipelines.authoring.rendering import render_files
+
+
+def render(folder: Path, days: int, step: int = 1) -> dict[str, str]:
+    """Return the rendered files of an extract with one row every `step` days, up to today."""
+    first = date.today() - timedelta(days=(days - 1) * step)
+    rows = "".join(f"{first + timedelta(days=n * step)},{n}\n" for n in range(days))
+    (folder / "orders.csv").write_text("day,load\n" + rows)
+    return render_files("late_orders", find_feeds(str(folder)))
+
+
+@pytest.mark.parametrize(("step", "every", "lookback"), [(1, "day", 28), (7, "week", 12), (30, "month", 12)])
+def test_the_partitions_follow_the_rows(step: int, every: str, lookback: int, tmp_path: Path) -> None:
+    declared = yaml.safe_load(render(tmp_path, 60, step)["defs.yaml"])["attributes"]
+    assert declared["partitions"]["every"] == every
+    assert "end" not in declared["partitions"], "the extracts are recent, so more will come"
+    assert declared["lookback_partitions"] == lookback
+
+
+def test_units_sql_is_written_only_if_each_partition_is_a_unit(tmp_path: Path) -> None:
+    assert "units.sql" in render(tmp_path, 60)
+    assert "units.sql" not in render_files("late_orders", [])
+
+
+def test_the_readme_shows_the_profile(tmp_path: Path) -> None:
+    readme = render(tmp_path, 60)["README.md"]
+    assert "- Rows: 60" in readme and "| load | BIGINT | 0 | 60 | 0 | 59 |" in readme

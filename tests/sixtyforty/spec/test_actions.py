@@ -1,0 +1,36 @@
+"""Actions, amounts and candidates refuse contradictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sixtyforty.spec.actions import Action, Amount, Candidate, Costs
+
+
+def test_a_full_limit_needs_a_limit() -> None:
+    with pytest.raises(ValidationError, match="use_full_limit: it needs a `limit`"):
+        Action(description="x", use_full_limit=True)
+    assert Action(description="x", use_full_limit=True, limit=3).limit == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "declare exactly one of `action`"),
+        ({"action": "'a'", "expected_outcome": "1"}, "declare exactly one of `action`"),
+    ],
+)
+def test_a_candidate_has_one_answer(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Candidate(description="x", **changes)
+
+
+def test_the_best_quantile_weighs_shortage_against_excess() -> None:
+    assert Amount(description="x", shortage_cost=9, excess_cost=1).quantile == 0.9
+
+
+def test_costs_are_zero_unless_declared() -> None:
+    assert set(Costs().model_dump().values()) == {0.0}

@@ -1,0 +1,79 @@
+"""The parts of a declaration are compared with each other; a conflict names its field and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixtyforty.spec.cross_checks import RESPONSE_COLUMNS, find_conflicts
+from sixtyforty.spec.errors import ConflictingFields
+from sixtyforty.spec.use_case import UseCase
+from tests.helpers import RESPONSES, make_use_case, merged
+
+REVIEW = {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}
+VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
+HOLDOUT = {"share": 0.1, "value_per_outcome": -10}
+RANDOMIZED = {"measurement": "randomized", "holdout": HOLDOUT}
+NUMBER = {"outcome_type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"decision": {"key": ["id", "nr"]}},
+            r"decision\.key: the source has no column 'nr' \(allowed: call_hour, id,",
+        ),
+        ({"sources": {"visits": {"key": ["nr"]}}}, r"sources\.visits\.key: the source has no column 'nr'"),
+        ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal: .*'phone'"),
+        ({"sources": {"calls": {"columns": {"_row": "INTEGER"}}}}, r"sources\.calls\.columns\._row: the chain uses"),
+        (
+            {"sources": {"calls": {"known_at": None}}},
+            r"sources\.calls: a source with `partition` also needs `known_at`",
+        ),
+        ({"decision": {"unit_source": "orders"}}, r"there is no source 'orders' \(allowed: calls, visits\)"),
+        ({"decision": {"unit_source": None, "key": ["nr"]}}, r"the key of units\.sql must have the name and type"),
+        ({"people": {"responses": "answers"}}, r"people\.responses: there is no source 'answers'"),
+        ({"people": {"responses": "visits"}}, r"sources\.visits: the source of the responses lacks the columns action"),
+        ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule: there is no candidate 'gut'"),
+        ({"people": {"review": REVIEW}, "kpi": NUMBER}, r"people\.review: a review needs a binary outcome"),
+        ({"model": {"vetoes": {"v": VETO | {"never": "run"}}}}, r"model\.vetoes\.v\.never: there is no action 'run'"),
+        ({"model": {"vetoes": {"v": VETO, "w": VETO | {"never": "wait"}}}}, r"the vetoes forbid every action"),
+        ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"cluster_by": ["nr"]}}}, r"kpi\.holdout\.cluster_by: .*'nr'"),
+        (
+            {"automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["nr"]}}},
+            r"automation\.rollout\.cluster_by: .*'nr'",
+        ),
+        (
+            {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
+            r"kpi\.holdout\.cluster_by already decides this; remove it",
+        ),
+        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"less than kpi\.holdout\.share"),
+    ],
+)
+def test_conflicting_parts_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConflictingFields, match=message):
+        make_use_case(tmp_path, **changes)
+
+
+def test_vendors_of_the_sourcing_are_candidates(tmp_path: Path) -> None:
+    sourcing = {"capability": "inside", "strategic": False, "why": "x", "remaining_build_cost": 0}
+    with pytest.raises(ConflictingFields, match=r"sourcing\.vendors: 'acme' is not a candidate with `vendor: true`"):
+        make_use_case(tmp_path, sourcing=sourcing | {"vendors": {"acme": {"per_month": 1}}})
+
+
+def test_the_source_of_responses_needs_a_partition(tmp_path: Path) -> None:
+    source = merged(RESPONSES, {"partition": None, "known_at": None, "cursor_column": None})
+    assert source["columns"].keys() >= RESPONSE_COLUMNS
+    with pytest.raises(ConflictingFields, match=r"sources\.responses: .*needs `partition`"):
+        make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses"})
+
+
+def test_only_checks_whose_parts_exist_run(tmp_path: Path, tiny_use_case: UseCase) -> None:
+    broken = tiny_use_case.model_copy(
+        update={"decision": tiny_use_case.decision.model_copy(update={"unit_source": "orders"})}
+    )
+    assert find_conflicts(broken, ["sources", "kpi"]) == []
+    assert [e.field for e in find_conflicts(broken, ["sources", "decision", "people"])] == ["decision.unit_source"]

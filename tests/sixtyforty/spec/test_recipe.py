@@ -1,0 +1,35 @@
+"""A recipe checks its constraints and reasons, and can take an alternative estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sixtyforty.spec.recipe import Model
+
+RECIPE = {"estimator": "sklearn.Regressor", "training_days": 30}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"categorical": ["site"], "monotone_constraints": {"site": 1}}, "a category can't rise or fall; remove site"),
+        ({"reasons": {"load": "busy"}}, r"reasons\.load: the text needs \{value\}"),
+        ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the text needs \{value\}"),
+        ({"reasons": {"load": "{value"}}, r"reasons\.load: the braces are not balanced"),
+        ({"monotone_constraints": {"load": 2}}, r"monotone_constraints\.load"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Model.model_validate(RECIPE | changes)
+
+
+def test_an_alternative_replaces_estimator_parameters_and_target() -> None:
+    alternative = {"description": "A line.", "estimator": "sklearn.Line", "params": {"alpha": 1}, "target": "load"}
+    model = Model.model_validate(RECIPE | {"params": {"depth": 3}, "alternatives": {"line": alternative}})
+    changed = model.with_alternative("line")
+    assert (changed.estimator, changed.params, changed.target) == ("sklearn.Line", {"alpha": 1}, "load")
+    assert changed.training_days == 30 and not changed.alternatives

@@ -1,0 +1,52 @@
+"""A source has files or a query, a location without secrets, and a text that says where its rows come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sixtyforty.spec.sources import Source
+
+FILES = {"description": "x", "columns": {"id": "INTEGER"}, "key": ["id"], "files": "x*.csv"}
+QUERY = FILES | {"files": None, "query": "select 1"}
+BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (FILES | {"files": None}, "declare exactly one of `files`"),
+        (FILES | {"query": "select 1"}, "declare exactly one of `files`"),
+        (FILES | {"cursor_column": "id"}, "cursor_column and query_interval_seconds are for a query"),
+        (QUERY | {"partition": "day"}, "a query with `partition` needs a cursor_column"),
+        (QUERY | {"cursor_column": "id"}, "the query of a snapshot is read whole each time"),
+        (BY_ID | {"location": "/landing"}, "the extracts of a query are written to the use case's landing folder"),
+        (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
+        (QUERY | {"database": "postgresql://u:p@h/d"}, "database"),
+    ],
+)
+def test_a_contradiction_is_refused(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Source.model_validate(declared)
+
+
+def test_a_password_in_a_location_is_refused_and_not_in_the_message() -> None:
+    with pytest.raises(ValidationError) as error:
+        Source.model_validate(FILES | {"location": "s3://user:secret@bucket"})
+    (entry,) = error.value.errors()
+    assert "the URL holds a user or password" in entry["msg"] and "secret" not in entry["msg"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "origin"),
+    [
+        (FILES, "extracts `x*.csv`"),
+        (FILES | {"location": "/landing"}, "extracts `x*.csv` in /landing"),
+        (BY_ID, "new rows of the database that decisions are delivered to, by id"),
+        (QUERY | {"database": "TILLS_URL"}, "all rows of the database at $TILLS_URL"),
+    ],
+)
+def test_the_origin_of_the_rows_is_described(declared: dict[str, Any], origin: str) -> None:
+    assert Source.model_validate(declared).origin == origin
