@@ -21,26 +21,26 @@ import duckdb
 from bench.chain import CASE
 from bench.day import SOURCES
 from bench.instrumented import PARTS
-from bench.measure import BenchError, Found, Row, Settings, measured, seconds
+from bench.measure import BenchError, ItemReport, Row, Settings, run_process, seconds
 from bench.peers import environment
 from bench.year import CUT
-from expectations.gx_runner import failing
-from expectations.row_rules import breaking
-from expectations.suites import Rule, load
+from expectations.gx_runner import find_failing_rows
+from expectations.row_rules import record_failing_rows
+from expectations.suites import Rule, load_suite
 from sixtyforty.storage.duckdb_session import connect
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 
 
-def measure(settings: Settings) -> Found:
+def measure(settings: Settings) -> ItemReport:
     """A run of its own for the parts; the rules on the rows it leaves."""
     from pipelines.demo import flights
 
-    found, work = Found("Governance's own price"), settings.work / "governance"
+    found, work = ItemReport("Governance's own price"), settings.work / "governance"
     landing = work / "landing"
     flights.land(landing, None, CUT)
     flights.land(landing, CUT + timedelta(days=1), CUT + timedelta(days=1), hourly=True)
-    said = measured(
+    said = run_process(
         [
             sys.executable,
             "-m",
@@ -53,7 +53,7 @@ def measure(settings: Settings) -> Found:
             f"{CUT}",
         ],
         work / "instrumented",
-    )["said"]
+    )["printed"]
     found.figures["parts"] = said
     for part in [p for p in PARTS if p in said["backfill"]]:
         a, b = (said[span].get(part, 0.0) for span in ("backfill", "day"))
@@ -74,7 +74,7 @@ def measure(settings: Settings) -> Found:
     return found
 
 
-def elsewhere(settings: Settings, found: Found, work: Path, span: str, days: int | None) -> None:
+def elsewhere(settings: Settings, found: ItemReport, work: Path, span: str, days: int | None) -> None:
     """The rules in each engine, on all rows or on those of the last days."""
     tables = rows_of(work / "home", work / span.replace(" ", "-"), days)
     times = 1 if settings.small else settings.pairs
@@ -95,7 +95,7 @@ def elsewhere(settings: Settings, found: Found, work: Path, span: str, days: int
             )
         )
         script = Path(__file__).with_name("pandera_rules.py")
-        said = measured([str(python), str(script), str(rules), f"{times}"], work / "pandera")["said"]
+        said = run_process([str(python), str(script), str(rules), f"{times}"], work / "pandera")["printed"]
         engines["pandera"] = (said["seconds"], said["failed"])
     except (BenchError, OSError) as error:
         found.remarks.append(f"pandera was left out: {error}")
@@ -123,18 +123,18 @@ def rows_of(home: Path, out: Path, days: int | None) -> dict[str, tuple[Path, li
     from pipelines.authoring import catalog
 
     os.environ["SIXTYFORTY_HOME"] = str(home)
-    ws = catalog.workspace(CASE)
+    ws = catalog.open_workspace(CASE)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     found = {}
     for source in SOURCES:
-        rules = [r for r in load(CASE, source).rows if not isinstance(r.kwargs.get("value_set"), dict)]
+        rules = [r for r in load_suite(CASE, source).rows if not isinstance(r.kwargs.get("value_set"), dict)]
         entries = list(ws.lake.entries(f"validated/{source}").values())
         derived = "".join(f", {sql} as {name}" for name, sql in ws.use_case.sources[source].derived.items())
         asked = ", ".join(f'"{c}"' for c in sorted({c for r in rules for c in r.columns}))
         with connect(ws.use_case.timezone) as db:
             db.execute(
-                f"""copy (select {asked} from (select *{derived} from {ws.lake.rows(entries[-days if days else 0 :])}))
+                f"""copy (select {asked} from (select *{derived} from {ws.lake.select_rows(entries[-days if days else 0 :])}))
                 to '{out / source}.parquet' (format parquet)"""
             )
         found[source] = (out / f"{source}.parquet", rules)
@@ -153,8 +153,8 @@ def _ours(tables: dict[str, tuple[Path, list[Rule]]]) -> tuple[float, int]:
         with duckdb.connect() as db:
             db.execute(f"create temp table rows as select row_number() over () as _id, * from read_parquet('{file}')")
             begun = time.perf_counter()
-            breaking(db, name, "rows", rules)
-            failed += db.execute("select count(*) from hits").fetchall()[0][0]
+            record_failing_rows(db, name, "rows", rules)
+            failed += db.execute("select count(*) from failures").fetchall()[0][0]
             took += time.perf_counter() - begun
     return took, failed
 
@@ -165,7 +165,7 @@ def _every_row(tables: dict[str, tuple[Path, list[Rule]]]) -> tuple[float, int]:
         with duckdb.connect() as db:
             frame = db.execute(f"from read_parquet('{file}')").df()
         begun = time.perf_counter()
-        failed += sum(map(len, failing(name, frame, rules)))
+        failed += sum(map(len, find_failing_rows(name, frame, rules)))
         took += time.perf_counter() - begun
     return took, failed
 

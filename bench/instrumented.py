@@ -24,14 +24,14 @@ from bench.year import FIRST
 
 # A function may be known by several names: it is timed under each. Those below "of it" are within the one before.
 PARTS = {
-    "validated: types, rules, quarantine, verdicts": ["assets.validated.validate"],
-    "of it, Great Expectations": ["expectations.row_rules.failing", "expectations.validation.failing"],
-    "of it, counts of conservation": ["expectations.validation._counted"],
-    "serving gate of the features": ["assets.features.check_features"],
-    "no time travel": ["sixtyforty.modeling.features.Window.time_travel"],
-    "versions: recorded by DVC": ["sixtyforty.storage.dvc_versions.Versions.snapshot"],
-    "versions: published": ["sixtyforty.storage.dvc_versions.Versions.publish"],
-    "money audited a second way": ["sixtyforty.accounting.kpi_ledger.audit"],
+    "validated: types, rules, quarantine, verdicts": ["assets.data.validate"],
+    "of it, Great Expectations": ["expectations.row_rules.find_failing_rows", "expectations.validation.find_failing_rows"],
+    "of it, counts of conservation": ["expectations.validation._count_rows"],
+    "serving gate of the features": ["assets.data.check_features"],
+    "no time travel": ["sixtyforty.modeling.features.FeatureWindow.find_leakage"],
+    "versions: recorded by DVC": ["sixtyforty.storage.dvc_versions.DvcVersions.snapshot"],
+    "versions: published": ["sixtyforty.storage.dvc_versions.DvcVersions.publish"],
+    "money audited a second way": ["sixtyforty.accounting.kpi_audit.find_differences"],
 }
 WARM = ("great_expectations", "dvc.repo", "sklearn.ensemble", "skops.io", "scipy.stats", "matplotlib.figure")
 

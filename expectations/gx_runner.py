@@ -1,8 +1,9 @@
-"""Great Expectations, called once for many partitions: which rows break which rule."""
+"""Great Expectations: evaluate the rules of a suite on one frame, and return the rows that fail."""
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,131 +11,150 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from expectations.suites import Rule
+from sixtyforty.spec.errors import SixtyfortyError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULT_FORMAT = {  # row numbers of all that fail, and no values: those may be personal data
+# Row numbers of all failures, and no values: those may be personal data.
+ROW_NUMBERS = {
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
     "partial_unexpected_count": 0,
     "return_unexpected_index_query": False,
 }
+PASS_OR_FAIL = {"result_format": "BOOLEAN_ONLY"}
 
-_ALONE = threading.Lock()
-
-
-class RuleError(ValueError):
-    """A rule Great Expectations can't run: misspelt, or about a column that isn't there."""
+_CONFIGURATION_LOCK = threading.Lock()
 
 
-def context() -> Any:
-    """An ephemeral GX context: nothing on disk, no progress bars, no telemetry."""
-    import os
+class RuleError(SixtyfortyError):
+    """A rule that Great Expectations can't evaluate: it is misspelt, or its column doesn't exist."""
 
+
+def create_context() -> Any:
+    """Return an ephemeral Great Expectations context: no files, no progress bars, no telemetry."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    found = gx.get_context(mode="ephemeral")
-    found.variables.progress_bars = ProgressBarsConfig(globally=False)
-    return found
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
 
 
 @lru_cache(maxsize=1)
-def _frames() -> Any:
-    """What makes a batch of a frame, made once a process: each part of it is written out as YAML when it is made."""
-    asset = context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
+def _batch_definition() -> Any:
+    """Return the definition that makes a batch of a frame; creating it is slow, so a process creates one."""
+    asset = create_context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("rows")
 
 
-def expectation_suite(name: str, rules: Sequence[Rule]) -> Any:
-    """The rules as a GX suite. Raises RuleError when GX would drop one (it only logs a misspelt type)."""
+def build_suite(name: str, rules: Sequence[Rule]) -> Any:
+    """Return the rules as a suite of Great Expectations.
+
+    Raises RuleError for a rule that the library would drop: it only logs a misspelt type.
+    """
     from great_expectations.core.expectation_suite import ExpectationSuite
 
     suite = ExpectationSuite(
         name=name,
         expectations=[
             {
-                "type": r.type,
-                "severity": r.severity,
-                "kwargs": r.kwargs,
-                "meta": {"number": i, "why": r.why},
+                "type": rule.type,
+                "severity": rule.severity,
+                "kwargs": rule.kwargs,
+                "meta": {"number": number, "why": rule.why},
             }
-            for i, r in enumerate(rules)
+            for number, rule in enumerate(rules)
         ],
     )
-    kept = {(e.meta or {})["number"] for e in suite.expectations}
-    lost = [r.type for i, r in enumerate(rules) if i not in kept]
-    if lost:
-        raise RuleError(f"suite {name}: Great Expectations doesn't know, or refuses: {', '.join(lost)}")
+    accepted = {(expectation.meta or {})["number"] for expectation in suite.expectations}
+    dropped = [rule.type for number, rule in enumerate(rules) if number not in accepted]
+    if dropped:
+        raise RuleError(
+            f"suite {name}: Great Expectations doesn't know or refuses {', '.join(dropped)}."
+            " Check the type and the arguments of the rule."
+        )
     return suite
 
 
-def failing(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
-    """For each rule, the row positions of `frame` (RangeIndex) that break it.
+def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
+    """Return, for each rule, the positions of the rows of `frame` (with a RangeIndex) that fail it.
 
-    Raises RuleError when a rule couldn't be evaluated: an exception is never a pass. Most rules hold: whether they do
-    is asked first, at a third of the price of asking where they don't.
+    Most rules pass. So a first evaluation asks only whether they do, at a third of the cost of the row numbers.
+    Raises RuleError if a rule can't be evaluated: an exception never counts as a pass.
     """
-    rows: list[list[int]] = [[] for _ in rules]
+    failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
-        return rows
-    held = _results(name, frame, dict(enumerate(rules)), {"result_format": "BOOLEAN_ONLY"})
-    broken = {n: rules[n] for n, one in held.items() if not one.success or "mostly" in rules[n].kwargs}
-    if not broken:
-        return rows
-    for number, one in _results(name, frame, broken, RESULT_FORMAT).items():
-        indices = one.result.get("unexpected_index_list") or []
-        if not one.success and not indices:
-            raise RuleError(f"suite {name}: {rules[number].type} isn't row-wise; make it one over `metrics`")
-        rows[number] = sorted(indices)
-    return rows
+        return failing_rows
+    outcomes = _evaluate(name, frame, dict(enumerate(rules)), PASS_OR_FAIL)
+    failed = {
+        number: rules[number]
+        for number, outcome in outcomes.items()
+        if not outcome.success or "mostly" in rules[number].kwargs
+    }
+    if not failed:
+        return failing_rows
+    for number, outcome in _evaluate(name, frame, failed, ROW_NUMBERS).items():
+        positions = outcome.result.get("unexpected_index_list") or []
+        if not outcome.success and not positions:
+            raise RuleError(
+                f"suite {name}: {rules[number].type} doesn't check single rows. Write a rule about a metric instead."
+            )
+        failing_rows[number] = sorted(positions)
+    return failing_rows
 
 
-def _results(name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], form: Mapping[str, Any]) -> dict[int, Any]:
-    """What Great Expectations says of each rule, by its number."""
-    numbers, suite = list(rules), expectation_suite(name, list(rules.values()))
-    with _configured_once():
-        result = _frames().get_batch({"dataframe": frame}).validate(suite, result_format=dict(form))
-    found = {}
-    for one in result.results:
-        number = numbers[(one.expectation_config.meta or {})["number"]]
-        failure = _exception(one.exception_info)
+def _evaluate(
+    name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], result_format: Mapping[str, Any]
+) -> dict[int, Any]:
+    """Return the library's outcome of each rule, by the number of the rule."""
+    numbers, suite = list(rules), build_suite(name, list(rules.values()))
+    with _cached_configurations():
+        batch = _batch_definition().get_batch({"dataframe": frame})
+        validation = batch.validate(suite, result_format=dict(result_format))
+    outcomes = {}
+    for outcome in validation.results:
+        number = numbers[(outcome.expectation_config.meta or {})["number"]]
+        failure = _exception_message(outcome.exception_info)
         if failure:
-            raise RuleError(f"suite {name}, {rules[number].type} on {rules[number].column}: {failure}")
-        found[number] = one
-    if len(found) != len(rules):
-        raise RuleError(f"suite {name}: {len(rules) - len(found)} rules gave no result")
-    return found
+            raise RuleError(f"suite {name}: {rules[number].type} failed on column {rules[number].column}: {failure}")
+        outcomes[number] = outcome
+    if len(outcomes) != len(rules):
+        raise RuleError(f"suite {name}: Great Expectations evaluated {len(outcomes)} of {len(rules)} rules.")
+    return outcomes
 
 
 @contextmanager
-def _configured_once() -> Iterator[None]:
-    """Within, an expectation makes its configuration once.
+def _cached_configurations() -> Iterator[None]:
+    """Within the block, each expectation builds its configuration once.
 
-    Great Expectations asks for it forty times a rule, and each time it is made anew: a quarter of what a rule costs.
+    Great Expectations reads that property forty times per rule and builds it each time, which takes a quarter of the
+    time of a rule.
     """
     from great_expectations.expectations.expectation import Expectation
 
-    anew, made = vars(Expectation)["configuration"], dict[int, tuple[Any, Any]]()
+    original = vars(Expectation)["configuration"]
+    configurations: dict[int, tuple[Any, Any]] = {}
 
-    def once(expectation: Any) -> Any:
-        if id(expectation) not in made:  # it is kept as well: no other may get its id meanwhile
-            made[id(expectation)] = expectation, anew.fget(expectation)
-        return made[id(expectation)][1]
+    def cached(expectation: Any) -> Any:
+        if id(expectation) not in configurations:
+            # The expectation is stored as well, so that no other object can get its id.
+            configurations[id(expectation)] = expectation, original.fget(expectation)
+        return configurations[id(expectation)][1]
 
-    with _ALONE:
-        Expectation.configuration = property(once)  # type: ignore[assignment, method-assign]
+    with _CONFIGURATION_LOCK:
+        Expectation.configuration = property(cached)  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
-            Expectation.configuration = anew  # type: ignore[method-assign]
+            Expectation.configuration = original  # type: ignore[method-assign]
 
 
-def _exception(info: Any) -> str:
-    if not info:
+def _exception_message(exception_info: Any) -> str:
+    if not exception_info:
         return ""
-    infos = [info] if "raised_exception" in info else list(info.values())
-    return "; ".join(str(i.get("exception_message")) for i in infos if i.get("raised_exception"))
+    exceptions = [exception_info] if "raised_exception" in exception_info else list(exception_info.values())
+    return "; ".join(str(each.get("exception_message")) for each in exceptions if each.get("raised_exception"))

@@ -1,7 +1,8 @@
-"""Row rules on a table in DuckDB: Great Expectations judges what differs, once, however many rows hold it.
+"""Row rules on a DuckDB table: Great Expectations evaluates each different value once, however many rows hold it.
 
-A rule about one column's values needs each value once, one about a pair each pair, a rule that rows be unlike only
-those that are alike: a year's million rows become a few thousand, and the verdict is the same. Others get every row.
+A rule about the values of one column needs each value once, and a rule about two columns each pair once. A rule that
+values are unique needs only the rows that are alike. So a year's million rows become a few thousand, and the verdict is
+the same. All other rules get every row.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from expectations.gx_runner import RuleError, expectation_suite, failing
+from expectations.gx_runner import RuleError, build_suite, find_failing_rows
 from expectations.suites import Rule
+from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# Each value is judged by itself.
-BY_VALUE = {
+# Rules that check each value by itself.
+VALUE_RULES = {
     "expect_column_values_to_be_between",
     "expect_column_values_to_be_in_set",
     "expect_column_values_to_not_be_in_set",
@@ -28,85 +30,109 @@ BY_VALUE = {
     "expect_column_value_lengths_to_be_between",
     "expect_column_value_lengths_to_equal",
 }
-BY_PAIR = {
+# Rules that check each pair of values by itself.
+PAIR_RULES = {
     "expect_column_pair_values_to_be_equal",
     "expect_column_pair_values_a_to_be_greater_than_b",
     "expect_column_pair_values_to_be_in_set",
 }
-# A row whose values no other has can't break it.
-UNLIKE = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
-SOME_ROWS = {"row_condition", "condition_parser"}  # arguments that look at other columns too
+# Rules that a row passes if no other row has its values.
+UNIQUE_RULES = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
+ROW_CONDITIONS = {"row_condition", "condition_parser"}  # arguments that look at other columns too
 
 
-def breaking(db: duckdb.DuckDBPyConnection, name: str, rows: str, rules: Sequence[Rule]) -> None:
-    """Makes the table `hits` (`rule`: its number, `id`): the rows of table `rows`, which have an `_id`, that break one.
+def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
+    """Create the table `failures` (`rule`: the number of the rule, `id`) with the rows of `table` that fail a rule.
 
-    Raises RuleError for a rule that can't be evaluated on them.
+    `table` must have an `_id`. Raises RuleError for a rule that can't be evaluated.
     """
     import duckdb
 
-    db.execute("create or replace temp table hits (rule bigint, id bigint)")
-    expectation_suite(name, rules)
-    of_values = {n: r for n, r in enumerate(rules) if r.type in BY_VALUE and not SOME_ROWS & r.kwargs.keys()}
+    db.execute("create or replace temp table failures (rule bigint, id bigint)")
+    build_suite(name, rules)
+    value_rules = {
+        number: rule
+        for number, rule in enumerate(rules)
+        if rule.type in VALUE_RULES and not ROW_CONDITIONS & rule.kwargs.keys()
+    }
     try:
-        _by_value(db, name, rows, of_values)
+        _evaluate_values(db, name, table, value_rules)
         for number, rule in enumerate(rules):
-            if number not in of_values:
-                _by_row(db, name, rows, number, rule)
+            if number not in value_rules:
+                _evaluate_rows(db, name, table, number, rule)
     except duckdb.BinderException as error:
-        raise RuleError(f"suite {name}: a rule is about a column that isn't there: {error}") from error
+        raise RuleError(f"suite {name}: a rule is about a column that doesn't exist: {error}") from error
 
 
-def _by_value(db: duckdb.DuckDBPyConnection, name: str, rows: str, rules: dict[int, Rule]) -> None:
+def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule]) -> None:
+    """Evaluate rules about single values on the different values of all their columns, in one frame."""
     import numpy as np
     import pandas as pd
 
-    columns = sorted({r.kwargs["column"] for r in rules.values()})
-    every = {c: f'select distinct "{c}" as value from {rows}' for c in columns}
+    columns = sorted({rule.kwargs["column"] for rule in rules.values()})
+    distinct_sql = {column: f"select distinct {identifier(column)} as value from {table}" for column in columns}
     values: dict[str, pd.Series[Any]] = {
-        c: db.execute(f"{sql} order by value").df()["value"] for c, sql in every.items()
+        column: db.execute(f"{sql} order by value").df()["value"] for column, sql in distinct_sql.items()
     }
     longest = max(map(len, values.values()), default=0)
     if not longest:
         return
-    # one frame for all: a shorter column begins anew, and what is found there was found above
-    frame = pd.DataFrame({c: v.take(np.arange(longest) % len(v)).array for c, v in values.items()})
-    for number, found in zip(rules, failing(name, frame, list(rules.values())), strict=True):
+    # A shorter column repeats its values. Failures among the repetitions are dropped below.
+    frame = pd.DataFrame({c: series.take(np.arange(longest) % len(series)).array for c, series in values.items()})
+    for number, positions in zip(rules, find_failing_rows(name, frame, list(rules.values())), strict=True):
         column = rules[number].kwargs["column"]
-        bad = [i for i in found if i < len(values[column])]
-        if bad:
-            numbered = f"select value, row_number() over (order by value) - 1 as n from ({every[column]})"
+        failing = [position for position in positions if position < len(values[column])]
+        if failing:
+            numbered = f"select value, row_number() over (order by value) - 1 as n from ({distinct_sql[column]})"
             db.execute(
-                f"""insert into hits select {number}, r._id from {rows} r join ({numbered}) v
-                on r."{column}" is not distinct from v.value where v.n in ({", ".join(map(str, bad))})"""
+                f"""insert into failures select {number}, r._id from {table} r join ({numbered}) v
+                on r.{identifier(column)} is not distinct from v.value where v.n in ({_number_list(failing)})"""
             )
 
 
-def _by_row(db: duckdb.DuckDBPyConnection, name: str, rows: str, number: int, rule: Rule) -> None:
+def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
+    """Evaluate a rule on pairs, on rows that are alike, or on every row: whichever is enough."""
+    has_condition = bool(ROW_CONDITIONS & rule.kwargs.keys())
+    if rule.type in PAIR_RULES and not has_condition:
+        _evaluate_pairs(db, name, table, number, rule)
+        return
+    columns = identifiers(rule.columns) or "*"
+    only_alike = ""
+    if rule.type in UNIQUE_RULES and not has_condition:
+        alike = f"select {columns} from {table} group by all having count(*) > 1"
+        only_alike = f"semi join ({alike}) a on {_same_values(rule)}"
+    frame = db.execute(f"select _id, {columns} from {table} r {only_alike} order by _id").df()
+    ids = frame["_id"].to_numpy()
+    (positions,) = find_failing_rows(name, frame.drop(columns="_id"), [rule])
+    if positions:
+        _insert_failures(db, number, ids[positions])
+
+
+def _evaluate_pairs(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
+    db.execute(
+        f"create or replace temp table pairs as select *, row_number() over () - 1 as _n"
+        f" from (select distinct {identifiers(rule.columns)} from {table})"
+    )
+    frame = db.execute("select * exclude _n from pairs order by _n").df()
+    (positions,) = find_failing_rows(name, frame, [rule])
+    if positions:
+        db.execute(
+            f"insert into failures select {number}, r._id from {table} r join pairs a on {_same_values(rule)}"
+            f" where a._n in ({_number_list(positions)})"
+        )
+
+
+def _same_values(rule: Rule) -> str:
+    return " and ".join(f"r.{identifier(c)} is not distinct from a.{identifier(c)}" for c in rule.columns)
+
+
+def _number_list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _insert_failures(db: duckdb.DuckDBPyConnection, number: int, ids: Any) -> None:
     import pandas as pd
 
-    columns, every = ", ".join(f'"{c}"' for c in rule.columns) or "*", not SOME_ROWS & rule.kwargs.keys()
-    same = " and ".join(f'r."{c}" is not distinct from a."{c}"' for c in rule.columns)
-    if rule.type in BY_PAIR and every:
-        db.execute(
-            f"create or replace temp table pairs as select *, row_number() over () - 1 as _n"
-            f" from (select distinct {columns} from {rows})"
-        )
-        (bad,) = failing(name, db.execute("select * exclude _n from pairs order by _n").df(), [rule])
-        if bad:
-            db.execute(
-                f"insert into hits select {number}, r._id from {rows} r join pairs a on {same}"
-                f" where a._n in ({', '.join(map(str, bad))})"
-            )
-        return
-    alike = ""
-    if rule.type in UNLIKE and every:
-        alike = f"semi join (select {columns} from {rows} group by all having count(*) > 1) a on {same}"
-    frame = db.execute(f"select _id, {columns} from {rows} r {alike} order by _id").df()
-    ids = frame["_id"].to_numpy()
-    (found,) = failing(name, frame.drop(columns="_id"), [rule])
-    if found:
-        broken = pd.DataFrame({"rule": number, "id": ids[found]})
-        db.register("broken", broken)
-        db.execute("insert into hits select rule, id from broken")
-        db.unregister("broken")
+    db.register("failing_rows", pd.DataFrame({"rule": number, "id": ids}))
+    db.execute("insert into failures select rule, id from failing_rows")
+    db.unregister("failing_rows")

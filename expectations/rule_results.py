@@ -1,55 +1,107 @@
-"""From rows that break rules to a partition's rule results."""
+"""From failing rows to the rule results of one partition, and to the reasons that reject it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from expectations.suites import Suite
+from expectations.rule_texts import format_value
+from expectations.suites import Rule, Suite
 from sixtyforty.storage.verdicts import RuleResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SAMPLE_ROWS = 20  # row numbers that are shown of a failed rule
 
-def row_results(
-    suite: Suite, hits: dict[int, tuple[int, list[int]]], checked: int, unspoken: set[str]
+
+@dataclass(frozen=True)
+class RowFailures:
+    """How many rows of a partition fail a rule, and the numbers of the first ones."""
+
+    count: int = 0
+    sample_rows: Sequence[int] = ()
+
+
+def row_rule_results(
+    suite: Suite, failures: Mapping[int, RowFailures], checked: int, personal: set[str]
 ) -> list[RuleResult]:
-    """The row rules on one partition: `hits` maps a rule's number to how many rows failed and which, in part."""
-    found = []
-    for number, rule in enumerate(suite.rows):
-        rule, (failed, lines) = rule.told(unspoken), hits.get(number, (0, []))
-        found.append(
-            RuleResult(rule.type, rule.column, rule.severity, not failed, failed, checked, None, rule.title, lines)
-        )
-    return found
+    """Return the results of the row rules on one partition.
 
-
-def partition_results(
-    suite: Suite, partition: str, metrics: pd.DataFrame, hits: list[list[int]], closed: bool, unspoken: set[str]
-) -> tuple[list[RuleResult], list[str]]:
-    """The partition rules on one partition, and why it must be rejected (empty: it needn't be).
-
-    `metrics` has a row a partition with rows; a partition without any breaks every rule.
+    failures: by the number of the rule. checked: how many rows were checked.
     """
-    row = metrics.index[metrics["_partition"] == partition].tolist()
-    found, failures = [], []
+    results = []
+    for number, rule in enumerate(suite.rows):
+        shown, failed = rule.mask_personal(personal), failures.get(number, RowFailures())
+        results.append(
+            RuleResult(
+                rule=shown.type,
+                column=shown.column,
+                severity=shown.severity,
+                passed=not failed.count,
+                failed=failed.count,
+                of=checked,
+                expected=shown.expected,
+                sample_rows=list(failed.sample_rows),
+            )
+        )
+    return results
+
+
+def partition_rule_results(
+    suite: Suite,
+    partition: str,
+    metrics: pd.DataFrame,
+    failing_rows: Sequence[Sequence[int]],
+    closed: bool,
+    personal: set[str],
+) -> tuple[list[RuleResult], list[str]]:
+    """Return the results of the partition rules on one partition, and the reasons to reject it.
+
+    metrics: one row per partition that has rows; a partition without rows fails every rule.
+    failing_rows: for each rule, the positions of the metrics' rows that fail it.
+    """
+    positions = metrics.index[metrics["_partition"] == partition].tolist()
+    results, reasons = [], []
     for number, rule in enumerate(suite.partition.rules):
         if rule.applies == "after_close" and not closed:
             continue
-        told = rule.told(unspoken)
-        observed = _plain(metrics.at[row[0], rule.column]) if row and told is rule else None
-        passed = bool(row) and row[0] not in hits[number]
-        found.append(
-            RuleResult(rule.type, told.column, rule.severity, passed, int(not passed), 1, observed, told.title)
+        shown = rule.mask_personal(personal)
+        observed = _plain_value(metrics.at[positions[0], rule.column]) if positions and shown is rule else None
+        passed = bool(positions) and positions[0] not in failing_rows[number]
+        results.append(
+            RuleResult(
+                rule=shown.type,
+                column=shown.column,
+                severity=shown.severity,
+                passed=passed,
+                failed=int(not passed),
+                of=1,
+                observed=observed,
+                expected=shown.expected,
+            )
         )
         if not passed and rule.severity == "critical":
-            failures.append(f"{told.column} is {observed}, expected {told.title}: {rule.why}")
-    return found, failures
+            reasons.append(_rejection_reason(shown, observed, has_rows=bool(positions)))
+    return results, reasons
 
 
-def _plain(value: Any) -> Any:
+def _rejection_reason(rule: Rule, observed: Any, has_rows: bool) -> str:
+    metric = rule.column.replace("_", " ")
+    if not has_rows:
+        measured = f"no rows, so no {metric}"
+    elif observed is None:
+        measured = f"{metric} is missing"
+    else:
+        measured = f"{metric} is {format_value(observed)}"
+    return f"{measured}, expected {rule.expected}: {rule.why}"
+
+
+def _plain_value(measured: Any) -> Any:
+    """Return a NumPy value as a plain one, and a missing one as None."""
     import pandas as pd
 
-    if pd.isna(value):
+    if pd.isna(measured):
         return None
-    return value.item() if hasattr(value, "item") else str(value)
+    return measured.item() if hasattr(measured, "item") else str(measured)

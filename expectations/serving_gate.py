@@ -3,67 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from expectations.gx_runner import failing
-from expectations.row_rules import breaking
-from expectations.rule_results import partition_results, row_results
+from expectations.gx_runner import find_failing_rows
+from expectations.row_rules import record_failing_rows
+from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.suites import Suite
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
+
+FEATURES = "features"  # the name of the suite, and of the source in its verdicts
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What a suite says of feature rows.
+
+    failing_rows: by rule, the positions (NumPy array) of the rows that fail it. metrics: one row per partition.
+    failing_metrics: for each partition rule, the positions of the metrics' rows that fail it.
+    """
+
+    failing_rows: dict[int, Any]
+    metrics: pd.DataFrame
+    failing_metrics: list[list[int]]
 
 
 def check_features(
     use_case: UseCase, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
-    """Each partition's feature table with `suspect` added (why a row isn't scored, or null), and its verdict.
+    """Return each partition's feature table with a column `suspect`, and its verdict.
 
-    In the verdict `quarantined` counts the suspect rows: they stay, to be decided by the current process.
+    `suspect` says why a row isn't scored, or is null. The verdict counts suspect rows as quarantined: they stay in the
+    table, and the current process decides them.
     """
-    import pyarrow as pa
-
     if not tables:
         return {}
-    whole = pa.concat_tables([t.append_column("_partition", [[p] * t.num_rows]) for p, t in tables.items()])
-    whole = whole.append_column("_id", pa.array(range(whole.num_rows), pa.int64()))
-    with connect(use_case.timezone) as db:
-        db.register("built", whole)
-        breaking(db, "features", "built", suite.rows)
-        hits = db.execute("select rule, id from hits order by rule, id").fetchnumpy()
-        aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
-        metrics = db.execute(f"select _partition{aggregates} from built group by 1 order by 1").df()
-    whole_hits = failing("features_partitions", metrics, suite.partition.rules)
-    reasons: list[str | None] = [None] * whole.num_rows
-    broken = {n: hits["id"][hits["rule"] == n] for n in range(len(suite.rows))}
-    for n, rule in enumerate(suite.rows):
-        if rule.severity == "critical":
-            for i in map(int, broken[n]):
-                reasons[i] = f"{reasons[i]}; {rule.why}" if reasons[i] else rule.why
+    evaluation = _evaluate(use_case, suite, tables)
+    reasons = _suspect_reasons(suite, evaluation, sum(table.num_rows for table in tables.values()))
     personal = {column for source in use_case.sources.values() for column in source.personal}
-    found, start = {}, 0
+    checked, start = {}, 0
     for partition, table in tables.items():
         end = start + table.num_rows
-        mine = reasons[start:end]
-        here = {n: (rows[(rows >= start) & (rows < end)] - start).tolist() for n, rows in broken.items()}
-        counted = {n: (len(rows), rows[:20]) for n, rows in here.items() if rows}
-        results, failures = partition_results(suite, partition, metrics, whole_hits, closed=True, unspoken=personal)
-        bad = sum(r is not None for r in mine)
-        verdict = Verdict(
-            source="features",
-            partition=partition,
-            accepted=not failures,
-            landed=table.num_rows,
-            accepted_rows=table.num_rows - bad,
-            quarantined=bad,
-            duplicates=0,
-            superseded=0,
-            reasons=failures,
-            rules=row_results(suite, counted, table.num_rows, personal) + results,
-        )
-        found[partition] = (table.append_column("suspect", pa.array(mine, pa.string())), verdict)
+        checked[partition] = _check_partition(suite, partition, table, start, reasons[start:end], evaluation, personal)
         start = end
-    return found
+    return checked
+
+
+def _evaluate(use_case: UseCase, suite: Suite, tables: Mapping[str, pa.Table]) -> _Evaluation:
+    import pyarrow as pa
+
+    rows = pa.concat_tables(
+        [table.append_column("_partition", [[partition] * table.num_rows]) for partition, table in tables.items()]
+    )
+    rows = rows.append_column("_id", pa.array(range(rows.num_rows), pa.int64()))
+    with connect(use_case.timezone) as db:
+        db.register("feature_rows", rows)
+        record_failing_rows(db, FEATURES, "feature_rows", suite.rows)
+        failures = db.execute("select rule, id from failures order by rule, id").fetchnumpy()
+        aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
+        metrics = db.execute(f"select _partition{aggregates} from feature_rows group by 1 order by 1").df()
+    failing_rows = {number: failures["id"][failures["rule"] == number] for number in range(len(suite.rows))}
+    failing_metrics = find_failing_rows(f"{FEATURES}_partitions", metrics, suite.partition.rules)
+    return _Evaluation(failing_rows, metrics, failing_metrics)
+
+
+def _suspect_reasons(suite: Suite, evaluation: _Evaluation, row_count: int) -> list[str | None]:
+    """Return why each row isn't scored: the critical rules that it fails, or None."""
+    reasons: list[str | None] = [None] * row_count
+    for number, rule in enumerate(suite.rows):
+        if rule.severity == "critical":
+            for position in map(int, evaluation.failing_rows[number]):
+                earlier = reasons[position]
+                reasons[position] = f"{earlier}; {rule.why}" if earlier else rule.why
+    return reasons
+
+
+def _check_partition(
+    suite: Suite,
+    partition: str,
+    table: pa.Table,
+    start: int,
+    reasons: list[str | None],
+    evaluation: _Evaluation,
+    personal: set[str],
+) -> tuple[pa.Table, Verdict]:
+    """Return one partition's table with its reasons, and its verdict; start: its first row among all rows."""
+    import pyarrow as pa
+
+    end = start + table.num_rows
+    failures = {}
+    for number, rows in evaluation.failing_rows.items():
+        positions = (rows[(rows >= start) & (rows < end)] - start).tolist()
+        if positions:
+            failures[number] = RowFailures(len(positions), positions[:SAMPLE_ROWS])
+    results, rejections = partition_rule_results(
+        suite, partition, evaluation.metrics, evaluation.failing_metrics, closed=True, personal=personal
+    )
+    suspects = sum(reason is not None for reason in reasons)
+    verdict = Verdict(
+        source=FEATURES,
+        partition=partition,
+        accepted=not rejections,
+        landed=table.num_rows,
+        accepted_rows=table.num_rows - suspects,
+        quarantined=suspects,
+        duplicates=0,
+        superseded=0,
+        reasons=rejections,
+        rules=row_rule_results(suite, failures, table.num_rows, personal) + results,
+    )
+    return table.append_column("suspect", pa.array(reasons, pa.string())), verdict

@@ -63,7 +63,7 @@ class Rule(BaseModel):
         """Return the rule for texts: without the names of personal columns, and without a list of their values."""
         if not personal & set(self.columns):
             return self
-        masked = {
+        masked: dict[str, Any] = {
             name: PERSONAL_DATA for name in ("column", "column_A", "column_B") if self.kwargs.get(name) in personal
         }
         if "column_list" in self.kwargs:
@@ -89,9 +89,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid")
     description: str = Field(description="What the suite protects.")
     rows: list[Rule] = Field(default_factory=list, description="Rules about single rows.")
-    partition: PartitionRules = Field(
-        default_factory=PartitionRules, description="Rules about a partition as a whole."
-    )
+    partition: PartitionRules = Field(default_factory=PartitionRules, description="Rules about a partition as a whole.")
 
 
 def personal_names(suite: Suite, source: Source) -> set[str]:
@@ -123,7 +121,9 @@ def _parse_suite(path: Path, *_stamp: int) -> tuple[Suite | None, tuple[Declarat
     parsed = parse_yaml(path)
     if parsed.problems:
         return None, tuple(parsed.problems)
-    blanks = [parsed.problem(at, "a rule can't be left blank; leave the whole rule out", "text") for at in parsed.blanks]
+    blanks = [
+        parsed.problem(at, "a rule can't be left blank; leave the whole rule out", "text") for at in parsed.blanks
+    ]
     try:
         return Suite.model_validate({} if parsed.data is None else parsed.data), tuple(blanks)
     except ValidationError as error:

@@ -1,16 +1,17 @@
-"""The gate: raw partitions in, verdicts out, and only what was accepted becomes `validated`."""
+"""The gate of the data: raw partitions in, verdicts out. Only what passes becomes `validated`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from expectations.gx_runner import failing
-from expectations.row_rules import breaking
-from expectations.rule_results import partition_results, row_results
-from expectations.suites import Rule, Suite, unspoken
+from expectations.gx_runner import find_failing_rows
+from expectations.row_rules import record_failing_rows
+from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
+from expectations.suites import Rule, Suite, personal_names
 from sixtyforty.ingest.data_contract import LINEAGE, type_rows
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -19,14 +20,38 @@ from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.manifests import Entry, versions_by_partition
+from sixtyforty.storage.restatement import is_closed
+from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.storage.verdicts import Verdict
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-SAMPLE = 20  # row numbers shown of each failed rule
-COUNTS = ("landed", "accepted_rows", "quarantined", "duplicates", "superseded")
+
+@dataclass(frozen=True)
+class RowCounts:
+    """The numbers of rows of a partition; `landed` is the sum of the others."""
+
+    landed: int = 0
+    accepted_rows: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    superseded: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a suite says of a range of partitions.
+
+    counts: by partition. row_failures: by partition and rule. metrics: one row per partition that has rows.
+    failing_metrics: for each partition rule, the positions of the metrics' rows that fail it.
+    """
+
+    counts: Mapping[str, RowCounts]
+    row_failures: Mapping[str, Mapping[int, RowFailures]]
+    metrics: pd.DataFrame
+    failing_metrics: Sequence[Sequence[int]]
 
 
 def validate(
@@ -35,14 +60,14 @@ def validate(
     suite: Suite,
     lake: Lake,
     partitions: Sequence[str],
-    as_of: datetime | None,
+    now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validates raw partitions and publishes what passes; returns the verdict of each that has landed.
+    """Validate raw partitions, publish what passes, and return the verdict of each partition that has landed.
 
-    Accepted: rows to `validated/<source>`, bad ones to `quarantine/<source>`, the verdict in both manifests.
-    Rejected: nothing is published; the verdict goes to `rejected/<source>`, and a version accepted earlier stays
-    in force. `as_of` (UTC, naive) tells which partitions are closed; None: all are.
+    An accepted partition goes to `validated/<source>`, its bad rows go to `quarantine/<source>`. Of a rejected
+    partition, only the verdict is written, to `rejected/<source>`; a version accepted earlier stays in force.
+    now: decides which partitions are closed (UTC, naive); None: all of them.
     """
     raw = lake.entries(f"raw/{source}", partitions)
     if not raw:
@@ -50,127 +75,126 @@ def validate(
     with connect(use_case.timezone) as db:
         db.execute(f"create temp view landed as select * from {lake.select_rows(raw.values())}")
         type_rows(db, use_case.sources[source])
-        _check_rows(db, use_case, source, suite, lake)
-        metrics = _metrics(db, suite)
-        whole_hits = failing(f"{source}_partitions", metrics, suite.partition.rules)
-        counts = _counted(db)
-        per_rule = _by_partition(db)
-        verdicts = {
-            p: _judge(
-                use_case, source, suite, raw[p], counts.get(p, {}), per_rule.get(p, {}), metrics, whole_hits, as_of
-            )
-            for p in raw
-        }
+        _quarantine_failing_rows(db, use_case.sources[source], source, suite, lake)
+        metrics = _read_metrics(db, suite)
+        failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
+        evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
+        verdicts = {p: _judge(use_case, source, suite, entry, evaluation, now) for p, entry in raw.items()}
         _publish(db, source, use_case.sources[source], lake, raw, verdicts, code)
     return verdicts
 
 
-def _known(lake: Lake, rule: Rule) -> str:
-    """SQL: whether a row's value is among another source's, for a rule whose `value_set` names one.
+def _is_known_sql(lake: Lake, rule: Rule) -> str:
+    """Return SQL for whether a row's value is among another source's, for a rule whose `value_set` names a column.
 
-    Handing Great Expectations the values themselves costs a second for a few thousand of them.
+    Passing the values themselves to Great Expectations takes a second for a few thousand of them.
     """
-    wanted, column = rule.kwargs["value_set"], rule.kwargs["column"]
-    entry = lake.entry(f"validated/{wanted['source']}", SNAPSHOT)
-    there = f'"{wanted["column"]}"'
-    values = f"select {there} from {lake.select_rows([entry])} where {there} is not null" if entry else "select null limit 0"
-    return f'("{column}" is null or "{column}" in ({values}))'
+    value_set, column = rule.kwargs["value_set"], identifier(rule.kwargs["column"])
+    entry = lake.entry(f"validated/{value_set['source']}", SNAPSHOT)
+    known = identifier(value_set["column"])
+    values = "select null limit 0"
+    if entry:
+        values = f"select {known} from {lake.select_rows([entry])} where {known} is not null"
+    return f"({column} is null or {column} in ({values}))"
 
 
-def _check_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase, source: str, suite: Suite, lake: Lake) -> None:
-    """Runs the row rules: makes `hits` (rule, id: the table's rowid), and marks the rows that break a critical one."""
-    import pandas as pd
-
-    # what can't be derived of a bad row is null there, and not the end of the whole range
-    derived = {name: f"try({sql})" for name, sql in use_case.sources[source].derived.items()}
+def _quarantine_failing_rows(
+    db: duckdb.DuckDBPyConnection, contract: Source, source: str, suite: Suite, lake: Lake
+) -> None:
+    """Create the table `failures` (rule, id: the rowid in `typed`), and quarantine rows that fail a critical rule."""
+    # A derived column is null in a row that it can't be computed for. It must not fail the whole range.
+    derived = {name: f"try({sql})" for name, sql in contract.derived.items()}
     rules = []
     for number, rule in enumerate(suite.rows):
         if isinstance(rule.kwargs.get("value_set"), dict):
-            derived[f"_known_{number}"] = _known(lake, rule)
-            rule = rule.model_copy(update={"kwargs": {"column": f"_known_{number}", "value_set": [True]}})
+            name = f"_known_{number}"
+            derived[name] = _is_known_sql(lake, rule)
+            rule = rule.model_copy(update={"kwargs": {"column": name, "value_set": [True]}})
         rules.append(rule)
-    asked = "".join(f', "{c}"' for c in sorted({c for r in rules for c in r.columns}))
-    columns = "".join(f", {sql} as {name}" for name, sql in derived.items())
+    checked = identifiers(["_id", *sorted({column for rule in rules for column in rule.columns})])
+    computed = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
     db.execute(
-        f"""create or replace temp table asked as
-        select _id{asked} from (select rowid as _id, *{columns} from typed where _status = 'row')"""
+        f"""create or replace temp table checked_rows as select {checked}
+        from (select rowid as _id, *{computed} from typed where _status = 'row')"""
     )
-    breaking(db, source, "asked", rules)
-    told = [
-        (n, f"{r.type.removeprefix('expect_')}: {r.column}")
-        for n, r in enumerate(suite.rows)
-        if r.severity == "critical"
+    record_failing_rows(db, source, "checked_rows", rules)
+    _mark_quarantined(db, suite)
+
+
+def _mark_quarantined(db: duckdb.DuckDBPyConnection, suite: Suite) -> None:
+    import pandas as pd
+
+    reasons = [
+        (number, f"{rule.column}: {rule.why}") for number, rule in enumerate(suite.rows) if rule.severity == "critical"
     ]
-    db.register("told", pd.DataFrame(told, columns=["rule", "why"]).astype({"rule": "int64", "why": "str"}))
-    marks = "select id, string_agg(why, '; ' order by why) as why from hits join told using (rule) group by id"
-    db.execute(f"update typed set _status = 'quarantined', _reason = m.why from ({marks}) m where typed.rowid = m.id")
+    frame = pd.DataFrame(reasons, columns=["rule", "reason"]).astype({"rule": "int64", "reason": "str"})
+    db.register("critical_rules", frame)
+    db.execute(
+        """update typed set _status = 'quarantined', _reason = m.reason from (
+            select id, string_agg(reason, '; ' order by reason) as reason
+            from failures join critical_rules using (rule) group by id) m
+        where typed.rowid = m.id"""
+    )
 
 
-def _metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
-    """One row a partition with rows: `_partition` and the suite's metrics, over the rows that are kept."""
-    aggregates = "".join(f", {sql} as {name}" for name, sql in suite.partition.metrics.items())
+def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
+    """Return one row per partition that has accepted rows: `_partition` and the suite's metrics over those rows."""
+    aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
     return db.execute(
         f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
     ).df()
 
 
-def _counted(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    """Per partition, what became of the rows that landed: COUNTS, which conservation is about."""
-    return {
-        r[0]: dict(zip(COUNTS, r[1:], strict=True))
-        for r in db.execute(
-            """select _partition, count(*), count(*) filter (_status = 'row'), count(*) filter
-            (_status = 'quarantined'), count(*) filter (_status = 'duplicate'), count(*) filter
-            (_status = 'superseded') from typed group by 1"""
-        ).fetchall()
-    }
+def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:
+    """Return the numbers of rows by partition."""
+    counts = db.execute(
+        """select _partition, count(*), count(*) filter (_status = 'row'),
+            count(*) filter (_status = 'quarantined'), count(*) filter (_status = 'duplicate'),
+            count(*) filter (_status = 'superseded')
+        from typed group by 1"""
+    ).fetchall()
+    return {partition: RowCounts(*numbers) for partition, *numbers in counts}
 
 
-def _by_partition(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, tuple[int, list[int]]]]:
-    """Per partition and rule number: how many rows failed, and the first few rows' numbers in their files."""
-    found: dict[str, dict[int, tuple[int, list[int]]]] = {}
-    for partition, rule, count, lines in db.execute(
-        f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE}]
-        from hits join typed on typed.rowid = hits.id group by all"""
+def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, RowFailures]]:
+    """Return, by partition and rule, how many rows failed, and the first of their numbers in their files."""
+    failures: dict[str, dict[int, RowFailures]] = {}
+    for partition, rule, count, rows in db.execute(
+        f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE_ROWS}]
+        from failures join typed on typed.rowid = failures.id group by all"""
     ).fetchall():
-        found.setdefault(partition, {})[rule] = (count, lines)
-    return found
+        failures.setdefault(partition, {})[rule] = RowFailures(count, rows)
+    return failures
 
 
 def _judge(
-    use_case: UseCase,
-    source: str,
-    suite: Suite,
-    raw: Entry,
-    counts: dict[str, int],
-    hits: dict[int, tuple[int, list[int]]],
-    metrics: pd.DataFrame,
-    whole_hits: list[list[int]],
-    as_of: datetime | None,
+    use_case: UseCase, source: str, suite: Suite, raw: Entry, evaluation: Evaluation, now: datetime | None
 ) -> Verdict:
-    refused = [e for e in raw.facts["extracts"] if e["problem"]]
-    lost = sum(e["refused"] for e in refused)
-    count = dict.fromkeys(COUNTS, 0) | counts
-    checked = count["accepted_rows"] + count["quarantined"]
-    count["landed"], count["quarantined"] = count["landed"] + lost, count["quarantined"] + lost
-    reasons = [f"{e['name']}: {e['problem']}" for e in refused]
-    accepted = bool(count["accepted_rows"]) or not (refused or count["quarantined"])
-    share = count["quarantined"] / max(1, count["landed"])
-    if share > use_case.governance.max_quarantined_share:
-        accepted = False
-        reasons.append(f"{share:.0%} of the rows are bad; {use_case.governance.max_quarantined_share:.0%} may be")
-    hidden = unspoken(suite, use_case.sources[source])
-    closed = raw.partition == SNAPSHOT or as_of is None or as_of >= use_case.settled_at(raw.partition)
-    whole, failures = partition_results(suite, raw.partition, metrics, whole_hits, closed, hidden)
-    rules = row_results(suite, hits, checked, hidden) + whole
+    refused = [extract for extract in raw.facts["extracts"] if extract["problem"]]
+    counts = evaluation.counts.get(raw.partition, RowCounts())
+    checked = counts.accepted_rows + counts.quarantined
+    lost = sum(extract["refused"] for extract in refused)
+    counts = replace(counts, landed=counts.landed + lost, quarantined=counts.quarantined + lost)
+    reasons = [f"{extract['name']}: {extract['problem']}" for extract in refused]
+    has_rows = bool(counts.accepted_rows) or not (refused or counts.quarantined)
+    allowed_share = use_case.governance.max_quarantined_share
+    quarantined_share = counts.quarantined / max(1, counts.landed)
+    if quarantined_share > allowed_share:
+        reasons.append(f"{quarantined_share:.0%} of the rows are quarantined, allowed are {allowed_share:.0%}")
+    personal = personal_names(suite, use_case.sources[source])
+    closed = is_closed(use_case, raw.partition, now)
+    partition_results, rejections = partition_rule_results(
+        suite, raw.partition, evaluation.metrics, evaluation.failing_metrics, closed, personal
+    )
+    row_failures = evaluation.row_failures.get(raw.partition, {})
     return Verdict(
-        source,
-        raw.partition,
-        accepted and not failures,
-        reasons=reasons + failures,
-        rules=rules,
+        source=source,
+        partition=raw.partition,
+        accepted=has_rows and quarantined_share <= allowed_share and not rejections,
+        reasons=reasons + rejections,
+        rules=row_rule_results(suite, row_failures, checked, personal) + partition_results,
         closed=closed,
-        **count,
+        **asdict(counts),
     )
 
 
@@ -179,22 +203,22 @@ def _publish(
     source: str,
     contract: Source,
     lake: Lake,
-    raw: dict[str, Entry],
-    verdicts: dict[str, Verdict],
+    raw: Mapping[str, Entry],
+    verdicts: Mapping[str, Verdict],
     code: str,
 ) -> None:
-    lineage = ", ".join(LINEAGE)
-    key = ", ".join(f'"{c}"' for c in contract.key)
+    """Write validated, quarantined and rejected partitions, several at a time."""
+    lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
     rows = db.sql(
         f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'
         order by _partition, {key}, {lineage}"""
     ).to_arrow_table()
-    bad = db.sql(
+    quarantined_rows = db.sql(
         "select * exclude (_status) from typed where _status = 'quarantined' order by _partition, _seq, _row"
     ).to_arrow_table()
-    good_parts = split_by_partition(rows, "_partition", list(raw))
-    bad_parts = split_by_partition(bad, "_partition", list(raw))
-    nothing = rows.drop_columns(["_partition"]).slice(0, 0)
+    rows_by_partition = split_by_partition(rows, "_partition", list(raw))
+    quarantined_by_partition = split_by_partition(quarantined_rows, "_partition", list(raw))
+    no_rows = rows.drop_columns(["_partition"]).slice(0, 0)
 
     def publish(partition: str) -> None:
         verdict = verdicts[partition]
@@ -206,12 +230,12 @@ def _publish(
             facts={"verdict": verdict.to_dict(), "verdict_id": verdict.id},
         )
         if verdict.accepted:
-            write(f"validated/{source}", table=good_parts.get(partition, nothing))
+            write(f"validated/{source}", table=rows_by_partition.get(partition, no_rows))
             lake.drop(f"rejected/{source}", partition)
         else:
-            write(f"rejected/{source}", table=nothing)
-        if partition in bad_parts:
-            write(f"quarantine/{source}", table=bad_parts[partition])
+            write(f"rejected/{source}", table=no_rows)
+        if partition in quarantined_by_partition:
+            write(f"quarantine/{source}", table=quarantined_by_partition[partition])
         else:
             lake.drop(f"quarantine/{source}", partition)
 

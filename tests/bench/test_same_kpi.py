@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 
 from bench import plain, plain_duckdb, plain_pandas
-from expectations.suites import load
+from expectations.suites import load_suite
 from expectations.validation import validate
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.modeling import estimators, model_store
-from sixtyforty.modeling.backtest import block, metrics
-from sixtyforty.modeling.features import Window, outcomes
+from sixtyforty.modeling import estimators, training_plan
+from sixtyforty.modeling.backtest import score_block, value_metrics
+from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.workspace import Workspace
@@ -36,7 +37,7 @@ Both = tuple[Workspace, Path, dict[str, dict[str, Any]]]
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     """The days up to LAST in bulk, then one more: by the chain's functions, and by the script."""
-    ws = Workspace(catalog.load("flight_delays"), tmp_path_factory.mktemp("chain"), "sqlite://")
+    ws = Workspace(catalog.load_use_case("flight_delays"), tmp_path_factory.mktemp("chain"), "sqlite://")
     landing, out = ws.landing.folder, tmp_path_factory.mktemp("plain")
     flights.land(landing, FIRST, LAST)
     lived(ws, [SNAPSHOT], list(ws.use_case.snapshots))
@@ -57,27 +58,27 @@ def lived(ws: Workspace, partitions: list[str], sources: list[str]) -> None:
     """Raw and validated, without Dagster."""
     case = ws.use_case
     for source in sources:
-        ingest(case, source, ws.lake, ws.landing, partitions, ws.code)
-        validate(case, source, load(case.name, source), ws.lake, partitions, None, ws.code)
+        ingest(case, source, ws.lake, ws.landing, partitions, ws.code_version)
+        validate(case, source, load_suite(case.name, source), ws.lake, partitions, None, ws.code_version)
 
 
 def made(ws: Workspace, days: list[str]) -> None:
     """Features and outcomes of these days."""
     case = ws.use_case
     for dataset, built in (
-        ("features", Window(case, ws.lake, days).build()),
-        ("outcomes", outcomes(case, ws.lake, days)),
+        ("features", FeatureWindow(case, ws.lake, days).build()),
+        ("outcomes", build_outcomes(case, ws.lake, days)),
     ):
         for partition, rows in built.tables.items():
-            ws.lake.write(dataset, partition, rows, inputs=built.inputs[partition], code=ws.code)
+            ws.lake.write(dataset, partition, rows, inputs=built.inputs[partition], code=ws.code_version)
 
 
 def learned(ws: Workspace) -> None:
     """The model of the day TRAINED."""
-    plan = model_store.plan(ws.use_case, ws.lake, TRAINED)
+    plan = training_plan.plan_training(ws.use_case, ws.lake, TRAINED)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     frame, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
-    ws.models.write_model(plan.version, estimators.fit(ws.use_case.model, ws.use_case.kpi, features, frame))
+    ws.models.write_model(plan.version, estimators.fit_model(ws.use_case.model, ws.use_case.kpi, features, frame))
 
 
 def scripted(word: str, landing: Path, out: Path, *more: str, script: Path = DUCKDB) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def scripted(word: str, landing: Path, out: Path, *more: str, script: Path = DUC
 def test_features_and_outcomes_are_the_same_cell_by_cell(both: Both) -> None:
     ws, out, _ = both
     case, key = ws.use_case, ", ".join(ws.use_case.decision.key)
-    features, known = (ws.lake.rows(ws.lake.entries(d).values()) for d in ("features", "outcomes"))
+    features, known = (ws.lake.select_rows(ws.lake.entries(d).values()) for d in ("features", "outcomes"))
     with connect(case.timezone) as db:
         ours = db.execute(
             f"""select f.* replace (_partition::date as _partition), o.{case.kpi.outcome},
@@ -110,7 +111,7 @@ def test_features_and_outcomes_are_the_same_cell_by_cell(both: Both) -> None:
 def test_money_is_the_same(both: Both) -> None:
     ws, _, said = both
     for word, first, end in (("backfill", TRAINED, NEXT), ("day", NEXT, END)):
-        ours = metrics(block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end))
+        ours = value_metrics(score_block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end))
         assert ours.pop("decisions") == said[word]["decisions"] > 0
         assert {k: round(v, 2) for k, v in ours.items()} == said[word]["per_1000"]
 
@@ -133,9 +134,9 @@ def test_one_more_day_is_scored_the_same(both: Both) -> None:
     ws, out, said = both
     entry, key = ws.lake.entry("features", NEXT.isoformat()), ws.use_case.decision.key
     assert entry is not None
-    rows = pd.read_parquet(ws.lake.path(entry)).sort_values(key)
+    rows = pd.read_parquet(ws.lake.local_file(entry)).sort_values(key)
     theirs = pd.read_parquet(out / "decisions" / f"d={NEXT}", partitioning=None).sort_values(key)
-    np.testing.assert_array_equal(ws.models.load(ws.models.versions()[0]).score(rows), theirs["expected"].to_numpy())
+    np.testing.assert_array_equal(ws.models.load(ws.models.versions()[0]).predict(rows), theirs["expected"].to_numpy())
     assert said["day"]["model"] == f"{TRAINED}"
     assert (out / "models" / f"{END}.skops").exists()
 

@@ -1,0 +1,77 @@
+"""Checks of a suite against its source: rules, arguments and columns that don't exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from expectations.rule_catalog import RULES, list_arguments
+from expectations.suites import Rule, Suite
+from sixtyforty.spec.errors import FieldError
+
+COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
+
+
+def suite_errors(
+    suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
+) -> Iterator[FieldError]:
+    """Yield an error for each part of a suite that can't run.
+
+    columns: the columns of its rows, None if they are unknown. source_columns: the columns of all sources, by source.
+    """
+    for number, rule in enumerate(suite.rows):
+        yield from _rule_errors(f"rows.{number}", rule, "column", columns, source_columns)
+    metrics = list(suite.partition.metrics)
+    for number, rule in enumerate(suite.partition.rules):
+        yield from _rule_errors(f"partition.rules.{number}", rule, "metric", metrics, source_columns)
+
+
+def _rule_errors(
+    field: str,
+    rule: Rule,
+    kind: str,
+    columns: Collection[str] | None,
+    source_columns: Mapping[str, Collection[str]],
+) -> Iterator[FieldError]:
+    """Yield the errors of one rule; kind: what its columns are called."""
+    if rule.type not in RULES:
+        yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
+        return
+    yield from _argument_errors(field, rule)
+    for argument in COLUMN_ARGUMENTS:
+        for column in _as_list(rule.kwargs.get(argument)):
+            if columns is not None and column not in columns:
+                message = f"there is no {kind} '{column}'"
+                yield FieldError(f"{field}.kwargs.{argument}", message, column, columns)
+    yield from _value_set_errors(f"{field}.kwargs.value_set", rule.kwargs.get("value_set"), source_columns)
+
+
+def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:
+    required, allowed = list_arguments(rule.type)
+    for name in rule.kwargs:
+        if name not in allowed:
+            yield FieldError(f"{field}.kwargs.{name}", f"this is not an argument of {rule.type}", name, allowed)
+    for name in required:
+        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))  # the loop above reports it
+        if name not in rule.kwargs and not is_misspelt:
+            yield FieldError(f"{field}.kwargs", f"{rule.type} needs the argument {name}", None, required)
+
+
+def _as_list(argument: Any) -> list[Any]:
+    if argument is None:
+        return []
+    return argument if isinstance(argument, list) else [argument]
+
+
+def _value_set_errors(
+    field: str, value_set: Any, source_columns: Mapping[str, Collection[str]]
+) -> Iterator[FieldError]:
+    """Yield the errors of a value_set that names another source's column."""
+    if not isinstance(value_set, dict):
+        return
+    source, column = str(value_set.get("source")), str(value_set.get("column"))
+    if source not in source_columns:
+        yield FieldError(field, f"there is no source '{source}'", source, source_columns)
+    elif column not in source_columns[source]:
+        yield FieldError(field, f"source {source} has no column '{column}'", column, source_columns[source])
