@@ -8,6 +8,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
+
+import typer
 
 from pipelines.cli import (  # noqa: F401 (importing a module registers its commands)
     backups,
@@ -28,6 +31,12 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
 from pipelines.cli.commands import app
 
 REPORT = "sixtyforty: This is a fault in sixtyforty, not in your input. Please report it with the traceback above."
+
+
+def command_objects() -> dict[str, Any]:
+    """Return typer's objects of all commands, by name."""
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return commands
 
 
 def command() -> None:

@@ -69,7 +69,6 @@ class ExplainAnswer(Answer):
             "features": "The feature values that the model used.",
             "verdicts": "What governance said about each input.",
             "inputs": "The extracts, each with its file name and SHA-256.",
-            "snapshots": "The reference tables, each with its version.",
             "champion": "The model that was in force. Null: the current process.",
             "policy": "The payoffs and limits that turned the score into an action.",
             "code_version": "Hash of the code that decided.",
@@ -88,7 +87,7 @@ def explain(
     from pipelines.authoring import catalog
     from sixtyforty.decisions.provenance import trace_decision
 
-    thread = trace_decision(catalog.open_workspace(use_case), decision_id)
+    thread = trace_decision(catalog.open_workspace(use_case), decision_id).to_dict()
     return ExplainAnswer(thread=thread, text=json.dumps(thread, indent=2, default=to_json))
 
 

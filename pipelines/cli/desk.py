@@ -24,7 +24,6 @@ class DeskAnswer(Answer):
 def desk(port: Port = 3002) -> DeskAnswer:
     """Serve the desk on this machine only, until Ctrl-C."""
     from desk.server import serve_desk
-
     from pipelines.authoring import catalog
     from pipelines.settings import load_settings
 

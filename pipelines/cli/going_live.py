@@ -55,9 +55,12 @@ def adopt(
     by: By = "",
 ) -> ChampionChangeAnswer:
     """Go live: put the replay's champion in force, and take live decisions from now on."""
-    from sixtyforty.lifecycle import champions
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.champions import adopt_champion
+    from sixtyforty.spec.clock import now
 
-    return _change_champion(champions.adopt_champion, use_case, by, why, version=model)
+    ws = catalog.open_workspace(use_case)
+    return _changed_champion(adopt_champion(ws, by=by or current_user(), why=why, now=now(), version=model))
 
 
 @command(RUN, "approve", "{demo} 0123456789abcdef --why 'checked with the duty managers'")
@@ -68,9 +71,12 @@ def approve(
     by: By = "",
 ) -> ChampionChangeAnswer:
     """Approve a challenger that waits for a person. The promotion sensor then puts it in force."""
-    from sixtyforty.lifecycle import champions
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.champions import approve_challenger
+    from sixtyforty.spec.clock import now
 
-    return _change_champion(champions.approve_challenger, use_case, by, why, version=version)
+    ws = catalog.open_workspace(use_case)
+    return _changed_champion(approve_challenger(ws, version=version, by=by or current_user(), why=why, now=now()))
 
 
 @command(RUN, "rollback", "{demo} --to 0123456789abcdef --why 'complaints since Monday'")
@@ -81,19 +87,17 @@ def rollback(
     by: By = "",
 ) -> ChampionChangeAnswer:
     """Put an earlier champion back in force from now on."""
-    from sixtyforty.lifecycle import champions
-
-    return _change_champion(champions.roll_back_champion, use_case, by, why, to=version)
-
-
-def _change_champion(
-    change: Callable[..., ChampionRow], use_case: str, by: str, why: str, **model: str | None
-) -> ChampionChangeAnswer:
     from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.champions import roll_back_champion
     from sixtyforty.spec.clock import now
 
-    row = change(catalog.open_workspace(use_case), by=by or current_user(), why=why, now=now(), **model)
-    text = f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {why}"
+    ws = catalog.open_workspace(use_case)
+    return _changed_champion(roll_back_champion(ws, version=version, by=by or current_user(), why=why, now=now()))
+
+
+def _changed_champion(row: ChampionRow) -> ChampionChangeAnswer:
+    reasons = "; ".join(row.reasons)
+    text = f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {reasons}"
     return ChampionChangeAnswer(row=row.model_dump(), text=text)
 
 

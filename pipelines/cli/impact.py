@@ -12,7 +12,10 @@ from pipelines.cli.errors import CommandError
 from pipelines.cli.options import TrackName, UseCaseName
 
 if TYPE_CHECKING:
+    from sixtyforty.accounting.forecast import ForecastRecord
+    from sixtyforty.accounting.kpi_summary import KpiSummary
     from sixtyforty.spec.kpi import Kpi
+    from sixtyforty.value.segments import Segment
 
 POLICIES = {
     "model": "decisions taken",
@@ -64,94 +67,95 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
     from sixtyforty.accounting.kpi_summary import summarise_kpi, summarise_segments
 
     ws = catalog.open_workspace(use_case)
-    figures = summarise_kpi(ws, track).to_dict()
-    if not figures["decisions"]:
+    summary = summarise_kpi(ws, track)
+    if not summary.decisions:
         raise CommandError(
             f"{use_case} has no decision with a known outcome on the {track} track. "
             f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE."
         )
-    segments = [segment.to_dict() for segment in summarise_segments(ws, track)]
-    forecasts = read_forecasts(ws, track).to_dict(ws.use_case.kpi)
+    kpi, segments, forecasts = ws.use_case.kpi, summarise_segments(ws, track), read_forecasts(ws, track)
+    figures = summary.to_dict()
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},
-        holdout=figures["holdout"],
-        evidence=figures["evidence"],
-        segments=segments,
-        forecast=forecasts,
-        text="\n".join(_impact_lines(ws.use_case.kpi, figures, segments, forecasts)),
+        holdout=summary.holdout,
+        evidence=summary.evidence,
+        segments=[segment.to_dict() for segment in segments],
+        forecast=forecasts.to_dict(kpi),
+        text="\n".join(_impact_lines(kpi, summary, segments, forecasts)),
     )
 
 
-def _impact_lines(
-    kpi: Kpi, figures: Mapping[str, Any], segments: Sequence[Mapping[str, Any]], forecasts: Mapping[str, Any]
-) -> list[str]:
+def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], forecasts: ForecastRecord) -> list[str]:
     from sixtyforty.accounting.forecast import explain_target
 
-    period = f"{figures['from']} to {figures['to']}, {figures['decisions']:,} {kpi.unit_plural}"
+    period = f"{summary.first} to {summary.last}, {summary.decisions:,} {kpi.unit_plural}"
     lines = [
-        f"{kpi.name}, {kpi.currency} ({figures['label']}), {period}",
+        f"{kpi.name}, {kpi.currency} ({summary.label}), {period}",
         f"{'':32}{'per 1,000':>14}{'total':>16}",
-        *_policy_lines(figures),
-        *_candidate_lines(kpi, figures["candidates"]),
-        _gain_line(figures),
-        *_cost_lines(figures),
+        *_policy_lines(summary),
+        *_candidate_lines(kpi, summary),
+        _gain_line(summary),
+        *_cost_lines(summary),
     ]
-    if not figures["operational"]:
+    if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
-    lines.append(explain_target(kpi, figures["lift_vs_current"], figures["label"]))
+    lines.append(explain_target(kpi, summary.lift_vs_current, summary.label))
     lines += _missed_forecasts(forecasts)
-    if figures["evidence"]:
-        lines.append(figures["evidence"])
+    if summary.evidence:
+        lines.append(summary.evidence)
     lines += [
-        f"The current process does better where {segment['column']} is {segment['name']}."
+        f"The current process does better where {segment.column} is {segment.name}."
         for segment in segments
-        if segment["loses"]
+        if segment.loses
     ]
     return lines
 
 
-def _policy_lines(figures: Mapping[str, Any]) -> list[str]:
-    per_1000, totals = figures["per_1000"], figures["totals"]
-    return [
-        f"{label:32}{per_1000[policy]:>14,.0f}{totals[policy]:>16,.0f}"
-        for policy, label in POLICIES.items()
-        if per_1000[policy] is not None
-    ]
-
-
-def _candidate_lines(kpi: Kpi, candidates: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _policy_lines(summary: KpiSummary) -> list[str]:
     lines = []
-    for name, figures in candidates.items():
-        if figures["decisions"]:
-            label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
-            difference = f"   decisions taken: {figures['model_minus']['value']:+,.0f} compared with it"
-            lines.append(f"{label:32}{figures['per_1000']:>14,.0f}{'':16}{difference}")
+    for policy, label in POLICIES.items():
+        per_1000, total = summary.per_1000[policy], summary.totals[policy]
+        if per_1000 is not None and total is not None:
+            lines.append(f"{label:32}{per_1000:>14,.0f}{total:>16,.0f}")
     return lines
 
 
-def _gain_line(figures: Mapping[str, Any]) -> str:
-    gain = figures["lift_vs_current"]
-    low, high = ("unknown" if end is None else f"{end:+,.0f}" for end in (gain["low"], gain["high"]))
+def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
+    lines = []
+    for name, candidate in summary.candidates.items():
+        if candidate.decisions:
+            label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
+            difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with it"
+            lines.append(f"{label:32}{candidate.per_1000 or 0:>14,.0f}{'':16}{difference}")
+    return lines
+
+
+def _gain_line(summary: KpiSummary) -> str:
+    gain = summary.lift_vs_current
     return (
-        f"{'gain over the current process':32}{gain['value']:>+14,.0f}{figures['gain']:>+16,.0f}"
-        f"   95% confidence interval: {low} to {high} per 1,000"
+        f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}"
+        f"   95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
     )
 
 
-def _cost_lines(figures: Mapping[str, Any]) -> list[str]:
-    if not figures["build"] and not figures["running"]:
+def _signed(amount: float | None) -> str:
+    return "unknown" if amount is None else f"{amount:+,.0f}"
+
+
+def _cost_lines(summary: KpiSummary) -> list[str]:
+    if not summary.build and not summary.running:
         return []
-    payback = f"paid back on {figures['payback']}" if figures["payback"] else "not paid back yet"
+    payback = f"paid back on {summary.payback}" if summary.payback else "not paid back yet"
     return [
-        f"{'building and running (assumed)':46}{-figures['build'] - figures['running']:>+16,.0f}",
-        f"{'net benefit':46}{figures['net_impact']:>+16,.0f}   {payback}",
+        f"{'building and running (assumed)':46}{-summary.build - summary.running:>+16,.0f}",
+        f"{'net benefit':46}{summary.net_impact:>+16,.0f}   {payback}",
     ]
 
 
-def _missed_forecasts(forecasts: Mapping[str, Any]) -> list[str]:
+def _missed_forecasts(forecasts: ForecastRecord) -> list[str]:
     return [
-        f"The champion of {term['since']} earned {term['actual']['value']:+,.0f} per 1,000: {term['verdict']}"
-        f" ({term['forecast']['low']:+,.0f} to {term['forecast']['high']:+,.0f})."
-        for term in forecasts["terms"]
-        if term["verdict"].startswith(("above", "below"))
+        f"The champion of {term.since} earned {term.actual.value:+,.0f} per 1,000: {term.verdict}"
+        f" ({term.forecast.low:+,.0f} to {term.forecast.high:+,.0f})."
+        for term in forecasts.terms
+        if term.verdict.startswith(("above", "below"))
     ]

@@ -121,13 +121,12 @@ def up(
     desk_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the desk.")] = 3002,
 ) -> UpAnswer:
     """Start all services (pages, desk, daemon, watch) and keep them running in the background."""
-    from desk.serve import prepared
-
+    from desk.server import prepare_database
     from pipelines.operations import services
     from pipelines.settings import load_settings
 
     # Here, because the passwords of new accounts would go into a log if the set's own desk printed them.
-    prepared(load_settings().database_url, show_progress).dispose()
+    prepare_database(load_settings().database_url, show_progress).dispose()
     running = services.up(port, readonly_port, desk_port)
     lines = [
         f"Dagster's pages: {running.pages}",

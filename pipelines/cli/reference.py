@@ -9,11 +9,9 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-import typer
-
 from pipelines.cli import exit_codes, renamed
 from pipelines.cli.answer import Answer, described_keys
-from pipelines.cli.app import app
+from pipelines.cli.app import command_objects
 from pipelines.cli.commands import PANELS
 from pipelines.settings import ROOT
 from sixtyforty.storage.files import write_atomic
@@ -45,12 +43,6 @@ def page_text() -> str:
                 parts += _command_section(name, commands[name])
     parts += ["## Renamed commands and options\n", _renamed_table()]
     return "\n".join(parts)
-
-
-def command_objects() -> dict[str, Any]:
-    """Return the commands by name."""
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return commands
 
 
 def answer_type(command: Any) -> type[Answer]:

@@ -1,19 +1,42 @@
-"""A home with nothing in it, and the command said to it."""
+"""An empty home, and the command line run in it."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.answer import described_keys
+from pipelines.cli.app import command_objects, main
+from pipelines.cli.reference import answer_type
+
+
+@dataclass(frozen=True)
+class CliRun:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> Any:
+        """The JSON on stdout."""
+        assert self.out, self.err
+        return json.loads(self.out)
+
+
+RunCli = Callable[[str], CliRun]
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with nothing in it."""
+    """Use an empty home."""
     monkeypatch.setenv("SIXTYFORTY_HOME", str(tmp_path / "home"))
     for name in ("SIXTYFORTY_PROFILE", "SIXTYFORTY_DATABASE_URL", "SIXTYFORTY_DVC_REMOTE"):
         monkeypatch.delenv(name, raising=False)
@@ -22,16 +45,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def say(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
-    """Says a line to the command; returns exit code, stdout and stderr."""
+def run_cli(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCli:
+    """Run a command line in the empty home.
 
-    def run(line: str) -> tuple[int, str, str]:
+    Every JSON answer must have exactly the keys that the reference documents.
+    """
+    monkeypatch.setenv("COLUMNS", "300")  # Typer's help and usage errors are wrapped to the terminal's width.
+
+    def run(line: str) -> CliRun:
         capsys.readouterr()
-        try:
-            code = main(shlex.split(line))
-        except SystemExit as left:  # argparse: help, or words it doesn't know
-            code = int(left.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        words = shlex.split(line)
+        code = main(words)
+        captured = capsys.readouterr()
+        finished = CliRun(code, captured.out, captured.err)
+        if "--json" in words and code == 0:
+            documented = described_keys(answer_type(command_objects()[words[0]]))
+            assert set(finished.answer) == set(documented), line
+        return finished
 
     return run

@@ -1,0 +1,102 @@
+"""The command as a process: it ends with its code, after its threads and exit handlers; and it starts fast."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import ROOT
+from tests.pipelines.conftest import CliRun
+
+HEAVY = ("dagster", "pandas", "sklearn", "duckdb", "great_expectations", "sqlalchemy", "sixtyforty.workspace")
+
+
+def installed(line: str) -> CliRun:
+    """Run the installed command in a process of its own."""
+    program = str(Path(sys.executable).with_name("sixtyforty"))
+    process = subprocess.run([program, *shlex.split(line)], capture_output=True, text=True, cwd=ROOT, env=os.environ)
+    return CliRun(process.returncode, process.stdout, process.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "text"),
+    [("--help", 0, "Usage: sixtyforty"), ("impcat", 2, ""), ("decisions nowhere --date 2013-06-01 --json", 1, "error")],
+)
+def test_it_ends_with_its_code_after_threads_and_exit_handlers(line: str, code: int, text: str) -> None:
+    program = f"""
+import atexit, sys, threading
+from pipelines.cli import app
+sys.argv, run = ["sixtyforty", *{line.split()}], app.main
+def main():
+    atexit.register(print, "exit handler ran")
+    threading.Thread(target=lambda: (threading.main_thread().join(), print("thread ended"))).start()
+    return run()
+app.main = main
+app.command()
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert process.returncode == code
+    assert text in process.stdout
+    assert process.stdout.endswith("thread ended\nexit handler ran\n")
+
+
+def test_the_commands_load_without_heavy_libraries() -> None:
+    program = f"import sys, pipelines.cli.app; print([name for name in {HEAVY} if name in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert process.stdout == "[]\n"
+
+
+def test_the_installed_command_ends_likewise(home: Path) -> None:
+    finished = installed("impact flight_delay")
+    assert (finished.code, finished.out) == (1, "")
+    assert "did you mean flight_delays?" in finished.err.casefold()
+
+
+def test_shell_completion_completes_commands_and_use_cases(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_SIXTYFORTY_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "sixtyforty restore")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert installed("").out.split() == ["restore-backup"]
+    monkeypatch.setenv("COMP_WORDS", "sixtyforty impact fli")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert installed("").out.split() == ["flight_delays"]
+
+
+@pytest.mark.e2e
+def test_a_run_prints_its_id_and_no_library_messages(home: Path) -> None:
+    """DuckDB once printed sixty lines about leaks after Great Expectations was loaded in the same process."""
+    assert installed("land-demo-data flight_delays --from 2013-06-12 --to 2013-06-12").code == 0
+    line = "run flight_delays --from 2013-06-12 --to 2013-06-12 --select raw/airlines,validated/airlines"
+    finished = installed(line)
+    assert finished.code == 0
+    assert re.fullmatch(r"Run [0-9a-f-]{36} succeeded\.", finished.out.splitlines()[-1])
+    assert "leaked" not in finished.err
+
+
+@pytest.mark.parametrize("options", ["", f"--model {'0' * 16} --to there"])
+def test_nothing_can_be_fetched_before_anything_was_published(options: str, home: Path) -> None:
+    finished = installed(f"fetch-training-data flight_delays {options} --json")
+    assert finished.code == 1
+    assert finished.answer["error"]
+    assert "Traceback" not in finished.err
+
+
+def test_a_remote_that_is_gone_is_an_error_without_a_traceback(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointers = tmp_path / "remote" / "sixtyforty" / "pointers.json"
+    pointers.parent.mkdir(parents=True)
+    lost = "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  size: 1\n  hash: md5\n  path: recipe.json\n"
+    pointers.write_text(json.dumps({"data/recipe/flight_delays/recipe.json.dvc": lost}))
+    monkeypatch.setenv("SIXTYFORTY_DVC_REMOTE", str(tmp_path / "remote"))
+    finished = installed("fetch-training-data flight_delays --json")
+    assert finished.code == 1
+    assert finished.answer["error"]
+    assert "Traceback" not in finished.err

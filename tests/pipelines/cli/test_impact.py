@@ -1,0 +1,36 @@
+"""`sixtyforty impact`: the money as JSON and as a table."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sixtyforty.workspace import Workspace
+from tests.pipelines.cli.conftest import decide_days
+from tests.pipelines.conftest import RunCli
+
+
+def test_impact_as_json_and_as_a_table(small_workspace: Workspace, run_cli: RunCli) -> None:
+    decide_days(small_workspace, [date(2013, 4, 2), date(2013, 4, 3)])
+    figures = run_cli("impact calls_in_time --json").answer
+    assert set(figures["per_1000"]) == {"model", "current_process", "random_choice", "perfect_foresight"}
+    assert set(figures["lift_vs_current"]) == {"value", "low", "high"}
+    assert {"target", "target_date", "terms", "coming_month"} <= figures["forecast"].keys()
+    assert (figures["decisions"], figures["unit"]) == (8, "EUR")
+    assert (figures["from"], figures["to"]) == ("2013-04-02", "2013-04-03")
+    finished = run_cli("impact calls_in_time")
+    assert finished.code == 0
+    lines = finished.out.splitlines()
+    assert lines[0] == "Net value of second fitters, EUR (exact), 2013-04-02 to 2013-04-03, 8 calls"
+    taken = next(line for line in lines if line.startswith("decisions taken"))
+    assert taken.split()[-2:] == [f"{figures['per_1000']['model']:,.0f}", f"{figures['total']:,.0f}"]
+    gain = next(line for line in lines if line.startswith("gain over the current process"))
+    assert f"{figures['lift_vs_current']['value']:+,.0f}" in gain
+    assert "95% confidence interval" in gain
+
+
+def test_without_outcomes_it_says_how_to_run_the_chain(run_cli: RunCli) -> None:
+    for track in ("replay", "live"):
+        finished = run_cli(f"impact flight_delays --track {track}")
+        assert (finished.code, finished.out) == (1, "")
+        assert f"no decision with a known outcome on the {track} track" in finished.err
+        assert "sixtyforty run flight_delays" in finished.err

@@ -1,0 +1,77 @@
+"""Commands that keep the installation running: their answers and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli.operate import ui
+from pipelines.demo.drill.drill import DrillReport
+from pipelines.demo.drill.live_days import DrillResult
+from pipelines.operations.services import StoppedServices
+from tests.pipelines.conftest import RunCli
+
+RECEIPT = {"use_case": "calls", "kind": "failed run", "text": "run 1 failed.", "to": "owner:MAIL", "why": None}
+
+
+def test_watch_once_collects_the_receipts(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch_all(track: str, interval: float | None, show: Callable[[dict[str, Any]], None]) -> None:
+        assert (track, interval) == ("live", None)
+        show(RECEIPT)
+
+    monkeypatch.setattr("pipelines.operations.watch.watch_all", watch_all)
+    assert run_cli("watch --once --json").answer == {"receipts": [RECEIPT]}
+    assert run_cli("watch --once").out == "calls: failed run: run 1 failed. (sent to owner:MAIL)\n"
+
+
+def test_watch_shows_each_receipt_as_it_comes(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch_all(track: str, interval: float | None, show: Callable[[dict[str, Any]], None]) -> None:
+        assert (track, interval) == ("replay", 5.0)
+        show(RECEIPT)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.operations.watch.watch_all", watch_all)
+    finished = run_cli("watch --interval-seconds 5 --track replay")
+    assert (finished.code, finished.out.splitlines()[0].startswith("calls: failed run")) == (0, True)
+
+
+def test_a_drill_that_fails_is_exit_code_1(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = {True: "All checks passed.", False: "CHECKS FAILED: see the lines with NOT."}
+    for ok, verdict in reports.items():
+        report = DrillReport([DrillResult("features", "3 files, byte-equal to a backfill", ok)])
+        monkeypatch.setattr("pipelines.demo.drill.drill.run_drill", lambda folder, show, report=report: report)
+        finished = run_cli("drill")
+        assert (finished.code, finished.out.splitlines()[-1]) == (0 if ok else 1, verdict)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "text"),
+    [
+        (StoppedServices(was_running=True, left_over=0), "The services are stopped."),
+        (StoppedServices(was_running=False, left_over=2), "The services are stopped."),
+        (StoppedServices(was_running=False, left_over=0), "No service was running."),
+    ],
+)
+def test_down_says_what_it_stopped(
+    stopped: StoppedServices, text: str, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.operations.services.down", lambda: stopped)
+    assert run_cli("down").out == f"{text}\n"
+
+
+def test_ui_replaces_the_process_with_dagster(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def replace_process(path: str, arguments: list[str]) -> None:
+        commands.append(arguments)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execv", replace_process)
+    monkeypatch.setattr("os.chdir", lambda folder: None)
+    with pytest.raises(SystemExit):
+        ui(3010)
+    assert commands[0][1:3] == ["dev", "-w"]
+    assert commands[0][-2:] == ["--port", "3010"]

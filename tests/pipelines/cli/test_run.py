@@ -1,0 +1,59 @@
+"""Commands that run the chain: run and fetch-training-data."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from pipelines.operations.run import RunFailedError
+from tests.pipelines.conftest import RunCli
+
+DAYS = "--from 2013-06-01 --to 2013-06-02"
+
+
+def test_a_run_that_fails_is_exit_code_1(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise RunFailedError("Run 1 failed: flight_delays__features: out of paper")
+
+    monkeypatch.setattr("pipelines.operations.run.run_range", fail)
+    finished = run_cli(f"run flight_delays {DAYS}")
+    assert (finished.code, finished.out) == (1, "")
+    assert finished.err == "sixtyforty: Run 1 failed: flight_delays__features: out of paper\n"
+
+
+def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def run_range(*arguments: object, select: object) -> str:
+        calls.append((*arguments, select))
+        return "the run's id"
+
+    monkeypatch.setattr("pipelines.operations.run.run_range", run_range)
+    options = "--as-of 2013-06-02T10:00 --select raw/weather,validated/weather --select features"
+    finished = run_cli(f"run flight_delays {DAYS} {options} --json")
+    assert (finished.code, finished.answer) == (0, {"run_id": "the run's id", "runs": ["the run's id"]})
+    stages = ["raw/weather", "validated/weather", "features"]
+    days = (date(2013, 6, 1), date(2013, 6, 2))
+    assert calls == [("flight_delays", *days, "2013-06-02T10:00:00", "replay", stages)]
+
+
+def test_partitions_per_run_split_the_range(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def run_in_parallel(*arguments: object) -> list[str]:
+        calls.append(arguments)
+        return ["one", "two"]
+
+    monkeypatch.setattr("pipelines.operations.parallel_backfill.run_in_parallel", run_in_parallel)
+    finished = run_cli(f"run flight_delays {DAYS} --partitions-per-run 1 --json")
+    assert (finished.code, finished.answer) == (0, {"run_id": None, "runs": ["one", "two"]})
+    assert calls == [("flight_delays", date(2013, 6, 1), date(2013, 6, 2), 1, "replay", None)]
+    assert run_cli(f"run flight_delays {DAYS} --partitions-per-run 1").out == "2 runs succeeded.\n"
+    finished = run_cli(f"run flight_delays {DAYS} --partitions-per-run 1 --select features")
+    assert (finished.code, "exclude each other" in finished.err) == (1, True)
+
+
+def test_fetching_a_models_data_needs_a_target(run_cli: RunCli) -> None:
+    finished = run_cli("fetch-training-data flight_delays --model 0123456789abcdef")
+    assert (finished.code, "--model needs a target folder. Add --to FOLDER." in finished.err) == (1, True)
