@@ -1,5 +1,5 @@
--- The duty manager's rule: a standby where 30% or more of the carrier's flights of that scheduled hour were
--- disrupted on the 28 local days up to yesterday; no history, no standby. Views as in features.sql.
+-- Today's rule of the duty managers: send a standby if at least 30% of the carrier's departures in that scheduled hour
+-- were disrupted on the last 28 local days, up to yesterday. Without history, send none. Views: as in features.sql.
 with flights as (
     select t.carrier, t.hour, make_date(t.year, t.month, t.day) as d, t.time_hour + to_minutes(t.minute) as sched,
         (m.dep_delay is null or m.dep_delay >= 30)::int as disrupted
@@ -7,15 +7,16 @@ with flights as (
     left join (select * from movements where event = 'departure') m
         using (year, month, day, carrier, flight, origin)
 ),
-heard as (select _partition::date as d, max(known_at) as until from movements group by all),
+reported as (select _partition::date as d, max(known_at) as last_report from movements group by all),
 days as (
-    select carrier, hour, d, sum(disrupted)::double as s, count(*)::double as n
-    from flights join heard using (d) where sched < until group by all
+    select carrier, hour, d, sum(disrupted)::double as disrupted, count(*)::double as flights
+    from flights join reported using (d) where sched < last_report group by all
     union all
     select distinct carrier, hour, local(decided_at - interval 1 hour)::date, 0, 0 from units
 ),
 rates as (
-    select carrier, hour, d, sum(sum(s)) over w / nullif(sum(sum(n)) over w, 0) as rate from days group by carrier, hour, d
+    select carrier, hour, d, sum(sum(disrupted)) over w / nullif(sum(sum(flights)) over w, 0) as rate
+    from days group by carrier, hour, d
     window w as (partition by carrier, hour order by d range between interval 28 day preceding and interval 1 day preceding)
 )
 select u.year, u.month, u.day, u.carrier, u.flight, u.origin,

@@ -1,5 +1,5 @@
--- Today's rule: the 250 households whose last four weeks lie furthest below their four-week average of the last twelve.
--- Views as in features.sql.
+-- Today's rule: the 250 households whose spend in the last four weeks is furthest below their four-week average of the
+-- last twelve weeks. Views: as in features.sql.
 with trips as (
     select household_id, local(min(transaction_timestamp))::date as day, sum(sales_value::decimal(12, 2)) as spend
     from baskets group by household_id, basket_id

@@ -1,14 +1,15 @@
--- A household's shopping as it looked on the morning of the day: every basket dated before it, twelve weeks back.
--- Views: units (the households asked about, by `_partition`, the day) and baskets, as in units.sql. Spend is in dollars,
--- `usual` and what is compared with it over four weeks. One row a unit comes out: its key, then the features; a name
--- that begins with _ is for the gate (expectations/household_offers/features.yaml), not for the model.
-with trips as (  -- exact decimals: sums of doubles differ by the order they are added in
+-- A household's purchases before the morning of the decision: all baskets of the twelve weeks before that day.
+-- Views: `units` (the eligible households, with `_partition`, the day) and `baskets`, as in units.sql.
+-- Spend is in dollars; `usual`, `last4`, `middle4`, `first4` and `fallen` are sums over four weeks.
+-- Returns one row per unit: its key, then the features. The model doesn't see columns whose name starts with _.
+-- The rules in expectations/household_offers/features.yaml use them.
+with trips as (  -- exact decimals, because a sum of doubles depends on the order of its terms
     select household_id, basket_id, local(min(transaction_timestamp))::date as day,
         sum(sales_value::decimal(12, 2)) as spend, sum(retail_disc::decimal(12, 2)) as discounts,
         sum((coupon_disc + coupon_match_disc)::decimal(12, 2)) as coupons
     from baskets group by all
 ),
-seen as (
+recent as (
     select u._partition, u.household_id, date_diff('day', day, u._partition::date) as ago, spend, discounts, coupons
     from units u join trips t using (household_id)
     where day >= u._partition::date - 84 and day < u._partition::date
@@ -23,10 +24,10 @@ summed as (
          coalesce(sum(spend) filter (ago between 57 and 63), 0), coalesce(sum(spend) filter (ago between 64 and 70), 0),
          coalesce(sum(spend) filter (ago between 71 and 77), 0), coalesce(sum(spend) filter (ago between 78 and 84), 0)
         ]::double[] as weeks
-    from seen group by all
+    from recent group by all
 ),
--- A week whose extract is missing or was refused makes everybody look lost: then the current process decides.
-heard as (
+-- If the extract of a week is missing or rejected, every household looks lost: the current process then decides.
+imported as (
     select u._partition, count(distinct b._partition) as _weeks
     from (select distinct _partition from units) u
     join (select distinct _partition from baskets) b
@@ -42,4 +43,4 @@ select u._partition, u.household_id,
     _weeks
 from units u
 join summed using (_partition, household_id)
-join heard using (_partition)
+join imported using (_partition)

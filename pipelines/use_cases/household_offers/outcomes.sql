@@ -1,6 +1,6 @@
--- What became of a household: the loss, how many dollars its spend of the four weeks from the day falls below its
--- four-week average of the twelve before; never below zero. Unless all sixteen weeks are there it isn't known.
--- `known_at`: when the last of the four weeks had landed.
+-- The outcome of a household: the loss in dollars, never negative. It is how far the spend of the four weeks from the day
+-- falls below the four-week average of the twelve weeks before. It is null unless all sixteen weeks were imported.
+-- `known_at` is the UTC time at which the last of the four weeks had landed.
 with trips as (
     select household_id, local(min(transaction_timestamp))::date as day, sum(sales_value::decimal(12, 2)) as spend
     from baskets group by household_id, basket_id
@@ -13,7 +13,7 @@ spent as (
     where day >= u._partition::date - 84 and day < u._partition::date + 28
     group by all
 ),
-heard as (
+imported as (
     select u._partition, count(*) as weeks, max(b.known_at) as known_at
     from (select distinct _partition from units) u
     join (select _partition, max(known_at) as known_at from baskets group by all) b
@@ -21,4 +21,4 @@ heard as (
     group by all
 )
 select _partition, household_id, case when weeks = 16 then greatest(usual - since, 0)::double end as loss, known_at
-from spent join heard using (_partition)
+from spent join imported using (_partition)
