@@ -1,4 +1,4 @@
-"""What people who decide never have to read: algorithm talk. For all pages and messages to them."""
+"""The algorithm talk that pages and messages for people who decide must avoid."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ TALK = (
     "backtest",
     "bootstrap",
     "resampling",
-    "confidence interval",
     "confidence level",
     "standard error",
     "standard deviation",
@@ -80,51 +79,52 @@ TALK = (
     "DVC",
     "NaN",
 )
-SAID = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(w) for w in TALK) + r")(?![\w-])", re.IGNORECASE)
-SPOKEN = ("alt", "title", "aria-label", "placeholder")  # attributes that people see or hear
-SILENT = ("style", "script", "metadata")  # the last is a chart's, about the program that drew it
+FORBIDDEN = re.compile(r"(?<![\w-])(?:" + "|".join(re.escape(w) for w in TALK) + r")(?![\w-])", re.IGNORECASE)
+SPOKEN_ATTRIBUTES = ("alt", "title", "aria-label", "placeholder")  # people see or hear them
+SILENT_TAGS = ("style", "script", "metadata")  # the last holds a chart's facts about the program that drew it
 
 
-class _Read(HTMLParser):
-    """What a page says: its text, the attributes that are spoken, and what a chart's comments say is drawn."""
+class _PageReader(HTMLParser):
+    """Collects a page's text, its spoken attributes, and the words that charts draw."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[str] = []
-        self.inside: list[str] = []
+        self.parts: list[str] = []
+        self.silent_tags: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in SILENT:
-            self.inside.append(tag)
-        self.heard += [value for name, value in attrs if name in SPOKEN and value]
+        if tag in SILENT_TAGS:
+            self.silent_tags.append(tag)
+        self.parts += [text for name, text in attrs if name in SPOKEN_ATTRIBUTES and text]
 
     def handle_endtag(self, tag: str) -> None:
-        if self.inside and self.inside[-1] == tag:
-            self.inside.pop()
+        if self.silent_tags and self.silent_tags[-1] == tag:
+            self.silent_tags.pop()
 
     def handle_data(self, data: str) -> None:
-        if not self.inside:
-            self.heard.append(data)
+        if not self.silent_tags:
+            self.parts.append(data)
 
-    def handle_comment(self, data: str) -> None:  # matplotlib draws words as outlines and says them in a comment
+    def handle_comment(self, data: str) -> None:
+        # Matplotlib draws words as outlines, and writes them into a comment.
         self.handle_data(data)
 
 
-def spoken(page: str) -> str:
-    """The words of a page (HTML), or of a plain text, in a line."""
-    reader = _Read()
+def read_words(page: str) -> str:
+    """Return the words of a page (HTML) or of a plain text, in one line."""
+    reader = _PageReader()
     reader.feed(page)
     reader.close()
-    return " ".join(" ".join(reader.heard).split())
+    return " ".join(" ".join(reader.parts).split())
 
 
-def talk(page: str) -> list[str]:
-    """The algorithm talk in a page or text, each with the words around it."""
-    said = spoken(page)
-    return [said[max(m.start() - 40, 0) : m.end() + 40] for m in SAID.finditer(said)]
+def find_algorithm_talk(page: str) -> list[str]:
+    """Return the algorithm talk in a page or text, each with the words around it."""
+    words = read_words(page)
+    return [words[max(m.start() - 40, 0) : m.end() + 40] for m in FORBIDDEN.finditer(words)]
 
 
 def assert_plain(page: str) -> None:
-    """Fails where a page (HTML) or text holds algorithm talk, or nothing at all."""
-    assert len(spoken(page)) > 20, "there is nothing to read"
-    assert not talk(page), talk(page)
+    """Fail if a page (HTML) or text holds algorithm talk, or no words at all."""
+    assert len(read_words(page)) > 20, "the page has no words"
+    assert not find_algorithm_talk(page), find_algorithm_talk(page)

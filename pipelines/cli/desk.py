@@ -12,7 +12,6 @@ import typer
 
 from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import OPERATE, PEOPLE, command
-from pipelines.cli.options import Port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,9 @@ class DeskAnswer(Answer):
 
 
 @command(OPERATE, "desk", "", "--port 8002")
-def desk(port: Port = 3002) -> DeskAnswer:
+def desk(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 chooses a free one.")] = 3002,
+) -> DeskAnswer:
     """Serve the desk on this machine only, until Ctrl-C."""
     from desk.server import serve_desk
     from pipelines.authoring import catalog

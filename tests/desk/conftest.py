@@ -1,8 +1,9 @@
-"""A desk to test at: the small use case with a day decided by a model, accounts, and people who are logged in."""
+"""A desk to test: the small use case with two days decided by a model, accounts, and people who are logged in."""
 
 from __future__ import annotations
 
 import contextlib
+import html
 import re
 import shutil
 import ssl
@@ -13,29 +14,32 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from desk import accounts, passwords, tables
-from desk.app import build
-from desk.roles import MAY
-from desk.serve import Server, listen
+from desk.app import build_app
+from desk.roles import PAGES_OF_ROLE
+from desk.server import DeskServer, listen
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.decisions.deciding import decide, decisions_of
-from sixtyforty.decisions.responses import answers, log
-from sixtyforty.decisions.review_queue import line_up
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.responses import answers_by_decision, open_log
+from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
 from tests.helpers import crown, make_workspace, publish
+from tests.postgres import Postgres
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
-BEFORE, P = DAYS[-2].isoformat(), DAYS[-1].isoformat()
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: to load the certificates of the world takes time
+PREVIOUS_DAY, DAY = DAYS[-2].isoformat(), DAYS[-1].isoformat()
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # shared, because loading the certificates takes time
 PASSWORD = "correct horse battery"
-WORDS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
+REASONS = {"load": "The load is {value:.0%}", "site": "It is in the {value}"}
 RULE = {
     "description": "a second fitter wherever it is busy",
     "action": "case when load > 0.2 then 'act' else 'wait' end",
 }
-TASK = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
+TASK = {"title": "Reads the list", "role": "dispatcher", "headcount": 2, "skill": "reading"}
 CHANGE = {
     "executive": {"role": "head of service", "statement": "Nobody waits in vain."},
     "research": [{"day": "2013-02-01", "participants": "three dispatchers", "finding": "They guess at night."}],
@@ -44,13 +48,27 @@ CHANGE = {
         "training": {"lists": TASK},
     },
 }
-GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-08-01", "research": 1, "trained": 0.5}
+GATE = {
+    "target": 500,
+    "minimum_gain": 100,
+    "stop_date": "2013-08-01",
+    "minimum_findings": 1,
+    "minimum_trained_share": 0.5,
+}
 REVIEW = {"reviewers": {"ann": 12, "bo": 9}, "minutes_per_review": 5, "abstain_below": 2, "rule": "busy"}
+CODE_AS_TEXT = [  # what people may type as a reason: it must never run
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; drop table x; --",
+    "{{ 7 * 7 }}",
+    "</q></p></li>",
+    "javascript:alert(1)",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def real_cost() -> Iterator[tuple[int, int, int]]:
-    """What a password costs outside these tests, in which it costs nothing: N, r and p of scrypt."""
+def production_cost() -> Iterator[tuple[int, int, int]]:
+    """The N, r and p of scrypt in production; in these tests a password costs almost nothing."""
     patch, cost = pytest.MonkeyPatch(), (passwords.N, passwords.R, passwords.P)
     patch.setattr(passwords, "N", 2)
     patch.setattr(passwords, "P", 1)
@@ -63,49 +81,64 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Two days of decisions by a model, with their review queue, their outcomes and their money."""
     ws = make_workspace(
         tmp_path_factory.mktemp("home"),
-        model={"reasons": WORDS},
+        model={"reasons": REASONS},
         people={"review": REVIEW, **CHANGE},
         kpi={"candidates": {"busy": RULE}},
         stages={"poc": GATE},
     )
     publish(ws, DAYS, count=60)
     crown(ws, DAYS[-2])
-    decide(ws, [BEFORE, P], "replay", None)
-    line_up(ws, [BEFORE, P], "replay")
-    kpi_ledger.account(ws, [BEFORE, P], "replay")
+    take_decisions(ws, [PREVIOUS_DAY, DAY], "replay", None)
+    queue_reviews(ws, [PREVIOUS_DAY, DAY], "replay")
+    kpi_ledger.write_accounts(ws, [PREVIOUS_DAY, DAY], "replay")
     return ws
 
 
 @pytest.fixture(scope="session")
-def with_accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with an account for each role, named after it."""
+def database_with_accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with an account for each role, named after it."""
     path = tmp_path_factory.mktemp("accounts") / "desk.db"
-    database = tables.engine(f"sqlite:///{path}")
-    tables.prepare(database)
-    for role in MAY:
-        accounts.put(database, role, role, PASSWORD)
+    database = tables.open_database(f"sqlite:///{path}")
+    tables.create_tables(database)
+    for role in PAGES_OF_ROLE:
+        accounts.save_account(database, role, role, PASSWORD)
     database.dispose()
     return path
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.e2e)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database of the desk, with its tables."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'new' / 'desk.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.database()
+    engine = tables.open_database(url)
+    tables.create_tables(engine)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def ws(home: Workspace, with_accounts: Path, tmp_path: Path) -> Workspace:
+def ws(home: Workspace, database_with_accounts: Path, tmp_path: Path) -> Workspace:
     """The same home with a database of its own, in which nobody has answered yet."""
-    copy = shutil.copyfile(with_accounts, tmp_path / "desk.db")
+    copy = shutil.copyfile(database_with_accounts, tmp_path / "desk.db")
     return Workspace(home.use_case, home.home, f"sqlite:///{copy}")
 
 
-class Running:
-    """A desk that is served."""
+class RunningDesk:
+    """A desk that is served in a thread. `options`: see `build_app`."""
 
-    def __init__(self, workspaces: Mapping[str, Workspace], **how: object) -> None:
+    def __init__(self, workspaces: Mapping[str, Workspace], **options: object) -> None:
         self.ws, self._clients = next(iter(workspaces.values())), contextlib.ExitStack()
-        self.database = tables.engine(self.ws.database_url)
-        tables.prepare(self.database)
+        self.database = tables.open_database(self.ws.database_url)
+        tables.create_tables(self.database)
         self._socket = listen(0)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         ready = threading.Event()
-        self._server = Server(build(workspaces, self.database, **how), ready.set, False)  # type: ignore[arg-type]
+        app = build_app(workspaces, self.database, **options)  # type: ignore[arg-type]
+        self._server = DeskServer(app, ready.set, False)
         self._thread = threading.Thread(target=self._server.run, args=[[self._socket]], daemon=True)
         self._thread.start()
         assert ready.wait(30)
@@ -116,45 +149,45 @@ class Running:
         self._thread.join(30)
         self._socket.close()
         self.database.dispose()
-        log(self.ws)[0].dispose()
+        open_log(self.ws)[0].dispose()
 
-    def account(self, *names: str, role: str | None = None) -> None:
+    def add_accounts(self, *names: str, role: str | None = None) -> None:
         for name in names:
-            accounts.put(self.database, name, role or name, PASSWORD)
+            accounts.save_account(self.database, name, role or name, PASSWORD)
 
     def client(self) -> httpx.Client:
-        """A browser, with nobody logged in."""
+        """Return a browser in which nobody is logged in."""
         return self._clients.enter_context(httpx.Client(base_url=self.url, timeout=60, verify=NO_TLS))
 
-    def holding(self, token: str) -> httpx.Client:
-        """A browser that holds this token."""
+    def client_with_token(self, token: str) -> httpx.Client:
+        """Return a browser that holds a session token."""
         client = self.client()
         client.cookies.set("desk", token, domain="127.0.0.1")
         return client
 
     def person(self, name: str) -> Person:
-        """Somebody who has an account, logged in."""
-        one = Person(self.client())
-        assert one.log_in(name).status_code == 303
-        return one
+        """Return a person with an account, logged in."""
+        person = Person(self.client())
+        assert person.log_in(name).status_code == 303
+        return person
 
 
 class Person:
-    """What somebody does, without JavaScript: pages opened, forms sent as they are."""
+    """A person who opens pages and sends their forms, without JavaScript."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
 
     def log_in(self, name: str, password: str = PASSWORD) -> httpx.Response:
         page = self.client.get("/").text
-        return self.client.post("/", data={"csrf": csrf(page), "name": name, "password": password})
+        return self.client.post("/", data={"csrf": csrf_in(page), "name": name, "password": password})
 
     def get(self, address: str) -> httpx.Response:
         return self.client.get(address)
 
     def send(self, address: str, **form: str) -> httpx.Response:
-        """A form of the page at this address."""
-        return self.client.post(address, data={"csrf": csrf(self.client.get(address).text)} | form)
+        """Send a form of the page at an address."""
+        return self.client.post(address, data={"csrf": csrf_in(self.client.get(address).text)} | form)
 
     def accept(self, decision_id: str, address: str = "/decisions?show=all") -> httpx.Response:
         return self.send(address, decision_id=decision_id, event="accepted")
@@ -163,25 +196,52 @@ class Person:
         return self.send(address, decision_id=decision_id, event="overridden", action=action, reason=reason)
 
 
-def csrf(page: str) -> str:
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
-    assert found, page
-    return found[1]
+def csrf_in(page: str) -> str:
+    """Return the token of a page's forms."""
+    match = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+    assert match, page
+    return match[1]
 
 
-def shown(page: str) -> list[str]:
-    """The ids of the decisions on a page, in order."""
+def shown_ids(page: str) -> list[str]:
+    """Return the ids of the decisions on a page, in order."""
     return re.findall(r'<li id="([^"]+)" class="item', page)
 
 
-def answered(ws: Workspace, partition: str) -> dict[str, Response]:
-    """The answers to a day's decisions, by decision id."""
-    return answers(ws, [d["decision_id"] for d in decisions_of(ws, partition, "replay")])
+def visible_text(page: str) -> str:
+    """Return what a person reads on a page, in one line."""
+    body = re.sub(r"<(script|style|head|svg).*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def decision_text(page: str, decision_id: str) -> str:
+    """Return what a person reads about one decision of a page."""
+    return visible_text(re.split(r'<li id="', page.split(f'<li id="{decision_id}"')[1])[0])
+
+
+def answers_of_day(ws: Workspace, partition: str) -> dict[str, Response]:
+    """Return the answers to a day's decisions, by decision id."""
+    return answers_by_decision(ws, [d["decision_id"] for d in read_decisions(ws, partition, "replay")])
 
 
 @pytest.fixture
-def desk(ws: Workspace) -> Iterator[Running]:
+def desk(ws: Workspace) -> Iterator[RunningDesk]:
     """A desk that is served, with an account for each role."""
-    one = Running({ws.use_case.name: ws})
-    yield one
-    one.stop()
+    running = RunningDesk({ws.use_case.name: ws})
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def decider(desk: RunningDesk) -> Person:
+    return desk.person("decider")
+
+
+@pytest.fixture
+def expert(desk: RunningDesk) -> Person:
+    return desk.person("expert")
+
+
+@pytest.fixture
+def auditor(desk: RunningDesk) -> Person:
+    return desk.person("auditor")

@@ -1,4 +1,4 @@
-"""The desk in a real browser: by mouse, by keyboard, on a phone, on paper, and with eyes that see less."""
+"""The desk in a real browser: by mouse, by keyboard, on a phone, on paper, and for assistive technology."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from sixtyforty.decisions.deciding import decisions_of
-from sixtyforty.decisions.responses import of, put
-from sixtyforty.decisions.review_queue import queue
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.responses import add_responses, responses_to
+from sixtyforty.decisions.review_queue import read_queue
 from sixtyforty.reports import impact_report
-from sixtyforty.reports.model_record import note, write
+from sixtyforty.reports.model_record import record_finding, write_record
+from sixtyforty.spec.money import format_money
 from sixtyforty.storage.response_log import Response
-from tests.desk.conftest import PASSWORD, P, Running, answered
-from tests.desk.test_pages import PAYLOADS
+from tests.desk.conftest import CODE_AS_TEXT, DAY, PASSWORD, RunningDesk, answers_of_day
 
 pytestmark = pytest.mark.browser
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]  # of axe-core
 
 
-def barriers(tab: Any) -> list[str]:
-    """What axe finds on the page that is more than minor: the rule, how bad, and where."""
-    found = Axe().run(tab, options={"runOnly": RULES, "resultTypes": ["violations"]}).response["violations"]
+def find_barriers(tab: Any) -> list[str]:
+    """Return what axe reports about the page above minor impact: the rule, the impact and where."""
+    violations = Axe().run(tab, options={"runOnly": RULES, "resultTypes": ["violations"]}).response["violations"]
     return [
         f"{v['id']} ({v['impact']}): {' '.join(n['target'][0] for n in v['nodes'])}"
-        for v in found
+        for v in violations
         if v["impact"] != "minor"
     ]
 
@@ -48,22 +48,22 @@ def browser() -> Iterator[Any]:
         "--no-first-run",
     ]
     with sync_playwright() as play:
-        one = play.chromium.launch(executable_path=chromium, args=flags)
-        yield one
-        one.close()
+        chromium_browser = play.chromium.launch(executable_path=chromium, args=flags)
+        yield chromium_browser
+        chromium_browser.close()
 
 
 class Tabs:
-    """Browser windows, each somebody's own; what goes wrong in any of them is kept."""
+    """Browser windows, each of one person. `problems` collects what goes wrong in any of them."""
 
-    def __init__(self, browser: Any, desk: Running) -> None:
+    def __init__(self, browser: Any, desk: RunningDesk) -> None:
         self._browser, self._desk = browser, desk
         self._contexts: list[Any] = []
         self.problems: list[str] = []
 
-    def of(self, name: str, **how: Any) -> Any:
-        """A window in which this person has logged in."""
-        self._contexts.append(self._browser.new_context(base_url=self._desk.url, **how))
+    def open(self, name: str, **options: Any) -> Any:
+        """Return a window in which a person has logged in."""
+        self._contexts.append(self._browser.new_context(base_url=self._desk.url, **options))
         tab = self._contexts[-1].new_page()
         tab.set_default_timeout(60_000)
         tab.on("pageerror", lambda e: self.problems.append(f"{e}"))
@@ -83,15 +83,15 @@ class Tabs:
 
 
 @pytest.fixture
-def tabs(browser: Any, desk: Running) -> Iterator[Tabs]:
-    one = Tabs(browser, desk)
-    yield one
-    one.close()
-    assert [p for p in one.problems if "the server responded with a status of 4" not in p] == []
+def tabs(browser: Any, desk: RunningDesk) -> Iterator[Tabs]:
+    windows = Tabs(browser, desk)
+    yield windows
+    windows.close()
+    assert [p for p in windows.problems if "the server responded with a status of 4" not in p] == []
 
 
-def focused(tab: Any, decision_id: str) -> None:
-    """Waits until this decision has the keyboard: a page's script runs a moment after its text is there."""
+def wait_for_focus(tab: Any, decision_id: str) -> None:
+    """Wait until a decision has the keyboard focus: the page's script runs shortly after its text appears."""
     tab.locator(f'[id="{decision_id}"]:focus-within').wait_for()
 
 
@@ -99,29 +99,29 @@ def item(tab: Any, decision_id: str) -> Any:
     return tab.locator(f'[id="{decision_id}"]')
 
 
-def test_a_decider_accepts_and_overrides_with_a_reason_only(desk: Running, tabs: Tabs) -> None:
-    tab = tabs.of("decider")
+def test_a_decider_accepts_and_overrides_only_with_a_reason(desk: RunningDesk, tabs: Tabs) -> None:
+    tab = tabs.open("decider")
     assert tab.url.endswith("/decisions")
-    acting = [d["decision_id"] for d in decisions_of(desk.ws, P, "replay") if d["action"] == "act"]
+    acting = [d["decision_id"] for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act"]
     item(tab, acting[0]).get_by_role("button", name="Accept").click()
     item(tab, acting[0]).get_by_text("Accepted by decider").wait_for()
 
     other = item(tab, acting[1])
     other.get_by_text("Override").first.click()
     other.get_by_role("button", name="Override").click()
-    assert other.get_by_label("Why (needed)").evaluate("e => e.validity.valueMissing")  # the browser says so
-    other.get_by_label("Why (needed)").evaluate("e => e.required = false")
+    assert other.get_by_label("Reason (required)").evaluate("e => e.validity.valueMissing")  # the browser says so
+    other.get_by_label("Reason (required)").evaluate("e => e.required = false")
     other.get_by_role("button", name="Override").click()
     tab.get_by_role("alert").wait_for()  # and so does the desk
-    assert "needs its reason" in item(tab, acting[1]).get_by_role("alert").inner_text()
-    assert set(answered(desk.ws, P)) == {acting[0]}
+    assert "reason" in item(tab, acting[1]).get_by_role("alert").inner_text()
+    assert set(answers_of_day(desk.ws, DAY)) == {acting[0]}
     tab.locator("[name=reason]:focus").wait_for()
 
     tab.keyboard.type("the road is closed")
     tab.keyboard.press("Enter")
     item(tab, acting[1]).get_by_text("Call nobody instead: the road is closed").wait_for()
-    kept = answered(desk.ws, P)[acting[1]]
-    assert (kept.event, kept.action, kept.reason, kept.person) == (
+    answer = answers_of_day(desk.ws, DAY)[acting[1]]
+    assert (answer.event, answer.action, answer.reason, answer.person) == (
         "overridden",
         "wait",
         "the road is closed",
@@ -129,93 +129,97 @@ def test_a_decider_accepts_and_overrides_with_a_reason_only(desk: Running, tabs:
     )
 
 
-def test_reasons_that_are_code_are_text(desk: Running, tabs: Tabs) -> None:
-    ids = [d["decision_id"] for d in decisions_of(desk.ws, P, "replay") if d["action"] == "act"][: len(PAYLOADS)]
-    said = [Response(i, "<u>x</u>", "decider", "overridden", "wait", p) for i, p in zip(ids, PAYLOADS, strict=True)]
-    at = decisions_of(desk.ws, P, "replay")[0]["decided_at"]
-    put(desk.ws, [Response(**(r.__dict__ | {"at": at})) for r in said])
-    tab = tabs.of("decider")
-    for one, payload in zip(ids, PAYLOADS, strict=True):
-        assert payload in item(tab, one).locator("q").inner_text()
+def test_code_in_a_reason_is_shown_as_text(desk: RunningDesk, tabs: Tabs) -> None:
+    ids = [d["decision_id"] for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act"][
+        : len(CODE_AS_TEXT)
+    ]
+    responses = [
+        Response(i, "<u>x</u>", "decider", "overridden", "wait", p) for i, p in zip(ids, CODE_AS_TEXT, strict=True)
+    ]
+    at = read_decisions(desk.ws, DAY, "replay")[0]["decided_at"]
+    add_responses(desk.ws, [Response(**(r.__dict__ | {"at": at})) for r in responses])
+    tab = tabs.open("decider")
+    for decision_id, code in zip(ids, CODE_AS_TEXT, strict=True):
+        assert code in item(tab, decision_id).locator("q").inner_text()
     assert tab.locator("main script, main img, main u").count() == 0
-    tab = tabs.of("auditor")
-    tab.goto(f"/thread?id={ids[0]}")
-    assert tab.locator("li q").inner_text() == PAYLOADS[0]
+    tab = tabs.open("auditor")
+    tab.goto(f"/trace?id={ids[0]}")
+    assert tab.locator("li q").inner_text() == CODE_AS_TEXT[0]
     assert tab.locator("main script").count() == 0
 
 
-def test_a_review_queue_is_worked_off_by_keyboard(desk: Running, tabs: Tabs) -> None:
-    ids = [i.decision_id for i in queue(desk.ws, P, "replay")]
-    tab = tabs.of("expert")
+def test_an_expert_works_through_the_queue_by_keyboard(desk: RunningDesk, tabs: Tabs) -> None:
+    ids = [i.decision_id for i in read_queue(desk.ws, DAY, "replay")]
+    tab = tabs.open("expert")
     press = tab.keyboard.press
-    focused(tab, ids[0])
+    wait_for_focus(tab, ids[0])
     for key, place in (("j", 1), ("ArrowDown", 2), ("k", 1), ("ArrowUp", 0), ("ArrowUp", 0)):
         press(key)
-        focused(tab, ids[place])
+        wait_for_focus(tab, ids[place])
     press("?")
-    assert tab.get_by_text("the one before").is_visible()
+    assert tab.get_by_text("previous decision").is_visible()
     press("?")
-    assert not tab.get_by_text("the one before").is_visible()
+    assert not tab.get_by_text("previous decision").is_visible()
 
     press("a")
     item(tab, ids[0]).get_by_text("Accepted by expert").wait_for()
-    focused(tab, ids[1])  # on it goes
+    wait_for_focus(tab, ids[1])  # the next decision
     press("o")
     tab.locator("[name=reason]:focus").wait_for()
     press("Enter")
     assert tab.evaluate("document.activeElement.validity.valueMissing")
-    tab.keyboard.type("a jam on the bridge?")  # keys are text here
+    tab.keyboard.type("a jam on the bridge?")  # shortcuts are text in a field
     press("Escape")
-    focused(tab, ids[1])
+    wait_for_focus(tab, ids[1])
     assert tab.evaluate("document.activeElement.name") is None
     press("o")
     press("Enter")
     item(tab, ids[1]).get_by_text("a jam on the bridge?").wait_for()
-    focused(tab, ids[2])
-    kept = answered(desk.ws, P)
-    assert {i: (kept[i].event, kept[i].role) for i in kept} == {
+    wait_for_focus(tab, ids[2])
+    answers = answers_of_day(desk.ws, DAY)
+    assert {i: (answer.event, answer.role) for i, answer in answers.items()} == {
         ids[0]: ("accepted", "expert"),
         ids[1]: ("overridden", "expert"),
     }
 
 
-def test_of_two_reviewers_one_wins_and_the_other_is_told(desk: Running, tabs: Tabs) -> None:
-    desk.account("bo", role="expert")
-    one = queue(desk.ws, P, "replay")[0].decision_id
-    first, second = tabs.of("bo"), tabs.of("expert")
-    focused(first, one)
-    focused(second, one)
+def test_of_two_reviewers_the_second_reads_who_was_first(desk: RunningDesk, tabs: Tabs) -> None:
+    desk.add_accounts("bo", role="expert")
+    contested = read_queue(desk.ws, DAY, "replay")[0].decision_id
+    first, second = tabs.open("bo"), tabs.open("expert")
+    wait_for_focus(first, contested)
+    wait_for_focus(second, contested)
     first.keyboard.press("a")
-    item(first, one).get_by_text("Accepted by bo").wait_for()
+    item(first, contested).get_by_text("Accepted by bo").wait_for()
     second.keyboard.press("a")
-    item(second, one).get_by_role("alert").wait_for()
-    assert "answered already" in item(second, one).get_by_role("alert").inner_text()
-    assert item(second, one).get_by_text("Accepted by bo").is_visible()
-    assert [r.person for r in of(desk.ws, one)] == ["bo"]
+    item(second, contested).get_by_role("alert").wait_for()
+    assert "already answered" in item(second, contested).get_by_role("alert").inner_text()
+    assert item(second, contested).get_by_text("Accepted by bo").is_visible()
+    assert [r.person for r in responses_to(desk.ws, contested)] == ["bo"]
 
 
-def test_an_owner_sees_impact_and_an_auditor_finds_a_thread(desk: Running, tabs: Tabs) -> None:
-    owner = tabs.of("owner")
-    gain = impact_report.facts(desk.ws, "replay")["found"]["gain"]
-    assert owner.get_by_text(f"{gain:+,.0f}").first.is_visible()
+def test_an_owner_sees_the_impact_and_an_auditor_traces_a_decision(desk: RunningDesk, tabs: Tabs) -> None:
+    owner = tabs.open("owner")
+    summary = impact_report.collect_facts(desk.ws, "replay").summary
+    assert owner.get_by_text(format_money(summary.gain, summary.unit)).first.is_visible()
     assert owner.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 200)")
     assert owner.locator("h1").evaluate("e => getComputedStyle(e).fontWeight") == "700"  # the style got through
 
-    row = decisions_of(desk.ws, P, "replay")[0]
-    auditor = tabs.of("auditor")
-    auditor.get_by_label("Id, or words").fill(f"{row['id']} {P}")
+    row = read_decisions(desk.ws, DAY, "replay")[0]
+    auditor = tabs.open("auditor")
+    auditor.get_by_label("Decision id or words").fill(f"{row['id']} {DAY}")
     auditor.keyboard.press("Enter")
     auditor.get_by_role("link", name=row["decision_id"]).click()
     auditor.get_by_text(row["champion_version"]).first.wait_for()
     auditor.get_by_text("Files", exact=True).click()
-    assert auditor.get_by_text(f"calls_{P}.csv").first.is_visible()
+    assert auditor.get_by_text(f"calls_{DAY}.csv").first.is_visible()
 
 
-def test_a_decider_comes_to_no_owners_page(tabs: Tabs) -> None:
-    tab = tabs.of("decider")
-    for address in ("/impact", "/review", "/thread", "/record"):
+def test_a_decider_opens_no_page_of_an_owner(tabs: Tabs) -> None:
+    tab = tabs.open("decider")
+    for address in ("/impact", "/review", "/trace", "/record"):
         tab.goto(address)
-        assert tab.locator("h1").inner_text() == "This page isn't yours"
+        assert tab.locator("h1").inner_text() == "You don't have access to this page"
         menu = tab.get_by_role("navigation").get_by_role("link").all_inner_texts()
         assert menu == ["Decisions", "People", "Maturity"]
     tab.get_by_role("button", name="Log out").click()
@@ -225,16 +229,16 @@ def test_a_decider_comes_to_no_owners_page(tabs: Tabs) -> None:
     assert tab.get_by_role("heading", name="Log in").is_visible()
 
 
-def test_the_main_paths_work_without_javascript(desk: Running, tabs: Tabs) -> None:
-    row = next(d for d in decisions_of(desk.ws, P, "replay") if d["action"] == "act")
-    tab = tabs.of("decider", java_script_enabled=False)
-    one = item(tab, row["decision_id"])
-    one.get_by_text("Override").first.click()
-    one.get_by_label("Why (needed)").fill("by hand")
-    one.get_by_role("button", name="Override").click()
-    one.get_by_text("by hand").wait_for()
-    tab = tabs.of("expert", java_script_enabled=False)
-    last = queue(desk.ws, P, "replay")[-1].decision_id
+def test_the_main_paths_work_without_javascript(desk: RunningDesk, tabs: Tabs) -> None:
+    row = next(d for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act")
+    tab = tabs.open("decider", java_script_enabled=False)
+    decision = item(tab, row["decision_id"])
+    decision.get_by_text("Override").first.click()
+    decision.get_by_label("Reason (required)").fill("by hand")
+    decision.get_by_role("button", name="Override").click()
+    decision.get_by_text("by hand").wait_for()
+    tab = tabs.open("expert", java_script_enabled=False)
+    last = read_queue(desk.ws, DAY, "replay")[-1].decision_id
     item(tab, last).get_by_role("button", name="Accept").click()
     item(tab, last).get_by_text("Accepted by expert").wait_for()
 
@@ -243,25 +247,27 @@ PAGES = {
     "decider": ["/decisions", "/decisions?show=all&q=nothing", "/impact", "/people"],
     "expert": ["/review", "/record"],
     "owner": ["/impact", "/portfolio", "/maturity", "/record?q=gate"],
-    "auditor": ["/thread", "/thread?q=2013", "/thread?id={one}"],
+    "auditor": ["/trace", "/trace?q=2013", "/trace?id={decision_id}"],
 }
 
 
-def test_every_page_is_accessible_fits_a_phone_and_prints(desk: Running, tabs: Tabs) -> None:
-    row = decisions_of(desk.ws, P, "replay")[0]
+def test_every_page_is_accessible_fits_a_phone_and_prints(desk: RunningDesk, tabs: Tabs) -> None:
+    row = read_decisions(desk.ws, DAY, "replay")[0]
     at = row["decided_at"]
-    put(desk.ws, [Response(row["decision_id"], "x" * 40, "decider", "accepted", row["action"], at=at, simulated=True)])
-    note(desk.ws, "ann", f"{'x' * 300} gate", "Gate")
-    write(desk.ws, "replay")
-    wrong: dict[str, Any] = {}
+    add_responses(
+        desk.ws, [Response(row["decision_id"], "x" * 40, "decider", "accepted", row["action"], at=at, simulated=True)]
+    )
+    record_finding(desk.ws, "ann", f"{'x' * 300} gate", "Gate")
+    write_record(desk.ws, "replay")
+    barriers: dict[str, Any] = {}
     for role, addresses in PAGES.items():
-        tab = tabs.of(role)
+        tab = tabs.open(role)
         for address in addresses:
-            tab.goto(address.format(one=row["decision_id"]))
+            tab.goto(address.format(decision_id=row["decision_id"]))
             tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
             for width in (1280, 390):
                 tab.set_viewport_size({"width": width, "height": 844})
-                wrong[f"{address} {width}"] = barriers(tab)
+                barriers[f"{address} {width}"] = find_barriers(tab)
                 assert tab.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
             tab.emulate_media(media="print")
             assert tab.locator("header.top").is_hidden() and tab.locator("main").is_visible()
@@ -271,15 +277,15 @@ def test_every_page_is_accessible_fits_a_phone_and_prints(desk: Running, tabs: T
         for _ in range(6):  # each stop shows where it is
             tab.keyboard.press("Tab")
             assert tab.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
-    assert {k: v for k, v in wrong.items() if v} == {}
+    assert {page: rules for page, rules in barriers.items() if rules} == {}
 
 
-def test_a_barrier_is_found(tabs: Tabs) -> None:
-    tab = tabs.of("decider")
+def test_axe_reports_barriers(tabs: Tabs) -> None:
+    tab = tabs.open("decider")
     tab.goto("/decisions")
-    assert barriers(tab) == []
+    assert find_barriers(tab) == []
     tab.evaluate(
         """document.querySelector('main').insertAdjacentHTML('beforeend',
         '<img src="/static/desk.svg"><input name="x"><button></button>')"""
     )
-    assert {b.split(" ")[0] for b in barriers(tab)} >= {"image-alt", "label", "button-name"}
+    assert {b.split(" ")[0] for b in find_barriers(tab)} >= {"image-alt", "label", "button-name"}

@@ -1,0 +1,44 @@
+"""The auditor's page: a decision is found by words or id, and traced to its files."""
+
+from __future__ import annotations
+
+import html
+
+from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
+from sixtyforty.decisions.delivery import deliver_decisions
+from tests.desk.conftest import DAY, Person, RunningDesk, visible_text
+
+
+def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, auditor: Person) -> None:
+    row = read_decisions(desk.ws, DAY, "replay")[3]
+    decision_id = row["decision_id"]
+    for words in (f"{row['id']}", f"{DAY} {row['id']}", f"{decision_id[:-3]}"):
+        page = auditor.get(f"/trace?q={words}")
+        assert f"id={decision_id}" in html.unescape(page.text), words
+    empty = visible_text(auditor.get("/trace?q=nothing+like+it").text)
+    assert "0 decisions with “nothing like it”" in empty and "Try fewer words" in empty
+    entry = desk.ws.lake.entry(decisions_dataset("replay"), DAY)
+    assert entry is not None
+    deliver_decisions(desk.ws, {DAY: entry}, "replay")
+    action = "wait" if row["action"] == "act" else "act"
+    desk.person("decider").override(decision_id, action, "<b>why not</b>", "/decisions?show=all")
+    for address in (f"/trace?id={decision_id}", f"/trace?q={decision_id}"):
+        text = visible_text(auditor.get(address).text)
+        for expected in (
+            row["champion_version"],
+            row["verdict_id"],
+            row["data_version"],
+            "<b>why not</b>",
+            "overridden by decider (decider)",
+            "seen by decider",
+            f"calls_{DAY}.csv",
+            "Delivery delivered",
+            "for the test",
+        ):
+            assert expected in text, expected
+
+
+def test_an_unknown_id_is_explained(auditor: Person) -> None:
+    for decision_id in ("replay-2013-03-14-000000000000", "live-2013-03-14-000000000000", "x", "../../etc"):
+        page = auditor.get(f"/trace?id={decision_id}")
+        assert page.status_code == 404 and "Search by words instead" in page.text, decision_id
