@@ -1,4 +1,4 @@
-"""Money told apart by segment: nothing lost, nothing invented, and losers called so only when it is sure."""
+"""Money by segment: segments add up to the total, and a segment is called a loser only with evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.value.segments import NOT_RECORDED, Segment, SegmentMoney, estimate_segments, money_by_segment
-from tests.sixtyforty.value.test_lift import TWO
+from tests.sixtyforty.value.kpis import TWO
 
 KPI = TWO.model_copy(update={"segments": ["site", "shift"]})
 ROWS = st.lists(
@@ -27,56 +27,56 @@ ROWS = st.lists(
 )
 
 
-def over(days: Sequence[SegmentMoney]) -> list[Segment]:
-    """The segments of all days, by plain loops over each partition's `money`."""
-    parts: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
-    for one in days:
-        for column, said in one.items():
-            for name, sums in said.items():
-                parts.setdefault((column, name), []).append(sums)
+def estimate(days: Sequence[SegmentMoney]) -> list[Segment]:
+    """Estimate the segments of all days, with plain loops over the money of each partition."""
+    sums_by_segment: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
+    for day in days:
+        for column, segments in day.items():
+            for name, sums in segments.items():
+                sums_by_segment.setdefault((column, name), []).append(sums)
     return estimate_segments(
         {
-            segment: (np.array([n for n, _, _ in sums]), np.array([m - p for _, m, p in sums]))
-            for segment, sums in parts.items()
+            segment: (
+                np.array([decisions for decisions, _, _ in sums]),
+                np.array([model - current for _, model, current in sums]),
+            )
+            for segment, sums in sums_by_segment.items()
         }
     )
 
 
-def frame(rows: list[tuple]) -> pd.DataFrame:
-    found = pd.DataFrame(rows, columns=["action", "current_action", "outcome", "site", "shift"])
-    return found.assign(_partition="d")
+def make_rows(rows: list[tuple]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["action", "current_action", "outcome", "site", "shift"])
+    return frame.assign(_partition="d")
 
 
-def test_a_partition_is_told_apart_as_by_hand() -> None:
-    found = money_by_segment(
-        KPI,
-        frame(
-            [
-                ("act", "wait", 1.0, "a", 1),  # 7 instead of 0
-                ("act", "act", 0.0, "a", 2),  # -3 either way
-                ("wait", "act", 1.0, None, 2),  # 0 instead of 7
-            ]
-        ),
-    )["d"]
-    assert found == {
+def test_a_partition_is_split_as_by_hand() -> None:
+    rows = make_rows(
+        [
+            ("act", "wait", 1.0, "a", 1),  # 7 instead of 0
+            ("act", "act", 0.0, "a", 2),  # -3 either way
+            ("wait", "act", 1.0, None, 2),  # 0 instead of 7
+        ]
+    )
+    assert money_by_segment(KPI, rows)["d"] == {
         "site": {"a": (2, 4.0, -3.0), NOT_RECORDED: (1, 0.0, 7.0)},
         "shift": {"1": (1, 7.0, 0.0), "2": (2, -3.0, 4.0)},
     }
 
 
 @given(st.lists(ROWS, min_size=1, max_size=4))
-def test_the_segments_of_a_column_add_up_to_the_whole(days: list[list[tuple]]) -> None:
-    parts = over([money_by_segment(KPI, frame(rows))["d"] for rows in days])
-    rows = [r for day in days for r in day]
-    pays = {("wait", 0.0): 0, ("wait", 1.0): 0, ("act", 0.0): -3, ("act", 1.0): 7}
-    gain = sum(pays[a, o] - pays[p, o] for a, p, o, *_ in rows)
+def test_the_segments_of_a_column_add_up_to_the_total(days: list[list[tuple]]) -> None:
+    segments = estimate([money_by_segment(KPI, make_rows(rows))["d"] for rows in days])
+    rows = [row for day in days for row in day]
+    payoff = {("wait", 0.0): 0, ("wait", 1.0): 0, ("act", 0.0): -3, ("act", 1.0): 7}
+    gain = sum(payoff[action, outcome] - payoff[current, outcome] for action, current, outcome, *_ in rows)
     for column in KPI.segments:
-        mine = [s for s in parts if s.column == column]
-        assert sum(s.decisions for s in mine) == len(rows)
-        assert sum(s.gain for s in mine) == pytest.approx(gain)
+        of_column = [segment for segment in segments if segment.column == column]
+        assert sum(segment.decisions for segment in of_column) == len(rows)
+        assert sum(segment.gain for segment in of_column) == pytest.approx(gain)
 
 
-def test_a_segment_that_surely_loses_is_named_first_and_one_that_may_not_be_is_not() -> None:
+def test_a_proven_loser_comes_first_and_an_uncertain_segment_is_no_loser() -> None:
     rng = np.random.default_rng(1)
     days = [
         {
@@ -88,28 +88,28 @@ def test_a_segment_that_surely_loses_is_named_first_and_one_that_may_not_be_is_n
         }
         for _ in range(60)
     ]
-    found = over(days)
-    assert [s.name for s in found] == ["bad", "even", "good"]
-    assert [s.loses for s in found] == [True, False, False]
-    assert found[0].plain["loses"] is True
+    segments = estimate(days)
+    assert [segment.name for segment in segments] == ["bad", "even", "good"]
+    assert [segment.loses for segment in segments] == [True, False, False]
+    assert segments[0].to_dict()["loses"] is True
 
 
-def test_many_segments_without_any_difference_seldom_hold_a_loser() -> None:
-    """At most one look in twenty may call a loser that isn't: 20 segments, 60 looks; 9 would be a 1 in 1,000 chance."""
+def test_many_equal_segments_rarely_hold_a_loser() -> None:
+    """At most one analysis in twenty may name a loser: 20 segments, 60 analyses; 9 would be a 1 in 1,000 chance."""
     rng = np.random.default_rng(2)
-    called = 0
+    false_alarms = 0
     for _ in range(60):
         noise = rng.normal(0, 30, (40, 20))
-        days = [{"site": {f"{i}": (100, float(x), 0.0) for i, x in enumerate(day)}} for day in noise]
-        called += any(s.loses for s in over(days))
-    assert called < 9
+        days = [{"site": {f"{i}": (100, float(gain), 0.0) for i, gain in enumerate(day)}} for day in noise]
+        false_alarms += any(segment.loses for segment in estimate(days))
+    assert false_alarms < 9
 
 
-def test_a_segment_seen_on_one_day_only_has_no_interval_and_is_no_loser() -> None:
-    (found,) = over([{"site": {"a": (3, -10.0, 5.0)}}])
-    assert (found.loses, found.plain["low"], found.plain["gain"]) == (False, None, -15.0)
+def test_a_segment_of_a_single_day_has_no_interval_and_is_no_loser() -> None:
+    (segment,) = estimate([{"site": {"a": (3, -10.0, 5.0)}}])
+    assert (segment.loses, segment.to_dict()["low"], segment.to_dict()["gain"]) == (False, None, -15.0)
 
 
-def test_days_accounted_before_segments_were_declared_are_left_out() -> None:
-    assert over([{}, {"site": {"a": (1, 1.0, 0.0)}}])[0].decisions == 1
-    assert over([]) == []
+def test_days_from_before_the_segments_were_declared_are_left_out() -> None:
+    assert estimate([{}, {"site": {"a": (1, 1.0, 0.0)}}])[0].decisions == 1
+    assert estimate([]) == []

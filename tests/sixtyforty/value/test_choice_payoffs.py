@@ -1,0 +1,195 @@
+"""Named actions: what they pay, which one is chosen, limits, and past experiments."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty.spec.actions import Action
+from sixtyforty.spec.experiments import Holdout
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.value.choice_payoffs import decision_groups
+from sixtyforty.value.payoff_base import PayoffError
+from sixtyforty.value.payoffs import build_payoffs
+from tests.sixtyforty.value.kpis import EXPERIMENT, FARES, SCORES, choice_payoffs, kpis, make_kpi
+
+
+def test_an_action_pays_its_gain_times_the_outcome_minus_its_cost(tiny_use_case: UseCase) -> None:
+    payoffs = choice_payoffs(tiny_use_case.kpi, 4)
+    realized = payoffs.realized(["act", "act", "wait", "wait"], np.array([1.0, 0.0, 1.0, 0.0]))
+    assert realized.tolist() == [7.0, -3.0, 0.0, 0.0]
+
+
+def test_acting_is_chosen_where_it_is_expected_to_pay(tiny_use_case: UseCase) -> None:
+    score = np.array([0.0, 0.29, 0.31, 1.0])
+    assert choice_payoffs(tiny_use_case.kpi, 4).choose_actions(score).tolist() == ["wait", "wait", "act", "act"]
+
+
+def test_of_equal_actions_the_cheapest_is_chosen() -> None:
+    dear, cheap, free = (Action(description="", cost=cost, gain=gain) for cost, gain in ((4, 12), (2, 8), (0, 4)))
+    for actions in ({"dear": dear, "cheap": cheap, "free": free}, {"free": free, "cheap": cheap, "dear": dear}):
+        chosen = choice_payoffs(make_kpi(actions=actions), 3).choose_actions(np.array([0.25, 0.5, 0.75]))
+        assert chosen.tolist() == ["free", "free", "dear"]
+
+
+@given(kpis(), SCORES)
+def test_no_other_action_is_expected_to_pay_more(kpi: Kpi, score: np.ndarray) -> None:
+    chosen = choice_payoffs(kpi, len(score)).choose_actions(score).tolist()
+    for probability, action in zip(score, chosen, strict=True):
+        expected = {name: a.gain * probability - a.cost for name, a in kpi.actions.items()}
+        assert expected[action] == max(expected.values())
+        equal = [name for name, payoff in expected.items() if payoff == expected[action]]
+        assert kpi.actions[action].cost == min(kpi.actions[name].cost for name in equal)
+
+
+@given(kpis(), st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=20).map(np.array))
+def test_perfect_foresight_chooses_by_the_outcome_itself(kpi: Kpi, outcome: np.ndarray) -> None:
+    payoffs = choice_payoffs(kpi, len(outcome))
+    best = payoffs.best_possible(outcome)
+    assert best.tolist() == payoffs.realized(payoffs.choose_actions(outcome).tolist(), outcome).tolist()
+    for action in kpi.actions:
+        assert (best >= payoffs.realized([action] * len(outcome), outcome)).all()
+
+
+def test_information_is_worth_most_where_both_actions_pay_the_same(tiny_use_case: UseCase) -> None:
+    # Acting pays 7 or -3, waiting 0. At 0.3, an informed person earns 0.3 x 7, an uninformed one nothing.
+    information = choice_payoffs(tiny_use_case.kpi, 5).value_of_information(np.array([0.0, 0.1, 0.3, 0.65, 1.0]))
+    assert information == pytest.approx([0, 0.7, 2.1, 1.05, 0])
+    assert choice_payoffs(tiny_use_case.kpi, 3).margin(np.array([0.0, 0.3, 0.5])) == pytest.approx([3, 0, 2])
+
+
+@given(kpis(), SCORES)
+def test_information_is_worth_what_deciding_after_the_outcome_earns_more(kpi: Kpi, score: np.ndarray) -> None:
+    actions = kpi.actions.values()
+    for p, information in zip(score, choice_payoffs(kpi, len(score)).value_of_information(score), strict=True):
+        uninformed = max(p * (a.gain - a.cost) + (1 - p) * -a.cost for a in actions)
+        informed = p * max(a.gain - a.cost for a in actions) + (1 - p) * max(-a.cost for a in actions)
+        assert information == pytest.approx(informed - uninformed, abs=1e-9)
+        assert information >= 0
+
+
+@given(kpis(), SCORES)
+def test_the_next_best_action_is_the_best_of_the_others(kpi: Kpi, score: np.ndarray) -> None:
+    payoffs = choice_payoffs(kpi, len(score))
+    chosen = payoffs.choose_actions(score).tolist()
+    next_best, margins = payoffs.next_best(score, chosen), payoffs.margin(score)
+    for p, action, other, margin in zip(score, chosen, next_best, margins, strict=True):
+        expected = {name: a.gain * p - a.cost for name, a in kpi.actions.items()}
+        assert other != action
+        assert expected[other] == max(payoff for name, payoff in expected.items() if name != action)
+        assert margin == pytest.approx(expected[action] - expected[other])
+
+
+def test_an_unknown_action_is_named(tiny_use_case: UseCase) -> None:
+    with pytest.raises(PayoffError, match="'run' is not a declared action: wait, act"):
+        choice_payoffs(tiny_use_case.kpi, 2).realized(["act", "run"], np.zeros(2))
+
+
+def test_payoffs_in_columns_differ_by_unit() -> None:
+    kpi = make_kpi(actions=FARES)
+    payoffs = build_payoffs(kpi, pd.DataFrame({"_gain act": [10.0, 2.0], "_cost act": [3.0, 3.0]}))
+    assert kpi.payoff_sql == {"_gain act": "fare * 0.5", "_cost act": "fee"}
+    assert kpi.idle_action == "wait"
+    assert payoffs.realized(["act", "act"], np.ones(2)).tolist() == [7.0, -1.0]
+    assert payoffs.choose_actions(np.ones(2)).tolist() == ["act", "wait"]
+
+
+def test_rows_without_a_payoff_column_are_rejected() -> None:
+    with pytest.raises(PayoffError, match=r"lack the column '_gain act' that kpi\.actions\.act\.gain declares"):
+        build_payoffs(make_kpi(actions=FARES), pd.DataFrame({"_cost act": [1.0]}))
+
+
+def test_a_unit_of_a_holdout_is_worth_its_outcome_minus_the_cost_of_its_action() -> None:
+    actions = {"none": Action(description=""), "mail": Action(description="", cost=2.0)}
+    kpi = make_kpi(actions=actions, measurement="randomized", holdout=Holdout(share=0.1, value_per_outcome=5.0))
+    assert choice_payoffs(kpi, 2).unit_values(["mail", "none"], np.array([1.0, 1.0])).tolist() == [3.0, 5.0]
+
+
+# Limits
+
+
+def kpi_with_limit(limit: int, use_full_limit: bool = False, cost: float = 2.0) -> Kpi:
+    offer = Action(description="offer", cost=cost, gain=1.0, limit=limit, use_full_limit=use_full_limit)
+    return make_kpi(actions={"none": Action(description=""), "offer": offer}, outcome_type="number")
+
+
+def rows_at_noon(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"decided_at": [pd.Timestamp("2013-03-10 12:00")] * count})
+
+
+@given(st.lists(st.integers(-5, 9).map(float), min_size=1, max_size=8).map(np.array), st.integers(1, 8), st.booleans())
+def test_within_a_limit_no_other_selection_is_expected_to_pay_more(
+    score: np.ndarray, limit: int, use_full_limit: bool
+) -> None:
+    chosen = build_payoffs(kpi_with_limit(limit, use_full_limit), rows_at_noon(len(score))).choose_actions(score)
+    selected = set(np.flatnonzero(chosen == "offer").tolist())
+    payoff, allowed = score - 2.0, min(limit, len(score))
+    sizes = [allowed] if use_full_limit else range(allowed + 1)
+    best = max(payoff[list(rows)].sum() for size in sizes for rows in combinations(range(len(score)), size))
+    assert len(selected) <= allowed
+    assert payoff[list(selected)].sum() == pytest.approx(best)
+    assert not use_full_limit or len(selected) == allowed
+
+
+def test_a_limit_applies_per_decision_time_and_counts_earlier_decisions() -> None:
+    rows = pd.DataFrame(
+        {"_partition": ["d"] * 6, "decided_at": pd.to_datetime(["2013-03-10 12:00"] * 3 + ["2013-03-10 13:00"] * 3)}
+    )
+    payoffs, score = build_payoffs(kpi_with_limit(2), rows), np.array([5.0, 7.0, 6.0, 9.0, 1.0, 8.0])
+    assert np.flatnonzero(payoffs.choose_actions(score) == "offer").tolist() == [1, 2, 3, 5]
+    noon = decision_groups(rows)[0]
+    taken = {noon: {"offer": 1}}
+    assert np.flatnonzero(payoffs.choose_actions(score, taken=taken) == "offer").tolist() == [1, 3, 5]
+
+
+def test_a_barred_row_leaves_its_place_to_the_next() -> None:
+    payoffs = build_payoffs(kpi_with_limit(1, use_full_limit=True), rows_at_noon(3))
+    barred = {"offer": np.array([True, False, False])}
+    assert payoffs.choose_actions(np.array([9.0, 8.0, 1.0]), barred).tolist() == ["none", "offer", "none"]
+
+
+def test_foresight_keeps_the_limit_but_need_not_use_it_fully() -> None:
+    payoffs = build_payoffs(kpi_with_limit(2, use_full_limit=True), rows_at_noon(4))
+    assert payoffs.best_possible(np.array([5.0, 4.0, 3.0, 0.0])).tolist() == [3.0, 2.0, 0.0, 0.0]
+    assert payoffs.best_possible(np.array([5.0, 1.0, 1.0, 0.0])).tolist() == [3.0, 0.0, 0.0, 0.0]
+
+
+def test_two_limited_actions_keep_their_own_limits() -> None:
+    actions = {
+        "none": Action(description=""),
+        "call": Action(description="", cost=1, gain=2, limit=1),
+        "visit": Action(description="", cost=5, gain=4, limit=1),
+    }
+    payoffs = build_payoffs(make_kpi(actions=actions), rows_at_noon(3))
+    assert sorted(payoffs.choose_actions(np.array([3.0, 3.0, 3.0]))) == ["call", "none", "visit"]
+
+
+# Past experiments
+
+
+def test_a_past_experiment_gives_the_value_of_a_policy() -> None:
+    rng = np.random.default_rng(0)
+    received = np.where(rng.random(40_000) < 0.25, "mail", "none")
+    outcome = np.where(received == "mail", 3.0, 1.0)  # mailing brings 2 x 2 - 1 = 3 more
+    payoffs = build_payoffs(EXPERIMENT, pd.DataFrame({"received": received}))
+    mail, none = (payoffs.realized([action] * len(received), outcome).sum() for action in ("mail", "none"))
+    assert (mail - none) / len(received) == pytest.approx(3.0, abs=0.15)
+    assert np.isnan(payoffs.best_possible(outcome)).all()
+
+
+def test_a_past_experiment_needs_the_action_that_each_unit_received() -> None:
+    with pytest.raises(PayoffError, match="lack the column 'received'"):
+        choice_payoffs(EXPERIMENT, 1).realized(["mail"], np.ones(1))
+
+
+def test_a_score_per_action_is_paid_by_the_value_of_its_outcome() -> None:
+    payoffs = choice_payoffs(EXPERIMENT, 2)
+    score = np.array([[1.0, 1.0], [1.4, 1.6]])  # mailing raises the outcome by 0.4 and 0.6, worth 0.8 and 1.2, for 1
+    assert payoffs.choose_actions(score).tolist() == ["none", "mail"]
+    assert payoffs.expected_outcomes(score, ["none", "mail"]).tolist() == [1.0, 1.6]

@@ -1,0 +1,131 @@
+"""The money of a day equals what a person computes by hand, and days are grouped without losing one."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty.value.daily_value import (
+    DailyValue,
+    group_by_month,
+    group_by_period,
+    group_by_week,
+    money_by_day,
+    period_name,
+)
+from sixtyforty.value.payoffs import build_payoffs
+from tests.sixtyforty.value.kpis import THREE, TWO, account_day, day_worth, kpi_of
+
+UNITS = st.lists(st.tuples(*[st.sampled_from(sorted(THREE.actions))] * 2, st.sampled_from([0.0, 1.0])), max_size=6)
+
+
+def test_a_day_is_accounted_for_as_by_hand() -> None:
+    # Acting pays 10 on an outcome of 1 and costs 3.
+    day = account_day(
+        TWO,
+        "2013-03-10",
+        ["act", "act", "wait", "wait"],
+        ["wait", "act", "act", "wait"],
+        np.array([1.0, 0.0, 1.0, 0.0]),
+        fallback=1,
+    )
+    assert day == DailyValue(
+        partition="2013-03-10",
+        decisions=4,
+        model=7 - 3,
+        current_process=-3 + 7,
+        random_choice=0.5 * (7 - 3 + 7 - 3),  # half act, half wait
+        perfect_foresight=7 + 7,
+        acted=2,
+        differ=2,
+        fallback=1,
+    )
+
+
+def test_a_day_without_decisions_has_no_money() -> None:
+    assert account_day(TWO, "2013-03-10", [], [], np.array([])) == DailyValue("2013-03-10", 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_the_cheapest_action_counts_as_not_acting() -> None:
+    for cheapest in THREE.actions:
+        kpi = kpi_of(**{action: (0 if action == cheapest else 2, 1) for action in THREE.actions})
+        day = account_day(kpi, "d", ["wait", "act", "rush", cheapest], ["act"] * 4, np.zeros(4))
+        assert day.acted == 2
+
+
+@given(UNITS.filter(bool))
+def test_the_random_choice_is_the_mean_over_all_assignments_of_the_same_actions(units: list[tuple]) -> None:
+    actions, current, outcome = (list(column) for column in zip(*units, strict=True))
+    totals = [
+        build_payoffs(THREE, pd.DataFrame(index=range(len(order)))).realized(order, np.array(outcome)).sum()
+        for order in permutations(actions)
+    ]
+    day = account_day(THREE, "d", actions, current, np.array(outcome))
+    assert day.random_choice == pytest.approx(np.mean(totals))
+
+
+@given(UNITS)
+def test_no_policy_beats_perfect_foresight_and_equal_actions_gain_nothing(units: list[tuple]) -> None:
+    actions, current, outcome = (list(column) for column in zip(*units, strict=True)) if units else ([], [], [])
+    day = account_day(THREE, "d", actions, current, np.array(outcome, float))
+    assert day.perfect_foresight >= max(day.model, day.current_process, day.random_choice) - 1e-9
+    same = account_day(THREE, "d", current, current, np.array(outcome, float))
+    assert (same.model - same.current_process, same.differ) == (0, 0)
+
+
+def test_candidates_are_paid_on_the_same_units() -> None:
+    days = [
+        account_day(
+            TWO,
+            f"2013-03-1{i}",
+            ["act", "wait"],
+            ["wait", "wait"],
+            np.array([1.0, float(i)]),
+            candidates={"rule": ["act", "act"]},
+        )
+        for i in range(2)
+    ]
+    assert [day.candidates for day in days] == [{"rule": 4.0}, {"rule": 14.0}]
+    assert money_by_day(days, "candidate rule") == [4.0, 14.0]
+    assert money_by_day(days, "model") == [7.0, 7.0]
+
+
+DAYS = st.integers(0, 80).map(
+    lambda count: [day_worth(str(date(2013, 1, 30) + timedelta(days=i)), 1, i, 0) for i in range(count)]
+)
+
+
+@given(DAYS)
+def test_months_hold_every_day_once_and_in_order(days: list[DailyValue]) -> None:
+    months = group_by_month(days[::-1])
+    assert [day for in_month in months.values() for day in in_month] == days
+    assert list(months) == sorted(months)
+    assert all(day.partition.startswith(month) for month, in_month in months.items() for day in in_month)
+
+
+@given(DAYS)
+def test_weeks_are_named_by_their_monday_and_hold_every_day_once(days: list[DailyValue]) -> None:
+    weeks = group_by_week(days[::-1])
+    assert [day for in_week in weeks.values() for day in in_week] == days
+    for monday, in_week in weeks.items():
+        assert date.fromisoformat(monday).weekday() == 0
+        assert all(0 <= (date.fromisoformat(d.partition) - date.fromisoformat(monday)).days < 7 for d in in_week)
+
+
+def test_three_years_are_grouped_by_month_and_longer_histories_by_year() -> None:
+    days = [day_worth(f"{year}-{month:02}-01", 1, 1.0, 0.0) for year in range(2010, 2014) for month in range(1, 13)]
+    assert list(group_by_period(days[:36])) == list(group_by_month(days[:36]))
+    assert {year: len(in_year) for year, in_year in group_by_period(days).items()} == dict.fromkeys(
+        ["2010", "2011", "2012", "2013"], 12
+    )
+
+
+def test_a_period_has_a_name_for_people() -> None:
+    names = [period_name("2013-04"), period_name("2013-04", "%B"), period_name("2013")]
+    assert names == ["April 2013", "April", "2013"]

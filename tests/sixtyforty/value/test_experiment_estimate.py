@@ -1,0 +1,68 @@
+"""A holdout's result in a sentence: a loss, or no effect, is stated as clearly as a gain."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sixtyforty.value.experiment_design import HoldoutDesign
+from sixtyforty.value.experiment_estimate import HoldoutEstimate, describe_estimate
+from sixtyforty.value.lift import Interval
+
+
+def estimate(value: float, low: float, high: float, p_value: float = 0.5, imbalance: float = 0.0) -> HoldoutEstimate:
+    interval = Interval(value, low, high)
+    return HoldoutEstimate(
+        since="2013-03-01",
+        units=5000,
+        held_out=500,
+        lift=interval,
+        single_look=interval,
+        gain=4500 * value / 1000,
+        sample_ratio_p_value=p_value,
+        imbalance=imbalance,
+        design=HoldoutDesign(0.1, 5.0, 100),
+    )
+
+
+@pytest.mark.parametrize(
+    ("result_so_far", "text"),
+    [
+        (None, "No result yet: the calls of both arms have no known outcome."),
+        (
+            estimate(120, 40, 200),
+            "The model gains +EUR 120 per 1,000 calls (95% confidence interval +EUR 40 to +EUR 200).",
+        ),
+        (
+            estimate(-120, -200, -40),
+            "The model loses: -EUR 120 per 1,000 calls (95% confidence interval -EUR 200 to -EUR 40). The current",
+        ),
+        (
+            estimate(20, -40, 80),
+            "No effect shown: +EUR 20 per 1,000 calls (95% confidence interval -EUR 40 to +EUR 80).",
+        ),
+        (estimate(120, 40, 200, p_value=1e-6), "No figure can be trusted"),
+        (estimate(120, 40, 200, imbalance=-5), "No figure can be trusted"),
+        (estimate(120, 40, 200, p_value=math.nan), "The model gains"),
+        (estimate(120, math.nan, math.nan), "Too early to say: 5,000 calls so far, of which 500 were held out."),
+    ],
+)
+def test_every_result_is_stated_clearly(result_so_far: HoldoutEstimate | None, text: str) -> None:
+    assert describe_estimate(result_so_far, "EUR", "calls", 300).startswith(text)
+
+
+def test_no_effect_comes_with_the_days_until_one_would_show() -> None:
+    no_effect = estimate(20, -40, 80)
+    days = no_effect.days_left(0.3)
+    assert 1 < days < math.inf
+    assert f"would probably show after about {days:,.0f} more days." in describe_estimate(
+        no_effect, "EUR", "calls", 300
+    )
+    assert "would probably have shown by now." in describe_estimate(no_effect, "EUR", "calls", 3000)
+
+
+def test_the_figures_as_json_are_rounded_and_unknown_ones_are_null() -> None:
+    figures = estimate(120.004, math.nan, 200, p_value=math.nan).to_dict(0.3)
+    assert figures["lift"] == {"value": 120.0, "low": None, "high": 200}
+    assert (figures["held_out"], figures["trustworthy"], figures["sample_ratio_p_value"]) == (500, True, None)
