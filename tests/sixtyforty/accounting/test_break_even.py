@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def test_without_decisions_there_is_no_curve(workspace: Workspace) -> None:
     assert explain_break_even(workspace) == []
 
 
-def test_owners_read_the_break_even_shares(tmp_path) -> None:
+def test_owners_read_the_break_even_shares(tmp_path: Path) -> None:
     assert explain_break_even(make_accounted_home(tmp_path)) == [
         "It would still match the current process with 45% of its information missing.",
         "The calls feed may stop unnoticed for 69% of the calls before the gain is gone.",

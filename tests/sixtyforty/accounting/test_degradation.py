@@ -19,7 +19,7 @@ from sixtyforty.reports.impact_report import describe_feed_outages
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, lake_bytes, make_workspace, publish
+from tests.helpers import make_workspace, publish_days, put_champion_in_force, read_lake
 
 DAYS = [date(2013, 3, 15) + timedelta(days=i) for i in range(22)]
 TRAINED, AS_OF = date(2013, 4, 1), date(2013, 4, 6)
@@ -53,8 +53,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A home with a model trained at the start of the 1st of April, and days after it."""
     changes = {"partitions": {"start": "2013-03-15"}, "model": {"params": {"max_iter": 50}}}
     ws = make_workspace(tmp_path_factory.mktemp("trained"), **changes)
-    publish(ws, DAYS, count=20)
-    crown(ws, TRAINED)
+    publish_days(ws, DAYS, count=20)
+    put_champion_in_force(ws, TRAINED)
     return ws
 
 
@@ -129,9 +129,9 @@ def test_no_day_is_scored_by_a_model_trained_on_it(ws: Workspace) -> None:
 
 def test_the_drill_is_computed_again_only_after_a_change(ws: Workspace) -> None:
     impacts = run_drill(ws, AS_OF, strict)
-    before = lake_bytes(ws.lake)
+    before = read_lake(ws.lake)
     assert run_drill(ws, AS_OF, refuse) == impacts == read_impacts(ws)
-    assert lake_bytes(ws.lake) == before
+    assert read_lake(ws.lake) == before
     entry = ws.lake.entry("outcomes", "2013-04-02")
     assert entry is not None
     rows = pq.read_table(ws.lake.local_file(entry)).slice(1)
@@ -141,9 +141,9 @@ def test_the_drill_is_computed_again_only_after_a_change(ws: Workspace) -> None:
 
 
 def test_the_drill_writes_only_its_own_dataset(ws: Workspace) -> None:
-    before = lake_bytes(ws.lake)
+    before = read_lake(ws.lake)
     run_drill(ws, AS_OF, strict)
-    after = lake_bytes(ws.lake)
+    after = read_lake(ws.lake)
     changed = {name for name in after if after[name] != before.get(name)}
     assert changed == {name for name in after if name.startswith("degradation/")} != set()
 

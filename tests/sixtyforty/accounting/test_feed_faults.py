@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sixtyforty.accounting.degradation import SOUND
-from sixtyforty.accounting.feed_faults import build_fault_statements
+from sixtyforty.accounting.feed_faults import SOUND, build_fault_statements
 from sixtyforty.modeling.fault_injection import rebuild_with_faults
 from sixtyforty.modeling.features import FeatureWindow
-from tests.helpers import make_workspace, publish
+from tests.helpers import make_workspace, publish_days
 
 DAYS = [date(2013, 3, 15) + timedelta(days=i) for i in range(5)]
 LAST = f"{DAYS[-1]}"
@@ -26,7 +25,7 @@ def test_each_feed_has_each_fault_that_leaves_something_to_decide(tmp_path: Path
 
 def test_only_the_newest_rows_are_damaged(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    publish(ws, DAYS, count=20)
+    publish_days(ws, DAYS, count=20)
     faults = build_fault_statements(ws.use_case, LAST, NOON)
     rebuilt = dict(rebuild_with_faults(ws.use_case, ws.lake, LAST, {SOUND: [], **faults, ("again", "none"): []}))
     sound = rebuilt.pop(SOUND)
@@ -47,7 +46,7 @@ def test_a_fault_that_features_sql_cannot_take_gives_no_features(tmp_path: Path)
     (ws.use_case.folder / "features.sql").write_text(
         "select u.id, u.site, u.load, c.load as again from units u join calls c using (id)"
     )
-    publish(ws, DAYS)
+    publish_days(ws, DAYS)
     rebuilt = dict(rebuild_with_faults(ws.use_case, ws.lake, LAST, build_fault_statements(ws.use_case, LAST, NOON)))
     assert rebuilt["calls", "duplicated"] is None
     assert rebuilt["visits", "duplicated"] is not None

@@ -15,7 +15,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.value.candidates import CandidateError
 from sixtyforty.workspace import Workspace
-from tests.helpers import lake_bytes, make_workspace, publish
+from tests.helpers import make_workspace, publish_days, read_lake
 
 DAYS = [date(2013, 4, 1) + timedelta(days=i) for i in range(3)]
 KEYS = [f"{day}" for day in DAYS]
@@ -24,7 +24,7 @@ KEYS = [f"{day}" for day in DAYS]
 def decided_home(folder: Path, **changes: Any) -> Workspace:
     """Return a home with three days of decisions by the current process, and their outcomes."""
     ws = make_workspace(folder, **changes)
-    publish(ws, DAYS, count=20)
+    publish_days(ws, DAYS, count=20)
     take_decisions(ws, KEYS, "replay", None)
     return ws
 
@@ -68,9 +68,9 @@ def test_accounts_are_read_up_to_a_partition(tmp_path: Path) -> None:
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     ws = decided_home(tmp_path)
     kpi_ledger.write_accounts(ws, KEYS, "replay")
-    before = lake_bytes(ws.lake)
+    before = read_lake(ws.lake)
     kpi_ledger.write_accounts(ws, KEYS, "replay")
-    assert lake_bytes(ws.lake) == before
+    assert read_lake(ws.lake) == before
 
 
 def test_partitions_without_decisions_or_outcomes_have_no_account(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_names_with_quotes_are_accounted_for_and_audited(tmp_path: Path) -> None
     }
     for name, text in sql.items():
         (ws.use_case.folder / f"{name}.sql").write_text(text)
-    publish(ws, DAYS, count=20)
+    publish_days(ws, DAYS, count=20)
     take_decisions(ws, KEYS, "replay", None)
     kpi_ledger.write_accounts(ws, KEYS, "replay")
     assert sum(d.acted for d in kpi_ledger.read_daily_values(ws, "replay")) > 0

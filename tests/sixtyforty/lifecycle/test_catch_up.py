@@ -15,7 +15,18 @@ from sixtyforty.lifecycle.catch_up import Behind, look, stretches
 from sixtyforty.modeling import features, outcomes
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import versions_by_partition
-from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
+from tests.helpers import (
+    CALLS,
+    UNJUDGED,
+    VISITS,
+    accept_partitions,
+    calls_on,
+    csv_text,
+    land_days,
+    land_extract,
+    make_workspace,
+    visits_on,
+)
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(5)]
 KEYS = [d.isoformat() for d in DAYS]
@@ -42,7 +53,7 @@ def ws(tmp_path):
 
 def judged(ws, keys, closed=True):
     """Validated, with a verdict that says whether the day was over."""
-    accept(ws, keys)
+    accept_partitions(ws, keys)
     for name in ws.use_case.sources:
         for key, entry in ws.lake.entries(f"validated/{name}", keys).items():
             import pyarrow.parquet as pq
@@ -121,7 +132,7 @@ def test_a_late_extract_restates_the_lookback_and_no_more(tmp_path):
     land_days(ws, DAYS)
     judged(ws, KEYS)
     published(ws, KEYS)
-    land(ws.landing, "visits_late.csv", csv(VISITS, [(1, f"{DAYS[1]} 15:00:00", 1)]))
+    land_extract(ws.landing, "visits_late.csv", csv_text(VISITS, [(1, f"{DAYS[1]} 15:00:00", 1)]))
     found = look(ws, "live", LATER)
     assert found.ranges() == [(KEYS[0], KEYS[3])], "its day, the outcomes before it, two days of lookback"
     assert found.sources == {"visits"}
@@ -168,14 +179,14 @@ def test_the_same_words_in_another_state_are_other_work(ws):
 
 def test_a_file_replaced_under_its_name_is_other_work(ws):
     ranges = [look(ws, "live", LATER).key(KEYS[0], KEYS[-1])]
-    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])[:-1]))
+    land_extract(ws.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, calls_on(DAYS[0])[:-1]))
     ranges.append(look(ws, "live", LATER).key(KEYS[0], KEYS[-1]))
     assert ranges[0] != ranges[1]
 
 
 def test_a_source_that_cannot_be_reached_stops_no_other(tmp_path):
     ws = make_workspace(tmp_path, sources={"visits": {"location": f"{tmp_path}/nowhere"}})
-    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])))
+    land_extract(ws.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, calls_on(DAYS[0])))
     found = look(ws, "live", LATER)
     assert found.sources == {"calls"}
     assert "visits" in found.unreachable["visits"]
@@ -186,7 +197,7 @@ def test_what_a_source_held_is_not_asked_for_while_it_cannot_be_reached(tmp_path
     away = tmp_path / "away"
     away.mkdir()
     ws = make_workspace(tmp_path, sources={"visits": {"location": f"{away}"}})
-    (away / f"visits_{DAYS[0]}.csv").write_text(csv(VISITS, visits_of(DAYS[0])))
+    (away / f"visits_{DAYS[0]}.csv").write_text(csv_text(VISITS, visits_on(DAYS[0])))
     assert look(ws, "live", LATER).sources == {"visits"}
     away.rename(tmp_path / "gone")
     found = look(ws, "live", LATER)
@@ -206,10 +217,10 @@ def test_before_going_live_nothing_is_due(tmp_path):
 
 def test_a_rejected_day_is_not_asked_for_again_and_again(ws):
     whole(ws)
-    land(ws.landing, "calls_more.csv", csv(CALLS, [(1, "x", f"{DAYS[2]} 15:00:00", 0.5)]))
+    land_extract(ws.landing, "calls_more.csv", csv_text(CALLS, [(1, "x", f"{DAYS[2]} 15:00:00", 0.5)]))
     ws.landing.scan("calls")
     raw = ingest(ws.use_case, "calls", ws.lake, ws.landing, [KEYS[2]], "test")[KEYS[2]]
-    nothing = csv(CALLS, [])
+    nothing = csv_text(CALLS, [])
     assert nothing
     facts = {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], "closed": True, "accepted": False}}
     empty = features.FeatureWindow(ws.use_case, ws.lake, [KEYS[2]]).build().tables[KEYS[2]].slice(0, 0)
@@ -220,13 +231,13 @@ def test_a_rejected_day_is_not_asked_for_again_and_again(ws):
 def test_decided_days_keep_their_decisions_when_restated(ws):
     whole(ws)
     before = ws.lake.entry(decisions_dataset("live"), KEYS[2])
-    more = [*visits_of(DAYS[2])[:-1], (visits_of(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
-    land(ws.landing, "visits_corrected.csv", csv(VISITS, more))
+    more = [*visits_on(DAYS[2])[:-1], (visits_on(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
+    land_extract(ws.landing, "visits_corrected.csv", csv_text(VISITS, more))
     assert look(ws, "live", LATER).why
     whole(ws)
     assert ws.lake.entry(decisions_dataset("live"), KEYS[2]) == before
     assert look(ws, "live", LATER).why == {}
-    assert len(calls_of(DAYS[2])) == before.rows
+    assert len(calls_on(DAYS[2])) == before.rows
 
 
 def test_what_reviewers_were_not_asked_is_asked_for_while_its_day_lasts(tmp_path):
@@ -286,7 +297,7 @@ def test_of_a_long_history_the_newest_is_always_looked_at_and_the_others_in_turn
 
 
 def test_what_is_behind_far_back_is_found_in_its_turn_and_all_turns_find_what_one_whole_look_finds(long):
-    land(long.landing, "visits_late.csv", csv(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
+    land_extract(long.landing, "visits_late.csv", csv_text(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
     long.lake.drop("outcomes", LONG_KEYS[6])
     long.lake.drop("kpi/live", LONG_KEYS[9])
     (long.deliveries / "live" / f".{LONG_KEYS[14]}.delivered").unlink()
@@ -327,7 +338,7 @@ def test_what_lands_before_its_day_is_open_waits_for_it_and_holds_up_nothing(tmp
 
 
 def test_a_row_of_a_day_far_ahead_does_not_move_the_newest_stretch(long):
-    land(long.landing, "calls_typo.csv", csv(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
+    land_extract(long.landing, "calls_typo.csv", csv_text(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
     before = stretches(long, MONTHS_ON, 0)
     look(long, "live", MONTHS_ON, 0)
     assert [e for e in long.landing.known("calls") if "2103-03-05" in e.partitions]

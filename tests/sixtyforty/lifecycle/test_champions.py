@@ -10,7 +10,7 @@ from sixtyforty.lifecycle import champions
 from sixtyforty.lifecycle.champions import ChampionError
 from sixtyforty.modeling import trainer, training_plan
 from sixtyforty.modeling.skops_files import ModelError
-from tests.helpers import make_workspace, publish
+from tests.helpers import make_workspace, publish_days
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 AS_OF = date(2013, 3, 13)
@@ -21,7 +21,7 @@ NOON = datetime(2013, 3, 13, 12)
 def ws(tmp_path):
     """A home with a trained model, promoted in the replay."""
     found = make_workspace(tmp_path, automation={"approval": "required", "decay_days": 3})
-    publish(found, DAYS, count=20)
+    publish_days(found, DAYS, count=20)
     promote(found, train(found, AS_OF))
     return found
 
@@ -109,7 +109,7 @@ def test_training_again_without_new_data_teaches_nothing(ws):
 
 
 def test_a_new_day_a_correction_and_a_new_recipe_are_news(ws):
-    publish(ws, [AS_OF], count=20)
+    publish_days(ws, [AS_OF], count=20)
     assert champions.reason_to_skip_training(ws, AS_OF + timedelta(days=1)) is None
     assert champions.reason_to_skip_training(ws, AS_OF), "a day's own model doesn't see that day"
     entry = ws.lake.entry("features", DAYS[3].isoformat())

@@ -10,7 +10,7 @@ from sixtyforty.lifecycle import maturity, training
 from sixtyforty.lifecycle.stage_steps import enter_next_stage, record_verdict, retire_use_case
 from sixtyforty.reports.impact_report import pages
 from tests.accounted_home import write_accounts
-from tests.helpers import make_workspace, merged
+from tests.helpers import make_workspace, merge
 from tests.sixtyforty.lifecycle.test_stage_gate import GATE, STAGES_, days
 from tests.words import assert_plain
 
@@ -23,7 +23,7 @@ def some(tmp_path):
     """One ad hoc, one in its pilot, one retired; two of them train the same skill."""
     learns = {"people": {"change": {"training": {"lists": READS}}}}
     adhoc = make_workspace(tmp_path, name="adhoc", **learns)
-    pilot = make_workspace(tmp_path, name="pilot", title="The pilot", **merged(STAGES_, learns))
+    pilot = make_workspace(tmp_path, name="pilot", title="The pilot", **merge(STAGES_, learns))
     over = make_workspace(tmp_path, name="over", stages={"poc": GATE})
     write_accounts(pilot, days(20.0, count=40))
     record(pilot, datetime(2013, 5, 1))

@@ -28,7 +28,7 @@ from sixtyforty.storage.rollout_ledger import STEPS
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_use_case, make_workspace, merged, publish
+from tests.helpers import make_use_case, make_workspace, merge, publish_days
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 25) + timedelta(days=i) for i in range(8)]
@@ -84,7 +84,7 @@ def test_it_goes_up_only_if_people_and_figures_bear_it(step, days, lift, unaccep
 def trained(tmp_path_factory):
     """A home that is live since noon UTC of the first of some days, in shadow."""
     ws = make_workspace(tmp_path_factory.mktemp("trained"), **ROLLOUT)
-    publish(ws, [*TRAINED, *LIVE], count=30)
+    publish_days(ws, [*TRAINED, *LIVE], count=30)
     plan = training_plan.plan_training(ws.use_case, ws.lake, LIVE[0])
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     list(trainer.train_models(ws.models, ws.use_case.kpi, [plan.version]))
@@ -148,7 +148,7 @@ def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws)
 def test_a_veto_binds_what_is_suggested_as_it_would_what_is_done(ws):
     never = {"model": {"vetoes": {"never": {"when": "load >= 0", "never": "act", "why": "for a test"}}}}
     live(ws, 0, 1, 2, 3)
-    case = make_use_case(ws.home / "use_case", **merged(ROLLOUT, never))
+    case = make_use_case(ws.home / "use_case", **merge(ROLLOUT, never))
     vetoed = shadow_days(Workspace(case, ws.home, ws.database_url))
     assert {d.acted for d in vetoed} == {0}
     assert all(d.acted for d in shadow_days(ws))
@@ -234,7 +234,7 @@ def test_what_is_not_declared_or_not_live_has_no_rollout(tmp_path):
 
 
 def test_of_a_randomized_use_case_shadow_shows_nothing_and_the_holdout_tells(ws):
-    changes = merged(
+    changes = merge(
         ROLLOUT,
         {"kpi": {"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}}},
     )

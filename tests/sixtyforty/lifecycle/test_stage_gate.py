@@ -38,7 +38,15 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import write_accounts
-from tests.helpers import crown, make_use_case, make_workspace, merged, publish, snapshot, span
+from tests.helpers import (
+    day_range,
+    make_use_case,
+    make_workspace,
+    merge,
+    publish_days,
+    put_champion_in_force,
+    read_files,
+)
 
 GATE = {"target": 500, "minimum_gain": 100, "stop": "2013-07-01"}
 STAGES_ = {
@@ -55,7 +63,7 @@ GOOD, NULL, BAD = 20.0, 0.0, -20.0  # gain of a day of 20 decisions
 
 def days(gain: float, first: date = date(2013, 4, 1), count: int = 80, track: int = 0) -> list[DailyValue]:
     """Days of 20 decisions that gain about so much; no two neighbours alike."""
-    keys = span(first, first + timedelta(days=count - 1))
+    keys = day_range(first, first + timedelta(days=count - 1))
     return [DailyValue(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 1) for i, p in enumerate(keys)]
 
 
@@ -148,7 +156,7 @@ def test_each_step_needs_its_gate_and_none_is_skipped(ws):
 def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
     passed(ws)
     changes = {"stages": {"pilot": {"stop_date": "2014-06-01"}}}
-    ws = Workspace(make_use_case(ws.home / "use_case", **merged(STAGES_, changes)), ws.home, ws.database_url)
+    ws = Workspace(make_use_case(ws.home / "use_case", **merge(STAGES_, changes)), ws.home, ws.database_url)
     up(ws, "Ada", "it pays", datetime(2013, 10, 1, 4))
     write_accounts(ws, days(BAD, date(2013, 8, 1), 61), "live")
     later = datetime(2013, 12, 20)
@@ -171,7 +179,7 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(ws):
 def test_assumed_figures_carry_nothing_into_production(ws):
     """However it came to the pilot: its live figures are a holdout's, and those of the past never count there."""
     randomized = {"kpi": {"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}}
-    case = make_use_case(ws.home / "use_case", **merged(STAGES_, randomized))
+    case = make_use_case(ws.home / "use_case", **merge(STAGES_, randomized))
     ws = Workspace(case, ws.home, ws.database_url)
     passed(ws)
     now = standing(ws, NOW)
@@ -186,7 +194,7 @@ def test_assumed_figures_carry_nothing_into_production(ws):
 def test_a_goalpost_moved_after_the_start_counts_only_once_it_is_registered_with_a_reason(ws):
     write_accounts(ws, days(GOOD / 4))
     assert record(ws, NOW).said == "continue"
-    lower = make_use_case(ws.home / "use_case", **merged(STAGES_, {"stages": {"poc": {"target": 150}}}))
+    lower = make_use_case(ws.home / "use_case", **merge(STAGES_, {"stages": {"poc": {"target": 150}}}))
     moved = Workspace(lower, ws.home, ws.database_url)
     assert standing(moved, NOW).said == "continue"
     assert stage_steps.find_declaration_differences(moved) == ["stages.poc isn't the gate registered on 2014-01-01, which counts"]
@@ -203,7 +211,7 @@ def test_people_count(tmp_path):
     asked = {"day": "2013-01-05", "asked": "two dispatchers", "found": "they want reasons"}
     told = {"people": {"change": {"training": {"lists": task}}, "research": [asked]}}
     gate = {"stages": {"poc": GATE | {"minimum_findings": 2, "minimum_trained_share": 1.0}}}
-    ws = passed(make_workspace(tmp_path, **merged(told, gate)))
+    ws = passed(make_workspace(tmp_path, **merge(told, gate)))
     now = record(ws, NOW)
     assert (now.said, now.against) == (
         "continue",
@@ -224,8 +232,8 @@ def test_what_was_stopped_or_retired_is_decided_by_the_current_process(tmp_path)
     ws = make_workspace(tmp_path, **STAGES_)
     trained = [date(2013, 3, 10) + timedelta(days=i) for i in range(15)]
     lived = [trained[-1] + timedelta(days=1 + i) for i in range(3)]
-    publish(ws, [*trained, *lived], count=30)
-    crown(ws, lived[0], "live")
+    publish_days(ws, [*trained, *lived], count=30)
+    put_champion_in_force(ws, lived[0], "live")
     retire(ws, "Ada", "it is over", ws.use_case.day_start(lived[1]))
     keys = [d.isoformat() for d in lived]
     take_decisions(ws, keys, "live", None)
@@ -304,8 +312,8 @@ def test_a_pilot_decides_only_where_it_reaches(tmp_path):
     ws = make_workspace(tmp_path, **gates)
     trained = [date(2013, 3, 10) + timedelta(days=i) for i in range(15)]
     lived = [trained[-1] + timedelta(days=1 + i) for i in range(3)]
-    publish(ws, [*trained, *lived], count=30)
-    crown(ws, lived[0], "live")
+    publish_days(ws, [*trained, *lived], count=30)
+    put_champion_in_force(ws, lived[0], "live")
     keys, gate = [d.isoformat() for d in lived], ws.use_case.stages
     for stage, day in (("poc", trained[0]), ("pilot", lived[1]), ("production", lived[2])):
         stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.day_start(day), stage_gate._evidence(gate.gate(stage)))
@@ -332,8 +340,8 @@ def test_retiring_one_touches_no_other(tmp_path):
     for ws in (ours, theirs):
         write_accounts(ws, days(GOOD, count=30))
         record(ws, NOW)
-    before = {k: v for k, v in snapshot(tmp_path / "data").items() if "/theirs/" in k}
+    before = {k: v for k, v in read_files(tmp_path / "data").items() if "/theirs/" in k}
     retire(ours, "Ada", "the process is gone", NOW)
-    after = snapshot(tmp_path / "data")
+    after = read_files(tmp_path / "data")
     assert before and {k: after[k] for k in before} == before
     assert standing(theirs, NOW).stage == "poc"
