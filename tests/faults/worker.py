@@ -1,6 +1,6 @@
-"""Processes that come to grief: the small use case's chain, run in one of its own that is killed where it is told.
+"""Processes that fail: they run the small use case's chain, and are killed in a stage that the test chooses.
 
-They are forked from a server that has imported what is heavy, so that one costs a second or two, not ten.
+They are forked from a server that has imported the heavy libraries, so each starts in a second or two instead of ten.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_use_case
 
-HEAVY = [
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from assets.stage import Stage, StageResult, StageRun
+
+HEAVY_LIBRARIES = [
     "dagster",
     "great_expectations",
     "dvc.repo",
@@ -34,112 +41,140 @@ HEAVY = [
 ]
 CHANGES = {"partitions": {"start": "2013-03-15", "end": "2013-04-30"}, "model": {"params": {"max_iter": 50}}}
 SUITES = {
-    "calls": "{type: expect_column_values_to_not_be_null, severity: critical, kwargs: {column: site}, why: nowhere}",
-    "visits": "{type: expect_column_values_to_not_be_null, severity: critical, kwargs: {column: late}, why: unsaid}",
+    "calls": "{type: expect_column_values_to_not_be_null, severity: critical, kwargs: {column: site}, why: no site}",
+    "visits": "{type: expect_column_values_to_not_be_null, severity: critical, kwargs: {column: late}, why: no end}",
     "features": "{type: expect_column_values_to_be_between, severity: critical,"
     " kwargs: {column: load, min_value: 0, max_value: 1}, why: not a load}",
 }
+KILLED = -signal.SIGKILL
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(HEAVY)
+processes.set_forkserver_preload(HEAVY_LIBRARIES)
 
 
-def start(work: Callable[..., None], *arguments: Any) -> Any:
-    """Starts `work` in a process of its own."""
+def start_process(work: Callable[..., None], *arguments: Any) -> ForkServerProcess:
+    """Start `work` in a process of its own."""
     process = processes.Process(target=work, args=arguments)
     process.start()
     return process
 
 
-def ended(process: Any, within: float = 120) -> int:
-    """Its exit code, -9 when it was killed."""
-    process.join(within)
-    assert process.exitcode is not None, "it hangs"
+def wait_for_exit(process: ForkServerProcess, timeout: float = 120) -> int:
+    """Return the exit code of a process; KILLED if it was killed. Fails if it doesn't end in time."""
+    process.join(timeout)
+    assert process.exitcode is not None, f"the process didn't end within {timeout:g} s"
     return int(process.exitcode)
 
 
-def use_case_of(home: Path) -> UseCase:
-    """The small use case, with its suites in the home."""
+def make_use_case_with_suites(home: Path) -> UseCase:
+    """Return the small use case, with its suites in the home."""
     folder = home / "suites" / "calls_in_time"
     folder.mkdir(parents=True, exist_ok=True)
     for source, rule in SUITES.items():
-        (folder / f"{source}.yaml").write_text(f"about: for the test\nrows:\n  - {rule}\n")
+        (folder / f"{source}.yaml").write_text(f"description: for the test\nrows:\n  - {rule}\n")
     return make_use_case(home / "use_case", **CHANGES)
 
 
-def workspace(home: Path) -> Workspace:
-    """Its folders and stores."""
-    return Workspace(use_case_of(home), home, f"sqlite:///{home / 'data' / 'deliveries.sqlite'}")
+def open_workspace(home: Path) -> Workspace:
+    """Return the folders and stores of the small use case in a home."""
+    return Workspace(make_use_case_with_suites(home), home, f"sqlite:///{home / 'data' / 'deliveries.sqlite'}")
 
 
-def die() -> None:
-    """As `kill -9` would have it."""
+def kill_this_process() -> None:
+    """End this process as `kill -9` does: nothing is cleaned up."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _deadly(stage: str, writes: int, modules: Sequence[Any]) -> None:
-    """This process will die in the stage: before it makes so many files last, or, if it makes fewer, at its end."""
-    import assets.stage
+@dataclass
+class Killer:
+    """Kills this process in a stage: when it writes its `writes`-th file, or before Dagster records its end."""
 
-    now, real_stage, real_sync, real_end = [""], assets.stage.stage, os.fsync, assets.stage._materialized
-    left = [writes]
+    stage: str
+    writes: int
+    running: str = ""  # the stage that runs now
 
-    def telling(use_case: UseCase, name: str, run: Callable[..., Any], **options: Any) -> Any:
-        def told(step: Any) -> Any:
-            now[0] = name
-            return run(step)
+    def wrap(self, stage: Stage) -> Stage:
+        """Return the stage with a function that notes that it runs."""
 
-        return real_stage(use_case, name, told, **options)
+        def run(stage_run: StageRun) -> StageResult:
+            self.running = f"{stage.name}/{stage_run.source}" if stage.each_source else stage.name
+            return stage.run(stage_run)
 
-    def sync(handle: int) -> None:
-        left[0] -= now[0] == stage
-        if left[0] <= 0:
-            die()
-        real_sync(handle)
+        return replace(stage, run=run)
 
-    def end(*arguments: Any) -> None:
-        if now[0] == stage:
-            die()
-        real_end(*arguments)
+    def count_writes(self) -> None:
+        """Count the files that the stage writes, and kill this process at the last one."""
+        sync = os.fsync
 
-    os.fsync, assets.stage._materialized = sync, end
-    for module in modules:
-        module.stage = telling
+        def count_and_sync(descriptor: int) -> None:
+            if self.running == self.stage:
+                self.writes -= 1
+                if self.writes <= 0:
+                    kill_this_process()
+            sync(descriptor)
+
+        os.fsync = count_and_sync
+
+    def at_the_end(self) -> Any:
+        """Return a recorder of events that kills this process before it records the end of the stage."""
+        from pipelines.runtime.dagster_internals import EventRecorder
+
+        killer = self
+
+        class KillingRecorder(EventRecorder):
+            def record_materializations(
+                self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
+            ) -> None:
+                if killer.running == killer.stage:
+                    kill_this_process()
+                super().record_materializations(context, materializations)
+
+        return KillingRecorder()
 
 
-def run(home: Path, first: date, last: date, as_of: str, stage: str = "", writes: int = 2) -> None:
-    """Runs the chain on these days, as the command line does, in this process; to its death in a stage, if one is."""
+def run_chain(home: Path, first: date, last: date, as_of: str, stage: str = "", writes: int = 2) -> None:
+    """Run the chain on these days in this process, as the command line does.
+
+    stage: kill this process in that stage, when it writes its `writes`-th file. Empty: nothing is killed.
+    """
     with suppress(KeyError):
         del os.environ["SIXTYFORTY_PROFILE"]
     os.environ["SIXTYFORTY_HOME"] = str(home)
     os.chdir(home)
 
     import dagster as dg
+
+    from assets.resources import BusinessClock, ProjectHome
+    from assets.stage_table import STAGES
+    from expectations import suites
+    from pipelines.component import build_chain
+    from pipelines.settings import prepare_dagster_home
+
+    settings = prepare_dagster_home()
+    suites.HERE = home / "suites"
+    use_case = make_use_case_with_suites(home)
+    chain = build_chain(use_case)
+    if stage:
+        killer = Killer(stage, writes)
+        killer.count_writes()
+        chain = build_chain(use_case, [killer.wrap(each) for each in STAGES], killer.at_the_end())
+    project_home = ProjectHome(home=home, database_url=settings.database_url, dvc_remote=settings.dvc_remote)
+    resources = dg.Definitions(resources={"project_home": project_home, "clock": BusinessClock(as_of=as_of)})
+    _execute(dg.Definitions.merge(chain, resources), use_case.name, first, last)
+
+
+def _execute(definitions: dg.Definitions, job: str, first: date, last: date) -> None:
+    import dagster as dg
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-    from assets import current_state
-    from assets.resources import BusinessTime, Place
-    from expectations import suites
-    from pipelines.component import STAGES, chain
-    from pipelines.settings import prepare
-
-    chosen, suites.HERE = prepare(), home / "suites"
-    if stage:
-        _deadly(stage, writes, [*STAGES, current_state])
-    place = Place(home=home, database_url=chosen.database_url, dvc_remote=chosen.dvc_remote)
-    resources = dg.Definitions(resources={"place": place, "clock": BusinessTime(as_of=as_of)})
-    use_case = use_case_of(home)
     with dg.DagsterInstance.get() as instance:
-        for dead in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-            instance.report_run_failed(dead)  # as whoever starts again does: a dead run holds its pool's slot for ever
-            instance.event_log_storage.free_concurrency_slots_for_run(dead.run_id)
-        done = (
-            dg.Definitions.merge(chain(use_case), resources)
-            .resolve_job_def(use_case.name)
-            .execute_in_process(
-                instance=instance,
-                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-                tags={ASSET_PARTITION_RANGE_START_TAG: str(first), ASSET_PARTITION_RANGE_END_TAG: str(last)},
-            )
+        # A killed run keeps its slot in the pool until it is reported, as the watch does.
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            instance.report_run_failed(run)
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        execution = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
+            tags={ASSET_PARTITION_RANGE_START_TAG: str(first), ASSET_PARTITION_RANGE_END_TAG: str(last)},
         )
-    assert done.success
+    assert execution.success
