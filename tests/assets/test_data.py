@@ -1,0 +1,93 @@
+"""The data stages: what they publish, check and log."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from assets import data
+from expectations import suites
+from sixtyforty.workspace import Workspace
+from tests.assets.conftest import make_run
+from tests.helpers import CALLS, accept_partitions, calls_on, csv_text, land_days, land_extract, publish_days
+
+DAYS = [date(2013, 4, day) for day in (1, 2)]
+KEYS = [day.isoformat() for day in DAYS]
+
+
+@pytest.fixture
+def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Suites of the small use case: loads are between 0 and 1."""
+    folder = tmp_path / "suites" / "calls_in_time"
+    folder.mkdir(parents=True)
+    between = "{expect: column_values_to_be_between, column: load, min_value: 0, max_value: 1, severity: critical,"
+    rows = {"calls": f"rows:\n  - {between} why: a share}}\n", "visits": "", "features": ""}
+    for name, text in rows.items():
+        (folder / f"{name}.yaml").write_text(f"description: for the test\n{text}")
+    monkeypatch.setattr(suites, "HERE", tmp_path / "suites")
+    return folder
+
+
+def test_raw_shows_its_extracts_and_refuses_an_unreadable_one(workspace: Workspace) -> None:
+    land_days(workspace, DAYS)
+    sound = data.import_extracts(run := make_run(workspace, KEYS, "calls"))
+    assert set(sound.published) == set(KEYS)
+    metadata = sound.published[KEYS[0]].metadata
+    assert (metadata["dagster/partition_row_count"], metadata["extracts"]) == (4, 1)
+    assert metadata["files"] == "calls_2013-04-01.csv"
+    assert [check.passed for check in sound.checks] == [True]
+    assert run.log.lines == ["INFO: raw calls: imported (2 partitions, 0 of 2 extracts refused)"]
+    land_extract(workspace.landing, "calls_broken.csv", "not,the,header\n1,2,3\n")
+    (check,) = data.import_extracts(make_run(workspace, KEYS, "calls")).checks
+    assert (check.passed, check.warn, check.description) == (False, True, "1 of 3 extracts refused")
+    assert check.metadata["refused"].records[0].data["file"] == "calls_broken.csv"
+
+
+def test_validated_publishes_what_is_accepted_and_conserves_every_row(workspace: Workspace, rules: Path) -> None:
+    land_days(workspace, DAYS)
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    result = data.validate_source(run := make_run(workspace, KEYS, "calls"))
+    assert set(result.published) == set(KEYS)
+    contract = {check.partition: check.passed for check in result.checks if check.name == "contract"}
+    assert contract == dict.fromkeys(KEYS, True)
+    (conservation,) = [check for check in result.checks if check.name == "conservation"]
+    assert conservation.passed
+    assert conservation.description == "2 partitions accepted, 0 rejected, 0 rows quarantined"
+    assert run.log.lines[-1] == f"INFO: validated calls: checked ({conservation.description})"
+
+
+def test_a_rejected_partition_keeps_its_earlier_version_in_force(workspace: Workspace, rules: Path) -> None:
+    land_days(workspace, DAYS)
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    before = data.validate_source(make_run(workspace, KEYS, "calls")).published[KEYS[0]].version
+    wrong = [(number, site, hour, load + 5) for number, site, hour, load in calls_on(DAYS[0])]
+    land_extract(workspace.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, wrong))
+    data.import_extracts(make_run(workspace, KEYS, "calls"))
+    result = data.validate_source(run := make_run(workspace, KEYS, "calls"))
+    assert set(result.published) == {KEYS[1]}
+    (rejected,) = [line for line in run.log.lines if line.startswith("ERROR")]
+    assert "validated calls 2013-04-01: rejected" in rejected
+    assert rejected.endswith("The earlier accepted version stays in force and is now stale.")
+    entry = workspace.lake.entry("validated/calls", KEYS[0])
+    assert entry is not None and entry.version == before
+
+
+def test_features_are_checked_for_leakage_and_fitness(workspace: Workspace, rules: Path) -> None:
+    land_days(workspace, DAYS)
+    accept_partitions(workspace, KEYS)
+    result = data.build_features(run := make_run(workspace, KEYS))
+    assert set(result.published) == set(KEYS)
+    checks = {(check.name, check.partition): check.passed for check in result.checks}
+    assert checks == {("fit_for_model", key): True for key in KEYS} | {("no_leakage", None): True}
+    assert run.log.lines == ["INFO: features: built (2 partitions, 0 rows left to the current process)"]
+
+
+def test_outcomes_count_what_is_known(workspace: Workspace) -> None:
+    publish_days(workspace, DAYS)
+    result = data.record_outcomes(run := make_run(workspace, KEYS))
+    metadata = result.published[KEYS[0]].metadata
+    assert (metadata["outcomes known"], metadata["outcomes unknown"]) == (4, 0)
+    assert metadata["average of late"] == pytest.approx(0.5, abs=0.26)
+    assert run.log.lines == ["INFO: outcomes: recorded (2 partitions)"]

@@ -1,0 +1,84 @@
+"""The decision stages: decisions, review queue and delivery."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from assets import decide
+from sixtyforty.workspace import Workspace
+from tests.assets.conftest import make_run
+from tests.helpers import land_days, make_workspace, publish_days, publish_landed_days, put_champion_in_force
+
+DAYS = [date(2013, 4, day) for day in range(1, 9)]
+KEYS = [day.isoformat() for day in DAYS]
+DECIDED = KEYS[4:]
+
+
+def decided_home(folder: Path, **changes: object) -> Workspace:
+    ws = make_workspace(folder, **changes)
+    publish_days(ws, DAYS)
+    put_champion_in_force(ws, DAYS[4])
+    return ws
+
+
+def test_a_replay_decides_each_unit_once(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    first = decide.decide_units(run := make_run(ws, DECIDED))
+    assert set(first.published) == set(DECIDED)
+    assert first.published[DECIDED[0]].metadata["new decisions"] == 4
+    assert first.published[DECIDED[0]].metadata["by the model"] == 4
+    assert run.log.lines == ["INFO: decisions: taken (16 new, 4 partitions, 0 by the current process)"]
+    again = decide.decide_units(make_run(ws, DECIDED))
+    assert {p.metadata["new decisions"] for p in again.published.values()} == {0}
+    assert {k: p.version for k, p in again.published.items()} == {k: p.version for k, p in first.published.items()}
+
+
+def test_nothing_is_decided_before_the_first_day_of_the_replay(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, replay={"first_day": "2013-04-07"})
+    assert set(decide.decide_units(make_run(ws, KEYS)).published) == {"2013-04-07", "2013-04-08"}
+
+
+def test_live_decisions_wait_for_an_adoption(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    result = decide.decide_units(run := make_run(ws, DECIDED, track="live", as_of="2013-04-09T00:00:00"))
+    assert result.published == {}
+    assert run.log.lines[0] == (
+        "WARNING: decisions: none taken, calls_in_time is not live. Start with `sixtyforty adopt calls_in_time`."
+    )
+
+
+def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    (current,) = decide.decide_units(make_run(ws, DECIDED)).checks
+    assert (current.passed, current.description) == (True, "all features are current")
+    land_days(ws, DAYS[4:5], count=5)  # a late call
+    from tests.helpers import accept_partitions
+
+    accept_partitions(ws, KEYS[4:5])
+    (outdated,) = decide.decide_units(make_run(ws, DECIDED)).checks
+    assert not outdated.passed
+    assert "2013-04-05" in outdated.metadata["partitions"]
+    publish_landed_days(ws, KEYS)
+    assert decide.decide_units(make_run(ws, DECIDED)).checks[0].passed
+
+
+def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:
+    review = {"reviewers": {"shift_manager": 1}, "minutes_per_review": 5}
+    ws = decided_home(tmp_path, people={"review": review})
+    decide.decide_units(make_run(ws, DECIDED))
+    result = decide.queue_decisions(run := make_run(ws, DECIDED))
+    assert set(result.published) == set(DECIDED)
+    queued = sum(p.metadata["queued"] for p in result.published.values())
+    assert all(p.metadata["queued"] <= 1 for p in result.published.values())
+    assert run.log.lines[0].startswith(f"INFO: review_queue: filled ({queued} decision")
+
+
+def test_each_decision_is_delivered_once(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path)
+    decide.decide_units(make_run(ws, DECIDED))
+    first = decide.deliver(run := make_run(ws, DECIDED))
+    assert {p.metadata["new decisions"] for p in first.published.values()} == {4}
+    assert run.log.lines == ["INFO: delivery: delivered (16 new decisions)"]
+    assert Path(first.published[DECIDED[0]].metadata["file"].path).exists()
+    assert {p.metadata["new decisions"] for p in decide.deliver(make_run(ws, DECIDED)).published.values()} == {0}
