@@ -24,7 +24,7 @@ from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, span
+from tests.helpers import day_range, make_workspace
 
 FIRST, LAST = date(2013, 4, 1), date(2013, 6, 30)
 LOSING_MONTH = "2013-05"
@@ -46,7 +46,7 @@ def make_daily_values(first: date = FIRST, last: date = LAST) -> list[DailyValue
     """Return days that gain about 20 each, and lose as much in the losing month; no two neighbours are equal."""
     return [
         make_daily_value(p, (-20.0 if p.startswith(LOSING_MONTH) else 20.0) + (i * 7 % 11 - 5))
-        for i, p in enumerate(span(first, last))
+        for i, p in enumerate(day_range(first, last))
     ]
 
 
@@ -118,7 +118,7 @@ def write_drill(ws: Workspace) -> None:
 
 def write_verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, rejected: Sequence[str] = ()) -> None:
     """Write the verdicts on the visits of these days: one row a day quarantined, some days rejected."""
-    for partition in span(first, last):
+    for partition in day_range(first, last):
         accepted = partition not in rejected
         rows, quarantined = (19, 1) if accepted else (0, 20)
         verdict = Verdict("visits", partition, accepted, 20, rows, quarantined, 0, 0, [], [])

@@ -1,4 +1,4 @@
-"""Ways in which a day's extract can be wrong, and what governance must make of each."""
+"""Faults of a day's extract, and the verdict that each must get."""
 
 from __future__ import annotations
 
@@ -9,43 +9,51 @@ from tests import flights
 from tests.flights import MANY, Bytes, edited, first_rows
 
 
-def negative(value: str) -> str:
-    return f"-{value}"
+def negate(field: str) -> str:
+    """Return a field with a minus sign."""
+    return f"-{field}"
 
 
-def in_seconds(value: str) -> str:
-    return value if value == "NA" else str(60 * int(value))
+def convert_to_seconds(field: str) -> str:
+    """Return minutes as seconds."""
+    return field if field == "NA" else str(60 * int(field))
 
 
 def junk(content: bytes) -> bytes:
+    """Return random bytes of the same length."""
     return random.Random(0).randbytes(len(content))
 
 
 def junk_without_zeros(content: bytes) -> bytes:
+    """Return random bytes without a zero byte, which would show at once that this is no text."""
     return junk(content).replace(b"\0", b"\xff")
 
 
 def empty(content: bytes) -> bytes:
+    """Return no bytes."""
     return b""
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Nothing of the day passes; each of `says` stands in its reasons. `line`: why the file's last line is bad."""
+    """The day is rejected.
+
+    reasons: texts that its verdict must contain. last_line: the reason of the last line in quarantine.
+    """
 
     source: str
     change: Bytes
-    says: tuple[str, ...]
-    line: str = ""
+    reasons: tuple[str, ...]
+    last_line: str = ""
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """The day passes without the changed lines, each kept apart with the reason."""
+    """The day is accepted without the changed lines. Each of them is quarantined with this reason."""
 
     source: str
     change: Bytes
-    why: str
+    reason: str
 
 
 HEADER = "columns missing from the header: "
@@ -53,80 +61,80 @@ REJECTED = {
     "timetable cut mid-line": Rejected(
         "timetable",
         flights.cut_mid_line,
-        ("half a timetable misleads", "the evening is missing"),
-        "line doesn't fit the header: 4 fields, 13 expected",
+        ("an incomplete timetable misleads", "the evening departures are missing"),
+        "the line has 4 fields, the header has 13",
     ),
-    "timetable cut to half": Rejected("timetable", first_rows(0.5), ("half a timetable misleads",)),
-    "timetable without its evening": Rejected("timetable", first_rows(0.9), ("the evening is missing",)),
-    "timetable with semicolons": Rejected("timetable", flights.delimited_by(";"), ("wrong delimiter ';'",)),
+    "timetable cut to half": Rejected("timetable", first_rows(0.5), ("an incomplete timetable misleads",)),
+    "timetable without its evening": Rejected("timetable", first_rows(0.9), ("the evening departures are missing",)),
+    "timetable with semicolons": Rejected("timetable", flights.delimited_by(";"), ("the delimiter is ';'",)),
     "timetable, a column renamed": Rejected(
         "timetable", flights.renamed("carrier", "carrier_code"), (HEADER + "'carrier' (is it 'carrier_code'?)",)
     ),
-    "timetable, all distances negative": Rejected("timetable", edited("distance", negative), ("of the rows are bad",)),
+    "timetable, all distances negative": Rejected("timetable", edited("distance", negate), ("of the rows are quarantined",)),
     "timetable, binary junk": Rejected("timetable", junk, ("not a text file",)),
     "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("not a text file",)),
     "timetable, empty": Rejected("timetable", empty, ("the file is empty",)),
-    "timetable, a header only": Rejected("timetable", first_rows(0), ("rows is None", "half a timetable misleads")),
+    "timetable, a header only": Rejected("timetable", first_rows(0), ("no rows, so no row count", "an incomplete timetable misleads")),
     "movements cut mid-line": Rejected(
         "movements",
         flights.cut_mid_line,
         ("the feed stopped before the day was over",),
-        "line doesn't fit the header: 4 fields, 19 expected",
+        "the line has 4 fields, the header has 19",
     ),
     "movements cut to half": Rejected("movements", first_rows(0.5), ("the feed stopped before the day was over",)),
-    "movements with tabs": Rejected("movements", flights.delimited_by("\t"), ("wrong delimiter '\\t'",)),
+    "movements with tabs": Rejected("movements", flights.delimited_by("\t"), ("the delimiter is '\\t'",)),
     "movements, a column renamed": Rejected(
         "movements", flights.renamed("dep_delay", "departure_delay"), (HEADER + "'dep_delay' (is it",)
     ),
-    "movements, delays in seconds": Rejected("movements", edited("dep_delay", in_seconds), ("of the rows are bad",)),
-    "movements, binary junk": Rejected("movements", junk_without_zeros, ("not UTF-8 text",)),
+    "movements, delays in seconds": Rejected("movements", edited("dep_delay", convert_to_seconds), ("of the rows are quarantined",)),
+    "movements, binary junk": Rejected("movements", junk_without_zeros, ("not UTF-8",)),
     "movements, empty": Rejected("movements", empty, ("the file is empty",)),
-    "movements, a header only": Rejected("movements", first_rows(0), ("rows is None", "a few hundred messages")),
-    "weather cut to half": Rejected("weather", first_rows(0.5), ("hours make 69 to 75 rows",)),
-    "weather with bars": Rejected("weather", flights.delimited_by("|"), ("wrong delimiter '|'",)),
+    "movements, a header only": Rejected("movements", first_rows(0), ("no rows, so no row count", "a few hundred messages")),
+    "weather cut to half": Rejected("weather", first_rows(0.5), ("report 69 to 75 rows a day",)),
+    "weather with bars": Rejected("weather", flights.delimited_by("|"), ("the delimiter is '|'",)),
     "weather, a column renamed": Rejected("weather", flights.renamed("visib", "visibility"), (HEADER + "'visib'",)),
     "weather, binary junk": Rejected("weather", junk, ("not a text file",)),
     "weather, empty": Rejected("weather", empty, ("the file is empty",)),
-    "weather, a header only": Rejected("weather", first_rows(0), ("rows is None",)),
+    "weather, a header only": Rejected("weather", first_rows(0), ("no rows, so no row count",)),
 }
 FEW = slice(40, 45)
 QUARANTINED = {
     "timetable, a few distances negative": Quarantined(
-        "timetable", edited("distance", negative, FEW), "column_values_to_be_between: distance"
+        "timetable", edited("distance", negate, FEW), "distance: the distance in miles is impossible"
     ),
     "timetable, words for numbers": Quarantined(
         "timetable", edited("flight", lambda _: "soon", FEW), "flight is not INTEGER"
     ),
-    "timetable, a month that isn't one": Quarantined(
-        "timetable", edited("month", lambda _: "13", FEW), "its day can't be told"
+    "timetable, an impossible month": Quarantined(
+        "timetable", edited("month", lambda _: "13", FEW), "no date that its partition can be taken from"
     ),
-    "timetable, a day the month hasn't": Quarantined(
-        "timetable", edited("day", lambda _: "31", FEW), "its day can't be told"
+    "timetable, an impossible day": Quarantined(
+        "timetable", edited("day", lambda _: "31", FEW), "no date that its partition can be taken from"
     ),
-    "timetable, no day": Quarantined("timetable", edited("day", lambda _: "NA", FEW), "its day can't be told"),
+    "timetable, no day": Quarantined("timetable", edited("day", lambda _: "NA", FEW), "no date that its partition can be taken from"),
     "timetable, another year": Quarantined("timetable", edited("year", lambda _: "2012", FEW), "its date 2012-06-"),
     "timetable, an hour off": Quarantined(
         "timetable",
         edited("time_hour", lambda v: f"{v[:11]}{int(v[11:13]) + 1:02}{v[13:]}", FEW),
-        "column_pair_values_to_be_equal: local_hour, hour",
+        "local_hour, hour: the UTC time differs from the local hour",
     ),
     "movements, a few delays in seconds": Quarantined(
-        "movements", edited("dep_delay", in_seconds, FEW), "column_values_to_be_in_set: delay_gap"
+        "movements", edited("dep_delay", convert_to_seconds, FEW), "delay_gap: the delay differs from the minutes"
     ),
-    "movements, clock times that aren't": Quarantined(
-        "movements", edited("dep_time", lambda _: "9:15", FEW), "column_values_to_match_regex: dep_time"
+    "movements, invalid clock times": Quarantined(
+        "movements", edited("dep_time", lambda _: "9:15", FEW), "dep_time: this is not a clock time"
     ),
-    "movements, scheduled times that aren't": Quarantined(
-        "movements", edited("sched_dep_time", lambda _: "noon", FEW), "column_values_to_match_regex: sched_dep_time"
+    "movements, invalid scheduled times": Quarantined(
+        "movements", edited("sched_dep_time", lambda _: "noon", FEW), "sched_dep_time: this is not a clock time"
     ),
-    "movements, no moment": Quarantined(
-        "movements", edited("event_hour", lambda _: "NA", FEW), "its day can't be told"
+    "movements, no hour": Quarantined(
+        "movements", edited("event_hour", lambda _: "NA", FEW), "no date that its partition can be taken from"
     ),
     "movements, of another day": Quarantined(
-        "movements", edited("day", lambda _: "25", FEW), "column_values_to_be_in_set: day_gap"
+        "movements", edited("day", lambda _: "25", FEW), "day_gap: the flight's date differs"
     ),
-    "weather, a storm no one saw": Quarantined(
-        "weather", edited("wind_speed", lambda _: "1048.36", slice(40, 41)), "column_values_to_be_between: wind_speed"
+    "weather, an impossible wind speed": Quarantined(
+        "weather", edited("wind_speed", lambda _: "1048.36", slice(40, 41)), "wind_speed: the wind speed in miles per hour is impossible"
     ),
     "weather, not a number": Quarantined(
         "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is not DOUBLE"
@@ -138,7 +146,7 @@ FAULTS = REJECTED | QUARANTINED
 
 
 def spoiled(source: str) -> dict[str, Rejected | Quarantined]:
-    """Which day of the range gets which fault of a source; the first, the last and others have none."""
+    """Return the fault of each day of the range, for one source. The first, the last and other days have none."""
     faults = [f for f in FAULTS.values() if f.source == source]
     days = [*MANY[1:6], *MANY[7:-1]]
     return dict(zip(days, faults, strict=False))

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
-from expectations.suites import load
+from expectations.suites import load_suite
 from expectations.validation import validate
 from pipelines.authoring import catalog
 from pipelines.demo import flights
@@ -19,9 +19,9 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
-from tests.helpers import span
+from tests.helpers import day_range
 
-MANY = span(date(2013, 6, 3), date(2013, 6, 22))
+MANY = day_range(date(2013, 6, 3), date(2013, 6, 22))
 BEFORE, DAY, AFTER = DAYS = MANY[8:11]
 REFERENCE = ["planes", "airports", "airlines"]
 SOURCES = ["timetable", "movements", "weather"]
@@ -31,7 +31,7 @@ Bytes = Callable[[bytes], bytes]
 @cache
 def flight_delays() -> UseCase:
     """The use case as declared."""
-    return catalog.load("flight_delays")
+    return catalog.load_use_case("flight_delays")
 
 
 @cache
@@ -101,8 +101,8 @@ def deliver(ws: Workspace, extracts: Path, name: str, change: Bytes, later: bool
 
 def gate(ws: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
     """From the landing folder to `validated`."""
-    ingest(ws.use_case, source, ws.lake, ws.landing, partitions, ws.code)
-    return validate(ws.use_case, source, load(ws.use_case.name, source), ws.lake, partitions, None, ws.code)
+    ingest(ws.use_case, source, ws.lake, ws.landing, partitions, ws.code_version)
+    return validate(ws.use_case, source, load_suite(ws.use_case.name, source), ws.lake, partitions, None, ws.code_version)
 
 
 # What goes wrong with an extract.

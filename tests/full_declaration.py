@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from tests.helpers import DECLARED, RESPONSES, SITES, SQL, merged
+from tests.helpers import DECLARED, RESPONSES, SITES, SQL, merge
 
-FULL: dict[str, Any] = merged(
+FULL: dict[str, Any] = merge(
     DECLARED,
     {
         "sources": {

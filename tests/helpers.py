@@ -1,7 +1,8 @@
-"""A small use case to test with: service calls at two sites, the visits that follow, and who is called in.
+"""A small use case for tests: service calls at two sites, and the visits that follow.
 
-A call is decided on an hour before its hour and known two before; whether the visit was late is seen later that
-day. Acting pays 10 for a late visit and costs 3; today's rule acts on loads above 0.7.
+The decision for a call is made one hour before its hour, and the call is known two hours before. Whether the visit was
+late is known later that day. The action `act` costs 3 and pays 10 if the visit is late. Today's rule acts on loads
+above 0.7.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ import pyarrow as pa
 
 from sixtyforty.ingest.data_contract import type_rows
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.raw import ingest
-from sixtyforty.ingest.raw import pending as _pending
+from sixtyforty.ingest.raw import ingest, pending
 from sixtyforty.modeling import features, outcomes, trainer, training_plan
 from sixtyforty.spec.cross_checks import require_consistent
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -27,6 +27,7 @@ from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
+from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
 
 SQL = {
@@ -47,20 +48,20 @@ CALLS = {
     "known_at": "call_hour - interval 2 hour",
 }
 VISITS = {
-    "description": "Visits as they ended, from the fitters' phones.",
+    "description": "Completed visits, from the fitters' phones.",
     "files": "visits_*.csv",
     "columns": {"id": "INTEGER", "seen_at": "TIMESTAMP", "late": "INTEGER"},
     "key": ["id"],
     "partition": "local(seen_at)::date",
     "known_at": "seen_at",
 }
-SITES = {  # a snapshot, for those who want one: make_use_case(folder, sources={"sites": SITES})
+SITES = {  # an optional snapshot: make_use_case(folder, sources={"sites": SITES})
     "description": "The sites.",
     "files": "sites*.csv",
     "columns": {"site": "VARCHAR", "size": "INTEGER"},
     "key": ["site"],
 }
-RESPONSES = {  # for those who want them: make_workspace(folder, **WITH_RESPONSES)
+RESPONSES = {  # optional: make_workspace(folder, **WITH_RESPONSES)
     "description": "What the dispatchers did with the decisions.",
     "query": "select * from calls_in_time_responses",
     "cursor_column": "number",
@@ -88,7 +89,7 @@ DECLARED: dict[str, Any] = {
     "title": "Fitters in time",
     "stage": "poc",
     "owner": "team:service",
-    "vision": "Nobody waits in vain. Head of service.",
+    "vision": "Every customer is served in time. Head of service.",
     "people": {
         "role": "dispatcher",
         "team": "dispatch",
@@ -127,40 +128,40 @@ DECLARED: dict[str, Any] = {
 
 
 def make_use_case(folder: Path, **changes: Any) -> UseCase:
-    """The small use case with its SQL in the folder; `changes` replace what it declares, mappings key by key."""
+    """Write the small use case's SQL to a folder and return the use case. changes: merged into its declaration."""
     folder.mkdir(parents=True, exist_ok=True)
     for stage, text in SQL.items():
         (folder / f"{stage}.sql").write_text(text)
-    return require_consistent(UseCase(**merged(DECLARED, changes), folder=folder))
+    return require_consistent(UseCase(**merge(DECLARED, changes), folder=folder))
 
 
-def span(first: date, last: date) -> list[str]:
-    """Partition keys of the local days from first to last, both included."""
+def day_range(first: date, last: date) -> list[str]:
+    """Return the keys of the daily partitions from first to last, both included."""
     return [(first + timedelta(days=i)).isoformat() for i in range((last - first).days + 1)]
 
 
-def merged(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of what is declared with the changes made, mappings key by key."""
-    found = copy.deepcopy(dict(declared))
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
-        found[key] = merged(found[key], value) if both else value
-    return found
+def merge(declared: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a declaration with changes; mappings are merged key by key."""
+    merged = copy.deepcopy(dict(declared))
+    for key, change in changes.items():
+        are_mappings = isinstance(change, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], change) if are_mappings else change
+    return merged
 
 
 def make_workspace(folder: Path, **changes: Any) -> Workspace:
-    """A home with the small use case in it."""
+    """Return the workspace of the small use case in a new home."""
     use_case = make_use_case(folder / "use_case", **changes)
     return Workspace(use_case, folder, f"sqlite:///{folder / 'deliveries.db'}")
 
 
-def csv(source: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> str:
-    """An extract's text: the header of the source (CALLS, VISITS, SITES) and the rows."""
+def csv_text(source: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> str:
+    """Return an extract as CSV: the header of a source (CALLS, VISITS, SITES) and these rows."""
     return "".join(",".join(map(str, row)) + "\n" for row in [list(source["columns"]), *rows])
 
 
-def land(landing: LandingZone, name: str, text: str | bytes, at: datetime | None = None) -> Path:
-    """Puts an extract in the landing folder, as of a UTC moment: by default a minute after the newest one there."""
+def land_extract(landing: LandingZone, name: str, text: str | bytes, at: datetime | None = None) -> Path:
+    """Write an extract to the landing folder. at: its UTC time; by default one minute after the newest extract."""
     landing.folder.mkdir(parents=True, exist_ok=True)
     newest = max(
         (p.stat().st_mtime for p in landing.folder.iterdir()), default=datetime(2013, 1, 1, tzinfo=UTC).timestamp()
@@ -172,8 +173,8 @@ def land(landing: LandingZone, name: str, text: str | bytes, at: datetime | None
     return path
 
 
-def calls_of(day: date, count: int = 4) -> list[tuple[int, str, str, float]]:
-    """A day's calls, at noon UTC and the hours after; loads spread over 0 to 1."""
+def calls_on(day: date, count: int = 4) -> list[tuple[int, str, str, float]]:
+    """Return the calls of a day, at noon UTC and the hours after, with loads between 0 and 1."""
     noon = datetime(day.year, day.month, day.day, 12)
     number = day.toordinal() % 1000 * 100
     return [
@@ -182,68 +183,69 @@ def calls_of(day: date, count: int = 4) -> list[tuple[int, str, str, float]]:
     ]
 
 
-def visits_of(day: date, count: int = 4) -> list[tuple[int, str, int]]:
-    """What became of the day's calls, two hours after each: late where the load was above a half."""
+def visits_on(day: date, count: int = 4) -> list[tuple[int, str, int]]:
+    """Return the visits of a day, two hours after each call. They are late if the load is above 0.5."""
     return [
         (number, f"{datetime.fromisoformat(hour) + timedelta(hours=2)}", int(load > 0.5))
-        for number, _, hour, load in calls_of(day, count)
+        for number, _, hour, load in calls_on(day, count)
     ]
 
 
 def land_days(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
-    """Lands calls and visits of these days, an extract a day each; returns the partitions."""
+    """Land one extract of calls and one of visits per day. Return the partitions."""
     for day in days:
-        land(ws.landing, f"calls_{day}.csv", csv(CALLS, calls_of(day, count)))
-        land(ws.landing, f"visits_{day}.csv", csv(VISITS, visits_of(day, count)))
+        land_extract(ws.landing, f"calls_{day}.csv", csv_text(CALLS, calls_on(day, count)))
+        land_extract(ws.landing, f"visits_{day}.csv", csv_text(VISITS, visits_on(day, count)))
     return [day.isoformat() for day in days]
 
 
-def accept(ws: Workspace, partitions: Sequence[str]) -> None:
-    """Brings these partitions from the landing zone to `validated`, by the contract alone: no rules, no verdict."""
+def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
+    """Bring these partitions from the landing zone to `validated` by the data contract alone, without rules."""
     for name, source in ws.use_case.sources.items():
-        wanted = list(partitions) if source.partition else [SNAPSHOT]
-        raw = ingest(ws.use_case, name, ws.lake, ws.landing, wanted, "test")
+        keys = list(partitions) if source.partition else [SNAPSHOT]
+        raw = ingest(ws.use_case, name, ws.lake, ws.landing, keys, "test")
         if not raw:
             continue
         with connect(ws.use_case.timezone) as db:
             db.execute(f"create temp view landed as select * from {ws.lake.select_rows(raw.values())}")
             type_rows(db, source)
-            columns = ", ".join(f'"{c}"' for c in source.columns)
+            columns = identifiers(source.columns)
             rows = db.sql(
-                f"select {columns}, _extract, _row, _partition from typed where _status = 'row' order by _partition, _row"
+                f"select {columns}, _extract, _row, _partition from typed where _status = 'row'"
+                " order by _partition, _row"
             ).to_arrow_table()
-        for partition, table in split_by_partition(rows, "_partition", wanted).items():
+        for partition, table in split_by_partition(rows, "_partition", keys).items():
             inputs = {f"raw/{name}": versions_by_partition({partition: raw[partition]})}
             ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
-def looked_back(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
-    """What features of these partitions know of the future."""
+def find_leakage(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
+    """Return the leakage that the check finds in a sample of these partitions' features."""
     with features.FeatureWindow(ws.use_case, ws.lake, partitions) as window:
         return window.find_leakage(window.build().tables, sample)
 
 
-def publish(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
-    """Brings these days from landing to published features and outcomes, without Great Expectations."""
+def publish_days(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:
+    """Land these days and publish their features and outcomes, without Great Expectations. Return the partitions."""
     partitions = land_days(ws, days, count)
-    publish_landed(ws, partitions)
+    publish_landed_days(ws, partitions)
     return partitions
 
 
-def publish_landed(ws: Workspace, partitions: Sequence[str]) -> None:
-    """The same of extracts that lie there."""
-    accept(ws, partitions)
+def publish_landed_days(ws: Workspace, partitions: Sequence[str]) -> None:
+    """Publish the features and outcomes of partitions whose extracts have landed."""
+    accept_partitions(ws, partitions)
     built = features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
     for p, rows in built.tables.items():
         rows = rows.append_column("suspect", pa.nulls(rows.num_rows, pa.string()))
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code="test", facts=UNJUDGED)
-    became = outcomes.build_outcomes(ws.use_case, ws.lake, partitions)
-    for p, rows in became.tables.items():
-        ws.lake.write("outcomes", p, rows, inputs=became.inputs[p], code="test")
+    built = outcomes.build_outcomes(ws.use_case, ws.lake, partitions)
+    for p, rows in built.tables.items():
+        ws.lake.write("outcomes", p, rows, inputs=built.inputs[p], code="test")
 
 
-def crown(ws: Workspace, day: date, track: str = "replay") -> str:
-    """Trains on what was published before the day and puts the model in force from its start; returns its version."""
+def put_champion_in_force(ws: Workspace, day: date, track: str = "replay") -> str:
+    """Train on the data published before a day and put the model in force from its start. Return its version."""
     plan = training_plan.plan_training(ws.use_case, ws.lake, day)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     list(trainer.train_models(ws.models, ws.use_case.kpi, [plan.version]))
@@ -260,7 +262,7 @@ def crown(ws: Workspace, day: date, track: str = "replay") -> str:
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
-    """What opens the buckets of a server on this machine."""
+    """Return the environment that gives access to an S3-compatible server on this machine."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -269,12 +271,12 @@ def s3_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def snapshot(folder: StoragePath) -> dict[str, tuple[Any, bytes]]:
-    """Every file below the folder with its modification time (or tag) and bytes: what must not change."""
+def read_files(folder: StoragePath) -> dict[str, tuple[Any, bytes]]:
+    """Return every file below a folder with its modification time (or object tag) and bytes."""
     if isinstance(folder, ObjectPath):
-        there = folder.list_objects(recursive=True)
-        data = folder.read_many(list(there))
-        return {name: (status.tag, data[name]) for name, status in there.items()}
+        objects = folder.list_objects(recursive=True)
+        contents = folder.read_many(list(objects))
+        return {name: (status.tag, contents[name]) for name, status in objects.items()}
     return {
         str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.read_bytes())
         for p in sorted(folder.rglob("*"))
@@ -282,12 +284,12 @@ def snapshot(folder: StoragePath) -> dict[str, tuple[Any, bytes]]:
     }
 
 
-def lake_bytes(lake: Lake) -> dict[str, bytes]:
-    """Every file of the lake with its bytes."""
-    return {name: data for name, (_, data) in snapshot(lake.root).items()}
+def read_lake(lake: Lake) -> dict[str, bytes]:
+    """Return every file of the lake with its bytes."""
+    return {name: content for name, (_, content) in read_files(lake.root).items()}
 
 
-def pending(landing: LandingZone, source: str) -> dict[str, list[str]]:
-    """What raw doesn't hold as it has arrived, of all partitions, as a sensor finds it: after a patient scan."""
+def pending_extracts(landing: LandingZone, source: str) -> dict[str, list[str]]:
+    """Return the extracts of all partitions that raw doesn't hold yet, as a sensor sees them after a patient scan."""
     arrived = {p for e in landing.scan(source, patient=True) for p in e.partitions}
-    return _pending(landing, source, {*arrived, *landing.lake.partitions(f"raw/{source}")})
+    return pending(landing, source, {*arrived, *landing.lake.partitions(f"raw/{source}")})

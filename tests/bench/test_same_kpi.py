@@ -24,7 +24,7 @@ from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.workspace import Workspace
-from tests.helpers import span
+from tests.helpers import day_range
 
 pytestmark = pytest.mark.e2e
 DUCKDB, PANDAS = Path(plain_duckdb.__file__), Path(plain_pandas.__file__)
@@ -41,8 +41,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     landing, out = ws.landing.folder, tmp_path_factory.mktemp("plain")
     flights.land(landing, FIRST, LAST)
     lived(ws, [SNAPSHOT], list(ws.use_case.snapshots))
-    lived(ws, span(FIRST, LAST), list(ws.use_case.partitioned))
-    made(ws, span(FIRST, LAST))
+    lived(ws, day_range(FIRST, LAST), list(ws.use_case.partitioned))
+    made(ws, day_range(FIRST, LAST))
     said = {"backfill": scripted("backfill", landing, out, "--first", f"{TRAINED}")}
     said["pandas backfill"] = scripted("backfill", landing, out / "pandas", "--first", f"{TRAINED}", script=PANDAS)
     learned(ws)

@@ -27,7 +27,7 @@ from sixtyforty.decisions.responses import answers_by_decision, open_log
 from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, make_workspace, publish
+from tests.helpers import make_workspace, publish_days, put_champion_in_force
 from tests.postgres import Postgres
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(14)]
@@ -86,8 +86,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         kpi={"candidates": {"busy": RULE}},
         stages={"poc": GATE},
     )
-    publish(ws, DAYS, count=60)
-    crown(ws, DAYS[-2])
+    publish_days(ws, DAYS, count=60)
+    put_champion_in_force(ws, DAYS[-2])
     take_decisions(ws, [PREVIOUS_DAY, DAY], "replay", None)
     queue_reviews(ws, [PREVIOUS_DAY, DAY], "replay")
     kpi_ledger.write_accounts(ws, [PREVIOUS_DAY, DAY], "replay")

@@ -29,7 +29,7 @@ from tests.desk.conftest import (
     shown_ids,
     visible_text,
 )
-from tests.helpers import DECLARED, crown, make_use_case, merged, publish
+from tests.helpers import DECLARED, make_use_case, merge, publish_days, put_champion_in_force
 
 
 def test_accepting_is_one_form(desk: RunningDesk, decider: Person) -> None:
@@ -135,11 +135,11 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (folder / "outcomes.sql").write_text(
         "select u.id, 1 + 3 * v.late as late, v.known_at from units u left join visits v using (id)"
     )
-    declared = merged(DECLARED, CHANGES)
+    declared = merge(DECLARED, CHANGES)
     del declared["kpi"]["actions"]
     ws = Workspace(UseCase(**declared, folder=folder), home, f"sqlite:///{home / 'desk.db'}")
-    publish(ws, STAFFED_DAYS, count=60)
-    crown(ws, STAFFED_DAYS[-1])
+    publish_days(ws, STAFFED_DAYS, count=60)
+    put_champion_in_force(ws, STAFFED_DAYS[-1])
     take_decisions(ws, [DAY], "replay", None)
     kpi_ledger.write_accounts(ws, [DAY], "replay")
     return ws

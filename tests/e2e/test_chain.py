@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from desk import accounts, tables
-from desk.app import build
+from desk.app import build_app
 from pipelines.authoring import catalog
 from pipelines.cli.app import main
 from pipelines.demo import flights
@@ -36,7 +36,7 @@ from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.training_plan import read_training_rows
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.payoffs import build_payoffs
-from tests.helpers import span
+from tests.helpers import day_range
 from tests.words import assert_plain
 
 FIRST, LAST, DECIDED = date(2013, 1, 1), date(2013, 4, 8), date(2013, 4, 1)
@@ -131,10 +131,10 @@ def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(h
     for policy, total in (("model", model), ("current process", present)):
         assert round(sum(float(m[policy].value) for m in by_day.values()), 2) == total
     figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", f"{model - present:+,.0f}"}
-    database = tables.engine(f"sqlite:///{tmp_path / 'desk.db'}")
-    tables.prepare(database)
-    accounts.put(database, "ola", "owner", "correct horse battery")
-    with TestClient(build({ws.use_case.name: ws}, database), base_url="http://127.0.0.1") as desk:
+    database = tables.open_database(f"sqlite:///{tmp_path / 'desk.db'}")
+    tables.create_tables(database)
+    accounts.save_account(database, "ola", "owner", "correct horse battery")
+    with TestClient(build_app({ws.use_case.name: ws}, database), base_url="http://127.0.0.1") as desk:
         token = re.search(r'name="csrf" value="(\w+)"', desk.get("/").text)[1]  # type: ignore[index]
         desk.post("/", data={"csrf": token, "name": "ola", "password": "correct horse battery"})
         page = desk.get("/impact").text
@@ -268,7 +268,7 @@ def blocks(home) -> list[tuple[Any, list[str], Any]]:
     for version in ws.models.versions()[:2]:
         card = ws.models.card(version)
         first = date.fromisoformat(card["as_of"])
-        days = span(first, first.replace(month=first.month + 1) - timedelta(days=1))
+        days = day_range(first, first.replace(month=first.month + 1) - timedelta(days=1))
         tested = read_training_rows(
             ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
         )

@@ -19,7 +19,7 @@ from sixtyforty.modeling.dvc_recipe import write_recipe_folder
 from sixtyforty.storage.dvc_versions import DvcVersions
 from sixtyforty.workspace import Workspace
 from tests.e2e.test_hour_by_hour import bring, publish_features
-from tests.helpers import span
+from tests.helpers import day_range
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -64,7 +64,7 @@ def chain(tmp_path_factory):
     """A checkout whose chain has trained twice and published to a remote."""
     home, remote = checkout(tmp_path_factory.mktemp("first")), tmp_path_factory.mktemp("remote")
     ws = Workspace(catalog.load_use_case("flight_delays"), home, f"sqlite:///{home}/deliveries.sqlite")
-    days = span(date(2013, 1, 1), date(2013, 1, 31))
+    days = day_range(date(2013, 1, 1), date(2013, 1, 31))
     flights.land(ws.landing.folder, date(2013, 1, 1), date(2013, 1, 31))
     bring(ws, days)
     publish_features(ws, days)

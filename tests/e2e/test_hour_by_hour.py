@@ -22,7 +22,7 @@ from sixtyforty.modeling import estimators, features, outcomes, training_plan
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.workspace import Workspace
-from tests.helpers import span
+from tests.helpers import day_range
 
 SPRING, SUMMER, AUTUMN = date(2013, 3, 10), date(2013, 7, 1), date(2013, 11, 3)
 LINEAGE = ["data_version", "verdict_id"]  # they name the extracts, and those differ: a month's file, or an hour's
@@ -58,7 +58,7 @@ def with_history(use_case, folder: Path, day: date) -> Workspace:
     """A home that has lived until the evening before `day`, with a champion in force."""
     ws = Workspace(use_case, folder, f"sqlite:///{folder}/deliveries.sqlite")
     flights.land(ws.landing.folder, day - timedelta(days=36), day - timedelta(days=1))
-    before = span(day - timedelta(days=36), day - timedelta(days=1))
+    before = day_range(day - timedelta(days=36), day - timedelta(days=1))
     bring(ws, before)
     publish_features(ws, before[-7:])
     for p, rows in outcomes.build_outcomes(use_case, ws.lake, before[-7:]).tables.items():

@@ -19,9 +19,9 @@ from pipelines.automation import housekeeping
 from pipelines.demo import flights
 from pipelines.operations.run import run_range
 from pipelines.runtime.storage import ProfileStorage
-from pipelines.settings import Profile, ProfileError, profile
-from tests.helpers import lake_bytes
-from tests.pipelines.operations.test_services import set_up
+from pipelines.settings import Settings, SettingsError, load_settings
+from tests.helpers import read_lake
+from tests.homes import use_home
 from tests.postgres import PASSWORD, Postgres, rows
 
 FIRST, LAST = date(2013, 6, 11), date(2013, 6, 12)
@@ -41,18 +41,18 @@ def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(landed, tmp_path, monkeypatch) -> Callable[..., Profile]:
+def place(landed, tmp_path, monkeypatch) -> Callable[..., Settings]:
     """Makes a home, on a profile and with the extracts landed, the one that is worked in."""
 
-    def at(name: str, url: str | None = None, production: bool = True) -> Profile:
-        chosen = set_up(monkeypatch, tmp_path / name, url)
+    def at(name: str, url: str | None = None, production: bool = True) -> Settings:
+        chosen = use_home(monkeypatch, tmp_path / name, url)
         if url and not production:
             monkeypatch.setenv("SIXTYFORTY_PROFILE", "embedded")
         zone = chosen.home / "data" / "landing" / "flight_delays"
         zone.parent.mkdir(parents=True, exist_ok=True)
         if not zone.exists():
             zone.symlink_to(landed)
-        return profile()
+        return load_settings()
 
     return at
 
@@ -62,14 +62,14 @@ def run(stages: list[str] | None = None) -> None:
 
 
 def lake() -> dict[str, bytes]:
-    return lake_bytes(catalog.workspace("flight_delays").lake)
+    return read_lake(catalog.open_workspace("flight_delays").lake)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(landed, tmp_path_factory) -> dict[str, bytes]:
     """The lake as it comes out on the embedded profile with nothing going wrong."""
     with pytest.MonkeyPatch.context() as patch:
-        chosen = set_up(patch, tmp_path_factory.mktemp("embedded"))
+        chosen = use_home(patch, tmp_path_factory.mktemp("embedded"))
         zone = chosen.home / "data" / "landing" / "flight_delays"
         zone.parent.mkdir(parents=True)
         zone.symlink_to(landed)
@@ -84,7 +84,7 @@ def delivered(url: str) -> tuple[int, int]:
 
 
 def decided() -> int:
-    return sum(e.rows for e in catalog.workspace("flight_delays").lake.entries("decisions/replay").values())
+    return sum(e.rows for e in catalog.open_workspace("flight_delays").lake.entries("decisions/replay").values())
 
 
 def statuses() -> list[str]:
@@ -155,9 +155,9 @@ def test_postgresql_gone_within_a_run(place, postgres, undisturbed, monkeypatch)
             run()
         postgres.control("start")
     with dg.DagsterInstance.get() as instance, monkeypatch.context() as patch:
-        assert housekeeping.reap(instance) == []  # this process still lives
+        assert housekeeping.fail_dead_runs(instance) == []  # this process still lives
         patch.setattr(housekeeping, "alive", lambda *_: None)
-        housekeeping.reap(instance)
+        housekeeping.fail_dead_runs(instance)
     assert statuses() == ["FAILURE"]  # not "started" for ever
     run()
     assert lake() == undisturbed
@@ -195,7 +195,7 @@ def test_any_spelling_of_postgresql_gets_the_driver_that_is_there(place):
 
 
 def test_production_on_another_database_is_refused_without_telling_its_password(place):
-    with pytest.raises(ProfileError, match="SIXTYFORTY_DATABASE_URL is no PostgreSQL") as told:
+    with pytest.raises(SettingsError, match="SIXTYFORTY_DATABASE_URL is no PostgreSQL") as told:
         place("home", f"mysql://me:{PASSWORD}@db/x")
     assert PASSWORD not in str(told.value)
 

@@ -17,7 +17,7 @@ from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
-from tests.corruption import FEW, QUARANTINED, REJECTED, Rejected, junk_without_zeros, negative, spoiled
+from tests.corruption import FEW, QUARANTINED, REJECTED, Rejected, junk_without_zeros, negate, spoiled
 from tests.flights import AFTER, BEFORE, DAY, DAYS, MANY, bring, edited
 
 
@@ -94,8 +94,8 @@ def test_a_day_that_cannot_be_trusted_is_rejected(name, corrupt, clean):
     ws, verdict = range_.ws, range_.verdicts[source][day]
 
     assert not verdict.accepted
-    for said in fault.says:
-        assert said in "; ".join(verdict.reasons)
+    for reason in fault.reasons:
+        assert reason in "; ".join(verdict.reasons)
     if "header only" in name:
         assert verdict.landed == verdict.accepted_rows == verdict.quarantined == 0
     else:
@@ -104,9 +104,9 @@ def test_a_day_that_cannot_be_trusted_is_rejected(name, corrupt, clean):
     rejected = ws.lake.entry(f"rejected/{source}", day)
     assert rejected is not None
     assert (rejected.rows, rejected.facts["verdict_id"]) == (0, verdict.id)
-    if fault.line:
+    if fault.last_line:
         last = lines(content(ws, source, day)) + 1
-        assert (last, fault.line) in [(r["_row"], r["_reason"]) for r in table(ws.lake, f"quarantine/{source}", day)]
+        assert (last, fault.last_line) in [(r["_row"], r["_reason"]) for r in table(ws.lake, f"quarantine/{source}", day)]
 
     assert all(day not in parts.get(f"validated/{source}", {}) for parts in range_.built.inputs.values())
     if source == "timetable":  # nothing to decide about
@@ -128,7 +128,7 @@ def test_bad_rows_are_kept_apart_with_their_reason(name, corrupt, clean):
     bad = table(ws.lake, f"quarantine/{source}", day)
     assert [r["_row"] for r in bad] == changed
     assert {r["_extract"] for r in bad} == {e.id for e in ws.landing.known(source) if day in e.partitions}
-    assert all(fault.why in r["_reason"] for r in bad)
+    assert all(fault.reason in r["_reason"] for r in bad)
     assert verdict.accepted
     assert (verdict.quarantined, verdict.accepted_rows) == (len(changed), was.accepted_rows - len(changed))
     check_conserved(ws, verdict)
@@ -205,7 +205,7 @@ def test_the_accepted_version_stays_in_force_with_the_rejected_one_beside_it(fau
 
 
 def test_a_restated_day_loses_its_bad_rows(lived, extracts, clean):
-    flights.deliver(lived, extracts, flights.extract("timetable", DAY), edited("distance", negative, FEW), later=True)
+    flights.deliver(lived, extracts, flights.extract("timetable", DAY), edited("distance", negate, FEW), later=True)
     verdict, was = flights.gate(lived, "timetable", DAYS)[DAY], clean.verdicts["timetable"][DAY]
     assert verdict.accepted
     assert verdict.quarantined == 5
@@ -243,15 +243,15 @@ def test_an_open_quote_swallows_no_lines(opened, ws, extracts, clean):
 
     verdict = bring(ws, extracts, "movements", [DAY], {DAY: quoted})[DAY]
     bad = table(ws.lake, "quarantine/movements")
-    why = "a quote is left open, or a value runs over the line's end"
-    assert [(r["_row"], r["_reason"]) for r in bad] == [(n + 2, why) for n in opened]
+    reason = "a quote is left open, or a quoted value contains a line break"
+    assert [(r["_row"], r["_reason"]) for r in bad] == [(n + 2, reason) for n in opened]
     assert verdict.landed == clean.verdicts["movements"][DAY].landed
     assert verdict.accepted_rows == verdict.landed - len(opened)
 
 
 def test_line_numbers_count_empty_lines(ws, extracts):
     def spaced(content: bytes) -> bytes:
-        return edited("distance", negative, slice(10, 11))(content).replace(b"\n", b"\n\n", 3)
+        return edited("distance", negate, slice(10, 11))(content).replace(b"\n", b"\n\n", 3)
 
     bring(ws, extracts, "timetable", [DAY], {DAY: spaced})
     (bad,) = table(ws.lake, "quarantine/timetable")
@@ -286,7 +286,7 @@ def test_an_hour_of_junk_is_told_on_its_own_day(ws, extracts):
     (ws.landing.folder / f"movements_{DAY}T14Z.csv").write_bytes(junk_without_zeros(b"0" * 500))
     after = flights.gate(ws, "movements", [BEFORE, DAY])
     assert after[BEFORE].id == before[BEFORE].id
-    (said,) = after[DAY].reasons
-    assert said.startswith(f"movements_{DAY}T14Z.csv: not UTF-8 text")
+    (reason,) = after[DAY].reasons
+    assert reason.startswith(f"movements_{DAY}T14Z.csv: the header is not UTF-8")
     assert after[DAY].accepted  # the other hours are there
     assert after[DAY].quarantined > 0

@@ -14,7 +14,7 @@ from sixtyforty.modeling.features import FeatureWindow, feature_names
 from sixtyforty.workspace import Workspace
 from tests.flights import AFTER, DAY
 
-SUITE = suites.load("flight_delays", "features")
+SUITE = suites.load_suite("flight_delays", "features")
 NOON = pd.Timestamp(f"{DAY} 16:00")  # UTC
 
 
@@ -68,7 +68,7 @@ def test_while_the_feed_is_dead_the_current_process_decides(lived, until):
     silence(lived, until)
     found = features(lived, DAY)
     flying = (found["decided_at"] > max(until or NOON, pd.Timestamp(f"{DAY} 11:00"))) & (found["hour"] < 23)
-    assert found.loc[flying, "suspect"].str.contains("not a single movement").all()
+    assert found.loc[flying, "suspect"].str.contains("no movement was reported").all()
     if until is not None:
         assert found.loc[found["decided_at"] <= until, "suspect"].isna().all()
     assert (found["current_action"] == "none").any(), "the rule still sees its own history"

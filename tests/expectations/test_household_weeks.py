@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from expectations.serving_gate import check_features
-from expectations.suites import load
+from expectations.suites import load_suite
 from expectations.validation import validate
 from pipelines.authoring import catalog
 from pipelines.demo import households
@@ -41,7 +41,7 @@ def judged(ws: Workspace, lines: pd.DataFrame) -> Verdict:
     ws.landing.folder.mkdir(parents=True)
     lines.to_parquet(ws.landing.folder / f"baskets_{WEEK}.parquet", index=False)
     ingest(ws.use_case, "baskets", ws.lake, ws.landing, [f"{WEEK}"], ws.code_version)
-    found = validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code_version)
+    found = validate(ws.use_case, "baskets", load_suite(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code_version)
     return found[f"{WEEK}"]
 
 
@@ -51,12 +51,12 @@ def halves_a_basket(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 REFUSED: dict[str, tuple[Change, str]] = {
-    "cut on Wednesday": (lambda d: d[d["transaction_timestamp"] < "2017-06-21"], "fewer make everybody look lost"),
+    "cut on Wednesday": (lambda d: d[d["transaction_timestamp"] < "2017-06-21"], "with fewer, every household looks as if"),
     "without its Saturday": (lambda d: d[d["transaction_timestamp"] < "2017-06-24 04:00"], "stopped before Saturday"),
     "in cents": (lambda d: d.assign(sales_value=d["sales_value"] * 100), "cents or another currency"),
-    "of another year's weeks": (lambda d: d.assign(week=d["week"] + 52), "100% of the rows are bad"),
+    "of another year's weeks": (lambda d: d.assign(week=d["week"] + 52), "100% of the rows are quarantined"),
     "with a basket of two households": (halves_a_basket, "belong to two households"),
-    "half as many households": (lambda d: d[d["household_id"] % 2 == 0], "1240 to 1420 of 2469 households"),
+    "half as many households": (lambda d: d[d["household_id"] % 2 == 0], "1,240 to 1,420 of 2,469 households"),
 }
 
 
@@ -94,9 +94,11 @@ def test_while_a_week_is_missing_the_current_process_decides(ws: Workspace) -> N
         households.land(ws.landing.folder, week, week)
     partitions = [f"{w}" for w in sorted(weeks)]
     ingest(ws.use_case, "baskets", ws.lake, ws.landing, partitions, ws.code_version)
-    validate(ws.use_case, "baskets", load(NAME, "baskets"), ws.lake, partitions, None, ws.code_version)
+    validate(ws.use_case, "baskets", load_suite(NAME, "baskets"), ws.lake, partitions, None, ws.code_version)
     day = f"{WEEK + timedelta(weeks=1)}"
     built = FeatureWindow(ws.use_case, ws.lake, [day]).build()
-    rows, verdict = check_features(ws.use_case, load(NAME, "features"), built.tables)[day]
+    rows, verdict = check_features(ws.use_case, load_suite(NAME, "features"), built.tables)[day]
     assert verdict.quarantined == rows.num_rows > 1800
-    assert set(rows["suspect"].to_pylist()) == {"not all of the last twelve weeks are in - everybody looks lost"}
+    assert set(rows["suspect"].to_pylist()) == {
+        "some of the last twelve weeks are missing, so every household looks as if it had stopped shopping"
+    }

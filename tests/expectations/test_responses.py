@@ -48,17 +48,17 @@ SOUND = [
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"event": "liked"}, "be_in_set: event"),
-        ({"role": "boss"}, "be_in_set: role"),
-        ({"event": "rated", "rating": 6}, "be_between: rating"),
-        ({"event": "rated"}, "be_in_set: unrated"),
-        ({"rating": 3}, "be_in_set: unrated"),
-        ({"event": "overridden", "action": "standby"}, "be_in_set: unexplained"),
-        ({"event": "accepted"}, "be_in_set: undone"),
-        ({"action": "none"}, "be_in_set: undone"),
-        ({"event": "accepted", "action": "fly"}, "be_in_set: action"),
-        ({"decision_id": f"replay-{DAY}-abc"}, "match_regex: decision_id"),
-        ({"person": " "}, "not_be_null: person"),
+        ({"event": "liked"}, "event: this kind of response is unknown"),
+        ({"role": "boss"}, "role: this role is neither"),
+        ({"event": "rated", "rating": 6}, "rating: ratings go from 1 to 5"),
+        ({"event": "rated"}, "unrated: a rating belongs to"),
+        ({"rating": 3}, "unrated: a rating belongs to"),
+        ({"event": "overridden", "action": "standby"}, "unexplained: the override has no reason"),
+        ({"event": "accepted"}, "undone: an action belongs to"),
+        ({"action": "none"}, "undone: an action belongs to"),
+        ({"event": "accepted", "action": "fly"}, "action: the use case has no such action"),
+        ({"decision_id": f"replay-{DAY}-abc"}, "decision_id: this is not the id"),
+        ({"person": " "}, "person: the response names no person"),
     ],
 )
 def test_a_response_that_cannot_be_is_set_aside_with_its_reason(ws: Workspace, change: dict, rule: str) -> None:

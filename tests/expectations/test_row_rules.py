@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expectations.gx_runner import RuleError, failing
-from expectations.row_rules import breaking
+from expectations.gx_runner import RuleError, find_failing_rows
+from expectations.row_rules import record_failing_rows
 from expectations.suites import Rule
 
 
@@ -38,8 +38,8 @@ def found(rows: pd.DataFrame, rules: list[Rule]) -> list[list[int]]:
     with duckdb.connect() as db:
         db.register("given", rows)
         db.execute("create temp table rows as select row_number() over () - 1 as _id, * from given")
-        breaking(db, "test", "rows", rules)
-        hits = db.execute("select rule, id from hits order by all").fetchall()
+        record_failing_rows(db, "test", "rows", rules)
+        hits = db.execute("select rule, id from failures order by all").fetchall()
     return [[i for r, i in hits if r == number] for number in range(len(rules))]
 
 
@@ -55,7 +55,7 @@ def test_the_same_rows_are_found_as_when_great_expectations_sees_them_all(seed):
     }
     rows = pd.DataFrame({c: draw.choice(np.array(v, object), 12) for c, v in some.items()})
     frame = rows.astype({"n": "int32", "x": "float64", "kind": "str", "yes": "bool"})
-    assert found(frame, RULES) == failing("test", frame, RULES)
+    assert found(frame, RULES) == find_failing_rows("test", frame, RULES)
 
 
 def test_nothing_breaks_a_rule_where_nothing_is():

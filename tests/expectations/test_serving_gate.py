@@ -15,7 +15,7 @@ from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, flight_delays
 
-SUITE = suites.load("flight_delays", "features")
+SUITE = suites.load_suite("flight_delays", "features")
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_rows_that_would_mislead_are_marked_with_the_reason_and_stay(built):
     assert table.drop_columns(["suspect"]).equals(bad)
     marked = {n: why for n, why in enumerate(table["suspect"].to_pylist()) if why}
     assert marked == {
-        7: "not minutes of delay so far at the airport",
-        9: "not minutes of delay so far at the airport; not a trailing rate",
+        7: "these are not minutes of delay so far at the airport",
+        9: "these are not minutes of delay so far at the airport; this is not a rate",
     }
     assert (verdict.quarantined, verdict.accepted_rows) == (2, bad.num_rows - 2)
     assert verdict.accepted
@@ -81,7 +81,7 @@ def test_a_day_of_too_many_departures_is_rejected(built):
     crowd = pa.concat_tables([built[DAY], built[DAY]])
     verdict = check_features(flight_delays(), SUITE, {DAY: crowd})[DAY][1]
     assert not verdict.accepted
-    assert "rows is " in verdict.reasons[0]
+    assert "row count is " in verdict.reasons[0]
 
 
 def test_days_keep_their_own_marks_and_lines(built):

@@ -22,7 +22,7 @@ from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.flights import AFTER, BEFORE, DAY, DAYS, bring, edited, first_rows, flight_delays
-from tests.helpers import CALLS, csv, land, make_workspace
+from tests.helpers import CALLS, csv_text, land_extract, make_workspace, read_lake
 
 SENTINEL = "carrier_N0B0DY"  # near enough to a column's name to be guessed at
 DOCS = "data_docs/index.html"
@@ -51,11 +51,11 @@ def test_each_day_of_a_range_gets_the_verdict_it_gets_alone(lived, with_referenc
 
 
 def test_the_same_day_twice_gets_the_same_verdict_and_the_same_bytes(lived):
-    before = {p.relative_to(lived.home): p.read_bytes() for p in lived.lake.root.rglob("*") if p.is_file()}
+    before = read_lake(lived.lake)
     assert before
     for source in flights.SOURCES:
         flights.gate(lived, source, DAYS)
-    assert {p.relative_to(lived.home): p.read_bytes() for p in lived.lake.root.rglob("*") if p.is_file()} == before
+    assert read_lake(lived.lake) == before
 
 
 def test_nothing_landed_is_no_verdict(ws):
@@ -69,7 +69,7 @@ def test_no_rows_are_no_pass(source, tmp_path, extracts):
     changes = {DAY: first_rows(0)}
     (verdict,) = bring(ws, extracts, source, [DAY], changes).values()
     assert not verdict.accepted
-    assert any("rows is None" in reason for reason in verdict.reasons)
+    assert any("no rows, so no row count" in reason for reason in verdict.reasons)
     assert ws.lake.entries(f"validated/{source}") == {}
 
 
@@ -78,7 +78,7 @@ def test_columns_without_a_value_are_no_pass(ws, extracts):
     verdict = bring(ws, extracts, "timetable", [DAY], {DAY: edited("carrier", lambda _: "NA")})[DAY]
     assert not verdict.accepted
     assert verdict.accepted_rows == 0
-    assert "100% of the rows are bad; 10% may be" in verdict.reasons
+    assert "100% of the rows are quarantined, allowed are 10%" in verdict.reasons
 
 
 def test_up_to_the_declared_share_is_quarantined_and_beyond_it_rejected(ws, extracts):
@@ -132,8 +132,8 @@ def test_rules_at_close_wait_for_the_close(ws, extracts):
     name = flights.extract("movements", DAY)
     ws.landing.folder.mkdir(parents=True, exist_ok=True)
     flights.deliver(ws, extracts, name, half[DAY])
-    suite = suites.load("flight_delays", "movements")
-    last = [r.title for r in suite.partition.rules if r.applies == "after_close"]
+    suite = suites.load_suite("flight_delays", "movements")
+    last = [r.expected for r in suite.partition.rules if r.applies == "after_close"]
 
     early = checked(ws, "movements", suite, [DAY], closes - timedelta(seconds=1))[DAY]
     assert early.accepted
@@ -149,8 +149,8 @@ def test_rules_at_close_wait_for_the_close(ws, extracts):
 
 def test_an_hour_without_events_is_accepted_while_the_day_goes_on(ws):
     header = ",".join(flight_delays().sources["movements"].columns) + "\n"
-    land(ws.landing, f"movements_{DAY}T05Z.csv", header)
-    suite = suites.load("flight_delays", "movements")
+    land_extract(ws.landing, f"movements_{DAY}T05Z.csv", header)
+    suite = suites.load_suite("flight_delays", "movements")
     early = checked(ws, "movements", suite, [DAY], flight_delays().closes_at(BEFORE) + timedelta(hours=2))[DAY]
     assert (early.accepted, early.landed) == (True, 0)
 
@@ -246,14 +246,14 @@ PERSONAL = suites.Suite(
 
 def test_personal_columns_and_what_is_made_of_them_are_never_told(tmp_path, monkeypatch):
     ws = make_workspace(tmp_path, sources={"calls": {"personal": ["site"], "derived": {"initial": "site[1:1]"}}})
-    land(ws.landing, f"calls_{DAY}.csv", csv(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
+    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
     verdict = checked(ws, "calls", PERSONAL, [DAY])[DAY]
     assert [r.failed for r in verdict.rules if not r.passed] == [5, 5, 1]
     assert not verdict.accepted
     assert verdict.reasons
     unsuspicious = suites.Suite(description="visits")
     monkeypatch.setattr(
-        "expectations.data_docs.load", lambda _, source: PERSONAL if source == "calls" else unsuspicious
+        "expectations.data_docs.load_suite", lambda _, source: PERSONAL if source == "calls" else unsuspicious
     )
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
     found = pages(tmp_path / "docs")
@@ -265,7 +265,7 @@ def test_personal_columns_and_what_is_made_of_them_are_never_told(tmp_path, monk
 def test_personal_columns_are_told_of_where_they_are_not_personal(tmp_path):
     """The counterpart: the test above would see them."""
     ws = make_workspace(tmp_path, sources={"calls": {"derived": {"initial": "site[1:1]"}}})
-    land(ws.landing, f"calls_{DAY}.csv", csv(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
+    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
     verdict = checked(ws, "calls", PERSONAL, [DAY])[DAY]
     assert [r.column for r in verdict.rules] == ["id", "site", "initial", "rows", "first_caller"]
     assert verdict.rules[-1].observed == SENTINEL

@@ -16,7 +16,7 @@ from sixtyforty.modeling.fault_injection import rebuild_with_faults
 from sixtyforty.modeling.features import feature_names
 from tests.flights import DAY, flight_delays, workspace
 
-SUITE = suites.load("flight_delays", "features")
+SUITE = suites.load_suite("flight_delays", "features")
 NOON = datetime.fromisoformat(f"{DAY}T16:00:00")  # UTC
 WHY = "seconds or another unit"
 
@@ -55,7 +55,7 @@ def test_a_dead_weather_feed_is_borne(rows):
 def test_a_feed_that_stops_is_noticed_from_then_on(rows):
     found = rows["movements", "stale"]
     later = (found["decided_at"] > pd.Timestamp(NOON)) & (found["hour"] < 23)
-    assert found.loc[later, "suspect"].str.contains("the feed is dead").all()
+    assert found.loc[later, "suspect"].str.contains("the feed has stopped").all()
     assert found.loc[found["decided_at"] <= pd.Timestamp(NOON), "suspect"].isna().all()
 
 

@@ -106,7 +106,7 @@ class Killer:
         """Count the files that the stage writes, and kill this process at the last one."""
         sync = os.fsync
 
-        def count_and_sync(descriptor: int) -> None:
+        def count_and_sync(descriptor: Any) -> None:
             if self.running == self.stage:
                 self.writes -= 1
                 if self.writes <= 0:

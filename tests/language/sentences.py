@@ -23,7 +23,7 @@ FORBIDDEN_LOCALS = {"found", "said", "told", "given", "mine", "theirs", "its", "
 CATCH_ALLS = {"result", "data", "value"}
 FORBIDDEN_WORDS = re.compile(r"current_process|\brelive|foretold|fmt: skip")
 PHRASES = re.compile(
-    r"relive|foretold|foretell|how manieth|\bsurely\b|present[ ]process|coin[ ]flip|what became of|what lies at|"
+    r"relive|foretold|foretell|how manieth|\bsurely\b|present[ ]process|(?<!50-50 )coin[ ]flip|what became of|what lies at|"
     r"\bto whoever\b|is told of|was told|are told|is told|told apart|\bbeside\b|let through|at rest\b|"
     r"so-and-so|isn't yours|\bgoes by\b|once and for all|begun\b|made good|in its own words",
     re.IGNORECASE,
@@ -47,7 +47,8 @@ class Sentence:
         return len(re.sub(r"`[^`]*`", "x", self.text).split())
 
     def __str__(self) -> str:
-        return f"{self.file.relative_to(ROOT)}:{self.line}: {self.text}"
+        name = self.file.relative_to(ROOT) if self.file.is_relative_to(ROOT) else self.file
+        return f"{name}:{self.line}: {self.text}"
 
 
 def tracked(*patterns: str) -> list[Path]:

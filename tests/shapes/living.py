@@ -13,9 +13,9 @@ import dagster as dg
 import yaml
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from assets.resources import BusinessTime, Place
-from pipelines.component import chain
-from sixtyforty.decisions.deciding import decisions_dataset, read_decisions
+from assets.resources import BusinessClock, ProjectHome
+from pipelines.component import build_chain
+from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 
@@ -59,15 +59,15 @@ def live(folder: Path, rules: Path, shape: Shape) -> Life:
     case = UseCase(**shape.declared, folder=home)
     (rules / name).mkdir()
     for source in (*case.sources, "features"):
-        (rules / name / f"{source}.yaml").write_text(yaml.safe_dump({"about": "Nothing is asked."}))
-    place = Place(folder, f"sqlite:///{folder / 'deliveries.db'}", str(folder / "remote"))
-    ws = place.workspace(case)
+        (rules / name / f"{source}.yaml").write_text(yaml.safe_dump({"description": "Nothing is asked."}))
+    project_home = ProjectHome(folder, f"sqlite:///{folder / 'deliveries.db'}", str(folder / "remote"))
+    ws = project_home.workspace(case)
     ws.landing.folder.mkdir(parents=True)
     for file, content in shape.extracts.items():
         (ws.landing.folder / file).write_bytes(content)
     bound = dg.Definitions.merge(
-        chain(case),
-        dg.Definitions(resources={"place": place, "clock": BusinessTime()}, executor=dg.in_process_executor),
+        build_chain(case),
+        dg.Definitions(resources={"project_home": project_home, "clock": BusinessClock()}, executor=dg.in_process_executor),
     )
     with dg.DagsterInstance.ephemeral() as instance:
         keys = case.covering_days(shape.first, shape.last)

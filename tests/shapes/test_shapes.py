@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from expectations import suites
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_summary
 from tests.helpers import DECLARED
 from tests.shapes.living import Life, Shape, Unit, by_hand, live
 
@@ -379,13 +379,13 @@ def test_the_chain_holds_what_it_promises(lives: dict[str, Life], name: str) -> 
     for check in ("conservation", "no_time_travel", "money_reconciles", "features_current", "operational"):
         assert life.checks[check] == {True}, check
     assert life.by_the_model()
-    found = kpi_ledger.summary(life.ws, "replay")
+    found = kpi_summary.summarise_kpi(life.ws, "replay")
     assert found["decisions"] == sum(map(len, life.units.values()))
     assert found["gain"] > 0
 
 
 def assert_money(life: Life, pays: Any) -> dict[str, Any]:
-    found, mine = kpi_ledger.summary(life.ws, "replay"), by_hand(life.units, pays)
+    found, mine = kpi_summary.summarise_kpi(life.ws, "replay"), by_hand(life.units, pays)
     assert found["totals"] | mine == pytest.approx(found["totals"] | {}, abs=0.01)
     return found
 
@@ -430,7 +430,7 @@ def test_a_ranking_under_a_limit_every_second_week_is_assumed(lives: dict[str, L
         if all(u["decided_by"] == "model" for u in units):
             ranked = sorted(units, key=lambda u: -u["expected"])
             assert {u["house"] for u in ranked[:3]} == {u["house"] for u in units if u["action"] == "offer"}
-    learned = life.ws.models.card(life.ws.ledger.champions("replay")[-1].version)["data"]["features"]
+    learned = life.ws.models.card(life.ws.champion_ledger.promotions("replay")[-1].version)["data"]["features"]
     both = [date.fromisoformat(p) for p in learned]
     assert {(b - a).days for a, b in itertools.pairwise(both)} == {7}  # each week is learned from
 

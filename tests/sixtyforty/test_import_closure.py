@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.import_closure import CodeCache, closure_digest, find_closure, parse_module
+from sixtyforty.import_closure import CodeCache, ModuleCode, closure_digest, find_closure, parse_module
 
 MAIN = """'''Docstring.'''
 from sixtyforty.used import helper  # a comment
@@ -147,9 +147,12 @@ def test_cached_modules_are_not_parsed_again_until_they_change(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
-    monkeypatch.setattr(
-        "sixtyforty.import_closure.parse_module", lambda code: parsed.append(code) or parse_module(code)
-    )
+
+    def count_and_parse(source: bytes) -> ModuleCode:
+        parsed.append(source)
+        return parse_module(source)
+
+    monkeypatch.setattr("sixtyforty.import_closure.parse_module", count_and_parse)
 
     def cached_version() -> str:
         cache = CodeCache(tmp_path / "cache" / "code.json")

@@ -10,7 +10,7 @@ from pipelines.authoring import catalog
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError
 from tests.full_declaration import FULL, write
-from tests.helpers import merged
+from tests.helpers import merge
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ def test_sql_is_checked_on_request(folder: Path) -> None:
 
 def test_complete_use_cases_get_a_workspace_and_invalid_ones_a_reason(folder: Path) -> None:
     assert list(catalog.load_workspaces().complete) == [folder.name]
-    write(folder.parent, merged(FULL, {"title": None}))
+    write(folder.parent, merge(FULL, {"title": None}))
     loaded = catalog.load_workspaces()
     assert not loaded.complete and "title: the field is empty" in loaded.invalid[folder.name]
 
 
 def test_a_draft_is_neither_complete_nor_invalid(folder: Path) -> None:
-    write(folder.parent, merged(FULL, {"title": "TODO"}))
+    write(folder.parent, merge(FULL, {"title": "TODO"}))
     assert isinstance(catalog.load_use_case(folder.name), Draft)
     loaded = catalog.load_workspaces()
     assert not loaded.complete and not loaded.invalid

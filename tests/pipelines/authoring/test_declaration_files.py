@@ -11,7 +11,7 @@ import pytest
 from expectations.rule_catalog import ALWAYS, RULES
 from pipelines.authoring import loader
 from tests.full_declaration import FULL, RULE, SUITE, as_yaml, write
-from tests.helpers import merged
+from tests.helpers import merge
 from tests.invalid_declarations import load_problems
 
 
@@ -51,7 +51,7 @@ def test_the_booleans_of_old_yaml_are_text(word: str, tmp_path: Path):
 
 def test_a_date_is_read_as_a_date(tmp_path: Path):
     changes = {"decision": {"every_partitions": 4, "anchor_day": date(2013, 3, 5)}}
-    folder, rules = write(tmp_path, merged(FULL, changes))
+    folder, rules = write(tmp_path, merge(FULL, changes))
     assert loader.load_declaration(folder, rules).decision.anchor_day == date(2013, 3, 5)
 
 

@@ -11,7 +11,7 @@ from pipelines.authoring import loader
 from pipelines.component import build_chain
 from sixtyforty.spec.draft import BlankFieldError, Draft
 from tests.full_declaration import FULL, write
-from tests.helpers import merged
+from tests.helpers import merge
 from tests.invalid_declarations import DECLARATION_MUTATIONS, FieldPath, load_problems, replaced
 
 FIELDS_THAT_CAN_WAIT = [
@@ -50,7 +50,7 @@ def test_reading_a_blank_part_of_a_draft_says_what_to_fill_in(tmp_path: Path):
 
 
 def test_the_problems_of_a_draft_are_reported(tmp_path: Path):
-    declared = with_blanks(merged(FULL, {"decision": {"unit_source": "cals"}, "gate": {"margin": "much"}}), "kpi")
+    declared = with_blanks(merge(FULL, {"decision": {"unit_source": "cals"}, "gate": {"margin": "much"}}), "kpi")
     problems = load_problems(*write(tmp_path, declared))
     assert {problem.field for problem in problems} == {"decision.unit_source", "gate.margin"}
 

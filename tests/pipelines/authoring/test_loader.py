@@ -17,7 +17,7 @@ from sixtyforty.spec.renamed_fields import RENAMED_FIELDS
 from sixtyforty.spec.use_case import UseCase
 from tests.copies import copy_project, run
 from tests.full_declaration import FULL, RULE, SUITE, write
-from tests.helpers import merged
+from tests.helpers import merge
 from tests.invalid_declarations import (
     DECLARATION_MUTATIONS,
     REMOVED,
@@ -90,7 +90,7 @@ REFERENCES: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("changes", "field", "meant"), REFERENCES, ids=[row[1] for row in REFERENCES])
 def test_a_reference_to_a_missing_thing_suggests_what_was_meant(changes, field, meant, tmp_path: Path):
-    folder, rules = write(tmp_path, merged(FULL, changes))
+    folder, rules = write(tmp_path, merge(FULL, changes))
     problems = load_problems(folder, rules, sql=True)
     assert [(p.field, p.suggestion) for p in problems] == [(field, meant)], [str(p) for p in problems]
     assert is_on_its_line(problems[0], tuple(field.split("."))) and problems[0].allowed
@@ -111,7 +111,7 @@ CONFLICTS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "field"), CONFLICTS, ids=[row[1] for row in CONFLICTS])
 def test_a_conflict_between_fields_is_reported_at_its_line(changes, field, tmp_path: Path):
-    problems = load_problems(*write(tmp_path, merged(FULL, changes)))
+    problems = load_problems(*write(tmp_path, merge(FULL, changes)))
     assert [p.field for p in problems] == [field], [str(p) for p in problems]
     assert is_on_its_line(problems[0], tuple(field.split(".")))
 
@@ -123,9 +123,9 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path):
         "decision": {"unit_source": "cals"},
         "gate": {"confidence": 2},
     }
-    declared = merged(FULL, changes)
+    declared = merge(FULL, changes)
     del declared["title"]
-    folder, rules = write(tmp_path, declared, suite=merged(SUITE, {"rows": [RULE | {"severity": "critcal"}]}))
+    folder, rules = write(tmp_path, declared, suite=merge(SUITE, {"rows": [RULE | {"severity": "critcal"}]}))
     (folder / "outcomes.sql").unlink()
     problems = [(p.file.name, p.field, p.suggestion) for p in load_problems(folder, rules)]
     assert sorted(problems) == sorted(
@@ -189,7 +189,7 @@ def test_an_old_field_gives_an_error_that_names_the_new_one(model, old_name, new
     ],
 )
 def test_an_old_value_gives_an_error_that_names_the_new_one(changes, message, tmp_path: Path):
-    assert [p.message for p in load_problems(*write(tmp_path, merged(FULL, changes)))] == [message]
+    assert [p.message for p in load_problems(*write(tmp_path, merge(FULL, changes)))] == [message]
 
 
 def test_the_old_names_in_a_suite_give_errors_that_name_the_new_ones(tmp_path: Path):
@@ -217,7 +217,7 @@ def test_the_old_sql_file_gives_an_error_that_names_the_new_one(tmp_path: Path):
     ],
 )
 def test_an_old_name_in_sql_gives_an_error_that_names_the_new_one(sql, message, tmp_path: Path):
-    folder, rules = write(tmp_path, merged(FULL, {"decision": {"unit_source": None, "decided_at": "starts_at"}}))
+    folder, rules = write(tmp_path, merge(FULL, {"decision": {"unit_source": None, "decided_at": "starts_at"}}))
     (folder / "units.sql").write_text(sql)
     assert [p.message for p in load_problems(folder, rules, sql=True) if p.file.name == "units.sql"] == [message]
 
@@ -227,7 +227,7 @@ def test_an_old_name_in_sql_gives_an_error_that_names_the_new_one(sql, message, 
 
 def test_a_broken_declaration_becomes_an_asset_that_shows_the_problems(tmp_path: Path):
     with pytest.raises(DeclarationError) as error:
-        loader.load_declaration(*write(tmp_path, merged(FULL, {"titel": "x"})))
+        loader.load_declaration(*write(tmp_path, merge(FULL, {"titel": "x"})))
     (spec,) = build_broken_declaration("calls_in_time", error.value).assets or []
     assert "titel: there is no field 'titel'" in spec.description  # type: ignore[union-attr]
 
@@ -237,7 +237,7 @@ def test_dagster_commands_report_the_same_problem_and_the_other_use_cases_still_
     project = copy_project(tmp_path)
     use_cases = project / "pipelines" / "use_cases"
     (valid,) = [p for p in use_cases.iterdir() if (p / "defs.yaml").exists()][:1]
-    folder, rules = write(tmp_path / "elsewhere", merged(FULL, {"kpi": {"measurement": "exakt"}}))
+    folder, rules = write(tmp_path / "elsewhere", merge(FULL, {"kpi": {"measurement": "exakt"}}))
     line = folder.joinpath("defs.yaml").read_text().split("measurement: exakt")[0].count("\n") + 1
     message = (
         f"defs.yaml:{line}: kpi.measurement: 'exakt' is not valid here. Did you mean 'exact'? Allowed: one of exact,"

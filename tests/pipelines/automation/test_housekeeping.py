@@ -13,11 +13,12 @@ import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
-from assets.resources import Place
+from assets.resources import ProjectHome
 from pipelines.automation import housekeeping
-from pipelines.automation.housekeeping import purge, reap
-from pipelines.settings import prepare
-from tests.pipelines.operations.test_services import _started, died, idle, set_up
+from pipelines.automation.housekeeping import fail_dead_runs, purge
+from pipelines.settings import prepare_dagster_home
+from tests.dagster_runs import create_dead_run, idle_job, start_event
+from tests.homes import use_home
 
 DAYS = dg.DailyPartitionsDefinition("2013-06-01", end_date="2013-06-10")
 DAILY = dg.AssetKey("daily")
@@ -35,8 +36,8 @@ def daily(context) -> Any:  # type: ignore[no-untyped-def]
 def instance(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance, on either storage."""
     production = request.param == "production"
-    set_up(monkeypatch, tmp_path, request.getfixturevalue("postgres").database() if production else None)
-    prepare()
+    use_home(monkeypatch, tmp_path, request.getfixturevalue("postgres").database() if production else None)
+    prepare_dagster_home()
     with dg.DagsterInstance.get() as found:
         yield found
 
@@ -92,7 +93,7 @@ def test_growth_is_bounded_by_the_partitions(instance, run, tmp_path):
 
 
 def test_runs_under_way_are_left_alone(instance):
-    under_way = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED)
+    under_way = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTED)
     instance.report_engine_event("a line", under_way)
     before = lines(instance, under_way.run_id)
     assert purge(instance, datetime.now(UTC) + LATER) == {"deleted": 0, "emptied": 0}
@@ -100,31 +101,31 @@ def test_runs_under_way_are_left_alone(instance):
 
 
 def test_a_run_whose_process_is_gone_has_failed(instance):
-    dead = died(instance)
-    assert reap(instance) == [dead]
+    dead = create_dead_run(instance)
+    assert fail_dead_runs(instance) == [dead]
     assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
-    assert reap(instance) == []
+    assert fail_dead_runs(instance) == []
 
 
 def test_a_run_that_lives_is_left_alone(instance):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
+        run = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTING)
         instance.report_engine_event("started", run, EngineEventData.in_process(process.pid))
-        instance.handle_new_event(_started(run))
-        assert reap(instance) == reap(instance, everything=True) == []
+        instance.handle_new_event(start_event(run))
+        assert fail_dead_runs(instance) == fail_dead_runs(instance, nothing_can_start=True) == []
         process.communicate(b"\n")
-    assert reap(instance) == [run.run_id]
+    assert fail_dead_runs(instance) == [run.run_id]
 
 
 def test_one_that_waits_for_its_process_is_dead_only_when_nothing_runs_that_could_start_it(instance):
-    waiting = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
-    assert reap(instance) == []
-    assert reap(instance, everything=True) == [waiting.run_id]
+    waiting = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTING)
+    assert fail_dead_runs(instance) == []
+    assert fail_dead_runs(instance, nothing_can_start=True) == [waiting.run_id]
 
 
 def test_the_job_does_it(instance, run, tmp_path):
     run("2013-06-01")
-    place = Place(tmp_path, f"sqlite:///{tmp_path / 'd.db'}", str(tmp_path / "remote"))
-    result = housekeeping.housekeeping.execute_in_process(instance=instance, resources={"place": place})
+    project_home = ProjectHome(tmp_path, f"sqlite:///{tmp_path / 'd.db'}", str(tmp_path / "remote"))
+    result = housekeeping.housekeeping.execute_in_process(instance=instance, resources={"project_home": project_home})
     assert (tmp_path / "data" / "portfolio" / "run_time.json").exists()
     assert "0 runs deleted" in "".join(e.user_message for e in instance.all_logs(result.run_id))

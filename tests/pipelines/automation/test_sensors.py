@@ -16,7 +16,7 @@ from sixtyforty.lifecycle import catch_up
 from sixtyforty.spec.clock import DRILL, now
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict
-from tests.helpers import land_days, make_use_case, make_workspace, publish
+from tests.helpers import land_days, make_use_case, make_workspace, publish_days
 from tests.message_servers import run_message_server
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(3)]
@@ -127,7 +127,7 @@ def test_what_a_run_did_and_left_as_it_is_is_not_asked_for_again(ws, instance):
 
 def trained(ws: Workspace) -> Workspace:
     """Its days published, nothing trained yet."""
-    publish(ws, DAYS, count=20)
+    publish_days(ws, DAYS, count=20)
     return ws
 
 
@@ -215,7 +215,7 @@ def test_a_gate_is_judged_with_new_data(ws: Workspace, instance: dg.DagsterInsta
 
 
 def test_what_is_retired_is_trained_no_more(ws: Workspace, instance: dg.DagsterInstance) -> None:
-    publish(ws, DAYS)
+    publish_days(ws, DAYS)
     assert tick(ws, instance, "nightly")[0]
     retire(ws, "Ada", "it is over", now())
     assert tick(ws, instance, "nightly") == ([], "retired")

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
+from sixtyforty.accounting.kpi_ledger import write_accounts
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.lifecycle import rollout
+from sixtyforty.workspace import Workspace
+from tests.experiment_home import KEYS, LIVE_DAYS, RANDOMIZED, make_experiment_home
+from tests.helpers import make_use_case, merge
+from tests.pipelines.cli.conftest import use_workspace
 from tests.pipelines.conftest import RunCli
 
 
@@ -35,3 +46,40 @@ def test_a_change_that_cannot_be_made_is_refused_in_one_line(line: str, message:
     assert (finished.code, finished.out) == (1, "")
     assert message in finished.err
     assert len(finished.err.splitlines()) == 1
+
+
+@pytest.fixture
+def in_shadow(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Use a use case with five live days in shadow, to which nobody objects."""
+    experiment = make_experiment_home(tmp_path / "experiment")
+    shutil.copytree(experiment.home, home, ignore=shutil.ignore_patterns("decisions", "kpi"))
+    declared = {field: part for field, part in RANDOMIZED.items() if field != "kpi"}
+    rollout_fields = {"automation": {"rollout": {"holdout_share": 0.5, "min_days": 2}}}
+    use_case = make_use_case(home / "use_case", **merge(declared, rollout_fields))
+    ws = Workspace(use_case, home, f"sqlite:///{tmp_path}/deliveries.db")
+    take_decisions(ws, KEYS[:5], "live", None)
+    write_accounts(ws, KEYS[:5], "live")
+    use_workspace(monkeypatch, ws)
+    monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: [])
+    now = ws.use_case.day_start(LIVE_DAYS[5]) + timedelta(minutes=1)
+    monkeypatch.setattr("sixtyforty.spec.clock.now", lambda: now)
+    return ws
+
+
+def test_a_rollout_goes_a_step_forward_and_back(
+    in_shadow: Workspace, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    answer = run_cli("rollout calls_in_time --json").answer
+    assert (answer["step"], answer["obstacles"]) == ("shadow", [])
+    monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: ["nobody comes"])
+    finished = run_cli("rollout calls_in_time --advance --why 'let us'")
+    assert (finished.code, finished.out, "nobody comes" in finished.err) == (1, "", True)
+    assert "Against the next step: nobody comes" in run_cli("rollout calls_in_time").out
+    monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: [])
+    finished = run_cli("rollout calls_in_time --advance --by Ada --why 'shadow paid'")
+    assert finished.out == f"holdout from {KEYS[5]}T04:01:00 UTC, by Ada: shadow paid\n"
+    lines = run_cli("rollout calls_in_time").out.splitlines()
+    assert lines[1] == f"In force: holdout, since {KEYS[5]} 04:01 UTC. Whole days with outcomes: 0."
+    assert any(line.startswith("Against the next step:") for line in lines)
+    assert run_cli("rollout calls_in_time --step-back --why complaints --json").answer["step"] == "shadow"
+    assert [step.step for step in in_shadow.rollout_ledger.rows()] == ["holdout", "shadow"]

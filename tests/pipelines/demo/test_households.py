@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipelines.demo import households as demo
-from pipelines.demo.files import packaged
+from pipelines.demo.landing import find_packaged_file
 
 SUMMER, AUTUMN = date(2017, 3, 12), date(2017, 11, 5)  # the Sundays of 23 and of 25 hours
 
@@ -20,7 +20,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def source() -> pd.DataFrame:
-    lines = pd.read_parquet(packaged(*demo.SOURCE))
+    lines = pd.read_parquet(find_packaged_file(*demo.SOURCE))
     local = lines["transaction_timestamp"].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
     return lines.assign(day=local.dt.tz_localize(None).dt.normalize())
 

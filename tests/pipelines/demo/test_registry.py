@@ -24,6 +24,6 @@ def test_nothing_but_the_demos_speaks_of_what_a_use_case_is_about() -> None:
 
 
 def test_there_is_demo_data_for_every_use_case_and_a_file_of_its_recipe() -> None:
-    assert list(DEMOS) == catalog.names()
+    assert list(DEMOS) == catalog.list_use_cases()
     listed = re.findall(r"foreach: \[(.*)\]", (ROOT / "dvc.yaml").read_text())
     assert listed == [", ".join(DEMOS)] * 2

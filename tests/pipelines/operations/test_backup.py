@@ -1,4 +1,4 @@
-"""Backed up, destroyed, brought back: the chain says the same as before."""
+"""Backed up, destroyed, restored: the chain gives the same answers as before."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.authoring import catalog
-from pipelines.cli import main
+from pipelines.cli.app import main
 from pipelines.demo import flights
-from pipelines.operations import backup as made
-from pipelines.operations.backup import CONTENTS, BackupError, backup, recover
+from pipelines.operations import backup as backups
+from pipelines.operations.backup import MANIFEST, BackupError, backup, restore_backup
+from pipelines.operations.postgres_dump import PostgresDumpError
 from pipelines.operations.run import run_range
-from pipelines.settings import prepare
-from sixtyforty.storage.champion_ledger import LedgerError
+from pipelines.settings import prepare_dagster_home
+from sixtyforty.storage.hash_chain import LedgerError
+from tests.dagster_runs import idle_job
 from tests.e2e.test_production import STAGES
-from tests.pipelines.operations.test_services import idle, set_up
+from tests.homes import use_home
 from tests.postgres import PASSWORD, Postgres, rows
 
 DAY = date(2013, 6, 12)
-KEY = dg.AssetKey(["flight_delays", "delivery"])
+DELIVERY = dg.AssetKey(["flight_delays", "delivery"])
+MODEL = "home/data/models/flight_delays/a b.skops"
+Answer = Callable[..., Any]
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Runs the command line and returns its answer."""
+def answer(capsys: pytest.CaptureFixture[str]) -> Answer:
+    """Run a command and return its JSON answer."""
 
     def run(*words: str, code: int = 0) -> Any:
         capsys.readouterr()
@@ -42,72 +46,82 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     return run
 
 
-def told(say: Callable[..., Any]) -> dict[str, Any]:
-    """What the chain says of itself: money, decisions, a decision's thread, the ledger, and what Dagster knows."""
-    day = say("decisions", "flight_delays", "--date", DAY.isoformat())
+def describe_chain(answer: Answer) -> dict[str, Any]:
+    """Return the chain's money, decisions, one decision's thread, its ledger and findings, and Dagster's records."""
+    day = answer("decisions", "flight_delays", "--date", DAY.isoformat())
     with dg.DagsterInstance.get() as instance:
-        materialized = instance.get_latest_materialization_event(KEY)
-        dagster = [r.run_id for r in instance.get_runs()], materialized and materialized.timestamp
+        materialization = instance.get_latest_materialization_event(DELIVERY)
+        run_ids = [run.run_id for run in instance.get_runs()]
     return {
-        "impact": say("impact", "flight_delays"),
+        "impact": answer("impact", "flight_delays"),
         "decisions": day,
-        "thread": say("explain", "flight_delays", day["decisions"][7]["decision_id"]),
-        "ledger": say("champion", "flight_delays", "--history"),
-        "findings": say("record", "flight_delays", "--find", "standby"),
-        "dagster": dagster,
+        "thread": answer("explain", "flight_delays", day["decisions"][7]["decision_id"]),
+        "ledger": answer("champion", "flight_delays", "--history"),
+        "findings": answer("model-record", "flight_delays", "--search", "standby"),
+        "dagster": (run_ids, materialization and materialization.timestamp),
     }
 
 
-def judged(version: str) -> None:
-    catalog.workspace("flight_delays").ledger.append(
+def append_verdict(version: str) -> None:
+    """Append a row to the champion ledger."""
+    catalog.open_workspace("flight_delays").champion_ledger.append(
         track="replay",
         version=version,
         verdict="HOLD",
         kind="first",
         as_of="2013-06-01",
         effective_from="2013-06-01T04:00:00",
-        reasons=["to have something to lose"],
+        reasons=["a row that can be lost"],
     )
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return the files below a folder, except locks."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
 @pytest.mark.e2e
-@pytest.mark.parametrize("where", ["embedded", "production"])
-def test_after_everything_was_lost_the_chain_says_the_same(where, tmp_path, monkeypatch, request, say):
+@pytest.mark.parametrize("profile", ["embedded", "production"])
+def test_a_destroyed_installation_is_restored(
+    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, answer: Answer
+) -> None:
     url = None
-    if where == "production":
+    if profile == "production":
         postgres: Postgres = request.getfixturevalue("postgres")
         url = postgres.database()
-        monkeypatch.setenv("PATH", f"{postgres.bin}:/usr/bin:/bin")  # pg_dump as old as the server, or newer
-    chosen = set_up(monkeypatch, tmp_path / "home", url)
-    monkeypatch.setenv("SIXTYFORTY_LAKE", str(tmp_path / "lake"))
-    flights.land(catalog.workspace("flight_delays").landing.folder, DAY, DAY)
+        monkeypatch.setenv("PATH", f"{postgres.bin}:/usr/bin:/bin")  # The server's own pg_dump has its version.
+    settings = use_home(monkeypatch, tmp_path / "home", url)
+    lake, copy = tmp_path / "lake", tmp_path / "copy"
+    monkeypatch.setenv("SIXTYFORTY_LAKE", str(lake))
+    flights.land(catalog.open_workspace("flight_delays").landing.folder, DAY, DAY)
     run_range("flight_delays", DAY, DAY, select=STAGES)
-    judged("one")
-    judged("two")
-    say("finding", "flight_delays", "--by", "Ada", "--text", "Standby crews live in Queens.")
-    before = told(say)
+    append_verdict("one")
+    append_verdict("two")
+    answer("add-finding", "flight_delays", "--by", "Ada", "--text", "Standby crews live in Queens.")
+    before = describe_chain(answer)
     assert before["findings"]["hits"]
-    assert say("backup", "--to", str(tmp_path / "copy"))["files"] > 20
-    assert not [p for p in (tmp_path / "copy").rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()]
+    assert answer("backup", "--to", str(copy))["files"] > 20
+    assert not [path for path in files_below(copy) if PASSWORD.encode() in path.read_bytes()]
 
-    shutil.rmtree(chosen.home)
-    shutil.rmtree(tmp_path / "lake")
+    shutil.rmtree(settings.home)
+    shutil.rmtree(lake)
     if url:
-        with pytest.raises(BackupError, match="the database isn't empty"):
-            recover(tmp_path / "copy")
+        with pytest.raises(BackupError, match="The database is not empty"):
+            restore_backup(copy)
         drop_everything(url)
-    assert say("impact", "flight_delays", code=1)
-    found = say("recover", "--from", str(tmp_path / "copy"))
+    assert answer("impact", "flight_delays", code=1)
+    restored = answer("restore-backup", "--from", str(copy))
 
-    assert found["ledgers"]["flight_delays"] == 2  # which verifies the chain of hashes
-    assert told(say) == before
-    files = len([p for p in (tmp_path / "lake").rglob("*") if p.is_file() and p.suffix != ".lock"])
-    run_range("flight_delays", DAY, DAY, select=STAGES)  # and it goes on
-    assert len([p for p in (tmp_path / "lake").rglob("*") if p.is_file() and p.suffix != ".lock"]) == files
-    assert told(say)["decisions"] == before["decisions"]
+    assert restored["ledgers"]["flight_delays"] == 2  # Counting the rows verifies the hash chain.
+    assert describe_chain(answer) == before
+    files = len(files_below(lake))
+    run_range("flight_delays", DAY, DAY, select=STAGES)  # The restored installation works.
+    assert len(files_below(lake)) == files
+    assert describe_chain(answer)["decisions"] == before["decisions"]
 
 
 def drop_everything(url: str) -> None:
+    """Empty a PostgreSQL database."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("drop schema public cascade; create schema public")
@@ -115,130 +129,151 @@ def drop_everything(url: str) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a ledger, a model and a database in it."""
-    chosen = set_up(monkeypatch, tmp_path / "home")
-    judged("one")
-    (chosen.home / "data" / "models" / "flight_delays" / "a b.skops").write_bytes(b"model")
-    with sqlite3.connect(chosen.home / "data" / "deliveries.sqlite") as database:
+def small_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use a home with a ledger, a model and a database in it."""
+    settings = use_home(monkeypatch, tmp_path / "home")
+    append_verdict("one")
+    (settings.home / "data" / "models" / "flight_delays" / "a b.skops").write_bytes(b"model")
+    with sqlite3.connect(settings.home / "data" / "deliveries.sqlite") as database:
         database.execute("create table t (n integer)")
         database.execute("insert into t values (1)")
-    return chosen.home
+    return settings.home
 
 
-def test_a_database_that_is_written_to_is_copied_whole(home, tmp_path):
-    writer = sqlite3.connect(home / "data" / "deliveries.sqlite")
+def test_a_database_that_is_written_to_is_copied_consistently(small_home: Path, tmp_path: Path) -> None:
+    writer = sqlite3.connect(small_home / "data" / "deliveries.sqlite")
     writer.execute("pragma journal_mode = wal")
     writer.execute("insert into t values (2)")
     writer.commit()
-    writer.execute("insert into t values (3)")  # not committed: not in the copy
+    writer.execute("insert into t values (3)")  # Not committed, so not in the copy.
     backup(tmp_path / "copy")
     copy = tmp_path / "copy" / "home" / "data"
     assert list(copy.glob("deliveries.sqlite-*")) == []
-    with sqlite3.connect(copy / "deliveries.sqlite") as found:
-        assert found.execute("select n from t order by n").fetchall() == [(1,), (2,)]
+    with sqlite3.connect(copy / "deliveries.sqlite") as database:
+        assert database.execute("select n from t order by n").fetchall() == [(1,), (2,)]
     writer.close()
 
 
-def test_a_later_back_up_renews_an_older_one(home, tmp_path):
-    first = backup(tmp_path / "copy")
-    model = home / "data" / "models" / "flight_delays" / "a b.skops"
-    model.unlink()
-    judged("two")
-    second = backup(tmp_path / "copy")
-    name = "home/data/models/flight_delays/champion.jsonl"
-    assert first["files"][name] != second["files"][name]
-    assert "home/data/models/flight_delays/a b.skops" not in second["files"]
-    there = {p.relative_to(tmp_path / "copy").as_posix() for p in (tmp_path / "copy").rglob("*") if p.is_file()}
-    assert there == {*second["files"], CONTENTS}
+def test_a_later_backup_updates_an_older_one(small_home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    first = backup(copy)
+    (small_home / "data" / "models" / "flight_delays" / "a b.skops").unlink()
+    append_verdict("two")
+    second = backup(copy)
+    ledger = "home/data/models/flight_delays/champion.jsonl"
+    assert first.files[ledger] != second.files[ledger]
+    assert MODEL in first.files and MODEL not in second.files
+    names = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert names == {*second.files, MANIFEST}
 
 
-def test_both_ledgers_are_in_it_and_are_verified_when_they_come_back(home, tmp_path):
-    catalog.workspace("flight_delays").rollout.take("holdout", by="Ada", why="x", effective_from="2013-06-01T04:00:00")
-    backup(tmp_path / "copy")
-    shutil.rmtree(home)
-    assert recover(tmp_path / "copy")["ledgers"]["flight_delays"] == 2  # a judgement and a step
-    ledger = catalog.workspace("flight_delays").rollout.path
-    ledger.write_text(ledger.read_text().replace("Ada", "Eve"))
-    shutil.rmtree(tmp_path / "copy")
-    backup(tmp_path / "copy")
-    shutil.rmtree(home)
-    with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1: was changed"):
-        recover(tmp_path / "copy")
+def test_both_ledgers_are_restored_and_verified(small_home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    rollout = catalog.open_workspace("flight_delays").rollout_ledger
+    rollout.take_step("holdout", by="Ada", why="x", effective_from="2013-06-01T04:00:00")
+    backup(copy)
+    shutil.rmtree(small_home)
+    assert restore_backup(copy).ledgers["flight_delays"] == 2  # A verdict and a rollout step.
+    path = small_home / "data" / "models" / "flight_delays" / "rollout.jsonl"
+    path.write_text(path.read_text().replace("Ada", "Eve"))
+    shutil.rmtree(copy)
+    backup(copy)
+    shutil.rmtree(small_home)
+    with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1"):
+        restore_backup(copy)
 
 
-def test_it_waits_for_runs_and_gives_up_in_words(home, tmp_path):
-    prepare()
+def test_it_waits_for_runs_and_gives_up_with_a_reason(small_home: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    prepare_dagster_home()
     with dg.DagsterInstance.get() as instance:
-        run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED)
-        with pytest.raises(BackupError, match="1 runs are under way"):
-            backup(tmp_path / "copy", patience=0)
-        assert not (tmp_path / "copy" / CONTENTS).exists()
+        run = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTED)
+        with pytest.raises(BackupError, match="1 run is still active after 0 s"):
+            backup(copy, wait_seconds=0)
+        assert not (copy / MANIFEST).exists()
         instance.report_run_failed(run)
-    backup(tmp_path / "copy", patience=0)
+    backup(copy, wait_seconds=0)
 
 
-def test_what_a_run_changed_meanwhile_is_copied_again(home, tmp_path, monkeypatch):
-    dump, copied = made._copy, []
+def test_what_a_run_changed_meanwhile_is_copied_again(
+    small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_file, copied = backups._copy, list[str]()
 
-    def copy(source: Path, target: Path) -> str:
+    def copy_while_a_run_writes(source: Path, target: Path) -> str:
         if not copied:
-            judged("two")
-            monkeypatch.setattr(made, "_runs_since", lambda began: len(copied) == 1)
-            copied.append("once")
+            append_verdict("two")
+            monkeypatch.setattr(backups, "_was_run_active_since", lambda started: len(copied) == 1)
+            copied.append("first file")
         elif source.name == "champion.jsonl":
-            copied.append("again")
-        return dump(source, target)
+            copied.append("ledger")
+        return copy_file(source, target)
 
-    monkeypatch.setattr(made, "_copy", copy)
+    monkeypatch.setattr(backups, "_copy", copy_while_a_run_writes)
     backup(tmp_path / "copy")
-    assert copied.count("again") >= 1
-    ledger = home / "data" / "models" / "flight_delays" / "champion.jsonl"
-    assert (tmp_path / "copy" / ledger.relative_to(home.parent)).read_bytes() == ledger.read_bytes()
+    assert copied.count("ledger") >= 1
+    ledger = small_home / "data" / "models" / "flight_delays" / "champion.jsonl"
+    assert (tmp_path / "copy" / ledger.relative_to(small_home.parent)).read_bytes() == ledger.read_bytes()
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(home, tmp_path):
+def test_runs_that_keep_starting_end_the_backup(
+    small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_was_run_active_since", lambda started: True)
+    with pytest.raises(BackupError, match="Runs started during each of 3 attempts"):
+        backup(tmp_path / "copy")
+
+
+def test_a_folder_with_other_files_is_left_alone(small_home: Path, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "thesis.tex").write_text("years of work")
-    with pytest.raises(BackupError, match="something else"):
+    with pytest.raises(BackupError, match="contains files that are not a backup"):
         backup(tmp_path / "copy")
-    assert [p.name for p in (tmp_path / "copy").iterdir()] == ["thesis.tex"]
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["thesis.tex"]
 
 
-def damaged(copy: Path) -> str:
-    (copy / "home" / "data" / "models" / "flight_delays" / "a b.skops").write_bytes(b"Model")
-    return "a b.skops isn't as it was backed up"
+def test_a_folder_that_cannot_be_created_is_an_error_with_the_next_step(small_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackupError, match="Choose a folder you can write to"):
+        backup(tmp_path / "file" / "copy")
 
 
-def short(copy: Path) -> str:
-    (copy / "home" / "data" / "models" / "flight_delays" / "a b.skops").unlink()
-    return "a b.skops isn't as it was backed up"
+def change_a_file(copy: Path) -> str:
+    (copy / MODEL).write_bytes(b"Model")
+    return "a b.skops differs from the file that was backed up"
 
 
-def unfinished(copy: Path) -> str:
-    (copy / CONTENTS).unlink()
-    return "never finished"
+def remove_a_file(copy: Path) -> str:
+    (copy / MODEL).unlink()
+    return "a b.skops differs from the file that was backed up"
 
 
-@pytest.mark.parametrize("harm", [damaged, short, unfinished])
-def test_a_back_up_that_is_not_whole_changes_nothing(harm, home, tmp_path):
+def remove_the_manifest(copy: Path) -> str:
+    (copy / MANIFEST).unlink()
+    return "was never finished"
+
+
+@pytest.mark.parametrize("damage", [change_a_file, remove_a_file, remove_the_manifest])
+def test_an_incomplete_backup_changes_nothing(damage: Callable[[Path], str], small_home: Path, tmp_path: Path) -> None:
     backup(tmp_path / "copy")
-    shutil.rmtree(home)
-    wanted = harm(tmp_path / "copy")
-    with pytest.raises(BackupError, match=wanted):
-        recover(tmp_path / "copy")
-    assert not (home / "data" / "models").exists()
+    shutil.rmtree(small_home)
+    message = damage(tmp_path / "copy")
+    with pytest.raises(BackupError, match=message):
+        restore_backup(tmp_path / "copy")
+    assert not (small_home / "data" / "models").exists()
 
 
-def test_what_is_there_is_not_overwritten(home, tmp_path):
+def test_existing_files_are_not_overwritten(small_home: Path, tmp_path: Path) -> None:
     backup(tmp_path / "copy")
-    with pytest.raises(BackupError, match="isn't empty"):
-        recover(tmp_path / "copy")
+    with pytest.raises(BackupError, match="is not empty"):
+        restore_backup(tmp_path / "copy")
 
 
-def test_without_pg_dump_it_says_what_to_install(home, tmp_path, monkeypatch, postgres):
+def test_a_backup_without_pg_dump_is_refused(
+    small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: Postgres
+) -> None:
     monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", postgres.database())
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackupError, match="postgresql-client"):
+    with pytest.raises(PostgresDumpError, match="postgresql-client"):
         backup(tmp_path / "copy")
-    assert not (tmp_path / "copy" / CONTENTS).exists()
+    assert not (tmp_path / "copy" / MANIFEST).exists()

@@ -1,72 +1,86 @@
-"""`sixtyforty doctor`: what is there, what is missing, and the cure."""
+"""`sixtyforty doctor`: what is available, what is missing, and the cure."""
 
 from __future__ import annotations
 
-import json
 import re
+from pathlib import Path
 
 import pytest
 
 from pipelines.authoring import catalog
-from pipelines.operations.doctor import _settings
+from pipelines.operations import doctor
+from pipelines.operations.doctor import NotAvailableError
 from tests.helpers import make_use_case
+from tests.pipelines.conftest import RunCli
+
+INSTALLATION = {"storage", "disk", "database", "dvc_remote", "daemon"}
+OF_A_USE_CASE = {"landing zone", "champion ledger", "rollout ledger", "findings"}
 
 
-def test_doctor_on_an_empty_home_tells_what_is_there_and_the_cure(say, home, monkeypatch):
-    monkeypatch.setattr("pipelines.operations.doctor.ENOUGH", 0)
-    code, out, _ = say("doctor --json")
-    answer = json.loads(out)
-    things = {t["thing"]: t for t in answer["things"]}
-    assert {
-        "storage",
-        "disk",
-        "database",
-        "dvc_remote",
-        "daemon",
-        "landing zone of flight_delays",
-        "champion ledger of flight_delays",
-        "rollout ledger of flight_delays",
-        "findings of flight_delays",
-    } <= set(things)
-    assert (code, answer["ok"]) == (0, True)  # what it can't run without is there
+def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ENOUGH_BYTES", 0)
+    finished = run_cli("doctor --json")
+    things = {thing["thing"]: thing for thing in finished.answer["things"]}
+    assert INSTALLATION | {f"{thing} of flight_delays" for thing in OF_A_USE_CASE} <= set(things)
+    assert (finished.code, finished.answer["ok"]) == (0, True)  # Everything that the chain needs is available.
     for thing in things.values():
         assert thing["ok"] == (thing["cure"] is None)
         assert thing["ok"] or not thing["needed"]
     assert not things["landing zone of flight_delays"]["ok"]
-    assert "sixtyforty land flight_delays" in things["landing zone of flight_delays"]["cure"]
-    assert not things["daemon"]["ok"]
-    assert things["daemon"]["cure"] == "start it: make ui"
+    assert "sixtyforty land-demo-data flight_delays" in things["landing zone of flight_delays"]["cure"]
+    assert (things["daemon"]["ok"], things["daemon"]["cure"]) == (False, "Start it: make ui")
+    assert things["champion ledger of flight_delays"]["found"] == "0 rows, hash chain verified"
 
 
-def test_doctor_names_the_variables_that_are_not_set(tmp_path, monkeypatch):
-    declared = make_use_case(tmp_path, alerts={"owner": ["OWNER_MAIL", "OWNER_CHAT"]})
-    monkeypatch.setattr(catalog, "load", lambda _: declared)
-    monkeypatch.setenv("OWNER_MAIL", "mailto://u:geheim@host")
-    with pytest.raises(LookupError, match=r"not set: OWNER_CHAT$"):
-        _settings("calls_in_time")
+def test_a_stage_other_than_declared_is_reported(run_cli: RunCli) -> None:
+    run_cli("stage flight_delays --retire --why 'we sold the airline'")
+    things = {thing["thing"]: thing for thing in run_cli("doctor --json").answer["things"]}
+    assert "poc" in things["stage of flight_delays"]["found"]
+    assert "retired" in things["stage of flight_delays"]["found"]
+    assert "sixtyforty stage flight_delays --register" in things["stage of flight_delays"]["cure"]
+
+
+def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_case = make_use_case(tmp_path, alerts={"owner": ["OWNER_MAIL", "OWNER_CHAT"]})
+    monkeypatch.setattr(catalog, "load_use_case", lambda *_, **__: use_case)
+    monkeypatch.setenv("OWNER_MAIL", "mailto://u:secret@host")
+    with pytest.raises(NotAvailableError, match=r"^not set: OWNER_CHAT$"):
+        doctor._variables("calls_in_time")
     monkeypatch.setenv("OWNER_CHAT", "x")
-    assert _settings("calls_in_time") == "2 variables it names are set; alerts go to owner"
-    subscribed = [{"role": "owner", "cadence": "weekly", "to": ["OWNER_MAIL", "NOBODY"]}]
-    monkeypatch.setattr(catalog, "load", lambda _: make_use_case(tmp_path, subscriptions=subscribed))
-    assert _settings("calls_in_time").endswith("; no digests yet for owner ($NOBODY is not set)")
+    assert doctor._variables("calls_in_time") == "environment variables set: 2 of 2; alerts go to owner"
+    subscriptions = [{"role": "owner", "cadence": "weekly", "to": ["OWNER_MAIL", "NOBODY"]}]
+    with_digests = make_use_case(tmp_path, subscriptions=subscriptions)
+    monkeypatch.setattr(catalog, "load_use_case", lambda *_, **__: with_digests)
+    assert doctor._variables("calls_in_time").endswith("; no digests yet for owner ($NOBODY is not set)")
 
 
-def test_doctor_fails_where_something_needed_is_missing(say, home, monkeypatch):
-    monkeypatch.setattr("pipelines.operations.doctor.ENOUGH", 10**18)
-    code, out, _ = say("doctor")
-    assert code == 1
-    assert re.search(r"^NOT  disk: .* GB free$", out, re.M)
-    assert "cure: free at least 2 GB" in out
-    monkeypatch.setattr("pipelines.operations.doctor.ENOUGH", 0)
+def test_something_needed_that_is_missing_is_exit_code_1(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ENOUGH_BYTES", 10**18)
+    finished = run_cli("doctor")
+    assert finished.code == 1
+    assert re.search(r"^NOT  disk: .* GB free$", finished.out, re.M)
+    assert "cure: Free at least 2 GB" in finished.out
+    monkeypatch.setattr(doctor, "ENOUGH_BYTES", 0)
     monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", "sqlite:////nowhere/at/all.sqlite")
-    code, out, _ = say("doctor --json")
-    database = next(t for t in json.loads(out)["things"] if t["thing"] == "database")
-    assert (code, database["ok"]) == (1, False)
+    finished = run_cli("doctor --json")
+    database = next(thing for thing in finished.answer["things"] if thing["thing"] == "database")
+    assert (finished.code, database["ok"]) == (1, False)
     assert "SIXTYFORTY_DATABASE_URL" in database["cure"]
 
 
-def test_doctor_hides_the_password(say, home, monkeypatch):
+def test_the_password_is_hidden(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", "postgresql+psycopg2://me:open-sesame@127.0.0.1:1/db")
-    code, out, err = say("doctor")
-    assert code == 1
-    assert "open-sesame" not in out + err
+    finished = run_cli("doctor")
+    assert finished.code == 1
+    assert "open-sesame" not in finished.out + finished.err
+
+
+def test_a_changed_ledger_is_reported_with_where_to_restore_it_from(run_cli: RunCli, home: Path) -> None:
+    ledger = home / "data" / "models" / "flight_delays" / "champion.jsonl"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text('{"seq": 1}\n')
+    finished = run_cli("doctor --json")
+    things = {thing["thing"]: thing for thing in finished.answer["things"]}
+    thing = things["champion ledger of flight_delays"]
+    assert (finished.code, thing["ok"]) == (1, False)
+    assert thing["cure"] == "Restore champion.jsonl and its .head file from a backup."

@@ -1,36 +1,69 @@
-"""Which days a run may be asked for."""
+"""Which days a run accepts, and how a failed run is reported."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 
-from pipelines.operations.run import RunFailed, open_days
+from pipelines.operations.run import RunFailedError, _finished_run_id, asset_key, open_partitions, run_config
 from tests.helpers import make_use_case
 
 
-def test_days_within_are_their_partitions(tmp_path: Path) -> None:
-    case = make_use_case(tmp_path)
-    assert open_days(case, date(2013, 3, 1), date(2013, 3, 3)) == ["2013-03-01", "2013-03-02", "2013-03-03"]
-    hours = make_use_case(tmp_path / "hours", partitions={"every": "hour"})
-    assert len(open_days(hours, date(2013, 3, 1), date(2013, 3, 1))) == 24
+def test_days_are_the_partitions_that_cover_them(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path)
+    days = ["2013-03-01", "2013-03-02", "2013-03-03"]
+    assert open_partitions(use_case, date(2013, 3, 1), date(2013, 3, 3)) == days
+    hourly = make_use_case(tmp_path / "hours", partitions={"every": "hour"})
+    assert len(open_partitions(hourly, date(2013, 3, 1), date(2013, 3, 1))) == 24
 
 
 @pytest.mark.parametrize(
     ("first", "last"),
-    [((2013, 2, 27), (2013, 3, 3)), ((2013, 12, 30), (2014, 1, 1)), ((2013, 3, 3), (2013, 3, 1))],
-    ids=["too early", "too late", "back to front"],
+    [
+        (date(2013, 2, 27), date(2013, 3, 3)),
+        (date(2013, 12, 30), date(2014, 1, 1)),
+        (date(2013, 3, 3), date(2013, 3, 1)),
+    ],
+    ids=["too early", "too late", "last before first"],
 )
-def test_other_days_are_refused_with_those_there_are(tmp_path: Path, first: tuple, last: tuple) -> None:
-    with pytest.raises(RunFailed, match="from 2013-03-01 to 2013-12-31"):
-        open_days(make_use_case(tmp_path), date(*first), date(*last))
+def test_other_days_are_refused_with_the_existing_ones(tmp_path: Path, first: date, last: date) -> None:
+    with pytest.raises(RunFailedError, match=f"from 2013-03-01 to 2013-12-31, you asked for {first} to {last}"):
+        open_partitions(make_use_case(tmp_path), first, last)
 
 
-def test_of_what_keeps_running_days_are_refused_that_are_not_open_yet(tmp_path: Path) -> None:
-    case = make_use_case(tmp_path, partitions={"end": None, "partitions_ahead": 2})
-    today = datetime.now(UTC).astimezone(case.zone).date()
-    assert open_days(case, today, today + timedelta(days=1))
-    with pytest.raises(RunFailed, match=f"to {today + timedelta(days=1)}"):
-        open_days(case, today, today + timedelta(days=2))
+def test_without_an_end_days_that_are_not_open_yet_are_refused(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path, partitions={"end": None, "partitions_ahead": 2})
+    today = datetime.now(UTC).astimezone(use_case.zone).date()
+    assert open_partitions(use_case, today, today + timedelta(days=1))
+    with pytest.raises(RunFailedError, match=f"to {today + timedelta(days=1)}"):
+        open_partitions(use_case, today, today + timedelta(days=2))
+
+
+def test_the_configuration_names_track_and_time() -> None:
+    clock = {"track": "live", "as_of": "2013-06-01T10:00:00"}
+    assert run_config("live", "2013-06-01T10:00:00")["resources"] == {"clock": {"config": clock}}
+    assert run_config("replay", None)["resources"] == {"clock": {"config": {"track": "replay"}}}
+
+
+def test_a_stage_is_an_asset_of_its_use_case() -> None:
+    assert asset_key("calls", "raw/weather").path == ["calls", "raw", "weather"]
+
+
+def test_a_failed_run_is_reported_with_the_root_cause_of_each_step() -> None:
+    @dg.op(name="features")
+    def fail() -> None:
+        raise ValueError("out of paper")
+
+    @dg.job
+    def failing() -> None:
+        fail()
+
+    run = failing.execute_in_process(raise_on_error=False)
+    with pytest.raises(RunFailedError, match=rf"Run {run.run_id} failed: features: ValueError: out of paper"):
+        _finished_run_id(run)
+    succeeded = SimpleNamespace(success=True, run_id="the run's id")
+    assert _finished_run_id(succeeded) == "the run's id"  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The production set for real: it comes up, is started again when killed, and goes down without leaving anything."""
+"""The services for real: they start, are restarted when killed, and stop without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,271 +17,218 @@ import dagster as dg
 import psutil
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.app import main
 from pipelines.operations import services
-from pipelines.operations.services import PROGRAMS, ServicesError
-from pipelines.runtime.launcher import last_seen
-from pipelines.settings import Profile, prepare, profile
+from pipelines.operations.services import RunningServices, belongs_to_services
+from pipelines.operations.supervisor import PROGRAMS, control, is_running, program_states, services_folder
+from pipelines.runtime.launcher import find_run_process
+from pipelines.settings import Settings, prepare_dagster_home
+from tests.dagster_runs import create_dead_run, wait_for
+from tests.homes import use_home
 from tests.postgres import PASSWORD, Postgres
 
-PORTS = {"port": 3000, "readonly_port": 3001, "desk_port": 3002}
-LONG = 400  # seconds; a busy machine starts five Pythons slowly
+SENSOR = '{repositoryLocationName: "sixtyforty", repositoryName: "x", sensorName: "y"}'
+START_SENSOR = f"mutation {{ startSensor(sensorSelector: {SENSOR}) {{ __typename }} }}"
+JOB = '{repositoryLocationName: "sixtyforty", repositoryName: "__repository__", jobName: "housekeeping"}'
+LAUNCH_RUN = (
+    f"mutation {{ launchRun(executionParams: {{selector: {JOB}, runConfigData: {{}}}})"
+    " { __typename ... on LaunchRunSuccess { run { runId } } } }"
+)
 
 
-def until(true: Callable[[], Any], seconds: float = LONG, pause: float = 0.3) -> Any:
-    """Waits for it, and returns it."""
-    limit = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < limit, "it didn't come about"
-        time.sleep(pause)
-    return found
+@dataclass(frozen=True)
+class Installation:
+    """Running services on a PostgreSQL, in which a run was dead before the start."""
+
+    settings: Settings
+    running: RunningServices
+    dead_run: str
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def free_ports() -> tuple[int, int, int]:
+    """Return three ports that nobody uses."""
+    with socket.socket() as first, socket.socket() as second, socket.socket() as third:
+        for each in (first, second, third):
+            each.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
 
 
-def set_up(patch: pytest.MonkeyPatch, home: Path, url: str | None = None) -> Profile:
-    patch.setenv("SIXTYFORTY_HOME", str(home))
-    patch.setenv("DAGSTER_HOME", "")
-    for name in ("SIXTYFORTY_PROFILE", "SIXTYFORTY_DATABASE_URL", "SIXTYFORTY_DVC_REMOTE", "SIXTYFORTY_LAKE"):
-        patch.delenv(name, raising=False)
-    if url:
-        patch.setenv("SIXTYFORTY_PROFILE", "production")
-        patch.setenv("SIXTYFORTY_DATABASE_URL", url)
-    return profile()
+def own_processes(settings: Settings) -> list[psutil.Process]:
+    """Return the processes that the services started."""
+    return [process for process in psutil.process_iter() if belongs_to_services(process, settings)]
 
 
-def ours(chosen: Profile) -> list[psutil.Process]:
-    return [p for p in psutil.process_iter() if services._is_ours(p, chosen)]
+def pids(settings: Settings) -> dict[str, int]:
+    """Return the process id of each program; 0 while it does not run."""
+    return {program["name"]: program["pid"] for program in control(settings).supervisor.getAllProcessInfo()}
 
 
-def pids(chosen: Profile) -> dict[str, int]:
-    return {p["name"]: p["pid"] for p in services._supervisor(chosen).supervisor.getAllProcessInfo()}
-
-
-def ask(address: str, query: str) -> Any:
-    request = urllib.request.Request(
-        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
-@dg.op
-def nothing() -> None:
-    """Does nothing."""
-
-
-@dg.job
-def idle() -> None:
-    """A job for runs that are only spoken of."""
-    nothing()
-
-
-def died(instance: dg.DagsterInstance) -> str:
-    """A run whose process was killed: it says it has started, in a process that is gone."""
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTING)
-    from dagster._core.events import EngineEventData
-
-    instance.report_engine_event("started", run, EngineEventData.in_process(gone.pid))
-    instance.handle_new_event(_started(run))
-    return run.run_id
-
-
-def _started(run: dg.DagsterRun) -> dg.EventLogEntry:
-    event = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, run.job_name)
-    return dg.EventLogEntry(
-        error_info=None,
-        level=20,
-        user_message="",
-        run_id=run.run_id,
-        timestamp=time.time(),
-        job_name=run.job_name,
-        dagster_event=event,
-    )
+def query(address: str, graphql: str) -> Any:
+    """Send a GraphQL query to Dagster's pages."""
+    content = json.dumps({"query": graphql}).encode()
+    request = urllib.request.Request(f"{address}/graphql", content, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
 
 
 @pytest.fixture(scope="module")
-def lived(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
-) -> Iterator[tuple[Profile, dict[str, Any], str]]:
-    """The set, up on a PostgreSQL, where a run had died before."""
-    patch = pytest.MonkeyPatch()
-    chosen = set_up(patch, tmp_path_factory.mktemp("up"), postgres.database())
-    prepare()
+def installation(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Installation]:
+    """Start the services."""
+    monkeypatch = pytest.MonkeyPatch()
+    settings = use_home(monkeypatch, tmp_path_factory.mktemp("up"), postgres.database())
+    prepare_dagster_home()
     with dg.DagsterInstance.get() as instance:
-        dead = died(instance)
+        dead_run = create_dead_run(instance)
     try:
-        yield chosen, services.up(free_port(), free_port(), free_port()), dead
+        yield Installation(settings, services.up(*free_ports()), dead_run)
     finally:
         services.down()
-        patch.undo()
+        monkeypatch.undo()
 
 
 @pytest.mark.e2e
-def test_it_comes_up_and_says_where(lived, capsys):
-    _, found, _ = lived
-    assert found["programs"] == dict.fromkeys([p.name for p in PROGRAMS], "RUNNING")
-    assert services.sees_definitions(found["pages"]) and services.sees_definitions(found["read_only"])
-    assert services.answers(found["desk"])
-    again = services.up(free_port(), free_port(), free_port())  # nothing is started twice
-    assert (again["pages"], again["reaped"]) == (found["pages"], [])
+def test_they_start_once_and_doctor_finds_them(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    running = installation.running
+    assert running.programs == dict.fromkeys([program.name for program in PROGRAMS], "RUNNING")
+    assert services.shows_use_cases(running.pages) and services.shows_use_cases(running.read_only)
+    assert services.answers(running.desk)
+    second = services.up(*free_ports())
+    assert (second.pages, second.reaped) == (running.pages, [])
     assert main(["doctor", "--json"]) == 0
-    things = {t["thing"]: t for t in json.loads(capsys.readouterr().out)["things"]}
+    things = {thing["thing"]: thing for thing in json.loads(capsys.readouterr().out)["things"]}
     assert things["services"]["ok"] and "daemon RUNNING" in things["services"]["found"]
     assert "postgresql 18" in things["database"]["found"]
 
 
 @pytest.mark.e2e
-def test_everything_listens_on_this_machine_only(lived):
-    chosen, _, _ = lived
-    listening = {c.laddr.ip for p in ours(chosen) for c in p.net_connections("inet") if c.status == "LISTEN"}
-    assert listening == {"127.0.0.1"}
-    assert oct(services.folder(chosen).stat().st_mode)[-3:] == "700"  # sockets can't be reached by others
+def test_everything_listens_on_this_machine_only(installation: Installation) -> None:
+    addresses = {
+        connection.laddr.ip
+        for process in own_processes(installation.settings)
+        for connection in process.net_connections("inet")
+        if connection.status == "LISTEN"
+    }
+    assert addresses == {"127.0.0.1"}
+    # Other users cannot reach the sockets.
+    assert oct(services_folder(installation.settings).stat().st_mode)[-3:] == "700"
 
 
 @pytest.mark.e2e
-def test_who_may_only_look_can_only_look(lived):
-    _, found, _ = lived
-    wish = 'mutation { startSensor(sensorSelector: {repositoryLocationName: "sixtyforty", repositoryName: "x", sensorName: "y"}) { __typename } }'  # noqa: E501
-    refused = ask(found["read_only"], wish)["data"]["startSensor"]["__typename"]
-    assert refused == "UnauthorizedError"
-    assert ask(found["pages"], wish)["data"]["startSensor"]["__typename"] != refused
+def test_the_read_only_pages_refuse_a_change(installation: Installation) -> None:
+    refusal = query(installation.running.read_only, START_SENSOR)["data"]["startSensor"]["__typename"]
+    assert refusal == "UnauthorizedError"
+    assert query(installation.running.pages, START_SENSOR)["data"]["startSensor"]["__typename"] != refusal
 
 
 @pytest.mark.e2e
-def test_a_run_that_died_with_its_machine_is_told_so(lived):
-    _, found, dead = lived
-    assert found["reaped"] == [dead]
+def test_a_run_whose_process_is_gone_is_marked_failed(installation: Installation) -> None:
+    assert installation.running.reaped == [installation.dead_run]
+    assert status_of(installation.dead_run) == dg.DagsterRunStatus.FAILURE
+
+
+def status_of(run_id: str) -> dg.DagsterRunStatus:
+    """Return the status of a run."""
     with dg.DagsterInstance.get() as instance:
-        run = instance.get_run_by_id(dead)
-        assert run is not None and run.status == dg.DagsterRunStatus.FAILURE
+        run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
 
 
 @pytest.mark.e2e
-def test_what_is_killed_is_started_again(lived):
-    chosen, found, _ = lived
-    before = pids(chosen)
-    assert len(before) == 6
+def test_a_killed_program_is_restarted(installation: Installation) -> None:
+    settings, running = installation.settings, installation.running
+    before = pids(settings)
+    assert len(before) == len(PROGRAMS)
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: not any(psutil.pid_exists(pid) for pid in before.values()))
-    until(lambda: not list(services._missing(chosen, {k: found[k] for k in ("pages", "read_only")})))
-    after = {name: pids(chosen)[name] for name in before}
+    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in before.values()))
+    pages = {"pages": running.pages, "read_only": running.read_only}
+    wait_for(lambda: not list(services.missing_services(settings, pages)))
+    after = pids(settings)
     assert all(after[name] not in (0, before[name]) for name in before)
 
 
-def launched(found: dict[str, Any]) -> str:
-    """Launches the job `housekeeping` from the pages; returns the run."""
-    selector = """{repositoryLocationName: "sixtyforty", repositoryName: "__repository__", jobName: "housekeeping"}"""
-    wish = f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {{}}}})"
-    answer = ask(found["pages"], wish + " { __typename ... on LaunchRunSuccess { run { runId } } } }")
-    return str(answer["data"]["launchRun"]["run"]["runId"])
+def launch_run(running: RunningServices) -> str:
+    """Launch the job `housekeeping` from the pages; return the run's id."""
+    return str(query(running.pages, LAUNCH_RUN)["data"]["launchRun"]["run"]["runId"])
 
 
-def worker(run_id: str) -> int:
-    """The process in which the run is, once there is one."""
+def process_of(run_id: str) -> int:
+    """Wait until a run has a process, and return its id."""
     with dg.DagsterInstance.get() as instance:
-        return int(until(lambda: last_seen(instance, run_id), pause=0.02)[0])
+        return int(wait_for(lambda: find_run_process(instance, run_id), pause=0.02).pid)
 
 
-def tried_again(run_id: str) -> dg.DagsterRun:
-    """The run that took the failed one's place, once it has ended well."""
+def successful_retry_of(run_id: str) -> dg.DagsterRun:
+    """Wait for the run that replaced a failed one and succeeded."""
+    retries = dg.RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[dg.DagsterRunStatus.SUCCESS])
     with dg.DagsterInstance.get() as instance:
-        again = dg.RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[dg.DagsterRunStatus.SUCCESS])
-        found: list[dg.DagsterRun] = until(lambda: instance.get_runs(again))
-        return found[0]
+        runs: list[dg.DagsterRun] = wait_for(lambda: instance.get_runs(retries))
+    return runs[0]
 
 
 @pytest.mark.e2e
-def test_a_run_killed_with_its_daemon_is_tried_again(lived):
-    chosen, found, _ = lived
-
-    def killed() -> str | None:
-        run_id = launched(found)
-        for pid in (worker(run_id), until(lambda: pids(chosen)["daemon"])):
+def test_a_run_killed_with_its_daemon_is_retried(installation: Installation) -> None:
+    def kill_run_and_daemon() -> str | None:
+        run_id = launch_run(installation.running)
+        daemon = wait_for(lambda: pids(installation.settings)["daemon"])
+        for pid in (process_of(run_id), daemon):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        with dg.DagsterInstance.get() as instance:  # it may have been quicker
-            return None if instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.SUCCESS else run_id  # type: ignore[union-attr]
+        # The run may have succeeded before it was killed. Then another one has to be killed.
+        return None if status_of(run_id) == dg.DagsterRunStatus.SUCCESS else run_id
 
-    run_id = until(killed)
-    assert tried_again(run_id)
-    with dg.DagsterInstance.get() as instance:
-        assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
-
-
-@pytest.mark.e2e
-def test_no_secret_is_written_or_shown(lived):
-    chosen, _, _ = lived
-    files = [p for p in chosen.home.rglob("*") if p.is_file()]
-    assert [p for p in files if "services" in p.parts and p.suffix == ".conf"]
-    assert [p for p in files if PASSWORD.encode() in p.read_bytes()] == []
-    assert not [p for p in ours(chosen) if any(PASSWORD in word for word in p.cmdline())]
+    run_id = wait_for(kill_run_and_daemon)
+    assert successful_retry_of(run_id)
+    assert status_of(run_id) == dg.DagsterRunStatus.FAILURE
 
 
 @pytest.mark.e2e
-def test_after_supervisor_was_killed_the_set_starts_once_and_then_stops_whole(lived):
-    chosen, _, _ = lived
-    os.kill(services._supervisor(chosen).supervisor.getPID(), signal.SIGKILL)
-    orphans = until(lambda: not services.running(chosen) and ours(chosen))
-    services.up(free_port(), free_port(), free_port())
-    assert not {p.pid for p in orphans} & {p.pid for p in ours(chosen)}
-    assert sum("dagster-daemon" in " ".join(p.cmdline()) for p in ours(chosen)) == 1
-    services.down()
-    assert ours(chosen) == []
+def test_no_secret_is_written_or_shown(installation: Installation) -> None:
+    files = [path for path in installation.settings.home.rglob("*") if path.is_file()]
+    assert [path for path in files if "services" in path.parts and path.suffix == ".conf"]
+    assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
+    commands = [process.cmdline() for process in own_processes(installation.settings)]
+    assert not [command for command in commands if any(PASSWORD in word for word in command)]
 
 
 @pytest.mark.e2e
-def test_a_run_under_way_when_the_set_is_stopped_goes_on_at_the_next_start(lived):
-    chosen, _, _ = lived
-    run_id = launched(services.up(free_port(), free_port(), free_port()))
-    worker(run_id)
+def test_after_supervisor_was_killed_a_start_replaces_the_old_set(installation: Installation) -> None:
+    settings = installation.settings
+    os.kill(control(settings).supervisor.getPID(), signal.SIGKILL)
+    orphans = wait_for(lambda: not is_running(settings) and own_processes(settings))
+    services.up(*free_ports())
+    current = own_processes(settings)
+    assert not {process.pid for process in orphans} & {process.pid for process in current}
+    assert sum("dagster-daemon" in " ".join(process.cmdline()) for process in current) == 1
     services.down()
-    assert ours(chosen) == []
-    with dg.DagsterInstance.get() as instance:
-        left = instance.get_run_by_id(run_id)
-    services.up(free_port(), free_port(), free_port())
-    assert left is not None and (left.status == dg.DagsterRunStatus.SUCCESS or tried_again(run_id))
+    assert own_processes(settings) == []
+
+
+@pytest.mark.e2e
+def test_a_run_that_is_active_at_a_stop_is_retried_at_the_next_start(installation: Installation) -> None:
+    settings = installation.settings
+    run_id = launch_run(services.up(*free_ports()))
+    process_of(run_id)
     services.down()
-    assert services.states(chosen) == {}
-    assert main(["down"]) == 0  # nothing is there to stop
+    assert own_processes(settings) == []
+    status = status_of(run_id)
+    services.up(*free_ports())
+    assert status == dg.DagsterRunStatus.SUCCESS or successful_retry_of(run_id)
+    services.down()
+    assert program_states(settings) == {}
+    assert main(["down"]) == 0  # Nothing runs, so there is nothing to stop.
 
 
-def test_a_home_too_deep_for_sockets_is_told(tmp_path, monkeypatch):
-    chosen = set_up(monkeypatch, tmp_path / ("deep" * 30))
-    with pytest.raises(ServicesError, match="shorter"):
-        services._configure(chosen, PORTS)
-
-
-def test_odd_letters(monkeypatch):
-    from supervisor.options import ServerOptions
-
-    with tempfile.TemporaryDirectory() as short:  # the path of a socket can't be long
-        chosen = set_up(monkeypatch, Path(short) / "a home & more")
-        config = services._configure(chosen, PORTS)
-        options = ServerOptions()
-        options.realize(["-c", str(config)])
-    commands = {g.name: g.process_configs[0].command for g in options.process_group_configs}
-    assert set(commands) == {p.name for p in PROGRAMS}
-    assert f"'{services.folder(chosen)}/code.sock'" in commands["code"]
-    assert all(f"{b} " in commands[n] for n, b in (("webserver", "127.0.0.1"), ("readonly", "127.0.0.1")))
-    assert commands["desk"].endswith("sixtyforty desk --port 3002")
-
-
-def test_a_path_that_supervisor_would_read_otherwise_is_refused(tmp_path, monkeypatch):
-    chosen = set_up(monkeypatch, tmp_path.parent / "50% home")
-    with pytest.raises(ServicesError, match="%"):
-        services._configure(chosen, PORTS)
-
-
-def test_doctor_tells_when_nothing_is_up(tmp_path, monkeypatch, capsys, postgres):
-    set_up(monkeypatch, tmp_path, postgres.database())
+def test_doctor_reports_services_that_do_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], postgres: Postgres
+) -> None:
+    use_home(monkeypatch, tmp_path, postgres.database())
     main(["doctor", "--json"])
-    things = {t["thing"]: t for t in json.loads(capsys.readouterr().out)["things"]}
-    assert (things["services"]["ok"], things["services"]["cure"]) == (False, "start them: make up")
+    things = {thing["thing"]: thing for thing in json.loads(capsys.readouterr().out)["things"]}
+    assert (things["services"]["ok"], things["services"]["cure"]) == (False, "Start them: make up")
+
+
+@pytest.mark.parametrize("check", [services.answers, services.shows_use_cases])
+def test_a_page_that_does_not_answer_is_missing(check: Callable[[str], bool]) -> None:
+    assert not check(f"http://127.0.0.1:{free_ports()[0]}")

@@ -25,7 +25,7 @@ from sixtyforty.accounting.feed_faults import FAULTS
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home
-from tests.sixtyforty.value.test_lift import THREE, TWO
+from tests.sixtyforty.value.kpis import THREE, TWO
 
 
 def make_units(n: int = 6000, days: int = 30, seed: int = 3) -> pd.DataFrame:

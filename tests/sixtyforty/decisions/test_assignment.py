@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.deciding import read_decisions, take_decisions
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
 from sixtyforty.decisions.review_queue import queue_reviews, read_queue
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.policy import POLICY_VERSION
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, merged, publish
+from tests.helpers import make_use_case, make_workspace, merge, publish_days, put_champion_in_force, read_lake
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 LIVE = [date(2013, 3, 13) + timedelta(days=i) for i in range(3)]
@@ -71,7 +72,7 @@ def test_another_salt_draws_others_independently() -> None:
 @pytest.fixture(scope="module")
 def by_site(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
     return make_use_case(
-        tmp_path_factory.mktemp("site"), **merged(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["site"]}}})
+        tmp_path_factory.mktemp("site"), **merge(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["site"]}}})
     )
 
 
@@ -79,11 +80,11 @@ def by_site(tmp_path_factory: pytest.TempPathFactory) -> UseCase:
 def test_neither_order_nor_company_matters_and_clusters_stay_together(
     by_site: UseCase, order: list[int], many: int
 ) -> None:
-    rows = pd.DataFrame({"_by0": ["north", "south", "east", "north", "", "south", "north", "east"]})
+    rows = pd.DataFrame({"_draw0": ["north", "south", "east", "north", "", "south", "north", "east"]})
     whole = assignment.draw_rows(by_site, rows)
     mine = order[:many]
     assert assignment.draw_rows(by_site, rows.iloc[mine]) == [whole[i] for i in mine]
-    assert len(set(whole)) == rows["_by0"].nunique()
+    assert len(set(whole)) == rows["_draw0"].nunique()
 
 
 @pytest.mark.parametrize("share", [0.1, 1 / 3, 1e-05, 1.0])
@@ -96,9 +97,9 @@ def test_the_share_is_in_the_policys_name(share: float) -> None:
 def with_model(folder: Path, **changes: object) -> Workspace:
     """A home with days to decide, and a champion of both tracks from the first of them on."""
     ws = make_workspace(folder, **changes)
-    publish(ws, [*TRAINED, *LIVE], count=40)
+    publish_days(ws, [*TRAINED, *LIVE], count=40)
     for track in ("replay", "live"):
-        crown(ws, LIVE[0], track)
+        put_champion_in_force(ws, LIVE[0], track)
     return ws
 
 
@@ -122,7 +123,7 @@ def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
     taken = [take_decisions(ws, P, "live", None) for ws in (plain, held)]
     before, after = rows(plain), rows(held)
     kept_ = {i: d for i, d in after.items() if d["decided_by"] == "holdout"}
-    assert sum(t.kept for t in taken[1].values()) == len(kept_)
+    assert sum(t.actual for t in taken[1].values()) == len(kept_)
     assert 20 <= len(kept_) <= 52  # of 120, three in ten: within three standard deviations
     assert all(d["action"] == d["current_action"] and d["reason"] == assignment.HOLDOUT_REASON for d in kept_.values())
     assert any(before[i]["action"] != d["action"] for i, d in kept_.items())
@@ -134,7 +135,7 @@ def test_a_holdout_changes_who_decides_and_nothing_else(trained, tmp_path):
 
 
 def test_the_draw_is_of_the_unit_whenever_and_with_whomever_it_is_decided(trained, tmp_path):
-    patient = merged(RANDOMIZED, {"automation": {"late_after_minutes": 600}})
+    patient = merge(RANDOMIZED, {"automation": {"late_after_minutes": 600}})
     at_once, by_hour = (declared(trained, tmp_path / name, **patient) for name in "ab")
     take_decisions(at_once, P, "live", None)
     for hour in range(5, 80, 6):
@@ -143,14 +144,14 @@ def test_the_draw_is_of_the_unit_whenever_and_with_whomever_it_is_decided(traine
 
 
 def test_the_past_cannot_be_lived_otherwise(trained, tmp_path):
-    plain, held = (declared(trained, tmp_path / n, **c) for n, c in (("a", {}), ("b", merged(RANDOMIZED, ROLLOUT))))
+    plain, held = (declared(trained, tmp_path / n, **c) for n, c in (("a", {}), ("b", merge(RANDOMIZED, ROLLOUT))))
     for ws in (plain, held):
         take_decisions(ws, P, "replay", None)
-    assert lake_bytes(plain.lake) == lake_bytes(held.lake)
+    assert read_lake(plain.lake) == read_lake(held.lake)
 
 
 def test_a_cluster_is_held_back_as_one(trained, tmp_path):
-    ws = declared(trained, tmp_path, **merged(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["load"]}}}))
+    ws = declared(trained, tmp_path, **merge(RANDOMIZED, {"kpi": {"holdout": {"cluster_by": ["load"]}}}))
     take_decisions(ws, P, "live", None)
     loads = {r[0]: round(r[0] % 100 * 37 % 100 / 100, 2) for r in [(d["id"],) for d in rows(ws).values()]}
     by: dict[float, set[bool]] = {}
@@ -176,8 +177,8 @@ def test_a_row_the_model_is_not_fit_for_is_held_back_all_the_same(trained, tmp_p
 def test_steps_of_a_rollout_count_from_their_moment_on(trained, tmp_path):
     ws = declared(trained, tmp_path, **ROLLOUT)
     second, third = (ws.use_case.day_start(d) + timedelta(hours=8) for d in LIVE[1:])  # 12:00 UTC
-    ws.rollout.take("holdout", by="Ada", why="it looks good", effective_from=second.isoformat())
-    ws.rollout.take("full", by="Ada", why="it is", effective_from=third.isoformat())
+    ws.rollout_ledger.take_step("holdout", by="Ada", why="it looks good", effective_from=second.isoformat())
+    ws.rollout_ledger.take_step("full", by="Ada", why="it is", effective_from=third.isoformat())
     take_decisions(ws, P, "live", None)
     found = rows(ws).values()
     by_step = {
@@ -220,8 +221,8 @@ REVIEW = {
 
 def test_in_shadow_no_reviewer_is_asked_and_of_those_held_back_none(trained, tmp_path):
     """The margin is so wide that the model abstains on all."""
-    ws = declared(trained, tmp_path, **merged(ROLLOUT, REVIEW))
-    ws.rollout.take("holdout", by="Ada", why="x", effective_from=ws.use_case.day_start(LIVE[1]).isoformat())
+    ws = declared(trained, tmp_path, **merge(ROLLOUT, REVIEW))
+    ws.rollout_ledger.take_step("holdout", by="Ada", why="x", effective_from=ws.use_case.day_start(LIVE[1]).isoformat())
     take_decisions(ws, P, "live", None)
     by = [{d["decided_by"] for d in read_decisions(ws, p, "live")} for p in P[:2]]
     assert by == [{"shadow"}, {"holdout", "review"}]
@@ -233,7 +234,7 @@ def test_in_shadow_no_reviewer_is_asked_and_of_those_held_back_none(trained, tmp
 
 def test_who_keeps_the_current_process_is_not_told_what_the_model_knows(trained, tmp_path):
     words = {"model": {"reasons": {"load": "The load is {value}"}}}
-    ws = declared(trained, tmp_path, **merged(RANDOMIZED, words))
+    ws = declared(trained, tmp_path, **merge(RANDOMIZED, words))
     take_decisions(ws, P[:1], "live", None)
     found = rows(ws)
     told = explain_decisions(ws, P[0], "live", list(found))
@@ -244,7 +245,7 @@ def test_who_keeps_the_current_process_is_not_told_what_the_model_knows(trained,
 
 
 def test_whom_the_smaller_share_keeps_the_larger_one_kept(trained, tmp_path):
-    ws = declared(trained, tmp_path, **merged(RANDOMIZED, ROLLOUT))
+    ws = declared(trained, tmp_path, **merge(RANDOMIZED, ROLLOUT))
     shares = [assignment.share_of_step(ws.use_case, s) for s in ("shadow", "holdout", "full")]
     assert shares == [1.0, 0.5, 0.3]
     draws = [assignment.draw_number("calls_in_time", "", [str(i)]) for i in range(200)]

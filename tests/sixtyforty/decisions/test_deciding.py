@@ -9,21 +9,18 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from sixtyforty.accounting import kpi_ledger
+from sixtyforty.accounting import kpi_audit, kpi_ledger
 from sixtyforty.decisions import provenance
-from sixtyforty.decisions.deciding import LATE_REASON, count_due, decisions_dataset, read_decisions, take_decisions
-from sixtyforty.decisions.delivery import (
-    DeliveryError,
-    deliver_decisions,
-    delivery_table_name,
-    find_undelivered,
-    read_delivery,
-)
+from sixtyforty.decisions.deciding import LATE_REASON, take_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
+from sixtyforty.decisions.delivery import DeliveryError, deliver_decisions, find_undelivered
+from sixtyforty.decisions.delivery_table import delivery_table_name, read_delivery
+from sixtyforty.decisions.due_decisions import count_due
 from sixtyforty.lifecycle import champions
-from sixtyforty.modeling import estimators, model_store
+from sixtyforty.modeling import estimators, training_plan
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.workspace import Workspace
-from tests.helpers import lake_bytes, land, make_workspace, publish
+from tests.helpers import land_extract, make_workspace, publish_days, read_lake
 
 TRAINED = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 DAY = date(2013, 3, 13)
@@ -34,12 +31,12 @@ P = [DAY.isoformat()]
 def trained(tmp_path_factory):
     """A home with features until DAY, and a champion from DAY on."""
     ws = make_workspace(tmp_path_factory.mktemp("trained"))
-    publish(ws, [*TRAINED, DAY], count=20)
-    plan = model_store.plan_training(ws.use_case, ws.lake, DAY)
+    publish_days(ws, [*TRAINED, DAY], count=20)
+    plan = training_plan.plan_training(ws.use_case, ws.lake, DAY)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
     rows, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
     ws.models.write_model(plan.version, estimators.fit_model(ws.use_case.model, ws.use_case.kpi, features, rows))
-    ws.ledger.append(
+    ws.champion_ledger.append(
         track="replay",
         version=plan.version,
         verdict="PROMOTE",
@@ -61,7 +58,7 @@ def ready(trained, tmp_path):
 def mark_suspect(ws, partition):
     """Serving's mark on the first unit of a partition."""
     entry = ws.lake.entry("features", partition)
-    rows = pq.read_table(ws.lake.path(entry))
+    rows = pq.read_table(ws.lake.local_file(entry))
     marks = pa.array(["a share above 1", *[None] * (rows.num_rows - 1)], pa.string())
     rows = rows.set_column(rows.column_names.index("suspect"), "suspect", marks)
     ws.lake.write("features", partition, rows, inputs=entry.inputs, code="test", facts=entry.facts)
@@ -109,7 +106,7 @@ def test_a_row_that_would_mislead_falls_back_and_says_so(ready):
 
 
 def go_live(ws, moment):
-    return champions.adopt(ws, by="Ada", why="it pays", moment=moment)
+    return champions.adopt_champion(ws, by="Ada", why="it pays", moment=moment)
 
 
 def test_nothing_is_decided_live_before_a_champion_is_adopted(ready):
@@ -154,7 +151,7 @@ def test_a_decision_that_comes_too_late_is_the_fallbacks(ready):
 def restate(ws, partition):
     """A correction in the validated data that features don't know of yet."""
     entry = ws.lake.entry("validated/visits", partition)
-    table = pq.read_table(ws.lake.path(entry))
+    table = pq.read_table(ws.lake.local_file(entry))
     ws.lake.write("validated/visits", partition, table.slice(1), inputs=entry.inputs, code="new", facts=entry.facts)
 
 
@@ -168,7 +165,7 @@ def test_nothing_is_decided_on_features_older_than_the_data(ready):
 def test_what_governance_did_not_accept_is_not_delivered(ready):
     entry = take_decisions(ready, P, "replay", None)[P[0]].entry
     features = ready.lake.entry("features", P[0])
-    rows = pq.read_table(ready.lake.path(features))
+    rows = pq.read_table(ready.lake.local_file(features))
     refused = {**features.facts, "verdict": {**features.facts["verdict"], "accepted": False}}
     (ready.lake.root / "features" / f"{P[0]}.json").unlink()
     with pytest.raises(DeliveryError, match="governance didn't accept"):
@@ -200,9 +197,9 @@ def test_tracks_are_apart(ready):
 
 def test_running_again_writes_the_same_bytes(ready):
     take_decisions(ready, P, "replay", None)
-    before = lake_bytes(ready.lake)
+    before = read_lake(ready.lake)
     take_decisions(ready, P, "replay", None)
-    assert lake_bytes(ready.lake) == before
+    assert read_lake(ready.lake) == before
 
 
 def test_delivered_once_whatever_happens(ready):
@@ -221,17 +218,17 @@ def test_delivered_once_whatever_happens(ready):
 
 def test_money_is_the_sum_of_the_decisions_payoffs_and_a_forgery_is_found(ready):
     take_decisions(ready, P, "replay", None)
-    entry = kpi_ledger.account(ready, P, "replay")[P[0]]
+    entry = kpi_ledger.write_accounts(ready, P, "replay")[P[0]]
     became = {
-        r["id"]: r["late"] for r in pq.read_table(ready.lake.path(ready.lake.entry("outcomes", P[0]))).to_pylist()
+        r["id"]: r["late"] for r in pq.read_table(ready.lake.local_file(ready.lake.entry("outcomes", P[0]))).to_pylist()
     }
     by_hand = sum(10 * became[d["id"]] - 3 for d in read_decisions(ready, P[0], "replay") if d["action"] == "act")
     assert entry.facts["model"] == by_hand
-    assert kpi_ledger.audit(ready, "replay", P) == []
+    assert kpi_audit.find_differences(ready, "replay", P) == []
     forged = json.loads((ready.lake.root / "kpi/replay" / f"{P[0]}.json").read_text())
     forged["facts"]["model"] += 1
     (ready.lake.root / "kpi/replay" / f"{P[0]}.json").write_text(json.dumps(forged))
-    assert len(kpi_ledger.audit(ready, "replay", P)) == 1
+    assert len(kpi_audit.find_differences(ready, "replay", P)) == 1
 
 
 def test_explain_follows_the_thread_to_the_files(ready):
@@ -267,7 +264,7 @@ def test_explain_says_what_is_wrong_with_an_id(ready, wrong):
 def test_no_features_no_decisions(workspace):
     assert take_decisions(workspace, P, "replay", None) == {}
     assert workspace.lake.entries(decisions_dataset("replay")) == {}
-    land(workspace.landing, "calls_nothing.csv", "")
+    land_extract(workspace.landing, "calls_nothing.csv", "")
     assert take_decisions(workspace, P, "replay", None) == {}
 
 
@@ -275,9 +272,9 @@ def test_a_day_without_a_known_outcome_has_no_money_yet(ready):
     """A live day is accounted for from its first decision on, before anything is known of it."""
     take_decisions(ready, P, "replay", None)
     outcomes = ready.lake.entry("outcomes", P[0])
-    rows = pq.read_table(ready.lake.path(outcomes))
+    rows = pq.read_table(ready.lake.local_file(outcomes))
     unknown = rows.set_column(rows.column_names.index("late"), "late", pa.nulls(rows.num_rows, pa.int32()))
     ready.lake.write("outcomes", P[0], unknown, inputs=outcomes.inputs, code="test")
-    account = kpi_ledger.account(ready, P, "replay")[P[0]]
+    account = kpi_ledger.write_accounts(ready, P, "replay")[P[0]]
     assert (account.facts["decisions"], account.facts["unknown"]) == (0, 20)
-    assert kpi_ledger.days(ready, "replay") == []
+    assert kpi_ledger.read_daily_values(ready, "replay") == []

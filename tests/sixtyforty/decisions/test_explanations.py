@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.decisions.deciding import read_decisions, take_decisions
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.explanations import (
     INPUTS_CORRECTED,
     NOTHING_UNUSUAL,
@@ -19,7 +20,7 @@ from sixtyforty.decisions.explanations import (
     typical_values,
 )
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, make_workspace, publish
+from tests.helpers import make_workspace, publish_days, put_champion_in_force
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(13)]
 P = DAYS[-1].isoformat()
@@ -34,8 +35,8 @@ WORDS = {
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Decisions of a day by a model that knows of nothing but the load, though other facts have words."""
     found = make_workspace(tmp_path_factory.mktemp("home"), model={"reasons": WORDS})
-    publish(found, DAYS, count=20)
-    crown(found, DAYS[-1])
+    publish_days(found, DAYS, count=20)
+    put_champion_in_force(found, DAYS[-1])
     take_decisions(found, [P], "replay", None)
     return found
 
@@ -43,7 +44,7 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_the_fact_that_moved_it_is_said_with_its_value_and_which_way(ws: Workspace) -> None:
     rows = read_decisions(ws, P, "replay")
     found = explain_decisions(ws, P, "replay", [d["decision_id"] for d in rows])
-    table = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pylist()
+    table = pq.read_table(ws.lake.local_file(ws.lake.entry("features", P))).to_pylist()
     load = {r["id"]: r["load"] for r in table}
     for d in rows:
         said = found[d["decision_id"]]
@@ -56,7 +57,7 @@ def test_a_fact_that_speaks_against_it_says_so(ws: Workspace, monkeypatch: pytes
     monkeypatch.setattr(
         "sixtyforty.decisions.explanations.typical_values", lambda path, columns: dict.fromkeys(columns, 1.0)
     )
-    rows = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pandas().head(1).assign(load=0.0)
+    rows = pq.read_table(ws.lake.local_file(ws.lake.entry("features", P))).to_pandas().head(1).assign(load=0.0)
     assert explain_rows(ws, ws.models.versions()[0], rows) == [["The load is 0%, so less likely late."]]
 
 
@@ -68,7 +69,7 @@ def test_only_what_was_asked_for_is_answered(ws: Workspace) -> None:
 
 def test_the_usual_is_no_reason_and_neither_is_what_is_not_known(ws: Workspace) -> None:
     version = ws.models.versions()[0]
-    rows = pq.read_table(ws.lake.path(ws.lake.entry("features", P))).to_pandas().head(2)
+    rows = pq.read_table(ws.lake.local_file(ws.lake.entry("features", P))).to_pandas().head(2)
     usual = typical_values(ws.models.folder(version) / "training_set.parquet", tuple(WORDS))
     rows = rows.assign(**usual)
     assert explain_rows(ws, version, rows) == [[NOTHING_UNUSUAL], [NOTHING_UNUSUAL]]
@@ -97,8 +98,8 @@ def test_a_decision_that_is_not_the_models_says_by_which_rule_it_was_taken(ws: W
 def test_a_veto_is_said_first(tmp_path: Path) -> None:
     veto = {"when": "site = 'south'", "never": "act", "why": "nobody is left there"}
     found = make_workspace(tmp_path, model={"reasons": WORDS, "vetoes": {"south": veto}})
-    publish(found, DAYS, count=20)
-    crown(found, DAYS[-1])
+    publish_days(found, DAYS, count=20)
+    put_champion_in_force(found, DAYS[-1])
     take_decisions(found, [P], "replay", None)
     rows = [d for d in read_decisions(found, P, "replay") if d["reason"].startswith("veto")]
     assert rows
@@ -111,7 +112,7 @@ def test_a_veto_is_said_first(tmp_path: Path) -> None:
 def test_facts_that_were_corrected_since_are_not_made_up(ws: Workspace) -> None:
     ids = [d["decision_id"] for d in read_decisions(ws, P, "replay")]
     entry = ws.lake.entry("features", P)
-    rows = pq.read_table(ws.lake.path(entry))
+    rows = pq.read_table(ws.lake.local_file(entry))
     changed = rows.set_column(rows.column_names.index("load"), "load", pa.nulls(rows.num_rows, pa.float64()))
     ws.lake.write("features", P, changed, inputs=entry.inputs, code="test", facts=entry.facts)
     assert set(map(tuple, explain_decisions(ws, P, "replay", ids).values())) == {(INPUTS_CORRECTED,)}

@@ -6,11 +6,12 @@ from datetime import date, datetime
 import pytest
 import sqlalchemy as sa
 
-from sixtyforty.decisions.deciding import read_decisions, take_decisions
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.response_rules import ResponseError
 from sixtyforty.decisions.responses import (
     AlreadyAnsweredError,
     Response,
-    ResponseError,
     add_responses,
     answers_by_decision,
     open_log,
@@ -21,7 +22,7 @@ from sixtyforty.decisions.responses import (
 )
 from sixtyforty.spec.clock import DRILL
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, publish
+from tests.helpers import make_workspace, publish_days
 
 DAY = date(2013, 4, 2)
 
@@ -30,7 +31,7 @@ DAY = date(2013, 4, 2)
 def home(tmp_path_factory) -> Workspace:
     """A home with a day decided by the current process."""
     ws = make_workspace(tmp_path_factory.mktemp("home"))
-    publish(ws, [DAY])
+    publish_days(ws, [DAY])
     take_decisions(ws, [f"{DAY}"], "replay", None)
     return ws
 

@@ -22,7 +22,7 @@ from sixtyforty.spec.review import Review
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.policy import REVIEW_REASON
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, lake_bytes, make_use_case, make_workspace, publish
+from tests.helpers import make_use_case, make_workspace, publish_days, put_champion_in_force, read_lake
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(13)]
 P = DAYS[-1].isoformat()
@@ -142,8 +142,8 @@ def test_reviewers_are_asked_in_proportion_to_what_they_can_do(use_case: UseCase
 
 def home(folder: Path, **review: Any) -> Workspace:
     ws = make_workspace(folder, people={"review": {**BOTH, **review}}, kpi={"candidates": {"busy": RULE}})
-    publish(ws, DAYS, count=20)
-    crown(ws, DAYS[-1])
+    publish_days(ws, DAYS, count=20)
+    put_champion_in_force(ws, DAYS[-1])
     return ws
 
 
@@ -183,9 +183,9 @@ def test_lined_up_hour_by_hour_it_is_the_backfills_queue_and_again_the_same_byte
     entry = queue_reviews(backfilled, [P], "replay")[P]
     assert read_queue(lived, P, "replay") == read_queue(backfilled, P, "replay")
     assert lived.lake.entry(queues("replay"), P).facts == entry.facts
-    before = lake_bytes(lived.lake)
+    before = read_lake(lived.lake)
     queue_reviews(lived, [P], "replay")
-    assert lake_bytes(lived.lake) == before
+    assert read_lake(lived.lake) == before
 
 
 def test_what_was_queued_stays_when_its_features_are_restated(tmp_path: Path) -> None:

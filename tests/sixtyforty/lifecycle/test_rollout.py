@@ -189,7 +189,11 @@ def test_up_and_down_a_step_at_a_time(ws):
         assert down(ws, by="Cy", why="more of them", moment=later + timedelta(hours=2)).step == "shadow"
         with pytest.raises(RolloutError, match="no step below shadow"):
             down(ws, by="Cy", why="still", moment=later + timedelta(hours=3))
-    assert [ws.rollout_ledger.step_at(later + timedelta(hours=h)).step for h in range(3)] == ["full", "holdout", "shadow"]
+    assert [ws.rollout_ledger.step_at(later + timedelta(hours=h)).step for h in range(3)] == [
+        "full",
+        "holdout",
+        "shadow",
+    ]
     assert ws.rollout_ledger.step_at(moment - timedelta(seconds=1)) is None
     json.dumps([r.model_dump() for r in ws.rollout_ledger.rows()], allow_nan=False)
 
@@ -219,7 +223,10 @@ def test_no_step_is_ever_skipped(trained, ups):
     shutil.copytree(trained.ledger.path.parent, ws.champion_ledger.path.parent)
     for number, is_up in enumerate(ups):
         moment = datetime(2013, 3, 26, number)
-        with patch("sixtyforty.lifecycle.rollout.list_obstacles", return_value=["no"] * (at == 2)), suppress(RolloutError):
+        with (
+            patch("sixtyforty.lifecycle.rollout.list_obstacles", return_value=["no"] * (at == 2)),
+            suppress(RolloutError),
+        ):
             (up if is_up else down)(ws, "Ada", "why not", moment)
         now = ws.rollout_ledger.step_at(moment)
         before, at = at, STEPS.index(now.step) if now else 0
@@ -236,7 +243,12 @@ def test_what_is_not_declared_or_not_live_has_no_rollout(tmp_path):
 def test_of_a_randomized_use_case_shadow_shows_nothing_and_the_holdout_tells(ws):
     changes = merge(
         ROLLOUT,
-        {"kpi": {"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100}}},
+        {
+            "kpi": {
+                "measurement": "randomized",
+                "holdout": {"share": 0.1, "value_per_outcome": -10, "planned_units": 100},
+            }
+        },
     )
     case = make_use_case(ws.home / "use_case", **changes)
     ws = Workspace(case, ws.home, ws.database_url)

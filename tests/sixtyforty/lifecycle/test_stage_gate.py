@@ -197,7 +197,9 @@ def test_a_goalpost_moved_after_the_start_counts_only_once_it_is_registered_with
     lower = make_use_case(ws.home / "use_case", **merge(STAGES_, {"stages": {"poc": {"target": 150}}}))
     moved = Workspace(lower, ws.home, ws.database_url)
     assert standing(moved, NOW).said == "continue"
-    assert stage_steps.find_declaration_differences(moved) == ["stages.poc isn't the gate registered on 2014-01-01, which counts"]
+    assert stage_steps.find_declaration_differences(moved) == [
+        "stages.poc isn't the gate registered on 2014-01-01, which counts"
+    ]
     with pytest.raises(StageError, match="declares no other gate"):
         register(ws, "Ada", "why not", NOW)
     register(moved, "Ada", "the crew got cheaper", NOW)
@@ -316,7 +318,9 @@ def test_a_pilot_decides_only_where_it_reaches(tmp_path):
     put_champion_in_force(ws, lived[0], "live")
     keys, gate = [d.isoformat() for d in lived], ws.use_case.stages
     for stage, day in (("poc", trained[0]), ("pilot", lived[1]), ("production", lived[2])):
-        stage_gate._add(ws, stage, "enter", "Ada", "x", ws.use_case.day_start(day), stage_gate._evidence(gate.gate(stage)))
+        stage_gate._add(
+            ws, stage, "enter", "Ada", "x", ws.use_case.day_start(day), stage_gate._evidence(gate.gate(stage))
+        )
     end = ws.use_case.day_start(lived[-1] + timedelta(days=1))
     assert count_due(ws, ws.lake.partitions("features"), "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
     take_decisions(ws, keys, "live", None)

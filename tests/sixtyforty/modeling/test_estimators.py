@@ -1,4 +1,4 @@
-"""Any estimator: what it learns from, what it makes of what it never saw."""
+"""Any scikit-learn estimator: what it learns from, and what it predicts for values that it never saw."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from skops.io import dumps
 
-from sixtyforty.modeling.estimators import FittedModel, fit_model
-from sixtyforty.modeling.skops_files import load_skops, stable_skops
+from sixtyforty.modeling.estimators import FittedModel, fit_model, restore_model
+from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.spec.recipe import Model
-from tests.fits import FEATURES, KPI, RECIPE, fitted, frame, sha
+from tests.sixtyforty.value.kpis import EXPERIMENT
+from tests.trained_models import FEATURES, KPI, RECIPE, fit_small_model, sha256, training_rows
 
 
-def test_a_category_is_its_number_and_one_never_seen_is_missing() -> None:
-    model = fitted()
+def test_a_category_becomes_its_position_and_an_unknown_one_becomes_missing() -> None:
+    model = fit_small_model()
     assert model.levels == {"site": ["north", "south", "west"]}
-    seen = pd.DataFrame({"load": [0.1, None, 0.3, 0.4], "site": ["west", "north", "east", None], "other": 1})
-    matrix = model.matrix(seen)
+    rows = pd.DataFrame({"load": [0.1, None, 0.3, 0.4], "site": ["west", "north", "east", None], "other": 1})
+    matrix = model.to_matrix(rows)
     assert matrix.dtype == np.float32
     assert matrix[:, 0].tolist()[:2] == [2, 0]
     assert np.isnan(matrix[2:, 0]).all()
@@ -25,28 +26,25 @@ def test_a_category_is_its_number_and_one_never_seen_is_missing() -> None:
     assert np.isnan(matrix[1, 1])
 
 
-def test_rows_of_a_category_never_seen_are_scored() -> None:
-    score = fitted().score(pd.DataFrame({"site": ["east", None], "load": [0.9, None]}))
-    assert score.shape == (2,)
-    assert ((score > 0) & (score < 1)).all()
+def test_rows_with_an_unknown_category_are_predicted() -> None:
+    probabilities = fit_small_model().predict(pd.DataFrame({"site": ["east", None], "load": [0.9, None]}))
+    assert probabilities.shape == (2,)
+    assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
-def test_a_model_learns_what_there_is_to_learn() -> None:
-    low, high = fitted().score(pd.DataFrame({"site": ["north"] * 2, "load": [0.1, 0.9]}))
+def test_a_model_learns_from_its_rows() -> None:
+    low, high = fit_small_model().predict(pd.DataFrame({"site": ["north"] * 2, "load": [0.1, 0.9]}))
     assert low < 0.5 < high
 
 
-def test_the_seed_and_the_categories_reach_the_estimator() -> None:
-    estimator = fitted(RECIPE.model_copy(update={"seed": 7})).estimator
+def test_the_estimator_receives_the_seed_and_the_categories() -> None:
+    estimator = fit_small_model(RECIPE.model_copy(update={"seed": 7})).estimator
     assert (estimator.random_state, estimator.categorical_features) == (7, [0])
 
 
-def test_an_estimator_that_knows_neither_seed_nor_categories_is_fitted_all_the_same() -> None:
+def test_an_estimator_without_seed_and_categories_is_fitted_too() -> None:
     bayes = Model(estimator="sklearn.naive_bayes.GaussianNB", training_days=1, categorical=["site"])
-    assert fitted(bayes).score(frame()).shape == (60,)
-
-
-# --- other estimators
+    assert fit_small_model(bayes).predict(training_rows()).shape == (60,)
 
 
 @pytest.mark.parametrize(
@@ -61,20 +59,45 @@ def test_an_estimator_that_knows_neither_seed_nor_categories_is_fitted_all_the_s
         "dummy.DummyClassifier",
     ],
 )
-def test_any_estimator_copes_with_what_is_missing_and_comes_back_from_its_file(estimator: str) -> None:
-    rows = frame()
+def test_any_estimator_handles_missing_values_and_is_restored_from_its_file(estimator: str) -> None:
+    rows = training_rows()
     rows.loc[::7, "load"], rows.loc[::5, "site"] = np.nan, None
     rows["late"] = rows["load"].fillna(0) > 0.5
     recipe = RECIPE.model_copy(update={"estimator": f"sklearn.{estimator}", "params": {}})
     model = fit_model(recipe, KPI, FEATURES, rows)
     blob = stable_skops(dumps(model.estimator))
-    loaded = FittedModel(load_skops(blob, sha(blob)), model.features, model.levels)
-    strange = rows.assign(site="east")
-    assert loaded.score(strange).tolist() == model.score(strange).tolist()
-    assert np.isfinite(model.score(rows)).all()
+    restored = restore_model(load_skops(blob, sha256(blob)), {"features": model.features, "levels": model.levels})
+    unknown_site = rows.assign(site="east")
+    assert restored.predict(unknown_site).tolist() == model.predict(unknown_site).tolist()
+    assert np.isfinite(model.predict(rows)).all()
 
 
-def test_one_outcome_alone_is_expected_of_all() -> None:
-    rows = frame().assign(late=True)
+def test_a_training_set_with_a_single_outcome_predicts_that_outcome() -> None:
+    rows = training_rows().assign(late=True)
     recipe = RECIPE.model_copy(update={"estimator": "sklearn.ensemble.RandomForestClassifier", "params": {}})
-    assert fit_model(recipe, KPI, FEATURES, rows).score(rows).tolist() == [1.0] * len(rows)
+    assert fit_model(recipe, KPI, FEATURES, rows).predict(rows).tolist() == [1.0] * len(rows)
+
+
+def test_with_a_past_experiment_the_outcome_is_predicted_under_each_action() -> None:
+    rows = training_rows()
+    rows = rows.assign(received=np.where(rows["load"] > 0.5, "mail", "none"), o=(rows["load"] > 0.5) * 3.0)
+    recipe = RECIPE.model_copy(update={"estimator": "sklearn.tree.DecisionTreeRegressor", "params": {}})
+    model = fit_model(recipe, EXPERIMENT, ["received", "load"], rows)
+    assert (model.treatment, list(model.actions)) == ("received", EXPERIMENT.actions_by_cost)
+    assert model.predict(rows).shape == (2, len(rows))
+
+
+def test_a_target_replaces_the_outcome() -> None:
+    rows = training_rows().assign(late=0.0)
+    recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target="late + 2")
+    assert fit_model(recipe, KPI, ["load"], rows).predict(rows).tolist() == [2.0] * len(rows)
+
+
+def test_a_target_with_invalid_sql_is_named() -> None:
+    recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target="lateness * 2")
+    with pytest.raises(ModelError, match=r"model\.target 'lateness \* 2' is not valid SQL .*and late"):
+        fit_model(recipe, KPI, ["load"], training_rows().assign(late=0.0))
+
+
+def test_a_fitted_model_without_a_treatment_has_no_actions() -> None:
+    assert (FittedModel(None, [], {}).treatment, FittedModel(None, [], {}).actions) == (None, ())

@@ -1,168 +1,255 @@
-"""The gate: money shown out of sample, or no promotion, with the reason said."""
+"""The gate promotes a challenger only on money shown out of sample, sound data and kept rules, and gives the reason."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.modeling.gate import judge
+from sixtyforty.modeling.gate import GateError, Judgement, judge, promote_challengers
+from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence, LatestBlock
 from sixtyforty.spec.recipe import Gate
-from sixtyforty.value.lift import DailyValue
+from sixtyforty.value.daily_value import DailyValue
+from tests.helpers import make_workspace, publish_days
+from tests.trained_models import train_on
 
 GATE = Gate(margin=50, confidence=0.95, max_rejected_share=0.1)
-N = 100  # decisions a day: a gain of 1 a decision is 1,000 per 1,000
+DECISIONS = 100  # decisions a day: a gain of 1 a decision is 1,000 per 1,000
+KINDS: list[ChallengerKind] = ["first", "refresh", "recipe"]
 
 
-def days(*gains: float, model: float = 0.0) -> list[DailyValue]:
-    """A day each that made `model` and the gain over a current process that made `model`."""
+def days_with_gains(*gains: float, model: float = 0.0) -> list[DailyValue]:
+    """Return days on which the current process earned `model` and the model that plus the gain."""
     first = date(2013, 4, 1)
     return [
-        DailyValue(str(first + timedelta(days=i)), N, model + g, model, 0.0, 1000.0, 10, 5, 0)
-        for i, g in enumerate(gains)
+        DailyValue(str(first + timedelta(days=i)), DECISIONS, model + gain, model, 0.0, 1000.0, 10, 5, 0)
+        for i, gain in enumerate(gains)
     ]
 
 
-def gaining(per_1000: float, count: int = 40) -> list[DailyValue]:
-    """Days whose gain over the current process is about `per_1000`, a little more and a little less in turn."""
-    return days(*(per_1000 * N / 1000 + (1 if i % 2 else -1) for i in range(count)))
+def days_gaining(per_1000: float, count: int = 40) -> list[DailyValue]:
+    """Return days whose gain over the current process is about `per_1000`, in turn a little more and a little less."""
+    return days_with_gains(*(per_1000 * DECISIONS / 1000 + (1 if i % 2 else -1) for i in range(count)))
+
+
+def add_money(days: Sequence[DailyValue], *amounts: float) -> list[DailyValue]:
+    """Return the days with an amount added to the model's money, in turn."""
+    return [replace(day, model=day.model + amounts[i % len(amounts)]) for i, day in enumerate(days)]
+
+
+def judge_money(
+    kind: ChallengerKind,
+    walk_forward: Sequence[DailyValue],
+    latest: LatestBlock | None = None,
+    current_recipe: Sequence[DailyValue] | None = None,
+    gate: Gate = GATE,
+) -> Judgement:
+    return judge(gate, GateEvidence(kind, 0.0, walk_forward, latest, current_recipe), "EUR")
 
 
 def test_a_challenger_that_learned_from_too_little_is_rejected_whatever_it_earns() -> None:
-    found = judge(GATE, "refresh", 0.11, gaining(1000), None)
-    assert found.verdict == "REJECT"
-    assert found.reasons == ["11% of its training days are missing or refused; 10% may be"]
+    judgement = judge(GATE, GateEvidence("refresh", 0.11, days_gaining(1000)), "EUR")
+    assert judgement.verdict == "REJECT"
+    assert judgement.reasons == ["11% of its training partitions are missing or refused; the limit is 10%"]
 
 
-def test_as_much_missing_as_may_be_is_no_reason_to_reject() -> None:
-    assert judge(GATE, "refresh", 0.1, gaining(1000), None).verdict == "PROMOTE"
+def test_a_share_of_missing_partitions_at_the_limit_passes() -> None:
+    assert judge(GATE, GateEvidence("refresh", 0.1, days_gaining(1000)), "EUR").verdict == "PROMOTE"
 
 
-@pytest.mark.parametrize("kind", ["first", "refresh", "recipe"])
-def test_without_days_to_test_it_on_it_is_held(kind: str) -> None:
-    found = judge(GATE, kind, 0, [], None)
-    assert (found.verdict, found.kind) == ("HOLD", kind)
-    assert found.reasons == ["there are no days yet to test it on"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_challenger_without_days_is_held(kind: ChallengerKind) -> None:
+    judgement = judge_money(kind, [])
+    assert (judgement.verdict, judgement.kind) == ("HOLD", kind)
+    assert judgement.reasons == ["there are no days yet on which to value it"]
 
 
-def test_one_day_proves_nothing() -> None:
-    found = judge(GATE, "first", 0, days(1000), None)
-    assert found.verdict == "HOLD"
-    assert "isn't proven" in found.reasons[0]
-    assert found.evidence["lift_vs_current"]["low"] is None
+def test_a_single_day_proves_nothing() -> None:
+    judgement = judge_money("first", days_with_gains(1000))
+    assert judgement.verdict == "HOLD"
+    assert "isn't proven" in judgement.reasons[0]
+    assert judgement.figures["lift_vs_current"]["low"] is None
 
 
 def test_a_gain_that_could_be_chance_is_held() -> None:
-    found = judge(GATE, "first", 0, days(*[500, -400] * 10), None)
-    assert found.evidence["lift_vs_current"]["value"] > 0 > found.evidence["lift_vs_current"]["low"]
-    assert found.verdict == "HOLD"
+    judgement = judge_money("first", days_with_gains(*[500, -400] * 10))
+    lift = judgement.figures["lift_vs_current"]
+    assert lift["value"] > 0 > lift["low"]
+    assert judgement.verdict == "HOLD"
 
 
-@pytest.mark.parametrize("walk_forward", [days(*[400, -500] * 10), gaining(-100), days(0, 0, 0, 0), days(-1)])
-def test_what_gains_nothing_is_rejected(walk_forward: list[DailyValue]) -> None:
-    found = judge(GATE, "first", 0, walk_forward, None)
-    assert found.verdict == "REJECT"
-    assert "over the current process isn't proven" in found.reasons[0]
+@pytest.mark.parametrize(
+    "walk_forward",
+    [
+        days_with_gains(*[400, -500] * 10),
+        days_gaining(-100),
+        days_with_gains(0, 0, 0, 0),
+        days_with_gains(-1),
+    ],
+)
+def test_a_challenger_without_a_gain_is_rejected(walk_forward: list[DailyValue]) -> None:
+    judgement = judge_money("first", walk_forward)
+    assert judgement.verdict == "REJECT"
+    assert "the gain over the current process isn't proven" in judgement.reasons[0]
 
 
-def test_the_first_model_is_promoted_on_a_proven_gain_over_the_current_process() -> None:
-    found = judge(GATE, "first", 0, gaining(100), None)
-    assert (found.verdict, found.kind) == ("PROMOTE", "first")
-    assert found.evidence["days"] == 40
-    assert found.evidence["lift_vs_current"]["low"] > 0
-    assert "+100 per 1,000" in found.reasons[0]
+def test_the_first_model_is_promoted_on_a_proven_gain() -> None:
+    judgement = judge_money("first", days_gaining(100))
+    assert (judgement.verdict, judgement.kind) == ("PROMOTE", "first")
+    assert judgement.figures["days"] == 40
+    assert judgement.figures["lift_vs_current"]["low"] > 0
+    assert "+EUR 100 per 1,000 decisions (90% confidence interval +EUR" in judgement.reasons[0]
 
 
-def test_a_refresh_without_a_block_to_compare_is_promoted_on_its_recipes_gain() -> None:
-    found = judge(GATE, "refresh", 0, gaining(100), None)
-    assert (found.verdict, found.kind) == ("PROMOTE", "refresh")
-    assert "last_block_vs_champion" not in found.evidence
+def test_a_refresh_without_a_newest_block_is_promoted_on_the_gain_of_its_recipe() -> None:
+    judgement = judge_money("refresh", days_gaining(100))
+    assert (judgement.verdict, judgement.kind) == ("PROMOTE", "refresh")
+    assert "last_block_vs_champion" not in judgement.figures
 
 
-@pytest.mark.parametrize(("behind", "verdict"), [(-200, "PROMOTE"), (0, "PROMOTE"), (49, "PROMOTE"), (51, "HOLD")])
-def test_a_refresh_may_be_behind_the_champion_by_no_more_than_the_margin(behind: float, verdict: str) -> None:
-    champion = days(*[0.0] * 10, model=100)
-    mine = days(*[0.0] * 10, model=100 - behind * N / 1000)
-    found = judge(GATE, "refresh", 0, gaining(100), (mine, champion))
-    assert found.verdict == verdict
-    assert found.evidence["last_block_vs_champion"]["value"] == pytest.approx(-behind)
-    assert ("its last block is worse than the champion's" in found.reasons[-1]) == (verdict == "HOLD")
+@pytest.mark.parametrize(("deficit", "verdict"), [(-200, "PROMOTE"), (0, "PROMOTE"), (49, "PROMOTE"), (51, "HOLD")])
+def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(deficit: float, verdict: str) -> None:
+    champion = days_with_gains(*[0.0] * 10, model=100)
+    challenger = days_with_gains(*[0.0] * 10, model=100 - deficit * DECISIONS / 1000)
+    judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, champion))
+    assert judgement.verdict == verdict
+    assert judgement.figures["last_block_vs_champion"]["value"] == pytest.approx(-deficit)
+    assert ("the newest block is worse than the champion's" in judgement.reasons[-1]) == (verdict == "HOLD")
 
 
-def test_a_refresh_is_not_asked_to_prove_that_it_is_no_worse() -> None:
-    mine = days(*[0.0] * 10, model=100)
-    champion = [DailyValue(**{**d.__dict__, "model": d.model + (30 if i % 2 else -28)}) for i, d in enumerate(mine)]
-    found = judge(GATE, "refresh", 0, gaining(100), (mine, champion))
-    assert found.evidence["last_block_vs_champion"]["low"] < -GATE.margin
-    assert found.verdict == "PROMOTE"
+def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
+    challenger = days_with_gains(*[0.0] * 10, model=100)
+    judgement = judge_money(
+        "refresh", days_gaining(100), LatestBlock(challenger, add_money(challenger, -28, 30))
+    )
+    assert judgement.figures["last_block_vs_champion"]["low"] < -GATE.margin
+    assert judgement.verdict == "PROMOTE"
 
 
-def test_a_refresh_that_stands_level_is_promoted_without_proving_itself_better() -> None:
-    block = gaining(100)
-    assert judge(GATE, "refresh", 0, gaining(100), (block, block)).verdict == "PROMOTE"
+def test_a_refresh_equal_to_the_champion_is_promoted() -> None:
+    block = days_gaining(100)
+    assert judge_money("refresh", days_gaining(100), LatestBlock(block, block)).verdict == "PROMOTE"
 
 
-def test_a_refresh_must_have_a_proven_gain_even_when_it_beats_the_champion() -> None:
-    better = (days(*[0.0] * 10, model=1000), days(*[0.0] * 10, model=0))
-    assert judge(GATE, "refresh", 0, days(*[500, -400] * 10), better).verdict == "HOLD"
+def test_a_refresh_needs_a_proven_gain_even_if_it_beats_the_champion() -> None:
+    better = LatestBlock(days_with_gains(*[0.0] * 10, model=1000), days_with_gains(*[0.0] * 10, model=0))
+    assert judge_money("refresh", days_with_gains(*[500, -400] * 10), better).verdict == "HOLD"
 
 
-def test_a_new_recipe_that_beats_the_current_one_by_more_than_the_margin_is_promoted() -> None:
-    found = judge(GATE, "recipe", 0, gaining(200), None, gaining(100))
-    assert (found.verdict, found.kind) == ("PROMOTE", "recipe")
-    assert found.evidence["gain_vs_recipe"]["low"] > 50
-    assert "better than the current recipe" in found.reasons[-1]
+def test_a_new_recipe_that_beats_the_champions_by_more_than_the_margin_is_promoted() -> None:
+    judgement = judge_money("recipe", days_gaining(200), current_recipe=days_gaining(100))
+    assert (judgement.verdict, judgement.kind) == ("PROMOTE", "recipe")
+    assert judgement.figures["gain_vs_recipe"]["low"] > 50
+    assert "better than the champion's recipe" in judgement.reasons[-1]
 
 
-@pytest.mark.parametrize("current", [gaining(200), gaining(300), gaining(155)])
+@pytest.mark.parametrize("current", [days_gaining(200), days_gaining(300), days_gaining(155)])
 def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[DailyValue]) -> None:
-    found = judge(GATE, "recipe", 0, gaining(200), None, current)
-    assert found.verdict == "HOLD"
-    assert "not better than the current recipe by more than 50" in found.reasons[-1]
+    judgement = judge_money("recipe", days_gaining(200), current_recipe=current)
+    assert judgement.verdict == "HOLD"
+    assert "not proven better than the champion's recipe by more than EUR 50" in judgement.reasons[-1]
 
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
-    mine = [DailyValue(**{**d.__dict__, "model": d.model + (60 if i % 2 else -40)}) for i, d in enumerate(gaining(200))]
-    found = judge(GATE, "recipe", 0, mine, None, gaining(200))
-    assert found.evidence["lift_vs_current"]["low"] > 0
-    assert found.evidence["gain_vs_recipe"]["value"] > GATE.margin > found.evidence["gain_vs_recipe"]["low"]
-    assert found.verdict == "HOLD"
+    judgement = judge_money(
+        "recipe", add_money(days_gaining(200), -40, 60), current_recipe=days_gaining(200)
+    )
+    assert judgement.figures["lift_vs_current"]["low"] > 0
+    assert judgement.figures["gain_vs_recipe"]["value"] > GATE.margin > judgement.figures["gain_vs_recipe"]["low"]
+    assert judgement.verdict == "HOLD"
 
 
 @given(st.sampled_from([0.0, 10.0, 50.0]), st.lists(st.integers(50, 500), min_size=2, max_size=10))
 def test_a_new_recipe_of_equal_value_is_never_promoted(margin: float, gains: list[int]) -> None:
-    gate = Gate(margin=margin, confidence=0.95)
-    found = judge(gate, "recipe", 0, days(*gains), None, days(*gains))
-    assert found.verdict == "HOLD"
-    assert found.evidence["gain_vs_recipe"]["value"] == 0
+    days = days_with_gains(*gains)
+    judgement = judge_money("recipe", days, current_recipe=days, gate=Gate(margin=margin, confidence=0.95))
+    assert judgement.verdict == "HOLD"
+    assert judgement.figures["gain_vs_recipe"]["value"] == 0
 
 
 @pytest.mark.parametrize("current", [None, []])
-def test_a_new_recipe_without_the_current_one_to_compare_with_is_held(current: list[DailyValue] | None) -> None:
-    found = judge(GATE, "recipe", 0, gaining(200), None, current)
-    assert found.verdict == "HOLD"
-    assert "no days in common" in found.reasons[-1]
+def test_a_new_recipe_without_days_of_the_champions_recipe_is_held(current: list[DailyValue] | None) -> None:
+    judgement = judge_money("recipe", days_gaining(200), current_recipe=current)
+    assert judgement.verdict == "HOLD"
+    assert "no days in common" in judgement.reasons[-1]
 
 
-def test_a_new_recipe_tested_on_other_days_than_the_current_one_is_held() -> None:
-    later = [DailyValue(**{**d.__dict__, "partition": f"2014{d.partition[4:]}"}) for d in gaining(100)]
-    found = judge(GATE, "recipe", 0, gaining(200), None, later)
-    assert found.verdict == "HOLD"
-    assert found.evidence["gain_vs_recipe"]["value"] is None
+def test_a_new_recipe_valued_on_other_days_is_held() -> None:
+    later = [replace(day, partition=f"2014{day.partition[4:]}") for day in days_gaining(100)]
+    judgement = judge_money("recipe", days_gaining(200), current_recipe=later)
+    assert judgement.verdict == "HOLD"
+    assert judgement.figures["gain_vs_recipe"]["value"] is None
 
 
-def test_only_days_in_common_are_compared() -> None:
-    mine = days(*[30.0] * 10, model=100)
-    theirs = [DailyValue(**{**d.__dict__, "model": d.model - 20}) for d in mine[:5]]
-    lost = days(*[0.0] * 20, model=10_000)[10:]  # the current recipe's great days are not the challenger's
-    found = judge(GATE, "recipe", 0, mine, None, [*theirs, *lost])
-    assert found.evidence["gain_vs_recipe"]["value"] == pytest.approx(200)
-    assert found.verdict == "PROMOTE"
+def test_only_common_days_are_compared() -> None:
+    challenger = days_with_gains(*[30.0] * 10, model=100)
+    champion = add_money(challenger[:5], -20)
+    other_days = days_with_gains(*[0.0] * 20, model=10_000)[10:]  # great days, but not the challenger's
+    judgement = judge_money("recipe", challenger, current_recipe=[*champion, *other_days])
+    assert judgement.figures["gain_vs_recipe"]["value"] == pytest.approx(200)
+    assert judgement.verdict == "PROMOTE"
 
 
-def test_a_stricter_confidence_asks_for_more() -> None:
-    mixed = days(*[500, -400, 300, -100, 200, 50] * 3)
-    verdicts = [judge(Gate(margin=50, confidence=c), "first", 0, mixed, None).verdict for c in (0.8, 0.999)]
+def test_a_higher_confidence_requires_more_evidence() -> None:
+    mixed = days_with_gains(*[500, -400, 300, -100, 200, 50] * 3)
+    verdicts = [judge_money("first", mixed, gate=Gate(margin=50, confidence=c)).verdict for c in (0.8, 0.999)]
     assert verdicts == ["PROMOTE", "HOLD"]
+
+
+# What overrides the money
+
+
+def test_refused_training_data_rejects_a_challenger_that_earns_enough() -> None:
+    evidence = GateEvidence("first", 0.0, days_gaining(100), refused_partitions=["2013-03-01", "2013-03-02"])
+    judgement = judge(GATE, evidence, "EUR")
+    assert judgement.verdict == "REJECT"
+    assert judgement.reasons == ["it learned from partitions that governance refused: 2013-03-01, 2013-03-02"]
+    assert judgement.figures["days"] == 40
+
+
+def test_a_broken_constraint_rejects_a_challenger_that_earns_enough() -> None:
+    evidence = GateEvidence("first", 0.0, days_gaining(100), broken_constraints=["monotone constraint on load: …"])
+    judgement = judge(GATE, evidence, "EUR", needs_approval=True)
+    assert (judgement.verdict, judgement.reasons) == ("REJECT", ["monotone constraint on load: …"])
+
+
+def test_a_challenger_that_passes_waits_for_a_required_approval() -> None:
+    passing, failing = GateEvidence("first", 0.0, days_gaining(100)), GateEvidence("first", 0.0, days_gaining(-100))
+    assert judge(GATE, passing, "EUR", needs_approval=True).verdict == "PENDING"
+    assert judge(GATE, failing, "EUR", needs_approval=True).verdict == "REJECT"
+
+
+def test_the_reasons_say_why_it_was_selected_and_that_figures_are_assumed() -> None:
+    evidence = GateEvidence("first", 0.0, days_gaining(100), is_assumed=True, selection_reason="it has the best value")
+    assert judge(GATE, evidence, "EUR").reasons[1:] == [
+        "it has the best value",
+        "the figures are assumed: the action may change the outcome",
+    ]
+
+
+# The ledger
+
+DAYS = [date(2013, 3, 20) + timedelta(days=i) for i in range(12)]
+AS_OF = date(2013, 4, 1)
+
+
+def test_verdicts_are_appended_to_the_ledger(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, partitions={"start": DAYS[0]}, automation={"approval": "required"})
+    publish_days(ws, DAYS, count=20)
+    version = train_on(ws, AS_OF)
+    now = datetime(2013, 4, 2, 8)
+    rows = promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", [AS_OF], now)
+    assert [(row.version, row.track, row.effective_from) for row in rows] == [(version, "live", "2013-04-02T08:00:00")]
+    assert rows == ws.champion_ledger.rows()
+
+
+def test_a_day_without_a_challenger_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, partitions={"start": DAYS[0]})
+    publish_days(ws, DAYS[:2])
+    with pytest.raises(GateError, match="no challenger was trained on 2013-04-01. Materialize the asset challenger"):
+        promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])

@@ -12,12 +12,13 @@ from sklearn.pipeline import make_pipeline
 from skops.io import dumps
 
 from sixtyforty.modeling.estimators import FittedModel, fit_model
-from sixtyforty.modeling.model_store import ModelStore, hash_recipe, plan_training, read_training_rows, training_days
+from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.skops_files import ModelError, stable_skops
+from sixtyforty.modeling.training_plan import hash_recipe, plan_training, read_training_rows, training_days
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.workspace import Workspace
 from tests.fits import KPI, RECIPE, Foreign, fitted, sha
-from tests.helpers import make_use_case, make_workspace, publish, snapshot, span
+from tests.helpers import day_range, make_use_case, make_workspace, publish_days, read_files
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_words_make_no_other_model_and_what_experts_forbid_does(tmp_path: Path) 
 def test_what_is_said_of_no_feature_is_refused_before_anything_is_kept(tmp_path: Path, what: dict[str, Any]) -> None:
     ws = make_workspace(tmp_path, model=what)
     days = [date(2013, 3, 1) + timedelta(days=i) for i in range(3)]
-    publish(ws, days)
+    publish_days(ws, days)
     wanted = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
     with pytest.raises(ModelError, match=r"name what is no feature: \['lod'\]"):
         ws.models.write_training_set(ws.use_case, ws.lake, wanted)
@@ -76,7 +77,7 @@ AS_OF = date(2013, 3, 7)
 def published(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Six days of features and outcomes; treat it as read-only but for its models."""
     ws = make_workspace(tmp_path_factory.mktemp("published"), partitions={"start": "2013-03-01"})
-    publish(ws, MARCH, count=8)
+    publish_days(ws, MARCH, count=8)
     return ws
 
 
@@ -93,7 +94,7 @@ def test_a_plan_is_the_trailing_window_and_what_is_missing_of_it(published: Work
 
 def test_a_window_is_no_longer_than_the_recipe_says(published: Workspace) -> None:
     short = use_case_of(published, model=RECIPE.model_copy(update={"training_days": 2}))
-    assert sorted(plan_training(short, published.lake, AS_OF).features) == span(date(2013, 3, 5), date(2013, 3, 6))
+    assert sorted(plan_training(short, published.lake, AS_OF).features) == day_range(date(2013, 3, 5), date(2013, 3, 6))
 
 
 def test_a_version_is_its_day_its_data_and_its_recipe(published: Workspace) -> None:
@@ -158,7 +159,7 @@ def test_a_stored_model_is_loaded_as_it_was(published: Workspace, tmp_path: Path
     loaded = store.load(version)
     assert (loaded.features, loaded.levels) == (model.features, {"site": ["north", "south"]})
     training = store.training_frame(version)
-    assert loaded.score(training).tolist() == model.score(training).tolist()
+    assert loaded.predict(training).tolist() == model.predict(training).tolist()
     assert store.versions() == [version]
     assert store.has(version, "model.skops")
 
@@ -174,10 +175,10 @@ def test_training_again_gives_the_same_files(published: Workspace, tmp_path: Pat
 
 def test_a_model_that_could_not_be_loaded_again_is_not_kept(published: Workspace, tmp_path: Path) -> None:
     store, version, model = trained(published, tmp_path)
-    before = snapshot(tmp_path)
+    before = read_files(tmp_path)
     with pytest.raises(ModelError, match=r"types we don't trust: .*Foreign"):
         store.write_model(version, FittedModel(make_pipeline(Foreign(), model.estimator), model.features, model.levels))
-    assert snapshot(tmp_path) == before
+    assert read_files(tmp_path) == before
 
 
 def test_a_stored_model_that_was_exchanged_is_refused(published: Workspace, tmp_path: Path) -> None:
@@ -204,8 +205,8 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are(published: W
 
 def test_a_new_day_of_data_makes_a_new_version(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    publish(ws, MARCH[:2])
+    publish_days(ws, MARCH[:2])
     before = plan_training(ws.use_case, ws.lake, AS_OF).version
-    publish(ws, MARCH[2:3])
+    publish_days(ws, MARCH[2:3])
     assert plan_training(ws.use_case, ws.lake, AS_OF).version != before
     assert datetime.fromisoformat(before[:10]).date() == AS_OF

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sixtyforty.modeling import model_store
-from sixtyforty.modeling.backtest import promote_challengers
+from sixtyforty.modeling import model_store, trainer, training_plan
 from sixtyforty.modeling.estimators import FittedModel, fit_model
+from sixtyforty.modeling.gate import promote_challengers
 from sixtyforty.modeling.monotone_constraints import find_violations
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
-from sixtyforty.storage.lake import write_atomic
-from tests.helpers import DECLARED, make_workspace, publish
+from sixtyforty.storage.files import write_atomic
+from tests.helpers import DECLARED, make_workspace, publish_days
 
 TREES = Model(
     estimator="sklearn.ensemble.HistGradientBoostingClassifier",
@@ -78,7 +78,7 @@ def test_one_that_was_told_is_kept_and_loaded_as_any_other(tmp_path: Path) -> No
     write_atomic(tmp_path / "v" / "card.json", b'{"files": {}, "features": ["load", "other"]}')
     told = trained(TREES, monotone={"load": 1})
     store.write_model("v", told)
-    assert store.load("v").score(frame).tolist() == told.score(frame).tolist()
+    assert store.load("v").predict(frame).tolist() == told.predict(frame).tolist()
 
 
 def test_an_estimator_that_cannot_be_told_is_fitted_all_the_same_and_verified() -> None:
@@ -102,13 +102,13 @@ def test_the_gate_blocks_it_and_names_the_rule(tmp_path: Path, direction: int, v
         update={"model": BAYES.model_copy(update={"training_days": 30, "monotone": {"load": direction}})}
     )
     ws = replace(ws, use_case=declared)
-    publish(ws, days, count=20)
+    publish_days(ws, days, count=20)
     as_of = date(2013, 4, 1)
-    plan = model_store.plan_training(ws.use_case, ws.lake, as_of)
+    plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    list(model_store.train_models(ws.models, ws.use_case.kpi, [plan.version]))
-    (row,) = promote_challengers(ws.use_case, ws.lake, ws.models, ws.ledger, "replay", [as_of])
+    list(trainer.train_models(ws.models, ws.use_case.kpi, [plan.version]))
+    (row,) = promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [as_of])
     assert row.verdict == verdict
     broken = [r for r in row.reasons if r.startswith("monotone: load")]
     assert bool(broken) == (verdict == "REJECT")
-    assert ws.ledger.champions("replay") == []
+    assert ws.champion_ledger.promotions("replay") == []

@@ -1,22 +1,32 @@
-"""What the lake says is wrong, in words that hold no data."""
+"""The alert rules: what is wrong in the lake, in texts that hold no data and say what to do."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from sixtyforty.reports.alert_rules import decay, fallback, overdue, rejected
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.reports.alert_rules import (
+    RULES,
+    find_decay,
+    find_fallback,
+    find_overdue_retrain,
+    find_rejected_batches,
+    find_stop,
+)
+from sixtyforty.reports.alerts import ALERT_KINDS
 from sixtyforty.storage.verdicts import RuleResult, Verdict
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import append_verdict
 from tests.helpers import make_workspace
 
 FIRST = date(2013, 3, 1)
-SECRET = "Mrs Miller, 5 Elm Street"
+PERSONAL = "Mrs Miller, 5 Elm Street"
 
 
 @pytest.fixture
@@ -30,85 +40,92 @@ def days(count: int) -> list[str]:
     return [str(FIRST + timedelta(days=i)) for i in range(count)]
 
 
-def decided(ws: Workspace, day: str, **by: int) -> None:
-    facts = {"model": 0, "current_process": 0, "fallback": 0} | by
-    ws.lake.write("decisions/live", day, pa.table({"x": list(range(sum(by.values())))}), facts=facts)
+def write_decided_day(ws: Workspace, day: str, **counts: int) -> None:
+    facts = {"model": 0, "current_process": 0, "fallback": 0} | counts
+    rows = pa.table({"x": list(range(sum(counts.values())))})
+    ws.lake.write(decisions_dataset("live"), day, rows, facts=facts)
 
 
-def earned(ws: Workspace, day: str, model: float, decisions: int = 10) -> None:
-    one = DailyValue(day, decisions, model, 0.0, 0.0, 0.0, 0, 0, 0)
-    ws.lake.write("kpi/live", day, pa.table({"x": [1]}), facts=one.__dict__)
+def write_account(ws: Workspace, day: str, model: float, decisions: int = 10) -> None:
+    value = DailyValue(day, decisions, model, 0.0, 0.0, 0.0, 0, 0, 0)
+    ws.lake.write(kpi_dataset("live"), day, pa.table({"x": [1]}), facts=value.__dict__)
 
 
-def refuse(ws: Workspace, day: str, bad: int = 3) -> None:
-    rules = [RuleResult("not_null", "site", "critical", False, bad, 5, SECRET), RuleResult("x", "y", "warning", False)]
-    verdict = Verdict("calls", day, False, 5, 2, bad, 0, 0, [f"calls.csv: {SECRET}"], rules)
+def write_rejection(ws: Workspace, day: str, invalid: int = 3) -> None:
+    rules = [
+        RuleResult("not_null", "site", "critical", False, invalid, 5, PERSONAL),
+        RuleResult("x", "y", "warning", False),
+    ]
+    verdict = Verdict("calls", day, False, 5, 2, invalid, 0, 0, [f"calls.csv: {PERSONAL}"], rules)
     facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
     ws.lake.write("rejected/calls", day, pa.table({"x": [1]}), facts=facts)
 
 
-def test_nothing_is_wrong_with_an_empty_lake(ws: Workspace) -> None:
-    assert [look(ws, "live") for look in (rejected, fallback, overdue, decay)] == [[]] * 4
+def test_an_empty_lake_raises_no_alert(ws: Workspace) -> None:
+    assert [rule(ws, "live") for rule in RULES.values()] == [[]] * len(RULES)
+    assert set(RULES) <= set(ALERT_KINDS)
 
 
-def test_a_rejected_batch_is_told_with_counts_and_rules_and_no_data(ws: Workspace) -> None:
-    refuse(ws, "2013-03-01")
-    (alert,) = rejected(ws, "live")
-    assert alert.text.startswith("calls of 2013-03-01 was rejected: 3 of 5 rows are bad; rules broken: not_null (site)")
-    assert SECRET not in alert.text + alert.subject
-    refuse(ws, "2013-03-01", bad=2)  # sent again, and bad again
-    (other,) = rejected(ws, "live")
-    assert other.key != alert.key
+def test_a_rejected_batch_is_reported_with_counts_and_rules_and_without_data(ws: Workspace) -> None:
+    write_rejection(ws, "2013-03-01")
+    (alert,) = find_rejected_batches(ws, "live")
+    assert alert.text == (
+        "calls of 2013-03-01 was rejected: 3 of 5 rows are invalid. Failed rules: not_null (site)."
+        " Read the details in Data Docs, then ask the sender for a corrected extract."
+    )
+    assert PERSONAL not in alert.text + alert.subject
+    write_rejection(ws, "2013-03-01", invalid=2)  # sent again, and rejected again
+    (second,) = find_rejected_batches(ws, "live")
+    assert second.key != alert.key
 
 
 @pytest.mark.parametrize(
-    ("by", "told"),
+    ("counts", "is_reported"),
     [({"model": 5, "fallback": 5}, False), ({"model": 4, "fallback": 6}, True), ({"current_process": 9}, False)],
 )
-def test_fallback_is_told_of_the_newest_partition(ws: Workspace, by: dict[str, int], told: bool) -> None:
-    decided(ws, "2013-03-01", fallback=10)
-    decided(ws, "2013-03-02", **by)
-    found = fallback(ws, "live")
-    assert bool(found) == told
-    if told:
-        assert "60% of 2013-03-02's decisions" in found[0].text
-    assert fallback(ws, "replay") == []
+def test_fallback_is_reported_for_the_newest_partition(
+    ws: Workspace, counts: dict[str, int], is_reported: bool
+) -> None:
+    write_decided_day(ws, "2013-03-01", fallback=10)
+    write_decided_day(ws, "2013-03-02", **counts)
+    alerts = find_fallback(ws, "live")
+    assert bool(alerts) == is_reported
+    if is_reported:
+        assert "took 60% of the decisions of 2013-03-02" in alerts[0].text and "(limit: 50%)" in alerts[0].text
+    assert find_fallback(ws, "replay") == []
 
 
-def test_a_retrain_is_overdue_when_more_days_have_come_than_may(ws: Workspace) -> None:
-    def judged(as_of: str) -> None:
-        ws.champion_ledger.append(
-            track="live",
-            version=f"{as_of}-x",
-            verdict="HOLD",
-            kind="refresh",
-            as_of=as_of,
-            effective_from=as_of,
-            reasons=[],
-        )
-
+def test_a_retrain_is_overdue_when_more_days_arrived_than_allowed(ws: Workspace) -> None:
     for day in days(5):
         ws.lake.write("outcomes", day, pa.table({"x": [1]}))
-    assert overdue(ws, "live") == []  # nothing is decided on this track
-    decided(ws, "2013-03-01", model=1)
-    (alert,) = overdue(ws, "live")
-    assert "4 days of outcomes have come and no challenger was ever judged; 3 may" in alert.text
-    judged("2013-03-02")
-    assert overdue(ws, "live") == []
+    assert find_overdue_retrain(ws, "live") == []  # nothing is decided on this track
+    write_decided_day(ws, "2013-03-01", model=1)
+    (alert,) = find_overdue_retrain(ws, "live")
+    assert "4 days of outcomes arrived and no challenger was ever judged (limit: 3)." in alert.text
+    append_verdict(ws, "2013-03-02", "HOLD", track="live")
+    assert find_overdue_retrain(ws, "live") == []
     ws.lake.write("outcomes", "2013-03-06", pa.table({"x": [1]}))
-    (again,) = overdue(ws, "live")
-    assert "since the challenger of 2013-03-02" in again.text
+    (alert,) = find_overdue_retrain(ws, "live")
+    assert "since the challenger of 2013-03-02" in alert.text
 
 
 @pytest.mark.parametrize(
-    ("money", "told"),
+    ("amounts", "is_reported"),
     [([-5.0], False), ([-5.0, -5.0], True), ([-50.0, 5.0, 5.0], False), ([50.0, 5.0, -6.0], True), ([0.0, 0.0], False)],
 )
-def test_decay_is_a_loss_over_the_newest_known_days(ws: Workspace, money: list[float], told: bool) -> None:
-    for day, model in zip(days(len(money)), money, strict=True):
-        earned(ws, day, model)
-    earned(ws, "2013-04-01", 0.0, decisions=0)  # nothing known of it yet
-    found: list[Any] = decay(ws, "live")
-    assert bool(found) == told
-    if money == [-5.0, -5.0]:
-        assert "2013-03-01 to 2013-03-02 the decisions were worth -500 EUR per 1,000 calls against the" in found[0].text
+def test_decay_is_a_loss_over_the_newest_known_days(ws: Workspace, amounts: list[float], is_reported: bool) -> None:
+    for day, amount in zip(days(len(amounts)), amounts, strict=True):
+        write_account(ws, day, amount)
+    write_account(ws, "2013-04-01", 0.0, decisions=0)  # no outcome is known yet
+    alerts = find_decay(ws, "live")
+    assert bool(alerts) == is_reported
+    if amounts == [-5.0, -5.0]:
+        assert alerts[0].text == (
+            "From 2013-03-01 to 2013-03-02, the decisions gained -EUR 500 per 1,000 calls over the current process"
+            " (limit: EUR 0). Look for a change in the data or in the process."
+        )
+
+
+def test_a_use_case_without_a_gate_is_not_reported_as_stopped(ws: Workspace) -> None:
+    append_verdict(ws, "2013-03-02")
+    assert find_stop(ws, "live") == []

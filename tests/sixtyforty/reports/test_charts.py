@@ -1,4 +1,4 @@
-"""Charts: whatever the amounts, all of the picture is in it."""
+"""Charts: every amount fits the picture, unknown lines are left out, and the words are plain."""
 
 from __future__ import annotations
 
@@ -9,35 +9,70 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.authoring import catalog
+from sixtyforty.accounting.forecast import ChampionTerm
 from sixtyforty.reports import charts
+from sixtyforty.reports.charts import Chart
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import Interval
+from tests.helpers import make_use_case
+from tests.words import assert_plain
 
-KPI = catalog.load_use_case("flight_delays").kpi
 UNKNOWN = math.nan
 
 
-def gathered(most: float, coin: float = -1.0) -> list[DailyValue]:
-    """Two days on which the model brings as much."""
-    one = {"decisions": 2, "acted": 1, "differ": 1, "fallback": 0}
+@pytest.fixture(scope="module")
+def kpi(tmp_path_factory: pytest.TempPathFactory):
+    return make_use_case(tmp_path_factory.mktemp("use_case"), kpi={"currency": "USD"}).kpi
+
+
+def make_days(amount: float, random_choice: float = -1.0) -> list[DailyValue]:
+    """Return two days on which the decisions bring an amount."""
+    counts = {"decisions": 2, "acted": 1, "differ": 1, "fallback": 0}
     money = {
-        "model": most,
-        "current_process": most / 3,
-        "random_choice": coin * most / 2,
-        "perfect_foresight": most * 2,
+        "model": amount,
+        "current_process": amount / 3,
+        "random_choice": random_choice * amount / 2,
+        "perfect_foresight": amount * 2,
     }
-    return [DailyValue(partition=f"2013-04-0{n}", **money, **one) for n in (1, 2)]
+    return [DailyValue(partition=f"2013-04-0{n}", **money, **counts) for n in (1, 2)]
 
 
-@pytest.mark.parametrize("most", [0.0, 3.0, 1.2e6, 2.4e9, 4.9e9, 7e11])
-def test_no_amount_is_cut_off(most):
-    picture = np.asarray(Image.open(io.BytesIO(charts.cumulative(KPI, gathered(most)))).convert("L"))
+@pytest.mark.parametrize("amount", [0.0, 3.0, 1.2e6, 4.9e8, 2.4e9, 4.9e9, 7e11])
+def test_no_amount_is_cut_off(kpi, amount: float) -> None:
+    picture = np.asarray(Image.open(io.BytesIO(charts.draw_cumulative_value(kpi, make_days(amount)))).convert("L"))
     edge = np.concatenate([picture[:, :2].ravel(), picture[:, -2:].ravel(), picture[-2:].ravel()])
     assert picture.min() < 100  # something is drawn
     assert edge.min() == 255
 
 
-def test_what_nobody_knows_is_left_out():
-    days = gathered(1000.0, coin=UNKNOWN)
-    assert b"random choice" not in charts.cumulative(KPI, days, "svg")
-    assert b"random choice" in charts.cumulative(KPI, gathered(1000.0), "svg")
+def test_an_unknown_line_is_left_out(kpi) -> None:
+    days = make_days(1000.0, random_choice=UNKNOWN)
+    assert b"random choice" not in charts.draw_cumulative_value(kpi, days, "svg")
+    assert b"random choice" in charts.draw_cumulative_value(kpi, make_days(1000.0), "svg")
+
+
+def test_equal_figures_give_equal_bytes(kpi) -> None:
+    first, second = (charts.draw_cumulative_value(kpi, make_days(10.0), "svg") for _ in range(2))
+    assert first == second
+
+
+def test_legends_and_axes_use_plain_terms(kpi) -> None:
+    days = make_days(1000.0)
+    value = charts.draw_cumulative_value(kpi, days, "svg").decode()
+    for words in ("decisions taken: $2,000", "random choice, same action rate", "USD, cumulative since 2013-04-01"):
+        assert words in value
+    gain = charts.draw_gain_by_period(kpi, days).decode()
+    assert "Gain over the current process, USD" in gain
+    estimate = Interval(900.0, 700.0, 1100.0)
+    term = ChampionTerm("2013-04-01", ["v1"], "2013-04-01", "2013-04-02", 4, estimate, estimate)
+    forecasts = charts.draw_forecasts(kpi, [term]).decode()
+    for words in ("achieved", "target: $100", "In charge since", "Gain, USD per 1,000 calls"):
+        assert words in forecasts
+    for picture in (value, gain, forecasts):
+        assert_plain(picture)
+
+
+def test_a_chart_is_described_to_people_who_cannot_see_it() -> None:
+    chart = Chart(b'<?xml version="1.0"?>\n<svg>x</svg>', 'Gain "by day"')
+    assert chart.svg == "<svg>x</svg>"
+    assert 'role="img" aria-label="Gain &quot;by day&quot;"' in chart.__html__()

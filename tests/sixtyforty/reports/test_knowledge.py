@@ -17,7 +17,7 @@ from sixtyforty.reports import replay_report
 from sixtyforty.reports.findings import add
 from sixtyforty.reports.knowledge import failed, search
 from tests.accounted_home import append_verdict, make_accounted_home, write_accounts
-from tests.helpers import UNJUDGED, crown, make_workspace, publish
+from tests.helpers import UNJUDGED, make_workspace, publish_days, put_champion_in_force
 from tests.sixtyforty.lifecycle.test_stage_gate import GATE, days
 
 ASKED = {"day": "2013-01-05", "asked": "two dispatchers", "found": "They want a reason beside each line"}
@@ -62,8 +62,8 @@ LAST = [d.isoformat() for d in DAYS[-3:]]
 def past(tmp_path_factory):
     """Three days decided by a model, of which two are accounted for, and one whose features came anew afterwards."""
     ws = make_workspace(tmp_path_factory.mktemp("past"))
-    publish(ws, DAYS, count=30)
-    crown(ws, DAYS[-3])
+    publish_days(ws, DAYS, count=30)
+    put_champion_in_force(ws, DAYS[-3])
     take_decisions(ws, LAST, "replay", None)
     kpi_ledger.write_accounts(ws, LAST[:2], "replay")
     entry = ws.lake.entry("features", LAST[1])

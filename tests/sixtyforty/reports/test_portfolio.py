@@ -20,7 +20,7 @@ from sixtyforty.reports.portfolio import Line, scoped, totals
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict, write_decisions, write_usage, write_verdicts
-from tests.helpers import WITH_RESPONSES, make_workspace, merged, span
+from tests.helpers import WITH_RESPONSES, day_range, make_workspace, merge
 from tests.words import assert_plain
 
 NOW = datetime(2013, 7, 1, 12)
@@ -29,8 +29,8 @@ COSTS = {"kpi": {"costs": {"build": 1000, "per_month": 100}}}
 
 def one(folder: Path, name: str, gain: float, *, days: int = 60, track: str = "replay", **changes: Any) -> Workspace:
     """A use case of its own in the home `folder`, whose days of 20 decisions gain about so much each."""
-    ws = make_workspace(folder, name=name, title=name.title(), **merged(COSTS, changes))
-    keys = span(date(2013, 4, 1), date(2013, 4, 1) + timedelta(days=days - 1))
+    ws = make_workspace(folder, name=name, title=name.title(), **merge(COSTS, changes))
+    keys = day_range(date(2013, 4, 1), date(2013, 4, 1) + timedelta(days=days - 1))
     for i, p in enumerate(keys):
         day = DailyValue(p, 20, 40.0 + gain + (i * 7 % 11 - 5), 40.0, 10.0, 90.0, 6, 4, 0)
         row = {k: v for k, v in day.__dict__.items() if k != "candidates"}
@@ -78,7 +78,10 @@ def test_totals_are_those_of_the_ledgers_by_a_query_of_ones_own(three):
 
 def test_assumed_money_is_never_added_to_money_seen_nor_one_currency_to_another(three, tmp_path):
     assumed = one(
-        tmp_path, "assumed", 500.0, kpi={"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}}
+        tmp_path,
+        "assumed",
+        500.0,
+        kpi={"measurement": "randomized", "holdout": {"share": 0.1, "value_per_outcome": -10}},
     )
     crowns = one(tmp_path, "crowns", 9.0, kpi={"currency": "SEK"})
     lines = portfolio.portfolio([*three, assumed, crowns], NOW)
@@ -100,7 +103,7 @@ def test_where_anything_is_live_the_past_relived_does_not_count(tmp_path):
 
 
 def test_people_quality_and_freshness(tmp_path):
-    ws = one(tmp_path, "used", 90.0, **merged(WITH_RESPONSES, {"kpi": {"costs": {"per_response": 2}}}))
+    ws = one(tmp_path, "used", 90.0, **merge(WITH_RESPONSES, {"kpi": {"costs": {"per_response": 2}}}))
     write_verdicts(ws, date(2013, 6, 1), rejected=["2013-06-12"])
     write_decisions(ws, "2013-06-29")
     write_usage(ws, "2013-06-29", simulated=3)

@@ -10,7 +10,7 @@ import pytest
 from sixtyforty.spec.cross_checks import RESPONSE_COLUMNS, find_conflicts
 from sixtyforty.spec.errors import ConflictingFields
 from sixtyforty.spec.use_case import UseCase
-from tests.helpers import RESPONSES, make_use_case, merged
+from tests.helpers import RESPONSES, make_use_case, merge
 
 REVIEW = {"reviewers": {"lead": 3}, "minutes_per_review": 5, "abstain_below": 1}
 VETO = {"when": "load > 1", "never": "act", "why": "it can't be"}
@@ -65,7 +65,7 @@ def test_vendors_of_the_sourcing_are_candidates(tmp_path: Path) -> None:
 
 
 def test_the_source_of_responses_needs_a_partition(tmp_path: Path) -> None:
-    source = merged(RESPONSES, {"partition": None, "known_at": None, "cursor_column": None})
+    source = merge(RESPONSES, {"partition": None, "known_at": None, "cursor_column": None})
     assert source["columns"].keys() >= RESPONSE_COLUMNS
     with pytest.raises(ConflictingFields, match=r"sources\.responses: .*needs `partition`"):
         make_use_case(tmp_path, sources={"responses": source}, people={"responses": "responses"})

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sixtyforty.spec.kpi import Kpi
-from tests.helpers import DECLARED, merged
+from tests.helpers import DECLARED, merge
 
 HOLDOUT = {"share": 0.1, "value_per_outcome": -10}
 TREATMENT = {"column": "got", "shares": {"wait": 0.4, "act": 0.6}, "value_per_outcome": -10}
@@ -19,12 +19,12 @@ AMOUNT = {"amount": STAFF, "outcome_type": "number", "outcome_name": "fitters ne
 
 def make_kpi(**changes: Any) -> Kpi:
     """Return the KPI of the small use case with changes."""
-    return Kpi.model_validate(merged(DECLARED["kpi"], changes))
+    return Kpi.model_validate(merge(DECLARED["kpi"], changes))
 
 
 def make_amount_kpi(**changes: Any) -> Kpi:
     """Return a KPI whose action is a number of fitters."""
-    declared = merged(DECLARED["kpi"], AMOUNT | changes)
+    declared = merge(DECLARED["kpi"], AMOUNT | changes)
     return Kpi.model_validate({name: part for name, part in declared.items() if name != "actions"})
 
 

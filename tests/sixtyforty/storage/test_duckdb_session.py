@@ -11,7 +11,7 @@ import pytest
 
 from sixtyforty.modeling import features
 from sixtyforty.storage.duckdb_session import connect
-from tests.helpers import accept, make_workspace
+from tests.helpers import accept_partitions, make_workspace
 
 ROWS, DAY = 3_000_000, "2013-03-10"
 
@@ -62,7 +62,7 @@ def test_a_day_of_three_million_rows_is_validated_and_has_features_within_256_mb
             + to_seconds(i % 3600) as call_hour, i % 100 / 100 as load from range({ROWS}) r(i))
         to '{ws.landing.folder / "calls_a.parquet"}' (format parquet)"""
     )
-    accept(ws, [DAY])
+    accept_partitions(ws, [DAY])
     entry = ws.lake.entry("validated/calls", DAY)
     assert entry is not None
     assert entry.rows == ROWS

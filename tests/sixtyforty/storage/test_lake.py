@@ -16,7 +16,7 @@ from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.lake import Lake, LakeError, split_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
-from tests.helpers import snapshot
+from tests.helpers import read_files
 
 DATASET, DAY = "validated/calls", "2013-03-10"
 
@@ -64,9 +64,9 @@ def test_entries_are_in_order_without_missing_partitions(lake: Lake) -> None:
 
 def test_writing_the_same_content_again_changes_no_file(lake: Lake) -> None:
     first = lake.write(DATASET, DAY, numbers(1, 2), code="c", facts={"at": datetime(2013, 3, 10)})
-    before = snapshot(lake.root)
+    before = read_files(lake.root)
     assert lake.write(DATASET, DAY, numbers(1, 2), code="c", facts={"at": datetime(2013, 3, 10)}) == first
-    assert snapshot(lake.root) == before
+    assert read_files(lake.root) == before
 
 
 def test_new_content_replaces_the_file_and_the_old_manifest_stays_readable(lake: Lake) -> None:
@@ -80,7 +80,9 @@ def test_new_content_replaces_the_file_and_the_old_manifest_stays_readable(lake:
 
 
 @pytest.mark.parametrize("change", [{"code": "c2"}, {"facts": {"a": 2}}, {"inputs": {"raw/calls": {DAY: "other"}}}])
-def test_equal_rows_with_another_origin_are_a_new_version_of_the_same_file(lake: Lake, change: dict) -> None:
+def test_equal_rows_with_another_origin_are_a_new_version_of_the_same_file(
+    lake: Lake, change: dict[str, object]
+) -> None:
     old = lake.write(DATASET, DAY, numbers(1), code="c", facts={"a": 1})
     new = lake.write(DATASET, DAY, numbers(1), **{"code": "c", "facts": {"a": 1}, **change})
     assert new.file == old.file
@@ -183,7 +185,7 @@ def test_an_object_store_holds_the_same_files_as_a_folder(tmp_path: Path, bucket
         for rows in (numbers(1), numbers(1, 2)):
             lake.write(DATASET, DAY, rows, code="c", facts={"why": "test"})
         lake.write(DATASET, "2013-03-11", numbers(3))
-    objects, files = snapshot(bucket_root), snapshot(tmp_path / "lake")
+    objects, files = read_files(bucket_root), read_files(tmp_path / "lake")
     assert {name: content for name, (_, content) in objects.items()} == {
         name: content for name, (_, content) in files.items()
     }

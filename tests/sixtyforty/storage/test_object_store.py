@@ -1,4 +1,4 @@
-"""A use case whose lake, models, ledgers and deliveries lie in an object store: the same as in folders."""
+"""Object paths behave as folder paths do, and a use case in an object store gives the same bytes as one in folders."""
 
 from __future__ import annotations
 
@@ -15,31 +15,121 @@ from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
 from sixtyforty.lifecycle.catch_up import find_stale_partitions
-from sixtyforty.storage.object_store import ObjectPath
+from sixtyforty.storage import object_store
+from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.object_store import ObjectPath, parse_storage_path
 from sixtyforty.workspace import Workspace
-from tests.helpers import crown, land_days, make_workspace, publish_landed, snapshot
+from tests.helpers import land_days, make_workspace, publish_landed_days, put_champion_in_force, read_files
 
 FIRST = date(2013, 3, 10)
 DAYS = [FIRST + timedelta(days=n) for n in range(14)]
+NOW = datetime(2013, 4, 20)
+
+
+@pytest.fixture
+def root(bucket: str) -> ObjectPath:
+    return ObjectPath(f"s3://{bucket}/root")
+
+
+def test_a_text_is_a_url_or_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_storage_path("s3://bucket/lake/", "locks") == ObjectPath("s3://bucket/lake", "locks")
+    assert parse_storage_path("lake") == tmp_path / "lake"
+
+
+def test_paths_are_joined_and_taken_apart_as_those_of_folders() -> None:
+    path = ObjectPath("s3://bucket/lake", "locks") / "raw" / "a.json"
+    assert (str(path), path.name, str(path.parent)) == ("s3://bucket/lake/raw/a.json", "a.json", "s3://bucket/lake/raw")
+    assert path.with_suffix(".lock").name == "a.lock"
+    assert path.with_name("b").lock_database_url == "locks"
+    assert path.relative_to(ObjectPath("s3://bucket/lake")).as_posix() == "raw/a.json"
+    with pytest.raises(ValueError, match="other"):
+        path.relative_to(ObjectPath("s3://bucket/other"))
+
+
+def test_a_path_does_not_show_the_password_of_its_lock_database() -> None:
+    assert "secret" not in repr(ObjectPath("s3://bucket/lake", "postgresql://ada:secret@host/db"))
+
+
+def test_objects_are_written_read_listed_and_deleted(root: ObjectPath) -> None:
+    for name in ("a.json", "ab.json", "b.txt", "deeper/a.json"):
+        (root / name).write_bytes(name.encode())
+    assert (root / "a.json").read_bytes() == b"a.json"
+    assert root.exists()
+    assert list(root.list_objects()) == ["a.json", "ab.json", "b.txt"]
+    assert list(root.list_objects("a")) == ["a.json", "ab.json"]
+    assert list(root.list_objects(recursive=True)) == ["a.json", "ab.json", "b.txt", "deeper/a.json"]
+    assert [path.name for path in root.glob("*.json")] == ["a.json", "ab.json"]
+    assert [str(path.parent.name) for path in root.glob("*/a.json")] == ["deeper"]
+    assert root.read_many(["a.json", "absent", "b.txt"]) == {"a.json": b"a.json", "b.txt": b"b.txt"}
+    (root / "a.json").unlink()
+    assert not (root / "a.json").exists()
+    with pytest.raises(FileNotFoundError):
+        (root / "a.json").read_bytes()
+    with pytest.raises(FileNotFoundError):
+        (root / "a.json").stat()
+
+
+def test_the_stat_changes_with_the_content(root: ObjectPath) -> None:
+    (root / "a").write_bytes(b"1")
+    first = (root / "a").stat()
+    (root / "a").write_bytes(b"22")
+    second = (root / "a").stat()
+    assert (first.st_size, second.st_size) == (1, 2)
+    assert first.tag != second.tag
+
+
+def test_listed_objects_are_read_again_only_if_they_changed(root: ObjectPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "_READ_CACHE", BoundedCache(100, weigh=len))
+    reads: list[str] = []
+    read_many = ObjectPath.read_many
+
+    def count_reads(path: ObjectPath, names: list[str]) -> dict[str, bytes]:
+        reads.extend(names)
+        return read_many(path, names)
+
+    monkeypatch.setattr(ObjectPath, "read_many", count_reads)
+    for name, content in (("a.json", b"a"), ("b.json", b""), ("c.txt", b"c")):
+        (root / name).write_bytes(content)
+    assert root.read_listed(".json") == {"a.json": b"a", "b.json": b""}
+    assert root.read_listed(".json", ["b.json", "absent.json"]) == {"b.json": b""}
+    assert reads == ["a.json", "b.json"]
+    (root / "a.json").write_bytes(b"changed")
+    (root / "b.json").unlink()
+    assert root.read_listed(".json") == {"a.json": b"changed"}
+    assert reads == ["a.json", "b.json", "a.json"]
+
+
+def test_objects_larger_than_the_cache_are_still_read(root: ObjectPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache: BoundedCache[Any, bytes] = BoundedCache(10, weigh=len)
+    monkeypatch.setattr(object_store, "_READ_CACHE", cache)
+    contents = {f"{n}.json": bytes([65 + n]) * 6 for n in range(4)}
+    for name, content in contents.items():
+        (root / name).write_bytes(content)
+    for _ in range(2):
+        assert root.read_listed(".json") == contents
+        assert cache.weight <= 10
 
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A landing folder with two weeks of extracts."""
     ws = make_workspace(tmp_path_factory.mktemp("landed"))
     land_days(ws, DAYS, 10)
-    return ws.landing.folder  # type: ignore[return-value]
+    assert isinstance(ws.landing.folder, Path)
+    return ws.landing.folder
 
 
-def at(home: Path, landed: Path, lakes: ObjectPath | None = None) -> Workspace:
+def open_workspace(home: Path, landed: Path, lakes: ObjectPath | None = None) -> Workspace:
     sources = {name: {"location": str(landed)} for name in ("calls", "visits")}
     return replace(make_workspace(home, sources=sources), lakes=lakes)
 
 
-def live(ws: Workspace, days: Sequence[date]) -> None:
-    """From what has landed to the money."""
-    partitions = [str(d) for d in days]
-    publish_landed(ws, partitions)
-    crown(ws, days[-4])
+def run_chain(ws: Workspace, days: Sequence[date]) -> None:
+    """Run the chain from the landed extracts to the accounts."""
+    partitions = [str(day) for day in days]
+    publish_landed_days(ws, partitions)
+    put_champion_in_force(ws, days[-4])
     take_decisions(ws, partitions[-4:], "replay", None)
     entries = ws.lake.entries("decisions/replay")
     deliver_decisions(ws, entries, "replay")
@@ -47,56 +137,59 @@ def live(ws: Workspace, days: Sequence[date]) -> None:
     kpi_ledger.write_accounts(ws, partitions[-4:], "replay")
 
 
-def held(ws: Workspace) -> dict[str, dict[str, bytes]]:
-    """Every file that doesn't tell of the time it was made at."""
-    places = {"lake": ws.lake.root, "models": ws.models.root, "deliveries": ws.deliveries}
+def read_stable_files(ws: Workspace) -> dict[str, dict[str, bytes]]:
+    """Return every file of the workspace that holds no wall-clock time, by folder."""
+    folders = {"lake": ws.lake.root, "models": ws.models.root, "deliveries": ws.deliveries}
     return {
         kind: {
-            name: data
-            for name, (_, data) in snapshot(where).items()
+            name: content
+            for name, (_, content) in read_files(folder).items()
             if not name.startswith("arrivals/") and "champion" not in name and not name.endswith(".lock")
         }
-        for kind, where in places.items()
+        for kind, folder in folders.items()
     }
 
 
-def test_a_chain_in_an_object_store_makes_the_bytes_it_makes_in_folders(
+def test_a_chain_in_an_object_store_gives_the_same_bytes_as_in_folders(
     tmp_path: Path, landed: Path, bucket: str
 ) -> None:
-    here, there = at(tmp_path / "here", landed), at(tmp_path / "there", landed, ObjectPath(f"s3://{bucket}/lake"))
-    live(here, DAYS)
-    live(there, DAYS)
-    assert held(here) == held(there)
-    assert all(held(there).values())
-    assert [r.version for r in there.champion_ledger.rows()] == [r.version for r in here.champion_ledger.rows()]
-    moment = datetime(2013, 4, 20)
-    assert look(there, "replay", moment).why == look(here, "replay", moment).why
-    other = at(tmp_path / "another machine", landed, there.lakes)  # type: ignore[arg-type]
-    assert look(other, "replay", moment).why == look(here, "replay", moment).why
-    assert other.models.load(here.champion_ledger.rows()[-1].version)
+    lakes = ObjectPath(f"s3://{bucket}/lake")
+    in_folders = open_workspace(tmp_path / "folders", landed)
+    in_bucket = open_workspace(tmp_path / "bucket", landed, lakes)
+    for ws in (in_folders, in_bucket):
+        run_chain(ws, DAYS)
+    assert read_stable_files(in_bucket) == read_stable_files(in_folders)
+    assert all(read_stable_files(in_bucket).values())
+    versions = [row.version for row in in_folders.champion_ledger.rows()]
+    assert [row.version for row in in_bucket.champion_ledger.rows()] == versions
+    expected = find_stale_partitions(in_folders, "replay", NOW)
+    assert find_stale_partitions(in_bucket, "replay", NOW) == expected
+    other_machine = open_workspace(tmp_path / "another machine", landed, lakes)
+    assert find_stale_partitions(other_machine, "replay", NOW) == expected
+    assert other_machine.models.load(versions[-1])
 
 
-def test_what_a_look_asks_of_the_store_does_not_grow_with_the_partitions(
+def test_the_requests_of_a_scan_do_not_grow_with_the_partitions(
     tmp_path: Path, landed: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: Counter[str] = Counter()
+    from aiobotocore.client import AioBaseClient  # type: ignore[import-untyped]
 
-    def counted(days: Sequence[date]) -> int:
-        ws = at(tmp_path / f"{len(days)}", landed, ObjectPath(f"s3://{bucket}/{len(days)}"))
-        live(ws, days)
-        look(ws, "replay", datetime(2013, 4, 20))
-        asked.clear()
-        look(ws, "replay", datetime(2013, 4, 20))
-        return asked.total()
+    requests: Counter[str] = Counter()
+    call_api = AioBaseClient._make_api_call
 
-    from aiobotocore.client import AioBaseClient
+    async def count_call(client: Any, operation: str, arguments: Any) -> Any:
+        requests[operation] += 1
+        return await call_api(client, operation, arguments)
 
-    real = AioBaseClient._make_api_call
+    monkeypatch.setattr(AioBaseClient, "_make_api_call", count_call)
 
-    async def call(self: Any, operation: str, given: Any) -> Any:
-        asked[operation] += 1
-        return await real(self, operation, given)
+    def count_requests(days: Sequence[date]) -> int:
+        ws = open_workspace(tmp_path / f"{len(days)}", landed, ObjectPath(f"s3://{bucket}/{len(days)}"))
+        run_chain(ws, days)
+        find_stale_partitions(ws, "replay", NOW)
+        requests.clear()
+        find_stale_partitions(ws, "replay", NOW)
+        return requests.total()
 
-    monkeypatch.setattr(AioBaseClient, "_make_api_call", call)
-    few, many = counted(DAYS[:6]), counted(DAYS)
+    few, many = count_requests(DAYS[:6]), count_requests(DAYS)
     assert 0 < few <= many <= few + 2

@@ -37,8 +37,16 @@ def test_the_id_covers_the_counts_the_reasons_and_the_rules() -> None:
 
 
 @given(st.tuples(*[st.integers(0, 3)] * 4), st.integers(-1, 1))
-def test_rows_are_conserved_when_the_four_counts_add_up(counts: tuple[int, ...], difference: int) -> None:
-    verdict = Verdict("calls", "2013-03-10", True, sum(counts) + difference, *counts, reasons=[], rules=[])
+def test_rows_are_conserved_when_the_four_counts_add_up(counts: tuple[int, int, int, int], difference: int) -> None:
+    accepted, quarantined, duplicates, superseded = counts
+    verdict = replace(
+        VERDICT,
+        landed=sum(counts) + difference,
+        accepted_rows=accepted,
+        quarantined=quarantined,
+        duplicates=duplicates,
+        superseded=superseded,
+    )
     assert verdict.conserved == (difference == 0)
 
 

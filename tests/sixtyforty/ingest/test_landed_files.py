@@ -1,0 +1,58 @@
+"""A scan takes only files that their senders have finished."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sixtyforty.ingest.landed_files import list_finished_files
+from sixtyforty.ingest.landing_zone import LandingZone
+from sixtyforty.ingest.listing_memory import ListedFile
+from sixtyforty.ingest.locations import Folder
+from sixtyforty.workspace import Workspace
+from tests.helpers import CALLS, calls_on, csv_text, land_extract, make_use_case, make_workspace
+
+DAY, NEXT = date(2013, 3, 10), date(2013, 3, 11)
+
+
+def text(*days: date, count: int = 2) -> str:
+    return csv_text(CALLS, [row for d in days for row in calls_on(d, count)])
+
+
+def workspace_at(tmp_path: Path, location: str, **declared: Any) -> Workspace:
+    """A home whose calls land elsewhere."""
+    return make_workspace(tmp_path, sources={"calls": {"location": location, **declared}})
+
+
+def names(landing: LandingZone) -> list[str]:
+    return [e.name for e in landing.scan("calls")]
+
+
+def test_a_file_waits_for_its_done_marker(tmp_path: Path) -> None:
+    landing = make_workspace(tmp_path, sources={"calls": {"files": "calls_*", "requires_done_file": True}}).landing
+    land_extract(landing, "calls_a.csv", text(DAY))
+    land_extract(landing, "calls_b.csv", text(NEXT))
+    assert names(landing) == []
+    land_extract(landing, "calls_b.csv.done", "")
+    assert names(landing) == ["calls_b.csv"]
+
+
+def test_a_file_that_changed_recently_has_not_settled(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path, sources={"calls": {"settle_seconds": 30}})
+    files = [ListedFile("calls_a.csv", 1, 100 * 10**9), ListedFile("calls_b.csv", 1, 50 * 10**9)]
+
+    class Listed(Folder):
+        def list_files(self, pattern: str, recall: object = None) -> list[ListedFile]:
+            return files
+
+    source, location = use_case.sources["calls"], Listed(tmp_path)
+    assert [f.name for f in list_finished_files(source, location, "*", now=81)] == ["calls_b.csv"]
+    assert [f.name for f in list_finished_files(source, location, "*", now=130)] == ["calls_b.csv", "calls_a.csv"]
+
+
+def test_by_default_a_file_needs_no_time_to_settle(workspace: Workspace) -> None:
+    path = land_extract(workspace.landing, "calls_a.csv", text(DAY))
+    os.utime(path)
+    assert names(workspace.landing) == ["calls_a.csv"]

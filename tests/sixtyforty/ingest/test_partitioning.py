@@ -1,0 +1,133 @@
+"""Each line of an extract goes to one partition, and a line without a date is broken, not lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sixtyforty.ingest.extract_reader import read_extract
+from sixtyforty.ingest.partitioning import partition_lines
+from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.spec.use_case import UseCase
+from tests.helpers import CALLS, SITES, csv_text, make_use_case
+
+NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
+
+
+NOON, NOON_AFTER = "2013-03-10 12:00:00", "2013-03-11 12:00:00"
+
+
+def partition_text(
+    use_case: UseCase, folder: Path, text: str, name: str = NAME, source: str = "calls"
+) -> dict[str, pa.Table]:
+    path = folder / name
+    path.write_text(text)
+    (lines,) = partition_lines([(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source)
+    return lines
+
+
+def calls(*rows: tuple) -> str:
+    return csv_text(CALLS, rows)
+
+
+def line_numbers(lines: dict[str, pa.Table]) -> dict[str, list[int]]:
+    """Line numbers by partition."""
+    return {p: t["_row"].to_pylist() for p, t in lines.items()}
+
+
+ROW = st.tuples(
+    st.sampled_from(["1", "2", "", "x"]),
+    st.sampled_from(["a", "NA"]),
+    st.sampled_from([NOON, NOON, NOON_AFTER, "2012-01-01 12:00:00", "2013-02-30 12:00:00", ""]),
+    st.sampled_from(["0.5", "0.50", "0.9", "much"]),
+)
+
+
+LINES = st.lists(ROW.map(",".join) | st.sampled_from(["1,a", "1,a,b,c,d", '1,"a', "", ",,,"]), max_size=8)
+
+
+def test_lines_go_to_their_local_day(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    text = calls((1, "north", "2013-03-10 04:59:59", 0.1), (2, "north", "2013-03-10 05:00:00", 0.2), (3, "a", NOON, 1))
+    assert line_numbers(partition_text(tiny_use_case, tmp_path, text)) == {"2013-03-09": [2], DAY: [3, 4]}
+
+
+def test_days_start_at_local_midnight_when_clocks_change(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    hours = ["2013-03-11 03:59:00", "2013-03-11 04:00:00", "2013-11-04 04:59:00", "2013-11-04 05:00:00"]
+    lines = partition_text(tiny_use_case, tmp_path, calls(*((i, "a", h, 0) for i, h in enumerate(hours))))
+    assert line_numbers(lines) == {DAY: [2], NEXT: [3], "2013-11-03": [4], "2013-11-04": [5]}
+
+
+def test_a_broken_line_goes_with_the_line_before_it(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    text = calls((1, "a", NOON, 0), (2, "a"), (3, "a", NOON_AFTER, 0), ("x", "y"))
+    lines = partition_text(tiny_use_case, tmp_path, text, "calls_2013-03-01.csv")
+    assert line_numbers(lines) == {DAY: [2, 3], NEXT: [4, 5]}
+    assert lines[DAY]["_text"].to_pylist() == [None, "2,a"]
+    assert lines[NEXT]["_broken"].to_pylist() == [None, "the line has 2 fields, the header has 4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        ("calls_2013-03-12.csv", "2013-03-12"),
+        ("calls_2013-04.csv", "2013-04-01"),
+        ("calls_2013-02.csv", DAY),  # before the use case begins: the first day the file has
+        ("calls.csv", DAY),
+    ],
+)
+def test_broken_first_lines_go_to_the_partition_of_the_name_or_to_the_first_one(
+    tiny_use_case: UseCase, tmp_path: Path, name: str, home: str
+) -> None:
+    text = calls((2, "a"), (1, "a", NOON_AFTER, 0), (3, "a", NOON, 0))
+    assert home in line_numbers(partition_text(tiny_use_case, tmp_path, text, name))
+    assert 2 in line_numbers(partition_text(tiny_use_case, tmp_path, text, name))[home]
+
+
+def test_broken_lines_alone_go_to_the_first_partition(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    assert line_numbers(partition_text(tiny_use_case, tmp_path, calls((1, 2), (3, 4)), "calls.csv")) == {
+        "2013-03-01": [2, 3]
+    }
+
+
+@pytest.mark.parametrize("hour", ["2012-12-31 12:00:00", "2013-02-28 12:00:00", "2014-01-01 12:00:00"])
+def test_a_row_dated_outside_the_partitions_is_broken(tiny_use_case: UseCase, tmp_path: Path, hour: str) -> None:
+    lines = partition_text(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
+    assert line_numbers(lines) == {DAY: [2, 3]}
+    assert lines[DAY]["_broken"].to_pylist() == [
+        f"its date {hour[:10]} is outside the partitions of the use case",
+        None,
+    ]
+
+
+def test_an_impossible_date_breaks_only_its_own_line(tmp_path: Path) -> None:
+    changes = {"calls": {"partition": "make_date(2013, id, 10)"}}
+    use_case = make_use_case(tmp_path / "u", sources=changes)
+    lines = partition_text(use_case, tmp_path, calls((3, "a", NOON, 0), (13, "b", NOON, 0), (4, "c", NOON, 0)))
+    assert line_numbers(lines) == {DAY: [2, 3], "2013-04-10": [4]}
+    assert lines[DAY]["_broken"].to_pylist() == [None, "the line has no date that its partition can be taken from"]
+
+
+def test_a_snapshot_is_one_partition(tmp_path: Path) -> None:
+    use_case = make_use_case(tmp_path / "u", sources={"sites": SITES})
+    lines = partition_text(
+        use_case, tmp_path, csv_text(SITES, [("north", 3), ("south",), ("east", "big")]), "sites.csv", "sites"
+    )
+    assert line_numbers(lines) == {SNAPSHOT: [2, 3, 4]}
+
+
+def test_a_refused_or_empty_file_has_no_lines(tiny_use_case: UseCase, tmp_path: Path) -> None:
+    assert partition_text(tiny_use_case, tmp_path, "") == {}
+    assert partition_text(tiny_use_case, tmp_path, calls()) == {}
+
+
+@settings(max_examples=25)
+@given(LINES)
+def test_every_line_goes_to_one_partition(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    partitions = partition_text(make_use_case(folder), folder, "\n".join([",".join(CALLS["columns"]), *lines]) + "\n")
+    numbers = [n for t in partitions.values() for n in t["_row"].to_pylist()]
+    assert sorted(numbers) == [n for n, line in enumerate(lines, 2) if line]
+    assert all("2013-03-01" <= p <= "2013-12-31" for p in partitions)
