@@ -80,7 +80,8 @@ def _use_case_checks(name: str) -> list[Check]:
 
 
 def _ledger_checks(name: str) -> list[Check]:
-    restore = "Restore {} and their .head files from a backup."
+    restore = "Restore {} and its .head file from a backup."
+    restore_all = "Restore {} and their .head files from a backup."
     return [
         Check(f"champion ledger of {name}", True, partial(_champions, name), restore.format("champion.jsonl")),
         Check(f"rollout ledger of {name}", True, partial(_rollout_steps, name), restore.format("rollout.jsonl")),

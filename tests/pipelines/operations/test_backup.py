@@ -24,11 +24,13 @@ from pipelines.operations.run import run_range
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.storage.hash_chain import LedgerError
 from tests.dagster_runs import idle_job
-from tests.e2e.test_production import STAGES
 from tests.homes import use_home
 from tests.postgres import PASSWORD, Postgres, rows
 
 DAY = date(2013, 6, 12)
+SOURCES = ("timetable", "movements", "weather", "planes", "airports", "airlines")
+STAGES = [f"{kind}/{source}" for source in SOURCES for kind in ("raw", "validated")]
+STAGES += ["features", "outcomes", "decisions", "delivery", "kpi_impact"]
 DELIVERY = dg.AssetKey(["flight_delays", "delivery"])
 MODEL = "home/data/models/flight_delays/a b.skops"
 Answer = Callable[..., Any]

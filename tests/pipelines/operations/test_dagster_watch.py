@@ -1,0 +1,195 @@
+"""Alerts about Dagster: failed runs, silent or failing sensors and schedules, and a daemon without a heartbeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
+from dagster._utils.error import SerializableErrorInfo
+
+from pipelines.authoring import catalog
+from pipelines.operations.dagster_watch import Automation, failed_runs, longest_pause, silent_automation
+
+NOW = time.time()
+HOUR = 3600
+DAY = 24 * HOUR
+USE_CASE = "flight_delays"
+SENSOR, SCHEDULE = f"{USE_CASE}_new_data", f"{USE_CASE}_nightly"
+DECLARED = Automation(frozenset({SENSOR, SCHEDULE}))
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as test_instance:
+        yield test_instance
+
+
+def add_heartbeats(instance: dg.DagsterInstance, at: float = NOW) -> None:
+    """Record a heartbeat of each required daemon."""
+    for kind in instance.get_required_daemon_types():
+        instance.add_daemon_heartbeat(DaemonHeartbeat(at, kind, None, None))
+
+
+def add_automation(
+    instance: dg.DagsterInstance, name: str, last_tick: float, error: Exception | None = None, on: bool = True
+) -> None:
+    """Record a sensor (every 30 s) or the nightly schedule, with its last tick."""
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(python_file="x"), location_name="sixtyforty")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    is_sensor = name != SCHEDULE
+    settings: Any = (
+        SensorInstigatorData(last_tick_timestamp=last_tick, min_interval=30)
+        if is_sensor
+        else ScheduleInstigatorData("0 2 * * *", start_timestamp=last_tick)
+    )
+    kind = InstigatorType.SENSOR if is_sensor else InstigatorType.SCHEDULE
+    status = InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED
+    state = InstigatorState(origin, kind, status, settings)
+    instance.add_instigator_state(state)
+    instance.create_tick(
+        TickData(
+            state.instigator_origin_id,
+            name,
+            kind,
+            TickStatus.FAILURE if error else TickStatus.SKIPPED,
+            last_tick,
+            selector_id=state.selector_id,
+            error=as_stored(error),
+        )
+    )
+
+
+def as_stored(error: BaseException | None) -> SerializableErrorInfo | None:
+    """Return an error as Dagster stores it with a tick, with its causes."""
+    if error is None:
+        return None
+    return SerializableErrorInfo(str(error), [], type(error).__name__, as_stored(error.__cause__))
+
+
+def alert_texts(instance: dg.DagsterInstance, automation: Automation = DECLARED, now: float = NOW) -> dict[str, str]:
+    """Return the texts of the alerts by subject."""
+    alerts = silent_automation(instance, USE_CASE, now, automation, max_silent_intervals=5.0)
+    return {alert.subject: alert.text for alert in alerts}
+
+
+def add_failed_run(instance: dg.DagsterInstance, job: str = USE_CASE, **tags: str) -> str:
+    """Run a job that fails; return the run's id."""
+
+    @dg.op(name="raw__weather")
+    def broken() -> None:
+        raise ValueError("Mrs Miller, 5 Elm Street")
+
+    @dg.job(name=job)
+    def failing() -> None:
+        broken()
+
+    return failing.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
+
+
+# Runs
+
+
+def test_a_failed_run_is_described_by_step_and_partitions_without_data(instance: dg.DagsterInstance) -> None:
+    tags = {"dagster/asset_partition_range_start": "2013-06-01", "dagster/asset_partition_range_end": "2013-06-02"}
+    run_id = add_failed_run(instance, **tags)
+    (alert,) = failed_runs(instance, USE_CASE, time.time())
+    assert alert.subject == run_id
+    assert alert.text == (
+        f"run {run_id[:8]} failed in raw__weather, partitions 2013-06-01 to 2013-06-02."
+        " Its page in Dagster shows the error."
+    )
+
+
+def test_a_run_that_is_retried_or_old_is_no_alert(instance: dg.DagsterInstance) -> None:
+    add_failed_run(instance, **{WILL_RETRY_TAG: "true"})
+    assert failed_runs(instance, USE_CASE, time.time()) == []
+    add_failed_run(instance)
+    assert failed_runs(instance, USE_CASE, time.time() + 8 * DAY) == []
+    assert len(failed_runs(instance, USE_CASE, time.time())) == 1
+
+
+def test_a_run_alerts_its_own_use_case_or_all(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "list_use_cases", lambda: [USE_CASE, "orders"])
+    add_failed_run(instance)
+    assert failed_runs(instance, "orders", time.time()) == []
+    add_failed_run(instance, job="housekeeping")  # A job of no use case concerns all.
+    assert len(failed_runs(instance, "orders", time.time())) == 1
+
+
+# Sensors, schedules and the daemon
+
+
+def test_a_daemon_without_a_heartbeat_is_the_only_alert(instance: dg.DagsterInstance) -> None:
+    add_automation(instance, SENSOR, NOW - HOUR)
+    assert alert_texts(instance).keys() == {"daemon"}
+    add_heartbeats(instance, NOW - HOUR)
+    assert alert_texts(instance).keys() == {"daemon"}
+    add_heartbeats(instance)
+    assert alert_texts(instance).keys() == {SENSOR}
+
+
+def test_a_silent_sensor_is_an_alert_unless_it_is_no_longer_declared(instance: dg.DagsterInstance) -> None:
+    add_heartbeats(instance)
+    add_automation(instance, SENSOR, NOW - 100)
+    assert alert_texts(instance) == {}
+    undeclared = f"{USE_CASE}_promotion"
+    add_automation(instance, undeclared, NOW - 200)
+    since = f"{datetime.fromtimestamp(NOW - 200, UTC):%Y-%m-%d %H:%M} UTC"
+    assert alert_texts(instance, Automation(None)) == {undeclared: f"{undeclared} has been silent since {since}."}
+    assert alert_texts(instance) == {}
+
+
+def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: dg.DagsterInstance) -> None:
+    add_heartbeats(instance)
+    error = RuntimeError("while looking")
+    error.__cause__ = PermissionError("Mrs Miller, 5 Elm Street")
+    add_automation(instance, SENSOR, NOW, error)
+    assert alert_texts(instance) == {
+        SENSOR: f"{SENSOR} failed at its last look (PermissionError). Its page in Dagster shows the error."
+    }
+
+
+def test_a_sensor_that_is_switched_off_is_no_alert(instance: dg.DagsterInstance) -> None:
+    add_heartbeats(instance)
+    add_automation(instance, SENSOR, NOW - HOUR, on=False)
+    assert alert_texts(instance) == {}
+
+
+def test_a_schedule_is_an_alert_after_more_than_its_pause(instance: dg.DagsterInstance) -> None:
+    add_heartbeats(instance)
+    add_automation(instance, SCHEDULE, NOW - 26 * HOUR)
+    assert alert_texts(instance) == {}
+    add_heartbeats(instance, NOW + 5 * HOUR)
+    assert list(alert_texts(instance, now=NOW + 5 * HOUR)) == [SCHEDULE]
+
+
+def test_the_longest_pause_covers_weekends_and_the_shortest_of_several_lines() -> None:
+    assert longest_pause("0 * * * *", NOW) == pytest.approx(1.25 * HOUR + 120)
+    assert longest_pause("0 2 * * 1-5", NOW) == pytest.approx(1.25 * 72 * HOUR + 120)
+    assert longest_pause(["0 2 * * *", "0 14 * * *"], NOW) == pytest.approx(1.25 * DAY + 120)
+
+
+def test_the_declared_automation_is_read_from_the_definitions() -> None:
+    declared = Automation.declared().names
+    assert declared is not None and {SENSOR, SCHEDULE} <= declared

@@ -1,0 +1,60 @@
+"""Supervisor's configuration survives unusual paths, and refuses those that it cannot use."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from pipelines.operations.supervisor import (
+    PROGRAMS,
+    Ports,
+    ServicesError,
+    is_running,
+    program_states,
+    read_addresses,
+    services_folder,
+    write_configuration,
+)
+from tests.homes import use_home
+
+PORTS = Ports(port=3000, readonly_port=3001, desk_port=3002)
+
+
+def test_a_home_too_deep_for_sockets_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = use_home(monkeypatch, tmp_path / ("deep" * 30))
+    with pytest.raises(ServicesError, match="Set SIXTYFORTY_HOME to a shorter path"):
+        write_configuration(settings, PORTS)
+
+
+def test_a_path_that_supervisor_would_expand_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = use_home(monkeypatch, tmp_path.parent / "50% home")
+    with pytest.raises(ServicesError, match="%"):
+        write_configuration(settings, PORTS)
+
+
+def test_spaces_and_ampersands_are_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    from supervisor.options import ServerOptions
+
+    with tempfile.TemporaryDirectory() as short:  # The path of a socket cannot be long.
+        settings = use_home(monkeypatch, Path(short) / "a home & more")
+        configuration = write_configuration(settings, PORTS)
+        options = ServerOptions()
+        options.realize(["-c", str(configuration)])
+        workspace = json.loads((services_folder(settings) / "workspace.yaml").read_text())
+        assert read_addresses(settings) == {
+            "pages": "http://127.0.0.1:3000",
+            "read_only": "http://127.0.0.1:3001",
+            "desk": "http://127.0.0.1:3002",
+        }
+        assert not is_running(settings)
+        assert program_states(settings) == {}
+    commands = {group.name: group.process_configs[0].command for group in options.process_group_configs}
+    assert set(commands) == {program.name for program in PROGRAMS}
+    socket = f"{services_folder(settings)}/code.sock"
+    assert f"'{socket}'" in commands["code"]
+    assert workspace["load_from"][0]["grpc_server"]["socket"] == socket
+    assert "127.0.0.1 " in commands["webserver"] and "127.0.0.1 " in commands["readonly"]
+    assert commands["desk"].endswith("sixtyforty desk --port 3002")
