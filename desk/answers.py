@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from desk.decision_day import ShownDecision
 from desk.page_request import PageRequest
-from sixtyforty.decisions.responses import AlreadyAnsweredError, ResponseError, record_response
+from sixtyforty.decisions.response_rules import ResponseError
+from sixtyforty.decisions.responses import AlreadyAnsweredError, record_response
 from sixtyforty.storage.response_log import Response, Role
 
 MAX_REASON = 500  # characters

@@ -7,9 +7,10 @@ import json
 from starlette.responses import Response
 
 from desk.page_request import PageRequest, Problem
-from sixtyforty.decisions.provenance import UnknownDecisionError, search_decisions, trace_decision
+from sixtyforty.decisions.decision_search import search_decisions
+from sixtyforty.decisions.provenance import UnknownDecisionError, trace_decision
 from sixtyforty.decisions.responses import responses_to
-from sixtyforty.value.decision_ids import parse_decision_id
+from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
 
 MAX_HITS = 50
 MAX_WORDS = 10  # of a search
@@ -28,21 +29,21 @@ def trace_page(request: PageRequest) -> Response:
 def _render_trace(request: PageRequest, decision_id: str, words: str) -> Response:
     try:
         trace = trace_decision(request.ws, decision_id)
-    except (UnknownDecisionError, ValueError) as error:
+    except (UnknownDecisionError, DecisionIdError) as error:
         text = f"No decision has the id {decision_id}. Search by words instead, such as its day."
         raise Problem(404, "This decision doesn't exist", text) from error
     return request.render(
         "trace.html",
         trace=trace,
-        unit={c: trace["decision"][c] for c in request.ws.use_case.decision.key},
+        unit={c: trace.decision[c] for c in request.ws.use_case.decision.key},
         responses=responses_to(request.ws, decision_id),
         words=words,
-        raw=json.dumps(trace, indent=2, default=str, ensure_ascii=False),
+        raw=json.dumps(trace.to_dict(), indent=2, default=str, ensure_ascii=False),
     )
 
 
 def _is_decision_id(words: str) -> bool:
     try:
         return bool(parse_decision_id(words))
-    except ValueError:
+    except DecisionIdError:
         return False

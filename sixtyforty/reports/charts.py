@@ -28,7 +28,7 @@ Form = Literal["png", "svg"]
 AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height as shares of the figure
 
 MAX_POINTS = 1000  # of a line: more are not visible
-DAILY_AXES: AxesPosition = (0.11, 0.08, 0.6, 0.88)
+DAILY_AXES: AxesPosition = (0.11, 0.08, 0.53, 0.88)
 MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit DAILY_AXES
 MAX_WEEK_LABELS = 8
 INK, GRID = "#1d2939", "#eaecf0"
@@ -163,6 +163,7 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
     axes.axhline(kpi.target, color=CURRENT_PROCESS, ls="--", lw=1.2, label=f"target: {target}")
     axes.axhline(0, color=INK, lw=0.8)
     axes.set_xticks(range(len(terms)), [t.since[:7] for t in terms])
+    axes.set_xlim(-0.5, len(terms) - 0.5)
     _format_amounts(axes)
     axes.set_xlabel("In charge since", color=INK, fontsize=9)
     axes.set_ylabel(f"Gain, {kpi.currency} per 1,000 {kpi.unit_plural}", color=INK, fontsize=9)

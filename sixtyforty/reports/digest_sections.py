@@ -8,6 +8,7 @@ from datetime import date
 from sixtyforty.accounting.acceptance import summarise_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
@@ -63,7 +64,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
     waiting = [item for item in items if item.decision_id not in answer_of]
     lines = [f"{len(items):,} queued for review, {len(waiting):,} of them not answered yet."]
     if waiting:
-        at_stake = format_money(sum(item.worth for item in waiting), ws.use_case.kpi.currency)
+        at_stake = format_money(sum(item.value_of_information for item in waiting), ws.use_case.kpi.currency)
         minutes = format_plural(sum(item.minutes for item in waiting), "minute")
         lines.append(f"Up to {at_stake} at stake in about {minutes} of review.")
     overflow = sum(e.facts["overflow"] for e in queues.values())
@@ -95,7 +96,7 @@ def _money_lines(
 ) -> list[str]:
     use_case, summary, unit = ws.use_case, accounts.summary, ws.use_case.kpi.currency
     lines = ["Money", f"- {_gain_sentence(use_case, period_days)}"]
-    unknown = sum(e.facts["unknown"] for e in ws.lake.entries(f"kpi/{track}", partitions).values())
+    unknown = sum(e.facts["unknown"] for e in ws.lake.entries(kpi_dataset(track), partitions).values())
     if unknown:
         decisions = format_plural(unknown, "more decision")
         lines.append(f"- The outcome of {decisions} isn't known yet.")

@@ -36,6 +36,7 @@ def page_environment(*packages: str) -> Environment:
         "payoff": format_payoff,
         "long_date": format_date,
         "plural": format_plural,
+        "stage": format_stage,
         "capitalized": capitalize_first,
         "cell": escape_table_cell,
         "quoted": escape_quotation,
@@ -76,6 +77,11 @@ def format_date(day: date | str) -> str:
         except ValueError:
             return str(day)
     return f"{day.day} {day:%B %Y}"
+
+
+def format_stage(stage: str) -> str:
+    """Return a stage for people: `poc` is written out as `proof of concept`."""
+    return "proof of concept" if stage == "poc" else stage
 
 
 def capitalize_first(text: str) -> str:

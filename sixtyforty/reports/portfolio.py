@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.kpi_summary import summarise_kpi
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.accounting.run_hours import read_run_hours
 from sixtyforty.lifecycle import stage_gate, stage_history
-from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.reports.page_templates import format_date, format_stage, page_environment
 from sixtyforty.reports.portfolio_advice import Advice, advise
 from sixtyforty.reports.readership import UNREAD_DAYS, unread_outputs
 from sixtyforty.spec import clock
@@ -195,7 +196,7 @@ def _scope(ws: Workspace) -> Scope:
 
 def accounted_track(ws: Workspace) -> Track:
     """Return `live` once live decisions have been accounted for, otherwise `replay`."""
-    return "live" if ws.lake.partitions("kpi/live") else "replay"
+    return "live" if ws.lake.partitions(kpi_dataset("live")) else "replay"
 
 
 def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
@@ -245,9 +246,9 @@ def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
     stage = STAGES[STAGES.index(status.stage) + 1] if has_passed else status.stage
     gate = use_case.stages.gate(stage) if has_passed else status.gate
     if gate is None:
-        return f"{stage}: none is declared"
+        return f"{format_stage(stage)}: no gate is declared"
     target = format_money(gate.target, use_case.kpi.currency)
-    return f"{stage}: {target} per 1,000 by {gate.stop_date}"
+    return f"{format_stage(stage)}: {target} per 1,000 by {format_date(gate.stop_date)}"
 
 
 def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:

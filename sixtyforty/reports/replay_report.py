@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.provenance import entry_at_version
+from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
@@ -171,7 +172,7 @@ def _actions_decided(ws: Workspace, groups: Sequence[_DecisionGroup]) -> Decided
 
 
 def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcomes | None:
-    account = ws.lake.entry(f"kpi/{track}", partition)
+    account = ws.lake.entry(kpi_dataset(track), partition)
     if account is None or not account.facts.get("decisions"):
         return None
     facts = account.facts

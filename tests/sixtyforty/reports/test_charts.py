@@ -37,7 +37,7 @@ def make_days(amount: float, random_choice: float = -1.0) -> list[DailyValue]:
     return [DailyValue(partition=f"2013-04-0{n}", **money, **counts) for n in (1, 2)]
 
 
-@pytest.mark.parametrize("amount", [0.0, 3.0, 1.2e6, 4.9e8, 2.4e9, 4.9e9, 7e11])
+@pytest.mark.parametrize("amount", [0.0, 3.0, 1.2e6, 2.4e8, 2.4e9, 4.9e9, 7e11])
 def test_no_amount_is_cut_off(kpi, amount: float) -> None:
     picture = np.asarray(Image.open(io.BytesIO(charts.draw_cumulative_value(kpi, make_days(amount)))).convert("L"))
     edge = np.concatenate([picture[:, :2].ravel(), picture[:, -2:].ravel(), picture[-2:].ravel()])
