@@ -24,7 +24,18 @@ from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.workspace import Workspace
-from tests.helpers import CALLS, UNJUDGED, VISITS, accept, calls_of, csv, land, land_days, make_workspace, visits_of
+from tests.helpers import (
+    CALLS,
+    UNJUDGED,
+    VISITS,
+    accept_partitions,
+    calls_on,
+    csv_text,
+    land_days,
+    land_extract,
+    make_workspace,
+    visits_on,
+)
 
 DAYS = [date(2013, 3, 5) + timedelta(days=i) for i in range(5)]
 KEYS = [day.isoformat() for day in DAYS]
@@ -60,7 +71,7 @@ def verdict_facts(**verdict: Any) -> dict[str, Any]:
 
 def validate(ws: Workspace, keys: Sequence[str], closed: bool = True) -> None:
     """Validate these days, with a verdict that says whether they were closed."""
-    accept(ws, keys)
+    accept_partitions(ws, keys)
     for name in ws.use_case.sources:
         for key, entry in ws.lake.entries(f"validated/{name}", keys).items():
             rows = pq.read_table(ws.lake.local_file(entry))
@@ -140,7 +151,7 @@ def test_a_late_extract_makes_its_lookback_stale_and_no_more(tmp_path: Path) -> 
     land_days(ws, DAYS)
     validate(ws, KEYS)
     build(ws, KEYS)
-    land(ws.landing, "visits_late.csv", csv(VISITS, [(1, f"{DAYS[1]} 15:00:00", 1)]))
+    land_extract(ws.landing, "visits_late.csv", csv_text(VISITS, [(1, f"{DAYS[1]} 15:00:00", 1)]))
     stale = find_stale_partitions(ws, "live", LATER)
     assert stale.ranges() == [(KEYS[0], KEYS[3])], "its day, the outcomes before it, and two days of lookback"
     assert stale.sources == {"visits"}
@@ -179,14 +190,14 @@ def test_the_same_reason_in_another_state_is_other_work(ws: Workspace) -> None:
 
 def test_a_file_replaced_under_its_name_is_other_work(ws: Workspace) -> None:
     keys = [find_stale_partitions(ws, "live", LATER).work_key(KEYS[0], KEYS[-1])]
-    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])[:-1]))
+    land_extract(ws.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, calls_on(DAYS[0])[:-1]))
     keys.append(find_stale_partitions(ws, "live", LATER).work_key(KEYS[0], KEYS[-1]))
     assert keys[0] != keys[1]
 
 
 def test_an_unreachable_source_stops_no_other(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, sources={"visits": {"location": f"{tmp_path}/nowhere"}})
-    land(ws.landing, f"calls_{DAYS[0]}.csv", csv(CALLS, calls_of(DAYS[0])))
+    land_extract(ws.landing, f"calls_{DAYS[0]}.csv", csv_text(CALLS, calls_on(DAYS[0])))
     stale = find_stale_partitions(ws, "live", LATER)
     assert stale.sources == {"calls"}
     assert "visits" in stale.unreachable["visits"]
@@ -197,7 +208,7 @@ def test_the_extracts_of_an_unreachable_source_wait(tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.mkdir()
     ws = make_workspace(tmp_path, sources={"visits": {"location": f"{away}"}})
-    (away / f"visits_{DAYS[0]}.csv").write_text(csv(VISITS, visits_of(DAYS[0])))
+    (away / f"visits_{DAYS[0]}.csv").write_text(csv_text(VISITS, visits_on(DAYS[0])))
     assert find_stale_partitions(ws, "live", LATER).sources == {"visits"}
     away.rename(tmp_path / "gone")
     stale = find_stale_partitions(ws, "live", LATER)
@@ -217,7 +228,7 @@ def test_before_going_live_no_decision_is_due(tmp_path: Path) -> None:
 
 def test_a_rejected_day_is_judged_only_once(ws: Workspace) -> None:
     run_chain(ws)
-    land(ws.landing, "calls_more.csv", csv(CALLS, [(1, "x", f"{DAYS[2]} 15:00:00", 0.5)]))
+    land_extract(ws.landing, "calls_more.csv", csv_text(CALLS, [(1, "x", f"{DAYS[2]} 15:00:00", 0.5)]))
     ws.landing.scan("calls")
     raw = ingest(ws.use_case, "calls", ws.lake, ws.landing, [KEYS[2]], "test")[KEYS[2]]
     inputs = {"raw/calls": versions_by_partition({KEYS[2]: raw})}
@@ -229,13 +240,13 @@ def test_a_rejected_day_is_judged_only_once(ws: Workspace) -> None:
 def test_a_restatement_changes_no_live_decision(ws: Workspace) -> None:
     run_chain(ws)
     before = entry_of(ws, decisions_dataset("live"), KEYS[2])
-    corrected = [*visits_of(DAYS[2])[:-1], (visits_of(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
-    land(ws.landing, "visits_corrected.csv", csv(VISITS, corrected))
+    corrected = [*visits_on(DAYS[2])[:-1], (visits_on(DAYS[2])[-1][0], f"{DAYS[2]} 16:00:00", 1)]
+    land_extract(ws.landing, "visits_corrected.csv", csv_text(VISITS, corrected))
     assert find_stale_partitions(ws, "live", LATER).reasons
     run_chain(ws)
     assert entry_of(ws, decisions_dataset("live"), KEYS[2]) == before
     assert find_stale_partitions(ws, "live", LATER).reasons == {}
-    assert len(calls_of(DAYS[2])) == before.rows
+    assert len(calls_on(DAYS[2])) == before.rows
 
 
 def test_decisions_wait_for_a_review_queue_while_their_day_is_open(tmp_path: Path) -> None:
@@ -282,7 +293,7 @@ def test_each_turn_looks_at_the_newest_stretch_and_one_older_block(long: Workspa
 
 
 def test_all_turns_together_find_what_one_complete_look_finds(long: Workspace) -> None:
-    land(long.landing, "visits_late.csv", csv(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
+    land_extract(long.landing, "visits_late.csv", csv_text(VISITS, [(1, f"{LONG[1]} 15:00:00", 1)]))
     long.lake.drop("outcomes", LONG_KEYS[6])
     long.lake.drop("kpi/live", LONG_KEYS[9])
     (long.deliveries / "live" / f".{LONG_KEYS[14]}.delivered").unlink()
@@ -325,7 +336,7 @@ def test_extracts_of_a_day_that_is_not_open_yet_wait(tmp_path: Path) -> None:
 
 
 def test_a_row_of_a_day_far_ahead_does_not_move_the_newest_stretch(long: Workspace) -> None:
-    land(long.landing, "calls_typo.csv", csv(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
+    land_extract(long.landing, "calls_typo.csv", csv_text(CALLS, [(1, "x", "2103-03-05 15:00:00", 0.5)]))
     before = list_stretches(long, MONTHS_LATER, 0)
     find_stale_partitions(long, "live", MONTHS_LATER, 0)
     assert [arrival for arrival in long.landing.known("calls") if "2103-03-05" in arrival.partitions]

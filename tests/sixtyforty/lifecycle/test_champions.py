@@ -18,7 +18,7 @@ from sixtyforty.storage.champion_ledger import GateVerdict
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import write_accounts
-from tests.helpers import make_workspace, publish
+from tests.helpers import make_workspace, publish_days
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(12)]
 AS_OF = date(2013, 3, 13)
@@ -29,7 +29,7 @@ NOON = datetime(2013, 3, 13, 12)
 def ws(tmp_path: Path) -> Workspace:
     """A home with a trained model that was promoted in the replay."""
     ws = make_workspace(tmp_path, automation={"approval": "required", "decay_days": 3})
-    publish(ws, DAYS, count=20)
+    publish_days(ws, DAYS, count=20)
     append_verdict(ws, train(ws, AS_OF))
     return ws
 
@@ -126,7 +126,7 @@ def test_training_is_skipped_without_new_data(ws: Workspace) -> None:
 
 
 def test_a_new_day_a_correction_and_a_new_recipe_are_worth_training(ws: Workspace) -> None:
-    publish(ws, [AS_OF], count=20)
+    publish_days(ws, [AS_OF], count=20)
     assert champions.reason_to_skip_training(ws, AS_OF + timedelta(days=1)) is None
     assert champions.reason_to_skip_training(ws, AS_OF), "a model isn't trained on its own day"
     key = DAYS[3].isoformat()

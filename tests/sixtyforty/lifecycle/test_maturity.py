@@ -15,7 +15,7 @@ from tests.sixtyforty.lifecycle.test_stage_gate import GATE, STAGES_, days
 from tests.words import assert_plain
 
 NOW = datetime(2013, 6, 1)
-READS = {"title": "Reads the list", "role": "dispatcher", "people": 2, "skill": "reading"}
+READS = {"title": "Reads the list", "role": "dispatcher", "headcount": 2, "skill": "reading"}
 
 
 @pytest.fixture

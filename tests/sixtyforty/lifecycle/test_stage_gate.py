@@ -209,8 +209,8 @@ def test_a_goalpost_moved_after_the_start_counts_only_once_it_is_registered_with
 
 
 def test_people_count(tmp_path):
-    task = {"title": "Read a list", "role": "dispatcher", "people": 2}
-    asked = {"day": "2013-01-05", "asked": "two dispatchers", "found": "they want reasons"}
+    task = {"title": "Read a list", "role": "dispatcher", "headcount": 2}
+    asked = {"day": "2013-01-05", "participants": "two dispatchers", "finding": "they want reasons"}
     told = {"people": {"change": {"training": {"lists": task}}, "research": [asked]}}
     gate = {"stages": {"poc": GATE | {"minimum_findings": 2, "minimum_trained_share": 1.0}}}
     ws = passed(make_workspace(tmp_path, **merge(told, gate)))
