@@ -83,14 +83,16 @@ def partition_rule_results(
             )
         )
         if not passed and rule.severity == "critical":
-            reasons.append(_rejection_reason(shown, observed, has_rows=bool(positions)))
+            reasons.append(_rejection_reason(shown, observed, bool(positions), is_masked=shown is not rule))
     return results, reasons
 
 
-def _rejection_reason(rule: Rule, observed: Any, has_rows: bool) -> str:
+def _rejection_reason(rule: Rule, observed: Any, has_rows: bool, is_masked: bool) -> str:
     metric = rule.column.replace("_", " ")
     if not has_rows:
         measured = f"no rows, so no {metric}"
+    elif is_masked:
+        measured = f"{metric} is not shown"
     elif observed is None:
         measured = f"{metric} is missing"
     else:

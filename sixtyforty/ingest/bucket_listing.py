@@ -1,8 +1,8 @@
 """Listing of an S3-compatible bucket in parts.
 
-S3 lists 1,000 keys per request, in the order of their names. A sensor must need few requests per scan. So
-it makes a pass through the bucket, PAGES_PER_SCAN requests at a time, and asks each time for what follows the last
-known key. An object with a new last name is seen at once. Any other change is seen within keys / (1,000 * PAGES_PER_SCAN) scans.
+S3 lists 1,000 keys per request, in the order of their names. A sensor must need few requests per scan. So it makes a
+pass through the bucket, PAGES_PER_SCAN requests at a time, and asks each time for what follows the last known key. An
+object with a new last name is seen at once. Any other change is seen within keys / (1,000 * PAGES_PER_SCAN) scans.
 """
 
 from __future__ import annotations

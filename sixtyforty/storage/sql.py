@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable
 
 RESERVED_WORDS = frozenset(
-    """all and any as asc at by case cast check column create cross default desc distinct do else end except false fetch
-    for foreign from full group having in inner intersect into is join left like limit natural not null offset on or
-    order outer primary references right select some table then to true union unique using when where window
-    with""".split()
+    """all analyse analyze and any array as asc asymmetric at both by case cast check collate column constraint
+    create cross default deferrable desc describe distinct do else end except false fetch for foreign from full
+    group having in initially inner intersect into is join lambda lateral leading left like limit natural not
+    null offset on only or order outer pivot pivot_longer pivot_wider placing primary qualify references
+    returning right select show some summarize symmetric table then to trailing true union unique unpivot using
+    variadic when where window with""".split()
 )
 
 

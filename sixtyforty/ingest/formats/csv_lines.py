@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from csv import reader as csv_reader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,10 +64,10 @@ def _header_problem(head: bytes, columns: list[str]) -> str | None:
         return binary_problem(head)
     line = head.split(b"\n", 1)[0]
     try:
-        header = line.decode("utf-8-sig").strip("\r").replace('"', "")
+        header = line.decode("utf-8-sig").strip("\r")
     except UnicodeDecodeError as error:
         return f"the header is not UTF-8: byte {error.start} is invalid."
-    names = header.split(",")
+    names = next(csv_reader([header]), [])
     for delimiter in OTHER_DELIMITERS:
         if len(names) == 1 and delimiter in header:
             return f"the delimiter is {delimiter!r}, expected ','."

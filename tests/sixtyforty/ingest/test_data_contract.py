@@ -233,6 +233,6 @@ def test_columns_and_null_texts_may_hold_quotes(tmp_path: Path) -> None:
     columns = {'a"b': "INTEGER", "it's": "VARCHAR"}
     quoted = {"files": "q*.csv", "description": "q", "columns": columns, "key": ['a"b'], "null_text": "n'a"}
     use_case = make_use_case(tmp_path / "u", sources={"quoted": quoted})
-    (row, bad) = type_texts(use_case, tmp_path, "a\"b,it's\n1,n'a\nx,y\n", source="quoted")
+    (row, bad) = type_texts(use_case, tmp_path, '"a""b",it\'s\n1,n\'a\nx,y\n', source="quoted")
     assert (row['a"b'], row["it's"], row["_status"]) == (1, None, "row")
     assert bad["_reason"] == 'a"b is not INTEGER'

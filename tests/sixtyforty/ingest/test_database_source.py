@@ -130,7 +130,7 @@ def test_a_changed_row_replaces_the_first_one(ws: Workspace, shop: Shop) -> None
     assert list(pending_extracts(reopen(ws), "calls")) == [DAY]
     fresh = make_workspace(ws.home, sources=QUERY_SOURCE)
     accept_partitions(fresh, [DAY])
-    entry = ws.lake.entry("validated/call_count", DAY)
+    entry = ws.lake.entry("validated/calls", DAY)
     assert entry is not None
     with queries_of(ws) as db:
         arrival = db.execute(f"select id, load from {ws.lake.select_rows([entry])} order by id").fetchall()
@@ -178,7 +178,7 @@ def test_a_process_killed_at_any_point_loses_and_doubles_no_row(
     arrival = rows(ws)
     assert sum(arrival) == (3 if call_count >= call else 2)
     accept_partitions(ws, [DAY])
-    entry = ws.lake.entry("raw/call_count", DAY)
+    entry = ws.lake.entry("raw/calls", DAY)
     assert entry is not None
     assert entry.rows == sum(arrival)
 
@@ -192,9 +192,7 @@ def test_a_text_with_line_breaks_quotes_and_commas_stays_one_row(ws: Workspace, 
 
 
 def test_a_number_can_be_the_cursor(tmp_path: Path, shop: Shop) -> None:
-    ws = make_workspace(
-        tmp_path, sources=merge(QUERY_SOURCE, {"calls": {"cursor_column": "id", "cursor_overlap": 2}})
-    )
+    ws = make_workspace(tmp_path, sources=merge(QUERY_SOURCE, {"calls": {"cursor_column": "id", "cursor_overlap": 2}}))
     shop.order(10)
     assert rows(ws) == [1]
     shop.order(11)
@@ -215,7 +213,7 @@ def test_raw_rows_name_their_extract(ws: Workspace, shop: Shop) -> None:
 
 def test_a_missing_environment_variable_is_named(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERS_URL", raising=False)
-    with pytest.raises(UnreachableSourceError, match=r"^call_count: \$ORDERS_URL is not set"):
+    with pytest.raises(UnreachableSourceError, match=r"^calls: \$ORDERS_URL is not set"):
         ws.landing.scan("calls")
 
 
@@ -225,7 +223,7 @@ def test_an_unreachable_database_is_an_error_without_its_password(
 ) -> None:
     monkeypatch.setenv("ORDERS_URL", url)
     with pytest.raises(
-        UnreachableSourceError, match=r"^call_count: the database at \$ORDERS_URL can't be read .*Check"
+        UnreachableSourceError, match=r"^calls: the database at \$ORDERS_URL can't be read .*Check"
     ) as error:
         ws.landing.scan("calls")
     assert "geheim" not in str(error.value)
