@@ -124,9 +124,7 @@ def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(de
 
 def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
     challenger = days_with_gains(*[0.0] * 10, model=100)
-    judgement = judge_money(
-        "refresh", days_gaining(100), LatestBlock(challenger, add_money(challenger, -28, 30))
-    )
+    judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, add_money(challenger, -28, 30)))
     assert judgement.figures["last_block_vs_champion"]["low"] < -GATE.margin
     assert judgement.verdict == "PROMOTE"
 
@@ -156,9 +154,7 @@ def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[Dai
 
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
-    judgement = judge_money(
-        "recipe", add_money(days_gaining(200), -40, 60), current_recipe=days_gaining(200)
-    )
+    judgement = judge_money("recipe", add_money(days_gaining(200), -40, 60), current_recipe=days_gaining(200))
     assert judgement.figures["lift_vs_current"]["low"] > 0
     assert judgement.figures["gain_vs_recipe"]["value"] > GATE.margin > judgement.figures["gain_vs_recipe"]["low"]
     assert judgement.verdict == "HOLD"
@@ -251,5 +247,5 @@ def test_verdicts_are_appended_to_the_ledger(tmp_path: Path) -> None:
 def test_a_day_without_a_challenger_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, partitions={"start": DAYS[0]})
     publish_days(ws, DAYS[:2])
-    with pytest.raises(GateError, match="no challenger was trained on 2013-04-01. Materialize the asset challenger"):
+    with pytest.raises(GateError, match=r"no challenger was trained on 2013-04-01. Materialize the asset challenger"):
         promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])

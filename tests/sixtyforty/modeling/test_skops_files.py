@@ -1,4 +1,4 @@
-"""Model files: the same model gives the same bytes, and nothing foreign is ever loaded."""
+"""Model files: the same model gives the same bytes, and no untrusted type is ever loaded."""
 
 from __future__ import annotations
 
@@ -21,73 +21,72 @@ from skops.io import dumps
 from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.spec.recipe import Model
-from tests.fits import Foreign, fitted, frame, sha
-from tests.helpers import DECLARED
+from tests.trained_models import RECIPE, Foreign, fit_small_model, sha256, training_rows
 
 
 def test_two_fits_give_the_same_bytes() -> None:
-    one, other = (stable_skops(dumps(fitted().estimator)) for _ in range(2))
-    assert one == other
+    first, second = (stable_skops(dumps(fit_small_model().estimator)) for _ in range(2))
+    assert first == second
 
 
 def test_another_model_gives_other_bytes() -> None:
-    other = Model(**DECLARED["model"] | {"params": {"max_iter": 6, "min_samples_leaf": 5, "early_stopping": False}})
-    assert stable_skops(dumps(fitted().estimator)) != stable_skops(dumps(fitted(other).estimator))
+    other = RECIPE.model_copy(update={"params": {**RECIPE.params, "max_iter": 6}})
+    assert stable_skops(dumps(fit_small_model().estimator)) != stable_skops(dumps(fit_small_model(other).estimator))
 
 
 @pytest.mark.parametrize(
     "estimator",
     ["sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.linear_model.LogisticRegression"],
 )
-def test_what_is_loaded_scores_as_what_was_stored(estimator: str) -> None:
-    model = fitted(Model(estimator=estimator, training_days=1, categorical=["site"]))
+def test_a_loaded_model_predicts_the_same(estimator: str) -> None:
+    model = fit_small_model(Model(estimator=estimator, training_days=1, categorical=["site"]))
     blob = stable_skops(dumps(model.estimator))
-    loaded = FittedModel(load_skops(blob, sha(blob)), model.features, model.levels)
-    assert loaded.predict(frame()).tolist() == model.predict(frame()).tolist()
+    loaded = FittedModel(load_skops(blob, sha256(blob)), model.features, model.levels)
+    assert loaded.predict(training_rows()).tolist() == model.predict(training_rows()).tolist()
 
 
-def test_several_are_loaded_at_once() -> None:
-    """Python 3.11 counts how deep `ast` is for all threads together, and fails where one stops midway (gh-106905)."""
-    blob = stable_skops(dumps(fitted().estimator))
+def test_several_models_are_loaded_at_once() -> None:
+    """Python 3.11 counts the depth of `ast` for all threads together and can fail (gh-106905)."""
+    blob = stable_skops(dumps(fit_small_model().estimator))
     before = gc.get_threshold()
 
     def pause(*_: Any) -> None:
         time.sleep(0.00001)
 
-    def deep(below: int) -> Any:
-        return deep(below - 1) if below else load_skops(blob, sha(blob))
+    def load_at_depth(depth: int) -> Any:
+        return load_at_depth(depth - 1) if depth else load_skops(blob, sha256(blob))
 
-    gc.callbacks.append(pause)  # where a thread may stop: a collection amid parsing
+    gc.callbacks.append(pause)  # a garbage collection while parsing lets other threads run
     gc.set_threshold(100)
     try:
         with ThreadPoolExecutor(8) as pool:
-            assert len(list(pool.map(deep, [n % 7 for n in range(250)]))) == 250
+            assert len(list(pool.map(load_at_depth, [n % 7 for n in range(250)]))) == 250
     finally:
         gc.callbacks.remove(pause)
         gc.set_threshold(*before)
 
 
-def test_settings_of_any_name_are_kept() -> None:
+def test_parameters_with_any_name_are_preserved() -> None:
     steps = make_pipeline(FunctionTransformer(kw_args={"file": {"a": [1, 2]}, "content": "x"}))
     blob = stable_skops(dumps(steps))
-    assert load_skops(blob, sha(blob))[0].kw_args == {"file": {"a": [1, 2]}, "content": "x"}
+    assert load_skops(blob, sha256(blob))[0].kw_args == {"file": {"a": [1, 2]}, "content": "x"}
 
 
-# --- what is refused
+# Rejected files
 
 
-def test_a_file_with_one_byte_changed_is_refused() -> None:
-    blob = stable_skops(dumps(fitted().estimator))
+def test_a_file_with_a_changed_byte_is_rejected() -> None:
+    blob = stable_skops(dumps(fit_small_model().estimator))
     for position in (0, len(blob) // 2, len(blob) - 1):
         changed = bytearray(blob)
         changed[position] ^= 1
-        with pytest.raises(ModelError, match="its hash differs"):
-            load_skops(bytes(changed), sha(blob))
+        with pytest.raises(ModelError, match="The hash of the model file differs"):
+            load_skops(bytes(changed), sha256(blob))
 
 
-def test_a_file_nobody_vouches_for_is_refused() -> None:
-    with pytest.raises(ModelError, match="its hash differs"):
-        load_skops(stable_skops(dumps(fitted().estimator)), None)
+def test_a_file_without_a_known_hash_is_rejected() -> None:
+    with pytest.raises(ModelError, match="The hash of the model file differs"):
+        load_skops(stable_skops(dumps(fit_small_model().estimator)), None)
 
 
 def a_function(x: Any) -> Any:
@@ -95,7 +94,7 @@ def a_function(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("thing", "named"),
+    ("thing", "name"),
     [
         (Foreign(), "Foreign"),
         (make_pipeline(Foreign()), "Foreign"),
@@ -107,16 +106,16 @@ def a_function(x: Any) -> Any:
         (FunctionTransformer(kw_args={"path": Path("x")}), "Path"),
     ],
 )
-def test_a_file_that_holds_a_foreign_type_is_refused_by_name_though_its_hash_is_right(thing: Any, named: str) -> None:
+def test_an_untrusted_type_is_rejected_by_name_even_with_the_right_hash(thing: Any, name: str) -> None:
     blob = stable_skops(dumps(thing))
-    Foreign.woken.clear()
-    with pytest.raises(ModelError, match=f"types we don't trust: .*{named}"):
-        load_skops(blob, sha(blob))
-    assert Foreign.woken == []
+    Foreign.loaded.clear()
+    with pytest.raises(ModelError, match=f"not on the list of trusted types: .*{name}"):
+        load_skops(blob, sha256(blob))
+    assert Foreign.loaded == []
 
 
 class Explosive:
-    """Writes a file when it is unpickled."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,9 +124,11 @@ class Explosive:
         return Path.touch, (self.path,)
 
 
-def test_a_pickle_is_not_loaded_though_its_hash_is_right(tmp_path: Path) -> None:
+def test_a_pickle_is_never_loaded_even_with_the_right_hash(tmp_path: Path) -> None:
     blob = pickle.dumps(Explosive(tmp_path / "exploded"))
-    with pytest.raises(ModelError, match="not a model file"):
-        load_skops(blob, sha(blob))
+    with pytest.raises(ModelError, match="not a skops file"):
+        load_skops(blob, sha256(blob))
     assert not (tmp_path / "exploded").exists()
-    assert "REDUCE" in {step.name for step, _, _ in pickletools.genops(blob)}  # loading it would have called something
+    assert "REDUCE" in {
+        step.name for step, _, _ in pickletools.genops(blob)
+    }  # loading it would call a function

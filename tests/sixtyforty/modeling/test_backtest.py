@@ -1,0 +1,87 @@
+"""The walk-forward backtest values each model only on days after those it learned from."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from sixtyforty.modeling.backtest import (
+    BacktestError,
+    Fold,
+    find_trained_version,
+    list_folds,
+    run_walk_forward,
+    score_block,
+    value_metrics,
+)
+from sixtyforty.modeling.training_plan import hash_recipe
+from sixtyforty.workspace import Workspace
+from tests.helpers import make_workspace, publish_days, read_lake
+from tests.trained_models import train_on
+
+DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(20)]
+TRAINED = [date(2013, 3, 10), date(2013, 3, 15)]
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Publish twenty days, and train a model on two of them; retraining is daily."""
+    ws = make_workspace(
+        tmp_path_factory.mktemp("home"),
+        partitions={"start": "2013-03-01"},
+        replay={"retrain": "day", "warm_up_days": 2, "first_day": "2013-03-05"},
+    )
+    publish_days(ws, DAYS, count=20)
+    for day in TRAINED:
+        train_on(ws, day)
+    return ws
+
+
+def test_each_trained_day_has_a_fold_until_the_next_training_day(ws: Workspace) -> None:
+    folds = list_folds(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), date(2013, 3, 18))
+    assert [(fold.first, fold.end) for fold in folds] == [(day, day + timedelta(days=1)) for day in TRAINED]
+    assert folds[0] == Fold(ws.models.versions()[0], TRAINED[0], TRAINED[0] + timedelta(days=1))
+
+
+def test_the_walk_forward_values_every_fold_in_order(ws: Workspace) -> None:
+    days = run_walk_forward(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), date(2013, 3, 18))
+    assert [day.partition for day in days] == [str(day) for day in TRAINED]
+    assert all(day.decisions == 20 and day.perfect_foresight >= day.model for day in days)
+
+
+def test_a_block_is_read_from_its_cache(ws: Workspace) -> None:
+    version = ws.models.versions()[0]
+    first = score_block(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1])
+    files = read_lake(ws.lake)
+    assert any("backtest" in name for name in files)
+    assert score_block(ws.use_case, ws.lake, ws.models, version, TRAINED[0], TRAINED[1]) == first
+    assert read_lake(ws.lake) == files
+    assert [day.partition for day in first] == [str(DAYS[i]) for i in range(9, 14)]
+
+
+def test_a_model_is_never_valued_on_days_that_it_learned_from(ws: Workspace) -> None:
+    with pytest.raises(BacktestError, match=r"learned from days after 2013-03-09. Value a model only on days from"):
+        score_block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], date(2013, 3, 9), TRAINED[1])
+
+
+def test_days_without_features_have_no_value(ws: Workspace) -> None:
+    version = ws.models.versions()[0]
+    assert score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 6, 1), date(2013, 6, 3)) == []
+
+
+def test_the_version_of_a_day_is_the_recipes_own(ws: Workspace) -> None:
+    recipe, (version, _) = hash_recipe(ws.use_case), ws.models.versions()
+    assert find_trained_version(ws.use_case, ws.lake, ws.models, recipe, TRAINED[0]) == version
+    assert find_trained_version(ws.use_case, ws.lake, ws.models, recipe, date(2013, 3, 11)) is None
+    assert find_trained_version(ws.use_case, ws.lake, ws.models, recipe, date(2013, 3, 1)) is None
+    assert find_trained_version(ws.use_case, ws.lake, ws.models, "another recipe", TRAINED[0]) is None
+
+
+def test_the_metrics_are_money_per_thousand_decisions(ws: Workspace, tmp_path: Path) -> None:
+    days = run_walk_forward(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), date(2013, 3, 18))
+    metrics = value_metrics(days)
+    assert metrics["decisions"] == 40
+    assert metrics["model"] == pytest.approx(1000 * sum(day.model for day in days) / 40)
+    assert value_metrics([])["model"] is None

@@ -1,0 +1,41 @@
+"""Outcomes: unknown until a message arrives, and at most one row for each unit."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from sixtyforty.modeling.feature_sql import FeatureError
+from sixtyforty.modeling.outcomes import build_outcomes
+from sixtyforty.workspace import Workspace
+from tests.helpers import accept_partitions, land_days, make_workspace
+
+DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(2)]
+
+
+def test_an_outcome_without_a_message_is_unknown(workspace: Workspace) -> None:
+    partitions = land_days(workspace, DAYS)
+    accept_partitions(workspace, partitions)
+    workspace.lake.drop("validated/visits", partitions[0])
+    table = build_outcomes(workspace.use_case, workspace.lake, partitions).tables[partitions[0]]
+    assert table["late"].null_count == table.num_rows == 4
+
+
+def test_the_inputs_cover_the_outcome_horizon(workspace: Workspace) -> None:
+    partitions = land_days(workspace, DAYS)
+    accept_partitions(workspace, partitions)
+    inputs = build_outcomes(workspace.use_case, workspace.lake, partitions[:1]).inputs[partitions[0]]
+    assert list(inputs["validated/visits"]) == partitions  # its own partition and one after it
+
+
+def test_several_outcomes_of_a_unit_are_rejected(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    partitions = land_days(ws, DAYS)
+    accept_partitions(ws, partitions)
+    (ws.use_case.folder / "outcomes.sql").write_text(
+        "select u.id, v.late, v.known_at from units u join visits v using (id) cross join (values (1), (2))"
+    )
+    with pytest.raises(FeatureError, match=r"outcomes\.sql gives 8 rows\. It must give at most one row"):
+        build_outcomes(ws.use_case, ws.lake, partitions[:1])

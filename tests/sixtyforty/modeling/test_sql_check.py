@@ -1,0 +1,75 @@
+"""SQL that doesn't fit the data contract is found without data, with its field or its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixtyforty.modeling.sql_check import check_sql
+from sixtyforty.spec.use_case import UseCase
+from tests.helpers import make_use_case
+
+STAGES = {"features", "outcomes", "current_process"}
+
+
+def check(use_case: UseCase) -> tuple[list[Any], list[str]]:
+    return check_sql(use_case, UseCase.model_fields.keys(), STAGES)
+
+
+def test_sql_that_fits_has_no_problem_and_gives_its_columns(tmp_path: Path) -> None:
+    assert check(make_use_case(tmp_path)) == ([], ["id", "site", "load", "late_before"])
+
+
+def test_quotes_in_names_of_actions_and_columns_fit(tmp_path: Path) -> None:
+    actions = {"don't wait": {"description": "x", "cost": "load"}, "wait": {"description": "y"}, "act": {}}
+    use_case = make_use_case(tmp_path, kpi={"actions": actions | {"act": {"description": "z"}}})
+    assert check(use_case)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "line", "message"),
+    [
+        ("features", "select id,\n lod from units", 2, "the SQL can't run"),
+        ("outcomes", "select id from units", 1, "there is no column 'late'"),
+        ("current_process", "select id from units", 1, "there is no column 'action'"),
+    ],
+)
+def test_a_problem_of_a_file_has_its_line(tmp_path: Path, stage: str, text: str, line: int, message: str) -> None:
+    use_case = make_use_case(tmp_path)
+    (tmp_path / f"{stage}.sql").write_text(text)
+    problem = check(use_case)[0][0]
+    assert (problem.stage, problem.line) == (stage, line)
+    assert problem.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "allowed"),
+    [
+        ({"kpi": {"actions": {"act": {"cost": "lod"}}}}, "kpi.actions.act.cost", "load"),
+        ({"kpi": {"segments": ["sit"]}}, "kpi.segments", "site"),
+        ({"model": {"categorical": ["sit"]}}, "model.categorical", "site"),
+        ({"model": {"target": "lat"}}, "model.target", "late"),
+        ({"decision": {"decided_at": "call_our"}}, "decision.decided_at", "call_hour"),
+        ({"sources": {"calls": {"known_at": "call_our"}}}, "sources.calls.known_at", "call_hour"),
+        ({"sources": {"calls": {"columns": {"load": "DUBLE"}}}}, "sources.calls.columns.load", "DOUBLE"),
+        (
+            {"model": {"vetoes": {"v": {"when": "lod > 1", "never": "act", "why": "so"}}}},
+            "model.vetoes.v.when",
+            "load",
+        ),
+    ],
+)
+def test_a_problem_of_a_field_names_what_exists(
+    tmp_path: Path, changes: dict[str, Any], field: str, allowed: str
+) -> None:
+    problems, _ = check(make_use_case(tmp_path, **changes))
+    assert field in [problem.field for problem in problems]
+    (problem,) = [problem for problem in problems if problem.field == field]
+    assert allowed in problem.allowed
+
+
+def test_an_unfinished_declaration_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
+    assert check_sql(make_use_case(tmp_path), ["sources"], set()) == ([], [])
+    assert check_sql(make_use_case(tmp_path), ["sources", "decision"], {"features"})[1][:2] == ["id", "site"]
