@@ -63,11 +63,15 @@ def reference_page() -> str:
     return "\n".join(parts)
 
 
-def _sections(model: type[BaseModel], title: str) -> Iterator[str]:
-    for path, section_model in list_models(model):
-        yield f"## {path or title}\n"
-        yield f"{inspect.getdoc(section_model) or ''}\n"
-        yield _fields_table(section_model)
+def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
+    """Yield one section for each model; a model in several places has one section that names them all."""
+    paths: dict[type[BaseModel], list[str]] = {}
+    for path, model in list_models(root):
+        paths.setdefault(model, []).append(path)
+    for model, places in paths.items():
+        yield f"## {', '.join(places) or title}\n"
+        yield f"{inspect.getdoc(model) or ''}\n"
+        yield _fields_table(model)
 
 
 def list_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:

@@ -14,7 +14,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.yaml_positions import ParsedYaml
 
 if TYPE_CHECKING:
-    from sixtyforty.modeling.sql_check import SqlProblem
+    from sixtyforty.modeling.sql_problem import SqlProblem
 
 SQL_FILES = {
     "features": "SQL that returns one row per unit: its key, and what the model may know at decided_at",

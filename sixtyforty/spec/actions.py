@@ -53,7 +53,7 @@ class Amount(DeclaredModel):
     excess_cost: float = Field(gt=0, description="Cost of each unit too many, in the KPI's currency.")
     minimum: float = Field(default=0.0, description="The smallest possible amount.")
     maximum: float = Field(default=math.inf, description="The largest possible amount.")
-    whole_numbers: bool = Field(default=True, description="true: only whole numbers are possible.")
+    whole_numbers: bool = Field(default=True, description="`true`: only whole numbers are possible.")
 
     @property
     def quantile(self) -> float:
@@ -89,7 +89,7 @@ class Candidate(DeclaredModel):
     """
 
     description: str = Field(description="What it is, in the words of the business.")
-    vendor: bool = Field(default=False, description="true: a vendor's predictions, for the build-or-buy comparison.")
+    vendor: bool = Field(default=False, description="`true`: a vendor's predictions, for the build-or-buy comparison.")
     action: str | None = Field(
         default=None, description="SQL that returns the name of the action. Declare this or expected_outcome."
     )

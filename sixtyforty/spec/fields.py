@@ -52,7 +52,7 @@ def _describe_plain(kind: Any, minimum: str) -> str:
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments)) if len(arguments) > 1 else str(arguments[0])
     if origin in (Union, types.UnionType):
-        return " or ".join(describe_type(part) for part in arguments if part is not type(None))
+        return _join_alternatives([describe_type(part) for part in arguments if part is not type(None)])
     if origin is list:
         return f"a list{minimum}, each {_describe_item(arguments[0])}"
     if origin is dict:
@@ -60,6 +60,11 @@ def _describe_plain(kind: Any, minimum: str) -> str:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return f"a mapping with the fields {', '.join(field_names(kind))}"
     return TYPES[kind]
+
+
+def _join_alternatives(texts: list[str]) -> str:
+    separator = ", or " if any("," in text for text in texts) else " or "
+    return separator.join(texts)
 
 
 def _describe_item(kind: Any) -> str:

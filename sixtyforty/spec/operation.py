@@ -103,7 +103,9 @@ class Watch(DeclaredModel):
     )
     usage_days: int = Field(default=28, gt=0, description="Number of newest days with decisions whose use is assessed.")
     no_user_days: int = Field(
-        default=7, gt=0, description="Number of days in a row after which decisions that nobody opened cause an alert."
+        default=7,
+        gt=0,
+        description="Number of consecutive days on which nobody opened a decision, after which an alert is sent.",
     )
     min_override_share: float = Field(
         default=0.01,

@@ -72,7 +72,7 @@ class People(DeclaredModel):
     change: Change = Field(default_factory=Change, description="The plan for change.")
     illustrative: bool = Field(
         default=False,
-        description="true: the visions, the research and the plan are invented for a demonstration. Every page that"
+        description="`true`: the visions, the research and the plan are invented for a demonstration. Every page that"
         " shows them says so.",
     )
 

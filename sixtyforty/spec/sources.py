@@ -23,7 +23,7 @@ class Source(DeclaredModel):
         " come from the environment. If left out: the use case's landing folder.",
     )
     requires_done_file: bool = Field(
-        default=False, description="true: an extract is complete only once a file `<name>.done` lies next to it."
+        default=False, description="`true`: an extract is complete only once a file `<name>.done` lies next to it."
     )
     settle_seconds: float = Field(
         default=0.0,
@@ -51,7 +51,7 @@ class Source(DeclaredModel):
     query_interval_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Seconds between two queries of the sensor at least, so that a trickle of rows makes few extracts.",
+        description="Shortest interval in seconds between two queries of the sensor; longer makes fewer extracts.",
     )
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts."

@@ -25,8 +25,8 @@ class Sourcing(DeclaredModel):
         description="Whether the organisation can build and run it itself."
     )
     strategic: bool = Field(
-        description="true: it sets the organisation apart from competitors. It is then built, not bought, and no vendor"
-        " receives an extract."
+        description="`true`: it sets the organisation apart from competitors. It is then built, not bought, and no"
+        " vendor receives an extract."
     )
     why: str = Field(description="Why it is strategic, or why it isn't.")
     remaining_build_cost: float = Field(

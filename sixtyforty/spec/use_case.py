@@ -23,10 +23,9 @@ from sixtyforty.spec.track import Track
 
 
 class UseCase(PartitionedModel):
-    """One decision, its data, its model and its money, as declared in `defs.yaml`.
+    """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
-    pydantic checks each part by itself; the loader also runs the checks between parts (`cross_checks`).
-    """
+    # pydantic validates each part by itself. The loader also compares the parts (`cross_checks`).
 
     name: Name = Field(description="Name of the use case: the asset group, and the first part of every asset key.")
     title: str = Field(description="Title that people see.")

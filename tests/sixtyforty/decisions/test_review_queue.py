@@ -30,7 +30,7 @@ RULE = {
     "description": "A second fitter wherever it is busy.",
     "action": "case when load > 0.2 then 'act' else 'wait' end",
 }
-BOTH = {"reviewers": {"ann": 4, "bo": 2}, "minutes": 5, "abstain": 2, "rule": "busy"}
+BOTH = {"reviewers": {"ann": 4, "bo": 2}, "minutes_per_review": 5, "abstain_below": 2, "rule": "busy"}
 START = datetime(2013, 3, 13, 4)  # midnight in New York
 
 

@@ -39,6 +39,7 @@ class Inner(DeclaredModel):
         (Literal["a", "b"], "one of a, b"),
         (Literal["a"], "a"),
         (int | str, "a whole number or text"),
+        (Annotated[int, Field(ge=0)] | str, "a whole number, at least 0, or text"),
         (list[int], "a list, each a whole number"),
         (Annotated[list[str], Field(min_length=1)], "a list, of 1 or more, each text"),
         (dict[str, Inner], "a mapping of names, each to a mapping (size)"),
