@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -80,9 +81,7 @@ def test_new_content_replaces_the_file_and_the_old_manifest_stays_readable(lake:
 
 
 @pytest.mark.parametrize("change", [{"code": "c2"}, {"facts": {"a": 2}}, {"inputs": {"raw/calls": {DAY: "other"}}}])
-def test_equal_rows_with_another_origin_are_a_new_version_of_the_same_file(
-    lake: Lake, change: dict[str, object]
-) -> None:
+def test_equal_rows_with_another_origin_are_a_new_version_of_the_same_file(lake: Lake, change: dict[str, Any]) -> None:
     old = lake.write(DATASET, DAY, numbers(1), code="c", facts={"a": 1})
     new = lake.write(DATASET, DAY, numbers(1), **{"code": "c", "facts": {"a": 1}, **change})
     assert new.file == old.file
