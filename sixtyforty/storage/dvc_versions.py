@@ -163,7 +163,7 @@ class DvcVersions:
 
 
 class _NoRunCache:
-    """Replaces DVC's run cache, which resolves paths against the working directory. DVC runs no stage in this process."""
+    """Replaces DVC's run cache, which resolves paths against the working directory. DVC runs no stage here."""
 
     def save(self, stage: Any) -> None:
         """Save nothing."""
