@@ -13,6 +13,7 @@ from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.reports.alerts import Alert, AlertKind
+from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
@@ -112,7 +113,11 @@ def find_stop(ws: Workspace, track: Track) -> list[Alert]:
     event = ws.stage_ledger.current_verdict()
     if event is None or event.event != "stop":
         return []
-    return [Alert("stopped", f"{event.stage} {event.seq}", f"The gate stopped the {event.stage}: {event.why}.")]
+    return [
+        Alert(
+            "stopped", f"{event.stage} {event.seq}", f"The gate stopped the {format_stage(event.stage)}: {event.why}."
+        )
+    ]
 
 
 RULES: dict[AlertKind, AlertRule] = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sixtyforty.reports.model_record import RecordHit, search_records, split_words
+from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.workspace import Workspace
 
 OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts that keep a model out
@@ -57,7 +58,9 @@ def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
     for ws in workspaces:
         name, title = ws.use_case.name, ws.use_case.title
         hits += [
-            KnowledgeHit(name, title, row.effective_from[:10], f"The gate stopped the {row.stage}", row.why)
+            KnowledgeHit(
+                name, title, row.effective_from[:10], f"The gate stopped the {format_stage(row.stage)}", row.why
+            )
             for row in reversed(ws.stage_ledger.rows())
             if row.event == "stop"
         ]

@@ -47,6 +47,6 @@ def advise(
     if net < 0:
         return "continue", "The gain is proven, but it hasn't covered the costs yet."
     if status and status.verdict == "continue":
-        return "continue", f"The gain is proven. The next stage still needs: {status.obstacles[0]}."
+        return "continue", f"It gains, but its gate isn't passed yet: {status.obstacles[0]}."
     used = " and people use the decisions" if people else ""
     return "expand", f"The gain is proven and covers the costs{used}. Take the use case further."

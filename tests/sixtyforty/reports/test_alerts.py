@@ -1,4 +1,4 @@
-"""Alerts reach each role once, through a real server. Failures are retried, and a condition that returns is sent again."""
+"""Alerts reach each role once, through a real server; failures are retried, and returning conditions sent again."""
 
 from __future__ import annotations
 
