@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import version
 
 LIBRARIES = ("duckdb", "great-expectations", "pandas", "scikit-learn", "skops")
 
@@ -11,4 +10,6 @@ LIBRARIES = ("duckdb", "great-expectations", "pandas", "scikit-learn", "skops")
 @cache
 def library_versions() -> dict[str, str]:
     """Return the installed version of each library, by name. They are read once per process."""
+    from importlib.metadata import version
+
     return {library: version(library) for library in LIBRARIES}
