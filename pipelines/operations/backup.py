@@ -26,6 +26,7 @@ from pipelines.authoring import catalog
 from pipelines.operations.postgres_dump import dump_database, has_tables, is_postgres, restore_database
 from pipelines.settings import Profile, Settings, load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.home_format import FORMAT_FILE
 
 MANIFEST = "backup.json"
 DUMP = "database.dump"
@@ -134,7 +135,10 @@ def _read_manifest(folder: Path) -> BackupManifest:
     path = folder / MANIFEST
     if not path.exists():
         raise BackupError(f"{folder} has no {MANIFEST}: it is not a backup, or the backup was never finished.")
-    return BackupManifest.model_validate_json(path.read_text())
+    manifest = BackupManifest.model_validate_json(path.read_text())
+    if f"home/data/{FORMAT_FILE}" not in manifest.files:
+        raise BackupError(f"The backup in {folder} was made by version 0.1. Restore it with that version.")
+    return manifest
 
 
 def _check_files(folder: Path, manifest: BackupManifest) -> None:

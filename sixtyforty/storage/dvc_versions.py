@@ -85,7 +85,7 @@ class DvcVersions:
         return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
 
     def commit(self, stages: Sequence[str]) -> None:
-        """Write `dvc.lock` for recipe stages, such as `train@flight_delays`, whose outputs the chain just wrote."""
+        """Write `dvc.lock` for recipe stages, such as `train@USE_CASE`, whose outputs the chain just wrote."""
         with self._open("commit recipe stages to DVC") as repository:
             repository.stage_cache = _NoRunCache()
             for stage in stages:

@@ -1,4 +1,4 @@
-"""The demo data as landed: complete, in the right hour, and with nothing in it before it was known."""
+"""The flight demo data as landed: complete, in the right hour, and nothing before it was known."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pipelines.demo import flights
+from pipelines.demo.landing import DemoDataError
 
 FLIGHTS = 336_776
 SPRING, AUTUMN = date(2013, 3, 10), date(2013, 11, 3)  # the days of 23 and of 25 hours
@@ -88,7 +89,7 @@ def test_every_flight_departs_or_is_cancelled(
 def test_departures_are_in_the_hour_of_schedule_plus_delay(departures: pd.DataFrame) -> None:
     assert (departures["hour"] == departures["instant"].dt.floor("h")).all()
     local_hour = departures["hour"].dt.tz_convert(flights.ZONE).dt.hour
-    assert (local_hour == departures["dep_time"].astype(int) // 100 % 24).all()  # the clock says the same
+    assert (local_hour == departures["dep_time"].astype(int) // 100 % 24).all()  # The local clock shows the same hour.
     assert (departures[["arr_time", "arr_delay", "air_time"]] == "NA").all(axis=None)
     assert (departures["tailnum"] != "NA").all()
 
@@ -101,7 +102,7 @@ def test_arrivals_follow_their_departures(departures: pd.DataFrame, arrivals: pd
     earliest = (both["instant"] + in_air).dt.floor("h")
     assert (both["hour"] >= earliest).all()
     assert (both["hour"] < earliest + pd.Timedelta(days=1)).all()
-    direct = both["arr_delay"] != "NA"  # the others were diverted on the way
+    direct = both["arr_delay"] != "NA"  # The others were diverted on the way.
     assert (both["hour"] <= earliest + pd.Timedelta(hours=5))[direct].all()
 
 
@@ -127,7 +128,7 @@ def test_cancellations_come_at_the_close_of_the_day(cancellations: pd.DataFrame)
 
 
 def test_files_hold_sorted_rows_of_their_own_month(movements: pd.DataFrame) -> None:
-    assert movements["event_hour"].is_monotonic_increasing  # across the files, which come in order
+    assert movements["event_hour"].is_monotonic_increasing  # Across the files, which are in order.
 
 
 def test_weather_and_reference_are_the_lines_of_the_source(year: list[Path]) -> None:
@@ -150,7 +151,7 @@ def test_nulls_are_spelled_and_integers_unharmed(timetable: pd.DataFrame, moveme
         assert pd.Series(timetable[column].unique()).str.fullmatch(r"\d+").all()
 
 
-def test_bulk_names_and_moments(year: list[Path], tmp_path: Path) -> None:
+def test_monthly_extracts_have_names_and_landing_times(year: list[Path], tmp_path: Path) -> None:
     months = [f"2013-{month:02}" for month in range(1, 13)]
     assert [f.name for f in kind(year, "timetable")] == [f"timetable_{m}.csv" for m in months]
     assert [f.name for f in kind(year, "weather")] == [f"weather_{m}.csv" for m in months]
@@ -173,8 +174,8 @@ def test_bulk_names_and_moments(year: list[Path], tmp_path: Path) -> None:
         "weather_2013-03.csv": "2013-04-01T04:00",
         "weather_2013-04-01_2013-04-01.csv": "2013-04-02T04:00",
     }
-    whole = {f.name: f for f in year}
-    assert (tmp_path / "movements_2013-03.csv").read_bytes() == whole["movements_2013-03.csv"].read_bytes()
+    full_months = {f.name: f for f in year}
+    assert (tmp_path / "movements_2013-03.csv").read_bytes() == full_months["movements_2013-03.csv"].read_bytes()
 
 
 @pytest.mark.parametrize(("day", "hours"), [(SPRING, 23), (AUTUMN, 25), (date(2013, 7, 4), 24)])
@@ -183,15 +184,15 @@ def test_hourly_and_bulk_hold_the_same_rows(tmp_path: Path, movements: pd.DataFr
     bulk = flights.land(tmp_path / "bulk", day, day)
     for name in ("timetable", "movements", "weather"):
         assert lines(kind(hourly, name)) == lines(kind(bulk, name))
-    moments = flights.hours_of(day)
-    assert len(moments) == hours
-    assert [f.name for f in kind(hourly, "movements")] == [f"movements_{m:%Y-%m-%dT%H}Z.csv" for m in moments]
+    hour_starts = flights.hours_of(day)
+    assert len(hour_starts) == hours
+    assert [f.name for f in kind(hourly, "movements")] == [f"movements_{m:%Y-%m-%dT%H}Z.csv" for m in hour_starts]
     assert [f.name for f in kind(hourly, "timetable")] == [f"timetable_{day}.csv"]
-    for moment, file in zip(moments, kind(hourly, "movements"), strict=True):
-        assert set(read([file])["event_hour"]) <= {f"{moment:%Y-%m-%dT%H}:00:00Z"}
-        assert mtime(file) == f"{moment + timedelta(hours=1):%Y-%m-%dT%H}:00"
-    of_the_year = movements["hour"].between(moments[0], moments[-1])
-    assert len(lines(kind(hourly, "movements"))) == of_the_year.sum()
+    for hour, file in zip(hour_starts, kind(hourly, "movements"), strict=True):
+        assert set(read([file])["event_hour"]) <= {f"{hour:%Y-%m-%dT%H}:00:00Z"}
+        assert mtime(file) == f"{hour + timedelta(hours=1):%Y-%m-%dT%H}:00"
+    of_the_day = movements["hour"].between(hour_starts[0], hour_starts[-1])
+    assert len(lines(kind(hourly, "movements"))) == of_the_day.sum()
 
 
 def test_landing_twice_changes_nothing(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_landing_twice_changes_nothing(tmp_path: Path) -> None:
 
     first = flights.land(tmp_path, SPRING, SPRING, hourly=True)
     before = state()
-    assert set(before) == {f.name for f in first}  # no temporary files stay behind
+    assert set(before) == {f.name for f in first}  # No temporary files are left.
     assert flights.land(tmp_path, SPRING, SPRING, hourly=True) == first
     assert state() == before
 
@@ -226,16 +227,16 @@ def test_quiet_hours_have_a_header_and_missing_weather_no_file(tmp_path: Path) -
 
 def test_days_without_data_are_refused(tmp_path: Path) -> None:
     for start, end in [(date(2012, 12, 31), None), (None, date(2014, 1, 2)), (AUTUMN, SPRING)]:
-        with pytest.raises(ValueError, match="choose days within"):
+        with pytest.raises(DemoDataError, match="Choose days from"):
             flights.land(tmp_path, start, end)
 
 
-def test_missing_package_names_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_lands_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("pipelines.demo.flights.files.metadata.files", absent)
-    with pytest.raises(RuntimeError, match="install the demo group"):
+    monkeypatch.setattr("pipelines.demo.landing.metadata.files", absent)
+    with pytest.raises(DemoDataError, match="is not installed"):
         flights.land(tmp_path / "landing")
     assert not (tmp_path / "landing").exists()
 

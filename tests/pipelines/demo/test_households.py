@@ -1,4 +1,4 @@
-"""The household demo data as landed: whole weeks, the source's own values, and no file before its week is over."""
+"""The household demo data as landed: complete weeks, the source's values, no file before its week is over."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -7,20 +7,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.demo import households as demo
-from pipelines.demo.landing import find_packaged_file
+from pipelines.demo import households
+from pipelines.demo.landing import DemoDataError, find_packaged_file
 
 SUMMER, AUTUMN = date(2017, 3, 12), date(2017, 11, 5)  # the Sundays of 23 and of 25 hours
 
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return demo.land(tmp_path_factory.mktemp("year") / "landing")
+    return households.land(tmp_path_factory.mktemp("year") / "landing")
 
 
 @pytest.fixture(scope="module")
 def source() -> pd.DataFrame:
-    lines = pd.read_parquet(find_packaged_file(*demo.SOURCE))
+    lines = pd.read_parquet(find_packaged_file(*households.SOURCE))
     local = lines["transaction_timestamp"].dt.tz_localize("UTC").dt.tz_convert("America/New_York")
     return lines.assign(day=local.dt.tz_localize(None).dt.normalize())
 
@@ -31,14 +31,14 @@ def mtime(file: Path) -> datetime:
 
 def test_every_line_but_the_last_days_lands_once_as_it_was(year: list[Path], source: pd.DataFrame) -> None:
     landed = pd.concat([pd.read_parquet(f) for f in year])
-    kept = source[source["day"] < "2017-12-31"]
+    expected = source[source["day"] < "2017-12-31"]
     assert len(source) == 1_469_307
-    assert len(source) - len(kept) == 4_950  # of a week that had only begun
+    assert len(source) - len(expected) == 4_950  # A last week of one day.
     order = ["basket_id", "product_id"]
     assert not landed.duplicated(order).any()
     pd.testing.assert_frame_equal(
         landed.sort_values(order, ignore_index=True).astype({"transaction_timestamp": "datetime64[ns]"}),
-        kept.drop(columns="day")
+        expected.drop(columns="day")
         .sort_values(order, ignore_index=True)
         .astype({"transaction_timestamp": "datetime64[ns]"}),
     )
@@ -57,29 +57,29 @@ def test_a_file_holds_its_local_week_and_lands_when_that_is_over(year: list[Path
 
 
 def test_a_range_of_days_lands_the_weeks_that_hold_them(tmp_path: Path, year: list[Path]) -> None:
-    files = demo.land(tmp_path, SUMMER + timedelta(days=3), SUMMER + timedelta(days=7))
+    files = households.land(tmp_path, SUMMER + timedelta(days=3), SUMMER + timedelta(days=7))
     assert [f.name for f in files] == ["baskets_2017-03-12.parquet", "baskets_2017-03-19.parquet"]
-    whole = {f.name: f.read_bytes() for f in year}
-    assert all(f.read_bytes() == whole[f.name] for f in files)
-    assert mtime(demo.land(tmp_path, AUTUMN, AUTUMN)[0]) == datetime(2017, 11, 12, 5, tzinfo=UTC)
+    weeks = {f.name: f.read_bytes() for f in year}
+    assert all(f.read_bytes() == weeks[f.name] for f in files)
+    assert mtime(households.land(tmp_path, AUTUMN, AUTUMN)[0]) == datetime(2017, 11, 12, 5, tzinfo=UTC)
 
 
 def test_landing_twice_changes_nothing(tmp_path: Path) -> None:
     def state() -> dict[str, tuple[int, int]]:
         return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in tmp_path.iterdir()}
 
-    files = demo.land(tmp_path, SUMMER, SUMMER)
+    files = households.land(tmp_path, SUMMER, SUMMER)
     before = state()
-    assert demo.land(tmp_path, SUMMER, SUMMER) == files
+    assert households.land(tmp_path, SUMMER, SUMMER) == files
     assert state() == before
     os.utime(files[0])
-    demo.land(tmp_path, SUMMER, SUMMER)
+    households.land(tmp_path, SUMMER, SUMMER)
     assert state() == before
 
 
 def test_weeks_without_data_are_refused(tmp_path: Path) -> None:
     for start, end in [(date(2016, 12, 31), None), (None, date(2017, 12, 31)), (AUTUMN, SUMMER)]:
-        with pytest.raises(ValueError, match="choose days within"):
-            demo.land(tmp_path, start, end)
-    with pytest.raises(ValueError, match="weekly"):
-        demo.land(tmp_path, hourly=True)
+        with pytest.raises(DemoDataError, match="Choose days from"):
+            households.land(tmp_path, start, end)
+    with pytest.raises(DemoDataError, match="weekly"):
+        households.land(tmp_path, hourly=True)

@@ -1,29 +1,42 @@
-"""The demos' landings, and the list of them, know what they are about; nothing else does."""
+"""The demo data belongs to the use cases of this repository, and only the demo knows what they are about."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+
+import pytest
 
 from pipelines.authoring import catalog
-from pipelines.demo.registry import DEMOS
+from pipelines.demo.landing import DemoDataError
+from pipelines.demo.registry import DEMOS, EXAMPLE_USE_CASE, demo_data_of
 from pipelines.settings import ROOT
 
-ABOUT = re.compile("flight|tailnum|household|basket", re.IGNORECASE)
+SUBJECTS = re.compile("flight|tailnum|household|basket", re.IGNORECASE)
+PACKAGES = ("assets", "sixtyforty", "desk")
+ROOMS = ("authoring", "automation", "cli", "operations", "runtime")
 
 
-def test_nothing_but_the_demos_speaks_of_what_a_use_case_is_about() -> None:
-    folders = ["assets", "sixtyforty", "desk"]
-    files = [p for folder in folders for p in (ROOT / folder).rglob("*") if p.is_file()]
-    files += [p for folder in ("expectations", "pipelines") for p in (ROOT / folder).glob("*.py")]
-    files += (ROOT / "pipelines" / "cli").glob("*.py")
+def test_only_the_demo_names_the_subject_of_a_use_case() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
+    files += [path for package in ("expectations", "pipelines") for path in (ROOT / package).glob("*.py")]
+    files += [path for room in ROOMS for path in (ROOT / "pipelines" / room).rglob("*") if path.is_file()]
     assert len(files) > 100
-    speak = [p for p in files if "__pycache__" not in p.parts and ABOUT.search(p.read_text(errors="ignore"))]
-    landings = [Path(f"pipelines/{name}.py") for name in ("demo", "demo_households", "demos")]
-    assert sorted(p.relative_to(ROOT) for p in speak) == landings
+    outside = [
+        path.relative_to(ROOT)
+        for path in files
+        if "__pycache__" not in path.parts and SUBJECTS.search(path.read_text(errors="ignore"))
+    ]
+    assert outside == []
 
 
-def test_there_is_demo_data_for_every_use_case_and_a_file_of_its_recipe() -> None:
+def test_every_use_case_has_demo_data_and_a_stage_in_the_recipe() -> None:
     assert list(DEMOS) == catalog.list_use_cases()
-    listed = re.findall(r"foreach: \[(.*)\]", (ROOT / "dvc.yaml").read_text())
-    assert listed == [", ".join(DEMOS)] * 2
+    stages = re.findall(r"foreach: \[(.*)\]", (ROOT / "dvc.yaml").read_text())
+    assert stages == [", ".join(DEMOS)] * 2
+    assert EXAMPLE_USE_CASE in DEMOS
+
+
+def test_a_use_case_without_demo_data_is_answered_with_the_others() -> None:
+    assert demo_data_of(EXAMPLE_USE_CASE) is DEMOS[EXAMPLE_USE_CASE]
+    with pytest.raises(DemoDataError, match=f"Choose one of: {', '.join(DEMOS)}"):
+        demo_data_of("churn")

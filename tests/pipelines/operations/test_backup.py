@@ -133,7 +133,8 @@ def drop_everything(url: str) -> None:
 @pytest.fixture
 def small_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Use a home with a ledger, a model and a database in it."""
-    settings = use_home(monkeypatch, tmp_path / "home")
+    use_home(monkeypatch, tmp_path / "home")
+    settings = prepare_dagster_home()
     append_verdict("one")
     (settings.home / "data" / "models" / "flight_delays" / "a b.skops").write_bytes(b"model")
     with sqlite3.connect(settings.home / "data" / "deliveries.sqlite") as database:
@@ -255,8 +256,15 @@ def remove_the_manifest(copy: Path) -> str:
     return "was never finished"
 
 
-@pytest.mark.parametrize("damage", [change_a_file, remove_a_file, remove_the_manifest])
-def test_an_incomplete_backup_changes_nothing(damage: Callable[[Path], str], small_home: Path, tmp_path: Path) -> None:
+def remove_the_format(copy: Path) -> str:
+    manifest = json.loads((copy / MANIFEST).read_text())
+    del manifest["files"]["home/data/home_format.json"]
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    return "was made by version 0.1"
+
+
+@pytest.mark.parametrize("damage", [change_a_file, remove_a_file, remove_the_manifest, remove_the_format])
+def test_an_unusable_backup_changes_nothing(damage: Callable[[Path], str], small_home: Path, tmp_path: Path) -> None:
     backup(tmp_path / "copy")
     shutil.rmtree(small_home)
     message = damage(tmp_path / "copy")
