@@ -1,0 +1,74 @@
+"""The owner's next steps follow from the gain, the losses, other ways to decide, and the operation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixtyforty.accounting.kpi_summary import CandidateSummary
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.reports.next_steps import NO_MODEL, Accounts, read_accounts, recommend_next_steps
+from sixtyforty.workspace import Workspace
+from tests.accounted_home import make_accounted_home, make_daily_values, write_accounts
+from tests.helpers import make_workspace
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return make_accounted_home(tmp_path_factory.mktemp("accounted"))
+
+
+@pytest.fixture(scope="module")
+def accounts(ws: Workspace) -> Accounts:
+    return read_accounts(ws, "replay")
+
+
+def steps_with(ws: Workspace, accounts: Accounts, **changes: Any) -> list[str]:
+    """Return the next steps if some fields of the summary were different."""
+    return recommend_next_steps(ws.use_case, replace(accounts, summary=replace(accounts.summary, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({"lift_vs_current": RoundedInterval(600, 1, 900)}, "The gain is proven and above the target. Agree with"),
+        (
+            {"lift_vs_current": RoundedInterval(400, 1, 900)},
+            "The gain is proven but below the target of EUR 500 per 1,000 calls.",
+        ),
+        ({"lift_vs_current": RoundedInterval(400, -1, 900)}, "The gain isn't proven yet. Keep the current process"),
+        ({"label": "assumed"}, "The gain is assumed, not proven: only a holdout can prove it."),
+        ({"payback": None}, "The gain hasn't covered the costs yet."),
+        ({"differ_from_current": 0}, "No decision differed from the current process"),
+        ({"decided_by_current_process": 1}, "1 decision was left to the current process"),
+        ({"decided_by_current_process": 1200}, "1,200 decisions were left to the current process"),
+    ],
+)
+def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, changes: dict[str, Any], step: str) -> None:
+    assert any(sentence.startswith(step) for sentence in steps_with(ws, accounts, **changes))
+
+
+def test_losing_months_and_missed_forecasts_are_named(ws: Workspace, accounts: Accounts) -> None:
+    steps = recommend_next_steps(ws.use_case, accounts)
+    assert "Look into May: the current process did better then." in steps
+    assert "Find out why the models in charge since May 2013 brought less than forecast." in steps
+
+
+def test_a_better_candidate_is_named(ws: Workspace, accounts: Accounts) -> None:
+    better = CandidateSummary(1800, 9000.0, RoundedInterval(900, 800, 1000), RoundedInterval(-50, -90, -10))
+    steps = steps_with(ws, accounts, candidates={"by_load": better})
+    assert "A simpler way to decide does better: Act on heavy loads. Compare it before you continue." in steps
+
+
+def test_without_a_champion_the_record_says_why(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    write_accounts(ws, make_daily_values())
+    assert recommend_next_steps(ws.use_case, read_accounts(ws, "replay")) == [NO_MODEL]
+
+
+def test_figures_can_end_with_a_partition(ws: Workspace) -> None:
+    accounts = read_accounts(ws, "replay", "2013-04-30")
+    assert accounts.days[-1].partition == "2013-04-30" == accounts.summary.last
