@@ -12,7 +12,7 @@ from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResul
 from assets.verdict_checks import verdict_check, verdict_figures
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
-from expectations.suites import load
+from expectations.suites import load_suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling.features import FeatureWindow
@@ -75,7 +75,7 @@ def validate_source(run: StageRun) -> StageResult:
 
     A rejected partition isn't published; an earlier accepted version stays in force.
     """
-    result, suite, source = StageResult(), load(run.use_case.name, run.source), run.use_case.sources[run.source]
+    result, suite, source = StageResult(), load_suite(run.use_case.name, run.source), run.use_case.sources[run.source]
     verdicts: dict[str, Verdict] = {}
     for portion in run.portions():
         judged = validate(
@@ -145,7 +145,7 @@ def build_features(run: StageRun) -> StageResult:
 def _publish_features(run: StageRun, result: StageResult, tables: dict[str, Any], inputs: dict[str, Any]) -> int:
     """Write the partitions whose features are accepted. Returns the rows that the current process decides."""
     accepted, verdicts, quarantined = {}, {}, 0
-    suite = load(run.use_case.name, "features")
+    suite = load_suite(run.use_case.name, "features")
     for partition, (rows, verdict) in check_features(run.use_case, suite, tables).items():
         result.checks.append(verdict_check(FIT_FOR_MODEL.name, verdict, _data_docs_path(run), partition))
         quarantined += verdict.quarantined

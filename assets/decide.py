@@ -7,8 +7,10 @@ from collections import Counter
 import dagster as dg
 
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
-from sixtyforty.decisions.deciding import TakenDecisions, decisions_dataset, live_since, take_decisions
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
+from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.spec.wording import format_plural
@@ -26,7 +28,7 @@ def decide_units(run: StageRun) -> StageResult:
         partitions = [p for p in portion if run.track == "live" or p >= first]
         taken_by_partition = take_decisions(run.ws, partitions, run.track, run.clock.time_limit())
         for partition, taken in taken_by_partition.items():
-            totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.kept)
+            totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
     result.checks.append(_check_features_are_current(run))
     if run.track == "live" and live_since(run.ws, "live") is None:
@@ -50,7 +52,7 @@ def _decision_figures(run: StageRun, taken: TakenDecisions) -> dict[str, object]
         "by the current process": taken.fallback,
         "track": run.track,
     }
-    return figures | ({"in the holdout or in shadow": taken.kept} if taken.kept else {})
+    return figures | ({"in the holdout or in shadow": taken.held_out} if taken.held_out else {})
 
 
 def _check_features_are_current(run: StageRun) -> CheckResult:

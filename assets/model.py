@@ -12,7 +12,7 @@ from typing import Any
 from assets.metadata import image, table
 from assets.stage import CheckResult, StageCheck, StageResult, StageRun
 from expectations.serving_gate import check_features
-from expectations.suites import load
+from expectations.suites import load_suite
 from sixtyforty.accounting import break_even, degradation
 from sixtyforty.lifecycle import champions
 from sixtyforty.modeling import trainer, training_plan
@@ -147,7 +147,7 @@ def _rounded(bound: float) -> int | None:
 
 def run_degradation_drill(run: StageRun) -> StageResult:
     """Value the decisions with each feed missing, stale, duplicated or in a wrong unit, on a sample of past days."""
-    days, suite = training_days(run), load(run.use_case.name, "features")
+    days, suite = training_days(run), load_suite(run.use_case.name, "features")
     impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     if not impacts:
         run.log.info("degradation: skipped (there is no day yet that a model hasn't learned from)")

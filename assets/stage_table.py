@@ -21,7 +21,7 @@ def _validated_inputs(target: StageTarget) -> list[str]:
 
 def _reference_sources(target: StageTarget) -> list[str]:
     """Return the validated sources that hold the values which a source's suite allows."""
-    suite = suites.load(target.use_case.name, target.source_name)
+    suite = suites.load_suite(target.use_case.name, target.source_name)
     allowed = [rule.kwargs.get("value_set") for rule in [*suite.rows, *suite.partition.rules]]
     return sorted({f"validated/{values['source']}" for values in allowed if isinstance(values, dict)})
 
@@ -53,7 +53,7 @@ def _review_columns(target: StageTarget) -> dict[str, str]:
         "decision_id": "text",
         "decided_at": "UTC",
         "rank": "1 is reviewed first",
-        "worth": f"{target.use_case.kpi.currency}, of knowing the outcome",
+        "value_of_information": f"{target.use_case.kpi.currency}, of knowing the outcome",
         "reviewer": "role that reviews",
         "why": "text",
         "action": "as decided",
@@ -91,7 +91,7 @@ STAGES = (
         for_drafts=True,
         run=data.validate_source,
         description=lambda t: (
-            f"{suites.load(t.use_case.name, t.source_name).description}\n\nTyped and checked rows of"
+            f"{suites.load_suite(t.use_case.name, t.source_name).description}\n\nTyped and checked rows of"
             f" {t.source_name}. Rows that break a rule are in quarantine, with the reason."
         ),
         phase="data_preparation",

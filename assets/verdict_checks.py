@@ -54,8 +54,9 @@ def _check_metadata(verdict: Verdict, data_docs: str) -> dict[str, object]:
     metadata = verdict_figures(verdict) | {"Data Docs": dg.MetadataValue.path(data_docs)}
     rows = [
         {
-            "rule": rule.expected,
             "column": rule.column,
+            "expected": rule.expected,
+            "rule": rule.rule,
             "severity": rule.severity,
             "rows failed": rule.failed,
             "rows checked": rule.of,

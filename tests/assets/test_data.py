@@ -22,8 +22,9 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Suites of the small use case: loads are between 0 and 1."""
     folder = tmp_path / "suites" / "calls_in_time"
     folder.mkdir(parents=True)
-    between = "{expect: column_values_to_be_between, column: load, min_value: 0, max_value: 1, severity: critical,"
-    rows = {"calls": f"rows:\n  - {between} why: a share}}\n", "visits": "", "features": ""}
+    between = "expect_column_values_to_be_between, kwargs: {column: load, min_value: 0, max_value: 1}"
+    rule = f"  - {{type: {between}, severity: critical, why: a load is a share}}"
+    rows = {"calls": f"rows:\n{rule}\n", "visits": "", "features": ""}
     for name, text in rows.items():
         (folder / f"{name}.yaml").write_text(f"description: for the test\n{text}")
     monkeypatch.setattr(suites, "HERE", tmp_path / "suites")

@@ -64,7 +64,7 @@ def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
 
 
 def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:
-    review = {"reviewers": {"shift_manager": 1}, "minutes_per_review": 5}
+    review = {"reviewers": {"shift_manager": 1}, "minutes_per_review": 5, "abstain_below": 2}
     ws = decided_home(tmp_path, people={"review": review})
     decide.decide_units(make_run(ws, DECIDED))
     result = decide.queue_decisions(run := make_run(ws, DECIDED))

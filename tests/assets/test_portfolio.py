@@ -14,7 +14,7 @@ from assets.portfolio import build_portfolio_assets
 from assets.resources import BusinessClock, ProjectHome
 from assets.wiring import Wiring
 from pipelines.runtime.dagster_internals import EventRecorder
-from sixtyforty.lifecycle import stage_gate
+from sixtyforty.lifecycle.stage_steps import record_verdict
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home
 from tests.helpers import make_workspace
@@ -70,7 +70,7 @@ def test_maturity_shows_next_steps_lead_times_and_skills(tmp_path: Path) -> None
     task = {"title": "Reads the list", "role": "dispatcher", "headcount": 2, "skill": "reading"}
     gate = {"target": 500, "minimum_gain": 100, "stop_date": "2013-08-15"}
     ws = make_workspace(tmp_path, people={"change": {"training": {"lists": task}}}, stages={"poc": gate})
-    stage_gate.record(ws, datetime(2013, 5, 1))
+    record_verdict(ws, datetime(2013, 5, 1))
     key = dg.AssetKey([ws.use_case.name, "stage_gate"])
     (_, maturity) = build_portfolio_assets([key], wiring_of(ws))
     with dg.DagsterInstance.ephemeral() as instance:

@@ -9,18 +9,7 @@ from assets.verdict_checks import verdict_check, verdict_figures
 from sixtyforty.storage.verdicts import RuleResult, Verdict
 
 ACCEPTED = Verdict("calls", "2013-04-01", True, 20, 20, 0, 0, 0, [], [])
-FAILED_RULE = RuleResult(
-    **dict.fromkeys(RuleResult.__dataclass_fields__)
-    | {
-        "expected": "be_between(0, 1)",
-        "column": "load",
-        "severity": "warning",
-        "passed": False,
-        "failed": 2,
-        "of": 20,
-        "sample_rows": [3, 4],
-    }
-)
+FAILED_RULE = RuleResult("be_between", "load", "warning", False, failed=2, of=20, expected="0 to 1", sample_rows=[3, 4])
 
 
 def check_of(verdict: Verdict) -> Any:
@@ -37,7 +26,7 @@ def test_an_accepted_partition_with_quarantined_rows_warns() -> None:
     assert (check.passed, check.warn) == (False, True)
     assert check.description == "1 rule failed; 1 row quarantined"
     (record,) = check.metadata["failed rules"].records
-    assert (record.data["rule"], record.data["rows failed"], record.data["lines"]) == ("be_between(0, 1)", 2, "3, 4")
+    assert (record.data["expected"], record.data["rows failed"], record.data["lines"]) == ("0 to 1", 2, "3, 4")
 
 
 def test_a_rejected_partition_fails_as_an_error_with_its_reasons() -> None:

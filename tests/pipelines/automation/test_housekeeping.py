@@ -1,4 +1,4 @@
-"""Old logs go and what is in force stays; a run whose process is gone is told to have failed, one that lives isn't."""
+"""Housekeeping deletes old logs, keeps what is in force, and marks runs without a process as failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagster._core.events import EngineEventData
 
 from assets.resources import ProjectHome
 from pipelines.automation import housekeeping
-from pipelines.automation.housekeeping import fail_dead_runs, purge
+from pipelines.automation.housekeeping import PurgedRuns, fail_dead_runs, purge_old_logs
 from pipelines.settings import prepare_dagster_home
 from tests.dagster_runs import create_dead_run, idle_job, start_event
 from tests.homes import use_home
@@ -27,87 +27,87 @@ LATER = timedelta(hours=1)
 
 @dg.asset(partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("sound", asset="daily")])
 def daily(context) -> Any:  # type: ignore[no-untyped-def]
-    """A day, with a check."""
+    """Materialize a day, with a check."""
     context.log.info("a line of the log")
     yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
 
 
 @pytest.fixture(params=["embedded", "production"])
 def instance(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance, on either storage."""
-    production = request.param == "production"
-    use_home(monkeypatch, tmp_path, request.getfixturevalue("postgres").database() if production else None)
+    """Return an instance on either storage."""
+    is_production = request.param == "production"
+    use_home(monkeypatch, tmp_path, request.getfixturevalue("postgres").database() if is_production else None)
     prepare_dagster_home()
-    with dg.DagsterInstance.get() as found:
-        yield found
+    with dg.DagsterInstance.get() as dagster:
+        yield dagster
 
 
 @pytest.fixture
 def run(instance) -> Callable[[str], str]:
-    """Materializes a day; returns the run."""
+    """Return a function that materializes a day and returns the run's id."""
     return lambda day: dg.materialize([daily], instance=instance, partition_key=day).run_id
 
 
-def lines(instance: dg.DagsterInstance, run_id: str) -> int:
+def count_lines(instance: dg.DagsterInstance, run_id: str) -> int:
     return len(instance.all_logs(run_id))
 
 
 def shown(instance: dg.DagsterInstance) -> dict[str, Any]:
-    """What Dagster's pages show of the asset."""
+    """Return what Dagster's pages show of the asset."""
     latest = instance.get_latest_materialization_event(DAILY)
     log = instance.event_log_storage
     checks = log.get_asset_check_execution_history(dg.AssetCheckKey(DAILY, "sound"), limit=1)
     return {
-        "green": instance.get_materialized_partitions(DAILY),
+        "materialized": instance.get_materialized_partitions(DAILY),
         "latest": latest and (latest.run_id, latest.timestamp),
         "check": [(c.run_id, c.status) for c in checks],
         "versions": {r.run_id for r in instance.fetch_materializations(DAILY, limit=1).records},
     }
 
 
-def test_of_old_runs_only_what_is_in_force_stays(instance, run):
-    replaced, kept, newest = run("2013-06-01"), run("2013-06-02"), run("2013-06-01")
+def test_only_what_is_in_force_is_kept_of_old_runs(instance, run):
+    replaced, in_force, newest = run("2013-06-01"), run("2013-06-02"), run("2013-06-01")
     before = shown(instance)
-    assert lines(instance, kept) > 5
+    assert count_lines(instance, in_force) > 5
 
-    assert purge(instance, datetime.now(UTC) - LATER) == {"deleted": 0, "emptied": 0}  # nothing is old yet
-    assert purge(instance, datetime.now(UTC) + LATER) == {"deleted": 1, "emptied": 2}
+    assert purge_old_logs(instance, datetime.now(UTC) - LATER) == PurgedRuns(0, 0)  # nothing is old yet
+    assert purge_old_logs(instance, datetime.now(UTC) + LATER) == PurgedRuns(1, 2)
 
     assert instance.get_run_by_id(replaced) is None
-    assert {r.run_id for r in instance.get_runs()} == {kept, newest}
+    assert {r.run_id for r in instance.get_runs()} == {in_force, newest}
     assert shown(instance) == before
-    assert before["green"] == {"2013-06-01", "2013-06-02"}
-    assert lines(instance, replaced) == 0
-    assert lines(instance, kept) < 5
-    assert purge(instance, datetime.now(UTC) + LATER)["deleted"] == 0
+    assert before["materialized"] == {"2013-06-01", "2013-06-02"}
+    assert count_lines(instance, replaced) == 0
+    assert count_lines(instance, in_force) < 5
+    assert purge_old_logs(instance, datetime.now(UTC) + LATER).deleted == 0
 
 
 def test_growth_is_bounded_by_the_partitions(instance, run, tmp_path):
     for _ in range(4):
         run("2013-06-01")
         run("2013-06-02")
-        purge(instance, datetime.now(UTC) + LATER)
+        purge_old_logs(instance, datetime.now(UTC) + LATER)
     assert len(instance.get_runs()) == 2
     shards = [p for p in tmp_path.rglob("*.db") if p.stem.count("-") == 4]
     assert shards == []
 
 
-def test_runs_under_way_are_left_alone(instance):
+def test_runs_under_way_keep_their_logs(instance):
     under_way = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTED)
     instance.report_engine_event("a line", under_way)
-    before = lines(instance, under_way.run_id)
-    assert purge(instance, datetime.now(UTC) + LATER) == {"deleted": 0, "emptied": 0}
-    assert lines(instance, under_way.run_id) == before > 0
+    before = count_lines(instance, under_way.run_id)
+    assert purge_old_logs(instance, datetime.now(UTC) + LATER) == PurgedRuns(0, 0)
+    assert count_lines(instance, under_way.run_id) == before > 0
 
 
-def test_a_run_whose_process_is_gone_has_failed(instance):
+def test_a_run_whose_process_is_gone_is_marked_failed(instance):
     dead = create_dead_run(instance)
     assert fail_dead_runs(instance) == [dead]
     assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
     assert fail_dead_runs(instance) == []
 
 
-def test_a_run_that_lives_is_left_alone(instance):
+def test_a_running_run_is_not_marked(instance):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         run = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTING)
         instance.report_engine_event("started", run, EngineEventData.in_process(process.pid))
@@ -117,15 +117,15 @@ def test_a_run_that_lives_is_left_alone(instance):
     assert fail_dead_runs(instance) == [run.run_id]
 
 
-def test_one_that_waits_for_its_process_is_dead_only_when_nothing_runs_that_could_start_it(instance):
+def test_a_run_that_waits_for_its_process_is_dead_only_if_nothing_can_start_it(instance):
     waiting = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTING)
     assert fail_dead_runs(instance) == []
     assert fail_dead_runs(instance, nothing_can_start=True) == [waiting.run_id]
 
 
-def test_the_job_does_it(instance, run, tmp_path):
+def test_the_job_purges_and_records_run_hours(instance, run, tmp_path):
     run("2013-06-01")
     project_home = ProjectHome(tmp_path, f"sqlite:///{tmp_path / 'd.db'}", str(tmp_path / "remote"))
     result = housekeeping.housekeeping.execute_in_process(instance=instance, resources={"project_home": project_home})
     assert (tmp_path / "data" / "portfolio" / "run_time.json").exists()
-    assert "0 runs deleted" in "".join(e.user_message for e in instance.all_logs(result.run_id))
+    assert "runs deleted: 0" in "".join(e.user_message for e in instance.all_logs(result.run_id))
