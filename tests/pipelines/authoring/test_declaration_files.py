@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from expectations.rule_catalog import ALWAYS, RULES
 from pipelines.authoring import loader
 from tests.full_declaration import FULL, RULE, SUITE, as_yaml, write
 from tests.helpers import merge
@@ -120,35 +119,3 @@ def test_a_rule_on_an_unknown_feature_is_reported_if_sql_is_checked(tmp_path: Pa
     loader.load_declaration(folder, rules)
     problems = load_problems(folder, rules, sql=True)
     assert [(p.field, p.suggestion) for p in problems] == [("rows.0.kwargs.column", "load")]
-
-
-def test_the_known_rules_are_those_of_great_expectations():
-    import great_expectations.expectations.core  # noqa: F401  (registers them)
-    from great_expectations.expectations import expectation as gx
-    from great_expectations.expectations.registry import (
-        get_expectation_impl,
-        list_registered_expectation_implementations,
-    )
-
-    kinds = gx.ColumnMapExpectation, gx.ColumnPairMapExpectation, gx.MulticolumnMapExpectation
-    own = {
-        "id",
-        "meta",
-        "notes",
-        "result_format",
-        "description",
-        "catch_exceptions",
-        "rendered_content",
-        "severity",
-        "windows",
-        "batch_id",
-        "library_metadata",
-        *ALWAYS,
-    }
-    registered = {}
-    for name in list_registered_expectation_implementations():
-        rule: Any = get_expectation_impl(name)
-        if issubclass(rule, kinds):
-            fields = {k: f for k, f in rule.__fields__.items() if k not in own}
-            registered[name] = " ".join(f"{k}!" if f.required else k for k, f in fields.items())
-    assert registered == RULES
