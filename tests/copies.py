@@ -1,4 +1,4 @@
-"""A copy of the project, to change its use cases in; commands on it run in processes of their own."""
+"""A copy of the project, to change its use cases in. Commands on it run in processes of their own."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from pathlib import Path
 
 from pipelines.settings import ROOT
 
-PARTS = ("assets", "desk", "docs", "expectations", "pipelines", "sixtyforty")
+PACKAGES = ("assets", "desk", "docs", "expectations", "pipelines", "sixtyforty")
 FILES = ("dagster.yaml", "dvc.yaml", "pyproject.toml", "README.md", "workspace.yaml")
 
 
 def copy_project(to: Path) -> Path:
-    """The project's sources below a folder; its data lies there too."""
-    for part in PARTS:
-        shutil.copytree(ROOT / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+    """Copy the project's sources below a folder; its data will be there too."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, to / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in FILES:
         shutil.copy2(ROOT / file, to / file)
     return to
 
 
 def environment(project: Path) -> dict[str, str]:
-    """For processes that are to run the copy: its code, its data, and the tools of this environment by name."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
-    home = project / "data" / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    return kept | {
+    """Return the environment of a process that runs the copy: its code, its data, and this environment's tools."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("SIXTYFORTY_", "DAGSTER_"))}
+    dagster_home = project / "data" / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    return inherited | {
         "PYTHONPATH": str(project),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SIXTYFORTY_HOME": str(project),
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(dagster_home),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "1",
     }
 
 
 def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command in the copy, to its end."""
+    """Run a command in the copy and wait for its end."""
     return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=False)

