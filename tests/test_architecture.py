@@ -1,0 +1,43 @@
+"""The structure that contributors rely on: import contracts, sizes, and the pinned version of Dagster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from pipelines.settings import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_imports_point_downward_and_have_no_cycle() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [str(command), "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_layer_is_a_package_or_module() -> None:
+    for contract in PYPROJECT["tool"]["importlinter"]["contracts"]:
+        for container in contract.get("containers", []):
+            children = [child.strip() for layer in contract["layers"] for child in layer.split("|")]
+            folder = ROOT / container.replace(".", "/")
+            assert all((folder / child).is_dir() or (folder / f"{child}.py").is_file() for child in children)
+
+
+@pytest.mark.parametrize("package", ["dagster", "dagster-webserver", "dagster-postgres", "dagster-celery"])
+def test_dagster_is_pinned_to_the_installed_minor_version(package: str) -> None:
+    """Private names of Dagster may change with each minor version."""
+    extras = PYPROJECT["project"]["optional-dependencies"].values()
+    texts = [*PYPROJECT["project"]["dependencies"], *(text for extra in extras for text in extra)]
+    (requirement,) = (r for r in map(Requirement, texts) if r.name == package)
+    major, minor = map(int, version(package).split(".")[:2])
+    assert version(package) in requirement.specifier
+    assert f"{major}.{minor + 1}" not in requirement.specifier
