@@ -15,6 +15,7 @@ from assets.stage import StageResult
 from assets.wiring import AssetPlan, Wiring, build_asset
 from sixtyforty.lifecycle import maturity
 from sixtyforty.reports import portfolio
+from sixtyforty.reports.portfolio_line import PortfolioLine
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import digest
 
@@ -61,7 +62,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
     return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
 
 
-def _portfolio_row(line: portfolio.PortfolioLine) -> dict[str, Any]:
+def _portfolio_row(line: PortfolioLine) -> dict[str, Any]:
     fields = line.plain
     money = {name: round(fields[name]) for name in MONEY_COLUMNS}
     return {name: fields[name] for name in FIRST_COLUMNS} | money | {name: fields[name] for name in LAST_COLUMNS}

@@ -34,9 +34,10 @@ MAX_FINDINGS = 3  # shown of another use case, the newest
 class SourceProfile:
     """The data of one source. Only partitions with rows count.
 
-    gaps: partitions between the first and the last without rows. days_stale: days from the end of the newest
-    partition to the time of the report; None for a snapshot. columns: measured on the newest `profiled` accepted rows.
-    Of personal columns, a page may show only how many values are missing.
+    - gaps: partitions without rows between the first and the last.
+    - days_stale: days from the end of the newest partition to the time of the report; None for a snapshot.
+    - columns: measured on the newest `profiled` accepted rows.
+    - personal: columns of which a page may show only how many values are missing.
     """
 
     name: str

@@ -92,7 +92,8 @@ def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator
         high = figures.model_minus.high
         if figures.decisions and high is not None and high < 0:
             kind = "bought" if candidate.vendor else "simpler"
-            yield f"A {kind} way to decide does better: {candidate.description.rstrip('.')}. Compare it before you continue."
+            description = candidate.description.rstrip(".")
+            yield f"A {kind} way to decide does better: {description}. Compare it before you continue."
 
 
 def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:

@@ -117,6 +117,9 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _markdown(text: str) -> Iterator[tuple[int, str]]:
+    if "{% " in text:  # a template: its statements separate paragraphs, and its expressions are words
+        text = re.sub(r"\{\{.*?\}\}", "x", text)
+        text = re.sub(r"^\{[%#].*?[%#]\}$", "", text, flags=re.MULTILINE)
     paragraph: list[str] = []
     start, fenced = 1, False
     for number, line in enumerate([*text.splitlines(), ""], 1):

@@ -15,20 +15,13 @@ import pytest
 from sixtyforty.accounting import run_hours
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.run_hours import FinishedRun
-from sixtyforty.lifecycle.stage_steps import retire_use_case
-from sixtyforty.reports.portfolio import (
-    PortfolioLine,
-    add_up_totals,
-    build_line,
-    build_portfolio,
-    filter_by_scope,
-    write_report,
-)
+from sixtyforty.reports.portfolio import add_up_totals, build_portfolio, filter_by_scope, write_report
+from sixtyforty.reports.portfolio_line import PortfolioLine, build_line
 from sixtyforty.spec.track import Track
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
-from tests.accounted_home import append_verdict, write_decisions, write_usage, write_verdicts
-from tests.helpers import WITH_RESPONSES, day_range, make_workspace, merge
+from tests.accounted_home import append_verdict
+from tests.helpers import day_range, make_workspace, merge
 from tests.words import assert_plain, read_words
 
 NOW = datetime(2013, 7, 1, 12)
@@ -105,48 +98,6 @@ def test_assumed_money_and_other_currencies_are_added_up_apart(
     }
     assert by_name(lines)["assumed"].advice == "prove"
     assert [line.currency for line in lines] == ["EUR"] * 4 + ["SEK"]
-
-
-def test_live_decisions_replace_the_replay(tmp_path: Path) -> None:
-    ws = make_gaining_use_case(tmp_path, "both", 20.0)
-    day = DailyValue("2013-06-30", 20, 70.0, 40.0, 10.0, 90.0, 6, 4, 0)
-    ws.lake.write(kpi_dataset("live"), day.partition, pa.table({"decisions": [20]}), facts=day.__dict__)
-    (line,) = build_portfolio([ws], NOW)
-    assert (line.track, line.decisions, line.gain) == ("live", 20, 30.0)
-
-
-def test_usage_data_quality_and_freshness_are_shown(tmp_path: Path) -> None:
-    changes = merge(WITH_RESPONSES, {"kpi": {"costs": {"per_response": 2}}})
-    ws = make_gaining_use_case(tmp_path, "used", 90.0, **changes)
-    write_verdicts(ws, date(2013, 6, 1), rejected=["2013-06-12"])
-    write_decisions(ws, "2013-06-29")
-    write_usage(ws, "2013-06-29", simulated=3)
-    (line,) = build_portfolio([ws], NOW)
-    assert (line.usage.responses, line.costs.responses_cost, line.usage.used, line.usage.uptake) == (8, 16.0, 6, 0.6)
-    assert line.cost_per_used == pytest.approx(line.costs.total / 6)
-    assert line.usage.simulated
-    assert line.inputs.quality == pytest.approx(27 * 19 / (28 * 20), abs=0.01)
-    assert line.inputs.newest == "2013-06-30"
-
-
-def test_a_stopped_and_a_retired_use_case_are_shown_as_such(tmp_path: Path) -> None:
-    gate = {"target": 500, "minimum_gain": 100, "stop_date": "2013-06-15"}
-    stopped = make_gaining_use_case(tmp_path, "stopped", 0.0, days=90, stages={"poc": gate})
-    retired = make_gaining_use_case(tmp_path, "retired", 90.0, stages={"poc": gate})
-    retire_use_case(retired, "Ada", "the process is gone", NOW)
-    lines = by_name(build_portfolio([stopped, retired], NOW + timedelta(hours=1)))
-    assert (lines["stopped"].advice, lines["stopped"].verdict) == ("stop", "stop")
-    assert lines["stopped"].next_gate == "proof of concept: EUR 500 per 1,000 by 15 June 2013"
-    assert (lines["retired"].advice, lines["retired"].stage) == ("retired", "retired")
-
-
-def test_the_next_gate_is_the_first_that_is_not_passed(tmp_path: Path) -> None:
-    first, later = ({"target": 500, "minimum_gain": 100, "stop_date": d} for d in ("2013-08-15", "2014-02-01"))
-    ready = make_gaining_use_case(tmp_path, "ready", 90.0, stages={"poc": first, "pilot": later})
-    without_pilot = make_gaining_use_case(tmp_path, "without_pilot", 90.0, stages={"poc": first})
-    lines = by_name(build_portfolio([ready, without_pilot], NOW))
-    assert lines["ready"].next_gate == "pilot: EUR 500 per 1,000 by 1 February 2014"
-    assert lines["without_pilot"].next_gate == "pilot: no gate is declared"
 
 
 def test_use_cases_are_filtered_by_the_scope_of_their_stage(tmp_path: Path) -> None:

@@ -1,0 +1,196 @@
+"""The line of one use case in the portfolio: its stage, value, costs, usage and data, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.kpi_summary import summarise_kpi
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.lifecycle import stage_gate, stage_history
+from sixtyforty.reports.page_templates import format_date, format_stage
+from sixtyforty.reports.portfolio_advice import Advice, advise
+from sixtyforty.reports.readership import unread_outputs
+from sixtyforty.spec.money import format_money
+from sixtyforty.spec.stages import STAGES, Scope
+from sixtyforty.spec.track import Track
+from sixtyforty.workspace import Workspace
+
+QUALITY_PARTITIONS = 28  # the newest of each source: data quality is measured on these
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The costs of a use case so far, in its currency. responses_cost: of the time that people's answers took."""
+
+    build: float
+    running: float
+    run_time: float
+    responses_cost: float
+
+    @property
+    def total(self) -> float:
+        """All costs added up."""
+        return self.build + self.running + self.run_time + self.responses_cost
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What people did with the decisions. used: decisions that they followed; uptake: as a share, None if unknown."""
+
+    responses: int = 0
+    used: int = 0
+    uptake: float | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class InputData:
+    """The data of a use case. None means not known.
+
+    quality: share of the newest rows that were accepted. newest: the newest partition that all sources have.
+    days_stale: days from the newest data to today, for live decisions only.
+    """
+
+    quality: float | None
+    newest: str | None
+    days_stale: int | None
+
+
+@dataclass(frozen=True)
+class PortfolioLine:
+    """A use case in the portfolio. Money is in its own currency. verdict: of its stage's gate; None without a gate."""
+
+    name: str
+    title: str
+    stage: str
+    verdict: str | None
+    scope: str
+    currency: str
+    label: str
+    track: Track
+    decisions: int
+    lift: RoundedInterval
+    gain: float
+    payback: str | None
+    run_hours: float
+    costs: Costs
+    usage: Usage
+    inputs: InputData
+    next_gate: str
+    unread: list[str]
+    advice: Advice
+    why: str
+
+    @property
+    def net(self) -> float:
+        """The net benefit: the gain less all costs."""
+        return self.gain - self.costs.total
+
+    @property
+    def roi(self) -> float | None:
+        """The net benefit as a share of the costs; None without costs."""
+        return self.net / self.costs.total if self.costs.total else None
+
+    @property
+    def cost_per_used(self) -> float | None:
+        """The cost of each decision that people followed; None without one."""
+        return self.costs.total / self.usage.used if self.usage.used else None
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The line as flat JSON: money to the cent, shares to four digits."""
+        nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
+        fields = {name: field for name, field in asdict(self).items() if name not in nested}
+        for part in nested.values():
+            fields |= part
+        fields |= {"cost": self.costs.total, "net": self.net, "roi": self.roi, "cost_per_used": self.cost_per_used}
+        shares = ("roi", "uptake", "quality")
+        return {
+            name: round(field, 4 if name in shares else 2) if isinstance(field, float) else field
+            for name, field in fields.items()
+        }
+
+
+def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
+    """Return the line of one use case at a business time (UTC, naive). run_hours: of its runs so far."""
+    use_case, track = ws.use_case, accounted_track(ws)
+    summary = summarise_kpi(ws, track)
+    people = summarise_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
+    usage = Usage(people.answered, people.accepted, people.uptake, bool(people.simulated)) if people else Usage()
+    costs = Costs(
+        build=summary.build,
+        running=summary.running,
+        run_time=run_hours * use_case.kpi.costs.per_run_hour,
+        responses_cost=usage.responses * use_case.kpi.costs.per_response,
+    )
+    status = stage_gate.read_stage_status(ws, now) if use_case.stages else None
+    advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now)
+    return PortfolioLine(
+        name=use_case.name,
+        title=use_case.title,
+        stage=stage_history.current_stage(ws),
+        verdict=status.verdict if status else None,
+        scope=current_scope(ws).description,
+        currency=use_case.kpi.currency,
+        label=summary.label,
+        track=track,
+        decisions=summary.decisions,
+        lift=summary.lift_vs_current,
+        gain=summary.gain,
+        payback=summary.payback,
+        run_hours=run_hours,
+        costs=costs,
+        usage=usage,
+        inputs=_describe_inputs(ws, track, now),
+        next_gate=_next_gate(ws, status),
+        unread=unread_outputs(ws, now),
+        advice=advice,
+        why=why,
+    )
+
+
+def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
+    """Return the gate to pass next: that of the current stage or, once it has passed, that of the next stage."""
+    use_case = ws.use_case
+    if status is None or use_case.stages is None:
+        return "none"
+    has_passed = status.verdict == "pass" and status.stage in STAGES[:2]
+    stage = STAGES[STAGES.index(status.stage) + 1] if has_passed else status.stage
+    gate = use_case.stages.gate(stage) if has_passed else status.gate
+    if gate is None:
+        return f"{format_stage(stage)}: no gate is declared"
+    target = format_money(gate.target, use_case.kpi.currency)
+    return f"{format_stage(stage)}: {target} per 1,000 by {format_date(gate.stop_date)}"
+
+
+def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
+    landed, accepted, newest_of_sources = 0, 0, list[str]()
+    for source in ws.use_case.partitioned:
+        for kind in ("validated", "rejected"):
+            dataset = f"{kind}/{source}"
+            partitions = ws.lake.partitions(dataset)[-QUALITY_PARTITIONS:]
+            verdicts = [e.facts.get("verdict", {}) for e in ws.lake.entries(dataset, partitions).values()]
+            landed += sum(v.get("landed", 0) for v in verdicts)
+            if kind == "validated":
+                accepted += sum(v.get("landed", 0) - v.get("quarantined", 0) for v in verdicts)
+                newest_of_sources += partitions[-1:]
+    newest = min(newest_of_sources, default=None)
+    days_stale = None
+    if newest and track == "live":
+        days_stale = (ws.use_case.local_day(now) - ws.use_case.first_day(newest)).days
+    return InputData(accepted / landed if landed else None, newest, days_stale)
+
+
+def accounted_track(ws: Workspace) -> Track:
+    """Return `live` once live decisions have been accounted for, otherwise `replay`."""
+    return "live" if ws.lake.partitions(kpi_dataset("live")) else "replay"
+
+
+def current_scope(ws: Workspace) -> Scope:
+    """Return the scope of a use case's current stage; without a gate it reaches everything."""
+    gate = ws.use_case.stages.gate(stage_history.current_stage(ws)) if ws.use_case.stages else None
+    return gate.scope if gate else Scope()
