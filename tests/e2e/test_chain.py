@@ -33,7 +33,9 @@ from pipelines.demo import flights
 from pipelines.operations.run import run_range
 from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.gate import judge
+from sixtyforty.modeling.gate_evidence import GateEvidence, LatestBlock
 from sixtyforty.modeling.training_plan import read_training_rows
+from sixtyforty.spec.money import format_money
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.payoffs import build_payoffs
 from tests.helpers import day_range
@@ -110,7 +112,7 @@ def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_mor
     assert [r["said"] for r in stage["history"]] == ["enter", "continue"]
     assert say("build-or-buy", "flight_delays")["verdict"] == "build"
     days = say("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
-    assert sum(d["happened"]["worth"] for d in days) == pytest.approx(found["total"], abs=0.01)
+    assert sum(d["outcomes"]["value"] for d in days) == pytest.approx(found["total"], abs=0.01)
 
 
 def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(home, say, tmp_path):
@@ -130,7 +132,7 @@ def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(h
         by_day = {e.partition_key: e.asset_materialization.metadata for e in events[::-1]}
     for policy, total in (("model", model), ("current process", present)):
         assert round(sum(float(m[policy].value) for m in by_day.values()), 2) == total
-    figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", f"{model - present:+,.0f}"}
+    figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", format_money(model - present, "USD", signed=True)}
     database = tables.open_database(f"sqlite:///{tmp_path / 'desk.db'}")
     tables.create_tables(database)
     accounts.save_account(database, "ola", "owner", "correct horse battery")
@@ -181,9 +183,9 @@ def test_what_is_simulated_is_said_to_be_wherever_it_shows(home, say):
     found = say("acceptance", "flight_delays")
     assert found["simulated"] == found["responses"]
     page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
-    section = page[page.index("Do people use it?") : page.index("What to do next")]
+    section = page[page.index("Do people use it?") : page.index("Next steps")]
     text = re.sub(r"<svg.*?</svg>", "", section, flags=re.S)
-    assert text.count("simulated") == 2  # beside the heading, and each role
+    assert text.count("simulated") == 2  # in the heading, and at each role
     with dg.DagsterInstance.get() as instance:
         for stage in (["validated", "responses"], ["acceptance"]):
             last = instance.get_latest_materialization_event(dg.AssetKey(["flight_delays", *stage]))
@@ -294,17 +296,18 @@ def test_a_challenger_that_learned_noise_is_never_promoted(blocks):
     gate, current = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
     for seed in range(20):
         null = walked(blocks, np.random.default_rng(seed).permutation)
-        assert judge(gate, "first", 0.0, null, None).verdict != "PROMOTE", seed
-        assert judge(gate, "recipe", 0.0, null, None, current).verdict != "PROMOTE", seed
-        assert judge(gate, "refresh", 0.0, null, (null, current)).verdict != "PROMOTE", seed
+        assert judge(gate, GateEvidence("first", 0.0, null), "USD").verdict != "PROMOTE", seed
+        assert judge(gate, GateEvidence("recipe", 0.0, null, current_recipe=current), "USD").verdict != "PROMOTE", seed
+        refresh = GateEvidence("refresh", 0.0, null, LatestBlock(null, current))
+        assert judge(gate, refresh, "USD").verdict != "PROMOTE", seed
 
 
 def test_a_challenger_that_is_truly_better_is(blocks):
     gate, better = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
     poor = walked(blocks, lambda y: y, lambda names: [n for n in names if not n.startswith(("o_", "c_", "t_", "nyc_"))])
-    assert judge(gate, "recipe", 0.0, better, None, poor).verdict == "PROMOTE"
-    assert judge(gate, "recipe", 0.0, poor, None, better).verdict != "PROMOTE"
-    assert judge(gate, "first", 0.0, better, None).verdict == "PROMOTE"
+    assert judge(gate, GateEvidence("recipe", 0.0, better, current_recipe=poor), "USD").verdict == "PROMOTE"
+    assert judge(gate, GateEvidence("recipe", 0.0, poor, current_recipe=better), "USD").verdict != "PROMOTE"
+    assert judge(gate, GateEvidence("first", 0.0, better), "USD").verdict == "PROMOTE"
 
 
 def test_the_owners_page_has_no_algorithm_talk(home):
