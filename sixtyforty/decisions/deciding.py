@@ -155,7 +155,7 @@ def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -
 
 
 def _apply_endings(ws: Workspace, units: pd.DataFrame, draft: DecisionDraft, in_force: NDArray[np.int64]) -> None:
-    """Leave units to the current process where the use case was stopped or retired at their decision time (in place)."""
+    """Leave units to the current process, in place, where the use case had ended at their decision time."""
     import numpy as np
 
     endings = ws.stage_ledger.endings()

@@ -1,8 +1,13 @@
 """Store and read decisions: one partition per table in the lake.
 
-A decision has these columns: `decision_id`, `use_case`, `track`, the unit's key, `decided_at` (UTC), `action`,
-`current_action`, `expected` (the expected outcome, null without a model), `decided_by`, `reason`, `champion_version`,
-`data_version` (of the features), `verdict_id`, `policy` and `code_version`. Values of `decided_by`:
+A decision has these columns:
+
+- `decision_id`, `use_case`, `track`, the unit's key, and `decided_at` (UTC).
+- `action`, `current_action`, and `expected`: the expected outcome, null without a model.
+- `decided_by`, `reason`, `champion_version`, `policy` and `code_version`.
+- `data_version` and `verdict_id` of the features.
+
+Values of `decided_by`:
 
 - `model`: the champion.
 - `current_process`: no champion was in force, or the use case had ended.

@@ -27,7 +27,7 @@ HIDDEN_IN_CSV = ("use_case", "track", "policy")
 
 
 class DeliveryError(SixtyfortyError):
-    """Decisions that rest on features that governance refused."""
+    """Decisions were taken on features that governance refused."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Payoffs of named actions: gain x outcome - cost, with limits where they are declared.
 
-Sources: a past experiment's value by inverse propensity, Horvitz & Thompson (1952), "A Generalization of Sampling
-Without Replacement From a Finite Universe", JASA 47; the assignment under limits by deferred acceptance, Gale & Shapley
-(1962), "College Admissions and the Stability of Marriage".
+Sources:
+
+- A past experiment's value by inverse propensity: Horvitz & Thompson (1952), "A Generalization of Sampling Without
+  Replacement From a Finite Universe", JASA 47.
+- The assignment under limits by deferred acceptance: Gale & Shapley (1962), "College Admissions and the Stability of
+  Marriage".
 """
 
 from __future__ import annotations

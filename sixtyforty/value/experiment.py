@@ -6,11 +6,13 @@ randomised thing is a unit, or a cluster of units that stay together. All sums a
 both. Units decided under different shares form different strata and are compared within each stratum. Otherwise, a
 share that changes with the season would look like an effect.
 
-Sources: ratio metrics by the delta method, Deng, Knoblich & Lu (2018), "Applying the Delta Method in Metric
-Analytics"; CUPED, Deng, Xu, Kohavi & Walker (2013), "Improving the Sensitivity of Online Controlled Experiments by
-Utilizing Pre-Experiment Data"; the always-valid interval, Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024),
-"Time-uniform central limit theory and asymptotic confidence sequences", Annals of Statistics 52(6), Theorem 2.2 and
-appendix B.2 (the best rho).
+Sources:
+
+- Ratio metrics by the delta method: Deng, Knoblich & Lu (2018), "Applying the Delta Method in Metric Analytics".
+- CUPED: Deng, Xu, Kohavi & Walker (2013), "Improving the Sensitivity of Online Controlled Experiments by Utilizing
+  Pre-Experiment Data".
+- The always-valid interval: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), "Time-uniform central limit theory
+  and asymptotic confidence sequences", Annals of Statistics 52(6). Theorem 2.2; appendix B.2 gives the best rho.
 """
 
 from __future__ import annotations

@@ -1,0 +1,36 @@
+"""Decisions are found by the beginning of their key, day or id."""
+
+from __future__ import annotations
+
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_search import search_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.workspace import Workspace
+from tests.sixtyforty.decisions.conftest import KEY
+
+
+def test_every_word_must_match_the_beginning_of_a_part(ready: Workspace) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    decision = read_decisions(ready, KEY, "replay")[3]
+    (hit,) = search_decisions(ready, "replay", f"{KEY} {decision['id']}")
+    assert (hit["decision_id"], hit["partition"], hit["id"]) == (decision["decision_id"], KEY, decision["id"])
+    assert [h["decision_id"] for h in search_decisions(ready, "replay", decision["decision_id"].upper())] == [
+        decision["decision_id"]
+    ]
+    assert search_decisions(ready, "replay", f"{KEY} nothing") == []
+
+
+def test_the_newest_decisions_come_first_up_to_the_limit(ready: Workspace) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    hits = search_decisions(ready, "replay", KEY, limit=7)
+    assert len(hits) == 7
+    assert {hit["decided_at"] for hit in hits} == {
+        d["decided_at"] for d in sorted(read_decisions(ready, KEY, "replay"), key=lambda d: d["decided_at"])[-7:]
+    }
+
+
+def test_without_words_or_decisions_nothing_is_found(ready: Workspace) -> None:
+    assert search_decisions(ready, "replay", KEY) == []
+    take_decisions(ready, [KEY], "replay", None)
+    assert search_decisions(ready, "replay", "  ") == []
+    assert search_decisions(ready, "live", KEY) == []

@@ -1,0 +1,56 @@
+"""A decision is traced to its input files, its champion, its delivery and its outcome."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.delivery import deliver_decisions
+from sixtyforty.decisions.provenance import UnknownDecisionError, trace_decision
+from sixtyforty.value.decision_ids import DecisionIdError
+from sixtyforty.workspace import Workspace
+from tests.sixtyforty.decisions.conftest import DAY, KEY, mark_first_unit_suspect
+
+
+def test_a_decision_is_traced_to_its_files_champion_and_outcome(ready: Workspace) -> None:
+    entries = {KEY: take_decisions(ready, [KEY], "replay", None)[KEY].entry}
+    decision = read_decisions(ready, KEY, "replay")[3]
+    trace = trace_decision(ready, decision["decision_id"])
+    assert {file["file"] for file in trace.inputs} == {
+        f"{source}_{day}.csv"
+        for source in ("calls", "visits")
+        for day in ("2013-03-10", "2013-03-11", "2013-03-12", DAY)
+    }
+    assert trace.champion and trace.champion["version"] == decision["champion_version"]
+    assert trace.features["id"] == decision["id"]
+    assert trace.delivery is None
+    assert trace.outcome
+    late = trace.outcome["late"]
+    assert late in (0, 1)
+    assert trace.outcome["value"] == (10 * late - 3 if decision["action"] == "act" else 0)
+    assert trace.outcome["value_current_process"] == (10 * late - 3 if decision["current_action"] == "act" else 0)
+    deliver_decisions(ready, entries, "replay")
+    assert trace_decision(ready, decision["decision_id"]).delivery
+    assert json.loads(json.dumps(trace.to_dict(), default=str))["code_version"] == decision["code_version"]
+
+
+def test_the_trace_survives_a_restatement(ready: Workspace) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    decision_id = read_decisions(ready, KEY, "replay")[3]["decision_id"]
+    before = trace_decision(ready, decision_id)
+    mark_first_unit_suspect(ready, KEY)
+    after = trace_decision(ready, decision_id)
+    assert (after.inputs, after.decision) == (before.inputs, before.decision)
+    assert after.features == {"note": "the features were restated since; the rows of that version no longer exist"}
+
+
+@pytest.mark.parametrize("decision_id", ["replay-2013-03-13-000000000000", "replay-1999-01-01-1a2b3c4d5e6f"])
+def test_an_unknown_decision_is_an_error_that_says_how_to_find_ids(ready: Workspace, decision_id: str) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    with pytest.raises(UnknownDecisionError, match=r"`sixtyforty decisions calls_in_time --date \S+` lists"):
+        trace_decision(ready, decision_id)
+    with pytest.raises(DecisionIdError, match="is not a decision id"):
+        trace_decision(ready, "nonsense")
