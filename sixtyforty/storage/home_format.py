@@ -1,6 +1,7 @@
 """The format of a home: which version of the project can read its files.
 
-The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. A later
+The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. Version 0.1
+is recognised by its Dagster home: other folders may exist before the first run, for example in a restored clone. A later
 format is reached by the steps in `MIGRATIONS`.
 """
 
@@ -16,7 +17,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a file that says so
 FORMAT_FILE = "home_format.json"
-FOLDERS_OF_FORMAT_1 = ("dagster", "lake", "models")  # version 0.1 fills them at its first run
+FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 filled it before its first run
 
 Migration = Callable[[Path], None]
 MIGRATIONS: Mapping[int, Migration] = {}  # format that a step starts from: the step to the next format
@@ -57,7 +58,7 @@ def read_home_format(home: Path) -> int | None:
     try:
         return int(json.loads(file.read_bytes())["format"])
     except FileNotFoundError:
-        is_format_1 = any(any((home / "data" / folder).glob("*")) for folder in FOLDERS_OF_FORMAT_1)
+        is_format_1 = any((home / "data" / FOLDER_OF_FORMAT_1).glob("*"))
         return 1 if is_format_1 else None
     except (ValueError, TypeError, KeyError) as error:
         raise HomeFormatError(f'{file}: expected {{"format": {HOME_FORMAT}}}. Restore it from a backup.') from error

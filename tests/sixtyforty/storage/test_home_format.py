@@ -23,16 +23,16 @@ def test_a_new_home_records_the_current_format(tmp_path: Path) -> None:
     ensure_home_format(tmp_path / "home")
 
 
-def test_a_home_with_extracts_only_counts_as_new(tmp_path: Path) -> None:
-    (tmp_path / "data" / "landing" / "calls").mkdir(parents=True)
+@pytest.mark.parametrize("folder", ["landing/calls", "lake/calls/arrivals", "models/calls", "dagster"])
+def test_a_home_where_no_run_has_started_counts_as_new(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "data" / folder).mkdir(parents=True)
     (tmp_path / "data" / "dagster").mkdir()  # whoever starts Dagster's services creates it first
     ensure_home_format(tmp_path)
     assert read_home_format(tmp_path) == HOME_FORMAT
 
 
-@pytest.mark.parametrize("folder", ["dagster", "lake", "models"])
-def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path, folder: str) -> None:
-    (tmp_path / "data" / folder / "something").mkdir(parents=True)
+def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "data" / "dagster" / "history").mkdir(parents=True)
     for _ in range(2):
         with pytest.raises(HomeFormatError, match=r"was written by version 0\.1.*Move or delete.*`make demo`"):
             ensure_home_format(tmp_path)
