@@ -70,11 +70,15 @@ REJECTED = {
     "timetable, a column renamed": Rejected(
         "timetable", flights.renamed("carrier", "carrier_code"), (HEADER + "'carrier' (is it 'carrier_code'?)",)
     ),
-    "timetable, all distances negative": Rejected("timetable", edited("distance", negate), ("of the rows are quarantined",)),
+    "timetable, all distances negative": Rejected(
+        "timetable", edited("distance", negate), ("of the rows are quarantined",)
+    ),
     "timetable, binary junk": Rejected("timetable", junk, ("not a text file",)),
     "timetable, a zip": Rejected("timetable", lambda c: b"PK\x03\x04\x14\0\0\0\x08\0" + c, ("not a text file",)),
     "timetable, empty": Rejected("timetable", empty, ("the file is empty",)),
-    "timetable, a header only": Rejected("timetable", first_rows(0), ("no rows, so no row count", "an incomplete timetable misleads")),
+    "timetable, a header only": Rejected(
+        "timetable", first_rows(0), ("no rows, so no row count", "an incomplete timetable misleads")
+    ),
     "movements cut mid-line": Rejected(
         "movements",
         flights.cut_mid_line,
@@ -86,10 +90,14 @@ REJECTED = {
     "movements, a column renamed": Rejected(
         "movements", flights.renamed("dep_delay", "departure_delay"), (HEADER + "'dep_delay' (is it",)
     ),
-    "movements, delays in seconds": Rejected("movements", edited("dep_delay", convert_to_seconds), ("of the rows are quarantined",)),
+    "movements, delays in seconds": Rejected(
+        "movements", edited("dep_delay", convert_to_seconds), ("of the rows are quarantined",)
+    ),
     "movements, binary junk": Rejected("movements", junk_without_zeros, ("not UTF-8",)),
     "movements, empty": Rejected("movements", empty, ("the file is empty",)),
-    "movements, a header only": Rejected("movements", first_rows(0), ("no rows, so no row count", "a few hundred messages")),
+    "movements, a header only": Rejected(
+        "movements", first_rows(0), ("no rows, so no row count", "a few hundred messages")
+    ),
     "weather cut to half": Rejected("weather", first_rows(0.5), ("report 69 to 75 rows a day",)),
     "weather with bars": Rejected("weather", flights.delimited_by("|"), ("the delimiter is '|'",)),
     "weather, a column renamed": Rejected("weather", flights.renamed("visib", "visibility"), (HEADER + "'visib'",)),
@@ -111,7 +119,9 @@ QUARANTINED = {
     "timetable, an impossible day": Quarantined(
         "timetable", edited("day", lambda _: "31", FEW), "no date that its partition can be taken from"
     ),
-    "timetable, no day": Quarantined("timetable", edited("day", lambda _: "NA", FEW), "no date that its partition can be taken from"),
+    "timetable, no day": Quarantined(
+        "timetable", edited("day", lambda _: "NA", FEW), "no date that its partition can be taken from"
+    ),
     "timetable, another year": Quarantined("timetable", edited("year", lambda _: "2012", FEW), "its date 2012-06-"),
     "timetable, an hour off": Quarantined(
         "timetable",
@@ -134,7 +144,9 @@ QUARANTINED = {
         "movements", edited("day", lambda _: "25", FEW), "day_gap: the flight's date differs"
     ),
     "weather, an impossible wind speed": Quarantined(
-        "weather", edited("wind_speed", lambda _: "1048.36", slice(40, 41)), "wind_speed: the wind speed in miles per hour is impossible"
+        "weather",
+        edited("wind_speed", lambda _: "1048.36", slice(40, 41)),
+        "wind_speed: the wind speed in miles per hour is impossible",
     ),
     "weather, not a number": Quarantined(
         "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is not DOUBLE"

@@ -102,7 +102,9 @@ def deliver(ws: Workspace, extracts: Path, name: str, change: Bytes, later: bool
 def gate(ws: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
     """From the landing folder to `validated`."""
     ingest(ws.use_case, source, ws.lake, ws.landing, partitions, ws.code_version)
-    return validate(ws.use_case, source, load_suite(ws.use_case.name, source), ws.lake, partitions, None, ws.code_version)
+    return validate(
+        ws.use_case, source, load_suite(ws.use_case.name, source), ws.lake, partitions, None, ws.code_version
+    )
 
 
 # What goes wrong with an extract.

@@ -1,4 +1,4 @@
-"""Judging each value once is judging each row: the same rows are found as when Great Expectations sees them all."""
+"""Evaluating each different value once finds the same rows as evaluating every row."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ RULES = [
 ]
 
 
-def found(rows: pd.DataFrame, rules: list[Rule]) -> list[list[int]]:
-    """The ids of the rows that `breaking` finds, rule by rule."""
+def find_by_distinct_values(rows: pd.DataFrame, rules: list[Rule]) -> list[list[int]]:
+    """Return the ids of the rows that `record_failing_rows` finds, by rule."""
     with duckdb.connect() as db:
-        db.register("given", rows)
-        db.execute("create temp table rows as select row_number() over () - 1 as _id, * from given")
+        db.register("input_rows", rows)
+        db.execute("create temp table rows as select row_number() over () - 1 as _id, * from input_rows")
         record_failing_rows(db, "test", "rows", rules)
-        hits = db.execute("select rule, id from failures order by all").fetchall()
-    return [[i for r, i in hits if r == number] for number in range(len(rules))]
+        failures = db.execute("select rule, id from failures order by all").fetchall()
+    return [[i for r, i in failures if r == number] for number in range(len(rules))]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_same_rows_are_found_as_when_great_expectations_sees_them_all(seed):
-    """Drawn at random, not by Hypothesis: half a second a frame is too much for its search."""
+def test_distinct_values_find_the_same_rows_as_all_rows(seed):
+    """Hypothesis is not used: an evaluation takes half a second, too long for its search."""
     draw = np.random.default_rng(seed)
-    some = {
+    choices = {
         "n": [-1, 0, 1, 2, 4],
         "x": [None, -1.0, 0.5, 3.0, 7.0],
         "kind": [None, "", "a", "b", "c"],
         "yes": [True, False],
     }
-    rows = pd.DataFrame({c: draw.choice(np.array(v, object), 12) for c, v in some.items()})
+    rows = pd.DataFrame({c: draw.choice(np.array(v, object), 12) for c, v in choices.items()})
     frame = rows.astype({"n": "int32", "x": "float64", "kind": "str", "yes": "bool"})
-    assert found(frame, RULES) == find_failing_rows("test", frame, RULES)
+    assert find_by_distinct_values(frame, RULES) == find_failing_rows("test", frame, RULES)
 
 
-def test_nothing_breaks_a_rule_where_nothing_is():
-    assert found(pd.DataFrame({"n": pd.Series([], dtype="int32")}), RULES[:1]) == [[]]
+def test_an_empty_table_has_no_failing_rows():
+    assert find_by_distinct_values(pd.DataFrame({"n": pd.Series([], dtype="int32")}), RULES[:1]) == [[]]
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "broken_rule",
     [
         rule("column_values_to_be_between", column="windspeed", min_value=0),
         rule("compound_columns_to_be_unique", column_list=["n", "windspeed"]),
@@ -71,6 +71,6 @@ def test_nothing_breaks_a_rule_where_nothing_is():
         rule("column_mean_to_be_between", column="n", min_value=9),
     ],
 )
-def test_a_rule_that_cannot_be_evaluated_is_no_pass(wrong):
+def test_a_rule_that_cannot_be_evaluated_is_an_error(broken_rule):
     with pytest.raises(RuleError):
-        found(pd.DataFrame({"n": [1, 2]}), [RULES[0], wrong])
+        find_by_distinct_values(pd.DataFrame({"n": [1, 2]}), [RULES[0], broken_rule])

@@ -1,13 +1,11 @@
-"""The gate: what a verdict says, when a rule applies, and what it never tells."""
+"""A verdict says what it pages_by_name, applies each rule in time, and shows no value."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
-from multiprocessing import get_context
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,19 +19,24 @@ from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
-from tests.flights import AFTER, BEFORE, DAY, DAYS, bring, edited, first_rows, flight_delays
+from tests.flights import BEFORE, DAY, DAYS, bring, edited, first_rows, flight_delays
 from tests.helpers import CALLS, csv_text, land_extract, make_workspace, read_lake
 
 SENTINEL = "carrier_N0B0DY"  # near enough to a column's name to be guessed at
+
+
 DOCS = "data_docs/index.html"
 
 
-def checked(ws: Workspace, source: str, suite: suites.Suite, partitions: list[str], as_of=None) -> dict[str, Verdict]:
+def validate_landed(
+    ws: Workspace, source: str, suite: suites.Suite, partitions: list[str], now: datetime | None = None
+) -> dict[str, Verdict]:
+    """Ingest and validate what has landed."""
     ingest(ws.use_case, source, ws.lake, ws.landing, partitions, "test")
-    return validate(ws.use_case, source, suite, ws.lake, partitions, as_of, "test")
+    return validate(ws.use_case, source, suite, ws.lake, partitions, now, "test")
 
 
-def test_each_day_of_a_range_gets_the_verdict_it_gets_alone(lived, with_references, extracts, tmp_path):
+def test_each_day_of_a_range_gets_the_verdict_that_it_gets_alone(lived, with_references, extracts, tmp_path):
     flights.deliver(
         lived, extracts, flights.extract("timetable", DAY), edited("distance", "-{}".format, slice(3)), True
     )
@@ -46,11 +49,11 @@ def test_each_day_of_a_range_gets_the_verdict_it_gets_alone(lived, with_referenc
         shutil.copy2(lived.landing.folder / name, ws.landing.folder / name)
         alone = flights.gate(ws, "timetable", [day])
         assert alone[day].id == together[day].id
-        ours, theirs = (w.lake.entry("validated/timetable", day) for w in (lived, ws))
-        assert ours.sha256 == theirs.sha256
+        together_entry, alone_entry = (w.lake.entry("validated/timetable", day) for w in (lived, ws))
+        assert together_entry.sha256 == alone_entry.sha256
 
 
-def test_the_same_day_twice_gets_the_same_verdict_and_the_same_bytes(lived):
+def test_validating_twice_gives_the_same_verdict_and_bytes(lived):
     before = read_lake(lived.lake)
     assert before
     for source in flights.SOURCES:
@@ -58,13 +61,13 @@ def test_the_same_day_twice_gets_the_same_verdict_and_the_same_bytes(lived):
     assert read_lake(lived.lake) == before
 
 
-def test_nothing_landed_is_no_verdict(ws):
+def test_without_extracts_there_is_no_verdict(ws):
     assert flights.gate(ws, "timetable", DAYS) == {}
     assert ws.lake.entries("validated/timetable") == {}
 
 
 @pytest.mark.parametrize("source", [*flights.SOURCES, *flights.REFERENCE])
-def test_no_rows_are_no_pass(source, tmp_path, extracts):
+def test_a_partition_without_rows_is_rejected(source, tmp_path, extracts):
     ws = flights.workspace(tmp_path / "home")
     changes = {DAY: first_rows(0)}
     (verdict,) = bring(ws, extracts, source, [DAY], changes).values()
@@ -73,15 +76,15 @@ def test_no_rows_are_no_pass(source, tmp_path, extracts):
     assert ws.lake.entries(f"validated/{source}") == {}
 
 
-def test_columns_without_a_value_are_no_pass(ws, extracts):
-    """Range and set rules skip nulls: the not-null rules beside them don't."""
+def test_a_column_without_any_value_is_rejected(ws, extracts):
+    """Range and set rules skip nulls. The not-null rules catch them."""
     verdict = bring(ws, extracts, "timetable", [DAY], {DAY: edited("carrier", lambda _: "NA")})[DAY]
     assert not verdict.accepted
     assert verdict.accepted_rows == 0
     assert "100% of the rows are quarantined, allowed are 10%" in verdict.reasons
 
 
-def test_up_to_the_declared_share_is_quarantined_and_beyond_it_rejected(ws, extracts):
+def test_bad_rows_are_quarantined_up_to_the_declared_share(ws, extracts):
     landed = len(flights.rows((extracts / flights.extract("timetable", DAY)).read_bytes())) - 1
     most = int(landed * flight_delays().governance.max_quarantined_share)
     for bad, accepted in ((most, True), (most + 1, False)):
@@ -89,7 +92,7 @@ def test_up_to_the_declared_share_is_quarantined_and_beyond_it_rejected(ws, extr
         assert (verdict.accepted, verdict.quarantined) == (accepted, bad)
 
 
-def test_conservation_holds_of_everything_at_once(ws, extracts):
+def test_rows_are_conserved_with_all_faults_at_once(ws, extracts):
     """Broken lines, copies, bad rows and a correction that replaces some, in two files of one day."""
 
     def spoil(content: bytes) -> bytes:
@@ -119,13 +122,13 @@ def test_conservation_holds_of_everything_at_once(ws, extracts):
     assert verdict.accepted_rows == whole - 2
 
 
-def test_a_verdict_that_loses_rows_shows():
+def test_a_verdict_that_loses_rows_is_not_conserved():
     lost = Verdict("s", DAY, True, 10, 7, 1, 1, 0, [], [])
     assert not lost.conserved
     assert Verdict.from_dict(json.loads(json.dumps(lost.to_dict()))) == lost
 
 
-def test_rules_at_close_wait_for_the_close(ws, extracts):
+def test_rules_after_close_wait_until_the_partition_closes(ws, extracts):
     """At noon half a day is all there can be; when the day is over it isn't."""
     closes = flight_delays().settled_at(DAY)
     half = {DAY: first_rows(0.4)}
@@ -135,40 +138,37 @@ def test_rules_at_close_wait_for_the_close(ws, extracts):
     suite = suites.load_suite("flight_delays", "movements")
     last = [r.expected for r in suite.partition.rules if r.applies == "after_close"]
 
-    early = checked(ws, "movements", suite, [DAY], closes - timedelta(seconds=1))[DAY]
+    early = validate_landed(ws, "movements", suite, [DAY], closes - timedelta(seconds=1))[DAY]
     assert early.accepted
     assert not early.closed
     assert not {r.expected for r in early.rules} & set(last)
     for moment in (closes, None):
-        late = checked(ws, "movements", suite, [DAY], moment)[DAY]
+        late = validate_landed(ws, "movements", suite, [DAY], moment)[DAY]
         assert not late.accepted
         assert late.closed
         assert [r.expected for r in late.rules][-len(last) :] == last
     assert ws.lake.entry("validated/movements", DAY).facts["verdict_id"] == early.id
 
 
-def test_an_hour_without_events_is_accepted_while_the_day_goes_on(ws):
+def test_an_hour_without_events_is_accepted_while_the_day_is_open(ws):
     header = ",".join(flight_delays().sources["movements"].columns) + "\n"
     land_extract(ws.landing, f"movements_{DAY}T05Z.csv", header)
     suite = suites.load_suite("flight_delays", "movements")
-    early = checked(ws, "movements", suite, [DAY], flight_delays().closes_at(BEFORE) + timedelta(hours=2))[DAY]
+    early = validate_landed(ws, "movements", suite, [DAY], flight_delays().closes_at(BEFORE) + timedelta(hours=2))[DAY]
     assert (early.accepted, early.landed) == (True, 0)
 
 
-# What a verdict, a check and Data Docs may say.
-
-
-def pages(folder: Path) -> dict[str, str]:
+def read_pages(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.suffix in (".html", ".json")}
 
 
-def told(verdict: Verdict) -> str:
+def all_texts(verdict: Verdict) -> str:
     """All that a verdict says to the log, to the UI and in the lake."""
-    check = verdict_check("contract", verdict, DOCS)
+    check = verdict_check("contract", verdict, DOCS, verdict.partition)
     return json.dumps(verdict.to_dict()) + repr(check)
 
 
-def test_values_stay_out_of_verdicts_checks_and_pages(ws, extracts, tmp_path):
+def test_no_value_enters_verdicts_checks_and_pages(ws, extracts, tmp_path):
     columns = ["origin", "sched_dep_time", "carrier", "distance", "year", "time_hour"]
 
     def plant(content: bytes) -> bytes:
@@ -179,9 +179,9 @@ def test_values_stay_out_of_verdicts_checks_and_pages(ws, extracts, tmp_path):
     verdict = bring(ws, extracts, "timetable", [DAY], {DAY: plant})[DAY]
     assert (verdict.accepted, verdict.quarantined) == (True, 5)
     assert [r.failed for r in verdict.warnings if r.column == "carrier"] == [1]
-    assert SENTINEL not in told(verdict)
+    assert SENTINEL not in all_texts(verdict)
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
-    assert not [name for name, text in pages(tmp_path / "docs").items() if SENTINEL in text]
+    assert not [name for name, text in read_pages(tmp_path / "docs").items() if SENTINEL in text]
 
 
 BROKEN = [  # broken lines, no header, an open quote, another delimiter, not text
@@ -193,20 +193,21 @@ BROKEN = [  # broken lines, no header, an open quote, another delimiter, not tex
 ]
 
 
-def test_values_of_broken_files_stay_out_too(ws, extracts, tmp_path):
+def test_no_value_of_a_broken_file_enters_them_either(ws, extracts, tmp_path):
     days = flights.MANY[: len(BROKEN)]
     verdicts = bring(ws, extracts, "timetable", days, dict(zip(days, BROKEN, strict=True)))
     assert [v.accepted for v in verdicts.values()] == [False, False, True, False, False]
     for day in days:
         assert SENTINEL.encode() in (ws.landing.folder / flights.extract("timetable", day)).read_bytes()
         assert verdicts[day].quarantined
-        assert SENTINEL not in told(verdicts[day])
+        assert SENTINEL not in all_texts(verdicts[day])
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
-    found = pages(tmp_path / "docs")
-    assert sum("REJECTED" in name for name in found) == 4
-    assert not [name for name, text in found.items() if SENTINEL in text]
+    pages_by_name = read_pages(tmp_path / "docs")
+    assert sum("REJECTED" in name for name in pages_by_name) == 4
+    assert not [name for name, text in pages_by_name.items() if SENTINEL in text]
 
 
+CALLS_OF_PERSON = [[number, SENTINEL, f"{DAY} 1{number}:00", 0.5] for number in range(5)]
 PERSONAL = suites.Suite(
     description="calls with a caller",
     rows=[
@@ -244,10 +245,10 @@ PERSONAL = suites.Suite(
 )
 
 
-def test_personal_columns_and_what_is_made_of_them_are_never_told(tmp_path, monkeypatch):
+def test_personal_columns_and_their_derivatives_are_never_named(tmp_path, monkeypatch):
     ws = make_workspace(tmp_path, sources={"calls": {"personal": ["site"], "derived": {"initial": "site[1:1]"}}})
-    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
-    verdict = checked(ws, "calls", PERSONAL, [DAY])[DAY]
+    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, CALLS_OF_PERSON))
+    verdict = validate_landed(ws, "calls", PERSONAL, [DAY])[DAY]
     assert [r.failed for r in verdict.rules if not r.passed] == [5, 5, 1]
     assert not verdict.accepted
     assert verdict.reasons
@@ -256,64 +257,42 @@ def test_personal_columns_and_what_is_made_of_them_are_never_told(tmp_path, monk
         "expectations.data_docs.load_suite", lambda _, source: PERSONAL if source == "calls" else unsuspicious
     )
     build_docs(ws.use_case, ws.lake, tmp_path / "docs")
-    found = pages(tmp_path / "docs")
-    assert any("(personal data)" in text for name, text in found.items() if name.startswith("validations/calls"))
-    for text in (told(verdict), *(text for name, text in found.items() if name != "index.html")):
+    pages_by_name = read_pages(tmp_path / "docs")
+    assert any(
+        "(personal data)" in text for name, text in pages_by_name.items() if name.startswith("validations/calls")
+    )
+    for text in (all_texts(verdict), *(text for name, text in pages_by_name.items() if name != "index.html")):
         assert not re.search(rf"{SENTINEL}|\binitial\b(?!-scale)|first_caller|Adam|\bsite\b", text)
 
 
-def test_personal_columns_are_told_of_where_they_are_not_personal(tmp_path):
+def test_columns_that_are_not_personal_are_named(tmp_path):
     """The counterpart: the test above would see them."""
     ws = make_workspace(tmp_path, sources={"calls": {"derived": {"initial": "site[1:1]"}}})
-    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, [[n, SENTINEL, f"{DAY} 1{n}:00", 0.5] for n in range(5)]))
-    verdict = checked(ws, "calls", PERSONAL, [DAY])[DAY]
+    land_extract(ws.landing, f"calls_{DAY}.csv", csv_text(CALLS, CALLS_OF_PERSON))
+    verdict = validate_landed(ws, "calls", PERSONAL, [DAY])[DAY]
     assert [r.column for r in verdict.rules] == ["id", "site", "initial", "rows", "first_caller"]
     assert verdict.rules[-1].observed == SENTINEL
 
 
-# Data Docs
-
-
-def test_data_docs_have_an_index_and_a_page_for_a_rejected_day(lived, extracts, tmp_path):
-    flights.deliver(lived, extracts, flights.extract("movements", DAY), flights.delimited_by(";"), later=True)
-    flights.gate(lived, "movements", DAYS)
-    index, shown = build_docs(lived.use_case, lived.lake, tmp_path / "docs")
-    assert build_docs(lived.use_case, lived.lake, tmp_path / "docs") == (index, shown), "built again, the same"
-    assert index == tmp_path / "docs" / "index.html"
-    found = pages(tmp_path / "docs")
-    assert "movements" in found["index.html"]
-    rejected = [text for name, text in found.items() if name.startswith("validations/movements") and "REJECTED" in text]
-    assert len(rejected) == 1
-    assert DAY in rejected[0]
-    assert "Failed" in rejected[0]
-    days = [name for name in found if name.startswith("validations/movements")]
-    assert len(days) == 4  # the three days in force, and the rejected one
-    for source in flight_delays().inputs:
-        assert any(name.startswith(f"expectations/{source}") for name in found)
-        assert any(name.startswith(f"validations/{source}") for name in found)
-    assert not [name for name, text in found.items() if "KeyError" in text or "Traceback" in text]
-
-
-def test_data_docs_built_by_two_at_once_are_whole(lived, tmp_path):
-    """Two retrains at once: each used to delete the pages the other was about to list."""
-    folder = tmp_path / "docs"
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        built = [pool.submit(build_docs, lived.use_case, lived.lake, folder) for _ in range(4)]
-        (index, shown), *others = [b.result() for b in built]
-    assert all(other == (index, shown) for other in others)
-    links = re.findall(r'href="([^"]+)"', index.read_text())
-    assert len(links) > len(shown)
-    assert all((folder / link).is_file() for link in links)
-    assert [p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith(".")] == []
-
-
-def test_data_docs_keep_the_newest_and_forget_what_was_corrected(lived, extracts, tmp_path):
-    name = flights.extract("weather", AFTER)
-    flights.deliver(lived, extracts, name, first_rows(0.5), later=True)
-    flights.gate(lived, "weather", DAYS)
-    build_docs(lived.use_case, lived.lake, tmp_path / "docs")
-    assert any("REJECTED" in text for text in pages(tmp_path / "docs").values())
-    flights.deliver(lived, extracts, name, lambda content: content)
-    flights.gate(lived, "weather", DAYS)
-    build_docs(lived.use_case, lived.lake, tmp_path / "docs")
-    assert not any("REJECTED" in text for text in pages(tmp_path / "docs").values())
+def test_names_of_columns_and_metrics_may_hold_quotes_and_reserved_words(tmp_path):
+    columns = {"id": "INTEGER", 'a"b': "INTEGER", "order": "INTEGER"}
+    quoted = {
+        "files": "quoted*.csv",
+        "description": "q",
+        "columns": columns,
+        "key": ["id"],
+        "partition": "date '2013-06-12'",
+    }
+    ws = make_workspace(tmp_path, sources={"quoted": {**quoted, "derived": {"select": "id + 1"}, "known_at": "now()"}})
+    land_extract(ws.landing, "quoted.csv", 'id,"a""b",order\n1,1,1\n2,2,2\n')
+    between = {"type": "expect_column_values_to_be_between", "severity": "critical", "why": "too large"}
+    suite = suites.Suite(
+        description="quoted names",
+        rows=[Rule(**between, kwargs={"column": c, "max_value": 9}) for c in ('a"b', "order", "select")],
+        partition=suites.PartitionRules(
+            metrics={"group": "count(*)"}, rules=[Rule(**between, kwargs={"column": "group", "max_value": 1})]
+        ),
+    )
+    verdict = validate_landed(ws, "quoted", suite, ["2013-06-12"])["2013-06-12"]
+    assert verdict.reasons == ["group is 2, expected at most 1: too large"]
+    assert [rule.failed for rule in verdict.rules] == [0, 0, 0, 1]

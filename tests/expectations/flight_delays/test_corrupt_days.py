@@ -1,4 +1,4 @@
-"""A corrupt day never reaches features silently: rejected or quarantined, with the row and the reason."""
+"""A corrupt day of the flights is rejected, or its bad rows are quarantined with the reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.flights import AFTER, BEFORE, DAY, DAYS, MANY, bring, edited
 
 @dataclass
 class Range:
-    """The whole range, brought through the gate in one pass a source, and its features."""
+    """The whole range after validation, one pass per source, and its features."""
 
     ws: Workspace
     verdicts: dict[str, dict[str, Verdict]]
@@ -32,7 +32,7 @@ class Range:
 
 @pytest.fixture(scope="module")
 def clean(with_days: Path) -> Range:
-    """As the days really were."""
+    """Return the range without faults."""
     ws = flights.workspace(with_days)
     verdicts = {
         source: {
@@ -45,7 +45,7 @@ def clean(with_days: Path) -> Range:
 
 @pytest.fixture(scope="module")
 def corrupt(tmp_path_factory: pytest.TempPathFactory, extracts: Path, clean: Range) -> Callable[[str], Range]:
-    """The range with one source's faults in it, a day each."""
+    """Return a function that gives the range with one source's faults, one per day."""
 
     @cache
     def made(source: str) -> Range:
@@ -71,19 +71,19 @@ def content(ws: Workspace, source: str, day: str = DAY) -> bytes:
 
 
 def lines(text: bytes) -> int:
-    """Lines of an extract after its header; a file nothing can be read of has at least one to lose."""
+    """Return the number of lines after the header; an unreadable file counts as one."""
     return max(1, len(text.removesuffix(b"\n").split(b"\n")) - 1)
 
 
 def check_conserved(ws: Workspace, verdict: Verdict) -> None:
-    """Rows landed = accepted + quarantined + duplicates + superseded, by the file and by the lake."""
+    """Check that landed rows = accepted + quarantined + duplicates + superseded, by the file and by the lake."""
     assert verdict.conserved
     assert verdict.landed == lines(content(ws, verdict.source, verdict.partition))
     if verdict.accepted:
-        found = [
+        row_counts = [
             len(table(ws.lake, f"{kind}/{verdict.source}", verdict.partition)) for kind in ("validated", "quarantine")
         ]
-        assert found == [verdict.accepted_rows, verdict.quarantined]
+        assert row_counts == [verdict.accepted_rows, verdict.quarantined]
 
 
 @pytest.mark.parametrize("name", REJECTED)
@@ -106,17 +106,19 @@ def test_a_day_that_cannot_be_trusted_is_rejected(name, corrupt, clean):
     assert (rejected.rows, rejected.facts["verdict_id"]) == (0, verdict.id)
     if fault.last_line:
         last = lines(content(ws, source, day)) + 1
-        assert (last, fault.last_line) in [(r["_row"], r["_reason"]) for r in table(ws.lake, f"quarantine/{source}", day)]
+        assert (last, fault.last_line) in [
+            (r["_row"], r["_reason"]) for r in table(ws.lake, f"quarantine/{source}", day)
+        ]
 
     assert all(day not in parts.get(f"validated/{source}", {}) for parts in range_.built.inputs.values())
-    if source == "timetable":  # nothing to decide about
+    if source == "timetable":  # without it there are no units
         assert day not in range_.built.tables
     else:
         assert range_.built.tables[day].num_rows == clean.built.tables[day].num_rows
 
 
 @pytest.mark.parametrize("name", QUARANTINED)
-def test_bad_rows_are_kept_apart_with_their_reason(name, corrupt, clean):
+def test_bad_rows_are_quarantined_with_their_reason(name, corrupt, clean):
     fault = QUARANTINED[name]
     source, range_ = fault.source, corrupt(fault.source)
     day = next(d for d, f in spoiled(source).items() if f is fault)
@@ -135,34 +137,32 @@ def test_bad_rows_are_kept_apart_with_their_reason(name, corrupt, clean):
     assert not set(changed) & {r["_row"] for r in table(ws.lake, f"validated/{source}", day)}
 
     units = {tuple(str(r[k]) for k in ("carrier", "flight", "origin")) for r in range_.built.tables[day].to_pylist()}
-    spoilt = {
+    lost_units = {
         tuple(before[n - 1][before[0].index(k)] for k in ("carrier", "flight", "origin"))
         for n in changed
         if source == "timetable"
     }
-    assert not units & spoilt
-    assert len(units) == clean.built.tables[day].num_rows - len(spoilt)
+    assert not units & lost_units
+    assert len(units) == clean.built.tables[day].num_rows - len(lost_units)
 
 
 @pytest.mark.parametrize("source", flights.SOURCES)
-def test_the_rest_of_the_range_goes_on_unchanged(source, corrupt, clean):
+def test_the_other_days_of_the_range_are_unchanged(source, corrupt, clean):
     range_ = corrupt(source)
     assert list(range_.verdicts[source]) == MANY
     sound = [day for day in MANY if day not in spoiled(source)]
     assert {MANY[0], MANY[6], MANY[-1]} <= set(sound)
     for day in sound:
-        ours, theirs = (r.ws.lake.entry(f"validated/{source}", day) for r in (range_, clean))
+        corrupt_entry, clean_entry = (r.ws.lake.entry(f"validated/{source}", day) for r in (range_, clean))
         assert range_.verdicts[source][day].id == clean.verdicts[source][day].id
         assert range_.verdicts[source][day].accepted
-        assert ours.sha256 == theirs.sha256
+        assert corrupt_entry.sha256 == clean_entry.sha256
         assert range_.ws.lake.entry(f"quarantine/{source}", day) is None
         assert range_.built.tables[day].num_rows == clean.built.tables[day].num_rows
 
 
 @pytest.mark.parametrize("source", flights.SOURCES)
-def test_features_are_those_of_a_range_in_which_the_rejected_days_never_landed(
-    source, corrupt, extracts, clean, tmp_path
-):
+def test_features_are_as_if_the_rejected_days_had_never_landed(source, corrupt, extracts, clean, tmp_path):
     range_ = corrupt(source)
     ws = flights.workspace(Path(shutil.copytree(range_.ws.home, tmp_path / "home")))
     for day, fault in spoiled(source).items():
@@ -181,7 +181,7 @@ RESTATED = ["timetable cut mid-line", "timetable, a header only", "movements, de
 
 
 @pytest.mark.parametrize("fault", [REJECTED[name] for name in RESTATED], ids=RESTATED)
-def test_the_accepted_version_stays_in_force_with_the_rejected_one_beside_it(fault, lived, extracts, clean):
+def test_the_accepted_version_stays_in_force(fault, lived, extracts, clean):
     source, before = fault.source, lived.lake.entries(f"validated/{fault.source}")
     was = FeatureWindow(lived.use_case, lived.lake, DAYS).build()
     flights.deliver(lived, extracts, flights.extract(source, DAY), fault.change, later=True)
@@ -214,7 +214,7 @@ def test_a_restated_day_loses_its_bad_rows(lived, extracts, clean):
 
 
 @pytest.mark.parametrize("source", flights.SOURCES)
-def test_rows_that_come_twice_are_dropped_and_counted(source, lived, extracts, clean):
+def test_repeated_rows_are_counted_as_duplicates(source, lived, extracts, clean):
     before = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
     was = FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables
     flights.deliver(lived, extracts, flights.extract(source, DAY), flights.tenth_again, later=True)
@@ -227,14 +227,14 @@ def test_rows_that_come_twice_are_dropped_and_counted(source, lived, extracts, c
     after = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
     for rows in (before[DAY], after[DAY]):
         for row in rows:
-            del row["_extract"]  # the file is another
+            del row["_extract"]  # its file differs
     assert after == before
     now = FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables
     assert all(now[d].equals(was[d]) for d in DAYS)
 
 
 @pytest.mark.parametrize("opened", [[40], [40, 400]], ids=["one quote", "two quotes, far apart"])
-def test_an_open_quote_swallows_no_lines(opened, ws, extracts, clean):
+def test_an_open_quote_breaks_only_its_own_line(opened, ws, extracts, clean):
     def quoted(content: bytes) -> bytes:
         header, *body = flights.rows(content)
         for row in opened:
@@ -258,8 +258,8 @@ def test_line_numbers_count_empty_lines(ws, extracts):
     assert b",-" in content(ws, "timetable").splitlines()[bad["_row"] - 1]
 
 
-def test_a_month_cut_short_loses_no_day_silently(ws, extracts, clean):
-    """History comes a month a file: the days that aren't in it any more are rejected, not forgotten."""
+def test_a_truncated_month_rejects_the_missing_days(ws, extracts, clean):
+    """History comes in one file per month. Days that are missing from it are rejected."""
     first, *others = ((extracts / flights.extract("movements", d)).read_bytes() for d in DAYS)
     whole = first + b"".join(content.split(b"\n", 1)[1] for content in others)
     month = ws.landing.folder / f"movements_{BEFORE}_{AFTER}.csv"
@@ -273,15 +273,15 @@ def test_a_month_cut_short_loses_no_day_silently(ws, extracts, clean):
     assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: False}
     assert verdicts[BEFORE].accepted_rows == clean.verdicts["movements"][BEFORE].accepted_rows
     assert sum(v.landed for v in verdicts.values()) == lines(whole[:cut])
-    (broken,) = table(ws.lake, "quarantine/movements")  # beside the day it stands in, not the first of the file
+    (broken,) = table(ws.lake, "quarantine/movements")  # in the day before it, not in the first day of the file
     assert broken["_row"] == lines(whole[:cut]) + 1
     assert {d: ws.lake.entry("validated/movements", d).sha256 for d in (DAY, AFTER)} == {
         d: kept[d].sha256 for d in (DAY, AFTER)
     }
 
 
-def test_an_hour_of_junk_is_told_on_its_own_day(ws, extracts):
-    """14:00 UTC is that day in New York: the day before keeps its verdict."""
+def test_an_hour_of_junk_affects_only_its_own_day(ws, extracts):
+    """14:00 UTC belongs to that day in New York, so the day before keeps its verdict."""
     before = bring(ws, extracts, "movements", [BEFORE, DAY])
     (ws.landing.folder / f"movements_{DAY}T14Z.csv").write_bytes(junk_without_zeros(b"0" * 500))
     after = flights.gate(ws, "movements", [BEFORE, DAY])

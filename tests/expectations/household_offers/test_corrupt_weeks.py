@@ -1,4 +1,4 @@
-"""A corrupt week of baskets never makes households look lost: it is refused, or its bad lines are set aside."""
+"""A corrupt week of baskets is rejected, or its bad lines are quarantined."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """A sound week, as it lands."""
+    """Return the lines of a sound week."""
     (file,) = households.land(tmp_path_factory.mktemp("landed"), WEEK, WEEK)
     return pd.read_parquet(file)
 
@@ -36,56 +36,61 @@ def ws(tmp_path: Path) -> Workspace:
     return Workspace(catalog.load_use_case(NAME), tmp_path, f"sqlite:///{tmp_path / 'deliveries.sqlite'}")
 
 
-def judged(ws: Workspace, lines: pd.DataFrame) -> Verdict:
-    """The verdict on a week of these lines."""
+def validate_week(ws: Workspace, lines: pd.DataFrame) -> Verdict:
+    """Return the verdict on a week of these lines."""
     ws.landing.folder.mkdir(parents=True)
     lines.to_parquet(ws.landing.folder / f"baskets_{WEEK}.parquet", index=False)
     ingest(ws.use_case, "baskets", ws.lake, ws.landing, [f"{WEEK}"], ws.code_version)
-    found = validate(ws.use_case, "baskets", load_suite(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code_version)
-    return found[f"{WEEK}"]
+    verdicts = validate(
+        ws.use_case, "baskets", load_suite(NAME, "baskets"), ws.lake, [f"{WEEK}"], None, ws.code_version
+    )
+    return verdicts[f"{WEEK}"]
 
 
-def halves_a_basket(lines: pd.DataFrame) -> pd.DataFrame:
+def split_basket(lines: pd.DataFrame) -> pd.DataFrame:
     first = lines.index == lines.index[0]
     return pd.concat([lines, lines[first].assign(household_id=1, product_id=1)], ignore_index=True)
 
 
 REFUSED: dict[str, tuple[Change, str]] = {
-    "cut on Wednesday": (lambda d: d[d["transaction_timestamp"] < "2017-06-21"], "with fewer, every household looks as if"),
+    "cut on Wednesday": (
+        lambda d: d[d["transaction_timestamp"] < "2017-06-21"],
+        "with fewer, every household looks",
+    ),
     "without its Saturday": (lambda d: d[d["transaction_timestamp"] < "2017-06-24 04:00"], "stopped before Saturday"),
     "in cents": (lambda d: d.assign(sales_value=d["sales_value"] * 100), "cents or another currency"),
     "of another year's weeks": (lambda d: d.assign(week=d["week"] + 52), "100% of the rows are quarantined"),
-    "with a basket of two households": (halves_a_basket, "belong to two households"),
+    "with a basket of two households": (split_basket, "belong to two households"),
     "half as many households": (lambda d: d[d["household_id"] % 2 == 0], "1,240 to 1,420 of 2,469 households"),
 }
 
 
-def test_a_sound_week_passes_whole(ws: Workspace, landed: pd.DataFrame) -> None:
-    verdict = judged(ws, landed)
+def test_a_sound_week_is_accepted(ws: Workspace, landed: pd.DataFrame) -> None:
+    verdict = validate_week(ws, landed)
     assert verdict.accepted
     assert (verdict.accepted_rows, verdict.quarantined) == (len(landed), 0)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_week_that_would_mislead_is_refused(ws: Workspace, landed: pd.DataFrame, name: str) -> None:
-    change, why = REFUSED[name]
-    verdict = judged(ws, change(landed))
+def test_a_misleading_week_is_rejected(ws: Workspace, landed: pd.DataFrame, name: str) -> None:
+    change, reason = REFUSED[name]
+    verdict = validate_week(ws, change(landed))
     assert not verdict.accepted
-    assert why in " ".join(verdict.reasons)
+    assert reason in " ".join(verdict.reasons)
     assert ws.lake.entry("validated/baskets", f"{WEEK}") is None
 
 
-def test_a_line_that_cannot_be_is_set_aside_and_no_value_of_it_is_told(ws: Workspace, landed: pd.DataFrame) -> None:
+def test_an_impossible_line_is_quarantined_without_showing_values(ws: Workspace, landed: pd.DataFrame) -> None:
     wrong = landed.assign(retail_disc=landed["retail_disc"].where(landed.index != 7, -3.0))
-    verdict = judged(ws, wrong)
+    verdict = validate_week(ws, wrong)
     assert verdict.accepted
     assert verdict.quarantined == 1
-    (kept,) = pq.read_table(ws.lake.local_file(ws.lake.entries("quarantine/baskets")[f"{WEEK}"])).to_pylist()
-    assert "retail_disc" in kept["_reason"]
-    told = f"{verdict.to_dict()}"
+    (quarantined,) = pq.read_table(ws.lake.local_file(ws.lake.entries("quarantine/baskets")[f"{WEEK}"])).to_pylist()
+    assert "retail_disc" in quarantined["_reason"]
+    verdict_text = f"{verdict.to_dict()}"
     for column in ("household_id", "basket_id"):
-        assert f"{wrong.loc[7, column]}" not in told
-        assert column not in told
+        assert f"{wrong.loc[7, column]}" not in verdict_text
+        assert column not in verdict_text
 
 
 def test_while_a_week_is_missing_the_current_process_decides(ws: Workspace) -> None:

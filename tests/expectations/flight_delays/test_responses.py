@@ -1,4 +1,4 @@
-"""What people did is checked like any feed, and what is personal in it is never told."""
+"""Responses are validated like any source, and their personal data stays out of texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEEN = {"person": SECRET, "role": "decider", "at": datetime(2013, 6, 12, 9), "ev
 
 
 def insert(ws: Workspace, *changes: dict[str, Any]) -> None:
-    """Sound responses, a decision each, with these changes; past the desk's own checks."""
+    """Insert sound responses to different decisions, with these changes, without the checks of the desk."""
     engine, table = open_log(ws)
     rows = [
         {
@@ -46,7 +46,7 @@ SOUND = [
 
 
 @pytest.mark.parametrize(
-    ("change", "rule"),
+    ("change", "reason"),
     [
         ({"event": "liked"}, "event: this kind of response is unknown"),
         ({"role": "boss"}, "role: this role is neither"),
@@ -61,16 +61,16 @@ SOUND = [
         ({"person": " "}, "person: the response names no person"),
     ],
 )
-def test_a_response_that_cannot_be_is_set_aside_with_its_reason(ws: Workspace, change: dict, rule: str) -> None:
+def test_an_impossible_response_is_quarantined_with_the_reason(ws: Workspace, change: dict, reason: str) -> None:
     insert(ws, *SOUND, change)
     verdict = gate(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.landed, verdict.quarantined) == (True, len(SOUND) + 1, 1)
     (entry,) = ws.lake.entries("quarantine/responses").values()
     (bad,) = pq.read_table(ws.lake.local_file(entry)).to_pylist()
-    assert (bad["response_id"], rule in bad["_reason"]) == (f"r{len(SOUND)}", True), bad["_reason"]
+    assert (bad["response_id"], reason in bad["_reason"]) == (f"r{len(SOUND)}", True), bad["_reason"]
 
 
-def test_sound_responses_pass_and_nobody_is_named(ws: Workspace) -> None:
+def test_sound_responses_pass_without_naming_anyone(ws: Workspace) -> None:
     insert(ws, *SOUND)
     verdict = gate(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.quarantined, verdict.warnings) == (True, 0, [])
@@ -84,7 +84,7 @@ def test_sound_responses_pass_and_nobody_is_named(ws: Workspace) -> None:
         assert SECRET not in page.read_text()
 
 
-def test_one_decision_answered_twice_by_another_feed_counts_for_nobody(ws: Workspace) -> None:
+def test_two_answers_to_one_decision_are_both_quarantined(ws: Workspace) -> None:
     insert(ws, *SOUND)
     engine, table = open_log(ws)
     with engine.begin() as connection:

@@ -1,0 +1,70 @@
+"""Rules, arguments and columns of a suite that don't exist are errors with the field and the choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from expectations.suite_checks import suite_errors
+from expectations.suites import PartitionRules, Rule, Suite
+
+BETWEEN = "expect_column_values_to_be_between"
+IN_SET = "expect_column_values_to_be_in_set"
+SOURCES = {"calls": ["id", "load"], "sites": ["site"]}
+
+
+def errors(rule_type: str, **arguments: Any) -> list[tuple[str, str]]:
+    """Return field and message of each error of a suite with one row rule."""
+    rule = Rule(type=rule_type, severity="info", kwargs=arguments, why="for the test")
+    found_errors = suite_errors(Suite(description="x", rows=[rule]), SOURCES["calls"], SOURCES)
+    return [(error.field, error.message) for error in found_errors]
+
+
+@pytest.mark.parametrize(
+    ("rule_type", "arguments"),
+    [
+        (BETWEEN, {"column": "load", "max_value": 1}),
+        (IN_SET, {"column": "load", "value_set": {"source": "sites", "column": "site"}}),
+        ("expect_compound_columns_to_be_unique", {"column_list": ["id", "load"]}),
+        (BETWEEN, {"column": "load", "mostly": 0.9}),
+    ],
+)
+def test_a_sound_rule_has_no_errors(rule_type: str, arguments: dict[str, Any]) -> None:
+    assert errors(rule_type, **arguments) == []
+
+
+def test_an_unknown_rule_is_an_error_with_all_rules() -> None:
+    assert errors("expect_colunm_values", column="load") == [
+        ("rows.0.type", "there is no row-wise rule 'expect_colunm_values'")
+    ]
+
+
+def test_an_unknown_and_a_missing_argument_are_errors() -> None:
+    assert errors(BETWEEN, column="load", minimum=1) == [
+        ("rows.0.kwargs.minimum", f"this is not an argument of {BETWEEN}")
+    ]
+    assert errors(IN_SET, column="load") == [("rows.0.kwargs", f"{IN_SET} needs the argument value_set")]
+
+
+def test_a_misspelt_required_argument_is_one_error() -> None:
+    assert errors(IN_SET, column="load", value_sett=[1]) == [
+        ("rows.0.kwargs.value_sett", f"this is not an argument of {IN_SET}")
+    ]
+
+
+def test_unknown_columns_and_sources_are_errors() -> None:
+    assert errors(BETWEEN, column="laod", max_value=1) == [("rows.0.kwargs.column", "there is no column 'laod'")]
+    assert errors(IN_SET, column="load", value_set={"source": "site", "column": "site"}) == [
+        ("rows.0.kwargs.value_set", "there is no source 'site'")
+    ]
+    assert errors(IN_SET, column="load", value_set={"source": "sites", "column": "size"}) == [
+        ("rows.0.kwargs.value_set", "source sites has no column 'size'")
+    ]
+
+
+def test_a_partition_rule_is_about_a_metric() -> None:
+    rule = Rule(type=BETWEEN, severity="info", kwargs={"column": "load", "max_value": 1}, why="for the test")
+    suite = Suite(description="x", partition=PartitionRules(metrics={"row_count": "count(*)"}, rules=[rule]))
+    (error,) = suite_errors(suite, None, SOURCES)
+    assert (error.field, error.message) == ("partition.rules.0.kwargs.column", "there is no metric 'load'")
