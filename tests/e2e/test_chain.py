@@ -109,7 +109,7 @@ def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_mor
     assert one["run_hours"] > 0 and one["simulated"]
     stage = say("stage", "flight_delays")
     assert (stage["stage"], stage["verdict"], stage["partitions"]) == ("poc", "continue", 8)
-    assert [r["said"] for r in stage["history"]] == ["enter", "continue"]
+    assert [r["event"] for r in stage["history"]] == ["enter", "continue"]
     assert say("build-or-buy", "flight_delays")["verdict"] == "build"
     days = say("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
     assert sum(d["outcomes"]["value"] for d in days) == pytest.approx(found["total"], abs=0.01)
