@@ -1,8 +1,8 @@
 """The format of a home: which version of the project can read its files.
 
-The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. Version 0.1
-is recognised by its Dagster home: other folders may exist before the first run, for example in a restored clone. A later
-format is reached by the steps in `MIGRATIONS`.
+The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. It is
+recognised by its Dagster home, because other folders may exist before the first run, such as those of a restored clone.
+A later format is reached by the steps in `MIGRATIONS`.
 """
 
 from __future__ import annotations

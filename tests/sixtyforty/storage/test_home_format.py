@@ -23,7 +23,7 @@ def test_a_new_home_records_the_current_format(tmp_path: Path) -> None:
     ensure_home_format(tmp_path / "home")
 
 
-@pytest.mark.parametrize("folder", ["landing/calls", "lake/calls/arrivals", "models/calls", "dagster"])
+@pytest.mark.parametrize("folder", ["landing/calls", "lake/calls/arrivals", "models/calls"])
 def test_a_home_where_no_run_has_started_counts_as_new(tmp_path: Path, folder: str) -> None:
     (tmp_path / "data" / folder).mkdir(parents=True)
     (tmp_path / "data" / "dagster").mkdir()  # whoever starts Dagster's services creates it first
