@@ -1,4 +1,4 @@
-"""What Dagster loads: the whole chain of every use case, and nothing heavy with it."""
+"""The definitions that Dagster loads: every chain as its snapshot describes it, without heavy imports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.definitions import defs
 from pipelines.settings import ROOT
 
 USE_CASES = ["flight_delays", "household_offers"]
-GROUPS = [*USE_CASES, "portfolio"]  # the last is everybody's
+GROUPS = [*USE_CASES, "portfolio"]  # the last one belongs to all use cases
 HEAVY = ("great_expectations", "sklearn", "dvc", "matplotlib", "scipy", "pandas", "pyarrow", "duckdb", "skops")
 
 
@@ -30,10 +30,10 @@ def definitions() -> dg.Definitions:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A home of its own for the commands."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
+    """Return the environment of a command with its own home."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
     (tmp_path / "dagster").mkdir()
-    return kept | {
+    return inherited | {
         "SIXTYFORTY_HOME": str(tmp_path),
         "DAGSTER_HOME": str(tmp_path / "dagster"),
         "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -41,12 +41,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def snapshot(group: str) -> Path:
-    """Where the assets of a group are written down."""
+    """Return the file that describes the assets of a group."""
     return Path(__file__).with_name(f"{group}.yaml")
 
 
-def declared(definitions: dg.Definitions, group: str) -> dict[str, object]:
-    """All that people see of a group's definitions, as plain data."""
+def describe(definitions: dg.Definitions, group: str) -> dict[str, object]:
+    """Return what people see of a group's definitions, as plain data."""
     graph = definitions.resolve_asset_graph()
     assets = {}
     for key in sorted(k for k in graph.get_all_asset_keys() if graph.get(k).group_name == group):
@@ -68,20 +68,20 @@ def declared(definitions: dg.Definitions, group: str) -> dict[str, object]:
     return {"assets": assets, "jobs": jobs}
 
 
-def test_these_are_the_use_cases(definitions):
+def test_each_use_case_and_the_portfolio_has_a_group(definitions):
     graph = definitions.resolve_asset_graph()
     assert {graph.get(k).group_name for k in graph.get_all_asset_keys()} == set(GROUPS)
     assert catalog.list_use_cases() == USE_CASES
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_chain_is_as_it_was_when_someone_last_looked(definitions, group):
-    """If the change is meant: `python -m tests.pipelines.test_definitions` writes the file anew; read its diff."""
-    assert declared(definitions, group) == yaml.safe_load(snapshot(group).read_text())
+def test_the_chain_is_as_its_snapshot_describes(definitions, group):
+    """If you meant the change, run `python -m tests.pipelines.test_definitions` and read the diff of the files."""
+    assert describe(definitions, group) == yaml.safe_load(snapshot(group).read_text())
 
 
 @pytest.mark.parametrize("name", USE_CASES)
-def test_every_asset_is_described_and_every_source_has_its_columns(definitions, name):
+def test_every_asset_has_a_description_and_every_source_its_columns(definitions, name):
     graph = definitions.resolve_asset_graph()
     use_case = catalog.load_use_case(name)
     for key in (k for k in graph.get_all_asset_keys() if graph.get(k).group_name == name):
@@ -96,45 +96,37 @@ def test_every_asset_is_described_and_every_source_has_its_columns(definitions, 
         assert {c.name: c.type for c in schema.columns} == source.columns
 
 
-def test_definitions_are_made_once_and_anew_when_something_is_declared_otherwise(tmp_path, monkeypatch):
+def test_definitions_are_built_once_and_again_when_a_declaration_changes(tmp_path, monkeypatch):
     folder = shutil.copytree(loader.FOLDER, tmp_path / "use_cases")
     monkeypatch.setattr(loader, "FOLDER", folder)
     first = defs()
     assert defs() is first
-    declared = folder / "flight_delays" / "defs.yaml"
-    declared.write_text(declared.read_text().replace("title: ", "title: Another ", 1))
+    declaration = folder / "flight_delays" / "defs.yaml"
+    declaration.write_text(declaration.read_text().replace("title: ", "title: Another ", 1))
     assert "Another" in (defs().resolve_job_def("flight_delays").description or "")
     assert defs() is not first
 
 
-def test_a_range_is_one_run_for_every_stage_with_partitions(definitions):
+def test_every_stage_with_partitions_runs_a_range_in_one_run(definitions):
     graph = definitions.resolve_asset_graph()
     policies = {graph.get(k).backfill_policy for k in graph.get_all_asset_keys() if graph.get(k).is_partitioned}
     assert policies == {dg.BackfillPolicy.single_run()}
 
 
-def test_a_use_case_gives_the_same_chain_without_the_component(definitions):
-    def assets(of: dg.Definitions) -> set[dg.AssetKey]:
-        return {key for a in of.assets or [] for key in a.keys}
+def test_the_definitions_hold_the_chain_of_each_use_case(definitions):
+    def keys(definitions: dg.Definitions) -> set[dg.AssetKey]:
+        return {key for a in definitions.assets or [] for key in a.keys}
 
-    chains = {key for name in USE_CASES for key in assets(build_chain(catalog.load_use_case(name)))}
+    chains = {key for name in USE_CASES for key in keys(build_chain(catalog.load_use_case(name)))}
     graph = definitions.resolve_asset_graph()
     assert chains == {k for k in graph.get_all_asset_keys() if graph.get(k).group_name != "portfolio"}
 
 
-def test_the_component_refuses_what_it_does_not_know(tmp_path):
-    text = (catalog.FOLDER / "flight_delays" / "defs.yaml").read_text()
-    with pytest.raises(ValueError, match="colour"):
-        from sixtyforty.spec.use_case import UseCase
-
-        UseCase(**yaml.safe_load(text)["attributes"], colour="blue", folder=tmp_path)
-
-
-@pytest.mark.parametrize("what", ["pipelines.definitions", "pipelines.cli.app", "pipelines.authoring.catalog"])
-def test_loading_imports_nothing_heavy(what, environment):
-    then = "found.defs().get_repository_def().get_all_jobs()" if what == "pipelines.definitions" else "found"
+@pytest.mark.parametrize("module", ["pipelines.definitions", "pipelines.cli.app", "pipelines.authoring.catalog"])
+def test_loading_imports_nothing_heavy(module, environment):
+    use = "loaded.defs().get_repository_def().get_all_jobs()" if module == "pipelines.definitions" else "loaded"
     code = (
-        f"import importlib, json, sys; found = importlib.import_module('{what}'); {then}; "
+        f"import importlib, json, sys; loaded = importlib.import_module('{module}'); {use}; "
         f"print(json.dumps(sorted({{m.split('.')[0] for m in sys.modules}} & set({HEAVY}))))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
@@ -153,22 +145,22 @@ def test_loading_imports_nothing_heavy(what, environment):
     ],
     ids=" ".join,
 )
-def test_dagsters_own_commands_are_content(command, environment):
+def test_dagsters_own_commands_succeed(command, environment):
     program = Path(sys.executable).with_name(command[0])
     done = subprocess.run([str(program), *command[1:]], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     if command[:3] == ["dg", "list", "defs"]:
-        found = json.loads(done.stdout[done.stdout.index("{") :])
-        assert {a["asset_key"] for a in found["assets"]} == {
+        listed = json.loads(done.stdout[done.stdout.index("{") :])
+        assert {a["asset_key"] for a in listed["assets"]} == {
             key for group in GROUPS for key in yaml.safe_load(snapshot(group).read_text())["assets"]
         }
     elif command[:3] == ["dg", "list", "components"]:
-        assert "pipelines.component.DecisionPipeline" in said
+        assert "pipelines.component.DecisionPipeline" in output
     else:
-        assert "error" not in said.lower()
+        assert "error" not in output.lower()
 
 
 if __name__ == "__main__":
     for group in GROUPS:
-        snapshot(group).write_text(yaml.safe_dump(declared(defs(), group), sort_keys=True, width=120))
+        snapshot(group).write_text(yaml.safe_dump(describe(defs(), group), sort_keys=True, width=120))

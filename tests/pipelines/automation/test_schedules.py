@@ -1,4 +1,4 @@
-"""The nightly training: once a night, not beside another, and only if there is something new."""
+"""The nightly training: once a night, never two at once, and only if there is something new."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.pipelines.automation.conftest import DAYS
 from tests.pipelines.automation.ticks import create_run, evaluate_schedule, stages_of
 
 
-def test_a_night_trains_once_and_not_beside_another_training(ws: Workspace, instance: dg.DagsterInstance) -> None:
+def test_a_night_trains_once_and_never_two_at_once(ws: Workspace, instance: dg.DagsterInstance) -> None:
     publish_days(ws, DAYS, count=20)
     request = evaluate_schedule(ws, instance).request
     assert stages_of(request) == set(RETRAIN_STAGES)
