@@ -1,5 +1,7 @@
-"""The whole chain on real flights, in Dagster: a quarter of history, a gate, a first week of decisions, and what
-people see of it in a real browser."""
+"""The whole chain on real flights in Dagster: a quarter of history, the gate, a first week of decisions, and the pages.
+
+The browser tests open the pages in Chromium.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Iterator[Path]:
-    """A home in which the chain ran from January to the 8th of April; the 8th's late departures aren't known yet."""
+    """A home where the chain ran from January to 8 April. The late departures of 8 April aren't known yet."""
     folder = tmp_path_factory.mktemp("home")
     patch = pytest.MonkeyPatch()
     patch.setenv("SIXTYFORTY_HOME", str(folder))
@@ -56,132 +58,147 @@ def home(tmp_path_factory) -> Iterator[Path]:
         patch.delenv(name, raising=False)
     flights.land(catalog.open_workspace("flight_delays").landing.folder, FIRST, LAST)
     run_range("flight_delays", FIRST, LAST)
-    assert main(["simulate-responses", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST - timedelta(days=1)}"]) == 0
+    assert (
+        main(["simulate-responses", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST - timedelta(days=1)}"])
+        == 0
+    )
     yield folder
     patch.undo()
 
 
 @pytest.fixture
-def say(home, capsys):
-    """Runs the command line and returns what it answered as JSON."""
+def ask(home, capsys):
+    """Run a command and return its JSON output."""
 
-    def run(*words: str) -> dict:
+    def run(*arguments: str) -> dict:
         capsys.readouterr()
-        assert main([*words, "--json"]) == 0
+        assert main([*arguments, "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
     return run
 
 
-def tree(folder: Path) -> dict[str, str]:
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Return the hash of each file that the chain wrote, without lock files, which name their last holder."""
     files = [p for kind in ("lake", "models", "deliveries") for p in (folder / "data" / kind).rglob("*") if p.is_file()]
     return {
         str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.suffix != ".lock"
     }
 
 
-def test_impact_adds_up_to_the_cent_with_a_query_of_ones_own(home, say):
-    found = say("impact", "flight_delays")
-    assert {"decisions", "per_1000", "lift_vs_current", "total", "unit", "from", "to"} <= found.keys()
-    assert (found["from"], found["to"], found["unit"]) == ("2013-04-01", "2013-04-08", "USD")
+def test_the_impact_equals_an_independent_query_to_the_cent(home, ask):
+    impact = ask("impact", "flight_delays")
+    assert {"decisions", "per_1000", "lift_vs_current", "total", "unit", "from", "to"} <= impact.keys()
+    assert (impact["from"], impact["to"], impact["unit"]) == ("2013-04-01", "2013-04-08", "USD")
     lake = home / "data" / "lake" / "flight_delays"
-    n, model, present, foresight = duckdb.sql(
+    count, model, current_process, foresight = duckdb.sql(
         f"""select count(*), sum(case action when 'standby' then 500 * disrupted - 150 else 0 end),
         sum(case current_action when 'standby' then 500 * disrupted - 150 else 0 end), sum(350 * disrupted)
         from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
         using (year, month, day, carrier, flight, origin) where disrupted is not null"""
     ).fetchall()[0]
-    assert found["decisions"] == n > 6000
-    assert found["total"] == pytest.approx(model, abs=0.005)
-    assert found["totals"]["current_process"] == pytest.approx(present, abs=0.005)
-    assert found["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
-    assert found["gain"] == pytest.approx(model - present, abs=0.005)
-    assert found["net_impact"] == pytest.approx(found["gain"] - found["build"] - found["running"], abs=0.015)
+    assert impact["decisions"] == count > 6000
+    assert impact["total"] == pytest.approx(model, abs=0.005)
+    assert impact["totals"]["current_process"] == pytest.approx(current_process, abs=0.005)
+    assert impact["totals"]["perfect_foresight"] == pytest.approx(foresight, abs=0.005)
+    assert impact["gain"] == pytest.approx(model - current_process, abs=0.005)
+    assert impact["net_impact"] == pytest.approx(impact["gain"] - impact["build"] - impact["running"], abs=0.015)
 
 
-def test_the_portfolio_says_what_the_impact_page_says_and_the_gate_waits_for_more_days(home, say):
-    found, (one,) = (
-        say("impact", "flight_delays"),
-        [o for o in say("portfolio")["lines"] if o["name"] == "flight_delays"],
-    )
-    assert {k: one[k] for k in ("gain", "build", "running")} == {k: found[k] for k in ("gain", "build", "running")}
-    assert (one["net"], one["lift"]) == (pytest.approx(found["net_impact"], abs=0.015), found["lift_vs_current"])
-    assert one["run_hours"] > 0 and one["simulated"]
-    stage = say("stage", "flight_delays")
+def test_portfolio_stage_gate_and_replay_agree_with_the_impact(home, ask):
+    impact = ask("impact", "flight_delays")
+    (line,) = [line for line in ask("portfolio")["lines"] if line["name"] == "flight_delays"]
+    money = ("gain", "build", "running")
+    assert {name: line[name] for name in money} == {name: impact[name] for name in money}
+    assert (line["net"], line["lift"]) == (pytest.approx(impact["net_impact"], abs=0.015), impact["lift_vs_current"])
+    assert line["run_hours"] > 0 and line["simulated"]
+    stage = ask("stage", "flight_delays")
     assert (stage["stage"], stage["verdict"], stage["partitions"]) == ("poc", "continue", 8)
-    assert [r["event"] for r in stage["history"]] == ["enter", "continue"]
-    assert say("build-or-buy", "flight_delays")["verdict"] == "build"
-    days = say("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
-    assert sum(d["outcomes"]["value"] for d in days) == pytest.approx(found["total"], abs=0.01)
+    assert [row["event"] for row in stage["history"]] == ["enter", "continue"]
+    assert ask("build-or-buy", "flight_delays")["verdict"] == "build"
+    days = ask("replay", "flight_delays", "--from", f"{DECIDED}", "--to", f"{LAST}")["partitions"]
+    assert sum(day["outcomes"]["value"] for day in days) == pytest.approx(impact["total"], abs=0.01)
 
 
-def test_chain_report_and_desk_say_the_same_to_the_cent_as_a_query_of_ones_own(home, say, tmp_path):
-    """Of the money of all days: the query, the command, the asset's metadata, the owner's page, the desk's page."""
+def test_command_asset_report_and_desk_show_the_same_money_as_an_independent_query(home, ask, tmp_path):
+    """The total of all days, to the cent."""
     lake = home / "data" / "lake" / "flight_delays"
-    n, model, present = duckdb.sql(
+    count, model, current_process = duckdb.sql(
         f"""select count(*), sum(if(action = 'standby', 500 * disrupted - 150, 0)),
         sum(if(current_action = 'standby', 500 * disrupted - 150, 0))
         from read_parquet('{lake}/decisions/replay/*.parquet') join read_parquet('{lake}/outcomes/*.parquet')
         using (year, month, day, carrier, flight, origin) where disrupted is not null"""
     ).fetchall()[0]
-    found, ws = say("impact", "flight_delays"), catalog.open_workspace("flight_delays")
-    assert (found["decisions"], found["totals"]["model"], found["totals"]["current_process"]) == (n, model, present)
+    impact, ws = ask("impact", "flight_delays"), catalog.open_workspace("flight_delays")
+    assert (impact["decisions"], impact["totals"]["model"]) == (count, model)
+    assert impact["totals"]["current_process"] == current_process
     with dg.DagsterInstance.get() as instance:
         key = dg.AssetKey(["flight_delays", "kpi_impact"])
         events = instance.fetch_materializations(key, limit=1000).records
         by_day = {e.partition_key: e.asset_materialization.metadata for e in events[::-1]}
-    for policy, total in (("model", model), ("current process", present)):
-        assert round(sum(float(m[policy].value) for m in by_day.values()), 2) == total
-    figures = {f"{n:,}", f"{model:,.0f}", f"{present:,.0f}", format_money(model - present, "USD", signed=True)}
+    for name, total in (("model (USD)", model), ("current process (USD)", current_process)):
+        assert round(sum(float(m[name].value) for m in by_day.values()), 2) == total
+    figures = {
+        f"{count:,}",
+        f"{model:,.0f}",
+        f"{current_process:,.0f}",
+        format_money(model - current_process, "USD", signed=True),
+    }
     database = tables.open_database(f"sqlite:///{tmp_path / 'desk.db'}")
     tables.create_tables(database)
     accounts.save_account(database, "ola", "owner", "correct horse battery")
     with TestClient(build_app({ws.use_case.name: ws}, database), base_url="http://127.0.0.1") as desk:
         token = re.search(r'name="csrf" value="(\w+)"', desk.get("/").text)[1]  # type: ignore[index]
         desk.post("/", data={"csrf": token, "name": "ola", "password": "correct horse battery"})
-        page = desk.get("/impact").text
+        desk_page = desk.get("/impact").text
     database.dispose()
-    for told in (page, (ws.reports / "impact.html").read_text()):
-        assert {f for f in figures if f not in told} == set()
+    for page in (desk_page, (ws.reports / "impact.html").read_text()):
+        assert {figure for figure in figures if figure not in page} == set()
 
 
-def test_segments_add_up_to_the_cent_with_a_query_of_ones_own(home, say):
-    found = {(s["column"], s["name"]): (s["decisions"], s["gain"]) for s in say("impact", "flight_delays")["segments"]}
+def test_segments_equal_an_independent_query_to_the_cent(home, ask):
+    segments = ask("impact", "flight_delays")["segments"]
     lake = home / "data" / "lake" / "flight_delays"
     for column in ("carrier", "origin"):
-        mine = duckdb.sql(
+        expected = duckdb.sql(
             f"""select {column}, count(*), sum(((action = 'standby')::int - (current_action = 'standby')::int)
             * (500 * disrupted - 150)) from read_parquet('{lake}/decisions/replay/*.parquet') as taken
             join read_parquet('{lake}/outcomes/*.parquet') as known using (year, month, day, carrier, flight, origin)
             where disrupted is not null group by 1"""
         ).fetchall()
-        assert len(mine) > 2
-        assert {n: v for (c, n), v in found.items() if c == column} == {name: (n, gain) for name, n, gain in mine}
+        assert len(expected) > 2
+        shown = [(s["name"], s["decisions"], s["gain"]) for s in segments if s["column"] == column]
+        assert sorted(shown) == sorted(expected)
 
 
-def test_acceptance_adds_up_with_a_query_of_ones_own(home, say):
-    found, lake = say("acceptance", "flight_delays"), home / "data" / "lake" / "flight_delays"
+def test_acceptance_equals_an_independent_query(home, ask):
+    acceptance, lake = ask("acceptance", "flight_delays"), home / "data" / "lake" / "flight_delays"
     with sa.create_engine(f"sqlite:///{home}/data/deliveries.sqlite").connect() as connection:
         query = sa.text("select decision_id, event, action, simulated from flight_delays_responses")
-        said = connection.execute(query).all()
-    taken = duckdb.sql(
+        responses = connection.execute(query).all()
+    decisions = duckdb.sql(
         f"""select decision_id, action, disrupted from read_parquet('{lake}/decisions/replay/*.parquet')
         join read_parquet('{lake}/outcomes/*.parquet') using (year, month, day, carrier, flight, origin)"""
     ).fetchall()
-    was = {i: action for i, action, _ in taken}
-    pays = {i: {"standby": 500 * late - 150, "none": 0} for i, _, late in taken if late is not None}
-    overridden = [(r.decision_id, r.action) for r in said if r.event == "overridden"]
-    gains = [pays[i][done] - pays[i][was[i]] for i, done in overridden if i in pays]
-    assert (found["responses"], found["simulated"]) == (len(said), sum(r.simulated for r in said))
-    assert found["seen"] == len({r.decision_id for r in said}) > 100
-    assert found["accepted"] == len([r for r in said if r.event == "accepted"])
-    assert (found["overridden"], found["known"]) == (len(overridden), len(gains)) > (5, 5)
-    assert (found["gain"], found["right"]) == (sum(gains), len([g for g in gains if g > 0]))
+    decided = {decision: action for decision, action, _ in decisions}
+    payoffs = {
+        decision: {"standby": 500 * disrupted - 150, "none": 0}
+        for decision, _, disrupted in decisions
+        if disrupted is not None
+    }
+    overridden = [(r.decision_id, r.action) for r in responses if r.event == "overridden"]
+    gains = [payoffs[d][action] - payoffs[d][decided[d]] for d, action in overridden if d in payoffs]
+    counts = (acceptance["responses"], acceptance["simulated"])
+    assert counts == (len(responses), sum(r.simulated for r in responses))
+    assert acceptance["seen"] == len({r.decision_id for r in responses}) > 100
+    assert acceptance["accepted"] == len([r for r in responses if r.event == "accepted"])
+    assert (acceptance["overridden"], acceptance["known"]) == (len(overridden), len(gains)) > (5, 5)
+    assert (acceptance["gain"], acceptance["right"]) == (sum(gains), len([g for g in gains if g > 0]))
 
 
-def test_what_is_simulated_is_said_to_be_wherever_it_shows(home, say):
-    found = say("acceptance", "flight_delays")
-    assert found["simulated"] == found["responses"]
+def test_simulated_responses_are_labelled_everywhere(home, ask):
+    acceptance = ask("acceptance", "flight_delays")
+    assert acceptance["simulated"] == acceptance["responses"]
     page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
     section = page[page.index("Do people use it?") : page.index("Next steps")]
     text = re.sub(r"<svg.*?</svg>", "", section, flags=re.S)
@@ -190,7 +207,7 @@ def test_what_is_simulated_is_said_to_be_wherever_it_shows(home, say):
         for stage in (["validated", "responses"], ["acceptance"]):
             last = instance.get_latest_materialization_event(dg.AssetKey(["flight_delays", *stage]))
             assert last.asset_materialization.metadata["simulated"].value > 0
-        for name in ("used", "responses_match"):
+        for name in ("people_use_decisions", "responses_match"):
             check = dg.AssetCheckKey(dg.AssetKey(["flight_delays", "acceptance"]), name)
             record = instance.event_log_storage.get_asset_check_execution_history(check, 1)[0]
             evaluation = record.event.dagster_event.event_specific_data
@@ -198,62 +215,69 @@ def test_what_is_simulated_is_said_to_be_wherever_it_shows(home, say):
             assert "simulated" in evaluation.description
 
 
-def test_decisions_are_by_the_champion_in_force(say):
-    history = say("champion", "flight_delays", "--history")["history"]
+def test_the_champion_in_force_decides(ask):
+    history = ask("champion", "flight_delays", "--history")["history"]
     assert [(r["as_of"], r["verdict"], r["kind"]) for r in history] == [("2013-04-01", "PROMOTE", "first")]
     assert history[0]["effective_from"] == "2013-04-01T04:00:00"
-    assert say("champion", "flight_delays", "--date", "2013-03-31")["champion"] is None
-    decisions = say("decisions", "flight_delays", "--date", "2013-04-03")["decisions"]
+    assert ask("champion", "flight_delays", "--date", "2013-03-31")["champion"] is None
+    decisions = ask("decisions", "flight_delays", "--date", "2013-04-03")["decisions"]
     assert {d["champion_version"] for d in decisions} == {history[0]["version"]}
     assert {d["action"] for d in decisions} == {"none", "standby"}
     assert len({d["decision_id"] for d in decisions}) == len(decisions)
 
 
-def test_nothing_is_decided_before_the_first_day_of_the_replay(home):
+def test_no_decision_is_before_the_first_day_of_the_replay(home):
     assert min(catalog.open_workspace("flight_delays").lake.entries("decisions/replay")) == "2013-04-01"
 
 
-def test_explain_goes_back_to_the_files(home, say):
-    one = say("decisions", "flight_delays", "--date", "2013-04-05")["decisions"][100]
-    thread = say("explain", "flight_delays", one["decision_id"])
+def test_an_explanation_leads_back_to_the_extracts(home, ask):
+    decision = ask("decisions", "flight_delays", "--date", "2013-04-05")["decisions"][100]
+    explanation = ask("explain", "flight_delays", decision["decision_id"])
     landing = home / "data" / "landing" / "flight_delays"
-    files = {f["file"]: f["sha256"] for f in thread["inputs"]}
+    files = {f["file"]: f["sha256"] for f in explanation["inputs"]}
     assert {"timetable_2013-04-01_2013-04-08.csv", "movements_2013-03.csv", "weather_2013-03.csv", "planes.csv"} <= set(
         files
     )
     for name, sha in files.items():
         assert hashlib.sha256((landing / name).read_bytes()).hexdigest() == sha
-    assert thread["champion"]["training_rows"] > 70_000
-    assert thread["champion"]["training_data_version"]
-    assert thread["decision"]["data_version"] and thread["verdicts"][0]["id"] == thread["decision"]["verdict_id"]
-    assert thread["features"]["n_sched"] > 0
-    assert thread["delivery"]["action"] == thread["decision"]["action"]
-    assert thread["outcome"]["value"] in (0.0, 350.0, -150.0)
-    assert all(v["accepted"] for v in thread["verdicts"])
+    assert explanation["champion"]["training_rows"] > 70_000
+    assert explanation["champion"]["training_data_version"]
+    assert (
+        explanation["decision"]["data_version"]
+        and explanation["verdicts"][0]["id"] == explanation["decision"]["verdict_id"]
+    )
+    assert explanation["features"]["n_sched"] > 0
+    assert explanation["delivery"]["action"] == explanation["decision"]["action"]
+    assert explanation["outcome"]["value"] in (0.0, 350.0, -150.0)
+    assert all(v["accepted"] for v in explanation["verdicts"])
 
 
-def test_each_decision_is_delivered_once(home, say):
+def test_each_decision_is_delivered_once(home, ask):
     engine = sa.create_engine(f"sqlite:///{home}/data/deliveries.sqlite")
     with engine.connect() as connection:
-        n, ids = connection.execute(
+        count, ids = connection.execute(
             sa.text("select count(*), count(distinct decision_id) from flight_delays_replay_decisions")
         ).one()
-    assert n == ids == sum(e.rows for e in catalog.open_workspace("flight_delays").lake.entries("decisions/replay").values())
+    assert (
+        count
+        == ids
+        == sum(e.rows for e in catalog.open_workspace("flight_delays").lake.entries("decisions/replay").values())
+    )
     file = home / "data" / "deliveries" / "flight_delays" / "replay" / "2013-04-02.csv"
     assert len(file.read_text().splitlines()) - 1 == len(
-        say("decisions", "flight_delays", "--date", "2013-04-02")["decisions"]
+        ask("decisions", "flight_delays", "--date", "2013-04-02")["decisions"]
     )
 
 
-def test_running_again_changes_nothing(home):
-    before = tree(home)
+def test_a_second_run_changes_no_byte(home):
+    before = file_hashes(home)
     run_range("flight_delays", date(2013, 4, 1), LAST)
-    assert tree(home) == before
+    assert file_hashes(home) == before
 
 
-def test_restore_gives_the_training_set(say, tmp_path):
-    version = say("champion", "flight_delays")["champion"]
-    files = say("fetch-training-data", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
+def test_the_training_set_comes_back_from_dvc(ask, tmp_path):
+    version = ask("champion", "flight_delays")["champion"]
+    files = ask("fetch-training-data", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
     card = catalog.open_workspace("flight_delays").models.card(version)
     for name, sha in card["files"].items():
         path = next(Path(f) for f in files if f.endswith(name))
@@ -265,8 +289,8 @@ def test_restore_gives_the_training_set(say, tmp_path):
 
 @pytest.fixture(scope="module")
 def blocks(home) -> list[tuple[Any, list[str], Any]]:
-    """For the February and the March model: what it learned from, its features, and the month it is tested on."""
-    ws, found = catalog.open_workspace("flight_delays"), []
+    """For the February and the March model: its training rows, its features, and the month that tests it."""
+    ws, parts = catalog.open_workspace("flight_delays"), []
     for version in ws.models.versions()[:2]:
         card = ws.models.card(version)
         first = date.fromisoformat(card["as_of"])
@@ -274,43 +298,46 @@ def blocks(home) -> list[tuple[Any, list[str], Any]]:
         tested = read_training_rows(
             ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
         )
-        found.append((ws.models.training_frame(version), card["features"], tested.to_pandas()))
-    return found
+        parts.append((ws.models.training_frame(version), card["features"], tested.to_pandas()))
+    return parts
 
 
-def walked(blocks, labels, features=lambda names: names) -> list[DailyValue]:
-    """Days of value of a recipe that learns these labels from these features; smaller than ours, and quick."""
-    case, found = catalog.load_use_case("flight_delays"), []
-    small = case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
+def walk_forward(blocks, labels, features=lambda names: names) -> list[DailyValue]:
+    """Return the daily values of a recipe that learns these labels from these features. It is small and quick."""
+    use_case, daily_values = catalog.load_use_case("flight_delays"), []
+    recipe = use_case.model.model_copy(update={"params": {"max_iter": 10, "early_stopping": False}})
     for learned, names, tested in blocks:
-        told = learned.assign(disrupted=labels(learned["disrupted"].to_numpy(float)))
-        model = fit_model(small, case.kpi, features(names), told)
-        acted = tested.assign(action=build_payoffs(case.kpi, tested).choose_actions(model.predict(tested)))
-        found += [
-            value_of_day(case.kpi, str(p), g, g["disrupted"].to_numpy(float)) for p, g in acted.groupby("_partition")
+        labelled = learned.assign(disrupted=labels(learned["disrupted"].to_numpy(float)))
+        model = fit_model(recipe, use_case.kpi, features(names), labelled)
+        acted = tested.assign(action=build_payoffs(use_case.kpi, tested).choose_actions(model.predict(tested)))
+        daily_values += [
+            value_of_day(use_case.kpi, str(partition), rows, rows["disrupted"].to_numpy(float))
+            for partition, rows in acted.groupby("_partition")
         ]
-    return found
+    return daily_values
 
 
-def test_a_challenger_that_learned_noise_is_never_promoted(blocks):
-    gate, current = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
+def test_a_challenger_that_learned_from_shuffled_labels_is_never_promoted(blocks):
+    gate, current = catalog.load_use_case("flight_delays").gate, walk_forward(blocks, lambda y: y)
     for seed in range(20):
-        null = walked(blocks, np.random.default_rng(seed).permutation)
+        null = walk_forward(blocks, np.random.default_rng(seed).permutation)
         assert judge(gate, GateEvidence("first", 0.0, null), "USD").verdict != "PROMOTE", seed
         assert judge(gate, GateEvidence("recipe", 0.0, null, current_recipe=current), "USD").verdict != "PROMOTE", seed
         refresh = GateEvidence("refresh", 0.0, null, LatestBlock(null, current))
         assert judge(gate, refresh, "USD").verdict != "PROMOTE", seed
 
 
-def test_a_challenger_that_is_truly_better_is(blocks):
-    gate, better = catalog.load_use_case("flight_delays").gate, walked(blocks, lambda y: y)
-    poor = walked(blocks, lambda y: y, lambda names: [n for n in names if not n.startswith(("o_", "c_", "t_", "nyc_"))])
+def test_a_challenger_that_is_better_is_promoted(blocks):
+    gate, better = catalog.load_use_case("flight_delays").gate, walk_forward(blocks, lambda y: y)
+    poor = walk_forward(
+        blocks, lambda y: y, lambda names: [n for n in names if not n.startswith(("o_", "c_", "t_", "nyc_"))]
+    )
     assert judge(gate, GateEvidence("recipe", 0.0, better, current_recipe=poor), "USD").verdict == "PROMOTE"
     assert judge(gate, GateEvidence("recipe", 0.0, poor, current_recipe=better), "USD").verdict != "PROMOTE"
     assert judge(gate, GateEvidence("first", 0.0, better), "USD").verdict == "PROMOTE"
 
 
-def test_the_owners_page_has_no_algorithm_talk(home):
+def test_the_owners_page_has_no_words_about_algorithms(home):
     page = (home / "data" / "reports" / "flight_delays" / "impact.html").read_text()
     assert_plain(page)
     assert "http://" not in re.sub(
@@ -318,20 +345,20 @@ def test_the_owners_page_has_no_algorithm_talk(home):
     )
 
 
-def test_data_docs_fetch_nothing(home):
+def test_data_docs_load_nothing_from_the_network(home):
     pages = list((home / "data" / "reports" / "flight_delays" / "data_docs").rglob("*.html"))
     assert len(pages) > 10
     fetched = re.compile(r"<(script|img|link)[^>]*(src|href)=.https?://")
     assert not [p for p in pages if fetched.search(p.read_text())]
 
 
-def test_doctor_is_content(say):
-    assert all(t["ok"] for t in say("doctor")["things"] if t["needed"])
+def test_doctor_finds_no_problem(ask):
+    assert all(t["ok"] for t in ask("doctor")["things"] if t["needed"])
 
 
 @pytest.fixture(scope="module")
-def pages(home) -> Iterator[str]:
-    """Dagster's webserver on a free port."""
+def webserver(home) -> Iterator[str]:
+    """The address of Dagster's webserver on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -362,7 +389,7 @@ def pages(home) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def tab():
-    """A page in the system's Chromium."""
+    """A page in the installed Chromium."""
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -382,14 +409,14 @@ def tab():
 
 
 @pytest.mark.browser
-def test_the_ui_shows_lineage_money_and_checks(pages, tab):
-    tab.goto(f"{pages}/locations/sixtyforty/asset-groups/flight_delays/lineage")
+def test_the_ui_shows_lineage_money_and_checks(webserver, tab):
+    tab.goto(f"{webserver}/locations/sixtyforty/asset-groups/flight_delays/lineage")
     for name in ("training_set", "champion", "decisions", "kpi_impact", "impact_report"):
         tab.get_by_text(name, exact=True).first.wait_for(timeout=60_000)
-    tab.goto(f"{pages}/assets/flight_delays/kpi_impact?view=partitions&partition=2013-04-08")
-    tab.get_by_text("gain", exact=True).first.wait_for(timeout=60_000)
+    tab.goto(f"{webserver}/assets/flight_delays/kpi_impact?view=partitions&partition=2013-04-08")
+    tab.get_by_text("gain (USD)", exact=True).first.wait_for(timeout=60_000)
     tab.get_by_text("cumulative value").first.wait_for(timeout=60_000)
-    tab.goto(f"{pages}/assets/flight_delays/validated/movements?view=checks")
+    tab.goto(f"{webserver}/assets/flight_delays/validated/movements?view=checks")
     tab.get_by_text("contract").first.wait_for(timeout=60_000)
     tab.get_by_text("conservation").first.wait_for(timeout=60_000)
     assert not tab.get_by_text("Join the Dagster community").is_visible()

@@ -1,4 +1,4 @@
-"""A day lived hour by hour gives exactly the features and decisions of a backfill, DST days included."""
+"""A day that is processed hour by hour gives the features and decisions of a backfill, on DST changes too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sixtyforty.workspace import Workspace
 from tests.helpers import day_range
 
 SPRING, SUMMER, AUTUMN = date(2013, 3, 10), date(2013, 7, 1), date(2013, 11, 3)
-LINEAGE = ["data_version", "verdict_id"]  # they name the extracts, and those differ: a month's file, or an hour's
+LINEAGE = ["data_version", "verdict_id"]  # they depend on the extracts: a file a month here, a file an hour there
 
 
 @pytest.fixture(scope="module")
@@ -33,33 +33,35 @@ def use_case():
     return catalog.load_use_case("flight_delays")
 
 
-def bring(ws: Workspace, partitions: list[str], moment=None, references: bool = True) -> None:
-    """What has landed, through governance."""
+def import_and_validate(ws: Workspace, partitions: list[str], now=None, references: bool = True) -> None:
+    """Import and validate what has landed."""
     for name, source in (ws.use_case.inputs if references else ws.use_case.partitioned).items():
-        wanted = partitions if source.partition else [SNAPSHOT]
-        ingest(ws.use_case, name, ws.lake, ws.landing, wanted, ws.code_version)
-        validate(ws.use_case, name, load_suite(ws.use_case.name, name), ws.lake, wanted, moment, ws.code_version)
+        keys = partitions if source.partition else [SNAPSHOT]
+        ingest(ws.use_case, name, ws.lake, ws.landing, keys, ws.code_version)
+        suite = load_suite(ws.use_case.name, name)
+        validate(ws.use_case, name, suite, ws.lake, keys, now, ws.code_version)
 
 
 def publish_features(ws: Workspace, partitions: list[str]) -> None:
     built = features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
-    for p, (rows, verdict) in check_features(ws.use_case, load_suite(ws.use_case.name, "features"), built.tables).items():
+    suite = load_suite(ws.use_case.name, "features")
+    for p, (rows, verdict) in check_features(ws.use_case, suite, built.tables).items():
         facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code=ws.code_version, facts=facts)
 
 
-def frame(ws: Workspace, name: str, day: date) -> pd.DataFrame:
+def read_rows(ws: Workspace, name: str, day: date) -> pd.DataFrame:
     with connect("UTC") as db:
         rows = ws.lake.select_rows(ws.lake.entries(name, [day.isoformat()]).values())
         return db.execute(f"select * from {rows} order by decided_at, carrier, flight, origin").df()
 
 
-def with_history(use_case, folder: Path, day: date) -> Workspace:
-    """A home that has lived until the evening before `day`, with a champion in force."""
+def make_home_with_history(use_case, folder: Path, day: date) -> Workspace:
+    """Return a home with data up to the evening before `day`, and a champion in force."""
     ws = Workspace(use_case, folder, f"sqlite:///{folder}/deliveries.sqlite")
     flights.land(ws.landing.folder, day - timedelta(days=36), day - timedelta(days=1))
     before = day_range(day - timedelta(days=36), day - timedelta(days=1))
-    bring(ws, before)
+    import_and_validate(ws, before)
     publish_features(ws, before[-7:])
     for p, rows in outcomes.build_outcomes(use_case, ws.lake, before[-7:]).tables.items():
         ws.lake.write("outcomes", p, rows)
@@ -83,44 +85,45 @@ def with_history(use_case, folder: Path, day: date) -> Workspace:
 @pytest.mark.e2e
 @pytest.mark.parametrize("day", [SPRING, SUMMER, AUTUMN], ids=str)
 def test_hour_by_hour_equals_a_backfill(day, use_case, tmp_path):
-    lived = with_history(use_case, tmp_path / "lived", day)
-    shutil.copytree(tmp_path / "lived", tmp_path / "backfilled")
+    hourly = make_home_with_history(use_case, tmp_path / "hourly", day)
+    shutil.copytree(tmp_path / "hourly", tmp_path / "backfilled")
     backfilled = Workspace(use_case, tmp_path / "backfilled", f"sqlite:///{tmp_path}/backfilled.sqlite")
     today = [day.isoformat()]
 
     flights.land(backfilled.landing.folder, day, day)
-    bring(backfilled, today)
+    import_and_validate(backfilled, today)
     publish_features(backfilled, today)
     take_decisions(backfilled, today, "replay", None)
     review_queue.queue_reviews(backfilled, today, "replay")
 
     flights.land(tmp_path / "hours", day, day, hourly=True)
-    lived.landing.folder.mkdir(parents=True, exist_ok=True)
+    hourly.landing.folder.mkdir(parents=True, exist_ok=True)
     for name in (f"timetable_{day}.csv", "planes.csv", "airports.csv", "airlines.csv"):
-        shutil.copy2(tmp_path / "hours" / name, lived.landing.folder / name)
+        shutil.copy2(tmp_path / "hours" / name, hourly.landing.folder / name)
     hours = flights.hours_of(day)
     assert len(hours) == {SPRING: 23, SUMMER: 24, AUTUMN: 25}[day]
-    taken = []
+    new_decisions = []
     for hour in hours:
         for file in (tmp_path / "hours").glob(f"*_{hour:%Y-%m-%dT%H}Z.csv"):
-            shutil.copy2(file, lived.landing.folder / file.name)
-        moment = (hour + timedelta(hours=1)).replace(tzinfo=None)
-        bring(lived, today, moment, references=False)
-        publish_features(lived, today)
-        found = take_decisions(lived, today, "replay", moment)
-        taken.append(found[today[0]].new if found else 0)
-        review_queue.queue_reviews(lived, today, "replay")
+            shutil.copy2(file, hourly.landing.folder / file.name)
+        now = (hour + timedelta(hours=1)).replace(tzinfo=None)
+        import_and_validate(hourly, today, now, references=False)
+        publish_features(hourly, today)
+        taken_now = take_decisions(hourly, today, "replay", now)
+        new_decisions.append(taken_now[today[0]].new if taken_now else 0)
+        review_queue.queue_reviews(hourly, today, "replay")
 
-    ours, theirs = frame(lived, decisions_dataset("replay"), day), frame(backfilled, decisions_dataset("replay"), day)
-    assert len(ours) > 700
-    assert sum(taken) == len(ours)
-    assert sum(n > 0 for n in taken) >= 15, "decisions are taken as their moments come, not all at once"
-    pd.testing.assert_frame_equal(ours.drop(columns=LINEAGE), theirs.drop(columns=LINEAGE))
-    pd.testing.assert_frame_equal(frame(lived, "features", day), frame(backfilled, "features", day))
-    assert (ours.decided_by == "model").all()
-    assert ours.decision_id.is_unique
-    queued = review_queue.read_queue(lived, today[0], "replay")
+    decisions = read_rows(hourly, decisions_dataset("replay"), day)
+    expected = read_rows(backfilled, decisions_dataset("replay"), day)
+    assert len(decisions) > 700
+    assert sum(new_decisions) == len(decisions)
+    assert sum(count > 0 for count in new_decisions) >= 15, "decisions are taken at their decision times, not at once"
+    pd.testing.assert_frame_equal(decisions.drop(columns=LINEAGE), expected.drop(columns=LINEAGE))
+    pd.testing.assert_frame_equal(read_rows(hourly, "features", day), read_rows(backfilled, "features", day))
+    assert (decisions.decided_by == "model").all()
+    assert decisions.decision_id.is_unique
+    queued = review_queue.read_queue(hourly, today[0], "replay")
     assert queued == review_queue.read_queue(backfilled, today[0], "replay"), (
-        "who is asked doesn't depend on when we looked"
+        "the queue doesn't depend on when it was filled"
     )
     assert queued

@@ -1,4 +1,4 @@
-"""The households' chain in Dagster, up to its first campaign: the money, who was chosen and why, what is said of it."""
+"""The households' chain in Dagster up to its first campaign: the money, the champion and the labels."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from pipelines.demo import households as demo
 from pipelines.demo.landing import find_packaged_file
 from pipelines.operations.run import run_range
 
-FIRST, LAST, CAMPAIGN = date(2017, 1, 1), date(2017, 7, 29), "2017-06-25"  # a month later its outcome is known
-ELEVEN = re.compile(rb"(?<!\d)\d{11}(?!\d)")  # baskets have eleven digits
+FIRST, LAST, CAMPAIGN = (
+    date(2017, 1, 1),
+    date(2017, 7, 29),
+    "2017-06-25",
+)  # the outcome of a campaign is known a month later
+BASKET_ID = re.compile(rb"(?<!\d)\d{11}(?!\d)")  # eleven digits
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home in which the chain ran from January to the campaign of 23 July."""
+    """A home where the chain ran from January to the campaign of 23 July."""
     folder = tmp_path_factory.mktemp("home")
     patch = pytest.MonkeyPatch()
     patch.setenv("SIXTYFORTY_HOME", str(folder))
@@ -37,15 +41,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
-def say(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
-    """The command's answer."""
+def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    """Run a command and return its JSON output."""
     capsys.readouterr()
-    assert main([*words, "--json"]) == 0
+    assert main([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
 def losses() -> dict[int, tuple[float, float]]:
-    """Of each eligible household, from the source: how far it had fallen before the day, and its loss after."""
+    """Return, by eligible household, the drop in spending before the campaign and the loss after it."""
     rows = duckdb.sql(
         f"""with trips as (
             select household_id, basket_id, sum(sales_value) as spend,
@@ -59,72 +63,74 @@ def losses() -> dict[int, tuple[float, float]]:
             from trips group by all)
         select household_id, usual - last4, greatest(usual - next4, 0) from household where trips >= 3"""
     ).fetchall()
-    return {h: (fallen, loss) for h, fallen, loss in rows}
+    return {household: (drop, loss) for household, drop, loss in rows}
 
 
-def worth(some: list[float]) -> float:
-    return sum(0.05 * loss - 2 for loss in some)
+def value_of_offers(losses_of_households: list[float]) -> float:
+    return sum(0.05 * loss - 2 for loss in losses_of_households)
 
 
-def test_the_money_is_that_of_a_plain_script(home, capsys):
-    found, households = say(capsys, "impact", demo.USE_CASE), losses()
-    assert (found["from"], found["to"], found["decisions"]) == (CAMPAIGN, CAMPAIGN, len(households))
+def test_the_money_equals_that_of_a_plain_script(home, capsys):
+    impact, households = ask(capsys, "impact", demo.USE_CASE), losses()
+    assert (impact["from"], impact["to"], impact["decisions"]) == (CAMPAIGN, CAMPAIGN, len(households))
     by_rule = sorted(households.values(), key=lambda x: -x[0])[:250]
-    assert found["totals"]["current_process"] == pytest.approx(worth([loss for _, loss in by_rule]), abs=0.01)
+    assert impact["totals"]["current_process"] == pytest.approx(
+        value_of_offers([loss for _, loss in by_rule]), abs=0.01
+    )
     worst = sorted((loss for _, loss in households.values()), reverse=True)[:250]
-    assert found["totals"]["perfect_foresight"] == pytest.approx(worth(worst), abs=0.01)
-    decided = say(capsys, "decisions", demo.USE_CASE, "--date", CAMPAIGN)["decisions"]
+    assert impact["totals"]["perfect_foresight"] == pytest.approx(value_of_offers(worst), abs=0.01)
+    decided = ask(capsys, "decisions", demo.USE_CASE, "--date", CAMPAIGN)["decisions"]
     offered = [d["household_id"] for d in decided if d["action"] == "offer"]
     assert len(offered) == 250
-    assert found["total"] == pytest.approx(worth([households[h][1] for h in offered]), abs=0.01)
-    assert found["total"] > found["totals"]["current_process"] > found["totals"]["random_choice"]
+    assert impact["total"] == pytest.approx(value_of_offers([households[h][1] for h in offered]), abs=0.01)
+    assert impact["total"] > impact["totals"]["current_process"] > impact["totals"]["random_choice"]
 
 
-def test_the_one_that_is_worth_most_is_chosen_not_the_one_that_predicts_best(home, capsys):
+def test_the_champion_is_the_recipe_with_the_highest_value(home, capsys):
     ws = catalog.open_workspace(demo.USE_CASE)
     judged = ws.champion_ledger.promotions("replay")
     assert [r.as_of for r in judged] == [CAMPAIGN, "2017-07-23"]
     for row in judged:
         assert ws.models.card(row.version)["recipe"]["estimator"].endswith("HistGradientBoostingRegressor")
-        (said,) = (r for r in row.reasons if "worth most of the candidates" in r)
-        model, drop = (float(v) for v in re.findall(r"(?:model|sharp_drop) (-?\d+)", said))
+        (reason,) = (r for r in row.reasons if "worth most of the candidates" in r)
+        model, drop = (float(v) for v in re.findall(r"(?:model|sharp_drop) (-?\d+)", reason))
         assert model > 0 > drop
         assert "these figures are assumed" in row.reasons
 
 
-def test_a_campaign_whose_weeks_are_not_over_is_decided_and_not_accounted_for(home, capsys):
-    decided = say(capsys, "decisions", demo.USE_CASE, "--date", "2017-07-23")["decisions"]
+def test_a_campaign_without_known_outcomes_is_decided_but_not_accounted_for(home, capsys):
+    decided = ask(capsys, "decisions", demo.USE_CASE, "--date", "2017-07-23")["decisions"]
     assert sum(d["action"] == "offer" for d in decided) == 250
-    assert say(capsys, "impact", demo.USE_CASE)["to"] == CAMPAIGN
+    assert ask(capsys, "impact", demo.USE_CASE)["to"] == CAMPAIGN
 
 
-def test_all_that_is_said_of_it_is_assumed_and_simulated(home, capsys):
-    assert say(capsys, "impact", demo.USE_CASE)["label"] == "assumed"
+def test_every_figure_is_labelled_assumed_and_simulated(home, capsys):
+    assert ask(capsys, "impact", demo.USE_CASE)["label"] == "assumed"
     page = (home / "data" / "reports" / demo.USE_CASE / "impact.html").read_text()
     assert "simulated data" in page
     assert page.count(">assumed<") >= 5
     assert "surely" not in page
-    record = say(capsys, "model-record", demo.USE_CASE)["record"]
+    record = ask(capsys, "model-record", demo.USE_CASE)["record"]
     assert "The figures are **assumed**" in record
     assert "SIMULATED" in record
 
 
-def test_a_holdout_is_designed_and_the_poc_goes_no_further(home, capsys):
-    design = say(capsys, "holdout", demo.USE_CASE)["design"]
+def test_a_holdout_is_designed_and_the_stage_cannot_advance(home, capsys):
+    design = ask(capsys, "holdout", demo.USE_CASE)["design"]
     assert design["always"]["units"] > design["once"]["units"] > 100_000
     assert design["units_a_day"] == pytest.approx(2020 / 28, rel=0.02)
     assert main(["stage", demo.USE_CASE, "--advance", "--why", "why not"]) == 1
     assert "declares no gate" in capsys.readouterr().err
 
 
-def test_no_basket_is_named_where_people_look(home):
-    """In reports, Data Docs, and all that Dagster keeps; the lake and what is delivered must name it."""
+def test_no_basket_id_is_shown_to_people(home):
+    """Search reports, Data Docs and Dagster's storage. Only the lake and the deliveries hold basket ids."""
     source = duckdb.sql(f"select distinct basket_id from read_parquet('{find_packaged_file(*demo.SOURCE)}')").fetchall()
-    baskets, looked = {str(b).encode() for (b,) in source}, 0
+    baskets, searched = {str(basket).encode() for (basket,) in source}, 0
     assert {len(b) for b in baskets} == {11}
     for folder in ("reports", "dagster"):
         for file in (home / "data" / folder).rglob("*"):
             if file.is_file():
-                looked += 1
-                assert not baskets.intersection(ELEVEN.findall(file.read_bytes())), file
-    assert looked > 5
+                searched += 1
+                assert not baskets.intersection(BASKET_ID.findall(file.read_bytes())), file
+    assert searched > 5
