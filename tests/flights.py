@@ -1,4 +1,4 @@
-"""Real days of the flights, an extract a day and source, and homes they have been brought into."""
+"""Real days of the flights, with one extract per day and source, and homes that hold them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Bytes = Callable[[bytes], bytes]
 
 @cache
 def flight_delays() -> UseCase:
-    """The use case as declared."""
+    """Return the declared use case."""
     return catalog.load_use_case("flight_delays")
 
 
 @cache
 def landed(folder: Path, days: tuple[str, ...]) -> Path:
-    """The extracts of these days, each day landed by itself."""
-    with patch.object(flights, "_read", cache(flights._read)):  # the source is unpacked once, not for every day
+    """Write the extracts of these days, each day by itself, and return their folder."""
+    with patch.object(flights, "_read", cache(flights._read)):  # unpack the source once, not for every day
         for day in days:
             flights.land(folder, date.fromisoformat(day), date.fromisoformat(day))
     return folder
@@ -45,53 +45,53 @@ def landed(folder: Path, days: tuple[str, ...]) -> Path:
 
 @cache
 def references(folder: Path, extracts: Path) -> Path:
-    """A home with the reference tables validated and nothing else landed."""
+    """Create a home with only the reference tables, validated."""
     ws = workspace(folder)
     for name in REFERENCE:
-        bring(ws, extracts, name)
+        land_and_validate(ws, extracts, name)
     return folder
 
 
 @cache
 def accepted(folder: Path, extracts: Path, before: Path) -> Path:
-    """A home with all the days validated."""
+    """Create a home with all the days validated."""
     shutil.copytree(before, folder)
     ws = workspace(folder)
     for name in SOURCES:
-        verdicts = bring(ws, extracts, name, MANY)
+        verdicts = land_and_validate(ws, extracts, name, MANY)
         assert len(verdicts) == len(MANY)
         assert all(v.accepted for v in verdicts.values())
     return folder
 
 
 def workspace(home: Path) -> Workspace:
-    """The flights' folders below a home."""
+    """Return the workspace of the flights in a home."""
     return Workspace(flight_delays(), home, f"sqlite:///{home / 'deliveries.sqlite'}")
 
 
 def extract(source: str, day: str) -> str:
-    """The name of a day's extract."""
+    """Return the file name of a day's extract."""
     return f"{source}_{day}_{day}.csv" if flight_delays().sources[source].partition else f"{source}.csv"
 
 
-def bring(
+def land_and_validate(
     ws: Workspace,
     extracts: Path,
     source: str,
     days: Iterable[str] = DAYS,
     changes: Mapping[str, Bytes] | None = None,
 ) -> dict[str, Verdict]:
-    """Lands these days' extracts of a source, changed where asked, and takes them through the gate."""
+    """Land these days' extracts of a source with the changes by day, validate them, and return the verdicts."""
     partitioned = flight_delays().sources[source].partition
     ws.landing.folder.mkdir(parents=True, exist_ok=True)
     for day in days:
         change = (changes or {}).get(day)
         deliver(ws, extracts, extract(source, day), change or (lambda content: content), later=change is not None)
-    return gate(ws, source, list(days) if partitioned else [SNAPSHOT])
+    return validate_landed(ws, source, list(days) if partitioned else [SNAPSHOT])
 
 
 def deliver(ws: Workspace, extracts: Path, name: str, change: Bytes, later: bool = False) -> Path:
-    """Puts one extract in the landing folder; `later`: a minute after the source's own."""
+    """Land one extract with a change; `later`: a minute after the time of the original."""
     target, source = ws.landing.folder / name, extracts / name
     target.write_bytes(change(source.read_bytes()))
     moment = source.stat().st_mtime + 60 * later
@@ -99,42 +99,42 @@ def deliver(ws: Workspace, extracts: Path, name: str, change: Bytes, later: bool
     return target
 
 
-def gate(ws: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
-    """From the landing folder to `validated`."""
+def validate_landed(ws: Workspace, source: str, partitions: list[str]) -> dict[str, Verdict]:
+    """Ingest and validate what has landed, and return the verdicts."""
     ingest(ws.use_case, source, ws.lake, ws.landing, partitions, ws.code_version)
     return validate(
         ws.use_case, source, load_suite(ws.use_case.name, source), ws.lake, partitions, None, ws.code_version
     )
 
 
-# What goes wrong with an extract.
+# Faults of an extract
 
 
 def rows(content: bytes) -> list[list[str]]:
-    """Header and rows, cut into fields."""
+    """Return the header and the rows as fields."""
     return [line.split(",") for line in content.decode().splitlines()]
 
 
 def text(lines: Iterable[list[str]]) -> bytes:
-    """The extract again."""
+    """Return fields as the bytes of an extract."""
     return "".join(",".join(line) + "\n" for line in lines).encode()
 
 
 def edited(column: str, change: Callable[[str], str], which: slice = slice(None)) -> Bytes:
-    """Changes one column, in all rows or some of them (counted from 0, without the header)."""
+    """Return a change of one column, in all rows or some of them (counted from 0, without the header)."""
 
     def edit(content: bytes) -> bytes:
         header, *body = rows(content)
-        at = header.index(column)
+        position = header.index(column)
         for row in body[which]:
-            row[at] = change(row[at])
+            row[position] = change(row[position])
         return text([header, *body])
 
     return edit
 
 
 def first_rows(share: float) -> Bytes:
-    """Cut short at the end of a line."""
+    """Return a change that keeps a share of the rows."""
 
     def cut(content: bytes) -> bytes:
         header, *body = rows(content)
@@ -144,23 +144,23 @@ def first_rows(share: float) -> Bytes:
 
 
 def cut_mid_line(content: bytes) -> bytes:
-    """Cut short in the middle of the file, with four fields of the last line still there."""
+    """Truncate an extract in the middle, with four fields of the last line left."""
     end = content.index(b"\n", len(content) // 2) + 1
     line = content[end : content.index(b"\n", end)]
     return content[:end] + b",".join(line.split(b",")[:4])
 
 
 def renamed(column: str, name: str) -> Bytes:
-    """Another name for a column."""
+    """Return a change that renames a column."""
     return lambda content: text([[name if c == column else c for c in rows(content)[0]], *rows(content)[1:]])
 
 
 def delimited_by(delimiter: str) -> Bytes:
-    """Another delimiter than the contract's."""
+    """Return a change to another delimiter."""
     return lambda content: content.replace(b",", delimiter.encode())
 
 
 def tenth_again(content: bytes) -> bytes:
-    """Every tenth row twice, the copies at the end."""
+    """Repeat every tenth row at the end."""
     header, *body = rows(content)
     return text([header, *body, *body[::10]])

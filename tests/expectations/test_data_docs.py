@@ -18,7 +18,7 @@ def read_pages(folder: Path) -> dict[str, str]:
 
 def test_the_site_has_an_index_and_a_page_for_a_rejected_day(lived, extracts, tmp_path):
     flights.deliver(lived, extracts, flights.extract("movements", DAY), flights.delimited_by(";"), later=True)
-    flights.gate(lived, "movements", DAYS)
+    flights.validate_landed(lived, "movements", DAYS)
     index, verdict_ids = build_docs(lived.use_case, lived.lake, tmp_path / "docs")
     assert build_docs(lived.use_case, lived.lake, tmp_path / "docs") == (index, verdict_ids), "built again, the same"
     assert index == tmp_path / "docs" / "index.html"
@@ -54,11 +54,11 @@ def test_two_builds_at_once_give_a_whole_site(lived, tmp_path):
 def test_a_corrected_day_leaves_the_site(lived, extracts, tmp_path):
     name = flights.extract("weather", AFTER)
     flights.deliver(lived, extracts, name, first_rows(0.5), later=True)
-    flights.gate(lived, "weather", DAYS)
+    flights.validate_landed(lived, "weather", DAYS)
     build_docs(lived.use_case, lived.lake, tmp_path / "docs")
     assert any("REJECTED" in text for text in read_pages(tmp_path / "docs").values())
     flights.deliver(lived, extracts, name, lambda content: content)
-    flights.gate(lived, "weather", DAYS)
+    flights.validate_landed(lived, "weather", DAYS)
     build_docs(lived.use_case, lived.lake, tmp_path / "docs")
     assert not any("REJECTED" in text for text in read_pages(tmp_path / "docs").values())
 

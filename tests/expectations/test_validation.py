@@ -19,7 +19,7 @@ from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
-from tests.flights import BEFORE, DAY, DAYS, bring, edited, first_rows, flight_delays
+from tests.flights import BEFORE, DAY, DAYS, edited, first_rows, flight_delays, land_and_validate
 from tests.helpers import CALLS, csv_text, land_extract, make_workspace, read_lake
 
 SENTINEL = "carrier_N0B0DY"  # near enough to a column's name to be guessed at
@@ -40,14 +40,14 @@ def test_each_day_of_a_range_gets_the_verdict_that_it_gets_alone(lived, with_ref
     flights.deliver(
         lived, extracts, flights.extract("timetable", DAY), edited("distance", "-{}".format, slice(3)), True
     )
-    together = flights.gate(lived, "timetable", DAYS)
+    together = flights.validate_landed(lived, "timetable", DAYS)
     assert [v.quarantined for v in together.values()] == [0, 3, 0]
     for day in DAYS:
         ws = flights.workspace(Path(shutil.copytree(with_references, tmp_path / day)))
         name = flights.extract("timetable", day)
         ws.landing.folder.mkdir(parents=True, exist_ok=True)
         shutil.copy2(lived.landing.folder / name, ws.landing.folder / name)
-        alone = flights.gate(ws, "timetable", [day])
+        alone = flights.validate_landed(ws, "timetable", [day])
         assert alone[day].id == together[day].id
         together_entry, alone_entry = (w.lake.entry("validated/timetable", day) for w in (lived, ws))
         assert together_entry.sha256 == alone_entry.sha256
@@ -57,12 +57,12 @@ def test_validating_twice_gives_the_same_verdict_and_bytes(lived):
     before = read_lake(lived.lake)
     assert before
     for source in flights.SOURCES:
-        flights.gate(lived, source, DAYS)
+        flights.validate_landed(lived, source, DAYS)
     assert read_lake(lived.lake) == before
 
 
 def test_without_extracts_there_is_no_verdict(ws):
-    assert flights.gate(ws, "timetable", DAYS) == {}
+    assert flights.validate_landed(ws, "timetable", DAYS) == {}
     assert ws.lake.entries("validated/timetable") == {}
 
 
@@ -70,7 +70,7 @@ def test_without_extracts_there_is_no_verdict(ws):
 def test_a_partition_without_rows_is_rejected(source, tmp_path, extracts):
     ws = flights.workspace(tmp_path / "home")
     changes = {DAY: first_rows(0)}
-    (verdict,) = bring(ws, extracts, source, [DAY], changes).values()
+    (verdict,) = land_and_validate(ws, extracts, source, [DAY], changes).values()
     assert not verdict.accepted
     assert any("no rows, so no row count" in reason for reason in verdict.reasons)
     assert ws.lake.entries(f"validated/{source}") == {}
@@ -78,7 +78,7 @@ def test_a_partition_without_rows_is_rejected(source, tmp_path, extracts):
 
 def test_a_column_without_any_value_is_rejected(ws, extracts):
     """Range and set rules skip nulls. The not-null rules catch them."""
-    verdict = bring(ws, extracts, "timetable", [DAY], {DAY: edited("carrier", lambda _: "NA")})[DAY]
+    verdict = land_and_validate(ws, extracts, "timetable", [DAY], {DAY: edited("carrier", lambda _: "NA")})[DAY]
     assert not verdict.accepted
     assert verdict.accepted_rows == 0
     assert "100% of the rows are quarantined, allowed are 10%" in verdict.reasons
@@ -88,7 +88,9 @@ def test_bad_rows_are_quarantined_up_to_the_declared_share(ws, extracts):
     landed = len(flights.rows((extracts / flights.extract("timetable", DAY)).read_bytes())) - 1
     most = int(landed * flight_delays().governance.max_quarantined_share)
     for bad, accepted in ((most, True), (most + 1, False)):
-        verdict = bring(ws, extracts, "timetable", [DAY], {DAY: edited("distance", "-{}".format, slice(bad))})[DAY]
+        verdict = land_and_validate(
+            ws, extracts, "timetable", [DAY], {DAY: edited("distance", "-{}".format, slice(bad))}
+        )[DAY]
         assert (verdict.accepted, verdict.quarantined) == (accepted, bad)
 
 
@@ -108,12 +110,12 @@ def test_rows_are_conserved_with_all_faults_at_once(ws, extracts):
             row[header.index("sched_arr_time")] = "1"
         return flights.text([header, *body[:8]])
 
-    verdict = bring(ws, extracts, "timetable", [DAY], {DAY: spoil})[DAY]
+    verdict = land_and_validate(ws, extracts, "timetable", [DAY], {DAY: spoil})[DAY]
     assert (verdict.quarantined, verdict.duplicates, verdict.superseded) == (3, 2, 0)
     name = flights.extract("timetable", DAY)
     more = (ws.landing.folder / name).with_name(f"timetable_{DAY}.csv")
     more.write_bytes(correction((extracts / name).read_bytes()))
-    verdict = flights.gate(ws, "timetable", [DAY])[DAY]
+    verdict = flights.validate_landed(ws, "timetable", [DAY])[DAY]
     assert verdict.conserved
     whole = len(flights.rows((extracts / name).read_bytes())) - 1
     assert verdict.landed == whole + 2 + 8
@@ -176,7 +178,7 @@ def test_no_value_enters_verdicts_checks_and_pages(ws, extracts, tmp_path):
             content = edited(column, lambda _: SENTINEL, slice(n, n + 1))(content)
         return content
 
-    verdict = bring(ws, extracts, "timetable", [DAY], {DAY: plant})[DAY]
+    verdict = land_and_validate(ws, extracts, "timetable", [DAY], {DAY: plant})[DAY]
     assert (verdict.accepted, verdict.quarantined) == (True, 5)
     assert [r.failed for r in verdict.warnings if r.column == "carrier"] == [1]
     assert SENTINEL not in all_texts(verdict)
@@ -195,7 +197,7 @@ BROKEN = [  # broken lines, no header, an open quote, another delimiter, not tex
 
 def test_no_value_of_a_broken_file_enters_them_either(ws, extracts, tmp_path):
     days = flights.MANY[: len(BROKEN)]
-    verdicts = bring(ws, extracts, "timetable", days, dict(zip(days, BROKEN, strict=True)))
+    verdicts = land_and_validate(ws, extracts, "timetable", days, dict(zip(days, BROKEN, strict=True)))
     assert [v.accepted for v in verdicts.values()] == [False, False, True, False, False]
     for day in days:
         assert SENTINEL.encode() in (ws.landing.folder / flights.extract("timetable", day)).read_bytes()

@@ -18,7 +18,7 @@ from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.corruption import FEW, QUARANTINED, REJECTED, Rejected, junk_without_zeros, negate, spoiled
-from tests.flights import AFTER, BEFORE, DAY, DAYS, MANY, bring, edited
+from tests.flights import AFTER, BEFORE, DAY, DAYS, MANY, edited, land_and_validate
 
 
 @dataclass
@@ -55,7 +55,7 @@ def corrupt(tmp_path_factory: pytest.TempPathFactory, extracts: Path, clean: Ran
             shutil.rmtree(ws.lake.root / kind / source)
         (ws.lake.root / "arrivals" / f"{source}.json").unlink()
         changes = {day: fault.change for day, fault in spoiled(source).items()}
-        verdicts = bring(ws, extracts, source, MANY, changes)
+        verdicts = land_and_validate(ws, extracts, source, MANY, changes)
         return Range(ws, {source: verdicts}, FeatureWindow(ws.use_case, ws.lake, MANY).build())
 
     return made
@@ -185,7 +185,7 @@ def test_the_accepted_version_stays_in_force(fault, lived, extracts, clean):
     source, before = fault.source, lived.lake.entries(f"validated/{fault.source}")
     was = FeatureWindow(lived.use_case, lived.lake, DAYS).build()
     flights.deliver(lived, extracts, flights.extract(source, DAY), fault.change, later=True)
-    verdicts = flights.gate(lived, source, DAYS)
+    verdicts = flights.validate_landed(lived, source, DAYS)
 
     assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: True}
     assert lived.lake.entries(f"validated/{source}") == before
@@ -198,7 +198,7 @@ def test_the_accepted_version_stays_in_force(fault, lived, extracts, clean):
     assert all(now.tables[d].equals(was.tables[d]) for d in DAYS)
 
     flights.deliver(lived, extracts, flights.extract(source, DAY), lambda content: content)
-    again = flights.gate(lived, source, DAYS)
+    again = flights.validate_landed(lived, source, DAYS)
     assert again[DAY].accepted
     assert lived.lake.entry(f"rejected/{source}", DAY) is None
     assert lived.lake.entry(f"quarantine/{source}", DAY) is None
@@ -206,7 +206,7 @@ def test_the_accepted_version_stays_in_force(fault, lived, extracts, clean):
 
 def test_a_restated_day_loses_its_bad_rows(lived, extracts, clean):
     flights.deliver(lived, extracts, flights.extract("timetable", DAY), edited("distance", negate, FEW), later=True)
-    verdict, was = flights.gate(lived, "timetable", DAYS)[DAY], clean.verdicts["timetable"][DAY]
+    verdict, was = flights.validate_landed(lived, "timetable", DAYS)[DAY], clean.verdicts["timetable"][DAY]
     assert verdict.accepted
     assert verdict.quarantined == 5
     assert lived.lake.entry("validated/timetable", DAY).rows == was.accepted_rows - 5
@@ -218,7 +218,7 @@ def test_repeated_rows_are_counted_as_duplicates(source, lived, extracts, clean)
     before = {day: table(lived.lake, f"validated/{source}", day) for day in DAYS}
     was = FeatureWindow(lived.use_case, lived.lake, DAYS).build().tables
     flights.deliver(lived, extracts, flights.extract(source, DAY), flights.tenth_again, later=True)
-    verdict, landed = flights.gate(lived, source, DAYS)[DAY], clean.verdicts[source][DAY].landed
+    verdict, landed = flights.validate_landed(lived, source, DAYS)[DAY], clean.verdicts[source][DAY].landed
     again = (landed + 9) // 10
 
     assert verdict.accepted
@@ -241,7 +241,7 @@ def test_an_open_quote_breaks_only_its_own_line(opened, ws, extracts, clean):
             body[row][header.index("carrier")] = '"' + body[row][header.index("carrier")]
         return flights.text([header, *body])
 
-    verdict = bring(ws, extracts, "movements", [DAY], {DAY: quoted})[DAY]
+    verdict = land_and_validate(ws, extracts, "movements", [DAY], {DAY: quoted})[DAY]
     bad = table(ws.lake, "quarantine/movements")
     reason = "a quote is left open, or a quoted value contains a line break"
     assert [(r["_row"], r["_reason"]) for r in bad] == [(n + 2, reason) for n in opened]
@@ -253,7 +253,7 @@ def test_line_numbers_count_empty_lines(ws, extracts):
     def spaced(content: bytes) -> bytes:
         return edited("distance", negate, slice(10, 11))(content).replace(b"\n", b"\n\n", 3)
 
-    bring(ws, extracts, "timetable", [DAY], {DAY: spaced})
+    land_and_validate(ws, extracts, "timetable", [DAY], {DAY: spaced})
     (bad,) = table(ws.lake, "quarantine/timetable")
     assert b",-" in content(ws, "timetable").splitlines()[bad["_row"] - 1]
 
@@ -264,12 +264,12 @@ def test_a_truncated_month_rejects_the_missing_days(ws, extracts, clean):
     whole = first + b"".join(content.split(b"\n", 1)[1] for content in others)
     month = ws.landing.folder / f"movements_{BEFORE}_{AFTER}.csv"
     month.write_bytes(whole)
-    assert all(v.accepted for v in flights.gate(ws, "movements", DAYS).values())
+    assert all(v.accepted for v in flights.validate_landed(ws, "movements", DAYS).values())
     kept = ws.lake.entries("validated/movements")
 
     cut = len((extracts / flights.extract("movements", BEFORE)).read_bytes()) + 20_000
     month.write_bytes(whole[:cut])
-    verdicts = flights.gate(ws, "movements", DAYS)
+    verdicts = flights.validate_landed(ws, "movements", DAYS)
     assert {d: v.accepted for d, v in verdicts.items()} == {BEFORE: True, DAY: False, AFTER: False}
     assert verdicts[BEFORE].accepted_rows == clean.verdicts["movements"][BEFORE].accepted_rows
     assert sum(v.landed for v in verdicts.values()) == lines(whole[:cut])
@@ -282,9 +282,9 @@ def test_a_truncated_month_rejects_the_missing_days(ws, extracts, clean):
 
 def test_an_hour_of_junk_affects_only_its_own_day(ws, extracts):
     """14:00 UTC belongs to that day in New York, so the day before keeps its verdict."""
-    before = bring(ws, extracts, "movements", [BEFORE, DAY])
+    before = land_and_validate(ws, extracts, "movements", [BEFORE, DAY])
     (ws.landing.folder / f"movements_{DAY}T14Z.csv").write_bytes(junk_without_zeros(b"0" * 500))
-    after = flights.gate(ws, "movements", [BEFORE, DAY])
+    after = flights.validate_landed(ws, "movements", [BEFORE, DAY])
     assert after[BEFORE].id == before[BEFORE].id
     (reason,) = after[DAY].reasons
     assert reason.startswith(f"movements_{DAY}T14Z.csv: the header is not UTF-8")

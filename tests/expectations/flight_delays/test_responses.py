@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from expectations.data_docs import build_docs
 from sixtyforty.decisions.responses import open_log
 from sixtyforty.workspace import Workspace
-from tests.flights import DAY, gate
+from tests.flights import DAY, validate_landed
 
 SECRET = "Ann Miller, who had a row with the captain"
 SEEN = {"person": SECRET, "role": "decider", "at": datetime(2013, 6, 12, 9), "event": "seen", "simulated": True}
@@ -63,7 +63,7 @@ SOUND = [
 )
 def test_an_impossible_response_is_quarantined_with_the_reason(ws: Workspace, change: dict, reason: str) -> None:
     insert(ws, *SOUND, change)
-    verdict = gate(ws, "responses", [DAY])[DAY]
+    verdict = validate_landed(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.landed, verdict.quarantined) == (True, len(SOUND) + 1, 1)
     (entry,) = ws.lake.entries("quarantine/responses").values()
     (bad,) = pq.read_table(ws.lake.local_file(entry)).to_pylist()
@@ -72,7 +72,7 @@ def test_an_impossible_response_is_quarantined_with_the_reason(ws: Workspace, ch
 
 def test_sound_responses_pass_without_naming_anyone(ws: Workspace) -> None:
     insert(ws, *SOUND)
-    verdict = gate(ws, "responses", [DAY])[DAY]
+    verdict = validate_landed(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.quarantined, verdict.warnings) == (True, 0, [])
     assert next(r.observed for r in verdict.rules if r.column == "simulated" and r.severity == "info") == 0.95
     (entry,) = ws.lake.entries("validated/responses").values()
@@ -91,5 +91,5 @@ def test_two_answers_to_one_decision_are_both_quarantined(ws: Workspace) -> None
         connection.exec_driver_sql(f"drop index {table.name}_answered_once")
         twice = {"decision_id": f"replay-{DAY}-ffffffffffff", **SEEN, "event": "accepted", "action": "none"}
         connection.execute(sa.insert(table), [{"response_id": f"x{i}", **twice} for i in range(2)])
-    verdict = gate(ws, "responses", [DAY])[DAY]
+    verdict = validate_landed(ws, "responses", [DAY])[DAY]
     assert (verdict.accepted, verdict.quarantined) == (True, 2)
