@@ -1,4 +1,4 @@
-"""What the decisions are worth: the KPI ledger and its audit, experiments, usage, forecasts, faults, build or buy.
+"""The value of the decisions: the KPI ledger and its audit, experiments, usage, forecasts, faults, build or buy.
 
 The ledgers write one account per partition into the lake; the other modules add the accounts up. This package may
 import `decisions`, `workspace`, `modeling`, `ingest`, `value`, `storage` and `spec`. Start with `kpi_ledger` (how an

@@ -1,4 +1,4 @@
-"""The degradation drill: what decisions are worth when a feed fails at decision time.
+"""The degradation drill: the value of decisions when a feed fails at decision time.
 
 The drill takes past days, each with the model that was trained only on earlier days. It damages one feed's newest rows
 (see `feed_faults`) and builds the features again; the history before stays sound. Each fault is valued twice: as if

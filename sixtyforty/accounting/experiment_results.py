@@ -80,8 +80,18 @@ def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyVal
     sums.loc[held_out, ["value", "units", *COUNTS]] = 0
     by_partition = sums.groupby("_partition", sort=True)[["units", "value", "current_process", *COUNTS]].sum()
     return [
-        DailyValue(str(p), int(n), float(value), float(other), np.nan, np.nan, int(acted), int(differ), int(fallback))
-        for p, n, value, other, acted, differ, fallback in by_partition.itertuples(name=None)
+        DailyValue(
+            partition=str(partition),
+            decisions=int(units),
+            model=float(model_money),
+            current_process=float(current_money),
+            random_choice=np.nan,
+            perfect_foresight=np.nan,
+            acted=int(acted),
+            differ=int(differ),
+            fallback=int(fallback),
+        )
+        for partition, units, model_money, current_money, acted, differ, fallback in by_partition.itertuples(name=None)
     ]
 
 
@@ -122,8 +132,8 @@ def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
 def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
     """Return the sums in the accounts of these partitions, for the shares with units in both arms; None if none has.
 
-    Units drawn in another way than is declared now (alone instead of in clusters) are left out: they can't be compared
-    with the units that follow.
+    Units that were drawn in another way than is declared now, such as alone instead of in clusters, are left out. They
+    can't be compared with the units that follow.
     """
     entries = ws.lake.entries(DATASET, partitions)
     if not entries:

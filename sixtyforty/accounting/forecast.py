@@ -134,20 +134,20 @@ def list_terms(
     in_force = list(takeovers.values())
     starts = [bisect_right(daily_values, at, key=lambda d: use_case.closes_at(d.partition)) for at in takeovers]
     bounds = pairwise([*starts, len(daily_values)])
-    values_of = {row.hash: daily_values[start:end] for row, (start, end) in zip(in_force, bounds, strict=True)}
+    days_of = {row.hash: daily_values[start:end] for row, (start, end) in zip(in_force, bounds, strict=True)}
     terms = []
     for _, group in groupby(in_force, key=lambda row: _local_day(use_case, row).strftime("%Y-%m")):
         same_month = list(group)
-        values = [value for row in same_month for value in values_of[row.hash]]
+        days = [day for row in same_month for day in days_of[row.hash]]
         terms.append(
             ChampionTerm(
                 since=_local_day(use_case, same_month[0]).isoformat(),
                 versions=list(dict.fromkeys(row.version for row in same_month)),
-                first=values[0].partition if values else None,
-                last=values[-1].partition if values else None,
-                decisions=sum(value.decisions for value in values),
+                first=days[0].partition if days else None,
+                last=days[-1].partition if days else None,
+                decisions=sum(day.decisions for day in days),
                 forecast=read_forecast(rows, same_month[0]),
-                actual=estimate_lift(values, confidence=interval_confidence(use_case)),
+                actual=estimate_lift(days, confidence=interval_confidence(use_case)),
             )
         )
     return terms

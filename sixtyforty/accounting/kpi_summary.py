@@ -37,7 +37,7 @@ class CandidateSummary:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CandidateSummary:
-        """Read one entry of `candidates` of `lift.summarize_days`."""
+        """Read one entry of `candidates` of `summary.summarize_days`."""
         intervals = {name: RoundedInterval.from_dict(fields[name]) for name in ("lift_vs_current", "model_minus")}
         return cls(fields["decisions"], fields["per_1000"], **intervals)
 
@@ -118,14 +118,14 @@ def summarise_kpi(
     return KpiSummary(**fields, label=label, holdout=holdout, evidence=evidence)
 
 
-def _summary_fields(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a KpiSummary that `lift.summarize_days` states."""
-    fields = {name: summary[name] for name in KpiSummary.__dataclass_fields__ if name in summary}
+def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a KpiSummary that `summary.summarize_days` computes."""
+    fields = {name: totals[name] for name in KpiSummary.__dataclass_fields__ if name in totals}
     return fields | {
-        "first": summary["from"],
-        "last": summary["to"],
-        "lift_vs_current": RoundedInterval.from_dict(summary["lift_vs_current"]),
-        "candidates": {name: CandidateSummary.from_dict(c) for name, c in summary["candidates"].items()},
+        "first": totals["from"],
+        "last": totals["to"],
+        "lift_vs_current": RoundedInterval.from_dict(totals["lift_vs_current"]),
+        "candidates": {name: CandidateSummary.from_dict(c) for name, c in totals["candidates"].items()},
     }
 
 

@@ -66,7 +66,8 @@ def ws(tmp_path: Path) -> Workspace:
 
 
 def verdict_facts(**verdict: Any) -> dict[str, Any]:
-    return {**UNJUDGED, "verdict": {**UNJUDGED["verdict"], **verdict}}
+    unjudged: dict[str, Any] = dict(UNJUDGED)
+    return {**unjudged, "verdict": {**unjudged["verdict"], **verdict}}
 
 
 def validate(ws: Workspace, keys: Sequence[str], closed: bool = True) -> None:
