@@ -5,6 +5,7 @@ A comment in front of a fenced block says what happens to it:
     <!-- run -->                 the block's commands run; they must succeed
     <!-- run: fails -->          they run and must fail (to show an error)
     <!-- not run: REASON -->     the block is not run, for the reason given
+    <!-- run in CI by FILE -->   a test of its own runs it
     <!-- output -->              the block's text must appear in what the last commands printed; `…` matches anything
 
 A block that follows a line with a file name in backticks and a colon is written to that file. Blocks that are neither
@@ -61,7 +62,7 @@ def read_blocks(page: Path) -> list[Block]:
 def unmarked_blocks(page: Path) -> Iterator[str]:
     """Yield the command blocks of a page that say neither `run` nor why not, and the marks that are not known."""
     for block in read_blocks(page):
-        known = re.fullmatch(r"run|run: fails|output|not run: .{10,}|", block.mark)
+        known = re.fullmatch(r"run|run: fails|run in CI by \S+|output|not run: .{10,}|", block.mark)
         if not known:
             yield f"{page.name}:{block.line}: unknown mark '{block.mark}'"
         elif block.is_command and not block.mark and not block.file:
@@ -99,7 +100,7 @@ def matches(expected: str, printed: str) -> bool:
 
 def has_commands_to_run(page: Path) -> bool:
     """Whether the page has a block marked to run."""
-    return any(block.mark.startswith("run") for block in read_blocks(page))
+    return any(block.mark in ("run", "run: fails") for block in read_blocks(page))
 
 
 def install(project: Path, environment: Path) -> None:

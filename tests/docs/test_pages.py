@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -52,21 +53,37 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
 
 
+def build_site(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of a folder with `mkdocs.yml` and `docs/`, as `make docs` does."""
+    command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--config-file", "mkdocs.yml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 def test_site_builds_with_every_link_valid(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    shutil.copytree(DOCS, tmp_path / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    finished = build_site(tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert (tmp_path / "site" / "index.html").exists()
+    assert (tmp_path / "build" / "site" / "index.html").exists()
 
 
-def test_a_broken_link_fails_the_site(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["[nowhere](missing.md)", "[nowhere](index.md#no-such-heading)"])
+def test_a_broken_link_fails_the_site(link: str, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "index.md").write_text("# Home\n\n[nowhere](missing.md)\n")
-    (tmp_path / "mkdocs.yml").write_text("site_name: x\nstrict: true\nvalidation: {links: {not_found: warn}}\n")
-    finished = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert finished.returncode != 0
+    (tmp_path / "docs" / "index.md").write_text(f"# Home\n\n{link}\n")
+    (tmp_path / "mkdocs.yml").write_text("site_name: x\n")
+    assert build_site(tmp_path).returncode != 0
+
+
+def test_every_page_is_in_the_menu_and_every_entry_is_a_page() -> None:
+    menu = set(re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    assert menu == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+
+
+@pytest.mark.parametrize("page", FRONT, ids=lambda page: page.name)
+def test_links_of_the_front_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.parametrize(
