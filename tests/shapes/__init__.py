@@ -1,1 +1,1 @@
-"""Tiny use cases of every shape a declaration can have, each through the whole chain."""
+"""Small use cases that cover every shape of declaration, each run through the whole pipeline."""
