@@ -11,6 +11,7 @@ import typer
 
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import OPERATE, command
+from sixtyforty.spec.wording import format_plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def backup(
 
     manifest = backups.backup(folder.resolve(), wait_seconds)
     count = len(manifest.files)
-    text = f"{'1 file' if count == 1 else f'{count:,} files'} in {folder}"
+    text = f"{format_plural(count, 'file')} in {folder}"
     return BackupAnswer(made=manifest.made, profile=manifest.profile, files=count, text=text)
 
 

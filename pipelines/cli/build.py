@@ -12,6 +12,7 @@ import typer
 from pipelines.cli.answer import Answer, show_progress
 from pipelines.cli.commands import BUILD, command
 from pipelines.cli.options import OptionalFirstDay, OptionalLastDay, OptionalUseCase, UseCaseName
+from sixtyforty.spec.wording import format_plural
 
 if TYPE_CHECKING:
     from sixtyforty.spec.draft import Draft
@@ -129,5 +130,5 @@ def land_demo_data(
     demo_data = demo_data_of(use_case)
     folder = catalog.open_workspace(use_case).landing.folder
     files = land_into(folder, lambda target: demo_data.land(target, first, last, hourly))
-    count = "1 extract" if len(files) == 1 else f"{len(files):,} extracts"
-    return LandedAnswer(folder=str(folder), files=[file.name for file in files], text=f"Landed {count} in {folder}")
+    text = f"Landed {format_plural(len(files), 'extract')} in {folder}"
+    return LandedAnswer(folder=str(folder), files=[file.name for file in files], text=text)

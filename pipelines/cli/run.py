@@ -13,6 +13,7 @@ import typer
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import RUN, command
 from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
+from sixtyforty.spec.wording import format_plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,7 @@ def run(
         from pipelines.operations.parallel_backfill import run_in_parallel
 
         runs = run_in_parallel(use_case, first, last, partitions_per_run, track, as_of_text)
-        count = "1 run" if len(runs) == 1 else f"{len(runs):,} runs"
-        return RunAnswer(run_id=None, runs=runs, text=f"{count} succeeded.")
+        return RunAnswer(run_id=None, runs=runs, text=f"{format_plural(len(runs), 'run')} succeeded.")
     from pipelines.operations.run import run_range
 
     stages = [stage for stages in select or [] for stage in stages.split(",") if stage]

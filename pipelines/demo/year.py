@@ -11,6 +11,7 @@ from pipelines.demo.landing import land_into
 from pipelines.demo.registry import demo_data_of
 from pipelines.operations.run import run_portfolio, run_range
 from pipelines.operations.simulated_responses import add_simulated_responses
+from sixtyforty.spec.wording import format_plural
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def run_year(use_case: str, show_progress: Callable[[str], None]) -> DemoYear:
     title = ws.use_case.title
     show_progress(f"{title}: landing a year of extracts")
     extracts = land_into(ws.landing.folder, data_source.land)
-    show_progress(f"{title}: landed {len(extracts)} extracts in {ws.landing.folder}")
+    show_progress(f"{title}: landed {format_plural(len(extracts), 'extract')} in {ws.landing.folder}")
     show_progress(f"{title}: running the chain, from extracts to decisions and their value")
     run_range(use_case, ws.use_case.partitions.start, data_source.LAST_DAY)
     responses = 0

@@ -26,6 +26,7 @@ from pipelines.authoring import catalog
 from pipelines.operations.postgres_dump import dump_database, has_tables, is_postgres, restore_database
 from pipelines.settings import Profile, Settings, load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.home_format import FORMAT_FILE
 
 MANIFEST = "backup.json"
@@ -224,9 +225,9 @@ def _wait_for_runs(wait_seconds: float) -> float:
     with dg.DagsterInstance.get() as instance:
         while runs := instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
             if time.monotonic() > deadline:
-                count = "1 run is" if len(runs) == 1 else f"{len(runs)} runs are"
                 raise BackupError(
-                    f"{count} still active after {wait_seconds:.0f} s. Wait longer with --wait-seconds, or stop it."
+                    f"{format_plural(len(runs), 'run')} still active after {wait_seconds:.0f} s. "
+                    "Wait longer with --wait-seconds, or stop the services."
                 )
             time.sleep(1)
     return time.time()

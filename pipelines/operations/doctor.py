@@ -14,6 +14,7 @@ from pipelines.authoring import catalog
 from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
+from sixtyforty.spec.wording import format_plural
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -89,7 +90,7 @@ def _ledger_checks(name: str) -> list[Check]:
             f"ledgers of stages, training and vendors of {name}",
             True,
             partial(_other_ledgers, name),
-            restore.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
+            restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
         ),
         Check(
             f"stage of {name}",
@@ -166,7 +167,7 @@ def _landing_zone(name: str) -> str:
     count = sum(len(landing.list_files(source)) for source in landing.use_case.sources)
     if not count:
         raise NotAvailableError(f"{landing.folder} has no extracts")
-    return f"{landing.folder}, {'1 extract' if count == 1 else f'{count} extracts'}"
+    return f"{landing.folder}, {format_plural(count, 'extract')}"
 
 
 def _variables(name: str) -> str:
@@ -189,7 +190,7 @@ def _variables(name: str) -> str:
 
 
 def _verified(*row_counts: int) -> str:
-    rows = ", ".join("1 row" if count == 1 else f"{count} rows" for count in row_counts)
+    rows = ", ".join(format_plural(count, "row") for count in row_counts)
     return f"{rows}, hash chain verified"
 
 

@@ -14,6 +14,7 @@ from pipelines.demo import flights
 from pipelines.demo.drill.home import HISTORY_START, DrillHome, create_home, delivered_decisions, unfinished_runs
 from pipelines.demo.drill.live_days import DrillResult
 from pipelines.demo.drill.plan import Plan, corrected_name
+from sixtyforty.spec.wording import format_plural
 
 STAGES = ("raw", "validated", "rejected", "quarantine", "features", "outcomes")
 MAY_BE_EMPTY = ("rejected", "quarantine")
@@ -50,9 +51,9 @@ def check_bytes(home: DrillHome, backfilled: DrillHome, plan: Plan) -> list[Dril
         lived, expected = _stage_files(home, stage, first), _stage_files(backfilled, stage, first)
         differing = sorted(name for name in lived.keys() | expected.keys() if lived.get(name) != expected.get(name))
         if differing:
-            outcome = f"{len(differing)} files differ from a backfill, such as {', '.join(differing[:5])}"
+            outcome = f"{format_plural(len(differing), 'file')} unlike a backfill, such as {', '.join(differing[:5])}"
         else:
-            outcome = f"{len(lived)} files, byte-equal to a backfill"
+            outcome = f"{format_plural(len(lived), 'file')}, byte-equal to a backfill"
         results.append(DrillResult(stage, outcome, ok=not differing and bool(lived or stage in MAY_BE_EMPTY)))
     return results
 

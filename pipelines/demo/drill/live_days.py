@@ -19,6 +19,7 @@ from pipelines.demo import flights
 from pipelines.demo.drill.home import Daemon, DrillError, DrillHome, delivered_decisions, unfinished_runs
 from pipelines.demo.drill.plan import Plan, corrected_name
 from pipelines.settings import ROOT
+from sixtyforty.spec.wording import format_plural
 
 STEP_SECONDS = 300  # Seconds on the wall clock that one step may take.
 
@@ -139,7 +140,8 @@ def _compare_deliveries(lived: LivedDays, current: dict[str, dict[str, Any]], no
     """Add the new deliveries, and a failed result if an earlier one changed."""
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:
-        lived.results.append(DrillResult(f"at {now} UTC", f"{len(changed)} delivered decisions changed", ok=False))
+        outcome = f"{format_plural(len(changed), 'delivered decision')} changed"
+        lived.results.append(DrillResult(f"at {now} UTC", outcome, ok=False))
     lived.delivered |= current
 
 

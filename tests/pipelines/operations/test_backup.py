@@ -191,7 +191,7 @@ def test_it_waits_for_runs_and_gives_up_with_a_reason(small_home: Path, tmp_path
     prepare_dagster_home()
     with dg.DagsterInstance.get() as instance:
         run = instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.STARTED)
-        with pytest.raises(BackupError, match="1 run is still active after 0 s"):
+        with pytest.raises(BackupError, match="1 run still active after 0 s"):
             backup(copy, wait_seconds=0)
         assert not (copy / MANIFEST).exists()
         instance.report_run_failed(run)

@@ -34,7 +34,7 @@ def test_equal_bytes_pass_and_different_ones_are_named(tmp_path: Path) -> None:
     same, other = home_with_files(tmp_path / "same", "1"), home_with_files(tmp_path / "other", "2")
     results = check_bytes(home, same, PLAN)
     assert [result.subject for result in results] == list(checks.STAGES)
-    assert {(result.outcome, result.ok) for result in results} == {("1 files, byte-equal to a backfill", True)}
+    assert {(result.outcome, result.ok) for result in results} == {("1 file, byte-equal to a backfill", True)}
     for result in check_bytes(home, other, PLAN):
         assert not result.ok
         assert "2013-06-03.json" in result.outcome

@@ -64,4 +64,4 @@ def test_a_changed_delivery_is_a_failed_result() -> None:
     assert set(lived.delivered) == {"a", "b"}
     _compare_deliveries(lived, {"a": {"action": "none"}, "b": {"action": "none"}}, now)
     (result,) = lived.results
-    assert (result.outcome, result.ok) == ("1 delivered decisions changed", False)
+    assert (result.outcome, result.ok) == ("1 delivered decision changed", False)

@@ -1,0 +1,48 @@
+"""`sixtyforty holdout` and the rollout's steps, on a fortnight of live decisions with two arms."""
+
+from __future__ import annotations
+
+import pytest
+
+from sixtyforty.workspace import Workspace
+from tests.experiment_home import KEYS, make_experiment_home
+from tests.pipelines.cli.conftest import use_workspace
+from tests.pipelines.conftest import RunCli
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Return a use case with a holdout, and 14 live days whose outcomes are known."""
+    return make_experiment_home(tmp_path_factory.mktemp("experiment"))
+
+
+def test_the_plan_and_the_estimate(experiment: Workspace, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli) -> None:
+    use_workspace(monkeypatch, experiment)
+    answer = run_cli("holdout calls_in_time --effect 400 --json").answer
+    design, estimate = answer["design"], answer["holdout"]
+    assert (design["share"], design["units_a_day"], design["effect"]) == (0.4, 60, 400)
+    assert design["always"]["units"] > design["once"]["units"] > 0
+    assert (estimate["units"], estimate["since"]) == (840, KEYS[0])
+    at_target = run_cli("holdout calls_in_time --json").answer["design"]  # The target is 100.
+    assert at_target["once"]["units"] == pytest.approx(16 * design["once"]["units"], rel=0.01)
+    lines = run_cli("holdout calls_in_time --effect 400").out.splitlines()
+    assert lines[0] == "60 calls a day, 40.0% in the holdout"
+    always = design["always"]
+    assert any(f"{always['units']:,} calls, {always['days']:,} days" in line for line in lines)
+    assert lines[-1] == answer["evidence"]
+
+
+def test_the_impact_of_an_experiment_shows_the_same_evidence(
+    experiment: Workspace, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    use_workspace(monkeypatch, experiment)
+    impact = run_cli("impact calls_in_time --track live").out
+    assert run_cli("holdout calls_in_time --json").answer["evidence"] in impact
+    assert "random choice" not in impact
+
+
+def test_a_plan_needs_a_holdout_and_an_effect_above_zero(run_cli: RunCli) -> None:
+    finished = run_cli("holdout flight_delays")
+    assert (finished.code, finished.out, len(finished.err.splitlines())) == (1, "", 1)
+    finished = run_cli("holdout flight_delays --effect -3")
+    assert (finished.code, "Give a gain per 1,000 units above zero" in finished.err) == (1, True)
