@@ -129,6 +129,4 @@ def test_a_pickle_is_never_loaded_even_with_the_right_hash(tmp_path: Path) -> No
     with pytest.raises(ModelError, match="not a skops file"):
         load_skops(blob, sha256(blob))
     assert not (tmp_path / "exploded").exists()
-    assert "REDUCE" in {
-        step.name for step, _, _ in pickletools.genops(blob)
-    }  # loading it would call a function
+    assert "REDUCE" in {step.name for step, _, _ in pickletools.genops(blob)}  # loading it would call a function

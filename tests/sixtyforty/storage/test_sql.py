@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sixtyforty.storage.sql import RESERVED_WORDS, bare_identifier, identifier, identifiers, literal
 
@@ -32,3 +34,20 @@ def test_only_plain_names_need_no_quotes() -> None:
     with duckdb.connect() as db:
         keywords = db.execute("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'")
         assert {row[0] for row in keywords.fetchall()} <= RESERVED_WORDS
+
+
+# DuckDB reads SQL as UTF-8 and ends it at a zero byte.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+
+
+@given(TEXTS)
+def test_a_quoted_text_is_read_back_unchanged(text: str) -> None:
+    with duckdb.connect() as db:
+        assert db.execute(f"select {literal(text)}").fetchall() == [(text,)]
+
+
+@given(TEXTS.filter(bool))
+def test_a_quoted_name_is_read_back_unchanged(name: str) -> None:
+    with duckdb.connect() as db:
+        cursor = db.execute(f"select 1 as {identifier(name)}")
+        assert [column[0] for column in cursor.description] == [name]
