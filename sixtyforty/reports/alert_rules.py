@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.lifecycle.champions import measure_recent_lift
@@ -101,7 +101,7 @@ def _usage_rule(kind: UsageAlarm) -> AlertRule:
     def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
         if not ws.use_case.people.responses:
             return []
-        usage = summarise_acceptance(ws, track)
+        usage = summarize_acceptance(ws, track)
         text = find_alarms(ws.use_case, usage).get(kind) if usage.decisions else None
         return [Alert(kind, track, text)] if text else []
 

@@ -31,6 +31,7 @@ MAX_POINTS = 1000  # of a line: more are not visible
 DAILY_AXES: AxesPosition = (0.11, 0.08, 0.53, 0.88)
 MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit DAILY_AXES
 MAX_WEEK_LABELS = 8
+MAX_DATE_LABELS = 6
 INK, GRID = "#1d2939", "#eaecf0"
 MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#98a2b3", "#667085"
 OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend to the right of the axes
@@ -65,6 +66,8 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
     The axis fits the decisions and the current process. Perfect foresight may leave the chart, so that the others
     stay readable.
     """
+    from matplotlib.dates import AutoDateLocator
+
     totals = {policy: list(accumulate(getattr(d, policy) for d in days)) for policy, *_ in POLICY_LINES}
     known = {policy: line for policy, line in totals.items() if not math.isnan(line[-1])}
     fits = all(abs(line[-1]) < MAX_FIXED_AMOUNT for line in known.values())
@@ -82,6 +85,7 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
     low = min([0.0, *known.get("random_choice", totals["current_process"])])
     axes.set_ylim(low * 1.05, top * 1.15 or 1)
     _format_amounts(axes)
+    axes.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=MAX_DATE_LABELS))
     axes.set_ylabel(f"{kpi.currency}, cumulative since {days[0].partition}", color=INK, fontsize=9)
     axes.axhline(0, color=INK, lw=0.8)
     axes.legend(frameon=False, fontsize=9, **OUTSIDE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
@@ -130,7 +130,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
         f"- {format_plural(differ, 'decision')} differed from the current process; {left:,} were left to it.",
     ]
     if people.responses:
-        lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarise_acceptance(ws, track))]
+        lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarize_acceptance(ws, track))]
     return lines
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sixtyforty.accounting.acceptance import Acceptance, summarise_acceptance
+from sixtyforty.accounting.acceptance import Acceptance, summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.break_even import explain_break_even, read_curve
 from sixtyforty.accounting.degradation import read_impacts
@@ -117,7 +117,7 @@ def write_report(ws: Workspace, track: Track) -> Path:
 
 def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
     """Return everything the page shows. At least one day must be accounted for."""
-    use_case, people = ws.use_case, summarise_acceptance(ws, track)
+    use_case, people = ws.use_case, summarize_acceptance(ws, track)
     accounts = read_accounts(ws, track)
     summary = accounts.summary
     periods = group_by_period(accounts.days)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.break_even import explain_break_even
 from sixtyforty.accounting.degradation import FaultImpact, read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
-from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary, summarise_kpi, summarise_segments
+from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary, summarize_kpi, summarize_segments
 from sixtyforty.reports.findings import Finding, add_finding, open_findings
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.actions import Candidate
@@ -129,7 +129,7 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
     use_case, kpi = ws.use_case, ws.use_case.kpi
     rows = [r for r in ws.champion_ledger.rows() if r.track == track]
     days, champions = read_daily_values(ws, track), ws.champion_ledger.promotions(track)
-    summary = summarise_kpi(ws, track, daily_values=days)
+    summary = summarize_kpi(ws, track, daily_values=days)
     return RecordFacts(
         use_case=use_case,
         track=track,
@@ -140,8 +140,8 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         summary=summary,
         meaning=MEANING_OF_LABEL[summary.label],
         losing_periods=_losing_periods(days),
-        losing_segments=[f"{s.column} {s.name}" for s in summarise_segments(ws, track) if s.loses],
-        usage_sentences=explain_acceptance(ws.use_case, summarise_acceptance(ws, track))
+        losing_segments=[f"{s.column} {s.name}" for s in summarize_segments(ws, track) if s.loses],
+        usage_sentences=explain_acceptance(ws.use_case, summarize_acceptance(ws, track))
         if use_case.people.responses
         else [],
         candidates=_valued_candidates(kpi, summary),
@@ -173,7 +173,7 @@ def _count_source(ws: Workspace, name: str) -> SourceCounts:
 def _explain_usage(ws: Workspace, track: Track) -> list[str]:
     if not ws.use_case.people.responses:
         return []
-    return explain_acceptance(ws.use_case, summarise_acceptance(ws, track))
+    return explain_acceptance(ws.use_case, summarize_acceptance(ws, track))
 
 
 def _losing_periods(days: Sequence[DailyValue]) -> list[str]:

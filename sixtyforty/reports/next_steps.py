@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sixtyforty.accounting.forecast import ForecastRecord, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
-from sixtyforty.accounting.kpi_summary import KpiSummary, summarise_kpi, summarise_segments
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_segments
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -37,10 +37,10 @@ def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Acco
     """Return the figures of a track that the next steps follow from. until: the last partition to count."""
     days = read_daily_values(ws, track, until)
     return Accounts(
-        summary=summarise_kpi(ws, track, until, days),
+        summary=summarize_kpi(ws, track, until, days),
         days=days,
         champions=ws.champion_ledger.promotions(track),
-        segments=summarise_segments(ws, track),
+        segments=summarize_segments(ws, track),
         forecasts=read_forecasts(ws, track, until, days),
     )
 

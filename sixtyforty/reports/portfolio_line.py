@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
-from sixtyforty.accounting.kpi_summary import summarise_kpi
+from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle import stage_gate, stage_history
 from sixtyforty.reports.page_templates import format_date, format_stage
@@ -118,8 +118,8 @@ class PortfolioLine:
 def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
     """Return the line of one use case at a business time (UTC, naive). run_hours: of its runs so far."""
     use_case, track = ws.use_case, accounted_track(ws)
-    summary = summarise_kpi(ws, track)
-    people = summarise_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
+    summary = summarize_kpi(ws, track)
+    people = summarize_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
     usage = Usage(people.answered, people.accepted, people.uptake, bool(people.simulated)) if people else Usage()
     costs = Costs(
         build=summary.build,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
-from sixtyforty.accounting.kpi_summary import KpiSummary, summarise_kpi
+from sixtyforty.accounting.acceptance import summarize_acceptance
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle.stage_gate import StageStatus, read_stage_status
 from sixtyforty.reports.portfolio_advice import advise
@@ -27,7 +27,7 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def summary(ws: Workspace) -> KpiSummary:
-    return summarise_kpi(ws, "replay")
+    return summarize_kpi(ws, "replay")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_simulated_responses_prove_no_adoption(tmp_path: Path, summary: KpiSumma
     ws = make_gaining_use_case(tmp_path, "used", 90.0, **WITH_RESPONSES)
     write_decisions(ws, "2013-06-29")
     write_usage(ws, "2013-06-29", simulated=3)
-    advice, why = advise(ws, summary, summarise_acceptance(ws, "replay"), 9.0, None, NOW)
+    advice, why = advise(ws, summary, summarize_acceptance(ws, "replay"), 9.0, None, NOW)
     assert advice == "build adoption"
     assert why == (
         "The gain is proven, but adoption isn't. Simulated responses are no evidence of use"
