@@ -81,7 +81,7 @@ def record_training_sets(run: StageRun) -> StageResult:
             "model": plan.version,
             "first day": min(plan.features),
             "last day": max(plan.features),
-            "rows": store.card(plan.version)["rows"],
+            "rows": store.card(plan.version).rows,
             "days missing": len(plan.missing),
         }
         for plan in plans
@@ -231,7 +231,7 @@ def _days_to_judge(run: StageRun) -> list[date]:
 def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
     """Write what `dvc repro` needs to train the newest model again, where the home has a `dvc.yaml`."""
     ws = run.ws
-    recipe = ws.models.card(newest.version)["recipe_version"]
+    recipe = ws.models.card(newest.version).recipe_version
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
     if not folds or not (ws.home / "dvc.yaml").exists():
         return

@@ -79,6 +79,7 @@ def append_verdict(
         "recipe_version": "cafe",
         "recipe": ws.use_case.model.model_dump(),
         "data_version": "beef",
+        "libraries": {},
         "files": {},
         "data": {"features": {}, "outcomes": {}},
     }

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from sixtyforty.modeling.estimators import FittedModel, fit_model
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.trainer import train_models
 from sixtyforty.modeling.training_plan import plan_training
 from sixtyforty.spec.kpi import Kpi
@@ -38,6 +39,27 @@ def fit_small_model(recipe: Model = RECIPE) -> FittedModel:
     """Return a model that learned that a load above a half is late."""
     rows = training_rows()
     return fit_model(recipe, KPI, FEATURES, rows.assign(late=rows["load"] > 0.5))
+
+
+def make_card(**fields: Any) -> ModelCard:
+    """Return the card of a model, changed by some fields."""
+    card = {
+        "version": "v",
+        "use_case": "calls_in_time",
+        "as_of": date(2013, 3, 7),
+        "rows": 48,
+        "first": "2013-03-01",
+        "last": "2013-03-06",
+        "missing_days": [],
+        "features": FEATURES,
+        "recipe": {},
+        "recipe_version": "recipe",
+        "data": {"features": {}, "outcomes": {}},
+        "data_version": "data",
+        "libraries": {},
+        "files": {},
+    }
+    return ModelCard(**card | fields)
 
 
 def train_on(ws: Workspace, day: date) -> str:

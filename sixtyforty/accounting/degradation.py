@@ -134,7 +134,7 @@ def _impacts_of(entry: Entry) -> list[FaultImpact]:
 
 def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str, Any]) -> str:
     """Return a hash of everything that the impacts depend on."""
-    models = {day: ws.models.card(version)["files"]["model.skops"] for day, version in version_of_day.items()}
+    models = {day: ws.models.card(version).files["model.skops"] for day, version in version_of_day.items()}
     return digest(
         {"models": models, "inputs": inputs, "code": ws.code_version, "faults": FAULTS, "factor": WRONG_UNIT_FACTOR}
     )

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_draft import DecisionDraft
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.decision_ids import join_escaped
@@ -46,12 +46,12 @@ def is_held_out(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDA
     return np.array([int(digits, 16) / 16**16 for digits in drawn], float) < share
 
 
-def has_assignment(use_case: UseCase, track: Track) -> bool:
+def has_assignment(use_case: DecisionChain, track: Track) -> bool:
     """Return whether a track holds units out. Only the live track can: the past can't be changed."""
     return track == "live" and (use_case.kpi.holdout is not None or use_case.automation.rollout is not None)
 
 
-def cluster_columns(use_case: UseCase) -> list[str]:
+def cluster_columns(use_case: DecisionChain) -> list[str]:
     """Return the columns of the unit source that name a cluster; empty if each unit is drawn by itself."""
     declared = use_case.kpi.holdout or use_case.automation.rollout
     if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
@@ -59,13 +59,13 @@ def cluster_columns(use_case: UseCase) -> list[str]:
     return declared.cluster_by
 
 
-def _draw_columns(use_case: UseCase) -> dict[str, str]:
+def _draw_columns(use_case: DecisionChain) -> dict[str, str]:
     """Return the columns that are drawn by, each with its name in the rows of `add_draw_columns`."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
 
-def draw_rows(use_case: UseCase, rows: pd.DataFrame) -> list[str]:
+def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
     """Return the number drawn for each row of `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in _draw_columns(use_case).values()]
@@ -88,7 +88,7 @@ def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str
     return f"(from {rows} left join (select {unit}, {texts} from {units}) using ({unit}))"
 
 
-def share_of_step(use_case: UseCase, step: StepName) -> float:
+def share_of_step(use_case: DecisionChain, step: StepName) -> float:
     """Return the share of units on which the current process decides in a rollout step."""
     permanent = use_case.kpi.holdout.share if use_case.kpi.holdout else 0.0
     rollout = use_case.automation.rollout

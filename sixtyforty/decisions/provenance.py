@@ -159,14 +159,14 @@ def _describe_champion(ws: Workspace, track: Track, version: str | None) -> Reco
     row = next(row for row in ws.champion_ledger.promotions(track) if row.version == version)
     return {
         "version": version,
-        "as_of": card["as_of"],
+        "as_of": card.as_of.isoformat(),
         "effective_from": row.effective_from,
         "why": row.reasons,
         "ledger_row": row.seq,
-        "training_data_version": card["data_version"],
-        "training_rows": card["rows"],
-        "training_days": [card["first"], card["last"]],
-        "files": card["files"],
+        "training_data_version": card.data_version,
+        "training_rows": card.rows,
+        "training_days": [card.first, card.last],
+        "files": card.files,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.kpi_wording import allowed_instead
 from sixtyforty.storage.response_log import EVENTS, ROLES, Response
 from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
 from sixtyforty.workspace import Workspace
@@ -84,7 +85,7 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
             )
         return replace(response, action=decided)
     if response.event == "overridden":
-        allowed = ws.use_case.kpi.allowed_instead(response.action, decided)
+        allowed = allowed_instead(ws.use_case.kpi, response.action, decided)
         if allowed:
             raise ResponseError(f"An override of '{decided}' can't be '{response.action}'. Allowed: {allowed}.")
         if response.reason is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.spec.money import format_exact_money
 from sixtyforty.spec.review import Review
 from sixtyforty.storage.duckdb_session import connect
@@ -101,5 +102,5 @@ def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | N
         sentences.append(f"The expected payoffs of the two best actions differ by only {difference}.")
     if review.rule and rule_action is not None:
         rule = kpi.candidates[review.rule].description
-        sentences.append(f"Another rule would {kpi.describe_action(rule_action)}. {rule}")
+        sentences.append(f"Another rule would {describe_action(rule_action, kpi)}. {rule}")
     return " ".join(sentences)

@@ -5,14 +5,13 @@ Whether a challenger is good enough to be promoted is decided in `modeling.gate`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.modeling import training_plan
 from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.training_plan import TrainingPlan
 from sixtyforty.spec.errors import SixtyfortyError
@@ -133,18 +132,18 @@ def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
         return str(error)
     versions = [v for v in ws.models.versions() if ws.models.has(v, "model.skops")]
     cards = [ws.models.card(version) for version in versions]
-    same_recipe = [card for card in cards if card["recipe_version"] == plan.recipe]
-    untrained = training_plan.declared_recipes(ws.use_case).keys() - {card["recipe_version"] for card in cards}
-    if not same_recipe or untrained or same_recipe[-1].get("libraries") != library_versions():
+    same_recipe = [card for card in cards if card.recipe_version == plan.recipe]
+    untrained = training_plan.declared_recipes(ws.use_case).keys() - {card.recipe_version for card in cards}
+    if not same_recipe or untrained or same_recipe[-1].libraries != library_versions():
         return None
     if _has_new_data(plan, same_recipe[-1]):
         return None
-    return f"no data was accepted and no code changed since {same_recipe[-1]['version']}"
+    return f"no data was accepted and no code changed since {same_recipe[-1].version}"
 
 
-def _has_new_data(plan: TrainingPlan, card: Mapping[str, Any]) -> bool:
+def _has_new_data(plan: TrainingPlan, card: ModelCard) -> bool:
     """Return whether a training plan reads a partition version that the model of a card didn't."""
-    trained_on = {(name, p, version) for name, versions in card["data"].items() for p, version in versions.items()}
+    trained_on = {(name, p, version) for name, versions in card.data.items() for p, version in versions.items()}
     planned = {"features": plan.features, "outcomes": plan.outcomes}
     return any((name, p, e.version) not in trained_on for name, entries in planned.items() for p, e in entries.items())
 

@@ -16,8 +16,8 @@ from typing import Any
 from sixtyforty.modeling.model_store import MODEL, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.training_plan import declared_recipes, plan_training, read_training_rows, training_days
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import canonical_json, digest, run_in_parallel, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
@@ -39,23 +39,23 @@ class Fold:
 
 
 def score_block(
-    use_case: UseCase, lake: Lake, store: ModelStore, version: str, first: date, end: date
+    use_case: DecisionChain, lake: Lake, store: ModelStore, version: str, first: date, end: date
 ) -> list[DailyValue]:
     """Return the money of a model version on the local days [first, end), none of which it learned from.
 
     Only outcomes known at the start of `end` count. Raises BacktestError for a day that the model learned from.
     """
     card = store.card(version)
-    if first < date.fromisoformat(card["as_of"]):
+    if first < card.as_of:
         raise BacktestError(
-            f"{version} learned from days after {first}. Value a model only on days from {card['as_of']} on."
+            f"{version} learned from days after {first}. Value a model only on days from {card.as_of} on."
         )
     window = use_case.decision_partitions(use_case.starting_between(first, end))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     policy = Policy.from_use_case(use_case)
     inputs_hash = digest(
         {
-            "model": card["files"][MODEL],
+            "model": card.files[MODEL],
             "features": versions_by_partition(features),
             "outcomes": versions_by_partition(outcomes),
             "policy": policy.to_dict(),
@@ -72,7 +72,7 @@ def score_block(
 
 
 def _value_days(
-    use_case: UseCase,
+    use_case: DecisionChain,
     lake: Lake,
     store: ModelStore,
     version: str,
@@ -89,7 +89,7 @@ def _value_days(
     ]
 
 
-def list_folds(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Fold]:
+def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Fold]:
     """Return the folds before a local day: each training day's model, valued until the next training day."""
     starts = [day for day in training_days(use_case, as_of) if day < as_of]
     folds = []
@@ -100,7 +100,9 @@ def list_folds(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as
     return folds
 
 
-def find_trained_version(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> str | None:
+def find_trained_version(
+    use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
+) -> str | None:
     """Return the recipe's model of a training day, or None.
 
     For a declared recipe it is the model trained on the data in force; for any other recipe, the last one trained.
@@ -113,10 +115,12 @@ def find_trained_version(use_case: UseCase, lake: Lake, store: ModelStore, recip
             return None
         return version if store.has(version, MODEL) else None
     trained = [v for v in store.versions() if v.startswith(f"{as_of}-") and store.has(v, MODEL)]
-    return next((v for v in reversed(trained) if store.card(v)["recipe_version"] == recipe), None)
+    return next((v for v in reversed(trained) if store.card(v).recipe_version == recipe), None)
 
 
-def run_walk_forward(use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[DailyValue]:
+def run_walk_forward(
+    use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
+) -> list[DailyValue]:
     """Return the money of the days before `as_of`, each decided by the recipe's model that was trained before it."""
     folds = list_folds(use_case, lake, store, recipe, as_of)
     blocks = run_in_parallel(lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end), folds)

@@ -59,7 +59,7 @@ def list_challengers(
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
-        current = store.card(champion.version)["recipe_version"]
+        current = store.card(champion.version).recipe_version
         if current in declared:
             reasons.setdefault(current, "it has the champion's recipe")
     challengers = []

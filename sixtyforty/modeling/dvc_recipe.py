@@ -14,17 +14,18 @@ from typing import Any
 
 from sixtyforty.modeling.backtest import value_metrics
 from sixtyforty.modeling.estimators import fit_model, restore_model
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_store import MODEL, TRAINING_SET, ModelStore
 from sixtyforty.modeling.skops_files import load_skops, stable_skops
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.policy import Policy
 
 
-def write_recipe_folder(use_case: UseCase, store: ModelStore, version: str, fold: str, folder: Path) -> None:
+def write_recipe_folder(use_case: DecisionChain, store: ModelStore, version: str, fold: str, folder: Path) -> None:
     """Write the recipe's inputs for a model version, and its outputs, into a folder.
 
     fold: the version that was trained before it; its metrics are those of the days in between.
@@ -32,17 +33,10 @@ def write_recipe_folder(use_case: UseCase, store: ModelStore, version: str, fold
     card, fold_card = store.card(version), store.card(fold)
     recipe: dict[str, Any] = {
         "version": version,
-        "model": card["recipe"],
+        "model": card.recipe,
         "kpi": use_case.kpi.model_dump(mode="json"),
-        "features": card["features"],
-        "fold": {
-            "version": fold,
-            "sha256": fold_card["files"][MODEL],
-            "features": fold_card["features"],
-            "levels": fold_card["levels"],
-            "first": fold_card["as_of"],
-            **{name: fold_card[name] for name in ("treatment", "actions") if name in fold_card},
-        },
+        "features": card.features,
+        "fold": json.loads(fold_card.to_json()),
     }
     if defer_below := Policy.from_use_case(use_case).defer_below:
         recipe["defer_below"] = defer_below
@@ -71,9 +65,9 @@ def train(folder: Path) -> None:
 def evaluate(folder: Path) -> None:
     """Value the previous model on the newest days of the training set, which it never saw."""
     recipe, frame = _read(folder)
-    fold, kpi = recipe["fold"], Kpi(**recipe["kpi"])
-    model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold["sha256"]), fold)
-    rows = frame[frame["_partition"] >= fold["first"]].copy()
+    fold, kpi = ModelCard.from_json(json.dumps(recipe["fold"]).encode()), Kpi(**recipe["kpi"])
+    model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold.files[MODEL]), fold)
+    rows = frame[frame["_partition"] >= fold.as_of.isoformat()].copy()
     policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("defer_below", 0.0))
     rows["action"] = policy.choose_actions(rows, model.predict(rows)).action
     days = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Model
@@ -150,6 +151,6 @@ def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]
     return target.to_numpy(float)
 
 
-def restore_model(estimator: Any, card: Mapping[str, Any]) -> FittedModel:
+def restore_model(estimator: Any, card: ModelCard) -> FittedModel:
     """Return a loaded estimator as the fitted model that its card describes."""
-    return FittedModel(estimator, card["features"], card["levels"], card.get("treatment"), card.get("actions", ()))
+    return FittedModel(estimator, card.features, card.levels, card.treatment, card.actions)

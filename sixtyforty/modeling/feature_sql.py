@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.point_in_time import sql_list
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ class FeatureError(SixtyfortyError):
     """The use case's SQL doesn't give exactly one row for each unit, or no declared action."""
 
 
-def unit_columns(use_case: UseCase) -> str:
+def unit_columns(use_case: DecisionChain) -> str:
     """Return the SQL columns by which the use case's SQL names a unit."""
     key = identifiers(use_case.decision.key)
     return key if use_case.decision.unit_source in use_case.partitioned else f"_partition, {key}"
 
 
-def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
     """Create the table `_built`: `_partition`, key, decided_at, features and current_action of the units.
 
     Raises FeatureError.
@@ -42,7 +42,7 @@ def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> No
     recreate_feature_table(db, use_case)
 
 
-def _check_actions(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
     kpi = use_case.kpi
     is_action = f"action in ({sql_list(list(kpi.actions))})" if kpi.actions else "isfinite(action::double)"
     invalid = db.execute(f"select distinct action from _actions where ({is_action}) is not true limit 3").fetchall()
@@ -55,7 +55,7 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
         )
 
 
-def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> None:
+def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
     """Create `_built` from the tables of the session as they are now; the current process's actions stay unchanged.
 
     Raises FeatureError.

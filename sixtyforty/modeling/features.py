@@ -10,7 +10,7 @@ from sixtyforty.modeling.feature_sql import create_feature_table
 from sixtyforty.modeling.leakage import find_leakage
 from sixtyforty.modeling.lineage import feature_window, input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
-from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake, split_by_partition
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class FeatureWindow:
     Close it, or use it in a `with` block.
     """
 
-    def __init__(self, use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> None:
+    def __init__(self, use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> None:
         self.use_case, self.partitions = use_case, partitions
         self.entries = read_inputs(use_case, lake, feature_window(use_case, partitions))
         self.db = open_inputs(use_case, lake, self.entries, partitions)
@@ -61,7 +61,7 @@ class FeatureWindow:
         return find_leakage(self.db, self.use_case, tables, sample)
 
 
-def feature_names(use_case: UseCase, columns: Sequence[str]) -> list[str]:
+def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:
     """Return the columns of a feature table that the model sees.
 
     Columns that begin with _ serve the gate only. A key column is a feature if the model declares it as a category.

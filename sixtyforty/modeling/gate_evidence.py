@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 from sixtyforty.modeling.backtest import list_folds, run_walk_forward, score_block
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
 from sixtyforty.spec.track import Track
@@ -61,20 +62,20 @@ def collect_evidence(
 ) -> GateEvidence:
     """Collect the evidence on a challenger, against the champion in force at the start of its training day."""
     card = store.card(version)
-    recipe, as_of = card["recipe_version"], date.fromisoformat(card["as_of"])
+    recipe, as_of = card.recipe_version, card.as_of
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     champion_card = store.card(champion.version) if champion else None
     kind: ChallengerKind = "first"
     latest = current_recipe = None
-    if champion_card and champion_card["recipe_version"] != recipe:
+    if champion_card and champion_card.recipe_version != recipe:
         kind = "recipe"
-        current_recipe = run_walk_forward(use_case, lake, store, champion_card["recipe_version"], as_of)
+        current_recipe = run_walk_forward(use_case, lake, store, champion_card.recipe_version, as_of)
     elif champion_card:
         kind = "refresh"
         latest = _latest_block(use_case, lake, store, recipe, as_of, champion_card)
     return GateEvidence(
         kind=kind,
-        missing_share=len(card["missing_days"]) / (len(card["data"]["features"]) + len(card["missing_days"])),
+        missing_share=card.missing_share,
         walk_forward=run_walk_forward(use_case, lake, store, recipe, as_of),
         latest=latest,
         current_recipe=current_recipe,
@@ -86,23 +87,23 @@ def collect_evidence(
 
 
 def _latest_block(
-    use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: dict[str, Any]
+    use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
     """Return the newest block of both models; None if there is none, or if the champion learned from its days."""
     folds = list_folds(use_case, lake, store, recipe, as_of)
-    if not folds or date.fromisoformat(champion_card["as_of"]) > folds[-1].first:
+    if not folds or champion_card.as_of > folds[-1].first:
         return None
     first, end = folds[-1].first, folds[-1].end
     return LatestBlock(
         challenger=score_block(use_case, lake, store, folds[-1].version, first, end),
-        champion=score_block(use_case, lake, store, champion_card["version"], first, end),
+        champion=score_block(use_case, lake, store, champion_card.version, first, end),
     )
 
 
-def _refused_partitions(lake: Lake, card: dict[str, Any]) -> list[str]:
+def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
     """Return the training partitions whose features governance refused, in the version that the model learned from."""
     refused = []
-    for partition, version in card["data"]["features"].items():
+    for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)
         entry = current if current is not None and current.version == version else lake.replaced_entry(version)
         if entry is None or not entry.facts["verdict"]["accepted"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.modeling.feature_sql import create_feature_table
 from sixtyforty.modeling.point_in_time import as_known_at
-from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.decision_chain import DecisionChain
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def find_leakage(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, tables: Mapping[str, pa.Table], sample: int
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, tables: Mapping[str, pa.Table], sample: int
 ) -> list[str]:
     """Recompute the features of sampled decision times and return one line per difference.
 
@@ -41,7 +41,9 @@ def find_leakage(
     return differences
 
 
-def _compare(use_case: UseCase, built: pd.DataFrame, recomputed: pd.DataFrame, decision_time: datetime) -> list[str]:
+def _compare(
+    use_case: DecisionChain, built: pd.DataFrame, recomputed: pd.DataFrame, decision_time: datetime
+) -> list[str]:
     """Return a line for each column whose values differ.
 
     Columns that begin with _ are compared too: a vendor's scores that know the future would win any comparison.

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.restatement import changed_inputs
 
 
-def read_inputs(use_case: UseCase, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
+def read_inputs(use_case: DecisionChain, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
     """Return each source's validated entries in a window of partitions; snapshots have a single entry."""
     entries = {source: lake.entries(f"validated/{source}", window) for source in use_case.partitioned}
     return entries | {source: lake.entries(f"validated/{source}", [SNAPSHOT]) for source in use_case.snapshots}
 
 
 def input_versions(
-    use_case: UseCase, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
+    use_case: DecisionChain, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """Return what a partition is built from: dataset to {partition: version}, over the partitions of its window."""
     partitions = (*window, SNAPSHOT)
@@ -32,12 +32,12 @@ def input_versions(
     }
 
 
-def feature_window(use_case: UseCase, partitions: Sequence[str]) -> list[str]:
+def feature_window(use_case: DecisionChain, partitions: Sequence[str]) -> list[str]:
     """Return the partitions that the features of some partitions may read: their own and the lookback."""
     return use_case.widen(partitions, use_case.lookback_partitions, 0)
 
 
-def find_outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
+def find_outdated(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
     """Return the partitions whose features were built from other validated data than is in force, and which data."""
     features = lake.entries("features", partitions)
     if not features:
@@ -52,7 +52,7 @@ def find_outdated(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> d
     return {partition: changed for partition, changed in changes.items() if changed}
 
 
-def expected_partitions(use_case: UseCase, lake: Lake, partitions: Sequence[str], now: datetime) -> list[str]:
+def expected_partitions(use_case: DecisionChain, lake: Lake, partitions: Sequence[str], now: datetime) -> list[str]:
     """Return those of the partitions that should have features at a UTC time (naive): those known to hold units."""
     unit_source = use_case.decision.unit_source
     if unit_source in use_case.partitioned:

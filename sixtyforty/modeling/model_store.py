@@ -11,16 +11,18 @@ import hashlib
 import io
 import json
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.estimators import FittedModel, restore_model
 from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling.training_plan import TrainingPlan, read_training_rows, recipe_fields
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.files import canonical_json, parquet_bytes, write_atomic
+from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import versions_by_partition
@@ -49,10 +51,10 @@ class ModelStore:
         """Return the folder of a version."""
         return self.root / version
 
-    def card(self, version: str) -> dict[str, Any]:
+    def card(self, version: str) -> ModelCard:
         """Return the card of a version. Raises ModelError if there is no such version."""
         try:
-            return dict(json.loads((self.folder(version) / CARD).read_bytes()))
+            return ModelCard.from_json((self.folder(version) / CARD).read_bytes())
         except FileNotFoundError as error:
             versions = ", ".join(self.versions()) or "none"
             raise ModelError(f"There is no model {version}. Stored versions: {versions}.") from error
@@ -67,7 +69,7 @@ class ModelStore:
         """Return all versions that have a card, the oldest training day first."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
-    def write_training_set(self, use_case: UseCase, lake: Lake, plan: TrainingPlan) -> None:
+    def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
         """Store the rows that a plan's model learns from, all known at the start of `as_of`, and create its card.
 
         Raises ModelError if the declaration names an unknown feature, or if outcomes don't fit the declaration.
@@ -81,7 +83,7 @@ class ModelStore:
         with self._cards_lock():
             if not self.has(plan.version, TRAINING_SET):  # another process may have written it, and its model, by now
                 write_atomic(self.folder(plan.version) / TRAINING_SET, blob)
-                write_atomic(self.folder(plan.version) / CARD, canonical_json(card).encode())
+                write_atomic(self.folder(plan.version) / CARD, card.to_json())
 
     def training_frame(self, version: str) -> pd.DataFrame:
         """Return the rows that a version learned from."""
@@ -101,41 +103,40 @@ class ModelStore:
         load_skops(blob, sha256)
         with self._cards_lock():
             card = self.card(version)
-            card["files"][MODEL] = sha256
-            card["levels"] = model.levels
+            card = replace(card, files={**card.files, MODEL: sha256}, levels=model.levels)
             write_atomic(self.folder(version) / MODEL, blob)
-            write_atomic(self.folder(version) / CARD, canonical_json(card).encode())
+            write_atomic(self.folder(version) / CARD, card.to_json())
 
     def load(self, version: str) -> FittedModel:
         """Return a fitted model. Raises ModelError if its hash differs from the card's, or for untrusted types."""
         card = self.card(version)
         blob = (self.folder(version) / MODEL).read_bytes()
-        return restore_model(load_skops(blob, card["files"].get(MODEL)), card)
+        return restore_model(load_skops(blob, card.files.get(MODEL)), card)
 
 
-def _new_card(use_case: UseCase, plan: TrainingPlan, rows: int, features: list[str], sha256: str) -> dict[str, Any]:
-    card: dict[str, Any] = {
-        "version": plan.version,
-        "use_case": use_case.name,
-        "as_of": plan.as_of.isoformat(),
-        "rows": rows,
-        "first": min(plan.features),
-        "last": max(plan.features),
-        "missing_days": plan.missing,
-        "features": features,
-        "recipe": recipe_fields(plan.model),
-        "recipe_version": plan.recipe,
-        "data": {
+def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: list[str], sha256: str) -> ModelCard:
+    treatment = use_case.kpi.treatment
+    return ModelCard(
+        version=plan.version,
+        use_case=use_case.name,
+        as_of=plan.as_of,
+        rows=rows,
+        first=min(plan.features),
+        last=max(plan.features),
+        missing_days=plan.missing,
+        features=features,
+        recipe=recipe_fields(plan.model),
+        recipe_version=plan.recipe,
+        data={
             "features": versions_by_partition(plan.features),
             "outcomes": versions_by_partition(plan.outcomes),
         },
-        "data_version": plan.data_version,
-        "libraries": library_versions(),
-        "files": {TRAINING_SET: sha256},
-    }
-    if use_case.kpi.treatment:
-        card |= {"treatment": use_case.kpi.treatment.column, "actions": use_case.kpi.actions_by_cost}
-    return card
+        data_version=plan.data_version,
+        libraries=library_versions(),
+        files={TRAINING_SET: sha256},
+        treatment=treatment.column if treatment else None,
+        actions=use_case.kpi.actions_by_cost if treatment else [],
+    )
 
 
 def _check_declared_features(name: str, plan: TrainingPlan, features: list[str]) -> None:

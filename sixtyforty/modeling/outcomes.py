@@ -8,12 +8,12 @@ from sixtyforty.modeling.feature_sql import FeatureError, unit_columns
 from sixtyforty.modeling.features import BuiltPartitions
 from sixtyforty.modeling.lineage import input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
-from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.sql import identifiers
 
 
-def build_outcomes(use_case: UseCase, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
+def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
     """Build the outcomes of the units of some partitions, sorted by decided_at and key.
 
     Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is

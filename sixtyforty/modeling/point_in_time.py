@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.lineage import feature_window
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def open_inputs(
-    use_case: UseCase, lake: Lake, entries: Mapping[str, Mapping[str, Entry]], partitions: Sequence[str]
+    use_case: DecisionChain, lake: Lake, entries: Mapping[str, Mapping[str, Entry]], partitions: Sequence[str]
 ) -> duckdb.DuckDBPyConnection:
     """Open a session with a table for each source, holding its entries, and the `units` of some partitions."""
     db = connect(use_case.timezone)
@@ -45,7 +45,7 @@ def _source_sql(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str
 
 
 def create_units(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str], condition: str = "true"
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partitions: Sequence[str], condition: str = "true"
 ) -> None:
     """Create the table `units` of some partitions from the tables of the session.
 
@@ -70,7 +70,9 @@ def create_units(
     )
 
 
-def _create_decision_partitions(db: duckdb.DuckDBPyConnection, use_case: UseCase, partitions: Sequence[str]) -> None:
+def _create_decision_partitions(
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partitions: Sequence[str]
+) -> None:
     db.execute("create or replace temp table decision_partitions (_partition varchar, starts_at timestamp)")
     if partitions:
         rows = ", ".join(f"({literal(p)}, {literal(use_case.opens_at(p))})" for p in partitions)
@@ -84,7 +86,7 @@ def sql_list(texts: Sequence[str]) -> str:
 
 @contextmanager
 def as_known_at(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, partition: str, decision_time: datetime
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str, decision_time: datetime
 ) -> Iterator[None]:
     """Reduce the tables, during the block, to what a partition's window held at a decision time (UTC).
 

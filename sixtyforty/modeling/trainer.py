@@ -18,12 +18,12 @@ def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterat
     from joblib import Parallel, delayed
 
     # The largest fits start first, so that all cores finish at about the same time.
-    largest_first = sorted(versions, key=lambda version: -store.card(version)["rows"])
+    largest_first = sorted(versions, key=lambda version: -store.card(version).rows)
     fits = (delayed(_train)(store, kpi, version) for version in largest_first)
     yield from Parallel(n_jobs=-1, prefer="threads", return_as="generator")(fits)
 
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:
     card, frame = store.card(version), store.training_frame(version)
-    store.write_model(version, fit_model(Model(**card["recipe"]), kpi, card["features"], frame))
+    store.write_model(version, fit_model(Model(**card.recipe), kpi, card.features, frame))
     return version, len(frame)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.recipe import Model
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
@@ -45,7 +45,7 @@ class TrainingPlan:
         return f"{self.as_of}-{digest(identity)[:8]}"
 
 
-def training_days(use_case: UseCase, until: date) -> list[date]:
+def training_days(use_case: DecisionChain, until: date) -> list[date]:
     """Return the local days on which a replay trains, up to `until`, by `replay.retrain` and after its warm-up."""
     first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
     if use_case.replay.retrain == "decision":
@@ -65,18 +65,18 @@ def recipe_fields(model: Model) -> dict[str, Any]:
     return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
 
 
-def hash_recipe(use_case: UseCase, model: Model | None = None) -> str:
+def hash_recipe(use_case: DecisionChain, model: Model | None = None) -> str:
     """Return the hash of a recipe: the model (None: the declared one) and the SQL of its features."""
     return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
 
 
-def declared_recipes(use_case: UseCase) -> dict[str, Model]:
+def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
     """Return each declared recipe by its hash: the model first, then its alternatives."""
     alternatives = [use_case.model.with_alternative(name) for name in use_case.model.alternatives]
     return {hash_recipe(use_case, model): model for model in [use_case.model, *alternatives]}
 
 
-def plan_training(use_case: UseCase, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
+def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
     """Plan a model that learns from the trailing window before the local day `as_of`.
 
     Raises ModelError if the window holds no features with outcomes.
@@ -96,7 +96,7 @@ def plan_training(use_case: UseCase, lake: Lake, as_of: date, model: Model | Non
 
 
 def read_training_rows(
-    use_case: UseCase, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
+    use_case: DecisionChain, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
 ) -> pa.Table:
     """Return feature rows joined with the outcomes known at a UTC time, sorted by partition, decided_at and key.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
@@ -19,6 +19,7 @@ from sixtyforty.accounting.degradation import FaultImpact, read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
 from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary, summarize_kpi, summarize_segments
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.reports.findings import Finding, add_finding, open_findings
 from sixtyforty.reports.page_templates import page_environment
 from sixtyforty.spec.actions import Candidate
@@ -67,7 +68,7 @@ class RecordFacts:
     track: Track
     current_process: str
     sources: list[SourceCounts]
-    card: dict[str, Any] | None
+    card: ModelCard | None
     code: str
     summary: KpiSummary
     meaning: str
@@ -82,7 +83,7 @@ class RecordFacts:
     fault_impacts: list[FaultImpact]
     forecasts: ForecastRecord
     target_progress: str
-    attempts: list[tuple[ChampionRow, dict[str, Any]]]
+    attempts: list[tuple[ChampionRow, ModelCard]]
     stage_events: list[StageEvent]
     findings: list[Finding]
 

@@ -167,7 +167,7 @@ def _actions_decided(ws: Workspace, groups: Sequence[_DecisionGroup]) -> Decided
         actions=dict(actions),
         decided_by=dict(deciders),
         differ=sum(g.differ for g in groups),
-        models=[ModelInForce(v, ws.models.card(v)["last"]) for v in versions],
+        models=[ModelInForce(v, ws.models.card(v).last) for v in versions],
     )
 
 

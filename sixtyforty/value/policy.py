@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.recipe import Veto
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.payoff_base import ActionCounts
 from sixtyforty.value.payoffs import build_payoffs
@@ -44,7 +44,7 @@ class Policy:
     defer_below: float = 0.0
 
     @classmethod
-    def from_use_case(cls, use_case: UseCase) -> Policy:
+    def from_use_case(cls, use_case: DecisionChain) -> Policy:
         """Return the declared policy."""
         review = use_case.people.review
         return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)

@@ -77,7 +77,7 @@ def learned(ws: Workspace) -> None:
     """The model of the day TRAINED."""
     plan = training_plan.plan_training(ws.use_case, ws.lake, TRAINED)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    frame, features = ws.models.training_frame(plan.version), ws.models.card(plan.version)["features"]
+    frame, features = ws.models.training_frame(plan.version), ws.models.card(plan.version).features
     ws.models.write_model(plan.version, estimators.fit_model(ws.use_case.model, ws.use_case.kpi, features, frame))
 
 
@@ -105,7 +105,7 @@ def test_features_and_outcomes_are_the_same_cell_by_cell(both: Both) -> None:
     assert len(ours) > 30_000
     assert set(ours.columns) == set(theirs.columns)
     pd.testing.assert_frame_equal(ours, theirs[ours.columns], check_exact=True)
-    assert plain.features_of(theirs) == ws.models.card(ws.models.versions()[0])["features"]
+    assert plain.features_of(theirs) == ws.models.card(ws.models.versions()[0]).features
 
 
 def test_money_is_the_same(both: Both) -> None:

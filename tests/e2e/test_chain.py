@@ -279,7 +279,7 @@ def test_the_training_set_comes_back_from_dvc(ask, tmp_path):
     version = ask("champion", "flight_delays")["champion"]
     files = ask("fetch-training-data", "flight_delays", "--model", version, "--to", str(tmp_path / "back"))["files"]
     card = catalog.open_workspace("flight_delays").models.card(version)
-    for name, sha in card["files"].items():
+    for name, sha in card.files.items():
         path = next(Path(f) for f in files if f.endswith(name))
         assert hashlib.sha256(path.read_bytes()).hexdigest() == sha
 
@@ -293,12 +293,12 @@ def blocks(home) -> list[tuple[Any, list[str], Any]]:
     ws, parts = catalog.open_workspace("flight_delays"), []
     for version in ws.models.versions()[:2]:
         card = ws.models.card(version)
-        first = date.fromisoformat(card["as_of"])
+        first = card.as_of
         days = day_range(first, first.replace(month=first.month + 1) - timedelta(days=1))
         tested = read_training_rows(
             ws.use_case, ws.lake, ws.lake.entries("features", days), ws.lake.entries("outcomes", days), "2013-04-08"
         )
-        parts.append((ws.models.training_frame(version), card["features"], tested.to_pandas()))
+        parts.append((ws.models.training_frame(version), card.features, tested.to_pandas()))
     return parts
 
 

@@ -75,7 +75,7 @@ def chain(tmp_path_factory):
         plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
         ws.models.write_training_set(ws.use_case, ws.lake, plan)
         rows, card = ws.models.training_frame(plan.version), ws.models.card(plan.version)
-        model = estimators.fit_model(ws.use_case.model, ws.use_case.kpi, card["features"], rows)
+        model = estimators.fit_model(ws.use_case.model, ws.use_case.kpi, card.features, rows)
         ws.models.write_model(plan.version, model)
         models.append(plan.version)
     dvc.snapshot([ws.lake.root / "raw" / "weather", *(ws.models.folder(v) for v in models)])
@@ -96,7 +96,7 @@ def test_the_files_of_an_older_model_come_back_byte_for_byte(chain, tmp_path):
     files = dvc.restore(ws.models.folder(models[0]), tmp_path / "back")
 
     assert {p.name: digest(p) for p in files} == recorded
-    assert recorded["training_set.parquet"] == ws.models.card(models[0])["files"]["training_set.parquet"]
+    assert recorded["training_set.parquet"] == ws.models.card(models[0]).files["training_set.parquet"]
     shutil.copyfile(tmp_path / "back" / "training_set.parquet", ws.models.folder(models[0]) / "training_set.parquet")
 
 
@@ -129,4 +129,4 @@ def test_dvc_repro_on_a_clean_clone_gives_the_same_model_and_metrics(chain, tmp_
         assert digest(clone / recipe / name) == digest(ws.home / recipe / name), name
     command = [str(BIN / "sixtyforty"), "fetch-training-data", "flight_delays", "--model", models[0], "--to", "back"]
     assert "training_set.parquet" in run(clone, remote, *command)
-    assert digest(clone / "back" / "training_set.parquet") == ws.models.card(models[0])["files"]["training_set.parquet"]
+    assert digest(clone / "back" / "training_set.parquet") == ws.models.card(models[0]).files["training_set.parquet"]

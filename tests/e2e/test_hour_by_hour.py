@@ -68,7 +68,7 @@ def make_home_with_history(use_case, folder: Path, day: date) -> Workspace:
     plan = training_plan.plan_training(use_case, ws.lake, day)
     ws.models.write_training_set(use_case, ws.lake, plan)
     learned = ws.models.training_frame(plan.version)
-    columns = ws.models.card(plan.version)["features"]
+    columns = ws.models.card(plan.version).features
     ws.models.write_model(plan.version, estimators.fit_model(use_case.model, use_case.kpi, columns, learned))
     ws.champion_ledger.append(
         track="replay",

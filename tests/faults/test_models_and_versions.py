@@ -47,8 +47,8 @@ def replace_model(ws: Workspace, blob: bytes, with_forged_hash: bool) -> None:
     write_atomic(ws.models.folder(version) / "model.skops", blob)
     if with_forged_hash:
         card = ws.models.card(version)
-        card["files"]["model.skops"] = hashlib.sha256(blob).hexdigest()
-        write_atomic(ws.models.folder(version) / "card.json", json.dumps(card).encode())
+        card.files["model.skops"] = hashlib.sha256(blob).hexdigest()
+        write_atomic(ws.models.folder(version) / "card.json", card.to_json())
 
 
 def test_an_unchanged_model_decides(undecided: Workspace) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from expectations import suites
-from sixtyforty.accounting.kpi_summary import KpiSummary, summarise_kpi
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi
 from tests.shapes.chain_run import ChainRun, Unit, money_by_hand, run_chain
 from tests.shapes.use_cases import SHAPES, SHARES
 
@@ -44,14 +44,14 @@ def test_every_check_passes_and_the_model_gains(runs: dict[str, ChainRun], name:
     for check in ("conservation", "no_leakage", "money_reconciles", "features_current", "operational"):
         assert run.checks[check] == {True}, check
     assert run.decided_by_model()
-    summary = summarise_kpi(run.ws, "replay")
+    summary = summarize_kpi(run.ws, "replay")
     assert summary.decisions == sum(map(len, run.units.values()))
     assert summary.gain > 0
 
 
 def assert_money(run: ChainRun, payoff: Any) -> KpiSummary:
     """Compare the totals with the money counted by hand, and return the summary."""
-    summary = summarise_kpi(run.ws, "replay")
+    summary = summarize_kpi(run.ws, "replay")
     by_hand = money_by_hand(run.units, payoff)
     assert {policy: summary.totals[policy] for policy in by_hand} == pytest.approx(by_hand, abs=0.01)
     return summary
@@ -97,7 +97,7 @@ def test_a_limited_ranking_every_second_week_has_assumed_money(runs: dict[str, C
         if all(u["decided_by"] == "model" for u in units):
             ranked = sorted(units, key=lambda u: -u["expected"])
             assert {u["house"] for u in ranked[:3]} == {u["house"] for u in units if u["action"] == "offer"}
-    learned = run.ws.models.card(run.ws.champion_ledger.promotions("replay")[-1].version)["data"]["features"]
+    learned = run.ws.models.card(run.ws.champion_ledger.promotions("replay")[-1].version).data["features"]
     weeks_learned = [date.fromisoformat(p) for p in learned]
     assert {(b - a).days for a, b in itertools.pairwise(weeks_learned)} == {7}  # the model learns from each week
 

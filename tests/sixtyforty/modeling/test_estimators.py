@@ -11,7 +11,7 @@ from sixtyforty.modeling.estimators import FittedModel, fit_model, restore_model
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.spec.recipe import Model
 from tests.sixtyforty.value.kpis import EXPERIMENT
-from tests.trained_models import FEATURES, KPI, RECIPE, fit_small_model, sha256, training_rows
+from tests.trained_models import FEATURES, KPI, RECIPE, fit_small_model, make_card, sha256, training_rows
 
 
 def test_a_category_becomes_its_position_and_an_unknown_one_becomes_missing() -> None:
@@ -66,7 +66,7 @@ def test_any_estimator_handles_missing_values_and_is_restored_from_its_file(esti
     recipe = RECIPE.model_copy(update={"estimator": f"sklearn.{estimator}", "params": {}})
     model = fit_model(recipe, KPI, FEATURES, rows)
     blob = stable_skops(dumps(model.estimator))
-    restored = restore_model(load_skops(blob, sha256(blob)), {"features": model.features, "levels": model.levels})
+    restored = restore_model(load_skops(blob, sha256(blob)), make_card(features=model.features, levels=model.levels))
     unknown_site = rows.assign(site="east")
     assert restored.predict(unknown_site).tolist() == model.predict(unknown_site).tolist()
     assert np.isfinite(model.predict(rows)).all()

@@ -28,7 +28,7 @@ def test_an_upgrade_of_a_library_gives_another_model_version(tmp_path: Path, mon
     publish_days(ws, [FIRST + timedelta(days=day) for day in range(10)], count=20)
     plan = plan_training(ws.use_case, ws.lake, AS_OF)
     ws.models.write_training_set(ws.use_case, ws.lake, plan)
-    assert ws.models.card(plan.version)["libraries"] == library_versions()
+    assert ws.models.card(plan.version).libraries == library_versions()
     before = plan.version
     monkeypatch.setattr(training_plan, "library_versions", lambda: library_versions() | {"scikit-learn": "99"})
     assert replace(plan).version != before

@@ -35,7 +35,7 @@ def train(ws: Workspace, folder: Path) -> tuple[ModelStore, str, FittedModel]:
     store, plan = ModelStore(folder), plan_training(ws.use_case, ws.lake, AS_OF)
     store.write_training_set(ws.use_case, ws.lake, plan)
     rows = store.training_frame(plan.version)
-    model = fit_model(ws.use_case.model, KPI, store.card(plan.version)["features"], rows)
+    model = fit_model(ws.use_case.model, KPI, store.card(plan.version).features, rows)
     store.write_model(plan.version, model)
     return store, plan.version, model
 
@@ -68,16 +68,16 @@ def test_a_training_set_and_its_card_hold_what_is_learned_from(published: Worksp
     store, plan = ModelStore(tmp_path), plan_training(published.use_case, published.lake, AS_OF)
     store.write_training_set(published.use_case, published.lake, plan)
     card = store.card(plan.version)
-    assert (card["rows"], card["first"], card["last"]) == (48, "2013-03-01", "2013-03-06")
-    assert (card["as_of"], card["missing_days"], card["version"]) == ("2013-03-07", [], plan.version)
-    assert card["features"] == ["site", "load", "late_before"]  # no key, decision time, outcome or current action
-    assert card["data"]["features"] == {partition: entry.version for partition, entry in plan.features.items()}
+    assert (card.rows, card.first, card.last) == (48, "2013-03-01", "2013-03-06")
+    assert (card.as_of, card.missing_days, card.version) == (AS_OF, [], plan.version)
+    assert card.features == ["site", "load", "late_before"]  # no key, decision time, outcome or current action
+    assert card.data["features"] == {partition: entry.version for partition, entry in plan.features.items()}
     rows = store.training_frame(plan.version)
     assert len(rows) == 48
     assert rows["decided_at"].max() < pd.Timestamp(published.use_case.day_start(AS_OF))
     assert set(rows["late"]) == {0, 1}
     assert (store.has(plan.version, TRAINING_SET), store.has(plan.version, MODEL)) == (True, False)
-    assert sha256((store.folder(plan.version) / TRAINING_SET).read_bytes()) == card["files"][TRAINING_SET]
+    assert sha256((store.folder(plan.version) / TRAINING_SET).read_bytes()) == card.files[TRAINING_SET]
 
 
 def test_a_stored_model_is_loaded_as_it_was(published: Workspace, tmp_path: Path) -> None:

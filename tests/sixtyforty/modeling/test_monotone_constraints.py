@@ -18,7 +18,7 @@ from sixtyforty.modeling.monotone_constraints import find_violations
 from sixtyforty.spec.recipe import Model
 from sixtyforty.storage.files import write_atomic
 from tests.helpers import make_workspace, publish_days
-from tests.trained_models import KPI, train_on
+from tests.trained_models import KPI, make_card, train_on
 
 TREES = Model(
     estimator="sklearn.ensemble.HistGradientBoostingClassifier",
@@ -75,7 +75,7 @@ def test_trees_learn_the_dip_unless_they_are_constrained() -> None:
 def test_a_constrained_model_is_stored_and_loaded(tmp_path: Path) -> None:
     frame, _ = rows_with_a_dip()
     store = ModelStore(tmp_path)
-    write_atomic(tmp_path / "v" / "card.json", b'{"files": {}, "features": ["load", "other"]}')
+    write_atomic(tmp_path / "v" / "card.json", make_card(features=["load", "other"]).to_json())
     constrained = fit(TREES, monotone_constraints={"load": 1})
     store.write_model("v", constrained)
     assert store.load("v").predict(frame).tolist() == constrained.predict(frame).tolist()

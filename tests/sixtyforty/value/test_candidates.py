@@ -76,7 +76,7 @@ def test_the_audit_finds_a_forged_candidate(tmp_path: Path) -> None:
 
 def test_the_model_never_sees_a_vendors_predictions(tmp_path: Path) -> None:
     ws = prepare(tmp_path, bought=BOUGHT)
-    assert ws.models.card(ws.models.versions()[0])["features"] == ["site", "load", "late_before"]
+    assert ws.models.card(ws.models.versions()[0]).features == ["site", "load", "late_before"]
     table = pq.read_table(ws.lake.local_file(ws.lake.entry("features", KEYS[0])))
     assert "_bought" in table.column_names
     assert "_bought" not in features.feature_names(ws.use_case, table.column_names)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty.spec.kpi_wording import allowed_instead, describe_action
 from sixtyforty.value.numeric_payoffs import NumericPayoffs, format_amount
 from sixtyforty.value.payoff_base import PayoffError
 from tests.sixtyforty.value.kpis import AMOUNT, STAFF
@@ -22,7 +23,7 @@ def test_each_unit_too_few_or_too_many_has_its_cost() -> None:
 def test_an_amount_is_rounded_and_kept_within_its_range() -> None:
     assert PAYOFFS.choose_actions(np.array([0.2, 3.5, 3.4, 20.0])).tolist() == ["1", "4", "3", "9"]
     assert STAFF.idle_action == "1"
-    assert STAFF.describe_action("4") == "4 fitters"
+    assert describe_action("4", STAFF) == "4 fitters"
 
 
 def test_foresight_chooses_the_outcome_itself() -> None:
@@ -52,5 +53,5 @@ def test_an_action_that_is_no_number_is_rejected() -> None:
     ("action", "allowed"), [("5", None), ("4", "another"), ("3.5", "whole"), ("12", "to 9"), ("x", "1")]
 )
 def test_an_override_must_be_another_amount_within_the_range(action: str, allowed: str | None) -> None:
-    answer = STAFF.allowed_instead(action, "4")
+    answer = allowed_instead(STAFF, action, "4")
     assert answer is None if allowed is None else allowed in str(answer)

@@ -1,0 +1,56 @@
+"""The card of a model version: its recipe, its data, and the hashes of its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sixtyforty.storage.files import canonical_json
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known about a model version; stored as `card.json`.
+
+    `as_of`: the local day at whose start it was trained. `rows`, `first`, `last`: size and partitions of its training
+    set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
+    `recipe_version` its hash. `data`: the versions of features and outcomes by partition, and `data_version` their
+    hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model is
+    fitted. `treatment` and `actions`: of a past experiment.
+    """
+
+    version: str
+    use_case: str
+    as_of: date
+    rows: int
+    first: str
+    last: str
+    missing_days: list[str]
+    features: list[str]
+    recipe: dict[str, Any]
+    recipe_version: str
+    data: dict[str, dict[str, str]]
+    data_version: str
+    libraries: dict[str, str]
+    files: dict[str, str]
+    levels: dict[str, list[str]] = field(default_factory=dict)
+    treatment: str | None = None
+    actions: list[str] = field(default_factory=list)
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the training window's partitions that are missing."""
+        present, missing = len(self.data["features"]), len(self.missing_days)
+        return missing / (present + missing)
+
+    def to_json(self) -> bytes:
+        """Return the card as JSON."""
+        return canonical_json(vars(self)).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> ModelCard:
+        """Read a card from JSON."""
+        fields = json.loads(content)
+        return cls(**fields | {"as_of": date.fromisoformat(fields["as_of"])})

@@ -1,0 +1,19 @@
+"""A model card is read as it was written, and knows which share of its window is missing."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sixtyforty.modeling.model_card import ModelCard
+from tests.trained_models import make_card
+
+
+def test_a_card_is_read_as_it_was_written() -> None:
+    card = make_card(levels={"site": ["north"]}, treatment="received", actions=["none", "mail"])
+    assert ModelCard.from_json(card.to_json()) == card
+    assert ModelCard.from_json(card.to_json()).as_of == date(2013, 3, 7)
+
+
+def test_the_missing_share_counts_the_partitions_of_the_window() -> None:
+    card = make_card(missing_days=["2013-03-02"], data={"features": dict.fromkeys("abc", "v"), "outcomes": {}})
+    assert card.missing_share == 0.25
