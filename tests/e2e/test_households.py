@@ -92,10 +92,10 @@ def test_the_champion_is_the_recipe_with_the_highest_value(home, capsys):
     assert [r.as_of for r in judged] == [CAMPAIGN, "2017-07-23"]
     for row in judged:
         assert ws.models.card(row.version).recipe["estimator"].endswith("HistGradientBoostingRegressor")
-        (reason,) = (r for r in row.reasons if "worth most of the candidates" in r)
+        (reason,) = (r for r in row.reasons if "highest walk-forward value per 1,000 decisions" in r)
         model, drop = (float(v) for v in re.findall(r"(?:model|sharp_drop) (-?\d+)", reason))
         assert model > 0 > drop
-        assert "these figures are assumed" in row.reasons
+        assert "the figures are assumed: the action may change the outcome" in row.reasons
 
 
 def test_a_campaign_without_known_outcomes_is_decided_but_not_accounted_for(home, capsys):
