@@ -93,7 +93,8 @@ def test_the_champion_is_the_recipe_with_the_highest_value(home, capsys):
     for row in judged:
         assert ws.models.card(row.version).recipe["estimator"].endswith("HistGradientBoostingRegressor")
         (reason,) = (r for r in row.reasons if "highest walk-forward value per 1,000 decisions" in r)
-        model, drop = (float(v) for v in re.findall(r"(?:model|sharp_drop) (-?\d+)", reason))
+        amounts = re.findall(r"(?:model|sharp_drop) (-?)\$([\d,]+)", reason)
+        model, drop = (float(sign + amount.rstrip(",").replace(",", "")) for sign, amount in amounts)
         assert model > 0 > drop
         assert "the figures are assumed: the action may change the outcome" in row.reasons
 
