@@ -109,7 +109,7 @@ def write_impact_report(run: StageRun) -> StageResult:
         run.log.info("impact_report: skipped (no decision has a known outcome yet)")
         return StageResult()
     path = impact_report.write_report(run.ws, run.track)
-    summary = kpi_summary.summarise_kpi(run.ws, run.track)
+    summary = kpi_summary.summarize_kpi(run.ws, run.track)
     metadata = {
         "page": dg.MetadataValue.path(str(path)),
         f"gain over the current process ({summary.unit})": summary.gain,

@@ -74,7 +74,7 @@ def account_kpi(run: StageRun) -> StageResult:
     if not daily_values:
         run.log.info("kpi_impact: skipped (no decision has a known outcome yet)")
         return result
-    summary = kpi_summary.summarise_kpi(run.ws, run.track, daily_values=daily_values)
+    summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     differences = kpi_audit.find_differences(run.ws, run.track, sorted(result.published))
     lift = _describe_lift(summary)
@@ -196,7 +196,7 @@ def _describe_lift(summary: KpiSummary) -> str:
 
 
 def _check_segments(run: StageRun) -> CheckResult:
-    segments = kpi_summary.summarise_segments(run.ws, run.track)
+    segments = kpi_summary.summarize_segments(run.ws, run.track)
     losing = ", ".join(f"{segment.column} {segment.name}" for segment in segments if segment.loses)
     return CheckResult(
         NO_SEGMENT_LOSES.name,
@@ -237,7 +237,7 @@ def account_acceptance(run: StageRun) -> StageResult:
             counts = {column: entry.facts[column] for column in usage.COUNTS}
             metadata = counts | {f"gain of the overrides ({kpi.currency})": round(entry.facts["gain"], 2)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
-    responses = acceptance.summarise_acceptance(run.ws, run.track)
+    responses = acceptance.summarize_acceptance(run.ws, run.track)
     if not responses.decisions:
         run.log.info("acceptance: skipped (no decision was taken yet)")
         return result

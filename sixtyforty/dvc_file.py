@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sixtyforty.code_version import WITHOUT_EFFECT
 from sixtyforty.import_closure import PACKAGES, SOURCES, find_closure, module_path
 from sixtyforty.storage.files import write_atomic
 
@@ -20,7 +19,7 @@ CODE_LINES = re.compile(rf"(?:^ +- (?:{'|'.join(PACKAGES)})/\S+\.py\n)+", re.MUL
 
 def recipe_dependencies(sources: Path = SOURCES) -> list[str]:
     """Return the files of the recipe's import closure, relative to the source folder and in order."""
-    paths = (module_path(name, sources) for name in find_closure([RECIPE], WITHOUT_EFFECT, sources))
+    paths = (module_path(name, sources) for name in find_closure([RECIPE], sources))
     return sorted(path.relative_to(sources).as_posix() for path in paths if path is not None)
 
 

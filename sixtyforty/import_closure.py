@@ -1,9 +1,12 @@
 """The import closure of a set of modules, and the digest of its code.
 
 A change of the code must show, and a change of a comment must not. So the digest covers the syntax tree of each module
-without comments, docstrings and the descriptions of pydantic fields. The closure is found without importing anything:
-it follows every import statement of the project's own packages, also those inside functions. Imports for type checkers
-only are left out. Python's version matters too, because the syntax tree depends on it.
+without comments, docstrings, the descriptions of pydantic fields and the texts of `FieldError`, which only refuses a
+declaration. The texts of other errors count: some are stored as the reason why an extract was refused.
+
+The closure is found without importing anything: it follows every import statement of the project's own packages, also
+those inside functions. Imports for type checkers only are left out. No module can be excluded: a module without effect
+on decisions must not be imported by the code that decides.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -35,14 +39,22 @@ class ModuleCode:
     imports: list[str]
 
 
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_mtime_ns, status.st_size]
+
+
 class CodeCache:
     """The parsed modules of a source tree, in a file: a module is parsed again when its time or size changed.
+
+    Every module is parsed again when this module or Python's version changed, because digests depend on them.
 
     file: the cache file, which is created if it is missing. None: nothing is cached.
     """
 
     def __init__(self, file: Path | None) -> None:
         self.file = file
+        self._parser = [*_stamp(Path(__file__)), *sys.version_info[:2]]
         self._entries: dict[str, dict[str, Any]] = {}
         self._used: dict[str, dict[str, Any]] = {}
         if file is not None:
@@ -51,8 +63,7 @@ class CodeCache:
 
     def read(self, path: Path) -> ModuleCode:
         """Return a module's digest and imports. Raises SyntaxError."""
-        status = path.stat()
-        stamp = [status.st_mtime_ns, status.st_size]
+        stamp = [*_stamp(path), *self._parser]
         entry = self._entries.get(str(path))
         if entry is None or entry["stamp"] != stamp:
             entry = {"stamp": stamp, "module": asdict(parse_module(path.read_bytes()))}
@@ -69,58 +80,60 @@ class CodeCache:
 def parse_module(source: bytes) -> ModuleCode:
     """Return the digest and the imports of a module's source. Raises SyntaxError."""
     tree = ast.parse(source)
-    imports = sorted({name for name in _imported_names(tree) if name.split(".")[0] in PACKAGES})
-    stripped = _WithoutTexts().visit(tree)
-    code = hashlib.sha256(ast.dump(stripped).encode()).hexdigest()[:16] if stripped.body else ""
+    imports = sorted({name for name in _strip_texts(tree) if name.split(".")[0] in PACKAGES})
+    code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16] if tree.body else ""
     return ModuleCode(code, imports)
 
 
-class _WithoutTexts(ast.NodeTransformer):
-    """Removes docstrings and the descriptions of pydantic fields."""
+def _strip_texts(tree: ast.Module) -> list[str]:
+    """Remove the texts without effect from a syntax tree, and return the imports that run.
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            first = body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = body[1:]
-        return super().generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == "Field":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-        return self.generic_visit(node)
-
-
-def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """Yield `package.module` or `package.module.member` of each import that runs."""
+    An import is `package.module` or `package.module.member`. One pass does both, because passes take time.
+    """
+    imports: list[str] = []
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
             pending += node.orelse
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            imports += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            imports += (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call):
+            _strip_call(node)
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _strip_docstring(node)
         pending += ast.iter_child_nodes(node)
+    return imports
+
+
+def _strip_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:]
+
+
+def _strip_call(node: ast.Call) -> None:
+    """Remove the description of a pydantic field, or the texts of a FieldError."""
+    if not isinstance(node.func, ast.Name):
+        return
+    if node.func.id == "Field":
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+    elif node.func.id == "FieldError":
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                part.value = ""
 
 
 def find_closure(
-    entry_points: Collection[str],
-    excluded: Collection[str] = (),
-    sources: Path = SOURCES,
-    cache: CodeCache | None = None,
+    entry_points: Collection[str], sources: Path = SOURCES, cache: CodeCache | None = None
 ) -> dict[str, ModuleCode]:
     """Return the modules that the entry points import, directly or not, by name and in order.
 
-    excluded: modules that are left out, but whose imports are followed. Packages without code are left out too.
-    Raises FileNotFoundError for an entry point that doesn't exist.
+    Packages without code are left out. Raises FileNotFoundError for an entry point that doesn't exist.
     """
     cache = cache or CodeCache(None)
     modules: dict[str, ModuleCode] = {}
@@ -137,7 +150,7 @@ def find_closure(
             pending += [prefix for imported in modules[name].imports for prefix in _prefixes(imported)]
         elif name in entry_points:
             raise FileNotFoundError(f"{name}: no such module below {sources}")
-    return {name: code for name, code in sorted(modules.items()) if code.digest and name not in excluded}
+    return {name: code for name, code in sorted(modules.items()) if code.digest}
 
 
 def _prefixes(imported: str) -> Iterator[str]:

@@ -15,17 +15,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sixtyforty.code_version import code_version
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.modeling.model_store import ModelStore
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
-from sixtyforty.storage.receipts import Receipts
 from sixtyforty.storage.rollout_ledger import RolloutLedger
 from sixtyforty.storage.stage_ledger import StageLedger
+
+if TYPE_CHECKING:  # decisions read only the base class of a use case, so the code version leaves this module out
+    from sixtyforty.spec.use_case import UseCase
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,14 @@ class Workspace:
         return self._folder("reports")
 
     @property
-    def alert_receipts(self) -> Receipts:
-        """The alerts that were sent, and to which addresses."""
-        return Receipts(self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl")
+    def alert_receipts(self) -> Path:
+        """The file with the receipts of alerts: which were sent, and to which addresses."""
+        return self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl"
 
     @property
-    def digest_receipts(self) -> Receipts:
-        """The digests that were sent, and to which addresses."""
-        return Receipts(self.home / "data" / "digests" / f"{self.use_case.name}.jsonl")
+    def digest_receipts(self) -> Path:
+        """The file with the receipts of digests: which were sent, and to which addresses."""
+        return self.home / "data" / "digests" / f"{self.use_case.name}.jsonl"
 
     @cached_property
     def code_version(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from expectations.rule_catalog import RULES, list_arguments
-from expectations.suites import Suite
+from expectations.rules import Suite
 from pipelines.authoring.loader import NEEDED_FIRST
 from pipelines.authoring.sql_files import SQL_FILES
 from pipelines.settings import ROOT

@@ -51,7 +51,7 @@ def holdout(
         raise CommandError(f"--effect is {effect:g}. Give a gain per 1,000 units above zero.")
     design = experiment_results.plan_experiment(ws)
     plan = _plan(design, effect)
-    figures = kpi_summary.summarise_kpi(ws, "live")
+    figures = kpi_summary.summarize_kpi(ws, "live")
     lines = _plan_lines(kpi, plan, ws.use_case.days_between_decisions)
     if figures.evidence:
         lines.append(figures.evidence)

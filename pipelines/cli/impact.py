@@ -64,16 +64,16 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
     """Show what the decisions earned compared with the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.accounting.forecast import read_forecasts
-    from sixtyforty.accounting.kpi_summary import summarise_kpi, summarise_segments
+    from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_segments
 
     ws = catalog.open_workspace(use_case)
-    summary = summarise_kpi(ws, track)
+    summary = summarize_kpi(ws, track)
     if not summary.decisions:
         raise CommandError(
             f"{use_case} has no decision with a known outcome on the {track} track. "
             f"Run the chain first: sixtyforty run {use_case} --from DATE --to DATE."
         )
-    kpi, segments, forecasts = ws.use_case.kpi, summarise_segments(ws, track), read_forecasts(ws, track)
+    kpi, segments, forecasts = ws.use_case.kpi, summarize_segments(ws, track), read_forecasts(ws, track)
     figures = summary.to_dict()
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},

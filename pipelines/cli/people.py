@@ -57,10 +57,10 @@ def acceptance(use_case: UseCaseName, track: TrackName = "replay") -> Acceptance
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.accounting import acceptance_messages
-    from sixtyforty.accounting.acceptance import summarise_acceptance
+    from sixtyforty.accounting.acceptance import summarize_acceptance
 
     ws = catalog.open_workspace(use_case)
-    figures = summarise_acceptance(ws, track)
+    figures = summarize_acceptance(ws, track)
     if not figures.responses:
         raise CommandError(
             f"{use_case} has no responses to {track} decisions. Land responses and run the stage acceptance."

@@ -18,6 +18,7 @@ from pipelines.settings import prepare_dagster_home
 from sixtyforty.reports.alert_rules import RULES
 from sixtyforty.reports.alerts import Alert, AlertKind, SendMessage, send_alerts, send_by_apprise
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
 
 Receipt = dict[str, Any]
@@ -65,7 +66,8 @@ def watch_use_case(ws: Workspace, track: Track, send: SendMessage, automation: A
     for kind, rule in RULES.items():
         look_for({kind}, f"the lake for {kind}", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
     look_for({"failed run", "automation silent"}, "Dagster", lambda: _dagster_alerts(ws, automation, now))
-    return send_alerts(ws.use_case.name, ws.alert_receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
+    receipts = Receipts(ws.alert_receipts)
+    return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 
 
 def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[Alert]:

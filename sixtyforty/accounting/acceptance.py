@@ -143,7 +143,7 @@ class Acceptance(UsageCounts):
         }
 
 
-def summarise_acceptance(ws: Workspace, track: Track, with_intervals: bool = True) -> Acceptance:
+def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = True) -> Acceptance:
     """Return the acceptance over all partitions of a track.
 
     with_intervals: the intervals take most of the time; without them, they are NaN.

@@ -150,7 +150,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
     daily_values = kpi_ledger.read_daily_values(ws, track)
     if not daily_values:
         raise SourcingError(f"{use_case.name}: no outcome is known yet on the {track} track. Run the chain first.")
-    summary = kpi_summary.summarise_kpi(ws, track, daily_values=daily_values)
+    summary = kpi_summary.summarize_kpi(ws, track, daily_values=daily_values)
     vendors = {name: c for name in declared.vendors if (c := summary.candidates[name]).decisions}
     counted = {BUILD: _counted_gain(summary.lift_vs_current)}
     counted |= {

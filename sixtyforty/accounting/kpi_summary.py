@@ -94,7 +94,7 @@ class KpiSummary:
         }
 
 
-def summarise_kpi(
+def summarize_kpi(
     ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
 ) -> KpiSummary:
     """Return the KPI over all accounted partitions, or up to one (`until`).
@@ -129,7 +129,7 @@ def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def summarise_segments(ws: Workspace, track: Track) -> list[Segment]:
+def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
     """Return every segment over all accounted partitions; none of an experiment."""
     import numpy as np
 

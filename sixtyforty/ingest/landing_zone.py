@@ -22,8 +22,8 @@ from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, ope
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
 from sixtyforty.ingest.partitioning import partition_lines
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
@@ -55,7 +55,7 @@ class LandingZone:
     the reason; the next scan tries them again.
     """
 
-    def __init__(self, folder: StoragePath, lake: Lake, use_case: UseCase, delivery_url: str = "") -> None:
+    def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
         self._locations: dict[str, Location] = {}

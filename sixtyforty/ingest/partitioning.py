@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sixtyforty.ingest.data_contract import cleaned_columns_sql, typed_columns_sql
 from sixtyforty.ingest.extract import ParsedExtract
 from sixtyforty.ingest.file_names import partitions_in_name
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.sql import identifiers, literal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def partition_lines(
-    extracts: Sequence[tuple[str, ParsedExtract]], use_case: UseCase, source: str
+    extracts: Sequence[tuple[str, ParsedExtract]], use_case: DecisionChain, source: str
 ) -> list[dict[str, pa.Table]]:
     """Return each extract's lines by partition, all columns text.
 
@@ -53,7 +53,7 @@ def partition_lines(
 
 
 def _partition_keys(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, contract: Source, lines: pa.Table
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, lines: pa.Table
 ) -> pa.ChunkedArray:
     """Return the partition key of each line, in order; null where its content doesn't show it."""
     import numpy as np
@@ -69,7 +69,7 @@ def _partition_keys(
 
 def _partition_extract(
     db: duckdb.DuckDBPyConnection,
-    use_case: UseCase,
+    use_case: DecisionChain,
     contract: Source,
     name: str,
     parsed: ParsedExtract,
@@ -94,7 +94,7 @@ def _partition_extract(
     return _split_all_lines(db, use_case, contract, fallback)
 
 
-def _is_inside(key: str | None, use_case: UseCase) -> bool:
+def _is_inside(key: str | None, use_case: DecisionChain) -> bool:
     first, last = use_case.limits
     return key is not None and (first <= key <= last or key == SNAPSHOT)
 
@@ -123,7 +123,7 @@ def _broken_table(parsed: ParsedExtract) -> pa.Table:
 
 
 def _split_all_lines(
-    db: duckdb.DuckDBPyConnection, use_case: UseCase, contract: Source, fallback: str
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, fallback: str
 ) -> dict[str, pa.Table]:
     """Return sound and broken lines by partition; a line without a usable key follows the line before it."""
     first, last = use_case.limits

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.data_contract import raw_schema
 from sixtyforty.ingest.landing_zone import LandingZone, Lines
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
@@ -24,7 +24,7 @@ GONE = "the extract is no longer at its location, and some of its rows were not 
 
 
 def ingest(
-    use_case: UseCase, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
+    use_case: DecisionChain, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
 ) -> dict[str, Entry]:
     """Update `raw/<source>` for these partitions with what has landed, and return their manifests.
 

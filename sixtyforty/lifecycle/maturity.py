@@ -75,7 +75,7 @@ def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None
     return MaturityReport(
         use_cases=use_cases,
         levels={level: sum(u.level == level for u in use_cases) for level in LEVELS},
-        lead_times=summarise_lead_times(use_cases),
+        lead_times=summarize_lead_times(use_cases),
         skills=list_skills(workspaces),
     )
 
@@ -148,7 +148,7 @@ def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
     return [Skill(name, sorted(titles[name]), len(people[name]), planned[name]) for name in sorted(titles)]
 
 
-def summarise_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
+def summarize_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
     """Return the lead time of each stage that can be left, in order."""
     lead_times = []
     for stage in ("idea", *STAGES[:-1]):

@@ -58,7 +58,7 @@ class RolloutStatus:
 
 def list_objections_of_people(ws: Workspace) -> list[str]:
     """Return what people's use of the live decisions argues against more automation."""
-    return acceptance_messages.list_objections(ws.use_case, acceptance.summarise_acceptance(ws, "live"))
+    return acceptance_messages.list_objections(ws.use_case, acceptance.summarize_acceptance(ws, "live"))
 
 
 def list_obstacles(

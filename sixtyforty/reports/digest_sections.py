@@ -14,6 +14,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date
+from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
@@ -42,7 +43,7 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
     lines = [f"{sum(count_of_action.values()):,} {use_case.kpi.unit_plural} decided{so_far}:"]
     # The actions that cost most come first, as they are work to do. Amounts have no such order.
     actions = list(reversed(use_case.kpi.actions_by_cost)) or sorted(count_of_action, key=float, reverse=True)
-    lines += [f"- {use_case.kpi.describe_action(action)}: {count_of_action.get(action, 0):,}" for action in actions]
+    lines += [f"- {describe_action(action, use_case.kpi)}: {count_of_action.get(action, 0):,}" for action in actions]
     left = sum(e.facts["fallback"] + e.facts["current_process"] for e in entries.values())
     if left:
         lines.append(f"The current process decided {left:,} of them because there was no model or no sound data.")

@@ -22,6 +22,7 @@ from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
 
 REPLAY_NOTE = "This is a replay of past decisions."
@@ -108,8 +109,9 @@ def send_digests(
     A failure is recorded once, until its reason changes, and retried at the next call.
     """
     new_receipts = []
-    with ws.digest_receipts.lock():
-        outbox = _Outbox(ws.digest_receipts.rows())
+    receipts = Receipts(ws.digest_receipts)
+    with receipts.lock():
+        outbox = _Outbox(receipts.rows())
         for subscription in ws.use_case.subscriptions:
             if role not in (None, subscription.role):
                 continue
@@ -117,7 +119,7 @@ def send_digests(
             if not has_decisions_by(ws, track, period):
                 continue
             for row in _send_to_subscribers(ws, track, subscription, period, environment, send, outbox):
-                new_receipts.append(ws.digest_receipts.append(**row))
+                new_receipts.append(receipts.append(**row))
     return new_receipts
 
 

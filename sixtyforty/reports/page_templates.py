@@ -6,6 +6,7 @@ import math
 from datetime import date
 from typing import TYPE_CHECKING
 
+from sixtyforty.spec.kpi_wording import describe_action, describe_expected, describe_outcome, payoff_sentences
 from sixtyforty.spec.money import UNKNOWN, format_exact_money, format_money
 from sixtyforty.spec.wording import format_plural
 
@@ -40,6 +41,10 @@ def page_environment(*packages: str) -> Environment:
         "capitalized": capitalize_first,
         "cell": escape_table_cell,
         "quoted": escape_quotation,
+        "describe_action": describe_action,
+        "describe_expected": describe_expected,
+        "describe_outcome": describe_outcome,
+        "payoff_sentences": payoff_sentences,
     }
     return environment
 

@@ -12,7 +12,6 @@ from sixtyforty.spec.actions import Action, Amount, Candidate, Costs
 from sixtyforty.spec.base import DeclaredModel, Name
 from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.experiments import Holdout, Treatment
-from sixtyforty.spec.money import format_exact_money
 
 EvidenceLabel = Literal["exact", "assumed", "randomized"]
 """What money rests on. exact: known outcomes. assumed: a declared assumption. randomized: an experiment."""
@@ -134,61 +133,3 @@ class Kpi(DeclaredModel):
     def idle_action(self) -> str:
         """The action that counts as doing nothing: the cheapest one, or the smallest amount."""
         return f"{self.amount.minimum:.10g}" if self.amount else self.actions_by_cost[0]
-
-    def allowed_instead(self, action: str | None, instead_of: str) -> str | None:
-        """Return, in words, what could replace a decided action if `action` can't; None if `action` is valid."""
-        if self.amount is None:
-            others = [name for name in self.actions if name != instead_of]
-            return None if action in others else " or ".join(others)
-        try:
-            number = float(action or "")
-        except ValueError:
-            number = math.nan
-        in_range = self.amount.minimum <= number <= self.amount.maximum
-        is_possible = in_range and (number.is_integer() or not self.amount.whole_numbers)
-        if is_possible and number != float(instead_of):
-            return None
-        kind = "whole number" if self.amount.whole_numbers else "number"
-        return f"another {kind} from {self.amount.minimum:g} to {self.amount.maximum:g}"
-
-    def describe_action(self, action: str) -> str:
-        """Return an action in the words of the business, such as 'send a standby crew' or '4 fitters'."""
-        if self.amount:
-            return f"{action} {self.amount.description}"
-        return self.actions[action].description if action in self.actions else action
-
-    def describe_expected(self, expected: float) -> str:
-        """Return an expected outcome in words, such as 'disrupted in about 30 of 100 such cases'."""
-        if self.outcome_type == "number":
-            return f"{expected:,.1f} {self.outcome_name}"
-        return f"{self.outcome_name} in about {expected * 100:.0f} of 100 such cases"
-
-    def describe_outcome(self, outcome: float) -> str:
-        """Return an outcome in words, such as 'not disrupted'."""
-        if self.outcome_type == "number":
-            return f"{outcome:,.1f} {self.outcome_name}"
-        return self.outcome_name if outcome else f"not {self.outcome_name}"
-
-    @property
-    def payoff_sentences(self) -> list[str]:
-        """One sentence for each action with a cost: what it costs, and what it saves or brings."""
-        if self.amount:
-            shortage = format_exact_money(self.amount.shortage_cost, self.currency)
-            excess = format_exact_money(self.amount.excess_cost, self.currency)
-            return [f"Too few {self.amount.description} cost {shortage} each, too many cost {excess} each."]
-        return [self._payoff_sentence(action) for action in self.actions.values() if action.cost]
-
-    def _payoff_sentence(self, action: Action) -> str:
-        description = action.description[:1].upper() + action.description[1:]
-        parts = [f"{description}: costs {self._price(action.cost)}"]
-        if not self.treatment:  # with a treatment, the model learns the outcome of each action instead
-            is_binary = self.outcome_type == "binary"
-            condition = f"if {self.outcome_name}" if is_binary else f"for each of the {self.outcome_name}"
-            parts.append(f"brings {self._price(action.gain)} {condition}")
-        limit = f" At most {action.limit:,} at one decision time." if action.limit else ""
-        return f"{', '.join(parts)}.{limit}"
-
-    def _price(self, price: float | str) -> str:
-        return (
-            f"the amount that `{price}` returns" if isinstance(price, str) else format_exact_money(price, self.currency)
-        )

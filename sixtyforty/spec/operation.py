@@ -1,4 +1,4 @@
-"""How a use case runs: replay of the past, data governance, automation, rollout and alert limits."""
+"""How a use case runs: replay of the past, data governance, automation and rollout."""
 
 from __future__ import annotations
 
@@ -86,39 +86,4 @@ class Automation(DeclaredModel):
     )
     rollout: Rollout | None = Field(
         default=None, description="Steps of going live. If left out, the model decides all units from the adoption on."
-    )
-
-
-class Watch(DeclaredModel):
-    """The limits beyond which `sixtyforty watch` sends alerts."""
-
-    retrain_overdue_days: int = Field(
-        default=35, gt=0, description="Days of new data after which a challenger is overdue."
-    )
-    max_fallback_share: float = Field(
-        default=0.2,
-        ge=0,
-        le=1,
-        description="Largest share of the newest partition's decisions that the current process may make as fallback.",
-    )
-    usage_days: int = Field(default=28, gt=0, description="Number of newest days with decisions whose use is assessed.")
-    no_user_days: int = Field(
-        default=7,
-        gt=0,
-        description="Number of consecutive days on which nobody opened a decision, after which an alert is sent.",
-    )
-    min_override_share: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="Smallest share of answers that override a decision. Fewer overrides suggest that people accept"
-        " decisions unread.",
-    )
-    min_uptake_share: float = Field(
-        default=0.5, ge=0, le=1, description="Smallest share of the opened decisions that people follow."
-    )
-    max_silent_intervals: float = Field(
-        default=5.0,
-        gt=1,
-        description="Number of its own intervals (at least two minutes) for which a sensor or schedule may be silent.",
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from sixtyforty.spec.base import VARIABLE, DeclaredModel, Name
-from sixtyforty.spec.review import Review
+from sixtyforty.spec.review import Responders
 
 
 class Vision(DeclaredModel):
@@ -53,7 +53,7 @@ class Change(DeclaredModel):
     training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by which role.")
 
 
-class People(DeclaredModel):
+class People(Responders):
     """Who decides, in which step of which process, and how they will adopt the model's decisions."""
 
     role: str = Field(description="The role of the people who decide.")
@@ -61,11 +61,6 @@ class People(DeclaredModel):
     headcount: int = Field(gt=0, description="Number of people who decide.")
     process_step: str = Field(description="The step of their process in which the decision is made.")
     adoption: str = Field(description="How they will start to use the decisions, and keep using them.")
-    responses: Name | None = Field(
-        default=None,
-        description="The source that holds what people did with the decisions, partitioned by the decision's day.",
-    )
-    review: Review | None = Field(default=None, description="Which decisions a person reviews, and who.")
     executive: Vision | None = Field(default=None, description="The executive's vision.")
     manager: Vision | None = Field(default=None, description="The operating manager's vision.")
     research: list[Research] = Field(default_factory=list, description="Dated findings of user research.")

@@ -1,4 +1,7 @@
-"""Review: which decisions a person reviews, and what applies until the reviewer has answered."""
+"""What decisions depend on of the people: their responses, and which decisions they review.
+
+It includes what applies until a reviewer has answered. All other fields about people are in `people`.
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,13 @@ class Review(DeclaredModel):
                 "", "nothing would be reviewed; declare a `rule` (a candidate of the KPI) or abstain_below above 0"
             )
         return self
+
+
+class Responders(DeclaredModel):
+    """How people answer decisions: the source of their responses, and the review."""
+
+    responses: Name | None = Field(
+        default=None,
+        description="The source that holds what people did with the decisions, partitioned by the decision's day.",
+    )
+    review: Review | None = Field(default=None, description="Which decisions a person reviews, and who.")

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.manifests import Entry
 
 CODE = "other code"  # the reason of a restatement whose inputs are the same
 
 
-def is_closed(use_case: UseCase, partition: str, now: datetime | None) -> bool:
+def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> bool:
     """Return whether a partition counts as complete at a UTC time (naive).
 
     A snapshot always does. Without a time, every partition does.
@@ -43,7 +43,7 @@ def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -
     return listed_extracts(entry) == list(extracts)
 
 
-def validation_reason(use_case: UseCase, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
+def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
     """Return why a raw partition needs validation at a UTC time (naive), or None.
 
     judged: its validated and rejected manifests.
@@ -57,7 +57,7 @@ def validation_reason(use_case: UseCase, raw: Entry, judged: Iterable[Entry], no
     return None
 
 
-def changed_inputs(use_case: UseCase, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
+def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return the validated partitions that changed since an entry was computed, as `dataset partition`, in order.
 
     inputs: the versions in force, by dataset and partition. Without an entry, all of them changed. Reference tables
@@ -73,7 +73,7 @@ def changed_inputs(use_case: UseCase, entry: Entry | None, inputs: Mapping[str, 
     return changes
 
 
-def restated_by(use_case: UseCase, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
+def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
     """Return what restated a partition that had closed: its changed inputs, or the code. None: it isn't restated."""
     if before is None or before.sha256 == entry.sha256 or not is_closed(use_case, entry.partition, now):
         return None

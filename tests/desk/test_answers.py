@@ -15,6 +15,7 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.responses import add_responses, responses_to
 from sixtyforty.reports import model_record
 from sixtyforty.reports.digest_sections import decider_section
+from sixtyforty.spec.kpi_wording import payoff_sentences
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.response_log import Response
 from sixtyforty.workspace import Workspace
@@ -183,6 +184,6 @@ def test_a_numeric_action_is_overridden_with_another_number(staffed_desk: Runnin
 
 def test_reports_and_digests_describe_a_numeric_action(staffed: Workspace, staffed_desk: RunningDesk) -> None:
     impact = visible_text(staffed_desk.person("owner").get("/impact").text)
-    assert all(sentence in impact for sentence in staffed.use_case.kpi.payoff_sentences)
+    assert all(sentence in impact for sentence in payoff_sentences(staffed.use_case.kpi))
     assert any("fitters on call: " in line for line in decider_section(staffed, "replay", [DAY]))
     assert "The action is a number: fitters on call." in model_record.render_record(staffed, "replay")

@@ -9,7 +9,7 @@ import pytest
 
 from expectations import suites
 from expectations.gx_runner import RuleError, build_suite, find_failing_rows
-from expectations.suites import Rule
+from expectations.rules import Rule
 from pipelines.authoring import catalog
 
 BETWEEN = {"column": "temp", "min_value": 0, "max_value": 10}

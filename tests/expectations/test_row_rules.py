@@ -11,7 +11,7 @@ import pytest
 
 from expectations.gx_runner import RuleError, find_failing_rows
 from expectations.row_rules import record_failing_rows
-from expectations.suites import Rule
+from expectations.rules import Rule
 
 
 def rule(kind: str, **kwargs: Any) -> Rule:

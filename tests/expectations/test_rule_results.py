@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from expectations.rule_results import RowFailures, partition_rule_results, row_rule_results
-from expectations.suites import PartitionRules, Rule, Suite
+from expectations.rules import PartitionRules, Rule, Suite
 
 BETWEEN = "expect_column_values_to_be_between"
 SUITE = Suite(

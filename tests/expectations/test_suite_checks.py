@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from expectations.rules import PartitionRules, Rule, Suite
 from expectations.suite_checks import suite_errors
-from expectations.suites import PartitionRules, Rule, Suite
 
 BETWEEN = "expect_column_values_to_be_between"
 IN_SET = "expect_column_values_to_be_in_set"

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from expectations import suites
-from expectations.suites import Rule
+from expectations.rules import PartitionRules, Rule, Suite, personal_names
 from sixtyforty.spec.errors import DeclarationError
 from sixtyforty.spec.sources import Source
 
 
-def write_suite(tmp_path, monkeypatch, **changes: Any) -> suites.Suite:
+def write_suite(tmp_path, monkeypatch, **changes: Any) -> Suite:
     rule = {"type": "expect_column_values_to_not_be_null", "severity": "info", "kwargs": {"column": "a"}, "why": "w"}
     suite = {"description": "a test", "rows": [rule], "partition": {"metrics": {"n": "count(*)"}, "rules": [rule]}}
     for path, replacement in changes.items():
@@ -117,7 +117,5 @@ def test_what_is_computed_from_a_personal_column_is_personal() -> None:
         personal=["name"],
         derived={"initial": "name[1:1]", "rename": "id + 1"},
     )
-    suite = suites.Suite(
-        description="x", partition=suites.PartitionRules(metrics={"first_one": "min(initial)", "rows": "count(*)"})
-    )
-    assert suites.personal_names(suite, source) == {"name", "initial", "first_one"}
+    suite = Suite(description="x", partition=PartitionRules(metrics={"first_one": "min(initial)", "rows": "count(*)"}))
+    assert personal_names(suite, source) == {"name", "initial", "first_one"}

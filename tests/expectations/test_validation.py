@@ -13,7 +13,7 @@ import pytest
 from assets.verdict_checks import verdict_check
 from expectations import suites
 from expectations.data_docs import build_docs
-from expectations.suites import Rule
+from expectations.rules import PartitionRules, Rule, Suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.storage.verdicts import Verdict
@@ -29,7 +29,7 @@ DOCS = "data_docs/index.html"
 
 
 def validate_landed(
-    ws: Workspace, source: str, suite: suites.Suite, partitions: list[str], now: datetime | None = None
+    ws: Workspace, source: str, suite: Suite, partitions: list[str], now: datetime | None = None
 ) -> dict[str, Verdict]:
     """Ingest and validate what has landed."""
     ingest(ws.use_case, source, ws.lake, ws.landing, partitions, "test")
@@ -210,7 +210,7 @@ def test_no_value_of_a_broken_file_enters_them_either(ws, extracts, tmp_path):
 
 
 CALLS_OF_PERSON = [[number, SENTINEL, f"{DAY} 1{number}:00", 0.5] for number in range(5)]
-PERSONAL = suites.Suite(
+PERSONAL = Suite(
     description="calls with a caller",
     rows=[
         Rule(type="expect_column_values_to_not_be_null", severity="critical", kwargs={"column": "id"}, why="no call"),
@@ -227,7 +227,7 @@ PERSONAL = suites.Suite(
             why="an unusual caller",
         ),
     ],
-    partition=suites.PartitionRules(
+    partition=PartitionRules(
         metrics={"rows": "count(*)", "first_caller": "min(site)"},
         rules=[
             Rule(
@@ -254,7 +254,7 @@ def test_personal_columns_and_their_derivatives_are_never_named(tmp_path, monkey
     assert [r.failed for r in verdict.rules if not r.passed] == [5, 5, 1]
     assert not verdict.accepted
     assert verdict.reasons
-    unsuspicious = suites.Suite(description="visits")
+    unsuspicious = Suite(description="visits")
     monkeypatch.setattr(
         "expectations.data_docs.load_suite", lambda _, source: PERSONAL if source == "calls" else unsuspicious
     )
@@ -288,10 +288,10 @@ def test_names_of_columns_and_metrics_may_hold_quotes_and_reserved_words(tmp_pat
     ws = make_workspace(tmp_path, sources={"quoted": {**quoted, "derived": {"select": "id + 1"}, "known_at": "now()"}})
     land_extract(ws.landing, "quoted.csv", 'id,"a""b",order\n1,1,1\n2,2,2\n')
     between = {"type": "expect_column_values_to_be_between", "severity": "critical", "why": "too large"}
-    suite = suites.Suite(
+    suite = Suite(
         description="quoted names",
         rows=[Rule(**between, kwargs={"column": c, "max_value": 9}) for c in ('a"b', "order", "select")],
-        partition=suites.PartitionRules(
+        partition=PartitionRules(
             metrics={"group": "count(*)"}, rules=[Rule(**between, kwargs={"column": "group", "max_value": 1})]
         ),
     )

@@ -24,8 +24,8 @@ def paths_of(ws: Workspace) -> list[str]:
             ws.stage_ledger.path,
             ws.reports,
             ws.cache,
-            ws.alert_receipts.path,
-            ws.digest_receipts.path,
+            ws.alert_receipts,
+            ws.digest_receipts,
         )
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from expectations.suites import Suite
+from expectations.rules import Suite
 from pipelines.authoring.drafting import draft_suite, empty_suite
 from pipelines.authoring.feeds import find_feeds
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from expectations.suites import Suite
+from expectations.rules import Suite
 from pipelines.authoring import loader
 from pipelines.authoring.reference import list_models
 from pipelines.component import build_broken_declaration

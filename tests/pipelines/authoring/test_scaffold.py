@@ -10,7 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from expectations.suites import HERE, Suite
+from expectations.rules import Suite
+from expectations.suites import HERE
 from pipelines.authoring import loader
 from pipelines.authoring.scaffold import ScaffoldError, create_use_case
 from sixtyforty.ingest.formats.base import UnreadableExtractError

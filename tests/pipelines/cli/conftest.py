@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from expectations.rules import Suite
 from expectations.serving_gate import check_features
-from expectations.suites import Suite
 from expectations.validation import validate
 from pipelines.authoring import catalog
 from sixtyforty.accounting.kpi_ledger import write_accounts

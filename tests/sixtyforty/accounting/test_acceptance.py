@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.usage import PartitionUsage, usage_dataset, write_accounts
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
@@ -204,7 +204,7 @@ def week_rows(weeks: dict[str, dict[str, int]], people: dict[str, set[str]]) -> 
 def test_ten_thousand_responses_give_the_figures_of_an_independent_script(
     accounted: Workspace, log: list[Response]
 ) -> None:
-    figures, expected = summarise_acceptance(accounted, "replay").to_dict(), compute_independently(accounted, log)
+    figures, expected = summarize_acceptance(accounted, "replay").to_dict(), compute_independently(accounted, log)
     for counts in (figures, *figures["roles"].values()):
         interval = counts["gain_per_1000"]
         assert interval["low"] < interval["value"] < interval["high"]
@@ -234,9 +234,9 @@ def test_accounts_are_up_to_date_and_reproducible(accounted: Workspace) -> None:
 
 
 def test_without_intervals_the_figures_are_the_same(accounted: Workspace) -> None:
-    quick = summarise_acceptance(accounted, "replay", with_intervals=False)
+    quick = summarize_acceptance(accounted, "replay", with_intervals=False)
     assert math.isnan(quick.gain_per_1000.value)
-    complete = summarise_acceptance(accounted, "replay")
+    complete = summarize_acceptance(accounted, "replay")
     assert (quick.gain, quick.weeks, quick.recent) == (complete.gain, complete.weeks, complete.recent)
 
 
@@ -245,7 +245,7 @@ def test_recent_usage_is_that_of_the_newest_days(accounted: Workspace) -> None:
     ws = replace(accounted, use_case=accounted.use_case.model_copy(update={"watch": watch}))
     entries = ws.lake.entries(usage_dataset("replay"), day_range(LAST - timedelta(days=2), LAST))
     newest = [PartitionUsage.of(entry) for entry in entries.values()]
-    acceptance = summarise_acceptance(ws, "replay")
+    acceptance = summarize_acceptance(ws, "replay")
     assert acceptance.recent.seen == sum(usage.seen for usage in newest)
     assert acceptance.recent.accepted == sum(usage.accepted for usage in newest)
     assert 0 < acceptance.recent.answered < acceptance.recent.seen < acceptance.seen
@@ -271,7 +271,7 @@ def test_a_late_response_makes_its_decisions_day_stale(small: Workspace) -> None
     accept_partitions(small, [day])
     assert "responses not accounted for" in find_stale_responses(small, "replay", NOW).reasons[day]
     write_accounts(small, [day], "replay")
-    acceptance = summarise_acceptance(small, "replay")
+    acceptance = summarize_acceptance(small, "replay")
     assert (acceptance.seen, acceptance.overridden, acceptance.known) == (1, 1, 1)
     assert [(w.week, w.overridden) for w in acceptance.weeks] == [("2013-W14", 0), ("2013-W17", 1)], (
         "the week of the answer, which was a Sunday evening in New York"
@@ -290,7 +290,7 @@ def test_responses_are_no_input_of_features(small: Workspace) -> None:
 
 
 def test_where_nobody_answers_nothing_is_known(small: Workspace) -> None:
-    acceptance = summarise_acceptance(small, "replay")
+    acceptance = summarize_acceptance(small, "replay")
     assert (acceptance.idle, acceptance.answered, acceptance.uptake, acceptance.retention) == (1, 0, None, None)
     assert math.isnan(acceptance.gain_per_1000.value)
     assert acceptance.override_rate_upper_bound is None

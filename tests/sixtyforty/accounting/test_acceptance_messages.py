@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.accounting.acceptance import Acceptance, UsageCounts, summarise_acceptance
+from sixtyforty.accounting.acceptance import Acceptance, UsageCounts, summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import (
     NO_ANSWER,
     describe_gain_per_override,
@@ -37,7 +37,7 @@ def ws(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def used(ws: Workspace) -> Acceptance:
-    return summarise_acceptance(ws, "replay")
+    return summarize_acceptance(ws, "replay")
 
 
 def test_used_decisions_raise_no_alarm(ws: Workspace, used: Acceptance) -> None:

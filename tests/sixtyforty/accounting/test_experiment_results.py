@@ -12,9 +12,9 @@ from scipy.stats import ttest_ind
 
 from sixtyforty.accounting import break_even, experiment_results, kpi_ledger
 from sixtyforty.accounting import usage as usage_ledger
-from sixtyforty.accounting.acceptance import summarise_acceptance
+from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.experiment_ledger import HoldoutError
-from sixtyforty.accounting.kpi_summary import ASSUMPTION, summarise_kpi
+from sixtyforty.accounting.kpi_summary import ASSUMPTION, summarize_kpi
 from sixtyforty.decisions import assignment, provenance
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
@@ -69,7 +69,7 @@ def test_the_effect_is_the_difference_between_the_arms(experiment: Workspace) ->
 
 def test_days_and_months_add_up_to_the_gain(experiment: Workspace) -> None:
     values, held_out = value_units(experiment)
-    summary, days = summarise_kpi(experiment, "live"), kpi_ledger.read_daily_values(experiment, "live")
+    summary, days = summarize_kpi(experiment, "live"), kpi_ledger.read_daily_values(experiment, "live")
     effect = experiment_results.measure_effect(experiment)
     assert effect is not None
     assert [d.partition for d in days] == KEYS
@@ -89,7 +89,7 @@ def test_days_and_months_add_up_to_the_gain(experiment: Workspace) -> None:
 
 
 def test_a_summary_up_to_a_partition_is_the_effect_until_then(experiment: Workspace) -> None:
-    summary = summarise_kpi(experiment, "live", KEYS[6])
+    summary = summarize_kpi(experiment, "live", KEYS[6])
     early, late = (experiment_results.measure_effect(experiment, keys) for keys in (KEYS[:7], KEYS))
     assert early is not None and late is not None and summary.holdout is not None
     assert (summary.holdout["units"], summary.last) == (7 * UNITS_A_DAY, KEYS[6])
@@ -101,11 +101,11 @@ def test_the_replay_of_a_randomized_kpi_claims_no_impact(experiment: Workspace, 
     ws = copy_home(experiment, tmp_path / "a")
     take_decisions(ws, KEYS, "replay", None)
     kpi_ledger.write_accounts(ws, KEYS, "replay")
-    assumed = summarise_kpi(ws, "replay").to_dict()
+    assumed = summarize_kpi(ws, "replay").to_dict()
     assert (assumed["label"], assumed["evidence"], assumed["holdout"]) == ("assumed", ASSUMPTION, None)
     exact = Workspace(make_use_case(tmp_path / "exact"), ws.home, ws.database_url)
     kpi_ledger.write_accounts(exact, KEYS, "replay")
-    assert summarise_kpi(exact, "replay").to_dict() == assumed | {"label": "exact", "evidence": None}
+    assert summarize_kpi(exact, "replay").to_dict() == assumed | {"label": "exact", "evidence": None}
 
 
 def test_a_covariate_narrows_the_interval_and_the_days_still_add_up(experiment: Workspace, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_two_clusters_are_too_few_to_say(experiment: Workspace, tmp_path: Path) 
     )
     ws = copy_home(experiment, tmp_path, kpi={"holdout": {"cluster_by": ["site"], "salt": salt}})
     decide_again(ws)
-    evidence = summarise_kpi(ws, "live").evidence
+    evidence = summarize_kpi(ws, "live").evidence
     assert evidence is not None and evidence.startswith(
         "Too early to say: 840 calls so far, of which 420 were held out."
     )
@@ -171,7 +171,7 @@ def test_nobody_knows_whether_an_override_was_right(experiment: Workspace, tmp_p
     record_response(ws, Response(decision["decision_id"], "ann", "decider", "overridden", other, "I know better"))
     accept_partitions(ws, KEYS[:1])
     usage_ledger.write_accounts(ws, KEYS[:1], "live")
-    acceptance = summarise_acceptance(ws, "live")
+    acceptance = summarize_acceptance(ws, "live")
     assert (acceptance.overridden, acceptance.known, acceptance.gain) == (1, 0, 0)
 
 
@@ -202,7 +202,7 @@ def test_pages_and_digests_claim_no_more_than_the_experiment_shows(experiment: W
     assert trace.outcome["value"] == VALUE_PER_OUTCOME * trace.outcome["late"] - cost
     assert trace.outcome["value_current_process"] is None
     assert trace.policy["version"].endswith(f"holdout={SHARE}")
-    evidence = summarise_kpi(ws, "live").evidence
+    evidence = summarize_kpi(ws, "live").evidence
     assert evidence is not None
     page = impact_report.write_report(ws, "live").read_text()
     assert evidence in page.replace("&#39;", "'")

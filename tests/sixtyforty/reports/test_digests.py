@@ -22,6 +22,7 @@ from sixtyforty.reports.digests import (
 from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict, write_decisions
 from tests.helpers import make_use_case, make_workspace
@@ -141,7 +142,7 @@ def test_each_subscriber_receives_a_digest_once_by_mail_and_web_hook(
     ]
     assert mailbox.text(1).splitlines()[:2] == ["12 calls decided so far:", "- call a second fitter in: 5"]
     assert server.texts("/owner")[0].startswith("No outcome is known yet.")
-    assert [r["text"] for r in rows] == [r["text"] for r in small.digest_receipts.rows()]
+    assert [r["text"] for r in rows] == [r["text"] for r in Receipts(small.digest_receipts).rows()]
     for hours in (0, 1, 12):
         assert send(small, MONDAY + timedelta(hours=hours), environment) == []
     assert (len(mailbox.received), len(server.received)) == (2, 1)
@@ -186,7 +187,7 @@ def test_receipts_hold_no_address_and_survive_a_crash(small: Workspace, server: 
     secret = f"{server.address.replace('://', '://ada:geheim@')}/desk"
     environment = {"DESK_MAIL": secret, "OWNER_MAIL": "nonsense://u:geheim@host"}
     send(small, MONDAY, environment)
-    path = small.digest_receipts.path
+    path = small.digest_receipts
     content = path.read_text()
     assert "geheim" not in content and str(server.address) not in content
     path.write_text(content + '{"at":"2013-0')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from sixtyforty.spec.operation import Automation, Governance, Rollout, Watch
+from sixtyforty.spec.operation import Automation, Governance, Rollout
 
 
 def test_nothing_is_automatic_unless_declared() -> None:
@@ -22,8 +22,3 @@ def test_not_all_rows_may_be_quarantined() -> None:
 def test_the_holdout_step_keeps_some_units_and_not_all(share: float) -> None:
     with pytest.raises(ValidationError, match="holdout_share"):
         Rollout(holdout_share=share)
-
-
-def test_a_schedule_may_be_silent_for_more_than_one_interval() -> None:
-    with pytest.raises(ValidationError, match="max_silent_intervals"):
-        Watch(max_silent_intervals=1)

@@ -157,7 +157,7 @@ def test_accounts_equal_the_manifests_after_a_restatement(tmp_path: Path) -> Non
     assert restated == daily_values_of_manifests(ws)
     assert kpi_ledger.read_daily_values(ws, "replay", partitions[0]) == restated[:1]
     segments = [entry.facts["segments"] for entry in ws.lake.entries(DATASET).values()]
-    assert kpi_summary.summarise_segments(ws, "replay") == estimate(segments)
+    assert kpi_summary.summarize_segments(ws, "replay") == estimate(segments)
 
     shutil.rmtree(ws.cache)
     assert kpi_ledger.read_daily_values(ws, "replay") == restated

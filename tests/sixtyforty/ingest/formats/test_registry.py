@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expectations.suites import Suite
+from expectations.rules import Suite
 from expectations.validation import validate
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.formats.registry import FORMATS, choose_format, describe_formats, format_of_name
