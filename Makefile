@@ -22,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist loa
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drill ui desk up down bench test lint lock reference clean
+.PHONY: help demo drill ui desk up down bench test lint lock reference docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -67,14 +67,19 @@ lint: .venv/.installed ## Check style, types and the import layers
 # Locked versions stay as they are. `make lock UPGRADE=--upgrade` takes the newest.
 lock: ## Write requirements.lock from pyproject.toml
 	@test -x .venv/bin/uv || $(MAKE) --no-print-directory .venv/.installed
-	.venv/bin/uv pip compile pyproject.toml --extra dev --extra demo --extra s3 --extra celery $(UPGRADE) \
+	.venv/bin/uv pip compile pyproject.toml --extra dev --extra docs --extra demo --extra s3 --extra celery $(UPGRADE) \
 		--universal --python-version $(PYTHON_MIN) --generate-hashes --no-strip-extras --no-annotate \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--quiet --output-file requirements.lock
 
-reference: .venv/.installed ## Write docs/reference: declarations from the models, the command line from the commands
+reference: .venv/.installed ## Write docs/reference from the models and commands, and the dependencies in dvc.yaml from the imports
 	.venv/bin/python -m pipelines.authoring.reference
 	.venv/bin/python -m pipelines.cli.reference
+	.venv/bin/python -m sixtyforty.dvc_file
+
+docs: .venv/.installed ## Build the documentation into build/site, with every link checked
+	@.venv/bin/zensical build --strict --config-file mkdocs.yml
+	@echo 'Open build/site/index.html'
 
 clean: ## Remove the environment and the caches. data/ stays
 	rm -rf .venv .cache build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
