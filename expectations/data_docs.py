@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from expectations.gx_runner import create_context
-from expectations.suites import Rule, Suite, load_suite, personal_names
+from expectations.rules import Rule, Suite, personal_names
+from expectations.suites import load_suite
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from expectations.suites import Rule
+from expectations.rules import Rule
 from sixtyforty.spec.errors import SixtyfortyError
 
 if TYPE_CHECKING:

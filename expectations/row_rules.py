@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from expectations.gx_runner import RuleError, build_suite, find_failing_rows
-from expectations.suites import Rule
+from expectations.rules import Rule
 from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:

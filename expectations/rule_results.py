@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from expectations.rule_texts import format_value
-from expectations.suites import Rule, Suite
+from expectations.rules import Rule, Suite
 from sixtyforty.storage.verdicts import RuleResult
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from expectations.gx_runner import find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
-from expectations.suites import Suite
-from sixtyforty.spec.use_case import UseCase
+from expectations.rules import Suite
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import Verdict
@@ -36,7 +36,7 @@ class _Evaluation:
 
 
 def check_features(
-    use_case: UseCase, suite: Suite, tables: Mapping[str, pa.Table]
+    use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
     """Return each partition's feature table with a column `suspect`, and its verdict.
 
@@ -56,7 +56,7 @@ def check_features(
     return checked
 
 
-def _evaluate(use_case: UseCase, suite: Suite, tables: Mapping[str, pa.Table]) -> _Evaluation:
+def _evaluate(use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]) -> _Evaluation:
     import pyarrow as pa
 
     rows = pa.concat_tables(

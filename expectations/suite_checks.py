@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from expectations.rule_catalog import RULES, list_arguments
-from expectations.suites import Rule, Suite
+from expectations.rules import Rule, Suite
 from sixtyforty.spec.errors import FieldError
 
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")

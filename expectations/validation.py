@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from expectations.gx_runner import find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
-from expectations.suites import Rule, Suite, personal_names
+from expectations.rules import Rule, Suite, personal_names
 from sixtyforty.ingest.data_contract import LINEAGE, type_rows
+from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake, split_by_partition
@@ -55,7 +55,7 @@ class Evaluation:
 
 
 def validate(
-    use_case: UseCase,
+    use_case: DecisionChain,
     source: str,
     suite: Suite,
     lake: Lake,
@@ -168,7 +168,7 @@ def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, Row
 
 
 def _judge(
-    use_case: UseCase, source: str, suite: Suite, raw: Entry, evaluation: Evaluation, now: datetime | None
+    use_case: DecisionChain, source: str, suite: Suite, raw: Entry, evaluation: Evaluation, now: datetime | None
 ) -> Verdict:
     refused = [extract for extract in raw.facts["extracts"] if extract["problem"]]
     counts = evaluation.counts.get(raw.partition, RowCounts())

@@ -18,12 +18,10 @@ from sixtyforty.spec.watch import Watch
 
 
 class UseCase(DecisionChain):
-    """One decision, its data, its model and its money, as declared in `defs.yaml`.
+    """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
-    Its base class holds what decisions depend on. The fields and methods of this class are for people, reports and
-    alerts: changing them retrains nothing.
-    """
-
+    # The base class holds what decisions depend on. The fields and methods of this class are for people, reports and
+    # alerts: a change of their code retrains nothing.
     # pydantic validates each part by itself. The loader also compares the parts (`cross_checks`).
 
     title: str = Field(description="Title that people see.")

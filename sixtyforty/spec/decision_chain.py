@@ -1,0 +1,110 @@
+"""The part of a use case that decisions depend on: its data, its model, its money, and how it decides.
+
+The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. A field
+or method that decisions depend on belongs here; what only people read belongs in `UseCase`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import Field
+
+from sixtyforty.spec.base import Name
+from sixtyforty.spec.decision import Decision
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.operation import Automation, Governance, Replay
+from sixtyforty.spec.partitions import PartitionedModel
+from sixtyforty.spec.recipe import Gate, Model
+from sixtyforty.spec.review import Responders
+from sixtyforty.spec.sources import Source
+
+
+class DecisionChain(PartitionedModel):
+    """The part of a use case that its decisions depend on."""
+
+    name: Name = Field(description="Name of the use case: the asset group, and the first part of every asset key.")
+    sources: dict[Name, Source] = Field(min_length=1, description="The feeds of extracts, and their data contracts.")
+    decision: Decision = Field(description="What is decided, about which units, and when.")
+    kpi: Kpi = Field(description="The KPI, and the payoff of each action.")
+    lookback_partitions: int = Field(
+        ge=0, description="Number of partitions before a unit's own partition that its features may read."
+    )
+    outcome_horizon_partitions: int = Field(
+        ge=0, description="Number of partitions after a unit's own partition that may hold its outcome."
+    )
+    model: Model = Field(description="How the model predicts the outcome.")
+    gate: Gate = Field(description="What a challenger must show before it is promoted.")
+    governance: Governance = Field(default_factory=Governance, description="The limits beyond which data is refused.")
+    replay: Replay = Field(description="How past decisions are replayed, to measure the gain before going live.")
+    automation: Automation = Field(
+        default_factory=Automation, description="What happens automatically once the use case is live."
+    )
+    people: Responders = Field(description="How people answer decisions, and which they review.")
+    folder: Path = Field(description="Folder of the declaration; the loader sets it.", exclude=True)
+
+    @property
+    def unit_columns(self) -> dict[str, str]:
+        """Column names of the units, with their DuckDB types.
+
+        They are the columns of the unit source, or those of all inputs if units.sql declares the units. If several
+        inputs have a column, the first input's type is used.
+        """
+        name = self.decision.unit_source
+        sources = [self.sources[name]] if name else list(self.inputs.values())
+        return {column: kind for source in reversed(sources) for column, kind in source.columns.items()}
+
+    @property
+    def inputs(self) -> dict[str, Source]:
+        """The sources that decisions rest on, by name: all except the source of the responses."""
+        return {name: source for name, source in self.sources.items() if name != self.people.responses}
+
+    @property
+    def partitioned(self) -> dict[str, Source]:
+        """The inputs with time partitions, by name."""
+        return {name: source for name, source in self.inputs.items() if source.partition}
+
+    @property
+    def snapshots(self) -> dict[str, Source]:
+        """The inputs without partitions, by name: reference tables that are imported whole."""
+        return {name: source for name, source in self.inputs.items() if not source.partition}
+
+    @property
+    def outcome_window(self) -> tuple[int, int]:
+        """Number of partitions before and after a unit's own partition that its outcome is computed from.
+
+        A unit that returns in every partition may be compared with its own history, so its outcome reads the lookback.
+        """
+        before = 0 if self.decision.unit_source in self.partitioned else self.lookback_partitions
+        return before, self.outcome_horizon_partitions
+
+    def sql(self, stage: str) -> str:
+        """Return the text of `<stage>.sql`: features, outcomes, current_process or units."""
+        return (self.folder / f"{stage}.sql").read_text()
+
+    def settled_at(self, partition: str) -> datetime:
+        """Return the time (UTC, naive) from which a partition is judged as complete."""
+        return self.closes_at(partition) + timedelta(minutes=self.governance.settle_minutes)
+
+    def decision_partitions(self, partitions: Iterable[str]) -> list[str]:
+        """Return those partitions in which a decision is made, in the same order."""
+        return self._every_nth(partitions, self.decision.every_partitions)
+
+    def partitions_with_units(self, partitions: Iterable[str]) -> list[str]:
+        """Return those partitions that have units to decide about or to learn from, in the same order.
+
+        Units that return in every partition exist only after a complete lookback: less history would mislead.
+        """
+        first = ""
+        if self.decision.unit_source not in self.partitioned:
+            first = self.shift(self.limits[0], self.lookback_partitions)
+        every = self.decision.learn_every_partitions or self.decision.every_partitions
+        return [partition for partition in self._every_nth(partitions, every) if partition >= first]
+
+    def _every_nth(self, partitions: Iterable[str], every: int) -> list[str]:
+        if self.decision.anchor_day is None:
+            return list(partitions)
+        anchor = self.index_of(self.partition_of_day(self.decision.anchor_day))
+        return [partition for partition in partitions if (self.index_of(partition) - anchor) % every == 0]

@@ -1,0 +1,42 @@
+"""The limits beyond which alerts about a use case are sent."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sixtyforty.spec.base import DeclaredModel
+
+
+class Watch(DeclaredModel):
+    """The limits beyond which `sixtyforty watch` sends alerts."""
+
+    retrain_overdue_days: int = Field(
+        default=35, gt=0, description="Days of new data after which a challenger is overdue."
+    )
+    max_fallback_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the newest partition's decisions that the current process may make as fallback.",
+    )
+    usage_days: int = Field(default=28, gt=0, description="Number of newest days with decisions whose use is assessed.")
+    no_user_days: int = Field(
+        default=7,
+        gt=0,
+        description="Number of consecutive days on which nobody opened a decision, after which an alert is sent.",
+    )
+    min_override_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Smallest share of answers that override a decision. Fewer overrides suggest that people accept"
+        " decisions unread.",
+    )
+    min_uptake_share: float = Field(
+        default=0.5, ge=0, le=1, description="Smallest share of the opened decisions that people follow."
+    )
+    max_silent_intervals: float = Field(
+        default=5.0,
+        gt=1,
+        description="Number of its own intervals (at least two minutes) for which a sensor or schedule may be silent.",
+    )
