@@ -99,7 +99,7 @@ def account_kpi(run: StageRun) -> StageResult:
 def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
     """Return a day's account as metadata; for an experiment, the money of each arm."""
     facts, unit = entry.facts, kpi.currency
-    if "held" in facts:
+    if "held_out" in facts:
         return {
             "decisions": facts["decisions"],
             "decisions in the holdout": facts["held_out"],
@@ -189,9 +189,8 @@ def _describe_lift(summary: KpiSummary) -> str:
     if lift.low is None or lift.high is None:
         interval = "too few days for an interval"
     else:
-        interval = (
-            f"interval {format_money(lift.low, unit, signed=True)} to {format_money(lift.high, unit, signed=True)}"
-        )
+        low, high = (format_money(bound, unit, signed=True) for bound in (lift.low, lift.high))
+        interval = f"95% confidence interval: {low} to {high}"
     return f"{format_money(lift.value, unit, signed=True)} per 1,000 decisions ({interval}; {summary.label})"
 
 

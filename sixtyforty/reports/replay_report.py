@@ -176,13 +176,11 @@ def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcome
     if account is None or not account.facts.get("decisions"):
         return None
     facts = account.facts
-    # With a holdout, the current process is measured on the units that were held out.
-    current = facts["present"] if "held" in facts else facts["current_process"]
     return KnownOutcomes(
         known=facts["decisions"],
         unknown=facts["unknown"],
         value=round(facts["model"], 2),
-        current_process=round(float(current), 2),
+        current_process=round(float(facts["current_process"]), 2),  # of an experiment: on the units held out
         currency=ws.use_case.kpi.currency,
     )
 

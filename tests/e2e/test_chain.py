@@ -140,8 +140,8 @@ def test_command_asset_report_and_desk_show_the_same_money_as_an_independent_que
         assert round(sum(float(m[name].value) for m in by_day.values()), 2) == total
     figures = {
         f"{count:,}",
-        f"{model:,.0f}",
-        f"{current_process:,.0f}",
+        format_money(model, "USD"),
+        format_money(current_process, "USD"),
         format_money(model - current_process, "USD", signed=True),
     }
     database = tables.open_database(f"sqlite:///{tmp_path / 'desk.db'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.reports import replay_report
 from sixtyforty.reports.replay_report import ReplayedPartition, SeenSource, describe_partition, replay_partitions
 from sixtyforty.workspace import Workspace
+from tests.experiment_home import KEYS, make_experiment_home
 from tests.helpers import UNJUDGED, make_workspace, publish_days, put_champion_in_force
 
 DAYS = [date(2013, 3, 1) + timedelta(days=i) for i in range(16)]
@@ -79,3 +81,13 @@ def test_data_that_is_gone_is_counted(past: Workspace) -> None:
     seen = replay_report._data_seen(past, "2013-03-20", [entry.version])
     assert seen.sources == {"calls": SeenSource(1, LAST_DAYS[0], rows=0, quarantined=0, gone=1)}
     past.lake.drop("features", "2013-03-20")
+
+
+def test_an_experiment_shows_the_value_of_both_arms(tmp_path: Path) -> None:
+    ws = make_experiment_home(tmp_path)
+    (partition,) = replay_partitions(ws, KEYS[:1], "live")
+    account = ws.lake.entry(kpi_ledger.kpi_dataset("live"), KEYS[0])
+    assert account is not None and partition.outcomes is not None
+    assert partition.outcomes.known == account.facts["decisions"] > account.facts["held_out"] > 0
+    assert partition.outcomes.value == round(account.facts["model"], 2)
+    assert partition.outcomes.current_process == round(account.facts["current_process"], 2)

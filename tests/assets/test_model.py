@@ -1,0 +1,110 @@
+"""The model stages: training sets, challengers, backtest, gate, drill and break-even curve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from assets import model
+from assets.resources import ProjectHome
+from assets.stage import StageRun
+from expectations import suites
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.workspace import Workspace
+from tests.assets.conftest import make_run
+from tests.helpers import day_range, make_workspace, publish_days
+
+FIRST, LAST = date(2013, 3, 1), date(2013, 4, 12)
+DAYS = [date.fromisoformat(day) for day in day_range(FIRST, LAST)]
+CHANGES = {
+    "replay": {"first_day": "2013-03-15", "retrain": "week", "warm_up_days": 14},
+    "gate": {"margin": 0, "max_rejected_share": 0.9},
+}
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Six weeks of features and outcomes, with models of each week."""
+    folder = tmp_path_factory.mktemp("model")
+    workspace = make_workspace(folder, **CHANGES)
+    rules = folder / "suites" / "calls_in_time"
+    rules.mkdir(parents=True)
+    for source in ("calls", "visits", "features"):
+        (rules / f"{source}.yaml").write_text("description: for the test\n")
+    publish_days(workspace, DAYS, count=12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suites, "HERE", folder / "suites")
+        yield workspace
+
+
+def run_of(ws: Workspace, **clock: str) -> StageRun:
+    return make_run(ws, project_home=ProjectHome(ws.home, ws.database_url, str(ws.home / "remote")), **clock)
+
+
+def test_a_replay_trains_on_every_training_day_and_a_dated_run_on_its_own(ws: Workspace) -> None:
+    days = model.training_days(run_of(ws))
+    assert len(days) > 1 and days == sorted(days)
+    assert model.training_days(run_of(ws, as_of="2013-04-08T12:00:00")) == [date(2013, 4, 8)]
+
+
+def test_without_features_there_is_nothing_to_train(tmp_path: Path) -> None:
+    empty = make_workspace(tmp_path, **CHANGES)
+    assert model.training_days(run_of(empty)) == []
+    assert model.run_backtest(run_of(empty)).published == {}
+    assert model.run_degradation_drill(run := run_of(empty)).published == {}
+    assert run.log.lines == ["INFO: degradation: skipped (there is no day yet that a model hasn't learned from)"]
+    assert model.draw_break_even(run := run_of(empty)).published == {}
+    assert run.log.lines == ["INFO: break_even: skipped (the model has decided nothing whose outcome is known)"]
+
+
+def test_the_model_stages_in_their_order(ws: Workspace) -> None:
+    recorded = model.record_training_sets(run := run_of(ws))
+    plans = len(model.training_plans(run))
+    assert run.log.lines[0].startswith(f"INFO: training_set: recorded ({plans} new of {plans} training sets, ")
+    (sets,) = [entry.metadata["training sets"] for entry in recorded.published.values()]
+    assert len(sets.records) == plans
+    assert list(ws.models.root.rglob("*.dvc")), "DVC records a training set before anything is trained"
+    assert not list(ws.models.root.rglob("model.skops"))
+
+    trained = model.train_challengers(run := run_of(ws))
+    assert [line for line in run.log.lines if " rows)" in line] == run.log.lines
+    assert len(run.log.lines) == plans
+    (challenger,) = trained.published.values()
+    assert challenger.metadata["newly trained"] == plans
+    again = model.train_challengers(run_of(ws))
+    assert [entry.metadata["newly trained"] for entry in again.published.values()] == [0]
+    assert [entry.version for entry in again.published.values()] == [challenger.version]
+
+    (backtest,) = model.run_backtest(run_of(ws)).published.values()
+    rows = backtest.metadata["walk-forward, per 1,000 decisions"].records
+    assert {"as of", "recipe", "label", "days", "lift, last 92 days", "95% low", "95% high"} <= rows[-1].data.keys()
+
+    (champion,) = model.judge_challengers(run := run_of(ws)).published.values()
+    verdicts = [record.data for record in champion.metadata["verdicts"].records]
+    assert [v["model"] for v in verdicts] == [row.version for row in ws.champion_ledger.rows()]
+    assert champion.metadata["champion in force"] == ws.champion_ledger.promotions("replay")[-1].version
+    assert any(line.startswith("INFO: champion: pushed to the DVC remote (") for line in run.log.lines)
+    assert not (ws.home / "data" / "recipe").exists(), "only a home with a dvc.yaml can train a model again with DVC"
+
+    drill = model.run_degradation_drill(run := run_of(ws))
+    (faults,) = [entry.metadata for entry in drill.published.values()]
+    impacts = faults["lift over the current process, per 1,000 decisions"].records
+    assert impacts[0].data["feed"] == "all sound"
+    (check,) = drill.checks
+    uncontained = int(run.log.lines[-1].split(", ")[1].split()[0])
+    assert check.passed == (uncontained == 0)
+
+    take_decisions(ws, day_range(date(2013, 3, 15), LAST), "replay", None)
+    (curve,) = model.draw_break_even(run := run_of(ws)).published.values()
+    points = curve.metadata["lift by information lost, per 1,000 decisions"].records
+    assert [points[0].data["information lost"], points[-1].data["information lost"]] == ["0%", "100%"]
+    assert run.log.lines == [f"INFO: break_even: worked out ({curve.metadata['summary'].split(chr(10))[0]})"]
+
+
+def test_a_live_run_judges_only_days_that_have_a_model(ws: Workspace) -> None:
+    run = run_of(ws, track="live", as_of="2013-04-10T12:00:00")
+    assert model.judge_challengers(run).published == {}
+    assert run.log.lines == ["INFO: champion: skipped (no training day to judge yet)"]

@@ -1,0 +1,142 @@
+"""The value stages: the KPI with its checks, acceptance, the stage gate, and build or buy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets import value
+from assets.stage import CheckResult, StageResult, StageTarget
+from sixtyforty.accounting import acceptance
+from sixtyforty.spec.money import format_money
+from sixtyforty.workspace import Workspace
+from tests.accounted_home import make_accounted_home, write_usage
+from tests.assets.conftest import make_run
+from tests.experiment_home import KEYS, make_experiment_home
+from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
+from tests.sixtyforty.accounting.test_build_or_buy import make_home, with_vendors
+
+GATE = {"target": 500, "minimum_gain": 100, "stop_date": "2013-08-15"}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A fortnight of live decisions with a holdout."""
+    return make_experiment_home(tmp_path_factory.mktemp("experiment"))
+
+
+@pytest.fixture
+def accounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Three months of accounts, written by hand."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    return make_accounted_home(tmp_path)
+
+
+def checks_of(result: StageResult) -> dict[str, CheckResult]:
+    return {check.name: check for check in result.checks}
+
+
+def test_a_use_case_with_a_holdout_has_a_check_on_its_arms(experiment: Workspace, tmp_path: Path) -> None:
+    declared = [check.name for check in value.kpi_checks(StageTarget(experiment.use_case))]
+    result = value.account_kpi(run := make_run(experiment, KEYS, track="live"))
+    checks = checks_of(result)
+    assert set(checks) == set(declared)
+    assert checks["money_reconciles"].passed
+    holdout: Any = checks["holdout_intact"]
+    assert holdout.passed and holdout.description
+    evidence = holdout.metadata["holdout"].data
+    assert {"lift", "single_look", "units", "held_out", "sample_ratio_p_value", "days_left"} <= set(evidence)
+    day: Any = result.published[KEYS[0]].metadata
+    assert day["decisions"] == 60
+    assert 0 < day["decisions in the holdout"] < 60
+    assert run.log.lines[0].startswith("INFO: kpi_impact: accounted (496 decisions, lift ")
+    plain = StageTarget(make_use_case(tmp_path))
+    assert "holdout_intact" not in [check.name for check in value.kpi_checks(plain)]
+
+
+def test_a_holdout_is_judged_by_the_interval_that_is_valid_at_every_look(experiment: Workspace) -> None:
+    checks = checks_of(value.account_kpi(make_run(experiment, KEYS, track="live")))
+    lift = checks["holdout_intact"].metadata["holdout"].data["lift"]
+    check = checks["beats_current_process"]
+    assert check.passed == (lift["low"] > 0)
+    low, high = (format_money(lift[end], "EUR", signed=True) for end in ("low", "high"))
+    assert f"95% confidence interval: {low} to {high}" in str(check.description)
+
+
+def test_a_replay_has_no_evidence_of_an_experiment(experiment: Workspace) -> None:
+    result = value.account_kpi(run := make_run(experiment, KEYS))
+    assert result.checks == []
+    assert run.log.lines == ["INFO: kpi_impact: skipped (no decision has a known outcome yet)"]
+
+
+def test_the_newest_partition_shows_the_figures_over_all_days(experiment: Workspace) -> None:
+    result = value.account_kpi(make_run(experiment, KEYS, track="live"))
+    overview = result.newest_metadata
+    assert {"cumulative value", "by month, per 1,000 decisions"} <= overview.keys()
+    assert "cumulative value" not in result.published[KEYS[0]].metadata
+    months = overview["by month, per 1,000 decisions"].records
+    assert [month.data["decisions"] for month in months] == [244, 252]
+
+
+def test_a_losing_segment_and_equal_decisions_warn(accounted: Workspace) -> None:
+    summary = value.kpi_summary.summarize_kpi(accounted, "replay")
+    equal = value._check_decisions_differ(replace(summary, differ_from_current=0, differ_share=0.0))
+    assert (equal.passed, equal.warn) == (False, True)
+    assert equal.description == "no decision differs from the current process"
+    different = value._check_decisions_differ(summary)
+    assert different.passed
+    assert str(different.description).endswith("% of the decisions differ from the current process")
+    segments = value._check_segments(make_run(accounted))
+    assert segments.passed == (segments.description == "no segment loses")
+
+
+def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Workspace, tmp_path: Path) -> None:
+    empty = make_accounted_home(tmp_path, **WITH_RESPONSES)
+    assert value.account_acceptance(run := make_run(empty)).checks == []
+    assert run.log.lines == ["INFO: acceptance: skipped (no decision was taken yet)"]
+    result = value.account_acceptance(run := make_run(experiment, KEYS, track="live"))
+    checks = checks_of(result)
+    assert not checks["people_use_decisions"].passed
+    assert checks["responses_match"].description == "0 responses of 0 without a decision"
+    assert run.log.lines == ["INFO: acceptance: accounted (nobody has looked at any of 840 decisions)"]
+
+
+def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:
+    write_usage(accounted, "2013-06-28", simulated=19)
+    responses = replace(acceptance.summarize_acceptance(accounted, "replay"), decisions=12)
+    text = value.describe_acceptance(responses, accounted.use_case.kpi)
+    assert text == (
+        "10 decisions seen, 6 followed, 2 overridden; the overrides gained +EUR 30 [simulated: 19 of 19 responses]"
+    )
+
+
+def test_the_stage_gate_is_judged_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    ws = make_accounted_home(tmp_path, stages={"poc": GATE})
+    result = value.judge_stage(run := make_run(ws, as_of="2013-07-01T00:00:00"))
+    (entry,) = result.published.values()
+    assert entry.metadata["stage"] == "poc"
+    assert entry.metadata["verdict"] in ("pass", "continue", "stop")
+    checks = checks_of(result)
+    assert checks["not_stopped"].passed == (entry.metadata["verdict"] != "stop")
+    assert checks["stage_as_declared"].description == "the declaration and the ledger agree"
+    assert run.log.lines == [f"INFO: stage_gate: judged (poc, {entry.metadata['verdict']}; {entry.metadata['why']})"]
+    assert ws.stage_ledger.rows()
+
+
+def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    ws = make_home(tmp_path, {"oracle": {"per_month": 100}}, vendor=25.0)
+    (entry,) = value.compare_build_or_buy(run := make_run(ws)).published.values()
+    ways = [way.data["way"] for way in entry.metadata["options, EUR over 12 months"].records]
+    assert {"build", "oracle"} <= set(ways)
+    assert entry.metadata["verdict"] in (*ways, "neither")
+    assert run.log.lines == [f"INFO: build_or_buy: compared ({entry.metadata['verdict']}; {entry.metadata['label']})"]
+
+
+def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, **with_vendors({"oracle": {"per_month": 100}}))
+    assert value.compare_build_or_buy(make_run(ws)).published == {}
