@@ -1,56 +1,95 @@
-"""The chain as the benchmark runs it, in a home of its own; its steps' seconds and its money."""
+"""Run the chain of the use case in a home of its own, and read its steps' seconds and its money."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-from bench.measure import ROOT, BenchError, run_process
+from bench.measure import BenchError, run_process
+from bench.use_case import STAGES_WITHOUT_SCRIPT, USE_CASE
 
-CASE = "flight_delays"
-EXTRA = ("degradation", "break_even", "current_state")  # what the scripts don't do: drill, value curve, profile
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
+TOLERANCE = 0.011  # dollars per 1,000 decisions: both sides round to the cent
 
 
-def home_with(folder: Path, landing: Path) -> Path:
-    """A fresh home whose landing folder is that one."""
+@dataclass(frozen=True)
+class Money:
+    """Decisions with a known outcome, and each policy's value in dollars per 1,000 of them (None: no decisions)."""
+
+    decisions: int
+    per_1000: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the chain, of a script or of a peer.
+
+    `start_up_s` is the part of `wall_s` before the first step, where it is known. `steps` holds seconds by step.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: int | None = None
+    start_up_s: float = 0.0
+    steps: Mapping[str, float] = field(default_factory=dict)
+    money: Money | None = None
+    run_id: str = ""
+
+    @property
+    def net_s(self) -> float:
+        """Wall seconds without the run's start-up."""
+        return self.wall_s - self.start_up_s
+
+
+def create_home(folder: Path, landing: Path) -> Path:
+    """Create an empty home whose landing folder is a link to `landing`; return it. An old one is deleted."""
     shutil.rmtree(folder, ignore_errors=True)
-    place = folder / "data" / "landing"
-    place.mkdir(parents=True)
-    (place / CASE).symlink_to(landing, target_is_directory=True)
+    landing_folder = folder / "data" / "landing"
+    landing_folder.mkdir(parents=True)
+    (landing_folder / USE_CASE).symlink_to(landing, target_is_directory=True)
     return folder
 
 
-def stages() -> list[str]:
-    """The stages of the chain whose work the scripts do as well."""
+def list_stages() -> list[str]:
+    """Return the stages of the chain whose work the scripts do as well."""
     from pipelines.authoring import catalog
-    from pipelines.component import build_chain as declared
+    from pipelines.component import build_chain
 
-    keys = {"/".join(key.path[1:]) for asset in declared(catalog.load_use_case(CASE)).assets or [] for key in asset.keys}  # type: ignore[union-attr]
-    return sorted(keys - {*EXTRA})
-
-
-def chain(home: Path, first: date, last: date, select: list[str], log: Path) -> dict[str, Any]:
-    """A run of the chain, with its steps' seconds and its money on the days from first to last."""
-    command = [sys.executable, "-m", "pipelines.cli", "run", CASE, "--json", "--from", f"{first}", "--to", f"{last}"]
-    found = run_process([*command, *(["--select", ",".join(select)] if select else [])], log, {"SIXTYFORTY_HOME": str(home)})
-    return found | {"steps": steps_of(home, found.pop("printed")["run_id"]), **money_of(home, first, last)}
+    assets = build_chain(catalog.load_use_case(USE_CASE)).assets or []
+    stages = {"/".join(key.path[1:]) for asset in assets for key in asset.keys}  # type: ignore[union-attr]
+    return sorted(stages - {*STAGES_WITHOUT_SCRIPT})
 
 
-def script(engine: str, arguments: list[str], log: Path) -> dict[str, Any]:
-    """A run of a plain script, but for what it says isn't counted."""
-    found = run_process([sys.executable, str(ROOT / "bench" / f"plain_{engine}.py"), *arguments], log)
-    said = found.pop("printed")
-    counted = {k: round(found[k] - said["not_counted_s"], 3) for k in ("wall_s", "cpu_s")}
-    return found | counted | {k: said[k] for k in ("steps", "decisions", "per_1000")}
+def chain_command(first: date, last: date, stages: Sequence[str]) -> list[str]:
+    """Return the command that runs stages of the chain on the local days first to last."""
+    command = [sys.executable, "-m", "pipelines.cli", "run", USE_CASE, "--json"]
+    return [*command, "--from", f"{first}", "--to", f"{last}", "--select", ",".join(stages)]
 
 
-def steps_of(home: Path, run_id: str) -> dict[str, float]:
-    """Seconds of each step of a run, as Dagster recorded them."""
+def run_chain(home: Path, first: date, last: date, stages: Sequence[str], log: Path) -> Run:
+    """Run stages of the chain in a process; return it with its steps' seconds and its money on these days.
+
+    Raises BenchError when the process fails.
+    """
+    process = run_process(chain_command(first, last, stages), log, {"SIXTYFORTY_HOME": str(home)})
+    run_id = process.printed["run_id"]
+    return Run(
+        wall_s=process.wall_s,
+        cpu_s=process.cpu_s,
+        peak_rss_mb=process.peak_rss_mb,
+        steps=read_step_seconds(home, run_id),
+        money=read_money(home, first, last),
+        run_id=run_id,
+    )
+
+
+def read_step_seconds(home: Path, run_id: str) -> dict[str, float]:
+    """Return the seconds of each step of a run by the name of its stage, in order of their starts."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.settings import prepare_dagster_home
 
@@ -58,26 +97,43 @@ def steps_of(home: Path, run_id: str) -> dict[str, float]:
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
-        stats = sorted(instance.get_run_step_stats(run_id), key=lambda s: s.start_time or 0)
-    name = {s.step_key: s.step_key.removeprefix(f"{CASE}__").replace("__", "/") for s in stats}
-    return {name[s.step_key]: round((s.end_time or 0) - (s.start_time or 0), 2) for s in stats}
+        steps = sorted(instance.get_run_step_stats(run_id), key=lambda step: step.start_time or 0)
+    stage_by_step = {s.step_key: s.step_key.removeprefix(f"{USE_CASE}__").replace("__", "/") for s in steps}
+    return {stage_by_step[s.step_key]: round((s.end_time or 0) - (s.start_time or 0), 2) for s in steps}
 
 
-def money_of(home: Path, first: date, last: date) -> dict[str, Any]:
-    """Value per 1,000 decisions of each policy, as the chain accounted for it."""
+def read_money(home: Path, first: date, last: date) -> Money:
+    """Return the money that the chain accounted for on the local days first to last, on the track `replay`."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
     from sixtyforty.accounting.kpi_ledger import read_daily_values
 
-    found = [d for d in read_daily_values(catalog.open_workspace(CASE), "replay") if f"{first}" <= d.partition <= f"{last}"]
-    n = sum(d.decisions for d in found)
-    per = {p: round(1000 * sum(getattr(d, p) for d in found) / n, 2) if n else None for p in POLICIES}
-    return {"decisions": n, "per_1000": per}
+    daily_values = read_daily_values(catalog.open_workspace(USE_CASE), "replay")
+    days = [day for day in daily_values if f"{first}" <= day.partition <= f"{last}"]
+    decisions = sum(day.decisions for day in days)
+    totals = {policy: sum(getattr(day, policy) for day in days) for policy in POLICIES}
+    per_1000 = {p: round(1000 * total / decisions, 2) if decisions else None for p, total in totals.items()}
+    return Money(decisions, per_1000)
 
 
-def same(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Raises BenchError unless both gave the same money."""
-    a, b = ({"decisions": x["decisions"], **x["per_1000"]} for x in (one, other))
-    differ = [k for k in a if (a[k] is None) != (b[k] is None) or abs((a[k] or 0) - (b[k] or 0)) > 0.011]
-    if differ:
-        raise BenchError("not the same work: " + ", ".join(f"{k}: {a[k]} and {b[k]}" for k in differ))
+def check_same_money(run: Run, other: Run) -> None:
+    """Raise BenchError unless both runs gave the same decisions and the same money."""
+    if run.money is None or other.money is None:
+        raise BenchError("a run has no money to compare")
+    figures, other_figures = (
+        {"decisions": money.decisions, **{policy: money.per_1000[policy] for policy in POLICIES}}
+        for money in (run.money, other.money)
+    )
+    differences = [
+        f"{name}: {figures[name]} and {other_figures[name]}"
+        for name in figures
+        if not _are_equal(figures[name], other_figures[name])
+    ]
+    if differences:
+        raise BenchError(f"the sides did not do the same work: {', '.join(differences)}")
+
+
+def _are_equal(amount: float | None, other: float | None) -> bool:
+    if amount is None or other is None:
+        return amount is other
+    return abs(amount - other) <= TOLERANCE

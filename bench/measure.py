@@ -1,4 +1,4 @@
-"""Measuring: processes from start to end, medians, and rows of the table of results."""
+"""Measure whole processes, run the sides of a comparison in turns, and take medians."""
 
 from __future__ import annotations
 
@@ -7,47 +7,29 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
-SURROUNDS = {"OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
+LOG_TAIL = 3000  # characters of a failed process's output in the error
+
+SideRun = TypeVar("SideRun")
 
 
 class BenchError(RuntimeError):
-    """What was to be measured failed, or did other work than what it is compared with."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: what, of us and of the other one, as a ratio where that says something."""
-
-    what: str
-    ours: str
-    other: str = ""
-    ratio: float | None = None
-    aim: str = ""
-    met: bool | None = None
-    runs: int = 1
-
-
-@dataclass
-class Found:
-    """What an item of the benchmark found: rows for the table, remarks below it, all figures; how long it took."""
-
-    title: str
-    rows: list[Row] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    minutes: float = 0.0
+    """A measured process failed, or two sides did not do the same work."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`pairs`: measured runs of each, after one that warms up. `small`: as little as shows that everything works.
-    `years`: of the longer backfill.
+    """Settings of one benchmark run.
+
+    `work` is the folder to work in; `cache` keeps the environments of other tools. `pairs` is the number of measured
+    runs per side, after one warm-up run. `small` runs as little as shows that everything works. `years` is the length
+    of the longer backfill.
     """
 
     work: Path
@@ -56,57 +38,88 @@ class Settings:
     small: bool = False
     years: int = 2
 
+    @property
+    def short_landing(self) -> Path:
+        """The landing folder with four months of extracts."""
+        return self.work / "landing-four-months"
 
-def measured(command: Sequence[str], log: Path, env: dict[str, str] | None = None, cwd: Path = ROOT) -> dict[str, Any]:
-    """Runs a command to its end: wall and CPU seconds, peak memory, and the JSON it printed last.
+    @property
+    def short_homes(self) -> Path:
+        """The folder of the four months' backfill: a home of the chain, and an output folder of each script."""
+        return self.work / "four-months" / "0"
 
-    Raises BenchError, with the end of what it said, when it fails.
+
+@dataclass(frozen=True)
+class ProcessRun:
+    """One process from its start to its end: wall and CPU seconds, peak memory in MB, and the JSON it printed last."""
+
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: int
+    printed: dict[str, Any]
+
+
+def run_process(
+    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> ProcessRun:
+    """Run a command to its end and measure it.
+
+    `log` names two files: its output is written to `<log>.out` and `<log>.err`. Raises BenchError with the end of the
+    output when the command fails.
     """
-    surrounds = {**os.environ, **SURROUNDS}
     log.parent.mkdir(parents=True, exist_ok=True)
     out_file, err_file = log.with_name(log.name + ".out"), log.with_name(log.name + ".err")
-    begun = time.perf_counter()
-    with out_file.open("w+") as out, err_file.open("w") as err:
-        process = subprocess.Popen(command, env=surrounds | (env or {}), stdout=out, stderr=err, cwd=cwd)
+    environment = {**os.environ, **ENVIRONMENT, **(env or {})}
+    started = time.perf_counter()
+    with out_file.open("w") as out, err_file.open("w") as err:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=err, cwd=cwd)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - begun
-        out.seek(0)
-        said = ("\n" + out.read()).rpartition("\n{")  # the JSON is last, and begins a line
+        wall = time.perf_counter() - started
     if status:
-        tail = (out_file.read_text() + err_file.read_text())[-3000:]
+        tail = (out_file.read_text() + err_file.read_text())[-LOG_TAIL:]
         raise BenchError(f"{' '.join(map(str, command))} failed:\n{tail}")
-    return {
-        "wall_s": round(wall, 3),
-        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
-        "peak_rss_mb": used.ru_maxrss // 1024,
-        "said": json.loads("{" + said[2]) if said[1] else {},
-    }
+    return ProcessRun(
+        wall_s=round(wall, 3),
+        cpu_s=round(used.ru_utime + used.ru_stime, 2),
+        peak_rss_mb=used.ru_maxrss // 1024,
+        printed=last_json(out_file.read_text()),
+    )
 
 
-def in_turns(
-    runs: dict[str, Callable[[int], dict[str, Any]]], pairs: int, warm_up_days: bool = True
-) -> list[dict[str, Any]]:
-    """All, one after the other, again and again, in turns of who is first; the first round only warms up."""
-    found = []
-    for number in range(pairs + warm_up_days):
-        names = sorted(runs, reverse=bool(number % 2))
-        one = {name: runs[name](number) for name in names}
-        if number or not warm_up_days:
-            found.append(one)
-    return found
+def last_json(output: str) -> dict[str, Any]:
+    """Return the JSON object that starts on the last line that begins with a brace; empty if there is none."""
+    _, brace, rest = ("\n" + output).rpartition("\n{")
+    return dict(json.loads("{" + rest)) if brace else {}
 
 
-def median(pairs: Sequence[dict[str, Any]], side: str, figure: str) -> float:
-    """The median of one side's figure."""
-    return statistics.median(p[side][figure] for p in pairs)
+def run_in_turns(
+    sides: Mapping[str, Callable[[int], SideRun]], pairs: int, with_warm_up: bool = True
+) -> list[dict[str, SideRun]]:
+    """Run every side once per round; return the runs of each round by side.
+
+    The sides take turns in going first. A side is called with the number of the round. With `with_warm_up`,
+    a round 0 comes first and is not returned.
+    """
+    rounds = []
+    for number in range(pairs + with_warm_up):
+        names = sorted(sides, reverse=bool(number % 2))
+        runs = {name: sides[name](number) for name in names}
+        if number or not with_warm_up:
+            rounds.append(runs)
+    return rounds
 
 
-def ratio(pairs: Sequence[dict[str, Any]], one: str, other: str, figure: str) -> float:
-    """The median of the pairs' ratios."""
-    return statistics.median(p[one][figure] / p[other][figure] for p in pairs)
+def median(rounds: Sequence[Mapping[str, Any]], side: str, figure: str) -> float:
+    """Return the median of one side's figure over all rounds."""
+    return statistics.median(getattr(runs[side], figure) for runs in rounds)
 
 
-def seconds(value: float) -> str:
-    """For the table."""
-    return f"{value:,.0f} s" if value >= 100 else f"{value:.1f} s" if value >= 1 else f"{1000 * value:.0f} ms"
+def ratio(rounds: Sequence[Mapping[str, Any]], side: str, other_side: str, figure: str) -> float:
+    """Return the median over the rounds of the ratio of two sides' figures."""
+    return statistics.median(getattr(runs[side], figure) / getattr(runs[other_side], figure) for runs in rounds)
+
+
+def median_steps(rounds: Sequence[Mapping[str, Any]], side: str) -> dict[str, float]:
+    """Return the median seconds of each step of one side, in the order of the first round's steps."""
+    return {step: statistics.median(runs[side].steps[step] for runs in rounds) for step in rounds[0][side].steps}

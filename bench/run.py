@@ -1,10 +1,10 @@
-"""What the chain costs beside plain scripts and peers that do the same work: one table of ratios, and all figures.
+"""Compare the cost of the chain with plain scripts and other tools that do the same work.
 
     python bench/run.py [--pairs N] [--only ITEM …] [--small] [--years N] [--work DIR] [--out DIR]
 
-Everything is run side by side, in turns, on this machine, now: ratios say something, seconds are this machine's own.
-Where two sides' money differs, the item fails. An item that fails is told and the others go on; the exit code is 1.
-`--out` gets RESULTS.md and results.json; what peers need is installed once, below .cache/bench.
+All sides run in turns on this machine, so their ratios are comparable. The seconds belong to this machine. An item
+fails if two sides give different money. A failed item is reported, the others go on, and the exit code is 1. Other
+tools are installed once, below .cache/bench. The results are written to RESULTS.md and results.json in `--out`.
 """
 
 from __future__ import annotations
@@ -18,57 +18,83 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# all sides start as they usually do, from compiled modules; some machines forbid keeping these
+# Every side starts from compiled modules, as it does in use. Some machines forbid writing them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-from bench.measure import ROOT, Found, Settings
-from bench.results import page, table
+from bench.measure import ROOT, Settings
+from bench.results import ItemReport, results_page, text_table
 
-# In this order: a later one goes on in the homes of an earlier one.
-ITEMS = ("year", "day", "growth", "use_cases", "governance", "peers")
+ITEMS = ("year", "day", "scaling", "use_cases", "governance", "peers")  # later items continue in earlier items' homes
 
 
-def main() -> int:
-    """Entry point."""
-    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("--pairs", type=int, default=5, help="measured runs of each, after one that warms up (default 5)")
-    top.add_argument(
-        "--only", nargs="+", choices=ITEMS, default=ITEMS, help="day, growth and peers need year before them"
-    )
-    top.add_argument("--small", action="store_true", help="as little as shows that everything works")
-    top.add_argument("--years", type=int, default=2, help="of the longer backfill (default 2; ten take half an hour)")
-    top.add_argument("--work", type=Path, help="work there, and leave it")
-    top.add_argument("--out", type=Path, default=ROOT / "bench", help="default: bench/")
-    given = top.parse_args()
-    warnings.simplefilter("ignore")  # what Dagster calls beta is no news here
-    begun, all_found, figures = time.time(), list[Found](), dict[str, Any]()
-    with tempfile.TemporaryDirectory(prefix="sixtyforty-bench-") as folder:
-        work = (given.work or Path(folder)).resolve()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chosen items and write the results. Return the exit code: 1 if an item failed."""
+    options = parse_arguments(arguments)
+    warnings.simplefilter("ignore")  # Dagster warns about beta features that the project uses on purpose
+    started, reports, failed = time.time(), list[ItemReport](), list[str]()
+    with tempfile.TemporaryDirectory(prefix="sixtyforty-bench-") as temporary:
+        work = (options.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        settings = Settings(work, ROOT / ".cache" / "bench", given.pairs, given.small, given.years)
-        failed = []
-        for item in given.only:
-            print(f"{time.time() - begun:6.0f} s  {item} …", file=sys.stderr, flush=True)
-            start = time.time()
-            try:
-                found = importlib.import_module(f"bench.{item}").measure(settings)
-            except Exception as error:  # the others' figures are worth having all the same
-                traceback.print_exc()
+        settings = Settings(work, ROOT / ".cache" / "bench", options.pairs, options.small, options.years)
+        for item in options.only:
+            print(f"{time.time() - started:6.0f} s  {item}: started", file=sys.stderr, flush=True)
+            report, has_failed = measure_item(item, settings)
+            reports.append(report)
+            if has_failed:
                 failed.append(item)
-                found = Found(item, remarks=[f"FAILED: {' '.join(str(error).split())[:500]}"])
-            found.minutes = (time.time() - start) / 60
-            all_found.append(found)
-            figures[item] = found.figures
-            print(table(found), flush=True)
-            minutes = (time.time() - begun) / 60  # written after each item: what a broken-off run found isn't lost
-            given.out.mkdir(parents=True, exist_ok=True)
-            (given.out / "results.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
-            (given.out / "RESULTS.md").write_text(page(all_found, settings, minutes))
-    print(f"\n{minutes:.0f} minutes; written: {given.out / 'RESULTS.md'} and results.json", flush=True)
+            print(text_table(report), flush=True)
+            figures = {name: done.figures for name, done in zip(options.only, reports, strict=False)}
+            write_results(options.out, reports, figures, settings, (time.time() - started) / 60)
+    minutes = (time.time() - started) / 60
+    print(f"\n{minutes:.0f} minutes; written: {options.out / 'RESULTS.md'} and results.json", flush=True)
     return 1 if failed else 0
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--pairs", type=int, default=5, help="measured runs per side, after one warm-up run (default 5)"
+    )
+    items_help = "items to run (default: all); day, scaling and peers need year first"
+    parser.add_argument("--only", nargs="+", choices=ITEMS, default=ITEMS, help=items_help)
+    parser.add_argument("--small", action="store_true", help="run as little as shows that everything works")
+    years_help = "length of the longer backfill (default 2; 10 takes half an hour)"
+    parser.add_argument("--years", type=int, default=2, help=years_help)
+    parser.add_argument("--work", type=Path, help="folder to work in and to keep (default: a temporary folder)")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench", help="folder of the results (default: bench/)")
+    return parser.parse_args(arguments)
+
+
+def measure_item(item: str, settings: Settings) -> tuple[ItemReport, bool]:
+    """Return an item's report, and whether the item failed. A failed item's report shows the error."""
+    started, has_failed = time.time(), False
+    try:
+        report: ItemReport = importlib.import_module(f"bench.items.{item}").measure(settings)
+    except Exception as error:  # the other items still run
+        traceback.print_exc()
+        has_failed = True
+        report = ItemReport(item, remarks=[f"FAILED: {' '.join(str(error).split())[:500]}"])
+    report.minutes = (time.time() - started) / 60
+    return report, has_failed
+
+
+def write_results(
+    out: Path, reports: Sequence[ItemReport], figures: dict[str, object], settings: Settings, minutes: float
+) -> None:
+    """Write RESULTS.md and results.json. It is called after each item, so that an interrupted run keeps its figures."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(figures, indent=1, default=to_plain) + "\n")
+    (out / "RESULTS.md").write_text(results_page(reports, settings, minutes))
+
+
+def to_plain(figure: object) -> object:
+    """Return what JSON holds of a figure that is no plain type: a dataclass as its fields, anything else as text."""
+    return asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else str(figure)
 
 
 if __name__ == "__main__":

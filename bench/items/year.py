@@ -1,0 +1,128 @@
+"""The backfill of a year: the chain, plain DuckDB and plain pandas, each from landed extracts to money.
+
+Each side is a process. A first round over four months warms up, and later items continue in its homes. Then the year is
+run in rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from bench.chain import Run, check_same_money, create_home, list_stages, run_chain
+from bench.measure import Settings, median, median_steps, run_in_turns
+from bench.results import ItemReport, Row, StepTable, compare_rounds
+from bench.script_runs import ENGINES, run_backfill
+from bench.use_case import FIRST_DAY, LAST_DAY, SHORT_LAST_DAY
+
+FIT_STEPS = {"chain": "challenger", "duckdb": "fit monthly", "pandas": "fit monthly"}
+AIM = 1.3
+MAX_MEMORY_MB = 2000
+
+
+@dataclass(frozen=True)
+class BackfillRun(Run):
+    """One backfill, with the seconds that its fits of models took."""
+
+    fits_s: float = 0.0
+
+    @property
+    def without_fits_s(self) -> float:
+        """Wall seconds without the fits."""
+        return self.wall_s - self.fits_s
+
+
+Rounds = Sequence[dict[str, BackfillRun]]
+
+
+def measure(settings: Settings) -> ItemReport:
+    """Run the four months once, then the year `pairs` times. With `small`, only the four months."""
+    report = ItemReport("Backfill: extracts in, money out")
+    rounds = run_span(settings.short_homes.parent, settings.short_landing, SHORT_LAST_DAY, 1)
+    report.figures["four months"] = rounds
+    if settings.small:
+        report.remarks.append("The year was left out (--small).")
+        describe(report, "four months", rounds)
+        return report
+    rounds = run_span(settings.work / "year", settings.work / "landing-year", LAST_DAY, settings.pairs)
+    report.figures["year"] = rounds
+    describe(report, "year", rounds, AIM)
+    return report
+
+
+def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
+    """Land the extracts of FIRST_DAY to `last` and run all sides on them. Raises BenchError if their money differs."""
+    from pipelines.demo import flights
+
+    flights.land(landing, FIRST_DAY, last)
+    rounds = run_in_turns(sides(work, landing, last), pairs, with_warm_up=False)
+    for runs in rounds:
+        for engine in ENGINES:
+            check_same_money(runs["chain"], runs[engine])
+    return rounds
+
+
+def sides(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], BackfillRun]]:
+    """Return the sides, each with a folder of its own per round: `<work>/<round>/<side>`.
+
+    Nothing is deleted before the end: some file systems are slow to create files where many were just deleted.
+    """
+
+    def run_chain_side(number: int) -> BackfillRun:
+        home = create_home(work / f"{number}" / "chain", landing)
+        return with_fits(run_chain(home, FIRST_DAY, last, list_stages(), work / f"chain{number}"), "chain")
+
+    def script_side(engine: str) -> Callable[[int], BackfillRun]:
+        def run_script_side(number: int) -> BackfillRun:
+            run = run_backfill(engine, landing, work / f"{number}" / engine, work / f"{engine}{number}")
+            return with_fits(run, engine)
+
+        return run_script_side
+
+    return {"chain": run_chain_side} | {engine: script_side(engine) for engine in ENGINES}
+
+
+def with_fits(run: Run, side: str) -> BackfillRun:
+    """Return a side's backfill with the seconds of its fits."""
+    return BackfillRun(**vars(run), fits_s=run.steps[FIT_STEPS[side]])
+
+
+def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None = None) -> None:
+    """Add a span's rows, remarks and steps to the report. `limit` is the aim for the ratio to plain DuckDB."""
+    for engine, name in ENGINES.items():
+        engine_limit = limit if engine == "duckdb" else None
+        report.rows += [
+            compare_rounds(f"{span}: wall time, compared with plain {name}", rounds, engine, "wall_s", engine_limit),
+            compare_rounds(f"{span}: CPU time, compared with plain {name}", rounds, engine, "cpu_s"),
+        ]
+    label = f"{span}: wall time without the fits, compared with plain DuckDB"
+    report.rows += [compare_rounds(label, rounds, "duckdb", "without_fits_s"), memory_row(span, rounds)]
+    fits, other_fits = (median(rounds, side, "fits_s") for side in ("chain", "duckdb"))
+    rest, other_rest = (median(rounds, side, "without_fits_s") for side in ("chain", "duckdb"))
+    report.remarks += [
+        f"The fits take {fits:.1f} s in the chain and {other_fits:.1f} s in the DuckDB script. Everything else takes"
+        f" {rest:.1f} s and {other_rest:.1f} s.",
+        "The script has no checks, versions or manifests. It flushes nothing to disk and delivers to no table. The"
+        " tables of steps show where the time goes.",
+    ]
+    report.step_tables += [
+        step_table(f"steps of the chain, {span}", rounds, "chain"),
+        step_table(f"steps of the DuckDB script, {span}", rounds, "duckdb"),
+    ]
+
+
+def memory_row(span: str, rounds: Rounds) -> Row:
+    """Return the row of peak memory, compared with plain DuckDB."""
+    peak, other_peak = (median(rounds, side, "peak_rss_mb") for side in ("chain", "duckdb"))
+    is_met = peak < MAX_MEMORY_MB
+    texts = f"{peak:,.0f} MB", f"{other_peak:,.0f} MB"
+    return Row(f"{span}: peak memory", *texts, peak / other_peak, "< 2 GB", is_met, len(rounds))
+
+
+def step_table(title: str, rounds: Rounds, side: str) -> StepTable:
+    """Return the median seconds of a side's steps, the longest first, and what is outside of steps."""
+    steps = median_steps(rounds, side)
+    longest_first = dict(sorted(steps.items(), key=lambda step: -step[1]))
+    return StepTable(title, longest_first, median(rounds, side, "wall_s") - sum(steps.values()))

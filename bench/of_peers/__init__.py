@@ -1,1 +1,0 @@
-"""What peers run: the steps, and a project of theirs around them."""

@@ -1,1 +1,0 @@
-"""One more day as a Kedro project."""

@@ -1,1 +1,0 @@
-"""Kedro's defaults."""

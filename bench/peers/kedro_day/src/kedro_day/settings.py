@@ -1,0 +1,1 @@
+"""The settings of the Kedro project: all defaults."""

@@ -1,0 +1,44 @@
+"""Run a plain script in a process, and read its seconds and its money."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bench.chain import Money, Run
+from bench.measure import ROOT, run_process
+
+ENGINES = {"duckdb": "DuckDB", "pandas": "pandas"}  # side of the comparison: name for people
+
+
+def run_backfill(engine: str, landing: Path, out: Path, log: Path) -> Run:
+    """Run a script's backfill over all extracts of a landing folder. Raises BenchError when it fails."""
+    return _run_script(engine, ["backfill", "--landing", str(landing), "--out", str(out)], log)
+
+
+def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain: bool = False) -> Run:
+    """Run a script on one more day, and let it retrain afterwards if asked to. Raises BenchError when it fails."""
+    arguments = ["day", "--landing", str(landing), "--out", str(out), "--date", f"{day}"]
+    return _run_script(engine, [*arguments, *(["--retrain"] if retrain else [])], log)
+
+
+def money_of(printed: Mapping[str, Any]) -> Money:
+    """Return the money that a script or a peer printed."""
+    return Money(printed["decisions"], printed["per_1000"])
+
+
+def _run_script(engine: str, arguments: Sequence[str], log: Path) -> Run:
+    """Run a script. Its seconds exclude the reading and writing of model files, see `scripts/step_times.py`."""
+    file = ROOT / "bench" / "scripts" / f"plain_{engine}.py"
+    process = run_process([sys.executable, str(file), *arguments], log)
+    not_counted = process.printed["not_counted_s"]
+    return Run(
+        wall_s=round(process.wall_s - not_counted, 3),
+        cpu_s=round(process.cpu_s - not_counted, 3),
+        peak_rss_mb=process.peak_rss_mb,
+        steps=process.printed["steps"],
+        money=money_of(process.printed),
+    )

@@ -1,0 +1,41 @@
+"""Take the decisions of the plain scripts, and add up their money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.scripts.declaration import GAIN_AND_COST, KEY_COLUMNS, OUTCOME
+
+DECISION_COLUMNS = ["_partition", *KEY_COLUMNS, "decided_at", "expected", "action", "current_action"]
+
+
+def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
+    """Return the rows with the action of the highest expected payoff. Of equal payoffs, the cheapest action counts."""
+    cheapest_first = sorted(GAIN_AND_COST, key=lambda action: GAIN_AND_COST[action][1])
+    payoffs = np.stack([GAIN_AND_COST[action][0] * expected - GAIN_AND_COST[action][1] for action in cheapest_first])
+    return rows.assign(expected=expected, action=np.array(cheapest_first, object)[payoffs.argmax(axis=0)])
+
+
+def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
+    """Return the number of decisions with a known outcome, and each policy's dollars per 1,000 of them.
+
+    The random choice takes each day's actions at the model's rates of that day.
+    """
+    known = decided[decided[OUTCOME].notna()]
+    outcome = known[OUTCOME].to_numpy(float)
+    payoffs = {action: gain * outcome - cost for action, (gain, cost) in GAIN_AND_COST.items()}
+    totals = {
+        "model": sum((payoff * (known["action"] == a)).sum() for a, payoff in payoffs.items()),
+        "current_process": sum((payoff * (known["current_action"] == a)).sum() for a, payoff in payoffs.items()),
+        "perfect_foresight": np.max(list(payoffs.values()), axis=0).sum() if len(known) else 0.0,
+        "random_choice": 0.0,
+    }
+    for action, payoff in payoffs.items():
+        columns = pd.DataFrame({"is_chosen": known["action"] == action, "payoff": payoff})
+        by_day = columns.groupby(known["_partition"])
+        totals["random_choice"] += (by_day["is_chosen"].mean() * by_day["payoff"].sum()).sum()
+    per_1000 = {p: round(1000 * float(total) / len(known), 2) if len(known) else None for p, total in totals.items()}
+    return {"decisions": len(known), "per_1000": per_1000}

@@ -1,0 +1,25 @@
+"""What the plain scripts read of the use case: its declaration and the folder of its SQL.
+
+Everything that a script computes comes from here, so that the scripts and the chain can't drift apart.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / "pipelines" / "use_cases" / "flight_delays"
+DECLARATION = yaml.load((FOLDER / "defs.yaml").read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))["attributes"]
+SOURCES = {name: s for name, s in DECLARATION["sources"].items() if "partition" in s and "files" in s}
+GAIN_AND_COST = {
+    name: (action.get("gain", 0.0), action.get("cost", 0.0)) for name, action in DECLARATION["kpi"]["actions"].items()
+}
+ZONE = ZoneInfo(DECLARATION["timezone"])
+MODEL = DECLARATION["model"]
+OUTCOME = DECLARATION["kpi"]["outcome"]
+KEY_COLUMNS = DECLARATION["decision"]["key"]
+LOOKBACK_DAYS = DECLARATION["lookback_partitions"]
+# Governance quarantines faster winds. The year has one such row, with a wind of 1,048 miles per hour.
+MAX_WIND_SPEED = 200
