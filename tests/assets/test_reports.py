@@ -16,7 +16,8 @@ from sixtyforty.spec.draft import Draft
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home
 from tests.assets.conftest import make_run
-from tests.full_declaration import FULL, declare
+from tests.full_declaration import FULL
+from tests.full_declaration import write as write_declaration
 from tests.helpers import make_use_case, make_workspace, publish_days
 
 DAYS = [date(2013, 4, day) for day in range(1, 5)]
@@ -47,7 +48,7 @@ def test_the_current_state_shows_sources_and_the_value_of_todays_process(tmp_pat
 
 
 def test_the_current_state_of_a_draft_lists_what_to_fill_in(tmp_path: Path) -> None:
-    folder, rules = declare(tmp_path / "declared", {**FULL, "kpi": "TODO"})
+    folder, rules = write_declaration(tmp_path / "declared", {**FULL, "kpi": "TODO"})
     draft = loader.load_declaration(folder, rules)
     assert isinstance(draft, Draft)
     ws = Workspace(draft, tmp_path, f"sqlite:///{tmp_path / 'x.db'}")
