@@ -1,12 +1,12 @@
 """Read the settings of this process from the environment. No other module reads these variables.
 
-SIXTYFORTY_PROFILE       embedded (default), production, or cluster (production on several machines)
-SIXTYFORTY_HOME          folder that holds data/; default: the project's root
-SIXTYFORTY_DATABASE_URL  database that receives decisions, and Dagster's storage in production
-SIXTYFORTY_LAKE          folder of the lake, or s3://bucket/prefix; default: data/lake
-SIXTYFORTY_BROKER_URL    Celery's broker, from which the workers of a cluster take their runs
-SIXTYFORTY_DVC_REMOTE    folder or URL of the DVC remote; default: data/dvc/remote
-SIXTYFORTY_DESK_URL      address of the desk if it is behind a proxy; default: the address where it listens
+- `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
+- `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
+- `SIXTYFORTY_DATABASE_URL`: the database that receives decisions and, in production, Dagster's storage.
+- `SIXTYFORTY_LAKE`: the folder of the lake, or `s3://bucket/prefix`. Default: `data/lake`.
+- `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
+- `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
+- `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where it listens.
 """
 
 from __future__ import annotations
