@@ -12,7 +12,7 @@ from expectations.gx_runner import find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.rules import Rule, Suite, personal_names
-from sixtyforty.ingest.data_contract import LINEAGE, type_rows
+from sixtyforty.ingest.casting import LINEAGE, type_rows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source

@@ -33,14 +33,19 @@ FULL: dict[str, Any] = merge(
             "actions": {"act": {"gain": "10 + load"}},
             "costs": {"build": 100},
             "candidates": {
-                "gut": {"description": "A dispatcher's rule.", "action": "case when load > 0.5 then 'act' else 'wait' end"},
+                "gut": {
+                    "description": "A dispatcher's rule.",
+                    "action": "case when load > 0.5 then 'act' else 'wait' end",
+                },
                 "bought": {"description": "A vendor's predictions.", "vendor": True, "expected_outcome": "load"},
             },
         },
         "model": {
             "monotone_constraints": {"load": 1},
             "target": "load * late",
-            "alternatives": {"plain": {"description": "A linear model.", "estimator": "sklearn.linear_model.LogisticRegression"}},
+            "alternatives": {
+                "plain": {"description": "A linear model.", "estimator": "sklearn.linear_model.LogisticRegression"}
+            },
             "vetoes": {"calm": {"when": "load < 0.1", "never": "act", "why": "all is calm"}},
             "reasons": {"load": "The load is {value:.1f}"},
         },
@@ -71,7 +76,11 @@ BETWEEN = {
     "kwargs": {"column": "rows", "min_value": 1},
     "why": "few",
 }
-SUITE = {"description": "For a test.", "rows": [RULE], "partition": {"metrics": {"rows": "count(*)"}, "rules": [BETWEEN]}}
+SUITE = {
+    "description": "For a test.",
+    "rows": [RULE],
+    "partition": {"metrics": {"rows": "count(*)"}, "rules": [BETWEEN]},
+}
 EMPTY_SUITE = {"description": "For a test."}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sixtyforty.ingest.data_contract import type_rows
+from sixtyforty.ingest.casting import type_rows
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.ingest.raw import ingest, pending
 from sixtyforty.modeling import features, outcomes, trainer, training_plan

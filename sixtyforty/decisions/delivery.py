@@ -1,4 +1,6 @@
-"""Deliver decisions to the business process: a SQL table, and one CSV and one Parquet file per partition.
+"""Deliver decisions to the business process: a SQL table and files. A further target, such as a webhook, starts here.
+
+Each partition becomes rows of the table, one CSV and one Parquet file.
 
 Delivering again adds what is missing and changes nothing: a delivered decision is history.
 """

@@ -2,5 +2,5 @@
 
 Every row becomes text with its file and line, and no row is lost. This package imports `spec` and `storage` only.
 Start reading at `landing_zone` (what has arrived), then `raw` (which extracts a partition holds). `extract_reader` and
-`formats` read one extract; `data_contract` casts the rows; `profiling` measures rows before a contract exists.
+`formats` read one extract; `casting` casts the rows; `profiling` measures rows before a contract exists.
 """

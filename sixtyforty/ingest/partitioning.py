@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sixtyforty.ingest.data_contract import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
 from sixtyforty.ingest.extract import ParsedExtract
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.spec.decision_chain import DecisionChain

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
-from sixtyforty.ingest.data_contract import raw_schema
+from sixtyforty.ingest.casting import raw_schema
 from sixtyforty.ingest.landing_zone import LandingZone, Lines
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT

@@ -1,8 +1,9 @@
-"""Catch-up: find the partitions that are stale, by comparing manifests instead of remembering what ran.
+"""Choose the partitions that a sensor requests runs for: those that are stale, found by comparing manifests.
 
-Every manifest names the versions it was made from. A partition is stale when those aren't the current versions, when it
-closed after its validation, or when decisions are due (see `storage.restatement`). So the next look finds whatever a
-killed daemon, a killed run, a lost cursor or a late file left undone.
+Nothing is remembered about what ran. Every manifest names the versions it was made from. A partition is stale when
+those aren't the current versions, when it closed after its validation, or when decisions are due (see
+`storage.restatement`). So the next look finds whatever a killed daemon, a killed run, a lost cursor or a late file left
+undone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stale work: the partitions that need a run, with the reasons and the state in which they were found."""
+"""The answer of catch-up: stale partitions with their reasons, joined into ranges."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ class ModelCard:
     `as_of`: the local day at whose start it was trained. `rows`, `first`, `last`: size and partitions of its training
     set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
     `recipe_version` its hash. `data`: the versions of features and outcomes by partition, and `data_version` their
-    hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model is
-    fitted. `treatment` and `actions`: of a past experiment.
+    hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model
+    is fitted. `treatment` and `actions`: of a past experiment.
     """
 
     version: str

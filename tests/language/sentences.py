@@ -21,9 +21,10 @@ MAX_WORDS = 30
 MAX_FUNCTIONS = 40
 FORBIDDEN_LOCALS = {"found", "said", "told", "given", "mine", "theirs", "its", "asked", "wanted"}
 CATCH_ALLS = {"result", "data", "value"}
-FORBIDDEN_WORDS = re.compile(r"current_process|\brelive|foretold|fmt: skip")
+FORBIDDEN_WORDS = re.compile("present" + r"_process|\brelive|foretold|fmt: skip")
 PHRASES = re.compile(
-    r"relive|foretold|foretell|how manieth|\bsurely\b|present[ ]process|(?<!50-50 )coin[ ]flip|what became of|what lies at|"
+    r"relive|foretold|foretell|how manieth|\bsurely\b|present[ ]process|(?<!50-50 )coin[ ]flip|what became of|"
+    r"what lies at|"
     r"\bto whoever\b|is told of|was told|are told|is told|told apart|\bbeside\b|let through|at rest\b|"
     r"so-and-so|isn't yours|\bgoes by\b|once and for all|begun\b|made good|in its own words",
     re.IGNORECASE,

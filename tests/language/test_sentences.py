@@ -87,7 +87,7 @@ def test_a_text_is_split_into_sentences(text: str, parts: list[str]) -> None:
 def test_long_sentences_and_old_phrases_are_noticed_in_each_kind_of_file(tmp_path: Path) -> None:
     long = "word " * 31
     samples = {
-        "a.py": f'def f():\n    """Do it.\n\n    {long}.\n    """\n    raise ValueError(f"it was told {{1}} twice over")\n',
+        "a.py": f'def f():\n    """{long}."""\n    raise ValueError(f"it was told {{1}} twice over")\n',
         "b.md": f"# Title\n\n{long}.\n\nThis is surely right.\n",
         "c.html": f"<p>{long}</p><p>{{{{ x }}}} was told of it twice</p>",
         "d.yaml": f"why: {long}\n# this was told of it\n",

@@ -1,4 +1,4 @@
-"""The registry of file formats: which formats exist, and which one an extract has."""
+"""The registry of file formats, where a new format is added: which formats exist, and which one an extract has."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sixtyforty.ingest.data_contract import cleaned_columns_sql, typed_columns_sql
+from sixtyforty.ingest.casting import cleaned_columns_sql, typed_columns_sql
 from sixtyforty.ingest.extract import ParsedExtract
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect

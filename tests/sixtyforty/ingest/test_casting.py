@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.data_contract import raw_schema, type_rows
+from sixtyforty.ingest.casting import raw_schema, type_rows
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.sources import Source

@@ -1,4 +1,4 @@
-"""The data contract: from rows of text to typed rows, and the reason for each row that doesn't fit.
+"""Cast columns of text to the types of the data contract, and give the reason for each row that doesn't fit.
 
 A raw partition has the contract's columns as text, and five columns of its own:
 
