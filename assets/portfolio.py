@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,11 +13,12 @@ from assets.resources import BusinessClock, ProjectHome
 from assets.run_hours import record_run_hours
 from assets.stage import StageResult
 from assets.wiring import AssetPlan, Wiring, build_asset
-from sixtyforty.lifecycle import maturity
-from sixtyforty.reports import portfolio
 from sixtyforty.reports.portfolio_line import PortfolioLine
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import digest
+
+if TYPE_CHECKING:
+    from sixtyforty.reports.portfolio_line import PortfolioLine
 
 GROUP = "portfolio"
 MONEY_COLUMNS = ("net", "gain", "cost")
@@ -49,6 +50,8 @@ class PortfolioStage:
 
 def write_portfolio(run: PortfolioRun) -> StageResult:
     """Write the page that compares all use cases."""
+    from sixtyforty.reports import portfolio  # not needed to load the definitions
+
     record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
     workspaces, now = [run.project_home.workspace(use_case) for use_case in run.use_cases], run.clock.current_time()
     path, lines = portfolio.write_report(workspaces, now), portfolio.build_portfolio(workspaces, now)
@@ -70,6 +73,8 @@ def _portfolio_row(line: PortfolioLine) -> dict[str, Any]:
 
 def assess_maturity(run: PortfolioRun) -> StageResult:
     """Assess how far each use case has come, and what its team should do next."""
+    from sixtyforty.lifecycle import maturity  # not needed to load the definitions
+
     workspaces = [run.project_home.workspace(use_case) for use_case in run.use_cases]
     report = maturity.assess_maturity(workspaces, run.clock.current_time())
     rows = [
