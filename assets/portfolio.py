@@ -13,7 +13,6 @@ from assets.resources import BusinessClock, ProjectHome
 from assets.run_hours import record_run_hours
 from assets.stage import StageResult
 from assets.wiring import AssetPlan, Wiring, build_asset
-from sixtyforty.reports.portfolio_line import PortfolioLine
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.files import digest
 
