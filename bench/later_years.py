@@ -30,7 +30,7 @@ def shift_dates(file: Path, distance: timedelta) -> str:
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     days = pd.to_datetime(rows[["year", "month", "day"]].astype(int)) + distance
     rows["year"], rows["month"], rows["day"] = days.dt.year, days.dt.month, days.dt.day
-    for column in rows.columns.intersection(TIME_COLUMNS):
+    for column in (column for column in TIME_COLUMNS if column in rows):
         times = pd.to_datetime(rows[column], format=TIME_FORMAT) + distance
         rows[column] = times.dt.strftime(TIME_FORMAT)
     return rows.to_csv(index=False)

@@ -1,4 +1,4 @@
-"""Measure whole processes, run the sides of a comparison in turns, and take medians."""
+"""Measure processes, run the sides of a comparison in turns, and take medians."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def compare_rounds(
 
     `limit` is the highest ratio that meets the aim. None: there is no aim.
     """
-    medians = (median(rounds, side, figure) for side in ("chain", other_side))
-    return compare_seconds(label, *medians, len(rounds), limit, ratio(rounds, "chain", other_side, figure))
+    chain, other = (median(rounds, side, figure) for side in ("chain", other_side))
+    return compare_seconds(label, chain, other, len(rounds), limit, ratio(rounds, "chain", other_side, figure))
 
 
 def compare_seconds(
@@ -102,6 +102,12 @@ def compare_seconds(
     shown_ratio = chain / other if sides_ratio is None else sides_ratio
     aim, is_met = ("", None) if limit is None else (f"≤ {limit:g}×", shown_ratio <= limit)
     return Row(label, format_seconds(chain), format_seconds(other), shown_ratio, aim, is_met, runs)
+
+
+def compare_memory(label: str, chain_mb: float, other_mb: float, max_mb: int, runs: int = 1) -> Row:
+    """Return the row that compares two peaks of memory in MB. The aim is that the chain stays below `max_mb`."""
+    texts = f"{chain_mb:,.0f} MB", f"{other_mb:,.0f} MB"
+    return Row(label, *texts, chain_mb / other_mb, f"< {max_mb / 1000:g} GB", chain_mb < max_mb, runs)
 
 
 def format_seconds(duration: float) -> str:

@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -84,7 +84,11 @@ def measure_item(item: str, settings: Settings) -> tuple[ItemReport, bool]:
 
 
 def write_results(
-    out: Path, reports: Sequence[ItemReport], figures: dict[str, object], settings: Settings, minutes: float
+    out: Path,
+    reports: Sequence[ItemReport],
+    figures: Mapping[str, Mapping[str, object]],
+    settings: Settings,
+    minutes: float,
 ) -> None:
     """Write RESULTS.md and results.json. It is called after each item, so that an interrupted run keeps its figures."""
     out.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ def run_backfill(engine: str, landing: Path, out: Path, log: Path) -> Run:
 
 
 def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain: bool = False) -> Run:
-    """Run a script on one more day, and let it retrain afterwards if asked to. Raises BenchError when it fails."""
+    """Run a script on one more day. `retrain` also fits a model for the next day. Raises BenchError when it fails."""
     arguments = ["day", "--landing", str(landing), "--out", str(out), "--date", f"{day}"]
     return _run_script(engine, [*arguments, *(["--retrain"] if retrain else [])], log)
 

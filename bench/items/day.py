@@ -6,7 +6,7 @@ from the request to the first step, is shown separately. The script is a process
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -50,7 +50,7 @@ def day_of_round(number: int) -> date:
     return SHORT_LAST_DAY + timedelta(days=number + 1)
 
 
-def day_sides(settings: Settings, daemon: DaemonRuns) -> dict[str, Callable[[int], Run]]:
+def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[int], Run]]:
     """Return the sides of one more day. Each lands the extracts of the day first."""
     home, landing = settings.short_homes / "chain", settings.short_landing
 
@@ -101,7 +101,7 @@ def start_up_row(label: str, rounds: Sequence[dict[str, Run]]) -> Row:
 
 def retrain_sides(
     settings: Settings, daemon: DaemonRuns, last_day: date, nights: int
-) -> dict[str, Callable[[int], Run]]:
+) -> Mapping[str, Callable[[int], Run]]:
     """Return the sides of the nightly retrain. Each night follows a local day of its own, so each fits a new model."""
 
     def day_before_night(number: int) -> date:

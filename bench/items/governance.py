@@ -55,8 +55,8 @@ def describe_parts(report: ItemReport, figures: Mapping[str, Mapping[str, float]
     backfill, day = figures["backfill"], figures["day"]
     for part in PARTS:
         if part in backfill:
-            cells = (_share(run.get(part, 0.0), run["all"]) for run in (backfill, day))
-            report.rows.append(Row(f"{part} (four months; one day)", *cells))
+            backfill_share, day_share = (_share(run.get(part, 0.0), run["all"]) for run in (backfill, day))
+            report.rows.append(Row(f"{part} (four months; one day)", backfill_share, day_share))
     report.remarks += [
         f"Shares are of {format_seconds(backfill['all'])} for the four months and {format_seconds(day['all'])} for the"
         " next day. Both ran in one process after all imports.",
@@ -88,8 +88,8 @@ def compare_engines(
         if engine.failures != chain.failures:
             raise BenchError(f"{name} found {engine.failures} failures, the chain found {chain.failures}")
         label = f"{rule_count} rules on {row_count:,} rows ({span}): {name}"
-        seconds = (statistics.median(figures.seconds) for figures in (chain, engine))
-        report.rows.append(compare_seconds(label, *seconds, len(engine.seconds)))
+        chain_seconds, seconds = (statistics.median(figures.seconds) for figures in (chain, engine))
+        report.rows.append(compare_seconds(label, chain_seconds, seconds, len(engine.seconds)))
     report.figures[f"rules, {span}"] = engines
 
 

@@ -58,7 +58,7 @@ def measure(settings: Settings) -> ItemReport:
         "The chain checks, quarantines, versions and delivers.",
         "Kedro adds least to the script: it uses one process and keeps no record of a run.",
         "The chain's process is forked from the daemon's server, which has done the imports before.",
-        "A tool imports everything anew, as cron would start it, and ends its interpreter; the script skips that end.",
+        "A tool starts as cron would start it, with all imports. It ends its interpreter, which the script skips.",
     ]
     return report
 

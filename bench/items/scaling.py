@@ -22,7 +22,7 @@ from bench.history_copies import create_long_history
 from bench.later_years import YEAR, add_later_years
 from bench.measure import ENVIRONMENT, BenchError, ProcessRun, Settings, run_in_turns, run_process
 from bench.project_copy import copy_project, edit_declaration, environment_of, worker_command
-from bench.results import ItemReport, Row, compare_seconds
+from bench.results import ItemReport, Row, compare_memory, compare_seconds
 from bench.use_case import FIRST_DAY, LAST_DAY, REFERENCE_STAGES, SHORT_LAST_DAY, SOURCE_STAGES, USE_CASE
 from bench.workers.history_worker import DayOnHistory
 
@@ -163,7 +163,5 @@ def backfill_rows(backfills: Mapping[int, Backfill]) -> list[Row]:
         limit = round(growth * MAX_SUPERLINEAR, 2)
         rows.append(compare_seconds(label, backfill.process.wall_s, base.process.wall_s, limit=limit))
         peak, base_peak = backfill.process.peak_rss_mb, base.process.peak_rss_mb
-        is_met = peak < MAX_MEMORY_MB
-        texts = f"{peak:,} MB", f"{base_peak:,} MB"
-        rows.append(Row("peak memory of that backfill", *texts, peak / base_peak, "< 2 GB", is_met))
+        rows.append(compare_memory("peak memory of that backfill", peak, base_peak, MAX_MEMORY_MB))
     return rows

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.chain import Run, check_same_money, create_home, list_stages, run_chain
 from bench.measure import Settings, median, median_steps, run_in_turns
-from bench.results import ItemReport, Row, StepTable, compare_rounds
+from bench.results import ItemReport, Row, StepTable, compare_memory, compare_rounds
 from bench.script_runs import ENGINES, run_backfill
 from bench.use_case import FIRST_DAY, LAST_DAY, SHORT_LAST_DAY
 
@@ -116,9 +116,7 @@ def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None 
 def memory_row(span: str, rounds: Rounds) -> Row:
     """Return the row of peak memory, compared with plain DuckDB."""
     peak, other_peak = (median(rounds, side, "peak_rss_mb") for side in ("chain", "duckdb"))
-    is_met = peak < MAX_MEMORY_MB
-    texts = f"{peak:,.0f} MB", f"{other_peak:,.0f} MB"
-    return Row(f"{span}: peak memory", *texts, peak / other_peak, "< 2 GB", is_met, len(rounds))
+    return compare_memory(f"{span}: peak memory", peak, other_peak, MAX_MEMORY_MB, len(rounds))
 
 
 def step_table(title: str, rounds: Rounds, side: str) -> StepTable:

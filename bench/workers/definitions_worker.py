@@ -50,7 +50,7 @@ def load_in_fork(with_ticks: bool) -> dict[str, Any]:
 
 
 def load(with_ticks: bool) -> dict[str, Any]:
-    """Load the definitions; return the seconds, the number of assets and, if asked for, the seconds of the ticks."""
+    """Load the definitions; return the seconds, the number of assets and, `with_ticks`, the seconds of the ticks."""
     from pipelines.definitions import defs
 
     started = time.perf_counter()
