@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow
 
 APRIL, MAY, JUNE = "2013-04-01T04:00:00", "2013-05-01T04:00:00", "2013-06-01T04:00:00"
@@ -106,3 +107,49 @@ def test_an_unknown_verdict_is_not_written(ledger: ChampionLedger) -> None:
     with pytest.raises(ValueError, match="verdict"):
         judge(ledger, "a", verdict="MAYBE")
     assert ledger.rows() == []
+
+
+def withdraw(ledger: ChampionLedger, version: str, **changes: Any) -> ChampionRow:
+    fields: dict[str, Any] = {"kind": "withdrawn", "by": "Ada", "as_of": MAY[:10], "effective_from": JUNE}
+    return ledger.take_out_of_force(version, **fields | {"reasons": ["It knew the future."]} | changes)
+
+
+@pytest.mark.parametrize("track", ["replay", "live"])
+def test_a_withdrawn_champion_leaves_the_earlier_one_in_force_on_both_tracks(
+    ledger: ChampionLedger, track: Track
+) -> None:
+    judge(ledger, "a", track=track)
+    judge(ledger, "b", track=track, effective_from=MAY)
+    row = withdraw(ledger, "b")
+    assert withdraw(ledger, "b", by="Bo") == row
+    champion = ledger.champion_at(track, JUNE)
+    assert champion is not None and champion.version == "a"
+    assert [row.version for row in ledger.promotions(track)] == ["a", "b"]
+    assert [row.version for row in ledger.sound_promotions(track)] == ["a"]
+    assert row in ledger.rows_of(track)
+    assert row.withdrawal_text == "withdrawn on 2013-06-01: It knew the future."
+
+
+def test_a_withdrawn_recipe_covers_its_later_versions(ledger: ChampionLedger) -> None:
+    for version in ("a", "b", "c"):
+        judge(ledger, version)
+    withdraw(ledger, "b")
+    row = withdraw(ledger, "b", also=["a"], recipe="leaky")
+    assert ledger.withdrawal_of("a") == row
+    assert ledger.withdrawal_of("later", "leaky") == row
+    assert ledger.withdrawal_of("later", "mended") is ledger.withdrawal_of("c") is None
+
+
+def test_a_rebuilt_replay_forgets_its_champions_from_then_on_and_no_live_one(ledger: ChampionLedger) -> None:
+    judge(ledger, "a")
+    judge(ledger, "b", effective_from=MAY, as_of=MAY[:10])
+    judge(ledger, "b", effective_from=MAY, as_of=MAY[:10], track="live")
+    assert ledger.rebuilt_from() == ""
+    judge(ledger, "-", verdict="REBUILD", kind="rebuilt", effective_from=MAY, as_of=MAY[:10], repeat=True)
+    assert [row.version for row in ledger.promotions("replay")] == ["a"]
+    assert [row.version for row in ledger.promotions("live")] == ["b"]
+    assert ledger.judged_days("replay") == {APRIL[:10]}
+    assert ledger.rebuilt_from() == MAY
+    again = judge(ledger, "b", effective_from=MAY, as_of=MAY[:10])
+    assert again.seq == 5
+    assert ledger.champion_at("replay", MAY) == again
