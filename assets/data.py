@@ -8,15 +8,19 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import table
-from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
+from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
 from assets.verdict_checks import verdict_check, verdict_figures
 from expectations.data_docs import build_docs
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
+from sixtyforty.lifecycle.revocation import revoke_tainted_champions
+from sixtyforty.modeling import taint
 from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.leakage import Leak
 from sixtyforty.modeling.outcomes import build_outcomes
+from sixtyforty.modeling.taint import TaintedPartition, taint_facts
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
@@ -37,7 +41,7 @@ FIT_FOR_MODEL = StageCheck(
 NO_LEAKAGE = StageCheck(
     "no_leakage", "Features recomputed for sampled decision times, from only what was known then, are the same."
 )
-LEAKS_SHOWN = 5
+LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
 DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
 
 
@@ -123,30 +127,60 @@ def build_data_docs(run: StageRun) -> StageResult:
 
 def build_features(run: StageRun) -> StageResult:
     """Build point-in-time features, check them against their suite, and check a sample for leakage."""
-    result, leaks, quarantined = StageResult(), list[str](), 0
+    result, leaks, quarantined = StageResult(), list[Leak](), 0
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
             built = window.build()
             # The suite keeps Python busy; the leakage check is DuckDB's work and runs at the same time.
-            recomputed = background.submit(window.find_leakage, built.tables, sample=max(3, len(built.tables) // 40))
-            quarantined += _publish_features(run, result, built.tables, built.inputs)
-            leaks += recomputed.result()
-    summary = "; ".join(leaks[:LEAKS_SHOWN]) if leaks else "recomputed features are the same"
-    result.checks.append(
-        CheckResult(NO_LEAKAGE.name, not leaks, {"leaks": "\n".join(leaks)}, description=summary[:DESCRIPTION_LENGTH])
-    )
+            recomputed = background.submit(_find_leaks, run, window, built.tables)
+            judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
+            # The manifest of a tainted partition never appears without its mark.
+            portion_leaks = recomputed.result()
+            quarantined += _publish_features(run, result, judged, built.inputs, taint_facts(portion_leaks))
+            leaks += portion_leaks
+    result.checks.append(_leakage_check(leaks))
     if leaks:
-        run.log.error(f"features: leakage, they use what was known only later ({summary})")
+        run.log.error(f"features: leakage, they use what was known only later ({result.checks[-1].description})")
+        _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
     run.log.info(f"features: built ({published}, {format_plural(quarantined, 'row')} left to the current process)")
     return result
 
 
-def _publish_features(run: StageRun, result: StageResult, tables: dict[str, Any], inputs: dict[str, Any]) -> int:
-    """Write the partitions whose features are accepted. Returns the rows that the current process decides."""
+def _find_leaks(run: StageRun, window: FeatureWindow, tables: dict[str, Any]) -> list[Leak]:
+    """Check a sample of the partitions and those that were tainted; where there is a leak, check every partition."""
+    again = taint.decision_times(run.ws.lake.entries("features", tables))
+    leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)
+    return window.find_leakage(tables, len(tables), again) if leaks else []
+
+
+def _leakage_check(leaks: list[Leak]) -> CheckResult:
+    if not leaks:
+        return CheckResult(NO_LEAKAGE.name, True, description="recomputed features are the same")
+    tainted = [TaintedPartition.from_fact(partition, fact) for partition, fact in taint_facts(leaks).items()]
+    metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: f"the {taint.describe(tainted)}"}
+    summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
+    return CheckResult(NO_LEAKAGE.name, False, metadata, description=summary[:DESCRIPTION_LENGTH])
+
+
+def _revoke_champions(run: StageRun) -> None:
+    for row in revoke_tainted_champions(run.ws, run.clock.current_time()):
+        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
+
+
+def _publish_features(
+    run: StageRun,
+    result: StageResult,
+    judged: dict[str, tuple[Any, Verdict]],
+    inputs: dict[str, Any],
+    tainted: dict[str, dict[str, Any]],
+) -> int:
+    """Write the partitions whose features are accepted. Returns the rows that the current process decides.
+
+    tainted: the facts that mark the manifests of tainted partitions.
+    """
     accepted, verdicts, quarantined = {}, {}, 0
-    suite = load_suite(run.use_case.name, "features")
-    for partition, (rows, verdict) in check_features(run.use_case, suite, tables).items():
+    for partition, (rows, verdict) in judged.items():
         result.checks.append(verdict_check(FIT_FOR_MODEL.name, verdict, _data_docs_path(run), partition))
         quarantined += verdict.quarantined
         if verdict.accepted:
@@ -154,8 +188,13 @@ def _publish_features(run: StageRun, result: StageResult, tables: dict[str, Any]
         else:
             run.log.error(f"features {partition}: rejected ({'; '.join(verdict.reasons)})")
     before = run.ws.lake.entries("features", accepted)
-    facts = {p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} for p, verdict in verdicts.items()}
+    facts = {
+        p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} | tainted.get(p, {})
+        for p, verdict in verdicts.items()
+    }
+    taint.mark(run.ws.lake, {p: fact for p, fact in tainted.items() if p in accepted})
     entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
+    taint.unmark(run.ws.lake, entries)
     for partition, entry in entries.items():
         result.published[partition] = PublishedPartition(entry.version, verdict_figures(verdicts[partition]))
         result.note_restatement(run, before.get(partition), entry)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from sixtyforty.modeling.feature_sql import create_feature_table
-from sixtyforty.modeling.leakage import find_leakage
+from sixtyforty.modeling.leakage import Leak, find_leakage
 from sixtyforty.modeling.lineage import feature_window, input_versions, read_inputs
 from sixtyforty.modeling.point_in_time import open_inputs
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -56,9 +56,11 @@ class FeatureWindow:
         versions = {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
         return BuiltPartitions(tables, versions)
 
-    def find_leakage(self, tables: Mapping[str, pa.Table], sample: int) -> list[str]:
-        """Return one line per difference between features and their recomputation, see `leakage.find_leakage`."""
-        return find_leakage(self.db, self.use_case, tables, sample)
+    def find_leakage(
+        self, tables: Mapping[str, pa.Table], sample: int, again: Mapping[str, Collection[str]] | None = None
+    ) -> list[Leak]:
+        """Return the differences between features and their recomputation, see `leakage.find_leakage`."""
+        return find_leakage(self.db, self.use_case, tables, sample, again)
 
 
 def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:

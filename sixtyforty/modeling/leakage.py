@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,58 +18,98 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+UNIT = "(the unit itself)"  # stands for a feature where a unit was known only later
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One feature that differs at one decision time (UTC) when it is recomputed from what was known then.
+
+    `units`: the number of units that differ, out of the `checked` units of that decision time.
+    """
+
+    partition: str
+    feature: str
+    decision_time: datetime
+    units: int
+    checked: int
+
+    def __str__(self) -> str:
+        """Return the leak in one line."""
+        if self.feature == UNIT:
+            return f"{self.units} of {self.checked} units at {self.decision_time} UTC became known after that time"
+        units = f"{self.units} of {self.checked} units"
+        return f"{self.feature} at {self.decision_time} UTC: {units} use values from after that time"
+
+
 def find_leakage(
-    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, tables: Mapping[str, pa.Table], sample: int
-) -> list[str]:
-    """Recompute the features of sampled decision times and return one line per difference.
+    db: duckdb.DuckDBPyConnection,
+    use_case: DecisionChain,
+    tables: Mapping[str, pa.Table],
+    sample: int,
+    again: Mapping[str, Collection[str]] | None = None,
+) -> list[Leak]:
+    """Recompute the features of sampled decision times and return the differences.
 
     db: a session of `point_in_time.open_inputs`. tables: the features built, by partition; `sample` partitions are
-    checked at one decision time each. The partitions determine the sample, so that a check can be repeated. A line
-    names the feature, the decision time (UTC) and the number of units.
+    checked at one decision time each. The partitions determine the sample, so that a check can be repeated.
+    again: further decision times to check, by partition: those at which an earlier check found a leak.
     """
     if not tables:
         return []
-    differences: list[str] = []
+    leaks: list[Leak] = []
     chance = random.Random(f"{use_case.name} {min(tables)} {max(tables)}")
-    for partition in sorted(chance.sample(sorted(tables), min(sample, len(tables)))):
+    sampled = set(chance.sample(sorted(tables), min(sample, len(tables))))
+    repeated = again or {}
+    for partition in sorted(sampled | (repeated.keys() & tables.keys())):
         features = tables[partition].to_pandas()
-        decision_time = chance.choice(sorted(features["decided_at"].unique()))
-        with as_known_at(db, use_case, partition, decision_time):
-            create_feature_table(db, use_case)
-            recomputed = db.sql("from _built").to_arrow_table().to_pandas()
-        built = features[features["decided_at"] == decision_time]
-        differences += _compare(use_case, built, recomputed, decision_time)
-    return differences
+        times = sorted(features["decided_at"].unique())
+        chosen = {chance.choice(times)} if partition in sampled else set()
+        chosen |= {time for time in times if str(time) in repeated.get(partition, ())}
+        for decision_time in sorted(chosen):
+            built = features[features["decided_at"] == decision_time]
+            leaks += _check_decision_time(db, use_case, partition, built, decision_time)
+    return leaks
 
 
-def _compare(
-    use_case: DecisionChain, built: pd.DataFrame, recomputed: pd.DataFrame, decision_time: datetime
-) -> list[str]:
-    """Return a line for each column whose values differ.
+def _check_decision_time(
+    db: duckdb.DuckDBPyConnection,
+    use_case: DecisionChain,
+    partition: str,
+    built: pd.DataFrame,
+    decision_time: datetime,
+) -> list[Leak]:
+    """Return a leak for each column whose recomputed values differ.
 
     Columns that begin with _ are compared too: a vendor's scores that know the future would win any comparison.
     """
+    with as_known_at(db, use_case, partition, decision_time):
+        create_feature_table(db, use_case)
+        recomputed = db.sql("from _built").to_arrow_table().to_pandas()
     if len(built) != len(recomputed):
-        return [f"{len(built)} units at {decision_time} UTC, of which {len(recomputed)} were known then"]
+        return [Leak(partition, UNIT, decision_time, abs(len(built) - len(recomputed)), len(built))]
     key = use_case.decision.key
     built, recomputed = built.sort_values(key, ignore_index=True), recomputed.sort_values(key, ignore_index=True)
-    differences = []
-    for column in recomputed.columns:
-        if column in {*key, "_partition", "decided_at"}:
-            continue
-        count = _count_different(built[column], recomputed[column])
-        if count:
-            differences.append(
-                f"{column} at {decision_time} UTC: {count} of {len(built)} units use values from after that time"
-            )
-    return differences
+    counts = {
+        column: count_different(built[column], recomputed[column])
+        for column in recomputed.columns
+        if column not in {*key, "_partition", "decided_at"}
+    }
+    return [Leak(partition, column, decision_time, count, len(built)) for column, count in counts.items() if count]
 
 
-def _count_different(built: pd.Series[Any], recomputed: pd.Series[Any]) -> int:
+def count_different(built: pd.Series[Any], recomputed: pd.Series[Any]) -> int:
+    """Return the number of rows whose values differ; null equals null, and NaN equals NaN."""
     import numpy as np
 
-    if built.dtype.kind in "fiu" and recomputed.dtype.kind in "fiu":
+    null, recomputed_null = built.isna().to_numpy(), recomputed.isna().to_numpy()
+    kinds = built.dtype.kind + recomputed.dtype.kind
+    if set(kinds) <= set("iu"):
+        same = built.to_numpy() == recomputed.to_numpy()
+    elif set(kinds) <= set("fiu"):
         same = np.isclose(built.astype(float), recomputed.astype(float), rtol=0, atol=1e-9, equal_nan=True)
-    else:
-        same = (built.astype(str) == recomputed.astype(str)).to_numpy()
+    else:  # pandas compares null text as different
+        texts = (series.astype(object).map(str).to_numpy(object) for series in (built, recomputed))
+        same = np.equal(*texts).astype(bool)
+    same = np.where(null | recomputed_null, null & recomputed_null, same)
     return int((~same).sum())

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.leakage import count_different
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days
 
@@ -16,7 +23,7 @@ DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(5)]  # daylight savi
 
 def find_leakage(ws: Workspace, partitions: list[str]) -> list[str]:
     with FeatureWindow(ws.use_case, ws.lake, partitions) as window:
-        return window.find_leakage(window.build().tables, sample=5)
+        return list(map(str, window.find_leakage(window.build().tables, sample=5)))
 
 
 def test_sound_features_are_identical_when_recomputed(workspace: Workspace) -> None:
@@ -68,3 +75,56 @@ def test_the_check_repeats_its_sample(tmp_path: Path) -> None:
 def test_without_features_there_is_nothing_to_check(workspace: Workspace) -> None:
     with FeatureWindow(workspace.use_case, workspace.lake, ["2013-03-20"]) as window:
         assert window.find_leakage({}, sample=3) == []
+
+
+VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
+    "text": (pa.string(), st.text()),
+    "integer": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    "double": (pa.float64(), st.floats()),
+    "decimal": (pa.decimal128(12, 2), st.decimals(-1000, 1000, places=2)),
+    "boolean": (pa.bool_(), st.booleans()),
+    "date": (pa.date32(), st.dates()),
+    "timestamp": (pa.timestamp("us"), st.datetimes(min_value=datetime(1700, 1, 1), max_value=datetime(2200, 1, 1))),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@given(data=st.data())
+def test_equal_columns_with_nulls_raise_no_alarm(kind: str, data: st.DataObject) -> None:
+    arrow, values = VALUES[kind]
+    column = pa.array(data.draw(st.lists(st.none() | values, min_size=1)), arrow)
+    assert count_different(column.to_pandas(), column.to_pandas()) == 0
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@given(data=st.data())
+def test_each_other_value_is_counted(kind: str, data: st.DataObject) -> None:
+    arrow, values = VALUES[kind]
+    before = data.draw(st.lists(st.none() | values, min_size=1))
+    row = data.draw(st.integers(0, len(before) - 1))
+    after = [*before]
+    after[row] = data.draw(values) if before[row] is None else None
+    assert count_different(_series(before, arrow), _series(after, arrow)) == int(not _is_nan(before[row], after[row]))
+
+
+def _series(values: list[Any], arrow: pa.DataType) -> pd.Series[Any]:
+    return pa.array(values, arrow).to_pandas()
+
+
+def _is_nan(*values: Any) -> bool:
+    """Whether pandas holds each of the values, null or not a number, as the same missing value."""
+    return all(value is None or (isinstance(value, float) and np.isnan(value)) for value in values)
+
+
+def test_a_word_for_null_is_no_null() -> None:
+    words = pd.Series(["None", "nan", "", "<NA>"], dtype="str")
+    assert count_different(words, pd.Series([None] * 4, dtype="str")) == 4
+
+
+def test_null_text_is_no_leak(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "features.sql").write_text(
+        """select id, site, load, case when load > 0.3 then site end as busy_site, null::varchar as note,
+        case when load > 0.3 then decided_at::date end as busy_day, case when load > 0.3 then 1 end as busy from units"""
+    )
+    assert find_leakage(ws, publish_days(ws, DAYS, count=6)) == []

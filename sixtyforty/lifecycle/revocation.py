@@ -1,0 +1,63 @@
+"""Revoke champions that learned from tainted data: the current process decides, and the ledger says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sixtyforty.modeling import taint
+from sixtyforty.modeling.taint import TaintedPartition
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.workspace import Workspace
+
+CANDIDATES = ("PROMOTE", "PENDING", "APPROVE")  # verdicts on versions that decide, or may decide
+
+
+def find_tainted_training(ws: Workspace, version: str) -> list[TaintedPartition]:
+    """Return the tainted partitions that a model version learned from."""
+    return taint.find_tainted_versions(ws.lake, ws.models.card(version).data["features"])
+
+
+def revoke_tainted_champions(ws: Workspace, now: datetime) -> list[ChampionRow]:
+    """Revoke each version that learned from tainted data, from `now` (UTC, naive) on; return the new ledger rows.
+
+    The other champions of its recipe are revoked with it: they learned from features of the same SQL. Later versions
+    of the recipe may be promoted again, once the taint is cured.
+    """
+    if not ws.lake.partitions(taint.INDEX):
+        return []
+    rows = []
+    for row in _revocable(ws):
+        tainted = find_tainted_training(ws, row.version)
+        if tainted and not ws.champion_ledger.withdrawal_of(row.version):
+            rows.append(
+                ws.champion_ledger.take_out_of_force(
+                    row.version,
+                    "revoked",
+                    also=_same_recipe(ws, row.version),
+                    by="chain",
+                    as_of=row.as_of,
+                    effective_from=now.isoformat(timespec="seconds"),
+                    reasons=[f"it learned from tainted data: the {taint.describe(tainted)}"],
+                )
+            )
+    return rows
+
+
+def _revocable(ws: Workspace) -> Iterator[ChampionRow]:
+    """Yield one row for each version that decides or may decide, and that isn't withdrawn."""
+    rows = {row.version: row for row in ws.champion_ledger.rows() if row.verdict in CANDIDATES}
+    yield from (row for row in rows.values() if not ws.champion_ledger.withdrawal_of(row.version))
+
+
+def _same_recipe(ws: Workspace, version: str) -> list[str]:
+    recipe = ws.models.card(version).recipe_version
+    return [row.version for row in _revocable(ws) if ws.models.card(row.version).recipe_version == recipe]
+
+
+def withdrawal_reason(ws: Workspace, track: Track, time: datetime) -> str:
+    """Return why the newest champion promoted by a UTC time doesn't decide; empty if it does, or if there is none."""
+    promoted = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= time.isoformat()]
+    withdrawal = ws.champion_ledger.withdrawal_of(promoted[-1].version) if promoted else None
+    return f"the champion was {withdrawal.withdrawal_text}" if withdrawal else ""
