@@ -194,7 +194,7 @@ def _publish_features(
     }
     taint.mark(run.ws.lake, {p: fact for p, fact in tainted.items() if p in accepted})
     entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
-    taint.unmark(run.ws.lake, entries)
+    taint.settle(run.ws.lake, entries)
     for partition, entry in entries.items():
         result.published[partition] = PublishedPartition(entry.version, verdict_figures(verdicts[partition]))
         result.note_restatement(run, before.get(partition), entry)

@@ -11,10 +11,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
-from sixtyforty.decisions.decision_draft import DecisionDraft
+from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.modeling.taint import select_tainted
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.duckdb_session import connect
@@ -114,12 +115,11 @@ def _decide_units(
     """Decide on the units; the decisions `taken` before count towards the limits of actions."""
     import numpy as np
 
-    champions = ws.champion_ledger.promotions(track)
-    draft = DecisionDraft.by_current_process(units)
+    champions = ws.champion_ledger.sound_promotions(track)
+    draft = DecisionDraft.by_current_process(units, _reason_without_champion(ws, track))
     in_force = _champions_in_force(units, champions)
-    if track == "live":
-        _apply_endings(ws, units, draft, in_force)
-    unfit_reasons = _unfit_reasons(ws, units, track, as_of)
+    _apply_endings(ws, units, track, draft, in_force)
+    unfit_reasons = _unfit_reasons(ws, units, track, as_of, features)
     unfit = np.array([reason is not None for reason in unfit_reasons], bool)
     held_out = None
     held = np.zeros(len(units), bool)
@@ -154,27 +154,48 @@ def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -
     return np.searchsorted(starts, units["decided_at"].to_numpy(), side="right") - 1
 
 
-def _apply_endings(ws: Workspace, units: pd.DataFrame, draft: DecisionDraft, in_force: NDArray[np.int64]) -> None:
-    """Leave units to the current process, in place, where the use case had ended at their decision time."""
+def _reason_without_champion(ws: Workspace, track: Track) -> str:
+    """Return why the current process decides where no champion is in force."""
+    versions = [row.version for row in ws.champion_ledger.promotions(track)]
+    withdrawals = [ws.champion_ledger.withdrawal_of(version) for version in versions]
+    newest = next((row for row in reversed(withdrawals) if row), None)
+    if newest is None:
+        return NO_CHAMPION_REASON
+    return f"the champion was {newest.withdrawal_text}: the current process decides"
+
+
+def _apply_endings(
+    ws: Workspace, units: pd.DataFrame, track: Track, draft: DecisionDraft, in_force: NDArray[np.int64]
+) -> None:
+    """Leave units to the current process, in place, where the use case had ended at their decision time.
+
+    A replay decides on past units now, so the newest row of the stage ledger counts for all of them.
+    """
     import numpy as np
 
     endings = ws.stage_ledger.endings()
     times = np.array([time for time, _ in endings], "datetime64[us]")
     reasons = [None, *(f"{why}: the current process decides" if why else None for _, why in endings)]
     position = np.searchsorted(times, units["decided_at"].to_numpy(), "right")
+    if track == "replay":
+        position = np.full(len(units), len(endings))
     unit_reasons = np.array(reasons, object)[position]
     ended = np.array([reason is not None for reason in unit_reasons], bool)
     in_force[ended], draft.reason[ended] = -1, unit_reasons[ended]
 
 
-def _unfit_reasons(ws: Workspace, units: pd.DataFrame, track: Track, as_of: datetime | None) -> NDArray[Any]:
-    """Return why the model may not decide on each unit, or None: suspect features or, live, late inputs."""
+def _unfit_reasons(
+    ws: Workspace, units: pd.DataFrame, track: Track, as_of: datetime | None, features: dict[str, Entry]
+) -> NDArray[Any]:
+    """Return why the model may not decide on each unit, or None: suspect or tainted features or, live, late inputs."""
     import numpy as np
 
     reasons = np.array([suspect if isinstance(suspect, str) else None for suspect in units["suspect"]], object)
     if track == "live" and as_of is not None:
         latest = as_of - timedelta(minutes=ws.use_case.automation.late_after_minutes)
         reasons[(units["decided_at"] < latest).to_numpy()] = LATE_REASON
+    for tainted in select_tainted(features.values()):
+        reasons[(units["_partition"] == tainted.partition).to_numpy()] = f"features know the future: {tainted}"
     return reasons
 
 

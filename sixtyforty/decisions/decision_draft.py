@@ -30,7 +30,7 @@ class DecisionDraft:
     policy: NDArray[Any]
 
     @classmethod
-    def by_current_process(cls, units: pd.DataFrame) -> DecisionDraft:
+    def by_current_process(cls, units: pd.DataFrame, reason: str = NO_CHAMPION_REASON) -> DecisionDraft:
         """Return a draft in which the current process decides on each unit; units need `current_action`."""
         import numpy as np
 
@@ -39,7 +39,7 @@ class DecisionDraft:
             action=units["current_action"].to_numpy(object).copy(),
             expected=np.full(count, np.nan),
             decided_by=np.full(count, "current_process", object),
-            reason=np.full(count, NO_CHAMPION_REASON, object),
+            reason=np.full(count, reason, object),
             champion_version=np.full(count, None, object),
             policy=np.full(count, POLICY_VERSION, object),
         )

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sixtyforty.modeling import taint
 from sixtyforty.modeling.taint import TaintedPartition
-from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
 
@@ -55,9 +54,3 @@ def _same_recipe(ws: Workspace, version: str) -> list[str]:
     recipe = ws.models.card(version).recipe_version
     return [row.version for row in _revocable(ws) if ws.models.card(row.version).recipe_version == recipe]
 
-
-def withdrawal_reason(ws: Workspace, track: Track, time: datetime) -> str:
-    """Return why the newest champion promoted by a UTC time doesn't decide; empty if it does, or if there is none."""
-    promoted = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= time.isoformat()]
-    withdrawal = ws.champion_ledger.withdrawal_of(promoted[-1].version) if promoted else None
-    return f"the champion was {withdrawal.withdrawal_text}" if withdrawal else ""

@@ -15,6 +15,7 @@ from typing import Any
 
 from sixtyforty.modeling.model_store import MODEL, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.taint import require_sound, select_tainted
 from sixtyforty.modeling.training_plan import declared_recipes, plan_training, read_training_rows, training_days
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.errors import SixtyfortyError
@@ -43,7 +44,8 @@ def score_block(
 ) -> list[DailyValue]:
     """Return the money of a model version on the local days [first, end), none of which it learned from.
 
-    Only outcomes known at the start of `end` count. Raises BacktestError for a day that the model learned from.
+    Only outcomes known at the start of `end` count. Raises BacktestError for a day that the model learned from, and
+    TaintedDataError for a day whose features know the future.
     """
     card = store.card(version)
     if first < card.as_of:
@@ -52,6 +54,7 @@ def score_block(
         )
     window = use_case.decision_partitions(use_case.starting_between(first, end))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    require_sound(select_tainted(features.values()), f"{version}: no value on the days from {first}")
     policy = Policy.from_use_case(use_case)
     inputs_hash = digest(
         {

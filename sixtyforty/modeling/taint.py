@@ -2,8 +2,9 @@
 
 The features stage writes the fact `taint` into the manifest of a partition whose features differ when they are
 recomputed from what was known at the decision time. Everything that would learn, decide or report money from the
-partition refuses it. The dataset `tainted` is an index of the marked partitions, so that a question about the whole
-history reads few files. The manifest alone decides.
+partition refuses it. The dataset `tainted` is an index of the partitions that were ever marked, so that a question
+about the whole history reads few files. It holds the hashes of their tainted rows, because a taint may be found after
+a model has learned from the same rows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sixtyforty.storage.manifests import Entry
 
 INDEX = "tainted"
 FACT = "taint"
+HASHES = "sha256"  # fact of the index: the files of features that are tainted
 SHOWN_PARTITIONS = 3
 SHOWN_TIMES = 3
 CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
@@ -100,20 +102,14 @@ def find_tainted(lake: Lake, partitions: Iterable[str] | None = None) -> list[Ta
 
 
 def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[TaintedPartition]:
-    """Return the tainted ones of some versions of features, by partition.
-
-    A version is tainted, too, if its taint was found later: the version in force then holds the same bytes.
-    """
+    """Return the tainted ones of some versions of features, by partition: those in force, and those replaced since."""
+    marked = {partition: versions[partition] for partition in lake.partitions(INDEX) if partition in versions}
     tainted = []
-    for partition, version in versions.items():
-        current = lake.entry("features", partition)
-        if current is not None and current.version == version:
-            taint = read_taint(current)
-        else:
-            replaced = lake.replaced_entry(version)
-            same_bytes = current is not None and replaced is not None and current.sha256 == replaced.sha256
-            taint = read_taint(replaced) or (read_taint(current) if same_bytes else None)
-        tainted += [taint] if taint else []
+    for partition, version in marked.items():
+        current, index = lake.entry("features", partition), lake.entry(INDEX, partition)
+        entry = current if current is not None and current.version == version else lake.replaced_entry(version)
+        if entry is not None and index is not None and (FACT in entry.facts or entry.sha256 in index.facts[HASHES]):
+            tainted.append(read_taint(entry) or TaintedPartition.from_fact(partition, index.facts))
     return tainted
 
 
@@ -127,17 +123,29 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
 
 def mark(lake: Lake, facts: Mapping[str, Mapping[str, Any]]) -> None:
     """Add partitions to the index, before their manifests are written. facts: see `taint_facts`."""
+    for partition, fact in facts.items():
+        index = lake.entry(INDEX, partition)
+        _write_index(lake, partition, fact, index.facts[HASHES] if index else [])
+
+
+def settle(lake: Lake, entries: Mapping[str, Entry]) -> None:
+    """Update the index after manifests are written: it learns hashes of tainted rows and forgets those now sound."""
+    for partition in sorted(set(lake.partitions(INDEX)).intersection(entries)):
+        entry, index = entries[partition], lake.entry(INDEX, partition)
+        hashes = set(index.facts[HASHES]) if index else set()
+        fact = entry.facts if FACT in entry.facts else (index.facts if index else {})
+        hashes = hashes | {entry.sha256} if FACT in entry.facts else hashes - {entry.sha256}
+        if hashes:
+            _write_index(lake, partition, fact, hashes)
+        else:
+            lake.drop(INDEX, partition)
+
+
+def _write_index(lake: Lake, partition: str, fact: Mapping[str, Any], hashes: Iterable[str]) -> None:
     import pyarrow as pa
 
-    for partition, fact in facts.items():
-        lake.write(INDEX, partition, pa.Table.from_pylist(fact[FACT]), facts=fact)
-
-
-def unmark(lake: Lake, entries: Mapping[str, Entry]) -> None:
-    """Remove sound partitions from the index, after their manifests are written."""
-    for partition in set(lake.partitions(INDEX)).intersection(entries):
-        if read_taint(entries[partition]) is None:
-            lake.drop(INDEX, partition)
+    facts = {FACT: fact[FACT], HASHES: sorted(hashes)}
+    lake.write(INDEX, partition, pa.Table.from_pylist(fact[FACT]), facts=facts)
 
 
 def describe(tainted: Sequence[TaintedPartition]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.taint import require_sound, select_tainted
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.recipe import Model
 from sixtyforty.storage.duckdb_session import connect
@@ -41,8 +43,13 @@ class TrainingPlan:
     @property
     def version(self) -> str:
         """`<as_of>-<hash>`. The hash covers data, recipe and libraries, so an upgrade of a library retrains."""
-        identity = {"data": self.data_version, "recipe": self.recipe, "libraries": library_versions()}
-        return f"{self.as_of}-{digest(identity)[:8]}"
+        return version_name(self.as_of, self.data_version, self.recipe, library_versions())
+
+
+def version_name(as_of: date, data_version: str, recipe: str, libraries: Mapping[str, str]) -> str:
+    """Return the name of a model version: `<as_of>-<hash of data, recipe and libraries>`."""
+    identity = {"data": data_version, "recipe": recipe, "libraries": dict(libraries)}
+    return f"{as_of}-{digest(identity)[:8]}"
 
 
 def training_days(use_case: DecisionChain, until: date) -> list[date]:
@@ -79,7 +86,7 @@ def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
 def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
     """Plan a model that learns from the trailing window before the local day `as_of`.
 
-    Raises ModelError if the window holds no features with outcomes.
+    Raises ModelError if the window holds no features with outcomes, and TaintedDataError if it holds a tainted one.
     """
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
@@ -91,6 +98,7 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
             " Materialize features and outcomes first."
         )
+    require_sound(select_tainted(features.values()), f"{use_case.name}: no training as of {as_of}")
     versions = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}
     return TrainingPlan(as_of, features, outcomes, missing, model, hash_recipe(use_case, model), digest(versions))
 
@@ -100,8 +108,9 @@ def read_training_rows(
 ) -> pa.Table:
     """Return feature rows joined with the outcomes known at a UTC time, sorted by partition, decided_at and key.
 
-    With a treatment: only units that received an action, with the action they received.
+    With a treatment: only units that received an action, with the action they received. Raises TaintedDataError.
     """
+    require_sound(select_tainted(features.values()), f"{use_case.name}: no training and no value of a model")
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
     all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
     with connect(use_case.timezone) as db:
