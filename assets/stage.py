@@ -18,6 +18,9 @@ from sixtyforty.workspace import Workspace
 Phase = Literal["data_understanding", "data_preparation", "modeling", "evaluation", "deployment"]
 T = TypeVar("T")
 
+# Metadata of a failed check: the reason why something is refused. `sixtyforty run` then exits with 1.
+REFUSED = "refused"
+
 
 @dataclass(frozen=True)
 class StageCheck:
@@ -98,6 +101,11 @@ class StageRun:
         """The track of decisions that the run works on."""
         return self.clock.track
 
+    @property
+    def rebuilds_replay(self) -> bool:
+        """Whether the run makes decisions of the replay again. Live decisions are history."""
+        return self.track == "replay" and self.clock.rebuild_replay_from is not None
+
     def portions(self) -> Iterator[list[str]]:
         """Yield the partitions in portions of bounded size, and log the progress where there are several."""
         portions = chunks(self.partitions)
@@ -125,6 +133,12 @@ class CheckResult:
     partition: str | None = None
     warn: bool = False
     description: str | None = None
+
+
+def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
+    """Return the result of a check that refuses something for these reasons; without one it passes as `sound`."""
+    why = "; ".join(dict.fromkeys(reasons))
+    return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-from pipelines.operations.run import RunFailedError, asset_key, open_partitions, run_config
+from pipelines.operations.run import RunFailedError, asset_key, list_refusals, open_partitions, run_config
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.spec.partitions import chunks
 from sixtyforty.spec.track import Track
@@ -52,7 +52,8 @@ def run_in_parallel(
     """Run the chain on the local days first to last, `partitions_per_run` partitions a run; return the runs' ids.
 
     as_of: UTC time up to which decisions are due. None: now.
-    Raises RunFailedError for a portion that failed ATTEMPTS times, or for days that have no partition.
+    Raises RunFailedError for a portion that failed ATTEMPTS times, with what a check refused, or for days that have no
+    partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -68,6 +69,9 @@ def run_in_parallel(
             run_ids += _run_wave(
                 instance, [Portion(use_case, wave.stages, keys, track, as_of) for keys in wave_portions]
             )
+        refusals = list_refusals(instance, run_ids)
+    if refusals:
+        raise RunFailedError(f"The runs finished, but they refused: {'; '.join(refusals)}")
     return run_ids
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ CONSOLE: dict[str, Any] = {"console": {}}
 
 
 class RunFailedError(SixtyfortyError):
-    """A run failed or cannot start. The text names the failed stages and their errors."""
+    """A run failed, refused something, or cannot start. The text names the stages and the reasons."""
 
 
 def run_range(
@@ -33,7 +34,7 @@ def run_range(
 
     as_of: UTC time up to which decisions are due. None: now.
     select: stages such as "raw/weather". None: all.
-    Raises RunFailedError with the failed stage's error, or for days that have no partition.
+    Raises RunFailedError with the failed stage's error, with what a check refused, or for days that have no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -60,7 +61,11 @@ def run_range(
                 raise_on_error=False,
             )
         )
-    return _finished_run_id(run)
+        refusals = list_refusals(instance, [run_id])
+    finished = _finished_run_id(run)
+    if refusals:
+        raise RunFailedError(f"Run {run_id} finished, but it refused: {'; '.join(refusals)}")
+    return finished
 
 
 def run_config(track: Track, as_of: str | None) -> dict[str, Any]:
@@ -115,6 +120,18 @@ def _finished_run_id(run: dg.ExecuteInProcessResult) -> str:
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
         raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see its log in the UI'}")
     return str(run.run_id)
+
+
+def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
+    """Return what the failed checks of these runs refused, each with its asset and reason."""
+    import dagster as dg
+
+    from assets.stage import REFUSED
+
+    logs = (instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION) for run_id in run_ids)
+    evaluations = [e.dagster_event.asset_check_evaluation_data for log in logs for e in log if e.dagster_event]
+    failed = [evaluation for evaluation in evaluations if not evaluation.passed and REFUSED in evaluation.metadata]
+    return sorted({f"{'/'.join(e.asset_key.path[1:])}: {e.metadata[REFUSED].value}" for e in failed})
 
 
 def _run_lock(run_id: str) -> AbstractContextManager[object]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 from sixtyforty.modeling.backtest import find_trained_version, run_walk_forward, value_metrics
 from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
@@ -27,13 +29,14 @@ def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: dat
     """Return the walk-forward value per 1,000 decisions of each declared recipe (by hash), the highest first.
 
     Of equal recipes the first declared comes first. All recipes are valued on the same days before `as_of`. A recipe
-    without a model of that training day is left out.
+    without a model of that training day is left out, and so is one whose files can't be trusted: the check of the
+    asset backtest reports it.
     """
-    days_by_recipe = {
-        recipe: run_walk_forward(use_case, lake, store, recipe, as_of)
-        for recipe in declared_recipes(use_case)
-        if find_trained_version(use_case, lake, store, recipe, as_of)
-    }
+    days_by_recipe = {}
+    for recipe in declared_recipes(use_case):
+        if find_trained_version(use_case, lake, store, recipe, as_of):
+            with suppress(ModelError):
+                days_by_recipe[recipe] = run_walk_forward(use_case, lake, store, recipe, as_of)
     if not days_by_recipe:
         return {}
     common = set.intersection(*({day.partition for day in days} for days in days_by_recipe.values()))
@@ -50,12 +53,14 @@ def list_challengers(
 ) -> list[Challenger]:
     """Return the challengers of a training day in the order in which the gate judges them.
 
-    The model of the recipe with the highest value comes first. If the champion has another declared recipe, that
+    The model of the recipe with the highest value comes first, unless it was withdrawn. If the champion has another declared recipe, that
     recipe's model follows.
     """
     declared = list(declared_recipes(use_case))
     values = value_by_recipe(use_case, lake, store, as_of) if len(declared) > 1 else {}
-    best = next(iter(values), declared[0])
+    ranked = [*values, *(recipe for recipe in declared if recipe not in values)]
+    allowed = [recipe for recipe in ranked if not _is_withdrawn(use_case, lake, store, ledger, recipe, as_of)]
+    best = (allowed or ranked)[0]  # if all are withdrawn, the gate rejects one and says why
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
@@ -68,6 +73,14 @@ def list_challengers(
         if version:
             challengers.append(Challenger(version, reason))
     return challengers
+
+
+def _is_withdrawn(
+    use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, recipe: str, as_of: date
+) -> bool:
+    """Return whether a recipe, or its model of a training day, was taken out of force."""
+    version = find_trained_version(use_case, lake, store, recipe, as_of)
+    return ledger.withdrawal_of(version or "", recipe) is not None
 
 
 def _describe_ranking(use_case: UseCase, values: dict[str, float]) -> str:

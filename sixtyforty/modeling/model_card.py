@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.storage.files import canonical_json
 
 
@@ -18,7 +19,8 @@ class ModelCard:
     set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
     `recipe_version` its hash. `data`: the versions of features and outcomes by partition, and `data_version` their
     hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model
-    is fitted. `treatment` and `actions`: of a past experiment.
+    is fitted. `treatment` and `actions`: of a past experiment. `sample_scores`: what the fitted model gives the first
+    rows of its training set, in the shape of `FittedModel.predict`.
     """
 
     version: str
@@ -38,6 +40,7 @@ class ModelCard:
     levels: dict[str, list[str]] = field(default_factory=dict)
     treatment: str | None = None
     actions: list[str] = field(default_factory=list)
+    sample_scores: list[Any] = field(default_factory=list)
 
     @property
     def missing_share(self) -> float:
@@ -51,6 +54,9 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, content: bytes) -> ModelCard:
-        """Read a card from JSON."""
-        fields = json.loads(content)
-        return cls(**fields | {"as_of": date.fromisoformat(fields["as_of"])})
+        """Read a card from JSON. Raises ModelError if the content isn't a card."""
+        try:
+            fields = json.loads(content)
+            return cls(**fields | {"as_of": date.fromisoformat(fields["as_of"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError(f"The model card can't be read: {error}.") from error

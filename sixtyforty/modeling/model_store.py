@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,12 +28,15 @@ from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.object_store import StoragePath
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 TRAINING_SET = "training_set.parquet"
 MODEL = "model.skops"
 CARD = "card.json"
+SAMPLE_ROWS = 20  # of the training set; the card records their scores
 
 
 class ModelStore:
@@ -58,11 +60,23 @@ class ModelStore:
         except FileNotFoundError as error:
             versions = ", ".join(self.versions()) or "none"
             raise ModelError(f"There is no model {version}. Stored versions: {versions}.") from error
+        except ModelError as error:
+            raise ModelError(
+                f"{version}: {error} Restore the folder {self.folder(version)} from a backup, or delete it and run the"
+                " chain again: the version is then trained on the same data."
+            ) from error
+
+    def read_file(self, version: str, file: str) -> bytes:
+        """Return the bytes of a version's file. Raises ModelError if it doesn't exist."""
+        try:
+            return (self.folder(version) / file).read_bytes()
+        except FileNotFoundError as error:
+            raise ModelError(f"{version}: the file {self.folder(version) / file} is missing.") from error
 
     def has(self, version: str, file: str) -> bool:
         """Whether a file of a version (`training_set.parquet`, `model.skops`) exists and is listed on its card."""
         card = self.folder(version) / CARD
-        listed = card.exists() and file in json.loads(card.read_bytes())["files"]
+        listed = card.exists() and file in self.card(version).files
         return listed and (self.folder(version) / file).exists()
 
     def versions(self) -> list[str]:
@@ -91,8 +105,22 @@ class ModelStore:
 
         return pd.read_parquet(io.BytesIO((self.folder(version) / TRAINING_SET).read_bytes()))
 
+    def sample_rows(self, card: ModelCard, version: str) -> pd.DataFrame:
+        """Return the first SAMPLE_ROWS rows that a version learned from.
+
+        Raises ModelError if the training set is missing or differs from the hash on the card.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        blob = self.read_file(version, TRAINING_SET)
+        if hashlib.sha256(blob).hexdigest() != card.files.get(TRAINING_SET):
+            raise ModelError("The hash of the training set differs from the one on the model card.")
+        batches = pq.ParquetFile(pa.BufferReader(blob)).iter_batches(SAMPLE_ROWS, columns=card.features)
+        return pa.Table.from_batches([next(batches)]).to_pandas()
+
     def write_model(self, version: str, model: FittedModel) -> None:
-        """Store a fitted model, and its hash and categories on the card.
+        """Store a fitted model, and on the card its hash, its categories and the scores of its first training rows.
 
         Raises ModelError for an estimator that `load` would refuse.
         """
@@ -100,18 +128,30 @@ class ModelStore:
 
         blob = stable_skops(dumps(model.estimator))
         sha256 = hashlib.sha256(blob).hexdigest()
-        load_skops(blob, sha256)
+        stored = load_skops(blob, sha256)
         with self._cards_lock():
             card = self.card(version)
             card = replace(card, files={**card.files, MODEL: sha256}, levels=model.levels)
+            scores = score_rows(restore_model(stored, card), self.sample_rows(card, version))
+            card = replace(card, sample_scores=scores.tolist())
             write_atomic(self.folder(version) / MODEL, blob)
             write_atomic(self.folder(version) / CARD, card.to_json())
 
     def load(self, version: str) -> FittedModel:
         """Return a fitted model. Raises ModelError if its hash differs from the card's, or for untrusted types."""
-        card = self.card(version)
-        blob = (self.folder(version) / MODEL).read_bytes()
-        return restore_model(load_skops(blob, card.files.get(MODEL)), card)
+        card, blob = self.card(version), self.read_file(version, MODEL)
+        try:
+            return restore_model(load_skops(blob, card.files.get(MODEL)), card)
+        except ModelError as error:
+            raise ModelError(f"{version}: {error}") from error
+
+
+def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the scores of rows. Raises ModelError if the model can't score them."""
+    try:
+        return model.predict(rows)
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise ModelError(f"The model can't score the first rows of its training set: {error}.") from error
 
 
 def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: list[str], sha256: str) -> ModelCard:

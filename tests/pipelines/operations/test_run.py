@@ -9,7 +9,15 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from pipelines.operations.run import RunFailedError, _finished_run_id, asset_key, open_partitions, run_config
+from assets.stage import REFUSED
+from pipelines.operations.run import (
+    RunFailedError,
+    _finished_run_id,
+    asset_key,
+    list_refusals,
+    open_partitions,
+    run_config,
+)
 from tests.helpers import make_use_case
 
 
@@ -51,6 +59,21 @@ def test_the_configuration_names_track_and_time() -> None:
 
 def test_a_stage_is_an_asset_of_its_use_case() -> None:
     assert asset_key("calls", "raw/weather").path == ["calls", "raw", "weather"]
+
+
+def test_what_a_failed_check_refuses_is_listed_with_its_reason() -> None:
+    @dg.asset(
+        key=["calls", "champion"], check_specs=[dg.AssetCheckSpec(name, asset=["calls", "champion"]) for name in "abc"]
+    )
+    def champion():
+        yield dg.Output(None)
+        yield dg.AssetCheckResult(check_name="a", passed=False, metadata={REFUSED: "the file is rubbish"})
+        yield dg.AssetCheckResult(check_name="b", passed=False, metadata={"rows": 1})
+        yield dg.AssetCheckResult(check_name="c", passed=True)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([champion], instance=instance)
+        assert list_refusals(instance, [run.run_id]) == ["champion: the file is rubbish"]
 
 
 def test_a_failed_run_is_reported_with_the_root_cause_of_each_step() -> None:

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from sixtyforty.modeling.estimators import FittedModel, fit_model
 from sixtyforty.modeling.gate import promote_challengers
-from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.modeling.model_store import TRAINING_SET, ModelStore
 from sixtyforty.modeling.monotone_constraints import find_violations
 from sixtyforty.spec.recipe import Model
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import parquet_bytes, write_atomic
 from tests.helpers import make_workspace, publish_days
-from tests.trained_models import KPI, make_card, train_on
+from tests.trained_models import KPI, make_card, sha256, train_on
 
 TREES = Model(
     estimator="sklearn.ensemble.HistGradientBoostingClassifier",
@@ -75,7 +76,10 @@ def test_trees_learn_the_dip_unless_they_are_constrained() -> None:
 def test_a_constrained_model_is_stored_and_loaded(tmp_path: Path) -> None:
     frame, _ = rows_with_a_dip()
     store = ModelStore(tmp_path)
-    write_atomic(tmp_path / "v" / "card.json", make_card(features=["load", "other"]).to_json())
+    training_set = parquet_bytes(pa.Table.from_pandas(frame))
+    write_atomic(tmp_path / "v" / TRAINING_SET, training_set)
+    card = make_card(features=["load", "other"], files={TRAINING_SET: sha256(training_set)})
+    write_atomic(tmp_path / "v" / "card.json", card.to_json())
     constrained = fit(TREES, monotone_constraints={"load": 1})
     store.write_model("v", constrained)
     assert store.load("v").predict(frame).tolist() == constrained.predict(frame).tolist()

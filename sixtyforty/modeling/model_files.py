@@ -1,0 +1,85 @@
+"""Verify the files of a model version: they are those that were written when it was fitted.
+
+The verification has four parts:
+
+1. The card names this use case and this version, and its fields give the version's hash.
+2. The hash of the model file is the one on the card, and the file can be loaded.
+3. The hash of the training set is the one on the card.
+4. The loaded model gives the first rows of its training set the scores that the card recorded at the fit.
+
+The answer is cached under the hashes of card and model file. An unchanged model costs the reading of these two files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from sixtyforty.modeling.estimators import restore_model
+from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.modeling.model_card import ModelCard
+from sixtyforty.modeling.model_store import CARD, MODEL, TRAINING_SET, ModelStore, score_rows
+from sixtyforty.modeling.skops_files import ModelError, load_skops
+from sixtyforty.modeling.training_plan import version_name
+from sixtyforty.storage.files import canonical_json, digest, write_atomic
+from sixtyforty.storage.lake import Lake
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOLERANCE = 1e-9  # another processor may round a score's last digits differently
+
+
+def find_file_problem(use_case: str, lake: Lake, store: ModelStore, version: str) -> str | None:
+    """Return why the files of a version can't be trusted, and what to do next; None if they can."""
+    try:
+        verify_files(use_case, lake, store, version)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> None:
+    """Verify the files of a version. Raises ModelError with the first difference, and what to do next."""
+    card_bytes, model_bytes = store.read_file(version, CARD), store.read_file(version, MODEL)
+    sha256 = {"card": hashlib.sha256(card_bytes).hexdigest(), "model": hashlib.sha256(model_bytes).hexdigest()}
+    verified = lake.root / "backtest" / version / f"files_{digest(sha256 | {'libraries': library_versions()})}.json"
+    if verified.exists():
+        return
+    try:
+        card = ModelCard.from_json(card_bytes)
+        _check_card(card, use_case, version)
+        model = restore_model(load_skops(model_bytes, card.files.get(MODEL)), card)
+        scores = score_rows(model, store.sample_rows(card, version))
+        _check_scores(card, scores)
+    except ModelError as error:
+        raise ModelError(
+            f"{version}: {error} Nothing is promoted. Restore the folder {store.folder(version)} from a backup, or"
+            " delete it and run the chain again: the version is then trained on the same data."
+        ) from error
+    write_atomic(verified, canonical_json(sha256).encode())
+
+
+def _check_card(card: ModelCard, use_case: str, version: str) -> None:
+    if (card.use_case, card.version) != (use_case, version):
+        raise ModelError(f"Its card belongs to {card.use_case} {card.version}.")
+    if card.data_version != digest(card.data):
+        raise ModelError("The data versions on its card differ from their hash.")
+    if version_name(card.as_of, card.data_version, card.recipe_version, card.libraries) != version:
+        raise ModelError("Data, recipe and libraries on its card don't give its version.")
+
+
+def _check_scores(card: ModelCard, scores: NDArray[np.float64]) -> None:
+    import numpy as np
+
+    if not np.isfinite(scores).all():
+        raise ModelError(f"It gives no number for some of the first {scores.shape[-1]} rows of its training set.")
+    if not card.sample_scores:  # fitted before cards recorded scores
+        return
+    recorded = np.array(card.sample_scores, float)
+    if recorded.shape != scores.shape or not np.allclose(scores, recorded, rtol=TOLERANCE, atol=TOLERANCE):
+        raise ModelError(
+            f"Its scores of the first {scores.shape[-1]} rows of {TRAINING_SET} differ from those that its card"
+            " recorded at the fit."
+        )
