@@ -66,7 +66,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
 
 def _portfolio_row(line: PortfolioLine) -> dict[str, Any]:
     fields = line.plain
-    money = {name: round(fields[name]) for name in MONEY_COLUMNS}
+    money = {name: None if fields[name] is None else round(fields[name]) for name in MONEY_COLUMNS}
     return {name: fields[name] for name in FIRST_COLUMNS} | money | {name: fields[name] for name in LAST_COLUMNS}
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from desk.page_request import PageRequest, Problem
 from sixtyforty.accounting.kpi_ledger import read_daily_values
+from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 
@@ -33,14 +34,17 @@ def impact_chart(request: PageRequest) -> Response:
 
 
 def _load_facts(request: PageRequest) -> ImpactFacts:
-    """Return the report's facts, at most MAX_AGE seconds old. Raises Problem if no outcome is known yet."""
+    """Return the report's facts, at most MAX_AGE seconds old. Raises Problem without a known outcome, or if refused."""
     ws, track = request.ws, request.track
 
     def compute() -> ImpactFacts:
         if not read_daily_values(ws, track):
             text = "Its value appears here as soon as the first outcomes are known."
             raise Problem(404, "There is no impact to show yet", text)
-        return collect_facts(ws, track)
+        try:
+            return collect_facts(ws, track)
+        except TaintedDataError as error:
+            raise Problem(409, "No figures are shown", str(error)) from error
 
     return request.desk.cache.get("impact", (ws.use_case.name, track), compute, MAX_AGE)
 

@@ -98,6 +98,13 @@ def _ledger_checks(name: str) -> list[Check]:
             partial(_stage, name),
             f"Declare the stage it has reached, or register the declared gate: sixtyforty stage {name} --register",
         ),
+        Check(
+            f"features of {name}",
+            False,
+            partial(_features, name),
+            f"Correct features.sql or the declared known_at. Then build these days again: sixtyforty run {name}"
+            " --from DATE --to DATE",
+        ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
@@ -220,6 +227,15 @@ def _stage(name: str) -> str:
     if differences := find_declaration_differences(ws):
         raise NotAvailableError("; ".join(differences))
     return f"{current_stage(ws)}, as declared" + ("" if ws.use_case.stages else "; no gates are declared")
+
+
+def _features(name: str) -> str:
+    from sixtyforty.modeling.taint import describe, find_tainted
+
+    lake = catalog.open_workspace(name).lake
+    if tainted := find_tainted(lake):
+        raise NotAvailableError(f"the {describe(tainted)}")
+    return f"{format_plural(len(lake.partitions('features')), 'partition')}, none tainted"
 
 
 def _findings(name: str) -> str:

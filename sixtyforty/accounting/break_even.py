@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sixtyforty.accounting import degradation
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.feed_faults import Fault
+from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
@@ -133,10 +134,11 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
 
     Empty without such decisions. Empty, too, if the action may have changed the outcome, because the outcome of
-    another action isn't known.
+    another action isn't known. Raises TaintedDataError, see `refused_figures`.
     """
     import pyarrow as pa
 
+    require_sound_figures(ws, track)
     decisions = ws.lake.entries(decisions_dataset(track))
     outcomes = ws.lake.entries("outcomes", list(decisions))
     decisions = {p: decisions[p] for p in outcomes}

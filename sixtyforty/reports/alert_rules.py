@@ -12,6 +12,7 @@ from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.lifecycle.champions import measure_recent_lift
+from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.money import format_money
@@ -45,6 +46,25 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
         f" {format_plural(verdict.landed, 'row')} are invalid.{why}"
         " Read the details in Data Docs, then ask the sender for a corrected extract."
     )
+
+
+def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if features know the future, on either track."""
+    tainted = taint.find_tainted(ws.lake)
+    if not tainted:
+        return []
+    text = f"The {taint.describe(tainted)}. Training, promotion and figures are refused. {taint.CURE}"
+    return [Alert("leakage", tainted[0].partition, text)]
+
+
+def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the newest champion was revoked, until another one is promoted."""
+    promotions = ws.champion_ledger.promotions(track)
+    withdrawal = ws.champion_ledger.withdrawal_of(promotions[-1].version) if promotions else None
+    if withdrawal is None or withdrawal.kind != "revoked":
+        return []
+    text = f"The champion {promotions[-1].version} was {withdrawal.withdrawal_text}. Correct the data, then retrain."
+    return [Alert("champion revoked", promotions[-1].version, text)]
 
 
 def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
@@ -122,6 +142,8 @@ def find_stop(ws: Workspace, track: Track) -> list[Alert]:
 
 RULES: dict[AlertKind, AlertRule] = {
     "rejected batch": find_rejected_batches,
+    "leakage": find_tainted_partitions,
+    "champion revoked": find_revoked_champion,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,
     "decay": find_decay,

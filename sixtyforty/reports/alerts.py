@@ -18,6 +18,8 @@ from sixtyforty.storage.receipts import Receipts
 AlertKind = Literal[
     "failed run",
     "rejected batch",
+    "leakage",
+    "champion revoked",
     "fallback in force",
     "automation silent",
     "retrain overdue",

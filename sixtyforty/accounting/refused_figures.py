@@ -1,0 +1,58 @@
+"""Figures that are refused: money of decisions on tainted features, or by a model that learned from tainted data."""
+
+from __future__ import annotations
+
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.modeling import taint
+from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.workspace import Workspace
+
+
+def require_sound_figures(ws: Workspace, track: Track, until: str | None = None) -> None:
+    """Raise TaintedDataError if no figure may be given over a track's decisions, up to a partition (`until`) or all."""
+    if reason := describe_refusal(ws, track, until):
+        raise TaintedDataError(reason)
+
+
+def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> str | None:
+    """Return why no figure is given over a track's decisions; None if they are sound.
+
+    Live decisions were taken on what was known then. So they count again as soon as their partitions are cured.
+    """
+    decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
+    if tainted := taint.find_tainted(ws.lake, decided):
+        return f"No figure for {ws.use_case.name}: the {taint.describe(tainted)}. {taint.CURE}"
+    if track == "live":
+        return None
+    leaky = _leaky_decisions(ws, decided)
+    if not leaky:
+        return None
+    first, last = (ws.use_case.first_day(partition) for partition in (leaky[0], leaky[-1]))
+    return (
+        f"No figure for {ws.use_case.name}: a model decided {format_plural(len(leaky), 'partition')} of the replay on"
+        f" features that know the future, or learned from them, from {first} to {last}. Make the replay again:"
+        f" sixtyforty run {ws.use_case.name} --from {first} --to {last} --rebuild-replay."
+    )
+
+
+def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
+    """Return the replay's partitions that a revoked model decided, or that a model decided on tainted features."""
+    rows = ws.champion_ledger.rows_of("replay")
+    revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
+    marked = set(ws.lake.partitions(taint.INDEX))
+    suspects = decided if revoked else sorted(marked.intersection(decided))
+    entries = ws.lake.entries(decisions_dataset("replay"), suspects)
+    return [p for p, entry in entries.items() if _by_model(entry) and _is_leaky(ws, entry, revoked)]
+
+
+def _by_model(entry: Entry) -> bool:
+    return any(entry.facts.get(kind, 0) for kind in ("model", "review"))
+
+
+def _is_leaky(ws: Workspace, entry: Entry, revoked: set[str]) -> bool:
+    if not revoked.isdisjoint(entry.facts.get("champions", [])):
+        return True
+    return bool(taint.find_tainted_versions(ws.lake, entry.inputs.get("features", {})))
