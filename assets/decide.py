@@ -26,7 +26,9 @@ def decide_units(run: StageRun) -> StageResult:
     first = run.use_case.replay.first_day.isoformat()
     for portion in run.portions():
         partitions = [p for p in portion if run.track == "live" or p >= first]
-        taken_by_partition = take_decisions(run.ws, partitions, run.track, run.clock.time_limit())
+        taken_by_partition = take_decisions(
+            run.ws, partitions, run.track, run.clock.time_limit(), anew=run.rebuilds_replay
+        )
         for partition, taken in taken_by_partition.items():
             totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))

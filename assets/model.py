@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
 from assets.metadata import image, table
-from assets.stage import CheckResult, StageCheck, StageResult, StageRun
+from assets.stage import CheckResult, StageCheck, StageResult, StageRun, refusal_check
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from sixtyforty.accounting import break_even, degradation
-from sixtyforty.lifecycle import champions
+from sixtyforty.lifecycle import champions, replay_rebuild
+from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import trainer, training_plan
 from sixtyforty.modeling.backtest import find_trained_version, list_folds, run_walk_forward, value_metrics
 from sixtyforty.modeling.challengers import recipe_name
 from sixtyforty.modeling.dvc_recipe import write_recipe_folder
-from sixtyforty.modeling.gate import promote_challengers
+from sixtyforty.modeling.gate import FILE_PROBLEM, promote_challengers
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports import charts
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
@@ -32,6 +36,18 @@ DVC_POOL = "dvc"  # DVC allows one writer at a time
 RECENT_DAYS = 92  # of the lift that the backtest shows
 PARALLEL_TRAINING_SETS = 2  # each is in memory while it is written
 
+TRAINING_DATA_SOUND = StageCheck(
+    "training_data_sound", "No training window holds a partition whose features know the future."
+)
+WALK_FORWARD_SOUND = StageCheck(
+    "walk_forward_sound", "The files of every model that values a recipe are those that were written at its fit."
+)
+MODEL_FILES_SOUND = StageCheck(
+    "model_files_sound",
+    "Card, model file and training set of each challenger have their hashes, and the model gives the scores that its"
+    " card recorded at the fit.",
+)
+
 FEED_FAULTS_CONTAINED = StageCheck(
     "feed_faults_contained",
     "No fault of a feed makes the decisions worse than the current process: it costs nothing, or the check before"
@@ -40,7 +56,13 @@ FEED_FAULTS_CONTAINED = StageCheck(
 
 
 def training_days(run: StageRun) -> list[date]:
-    """Return the days to train as of: the run's own local day, or every training day in a replay of everything."""
+    """Return the days to train as of: the run's own local day, or every training day in a replay of everything.
+
+    There is none once the use case has ended.
+    """
+    if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
+        run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
+        return []
     time_limit = run.clock.time_limit()
     if time_limit is not None:
         return [run.use_case.local_day(time_limit)]
@@ -50,19 +72,40 @@ def training_days(run: StageRun) -> list[date]:
     return training_plan.training_days(run.use_case, run.use_case.first_day(partitions[-1]))
 
 
-def training_plans(run: StageRun) -> list[training_plan.TrainingPlan]:
-    """Return what each recipe would learn from on each training day."""
-    recipes = training_plan.declared_recipes(run.use_case).values()
-    return [
-        training_plan.plan_training(run.use_case, run.ws.lake, day, recipe)
-        for day in training_days(run)
-        for recipe in recipes
-    ]
+@dataclass(frozen=True)
+class PlannedTraining:
+    """What each recipe would learn from on each training day, and why a day is refused."""
+
+    plans: list[training_plan.TrainingPlan]
+    refusals: dict[date, str]
+
+
+def plan_trainings(run: StageRun) -> PlannedTraining:
+    """Plan the training of each recipe on each training day; refuse the days whose window holds tainted partitions."""
+    planned = PlannedTraining([], {})
+    for day in training_days(run):
+        for recipe in training_plan.declared_recipes(run.use_case).values():
+            try:
+                planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
+            except TaintedDataError as error:
+                planned.refusals[day] = str(error)
+    return planned
+
+
+def _training_check(run: StageRun, refusals: dict[date, str]) -> CheckResult:
+    """Return the check of the training days; the log and the check name the first refusal."""
+    reasons = []
+    if refusals:
+        others = f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
+        reasons = [f"{refusals[min(refusals)]}{others}"]
+        run.log.error(f"training: refused ({reasons[0]})")
+    return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window holds a tainted partition")
 
 
 def record_training_sets(run: StageRun) -> StageResult:
     """Write each training set, and record it in DVC with the raw and validated data, before anything is trained."""
-    plans, store = training_plans(run), run.ws.models
+    planned, store = plan_trainings(run), run.ws.models
+    plans = planned.plans
     missing = [plan for plan in plans if not store.has(plan.version, "training_set.parquet")]
     with ThreadPoolExecutor(PARALLEL_TRAINING_SETS) as pool:  # DuckDB and Parquet release Python's lock
         list(pool.map(partial(store.write_training_set, run.use_case, run.ws.lake), missing))
@@ -74,8 +117,9 @@ def record_training_sets(run: StageRun) -> StageResult:
         f"training_set: recorded ({len(missing)} new of {format_plural(len(plans), 'training set')},"
         f" {format_plural(recorded, 'folder')} new in DVC)"
     )
+    check = _training_check(run, planned.refusals)
     if not plans:
-        return StageResult()
+        return StageResult(checks=[check])
     rows = [
         {
             "model": plan.version,
@@ -91,12 +135,12 @@ def record_training_sets(run: StageRun) -> StageResult:
         "dagster/row_count": rows[-1]["rows"],
         "data version": plans[-1].data_version,
     }
-    return StageResult.snapshot(digest([plan.data_version for plan in plans]), metadata)
+    return StageResult.snapshot(digest([plan.data_version for plan in plans]), metadata, [check])
 
 
 def train_challengers(run: StageRun) -> StageResult:
     """Train a model of each recipe for each training day that has none yet, and record the models in DVC."""
-    store, plans, trained = run.ws.models, training_plans(run), 0
+    store, plans, trained = run.ws.models, plan_trainings(run).plans, 0
     due = [plan.version for plan in plans if not store.has(plan.version, "model.skops")]
     for version, rows in trainer.train_models(store, run.use_case.kpi, due):
         trained += 1
@@ -113,17 +157,24 @@ def run_backtest(run: StageRun) -> StageResult:
     days = training_days(run)
     if not days:
         return StageResult()
-    rows = []
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
     for day in days:
         for recipe in training_plan.declared_recipes(run.use_case):
-            daily_values = run_walk_forward(run.use_case, run.ws.lake, run.ws.models, recipe, day)
+            try:
+                daily_values = run_walk_forward(run.use_case, run.ws.lake, run.ws.models, recipe, day)
+            except ModelError as error:
+                problems.append(str(error))
+                continue
             if daily_values:
                 rows.append(_backtest_row(run, day, recipe, daily_values))
     with_results = len({row["as of"] for row in rows})
     run.log.info(
         f"backtest: valued ({with_results} of {format_plural(len(days), 'training day')} have out-of-sample days)"
     )
-    return StageResult.snapshot(digest(rows), {"walk-forward, per 1,000 decisions": table(rows)} if rows else {})
+    metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
+    check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
+    return StageResult.snapshot(digest([rows, problems]), metadata, [check])
 
 
 def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> dict[str, Any]:
@@ -148,7 +199,11 @@ def _rounded(bound: float) -> int | None:
 def run_degradation_drill(run: StageRun) -> StageResult:
     """Value the decisions with each feed missing, stale, duplicated or in a wrong unit, on a sample of past days."""
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
-    impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
+    try:
+        impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
+    except TaintedDataError as error:
+        run.log.error(f"degradation: refused ({error})")
+        return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
         run.log.info("degradation: skipped (there is no day yet that a model hasn't learned from)")
         return StageResult()
@@ -194,28 +249,49 @@ def _interval(interval: Interval) -> str:
 def judge_challengers(run: StageRun) -> StageResult:
     """Let the gate judge each challenger, record its verdicts in the ledger, and push what was promoted to DVC."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
+    for row in revoke_tainted_champions(ws, run.clock.current_time()):
+        run.log.error(f"champion {row.version}: {row.withdrawal_text}")
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
-    days = _days_to_judge(run)
-    rows = [
-        *promoted,
-        *promote_challengers(run.use_case, ws.lake, ws.models, ws.champion_ledger, run.track, days, time_limit),
-    ]
+    refusals = plan_trainings(run).refusals
+    training_check = _training_check(run, refusals)
+    days = [day for day in _days_to_judge(run) if day not in refusals]
+    rows = [*promoted, *_judge_days(run, days)]
     if not rows:
         run.log.info("champion: skipped (no training day to judge yet)")
-        return StageResult()
+        return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
-    _record_reproducible_recipe(run, rows[-1])
+    problems = [f"{row.version}: {row.reasons[0]}" for row in rows if FILE_PROBLEM in row.evidence]
+    if not problems:
+        _record_reproducible_recipe(run, rows[-1])
     pushed = run.project_home.dvc_versions().publish()
     run.log.info(f"champion: pushed to the DVC remote ({format_plural(pushed, 'object')})")
-    in_force = ws.champion_ledger.promotions(run.track)
+    in_force = ws.champion_ledger.sound_promotions(run.track)
     metadata = {
         "verdicts": table(
             [{"as of": r.as_of, "verdict": r.verdict, "model": r.version, "why": "; ".join(r.reasons)} for r in rows]
         ),
         "champion in force": in_force[-1].version if in_force else "none: the current process decides",
     }
-    return StageResult.snapshot(digest([row.hash for row in ws.champion_ledger.rows()]), metadata)
+    checks = [refusal_check(MODEL_FILES_SOUND.name, problems, "every challenger's files are sound"), training_check]
+    return StageResult.snapshot(digest([row.hash for row in ws.champion_ledger.rows()]), metadata, checks)
+
+
+def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
+    """Judge the challengers of these training days, or return the verdict that stands on them; see replay_rebuild."""
+    ws, rebuild_from = run.ws, run.clock.rebuild_replay_from
+    stores = (run.use_case, ws.lake, ws.models, ws.champion_ledger)
+    if run.track == "live":
+        return promote_challengers(*stores, run.track, days, run.clock.time_limit())
+    if rebuild_from is not None:
+        start = replay_rebuild.start_rebuild(ws, rebuild_from)
+        run.log.info(f"champion: the replay starts anew from {start.effective_from} UTC")
+        days = replay_rebuild.days_to_rebuild(ws, days, rebuild_from)
+        return promote_challengers(*stores, run.track, days, not_before=start.effective_from)
+    new = replay_rebuild.days_to_judge(ws, days)
+    standing = {day.isoformat() for day in days} - {day.isoformat() for day in new}
+    rows = [row for row in ws.champion_ledger.verdicts(run.track) if row.as_of in standing]
+    return [*rows, *promote_challengers(*stores, run.track, new)]
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
@@ -244,7 +320,11 @@ def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
 
 def draw_break_even(run: StageRun) -> StageResult:
     """Work out how much knowledge, and how much sound data, the decisions may lose before the gain is gone."""
-    points = break_even.write_curve(run.ws, run.track)
+    try:
+        points = break_even.write_curve(run.ws, run.track)
+    except TaintedDataError as error:
+        run.log.error(f"break_even: refused ({error})")
+        return StageResult()
     if not points:
         run.log.info("break_even: skipped (the model has decided nothing whose outcome is known)")
         return StageResult()

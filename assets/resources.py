@@ -50,6 +50,12 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         " when live.",
     )
 
+    rebuild_replay_from: str | None = Field(
+        default=None,
+        description="First partition of a replay that is made again by today's declaration: its champions are judged"
+        " anew, and its decisions, reviews, deliveries and accounts replaced. Left out: what was decided stays.",
+    )
+
     _started: datetime | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

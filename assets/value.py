@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import image, table
-from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget
+from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from sixtyforty.accounting import (
     acceptance,
     build_or_buy,
@@ -22,8 +22,10 @@ from sixtyforty.accounting import (
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle import stage_history, stage_steps
+from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
@@ -34,6 +36,9 @@ from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue,
 
 MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
+)
+FIGURES_SOUND = StageCheck(
+    "figures_sound", "No decision rests on features that know the future, or on a model that learned from them."
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
@@ -59,13 +64,14 @@ STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate
 
 def kpi_checks(target: StageTarget) -> list[StageCheck]:
     """Return the checks of kpi_impact: one more for a use case with a holdout."""
-    checks = [MONEY_RECONCILES, BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
+    checks = [MONEY_RECONCILES, FIGURES_SOUND, BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
     return checks + ([HOLDOUT_INTACT] if target.use_case.kpi.holdout else [])
 
 
 def account_kpi(run: StageRun) -> StageResult:
     """Account the money of each day's decisions, and check it."""
     result, kpi = StageResult(), run.use_case.kpi
+    stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before its figures are known
     for portion in run.portions():
         for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
@@ -74,18 +80,24 @@ def account_kpi(run: StageRun) -> StageResult:
     if not daily_values:
         run.log.info("kpi_impact: skipped (no decision has a known outcome yet)")
         return result
+    differences = kpi_audit.find_differences(run.ws, run.track, sorted(result.published))
+    reconciled = CheckResult(MONEY_RECONCILES.name, not differences, {"differences": "\n".join(differences)})
+    refusal = describe_refusal(run.ws, run.track)
+    sound = refusal_check(FIGURES_SOUND.name, [refusal] if refusal else [], "all decisions are sound")
+    result.checks += [reconciled, sound]
+    if refusal:
+        run.log.error(f"kpi_impact: refused ({refusal})")
+        return result
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
-    differences = kpi_audit.find_differences(run.ws, run.track, sorted(result.published))
     lift = _describe_lift(summary)
     result.checks += [
-        CheckResult(MONEY_RECONCILES.name, not differences, {"differences": "\n".join(differences)}),
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
-            (summary.lift_vs_current.low or 0) > 0,
-            {"lift": lift},
+            (summary.lift_vs_current.low or 0) > 0 and not summary.outdated,
+            {"lift": lift} | ({"outdated": summary.outdated} if summary.outdated else {}),
             warn=True,
-            description=lift,
+            description=f"{summary.outdated} {lift}" if summary.outdated else lift,
         ),
         _check_segments(run),
         _check_decisions_differ(summary),
@@ -135,7 +147,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
     record = read_forecasts(run.ws, run.track, daily_values=daily_values)
     if record.terms:
         overview["forecast and actual, per 1,000 decisions"] = table(
-            [_term_row(term, kpi.target) for term in record.terms]
+            [_term_row(term, kpi.target, record.is_outdated) for term in record.terms]
         )
     coming_month = RoundedInterval.of(record.coming_month)
     overview["forecast for the coming month, per 1,000 decisions"] = coming_month.value
@@ -169,8 +181,8 @@ def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[dict[str, Any]]:
     ]
 
 
-def _term_row(term: ChampionTerm, target: float) -> dict[str, object]:
-    fields = term.to_dict(target)
+def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> dict[str, object]:
+    fields = term.to_dict(target, is_outdated)
     intervals = {
         f"{kind} {end}": fields[kind][end] for kind in ("forecast", "actual") for end in ("value", "low", "high")
     }
@@ -309,7 +321,7 @@ def judge_stage(run: StageRun) -> StageResult:
     status = stage_steps.record_verdict(run.ws, now)
     differences = stage_steps.find_declaration_differences(run.ws)
     verdict = status.verdict or "no verdict, the stage has no gate"
-    why = "; ".join(status.obstacles) or "nothing stands against the next stage"
+    why = "; ".join([*(status.obstacles or ["nothing stands against the next stage"]), *status.remarks])
     metadata = {
         "stage": status.stage,
         "verdict": verdict,
@@ -334,7 +346,11 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
     """Compare building, each vendor and the current process on the same decisions, with their costs."""
     if not kpi_ledger.read_daily_values(run.ws, run.track):
         return StageResult()
-    scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
+    try:
+        scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
+    except TaintedDataError as error:
+        run.log.error(f"build_or_buy: refused ({error})")
+        return StageResult()
     metadata = {
         "verdict": scorecard.verdict,
         "why": "\n".join(scorecard.why),

@@ -14,6 +14,7 @@ from sixtyforty.accounting.break_even import CurvePoint
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.usage import AnswerCounts, PartitionUsage, usage_dataset
+from sixtyforty.decisions.declared_version import version_facts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.review_queue import QueuedReview, review_dataset
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -132,7 +133,7 @@ def write_verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, reject
 def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: int = 3) -> None:
     """Write 12 decisions of a day, some of them queued for review."""
     actions = pa.array(["act"] * 5 + ["wait"] * 7)
-    facts = {"model": 10, "fallback": 2, "current_process": 0}
+    facts = {"model": 10, "fallback": 2, "current_process": 0, **version_facts(ws.use_case, None, set())}
     ws.lake.write(decisions_dataset(track), day, pa.table({"action": actions}), facts=facts)
     at = ws.use_case.closes_at(day)
     reviews = [

@@ -67,7 +67,7 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
         from sixtyforty.lifecycle.champions import find_decay, list_approved
 
         ws, current_time = project_home.workspace(use_case), now()
-        approvals = list_approved(ws)
+        approvals = list_approved(ws, current_time)
         if approvals:
             run_key = f"approval-{approvals[-1].hash}"
             return request_run(use_case, "approval", ["champion"], current_time, run_key, {})

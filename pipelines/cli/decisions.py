@@ -115,7 +115,7 @@ def champion(
     from pipelines.authoring import catalog
 
     ws = catalog.open_workspace(use_case)
-    rows = [row for row in ws.champion_ledger.rows() if row.track == track] if history else []
+    rows = ws.champion_ledger.rows_of(track) if history else []
     row = ws.champion_ledger.champion_at(track, ws.use_case.day_start(day) if day else END_OF_TIME)
     why = row.reasons if row else [NO_CHAMPION]
     lines = [f"{row.as_of}  {row.verdict:8} {row.version}  {'; '.join(row.reasons)}" for row in rows]

@@ -1,9 +1,12 @@
-"""Commands that change what decides: adopt, approve, rollback, rollout and stage. Each writes a row in a ledger."""
+"""Commands that change what decides: adopt, approve, rollback, withdraw, rollout and stage.
+
+Each writes a row in a ledger.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +18,9 @@ from pipelines.cli.options import By, OptionalWhy, UseCaseName, Why, current_use
 if TYPE_CHECKING:
     from sixtyforty.lifecycle.stage_gate import StageStatus
     from sixtyforty.lifecycle.stage_history import StageSpell
+    from sixtyforty.spec.use_case import UseCase
     from sixtyforty.storage.champion_ledger import ChampionRow
+    from sixtyforty.storage.stage_ledger import StageEvent
 
 LEDGER_KEYS = {
     "seq": "Number of the ledger row.",
@@ -95,6 +100,26 @@ def rollback(
     return _changed_champion(roll_back_champion(ws, version=version, by=by or current_user(), why=why, now=now()))
 
 
+@command(RUN, "withdraw", "{demo} --model 0123456789abcdef --why 'a feature knew the future' --recipe")
+def withdraw(
+    use_case: UseCaseName,
+    version: Annotated[str, typer.Option("--model", metavar="VERSION", help="The version to take out of force.")],
+    why: Why,
+    recipe: Annotated[
+        bool, typer.Option("--recipe", help="Withdraw every version of its recipe, later ones included.")
+    ] = False,
+    by: By = "",
+) -> ChampionChangeAnswer:
+    """Take a model out of force for ever. The earlier sound champion, or else the current process, decides."""
+    from pipelines.authoring import catalog
+    from sixtyforty.lifecycle.withdrawal import describe_successor, withdraw_model
+    from sixtyforty.spec.clock import now
+
+    ws, time = catalog.open_workspace(use_case), now()
+    answer = _changed_champion(withdraw_model(ws, version, by or current_user(), why, time, recipe))
+    return replace(answer, text=f"{answer.text}\n{describe_successor(ws, time)}")
+
+
 def _changed_champion(row: ChampionRow) -> ChampionChangeAnswer:
     reasons = "; ".join(row.reasons)
     text = f"{row.verdict} {row.version} from {row.effective_from} UTC, by {row.by}: {reasons}"
@@ -155,10 +180,18 @@ class StageAnswer(Answer):
     partitions: Annotated[int, "Partitions of this stage whose outcomes are known."]
     lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000: value, low, high."]
     today: Annotated[str, "The local day on which the gate is judged."]
+    outdated: Annotated[str | None, "What is outdated in the figures of a replay. Null: nothing."]
+    refusal: Annotated[str | None, "Why no figure is given. Null: the figures are sound, or the stage was changed."]
     obstacles: Annotated[Sequence[str], "Reasons against passing the gate."]
+    remarks: Annotated[Sequence[str], "What the gate replaced, and whether its figures were known before it."]
     gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: there is none."]
     lead_times: Annotated[Sequence[Mapping[str, Any]], "How long each stage took: stage, from, to, days."]
     history: Annotated[Sequence[Any], "All rows of the stage ledger, oldest first."]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the figures could be given, or the stage was changed."""
+        return self.refusal is None
 
 
 @command(
@@ -199,11 +232,19 @@ def stage(
     status, spells = stage_gate.read_stage_status(ws, time), stage_history.list_stage_spells(ws, time)
     history = ws.stage_ledger.rows()
     if not change:
-        lines = [f"{row.effective_from} UTC  {row.stage:10} {row.event:8} by {row.by}: {row.why}" for row in history]
+        lines = [_event_line(row, ws.use_case) for row in history]
         lines += [*_spell_lines(spells), *_gate_lines(status), *stage_steps.find_declaration_differences(ws)]
+    figures = status.to_dict() | ({"refusal": None} if change else {})
     return StageAnswer(
-        **status.to_dict(), lead_times=[spell.to_dict() for spell in spells], history=history, text="\n".join(lines)
+        **figures, lead_times=[spell.to_dict() for spell in spells], history=history, text="\n".join(lines)
     )
+
+
+def _event_line(row: StageEvent, use_case: UseCase) -> str:
+    from sixtyforty.lifecycle.stage_gate import describe_registration
+
+    line = f"{row.effective_from} UTC  {row.stage:10} {row.event:8} by {row.by}: {row.why}"
+    return " ".join([line, *(f"[{remark}]" for remark in describe_registration(row, use_case))])
 
 
 def _spell_lines(spells: Sequence[StageSpell]) -> list[str]:
@@ -221,7 +262,7 @@ def _gate_lines(status: StageStatus) -> list[str]:
     lines.append(
         f"{status.stage}: {verdict}. Partitions with outcomes: {status.figures.partitions} ({status.figures.label})."
     )
-    return lines + [f"Against passing: {reason}" for reason in status.obstacles]
+    return [*lines, *(f"Against passing: {reason}" for reason in status.obstacles), *status.remarks]
 
 
 def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:

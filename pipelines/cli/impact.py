@@ -45,6 +45,7 @@ SUMMARY_KEYS = {
     "to": "Last partition.",
     "days": "Number of partitions.",
     "label": "exact, assumed or randomized: how the value is known.",
+    "outdated": "What is outdated in a replay's figures, and the command that makes them again. Null: nothing.",
 }
 
 
@@ -97,9 +98,11 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
         _gain_line(summary),
         *_cost_lines(summary),
     ]
+    if summary.outdated:
+        lines.insert(1, summary.outdated)
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
-    lines.append(explain_target(kpi, summary.lift_vs_current, summary.label))
+    lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
     lines += _missed_forecasts(forecasts)
     if summary.evidence:
         lines.append(summary.evidence)

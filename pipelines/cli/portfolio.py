@@ -29,6 +29,11 @@ class PortfolioAnswer(Answer):
     totals: Annotated[Sequence[Mapping[str, Any]], "Money added up by currency, label and track."]
     page: Annotated[Path, "The portfolio page that was written."]
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the figures of every use case could be given."""
+        return not any(line["refusal"] for line in self.lines)
+
 
 @command(SEE, "portfolio", "", "--site 'New York' --json")
 def portfolio(
@@ -81,7 +86,10 @@ def _portfolio_lines(lines: Sequence[PortfolioLine]) -> list[str]:
 def _portfolio_line(number: int, line: PortfolioLine) -> str:
     roi = "-" if line.roi is None else f"{line.roi:.0%}"
     money = f"{line.net:>+14,.0f}{line.gain:>+14,.0f}{line.costs.total:>12,.0f}{roi:>8}"
-    return f"{number:2} {line.name:24}{line.stage:12}{line.label:12}{money}  {line.advice}: {line.why}"
+    if line.refusal:
+        money = f"{'refused':>14}{'refused':>14}{line.costs.total:>12,.0f}{'refused':>8}"
+    outdated = f"\n{'':3}{line.outdated}" if line.outdated and line.outdated != line.why else ""
+    return f"{number:2} {line.name:24}{line.stage:12}{line.label:12}{money}  {line.advice}: {line.why}{outdated}"
 
 
 def _total_lines(totals: Sequence[Total]) -> list[str]:

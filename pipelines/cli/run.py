@@ -13,6 +13,7 @@ import typer
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import RUN, command
 from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
+from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 
 
@@ -30,6 +31,7 @@ class RunAnswer(Answer):
     "{demo} --from 2013-06-01 --to 2013-06-30",
     "{demo} --from 2013-06-12 --to 2013-06-12 --select raw/weather,validated/weather",
     "{demo} --from 2013-01-01 --to 2013-12-31 --partitions-per-run 30",
+    "{demo} --from 2013-04-01 --to 2013-12-31 --rebuild-replay",
 )
 def run(
     use_case: UseCaseName,
@@ -46,6 +48,10 @@ def run(
         typer.Option(min=1, metavar="N", help="Split the range into runs of N partitions, on a cluster's workers."),
     ] = None,
     track: TrackName = "replay",
+    rebuild_replay: Annotated[
+        bool,
+        typer.Option("--rebuild-replay", help="Make the replay again by today's declaration. Live decisions stay."),
+    ] = False,
 ) -> RunAnswer:
     """Run the chain on a range of days: extracts, checks, features, decisions, value."""
     from pipelines.authoring import catalog
@@ -54,6 +60,8 @@ def run(
     if select and partitions_per_run:
         raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
     catalog.load_use_case(use_case, sql=True)
+    if rebuild_replay:
+        _check_rebuild(use_case, track, bool(select or partitions_per_run))
     as_of_text = as_of.isoformat() if as_of else None
     if partitions_per_run:
         from pipelines.operations.parallel_backfill import run_in_parallel
@@ -63,8 +71,22 @@ def run(
     from pipelines.operations.run import run_range
 
     stages = [stage for stages in select or [] for stage in stages.split(",") if stage]
-    run_id = run_range(use_case, first, last, as_of_text, track, select=stages or None)
+    run_id = run_range(use_case, first, last, as_of_text, track, select=stages or None, rebuild_replay=rebuild_replay)
     return RunAnswer(run_id=run_id, runs=[run_id], text=f"Run {run_id} succeeded.")
+
+
+def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:
+    """Raise an error where a replay can't be made again."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
+    from sixtyforty.spec.clock import now
+
+    if track == "live":
+        raise CommandError("Live decisions are history and are never taken again. Leave out --track live.")
+    if is_partial:
+        raise CommandError("--rebuild-replay runs the whole chain. Leave out --select and --partitions-per-run.")
+    refuse_after_end(catalog.open_workspace(use_case), now())
 
 
 @dataclass(frozen=True, kw_only=True)

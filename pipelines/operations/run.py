@@ -29,11 +29,13 @@ def run_range(
     as_of: str | None = None,
     track: Track = "replay",
     select: list[str] | None = None,
+    rebuild_replay: bool = False,
 ) -> str:
     """Materialize the use case's chain over the local days first to last; return the run's id.
 
     as_of: UTC time up to which decisions are due. None: now.
     select: stages such as "raw/weather". None: all.
+    rebuild_replay: make the replay of these days again by today's declaration.
     Raises RunFailedError with the failed stage's error, with what a check refused, or for days that have no partition.
     """
     prepare_dagster_home()
@@ -56,7 +58,7 @@ def run_range(
                 instance=instance,
                 run_id=run_id,
                 asset_selection=[asset_key(use_case, stage) for stage in select] if select else None,
-                run_config=run_config(track, as_of),
+                run_config=run_config(track, as_of, partitions[0] if rebuild_replay else None),
                 tags={**partition_range_tags(partitions[0], partitions[-1]), "sixtyforty/track": track},
                 raise_on_error=False,
             )
@@ -68,9 +70,13 @@ def run_range(
     return finished
 
 
-def run_config(track: Track, as_of: str | None) -> dict[str, Any]:
-    """Return the configuration of a run: the business clock's track and time, and the console logger."""
+def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
+    """Return the configuration of a run: the business clock's track and time, and the console logger.
+
+    rebuild_from: first partition of the replay to make again; None: none.
+    """
     clock = {"track": track} | ({"as_of": as_of} if as_of else {})
+    clock |= {"rebuild_replay_from": rebuild_from} if rebuild_from else {}
     return {"resources": {"clock": {"config": clock}}, "loggers": CONSOLE}
 
 

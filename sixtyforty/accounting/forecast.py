@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
@@ -57,9 +58,9 @@ class ChampionTerm:
         """How the actual compares with the forecast."""
         return compare_with_forecast(self.forecast, self.actual)
 
-    def to_dict(self, target: float) -> dict[str, Any]:
-        """Return the term for JSON. target: the gain per 1,000 decisions to reach."""
-        known = not math.isnan(self.actual.value)
+    def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
+        """Return the term for JSON. target: the gain per 1,000 decisions to reach; not judged on outdated figures."""
+        known = not math.isnan(self.actual.value) and not is_outdated
         return {
             "since": self.since,
             "versions": self.versions,
@@ -77,12 +78,14 @@ class ChampionTerm:
 class ForecastRecord:
     """All terms of a track, oldest first, and the forecast of the champion in force for the coming month.
 
-    `confidence` is that of the two-sided intervals.
+    `confidence` is that of the two-sided intervals. `is_outdated`: an earlier declaration decided in a replay, so that
+    no target counts as reached.
     """
 
     confidence: float
     terms: list[ChampionTerm]
     coming_month: Interval
+    is_outdated: bool = False
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
         """Return the record for JSON; None: not known."""
@@ -90,7 +93,7 @@ class ForecastRecord:
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
             "target_date": None if kpi.target_date is None else kpi.target_date.isoformat(),
-            "terms": [term.to_dict(kpi.target) for term in self.terms],
+            "terms": [term.to_dict(kpi.target, self.is_outdated) for term in self.terms],
             "coming_month": RoundedInterval.of(self.coming_month).to_dict(),
         }
 
@@ -172,14 +175,19 @@ def read_forecasts(
     champions = [row for row in ws.champion_ledger.promotions(track) if row.effective_from <= end]
     terms = list_terms(ws.use_case, rows, champions, daily_values)
     coming_month = read_forecast(rows, champions[-1]) if champions else UNKNOWN
-    return ForecastRecord(interval_confidence(ws.use_case), terms, coming_month)
+    is_outdated = describe_outdated(ws, track, until) is not None
+    return ForecastRecord(interval_confidence(ws.use_case), terms, coming_month, is_outdated)
 
 
-def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:
-    """Return how a gain per 1,000 units compares with the target, in two sentences."""
+def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel, outdated: str | None = None) -> str:
+    """Return how a gain per 1,000 units compares with the target, in a few sentences.
+
+    outdated: what is outdated in the gain (see `describe_outdated`). It then takes the place of the comparison.
+    """
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
     target = format_money(kpi.target, kpi.currency)
-    return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {_compare_with_target(kpi, gain, label)}"
+    comparison = outdated or _compare_with_target(kpi, gain, label)
+    return f"The target is {target} per 1,000 {kpi.unit_plural}{by}. {comparison}"
 
 
 def _compare_with_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
+from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments, summary
@@ -53,6 +55,7 @@ class KpiSummary:
 
     `first` and `last` are partitions, `days` counts them. `totals` and `per_1000` hold the money of each policy (see
     `lift.POLICIES`). `holdout` is the experiment's evidence, and `evidence` says in words what the figures rest on.
+    `outdated` says what an earlier declaration decided in a replay: until it is made again, no figure proves anything.
     """
 
     unit: str
@@ -76,6 +79,7 @@ class KpiSummary:
     candidates: dict[str, CandidateSummary]
     holdout: dict[str, Any] | None = None
     evidence: str | None = None
+    outdated: str | None = None
 
     @property
     def operational(self) -> bool:
@@ -100,12 +104,15 @@ def summarize_kpi(
     """Return the KPI over all accounted partitions, or up to one (`until`).
 
     daily_values: the money of these partitions, if the caller has read it already. In an experiment, the gain is the
-    difference between the arms, with an interval that holds at any number of looks.
+    difference between the arms, with an interval that holds at any number of looks. Raises TaintedDataError where no
+    figure may be given, see `refused_figures`.
     """
     use_case, kpi = ws.use_case, ws.use_case.kpi
+    require_sound_figures(ws, track, until)
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
     fields = _summary_fields(summary.summarize_days(kpi, daily_values, use_case.days_between_decisions))
+    fields["outdated"] = describe_outdated(ws, track, until)
     label = use_case.label(track)
     if not use_case.is_randomized(track):
         return KpiSummary(**fields, label=label, evidence=ASSUMPTION if label == "assumed" else None)
@@ -116,6 +123,12 @@ def summarize_kpi(
     holdout = effect.to_dict(kpi.target / 1000)
     fields["lift_vs_current"] = RoundedInterval.from_dict(holdout["lift"])
     return KpiSummary(**fields, label=label, holdout=holdout, evidence=evidence)
+
+
+def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
+    """Return the summary without any decision, for a page that shows the reason why figures are refused."""
+    fields = _summary_fields(summary.summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions))
+    return KpiSummary(**fields, label=ws.use_case.label(track))
 
 
 def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:

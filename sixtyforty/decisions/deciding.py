@@ -41,13 +41,14 @@ LATE_REASON = "late: the inputs arrived after the decision time"
 
 
 def take_decisions(
-    ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None
+    ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None, anew: bool = False
 ) -> dict[str, TakenDecisions]:
     """Take the decisions of some partitions that are due at a UTC time (naive; None: all of them).
 
-    Decisions already taken stay unchanged. Absent from the answer are partitions without features or without a due
-    decision. Partitions whose features are older than the validated data in force are absent too: their features must
-    be built again first.
+    Decisions already taken stay unchanged. anew: those of a replay are replaced; live ones never are.
+
+    Absent from the answer are partitions without features or without a due decision. Partitions whose features are
+    older than the validated data in force are absent too: their features must be built again first.
     """
     start = live_since(ws, track)
     partitions = ws.use_case.decision_partitions(partitions)
@@ -55,7 +56,8 @@ def take_decisions(
     features = {p: entry for p, entry in ws.lake.entries("features", partitions).items() if p not in outdated}
     if not features or start is None:
         return {}
-    before = ws.lake.entries(decisions_dataset(track), partitions)
+    is_replaced = anew and track == "replay"
+    before = {} if is_replaced else ws.lake.entries(decisions_dataset(track), partitions)
     units, taken = _read_units(ws, track, features, before, start, as_of)
     new = {}
     if len(units):

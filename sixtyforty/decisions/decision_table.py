@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.declared_version import version_facts
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
@@ -99,7 +100,9 @@ def write_decisions(
     counts = {kind: decided_by.count(kind) for kind in COUNTED}
     counts |= {kind: decided_by.count(kind) for kind in ("review", *HELD_OUT) if kind in decided_by}
     inputs = {"features": {partition: features.version}}  # the newest; each row names the version it was taken on
-    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code_version, facts=counts)
+    champions = {version for version in table["champion_version"].unique().to_pylist() if version}
+    facts = {**counts, **version_facts(ws.use_case, before, champions)}
+    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code_version, facts=facts)
     return TakenDecisions.from_entry(entry, new.num_rows)
 
 

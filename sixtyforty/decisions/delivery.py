@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.decisions.delivery_table import delivery_table_name, insert_decisions
+from sixtyforty.decisions.delivery_table import delete_replaced, delivery_table_name, insert_decisions
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json, run_in_parallel, write_atomic
@@ -43,10 +43,18 @@ class DeliveredPartition:
 
 
 def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) -> dict[str, DeliveredPartition]:
-    """Deliver the decisions of some partitions, each decision once. Raises DeliveryError."""
+    """Deliver the decisions of some partitions, each decision once. Raises DeliveryError.
+
+    A replay's table follows its decisions: rows of decisions that were made again are replaced. Nothing is delivered
+    once the use case is retired.
+    """
+    if ws.stage_ledger.is_retired():
+        return {}
     rows = dict(zip(entries, run_in_parallel(lambda p: _read_accepted(ws, entries[p]), entries), strict=True))
-    new = insert_decisions(ws, track, rows)
     undelivered = find_undelivered(ws, track, entries)
+    if track == "replay":
+        delete_replaced(ws, {p: rows[p] for p in undelivered})
+    new = insert_decisions(ws, track, rows)
     table = delivery_table_name(ws.use_case.name, track)
 
     def deliver_partition(partition: str) -> DeliveredPartition:
@@ -64,7 +72,9 @@ def _receipt_path(ws: Workspace, track: Track, partition: str) -> StoragePath:
 
 
 def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose decisions, in their current version, weren't delivered."""
+    """Return the partitions whose decisions, in their current version, weren't delivered; none once it is retired."""
+    if ws.stage_ledger.is_retired():
+        return set()
     partition_by_receipt = {_receipt_path(ws, track, partition).name: partition for partition in entries}
     folder = ws.deliveries / track
     if isinstance(folder, ObjectPath):

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
+COMPARED = ("action", "decided_by", "reason", "champion_version")  # a replayed decision that differs is replaced
+IDS_PER_STATEMENT = 500
+
+
 def delivery_table_name(use_case: str, track: Track) -> str:
     """Return the table's name: `<use case>_decisions`, or `<use case>_replay_decisions` for the replay."""
     return f"{use_case}_decisions" if track == "live" else f"{use_case}_{track}_decisions"
@@ -63,6 +67,39 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]
             return {partition: _insert(connection, target, partition, rows) for partition, rows in tables.items()}
     finally:
         engine.dispose()
+
+
+def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
+    """Delete the rows of the replay's table that differ from a partition's decisions, so that they are inserted anew.
+
+    Live rows are never deleted: they are history.
+    """
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(ws.database_url)
+    target = delivery_table(ws, "replay", sa.MetaData())
+    try:
+        if not sa.inspect(engine).has_table(target.name):
+            return
+        with engine.begin() as connection:
+            for partition, rows in tables.items():
+                replaced = _replaced_ids(connection, target, partition, rows)
+                for start in range(0, len(replaced), IDS_PER_STATEMENT):
+                    ids = replaced[start : start + IDS_PER_STATEMENT]
+                    connection.execute(sa.delete(target).where(target.c.decision_id.in_(ids)))
+    finally:
+        engine.dispose()
+
+
+def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> list[str]:
+    """Return the ids of a partition's delivered rows that its decisions no longer hold, or hold otherwise."""
+    import sqlalchemy as sa
+
+    contents = zip(*(rows[column].to_pylist() for column in COMPARED), strict=True)
+    current = dict(zip(rows["decision_id"].to_pylist(), contents, strict=True))
+    columns = [target.c.decision_id, *(target.c[column] for column in COMPARED)]
+    delivered = connection.execute(sa.select(*columns).where(target.c.partition == partition)).all()
+    return [row[0] for row in delivered if current.get(row[0]) != tuple(row[1:])]
 
 
 def _insert(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> int:

@@ -156,7 +156,8 @@ def _describe_champion(ws: Workspace, track: Track, version: str | None) -> Reco
     if version is None:
         return None
     card = ws.models.card(version)
-    row = next(row for row in ws.champion_ledger.promotions(track) if row.version == version)
+    rows = ws.champion_ledger.rows_of(track)  # those of a replay that was made anew since, too
+    row = next(row for row in rows if (row.version, row.verdict) == (version, "PROMOTE"))
     return {
         "version": version,
         "as_of": card.as_of.isoformat(),

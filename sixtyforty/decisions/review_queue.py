@@ -3,7 +3,7 @@
 Candidates are ranked by what knowing their outcome is worth, one decision time after the other: a decision can't wait
 for those of later hours. By each decision time, the reviewers have the day's capacity in proportion to the part of the
 local day that has passed, rounded up, less what was queued before. Candidates beyond that overflow and stay as decided.
-What was queued stays queued.
+What was queued stays queued; the queue of a replay is a calculation, made again with its decisions.
 
 Queue columns: `decision_id`, `decided_at` (UTC), `rank` (1 first), `value_of_information` (KPI's currency),
 `reviewer`, `why`, `action` (as decided), `alternative` and `minutes`.
@@ -67,7 +67,7 @@ def queue_reviews(ws: Workspace, partitions: Sequence[str], track: Track) -> dic
     candidates = find_review_candidates(ws, review, decided)
 
     def queue_partition(partition: str) -> Entry:
-        queued_before = read_queue(ws, partition, track)
+        queued_before = read_queue(ws, partition, track) if track == "live" else []
         new_candidates = candidates.get(partition, [])
         queue = assign_reviews(ws.use_case, review, partition, new_candidates, queued_before)
         return _write_queue(ws, track, decided[partition], queue, new_candidates)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sixtyforty.accounting import kpi_ledger
+from sixtyforty.lifecycle.revocation import find_tainted_training
 from sixtyforty.modeling import training_plan
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.model_card import ModelCard
+from sixtyforty.modeling.model_files import verify_files
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.taint import find_tainted, require_sound
 from sixtyforty.modeling.training_plan import TrainingPlan
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.money import format_money
@@ -37,10 +40,10 @@ class RecentLift:
 def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str | None = None) -> ChampionRow:
     """Go live with a champion of the replay: its newest one, or the version named. Decisions are live from `now` on.
 
-    Raises ChampionError if the use case has ended, is live already, or if the replay never promoted the version.
+    Raises ChampionError if the use case has ended, is live already, or if the replay never promoted the version, or if
+    the version was withdrawn. Raises TaintedDataError while any partition is tainted.
     """
-    if ended := ws.stage_ledger.end_reason_at(now):
-        raise ChampionError(f"{ws.use_case.name} can't go live: {ended}. `sixtyforty stage` shows why.")
+    _refuse_after_end(ws, now)
     if ws.champion_ledger.promotions("live"):
         raise ChampionError(
             f"{ws.use_case.name} is live already. To put an earlier champion back in force, use `sixtyforty rollback`."
@@ -50,17 +53,41 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
         raise ChampionError(f"{ws.use_case.name}: the replay has promoted no champion yet. Run the chain first.")
     if version is not None and version not in replayed:
         raise ChampionError(f"{version} was never promoted in the replay. Choose one of: {', '.join(replayed)}.")
-    return _put_in_force(ws, replayed[version or list(replayed)[-1]], "adopted", by, why, now)
+    sound = [row.version for row in ws.champion_ledger.sound_promotions("replay")]
+    chosen = version or (sound or list(replayed))[-1]
+    _refuse_withdrawn(ws, chosen)
+    require_sound(find_tainted(ws.lake), f"{ws.use_case.name}: no model can go live")
+    return _put_in_force(ws, replayed[chosen], "adopted", by, why, now)
+
+
+def _refuse_after_end(ws: Workspace, now: datetime) -> None:
+    """Raise ChampionError if the use case has ended: then no model decides, whichever is in force."""
+    if ended := ws.stage_ledger.end_reason_at(now):
+        raise ChampionError(
+            f"{ws.use_case.name}: no model can be put in force, {ended}."
+            f" `sixtyforty stage {ws.use_case.name}` shows why."
+        )
+
+
+def _refuse_withdrawn(ws: Workspace, version: str) -> None:
+    """Raise ChampionError if a version was withdrawn or revoked."""
+    if withdrawal := ws.champion_ledger.withdrawal_of(version):
+        raise ChampionError(
+            f"{version} was {withdrawal.withdrawal_text}. It never decides again. Train a mended recipe instead."
+        )
 
 
 def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
     """Put an earlier live champion back in force from `now` on.
 
-    Raises ChampionError if the version was never champion, or is in force already.
+    Raises ChampionError if the use case has ended, or if the version was never champion, was withdrawn, or is in force
+    already.
     """
+    _refuse_after_end(ws, now)
     earlier = {row.version: row for row in ws.champion_ledger.promotions("live")}
     if version not in earlier:
         raise ChampionError(f"{version} was never champion. Earlier champions: {', '.join(earlier) or 'none'}.")
+    _refuse_withdrawn(ws, version)
     champion = ws.champion_ledger.champion_at("live", now)
     if champion is not None and champion.version == version:
         raise ChampionError(f"{version} is in force already.")
@@ -70,8 +97,10 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
 def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
     """Record a person's approval; the retrain sensor then promotes the challenger.
 
-    Raises ChampionError if the version doesn't wait for an approval.
+    Raises ChampionError if the use case has ended, or if the version was withdrawn or doesn't wait for an approval.
     """
+    _refuse_after_end(ws, now)
+    _refuse_withdrawn(ws, version)
     pending = {row.version: row for row in list_pending(ws)}
     if version not in pending:
         raise ChampionError(f"{version} doesn't wait for an approval. Waiting for one: {', '.join(pending) or 'none'}.")
@@ -92,25 +121,30 @@ def list_pending(ws: Workspace) -> list[ChampionRow]:
     """Return the challengers that passed the gate and wait for an approval, oldest first."""
     rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
     settled = {row.version for row in rows if row.verdict in ("APPROVE", "PROMOTE")}
-    return [row for row in rows if row.verdict == "PENDING" and row.version not in settled]
+    pending = [row for row in rows if row.verdict == "PENDING" and row.version not in settled]
+    return [row for row in pending if not ws.champion_ledger.withdrawal_of(row.version)]
 
 
-def list_approved(ws: Workspace) -> list[ChampionRow]:
-    """Return the approvals whose challenger isn't promoted yet."""
+def list_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
+    """Return the approvals whose challenger can still be promoted at a UTC time; none once the use case has ended."""
+    if ws.stage_ledger.end_reason_at(now):
+        return []
     rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
     promoted = {row.version for row in rows if row.verdict == "PROMOTE"}
-    return [row for row in rows if row.verdict == "APPROVE" and row.version not in promoted]
+    approved = [row for row in rows if row.verdict == "APPROVE" and row.version not in promoted]
+    return [row for row in approved if not ws.champion_ledger.withdrawal_of(row.version)]
 
 
 def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
     """Promote the approved challengers from `now` on. Raises ModelError if a model file differs from its card."""
-    return [_put_in_force(ws, row, "approved", row.by, "; ".join(row.reasons), now) for row in list_approved(ws)]
+    return [_put_in_force(ws, row, "approved", row.by, "; ".join(row.reasons), now) for row in list_approved(ws, now)]
 
 
 def _put_in_force(
     ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
 ) -> ChampionRow:
-    ws.models.load(row.version)  # raises ModelError if its file can't be trusted
+    verify_files(ws.use_case.name, ws.lake, ws.models, row.version)  # raises ModelError
+    require_sound(find_tainted_training(ws, row.version), f"{row.version} can't decide, it learned from tainted data")
     return ws.champion_ledger.append(
         track="live",
         version=row.version,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sixtyforty.accounting import acceptance, acceptance_messages, experiment_ledger, experiment_results, kpi_ledger
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.due_decisions import live_since
@@ -102,9 +103,11 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
     step: StepName = taken.step if taken else STEPS[0]
     since = max(datetime.fromisoformat(taken.effective_from), live_from) if taken else live_from
     whole = [p for p in ws.lake.entries(decisions_dataset("live")) if use_case.opens_at(p) >= since]
-    known, lift = _measure_step(ws, step, whole)
+    refusal = describe_refusal(ws, "live")
+    known, lift = (0, UNKNOWN) if refusal else _measure_step(ws, step, whole)
     days = round(known * use_case.days_between_decisions)
     obstacles = list_obstacles(rollout, step, days, lift, list_objections_of_people(ws), use_case.kpi.currency)
+    obstacles = [refusal, *obstacles] if refusal else obstacles
     return RolloutStatus(step, since, days, lift, obstacles)
 
 
@@ -162,8 +165,18 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
     ]
 
 
+def _refuse_after_end(ws: Workspace, now: datetime) -> None:
+    """Raise RolloutError if the use case has ended: then no model decides in any step."""
+    if ended := ws.stage_ledger.end_reason_at(now):
+        raise RolloutError(
+            f"{ws.use_case.name}: no rollout step can be taken, {ended}."
+            f" `sixtyforty stage {ws.use_case.name}` shows why."
+        )
+
+
 def advance_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
     """Take the next step from `now` on. Raises RolloutError with every obstacle."""
+    _refuse_after_end(ws, now)
     status = read_rollout_status(ws, now)
     if status.obstacles:
         raise RolloutError(f"{ws.use_case.name} stays at {status.step}: {'; '.join(status.obstacles)}")
@@ -171,7 +184,11 @@ def advance_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutS
 
 
 def step_back_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
-    """Go back one step from `now` on; anybody may, at any time. Raises RolloutError in the first step."""
+    """Go back one step from `now` on; anybody may, at any time.
+
+    Raises RolloutError in the first step, or if the use case has ended.
+    """
+    _refuse_after_end(ws, now)
     status = read_rollout_status(ws, now)
     if status.step == STEPS[0]:
         raise RolloutError(

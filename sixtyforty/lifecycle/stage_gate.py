@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.lifecycle import training
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import Stage, StageGate
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Effect
 from sixtyforty.value.lift import Interval
@@ -42,7 +46,8 @@ class StageFigures:
     """What a gate is judged on.
 
     `partitions`: their number with known outcomes. `lift`: their gain over the current process per 1,000 units.
-    `today`: the local day on which the gate is judged.
+    `today`: the local day on which the gate is judged. `outdated`: what an earlier declaration decided in a replay.
+    `refusal`: why no figure is given; the lift is then unknown.
     """
 
     track: Track
@@ -50,13 +55,16 @@ class StageFigures:
     partitions: int
     lift: Interval
     today: date
+    outdated: str | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
 class StageStatus:
     """The stage in force since a UTC time, its figures, and the verdict of its gate.
 
-    `verdict` is None without a gate. `obstacles`: what argues against passing, one sentence each.
+    `verdict` is None without a gate. `obstacles`: what argues against passing, one sentence each. `remarks`: that the
+    gate was changed, or registered when its figures were known.
     """
 
     stage: Stage
@@ -65,6 +73,7 @@ class StageStatus:
     verdict: StageVerdict | None
     figures: StageFigures
     obstacles: list[str]
+    remarks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status for JSON, money to the cent; None: not known."""
@@ -77,7 +86,10 @@ class StageStatus:
             "partitions": self.figures.partitions,
             "lift": RoundedInterval.of(self.figures.lift).to_dict(),
             "today": str(self.figures.today),
+            "outdated": self.figures.outdated,
+            "refusal": self.figures.refusal,
             "obstacles": self.obstacles,
+            "remarks": self.remarks,
             "gate": self.gate.model_dump(mode="json") if self.gate else None,
         }
 
@@ -96,8 +108,13 @@ def judge_gate(
     """Judge a gate on its figures.
 
     unready: what people still have to do; it delays a pass, but it doesn't stop a stage. A stage in production isn't
-    stopped for a gain that is above zero and only short of its target.
+    stopped for a gain that is above zero and only short of its target. Outdated and refused figures neither pass nor
+    stop a stage.
     """
+    if figures.refusal:
+        return GateJudgement("continue", [figures.refusal, *unready])
+    if figures.outdated:
+        return GateJudgement("continue", [figures.outdated, *unready])
     obstacles = _obstacles_in_figures(gate, figures, currency)
     if not obstacles:
         return GateJudgement("continue" if unready else "pass", [*unready])
@@ -165,13 +182,34 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
     gate = row.gate if row else ws.use_case.stages.poc
     since = next((event.at for event in reversed(ws.stage_ledger.entered_stages())), now)
     figures = measure_stage(ws, stage, since, now, gate)
+    figures = replace(figures, outdated=describe_outdated(ws, figures.track))
+    if refusal := describe_refusal(ws, figures.track):
+        figures = replace(figures, lift=UNKNOWN, refusal=refusal)
     if gate is None:
         return StageStatus(stage, since, None, None, figures, [])
     stopped = ws.stage_ledger.current_verdict()
     judgement = judge_gate(gate, figures, list_unready(ws, gate), stage, ws.use_case.kpi.currency)
     if stopped and stopped.event == "stop":  # later figures don't count: the gate was registered before them
         judgement = GateJudgement("stop", [stopped.why])
-    return StageStatus(stage, since, gate, judgement.verdict, figures, judgement.obstacles)
+    remarks = describe_registration(row, ws.use_case) if row else []
+    return StageStatus(stage, since, gate, judgement.verdict, figures, judgement.obstacles, remarks)
+
+
+def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
+    """Return what a reader must know of a registered gate: what it replaced, and whether its figures were known."""
+    gate, before, remarks = row.gate, row.previous_gate, []
+    if gate and before:
+        old, new = (_describe_gate(g, use_case.kpi.currency) for g in (before, gate))
+        remarks.append(f"The gate was changed on {row.effective_from[:10]}: it was {old}, it is {new}.")
+    if gate and row.known_partitions:
+        figures = format_plural(row.known_partitions, use_case.partitions.every)
+        remarks.append(f"The gate was declared after its figures were known: {figures} had outcomes by then.")
+    return remarks
+
+
+def _describe_gate(gate: StageGate, currency: str) -> str:
+    target, minimum = (format_money(amount, currency) for amount in (gate.target, gate.minimum_gain))
+    return f"{target} per 1,000 by {gate.stop_date} (minimum gain {minimum})"
 
 
 def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate | None) -> StageFigures:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.lifecycle.stage_gate import StageError, StageStatus, read_stage_status
+from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.lifecycle.stage_gate import StageError, StageStatus, measure_stage, read_stage_status
 from sixtyforty.spec.stages import STAGES, Stage, StageGate
 from sixtyforty.storage.stage_ledger import StageEvent, StageEventKind
 from sixtyforty.workspace import Workspace
@@ -22,7 +23,7 @@ def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
 
     The first call registers the proof of concept with its gate.
     """
-    _register_first_stage(ws, now)
+    register_first_stage(ws, now)
     status = read_stage_status(ws, now)
     if status.verdict is not None:
         why = "; ".join(status.obstacles) or _reason_of_pass(status)
@@ -36,10 +37,24 @@ def _reason_of_pass(status: StageStatus) -> str:
     return "the gain reaches the target, and its 95% confidence interval lies above zero"
 
 
-def _register_first_stage(ws: Workspace, now: datetime) -> None:
+def register_first_stage(ws: Workspace, now: datetime) -> None:
+    """Register the proof of concept with its gate, if stages are declared and none is registered yet.
+
+    The chain does so before it accounts the first figures. A gate that is registered later says that they were known.
+    """
     declared = ws.use_case.stages
     if declared and not ws.stage_ledger.rows():
-        append_event(ws, "poc", "enter", CHAIN, "registered when it was first judged", now, gate_evidence(declared.poc))
+        evidence = gate_evidence(declared.poc) | _known_figures(ws, "poc", now, now, declared.poc)
+        append_event(ws, "poc", "enter", CHAIN, "registered when it was first judged", now, evidence)
+
+
+def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate) -> dict[str, Any]:
+    """Return the figures of a stage that were known when its gate was registered; {} if there were none."""
+    figures = measure_stage(ws, stage, since, now, gate)
+    if not figures.partitions:
+        return {}
+    lift = RoundedInterval.of(figures.lift).to_dict()
+    return {"known_figures": {"partitions": figures.partitions, "lift": lift}}
 
 
 def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
@@ -64,7 +79,7 @@ def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEve
 
     Raises StageError if it is retired already.
     """
-    _register_first_stage(ws, now)
+    register_first_stage(ws, now)
     last = ws.stage_ledger.current_registration()
     if last is not None and last.stage == "retired":
         raise StageError(f"{ws.use_case.name} was retired at {last.effective_from} UTC.")
@@ -76,7 +91,7 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
 
     Raises StageError if the declared gate is the registered one.
     """
-    _register_first_stage(ws, now)
+    register_first_stage(ws, now)
     status = read_stage_status(ws, now)
     gate = ws.use_case.stages.gate(status.stage) if ws.use_case.stages else None
     if gate is None or gate == status.gate:
@@ -84,7 +99,9 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
             f"{ws.use_case.name}: stages.{status.stage} declares no other gate than the registered one. Change"
             " defs.yaml first."
         )
-    return append_event(ws, status.stage, "gate", by, why, now, gate_evidence(gate))
+    before = {"previous_gate": gate_evidence(status.gate)["gate"]}
+    evidence = gate_evidence(gate) | before | _known_figures(ws, status.stage, status.since, now, gate)
+    return append_event(ws, status.stage, "gate", by, why, now, evidence)
 
 
 def find_declaration_differences(ws: Workspace) -> list[str]:

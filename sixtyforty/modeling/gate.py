@@ -2,7 +2,9 @@
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
-1. REJECT if governance refused data that the model learned from, or if the model breaks a monotone constraint.
+1. REJECT if the very files that would be promoted can't be trusted (`model_files.py`), if governance refused data that
+   the model learned from, if its data know the future (`taint.py`), if the model breaks a monotone constraint, or if
+   its version or recipe was withdrawn.
 2. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
 3. PENDING if it passes, the track is live, and the use case requires an approval.
 4. PROMOTE otherwise.
@@ -29,6 +31,7 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
 
 SHOWN_PARTITIONS = 5
+FILE_PROBLEM = "file_problem"  # figure of a verdict: the files of a model can't be trusted
 
 
 class GateError(SixtyfortyError):
@@ -53,11 +56,13 @@ def promote_challengers(
     track: Track,
     as_ofs: Sequence[date],
     now: datetime | None = None,
+    not_before: str = "",
 ) -> list[ChampionRow]:
     """Judge the challengers of some training days, in order, and append each verdict to the ledger.
 
     Each day's challengers face the champion that the days before left in force. A promotion counts from the start of
-    its training day; on the live track, from `now` (UTC, naive). Raises GateError if a day has no challenger.
+    its training day; on the live track, from `now` (UTC, naive). No row counts from before `not_before` (UTC).
+    Raises GateError if a day has no challenger.
     """
     rows = []
     for as_of in sorted(as_ofs):
@@ -68,6 +73,7 @@ def promote_challengers(
             )
         is_live = track == "live" and now is not None
         start = now.isoformat(timespec="seconds") if is_live and now else use_case.day_start(as_of).isoformat()
+        start = max(start, not_before)
         for challenger in challengers:
             evidence = collect_evidence(use_case, lake, store, ledger, track, challenger.version, challenger.reason)
             needs_approval = is_live and use_case.automation.approval == "required"
@@ -93,6 +99,12 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
 
     currency: the KPI's currency, for the reasons. needs_approval: a challenger that passes waits for a person.
     """
+    if evidence.file_problem:
+        return Judgement("REJECT", evidence.kind, [evidence.file_problem], {FILE_PROBLEM: True})
+    if evidence.withdrawal:
+        return Judgement("REJECT", evidence.kind, [f"the version or its recipe was {evidence.withdrawal}"], {})
+    if evidence.taint:
+        return Judgement("REJECT", evidence.kind, [evidence.taint], {})
     value_verdict = _judge_value(gate, evidence, currency)
     verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence)]
     if evidence.broken_constraints:

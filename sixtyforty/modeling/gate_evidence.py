@@ -9,8 +9,11 @@ from typing import Literal
 
 from sixtyforty.modeling.backtest import list_folds, run_walk_forward, score_block
 from sixtyforty.modeling.model_card import ModelCard
+from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
@@ -38,6 +41,9 @@ class GateEvidence:
     of the champion's recipe on the walk-forward days, for a new recipe. `refused_partitions`: training partitions that
     governance refused. `broken_constraints`: monotone constraints that the model breaks. `is_assumed`: the action may
     change the outcome, and no experiment measured it. `selection_reason`: why this challenger was selected.
+    `file_problem`: why its files, or those of a model that it is valued by, can't be trusted.
+    `taint`: which training or walk-forward partitions know the future; empty if none does.
+    `withdrawal`: when and why the version or its recipe was taken out of force; empty if it may decide.
     """
 
     kind: ChallengerKind
@@ -49,6 +55,9 @@ class GateEvidence:
     broken_constraints: Sequence[str] = ()
     is_assumed: bool = False
     selection_reason: str = ""
+    file_problem: str | None = None
+    withdrawal: str = ""
+    taint: str = ""
 
 
 def collect_evidence(
@@ -60,7 +69,33 @@ def collect_evidence(
     version: str,
     selection_reason: str = "",
 ) -> GateEvidence:
-    """Collect the evidence on a challenger, against the champion in force at the start of its training day."""
+    """Collect the evidence on a challenger, against the champion in force at the start of its training day.
+
+    Without sound files nothing else is evidence: their problem is then the only content. So is a withdrawal.
+    """
+    if problem := find_file_problem(use_case.name, lake, store, version):
+        return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
+    if row := ledger.withdrawal_of(version, store.card(version).recipe_version):
+        return GateEvidence("first", 0.0, [], selection_reason=selection_reason, withdrawal=row.withdrawal_text)
+    try:
+        require_sound(find_tainted_versions(lake, store.card(version).data["features"]), "it learned from tainted data")
+        return _collect_from_files(use_case, lake, store, ledger, track, version, selection_reason)
+    except TaintedDataError as error:
+        return GateEvidence("first", 0.0, [], selection_reason=selection_reason, taint=str(error))
+    except ModelError as error:
+        problem = f"a model that it is compared with or valued by can't be trusted: {error}"
+        return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
+
+
+def _collect_from_files(
+    use_case: UseCase,
+    lake: Lake,
+    store: ModelStore,
+    ledger: ChampionLedger,
+    track: Track,
+    version: str,
+    selection_reason: str,
+) -> GateEvidence:
     card = store.card(version)
     recipe, as_of = card.recipe_version, card.as_of
     champion = ledger.champion_at(track, use_case.day_start(as_of))

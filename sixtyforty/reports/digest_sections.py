@@ -12,6 +12,7 @@ from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
+from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi_wording import describe_action
@@ -76,7 +77,10 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
 
 def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     """Return the money of these days and in total, the KPI against its target, the people and the next steps."""
-    accounts = read_accounts(ws, track, partitions[-1])
+    try:
+        accounts = read_accounts(ws, track, partitions[-1])
+    except TaintedDataError as error:
+        return [str(error)]
     if not accounts.days:
         return ["No outcome is known yet."]
     period_days = [d for d in accounts.days if d.partition in set(partitions)]
@@ -115,7 +119,7 @@ def _money_lines(
 
 def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
-    lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label)}"]
+    lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated)}"]
     if coming.value == coming.value:
         value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
         lines.append(f"- Forecast for the next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
@@ -221,8 +225,8 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
         f"- The hash chain of the ledger is intact ({format_plural(len(rows), 'row')})",
         *(
             f"- {row.effective_from} UTC: {row.verdict} {row.version} by {_judge(row)}"
-            for row in rows
-            if row.track == track and first.isoformat() <= row.effective_from < end.isoformat()
+            for row in ws.champion_ledger.rows_of(track)
+            if first.isoformat() <= row.effective_from < end.isoformat()
         ),
         f"- In force: {champion.version if champion else 'none; the current process decides'}",
     ]

@@ -17,10 +17,11 @@ from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports import charts
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
-from sixtyforty.reports.page_templates import page_environment
+from sixtyforty.reports.page_templates import format_date, page_environment
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
@@ -97,6 +98,7 @@ class ImpactFacts:
     period: Literal["month", "year"]
     periods: list[PeriodFigures]
     champions: list[ChampionRow]
+    withdrawals: list[str]
     forecasts: ForecastRecord
     target_progress: str
     next_steps: list[str]
@@ -107,16 +109,21 @@ class ImpactFacts:
 
 
 def write_report(ws: Workspace, track: Track) -> Path:
-    """Write `impact.html` and return its path. At least one day must be accounted for."""
-    path = ws.reports / "impact.html"
-    facts = collect_facts(ws, track)
-    page = page_environment().get_template("impact.html").render(**vars(facts))
+    """Write `impact.html` and return its path. At least one day must be accounted for.
+
+    Where figures are refused, the page holds the reason in their place.
+    """
+    path, environment = ws.reports / "impact.html", page_environment()
+    try:
+        page = environment.get_template("impact.html").render(**vars(collect_facts(ws, track)))
+    except TaintedDataError as error:
+        page = environment.get_template("refused.html").render(title=ws.use_case.title, reason=str(error))
     write_atomic(path, page.encode())
     return path
 
 
 def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
-    """Return everything the page shows. At least one day must be accounted for."""
+    """Return everything the page shows. At least one day must be accounted for. Raises TaintedDataError."""
     use_case, people = ws.use_case, summarize_acceptance(ws, track)
     accounts = read_accounts(ws, track)
     summary = accounts.summary
@@ -133,14 +140,21 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         period="month" if all("-" in name for name in periods) else "year",
         periods=[_period_figures(name, days) for name, days in periods.items()],
         champions=list(accounts.champions),
+        withdrawals=describe_withdrawals(ws),
         forecasts=accounts.forecasts,
-        target_progress=explain_target(use_case.kpi, summary.lift_vs_current, summary.label),
+        target_progress=explain_target(use_case.kpi, summary.lift_vs_current, summary.label, summary.outdated),
         next_steps=recommend_next_steps(use_case, accounts),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),
         break_even_sentences=explain_break_even(ws),
         charts=_draw_charts(ws, accounts, people),
     )
+
+
+def describe_withdrawals(ws: Workspace) -> list[str]:
+    """Return a sentence for each version that was taken out of force."""
+    rows = [row for row in ws.champion_ledger.rows() if row.verdict == "WITHDRAW"]
+    return [f"The version of {format_date(row.as_of)} was {row.withdrawal_text.rstrip('.')}." for row in rows]
 
 
 def group_by_column(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

@@ -18,7 +18,14 @@ from sixtyforty.accounting.break_even import explain_break_even
 from sixtyforty.accounting.degradation import FaultImpact, read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
-from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary, summarize_kpi, summarize_segments
+from sixtyforty.accounting.kpi_summary import (
+    CandidateSummary,
+    KpiSummary,
+    summarize_kpi,
+    summarize_nothing,
+    summarize_segments,
+)
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.reports.findings import Finding, add_finding, open_findings
 from sixtyforty.reports.page_templates import page_environment
@@ -62,7 +69,7 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class RecordFacts:
-    """Everything the record shows. `card`: the champion's model card."""
+    """Everything the record shows. `card`: the champion's model card. `refusal`: why no figure is given."""
 
     use_case: UseCase
     track: Track
@@ -71,6 +78,7 @@ class RecordFacts:
     card: ModelCard | None
     code: str
     summary: KpiSummary
+    refusal: str | None
     meaning: str
     losing_periods: list[str]
     losing_segments: list[str]
@@ -128,9 +136,10 @@ def render_record(ws: Workspace, track: Track) -> str:
 def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
     """Return everything the record of a track shows."""
     use_case, kpi = ws.use_case, ws.use_case.kpi
-    rows = [r for r in ws.champion_ledger.rows() if r.track == track]
-    days, champions = read_daily_values(ws, track), ws.champion_ledger.promotions(track)
-    summary = summarize_kpi(ws, track, daily_values=days)
+    rows = ws.champion_ledger.rows_of(track)
+    refusal, champions = describe_refusal(ws, track), ws.champion_ledger.sound_promotions(track)
+    days = [] if refusal else read_daily_values(ws, track)
+    summary = summarize_nothing(ws, track) if refusal else summarize_kpi(ws, track, daily_values=days)
     return RecordFacts(
         use_case=use_case,
         track=track,
@@ -139,9 +148,10 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         card=ws.models.card(champions[-1].version) if champions else None,
         code=ws.code_version,
         summary=summary,
+        refusal=refusal,
         meaning=MEANING_OF_LABEL[summary.label],
         losing_periods=_losing_periods(days),
-        losing_segments=[f"{s.column} {s.name}" for s in summarize_segments(ws, track) if s.loses],
+        losing_segments=[] if refusal else _losing_segments(ws, track),
         usage_sentences=explain_acceptance(ws.use_case, summarize_acceptance(ws, track))
         if use_case.people.responses
         else [],
@@ -149,14 +159,18 @@ def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
         champions=champions,
         by_hand=[r for r in rows if r.by != "gate"],
         not_promoted=[r for r in rows if r.verdict in ("REJECT", "HOLD")],
-        break_even_sentences=explain_break_even(ws),
-        fault_impacts=read_impacts(ws),
+        break_even_sentences=[] if refusal else explain_break_even(ws),
+        fault_impacts=[] if refusal else read_impacts(ws),
         forecasts=read_forecasts(ws, track, daily_values=days),
-        target_progress=explain_target(kpi, summary.lift_vs_current, summary.label),
-        attempts=[(r, ws.models.card(r.version)) for r in rows],
+        target_progress=explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated),
+        attempts=[(r, ws.models.card(r.version)) for r in rows if r.verdict != "REBUILD"],
         stage_events=ws.stage_ledger.rows(),
         findings=open_findings(ws).rows(),
     )
+
+
+def _losing_segments(ws: Workspace, track: Track) -> list[str]:
+    return [f"{s.column} {s.name}" for s in summarize_segments(ws, track) if s.loses]
 
 
 def _count_source(ws: Workspace, name: str) -> SourceCounts:

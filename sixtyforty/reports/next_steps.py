@@ -39,7 +39,7 @@ def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Acco
     return Accounts(
         summary=summarize_kpi(ws, track, until, days),
         days=days,
-        champions=ws.champion_ledger.promotions(track),
+        champions=ws.champion_ledger.sound_promotions(track),
         segments=summarize_segments(ws, track),
         forecasts=read_forecasts(ws, track, until, days),
     )
@@ -60,6 +60,8 @@ def recommend_next_steps(use_case: UseCase, accounts: Accounts) -> list[str]:
 def _about_the_gain(use_case: UseCase, summary: KpiSummary) -> str:
     kpi, people = use_case.kpi, use_case.people
     gain = summary.lift_vs_current
+    if summary.outdated:
+        return summary.outdated
     if summary.label == "assumed":
         return (
             f"The gain is assumed, not proven: only a holdout can prove it. Agree on one with {people.team}."

@@ -11,7 +11,7 @@ from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.lifecycle import stage_gate
 from sixtyforty.workspace import Workspace
 
-Advice = Literal["expand", "continue", "prove", "build adoption", "start", "stop", "retired"]
+Advice = Literal["expand", "continue", "prove", "build adoption", "start", "stop", "correct", "retired"]
 
 
 def advise(
@@ -21,20 +21,25 @@ def advise(
     net: float,
     status: stage_gate.StageStatus | None,
     now: datetime,
+    refusal: str | None = None,
 ) -> tuple[Advice, str]:
     """Return what to do with a use case at a business time (UTC, naive), and why in a sentence or two.
 
     people: None if responses aren't recorded. net: the gain less all costs, in the use case's currency.
-    status: of its stage's gate; None if no stages are declared.
+    status: of its stage's gate; None if no stages are declared. refusal: why no figure is given.
     """
     end_reason = ws.stage_ledger.end_reason_at(now)
     low, high = summary.lift_vs_current.low, summary.lift_vs_current.high
     if end_reason == "retired" or (end_reason is None and ws.use_case.stage == "retired"):
         return "retired", "It is retired."
+    if refusal:
+        return "correct", refusal
     if status and status.verdict == "stop":
         return "stop", f"Its gate stopped it: {status.obstacles[0]}."
     if not summary.decisions:
         return "start", "No outcome is known yet. Run the chain on its first days."
+    if summary.outdated:
+        return "continue", summary.outdated
     if high is not None and high < 0:
         return "stop", "The current process is proven to be better."
     if summary.label == "assumed":

@@ -8,7 +8,8 @@ from typing import Any
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
-from sixtyforty.accounting.kpi_summary import summarize_kpi
+from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_nothing
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle import stage_gate, stage_history
 from sixtyforty.reports.page_templates import format_date, format_stage
@@ -62,7 +63,12 @@ class InputData:
 
 @dataclass(frozen=True)
 class PortfolioLine:
-    """A use case in the portfolio. Money is in its own currency. verdict: of its stage's gate; None without a gate."""
+    """A use case in the portfolio. Money is in its own currency. verdict: of its stage's gate; None without a gate.
+
+    gate_remarks: what the gate replaced, and whether its figures were known before it.
+    outdated: what is outdated in the figures of a replay; None if nothing is.
+    refusal: why no figure is given; the gain is then zero and counts nowhere. None if the figures are sound.
+    """
 
     name: str
     title: str
@@ -82,6 +88,9 @@ class PortfolioLine:
     inputs: InputData
     next_gate: str
     unread: list[str]
+    gate_remarks: list[str]
+    outdated: str | None
+    refusal: str | None
     advice: Advice
     why: str
 
@@ -108,6 +117,8 @@ class PortfolioLine:
         for part in nested.values():
             fields |= part
         fields |= {"cost": self.costs.total, "net": self.net, "roi": self.roi, "cost_per_used": self.cost_per_used}
+        if self.refusal:
+            fields |= dict.fromkeys(("gain", "net", "roi"))
         shares = ("roi", "uptake", "quality")
         return {
             name: round(field, 4 if name in shares else 2) if isinstance(field, float) else field
@@ -118,7 +129,8 @@ class PortfolioLine:
 def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
     """Return the line of one use case at a business time (UTC, naive). run_hours: of its runs so far."""
     use_case, track = ws.use_case, accounted_track(ws)
-    summary = summarize_kpi(ws, track)
+    refusal = describe_refusal(ws, track)
+    summary = summarize_nothing(ws, track) if refusal else summarize_kpi(ws, track)
     people = summarize_acceptance(ws, track, with_intervals=False) if use_case.people.responses else None
     usage = Usage(people.answered, people.accepted, people.uptake, bool(people.simulated)) if people else Usage()
     costs = Costs(
@@ -128,7 +140,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         responses_cost=usage.responses * use_case.kpi.costs.per_response,
     )
     status = stage_gate.read_stage_status(ws, now) if use_case.stages else None
-    advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now)
+    advice, why = advise(ws, summary, people, summary.gain - costs.total, status, now, refusal)
     return PortfolioLine(
         name=use_case.name,
         title=use_case.title,
@@ -148,6 +160,9 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
         inputs=_describe_inputs(ws, track, now),
         next_gate=_next_gate(ws, status),
         unread=unread_outputs(ws, now),
+        gate_remarks=status.remarks if status else [],
+        outdated=summary.outdated,
+        refusal=refusal,
         advice=advice,
         why=why,
     )
@@ -191,6 +206,13 @@ def accounted_track(ws: Workspace) -> Track:
 
 
 def current_scope(ws: Workspace) -> Scope:
-    """Return the scope of a use case's current stage; without a gate it reaches everything."""
-    gate = ws.use_case.stages.gate(stage_history.current_stage(ws)) if ws.use_case.stages else None
+    """Return the scope of a use case's current stage; without a gate it reaches everything.
+
+    A retired use case keeps the scope of its last stage.
+    """
+    stage = stage_history.current_stage(ws)
+    if stage == "retired":
+        gates = [row.gate for row in ws.stage_ledger.rows() if row.gate]
+        return gates[-1].scope if gates else Scope()
+    gate = ws.use_case.stages.gate(stage) if ws.use_case.stages else None
     return gate.scope if gate else Scope()

@@ -43,6 +43,11 @@ class ChampionRow(EffectiveRow):
         """Of a WITHDRAW: when it took effect and why, such as `withdrawn on 2026-03-01: it knew the future`."""
         return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons)}"
 
+    @property
+    def withdrawn_versions(self) -> list[str]:
+        """The versions that a WITHDRAW takes out of force; empty for any other row."""
+        return list(self.evidence.get("versions", [self.version])) if self.verdict == "WITHDRAW" else []
+
 
 class ChampionLedger(HashChain[ChampionRow]):
     """The ledger `champion.jsonl` of one use case."""
@@ -92,10 +97,10 @@ class ChampionLedger(HashChain[ChampionRow]):
         """Return all rows that concern a track, oldest first: its own, and the withdrawals."""
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]
 
-    def judged_days(self, track: Track) -> set[str]:
-        """Return the training days on which the gate has judged a challenger; not those of a replay before a rebuild."""
+    def verdicts(self, track: Track) -> list[ChampionRow]:
+        """Return the gate's verdicts on a track, oldest first; of a replay only those since it was made anew."""
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
-        return {row.as_of for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts}
+        return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
     def rebuilt_from(self) -> str:
         """Return the UTC time from which the replay was last made anew; empty if it never was."""
@@ -106,7 +111,7 @@ class ChampionLedger(HashChain[ChampionRow]):
         return _promotions(self.rows(), track)
 
     def sound_promotions(self, track: Track) -> list[ChampionRow]:
-        """Return the promotions on a track whose version may still decide, ordered by the time from which they count."""
+        """Return the promotions on a track whose version may still decide, by the time from which they count."""
         rows = self.rows()
         return [row for row in _promotions(rows, track) if not _withdrawal_of(rows, row.version)]
 
@@ -136,6 +141,6 @@ def _withdrawal_of(rows: Sequence[ChampionRow], version: str, recipe: str | None
     for row in rows:
         if row.verdict == "WITHDRAW":
             is_same_recipe = recipe is not None and row.evidence.get("recipe") == recipe
-            if is_same_recipe or version in row.evidence.get("versions", [row.version]):
+            if is_same_recipe or version in row.withdrawn_versions:
                 return row
     return None

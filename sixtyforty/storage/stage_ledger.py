@@ -31,6 +31,17 @@ class StageEvent(EffectiveRow):
         return StageGate(**gate) if gate else None
 
     @property
+    def previous_gate(self) -> StageGate | None:
+        """The gate that this row replaced, if any."""
+        gate = self.evidence.get("previous_gate")
+        return StageGate(**gate) if gate else None
+
+    @property
+    def known_partitions(self) -> int:
+        """The number of partitions whose figures were known when this row registered its gate."""
+        return int(self.evidence.get("known_figures", {}).get("partitions", 0))
+
+    @property
     def at(self) -> datetime:
         """The time from which the row counts: UTC, without time zone."""
         return datetime.fromisoformat(self.effective_from)
@@ -67,13 +78,21 @@ class StageLedger(HashChain[StageEvent]):
         reasons = [why for since, why in self.endings() if since <= time]
         return reasons[-1] if reasons else None
 
+    def is_retired(self) -> bool:
+        """Return whether the use case is retired."""
+        row = self.current_registration()
+        return row is not None and row.stage == "retired"
+
     def scope_sql(self) -> str | None:
         """Return SQL over features: whether a unit is in scope of the stage at its `decided_at`.
 
         None means that every stage covers all units.
         """
         rows = [row for row in self.rows() if row.event in REGISTRATIONS]
-        scopes = [row.gate.scope.where if row.gate else None for row in rows]
+        scopes: list[str | None] = []
+        for row in rows:  # a retired use case covers the same units as before
+            before = scopes[-1] if scopes and row.stage == "retired" else None
+            scopes.append(row.gate.scope.where if row.gate else before)
         if not any(scopes):
             return None
         branches = [

@@ -92,11 +92,12 @@ def test_an_approval_is_recorded_and_then_acted_on(ws: Workspace) -> None:
     later = NOON + timedelta(hours=1)
     champions.approve_challenger(ws, newer, by="Bo", why="seen the figures", now=later)
     assert champion_version(ws, later) != newer, "an approval alone promotes nothing"
-    assert [row.version for row in champions.list_approved(ws)] == [newer]
+    assert [row.version for row in champions.list_approved(ws, later)] == [newer]
     (row,) = champions.promote_approved(ws, later)
     assert (row.verdict, row.kind, row.by) == ("PROMOTE", "approved", "Bo")
     assert champion_version(ws, later) == newer
-    assert champions.list_approved(ws) == champions.list_pending(ws) == champions.promote_approved(ws, later) == []
+    assert champions.list_approved(ws, later) == champions.list_pending(ws) == []
+    assert champions.promote_approved(ws, later) == []
 
 
 def test_a_challenger_that_does_not_wait_cannot_be_approved(ws: Workspace) -> None:

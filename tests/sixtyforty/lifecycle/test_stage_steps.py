@@ -72,7 +72,7 @@ def test_a_null_effect_stops_at_the_stop_date_and_stays_stopped(ws: Workspace) -
     ]
     with pytest.raises(StageError, match="stays in poc: "):
         enter_next_stage(ws, "Ada", "please", NOW)
-    with pytest.raises(ChampionError, match="can't go live: poc was stopped"):
+    with pytest.raises(ChampionError, match="no model can be put in force, poc was stopped"):
         adopt_champion(ws, "Ada", "please", NOW)
 
 

@@ -148,7 +148,7 @@ def test_a_rebuilt_replay_forgets_its_champions_from_then_on_and_no_live_one(led
     judge(ledger, "-", verdict="REBUILD", kind="rebuilt", effective_from=MAY, as_of=MAY[:10], repeat=True)
     assert [row.version for row in ledger.promotions("replay")] == ["a"]
     assert [row.version for row in ledger.promotions("live")] == ["b"]
-    assert ledger.judged_days("replay") == {APRIL[:10]}
+    assert [row.as_of for row in ledger.verdicts("replay")] == [APRIL[:10]]
     assert ledger.rebuilt_from() == MAY
     again = judge(ledger, "b", effective_from=MAY, as_of=MAY[:10])
     assert again.seq == 5
