@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sixtyforty.accounting.experiment_ledger import COUNTS, DATASET, SUMS, HoldoutError, declared_holdout, load_units
+from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.value.experiment import Arm, compare_arms, sample_ratio_p_value
+from sixtyforty.value.experiment import Arm, compare_arms
 from sixtyforty.value.experiment_design import HoldoutDesign
 from sixtyforty.value.experiment_estimate import HoldoutEstimate
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.share_test import find_mismatches, sequential_p_value
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
     if sums is None:
         return None
     model, current = _arms(ws.use_case, sums)
-    effect, shares = compare_arms(model, current), np.array(sorted(sums["share"].unique()))
+    effect = compare_arms(model, current)
+    drawn = count_held_out(ws, sorted(sums["_partition"].unique()))
     held_out = float(current.total[:, 0].sum())
     share = held_out / float(effect.units)
     units_a_day = float(effect.units) / (sums["_partition"].nunique() * ws.use_case.days_between_decisions)
@@ -54,9 +57,10 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
         lift=per_1000(*effect.always_valid_interval(declared_holdout(ws.use_case).planned_units)),
         single_look=per_1000(*effect.single_look_interval()),
         gain=float(effect.value * model.total[:, 0].sum()),
-        sample_ratio_p_value=float(sample_ratio_p_value(model, current, shares)),
+        sample_ratio_p_value=sequential_p_value(drawn),
         imbalance=float(effect.imbalance),
         design=HoldoutDesign(share, float(effect.error * np.sqrt(effect.units * share * (1 - share))), units_a_day),
+        mismatches=find_mismatches(drawn),
     )
 
 

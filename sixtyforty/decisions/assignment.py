@@ -59,7 +59,7 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
     return declared.cluster_by
 
 
-def _draw_columns(use_case: DecisionChain) -> dict[str, str]:
+def draw_columns(use_case: DecisionChain) -> dict[str, str]:
     """Return the columns that are drawn by, each with its name in the rows of `add_draw_columns`."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
@@ -68,7 +68,7 @@ def _draw_columns(use_case: DecisionChain) -> dict[str, str]:
 def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
     """Return the number drawn for each row of `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
-    columns = [rows[name].fillna("").tolist() for name in _draw_columns(use_case).values()]
+    columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
     return [draw_number(use_case.name, salt, values) for values in zip(*columns, strict=True)]
 
 
@@ -79,7 +79,7 @@ def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str
     """
     use_case = ws.use_case
     key = use_case.decision.key
-    drawn = _draw_columns(use_case)
+    drawn = draw_columns(use_case)
     texts = ", ".join(f"coalesce({identifier(column)}::varchar, '') as {name}" for column, name in drawn.items())
     if set(drawn) <= set(key):
         return f"(select *, {texts} from {rows})"

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-MINIMUM_EXPECTED = 5  # expected clusters of an arm; the chi-square approximation fails below it
 MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid interval keeps its coverage from here on
 
 
@@ -172,26 +171,3 @@ def _adjusted_variance(covariance: Floats, slope: Floats) -> Floats:
 
     variance = covariance[..., 0, 0] - 2 * slope * covariance[..., 0, 1] + slope**2 * covariance[..., 1, 1]
     return np.maximum(variance, 0.0)
-
-
-def sample_ratio_p_value(model: Arm, current: Arm, share: Floats) -> Any:
-    """Return how likely such unequal arms are if they were drawn by these shares: chi-square test, (…).
-
-    `share` (S,): the share of each stratum that keeps the current process. Arms that differ from the draw lost units
-    on the way, and not at random, so no figure from them can be trusted. NaN: too few clusters for the test.
-    """
-    import numpy as np
-    from scipy.stats import chisquare
-
-    observed = np.stack([model.clusters, current.clusters], -1)
-    expected = observed.sum(-1, keepdims=True) * np.stack([1 - share, share], -1)
-    flat = (*observed.shape[:-2], -1)
-    enough = (expected >= MINIMUM_EXPECTED).all((-1, -2))
-    p_value = chisquare(
-        observed.reshape(flat),
-        np.where(expected > 0, expected, 1).reshape(flat),
-        ddof=len(share) - 1,
-        axis=-1,
-        sum_check=False,
-    ).pvalue
-    return np.where(enough, p_value, np.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,9 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.value.experiment import MINIMUM_CLUSTERS
 from sixtyforty.value.experiment_design import HoldoutDesign, normal_quantile
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.share_test import DealtUnits, describe_mismatches
 
-# Arms drawn correctly look this unequal once in a thousand looks. With daily looks, simulations raise a false alarm in
-# 1 of 100 holdouts within 60 days.
-MISMATCH_LEVEL = 0.001
+IMBALANCE_LEVEL = 0.001  # arms drawn correctly differ this much in the covariate once in a thousand looks
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class HoldoutEstimate:
 
     `since`: first partition. `units`: units of both arms, of which `held_out` kept the current process. `lift`: gain
     per 1,000 units, valid at any look. `single_look`: the same, valid at one look fixed in advance. `gain`: over all
-    units of the model's arm. `sample_ratio_p_value`: probability of arms this unequal if they were drawn as declared.
-    `imbalance`: difference of the covariate in standard errors. `design`: the design as it turned out.
+    units of the model's arm. `sample_ratio_p_value`: of the test that the arms were drawn as declared, valid at every
+    look (`share_test.py`). `imbalance`: difference of the covariate in standard errors. `design`: the design as it
+    turned out. `mismatches`: the strata whose arms weren't drawn as declared.
     """
 
     since: str
@@ -35,12 +36,12 @@ class HoldoutEstimate:
     sample_ratio_p_value: float
     imbalance: float
     design: HoldoutDesign
+    mismatches: Sequence[DealtUnits] = ()
 
     @property
     def is_trustworthy(self) -> bool:
         """Whether the arms match the draw, in number and in what was known about them before."""
-        as_drawn = not self.sample_ratio_p_value < MISMATCH_LEVEL  # NaN (too few to test) passes
-        return as_drawn and abs(self.imbalance) < normal_quantile(1 - MISMATCH_LEVEL / 2)
+        return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
         """Return the figures as JSON, money to the cent, unknown figures null, and the days left for an effect."""
@@ -49,6 +50,9 @@ class HoldoutEstimate:
             "units": self.units,
             "held_out": self.held_out,
             "trustworthy": self.is_trustworthy,
+            "shares": [
+                {"stratum": m.stratum, "declared": dict(m.declared), "seen": dict(m.seen)} for m in self.mismatches
+            ],
             "lift": {name: _rounded(amount) for name, amount in self.lift.__dict__.items()},
             "single_look": {name: _rounded(amount) for name, amount in self.single_look.__dict__.items()},
             "gain": _rounded(self.gain),
@@ -72,17 +76,26 @@ def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plur
     """Describe a holdout's result in one or two sentences; `effect` is the target per 1,000 units."""
     if estimate is None:
         return f"No result yet: the {unit_plural} of both arms have no known outcome."
-    if not estimate.is_trustworthy:
-        return (
-            f"No figure can be trusted: the {unit_plural} that kept the current process differ from those that were"
-            " drawn, in number or in kind. Find out where some of them get lost."
-        )
+    if refusal := describe_refusal(estimate, unit_plural):
+        return f"No figure can be trusted: {refusal}"
     if math.isnan(estimate.lift.low):
         return (
             f"Too early to say: {estimate.units:,} {unit_plural} so far, of which {estimate.held_out:,} were held out."
             f" Each arm needs at least {MINIMUM_CLUSTERS} that were drawn independently."
         )
     return _describe_interval(estimate, currency, unit_plural, effect)
+
+
+def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
+    """Return why no figure of a holdout can be trusted; None if its arms match the draw."""
+    if estimate.mismatches:
+        return describe_mismatches(estimate.mismatches, "kpi.holdout.share")
+    if estimate.is_trustworthy:
+        return None
+    return (
+        f"the {unit_plural} that kept the current process differ from the others in what was known before, by"
+        f" {abs(estimate.imbalance):.1f} standard errors. Find out where some of them get lost."
+    )
 
 
 def _describe_interval(estimate: HoldoutEstimate, currency: str, unit_plural: str, effect: float) -> str:

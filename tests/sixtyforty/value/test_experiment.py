@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 
-from sixtyforty.value.experiment import Arm, Effect, compare_arms, sample_ratio_p_value, sequence_rho
-from sixtyforty.value.experiment_estimate import MISMATCH_LEVEL
+from sixtyforty.value.experiment import Arm, Effect, compare_arms, sequence_rho
 from tests.sixtyforty.value.simulated_arms import (
     DAILY_UNITS,
     DAYS,
@@ -192,29 +191,3 @@ def test_daily_looks_are_safe_when_the_share_changes() -> None:
     misses = [is_outside(e.always_valid_interval(DAYS * DAILY_UNITS)).any(-1) for e in (first, second)]
     assert (misses[0] | misses[1]).mean() <= 0.05
     assert 0.03 <= is_outside(second.single_look_interval())[:, -1].mean() <= 0.07
-
-
-# The sample ratio
-
-
-def test_correct_arms_raise_no_alarm_and_lossy_arms_do() -> None:
-    held, value, _ = simulate(19, units=DAYS * DAILY_UNITS)
-    model, current = make_arms(held, value, looks=DAYS)
-    share = np.array([SHARE])
-    p_value = sample_ratio_p_value(model, current, share)
-    assert (p_value[:, -1] < MISMATCH_LEVEL).mean() <= 0.005
-    assert (p_value < MISMATCH_LEVEL).any(-1).mean() <= 0.02  # at any of sixty daily looks
-    lost = held & (np.random.default_rng(20).random(held.shape) < 0.25)  # a quarter of the outcomes gets lost
-    broken = Arm.from_unit_sums(np.stack([(held & ~lost).sum(-1, dtype=float)[:, None]] * 6, -1)[..., None, :])
-    last = Arm(*(getattr(model, f)[:, -1:] for f in Arm.__dataclass_fields__))
-    assert (sample_ratio_p_value(last, broken, share) < MISMATCH_LEVEL).mean() > 0.95
-
-
-def test_the_p_value_is_that_of_chi_square_and_a_handful_of_units_has_none() -> None:
-    def arm(*counts: float) -> Arm:
-        return Arm.from_unit_sums(np.array([[n, 0, 0, 0, 0, 0] for n in counts], float))
-
-    assert sample_ratio_p_value(arm(60), arm(40), np.array([0.5])) == pytest.approx(0.0455, abs=1e-4)
-    assert math.isnan(sample_ratio_p_value(arm(3), arm(0), np.array([0.5])))
-    two_strata = sample_ratio_p_value(arm(60, 900), arm(40, 100), np.array([0.5, 0.1]))
-    assert two_strata == pytest.approx(math.exp(-4 / 2))  # chi-square 4 + 0, two degrees of freedom

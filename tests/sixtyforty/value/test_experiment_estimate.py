@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
 from sixtyforty.value.experiment_design import HoldoutDesign
 from sixtyforty.value.experiment_estimate import HoldoutEstimate, describe_estimate
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.share_test import DealtUnits
 
 
-def estimate(value: float, low: float, high: float, p_value: float = 0.5, imbalance: float = 0.0) -> HoldoutEstimate:
+LOST = [DealtUnits("overall", {"held out": 0.1, "not held out": 0.9}, {"held out": 50, "not held out": 4950})]
+
+
+def estimate(
+    value: float, low: float, high: float, mismatches: Sequence[DealtUnits] = (), imbalance: float = 0.0
+) -> HoldoutEstimate:
     interval = Interval(value, low, high)
     return HoldoutEstimate(
         since="2013-03-01",
@@ -20,9 +27,10 @@ def estimate(value: float, low: float, high: float, p_value: float = 0.5, imbala
         lift=interval,
         single_look=interval,
         gain=4500 * value / 1000,
-        sample_ratio_p_value=p_value,
+        sample_ratio_p_value=0.5,
         imbalance=imbalance,
         design=HoldoutDesign(0.1, 5.0, 100),
+        mismatches=mismatches,
     )
 
 
@@ -42,9 +50,12 @@ def estimate(value: float, low: float, high: float, p_value: float = 0.5, imbala
             estimate(20, -40, 80),
             "No effect shown: +EUR 20 per 1,000 calls (95% confidence interval -EUR 40 to +EUR 80).",
         ),
-        (estimate(120, 40, 200, p_value=1e-6), "No figure can be trusted"),
-        (estimate(120, 40, 200, imbalance=-5), "No figure can be trusted"),
-        (estimate(120, 40, 200, p_value=math.nan), "The model gains"),
+        (
+            estimate(120, 40, 200, LOST),
+            "No figure can be trusted: the shares of the experiment differ from those declared in kpi.holdout.share"
+            " (overall, 5,000 units: held out 10.0% declared and 1.0% seen",
+        ),
+        (estimate(120, 40, 200, imbalance=-5), "No figure can be trusted: the calls that kept the current process"),
         (estimate(120, math.nan, math.nan), "Too early to say: 5,000 calls so far, of which 500 were held out."),
     ],
 )
@@ -63,6 +74,6 @@ def test_no_effect_comes_with_the_days_until_one_would_show() -> None:
 
 
 def test_the_figures_as_json_are_rounded_and_unknown_ones_are_null() -> None:
-    figures = estimate(120.004, math.nan, 200, p_value=math.nan).to_dict(0.3)
+    figures = estimate(120.004, math.nan, 200).to_dict(0.3)
     assert figures["lift"] == {"value": 120.0, "low": None, "high": 200}
-    assert (figures["held_out"], figures["trustworthy"], figures["sample_ratio_p_value"]) == (500, True, None)
+    assert (figures["held_out"], figures["trustworthy"], figures["sample_ratio_p_value"]) == (500, True, 0.5)

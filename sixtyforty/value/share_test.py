@@ -1,0 +1,80 @@
+"""Test whether the units of an experiment were dealt by the declared shares: the sequential multinomial test.
+
+For each stratum, the evidence is the Bayes factor of "any shares" (a uniform Dirichlet prior) over "the declared
+shares". Under the declared shares it is a martingale that starts at 1. By Ville's inequality it ever exceeds 1 / level
+with a probability of at most `level`. So the test is exact, and it stays valid however often anybody looks: once, every
+day, or after each unit. Several strata share the level equally (Bonferroni). LEVEL is the probability of a false alarm
+over all looks and all strata of an experiment together.
+
+Source: Lindon & Malek (2022), "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 35.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.spec.wording import format_plural
+
+LEVEL = 0.001
+OVERALL = "overall"
+SHOWN_STRATA = 3
+
+
+@dataclass(frozen=True)
+class DealtUnits:
+    """The units of a stratum. `declared`: the share of each arm; `seen`: the number of units in each arm."""
+
+    stratum: str
+    declared: Mapping[str, float]
+    seen: Mapping[str, int]
+
+    @property
+    def units(self) -> int:
+        """Number of units in all arms."""
+        return sum(self.seen.values())
+
+    def log_evidence(self) -> float:
+        """Return the logarithm of the Bayes factor against the declared shares."""
+        from scipy.special import gammaln
+
+        arms = self.declared.keys() | self.seen.keys()
+        counts = {arm: self.seen.get(arm, 0) for arm in arms}
+        if any(count and not self.declared.get(arm, 0.0) for arm, count in counts.items()):
+            return math.inf
+        any_shares = gammaln(len(arms)) - gammaln(len(arms) + self.units) + sum(gammaln(1 + n) for n in counts.values())
+        declared_shares = sum(n * math.log(self.declared[arm]) for arm, n in counts.items() if n)
+        return float(any_shares - declared_shares)
+
+    def describe(self) -> str:
+        """Return the shares declared and seen, such as `site north: act 50.0% declared, 22.3% of 400 units seen`."""
+        shares = ", ".join(
+            f"{arm} {share:.1%} declared and {self.seen.get(arm, 0) / self.units:.1%} seen"
+            for arm, share in self.declared.items()
+        )
+        return f"{self.stratum}, {format_plural(self.units, 'unit')}: {shares}"
+
+
+def sequential_p_value(strata: Sequence[DealtUnits]) -> float:
+    """Return the p-value over all strata that holds at every look; 1 without a unit."""
+    evidence = max((stratum.log_evidence() for stratum in strata if stratum.units), default=0.0)
+    return min(1.0, max(len(strata), 1) * math.exp(-evidence))
+
+
+def find_mismatches(strata: Sequence[DealtUnits], level: float = LEVEL) -> list[DealtUnits]:
+    """Return the strata whose units weren't dealt by the declared shares, the strongest evidence first."""
+    limit = math.log(max(len(strata), 1) / level)
+    evidence = [(stratum.log_evidence(), stratum) for stratum in strata if stratum.units]
+    against = [pair for pair in evidence if pair[0] >= limit]
+    return [stratum for _, stratum in sorted(against, key=lambda pair: (-pair[0], pair[1].stratum))]
+
+
+def describe_mismatches(mismatches: Sequence[DealtUnits], declared_in: str) -> str:
+    """Return in two or three sentences which shares were declared and seen. declared_in: the declaration's field."""
+    shown = "; ".join(mismatch.describe() for mismatch in mismatches[:SHOWN_STRATA])
+    more = f"; and {len(mismatches) - SHOWN_STRATA} more" if len(mismatches) > SHOWN_STRATA else ""
+    return (
+        f"the shares of the experiment differ from those declared in {declared_in} ({shown}{more})."
+        f" Correct {declared_in}, or find out where units were lost or dealt otherwise."
+    )
