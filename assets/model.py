@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
 
 from assets.metadata import image, table
-from assets.stage import CheckResult, StageCheck, StageResult, StageRun, refusal_check
+from assets.stage import REFUSED, CheckResult, StageCheck, StageResult, StageRun, refusal_check
+from assets.training import check_training_data, plan_trainings, training_days
 from expectations.serving_gate import check_features
 from expectations.suites import load_suite
 from sixtyforty.accounting import break_even, degradation
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.lifecycle import champions, replay_rebuild
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
 from sixtyforty.modeling import trainer, training_plan
 from sixtyforty.modeling.backtest import find_trained_version, list_folds, run_walk_forward, value_metrics
 from sixtyforty.modeling.challengers import recipe_name
 from sixtyforty.modeling.dvc_recipe import write_recipe_folder
-from sixtyforty.modeling.gate import FILE_PROBLEM, promote_challengers
+from sixtyforty.modeling.gate import REFUSED_EVIDENCE, promote_challengers
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.modeling.treatment_shares import describe_share_mismatch
 from sixtyforty.reports import charts
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
@@ -36,16 +38,15 @@ DVC_POOL = "dvc"  # DVC allows one writer at a time
 RECENT_DAYS = 92  # of the lift that the backtest shows
 PARALLEL_TRAINING_SETS = 2  # each is in memory while it is written
 
-TRAINING_DATA_SOUND = StageCheck(
-    "training_data_sound", "No training window holds a partition whose features know the future."
-)
 WALK_FORWARD_SOUND = StageCheck(
-    "walk_forward_sound", "The files of every model that values a recipe are those that were written at its fit."
+    "walk_forward_sound",
+    "The files of every model that values a recipe are those that were written at its fit, and the units of a past"
+    " experiment were dealt by the declared shares.",
 )
 MODEL_FILES_SOUND = StageCheck(
     "model_files_sound",
     "Card, model file and training set of each challenger have their hashes, and the model gives the scores that its"
-    " card recorded at the fit.",
+    " card recorded at the fit. The models and the experiment that it is judged by are sound, too.",
 )
 
 FEED_FAULTS_CONTAINED = StageCheck(
@@ -53,53 +54,6 @@ FEED_FAULTS_CONTAINED = StageCheck(
     "No fault of a feed makes the decisions worse than the current process: it costs nothing, or the check before"
     " the model sees it.",
 )
-
-
-def training_days(run: StageRun) -> list[date]:
-    """Return the days to train as of: the run's own local day, or every training day in a replay of everything.
-
-    There is none once the use case has ended.
-    """
-    if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
-        run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
-        return []
-    time_limit = run.clock.time_limit()
-    if time_limit is not None:
-        return [run.use_case.local_day(time_limit)]
-    partitions = run.ws.lake.partitions("features")
-    if not partitions:
-        return []
-    return training_plan.training_days(run.use_case, run.use_case.first_day(partitions[-1]))
-
-
-@dataclass(frozen=True)
-class PlannedTraining:
-    """What each recipe would learn from on each training day, and why a day is refused."""
-
-    plans: list[training_plan.TrainingPlan]
-    refusals: dict[date, str]
-
-
-def plan_trainings(run: StageRun) -> PlannedTraining:
-    """Plan the training of each recipe on each training day; refuse the days whose window holds tainted partitions."""
-    planned = PlannedTraining([], {})
-    for day in training_days(run):
-        for recipe in training_plan.declared_recipes(run.use_case).values():
-            try:
-                planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
-            except TaintedDataError as error:
-                planned.refusals[day] = str(error)
-    return planned
-
-
-def _training_check(run: StageRun, refusals: dict[date, str]) -> CheckResult:
-    """Return the check of the training days; the log and the check name the first refusal."""
-    reasons = []
-    if refusals:
-        others = f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
-        reasons = [f"{refusals[min(refusals)]}{others}"]
-        run.log.error(f"training: refused ({reasons[0]})")
-    return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window holds a tainted partition")
 
 
 def record_training_sets(run: StageRun) -> StageResult:
@@ -117,7 +71,7 @@ def record_training_sets(run: StageRun) -> StageResult:
         f"training_set: recorded ({len(missing)} new of {format_plural(len(plans), 'training set')},"
         f" {format_plural(recorded, 'folder')} new in DVC)"
     )
-    check = _training_check(run, planned.refusals)
+    check = check_training_data(run, planned.refusals)
     if not plans:
         return StageResult(checks=[check])
     rows = [
@@ -157,6 +111,10 @@ def run_backtest(run: StageRun) -> StageResult:
     days = training_days(run)
     if not days:
         return StageResult()
+    if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
+        run.log.error(f"backtest: refused ({mismatch})")
+        check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
+        return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for day in days:
@@ -199,6 +157,9 @@ def _rounded(bound: float) -> int | None:
 def run_degradation_drill(run: StageRun) -> StageResult:
     """Value the decisions with each feed missing, stale, duplicated or in a wrong unit, on a sample of past days."""
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
+    if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
+        run.log.error(f"degradation: refused ({mismatch})")
+        return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [mismatch], "")])
     try:
         impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     except TaintedDataError as error:
@@ -253,7 +214,7 @@ def judge_challengers(run: StageRun) -> StageResult:
         run.log.error(f"champion {row.version}: {row.withdrawal_text}")
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
     refusals = plan_trainings(run).refusals
-    training_check = _training_check(run, refusals)
+    training_check = check_training_data(run, refusals)
     days = [day for day in _days_to_judge(run) if day not in refusals]
     rows = [*promoted, *_judge_days(run, days)]
     if not rows:
@@ -261,7 +222,7 @@ def judge_challengers(run: StageRun) -> StageResult:
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
-    problems = [f"{row.version}: {row.reasons[0]}" for row in rows if FILE_PROBLEM in row.evidence]
+    problems = [f"{row.version}: {row.reasons[0]}" for row in rows if REFUSED_EVIDENCE in row.evidence]
     if not problems:
         _record_reproducible_recipe(run, rows[-1])
     pushed = run.project_home.dvc_versions().publish()
@@ -273,7 +234,8 @@ def judge_challengers(run: StageRun) -> StageResult:
         ),
         "champion in force": in_force[-1].version if in_force else "none: the current process decides",
     }
-    checks = [refusal_check(MODEL_FILES_SOUND.name, problems, "every challenger's files are sound"), training_check]
+    sound = refusal_check(MODEL_FILES_SOUND.name, problems, "every challenger's files and evidence are sound")
+    checks = [sound, training_check]
     return StageResult.snapshot(digest([row.hash for row in ws.champion_ledger.rows()]), metadata, checks)
 
 
@@ -322,7 +284,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     """Work out how much knowledge, and how much sound data, the decisions may lose before the gain is gone."""
     try:
         points = break_even.write_curve(run.ws, run.track)
-    except TaintedDataError as error:
+    except RefusedFiguresError as error:
         run.log.error(f"break_even: refused ({error})")
         return StageResult()
     if not points:

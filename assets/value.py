@@ -1,4 +1,4 @@
-"""Do the work of the value stages: kpi_impact, acceptance, stage_gate and build_or_buy."""
+"""Do the work of the value stages: kpi_impact, acceptance and build_or_buy."""
 
 from __future__ import annotations
 
@@ -22,10 +22,8 @@ from sixtyforty.accounting import (
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
-from sixtyforty.accounting.refused_figures import describe_refusal
+from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
-from sixtyforty.lifecycle import stage_history, stage_steps
-from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
@@ -38,7 +36,9 @@ MONEY_RECONCILES = StageCheck(
     "money_reconciles", "Each day's money equals the sum of its decisions' payoffs, computed by independent SQL."
 )
 FIGURES_SOUND = StageCheck(
-    "figures_sound", "No decision rests on features that know the future, or on a model that learned from them."
+    "figures_sound",
+    "No decision rests on features that know the future, or on a model that learned from them. The units of an"
+    " experiment were dealt by the declared shares.",
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
@@ -58,8 +58,6 @@ PEOPLE_USE_DECISIONS = StageCheck(
     "people_use_decisions", "People look at the decisions, follow most of them, and sometimes disagree."
 )
 RESPONSES_MATCH = StageCheck("responses_match", "Every response belongs to a decision of its partition.")
-NOT_STOPPED = StageCheck("not_stopped", "The gate of the stage has not stopped the use case.")
-STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate are those that the ledger registered.")
 
 
 def kpi_checks(target: StageTarget) -> list[StageCheck]:
@@ -86,6 +84,8 @@ def account_kpi(run: StageRun) -> StageResult:
     sound = refusal_check(FIGURES_SOUND.name, [refusal] if refusal else [], "all decisions are sound")
     result.checks += [reconciled, sound]
     if refusal:
+        if kpi.holdout:
+            result.checks.append(refusal_check(HOLDOUT_INTACT.name, [refusal], ""))
         run.log.error(f"kpi_impact: refused ({refusal})")
         return result
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
@@ -315,40 +315,13 @@ def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
     )
 
 
-def judge_stage(run: StageRun) -> StageResult:
-    """Let the gate of the use case's stage judge it, record the verdict in the ledger, and measure lead times."""
-    now = run.clock.current_time()
-    status = stage_steps.record_verdict(run.ws, now)
-    differences = stage_steps.find_declaration_differences(run.ws)
-    verdict = status.verdict or "no verdict, the stage has no gate"
-    why = "; ".join([*(status.obstacles or ["nothing stands against the next stage"]), *status.remarks])
-    metadata = {
-        "stage": status.stage,
-        "verdict": verdict,
-        "why": why,
-        "figures": dg.MetadataValue.json(status.to_dict()),
-        "lead times": table([spell.to_dict() for spell in stage_history.list_stage_spells(run.ws, now)]),
-    }
-    run.log.info(f"stage_gate: judged ({status.stage}, {verdict}; {why})")
-    checks = [
-        CheckResult(NOT_STOPPED.name, status.verdict != "stop", {"why": why}, warn=True, description=why),
-        CheckResult(
-            STAGE_AS_DECLARED.name,
-            not differences,
-            warn=True,
-            description="; ".join(differences) or "the declaration and the ledger agree",
-        ),
-    ]
-    return StageResult.snapshot(digest([row.hash for row in run.ws.stage_ledger.rows()]), metadata, checks)
-
-
 def compare_build_or_buy(run: StageRun) -> StageResult:
     """Compare building, each vendor and the current process on the same decisions, with their costs."""
     if not kpi_ledger.read_daily_values(run.ws, run.track):
         return StageResult()
     try:
         scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
-    except TaintedDataError as error:
+    except RefusedFiguresError as error:
         run.log.error(f"build_or_buy: refused ({error})")
         return StageResult()
     metadata = {

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from desk.page_request import PageRequest, Problem
 from sixtyforty.accounting.kpi_ledger import read_daily_values
-from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 
@@ -43,7 +43,7 @@ def _load_facts(request: PageRequest) -> ImpactFacts:
             raise Problem(404, "There is no impact to show yet", text)
         try:
             return collect_facts(ws, track)
-        except TaintedDataError as error:
+        except RefusedFiguresError as error:
             raise Problem(409, "No figures are shown", str(error)) from error
 
     return request.desk.cache.get("impact", (ws.use_case.name, track), compute, MAX_AGE)

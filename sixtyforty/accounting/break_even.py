@@ -134,7 +134,7 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
 
     Empty without such decisions. Empty, too, if the action may have changed the outcome, because the outcome of
-    another action isn't known. Raises TaintedDataError, see `refused_figures`.
+    another action isn't known. Raises RefusedFiguresError, see `refused_figures`.
     """
     import pyarrow as pa
 

@@ -104,8 +104,8 @@ def summarize_kpi(
     """Return the KPI over all accounted partitions, or up to one (`until`).
 
     daily_values: the money of these partitions, if the caller has read it already. In an experiment, the gain is the
-    difference between the arms, with an interval that holds at any number of looks. Raises TaintedDataError where no
-    figure may be given, see `refused_figures`.
+    difference between the arms, with an interval that holds at any number of looks. Raises RefusedFiguresError where
+    no figure may be given, see `refused_figures`.
     """
     use_case, kpi = ws.use_case, ws.use_case.kpi
     require_sound_figures(ws, track, until)

@@ -1,20 +1,33 @@
-"""Figures that are refused: money of decisions on tainted features, or by a model that learned from tainted data."""
+"""Say why the figures of a track are refused.
+
+No figure is given over decisions on tainted features, over a replay by a model that learned from such features, or over
+an experiment whose units weren't dealt by the declared shares.
+"""
 
 from __future__ import annotations
 
+from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.modeling import taint
-from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.modeling.treatment_shares import describe_share_mismatch
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.value import experiment_estimate
+from sixtyforty.value.share_test import describe_mismatches, find_mismatches
 from sixtyforty.workspace import Workspace
 
 
+class RefusedFiguresError(SixtyfortyError):
+    """No figure may be given. The text says why, and what to do next."""
+
+
 def require_sound_figures(ws: Workspace, track: Track, until: str | None = None) -> None:
-    """Raise TaintedDataError if no figure may be given over a track's decisions, up to a partition (`until`) or all."""
+    """Raise RefusedFiguresError if no figure may be given over a track's decisions, up to a partition or all."""
     if reason := describe_refusal(ws, track, until):
-        raise TaintedDataError(reason)
+        raise RefusedFiguresError(reason)
 
 
 def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> str | None:
@@ -25,6 +38,8 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
     decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
     if tainted := taint.find_tainted(ws.lake, decided):
         return f"No figure for {ws.use_case.name}: the {taint.describe(tainted)}. {taint.CURE}"
+    if reason := _describe_experiment(ws, track, until):
+        return f"No figure for {ws.use_case.name}: {reason}"
     if track == "live":
         return None
     leaky = _leaky_decisions(ws, decided)
@@ -36,6 +51,18 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
         f" features that know the future, or learned from them, from {first} to {last}. Make the replay again:"
         f" sixtyforty run {ws.use_case.name} --from {first} --to {last} --rebuild-replay."
     )
+
+
+def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str | None:
+    """Return why an experiment can't be trusted: its shares, or arms that differed before; None if it can."""
+    if not ws.use_case.is_randomized(track):
+        outcomes = [p for p in ws.lake.partitions("outcomes") if until is None or p <= until]
+        return describe_share_mismatch(ws.use_case, ws.lake, outcomes) if ws.use_case.kpi.treatment else None
+    accounted = [p for p in ws.lake.partitions(experiment_ledger.DATASET) if until is None or p <= until]
+    if mismatches := find_mismatches(count_held_out(ws, accounted)):
+        return describe_mismatches(mismatches, "kpi.holdout.share")
+    effect = experiment_results.measure_effect(ws, accounted)
+    return experiment_estimate.describe_refusal(effect, ws.use_case.kpi.unit_plural) if effect else None
 
 
 def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:

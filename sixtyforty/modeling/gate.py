@@ -2,9 +2,9 @@
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
-1. REJECT if the very files that would be promoted can't be trusted (`model_files.py`), if governance refused data that
-   the model learned from, if its data know the future (`taint.py`), if the model breaks a monotone constraint, or if
-   its version or recipe was withdrawn.
+1. REJECT if the very files that would be promoted can't be trusted (`model_files.py`), if a past experiment wasn't
+   dealt by the declared shares (`treatment_shares.py`), if governance refused data that the model learned from, if its
+   data know the future (`taint.py`), if it breaks a monotone constraint, or if its version or recipe was withdrawn.
 2. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
 3. PENDING if it passes, the track is live, and the use case requires an approval.
 4. PROMOTE otherwise.
@@ -31,7 +31,7 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
 
 SHOWN_PARTITIONS = 5
-FILE_PROBLEM = "file_problem"  # figure of a verdict: the files of a model can't be trusted
+REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can't be trusted, so nothing was judged
 
 
 class GateError(SixtyfortyError):
@@ -99,8 +99,8 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
 
     currency: the KPI's currency, for the reasons. needs_approval: a challenger that passes waits for a person.
     """
-    if evidence.file_problem:
-        return Judgement("REJECT", evidence.kind, [evidence.file_problem], {FILE_PROBLEM: True})
+    if refusal := evidence.file_problem or evidence.share_mismatch:
+        return Judgement("REJECT", evidence.kind, [refusal], {REFUSED_EVIDENCE: True})
     if evidence.withdrawal:
         return Judgement("REJECT", evidence.kind, [f"the version or its recipe was {evidence.withdrawal}"], {})
     if evidence.taint:

@@ -14,6 +14,7 @@ from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
+from sixtyforty.modeling.treatment_shares import describe_share_mismatch
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
@@ -42,6 +43,7 @@ class GateEvidence:
     governance refused. `broken_constraints`: monotone constraints that the model breaks. `is_assumed`: the action may
     change the outcome, and no experiment measured it. `selection_reason`: why this challenger was selected.
     `file_problem`: why its files, or those of a model that it is valued by, can't be trusted.
+    `share_mismatch`: how the dealt actions of a past experiment differ from the declared shares.
     `taint`: which training or walk-forward partitions know the future; empty if none does.
     `withdrawal`: when and why the version or its recipe was taken out of force; empty if it may decide.
     """
@@ -56,6 +58,7 @@ class GateEvidence:
     is_assumed: bool = False
     selection_reason: str = ""
     file_problem: str | None = None
+    share_mismatch: str | None = None
     withdrawal: str = ""
     taint: str = ""
 
@@ -77,6 +80,9 @@ def collect_evidence(
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
     if row := ledger.withdrawal_of(version, store.card(version).recipe_version):
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, withdrawal=row.withdrawal_text)
+    judged = [p for p in lake.partitions("outcomes") if use_case.first_day(p) < store.card(version).as_of]
+    if mismatch := describe_share_mismatch(use_case, lake, judged):
+        return GateEvidence("first", 0.0, [], selection_reason=selection_reason, share_mismatch=mismatch)
     try:
         require_sound(find_tainted_versions(lake, store.card(version).data["features"]), "it learned from tainted data")
         return _collect_from_files(use_case, lake, store, ledger, track, version, selection_reason)

@@ -12,7 +12,7 @@ from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
-from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi_wording import describe_action
@@ -79,7 +79,7 @@ def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
     """Return the money of these days and in total, the KPI against its target, the people and the next steps."""
     try:
         accounts = read_accounts(ws, track, partitions[-1])
-    except TaintedDataError as error:
+    except RefusedFiguresError as error:
         return [str(error)]
     if not accounts.days:
         return ["No outcome is known yet."]

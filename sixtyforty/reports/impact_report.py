@@ -17,7 +17,7 @@ from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.rounded_interval import RoundedInterval
-from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports import charts
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
@@ -116,14 +116,14 @@ def write_report(ws: Workspace, track: Track) -> Path:
     path, environment = ws.reports / "impact.html", page_environment()
     try:
         page = environment.get_template("impact.html").render(**vars(collect_facts(ws, track)))
-    except TaintedDataError as error:
+    except RefusedFiguresError as error:
         page = environment.get_template("refused.html").render(title=ws.use_case.title, reason=str(error))
     write_atomic(path, page.encode())
     return path
 
 
 def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
-    """Return everything the page shows. At least one day must be accounted for. Raises TaintedDataError."""
+    """Return everything the page shows. At least one day must be accounted for. Raises RefusedFiguresError."""
     use_case, people = ws.use_case, summarize_acceptance(ws, track)
     accounts = read_accounts(ws, track)
     summary = accounts.summary
