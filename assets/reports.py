@@ -9,6 +9,7 @@ import dagster as dg
 from assets.metadata import table
 from assets.stage import StageResult, StageRun
 from sixtyforty.accounting import kpi_ledger, kpi_summary
+from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.reports import current_state, impact_report, model_record
 from sixtyforty.spec.draft import Draft
 from sixtyforty.storage.files import digest
@@ -109,6 +110,10 @@ def write_impact_report(run: StageRun) -> StageResult:
         run.log.info("impact_report: skipped (no decision has a known outcome yet)")
         return StageResult()
     path = impact_report.write_report(run.ws, run.track)
+    if refusal := describe_refusal(run.ws, run.track):
+        run.log.error(f"impact_report: refused ({refusal})")
+        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
+        return StageResult.snapshot(digest(path.read_bytes()), metadata)
     summary = kpi_summary.summarize_kpi(run.ws, run.track)
     metadata = {
         "page": dg.MetadataValue.path(str(path)),

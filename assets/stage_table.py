@@ -6,7 +6,7 @@ source, the source). `wiring.build_stage_assets` turns an entry into Dagster ass
 
 from __future__ import annotations
 
-from assets import data, decide, model, reports, value
+from assets import data, decide, model, reports, stage_gate, training, value
 from assets.stage import Stage, StageTarget
 from expectations import suites
 from sixtyforty.accounting import usage
@@ -154,6 +154,7 @@ STAGES = (
         kinds={"dvc", "parquet"},
         inputs=["features", "outcomes"],
         partitioned=False,
+        checks=[training.TRAINING_DATA_SOUND],
         pool=model.DVC_POOL,
     ),
     Stage(
@@ -175,6 +176,7 @@ STAGES = (
         kinds={"scikitlearn"},
         inputs=["challenger"],
         partitioned=False,
+        checks=[model.WALK_FORWARD_SOUND],
     ),
     Stage(
         name="degradation",
@@ -196,6 +198,7 @@ STAGES = (
         kinds={"dvc"},
         inputs=["backtest"],
         partitioned=False,
+        checks=[model.MODEL_FILES_SOUND, training.TRAINING_DATA_SOUND],
         pool=model.DVC_POOL,
     ),
     Stage(
@@ -270,14 +273,14 @@ STAGES = (
     Stage(
         name="stage_gate",
         applies=lambda t: t.use_case.stages is not None,
-        run=value.judge_stage,
+        run=stage_gate.judge_stage,
         description="From proof of concept to retirement: the verdict of the stage's gate (pass, continue, stop) in the"
         " append-only ledger, and the lead time of each stage.",
         phase="evaluation",
         kinds={"ledger"},
         inputs=["kpi_impact"],
         partitioned=False,
-        checks=[value.NOT_STOPPED, value.STAGE_AS_DECLARED],
+        checks=[stage_gate.NOT_STOPPED, stage_gate.STAGE_AS_DECLARED],
     ),
     Stage(
         name="build_or_buy",

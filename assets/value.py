@@ -24,6 +24,7 @@ from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.money import format_money
@@ -137,6 +138,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
     """Return the figures over all days, shown with the newest partition, which people open first."""
     kpi = run.use_case.kpi
     overview: dict[str, Any] = {
+        "who decided": summary.deciders.describe(),
         "cumulative value": image(charts.draw_cumulative_value(kpi, daily_values), "cumulative value"),
         "by month, per 1,000 decisions": table(
             [{"month": month, **_money_row(days)} for month, days in group_by_period(daily_values).items()]

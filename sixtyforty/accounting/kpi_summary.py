@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.accounting.rounded_interval import RoundedInterval
+from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
@@ -55,6 +56,7 @@ class KpiSummary:
 
     `first` and `last` are partitions, `days` counts them. `totals` and `per_1000` hold the money of each policy (see
     `lift.POLICIES`). `holdout` is the experiment's evidence, and `evidence` says in words what the figures rest on.
+    `deciders` counts who took the decisions, those without a known outcome included.
     `outdated` says what an earlier declaration decided in a replay: until it is made again, no figure proves anything.
     """
 
@@ -77,6 +79,7 @@ class KpiSummary:
     net_impact: float
     payback: str | None
     candidates: dict[str, CandidateSummary]
+    deciders: DeciderCounts
     holdout: dict[str, Any] | None = None
     evidence: str | None = None
     outdated: str | None = None
@@ -94,6 +97,7 @@ class KpiSummary:
             "total": self.totals["model"],
             "operational": self.operational,
             "lift_vs_current": self.lift_vs_current.to_dict(),
+            "deciders": self.deciders.to_dict(),
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -113,6 +117,7 @@ def summarize_kpi(
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
     fields = _summary_fields(summary.summarize_days(kpi, daily_values, use_case.days_between_decisions))
     fields["outdated"] = describe_outdated(ws, track, until)
+    fields["deciders"] = count_deciders(ws, track, until)
     label = use_case.label(track)
     if not use_case.is_randomized(track):
         return KpiSummary(**fields, label=label, evidence=ASSUMPTION if label == "assumed" else None)
@@ -128,7 +133,7 @@ def summarize_kpi(
 def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
     """Return the summary without any decision, for a page that shows the reason why figures are refused."""
     fields = _summary_fields(summary.summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions))
-    return KpiSummary(**fields, label=ws.use_case.label(track))
+    return KpiSummary(**fields, label=ws.use_case.label(track), deciders=count_deciders(ws, track))
 
 
 def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:

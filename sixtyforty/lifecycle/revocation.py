@@ -53,4 +53,3 @@ def _revocable(ws: Workspace) -> Iterator[ChampionRow]:
 def _same_recipe(ws: Workspace, version: str) -> list[str]:
     recipe = ws.models.card(version).recipe_version
     return [row.version for row in _revocable(ws) if ws.models.card(row.version).recipe_version == recipe]
-

@@ -107,6 +107,7 @@ def _money_lines(
         lines.append(f"- The outcome of {decisions} isn't known yet.")
     since = format_date(use_case.first_day(accounts.days[0].partition))
     lines.append(f"- In total since {since}: {_gain_sentence(use_case, accounts.days)}")
+    lines.append(f"- {summary.deciders.describe()}")
     if summary.evidence:
         lines.append(f"- {summary.evidence}")
     if summary.build or summary.running:

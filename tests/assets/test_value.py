@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assets import value
+from assets import stage_gate, value
 from assets.stage import CheckResult, StageResult, StageTarget
 from sixtyforty.accounting import acceptance
 from sixtyforty.spec.money import format_money
@@ -116,7 +116,7 @@ def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:
 def test_the_stage_gate_is_judged_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _: None)
     ws = make_accounted_home(tmp_path, stages={"poc": GATE})
-    result = value.judge_stage(run := make_run(ws, as_of="2013-07-01T00:00:00"))
+    result = stage_gate.judge_stage(run := make_run(ws, as_of="2013-07-01T00:00:00"))
     (entry,) = result.published.values()
     assert entry.metadata["stage"] == "poc"
     assert entry.metadata["verdict"] in ("pass", "continue", "stop")

@@ -125,6 +125,7 @@ def test_null_text_is_no_leak(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
     (ws.use_case.folder / "features.sql").write_text(
         """select id, site, load, case when load > 0.3 then site end as busy_site, null::varchar as note,
-        case when load > 0.3 then decided_at::date end as busy_day, case when load > 0.3 then 1 end as busy from units"""
+        case when load > 0.3 then decided_at::date end as busy_day, case when load > 0.3 then 1 end as busy
+        from units"""
     )
     assert find_leakage(ws, publish_days(ws, DAYS, count=6)) == []

@@ -1,0 +1,40 @@
+"""Do the work of the stage that judges a use case's stage: proof of concept, pilot, production."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.metadata import table
+from assets.stage import CheckResult, StageCheck, StageResult, StageRun
+from sixtyforty.lifecycle import stage_history, stage_steps
+from sixtyforty.storage.files import digest
+
+NOT_STOPPED = StageCheck("not_stopped", "The gate of the stage has not stopped the use case.")
+STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate are those that the ledger registered.")
+
+
+def judge_stage(run: StageRun) -> StageResult:
+    """Let the gate of the use case's stage judge it, record the verdict in the ledger, and measure lead times."""
+    now = run.clock.current_time()
+    status = stage_steps.record_verdict(run.ws, now)
+    differences = stage_steps.find_declaration_differences(run.ws)
+    verdict = status.verdict or "no verdict, the stage has no gate"
+    why = "; ".join([*(status.obstacles or ["nothing stands against the next stage"]), *status.remarks])
+    metadata = {
+        "stage": status.stage,
+        "verdict": verdict,
+        "why": why,
+        "figures": dg.MetadataValue.json(status.to_dict()),
+        "lead times": table([spell.to_dict() for spell in stage_history.list_stage_spells(run.ws, now)]),
+    }
+    run.log.info(f"stage_gate: judged ({status.stage}, {verdict}; {why})")
+    checks = [
+        CheckResult(NOT_STOPPED.name, status.verdict != "stop", {"why": why}, warn=True, description=why),
+        CheckResult(
+            STAGE_AS_DECLARED.name,
+            not differences,
+            warn=True,
+            description="; ".join(differences) or "the declaration and the ledger agree",
+        ),
+    ]
+    return StageResult.snapshot(digest([row.hash for row in run.ws.stage_ledger.rows()]), metadata, checks)

@@ -1,0 +1,64 @@
+"""Plan the training of a run: the days, what each recipe learns from, and the days that are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from assets.stage import CheckResult, StageCheck, StageRun, refusal_check
+from sixtyforty.modeling import training_plan
+from sixtyforty.modeling.taint import TaintedDataError
+from sixtyforty.spec.wording import format_plural
+
+TRAINING_DATA_SOUND = StageCheck(
+    "training_data_sound", "No training window holds a partition whose features know the future."
+)
+
+
+def training_days(run: StageRun) -> list[date]:
+    """Return the days to train as of: the run's own local day, or every training day in a replay of everything.
+
+    There is none once the use case has ended.
+    """
+    if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
+        run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
+        return []
+    time_limit = run.clock.time_limit()
+    if time_limit is not None:
+        return [run.use_case.local_day(time_limit)]
+    partitions = run.ws.lake.partitions("features")
+    if not partitions:
+        return []
+    return training_plan.training_days(run.use_case, run.use_case.first_day(partitions[-1]))
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """What each recipe would learn from on each training day, and why a day is refused."""
+
+    plans: list[training_plan.TrainingPlan]
+    refusals: dict[date, str]
+
+
+def plan_trainings(run: StageRun) -> PlannedTraining:
+    """Plan the training of each recipe on each training day; refuse the days whose window holds tainted partitions."""
+    planned = PlannedTraining([], {})
+    for day in training_days(run):
+        for recipe in training_plan.declared_recipes(run.use_case).values():
+            try:
+                planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
+            except TaintedDataError as error:
+                planned.refusals[day] = str(error)
+    return planned
+
+
+def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult:
+    """Check that no training day is refused; the log and the check name the first refusal."""
+    reasons = []
+    if refusals:
+        others = (
+            f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
+        )
+        reasons = [f"{refusals[min(refusals)]}{others}"]
+        run.log.error(f"training: refused ({reasons[0]})")
+    return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window holds a tainted partition")
