@@ -72,7 +72,7 @@ def queue_decisions(run: StageRun) -> StageResult:
     """Queue the decisions for which a review is worth most, up to the time that the reviewers have."""
     result, totals = StageResult(), Counter[str]()
     for portion in run.portions():
-        for partition, entry in queue_reviews(run.ws, portion, run.track).items():
+        for partition, entry in queue_reviews(run.ws, portion, run.track, anew=run.rebuilds_replay).items():
             totals.update(queued=entry.facts["queued"], overflow=entry.facts["overflow"])
             metadata = {"dagster/partition_row_count": entry.rows, **entry.facts, "track": run.track}
             result.published[partition] = PublishedPartition(entry.version, metadata)

@@ -3,7 +3,7 @@
 Candidates are ranked by what knowing their outcome is worth, one decision time after the other: a decision can't wait
 for those of later hours. By each decision time, the reviewers have the day's capacity in proportion to the part of the
 local day that has passed, rounded up, less what was queued before. Candidates beyond that overflow and stay as decided.
-What was queued stays queued; the queue of a replay is a calculation, made again with its decisions.
+What was queued stays queued, unless a replay is made again.
 
 Queue columns: `decision_id`, `decided_at` (UTC), `rank` (1 first), `value_of_information` (KPI's currency),
 `reviewer`, `why`, `action` (as decided), `alternative` and `minutes`.
@@ -59,15 +59,19 @@ def read_queue(ws: Workspace, partition: str, track: Track) -> list[QueuedReview
     return [QueuedReview(**row) for row in pq.read_table(ws.lake.local_file(entry)).to_pylist()] if entry else []
 
 
-def queue_reviews(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
-    """Queue the reviews of the decisions in some partitions; nothing happens without `people.review`."""
+def queue_reviews(ws: Workspace, partitions: Sequence[str], track: Track, anew: bool = False) -> dict[str, Entry]:
+    """Queue the reviews of the decisions in some partitions; nothing happens without `people.review`.
+
+    anew: the queues of a replay are replaced; live ones never are.
+    """
+    is_replaced = anew and track == "replay"
     review, decided = ws.use_case.people.review, ws.lake.entries(decisions_dataset(track), partitions)
     if review is None or not decided:
         return {}
     candidates = find_review_candidates(ws, review, decided)
 
     def queue_partition(partition: str) -> Entry:
-        queued_before = read_queue(ws, partition, track) if track == "live" else []
+        queued_before = [] if is_replaced else read_queue(ws, partition, track)
         new_candidates = candidates.get(partition, [])
         queue = assign_reviews(ws.use_case, review, partition, new_candidates, queued_before)
         return _write_queue(ws, track, decided[partition], queue, new_candidates)

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.due_decisions import count_due
+from sixtyforty.lifecycle import champions
 from sixtyforty.lifecycle.champions import ChampionError, adopt_champion
+from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
+from sixtyforty.lifecycle.rollout import advance_rollout, step_back_rollout
 from sixtyforty.lifecycle.stage_gate import StageError, read_stage_status
 from sixtyforty.lifecycle.stage_steps import (
     append_event,
@@ -24,16 +27,19 @@ from sixtyforty.lifecycle.stage_steps import (
     find_declaration_differences,
     gate_evidence,
     record_verdict,
+    register_first_stage,
     register_gate,
     retire_use_case,
 )
 from sixtyforty.reports.alert_rules import find_stop
 from sixtyforty.reports.model_record import render_record
+from sixtyforty.reports.portfolio_line import current_scope
 from sixtyforty.spec import stages
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.stages import Stage
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.workspace import Workspace
-from tests.accounted_home import write_accounts
+from tests.accounted_home import append_verdict, write_accounts, write_decisions
 from tests.helpers import make_use_case, make_workspace, merge, publish_days, put_champion_in_force, read_files
 from tests.stage_declarations import BAD, GATE, GOOD, NULL, STAGES, make_days
 
@@ -243,3 +249,74 @@ def test_retiring_one_use_case_touches_no_other(tmp_path: Path) -> None:
     after = read_files(tmp_path / "data")
     assert before and {path: after[path] for path in before} == before
     assert read_stage_status(other, NOW).stage == "poc"
+
+
+def test_a_gate_registered_before_its_figures_has_no_remark(ws: Workspace) -> None:
+    register_first_stage(ws, NOW)
+    write_accounts(ws, make_days(GOOD))
+    assert record_verdict(ws, NOW).remarks == []
+    assert "known_figures" not in ws.stage_ledger.rows()[0].evidence
+
+
+def test_a_gate_registered_after_its_figures_were_known_says_so(ws: Workspace) -> None:
+    write_accounts(ws, make_days(GOOD))
+    status = record_verdict(ws, NOW)
+    known = ws.stage_ledger.rows()[0].evidence["known_figures"]
+    days = status.figures.partitions
+    assert known["partitions"] == days
+    assert known["lift"]["value"] == pytest.approx(status.figures.lift.value, abs=0.01)
+    assert status.remarks == [f"The gate was declared after its figures were known: {days} days had outcomes by then."]
+
+
+def test_a_changed_gate_shows_its_old_and_new_target(ws: Workspace) -> None:
+    register_first_stage(ws, NOW)
+    write_accounts(ws, make_days(GOOD / 4))
+    lower = declare(ws, stages={"poc": {"target": 150}})
+    row = register_gate(lower, "Ada", "the crew got cheaper", NOW)
+    assert (row.previous_gate.target, row.gate.target) == (500, 150)  # type: ignore[union-attr]
+    changed, known = read_stage_status(lower, NOW).remarks
+    assert "it was EUR 500 per 1,000 by " in changed and "it is EUR 150 per 1,000 by " in changed
+    assert known.startswith("The gate was declared after its figures were known: ")
+
+
+def test_an_outdated_replay_neither_passes_nor_stops_a_stage(passing: Workspace) -> None:
+    write_decisions(passing, "2013-06-29")
+    assert record_verdict(passing, NOW).verdict == "pass"
+    changed = declare(passing, kpi={"actions": {"act": {"cost": 4}}})
+    status = record_verdict(changed, NOW)
+    assert status.verdict == "continue"
+    assert status.obstacles[0].startswith(
+        "Outdated: 1 of 1 day was decided by an earlier declaration. Run `sixtyforty "
+    )
+    with pytest.raises(StageError, match="stays in poc: Outdated: 1 of 1 day"):
+        enter_next_stage(changed, "Ada", "please", NOW)
+
+
+def test_a_retired_use_case_refuses_every_change_of_what_decides(ws: Workspace) -> None:
+    append_verdict(ws, "2013-04-01")
+    append_verdict(ws, "2013-04-01", track="live")
+    approval = append_verdict(ws, "2013-05-01", "PENDING", "live").version
+    champions.approve_challenger(ws, approval, "Ada", "fine", NOW)
+    assert [row.version for row in champions.list_approved(ws, NOW)] == [approval]
+    retire_use_case(ws, "Ada", "the route was closed", NOW)
+    version = ws.champion_ledger.promotions("live")[0].version
+    for change in (
+        lambda: champions.roll_back_champion(ws, version, "Bo", "again", NOW),
+        lambda: champions.approve_challenger(ws, approval, "Bo", "again", NOW),
+        lambda: champions.adopt_champion(ws, "Bo", "again", NOW),
+        lambda: advance_rollout(ws, "Bo", "on", NOW),
+        lambda: step_back_rollout(ws, "Bo", "back", NOW),
+        lambda: refuse_after_end(ws, NOW),
+    ):
+        with pytest.raises(SixtyfortyError, match="retired"):
+            change()
+    assert champions.list_approved(ws, NOW) == champions.promote_approved(ws, NOW) == []
+
+
+def test_a_retired_use_case_keeps_its_scope(passing: Workspace) -> None:
+    ws = declare(passing, stages={"pilot": {"scope": {"site": "LaGuardia", "where": "load > 0.5"}}})
+    enter_next_stage(ws, "Ada", "it pays", NOW)
+    retire_use_case(ws, "Ada", "the route was closed", NOW + timedelta(days=1))
+    scope = ws.stage_ledger.scope_sql()
+    assert scope is not None and scope.endswith("else (load > 0.5) is true end")
+    assert current_scope(ws).site == "LaGuardia"
