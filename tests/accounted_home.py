@@ -132,9 +132,13 @@ def write_verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, reject
 
 def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: int = 3) -> None:
     """Write 12 decisions of a day, some of them queued for review."""
-    actions = pa.array(["act"] * 5 + ["wait"] * 7)
+    rows = {
+        "action": ["act"] * 5 + ["wait"] * 7,
+        "decided_by": ["model"] * 10 + ["fallback"] * 2,
+        "reason": [None] * 10 + ["late"] * 2,
+    }
     facts = {"model": 10, "fallback": 2, "current_process": 0, **version_facts(ws.use_case, None, set())}
-    ws.lake.write(decisions_dataset(track), day, pa.table({"action": actions}), facts=facts)
+    ws.lake.write(decisions_dataset(track), day, pa.table(rows), facts=facts)
     at = ws.use_case.closes_at(day)
     reviews = [
         QueuedReview(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)

@@ -40,6 +40,7 @@ SUMMARY_KEYS = {
     "operational": "Whether any decision differs from the current process.",
     "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
+    "deciders": "Number of decisions taken by the model and by the current process, with reasons; unknown outcomes too.",
     "unit": "Currency of the money.",
     "from": "First partition.",
     "to": "Last partition.",
@@ -100,6 +101,7 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     ]
     if summary.outdated:
         lines.insert(1, summary.outdated)
+    lines.append(summary.deciders.describe())
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))
@@ -135,10 +137,10 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
 
 def _gain_line(summary: KpiSummary) -> str:
     gain = summary.lift_vs_current
-    return (
-        f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}"
-        f"   95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
-    )
+    interval = f"95% confidence interval: {_signed(gain.low)} to {_signed(gain.high)} per 1,000"
+    if gain.low is None or gain.high is None:
+        interval = "too early to judge: too few days for an interval"
+    return f"{'gain over the current process':32}{_signed(gain.value):>14}{summary.gain:>+16,.0f}   {interval}"
 
 
 def _signed(amount: float | None) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from sixtyforty.accounting import experiment_audit
 from sixtyforty.accounting.kpi_ledger import daily_value_of, known_outcome_sql, kpi_dataset
+from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.sql import identifier, identifiers
+from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
 from sixtyforty.value.payoff_sql import payoff_sql
 from sixtyforty.workspace import Workspace
@@ -60,17 +61,17 @@ def _sum_payoffs(
     policies = ["action", "current_action", *(f"a{i}" for i in range(len(names)))]
     actions = "".join(f", {candidates.candidate_action_sql(ws.use_case, name)} as a{i}" for i, name in enumerate(names))
     priced = "".join(f", {identifier(c)}" for c in (*kpi.payoff_sql, *kpi.outcome_columns[1:]))
-    join = ""
+    join, held_back = "", ", ".join(map(literal, HELD_OUT))
     with connect(ws.use_case.timezone) as db:
         if names or kpi.payoff_sql:
             known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, partitions, names, kpi.payoff_sql)
             join = f"left join {known_then} using (_partition, {key})"
         rows = db.execute(
             f"""with rows as (
-                select _partition, d.action, d.current_action, {known_outcome_sql(kpi)} as outcome{priced}{actions}
+                select _partition, d.decided_by, d.action, d.current_action, {known_outcome_sql(kpi)} as outcome{priced}{actions}
                 from {decisions} d join {outcomes} o using (_partition, {key}) {join})
             select _partition{"".join(f", sum({payoff_sql(kpi, policy, 'outcome')})" for policy in policies)}
-            from rows where outcome is not null group by 1"""
+            from rows where outcome is not null and decided_by not in ({held_back}) group by 1"""
         ).fetchall()
     return {partition: sums for partition, *sums in rows}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
+from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
@@ -39,7 +40,8 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     """Write the accounts of a chunk of partitions; return their lake entries.
 
     Partitions without decisions or without outcomes are left out. Decisions whose outcome isn't known yet are counted
-    in the fact `unknown` and carry no money.
+    in the fact `unknown` and carry no money. So do decisions in shadow or held out, in the fact `held_back`: they say
+    nothing about the model.
 
     Raises CandidateError, and writes nothing, if a candidate's SQL doesn't give an action for each decision.
     """
@@ -138,16 +140,19 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
 
 def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue], dict[str, dict[str, Any]]]:
     """Return each partition's money, and the facts of its manifest."""
-    segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna()])
+    held_back = units["decided_by"].isin(HELD_OUT)
+    segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
     daily_values: dict[str, DailyValue] = {}
     facts: dict[str, dict[str, Any]] = {}
     for name, rows in units.groupby("_partition", sort=True):
-        partition, known = str(name), rows[rows["outcome"].notna()]
+        partition, is_known = str(name), rows["outcome"].notna()
+        known = rows[is_known & ~held_back[rows.index]]
         actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
         daily_value = value_of_day(kpi, partition, known, known["outcome"].to_numpy(float), actions)
         daily_values[partition] = daily_value
         facts[partition] = daily_value.__dict__ | {
-            "unknown": len(rows) - len(known),
+            "unknown": int((~is_known).sum()),
+            "held_back": int((is_known & held_back[rows.index]).sum()),
             "segments": segment_money.get(partition, {}),
         }
     return daily_values, facts

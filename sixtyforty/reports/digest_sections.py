@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -121,7 +122,7 @@ def _money_lines(
 def _kpi_lines(use_case: UseCase, accounts: Accounts) -> list[str]:
     kpi, summary, coming = use_case.kpi, accounts.summary, accounts.forecasts.coming_month
     lines = [kpi.name, f"- {explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated)}"]
-    if coming.value == coming.value:
+    if not math.isnan(coming.low):
         value, low, high = (format_money(amount, kpi.currency) for amount in (coming.value, coming.low, coming.high))
         lines.append(f"- Forecast for the next month: {value} per 1,000 {kpi.unit_plural}, between {low} and {high}.")
     return [*lines, f"- {_losing_weeks_sentence(accounts.days, kpi.currency)}"]

@@ -1,0 +1,93 @@
+"""Count who took the decisions of a track: the model, or the current process, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.workspace import Workspace
+
+HELD_OUT_REASONS = {
+    "holdout": "held out for comparison",
+    "shadow": "shadow: the model's decision isn't used",
+    "review": "deferred to a reviewer",
+}
+WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # their rows say why
+COMMON_ENDING = ": the current process decides"
+SHOWN_REASONS = 5
+
+
+@dataclass(frozen=True)
+class DeciderCounts:
+    """Number of decisions that the model took, and that the current process took by reason, the commonest first."""
+
+    model: int
+    current_process: Mapping[str, int]
+
+    @property
+    def decisions(self) -> int:
+        """Number of all decisions."""
+        return self.model + sum(self.current_process.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts for JSON."""
+        return {
+            "decisions": self.decisions,
+            "model": self.model,
+            "current_process": sum(self.current_process.values()),
+            "reasons": dict(self.current_process),
+        }
+
+    def describe(self) -> str:
+        """Return the counts in one or two sentences."""
+        if not self.decisions:
+            return "No decision was taken yet."
+        taken = f"The model took {self.model:,} of {format_plural(self.decisions, 'decision')}."
+        if not self.current_process:
+            return taken
+        reasons = list(self.current_process.items())
+        listed = [f"{count:,} ({reason})" for reason, count in reasons[:SHOWN_REASONS]]
+        if others := sum(count for _, count in reasons[SHOWN_REASONS:]):
+            listed.append(f"{others:,} (other reasons)")
+        return f"{taken} The current process took {self.decisions - self.model:,}: {', '.join(listed)}."
+
+
+def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> DeciderCounts:
+    """Count the decisions of a track, up to a partition (`until`) or all, whether or not their outcome is known.
+
+    Manifests hold the counts. Rows are read only where the model was not fit to decide, or where there was none.
+    """
+    entries = ws.lake.entries(decisions_dataset(track))
+    entries = {partition: entry for partition, entry in entries.items() if until is None or partition <= until}
+    counts: Counter[str] = Counter()
+    for entry in entries.values():
+        counts.update({reason: entry.facts.get(kind, 0) for kind, reason in HELD_OUT_REASONS.items()})
+    unexplained = {
+        partition: entry
+        for partition, entry in entries.items()
+        if any(entry.facts.get(kind, 0) for kind in WITH_REASONS)
+    }
+    counts.update(_count_reasons(ws, unexplained))
+    in_order = sorted(((reason, count) for reason, count in counts.items() if count), key=lambda p: (-p[1], p[0]))
+    return DeciderCounts(sum(entry.facts.get("model", 0) for entry in entries.values()), dict(in_order))
+
+
+def _count_reasons(ws: Workspace, entries: Mapping[str, Entry]) -> Counter[str]:
+    if not entries:
+        return Counter()
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select decided_by, reason, count(*) from {ws.lake.select_rows(entries.values())}
+            where decided_by in ('fallback', 'current_process') group by all"""
+        ).fetchall()
+    counts: Counter[str] = Counter()
+    for decided_by, reason, count in rows:
+        counts[WITH_REASONS[decided_by] + str(reason).removesuffix(COMMON_ENDING)] += count
+    return counts
