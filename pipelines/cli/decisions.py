@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from pipelines.cli.answer import Answer, to_json
 from pipelines.cli.commands import SEE, command
 from pipelines.cli.options import FirstDay, LastDay, TrackName, UseCaseName
 from sixtyforty.spec.track import Track
+
+if TYPE_CHECKING:
+    from sixtyforty.storage.champion_ledger import ChampionRow
 
 NO_CHAMPION = "no model was promoted: the current process decides"
 END_OF_TIME = "9999"
@@ -117,7 +120,7 @@ def champion(
     ws = catalog.open_workspace(use_case)
     rows = ws.champion_ledger.rows_of(track) if history else []
     row = ws.champion_ledger.champion_at(track, ws.use_case.day_start(day) if day else END_OF_TIME)
-    why = row.reasons if row else [NO_CHAMPION]
+    why = row.reasons if row else [_reason_without_champion(ws.champion_ledger.newest_withdrawal(track))]
     lines = [f"{row.as_of}  {row.verdict:8} {row.version}  {'; '.join(row.reasons)}" for row in rows]
     if history and not lines:
         lines = ["No challenger has been judged yet."]
@@ -131,6 +134,12 @@ def champion(
         history=rows,
         text="\n".join(lines),
     )
+
+
+def _reason_without_champion(withdrawal: ChampionRow | None) -> str:
+    if withdrawal is None:
+        return NO_CHAMPION
+    return f"the champion was {withdrawal.withdrawal_text}: the current process decides"
 
 
 @dataclass(frozen=True, kw_only=True)

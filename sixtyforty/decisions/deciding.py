@@ -158,12 +158,10 @@ def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -
 
 def _reason_without_champion(ws: Workspace, track: Track) -> str:
     """Return why the current process decides where no champion is in force."""
-    versions = [row.version for row in ws.champion_ledger.promotions(track)]
-    withdrawals = [ws.champion_ledger.withdrawal_of(version) for version in versions]
-    newest = next((row for row in reversed(withdrawals) if row), None)
-    if newest is None:
+    withdrawal = ws.champion_ledger.newest_withdrawal(track)
+    if withdrawal is None:
         return NO_CHAMPION_REASON
-    return f"the champion was {newest.withdrawal_text}: the current process decides"
+    return f"the champion was {withdrawal.withdrawal_text}: the current process decides"
 
 
 def _apply_endings(

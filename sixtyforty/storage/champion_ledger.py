@@ -93,6 +93,12 @@ class ChampionLedger(HashChain[ChampionRow]):
         """
         return _withdrawal_of(self.rows(), version, recipe)
 
+    def newest_withdrawal(self, track: Track) -> ChampionRow | None:
+        """Return the row that took the track's newest withdrawn champion out of force; None if all are sound."""
+        rows = self.rows()
+        withdrawals = (_withdrawal_of(rows, row.version) for row in reversed(_promotions(rows, track)))
+        return next((row for row in withdrawals if row), None)
+
     def rows_of(self, track: Track) -> list[ChampionRow]:
         """Return all rows that concern a track, oldest first: its own, and the withdrawals."""
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]

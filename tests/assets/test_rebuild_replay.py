@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from assets.stage import StageRun
 from expectations import suites
 from sixtyforty.accounting.kpi_summary import summarize_kpi
 from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.delivery import find_undelivered
 from sixtyforty.decisions.review_queue import read_queue
 from sixtyforty.lifecycle.champions import adopt_champion
+from sixtyforty.lifecycle.stage_steps import retire_use_case
 from sixtyforty.lifecycle.withdrawal import withdraw_model
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
@@ -131,3 +133,21 @@ def test_a_run_of_the_replay_renames_no_champion_that_decided(ws: Workspace) -> 
     assert rebuilt[0].effective_from == changed.use_case.opens_at("2013-04-03").isoformat()
     kept = [row.version for row in ws.champion_ledger.promotions("replay") if row.effective_from < "2013-04-03"]
     assert kept == [version for version in before if version < "2013-04-03"]
+
+
+def test_a_retired_use_case_trains_promotes_and_delivers_nothing_on_either_track(ws: Workspace) -> None:
+    before, live = ws.champion_ledger.rows(), live_state(ws)
+    delivered_before = delivered(ws, "calls_in_time_replay_decisions")
+    retire_use_case(ws, "Ada", "the route was closed", ws.use_case.day_start(LAST + timedelta(days=2)))
+    (next_day, last_day) = publish_days(ws, [LAST + timedelta(days=days) for days in (2, 3)], count=12)
+    run_chain(ws, [next_day, last_day])
+    run_chain(ws, [last_day], track="live", as_of="2013-04-20T12:00:00")
+    assert ws.champion_ledger.rows() == before
+    assert live_state(ws)[2] == live[2]
+    assert delivered(ws, "calls_in_time_replay_decisions") == delivered_before
+    for track, day in (("replay", next_day), ("live", last_day)):
+        rows = read_decisions(ws, day, track)  # type: ignore[arg-type]
+        assert {(row["decided_by"], row["reason"]) for row in rows} == {
+            ("current_process", "retired: the current process decides")
+        }
+        assert find_undelivered(ws, track, ws.lake.entries(f"decisions/{track}")) == set()  # type: ignore[arg-type]

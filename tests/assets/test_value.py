@@ -13,7 +13,7 @@ from assets.stage import CheckResult, StageResult, StageTarget
 from sixtyforty.accounting import acceptance
 from sixtyforty.spec.money import format_money
 from sixtyforty.workspace import Workspace
-from tests.accounted_home import make_accounted_home, write_usage
+from tests.accounted_home import make_accounted_home, write_decisions, write_usage
 from tests.assets.conftest import make_run
 from tests.experiment_home import KEYS, make_experiment_home
 from tests.helpers import WITH_RESPONSES, make_use_case, make_workspace
@@ -140,3 +140,30 @@ def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypat
 def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **with_vendors({"oracle": {"per_month": 100}}))
     assert value.compare_build_or_buy(make_run(ws)).published == {}
+
+
+def test_no_gain_over_the_current_process_is_claimed_on_an_outdated_replay(accounted: Workspace) -> None:
+    write_decisions(accounted, "2013-06-29")
+    checks = checks_of(value.account_kpi(make_run(accounted, [])))
+    assert checks["beats_current_process"].passed
+    features = accounted.use_case.folder / "features.sql"
+    sql = features.read_text()
+    features.write_text(f"{sql} -- mended")
+    check = checks_of(value.account_kpi(make_run(accounted, [])))["beats_current_process"]
+    assert not check.passed
+    assert (check.description or "").startswith("Outdated: 1 of 1 day was decided by an earlier declaration. Run `")
+    features.write_text(sql)
+    assert checks_of(value.account_kpi(make_run(accounted, [])))["beats_current_process"].passed
+
+
+def test_the_first_account_registers_the_gate_before_its_figures_are_known(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path, stages={"poc": GATE})
+    value.account_kpi(make_run(ws, []))
+    (row,) = ws.stage_ledger.rows()
+    assert (row.event, row.known_partitions) == ("enter", 0)
+
+
+def test_a_gate_declared_after_its_figures_says_so_in_its_asset(tmp_path: Path) -> None:
+    ws = make_accounted_home(tmp_path, stages={"poc": GATE})
+    (stage,) = stage_gate.judge_stage(make_run(ws)).published.values()
+    assert "The gate was declared after its figures were known: 91 days had outcomes by then." in stage.metadata["why"]

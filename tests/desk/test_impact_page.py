@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
+from sixtyforty.lifecycle.withdrawal import withdraw_model
 from sixtyforty.reports import impact_report
+from sixtyforty.reports.model_record import render_record
+from sixtyforty.workspace import Workspace
 from tests.desk.conftest import RunningDesk, visible_text
 from tests.words import assert_plain
 
@@ -32,3 +39,32 @@ def test_a_chart_or_an_impact_that_does_not_exist_is_explained(desk: RunningDesk
     page = owner.get("/impact?track=live")
     assert page.status_code == 404
     assert "There is no impact to show yet" in page.text
+
+
+def test_an_outdated_replay_says_so_beside_its_figures(ws: Workspace, desk: RunningDesk) -> None:
+    assert "Outdated" not in desk.person("owner").get("/impact").text
+    gate = ws.use_case.gate.model_copy(update={"margin": ws.use_case.gate.margin + 1})
+    changed = replace(ws, use_case=ws.use_case.model_copy(update={"gate": gate}))
+    other = RunningDesk({ws.use_case.name: changed})
+    owner = other.person("owner")
+    page = visible_text(owner.get("/impact").text)
+    assert "were decided by an earlier declaration. Run `sixtyforty run calls_in_time --from" in page
+    assert "reaches it" not in page and "is above it" not in page
+    assert "were decided by an earlier declaration." in visible_text(owner.get("/portfolio").text)
+    other.stop()
+
+
+def test_a_withdrawn_version_is_named(ws: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(ws.home / "data", tmp_path / "data")
+    own = replace(ws, home=tmp_path)
+    version = own.champion_ledger.promotions("replay")[-1].version
+    withdraw_model(own, version, by="Ada", why="It knew the future", now=datetime(2026, 3, 1))
+    other = RunningDesk({ws.use_case.name: own})
+    page = visible_text(other.person("owner").get("/impact").text)
+    other.stop()
+    assert "was withdrawn on 2026-03-01: It knew the future." in page
+    assert "decided by a champion that was withdrawn. Run `sixtyforty" in page
+    assert "In charge now" not in page
+    record = render_record(own, "replay")
+    assert f"| {version} | WITHDRAW (withdrawn) | Ada | It knew the future |" in record
+    assert "No model is in force: the current process decides." in record

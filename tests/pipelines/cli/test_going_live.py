@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,15 @@ import pytest
 from sixtyforty.accounting.kpi_ledger import write_accounts
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.lifecycle import rollout
+from sixtyforty.lifecycle.stage_steps import retire_use_case
+from sixtyforty.spec.clock import now
 from sixtyforty.workspace import Workspace
+from tests.accounted_home import write_accounts as write_daily_values
 from tests.experiment_home import KEYS, LIVE_DAYS, RANDOMIZED, make_experiment_home
-from tests.helpers import make_use_case, merge
+from tests.helpers import make_use_case, merge, publish_days, put_champion_in_force
 from tests.pipelines.cli.conftest import use_workspace
 from tests.pipelines.conftest import RunCli
+from tests.stage_declarations import GOOD, STAGES, make_days
 
 
 def test_a_stage_is_shown_and_a_retirement_is_kept(run_cli: RunCli) -> None:
@@ -83,3 +87,72 @@ def test_a_rollout_goes_a_step_forward_and_back(
     assert any(line.startswith("Against the next step:") for line in lines)
     assert run_cli("rollout calls_in_time --step-back --why complaints --json").answer["step"] == "shadow"
     assert [step.step for step in in_shadow.rollout_ledger.rows()] == ["holdout", "shadow"]
+
+
+@pytest.fixture
+def two_champions(small_workspace: Workspace) -> Workspace:
+    """Use the small use case, live with two champions of one recipe."""
+    publish_days(small_workspace, [date(2013, 3, 1) + timedelta(days=i) for i in range(12)], count=20)
+    for track in ("replay", "live"):
+        for day in (date(2013, 3, 9), date(2013, 3, 11)):
+            put_champion_in_force(small_workspace, day, track)
+    return small_workspace
+
+
+def test_a_withdrawn_model_is_out_of_force_and_shown(two_champions: Workspace, run_cli: RunCli) -> None:
+    first, second = (row.version for row in two_champions.champion_ledger.promotions("live"))
+    finished = run_cli(f"withdraw calls_in_time --model {second} --why 'it knew the future' --by Ada")
+    assert finished.code == 0
+    assert finished.out.startswith(f"WITHDRAW {second} from ")
+    assert finished.out.endswith(f", by Ada: it knew the future\n{first} decides from now on.\n")
+    for track in ("replay", "live"):
+        assert run_cli(f"champion calls_in_time --track {track} --json").answer["champion"] == first
+        history = run_cli(f"champion calls_in_time --track {track} --history").out
+        assert f"WITHDRAW {second}  it knew the future" in history
+    finished = run_cli(f"rollback calls_in_time --to {second} --why 'it was fine'")
+    assert (finished.code, finished.out) == (1, "")
+    assert "it knew the future. It never decides again." in finished.err
+    finished = run_cli(f"withdraw calls_in_time --model {second} --why again")
+    assert (finished.code, "There is nothing more to withdraw." in finished.err) == (1, True)
+    answer = run_cli(f"withdraw calls_in_time --model {second} --why 'all of it' --recipe --json").answer
+    assert (answer["verdict"], answer["kind"], answer["evidence"]["versions"]) == (
+        "WITHDRAW",
+        "withdrawn",
+        sorted([first, second]),
+    )
+    answer = run_cli("champion calls_in_time --track live --json").answer
+    assert answer["champion"] is None
+    assert "it knew the future: the current process decides" in " ".join(answer["why"])
+
+
+def test_a_version_that_was_never_judged_is_not_withdrawn(run_cli: RunCli) -> None:
+    finished = run_cli("withdraw flight_delays --model 2013-01-01-00000000 --why 'a guess'")
+    assert (finished.code, "was never judged by the gate" in finished.err) == (1, True)
+
+
+@pytest.mark.parametrize("line", ["rollback calls_in_time --to {0}", "approve calls_in_time {0}"])
+def test_a_retired_use_case_refuses_another_model(line: str, two_champions: Workspace, run_cli: RunCli) -> None:
+    version = two_champions.champion_ledger.promotions("live")[0].version
+    retire_use_case(two_champions, "Ada", "the route was closed", now())
+    finished = run_cli(f"{line.format(version)} --why again")
+    assert (finished.code, "no model can be put in force, retired." in finished.err) == (1, True)
+
+
+def test_a_gate_changed_after_its_figures_shows_both_targets(
+    home: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    def declare(**changes: object) -> None:
+        use_case = make_use_case(home / "use_case", **merge(STAGES, changes))
+        use_workspace(monkeypatch, Workspace(use_case, home, ""))
+
+    declare()
+    write_daily_values(Workspace(make_use_case(home / "use_case", **STAGES), home, ""), make_days(GOOD))
+    declare(stages={"poc": {"target": 150}})
+    assert run_cli("stage calls_in_time --register --why 'the crew got cheaper'").code == 1, "it is registered first"
+    declare(stages={"poc": {"target": 120}})
+    assert run_cli("stage calls_in_time --register --why 'and cheaper'").code == 0
+    shown = run_cli("stage calls_in_time").out
+    assert "it was EUR 150 per 1,000 by " in shown and "it is EUR 120 per 1,000 by " in shown
+    assert "The gate was declared after its figures were known: " in shown
+    remarks = run_cli("stage calls_in_time --json").answer["remarks"]
+    assert len(remarks) == 2

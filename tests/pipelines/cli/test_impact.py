@@ -34,3 +34,25 @@ def test_without_outcomes_it_says_how_to_run_the_chain(run_cli: RunCli) -> None:
         assert (finished.code, finished.out) == (1, "")
         assert f"no decision with a known outcome on the {track} track" in finished.err
         assert "sixtyforty run flight_delays" in finished.err
+
+
+def test_an_outdated_replay_says_so_and_reaches_no_target(small_workspace: Workspace, run_cli: RunCli) -> None:
+    decide_days(small_workspace, [date(2013, 4, 2), date(2013, 4, 3)])
+    assert run_cli("impact calls_in_time --json").answer["outdated"] is None
+    features = small_workspace.use_case.folder / "features.sql"
+    sql = features.read_text()
+    features.write_text(f"{sql} -- mended")
+    outdated = (
+        "Outdated: 2 of 2 days were decided by an earlier declaration."
+        " Run `sixtyforty run calls_in_time --from 2013-04-02 --to 2013-04-03 --rebuild-replay`."
+    )
+    finished = run_cli("impact calls_in_time")
+    assert finished.code == 0
+    lines = finished.out.splitlines()
+    assert lines[1] == outdated
+    assert f"The target is EUR 100 per 1,000 calls. {outdated}" in lines
+    answer = run_cli("impact calls_in_time --json").answer
+    assert answer["outdated"] == outdated
+    assert {term["target_reached"] for term in answer["forecast"]["terms"]} <= {None}
+    features.write_text(sql)
+    assert "Outdated" not in run_cli("impact calls_in_time").out

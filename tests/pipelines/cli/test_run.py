@@ -25,8 +25,8 @@ def test_a_run_that_fails_is_exit_code_1(run_cli: RunCli, monkeypatch: pytest.Mo
 def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[object, ...]] = []
 
-    def run_range(*arguments: object, select: object) -> str:
-        calls.append((*arguments, select))
+    def run_range(*arguments: object, select: object, rebuild_replay: bool) -> str:
+        calls.append((*arguments, select, rebuild_replay))
         return "the run's id"
 
     monkeypatch.setattr("pipelines.operations.run.run_range", run_range)
@@ -35,7 +35,7 @@ def test_run_passes_on_days_stages_and_time(run_cli: RunCli, monkeypatch: pytest
     assert (finished.code, finished.answer) == (0, {"run_id": "the run's id", "runs": ["the run's id"]})
     stages = ["raw/weather", "validated/weather", "features"]
     days = (date(2013, 6, 1), date(2013, 6, 2))
-    assert calls == [("flight_delays", *days, "2013-06-02T10:00:00", "replay", stages)]
+    assert calls == [("flight_delays", *days, "2013-06-02T10:00:00", "replay", stages, False)]
 
 
 def test_partitions_per_run_split_the_range(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,3 +57,28 @@ def test_partitions_per_run_split_the_range(run_cli: RunCli, monkeypatch: pytest
 def test_fetching_a_models_data_needs_a_target(run_cli: RunCli) -> None:
     finished = run_cli("fetch-training-data flight_delays --model 0123456789abcdef")
     assert (finished.code, "--model needs a target folder. Add --to FOLDER." in finished.err) == (1, True)
+
+
+def test_a_replay_is_made_again_only_as_a_whole_chain_of_the_replay(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, object]] = []
+
+    def run_range(*_: object, **options: object) -> str:
+        calls.append(options)
+        return "the run's id"
+
+    monkeypatch.setattr("pipelines.operations.run.run_range", run_range)
+    assert run_cli(f"run flight_delays {DAYS} --rebuild-replay").code == 0
+    assert calls == [{"select": None, "rebuild_replay": True}]
+    for option, message in (
+        ("--track live", "Live decisions are history"),
+        ("--select features", "runs the whole chain"),
+        ("--partitions-per-run 1", "runs the whole chain"),
+    ):
+        finished = run_cli(f"run flight_delays {DAYS} --rebuild-replay {option}")
+        assert (finished.code, finished.out, message in finished.err) == (1, "", True)
+    run_cli("stage flight_delays --retire --why 'the route was closed'")
+    finished = run_cli(f"run flight_delays {DAYS} --rebuild-replay")
+    assert (finished.code, "the replay can't be made again, retired." in finished.err) == (1, True)
+    assert len(calls) == 1
