@@ -23,15 +23,18 @@ from sixtyforty.modeling.backtest import find_trained_version, list_folds, run_w
 from sixtyforty.modeling.challengers import recipe_name
 from sixtyforty.modeling.dvc_recipe import write_recipe_folder
 from sixtyforty.modeling.gate import REFUSED_EVIDENCE, promote_challengers
+from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.modeling.treatment_shares import describe_share_mismatch
 from sixtyforty.reports import charts
+from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import digest
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.workspace import Workspace
 from sixtyforty.value.lift import Interval, estimate_lift
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
@@ -95,6 +98,7 @@ def record_training_sets(run: StageRun) -> StageResult:
 def train_challengers(run: StageRun) -> StageResult:
     """Train a model of each recipe for each training day that has none yet, and record the models in DVC."""
     store, plans, trained = run.ws.models, plan_trainings(run).plans, 0
+    plans = [plan for plan in plans if store.card(plan.version).rows]  # without a known outcome it is too early
     due = [plan.version for plan in plans if not store.has(plan.version, "model.skops")]
     for version, rows in trainer.train_models(store, run.use_case.kpi, due):
         trained += 1
@@ -143,7 +147,7 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
         "label": run.use_case.label("replay"),
         "days": len(daily_values),
         **value_metrics(daily_values),
-        f"lift, last {RECENT_DAYS} days": round(recent.value),
+        f"lift, last {RECENT_DAYS} days": _rounded(recent.value),
         "95% low": _rounded(recent.low),
         "95% high": _rounded(recent.high),
     }
@@ -166,12 +170,13 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         run.log.error(f"degradation: refused ({error})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
-        run.log.info("degradation: skipped (there is no day yet that a model hasn't learned from)")
+        run.log.info("degradation: skipped (too early: fewer than 2 days that a model hasn't learned from have known outcomes)")
         return StageResult()
     margin = run.use_case.gate.margin
     uncontained = [impact for impact in impacts if not impact.is_guarded(margin)]
     summary = "; ".join(
-        f"{impact.feed or 'sound feeds'}, {impact.fault}: {impact.gated.value:+,.0f} per 1,000 decisions"
+        f"{impact.feed or 'sound feeds'}, {impact.fault}:"
+        f" {format_money(impact.gated.value, run.use_case.kpi.currency, signed=True)} per 1,000 decisions"
         for impact in uncontained
     )
     metadata = {
@@ -194,9 +199,9 @@ def _fault_row(impact: degradation.FaultImpact) -> dict[str, Any]:
     return {
         "feed": impact.feed or "all sound",
         "fault": impact.fault,
-        "lift without the check": round(impact.ungated.value),
+        "lift without the check": _rounded(impact.ungated.value),
         "95% interval without the check": _interval(impact.ungated),
-        "lift with the check": round(impact.gated.value),
+        "lift with the check": _rounded(impact.gated.value),
         "95% interval with the check": _interval(impact.gated),
         "share left to the current process": round(impact.fallback, 3),
         "what happens": impact.chain_response,
@@ -204,6 +209,8 @@ def _fault_row(impact: degradation.FaultImpact) -> dict[str, Any]:
 
 
 def _interval(interval: Interval) -> str:
+    if math.isnan(interval.low):
+        return "too few days for an interval"
     return f"{interval.low:+,.0f} to {interval.high:+,.0f}"
 
 
@@ -213,16 +220,18 @@ def judge_challengers(run: StageRun) -> StageResult:
     for row in revoke_tainted_champions(ws, run.clock.current_time()):
         run.log.error(f"champion {row.version}: {row.withdrawal_text}")
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
-    refusals = plan_trainings(run).refusals
-    training_check = check_training_data(run, refusals)
-    days = [day for day in _days_to_judge(run) if day not in refusals]
+    planned = plan_trainings(run)
+    training_check = check_training_data(run, planned.refusals)
+    unjudged = planned.refusals.keys() | planned.too_early | _days_without_rows(ws, planned.plans)
+    days = [day for day in _days_to_judge(run) if day not in unjudged]
     rows = [*promoted, *_judge_days(run, days)]
     if not rows:
         run.log.info("champion: skipped (no training day to judge yet)")
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
-    problems = [f"{row.version}: {row.reasons[0]}" for row in rows if REFUSED_EVIDENCE in row.evidence]
+    refused = [row for row in rows if REFUSED_EVIDENCE in row.evidence and _is_still_refused(run, row)]
+    problems = [f"{row.version}: {row.reasons[0]}" for row in refused]
     if not problems:
         _record_reproducible_recipe(run, rows[-1])
     pushed = run.project_home.dvc_versions().publish()
@@ -237,6 +246,23 @@ def judge_challengers(run: StageRun) -> StageResult:
     sound = refusal_check(MODEL_FILES_SOUND.name, problems, "every challenger's files and evidence are sound")
     checks = [sound, training_check]
     return StageResult.snapshot(digest([row.hash for row in ws.champion_ledger.rows()]), metadata, checks)
+
+
+def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan]) -> set[date]:
+    """Return the training days on which no outcome was known yet, so that no model could be trained."""
+    has_rows = {
+        plan.as_of
+        for plan in plans
+        if not ws.models.has(plan.version, "training_set.parquet") or ws.models.card(plan.version).rows
+    }
+    return {plan.as_of for plan in plans} - has_rows
+
+
+def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
+    """Return whether files or shares are still unsound: a verdict of an earlier run stands, even if they were cured."""
+    ws = run.ws
+    problem = find_file_problem(run.use_case.name, ws.lake, ws.models, row.version)
+    return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
 
 
 def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
@@ -288,7 +314,7 @@ def draw_break_even(run: StageRun) -> StageResult:
         run.log.error(f"break_even: refused ({error})")
         return StageResult()
     if not points:
-        run.log.info("break_even: skipped (the model has decided nothing whose outcome is known)")
+        run.log.info("break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)")
         return StageResult()
     entry, sentences = break_even.read_curve(run.ws)[0], break_even.explain_break_even(run.ws)
     metadata: dict[str, object] = {
@@ -312,6 +338,6 @@ def draw_break_even(run: StageRun) -> StageResult:
 def _break_even_row(point: break_even.CurvePoint) -> dict[str, object]:
     return {
         "information lost": f"{point.share_lost:.0%}",
-        "over the current process": round(point.over_current_process.value),
-        "over random choice": round(point.over_random_choice.value),
+        "over the current process": _rounded(point.over_current_process.value),
+        "over random choice": _rounded(point.over_random_choice.value),
     }

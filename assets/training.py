@@ -34,21 +34,29 @@ def training_days(run: StageRun) -> list[date]:
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """What each recipe would learn from on each training day, and why a day is refused."""
+    """What each recipe would learn from on each training day, and why a day is refused.
+
+    `too_early`: the days on which there is nothing to learn from yet.
+    """
 
     plans: list[training_plan.TrainingPlan]
     refusals: dict[date, str]
+    too_early: set[date]
 
 
 def plan_trainings(run: StageRun) -> PlannedTraining:
     """Plan the training of each recipe on each training day; refuse the days whose window holds tainted partitions."""
-    planned = PlannedTraining([], {})
+    planned = PlannedTraining([], {}, set())
     for day in training_days(run):
         for recipe in training_plan.declared_recipes(run.use_case).values():
             try:
                 planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
             except TaintedDataError as error:
                 planned.refusals[day] = str(error)
+            except training_plan.TooEarlyError:
+                planned.too_early.add(day)
+    if planned.too_early:
+        run.log.info(f"training: too early ({format_plural(len(planned.too_early), 'day')} with nothing to learn from)")
     return planned
 
 

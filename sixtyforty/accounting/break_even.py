@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
 SEED = 0
+MINIMUM_DAYS = 2  # fewer have no interval
 FAULT_VERBS = {"stale": "stop", "duplicated": "arrive twice", "wrong unit": "arrive in a wrong unit"}
 Comparison = Literal["over_current_process", "over_random_choice"]
 
@@ -133,7 +134,7 @@ def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float 
 def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
 
-    Empty without such decisions. Empty, too, if the action may have changed the outcome, because the outcome of
+    Empty with fewer than MINIMUM_DAYS days of such decisions: it is too early to judge. Empty, too, if the action may have changed the outcome, because the outcome of
     another action isn't known. Raises RefusedFiguresError, see `refused_figures`.
     """
     import pyarrow as pa
@@ -145,7 +146,7 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     if not decisions or ws.use_case.is_randomized(track) or ws.use_case.kpi.treatment:
         return []
     units = _load_units(ws, decisions, outcomes)
-    if units.empty:
+    if units["_partition"].nunique() < MINIMUM_DAYS:
         return []
     points = compute_curve(ws.use_case.kpi, units)
     rows = [

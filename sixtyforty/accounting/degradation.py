@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATASET = "degradation"
+MINIMUM_DAYS = 2  # fewer have no interval
 MAX_DAYS = 16  # about 15,000 units show the loss within half a minute
 
 ServingGate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
@@ -95,7 +96,7 @@ def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
 def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact]:
     """Return the impact of each fault on a sample of the walk-forward days before `as_of`, sound feeds first.
 
-    Empty if there is no such day. The lake keeps the impacts: as long as models, inputs and code are the same, they
+    Empty with fewer than MINIMUM_DAYS such days with known outcomes: it is too early to judge. The lake keeps the impacts: as long as models, inputs and code are the same, they
     aren't computed again.
     """
     version_of_day = _scoring_versions(ws, as_of)
@@ -114,7 +115,7 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
     if current is None or current.facts["basis"] != basis:
         known_by = str(ws.use_case.day_start(as_of))
         units = read_training_rows(ws.use_case, ws.lake, features, outcomes, known_by)
-        if not units.num_rows:  # their outcomes weren't known by then
+        if len(units["_partition"].unique()) < MINIMUM_DAYS:  # the other days' outcomes weren't known by then
             return []
         impacts = _measure_impacts(ws, version_of_day, units.to_pandas(), gate)
         facts = {"basis": basis, "days": len(days), "as_of": str(as_of)}

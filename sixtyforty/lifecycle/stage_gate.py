@@ -134,9 +134,10 @@ def _obstacles_in_figures(gate: StageGate, figures: StageFigures, currency: str)
     if figures.partitions < gate.minimum_partitions:
         partitions = format_plural(figures.partitions, "partition")
         obstacles.append(f"{partitions} of this stage with known outcomes, {gate.minimum_partitions} needed")
+    if math.isnan(lift.value):
+        return [*obstacles, "too early to judge: no gain over the current process is known yet"]
     if not lift.low > 0:  # NaN, too
-        known = "" if math.isnan(lift.value) else f": {_describe_lift(lift, currency)}"
-        obstacles.append(f"the gain over the current process isn't proven{known}")
+        obstacles.append(f"the gain over the current process isn't proven: {_describe_lift(lift, currency)}")
     if not lift.value >= gate.target:
         obstacles.append(f"the gain doesn't reach the target of {format_money(gate.target, currency)} per 1,000")
     return obstacles

@@ -85,6 +85,8 @@ def _value_days(
     end: date,
 ) -> list[DailyValue]:
     rows = read_training_rows(use_case, lake, features, outcomes, str(use_case.day_start(end))).to_pandas()
+    if rows.empty:  # no outcome was known by then: it takes longer than the time between two trainings
+        return []
     rows["action"] = policy.choose_actions(rows, store.load(version).predict(rows)).action
     return [
         value_of_day(use_case.kpi, str(partition), day, day[use_case.kpi.outcome].to_numpy(float))

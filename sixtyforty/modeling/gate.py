@@ -12,6 +12,7 @@ This is the only module that decides promotion. `judge` turns evidence (`gate_ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,12 +26,14 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
 
 SHOWN_PARTITIONS = 5
+MINIMUM_DAYS = 2  # with known outcomes; fewer have no interval
 REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can't be trusted, so nothing was judged
 
 
@@ -148,8 +151,9 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
             f"{evidence.missing_share:.0%} of its training partitions are missing or refused;"
             f" the limit is {gate.max_rejected_share:.0%}",
         )
-    if not days:
-        return value.stop("HOLD", "there are no days yet on which to value it")
+    if sum(day.decisions > 0 for day in days) < MINIMUM_DAYS:
+        known = format_plural(len(days), "day")
+        return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {MINIMUM_DAYS} needed")
     confidence = _two_sided(gate)
     lift = estimate_lift(days, confidence=confidence)
     value.figures["lift_vs_current"] = _rounded(lift)
@@ -166,10 +170,12 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
     """Require a proven gain over the champion's recipe of more than the margin."""
-    if not evidence.current_recipe:
-        return value.stop("HOLD", "the champion's recipe has no days in common with it")
     confidence = _two_sided(gate)
-    gain = _paired_gain(evidence.walk_forward, evidence.current_recipe, confidence)
+    gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
+    if math.isnan(gain.low):
+        return value.stop(
+            "HOLD", f"too early to judge: the champion's recipe has fewer than {MINIMUM_DAYS} days in common with it"
+        )
     value.figures["gain_vs_recipe"] = _rounded(gain)
     shown = _describe(gain, confidence, currency)
     if not gain.low > gate.margin:
@@ -185,6 +191,8 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
         return value
     confidence = _two_sided(gate)
     change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
+    if math.isnan(change.value):  # no outcome of the block is known
+        return value
     value.figures["last_block_vs_champion"] = _rounded(change)
     if change.value < -gate.margin:
         return value.stop(
@@ -211,6 +219,8 @@ def _describe(interval: Interval, confidence: float, currency: str) -> str:
     estimate, low, high = (
         format_money(amount, currency, signed=True) for amount in (interval.value, interval.low, interval.high)
     )
+    if math.isnan(interval.low):
+        return f"{estimate} per 1,000 decisions (too few days for an interval)"
     return f"{estimate} per 1,000 decisions ({confidence:.0%} confidence interval {low} to {high})"
 
 

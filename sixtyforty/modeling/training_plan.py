@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 
 
+class TooEarlyError(ModelError):
+    """There is nothing to learn from yet."""
+
+
 @dataclass(frozen=True)
 class TrainingPlan:
     """What a model of the local day `as_of` learns from. It needs no rows, so that no version is trained twice.
@@ -86,7 +90,7 @@ def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
 def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
     """Plan a model that learns from the trailing window before the local day `as_of`.
 
-    Raises ModelError if the window holds no features with outcomes, and TaintedDataError if it holds a tainted one.
+    Raises TooEarlyError if the window holds no features with outcomes, and TaintedDataError if it holds a tainted one.
     """
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
@@ -94,7 +98,7 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
     missing = [partition for partition in window if partition not in features or partition not in outcomes]
     if len(missing) == len(window):
-        raise ModelError(
+        raise TooEarlyError(
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
             " Materialize features and outcomes first."
         )
