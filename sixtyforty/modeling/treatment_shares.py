@@ -11,7 +11,6 @@ from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
-from sixtyforty.value.segments import NOT_RECORDED
 from sixtyforty.value.share_test import OVERALL, DealtUnits, describe_mismatches, find_mismatches
 
 _counted: BoundedCache[str, list[DealtUnits]] = BoundedCache(100)
@@ -29,56 +28,41 @@ def describe_share_mismatch(use_case: DecisionChain, lake: Lake, partitions: Ite
 
 
 def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str] | None = None) -> list[DealtUnits]:
-    """Return the units with a known outcome by the action that they received: overall, and for each segment.
+    """Return the units with a known outcome by the action that they received: overall, and for each month.
 
     A unit may return in several partitions. If no unit ever received two different actions, each was dealt once, and
-    counts once. Otherwise it was dealt again each time, and counts each time.
+    counts once in a stratum. Otherwise it was dealt again each time, and counts each time.
     """
     outcomes = lake.entries("outcomes", partitions)
-    segments = use_case.kpi.segments
-    features = lake.entries("features", list(outcomes)) if segments else {}
-    if not outcomes or use_case.kpi.treatment is None:
+    treatment = use_case.kpi.treatment
+    if not outcomes or treatment is None:
         return []
-    versions = versions_by_partition(outcomes), versions_by_partition(features)
-    cache_key = digest([use_case.name, str(lake.root), use_case.kpi.treatment.model_dump(), segments, versions])
+    cache_key = digest([use_case.name, str(lake.root), treatment.model_dump(), versions_by_partition(outcomes)])
     counted = _counted.get(cache_key)
     if counted is None:
-        rows = lake.select_rows(outcomes.values())
-        counted = _count_rows(use_case, rows, lake.select_rows(features.values()) if features else None)
+        strata = _count_rows(use_case, lake.select_rows(outcomes.values()), identifier(treatment.column))
+        counted = [DealtUnits(stratum, treatment.shares, seen) for stratum, seen in strata.items()]
         _counted.put(cache_key, counted)
     return counted
 
 
-def _count_rows(use_case: DecisionChain, outcomes: str, features: str | None) -> list[DealtUnits]:
-    kpi, key = use_case.kpi, use_case.decision.key
-    assert kpi.treatment
-    outside_key = [column for column in kpi.segments if column not in key]
-    join = ""
-    if features and outside_key:
-        join = (
-            f"left join (select _partition, {identifiers(key)}, {identifiers(outside_key)} from {features})"
-            f" using (_partition, {identifiers(key)})"
-        )
-    texts = "".join(
-        f", coalesce({identifier(column)}::varchar, '{NOT_RECORDED}') as _segment{i}"
-        for i, column in enumerate(kpi.segments)
-    )
-    received = identifier(kpi.treatment.column)
-    sets = ", ".join(["(action)", *(f"(action, _segment{i})" for i in range(len(kpi.segments)))])
-    columns = "".join(f", _segment{i}" for i in range(len(kpi.segments)))
-    unit = f"({', '.join(f'unit.{identifier(column)}' for column in key)})"
+def _count_rows(use_case: DecisionChain, outcomes: str, received: str) -> dict[str, dict[str, int]]:
+    """Return the number of units by stratum and action, OVERALL first."""
+    key = identifiers(use_case.decision.key)
     with connect(use_case.timezone) as db:
         db.execute(
-            f"""create temp table unit as select {identifiers(key)}, {received}::varchar as action{texts}
-            from {outcomes} {join} where {received} is not null and {identifier(kpi.outcome)} is not null"""
+            f"""create temp table unit as
+            select {key}, {received}::varchar as _action, left(_partition, 7) as _month from {outcomes}
+            where {received} is not null and {identifier(use_case.kpi.outcome)} is not null"""
         )
-        times = db.execute(
-            f"select max(n) from (select count(distinct action) as n from unit group by {identifiers(key)})"
-        ).fetchone()
-        count = f"count(distinct {unit})" if times and times[0] == 1 else "count(*)"
-        groups = db.execute(f"select {count}, action{columns} from unit group by grouping sets ({sets})").fetchall()
+        actions_of_unit = f"select count(distinct _action) as actions from unit group by {key}"
+        most = db.execute(f"select max(actions) from ({actions_of_unit})").fetchone()
+        count = f"count(distinct ({key}))" if most and most[0] == 1 else "count(*)"
+        rows = db.execute(
+            f"""select coalesce(_month, '{OVERALL}') as stratum, _action, {count} from unit
+            group by grouping sets ((_action), (_month, _action)) order by _month nulls first, _action"""
+        ).fetchall()
     strata: dict[str, dict[str, int]] = {}
-    for units, action, *names in groups:
-        named = [f"{column} {name}" for column, name in zip(kpi.segments, names, strict=True) if name is not None]
-        strata.setdefault(named[0] if named else OVERALL, {})[action] = units
-    return [DealtUnits(stratum, kpi.treatment.shares, seen) for stratum, seen in sorted(strata.items())]
+    for stratum, action, units in rows:
+        strata.setdefault(stratum, {})[action] = units
+    return strata

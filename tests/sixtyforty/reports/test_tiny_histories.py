@@ -40,7 +40,9 @@ SOURCING = {
 }
 KPI = {
     "segments": ["site"],
-    "candidates": {"by_load": {"description": "Loads", "action": "case when load > 0.5 then 'act' else 'wait' end", "vendor": True}},
+    "candidates": {
+        "by_load": {"description": "Loads", "action": "case when load > 0.5 then 'act' else 'wait' end", "vendor": True}
+    },
 }
 
 

@@ -1,0 +1,67 @@
+"""Every decision is counted for whom it was taken by, and the current process's with their reason."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from sixtyforty.accounting import kpi_audit, kpi_ledger
+from sixtyforty.accounting.kpi_summary import summarize_kpi
+from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.workspace import Workspace
+from tests.helpers import make_workspace, publish_days, put_champion_in_force
+
+TRAINING_DAYS = [date(2013, 3, 20) + timedelta(days=i) for i in range(6)]
+SHADOW, FULL = [[date(2013, 3, 26) + timedelta(days=i + n) for i in range(4)] for n in (0, 4)]
+
+
+@pytest.fixture(scope="module")
+def rolled_out(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Return a home with four live days in shadow, then four days on which the model decides all."""
+    ws = make_workspace(
+        tmp_path_factory.mktemp("rollout"), automation={"rollout": {"holdout_share": 0.5, "min_days": 3}}
+    )
+    publish_days(ws, [*TRAINING_DAYS, *SHADOW, *FULL], count=8)
+    put_champion_in_force(ws, SHADOW[0], "live")
+    start = ws.use_case.day_start(FULL[0]).isoformat()
+    ws.rollout_ledger.take_step("full", by="ann", why="for the test", effective_from=start, evidence={})
+    keys = [str(day) for day in [*SHADOW, *FULL]]
+    take_decisions(ws, keys, "live", None)
+    kpi_ledger.write_accounts(ws, keys, "live")
+    return ws
+
+
+def test_the_current_process_is_counted_with_its_reasons(rolled_out: Workspace) -> None:
+    counts = count_deciders(rolled_out, "live")
+    assert counts == DeciderCounts(32, {"shadow: the model's decision isn't used": 32})
+    assert counts.describe() == (
+        "The model took 32 of 64 decisions. The current process took 32: 32 (shadow: the model's decision isn't used)."
+    )
+    assert count_deciders(rolled_out, "live", str(SHADOW[-1])).model == 0
+    assert summarize_kpi(rolled_out, "live").to_dict()["deciders"] == counts.to_dict()
+
+
+def test_decisions_in_shadow_are_not_the_models(rolled_out: Workspace) -> None:
+    """A gain per 1,000 over the shadow days too would make the model look half as good, and a vendor better."""
+    days = kpi_ledger.read_daily_values(rolled_out, "live")
+    assert [day.partition for day in days] == [str(day) for day in FULL]
+    assert sum(day.decisions for day in days) == 32
+    facts = [entry.facts for entry in rolled_out.lake.entries("kpi/live").values()]
+    assert [fact["held_back"] for fact in facts] == [8] * 4 + [0] * 4
+    assert kpi_audit.find_differences(rolled_out, "live", [str(day) for day in [*SHADOW, *FULL]]) == []
+
+
+def test_no_champion_and_unfit_inputs_are_reasons(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    assert count_deciders(ws, "replay").describe() == "No decision was taken yet."
+    publish_days(ws, TRAINING_DAYS[:1])
+    take_decisions(ws, [str(TRAINING_DAYS[0])], "replay", None)
+    assert count_deciders(ws, "replay") == DeciderCounts(0, {"no model has been promoted yet": 4})
+
+
+def test_rare_reasons_are_added_up() -> None:
+    counts = DeciderCounts(0, {f"reason {i}": 10 - i for i in range(7)})
+    assert counts.describe().endswith("6 (reason 4), 9 (other reasons).")
