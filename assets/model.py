@@ -34,8 +34,8 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import digest
 from sixtyforty.value.daily_value import DailyValue
-from sixtyforty.workspace import Workspace
 from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
 RECENT_DAYS = 92  # of the lift that the backtest shows
@@ -170,7 +170,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         run.log.error(f"degradation: refused ({error})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
-        run.log.info("degradation: skipped (too early: fewer than 2 days that a model hasn't learned from have known outcomes)")
+        run.log.info("degradation: skipped (too early: fewer than 2 sampled days have known outcomes)")
         return StageResult()
     margin = run.use_case.gate.margin
     uncontained = [impact for impact in impacts if not impact.is_guarded(margin)]

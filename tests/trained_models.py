@@ -43,7 +43,7 @@ def fit_small_model(recipe: Model = RECIPE) -> FittedModel:
 
 def make_card(**fields: Any) -> ModelCard:
     """Return the card of a model, changed by some fields."""
-    card = {
+    card: dict[str, Any] = {
         "version": "v",
         "use_case": "calls_in_time",
         "as_of": date(2013, 3, 7),

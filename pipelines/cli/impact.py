@@ -40,7 +40,7 @@ SUMMARY_KEYS = {
     "operational": "Whether any decision differs from the current process.",
     "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
-    "deciders": "Number of decisions taken by the model and by the current process, with reasons; unknown outcomes too.",
+    "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
     "unit": "Currency of the money.",
     "from": "First partition.",
     "to": "Last partition.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ def run_range(
     as_of: UTC time up to which decisions are due. None: now.
     select: stages such as "raw/weather". None: all.
     rebuild_replay: make the replay of these days again by today's declaration.
-    Raises RunFailedError with the failed stage's error, with what a check refused, or for days that have no partition.
+    Raises RunFailedError with the failed stage's error, with what a check refused, or for days without a partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -64,10 +64,7 @@ def run_range(
             )
         )
         refusals = list_refusals(instance, [run_id])
-    finished = _finished_run_id(run)
-    if refusals:
-        raise RunFailedError(f"Run {run_id} finished, but it refused: {'; '.join(refusals)}")
-    return finished
+    return _finished_run_id(run, refusals)
 
 
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
@@ -120,11 +117,13 @@ def run_portfolio() -> str:
     return _finished_run_id(run)
 
 
-def _finished_run_id(run: dg.ExecuteInProcessResult) -> str:
+def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = ()) -> str:
     if not run.success:
         failures = [event for event in run.all_events if event.is_step_failure]
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
         raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see its log in the UI'}")
+    if refusals:
+        raise RunFailedError(f"Run {run.run_id} finished, but it refused: {'; '.join(refusals)}")
     return str(run.run_id)
 
 

@@ -96,8 +96,8 @@ def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
 def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact]:
     """Return the impact of each fault on a sample of the walk-forward days before `as_of`, sound feeds first.
 
-    Empty with fewer than MINIMUM_DAYS such days with known outcomes: it is too early to judge. The lake keeps the impacts: as long as models, inputs and code are the same, they
-    aren't computed again.
+    Empty with fewer than MINIMUM_DAYS such days with known outcomes: it is too early to judge. The lake
+    keeps the impacts: as long as models, inputs and code are the same, they aren't computed again.
     """
     version_of_day = _scoring_versions(ws, as_of)
     features, outcomes = (ws.lake.entries(name, list(version_of_day)) for name in ("features", "outcomes"))

@@ -68,7 +68,8 @@ def _sum_payoffs(
             join = f"left join {known_then} using (_partition, {key})"
         rows = db.execute(
             f"""with rows as (
-                select _partition, d.decided_by, d.action, d.current_action, {known_outcome_sql(kpi)} as outcome{priced}{actions}
+                select _partition, d.decided_by, d.action, d.current_action,
+                    {known_outcome_sql(kpi)} as outcome{priced}{actions}
                 from {decisions} d join {outcomes} o using (_partition, {key}) {join})
             select _partition{"".join(f", sum({payoff_sql(kpi, policy, 'outcome')})" for policy in policies)}
             from rows where outcome is not null and decided_by not in ({held_back}) group by 1"""

@@ -1,7 +1,7 @@
 """Say why the figures of a track are refused.
 
-No figure is given over decisions on tainted features, over a replay by a model that learned from such features, or over
-an experiment whose units weren't dealt by the declared shares.
+No figure is given over decisions on tainted features, or over a replay by a model that learned from such features. Nor
+is one given over an experiment whose units weren't dealt by the declared shares.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def list_challengers(
 ) -> list[Challenger]:
     """Return the challengers of a training day in the order in which the gate judges them.
 
-    The model of the recipe with the highest value comes first, unless it was withdrawn. If the champion has another declared recipe, that
-    recipe's model follows.
+    The model of the recipe with the highest value comes first, unless it was withdrawn. If the champion has another
+    declared recipe, that recipe's model follows.
     """
     declared = list(declared_recipes(use_case))
     values = value_by_recipe(use_case, lake, store, as_of) if len(declared) > 1 else {}

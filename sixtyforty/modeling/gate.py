@@ -2,12 +2,13 @@
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
-1. REJECT if the very files that would be promoted can't be trusted (`model_files.py`), if a past experiment wasn't
-   dealt by the declared shares (`treatment_shares.py`), if governance refused data that the model learned from, if its
-   data know the future (`taint.py`), if it breaks a monotone constraint, or if its version or recipe was withdrawn.
-2. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
-3. PENDING if it passes, the track is live, and the use case requires an approval.
-4. PROMOTE otherwise.
+1. REJECT if the evidence can't be trusted: the very files that would be promoted (`model_files.py`), the shares of a
+   past experiment (`treatment_shares.py`), or data that know the future (`taint.py`).
+2. REJECT if governance refused data that the model learned from. REJECT, too, if it breaks a monotone constraint, or
+   if its version or recipe was withdrawn.
+3. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
+4. PENDING if it passes, the track is live, and the use case requires an approval.
+5. PROMOTE otherwise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A challenger whose file was swapped is refused: by the run, its check and its pages; and promoted once it is cured."""
+"""A challenger whose file was swapped is refused by the run, its check and its pages, and promoted once cured."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import ttest_ind
 
@@ -14,7 +15,9 @@ from sixtyforty.accounting import break_even, experiment_results, kpi_ledger
 from sixtyforty.accounting import usage as usage_ledger
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.experiment_ledger import HoldoutError
+from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.accounting.kpi_summary import ASSUMPTION, summarize_kpi
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.decisions import assignment, provenance
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
@@ -34,6 +37,7 @@ from tests.experiment_home import (
     VALUE_PER_OUTCOME,
     copy_home,
     load_of,
+    set_outcomes,
     value_units,
 )
 from tests.helpers import SQL, WITH_RESPONSES, accept_partitions, make_use_case, make_workspace
@@ -105,7 +109,9 @@ def test_the_replay_of_a_randomized_kpi_claims_no_impact(experiment: Workspace, 
     assert (assumed["label"], assumed["evidence"], assumed["holdout"]) == ("assumed", ASSUMPTION, None)
     exact = Workspace(make_use_case(tmp_path / "exact"), ws.home, ws.database_url)
     kpi_ledger.write_accounts(exact, KEYS, "replay")
-    assert summarize_kpi(exact, "replay").to_dict() == assumed | {"label": "exact", "evidence": None}
+    figures = summarize_kpi(exact, "replay").to_dict()
+    assert figures.pop("outdated")  # it was decided by another declaration
+    assert figures == {k: f for k, f in assumed.items() if k != "outdated"} | {"label": "exact", "evidence": None}
 
 
 def test_a_covariate_narrows_the_interval_and_the_days_still_add_up(experiment: Workspace, tmp_path: Path) -> None:
@@ -214,3 +220,29 @@ def test_pages_and_digests_claim_no_more_than_the_experiment_shows(experiment: W
     shutil.rmtree(str(ws.lake.root / "validated"))  # these partitions carry no verdict
     assert f"- {evidence}" in owner_section(ws, "live", KEYS)
     assert any("840" in line and "holdout" in line for line in auditor_section(ws, "live", KEYS))
+
+
+def test_lost_units_of_one_arm_refuse_the_figure_until_they_are_found(experiment: Workspace, tmp_path: Path) -> None:
+    ws = copy_home(experiment, tmp_path)
+    sound = summarize_kpi(ws, "live").to_dict()
+    outcomes = {p: e for p in KEYS if (e := ws.lake.entry("outcomes", p))}
+    for partition in KEYS:
+        decisions = read_decisions(ws, partition, "live")
+        lost = [d["id"] for d in decisions if d["decided_by"] == "holdout"][::2]
+        set_outcomes(ws, partition, {d["id"]: None if d["id"] in lost else 0 for d in decisions})
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    text = r"differ from those declared in kpi.holdout.share \(overall, .* held out 40.0% declared and 2\d.\d% seen"
+    with pytest.raises(RefusedFiguresError, match=text):
+        summarize_kpi(ws, "live")
+    for partition, entry in outcomes.items():
+        rows = pq.read_table(experiment.lake.local_file(entry))
+        ws.lake.write("outcomes", partition, rows, inputs=entry.inputs, code="test")
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    assert summarize_kpi(ws, "live").to_dict() == sound
+
+
+def test_a_unit_that_returns_is_one_draw(experiment: Workspace) -> None:
+    drawn = count_held_out(experiment)
+    assert [stratum.stratum for stratum in drawn] == ["overall", "2013-03", "2013-04"]
+    assert drawn[0].units == drawn[1].units + drawn[2].units == len(KEYS) * UNITS_A_DAY
+    assert drawn[0].declared == {"held out": SHARE, "not held out": 1 - SHARE}

@@ -13,7 +13,6 @@ from tests.sixtyforty.value.simulated_arms import (
     DAILY_UNITS,
     DAYS,
     RUNS,
-    SHARE,
     Floats,
     is_outside,
     make_arms,

@@ -12,7 +12,6 @@ from sixtyforty.value.experiment_estimate import HoldoutEstimate, describe_estim
 from sixtyforty.value.lift import Interval
 from sixtyforty.value.share_test import DealtUnits
 
-
 LOST = [DealtUnits("overall", {"held out": 0.1, "not held out": 0.9}, {"held out": 50, "not held out": 4950})]
 
 
