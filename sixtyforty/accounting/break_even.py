@@ -135,7 +135,7 @@ def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
     """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
 
     Empty with fewer than MINIMUM_DAYS days of such decisions: it is too early to judge. Empty, too, if the action may
-    have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError, see `refused_figures`.
+    have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
     """
     import pyarrow as pa
 

@@ -87,6 +87,7 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     frame: the features, the outcome and, with a treatment, its column. One OpenMP thread is used, because two were
     slower in measurements. Raises ModelError for a target that isn't SQL.
     """
+    import numpy as np
     from threadpoolctl import threadpool_limits
 
     treatment = kpi.treatment.column if kpi.treatment else None
@@ -95,7 +96,9 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     levels = {f: sorted(frame[f].dropna().unique().tolist()) for f in features if f in categories}
     model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
-        estimator.fit(model.to_matrix(frame), _target(recipe, kpi, frame))
+        matrix = model.to_matrix(frame)
+        matrix[:, np.isnan(matrix).all(axis=0)] = 0  # a feature without a value teaches nothing, and estimators fail
+        estimator.fit(matrix, _target(recipe, kpi, frame))
     return model
 
 

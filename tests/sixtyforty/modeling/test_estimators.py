@@ -101,3 +101,10 @@ def test_a_target_with_invalid_sql_is_named() -> None:
 
 def test_a_fitted_model_without_a_treatment_has_no_actions() -> None:
     assert (FittedModel(None, [], {}).treatment, FittedModel(None, [], {}).actions) == (None, ())
+
+
+def test_a_feature_without_any_value_in_the_window_teaches_nothing() -> None:
+    rows = training_rows()
+    rows["load"] = np.nan
+    fitted = fit_model(RECIPE, KPI, FEATURES, rows.assign(late=rows["site"] == "north"))
+    assert fitted.predict(rows.assign(load=0.5)).tolist() == fitted.predict(rows).tolist()
