@@ -28,9 +28,10 @@ ENTRY_POINTS = (
 
 
 def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> str:
-    """Return the digest of the code that turns extracts into decisions, below a source folder.
+    """Return the digest of the code that turns extracts into decisions.
 
-    cache_file: keeps the parsed modules between processes, so that only changed ones are parsed again.
+    sources: the folder that holds the project's packages.
+    cache_file: stores the parsed modules between processes, so that only changed modules are parsed again.
     """
     cache = CodeCache(cache_file)
     modules = find_closure(ENTRY_POINTS, sources, cache)
@@ -39,7 +40,7 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
 
 
 def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | None = None) -> str:
-    """Return the version of the code, the libraries, and a use case's declaration, SQL and suites."""
+    """Return one version for the code, the libraries, and a use case's declaration, SQL files and rule suites."""
     suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
     declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
     return digest(

@@ -31,7 +31,10 @@ class Treatment(DeclaredModel):
 
 
 class Holdout(DeclaredModel):
-    """Units that permanently keep the current process, chosen at random. Needed if the action changes the outcome."""
+    """A live experiment: units drawn at random permanently keep the current process.
+
+    It is needed to measure the gain if the action changes the outcome.
+    """
 
     share: float = Field(
         gt=0,

@@ -35,7 +35,7 @@ class Sceptic(DeclaredModel):
 
 
 class Task(DeclaredModel):
-    """One part of the training. `sixtyforty training` and the desk record who has completed it."""
+    """One part of the training. `sixtyforty training` and the web desk record how many people completed it."""
 
     title: str = Field(description="What people learn or practise.")
     role: str = Field(description="The role that is trained.")

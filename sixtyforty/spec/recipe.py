@@ -20,7 +20,10 @@ class Veto(DeclaredModel):
 
 
 class Alternative(DeclaredModel):
-    """Another estimator for the same model. The one with the highest value in the backtest becomes the challenger."""
+    """Another estimator for the same model.
+
+    Of all estimators, the one whose decisions have the highest value in the backtest becomes the challenger.
+    """
 
     description: str = Field(description="What it is, for the readers of the model record.")
     estimator: str = Field(description="Import path of a scikit-learn estimator.")
@@ -72,7 +75,7 @@ class Model(DeclaredModel):
     def _check_constraints(self) -> Model:
         if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
             names = ", ".join(categories)
-            raise FieldError("monotone_constraints", f"a category can't rise or fall; remove {names}")
+            raise FieldError("monotone_constraints", f"a categorical feature can't rise or fall; remove {names}")
         return self
 
     @model_validator(mode="after")

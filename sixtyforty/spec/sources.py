@@ -90,7 +90,9 @@ class Source(DeclaredModel):
         if self.partition and not self.cursor_column:
             raise FieldError("query", "a query with `partition` needs a cursor_column, whose values only grow")
         if self.cursor_column and not self.partition:
-            raise FieldError("cursor_column", "the query of a snapshot is read whole each time; remove cursor_column")
+            raise FieldError(
+                "cursor_column", "without `partition`, each query reads the whole snapshot; remove cursor_column"
+            )
         if self.location:
             raise FieldError(
                 "location", "the extracts of a query are written to the use case's landing folder; remove it"
@@ -114,7 +116,7 @@ class Source(DeclaredModel):
 
     @property
     def origin(self) -> str:
-        """Where its rows come from in words, without secrets."""
+        """A description, for people, of where the source's rows come from. It holds no secrets."""
         if self.query and self.cursor_column:
             return f"new rows of {self.database_label}, by {self.cursor_column}"
         if self.query:

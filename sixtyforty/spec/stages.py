@@ -36,11 +36,13 @@ class Scope(DeclaredModel):
 
 
 class StageGate(DeclaredModel):
-    """What a stage must show, by when, and the gain below which the work stops. Declared before the stage starts.
+    """The conditions to move from a stage to the next one. They are declared before the stage starts.
+
+    The gate gives one of three verdicts:
 
     - pass: the gain is proven and reaches the target, and the people are ready.
     - stop: the gain is proven to be below minimum_gain, or the stop date has come.
-    - continue: neither yet.
+    - continue: neither of the two applies yet.
     """
 
     target: float = Field(
@@ -67,7 +69,7 @@ class StageGate(DeclaredModel):
 
 
 class Stages(DeclaredModel):
-    """The gate of each stage. The gate of production shows whether the use case still earns its cost."""
+    """The gate of each stage. The gate of production shows whether the use case still pays for itself."""
 
     idea_date: date | None = Field(default=None, description="Local day on which the idea was recorded.")
     poc: StageGate = Field(description="Gate of the proof of concept, on replayed past decisions.")
