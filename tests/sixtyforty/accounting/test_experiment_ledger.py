@@ -63,5 +63,5 @@ def test_a_covariate_that_is_no_feature_is_named(experiment: Workspace, tmp_path
 
 
 def test_a_use_case_without_a_holdout_has_no_experiment(tmp_path: Path) -> None:
-    with pytest.raises(HoldoutError, match="kpi declares no holdout"):
+    with pytest.raises(HoldoutError, match="no holdout is declared"):
         experiment_ledger.declared_holdout(make_use_case(tmp_path))
