@@ -42,7 +42,9 @@ OptionalLastDay = Annotated[
 TrackName = Annotated[
     Track,
     typer.Option(
-        "--track", metavar="TRACK", help="replay: decisions calculated for the past. live: decisions taken since the adoption."
+        "--track",
+        metavar="TRACK",
+        help="replay: decisions calculated for the past. live: decisions since the adoption.",
     ),
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="The person to record. Default: your user name.")]
