@@ -142,7 +142,7 @@ def test_a_use_case_that_cannot_be_created_leaves_no_file(
 
 
 def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"columns\.known_at: the chain uses this name"):
+    with pytest.raises(DeclarationError, match=r"columns\.known_at: this column name is reserved"):
         scaffold(tmp_path, ["day,known_at", *(f"{day},{day}" for day in DAYS)])
     assert not (tmp_path / "use_cases" / "late_orders").exists()
 
