@@ -20,8 +20,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     """Return one line per partition whose account differs from the sum of its decisions' payoffs.
 
-    The audit skips a candidate that is missing from an account because it was declared later. This checks invariants 7
-    and 8 of CONTRIBUTING.md.
+    The audit skips a candidate that is missing from an account because it was declared later.
     """
     if ws.use_case.is_randomized(track):
         return experiment_audit.find_differences(ws, partitions)
