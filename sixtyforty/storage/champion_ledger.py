@@ -38,8 +38,9 @@ class ChampionLedger(HashChain[ChampionRow]):
     def append(self, repeat: bool = False, **fields: Any) -> ChampionRow:
         """Append a verdict and return its row.
 
-        A row of the same track, version, as_of and verdict is returned instead of repeated, unless `repeat` is set:
-        a person may promote the same version twice.
+        If a row with the same track, version, as_of and verdict exists, return that row and append nothing.
+        repeat: append a row even then, because a person may promote the same version twice.
+        fields: the fields of ChampionRow, without those that the ledger sets. `by` is `gate` by default.
         """
         identity = ("track", "version", "as_of", "verdict")
 
@@ -50,12 +51,12 @@ class ChampionLedger(HashChain[ChampionRow]):
         return self.append_row({"by": "gate", **fields}, find_repeated)
 
     def promotions(self, track: Track) -> list[ChampionRow]:
-        """Return the promotions on a track, ordered by the time from which they count."""
+        """Return the rows that promote a model on a track, sorted by `effective_from`."""
         rows = [row for row in self.rows() if row.track == track and row.verdict == "PROMOTE"]
         return sorted(rows, key=lambda row: (row.effective_from, row.seq))
 
     def champion_at(self, track: Track, time: datetime | str) -> ChampionRow | None:
-        """Return the champion at a UTC time; None before the first promotion."""
+        """Return the row that promoted the champion at a UTC time; None before the first promotion."""
         limit = time if isinstance(time, str) else time.isoformat()
         in_force = [row for row in self.promotions(track) if row.effective_from <= limit]
         return in_force[-1] if in_force else None

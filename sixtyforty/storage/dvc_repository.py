@@ -17,8 +17,8 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import TEMPORARY_PREFIX, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
-TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # left by a killed writer: part of no version
-WRITER_TIMEOUT = 3600.0  # seconds: the first push of a large home takes long
+TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
+WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock: the first push of a large home takes long
 REMOTE_NAME = "store"
 
 
@@ -28,10 +28,13 @@ class DvcVersionError(SixtyfortyError):
 
 @contextmanager
 def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
-    """Open the DVC repository of a home, and create it if it is missing. Only one process at a time.
+    """Open the DVC repository of a home during the block, and create it if it is missing.
 
-    The working directory stays unchanged, because other threads may depend on it: pass absolute paths to DVC.
-    remote: a folder, or any URL that DVC supports. purpose: what this process does, for those who wait.
+    Only one process can have it open at a time; others wait. The block must pass absolute paths to DVC: the working
+    directory stays unchanged, because other threads may depend on it.
+
+    remote: a folder, or any URL that DVC supports.
+    purpose: what this process does; processes that wait too long show it.
     Raises DvcVersionError for any error of DVC, and LockTimeoutError.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")

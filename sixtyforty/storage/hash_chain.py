@@ -24,7 +24,7 @@ GENESIS = "0" * 16
 
 
 class LedgerError(SixtyfortyError):
-    """A row of a ledger was changed, removed or inserted."""
+    """A row of a ledger was changed, removed or inserted after it was written."""
 
 
 class ChainedRow(BaseModel):
@@ -39,7 +39,7 @@ class ChainedRow(BaseModel):
 
 
 class EffectiveRow(ChainedRow):
-    """The fields of rows that change how decisions are taken."""
+    """The fields of ledger rows that affect decisions from a given time on."""
 
     effective_from: str = Field(description="UTC time from which decisions follow this row.")
     evidence: dict[str, Any] = Field(default_factory=dict, description="The figures behind the row.")
@@ -49,7 +49,7 @@ R = TypeVar("R", bound=ChainedRow)
 
 
 class HashChain(Generic[R]):
-    """A ledger file in JSON lines. A subclass names its `row_type`."""
+    """A ledger file in JSON lines. Each subclass sets `row_type`, the pydantic model of its rows."""
 
     row_type: ClassVar[type[ChainedRow]]
 
@@ -61,8 +61,9 @@ class HashChain(Generic[R]):
         return self.path.with_suffix(".head")
 
     def rows(self) -> list[R]:
-        """Return all rows, oldest first, after verifying the chain. Raises LedgerError naming the first bad row."""
-        # The head is read first: rows appended between the two reads are then only more than it promises.
+        """Verify the hashes and return all rows, oldest first. Raises LedgerError that names the first wrong row."""
+        # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
+        # rows than the head, which is no error.
         head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
         if self._head.exists():
             head = json.loads(self._head.read_bytes())
@@ -97,15 +98,16 @@ class HashChain(Generic[R]):
         )
 
     def append_row(self, fields: dict[str, Any], find_repeated: Callable[[list[R]], R | None]) -> R:
-        """Append a row and return it. The ledger itself sets `seq`, `recorded_at`, `previous_hash` and `hash`.
+        """Append a row and return it. If the same row exists already, return that row and append nothing.
 
-        find_repeated: returns the existing row that says the same, if there is one. It is returned, not repeated.
-        Raises LedgerError if the chain doesn't hold.
+        fields: all fields of the row except `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
+        find_repeated: gets all rows, and returns the one that is the same as the new row, or None.
+        Raises LedgerError if the existing rows don't match their hashes.
         """
         with exclusive_lock(self.path.with_suffix(".lock"), f"append to {self.path.name}"):
             rows = self.rows()
             if repeated := find_repeated(rows):
-                self._write_head(rows[-1])  # a killed writer may not have got this far
+                self._write_head(rows[-1])  # a writer may have been killed after the row and before the head
                 return repeated
             row = self._next_row(rows, fields)
             lines = _complete_lines(self._content()) + canonical_json(row.model_dump()).encode() + b"\n"
@@ -136,7 +138,7 @@ def _summary(error: Exception) -> str:
 
 
 def row_hash(content: dict[str, Any]) -> str:
-    """Return the hash of a row's content, without its own `hash`."""
+    """Return the hash of a row: it covers all fields except `hash` itself."""
     return digest({name: field for name, field in content.items() if name != "hash"})
 
 

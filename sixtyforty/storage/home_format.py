@@ -15,12 +15,12 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
-HOME_FORMAT = 2  # version 0.1 wrote format 1, without a file that says so
+HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 filled it before its first run
+FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into it before its first run
 
 Migration = Callable[[Path], None]
-MIGRATIONS: Mapping[int, Migration] = {}  # format that a step starts from: the step to the next format
+MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that converts a home to the next format
 
 
 class HomeFormatError(SixtyfortyError):
@@ -30,10 +30,10 @@ class HomeFormatError(SixtyfortyError):
 def ensure_home_format(
     home: Path, current: int = HOME_FORMAT, migrations: Mapping[int, Migration] = MIGRATIONS
 ) -> None:
-    """Record the format of a new home, or migrate the home to the current format.
+    """Write the format file of a new home, or migrate an existing home to the current format.
 
-    A migration that fails leaves the format of the last completed step. Raises HomeFormatError for a home of version
-    0.1, of a format that is newer than this version, or without a step to the current format.
+    If a migration step fails, the home keeps the format of the last completed step. Raises HomeFormatError if version
+    0.1 or a later version than this one wrote the home, or if a migration step is missing.
     """
     if read_home_format(home) == current:
         return
@@ -70,7 +70,7 @@ def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format > current:
         raise HomeFormatError(
             f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
-            " Install the version that wrote it, or set SIXTYFORTY_HOME to another folder."
+            " Install the version that wrote this folder, or set SIXTYFORTY_HOME to another folder."
         )
 
 

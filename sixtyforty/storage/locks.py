@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 600.0  # seconds
 POLL_INTERVAL = 0.02  # seconds
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock_timeout
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when lock_timeout has passed
 
 
 class LockTimeoutError(SixtyfortyError):
@@ -36,7 +36,7 @@ class LockTimeoutError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class LockHolder:
-    """The process that holds a lock: `since` is an ISO timestamp in UTC, `purpose` says what it does."""
+    """The process that holds a lock. `since` is an ISO timestamp in UTC; `purpose` is what the process does."""
 
     pid: int
     host: str
@@ -49,12 +49,12 @@ class LockHolder:
 
 @contextmanager
 def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the lock called `path` during the block, and wait for any other holder first.
+    """Take a lock, waiting until no other process holds it, and hold it during the block.
 
-    path: names the lock. In a folder, it is the lock file; its folder is created if it is missing.
+    path: the name of the lock. In a folder, it is the lock file; its folder is created if it is missing.
     purpose: what this process does while it holds the lock, such as "append to champion.jsonl".
-    timeout: seconds to wait for another holder.
-    Raises LockTimeoutError naming the holder. A lock can't be taken twice by one thread.
+    timeout: the longest time to wait, in seconds.
+    Raises LockTimeoutError that names the holder. Inside the block, the same lock must not be taken again.
     """
     if not isinstance(path, ObjectPath):
         lock = _file_lock(path, str(path), purpose, timeout)
@@ -90,7 +90,7 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 
 
 def read_holder(file: Path) -> LockHolder | None:
-    """Return the last process that took a lock file. It may have ended since. None if the file names nobody."""
+    """Return the process that took a lock file last; it may have ended. None if the file names no process."""
     try:
         return LockHolder(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -109,14 +109,14 @@ def _this_process(purpose: str) -> LockHolder:
 
 @contextmanager
 def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[None]:
-    """Hold a PostgreSQL advisory lock, which ends with its transaction, so a killed process holds none."""
+    """Hold a PostgreSQL advisory lock. It ends with its transaction, so it also ends if the process is killed."""
     import sqlalchemy as sa
 
     engine = sa.create_engine(path.lock_database_url, poolclass=sa.NullPool)
     number = _lock_number(path.url)
     with engine.connect() as connection, connection.begin():
         settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
-        for setting, text in settings.items():  # for this transaction
+        for setting, text in settings.items():  # they apply to this transaction only
             connection.execute(sa.select(sa.func.set_config(setting, text, True)))
         try:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
@@ -128,7 +128,7 @@ def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[N
 
 
 def _application_name(purpose: str) -> str:
-    """Return what PostgreSQL shows of this session: it keeps 63 bytes."""
+    """Return the name of this database session, which tells others who holds the lock. PostgreSQL keeps 63 bytes."""
     return f"{os.getpid()}@{socket.gethostname()[:20]}: {purpose}".encode()[:63].decode(errors="ignore")
 
 

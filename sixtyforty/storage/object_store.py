@@ -32,10 +32,10 @@ class ObjectStat:
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """An object, or the prefix of several.
+    """The path of an object, or a prefix that several objects share, as a folder of files would.
 
-    `lock_database_url`: SQLAlchemy URL of the PostgreSQL database whose advisory locks separate writers on several
-    machines. Empty: all writers are on one machine.
+    lock_database_url: SQLAlchemy URL of a PostgreSQL database. Its advisory locks keep writers on several machines
+    apart. Empty: all writers are on one machine.
     """
 
     url: str
@@ -58,19 +58,19 @@ class ObjectPath:
 
     @property
     def parent(self) -> ObjectPath:
-        """The path without its last part."""
+        """This path without its last part."""
         return replace(self, url=self.url.rpartition("/")[0])
 
     def with_name(self, name: str) -> ObjectPath:
-        """Return the path with another last part."""
+        """Return this path with another last part."""
         return self.parent / name
 
     def with_suffix(self, suffix: str) -> ObjectPath:
-        """Return the path with another file extension."""
+        """Return this path with another file extension."""
         return self.with_name(self._path.with_suffix(suffix).name)
 
     def relative_to(self, other: ObjectPath) -> PurePosixPath:
-        """Return the path below another. Raises ValueError if it isn't below."""
+        """Return this path relative to another. Raises ValueError if it isn't below the other."""
         return self._path.relative_to(other._path)
 
     @property
@@ -80,7 +80,7 @@ class ObjectPath:
         return fsspec.core.url_to_fs(self.url)[0]
 
     def exists(self) -> bool:
-        """Return whether this object, or one below this prefix, exists."""
+        """Return whether an object with this path, or one below it, exists."""
         self._file_system.invalidate_cache()
         return bool(self._file_system.exists(str(self._path)))
 
@@ -102,7 +102,10 @@ class ObjectPath:
         self._file_system.rm_file(str(self._path))
 
     def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
-        """Return the objects below whose names begin with `start`, by their path below this one, in order."""
+        """Return the objects below this path whose relative paths begin with `start`, by relative path and sorted.
+
+        recursive: also return objects whose relative path contains a slash.
+        """
         self._file_system.invalidate_cache()
         prefix = f"{self._path}/"
         listing = self._file_system.find(str(self._path), prefix=start, detail=True)
@@ -110,12 +113,15 @@ class ObjectPath:
         return {name: _object_stat(info) for name, info in sorted(below.items()) if recursive or "/" not in name}
 
     def glob(self, pattern: str) -> list[ObjectPath]:
-        """Return the objects below that match a pattern."""
+        """Return the paths of the objects below this path that match a glob pattern."""
         names = self.list_objects(recursive="/" in pattern)
         return [self / name for name in names if PurePosixPath(name).match(pattern)]
 
     def read_many(self, names: list[str]) -> dict[str, bytes]:
-        """Return the bytes of objects below, by name, read in parallel. Missing objects are left out."""
+        """Read several objects below this path in parallel, and return their bytes by name.
+
+        names: paths relative to this path. Objects that don't exist are left out.
+        """
         contents: dict[str, bytes] = {}
         for start in range(0, len(names), PARALLEL_REQUESTS):
             batch = {f"{self._path}/{name}": name for name in names[start : start + PARALLEL_REQUESTS]}
@@ -127,9 +133,10 @@ class ObjectPath:
         return contents
 
     def read_listed(self, ending: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """Return the bytes of the objects below with an ending, by name; only of `names` unless None.
+        """Return the bytes of the objects below this path whose names have an ending, by name.
 
-        Lists the objects once, and reads those that changed since this process last read them.
+        names: only these objects; None: all. One request lists the objects. Only those that changed since this process
+        last read them are read again.
         """
         start = os.path.commonprefix(names) if names else ""  # noqa: RUF071
         tags = {name: stat.tag for name, stat in self.list_objects(start).items() if name.endswith(ending)}
@@ -143,7 +150,8 @@ class ObjectPath:
 
 
 StoragePath = Path | ObjectPath
-_READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)  # by URL and tag
+# The keys are URL and tag.
+_READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)
 
 
 def _object_stat(info: dict[str, Any]) -> ObjectStat:
@@ -153,5 +161,5 @@ def _object_stat(info: dict[str, Any]) -> ObjectStat:
 
 
 def parse_storage_path(text: str, lock_database_url: str = "") -> StoragePath:
-    """Return the path that a text names: an object store's for a URL, else a folder's."""
+    """Return the path that a text names: an ObjectPath for a URL, otherwise the absolute path of a folder."""
     return ObjectPath(text.rstrip("/"), lock_database_url) if "://" in text else Path(text).resolve()

@@ -23,16 +23,21 @@ Event = Literal["seen", "accepted", "overridden", "rated"]
 Role = Literal["decider", "expert"]
 EVENTS, ROLES = get_args(Event), get_args(Role)
 ANSWERS = ("accepted", "overridden")
-OPEN_LOGS = 8  # in one process
+OPEN_LOGS = 8  # the largest number of database engines that a process keeps open
 SQLITE_TIMEOUT = 30  # seconds to wait for another writer
 
 
 @dataclass(frozen=True)
 class Response:
-    """One thing that a person did with a decision.
+    """One response of a person to a decision.
 
-    `at` is UTC, without time zone. `person` and `reason` are personal data. `action` is the action of an answer.
-    `rating` is 1 to 5, of the event `rated`.
+    - event: what the person did. `accepted` and `overridden` are answers.
+    - action: the action that the person chose in an answer.
+    - rating: 1 to 5, for the event `rated`.
+    - at: the time of the response, UTC, naive.
+    - simulated: whether a simulation made the response.
+
+    `person` and `reason` are personal data.
     """
 
     decision_id: str
@@ -48,12 +53,15 @@ class Response:
 
 
 def table_name(use_case: str) -> str:
-    """Return the name of the table with the responses of a use case. The decision id holds the track."""
+    """Return the name of the table with the responses of a use case. The table holds both tracks."""
     return f"{use_case}_responses"
 
 
 def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
-    """Define the table of responses. `number` only grows, so a source reads new rows by it."""
+    """Define the table of responses and its indexes.
+
+    Each new row has a larger `number`, so a source can use it as the cursor column to read only new rows.
+    """
     import sqlalchemy as sa
 
     name = table_name(use_case)
@@ -84,9 +92,10 @@ def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
 
 
 def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
-    """Return the engine and the table of a use case's responses, and create the table if it is missing.
+    """Return the database engine and the table of a use case's responses. Create the table if it is missing.
 
-    lock: path of the lock held while the table is created. The process keeps up to OPEN_LOGS engines open.
+    database_url: SQLAlchemy URL. lock: path of the lock that is held while the table is created. The process keeps up
+    to OPEN_LOGS engines open.
     """
     key = (use_case, database_url)
     log = _OPEN_LOGS.get(key)
@@ -104,10 +113,11 @@ def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa
     if is_sqlite and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     arguments = {"timeout": SQLITE_TIMEOUT} if is_sqlite else {}
-    # hide_parameters keeps what people wrote out of error texts and logs.
+    # hide_parameters: error texts and logs must not show what people wrote.
     engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
     table = define_table(use_case, sa.MetaData())
-    with exclusive_lock(lock, f"create the table {table.name}"):  # SQLite creates table and index one after the other
+    # SQLite creates the table and its indexes in separate steps, so two processes must not do it at once.
+    with exclusive_lock(lock, f"create the table {table.name}"):
         table.metadata.create_all(engine)
     return engine, table
 
