@@ -1,4 +1,4 @@
-"""The desk's own database tables: accounts, sessions and failed log-ins. They lie next to the deliveries.
+"""The desk's own database tables: accounts, sessions and failed log-ins. They are in the database of the deliveries.
 
 Answers to decisions are not here: they are in the response log (`sixtyforty.decisions.responses`).
 """
@@ -22,7 +22,7 @@ ACCOUNTS = sa.Table(
 SESSIONS = sa.Table(
     "desk_sessions",
     METADATA,
-    sa.Column("token", sa.String, primary_key=True),  # the token's SHA-256: a reader of the table can't use it
+    sa.Column("token", sa.String, primary_key=True),  # the token's SHA-256, so that a reader of the table can't use it
     sa.Column("account", sa.String, nullable=False, index=True),
     sa.Column("opened_at", sa.DateTime, nullable=False),  # UTC
     sa.Column("seen_at", sa.DateTime, nullable=False),  # UTC, to the minute
@@ -38,7 +38,7 @@ FAILURES = sa.Table(
 
 
 def open_database(url: str) -> sa.Engine:
-    """Return the engine of the desk's database. The text of an error never contains a statement's parameters."""
+    """Return the engine of the desk's database. Error messages never contain the parameters of a statement."""
     address = sa.engine.make_url(url)
     is_sqlite = address.get_backend_name() == "sqlite"
     if is_sqlite and address.database:
