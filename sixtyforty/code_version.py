@@ -1,8 +1,8 @@
 """The version of the code that turns extracts into decisions.
 
-It covers the import closure of that code, a use case's declaration and suites, and the versions of the libraries that
-matter. A change elsewhere, such as in a report or on the command line, retrains nothing. The entry points are the only
-modules that are listed by hand: the stages call them.
+It covers the import closure of that code, a use case's declaration and rule suites, and the versions of the libraries
+that affect decisions. A change of other code, such as a report or a command, changes no version and retrains nothing.
+Only the entry points are listed by hand. They are the modules that the pipeline stages call.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The dependencies in `dvc.yaml`: its stages depend on the import closure of the recipe's code.
+"""The code dependencies in `dvc.yaml`: its stages depend on every module that the recipe's code imports.
 
-`python -m sixtyforty.dvc_file` writes them. A test compares them with the closure.
+`python -m sixtyforty.dvc_file` writes the dependencies. A test compares them with the import closure.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""The import closure of a set of modules, and the digest of its code.
+"""The import closure of a set of modules (all modules that they import, directly or not), and the digest of its code.
 
-A change of the code must show, and a change of a comment must not. So the digest covers the syntax tree of each module
-without comments, docstrings, the descriptions of pydantic fields and the texts of `FieldError`, which only refuses a
-declaration. The texts of other errors count: some are stored as the reason why an extract was refused.
+A change of code must change the digest, and a change of a comment must not. So the digest covers the syntax tree of
+each module, without four kinds of text: comments, docstrings, descriptions of pydantic fields, and texts of
+`FieldError`. A `FieldError` only refuses a declaration. The texts of other errors are included, because some are stored
+as the reason why an extract was refused.
 
-The closure is found without importing anything: it follows every import statement of the project's own packages, also
-those inside functions. Imports for type checkers only are left out. No module can be excluded: a module without effect
-on decisions must not be imported by the code that decides.
+The closure is computed from the source text, without importing any module. It follows every import statement of the
+project's own packages, including those inside functions. Imports under `TYPE_CHECKING` are left out. No module can be
+excluded: the code that decides must not import a module that has no effect on decisions.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Where the files and stores of one use case are: the only module that knows the folders.
+"""The folders and stores of one use case. No other module knows where they are.
 
-<home>/data/landing/<use case>/      extracts, as delivered
-<home>/data/lake/<use case>/         raw, validated, features, outcomes, decisions, kpi, … (default folder)
-<home>/data/models/<use case>/       model versions, and the ledgers of champions, rollout, stages and training
-<home>/data/deliveries/<use case>/   decisions as files, for other systems
-<home>/data/reports/<use case>/      impact report, model record, data docs
-<home>/data/cache/<use case>/        copies and results that can be fetched or computed again
-<home>/data/alerts/<use case>.jsonl  receipts of alerts
-<home>/data/digests/<use case>.jsonl receipts of digests
+Below the home, `data` has these folders and files:
+
+- `landing/<use case>/`: extracts, as delivered
+- `lake/<use case>/`: raw, validated, features, outcomes, decisions, kpi, …; the lake may also be elsewhere
+- `models/<use case>/`: model versions, and the ledgers of champions, rollout, stages and training
+- `deliveries/<use case>/`: decisions as files, for other systems
+- `reports/<use case>/`: impact report, model record, data docs
+- `cache/<use case>/`: copies and results that can be fetched or computed again
+- `alerts/<use case>.jsonl`: receipts of alerts
+- `digests/<use case>.jsonl`: receipts of digests
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The actions to choose from and what they pay, the costs of the use case, and other ways to decide."""
+"""The declared actions and their payoffs, the costs of the use case, and the candidates (other ways to decide)."""
 
 from __future__ import annotations
 

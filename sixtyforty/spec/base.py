@@ -1,4 +1,4 @@
-"""The base class of all declared models, and the patterns of names."""
+"""The base class of all pydantic models of a declaration, and the regular expressions of names."""
 
 from __future__ import annotations
 

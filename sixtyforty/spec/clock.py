@@ -1,4 +1,4 @@
-"""The current business time. A drill that replays past days sets it; otherwise it is the real time."""
+"""The current business time: the real time, unless a drill sets it. A drill runs past days as if they were today."""
 
 from __future__ import annotations
 

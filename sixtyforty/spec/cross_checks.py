@@ -1,6 +1,6 @@
-"""Cross-checks between the parts of a declaration: a field that names something names something that exists.
+"""Cross-checks between the parts of a declaration. Example: a field that names a source must name a declared source.
 
-Each check names the parts that it reads, so the checks also run on a draft in which other parts are still missing.
+Each check names the parts that it reads. So the checks also run on a draft in which other parts are still missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is decided, about which units, and when."""
+"""The part `decision` of a declaration: which units are decided about, and when."""
 
 from __future__ import annotations
 

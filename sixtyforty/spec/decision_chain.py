@@ -1,7 +1,7 @@
-"""The part of a use case that decisions depend on: its data, its model, its money, and how it decides.
+"""The part of a use case that decisions depend on: its data, its model, its payoffs, and how it decides.
 
-The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. A field
-or method that decisions depend on belongs here; what only people read belongs in `UseCase`.
+The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. Put a
+field or method here if decisions depend on it. Put it in `UseCase` if only people, reports or alerts use it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,12 @@ NO_OWNER = "team:nobody_yet"  # Dagster requires an owner in this form
 
 @dataclass(frozen=True)
 class Blank:
-    """A field or a SQL file to fill in. `path` is the field with dots, or the file's name; `purpose` its use."""
+    """A field or a SQL file that is still to be filled in.
+
+    path: the field's path with dots, or the name of the SQL file.
+    purpose: what the field or the SQL file is for.
+    file, line: where to write it.
+    """
 
     path: str
     purpose: str

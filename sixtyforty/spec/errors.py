@@ -1,4 +1,4 @@
-"""The errors that people can cause or cure. `SixtyfortyError` is the base of all of them."""
+"""The errors that a user can cause or fix. `SixtyfortyError` is their base class."""
 
 from __future__ import annotations
 

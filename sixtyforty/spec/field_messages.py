@@ -1,7 +1,7 @@
-"""Turn refused fields into problems that name file, line and field, what is allowed, and what was probably meant.
+"""Turn validation errors into problems that name file, line and field, what is allowed, and what was probably meant.
 
-Example: a misspelt field is reported with the fields that exist and the one that was probably meant. A field of an
-earlier version is reported with its new name.
+Example: the problem of a misspelt field lists the fields that exist, and suggests the most similar one. The problem of
+a field that an earlier version used gives the field's new name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Describe the fields of declared models in words: what may be written where. For errors and the reference page."""
+"""Describe in words what may be written in each field of a declaration, for errors and for the reference page."""
 
 from __future__ import annotations
 

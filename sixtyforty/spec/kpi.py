@@ -14,7 +14,12 @@ from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.experiments import Holdout, Treatment
 
 EvidenceLabel = Literal["exact", "assumed", "randomized"]
-"""What money rests on. exact: known outcomes. assumed: a declared assumption. randomized: an experiment."""
+"""The evidence behind an amount of money.
+
+- exact: the payoff of every action is known, because actions don't change the outcome.
+- assumed: the owner's assumption that actions don't change the outcome.
+- randomized: an experiment.
+"""
 
 
 class Kpi(DeclaredModel):

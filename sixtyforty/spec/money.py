@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-SYMBOLS = {"USD": "$"}  # any other unit stands in front of the amount as its code
+SYMBOLS = {"USD": "$"}  # any other currency is written as its code, before the amount
 UNKNOWN = "–"
 
 

@@ -11,7 +11,7 @@ from sixtyforty.spec.base import DeclaredModel
 
 
 class Replay(DeclaredModel):
-    """How past decisions are replayed, with only the data that was known at the time."""
+    """How past decisions are replayed: each decision sees only the data that was known at its decision time."""
 
     first_day: date = Field(description="The first local day for which decisions are replayed.")
     retrain: Literal["day", "week", "month", "decision"] = Field(

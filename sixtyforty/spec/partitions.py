@@ -1,8 +1,8 @@
 """Time partitions of a use case, and the arithmetic on their keys.
 
-The key of a day, week or month is the ISO date of the local day on which it starts. The key of an hour is the UTC time
-at which it starts, such as `2013-03-10T1400`, because a local clock shows one hour twice a year twice. Keys sort in the
-order of time.
+A partition is named by its key, which is text. The key of a day, week or month is the ISO date of the local day on
+which the partition starts. The key of an hour is the UTC time at which it starts, such as `2013-03-10T1400`. A local
+time would be ambiguous: when daylight saving time ends, one hour occurs twice. Keys sort in the order of time.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Veto(DeclaredModel):
-    """An action that an expert forbids the model to take. Candidates are not bound by it."""
+    """A rule of an expert that forbids the model one action under a condition. Candidates may still take the action."""
 
     when: str = Field(description="SQL condition over the columns of features.sql. Null counts as false.")
     never: str = Field(description="The forbidden action; the model takes the best of the others.")

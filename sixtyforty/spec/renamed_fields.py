@@ -1,4 +1,4 @@
-"""The names that version 0.2 replaced. There are no aliases: an old name gives an error that names the new one."""
+"""The names that version 0.2 replaced. Old names don't work any more: each gives an error with the new name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What decisions depend on of the people: their responses, and which decisions they review.
+"""The declared facts about people on which decisions depend: their responses, and which decisions they review.
 
-It includes what applies until a reviewer has answered. All other fields about people are in `people`.
+A review also says whose action applies until a reviewer has answered. All other facts about people are in `people`.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Source(DeclaredModel):
 
     @property
     def database_label(self) -> str:
-        """The database of its query in words, without secrets."""
+        """The name of the query's database, for people. It holds no secrets."""
         return f"the database at ${self.database}" if self.database else "the database that decisions are delivered to"
 
     @property

@@ -1,6 +1,7 @@
 """The stages of a use case, from proof of concept to retirement, and the gate that each stage must pass.
 
-The gate is registered when a stage starts. Later changes of the declaration don't move it (see `lifecycle/stage_gate`).
+When a stage starts, the stage ledger records its gate. Later changes of the declaration don't change the recorded gate
+(see `lifecycle/stage_gate`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The two tracks of decisions, which never mix."""
+"""The two tracks of decisions: live and replay. Their decisions and ledger rows are kept separate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A use case as declared: one decision that a model improves, its data, its people and its money."""
+"""The complete declaration of a use case: one decision that a model improves, with its data, people and money."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Read YAML and keep the line of every field, so that an error can name file and line.
 
-A value of `TODO`, without quotes, is a blank: it is no error, and it is left out of the parsed values.
+A value of `TODO`, without quotes, is a blank: a value that is still to be filled in. It is no error, and it is left out
+of the parsed data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cache with a declared limit: the entries used least recently leave when it is full."""
+"""A cache with a limit. When the cache is full, it removes the entries that were used least recently."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The champion ledger: which model decides, from when, and why.
 
-A row holds `effective_from` (business time in UTC from which decisions follow it) and `recorded_at` (wall clock).
+A row holds two times. `effective_from` is the business time (UTC) from which the row applies to decisions.
+`recorded_at` is the real time at which the row was written.
 """
 
 from __future__ import annotations

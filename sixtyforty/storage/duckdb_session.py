@@ -1,4 +1,4 @@
-"""DuckDB sessions: one in-memory database per process and time zone, with the clock of the use case."""
+"""DuckDB sessions on one in-memory database per process and time zone, with macros that convert local times."""
 
 from __future__ import annotations
 

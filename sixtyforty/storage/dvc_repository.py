@@ -1,7 +1,8 @@
 """The DVC repository of a home: how it is created, configured, locked and opened.
 
-The repository has no SCM: its pointers (`.dvc` files and `dvc.lock`) change with every retrain and would dirty the
-checkout. DVC's own lock gives up after three seconds, so writers take a lock of ours first.
+The repository is not connected to git. Its pointers (`.dvc` files and `dvc.lock`) change with every retraining, so git
+would always report uncommitted changes. DVC waits only three seconds for its own lock, so each process first takes a
+lock of this project, which waits longer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Versions of training sets and models, recorded by DVC partition by partition and restored by hash.
+"""Versions of training sets and models, recorded with DVC and restored by hash.
 
-The pointers to the recorded files travel with the remote, in `sixtyforty/pointers.json`.
+DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`: it names the recorded files by
+hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`.
 """
 
 from __future__ import annotations

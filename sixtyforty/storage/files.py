@@ -33,7 +33,11 @@ def digest(content: Any) -> str:
 
 
 def write_atomic(path: StoragePath, content: bytes) -> None:
-    """Write a complete file or nothing: temporary file, fsync, rename; in an object store, one PUT."""
+    """Write a file so that readers see either the complete new content or the old state.
+
+    A local file is written under a temporary name, flushed to the disk, then renamed. A missing folder is created. In
+    an object store, one PUT request does this.
+    """
     if isinstance(path, ObjectPath):
         path.write_bytes(content)
         return

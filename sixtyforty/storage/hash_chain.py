@@ -1,9 +1,9 @@
 """Append-only ledgers whose rows are chained by hashes.
 
-Each row's `hash` covers the row and the hash before it, so a changed or missing row is detected. The file
-`<ledger>.head` holds the number of rows and the newest hash, so rows that were cut off the end are detected too.
-A last line without a line break was never acknowledged, because its writer was killed. Readers skip it, and the next
-append removes it.
+Each row's `hash` covers the row and the hash of the row before, so a changed or missing row is detected. The file
+`<ledger>.head` holds the number of rows and the newest hash, so rows missing at the end are detected too.
+If the last line has no line break, its writer was killed before the append was complete. Readers skip such a line, and
+the next append removes it.
 """
 
 from __future__ import annotations

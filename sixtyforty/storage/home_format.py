@@ -1,8 +1,8 @@
-"""The format of a home: which version of the project can read its files.
+"""The format of a home's files: a number that tells whether this version of the project can read them.
 
-The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. It is
-recognised by its Dagster home, because other folders may exist before the first run, such as those of a restored clone.
-A later format is reached by the steps in `MIGRATIONS`.
+The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
+recognised by its non-empty folder `data/dagster`. Other folders prove nothing, because a new home may have them before
+its first run, for example after a restore. The steps in `MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The lake: one immutable Parquet file per partition, with a manifest that describes it.
 
-A dataset is a folder (`validated/movements`). A partition is `<key>.<content hash>.parquet`, and its manifest
-`<key>.json` points to that file. To replace a partition, the lake writes the new file first and the manifest last, each
-atomically. A reader therefore sees the old or the new partition, never a mix. Neither file holds wall-clock times or
-run ids: equal inputs and code give equal bytes.
+A dataset is a folder (`validated/movements`). The rows of a partition are in `<key>.<content hash>.parquet`, and its
+manifest `<key>.json` names that file. To replace a partition, the lake writes the new Parquet file first and the
+manifest last, each atomically. A reader therefore sees the old or the new partition, never a mix. Neither file holds
+the time of writing or a run id, so equal inputs and equal code give equal bytes.
 
-The lake is in a folder or in an object store. Parquet files of an object store are cached in a folder. Their names hold
-the hash of their content, so a verified file never needs to be fetched again.
+The lake is in a folder or in an object store. Parquet files from an object store are cached in a local folder. Their
+names contain the hash of their content, so a cached file is never outdated.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Exclusive locks between processes, with a timeout and a message that names the holder.
 
-In a folder, the lock is a file that `filelock` locks. The kernel releases it when its process ends, however it ends.
-In an object store, which has no locks, it is an advisory lock of PostgreSQL, which ends with its transaction. An object
-store without a lock database belongs to one machine, so there a file in the machine's temporary folder is enough.
+In a folder, the lock is a file that `filelock` locks. The kernel releases it when the process ends, even after a crash.
+Object stores have no locks, so there the lock is an advisory lock of PostgreSQL, which ends with its transaction. If no
+lock database is declared, only one machine may use the object store. A file in that machine's temporary folder is then
+enough.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The manifest index: the facts of a dataset's manifests in one Arrow file per year, so sums over a long history read
-few files.
+"""The manifest index: figures from a dataset's manifests, in one Arrow file per year.
 
-The files are a cache: everything in them can be read from the manifests again. Each row keeps the stamp of its
-manifest, so a manifest that was replaced, withdrawn or restored from a backup is detected. Comparing every stamp costs
-time in proportion to the history. Therefore the index sets the modification time of the dataset's folder when it is
-complete: any later change in the folder changes that time. An object store has no folders; there, one listing is
-enough.
+It is a cache, so that sums over a long history read few files. It can always be computed from the manifests again.
+
+Each row holds the stamp of its manifest: a text that changes when the manifest file is replaced. Comparing the stamps
+shows which manifests were replaced, deleted or restored from a backup. Comparing all of them takes time in proportion
+to the history. Therefore the index records the modification time of the dataset's folder when it is complete. Any later
+change in the folder changes that time. An object store has no folder times, so there one listing gives all stamps.
 """
 
 from __future__ import annotations

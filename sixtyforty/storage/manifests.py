@@ -1,7 +1,7 @@
-"""Manifests: what one partition of a dataset is, where its rows are, and which versions it was made from.
+"""Manifests: each describes one partition, names the file with its rows, and lists the versions it was computed from.
 
-The `version` of a manifest is the hash of its content, its inputs' versions and its code. Following `inputs` from a
-decision leads to the extracts that it came from.
+The `version` of a manifest is the hash of everything in it. That includes the hash of the rows, the versions of the
+inputs and the code version. Following `inputs` from a decision leads back to the extracts behind it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Paths in an object store, `s3://bucket/prefix`, with the part of `pathlib.Path` that the lake needs.
+"""Paths in an object store, `s3://bucket/prefix`, with the methods of `pathlib.Path` that the lake needs.
 
-A PUT replaces an object completely or not at all, and a listing shows only complete objects, so no temporary names are
-needed. An object store has no locks: see `sixtyforty.storage.locks`. Keys and endpoint come from the environment, as
-for extracts.
+A PUT request replaces an object completely or not at all, and a listing shows only complete objects. So no temporary
+names are needed. Object stores have no locks: see `sixtyforty.storage.locks`. The access keys and the endpoint come
+from environment variables, as for extracts (see `sixtyforty.ingest.bucket`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Receipts:
         self.path = path
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all receipts, oldest first, without a last line that a crash cut off."""
+        """Return all receipts, oldest first. A last line that a crash left incomplete is skipped."""
         if not self.path.exists():
             return []
         return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]

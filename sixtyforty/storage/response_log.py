@@ -1,7 +1,7 @@
 """The response log: what people did with decisions, in one append-only SQL table per use case.
 
-The table is in the database to which decisions are delivered. A decision is accepted or overridden once, by the first
-person who answers. A unique index of the database enforces this for two people who answer at once.
+The table is in the database to which decisions are delivered. A decision is accepted or overridden only once, by the
+first person who answers. A unique index enforces this even if two people answer at the same time.
 """
 
 from __future__ import annotations

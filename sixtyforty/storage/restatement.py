@@ -1,6 +1,6 @@
-"""The restatement rule: a row that arrives late restates its partition, and every partition computed from it.
+"""The restatement rule: when a row arrives late, its partition and every partition computed from it are recomputed.
 
-A manifest names the versions of its inputs. A partition is outdated when those differ from the versions in force:
+A manifest lists the versions of its inputs. A partition is outdated if they differ from the current versions:
 
 | dataset                | outdated when                                             | function            |
 |------------------------|-----------------------------------------------------------|---------------------|

@@ -1,4 +1,4 @@
-"""The rollout ledger: which rollout step is in force from when, who took it and why."""
+"""The rollout ledger: which rollout step applies from when, who decided it, and why."""
 
 from __future__ import annotations
 

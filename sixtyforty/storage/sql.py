@@ -1,6 +1,6 @@
-"""Quoting for SQL: every name and every text that enters a SQL string passes through here.
+"""Quoting for SQL. Code must quote every name and every text with these functions before putting it into SQL.
 
-Names of columns, actions and tables come from declarations and extracts. They may hold any character, such as the
+Names of columns, actions and tables come from declarations and extracts. They may contain any character, such as the
 apostrophe in `don't wait`.
 """
 

@@ -1,4 +1,4 @@
-"""The stage ledger: which stage a use case is in, since when, by whose decision, and the verdicts of its gates."""
+"""The stage ledger: which stage a use case is in, since when, who decided that, and the verdicts of its gates."""
 
 from __future__ import annotations
 

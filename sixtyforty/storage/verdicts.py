@@ -1,4 +1,4 @@
-"""The verdict of the data rules on one partition: its rows, its rules, and the reasons."""
+"""The verdict of validation on one partition: whether it is accepted, its row counts, and the result of each rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RuleResult:
     - failed, of: the number of rows that broke the rule, and the number of rows that were checked.
     - observed: the figure that a rule about the whole partition checked. Such a rule has no row counts.
     - expected: what the rule requires, in words.
-    - sample_rows: numbers of some rows that broke the rule.
+    - sample_rows: the row numbers of the first rows that broke the rule.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""State what a holdout has shown so far, as figures and as a sentence."""
+"""The result of a holdout so far, as figures and in words."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sixtyforty.value.experiment import MINIMUM_CLUSTERS
 from sixtyforty.value.experiment_design import HoldoutDesign, normal_quantile
 from sixtyforty.value.lift import Interval
 
-# Arms drawn correctly look this unequal once in a thousand looks. With daily looks, simulations raise a false alarm in
-# 1 of 100 holdouts within 60 days.
+# The p-value below which the arms count as wrongly drawn. In simulations with a check every day for 60 days, it gave a
+# false alarm in 1 of 100 holdouts.
 MISMATCH_LEVEL = 0.001
 
 
@@ -20,10 +20,14 @@ MISMATCH_LEVEL = 0.001
 class HoldoutEstimate:
     """The result of a holdout.
 
-    `since`: first partition. `units`: units of both arms, of which `held_out` kept the current process. `lift`: gain
-    per 1,000 units, valid at any look. `single_look`: the same, valid at one look fixed in advance. `gain`: over all
-    units of the model's arm. `sample_ratio_p_value`: probability of arms this unequal if they were drawn as declared.
-    `imbalance`: difference of the covariate in standard errors. `design`: the design as it turned out.
+    - since: the first partition.
+    - units: the number of units in both arms with a known outcome; held_out: how many of them kept the current process.
+    - lift: the gain per 1,000 units, in the KPI's currency, with the always-valid interval.
+    - single_look: the same with the interval that is valid only once, at a time fixed in advance.
+    - gain: the gain over all units in the model's arm.
+    - sample_ratio_p_value: the p-value of the test that the sizes of the arms match the declared shares.
+    - imbalance: the difference of the covariate between the arms, in standard errors.
+    - design: the share, deviation and units per day that were observed.
     """
 
     since: str
@@ -38,12 +42,15 @@ class HoldoutEstimate:
 
     @property
     def is_trustworthy(self) -> bool:
-        """Whether the arms match the draw, in number and in what was known about them before."""
-        as_drawn = not self.sample_ratio_p_value < MISMATCH_LEVEL  # NaN (too few to test) passes
+        """Whether the arms look correctly drawn: neither their sizes nor their covariates differ too much."""
+        as_drawn = not self.sample_ratio_p_value < MISMATCH_LEVEL  # NaN, too few clusters for the test, passes
         return as_drawn and abs(self.imbalance) < normal_quantile(1 - MISMATCH_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
-        """Return the figures as JSON, money to the cent, unknown figures null, and the days left for an effect."""
+        """Return the figures as JSON. Money is rounded to the cent, and unknown figures are null.
+
+        effect: the effect per unit to which `days_left` refers.
+        """
         return {
             "since": self.since,
             "units": self.units,
@@ -60,7 +67,7 @@ class HoldoutEstimate:
         }
 
     def days_left(self, effect: float) -> float:
-        """Return the days until an effect per unit is likely to show in the always-valid interval."""
+        """Return the number of days until the always-valid interval would probably show an effect per unit."""
         return self.design.days(effect, always_valid=True, observed_units=self.units)
 
 
@@ -69,7 +76,10 @@ def _rounded(number: float, digits: int = 2) -> float | None:
 
 
 def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plural: str, effect: float) -> str:
-    """Describe a holdout's result in one or two sentences; `effect` is the target per 1,000 units."""
+    """Return one or two sentences that describe the result of a holdout.
+
+    estimate: None if no unit has a known outcome yet. effect: the target gain per 1,000 units.
+    """
     if estimate is None:
         return f"No result yet: the {unit_plural} of both arms have no known outcome."
     if not estimate.is_trustworthy:
