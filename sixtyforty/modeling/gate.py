@@ -1,9 +1,9 @@
-"""Decide promotion: a challenger decides nothing until its money, its data and its rules pass the gate.
+"""Decide whether a challenger is promoted. It takes no decisions until it passes the gate.
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
-1. REJECT if governance refused data that the model learned from, or if the model breaks a monotone constraint.
-2. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
+1. REJECT if the model learned from data that governance refused, or if it breaks a monotone constraint.
+2. REJECT or HOLD if its gain isn't proven out of sample, over the current process and over the champion.
 3. PENDING if it passes, the track is live, and the use case requires an approval.
 4. PROMOTE otherwise.
 """
@@ -32,7 +32,7 @@ SHOWN_PARTITIONS = 5
 
 
 class GateError(SixtyfortyError):
-    """There is no challenger to judge."""
+    """A training day has no challenger to judge."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,11 @@ def promote_challengers(
     as_ofs: Sequence[date],
     now: datetime | None = None,
 ) -> list[ChampionRow]:
-    """Judge the challengers of some training days, in order, and append each verdict to the ledger.
+    """Judge the challengers of some training days, oldest day first. Append each verdict to the ledger and return it.
 
-    Each day's challengers face the champion that the days before left in force. A promotion counts from the start of
-    its training day; on the live track, from `now` (UTC, naive). Raises GateError if a day has no challenger.
+    The challengers of a day are compared with the champion in force at the start of that day. In a replay, a promoted
+    model decides from the start of its training day. On the live track, it decides from `now` (UTC, naive). Raises
+    GateError if a day has no challenger.
     """
     rows = []
     for as_of in sorted(as_ofs):
@@ -89,9 +90,10 @@ def promote_challengers(
 
 
 def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: bool = False) -> Judgement:
-    """Judge a challenger on its data, its rules and its money, by day and out of sample.
+    """Judge a challenger on its training data, its monotone constraints and its out-of-sample value.
 
-    currency: the KPI's currency, for the reasons. needs_approval: a challenger that passes waits for a person.
+    gate: the declared rules. currency: the KPI's currency, used in the reasons. needs_approval: whether a challenger
+    that passes must wait for a person's approval.
     """
     value_verdict = _judge_value(gate, evidence, currency)
     verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence)]
@@ -114,7 +116,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
 
 @dataclass
 class _ValueVerdict:
-    """The verdict on the money alone; the checks add figures and reasons as they pass."""
+    """The verdict on the value alone. Each check adds its figures and its reason."""
 
     verdict: GateVerdict
     reasons: list[str]
@@ -134,10 +136,10 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop(
             "REJECT",
             f"{evidence.missing_share:.0%} of its training partitions are missing or refused;"
-            f" the limit is {gate.max_rejected_share:.0%}",
+            f" at most {gate.max_rejected_share:.0%} are allowed",
         )
     if not days:
-        return value.stop("HOLD", "there are no days yet on which to value it")
+        return value.stop("HOLD", "it has no out-of-sample days with known outcomes yet")
     confidence = _two_sided(gate)
     lift = estimate_lift(days, confidence=confidence)
     value.figures["lift_vs_current"] = _rounded(lift)
@@ -153,22 +155,24 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Require a proven gain over the champion's recipe of more than the margin."""
+    """Hold the challenger unless its gain over the champion's recipe is proven to exceed the margin."""
     if not evidence.current_recipe:
-        return value.stop("HOLD", "the champion's recipe has no days in common with it")
+        return value.stop(
+            "HOLD", "it shares no out-of-sample days with the champion's recipe, so they can't be compared"
+        )
     confidence = _two_sided(gate)
     gain = _paired_gain(evidence.walk_forward, evidence.current_recipe, confidence)
     value.figures["gain_vs_recipe"] = _rounded(gain)
     shown = _describe(gain, confidence, currency)
     if not gain.low > gate.margin:
         margin = format_money(gate.margin, currency)
-        return value.stop("HOLD", f"not proven better than the champion's recipe by more than {margin}: {shown}")
-    value.reasons.append(f"better than the champion's recipe: {shown}")
+        return value.stop("HOLD", f"its gain over the champion's recipe isn't proven to exceed {margin}: {shown}")
+    value.reasons.append(f"gain over the champion's recipe: {shown}")
     return value
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Require that the newest block isn't worse than the champion's by more than the margin."""
+    """Hold the challenger if its recipe falls behind the champion by more than the margin in the newest block."""
     if evidence.latest is None:
         return value
     confidence = _two_sided(gate)
@@ -176,16 +180,22 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
     value.figures["last_block_vs_champion"] = _rounded(change)
     if change.value < -gate.margin:
         return value.stop(
-            "HOLD", f"the newest block is worse than the champion's: {_describe(change, confidence, currency)}"
+            "HOLD",
+            f"in the newest block, its recipe is worse than the champion: {_describe(change, confidence, currency)}",
         )
     difference = format_money(change.value, currency, signed=True)
     margin = format_money(gate.margin, currency)
-    value.reasons.append(f"newest block against the champion: {difference} per 1,000 decisions (margin {margin})")
+    value.reasons.append(
+        f"difference to the champion in the newest block: {difference} per 1,000 decisions (allowed loss: {margin})"
+    )
     return value
 
 
 def _two_sided(gate: Gate) -> float:
-    """Return the confidence of the two-sided interval whose lower end is the one-sided bound."""
+    """Return the confidence level of the two-sided interval whose lower end is the one-sided bound.
+
+    The declared `gate.confidence` is one-sided.
+    """
     return 2 * gate.confidence - 1
 
 

@@ -1,4 +1,4 @@
-"""Collect the evidence that the gate needs on a challenger; the gate alone decides (`gate.py`)."""
+"""Collect the evidence on a challenger. Only the gate (`gate.py`) decides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The newest block, decided by the challenger's recipe and by the champion: the same days."""
+    """The values of the same newest days under two models: one of the challenger's recipe, and the champion."""
 
     challenger: Sequence[DailyValue]
     champion: Sequence[DailyValue]
@@ -32,12 +32,15 @@ class LatestBlock:
 class GateEvidence:
     """What the gate knows about a challenger.
 
-    `kind`: first (there is no champion), refresh (the champion has the same recipe) or recipe (another recipe).
-    `missing_share`: share of its training window that is missing or that governance refused. `walk_forward`: money of
-    its recipe, out of sample. `latest`: the newest block against the champion, for a refresh. `current_recipe`: money
-    of the champion's recipe on the walk-forward days, for a new recipe. `refused_partitions`: training partitions that
-    governance refused. `broken_constraints`: monotone constraints that the model breaks. `is_assumed`: the action may
-    change the outcome, and no experiment measured it. `selection_reason`: why this challenger was selected.
+    - `kind`: first (no champion exists), refresh (the champion has the same recipe) or recipe (another recipe).
+    - `missing_share`: share of the training window's partitions that are missing or that governance refused.
+    - `walk_forward`: out-of-sample daily values of the challenger's recipe.
+    - `latest`: the newest block, compared with the champion; only for a refresh.
+    - `current_recipe`: out-of-sample daily values of the champion's recipe; only for another recipe.
+    - `refused_partitions`: training partitions whose features governance refused.
+    - `broken_constraints`: a line for each monotone constraint that the model breaks.
+    - `is_assumed`: whether the action may change the outcome without an experiment that measured the effect.
+    - `selection_reason`: why this challenger was selected.
     """
 
     kind: ChallengerKind
@@ -60,7 +63,10 @@ def collect_evidence(
     version: str,
     selection_reason: str = "",
 ) -> GateEvidence:
-    """Collect the evidence on a challenger, against the champion in force at the start of its training day."""
+    """Collect the evidence on a challenger, compared with the champion in force at the start of its training day.
+
+    version: the challenger. selection_reason: why it was selected, to be shown with the verdict.
+    """
     card = store.card(version)
     recipe, as_of = card.recipe_version, card.as_of
     champion = ledger.champion_at(track, use_case.day_start(as_of))
@@ -89,7 +95,10 @@ def collect_evidence(
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest block of both models; None if there is none, or if the champion learned from its days."""
+    """Return the newest block of the recipe and of the champion on the same days.
+
+    Return None if no block exists, or if the champion learned from the block's days.
+    """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     if not folds or champion_card.as_of > folds[-1].first:
         return None
@@ -101,7 +110,7 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions whose features governance refused, in the version that the model learned from."""
+    """Return the training partitions whose features, in the version that the model learned from, were refused."""
     refused = []
     for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)

@@ -1,4 +1,4 @@
-"""Check features against leakage: recomputed from only what was known at decision time, they must be identical."""
+"""Check features for leakage: features recomputed from data known at the decision time must be identical."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def find_leakage(
 ) -> list[str]:
     """Recompute the features of sampled decision times and return one line per difference.
 
-    db: a session of `point_in_time.open_inputs`. tables: the features built, by partition; `sample` partitions are
-    checked at one decision time each. The partitions determine the sample, so that a check can be repeated. A line
-    names the feature, the decision time (UTC) and the number of units.
+    db: a session of `point_in_time.open_inputs`. tables: the built features, by partition. sample: the number of
+    partitions to check, each at one decision time. The same use case and partitions give the same sample. A line names
+    the feature, the decision time (UTC) and the number of units.
     """
     if not tables:
         return []
@@ -46,10 +46,11 @@ def _compare(
 ) -> list[str]:
     """Return a line for each column whose values differ.
 
-    Columns that begin with _ are compared too: a vendor's scores that know the future would win any comparison.
+    Columns with a leading underscore are compared too. They may hold a vendor's scores, and scores that use later data
+    would make the vendor look too good.
     """
     if len(built) != len(recomputed):
-        return [f"{len(built)} units at {decision_time} UTC, of which {len(recomputed)} were known then"]
+        return [f"{len(built)} units are decided at {decision_time} UTC, but only {len(recomputed)} were known then"]
     key = use_case.decision.key
     built, recomputed = built.sort_values(key, ignore_index=True), recomputed.sort_values(key, ignore_index=True)
     differences = []

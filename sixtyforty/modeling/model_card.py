@@ -1,4 +1,4 @@
-"""The card of a model version: its recipe, its data, and the hashes of its files."""
+"""Describe a model version on a model card: its recipe, its data, and the hashes of its files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from sixtyforty.storage.files import canonical_json
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known about a model version; stored as `card.json`.
+    """The description of a model version, stored as `card.json`.
 
-    `as_of`: the local day at whose start it was trained. `rows`, `first`, `last`: size and partitions of its training
-    set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
-    `recipe_version` its hash. `data`: the versions of features and outcomes by partition, and `data_version` their
-    hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model
-    is fitted. `treatment` and `actions`: of a past experiment.
+    - `as_of`: the training day (local). The model knows only data from before the start of this day.
+    - `rows`, `first`, `last`: number of rows, first and last partition of the training set.
+    - `missing_days`: partitions of the training window without features or outcomes.
+    - `recipe`, `recipe_version`: the declared model, and its hash.
+    - `data`, `data_version`: the versions of features and outcomes by partition, and their hash.
+    - `libraries`: library versions. `files`: SHA-256 by file name.
+    - `levels`: the values of each categorical feature. It is empty until the model is fitted.
+    - `treatment`, `actions`: for a past experiment, the column of the action received, and the possible actions.
     """
 
     version: str
@@ -41,7 +44,7 @@ class ModelCard:
 
     @property
     def missing_share(self) -> float:
-        """Share of the training window's partitions that are missing."""
+        """Return the share of the training window's partitions that have no features or outcomes."""
         present, missing = len(self.data["features"]), len(self.missing_days)
         return missing / (present + missing)
 

@@ -1,6 +1,6 @@
-"""Store model versions: training set, fitted model and card, verified by hash; nothing is ever unpickled.
+"""Store model versions: training set, fitted model and card. Files are verified by hash and never unpickled.
 
-A version is named `<as_of>-<hash>`. The hash covers the versions of its data and its recipe, so that training again on
+A version is named `<as_of>-<hash>`. The hash covers the versions of data, recipe and libraries. So training again on
 the same data gives the same version and the same bytes. A version is a folder with `training_set.parquet`,
 `model.skops` and `card.json` (recipe, features, data versions, file hashes).
 """
@@ -44,7 +44,7 @@ class ModelStore:
         self.root = root
 
     def _cards_lock(self) -> AbstractContextManager[None]:
-        """Lock all cards, so that two retrains at once keep each other's changes."""
+        """Lock all cards, so that two trainings at the same time don't overwrite each other's changes."""
         return exclusive_lock(self.root / "cards.lock", "write a model card")
 
     def folder(self, version: str) -> StoragePath:
@@ -52,27 +52,33 @@ class ModelStore:
         return self.root / version
 
     def card(self, version: str) -> ModelCard:
-        """Return the card of a version. Raises ModelError if there is no such version."""
+        """Return the card of a version. Raises ModelError if the version isn't stored."""
         try:
             return ModelCard.from_json((self.folder(version) / CARD).read_bytes())
         except FileNotFoundError as error:
             versions = ", ".join(self.versions()) or "none"
-            raise ModelError(f"There is no model {version}. Stored versions: {versions}.") from error
+            raise ModelError(
+                f"There is no model version {version}. Choose one of the stored versions: {versions}."
+            ) from error
 
     def has(self, version: str, file: str) -> bool:
-        """Whether a file of a version (`training_set.parquet`, `model.skops`) exists and is listed on its card."""
+        """Return whether a file of a version exists and is listed on the version's card.
+
+        file: `training_set.parquet` or `model.skops`.
+        """
         card = self.folder(version) / CARD
         listed = card.exists() and file in json.loads(card.read_bytes())["files"]
         return listed and (self.folder(version) / file).exists()
 
     def versions(self) -> list[str]:
-        """Return all versions that have a card, the oldest training day first."""
+        """Return all versions that have a card, sorted by training day, oldest first."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
     def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
-        """Store the rows that a plan's model learns from, all known at the start of `as_of`, and create its card.
+        """Store the training set of a plan, and create the model card.
 
-        Raises ModelError if the declaration names an unknown feature, or if outcomes don't fit the declaration.
+        Only outcomes known at the start of `plan.as_of` are included. Raises ModelError if the declaration names an
+        unknown feature, or if an outcome or a received action isn't allowed by the declaration.
         """
         table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
         features = [name for name in feature_names(use_case, table.column_names) if name != use_case.kpi.outcome]
@@ -86,15 +92,15 @@ class ModelStore:
                 write_atomic(self.folder(plan.version) / CARD, card.to_json())
 
     def training_frame(self, version: str) -> pd.DataFrame:
-        """Return the rows that a version learned from."""
+        """Return the training set of a version."""
         import pandas as pd
 
         return pd.read_parquet(io.BytesIO((self.folder(version) / TRAINING_SET).read_bytes()))
 
     def write_model(self, version: str, model: FittedModel) -> None:
-        """Store a fitted model, and its hash and categories on the card.
+        """Store a fitted model. Add its hash and its categories to the card.
 
-        Raises ModelError for an estimator that `load` would refuse.
+        Raises ModelError if the estimator holds types that `load` refuses.
         """
         from skops.io import dumps
 
@@ -108,7 +114,10 @@ class ModelStore:
             write_atomic(self.folder(version) / CARD, card.to_json())
 
     def load(self, version: str) -> FittedModel:
-        """Return a fitted model. Raises ModelError if its hash differs from the card's, or for untrusted types."""
+        """Return a fitted model.
+
+        Raises ModelError if the hash differs from the one on the card, or if the file holds untrusted types.
+        """
         card = self.card(version)
         blob = (self.folder(version) / MODEL).read_bytes()
         return restore_model(load_skops(blob, card.files.get(MODEL)), card)
@@ -147,13 +156,13 @@ def _check_declared_features(name: str, plan: TrainingPlan, features: list[str])
         unknown = sorted(declared.keys() - set(features))
         if unknown:
             raise ModelError(
-                f"{name}: model.{field} names {', '.join(unknown)}, which features.sql doesn't give."
-                f" Its features: {', '.join(features)}."
+                f"{name}: model.{field} names {', '.join(unknown)}, but features.sql doesn't return that."
+                f" Choose from the features that it returns: {', '.join(features)}."
             )
 
 
 def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
-    """Raise ModelError if outcomes or received actions don't fit the declaration."""
+    """Raise ModelError if a binary outcome isn't 0 or 1, or if a received action isn't declared."""
     if kpi.outcome_type == "binary":
         invalid = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if invalid:
@@ -166,6 +175,6 @@ def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
         unknown = set(table[kpi.treatment.column].to_pylist()) - kpi.actions.keys()
         if unknown:
             raise ModelError(
-                f"outcomes.sql: '{kpi.treatment.column}' (kpi.treatment.column) holds {sorted(unknown)};"
-                f" the actions are {', '.join(kpi.actions)}."
+                f"outcomes.sql: the column '{kpi.treatment.column}' (kpi.treatment.column) holds {sorted(unknown)},"
+                f" expected one of the declared actions: {', '.join(kpi.actions)}."
             )

@@ -1,4 +1,4 @@
-"""Plan a model's training: its recipe, its window of partitions, and its training days."""
+"""Plan the training of models: the recipe, the window of partitions, and the training days."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from sixtyforty.storage.sql import identifier, identifiers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Fields that join the recipe's hash only where they are declared, so that a new optional field changes no version.
+# The recipe's hash includes these fields only if they are declared. So a new optional field changes no version.
 OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a model of the local day `as_of` learns from. It needs no rows, so that no version is trained twice.
+    """The data and the recipe of a model that is trained on the local day `as_of`.
 
-    `missing`: partitions of the window without features or outcomes. `recipe`: hash of the declared recipe.
+    `features` and `outcomes` hold the manifests to learn from, by partition. The version follows from the manifests
+    alone, so a version that exists is recognized before any rows are read. `missing` lists the partitions of the window
+    without features or outcomes. `recipe` is the hash of the declared recipe.
     """
 
     as_of: date
@@ -40,13 +42,19 @@ class TrainingPlan:
 
     @property
     def version(self) -> str:
-        """`<as_of>-<hash>`. The hash covers data, recipe and libraries, so an upgrade of a library retrains."""
+        """Return the model version, `<as_of>-<hash>`.
+
+        The hash covers data, recipe and libraries, so an upgraded library gives a new version.
+        """
         identity = {"data": self.data_version, "recipe": self.recipe, "libraries": library_versions()}
         return f"{self.as_of}-{digest(identity)[:8]}"
 
 
 def training_days(use_case: DecisionChain, until: date) -> list[date]:
-    """Return the local days on which a replay trains, up to `until`, by `replay.retrain` and after its warm-up."""
+    """Return the local days on which a replay trains a model, oldest first, up to and including `until`.
+
+    `replay.warm_up_days` sets the first day, and `replay.retrain` sets the interval.
+    """
     first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
     if use_case.replay.retrain == "decision":
         partitions = use_case.decision_partitions(use_case.starting_between(first, until + timedelta(days=1)))
@@ -60,13 +68,16 @@ def training_days(use_case: DecisionChain, until: date) -> list[date]:
 
 
 def recipe_fields(model: Model) -> dict[str, Any]:
-    """Return the fields of a declared model that define its recipe: not its explanations, nor its alternatives."""
+    """Return the fields of a declared model that define its recipe. Explanations and alternatives are left out."""
     fields = model.model_dump(exclude={"reasons", "alternatives"})
     return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
 
 
 def hash_recipe(use_case: DecisionChain, model: Model | None = None) -> str:
-    """Return the hash of a recipe: the model (None: the declared one) and the SQL of its features."""
+    """Return the hash of a recipe, which covers the model and the SQL of its features.
+
+    model: an alternative. If it is None, the declared model is used.
+    """
     return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
 
 
@@ -79,7 +90,8 @@ def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
 def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
     """Plan a model that learns from the trailing window before the local day `as_of`.
 
-    Raises ModelError if the window holds no features with outcomes.
+    model: an alternative. If it is None, the declared model is used. Raises ModelError if the window holds no features
+    with outcomes.
     """
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
@@ -98,9 +110,10 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
 def read_training_rows(
     use_case: DecisionChain, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
 ) -> pa.Table:
-    """Return feature rows joined with the outcomes known at a UTC time, sorted by partition, decided_at and key.
+    """Return feature rows joined with their outcomes, sorted by partition, decided_at and key.
 
-    With a treatment: only units that received an action, with the action they received.
+    known_at: only outcomes known at this UTC time are included. With a treatment, the rows also hold the action
+    received, and units without one are left out.
     """
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
     all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
