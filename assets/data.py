@@ -35,14 +35,14 @@ FIT_FOR_MODEL = StageCheck(
     each_partition=True,
 )
 NO_LEAKAGE = StageCheck(
-    "no_leakage", "Features recomputed for sampled decision times, from only what was known then, are the same."
+    "no_leakage", "For sampled decision times, features recomputed from the data known at that time are the same."
 )
 LEAKS_SHOWN = 5
 DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
 
 
 def import_extracts(run: StageRun) -> StageResult:
-    """Import a source's extracts as they landed, and check that each could be read."""
+    """Import a source's extracts without changing their values, and check that each extract could be read."""
     result, landing = StageResult(), run.ws.landing
     for portion in run.portions():
         entries = ingest(run.use_case, run.source, run.ws.lake, landing, portion, run.ws.code_version)
@@ -136,14 +136,14 @@ def build_features(run: StageRun) -> StageResult:
         CheckResult(NO_LEAKAGE.name, not leaks, {"leaks": "\n".join(leaks)}, description=summary[:DESCRIPTION_LENGTH])
     )
     if leaks:
-        run.log.error(f"features: leakage, they use what was known only later ({summary})")
+        run.log.error(f"features: leakage found ({summary})")
     published = format_plural(len(result.published), "partition")
     run.log.info(f"features: built ({published}, {format_plural(quarantined, 'row')} left to the current process)")
     return result
 
 
 def _publish_features(run: StageRun, result: StageResult, tables: dict[str, Any], inputs: dict[str, Any]) -> int:
-    """Write the partitions whose features are accepted. Returns the rows that the current process decides."""
+    """Write the partitions whose features are accepted. Return the number of rows left to the current process."""
     accepted, verdicts, quarantined = {}, {}, 0
     suite = load_suite(run.use_case.name, "features")
     for partition, (rows, verdict) in check_features(run.use_case, suite, tables).items():

@@ -29,18 +29,18 @@ from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
-RECENT_DAYS = 92  # of the lift that the backtest shows
+RECENT_DAYS = 92  # the backtest shows the lift of this many newest days
 PARALLEL_TRAINING_SETS = 2  # each is in memory while it is written
 
 FEED_FAULTS_CONTAINED = StageCheck(
     "feed_faults_contained",
-    "No fault of a feed makes the decisions worse than the current process: it costs nothing, or the check before"
-    " the model sees it.",
+    "No fault of a feed makes the decisions worse than the current process. A fault either costs nothing, or the check"
+    " before the model detects it.",
 )
 
 
 def training_days(run: StageRun) -> list[date]:
-    """Return the days to train as of: the run's own local day, or every training day in a replay of everything."""
+    """Return the training days: the local day of the run's time limit or, in a replay without one, all of them."""
     time_limit = run.clock.time_limit()
     if time_limit is not None:
         return [run.use_case.local_day(time_limit)]
@@ -51,7 +51,7 @@ def training_days(run: StageRun) -> list[date]:
 
 
 def training_plans(run: StageRun) -> list[training_plan.TrainingPlan]:
-    """Return what each recipe would learn from on each training day."""
+    """Return the training plan of each recipe for each training day."""
     recipes = training_plan.declared_recipes(run.use_case).values()
     return [
         training_plan.plan_training(run.use_case, run.ws.lake, day, recipe)
@@ -109,7 +109,7 @@ def train_challengers(run: StageRun) -> StageResult:
 
 
 def run_backtest(run: StageRun) -> StageResult:
-    """Value each recipe on the days after those that it learned from, for each training day."""
+    """For each training day, measure the value of each recipe on days that its models didn't learn from."""
     days = training_days(run)
     if not days:
         return StageResult()
@@ -141,16 +141,19 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
 
 
 def _rounded(bound: float) -> int | None:
-    """Return the bound of an interval in whole units; None where it isn't known."""
+    """Return the bound of an interval, rounded to a whole number, or None if it isn't known."""
     return None if math.isnan(bound) else round(bound)
 
 
 def run_degradation_drill(run: StageRun) -> StageResult:
-    """Value the decisions with each feed missing, stale, duplicated or in a wrong unit, on a sample of past days."""
+    """Measure the value of the decisions under faults of each feed, on a sample of past days.
+
+    A feed is made missing, stale, duplicated or given in a wrong unit.
+    """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     if not impacts:
-        run.log.info("degradation: skipped (there is no day yet that a model hasn't learned from)")
+        run.log.info("degradation: skipped (no out-of-sample day has known outcomes yet)")
         return StageResult()
     margin = run.use_case.gate.margin
     uncontained = [impact for impact in impacts if not impact.is_guarded(margin)]
@@ -169,7 +172,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         FEED_FAULTS_CONTAINED.name,
         not uncontained,
         {"faults not contained": summary},
-        description=summary or "every fault costs nothing or is seen before the model",
+        description=summary or "every fault costs nothing or is detected before the model",
     )
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
 
@@ -192,7 +195,7 @@ def _interval(interval: Interval) -> str:
 
 
 def judge_challengers(run: StageRun) -> StageResult:
-    """Let the gate judge each challenger, record its verdicts in the ledger, and push what was promoted to DVC."""
+    """Judge each challenger by the gate, record the verdicts in the ledger, and push the models to the DVC remote."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
     promoted = champions.promote_approved(ws, time_limit) if live and time_limit else []
     days = _days_to_judge(run)
@@ -219,7 +222,7 @@ def judge_challengers(run: StageRun) -> StageResult:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days from the first day of the replay on; live, only those with a trained model."""
+    """Return the training days from the first day of the replay on. On the live track, only days with a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days
@@ -229,7 +232,7 @@ def _days_to_judge(run: StageRun) -> list[date]:
 
 
 def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
-    """Write what `dvc repro` needs to train the newest model again, where the home has a `dvc.yaml`."""
+    """Write the files with which `dvc repro` trains the newest model again, if the home has a `dvc.yaml`."""
     ws = run.ws
     recipe = ws.models.card(newest.version).recipe_version
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
@@ -243,10 +246,10 @@ def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
 
 
 def draw_break_even(run: StageRun) -> StageResult:
-    """Work out how much knowledge, and how much sound data, the decisions may lose before the gain is gone."""
+    """Calculate how much information, and how much sound data, may be lost before the gain reaches zero."""
     points = break_even.write_curve(run.ws, run.track)
     if not points:
-        run.log.info("break_even: skipped (the model has decided nothing whose outcome is known)")
+        run.log.info("break_even: skipped (no decision of the model has a known outcome yet)")
         return StageResult()
     entry, sentences = break_even.read_curve(run.ws)[0], break_even.explain_break_even(run.ws)
     metadata: dict[str, object] = {
@@ -263,7 +266,7 @@ def draw_break_even(run: StageRun) -> StageResult:
                 for (feed, fault), share in tolerable.items()
             ]
         )
-    run.log.info(f"break_even: worked out ({sentences[0]})")
+    run.log.info(f"break_even: calculated ({sentences[0]})")
     return StageResult.snapshot(entry.version if entry else "", metadata)
 
 

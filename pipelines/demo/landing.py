@@ -14,7 +14,7 @@ from sixtyforty.storage.object_store import StoragePath
 
 
 class DemoDataError(SixtyfortyError):
-    """The demo has no data for what was asked, or its package is not installed."""
+    """The demo has no data for the request, or the package with the data is not installed."""
 
 
 def find_packaged_file(package: str, name: str) -> Path:

@@ -32,7 +32,7 @@ from sixtyforty.storage.home_format import FORMAT_FILE
 MANIFEST = "backup.json"
 DUMP = "database.dump"
 DVC_FILES = (".dvc", "dvc.lock")  # What DVC keeps in the home outside data/.
-LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Written again at each start, or valid only for a moment.
+LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Temporary files, or files written again at each start.
 MUST_BE_EMPTY = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
 TEMPORARY_ENDINGS = (".lock", "-wal", "-shm", "-journal")
 SQLITE_HEADER = b"SQLite format 3\0"
@@ -149,7 +149,7 @@ def _check_files(folder: Path, manifest: BackupManifest) -> None:
 
 
 def _check_empty(settings: Settings) -> None:
-    """Raise BackupError where the restore would overwrite something. What `doctor` creates does not count."""
+    """Raise BackupError if the restore would overwrite something. Files that `doctor` creates are ignored."""
     folders = [settings.home / "data" / kind for kind in MUST_BE_EMPTY]
     if isinstance(settings.lake, Path):
         folders.append(settings.lake)
@@ -187,7 +187,7 @@ def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _is_backed_up(path: Path) -> bool:
-    """Return whether a path is a file, but no lock, no half-written file and no log of SQLite."""
+    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are left out."""
     is_temporary = path.name.startswith(".writing-") or (
         path.name.endswith(TEMPORARY_ENDINGS) and path.name != "dvc.lock"
     )

@@ -1,4 +1,4 @@
-"""Examine everything that the chain needs, and name the cure for what is missing."""
+"""Examine everything that the chain needs, and name a cure for each problem."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NotAvailableError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Check:
-    """Something to examine. `look` returns what it found, or raises."""
+    """A check of the installation. `look` returns a description of the state, or raises an error for a problem."""
 
     thing: str
     needed: bool  # The chain cannot run without it.
@@ -35,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Examination:
-    """The outcome of a check: what was found and, if it is not ok, the cure."""
+    """The outcome of a check. `found` describes the state. `cure` is None if the check passed."""
 
     thing: str
     ok: bool
@@ -110,7 +110,7 @@ def _examine(check: Check) -> Examination:
 
 
 def _summary(error: Exception) -> str:
-    """Return the first line of an error; all lines of a declaration's, which are a list of fields."""
+    """Return the first line of an error. Of a DeclarationError, which lists fields, return all lines."""
     lines = str(error).splitlines() or [type(error).__name__]
     return str(error) if isinstance(error, DeclarationError) else lines[0]
 

@@ -55,9 +55,9 @@ def test_without_features_there_is_nothing_to_train(tmp_path: Path) -> None:
     assert model.training_days(run_of(empty)) == []
     assert model.run_backtest(run_of(empty)).published == {}
     assert model.run_degradation_drill(run := run_of(empty)).published == {}
-    assert run.log.lines == ["INFO: degradation: skipped (there is no day yet that a model hasn't learned from)"]
+    assert run.log.lines == ["INFO: degradation: skipped (no out-of-sample day has known outcomes yet)"]
     assert model.draw_break_even(run := run_of(empty)).published == {}
-    assert run.log.lines == ["INFO: break_even: skipped (the model has decided nothing whose outcome is known)"]
+    assert run.log.lines == ["INFO: break_even: skipped (no decision of the model has a known outcome yet)"]
 
 
 def test_the_model_stages_in_their_order(ws: Workspace) -> None:
@@ -101,7 +101,7 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     (curve,) = model.draw_break_even(run := run_of(ws)).published.values()
     points = curve.metadata["lift by information lost, per 1,000 decisions"].records
     assert [points[0].data["information lost"], points[-1].data["information lost"]] == ["0%", "100%"]
-    assert run.log.lines == [f"INFO: break_even: worked out ({curve.metadata['summary'].split(chr(10))[0]})"]
+    assert run.log.lines == [f"INFO: break_even: calculated ({curve.metadata['summary'].split(chr(10))[0]})"]
 
 
 def test_a_live_run_judges_only_days_that_have_a_model(ws: Workspace) -> None:

@@ -149,7 +149,7 @@ def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -
 
 def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
     folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
-    with pytest.raises(UnreadableExtractError, match="no extract there"):
+    with pytest.raises(UnreadableExtractError, match="holds no extract"):
         create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
     assert not (tmp_path / "use_cases").exists()
 
