@@ -1,8 +1,8 @@
 """Turn outstanding work into run requests: one run for each range of partitions that no run is working on.
 
 Sensors store no state. `sixtyforty.lifecycle.catch_up` compares the data that exists with the data that should exist.
-So the next evaluation finds the work that a killed daemon or run left unfinished. Dagster ignores a run key that it has seen before. The run key is
-therefore the hash of the work and the number of the attempt.
+So the next evaluation finds the work that a killed daemon or run left unfinished. Dagster ignores a run key that it has
+seen before. The run key is therefore the hash of the work and the number of the attempt.
 """
 
 from __future__ import annotations
