@@ -61,7 +61,7 @@ class Model(DeclaredModel):
     reasons: dict[str, str] = Field(
         default_factory=dict,
         description="Features in the words of the people who decide, to explain a decision. Each is a clause with"
-        " {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'. Pages write it"
+        " {value}, formatted as in Python, that starts in lower case: '{value:.0%} of the departures in the last hour were late'. Pages write it"
         " after 'Raises the risk: ' or 'Lowers the risk: '.",
     )
 
