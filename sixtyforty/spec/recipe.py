@@ -60,9 +60,9 @@ class Model(DeclaredModel):
     vetoes: dict[Name, Veto] = Field(default_factory=dict, description="Actions that experts forbid under a condition.")
     reasons: dict[str, str] = Field(
         default_factory=dict,
-        description="Features in the words of the people who decide, to explain a decision. Each is a clause with"
-        " {value}, formatted as in Python, that starts in lower case: '{value:.0%} of the departures in the last hour were late'. Pages write it"
-        " after 'Raises the risk: ' or 'Lowers the risk: '.",
+        description="Features in the words of the people who decide, to explain a decision. Each is a clause in"
+        " lower case with {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'."
+        " Pages write it after 'Raises the risk: ' or 'Lowers the risk: '.",
     )
 
     def with_alternative(self, name: str) -> Model:
