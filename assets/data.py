@@ -138,7 +138,9 @@ def build_features(run: StageRun) -> StageResult:
     if leaks:
         run.log.error(f"features: leakage found ({summary})")
     published = format_plural(len(result.published), "partition")
-    run.log.info(f"features: built ({published}, {format_plural(quarantined, 'row')} left to the current process)")
+    run.log.info(
+        f"features: built ({published}, the current process decides {format_plural(quarantined, 'suspect row')})"
+    )
     return result
 
 

@@ -204,7 +204,7 @@ def judge_challengers(run: StageRun) -> StageResult:
         *promote_challengers(run.use_case, ws.lake, ws.models, ws.champion_ledger, run.track, days, time_limit),
     ]
     if not rows:
-        run.log.info("champion: skipped (no training day to judge yet)")
+        run.log.info("champion: skipped (no challenger waits for the gate)")
         return StageResult()
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")

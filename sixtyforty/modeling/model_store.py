@@ -22,6 +22,7 @@ from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling.training_plan import TrainingPlan, read_training_rows, recipe_fields
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
@@ -166,9 +167,9 @@ def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
     if kpi.outcome_type == "binary":
         invalid = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if invalid:
-            count = "1 row has" if invalid == 1 else f"{invalid} rows have"
+            count = format_plural(invalid, "row")
             raise ModelError(
-                f"outcomes.sql: {count} a {kpi.outcome} other than 0 or 1."
+                f"outcomes.sql: {kpi.outcome} is neither 0 nor 1 in {count}."
                 " Correct outcomes.sql, or declare kpi.outcome_type: number."
             )
     if kpi.treatment:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, digest, write_atomic
+from sixtyforty.storage.files import access_errors, canonical_json, digest, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 
@@ -65,8 +65,9 @@ class HashChain(Generic[R]):
         # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
         # rows than the head, which is no error.
         head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
-        if self._head.exists():
-            head = json.loads(self._head.read_bytes())
+        with access_errors(self._head):
+            if self._head.exists():
+                head = json.loads(self._head.read_bytes())
         rows: list[R] = []
         for number, line in enumerate(_complete_lines(self._content()).splitlines(), 1):
             rows.append(self._verified_row(number, line, rows[-1].hash if rows else GENESIS))
@@ -74,7 +75,8 @@ class HashChain(Generic[R]):
         return rows
 
     def _content(self) -> bytes:
-        return self.path.read_bytes() if self.path.exists() else b""
+        with access_errors(self.path):
+            return self.path.read_bytes() if self.path.exists() else b""
 
     def _verified_row(self, number: int, line: bytes, previous_hash: str) -> R:
         try:
@@ -90,7 +92,7 @@ class HashChain(Generic[R]):
             missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {expected_rows}"
             raise self._error(len(rows) + 1, missing)
         if expected_rows and rows[expected_rows - 1].hash != expected_hash:
-            raise self._error(expected_rows, f"its hash differs from the one in {self._head.name}")
+            raise self._error(expected_rows, f"the row's hash differs from the one in {self._head.name}")
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(

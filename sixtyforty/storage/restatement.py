@@ -44,7 +44,7 @@ def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -
 
 
 def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
-    """Return why a raw partition must be validated again at a UTC time (naive); None if it needn't be.
+    """Return why a raw partition must be validated again, as of a UTC time (naive); None if it needn't be.
 
     raw: the manifest of the raw partition. judged: the manifests of the same partition in the validated and rejected
     datasets, if they exist.

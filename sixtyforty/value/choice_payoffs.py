@@ -36,7 +36,7 @@ def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class _Limit:
-    """The limit of one action for the rows of one partition and decision time."""
+    """How many rows of one partition and decision time may still get an action."""
 
     action: int  # the position of the action in ChoicePayoffs.names
     rows: NDArray[np.int64]  # the positions of the rows

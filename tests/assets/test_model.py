@@ -107,4 +107,4 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
 def test_a_live_run_judges_only_days_that_have_a_model(ws: Workspace) -> None:
     run = run_of(ws, track="live", as_of="2013-04-10T12:00:00")
     assert model.judge_challengers(run).published == {}
-    assert run.log.lines == ["INFO: champion: skipped (no training day to judge yet)"]
+    assert run.log.lines == ["INFO: champion: skipped (no challenger waits for the gate)"]

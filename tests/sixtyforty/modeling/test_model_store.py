@@ -60,7 +60,7 @@ def test_an_outcome_other_than_0_or_1_is_rejected(tmp_path: Path) -> None:
     )
     publish_days(ws, MARCH[:3])
     plan = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
-    with pytest.raises(ModelError, match=r"outcomes\.sql: \d+ rows have a late other than 0 or 1"):
+    with pytest.raises(ModelError, match=r"outcomes\.sql: late is neither 0 nor 1 in \d+ rows"):
         ws.models.write_training_set(ws.use_case, ws.lake, plan)
 
 
