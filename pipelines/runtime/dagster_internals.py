@@ -2,7 +2,7 @@
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
 Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which exercises each entry below.
-Each entry states its purpose ("For") and its replacement if the name disappears ("Else").
+Each entry states its purpose, and what to do without it if the name disappears.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def partition_range_tags(first: str, last: str) -> dict[str, str]:
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the first and last partition that a run's tags name, or None.
 
-    Purpose and replacement: as `partition_range_tags`.
+    Purpose: as `partition_range_tags`. Without it: as there.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
