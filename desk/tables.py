@@ -5,9 +5,9 @@ Answers to decisions are not here: they are in the response log (`sixtyforty.dec
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
+
+from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 
 METADATA = sa.MetaData()
 BUSY_TIMEOUT = 30  # seconds to wait for a SQLite database that another process writes to
@@ -39,11 +39,9 @@ FAILURES = sa.Table(
 
 def open_database(url: str) -> sa.Engine:
     """Return the engine of the desk's database. Error messages never contain the parameters of a statement."""
-    address = sa.engine.make_url(url)
-    is_sqlite = address.get_backend_name() == "sqlite"
-    if is_sqlite and address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT} if is_sqlite else {})
+    address = parse_database_url(url)
+    create_database_folder(address)
+    return open_engine(address, connect_args={"timeout": BUSY_TIMEOUT} if is_sqlite(address) else {})
 
 
 def create_tables(database: sa.Engine) -> bool:

@@ -15,6 +15,8 @@ from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.databases import open_engine, parse_database_url
+from sixtyforty.storage.files import create_folder
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -125,7 +127,7 @@ def _declaration(name: str) -> str:
 
 def _storage() -> str:
     folder = load_settings().home / "data"
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     with tempfile.TemporaryFile(dir=folder):
         return f"{folder} is writable"
 
@@ -138,11 +140,9 @@ def _disk() -> str:
 
 
 def _database() -> str:
-    import sqlalchemy as sa
-
     settings = load_settings()
-    url = sa.engine.make_url(settings.database_url)
-    engine = sa.create_engine(url)
+    url = parse_database_url(settings.database_url)
+    engine = open_engine(url)
     try:
         with engine.connect() as connection:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
@@ -157,7 +157,7 @@ def _dvc_remote() -> str:
     if "://" in remote:
         scheme, _, rest = remote.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]} (not tested now: the next retrain writes to it)"
-    Path(remote).mkdir(parents=True, exist_ok=True)
+    create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.databases import create_database_folder, open_engine
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,10 +56,8 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]
     """
     import sqlalchemy as sa
 
-    url = sa.engine.make_url(ws.database_url)
-    if url.database and url.get_backend_name() == "sqlite":
-        (ws.home / "data").mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url)
+    create_database_folder(ws.database_url)
+    engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
     try:
         target.metadata.create_all(engine)
@@ -112,7 +111,7 @@ def read_delivery(ws: Workspace, track: Track, decision_id: str) -> dict[str, An
     """Return the row of a decision in the delivery table, or None if the decision wasn't delivered."""
     import sqlalchemy as sa
 
-    engine = sa.create_engine(ws.database_url)
+    engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
     try:
         if not sa.inspect(engine).has_table(target.name):

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.sources import Source
+from sixtyforty.storage.databases import DatabaseError, open_engine
 from sixtyforty.storage.files import digest, rename_file, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
@@ -73,20 +74,25 @@ class DatabaseSource:
         try:
             if prepare:
                 prepare()
-            engine = sa.create_engine(url)
+            engine = open_engine(url)
             try:
                 with engine.connect() as connection:
                     return self._extract(connection, cursor)
             finally:
                 engine.dispose()
+        except DatabaseError as error:
+            raise self._unreachable("DatabaseError", error.reason) from None
         except (sa.exc.SQLAlchemyError, ImportError, ValueError, CursorTypeError) as error:
             # SQLAlchemy's own message contains the SQL and may contain rows, so only the driver's first line is shown.
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise UnreachableSourceError(
-                f"{self.name}: {self.source.database_label} can't be read ({type(error).__name__}: {reason})."
-                " Check that the database runs, that its user may read, and that the query returns"
-                f" {', '.join(self._columns)}."
-            ) from None
+            raise self._unreachable(type(error).__name__, reason) from None
+
+    def _unreachable(self, error_name: str, reason: str) -> UnreachableSourceError:
+        return UnreachableSourceError(
+            f"{self.name}: {self.source.database_label} can't be read ({error_name}: {reason})."
+            " Check that the database runs, that its user may read, and that the query returns"
+            f" {', '.join(self._columns)}."
+        )
 
     @property
     def _columns(self) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import TEMPORARY_PREFIX, write_atomic
+from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
 TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
@@ -39,7 +39,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
     Raises DvcVersionError for any error of DVC, and LockTimeoutError.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    (home / "data").mkdir(parents=True, exist_ok=True)
+    create_folder(home / "data")
     with exclusive_lock(home / "data" / ".dvc-writer.lock", purpose, timeout=WRITER_TIMEOUT):
         from dvc.exceptions import DvcException
         from dvc.repo import Repo

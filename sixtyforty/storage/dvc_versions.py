@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.storage.dvc_repository import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import create_folder, write_atomic
 from sixtyforty.storage.mirror import mirror_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
@@ -154,7 +154,7 @@ class DvcVersions:
             listing = json.loads(Path(cache.oid_to_path(_recorded_hash(pointer))).read_bytes())
             files = {target / file["relpath"]: cache.oid_to_path(file["md5"]) for file in listing}
             for file, source in files.items():
-                file.parent.mkdir(parents=True, exist_ok=True)
+                create_folder(file.parent)
                 shutil.copyfile(source, file)
             return sorted(files)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.files import access_errors, canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
@@ -56,7 +56,9 @@ def read_home_format(home: Path) -> int | None:
     """Return the format of a home; None if the home is new. Raises HomeFormatError for an unreadable format file."""
     file = home / "data" / FORMAT_FILE
     try:
-        return int(json.loads(file.read_bytes())["format"])
+        with access_errors(file):
+            content = file.read_bytes()
+        return int(json.loads(content)["format"])
     except FileNotFoundError:
         is_format_1 = any((home / "data" / FOLDER_OF_FORMAT_1).glob("*"))
         return 1 if is_format_1 else None

@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, parquet_bytes, run_in_parallel, write_atomic
+from sixtyforty.storage.files import (
+    access_error,
+    access_errors,
+    canonical_json,
+    parquet_bytes,
+    run_in_parallel,
+    write_atomic,
+)
 from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest
 from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, StoragePath
 from sixtyforty.storage.sql import literal
@@ -57,6 +64,10 @@ class Lake:
             status = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
             return None
+        except SixtyfortyError:
+            raise
+        except OSError as error:
+            raise access_error(f"{self.root}/{dataset}", error) from error
         return read_manifest(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
     def partitions(self, dataset: str) -> list[str]:
@@ -64,8 +75,9 @@ class Lake:
         folder = self.root / dataset
         if isinstance(folder, ObjectPath):
             return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
-        try:  # for a hundred years of days, os.listdir takes less than half the time of glob
-            names = os.listdir(folder)  # noqa: PTH208
+        try:
+            with access_errors(folder):  # for a hundred years of days, os.listdir takes less than half the time of glob
+                names = os.listdir(folder)  # noqa: PTH208
         except FileNotFoundError:
             return []
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.databases import DatabaseError, open_engine
+from sixtyforty.storage.files import access_error, create_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOU
 def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(file.parent)
     lock = FileLock(
         file,
         timeout=timeout,
@@ -84,6 +86,8 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
         lock.acquire()
     except Timeout as error:
         raise _timeout_error(name, timeout, read_holder(file)) from error
+    except OSError as error:
+        raise access_error(file, error) from error
     try:
         yield
     finally:
@@ -113,7 +117,7 @@ def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[N
     """Hold a PostgreSQL advisory lock. It ends with its transaction, so it also ends if the process is killed."""
     import sqlalchemy as sa
 
-    engine = sa.create_engine(path.lock_database_url, poolclass=sa.NullPool)
+    engine = open_engine(path.lock_database_url, poolclass=sa.NullPool)
     number = _lock_number(path.url)
     with engine.connect() as connection, connection.begin():
         settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
@@ -121,8 +125,8 @@ def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[N
             connection.execute(sa.select(sa.func.set_config(setting, text, True)))
         try:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+        except DatabaseError as error:
+            if error.code != LOCK_NOT_AVAILABLE:
                 raise
             raise _timeout_error(path.url, timeout, _advisory_holder(engine, number)) from error
         yield

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from sixtyforty.storage.files import digest
+from sixtyforty.storage.files import access_errors, digest
 
 MANIFESTS_IN_MEMORY = 1 << 15
 
@@ -55,7 +55,9 @@ def read_manifest(path: str, *_stamp: int) -> Entry:
 
     _stamp: figures of the file that change when it is replaced, such as inode, time and size.
     """
-    return Entry(**json.loads(Path(path).read_bytes()))
+    with access_errors(path):
+        content = Path(path).read_bytes()
+    return Entry(**json.loads(content))
 
 
 @lru_cache(maxsize=MANIFESTS_IN_MEMORY)

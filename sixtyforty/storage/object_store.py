@@ -8,14 +8,46 @@ from environment variables, as for extracts (see `sixtyforty.ingest.bucket`).
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.bounded_cache import BoundedCache
 
 PARALLEL_REQUESTS = 32
 READ_CACHE_BYTES = 1 << 27  # 128 MiB
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class ObjectStoreError(SixtyfortyError, OSError):
+    """An object store can't be reached, or refuses access. A missing object stays a FileNotFoundError."""
+
+
+@contextmanager
+def _store_errors(url: str) -> Iterator[None]:
+    """Raise ObjectStoreError for each error of the block except FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each file system raises its own errors
+        raise _store_error(url, error) from error
+
+
+def _store_error(url: str, error: Exception) -> ObjectStoreError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return ObjectStoreError(
+        f"{_hide_credentials(url)}: the object store can't be used ({_hide_credentials(reason)})."
+        " Check that the bucket exists, and that the environment holds its keys and endpoint."
+    )
+
+
+def _hide_credentials(text: str) -> str:
+    return CREDENTIALS.sub("***@", text)
 
 
 @dataclass(frozen=True)
@@ -33,6 +65,8 @@ class ObjectStat:
 @dataclass(frozen=True)
 class ObjectPath:
     """The path of an object, or a prefix that several objects share, as a folder of files would.
+
+    Its methods raise ObjectStoreError if the store can't be reached or refuses access.
 
     lock_database_url: SQLAlchemy URL of a PostgreSQL database. Its advisory locks keep writers on several machines
     apart. Empty: all writers are on one machine.
@@ -81,34 +115,44 @@ class ObjectPath:
 
     def exists(self) -> bool:
         """Return whether an object with this path, or one below it, exists."""
-        self._file_system.invalidate_cache()
-        return bool(self._file_system.exists(str(self._path)))
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            return bool(self._file_system.exists(str(self._path)))
 
     def stat(self) -> ObjectStat:
         """Return size, modification time and tag. Raises FileNotFoundError."""
-        self._file_system.invalidate_cache()
-        return _object_stat(self._file_system.info(str(self._path)))
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            info = self._file_system.info(str(self._path))
+        return _object_stat(info)
 
     def read_bytes(self) -> bytes:
         """Return the object's bytes. Raises FileNotFoundError."""
-        return bytes(self._file_system.cat_file(str(self._path)))
+        with _store_errors(self.url):
+            return bytes(self._file_system.cat_file(str(self._path)))
 
     def write_bytes(self, content: bytes) -> None:
         """Create or replace the object."""
-        self._file_system.pipe_file(str(self._path), content)
+        try:
+            with _store_errors(self.url):
+                self._file_system.pipe_file(str(self._path), content)
+        except FileNotFoundError as error:  # the bucket is missing
+            raise _store_error(self.url, error) from error
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object. An object store doesn't report whether it existed."""
-        self._file_system.rm_file(str(self._path))
+        with _store_errors(self.url):
+            self._file_system.rm_file(str(self._path))
 
     def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
         """Return the objects below this path whose relative paths begin with `start`, by relative path and sorted.
 
         recursive: also return objects whose relative path contains a slash.
         """
-        self._file_system.invalidate_cache()
         prefix = f"{self._path}/"
-        listing = self._file_system.find(str(self._path), prefix=start, detail=True)
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            listing = self._file_system.find(str(self._path), prefix=start, detail=True)
         below = {path.removeprefix(prefix): info for path, info in listing.items() if path.startswith(prefix)}
         return {name: _object_stat(info) for name, info in sorted(below.items()) if recursive or "/" not in name}
 
@@ -125,9 +169,11 @@ class ObjectPath:
         contents: dict[str, bytes] = {}
         for start in range(0, len(names), PARALLEL_REQUESTS):
             batch = {f"{self._path}/{name}": name for name in names[start : start + PARALLEL_REQUESTS]}
-            for path, content in self._file_system.cat(list(batch), on_error="return").items():
+            with _store_errors(self.url):
+                answers = self._file_system.cat(list(batch), on_error="return")
+            for path, content in answers.items():
                 if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-                    raise content
+                    raise _store_error(self.url, content) from content
                 if not isinstance(content, Exception):
                     contents[batch[path]] = content
         return contents

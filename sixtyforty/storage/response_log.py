@@ -9,10 +9,10 @@ from __future__ import annotations
 import atexit
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 
@@ -108,13 +108,9 @@ def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tu
 def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
     import sqlalchemy as sa
 
-    url = sa.engine.make_url(database_url)
-    is_sqlite = url.get_backend_name() == "sqlite"
-    if is_sqlite and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    arguments = {"timeout": SQLITE_TIMEOUT} if is_sqlite else {}
-    # hide_parameters: error texts and logs must not show what people wrote.
-    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    url = parse_database_url(database_url)
+    create_database_folder(url)
+    engine = open_engine(url, pool_pre_ping=True, connect_args={"timeout": SQLITE_TIMEOUT} if is_sqlite(url) else {})
     table = define_table(use_case, sa.MetaData())
     # SQLite creates the table and its indexes in separate steps, so two processes must not do it at once.
     with exclusive_lock(lock, f"create the table {table.name}"):
