@@ -39,14 +39,14 @@ FIT_FOR_MODEL = StageCheck(
     each_partition=True,
 )
 NO_LEAKAGE = StageCheck(
-    "no_leakage", "Features recomputed for sampled decision times, from only what was known then, are the same."
+    "no_leakage", "For sampled decision times, features recomputed from the data known at that time are the same."
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
 DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
 
 
 def import_extracts(run: StageRun) -> StageResult:
-    """Import a source's extracts as they landed, and check that each could be read."""
+    """Import a source's extracts without changing their values, and check that each extract could be read."""
     result, landing = StageResult(), run.ws.landing
     for portion in run.portions():
         entries = ingest(run.use_case, run.source, run.ws.lake, landing, portion, run.ws.code_version)
@@ -143,7 +143,9 @@ def build_features(run: StageRun) -> StageResult:
         run.log.error(f"features: leakage, they use what was known only later ({result.checks[-1].description})")
         _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
-    run.log.info(f"features: built ({published}, {format_plural(quarantined, 'row')} left to the current process)")
+    run.log.info(
+        f"features: built ({published}, the current process decides {format_plural(quarantined, 'suspect row')})"
+    )
     return result
 
 

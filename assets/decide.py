@@ -21,7 +21,7 @@ FEATURES_CURRENT = StageCheck(
 
 
 def decide_units(run: StageRun) -> StageResult:
-    """Decide each unit once, when its decision time has come. A decision that was taken stays as it is."""
+    """Decide on each unit once, after its decision time has passed. A decision that was taken never changes."""
     result, totals = StageResult(), Counter[str]()
     first = run.use_case.replay.first_day.isoformat()
     for portion in run.portions():
@@ -35,8 +35,8 @@ def decide_units(run: StageRun) -> StageResult:
     result.checks.append(_check_features_are_current(run))
     if run.track == "live" and live_since(run.ws, "live") is None:
         run.log.warning(
-            f"decisions: none taken, {run.use_case.name} is not live."
-            f" Start with `sixtyforty adopt {run.use_case.name}`."
+            f"decisions: skipped ({run.use_case.name} is not live). To go live, run"
+            f" `sixtyforty adopt {run.use_case.name}`."
         )
     held_back = f", {totals['held_back']:,} in the holdout or in shadow" if totals["held_back"] else ""
     run.log.info(
@@ -69,7 +69,7 @@ def _check_features_are_current(run: StageRun) -> CheckResult:
 
 
 def queue_decisions(run: StageRun) -> StageResult:
-    """Queue the decisions for which a review is worth most, up to the time that the reviewers have."""
+    """Queue the decisions for which a review has the highest value, within the time that the reviewers have."""
     result, totals = StageResult(), Counter[str]()
     for portion in run.portions():
         for partition, entry in queue_reviews(run.ws, portion, run.track, anew=run.rebuilds_replay).items():

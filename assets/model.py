@@ -38,7 +38,7 @@ from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
-RECENT_DAYS = 92  # of the lift that the backtest shows
+RECENT_DAYS = 92  # the backtest shows the lift of this many newest days
 PARALLEL_TRAINING_SETS = 2  # each is in memory while it is written
 
 WALK_FORWARD_SOUND = StageCheck(
@@ -54,8 +54,8 @@ MODEL_FILES_SOUND = StageCheck(
 
 FEED_FAULTS_CONTAINED = StageCheck(
     "feed_faults_contained",
-    "No fault of a feed makes the decisions worse than the current process: it costs nothing, or the check before"
-    " the model sees it.",
+    "No fault of a feed makes the decisions worse than the current process. A fault either costs nothing, or the check"
+    " before the model detects it.",
 )
 
 
@@ -111,7 +111,7 @@ def train_challengers(run: StageRun) -> StageResult:
 
 
 def run_backtest(run: StageRun) -> StageResult:
-    """Value each recipe on the days after those that it learned from, for each training day."""
+    """For each training day, measure the value of each recipe on days that its models didn't learn from."""
     days = training_days(run)
     if not days:
         return StageResult()
@@ -154,12 +154,15 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
 
 
 def _rounded(bound: float) -> int | None:
-    """Return the bound of an interval in whole units; None where it isn't known."""
+    """Return the bound of an interval, rounded to a whole number, or None if it isn't known."""
     return None if math.isnan(bound) else round(bound)
 
 
 def run_degradation_drill(run: StageRun) -> StageResult:
-    """Value the decisions with each feed missing, stale, duplicated or in a wrong unit, on a sample of past days."""
+    """Measure the value of the decisions under faults of each feed, on a sample of past days.
+
+    A feed is made missing, stale, duplicated or given in a wrong unit.
+    """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
         run.log.error(f"degradation: refused ({mismatch})")
@@ -190,7 +193,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         FEED_FAULTS_CONTAINED.name,
         not uncontained,
         {"faults not contained": summary},
-        description=summary or "every fault costs nothing or is seen before the model",
+        description=summary or "every fault costs nothing or is detected before the model",
     )
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
 
@@ -215,7 +218,7 @@ def _interval(interval: Interval) -> str:
 
 
 def judge_challengers(run: StageRun) -> StageResult:
-    """Let the gate judge each challenger, record its verdicts in the ledger, and push what was promoted to DVC."""
+    """Judge each challenger by the gate, record the verdicts in the ledger, and push the models to the DVC remote."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
     for row in revoke_tainted_champions(ws, run.clock.current_time()):
         run.log.error(f"champion {row.version}: {row.withdrawal_text}")
@@ -283,7 +286,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days from the first day of the replay on; live, only those with a trained model."""
+    """Return the training days from the first day of the replay on. On the live track, only days with a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days
@@ -293,7 +296,7 @@ def _days_to_judge(run: StageRun) -> list[date]:
 
 
 def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
-    """Write what `dvc repro` needs to train the newest model again, where the home has a `dvc.yaml`."""
+    """Write the files with which `dvc repro` trains the newest model again, if the home has a `dvc.yaml`."""
     ws = run.ws
     recipe = ws.models.card(newest.version).recipe_version
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
@@ -331,7 +334,7 @@ def draw_break_even(run: StageRun) -> StageResult:
                 for (feed, fault), share in tolerable.items()
             ]
         )
-    run.log.info(f"break_even: worked out ({sentences[0]})")
+    run.log.info(f"break_even: calculated ({sentences[0]})")
     return StageResult.snapshot(entry.version if entry else "", metadata)
 
 

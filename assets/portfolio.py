@@ -110,7 +110,7 @@ PORTFOLIO_STAGES = (
 
 
 def build_portfolio_assets(keys: Collection[dg.AssetKey], wiring: Wiring) -> list[dg.AssetsDefinition]:
-    """Return the assets across use cases. Without a use case that accounts for its decisions there are none.
+    """Return the assets across use cases. The list is empty if no use case has an asset `kpi_impact`.
 
     keys: the assets of all use cases. The wiring's `load_use_cases` returns the use cases that can decide.
     """

@@ -50,7 +50,7 @@ PerTarget: TypeAlias = (
 
 
 def resolve(entry: PerTarget[T], target: StageTarget) -> T:
-    """Return what a field of the table is for a target."""
+    """Return the value of a field of the table for a target."""
     return entry(target) if callable(entry) else entry
 
 
@@ -78,7 +78,7 @@ class Stage:
     applies: Callable[[StageTarget], bool] = always
 
     def targets(self, use_case: UseCase) -> list[StageTarget]:
-        """Return what the stage is built for in a use case; nothing where it doesn't apply."""
+        """Return the targets of the stage in a use case. The list is empty if the stage doesn't apply."""
         sources = use_case.sources if self.each_source else [""]
         return [target for target in (StageTarget(use_case, name) for name in sources) if self.applies(target)]
 
@@ -143,7 +143,10 @@ def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
 
 @dataclass
 class StageResult:
-    """What a stage did. `published` maps a partition (SNAPSHOT for a stage without) to what is in force."""
+    """The result of a stage. `published` maps each partition that the stage published to its version and metadata.
+
+    A stage without partitions uses the key SNAPSHOT.
+    """
 
     published: dict[str, PublishedPartition] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
@@ -154,7 +157,7 @@ class StageResult:
         return cls({SNAPSHOT: PublishedPartition(version, dict(metadata))}, list(checks))
 
     def note_restatement(self, run: StageRun, before: Entry | None, entry: Entry) -> None:
-        """Write into a published partition's metadata what restated it after it had closed, if anything did."""
+        """If a partition was restated after it had closed, write the cause into its metadata."""
         reason = restated_by(run.use_case, before, entry, run.clock.time_limit())
         if reason:
             self.published[entry.partition].metadata["restated by"] = reason

@@ -42,8 +42,8 @@ def _describe_review_queue(target: StageTarget) -> str:
     review = target.use_case.people.review
     assert review is not None
     return (
-        "Decisions that are nearly even, or with which an expert's rule disagrees, ranked by what it is worth to know"
-        f" the outcome. Up to {sum(review.reviewers.values())} a day, {review.minutes_per_review:g} minutes each."
+        "Decisions between nearly equal actions, or with which an expert's rule disagrees, ranked by their value of"
+        f" information. Up to {sum(review.reviewers.values())} a day, {review.minutes_per_review:g} minutes each."
         " All others stay as decided."
     )
 
@@ -53,7 +53,7 @@ def _review_columns(target: StageTarget) -> dict[str, str]:
         "decision_id": "text",
         "decided_at": "UTC",
         "rank": "1 is reviewed first",
-        "value_of_information": f"{target.use_case.kpi.currency}, of knowing the outcome",
+        "value_of_information": f"{target.use_case.kpi.currency}, expected benefit of knowing the outcome",
         "reviewer": "role that reviews",
         "why": "text",
         "action": "as decided",

@@ -43,7 +43,7 @@ FIGURES_SOUND = StageCheck(
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
-    "In no segment is the current process better. The confidence intervals allow for the number of segments.",
+    "The current process isn't proven better in any segment. Confidence intervals allow for the number of segments.",
 )
 DECISIONS_DIFFER = StageCheck(
     "decisions_differ", "Some decisions differ from the current process. A model that changes nothing is not in use."
@@ -53,7 +53,7 @@ BEATS_CURRENT_PROCESS = StageCheck(
 )
 HOLDOUT_INTACT = StageCheck(
     "holdout_intact",
-    "Both arms of the experiment have as many units as were assigned to them, and are alike in what was known before.",
+    "Both arms of the experiment have the planned shares of units, and don't differ in data from before the decisions.",
 )
 PEOPLE_USE_DECISIONS = StageCheck(
     "people_use_decisions", "People look at the decisions, follow most of them, and sometimes disagree."
@@ -68,7 +68,7 @@ def kpi_checks(target: StageTarget) -> list[StageCheck]:
 
 
 def account_kpi(run: StageRun) -> StageResult:
-    """Account the money of each day's decisions, and check it."""
+    """Calculate the value of each partition's decisions, and check it."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before its figures are known
     for portion in run.portions():
@@ -105,12 +105,12 @@ def account_kpi(run: StageRun) -> StageResult:
     ]
     if kpi.holdout:
         result.checks.append(_check_holdout(summary))
-    run.log.info(f"kpi_impact: accounted ({format_plural(summary.decisions, 'decision')}, lift {lift})")
+    run.log.info(f"kpi_impact: valued ({format_plural(summary.decisions, 'decision')}, lift {lift})")
     return result
 
 
 def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
-    """Return a day's account as metadata; for an experiment, the money of each arm."""
+    """Return the value of a partition's decisions as metadata. For an experiment, return the value of each arm."""
     facts, unit = entry.facts, kpi.currency
     if "held_out" in facts:
         return {
@@ -157,7 +157,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
 
 
 def _money_row(days: Sequence[DailyValue]) -> dict[str, int]:
-    """Return the policies and the lift per 1,000 decisions, in whole units; an unknown policy is left out."""
+    """Return the value of each policy and the lift, per 1,000 decisions, rounded. Unknown values are left out."""
     decisions = sum(day.decisions for day in days)
     per_1000 = {
         policy: 1000 * sum(getattr(day, policy) for day in days) / decisions
@@ -232,7 +232,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 
 def _check_holdout(summary: KpiSummary) -> CheckResult:
-    """Check the arms of the experiment, with its evidence as metadata; in a replay there is none."""
+    """Check the arms of the experiment, and show its evidence as metadata. In a replay there is no evidence."""
     evidence = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,
@@ -243,7 +243,7 @@ def _check_holdout(summary: KpiSummary) -> CheckResult:
 
 
 def account_acceptance(run: StageRun) -> StageResult:
-    """Account what people did with each day's decisions, and check that they use them."""
+    """Count people's responses to each partition's decisions, and check that people use the decisions."""
     result, kpi = StageResult(), run.use_case.kpi
     for portion in run.portions():
         for partition, entry in usage.write_accounts(run.ws, portion, run.track).items():
@@ -275,7 +275,7 @@ def account_acceptance(run: StageRun) -> StageResult:
             description=f"{unmatched} of {responses.responses:,} without a decision{simulated}",
         ),
     ]
-    run.log.info(f"acceptance: accounted ({summary})")
+    run.log.info(f"acceptance: counted ({summary})")
     return result
 
 

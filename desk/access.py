@@ -1,4 +1,4 @@
-"""Access to the pages: only logged-in people, only the pages of their role, only their own forms."""
+"""Access to the pages: people must be logged in, open only the pages of their role, and send only forms of the desk."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from sixtyforty.spec.clock import now
 
 
 def guard_page(desk: Desk, page: Page, menu_address: str | None) -> Callable[[Request], Any]:
-    """Return the endpoint of a page that needs a log-in; everybody else is sent to the log-in.
+    """Return the endpoint of a page that needs a log-in. It redirects people who aren't logged in to the log-in page.
 
-    menu_address: the address that the person's role must have in `roles.PAGES_OF_ROLE`; None if any role will do.
+    menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if any role may open the
+    page.
     """
 
     async def endpoint(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Accounts: created, changed and removed on the command line, never on a page."""
+"""The accounts of the desk. They are created, changed and removed on the command line, never on a page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class AccountError(SixtyfortyError):
 
 
 def normalize_name(name: str) -> str:
-    """Return an account name as it is stored: without spaces around it, in lower case."""
+    """Return an account name as it is stored: in lower case, without leading or trailing spaces."""
     return name.strip().casefold()
 
 
 def save_account(database: sa.Engine, name: str, role: str, password: str) -> bool:
-    """Create an account, or give an existing one this role and password and end its sessions.
+    """Create an account. If it exists, change its role and password, and end its sessions.
 
     Returns whether the account is new. Raises AccountError for an invalid name, role or password.
     """

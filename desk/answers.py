@@ -1,4 +1,4 @@
-"""Answers to a decision from a page: accepted, overridden with a reason, or rated. Deciders and experts give them."""
+"""Answers to a decision on a page: deciders and experts accept it, override it with a reason, or rate it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ EVENTS = ("accepted", "overridden", "rated")
 
 @dataclass(frozen=True)
 class RejectedAnswer:
-    """Why an answer wasn't recorded, and the reason that the person typed, so that it needn't be typed again."""
+    """An answer that wasn't recorded.
+
+    text: the message for the person. status: the HTTP status. reason: the reason for an override that the person typed;
+    the form shows it again.
+    """
 
     decision_id: str
     text: str
@@ -27,7 +31,7 @@ class RejectedAnswer:
 def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnswer | None:
     """Record the answer in the request's form, for the person and the role that are logged in.
 
-    Returns why it was rejected, or None.
+    Returns the rejection, or None if the answer was recorded.
     """
     form = request.form or {}
     event, reason = form.get("event", ""), form.get("reason", "").strip()
@@ -48,7 +52,7 @@ def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnsw
 
 def _response(request: PageRequest, decision: ShownDecision, event: str, reason: str) -> Response:
     form, person = request.form or {}, request.session.person
-    role: Role = "expert" if request.session.role == "expert" else "decider"  # no other role has a page for answers
+    role: Role = "expert" if request.session.role == "expert" else "decider"  # no other role can answer
     if event == "accepted":
         return Response(decision.id, person, role, "accepted")
     if event == "rated":
@@ -57,5 +61,5 @@ def _response(request: PageRequest, decision: ShownDecision, event: str, reason:
 
 
 def _parse_rating(text: str) -> int:
-    """Return a rating as a number; 0, which is no valid rating, if the text isn't one digit."""
+    """Return a rating as a number. If the text isn't one digit, return 0, which is not a valid rating."""
     return int(text) if text.isascii() and text.isdigit() and len(text) == 1 else 0

@@ -36,8 +36,8 @@ def build_app(
 ) -> ASGIApp:
     """Return the desk of some use cases.
 
-    host: another name under which people reach the desk. Requests for any other name are refused, so that a foreign
-    page whose name points here gets nothing (DNS rebinding). secure: people reach the desk by https only.
+    host: the host name under which people reach the desk, besides LOCAL_HOSTS. Requests for any other name are refused,
+    which prevents DNS rebinding. secure: whether people reach the desk by https only.
     """
     templates = page_environment("desk")
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"

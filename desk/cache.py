@@ -1,7 +1,7 @@
 """The cache of the desk: explanations of decisions, the figures of impact pages, and the portfolio.
 
-The entries of one kind are computed one at a time: when many people open a page at once, its figures are computed
-once, and the others wait for them.
+The entries of one kind are computed one at a time. So if many people open a page at once, its figures are computed only
+once, while the other requests wait.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_ENTRIES = 20_000
 
 
 class PageCache:
-    """Entries by kind and key, up to MAX_ENTRIES; the entries used least recently leave first."""
+    """Up to MAX_ENTRIES entries, by kind and key. If it is full, it drops the entry that was used least recently."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class PageCache:
         self._locks: dict[Kind, Lock] = {kind: Lock() for kind in get_args(Kind)}
 
     def get(self, kind: Kind, key: Hashable, compute: Callable[[], T], max_age: float) -> T:
-        """Return an entry that is at most `max_age` seconds old; compute and store it if there is none."""
+        """Return the entry of a key. If none is stored, or it is older than `max_age` seconds, compute and store it."""
         with self._locks[kind]:
             stored = self._entries.get((kind, key))
             if stored is None or self._clock() - stored[0] > max_age:
@@ -39,10 +39,10 @@ class PageCache:
     def get_many(
         self, kind: Kind, keys: Sequence[Hashable], compute: Callable[[Sequence[Any]], Mapping[Any, T]], default: T
     ) -> list[T]:
-        """Return an entry for each key, of any age.
+        """Return the entry of each key, however old it is, in the order of the keys.
 
-        compute: receives all missing keys at once, and returns the entries that exist by key. A key without an entry
-        gets the default, and is computed again the next time.
+        compute: receives all missing keys at once, and returns their entries by key. For a key that it doesn't return,
+        this method returns the default, and does not store it.
         """
         with self._locks[kind]:
             stored = {key: self._entries.get((kind, key)) for key in keys}

@@ -1,4 +1,4 @@
-"""The decisions of a day as people see them: the unit, the action, the reasons, and who has answered."""
+"""The decisions of a day as a page shows them: the unit, the action, the reasons and the answer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ from sixtyforty.storage.response_log import ANSWERS, Response
 class ShownDecision:
     """One decision on a page.
 
-    decided_at: decision time in the use case's time zone. other_actions: what a person can do instead.
-    rating: by the person who sees the page.
+    - unit: the key columns that identify the unit on this page.
+    - decided_at: the decision time in the use case's time zone.
+    - other_actions: the actions that a person can choose instead.
+    - differs: whether the action differs from the current process.
+    - is_active: whether the action differs from the idle action.
+    - rating: given by the person who sees the page.
     """
 
     id: str
@@ -42,7 +46,7 @@ class ShownDecision:
 class DecisionDay:
     """A partition with its decisions.
 
-    partitions: all partitions that the page can show. common: the parts of the key that all units share.
+    partitions: all partitions that the page can show, sorted. common: the key columns with one value for all units.
     """
 
     partition: str
@@ -56,12 +60,12 @@ class DecisionDay:
         return date.fromisoformat(self.partition[:10])
 
     def neighbour(self, step: int) -> str | None:
-        """Return the partition before (-1) or after (1) this one; None at the end."""
+        """Return the partition before (step -1) or after (step 1) this one; None if there is none."""
         position = self.partitions.index(self.partition) + step
         return self.partitions[position] if 0 <= position < len(self.partitions) else None
 
     def decision(self, decision_id: str) -> ShownDecision:
-        """Return one decision of the day. Raises Problem if it isn't one of them."""
+        """Return one decision of the day. Raises Problem if the day has no decision with this id."""
         decision = next((d for d in self.decisions if d.id == decision_id), None)
         if decision is None:
             raise Problem(404, "This decision doesn't exist", "Nothing was saved. Open the page again.")
@@ -69,10 +73,10 @@ class DecisionDay:
 
 
 def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDay:
-    """Return the requested day, among the partitions of a dataset of the lake.
+    """Return the day that a request asks for. It must be a partition of this dataset of the lake.
 
-    The default is today or, if there is nothing for today, the newest partition. Raises Problem if the day doesn't
-    exist or, with the title `empty_title`, if the dataset has no partition at all.
+    If the request names no day, take today or, without a partition for today, the newest partition. Raises Problem if
+    the partition doesn't exist. If the dataset has no partitions at all, the problem's title is `empty_title`.
     """
     ws, partitions = request.ws, sorted(request.ws.lake.entries(dataset))
     if not partitions:
@@ -102,10 +106,10 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
 def show_decision(
     use_case: UseCase, row: Mapping[str, Any], columns: Sequence[str], responses: Sequence[Response], person: str
 ) -> ShownDecision:
-    """Return a decision as a person sees it.
+    """Return a decision as a page shows it to a person.
 
-    row: see `read_decisions`. columns: the parts of the key to show. The expected outcome of a held-out unit stays
-    hidden: it could influence what people do, and so the experiment.
+    row: a row of `read_decisions`. columns: the key columns to show. The expected outcome of a held-out unit stays
+    hidden, because it could influence what people do and so bias the experiment.
     """
     action = row["action"]
     is_held_out = row["decided_by"] in HELD_OUT
@@ -124,9 +128,9 @@ def show_decision(
 
 
 def load_reasons(request: PageRequest, partition: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return, for each decision of a partition, up to a few sentences on why, the most important first.
+    """Return a few sentences for each decision that explain it, the most important first.
 
-    The cache keeps them, as a decision and its data don't change, and explaining one loads its model.
+    They are cached, because a decision and its data don't change, and an explanation must load the model.
     """
     ws, track = request.ws, request.track
     name = ws.use_case.name
@@ -147,12 +151,12 @@ def local_time(use_case: UseCase, time: datetime) -> datetime:
 
 
 def format_clock_time(time: datetime, today: date) -> str:
-    """Return a local time as `14:05`; on another day with its date, as `14:05 on 3 June`."""
+    """Return a local time as `14:05`. If it isn't on `today`, add its date, as in `14:05 on 3 June`."""
     return f"{time:%H:%M}" if time.date() == today else f"{time:%H:%M on %-d %B}"
 
 
 def filter_decisions(decisions: Sequence[ShownDecision], words: str) -> list[ShownDecision]:
-    """Return the decisions in which each word begins a part of the unit or the id, in any letter case."""
+    """Return the decisions that match all words: the id or a key value starts with each word, in any letter case."""
     prefixes = words.casefold().split()
     return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d)) for prefix in prefixes)]
 

@@ -14,7 +14,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import record_seen
 
 PAGE_SIZE = 50
-LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address -> label, condition
+LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address: label, condition
     "act": ("with action", lambda decision: decision.is_active),
     "differ": ("differ from the current rule", lambda decision: decision.differs),
     "all": ("in total", lambda decision: True),
@@ -70,7 +70,7 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
 
 
 def _page_number(text: str, pages: int) -> int:
-    """Return the number of a page. Raises Problem if there is no such page."""
+    """Return the requested page number, from 1 to `pages`. Raises Problem if there is no such page."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= pages:
         raise Problem(404, "This page doesn't exist", f"Choose a page from 1 to {pages}.")
     return int(text)

@@ -1,4 +1,4 @@
-"""The forms of the desk: read with a size limit, and accepted only from the browser that they were made for."""
+"""Read the forms of the desk, with a size limit, and accept a form only from the session that it was made for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_FIELDS = 50
 
 
 async def read_form(request: Request) -> Mapping[str, str] | None:
-    """Return the form of a request; None if there is none. Raises Problem if it can't be a form of the desk."""
+    """Return the form of a POST request; None for other requests. Raises Problem if it is too long or can't be read."""
     if request.method != "POST":
         return None
     body = b""
@@ -31,7 +31,7 @@ async def read_form(request: Request) -> Mapping[str, str] | None:
 
 
 def check_form_token(form: Mapping[str, str], session_token: str) -> None:
-    """Raise Problem unless the form was made for the browser with this session token (a guard against CSRF)."""
+    """Raise Problem unless the form was made for the session with this token, as a protection against CSRF."""
     if not compare_digest(form.get("csrf", "").encode(), csrf_of(session_token).encode()):
         raise Problem(
             403, "This form is out of date", "Nothing was saved. Open the page again and send the form from it."

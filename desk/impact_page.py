@@ -1,4 +1,4 @@
-"""The owner's page: the impact report with its figures as of now, in the desk's frame."""
+"""The owner's page: the impact report with current figures, in the layout of the desk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 
-MAX_AGE = 60.0  # seconds for which computed figures are shown again
-# A chart is a file of its own, which may style itself: so the page's policy stays strict.
+MAX_AGE = 60.0  # seconds for which computed figures are reused
+# Charts contain inline styles. Serving them as files lets the page itself keep its strict policy.
 CHART_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 

@@ -1,7 +1,8 @@
 """The log-in and the log-out: the page, the password check, and the delays that slow down guessing.
 
-After some failures, each further failure doubles the wait before the next attempt, by account and by address. Unknown
-names are treated like existing ones: neither the answer nor its duration tells them apart.
+After FREE_FAILURES failed attempts, each further failure doubles the wait before the next attempt. Failures are counted
+by account and by IP address. Unknown names are treated like existing ones, so neither the answer nor its duration shows
+whether an account exists.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, FAILURES
 from sixtyforty.spec import clock
 
-FREE_FAILURES = {"account": 5, "address": 20}  # without a wait; many people may share one address
+FREE_FAILURES = {"account": 5, "address": 20}  # failures before the first wait; many people may share one IP address
 FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds
 FAILURE_LIFETIME = timedelta(hours=1)  # an older failure no longer counts
 
-# Attempts on one account run one at a time: a hundred at once would all be checked before the first one failed.
+# Attempts on one account run one at a time. Otherwise many could be checked before the first failure is stored.
 _ATTEMPT_LOCKS = [Lock() for _ in range(64)]
 
 
 class LoginRefusedError(Exception):
-    """The log-in failed. wait: seconds until the next attempt is checked; 0 if at once."""
+    """The log-in failed. wait: the seconds until another attempt is possible; 0 if it is possible at once."""
 
     def __init__(self, wait: float = 0.0) -> None:
         super().__init__("Too many failed attempts." if wait else "The name or the password is wrong.")
@@ -42,7 +43,7 @@ class LoginRefusedError(Exception):
 
 
 def login_page(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of the log-in page. It sends people who are logged in to their first page."""
+    """Return the endpoint of the log-in page. It redirects people who are logged in to the first page of their role."""
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
@@ -91,7 +92,7 @@ def describe_wait(seconds: float) -> str:
 
 
 def log_out(request: PageRequest) -> Response:
-    """End the session. Only a form does: a link from elsewhere must not log anybody out."""
+    """End the session, if the request sends the form. A link on another site must not log anybody out."""
     response = RedirectResponse("/", 303)
     if request.form is not None:
         sessions.close_session(request.desk.database, request.session.token)
@@ -100,7 +101,10 @@ def log_out(request: PageRequest) -> Response:
 
 
 def log_in(database: sa.Engine, name: str, password: str, address: str, now: datetime) -> str:
-    """Check a password, open a session and return its token. now: UTC, naive. Raises LoginRefusedError."""
+    """Check a password, open a session and return its token. Raises LoginRefusedError.
+
+    address: the person's IP address. now: UTC, naive.
+    """
     attempt = {"account": normalize_name(name)[:MAX_PASSWORD], "address": address}
     with _ATTEMPT_LOCKS[hash(attempt["account"]) % len(_ATTEMPT_LOCKS)]:
         with database.connect() as connection:
@@ -120,7 +124,7 @@ def log_in(database: sa.Engine, name: str, password: str, address: str, now: dat
 
 
 def _seconds_to_wait(connection: sa.Connection, kind: str, key: str, now: datetime) -> float:
-    """Return the seconds until the next attempt of an account or address (`kind`) is checked."""
+    """Return the seconds until another attempt is possible. kind: "account" or "address"; key: its name."""
     failures, last = connection.execute(
         sa.select(sa.func.count(), sa.func.max(FAILURES.c.at)).where(
             FAILURES.c[kind] == key, FAILURES.c.at > now - FAILURE_LIFETIME

@@ -1,4 +1,4 @@
-"""What a page receives: the desk, the person who asks, the use case and the form. And how it answers.
+"""The request that a page receives, with its person, use case and form, and the methods with which it answers.
 
 A page is a plain function from a PageRequest to a response. It runs in a thread, so it may wait for a database.
 """
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 COOKIE = "desk"
-CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # kept in the links of a page
+CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # parameters that the links of a page keep
 TRACKS: tuple[Track, ...] = get_args(Track)
 
 
 class Problem(Exception):
-    """A page that can't be shown: the person reads the title and the text instead. status: the HTTP status."""
+    """The reason why a page can't be shown. People see its title and text instead. status: the HTTP status."""
 
     def __init__(self, status: int, title: str, text: str) -> None:
         super().__init__(text)
@@ -39,7 +39,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Desk:
-    """What all pages share. secure: people reach the desk by https only, so its cookies are sent by https only."""
+    """The objects that all pages share. secure: whether browsers send the desk's cookies by https only."""
 
     workspaces: Mapping[str, Workspace]
     database: sa.Engine
@@ -48,7 +48,7 @@ class Desk:
     cache: PageCache = field(default_factory=PageCache)
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Return a page. Everything in it is escaped, except what is marked as HTML."""
+        """Return a page. All variables are escaped, except those marked as HTML (`Markup`)."""
         return HTMLResponse(self.templates.get_template(template).render(**variables), status)
 
     def render_logged_out(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
@@ -56,14 +56,14 @@ class Desk:
         return self.render(template, status, frame="desk.html", session=None, **variables)
 
     def set_cookie(self, response: Response, token: str) -> Response:
-        """Give the browser a token that scripts can't read and that other sites' requests don't carry."""
+        """Set the token as a cookie that scripts can't read and other sites' forms don't send; return the response."""
         response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=self.secure)
         return response
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A permitted request of a logged-in person. form: None unless a form was sent."""
+    """A request of a logged-in person. form: the fields of the form; None if no form was sent."""
 
     desk: Desk
     path: str
@@ -73,7 +73,7 @@ class PageRequest:
 
     @cached_property
     def ws(self) -> Workspace:
-        """The use case of the page; by default the first. Raises Problem if it doesn't exist."""
+        """The requested use case; by default the first one. Raises Problem if it doesn't exist."""
         name = self.query.get("use_case") or next(iter(self.desk.workspaces))
         if name not in self.desk.workspaces:
             raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
@@ -81,7 +81,7 @@ class PageRequest:
 
     @cached_property
     def track(self) -> Track:
-        """The track of the page; by default live once there are live decisions. Raises Problem if it doesn't exist."""
+        """The requested track; by default live if there are live decisions. Raises Problem if it doesn't exist."""
         has_live = bool(self.ws.lake.entries(decisions_dataset("live")))
         name = self.query.get("track") or ("live" if has_live else "replay")
         if name not in TRACKS:

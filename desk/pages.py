@@ -13,8 +13,8 @@ from sixtyforty.reports.model_record import record_versions
 from sixtyforty.reports.portfolio import PortfolioFacts, collect_facts
 from sixtyforty.spec.clock import now
 
-MAX_AGE = 60.0  # seconds for which a computed portfolio is shown again
-# HTML within the Markdown is shown as text, and links that would run code lead nowhere.
+MAX_AGE = 60.0  # seconds for which a computed portfolio is reused
+# HTML in the Markdown is shown as text, and links that would run a script are disabled.
 MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
 
 
@@ -30,7 +30,7 @@ def portfolio_page(request: PageRequest) -> Response:
 
 
 def maturity_page(request: PageRequest) -> Response:
-    """Show how far all use cases have come."""
+    """Show the maturity of all use cases."""
     return request.render("maturity.html", maturity=maturity.assess_maturity(list(request.desk.workspaces.values())))
 
 
@@ -55,7 +55,7 @@ def people_page(request: PageRequest) -> Response:
 
 
 def record_page(request: PageRequest) -> Response:
-    """Show the newest model record of the track, or what a search or the list of failures finds in all use cases."""
+    """Show the newest model record of the track, or search results or failed attempts of all use cases."""
     words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
     if words or show_failed:
         workspaces = list(request.desk.workspaces.values())
@@ -64,13 +64,13 @@ def record_page(request: PageRequest) -> Response:
         return request.render("record.html", words=words, show_failed=show_failed, passages=passages)
     versions = record_versions(request.ws, request.track)
     if not versions:
-        raise Problem(404, "There is no model record yet", "It is written when the gate has judged the first model.")
+        raise Problem(404, "There is no model record yet", "It appears here once the gate has judged the first model.")
     text = render_markdown(versions[-1].read_text())
     return request.render("record.html", words="", show_failed=False, number=len(versions), text=text)
 
 
 def render_markdown(markdown: str) -> Markup:
-    """Return Markdown as HTML without styles of its own. Wide tables and code can be scrolled by keyboard."""
+    """Return Markdown as HTML without inline styles. Wide tables and code can be scrolled by keyboard."""
     frame = '<div class="wide" tabindex="0" role="region" aria-label="Table {}">'
     html = str(MARKDOWN(markdown)).replace(' style="text-align:', ' class="').replace("<pre>", '<pre tabindex="0">')
     before, *tables = html.split("<table>")

@@ -1,4 +1,4 @@
-"""Password hashes: scrypt, with a salt for each account; the stored hash names its cost parameters."""
+"""Password hashes: scrypt, with a salt for each account. The stored form contains the cost parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 
 # OWASP Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, with an eighth of the memory (16 MiB).
 N, R, P = 2**14, 8, 5
-# Many log-ins at once must not take all memory and all cores.
+# Many log-ins at once must not use all memory and all cores.
 CONCURRENT_HASHES = BoundedSemaphore(4)
 MAX_MEMORY = 2**26  # bytes of one hash
 
@@ -23,7 +23,8 @@ def hash_password(password: str) -> str:
 def password_matches(password: str, stored: str | None) -> bool:
     """Return whether a password matches a stored form.
 
-    stored: None if there is no such account. That takes as long as a wrong password, and returns False.
+    stored: None if the account doesn't exist. Then the function returns False, and takes as long as for a wrong
+    password.
     """
     _, n, r, p, salt, expected = (stored or f"scrypt${N}${R}${P}${'00' * 16}${'00' * 32}").split("$")
     actual = _scrypt(password, bytes.fromhex(salt), int(n), int(r), int(p))

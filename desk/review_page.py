@@ -1,4 +1,4 @@
-"""The expert's page: the day's review queue, worked through by keyboard. `decisions.review_queue` fills the queue."""
+"""The expert's page: the day's review queue, with keyboard shortcuts. `decisions.review_queue` fills the queue."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
-    """Return the next decision of the queue without an answer; the answered one itself if it was the last."""
+    """Return the id of the next decision without an answer; if there is none, that of the answered decision."""
     following = ids[ids.index(answered) + 1 :]
     return next((i for i in following if day.decision(i).answer is None), answered)
 

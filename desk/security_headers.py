@@ -19,7 +19,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: adds HEADERS to every response, errors included. A response may set its own instead."""
+    """ASGI middleware that adds HEADERS to every response, errors included. It keeps headers that a response sets."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -24,14 +24,17 @@ class PortTakenError(SixtyfortyError):
 
 
 class DeskServer(uvicorn.Server):
-    """A server that calls `on_ready` once it listens. behind_proxy: whether a proxy names the people's addresses."""
+    """A server that calls `on_ready` once it accepts connections.
+
+    behind_proxy: whether to trust a proxy on this machine that passes on people's IP addresses.
+    """
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None], behind_proxy: bool) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 log_level="warning",
-                access_log=False,  # others must not read what people look for
+                access_log=False,  # addresses contain what people search for, which must not be logged
                 server_header=False,
                 ws="none",
                 lifespan="off",
@@ -42,7 +45,7 @@ class DeskServer(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen."""
+        """Start to accept connections."""
         await super().startup(sockets)
         self._on_ready()
 
@@ -50,7 +53,7 @@ class DeskServer(uvicorn.Server):
 def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, show: Callable[[str], None]) -> None:
     """Serve at least one use case until the process is asked to end. Raises PortTakenError.
 
-    port: 0 chooses a free one. url: where people reach the desk, if a proxy with https stands before it.
+    port: 0 chooses a free one. url: the address at which people reach the desk through a proxy; None without a proxy.
     show: prints a line.
     """
     public = urlsplit(url or "")
@@ -67,7 +70,7 @@ def prepare_database(url: str, show: Callable[[str], None]) -> sa.Engine:
     database = open_database(url)
     if create_tables(database):
         for role, password in create_first_accounts(database).items():
-            show(f"Account created: {role}, password {password} (shown only now)")
+            show(f"Account created: {role}, password {password} (shown only this once)")
     return database
 
 

@@ -1,4 +1,4 @@
-"""Sessions of the people who are logged in: on the server, known by a random token, stored as its hash."""
+"""Sessions of logged-in people. A random token identifies a session; the database stores only the token's hash."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from desk.tables import ACCOUNTS, SESSIONS
 
 MAX_IDLE = timedelta(hours=1)  # without a request
-MAX_LENGTH = timedelta(hours=12)  # a shift
-SEEN_PRECISION = timedelta(minutes=1)
+MAX_LENGTH = timedelta(hours=12)  # the length of a shift
+SEEN_PRECISION = timedelta(minutes=1)  # how exactly the last request of a session is stored
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def new_token() -> str:
 
 
 def csrf_of(token: str) -> str:
-    """Return what a form must contain so that it counts as this session's own."""
+    """Return the CSRF token that a form of the session with this token must contain."""
     return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
@@ -47,7 +47,7 @@ def open_session(connection: sa.Connection, person: str, now: datetime) -> str:
 def find_session(database: sa.Engine, token: str, now: datetime) -> Session | None:
     """Return the session of a token, with the current role of its account; None if it doesn't exist or has expired.
 
-    now: UTC, naive. It counts as use of the session.
+    now: UTC, naive. The call counts as a request of the session, so it extends the session.
     """
     has_token = SESSIONS.c.token == _hash(token)
     query = sa.select(ACCOUNTS.c.name, ACCOUNTS.c.role, SESSIONS.c.seen_at).join(
@@ -57,7 +57,7 @@ def find_session(database: sa.Engine, token: str, now: datetime) -> Session | No
         row = connection.execute(query.where(has_token, _is_valid(now))).first()
     if row is None:
         return None
-    if now - row.seen_at >= SEEN_PRECISION:  # saves a write for most pages
+    if now - row.seen_at >= SEEN_PRECISION:  # most requests then need no write
         with database.begin() as connection:
             connection.execute(sa.update(SESSIONS).where(has_token).values(seen_at=now))
     return Session(row.name, row.role, token)

@@ -1,13 +1,13 @@
-"""The desk's own database tables: accounts, sessions and failed log-ins. They lie next to the deliveries.
+"""The desk's own database tables: accounts, sessions and failed log-ins. They are in the database of the deliveries.
 
 Answers to decisions are not here: they are in the response log (`sixtyforty.decisions.responses`).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import sqlalchemy as sa
+
+from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 
 METADATA = sa.MetaData()
 BUSY_TIMEOUT = 30  # seconds to wait for a SQLite database that another process writes to
@@ -22,7 +22,7 @@ ACCOUNTS = sa.Table(
 SESSIONS = sa.Table(
     "desk_sessions",
     METADATA,
-    sa.Column("token", sa.String, primary_key=True),  # the token's SHA-256: a reader of the table can't use it
+    sa.Column("token", sa.String, primary_key=True),  # the token's SHA-256, so that a reader of the table can't use it
     sa.Column("account", sa.String, nullable=False, index=True),
     sa.Column("opened_at", sa.DateTime, nullable=False),  # UTC
     sa.Column("seen_at", sa.DateTime, nullable=False),  # UTC, to the minute
@@ -38,12 +38,10 @@ FAILURES = sa.Table(
 
 
 def open_database(url: str) -> sa.Engine:
-    """Return the engine of the desk's database. The text of an error never contains a statement's parameters."""
-    address = sa.engine.make_url(url)
-    is_sqlite = address.get_backend_name() == "sqlite"
-    if is_sqlite and address.database:
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    return sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT} if is_sqlite else {})
+    """Return the engine of the desk's database. Error messages never contain the parameters of a statement."""
+    address = parse_database_url(url)
+    create_database_folder(address)
+    return open_engine(address, connect_args={"timeout": BUSY_TIMEOUT} if is_sqlite(address) else {})
 
 
 def create_tables(database: sa.Engine) -> bool:

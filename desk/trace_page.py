@@ -1,4 +1,4 @@
-"""The auditor's page: search for a decision, and trace it back to the files that it came from."""
+"""The auditor's page: search for a decision, and trace it back to the files that it is based on."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Data Docs: pages of Great Expectations for people, made from the verdicts. No decision depends on them.
+"""Data Docs: pages about data quality for people, which Great Expectations builds from the verdicts.
 
-The pages show the newest partitions of each source and every rejected one, because a site of thousands of runs is too
-slow. They hold counts and row numbers, never values, which may be personal data. Great Expectations' pages load styles,
-scripts and a logo from a dozen hosts; that is removed here, so they look the same without a network.
+No decision depends on the pages. They show the newest partitions of each source and every rejected one, because a site
+of thousands of runs is too slow. They hold counts and row numbers, never values, which may be personal data. Great
+Expectations' pages load styles, scripts and a logo from a dozen hosts. This module removes these, so that the pages
+look the same without a network.
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ STYLE_SHEET = Path(__file__).with_suffix(".css")
 
 
 def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[str]]:
-    """Build the site next to the current one, then replace the current one.
+    """Build the site in a temporary folder, then replace the current site in `folder`.
 
-    Returns the index page and the ids of the verdicts that the site shows. Two builds at once wait for each other.
+    Returns the path of the index page and the ids of the verdicts that the site shows. Two builds never run at once:
+    the second one waits.
     """
     hidden = folder.parent / f".{folder.name}"
     with exclusive_lock(hidden.with_suffix(".lock"), "build the data docs"):
-        shutil.rmtree(hidden, ignore_errors=True)  # of a build that was killed
+        shutil.rmtree(hidden, ignore_errors=True)  # left by a build that was killed
         verdict_ids = _build_site(use_case, lake, hidden)
         shutil.rmtree(folder, ignore_errors=True)
         hidden.rename(folder)
@@ -67,7 +69,7 @@ def _build_site(use_case: UseCase, lake: Lake, folder: Path) -> list[str]:
 
 
 def _create_site(folder: Path) -> Any:
-    """Return a Great Expectations context whose site is written to a new folder."""
+    """Return a Great Expectations context that writes its site to `folder`, which must not exist yet."""
     context = create_context()
     folder.mkdir(parents=True)
     context.add_data_docs_site(
@@ -100,7 +102,7 @@ def _verdict_word(verdict: Verdict) -> str:
 
 
 def _index_page(use_case: UseCase, folder: Path, verdicts: Sequence[tuple[str, Verdict]]) -> str:
-    """Return a plain table of the pages: Great Expectations' own index is empty without its scripts."""
+    """Return an index page with a table of the pages. Great Expectations' own index is empty without its scripts."""
     rows = [_index_row(folder, source, verdict) for source, verdict in verdicts]
     suites = ", ".join(f'<a href="expectations/{source}.html">{source}</a>' for source in use_case.sources)
     head = "".join(f"<th>{column}</th>" for column in INDEX_COLUMNS)
@@ -136,7 +138,7 @@ def _add_suite(context: Any, source: str, rules: Sequence[Rule]) -> None:
 
 
 def _rule_configuration(rule: Rule) -> dict[str, Any]:
-    """Return a rule as Great Expectations configures it, with `why` as its note."""
+    """Return a rule in the form that Great Expectations reads, with `why` as its note."""
     arguments = dict(rule.kwargs)
     if isinstance(arguments.get("value_set"), dict):
         arguments["value_set"] = ["{column} of {source}".format(**arguments["value_set"])]
@@ -149,7 +151,7 @@ def _rule_configuration(rule: Rule) -> dict[str, Any]:
 
 
 def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry) -> None:
-    """Add a verdict to the context's results, as if Great Expectations had validated the partition itself."""
+    """Add a verdict to the context's validation results, in the form of a validation by Great Expectations."""
     from great_expectations.core.batch import BatchMarkers  # noqa: F401  (registers a type that results refer to)
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.core.run_identifier import RunIdentifier
@@ -163,7 +165,7 @@ def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry)
     results = []
     for outcome in verdict.rules:
         configuration = configurations.get((outcome.rule, outcome.column, outcome.expected))
-        if configuration:  # else the suite changed after the verdict
+        if configuration:  # otherwise the suite changed after the verdict
             results.append(_rule_result(outcome, configuration))
     run = RunIdentifier(run_name=f"{entry.partition} {_verdict_word(verdict)}")
     suite_result = ExpectationSuiteValidationResult(

@@ -1,4 +1,4 @@
-"""Great Expectations: evaluate the rules of a suite on one frame, and return the rows that fail."""
+"""Run Great Expectations: evaluate the rules of a suite on a pandas DataFrame, and return the rows that fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 if TYPE_CHECKING:
     import pandas as pd
 
-# Row numbers of all failures, and no values: those may be personal data.
+# Result format with the row numbers of all failures, but without values, which may be personal data.
 ROW_NUMBERS = {
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
@@ -29,11 +29,11 @@ _CONFIGURATION_LOCK = threading.Lock()
 
 
 class RuleError(SixtyfortyError):
-    """A rule that Great Expectations can't evaluate: it is misspelt, or its column doesn't exist."""
+    """Great Expectations can't evaluate a rule, such as one with a misspelt type or a column that doesn't exist."""
 
 
 def create_context() -> Any:
-    """Return an ephemeral Great Expectations context: no files, no progress bars, no telemetry."""
+    """Return a Great Expectations context that writes no files, shows no progress bars and sends no telemetry."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -46,7 +46,7 @@ def create_context() -> Any:
 
 @lru_cache(maxsize=1)
 def _batch_definition() -> Any:
-    """Return the definition that makes a batch of a frame; creating it is slow, so a process creates one."""
+    """Return the object that turns a DataFrame into a batch. Creating it is slow, so a process creates only one."""
     asset = create_context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("rows")
 
@@ -54,7 +54,7 @@ def _batch_definition() -> Any:
 def build_suite(name: str, rules: Sequence[Rule]) -> Any:
     """Return the rules as a suite of Great Expectations.
 
-    Raises RuleError for a rule that the library would drop: it only logs a misspelt type.
+    Raises RuleError if Great Expectations drops a rule: it only logs a misspelt type, and raises no error itself.
     """
     from great_expectations.core.expectation_suite import ExpectationSuite
 
@@ -74,17 +74,19 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
     dropped = [rule.type for number, rule in enumerate(rules) if number not in accepted]
     if dropped:
         raise RuleError(
-            f"suite {name}: Great Expectations doesn't know or refuses {', '.join(dropped)}."
+            f"suite {name}: Great Expectations doesn't accept {', '.join(dropped)}."
             " Check the type and the arguments of the rule."
         )
     return suite
 
 
 def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
-    """Return, for each rule, the positions of the rows of `frame` (with a RangeIndex) that fail it.
+    """Return, for each rule, the positions of the rows that fail it, in ascending order.
 
-    Most rules pass. So a first evaluation asks only whether they do, at a third of the cost of the row numbers.
-    Raises RuleError if a rule can't be evaluated: an exception never counts as a pass.
+    frame: must have a RangeIndex. name: the suite's name, for error messages. Raises RuleError if a rule can't be
+    evaluated, so that an exception never counts as a pass.
+
+    Most rules pass. So a first evaluation asks only which rules fail, at a third of the cost of the row numbers.
     """
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
@@ -110,7 +112,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
 def _evaluate(
     name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], result_format: Mapping[str, Any]
 ) -> dict[int, Any]:
-    """Return the library's outcome of each rule, by the number of the rule."""
+    """Return Great Expectations' result for each rule, by the number of the rule."""
     numbers, suite = list(rules), build_suite(name, list(rules.values()))
     with _cached_configurations():
         batch = _batch_definition().get_batch({"dataframe": frame})
@@ -129,10 +131,10 @@ def _evaluate(
 
 @contextmanager
 def _cached_configurations() -> Iterator[None]:
-    """Within the block, each expectation builds its configuration once.
+    """Cache the configuration of each expectation while the `with` block runs.
 
-    Great Expectations reads that property forty times per rule and builds it each time, which takes a quarter of the
-    time of a rule.
+    Great Expectations builds this property again each time that it reads it, forty times per rule. That takes a quarter
+    of the time of a rule.
     """
     from great_expectations.expectations.expectation import Expectation
 
@@ -141,7 +143,7 @@ def _cached_configurations() -> Iterator[None]:
 
     def cached(expectation: Any) -> Any:
         if id(expectation) not in configurations:
-            # The expectation is stored as well, so that no other object can get its id.
+            # The expectation is stored too. Otherwise it could be deleted, and a new object could get its id.
             configurations[id(expectation)] = expectation, original.fget(expectation)
         return configurations[id(expectation)][1]
 

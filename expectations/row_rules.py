@@ -1,8 +1,8 @@
-"""Row rules on a DuckDB table: Great Expectations evaluates each different value once, however many rows hold it.
+"""Evaluate row rules on a DuckDB table. Great Expectations gets each distinct value only once, instead of every row.
 
-A rule about the values of one column needs each value once, and a rule about two columns each pair once. A rule that
-values are unique needs only the rows that are alike. So a year's million rows become a few thousand, and the verdict is
-the same. All other rules get every row.
+A rule about one column needs each distinct value once, and a rule about two columns each distinct pair once. A rule
+that values are unique needs only the rows whose values occur more than once. So a million rows become a few thousand,
+and the failing rows are the same. All other rules get every row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# Rules that check each value by itself.
+# Rules that check each value independently of other rows.
 VALUE_RULES = {
     "expect_column_values_to_be_between",
     "expect_column_values_to_be_in_set",
@@ -30,21 +30,22 @@ VALUE_RULES = {
     "expect_column_value_lengths_to_be_between",
     "expect_column_value_lengths_to_equal",
 }
-# Rules that check each pair of values by itself.
+# Rules that check each pair of values independently of other rows.
 PAIR_RULES = {
     "expect_column_pair_values_to_be_equal",
     "expect_column_pair_values_a_to_be_greater_than_b",
     "expect_column_pair_values_to_be_in_set",
 }
-# Rules that a row passes if no other row has its values.
+# Rules that a row passes if no other row has the same values.
 UNIQUE_RULES = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
-ROW_CONDITIONS = {"row_condition", "condition_parser"}  # arguments that look at other columns too
+ROW_CONDITIONS = {"row_condition", "condition_parser"}  # with these arguments, a rule reads other columns too
 
 
 def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
-    """Create the table `failures` (`rule`: the number of the rule, `id`) with the rows of `table` that fail a rule.
+    """Create the table `failures`, with a row for each rule and each row of `table` that fails it.
 
-    `table` must have an `_id`. Raises RuleError for a rule that can't be evaluated.
+    Its columns are `rule`, the number of the rule, and `id`, the `_id` of the failing row. `table` must have a column
+    `_id`. name: the suite's name, for error messages. Raises RuleError if a rule can't be evaluated.
     """
     import duckdb
 
@@ -61,11 +62,11 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
             if number not in value_rules:
                 _evaluate_rows(db, name, table, number, rule)
     except duckdb.BinderException as error:
-        raise RuleError(f"suite {name}: a rule is about a column that doesn't exist: {error}") from error
+        raise RuleError(f"suite {name}: a rule names a column that doesn't exist. {error}") from error
 
 
 def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule]) -> None:
-    """Evaluate rules about single values on the different values of all their columns, in one frame."""
+    """Evaluate rules about single values on the distinct values of their columns, all in one DataFrame."""
     import numpy as np
     import pandas as pd
 
@@ -77,7 +78,7 @@ def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules
     longest = max(map(len, values.values()), default=0)
     if not longest:
         return
-    # A shorter column repeats its values. Failures among the repetitions are dropped below.
+    # Columns with fewer values repeat theirs. Failures among the repetitions are dropped below.
     frame = pd.DataFrame({c: series.take(np.arange(longest) % len(series)).array for c, series in values.items()})
     for number, positions in zip(rules, find_failing_rows(name, frame, list(rules.values())), strict=True):
         column = rules[number].kwargs["column"]
@@ -91,7 +92,7 @@ def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules
 
 
 def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
-    """Evaluate a rule on pairs, on rows that are alike, or on every row: whichever is enough."""
+    """Evaluate a rule on as little as it allows: on distinct pairs, on rows with repeated values, or on every row."""
     has_condition = bool(ROW_CONDITIONS & rule.kwargs.keys())
     if rule.type in PAIR_RULES and not has_condition:
         _evaluate_pairs(db, name, table, number, rule)

@@ -1,6 +1,6 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
-The list is a copy, because importing Great Expectations takes seconds. A test compares it with the library.
+They are copied here because importing Great Expectations takes seconds. A test compares the copy with the library.
 """
 
 from __future__ import annotations

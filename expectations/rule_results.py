@@ -1,4 +1,4 @@
-"""From failing rows to the rule results of one partition, and to the reasons that reject it."""
+"""Turn failing rows into the rule results of one partition, and into the reasons to reject it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sixtyforty.storage.verdicts import RuleResult
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE_ROWS = 20  # row numbers that are shown of a failed rule
+SAMPLE_ROWS = 20  # number of failing rows that a rule result lists
 
 
 @dataclass(frozen=True)
 class RowFailures:
-    """How many rows of a partition fail a rule, and the numbers of the first ones."""
+    """The number of rows of a partition that fail a rule, and the row numbers of the first of them."""
 
     count: int = 0
     sample_rows: Sequence[int] = ()
@@ -29,7 +29,8 @@ def row_rule_results(
 ) -> list[RuleResult]:
     """Return the results of the row rules on one partition.
 
-    failures: by the number of the rule. checked: how many rows were checked.
+    failures: by the number of the rule. checked: the number of rows that were checked. personal: the names of columns
+    with personal data, which the results must not contain.
     """
     results = []
     for number, rule in enumerate(suite.rows):
@@ -59,8 +60,10 @@ def partition_rule_results(
 ) -> tuple[list[RuleResult], list[str]]:
     """Return the results of the partition rules on one partition, and the reasons to reject it.
 
-    metrics: one row per partition that has rows; a partition without rows fails every rule.
-    failing_rows: for each rule, the positions of the metrics' rows that fail it.
+    metrics: one row per partition that has rows. A partition without rows fails every rule.
+    failing_rows: for each rule, the positions of the rows of `metrics` that fail it.
+    closed: whether the partition is over. Rules with `applies: after_close` are skipped before.
+    personal: the names of columns and metrics with personal data, which the results must not contain.
     """
     positions = metrics.index[metrics["_partition"] == partition].tolist()
     results, reasons = [], []
@@ -101,7 +104,7 @@ def _rejection_reason(rule: Rule, observed: Any, has_rows: bool, is_masked: bool
 
 
 def _plain_value(measured: Any) -> Any:
-    """Return a NumPy value as a plain one, and a missing one as None."""
+    """Return a NumPy value as a Python value, and a missing value as None."""
     import pandas as pd
 
     if pd.isna(measured):

@@ -1,4 +1,4 @@
-"""Rules in words: what a rule expects, for verdicts, reasons and pages."""
+"""Describe in words what a rule expects, for verdicts, reasons and pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def describe_expected(rule_type: str, arguments: Arguments) -> str:
 
 
 def format_value(observed: Any) -> str:
-    """Return a number with thousands separators and at most four significant decimals, and other values as text."""
+    """Return a number with thousands separators, a float with four significant digits; other values as text."""
     if isinstance(observed, bool) or not isinstance(observed, int | float):
         return str(observed)
     return f"{observed:,}" if isinstance(observed, int) else f"{observed:,.4g}"

@@ -1,7 +1,8 @@
 """Suites and their rules as people declare them: rules for rows, and rules for a partition as a whole.
 
-The rules for a partition check one row of `metrics`, which are SQL aggregates over its rows. So Great Expectations
-evaluates every rule row by row: one pass validates many partitions, and each gets a verdict of its own.
+The rules for a partition check its metrics, which are SQL aggregates over its rows. The metrics form a table with one
+row per partition, so these rules also check single rows. In this way one run of Great Expectations validates many
+partitions, and each gets its own verdict.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Rule(BaseModel):
         return describe_expected(self.type, self.kwargs)
 
     def mask_personal(self, personal: set[str]) -> Rule:
-        """Return the rule for texts: without the names of personal columns, and without a list of their values."""
+        """Return the rule as texts may show it: without names of personal columns, and without their values."""
         if not personal & set(self.columns):
             return self
         masked: dict[str, Any] = {
@@ -86,7 +87,7 @@ class Suite(BaseModel):
 
 
 def personal_names(suite: Suite, source: Source) -> set[str]:
-    """Return a source's personal columns, and the derived columns and metrics that are computed from them."""
+    """Return the names of a source's personal columns, and of the derived columns and metrics computed from them."""
     names = set(source.personal)
     for name, sql in {**source.derived, **suite.partition.metrics}.items():
         if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in names):

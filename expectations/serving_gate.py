@@ -1,4 +1,4 @@
-"""The gate before the model: feature rows that would mislead it are marked, and the current process decides them."""
+"""The serving gate: mark feature rows that would mislead the model, so that the current process decides them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ FEATURES = "features"  # the name of the suite, and of the source in its verdict
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """What a suite says of feature rows.
+    """The result of a suite on feature rows.
 
-    failing_rows: by rule, the positions (NumPy array) of the rows that fail it. metrics: one row per partition.
-    failing_metrics: for each partition rule, the positions of the metrics' rows that fail it.
+    failing_rows: by the number of the rule, the positions (NumPy array) of the rows that fail it.
+    metrics: one row per partition.
+    failing_metrics: for each partition rule, the positions of the rows of `metrics` that fail it.
     """
 
     failing_rows: dict[int, Any]
@@ -40,8 +41,8 @@ def check_features(
 ) -> dict[str, tuple[pa.Table, Verdict]]:
     """Return each partition's feature table with a column `suspect`, and its verdict.
 
-    `suspect` says why a row isn't scored, or is null. The verdict counts suspect rows as quarantined: they stay in the
-    table, and the current process decides them.
+    tables: the feature tables by partition. `suspect` holds the reason why the model must not score a row, or null. The
+    verdict counts suspect rows as quarantined. They stay in the table, and the current process decides them.
     """
     if not tables:
         return {}
@@ -75,7 +76,7 @@ def _evaluate(use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Tab
 
 
 def _suspect_reasons(suite: Suite, evaluation: _Evaluation, row_count: int) -> list[str | None]:
-    """Return why each row isn't scored: the critical rules that it fails, or None."""
+    """Return, for each row, the reasons of the critical rules that it fails; None if it fails none."""
     reasons: list[str | None] = [None] * row_count
     for number, rule in enumerate(suite.rows):
         if rule.severity == "critical":
@@ -94,7 +95,7 @@ def _check_partition(
     evaluation: _Evaluation,
     personal: set[str],
 ) -> tuple[pa.Table, Verdict]:
-    """Return one partition's table with its reasons, and its verdict; start: its first row among all rows."""
+    """Return one partition's table with its reasons, and its verdict. start: position of its first row in all rows."""
     import pyarrow as pa
 
     end = start + table.num_rows

@@ -1,4 +1,4 @@
-"""Checks of a suite against its source: rules, arguments and columns that don't exist."""
+"""Check a suite against its source: find rules, arguments and columns that don't exist."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 def suite_errors(
     suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield an error for each part of a suite that can't run.
+    """Yield an error for each rule or argument of a suite that can't be evaluated.
 
-    columns: the columns of its rows, None if they are unknown. source_columns: the columns of all sources, by source.
+    columns: the columns of the source's rows; None if they are unknown. source_columns: the columns of each source.
     """
     for number, rule in enumerate(suite.rows):
         yield from _rule_errors(f"rows.{number}", rule, "column", columns, source_columns)
@@ -34,7 +34,7 @@ def _rule_errors(
     columns: Collection[str] | None,
     source_columns: Mapping[str, Collection[str]],
 ) -> Iterator[FieldError]:
-    """Yield the errors of one rule; kind: what its columns are called."""
+    """Yield the errors of one rule. kind: the word for its columns in messages, "column" or "metric"."""
     if rule.type not in RULES:
         yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
         return
@@ -67,7 +67,7 @@ def _as_list(argument: Any) -> list[Any]:
 def _value_set_errors(
     field: str, value_set: Any, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield the errors of a value_set that names another source's column."""
+    """Yield the errors of a `value_set` that names a column of another source."""
     if not isinstance(value_set, dict):
         return
     source, column = str(value_set.get("source")), str(value_set.get("column"))

@@ -13,7 +13,7 @@ from sixtyforty.spec.field_messages import validation_problems
 from sixtyforty.spec.yaml_positions import parse_yaml
 
 HERE = Path(__file__).parent
-PARSED_SUITES = 512  # kept in memory
+PARSED_SUITES = 512  # number of parsed suites kept in memory
 
 
 def load_suite(use_case: str, source: str) -> Suite:
@@ -25,19 +25,23 @@ def load_suite(use_case: str, source: str) -> Suite:
 
 
 def read_suite(path: Path) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
-    """Return a suite, None if it can't be parsed, and the problems of its file."""
+    """Return the suite in a file (None if it can't be parsed), and the problems of the file."""
     status = path.stat()
     return _parse_suite(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=PARSED_SUITES)
 def _parse_suite(path: Path, *_stamp: int) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
-    """Parse a suite once per replacement of its file: loading, wiring and runs all read it."""
+    """Parse a suite, once for each version of its file, because many callers read the same suite.
+
+    _stamp: the file's inode, modification time and size. It makes a replaced file a new cache key.
+    """
     parsed = parse_yaml(path)
     if parsed.problems:
         return None, tuple(parsed.problems)
     blanks = [
-        parsed.problem(at, "a rule can't be left blank; leave the whole rule out", "text") for at in parsed.blanks
+        parsed.problem(at, "a field of a rule can't be left blank; fill it in, or remove the whole rule", "text")
+        for at in parsed.blanks
     ]
     try:
         return Suite.model_validate({} if parsed.data is None else parsed.data), tuple(blanks)

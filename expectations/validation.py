@@ -1,4 +1,4 @@
-"""The gate of the data: raw partitions in, verdicts out. Only what passes becomes `validated`."""
+"""The data gate: judge raw partitions by their suite. Only rows and partitions that pass become `validated`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """The numbers of rows of a partition; `landed` is the sum of the others."""
+    """The numbers of rows of a partition. `landed` is the sum of the other four."""
 
     landed: int = 0
     accepted_rows: int = 0
@@ -42,10 +42,10 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a suite says of a range of partitions.
+    """The result of a suite on several partitions.
 
-    counts: by partition. row_failures: by partition and rule. metrics: one row per partition that has rows.
-    failing_metrics: for each partition rule, the positions of the metrics' rows that fail it.
+    counts: by partition. row_failures: by partition and number of the rule. metrics: one row per partition with rows.
+    failing_metrics: for each partition rule, the positions of the rows of `metrics` that fail it.
     """
 
     counts: Mapping[str, RowCounts]
@@ -63,11 +63,14 @@ def validate(
     now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validate raw partitions, publish what passes, and return the verdict of each partition that has landed.
+    """Validate raw partitions, publish the accepted ones, and return the verdict of each partition that has landed.
 
-    An accepted partition goes to `validated/<source>`, its bad rows go to `quarantine/<source>`. Of a rejected
-    partition, only the verdict is written, to `rejected/<source>`; a version accepted earlier stays in force.
-    now: decides which partitions are closed (UTC, naive); None: all of them.
+    The valid rows of an accepted partition are written to `validated/<source>`. The invalid rows of any partition are
+    written to `quarantine/<source>`. Of a rejected partition, only the verdict is written, to `rejected/<source>`. If
+    an earlier version of it was accepted, that version stays in force.
+
+    now: the time (UTC, naive) that decides which partitions are closed; None treats all of them as closed.
+    code: the code version to write into manifests.
     """
     raw = lake.entries(f"raw/{source}", partitions)
     if not raw:
@@ -85,9 +88,9 @@ def validate(
 
 
 def _is_known_sql(lake: Lake, rule: Rule) -> str:
-    """Return SQL for whether a row's value is among another source's, for a rule whose `value_set` names a column.
+    """Return SQL that tells whether a row's value occurs in the column of another source that `value_set` names.
 
-    Passing the values themselves to Great Expectations takes a second for a few thousand of them.
+    The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
     """
     value_set, column = rule.kwargs["value_set"], identifier(rule.kwargs["column"])
     entry = lake.entry(f"validated/{value_set['source']}", SNAPSHOT)
@@ -101,8 +104,11 @@ def _is_known_sql(lake: Lake, rule: Rule) -> str:
 def _quarantine_failing_rows(
     db: duckdb.DuckDBPyConnection, contract: Source, source: str, suite: Suite, lake: Lake
 ) -> None:
-    """Create the table `failures` (rule, id: the rowid in `typed`), and quarantine rows that fail a critical rule."""
-    # A derived column is null in a row that it can't be computed for. It must not fail the whole range.
+    """Create the table `failures` (see `row_rules`), and mark rows of `typed` that fail a critical rule as quarantined.
+
+    The ids in `failures` are rowids of the table `typed`.
+    """
+    # If a derived column can't be computed for a row, it is null there. One bad row must not stop the validation.
     derived = {name: f"try({sql})" for name, sql in contract.derived.items()}
     rules = []
     for number, rule in enumerate(suite.rows):
@@ -157,7 +163,7 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:
 
 
 def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, RowFailures]]:
-    """Return, by partition and rule, how many rows failed, and the first of their numbers in their files."""
+    """Return, by partition and rule, the number of failing rows, and the first of their row numbers in the extracts."""
     failures: dict[str, dict[int, RowFailures]] = {}
     for partition, rule, count, rows in db.execute(
         f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE_ROWS}]
@@ -180,7 +186,7 @@ def _judge(
     allowed_share = use_case.governance.max_quarantined_share
     quarantined_share = counts.quarantined / max(1, counts.landed)
     if quarantined_share > allowed_share:
-        reasons.append(f"{quarantined_share:.0%} of the rows are quarantined, allowed are {allowed_share:.0%}")
+        reasons.append(f"{quarantined_share:.0%} of the rows are quarantined; at most {allowed_share:.0%} are allowed")
     personal = personal_names(suite, use_case.sources[source])
     closed = is_closed(use_case, raw.partition, now)
     partition_results, rejections = partition_rule_results(
@@ -207,7 +213,7 @@ def _publish(
     verdicts: Mapping[str, Verdict],
     code: str,
 ) -> None:
-    """Write validated, quarantined and rejected partitions, several at a time."""
+    """Write the validated, quarantined and rejected partitions to the lake, several at a time."""
     lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
     rows = db.sql(
         f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'

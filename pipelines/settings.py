@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
 
@@ -75,12 +76,14 @@ def load_settings() -> Settings:
 def prepare_dagster_home() -> Settings:
     """Create DAGSTER_HOME and name it in the environment. Call this before any Dagster service starts.
 
-    Raises HomeFormatError for a home that another version of the project wrote.
+    Raises HomeFormatError for a home that another version of the project wrote, and FileAccessError for a home that
+    can't be written.
     """
     settings = load_settings()
     ensure_home_format(settings.home)
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    create_folder(settings.dagster_home)
+    with access_errors(settings.dagster_home):
+        shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")

@@ -1,8 +1,8 @@
 """The version of the code that turns extracts into decisions.
 
-It covers the import closure of that code, a use case's declaration and suites, and the versions of the libraries that
-matter. A change elsewhere, such as in a report or on the command line, retrains nothing. The entry points are the only
-modules that are listed by hand: the stages call them.
+It covers the import closure of that code, a use case's declaration and rule suites, and the versions of the libraries
+that affect decisions. A change of other code, such as a report or a command, changes no version and retrains nothing.
+Only the entry points are listed by hand. They are the modules that the pipeline stages call.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ ENTRY_POINTS = (
 
 
 def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> str:
-    """Return the digest of the code that turns extracts into decisions, below a source folder.
+    """Return the digest of the code that turns extracts into decisions.
 
-    cache_file: keeps the parsed modules between processes, so that only changed ones are parsed again.
+    sources: the folder that holds the project's packages.
+    cache_file: stores the parsed modules between processes, so that only changed modules are parsed again.
     """
     cache = CodeCache(cache_file)
     modules = find_closure(ENTRY_POINTS, sources, cache)
@@ -39,7 +40,7 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
 
 
 def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | None = None) -> str:
-    """Return the version of the code, the libraries, and a use case's declaration, SQL and suites."""
+    """Return one version for the code, the libraries, and a use case's declaration, SQL files and rule suites."""
     suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
     declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
     return digest(

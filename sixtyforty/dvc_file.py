@@ -1,6 +1,6 @@
-"""The dependencies in `dvc.yaml`: its stages depend on the import closure of the recipe's code.
+"""The code dependencies in `dvc.yaml`: its stages depend on every module that the recipe's code imports.
 
-`python -m sixtyforty.dvc_file` writes them. A test compares them with the closure.
+`python -m sixtyforty.dvc_file` writes the dependencies. A test compares them with the import closure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CODE_LINES = re.compile(rf"(?:^ +- (?:{'|'.join(PACKAGES)})/\S+\.py\n)+", re.MUL
 
 
 def recipe_dependencies(sources: Path = SOURCES) -> list[str]:
-    """Return the files of the recipe's import closure, relative to the source folder and in order."""
+    """Return the files of the recipe's import closure, relative to the source folder and sorted by path."""
     paths = (module_path(name, sources) for name in find_closure([RECIPE], sources))
     return sorted(path.relative_to(sources).as_posix() for path in paths if path is not None)
 

@@ -1,12 +1,13 @@
-"""The import closure of a set of modules, and the digest of its code.
+"""The import closure of a set of modules (all modules that they import, directly or not), and the digest of its code.
 
-A change of the code must show, and a change of a comment must not. So the digest covers the syntax tree of each module
-without comments, docstrings, the descriptions of pydantic fields and the texts of `FieldError`, which only refuses a
-declaration. The texts of other errors count: some are stored as the reason why an extract was refused.
+A change of code must change the digest, and a change of a comment must not. So the digest covers the syntax tree of
+each module, without four kinds of text: comments, docstrings, descriptions of pydantic fields, and texts of
+`FieldError`. A `FieldError` only refuses a declaration. The texts of other errors are included, because some are stored
+as the reason why an extract was refused.
 
-The closure is found without importing anything: it follows every import statement of the project's own packages, also
-those inside functions. Imports for type checkers only are left out. No module can be excluded: a module without effect
-on decisions must not be imported by the code that decides.
+The closure is computed from the source text, without importing any module. It follows every import statement of the
+project's own packages, including those inside functions. Imports under `TYPE_CHECKING` are left out. No module can be
+excluded: the code that decides must not import a module that has no effect on decisions.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ PACKAGES = ("sixtyforty", "expectations")
 
 @dataclass(frozen=True)
 class ModuleCode:
-    """What the closure needs of one module.
+    """What the import closure needs to know about one module.
 
-    digest: of its code; empty for a module without code, such as a package's `__init__`. imports: the names that it
-    imports, which may be modules or their members.
+    digest: hash of the module's code; empty for a module without code, such as a package's `__init__`.
+    imports: the dotted names that the module imports. Each is a module or a member of a module.
     """
 
     digest: str
@@ -45,9 +46,10 @@ def _stamp(path: Path) -> list[int]:
 
 
 class CodeCache:
-    """The parsed modules of a source tree, in a file: a module is parsed again when its time or size changed.
+    """The parsed modules of a source tree, in a file.
 
-    Every module is parsed again when this module or Python's version changed, because digests depend on them.
+    A module is parsed again when its modification time or size changed. Every module is parsed again when this module
+    or the Python version changed, because the digests depend on both.
 
     file: the cache file, which is created if it is missing. None: nothing is cached.
     """
@@ -62,7 +64,7 @@ class CodeCache:
                 self._entries = json.loads(file.read_bytes())
 
     def read(self, path: Path) -> ModuleCode:
-        """Return a module's digest and imports. Raises SyntaxError."""
+        """Return the digest and imports of the module in a file. Raises SyntaxError if the file is not valid Python."""
         stamp = [*_stamp(path), *self._parser]
         entry = self._entries.get(str(path))
         if entry is None or entry["stamp"] != stamp:
@@ -71,14 +73,14 @@ class CodeCache:
         return ModuleCode(**entry["module"])
 
     def save(self) -> None:
-        """Write the modules that were read, if they changed. A home that can't be written to has no cache."""
+        """Write the modules that were read to the cache file, if any changed. An unwritable file is no error."""
         if self.file is not None and self._used != self._entries:
             with suppress(OSError):
                 write_atomic(self.file, canonical_json(self._used).encode())
 
 
 def parse_module(source: bytes) -> ModuleCode:
-    """Return the digest and the imports of a module's source. Raises SyntaxError."""
+    """Return the digest and the imports of a module's source. Raises SyntaxError if it is not valid Python."""
     tree = ast.parse(source)
     imports = sorted({name for name in _strip_texts(tree) if name.split(".")[0] in PACKAGES})
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16] if tree.body else ""
@@ -86,9 +88,10 @@ def parse_module(source: bytes) -> ModuleCode:
 
 
 def _strip_texts(tree: ast.Module) -> list[str]:
-    """Remove the texts without effect from a syntax tree, and return the imports that run.
+    """Remove the texts that have no effect from a syntax tree, in place, and return the names that it imports.
 
-    An import is `package.module` or `package.module.member`. One pass does both, because passes take time.
+    A name is `package.module` or `package.module.member`. Imports under `TYPE_CHECKING` are left out. One pass does
+    both jobs, because each pass over the tree takes time.
     """
     imports: list[str] = []
     pending: list[ast.AST] = [tree]
@@ -117,7 +120,7 @@ def _strip_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asy
 
 
 def _strip_call(node: ast.Call) -> None:
-    """Remove the description of a pydantic field, or the texts of a FieldError."""
+    """Remove the description from a call of pydantic's `Field`, or the texts from a call of `FieldError`."""
     if not isinstance(node.func, ast.Name):
         return
     if node.func.id == "Field":
@@ -131,9 +134,9 @@ def _strip_call(node: ast.Call) -> None:
 def find_closure(
     entry_points: Collection[str], sources: Path = SOURCES, cache: CodeCache | None = None
 ) -> dict[str, ModuleCode]:
-    """Return the modules that the entry points import, directly or not, by name and in order.
+    """Return the entry points and all modules that they import, directly or not, by name and sorted by name.
 
-    Packages without code are left out. Raises FileNotFoundError for an entry point that doesn't exist.
+    Modules without code are left out. Raises FileNotFoundError for an entry point that doesn't exist.
     """
     cache = cache or CodeCache(None)
     modules: dict[str, ModuleCode] = {}
@@ -154,18 +157,18 @@ def find_closure(
 
 
 def _prefixes(imported: str) -> Iterator[str]:
-    """Yield what an import runs: each package on the way, then the module. The last part may be a member of it."""
+    """Yield each prefix of an imported name: `a`, `a.b`, `a.b.c`. An import runs every package above a module."""
     parts = imported.split(".")
     return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def module_path(name: str, sources: Path = SOURCES) -> Path | None:
-    """Return the file of a module or package; None if there is none."""
+    """Return the source file of a module or package; None if no such file exists."""
     base = sources.joinpath(*name.split("."))
     candidates = (base.with_name(f"{base.name}.py"), base / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)
 
 
 def closure_digest(modules: Mapping[str, ModuleCode]) -> str:
-    """Return the digest of a closure's code."""
+    """Return one digest of the code of all modules of a closure."""
     return digest({name: code.digest for name, code in modules.items()})

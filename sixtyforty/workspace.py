@@ -1,13 +1,15 @@
-"""Where the files and stores of one use case are: the only module that knows the folders.
+"""The folders and stores of one use case. No other module knows where they are.
 
-<home>/data/landing/<use case>/      extracts, as delivered
-<home>/data/lake/<use case>/         raw, validated, features, outcomes, decisions, kpi, … (or where the lake is)
-<home>/data/models/<use case>/       model versions, and the ledgers of champions, rollout, stages and training
-<home>/data/deliveries/<use case>/   decisions as files, for other systems
-<home>/data/reports/<use case>/      impact report, model record, data docs
-<home>/data/cache/<use case>/        files that can be fetched or computed again
-<home>/data/alerts/<use case>.jsonl  receipts of alerts
-<home>/data/digests/<use case>.jsonl receipts of digests
+Below the home, `data` has these folders and files:
+
+- `landing/<use case>/`: extracts, as delivered
+- `lake/<use case>/`: raw, validated, features, outcomes, decisions, kpi, …; the lake may also be elsewhere
+- `models/<use case>/`: model versions, and the ledgers of champions, rollout, stages and training
+- `deliveries/<use case>/`: decisions as files, for other systems
+- `reports/<use case>/`: impact report, model record, data docs
+- `cache/<use case>/`: copies and results that can be fetched or computed again
+- `alerts/<use case>.jsonl`: receipts of alerts
+- `digests/<use case>.jsonl`: receipts of digests
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.rollout_ledger import RolloutLedger
 from sixtyforty.storage.stage_ledger import StageLedger
 
-if TYPE_CHECKING:  # decisions read only the base class of a use case, so the code version leaves this module out
+# Decisions depend only on DecisionChain, the base class of UseCase. This import must not run, or else a change of
+# UseCase would change the code version.
+if TYPE_CHECKING:
     from sixtyforty.spec.use_case import UseCase
 
 
@@ -34,9 +38,11 @@ if TYPE_CHECKING:  # decisions read only the base class of a use case, so the co
 class Workspace:
     """The folders and stores of one use case below a home.
 
-    `database_url` is the database to which decisions are delivered. `lakes` is the folder of all lakes, by default
-    below the home. If it is in an object store, the landing zone, models, ledgers and deliveries are there too, in
-    `.landing/<use case>` and so on, so that every machine sees them.
+    - home: the folder that holds all data of an installation.
+    - database_url: SQLAlchemy URL of the database to which decisions are delivered.
+    - lakes: the folder of the lakes of all use cases; None: below the home. If it is in an object store, the landing
+      zone, models, ledgers and deliveries are there too, so that every machine sees them. They are in
+      `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
     """
 
     use_case: UseCase
@@ -45,7 +51,7 @@ class Workspace:
     lakes: StoragePath | None = None
 
     def _shared(self, kind: str) -> StoragePath:
-        """Return a folder that every machine of the chain must see."""
+        """Return a folder of the use case that every machine must see: in the object store, if the lakes are there."""
         if isinstance(self.lakes, ObjectPath):
             return self.lakes / f".{kind}" / self.use_case.name
         return self._folder(kind)
@@ -61,32 +67,32 @@ class Workspace:
 
     @property
     def cache(self) -> Path:
-        """The folder of files that can be fetched or computed again."""
+        """The folder of copies and results that can be fetched or computed again."""
         return self._folder("cache")
 
     @cached_property
     def landing(self) -> LandingZone:
-        """The landing zone of the extracts."""
+        """The landing zone, where extracts arrive."""
         return LandingZone(self._shared("landing"), self.lake, self.use_case, self.database_url)
 
     @property
     def models(self) -> ModelStore:
-        """The model versions."""
+        """The store of the model versions."""
         return ModelStore(self._shared("models"))
 
     @property
     def champion_ledger(self) -> ChampionLedger:
-        """The verdicts on challengers, and so the champions."""
+        """The ledger of the gate's verdicts on challengers. It also names the champions."""
         return ChampionLedger(self._shared("models") / "champion.jsonl")
 
     @property
     def rollout_ledger(self) -> RolloutLedger:
-        """The steps of the rollout."""
+        """The ledger of the rollout steps."""
         return RolloutLedger(self._shared("models") / "rollout.jsonl")
 
     @property
     def stage_ledger(self) -> StageLedger:
-        """The stages, and the verdicts of their gates."""
+        """The ledger of the stages and of their gates' verdicts."""
         return StageLedger(self._shared("models") / "stages.jsonl")
 
     @property
@@ -96,7 +102,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """The folder of pages for people."""
+        """The folder of reports."""
         return self._folder("reports")
 
     @property
@@ -111,6 +117,6 @@ class Workspace:
 
     @cached_property
     def code_version(self) -> str:
-        """Version of the code that turns extracts into decisions, with this declaration and the libraries."""
+        """The version of the code that turns extracts into decisions, of the libraries, and of this declaration."""
         cache_file = self.home / "data" / "cache" / "code_version.json"
         return code_version(self.use_case.name, self.use_case.folder, cache_file)

@@ -4,10 +4,12 @@
 const items = [...document.querySelectorAll("[data-item]")];
 const queue = document.querySelector("[data-queue]");
 
+// Return the list item that has the focus or contains the focused element.
 function current() {
   return items.find((item) => item.contains(document.activeElement));
 }
 
+// Focus the next (step 1) or the previous (step -1) item; without a current item, the first or the last one.
 function focusItem(step) {
   const position = items.indexOf(current());
   const edge = step > 0 ? 0 : items.length - 1;
@@ -59,9 +61,9 @@ else if (queue) document.querySelector("[data-open]")?.focus({ preventScroll: tr
 
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault(); // a double click sends one answer
+    if (form.dataset.sent) event.preventDefault(); // a double click must not send the form twice
     form.dataset.sent = "yes";
   });
 }
-// The browser's back button shows the page as it was: its forms may be sent again.
+// The browser's back button may show the page from memory. Allow its forms to be sent again.
 addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));

@@ -1,4 +1,4 @@
-"""Draft the suite of a feed from its profile: whatever never happened before should not happen."""
+"""Draft the suite of a feed from its profile. The drafted rules reject values unlike those in the extracts so far."""
 
 from __future__ import annotations
 
@@ -102,7 +102,10 @@ def _column_rules(column: ColumnProfile) -> list[DraftRule]:
 
 
 def _range_rule(column: ColumnProfile) -> DraftRule:
-    """Return a range half as wide again on both sides; values that were never negative stay so."""
+    """Return a rule with the column's range of values, widened by half its width on both sides.
+
+    If no value was negative and the lowest one is near zero, the range starts at zero.
+    """
     low, high = float(column.low), float(column.high)
     margin = (high - low) / 2 or abs(high) or 1
     minimum = 0.0 if 0 <= low < margin else low - margin
@@ -123,7 +126,7 @@ def _flow(mapping: dict[str, Any]) -> str:
 
 
 class _QuotingDumper(yaml.SafeDumper):
-    """Quotes a text that would be read as a blank."""
+    """Put quotes around a text that would be read as a blank."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if text == BLANK else None)

@@ -1,4 +1,4 @@
-"""The feeds that a folder of extracts holds: each is profiled, and drafts the declaration of a source."""
+"""Find the feeds in a folder of extracts, profile each one, and draft the declaration of its source."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ExtractFeed:
 
     @property
     def key(self) -> list[str]:
-        """The likeliest columns that identify every row; all columns if no few do."""
+        """The columns that most likely identify every row. If no small set of columns does, all columns."""
         return list(self.profile.keys[0]) if self.has_key else [column.name for column in self.profile.columns]
 
     def draft_source(self) -> SourceDraft:
@@ -92,7 +92,7 @@ def find_feeds(extracts: str) -> list[ExtractFeed]:
     files = [f for f in _list_files(Path(extracts).expanduser()) if f.is_file() and format_of_name(f.name)]
     if not files:
         formats = describe_formats()
-        raise UnreadableExtractError(f"{extracts}: no extract there. The file names must end as {formats}.")
+        raise UnreadableExtractError(f"{extracts} holds no extract. The names of extracts must end in {formats}.")
     files_by_stem: dict[str, list[Path]] = {}
     for file in files:
         stem = file.name.split(".")[0]

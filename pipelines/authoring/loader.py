@@ -71,7 +71,7 @@ def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False)
 
 
 def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
-    """Yield what is wrong with the fields that Dagster reads, around the declaration itself."""
+    """Yield the problems of the file's top-level fields, which Dagster reads: `type`, `attributes` and others."""
     if not isinstance(document.data, Mapping):
         yield document.problem([], "the file declares nothing", "a mapping with the fields type and attributes")
         return
@@ -146,7 +146,7 @@ def _content_problems(
 
 
 def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> Iterator[DeclarationProblem]:
-    """Yield what is wrong with the suites: one for each source, and one for the features."""
+    """Yield the problems of the suites. There is one suite for each source, and one for the features."""
     needed = [*draft.sources, "features"]
     for name in needed:
         file = folder / f"{name}.yaml"

@@ -1,4 +1,4 @@
-"""What a field of a declaration is for, in the words of its description."""
+"""Look up the purpose of a field of a declaration in the field's description."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def create_use_case(
         for path, text in files.items():
             write_atomic(path, text.encode())
         draft = loader.load_declaration(folder / name, rules, sql=True)
-    except Exception:  # a use case that doesn't load would only be in the way
+    except Exception:  # remove the files, because a use case that doesn't load would block its name
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.rmtree(rules / name, ignore_errors=True)
         raise

@@ -63,7 +63,7 @@ def _missing_file(file: Path) -> DeclarationProblem:
 def sql_problems(
     parsed: ParsedYaml, use_case: UseCase, parts: Collection[str], stages: Collection[str]
 ) -> tuple[list[DeclarationProblem], list[str] | None]:
-    """Return what is wrong with the SQL of these parts and stages, and the columns of features.sql if known.
+    """Return the problems of the SQL in these parts and stages, and the columns of features.sql if known.
 
     DuckDB binds the SQL to empty tables, which takes about a second.
     """

@@ -32,5 +32,5 @@ def definitions(use_cases: dg.Definitions) -> dg.Definitions:
 
 
 def _load_complete_use_cases() -> list[UseCase]:
-    """Return the use cases that can decide: neither drafts nor broken."""
+    """Return the use cases with a complete and valid declaration."""
     return [ws.use_case for ws in catalog.load_workspaces().complete.values()]

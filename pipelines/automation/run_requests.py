@@ -1,8 +1,8 @@
-"""Turn outstanding work into run requests: one run a range of partitions, and none for work that a run is doing.
+"""Turn outstanding work into run requests: one run for each range of partitions that no run is working on.
 
-Sensors remember nothing. `sixtyforty.lifecycle.catch_up` compares what exists with what should exist, so the next look
-finds what a dead daemon or run has left undone. Dagster ignores a run key that it has seen before. The run key is
-therefore the hash of the work and the number of the attempt.
+Sensors store no state. `sixtyforty.lifecycle.catch_up` compares the data that exists with the data that should exist.
+So the next evaluation finds the work that a killed daemon or run left unfinished. Dagster ignores a run key that it has
+seen before. The run key is therefore the hash of the work and the number of the attempt.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-FIRST_RETRY_SECONDS = 15  # after the first failure; doubles with each further one
+FIRST_RETRY_SECONDS = 15  # wait after the first failure; doubles with each further failure
 LONGEST_RETRY_SECONDS = 3600
 
 
 @dataclass
 class RequestedRuns:
-    """Run requests, and why other ranges wait."""
+    """Run requests, and the reasons why other ranges of partitions wait."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class RequestedRuns:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """The number of earlier attempts at some work, and why the next one must wait; None: it may start."""
+    """The number of earlier attempts at some work, and the reason why the next attempt must wait, or None."""
 
     number: int
     wait_reason: str | None

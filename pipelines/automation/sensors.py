@@ -18,13 +18,13 @@ from pipelines.automation.run_requests import (
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 
-NEW_DATA_SECONDS = 1  # shortest time between two looks
+NEW_DATA_SECONDS = 1  # shortest time between two evaluations of the sensor
 RETRAIN_SECONDS = 30
 DIGEST_SECONDS = 300
 
 
 def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that starts a run for each range of partitions with something to do."""
+    """Return the sensor that starts a run for each range of stale partitions."""
 
     @dg.sensor(
         name=f"{use_case.name}_new_data",
@@ -79,7 +79,7 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
 
 
 def digest_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that sends digests. It starts no run; what it sent is its skip reason."""
+    """Return the sensor that sends digests. It starts no run. Its skip reason in Dagster lists the digests sent."""
 
     @dg.sensor(
         name=f"{use_case.name}_digests",

@@ -1,4 +1,4 @@
-"""The answer of a command, and the only place that prints one: as text, or as JSON with `--json`."""
+"""Define the answer of a command, and print it: as text, or as JSON with `--json`. No other module prints answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `sixtyforty` command: its commands, panel by panel, and how it ends."""
+"""Run the `sixtyforty` command, and end its process with an exit code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command_objects() -> dict[str, Any]:
 def command() -> None:
     """Run the command as a process, and end the process as soon as its threads and exit handlers are done.
 
-    Python needs up to 2 seconds to take down an interpreter in which a run took place. `os._exit` saves them.
+    After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
     codes: list[int] = []
     # Exit handlers run in reverse order of registration, so this one, registered first, runs last.

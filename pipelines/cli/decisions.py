@@ -155,7 +155,7 @@ class ReplayAnswer(Answer):
 
 @command(SEE, "replay", "{demo} --from 2013-06-10 --to 2013-06-12")
 def replay(use_case: UseCaseName, first: FirstDay, last: LastDay, track: TrackName = "replay") -> ReplayAnswer:
-    """Walk through past partitions: the data available then, the decisions and the outcomes."""
+    """Show past partitions one by one: the data known then, the decisions and the outcomes. Nothing is calculated."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.reports.replay_report import describe_partition, replay_partitions

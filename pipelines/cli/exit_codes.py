@@ -13,7 +13,7 @@ MEANINGS = {
     SUCCESS: "The command did what you asked.",
     FAILED: "The command was refused or failed. The message says why and what to do next.",
     USAGE: "The command, an option or an argument is wrong. The message names it.",
-    SIGNIFICANT: "Reserved: a plan changes live decisions.",
+    SIGNIFICANT: "Not used yet.",
     INTERNAL_ERROR: "A fault in sixtyforty itself. Report the traceback.",
     INTERRUPTED: "You pressed Ctrl-C.",
 }

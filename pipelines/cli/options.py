@@ -42,10 +42,12 @@ OptionalLastDay = Annotated[
 TrackName = Annotated[
     Track,
     typer.Option(
-        "--track", metavar="replay|live", help="live: decisions of today. replay: past decisions, calculated again."
+        "--track",
+        metavar="TRACK",
+        help="replay: decisions calculated for the past. live: decisions since the adoption.",
     ),
 ]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides this. Default: your user name.")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="The person to record. Default: your user name.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason. It is stored in the ledger.")]
 OptionalWhy = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason for a change. It is stored in the ledger.")

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipelines.demo.landing import DemoDataError, find_packaged_file, write_extract
+from sixtyforty.storage.files import create_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +103,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
     for source, (rows, hour_column) in sources.items():
         slots = _slots(source, start, end, hourly)
         extracts += _cut_into_extracts(rows, hour_column, slots, keep_empty=source == "movements")
-    landing.mkdir(parents=True, exist_ok=True)
+    create_folder(landing)
     return [write_extract(landing / name, content, lands_at) for lands_at, name, content in sorted(extracts)]
 
 

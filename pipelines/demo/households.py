@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipelines.demo.landing import DemoDataError, find_packaged_file, write_extract
+from sixtyforty.storage.files import create_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +54,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
         raise DemoDataError(f"The extracts of {USE_CASE} land weekly. Leave out --hourly.")
     weeks = _weeks(start, end)
     edges = [datetime.combine(day, time(), ZONE).astimezone(UTC) for day in (*weeks, weeks[-1] + WEEK)]
-    landing.mkdir(parents=True, exist_ok=True)
+    create_folder(landing)
     return [
         write_extract(landing / f"baskets_{week}.parquet", _as_parquet(lines), week_end)
         for week, week_end, lines in zip(weeks, edges[1:], _lines_by_week(edges), strict=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import access_errors
 from sixtyforty.storage.object_store import StoragePath
 
 
 class DemoDataError(SixtyfortyError):
-    """The demo has no data for what was asked, or its package is not installed."""
+    """The demo has no data for the request, or the package with the data is not installed."""
 
 
 def find_packaged_file(package: str, name: str) -> Path:
@@ -40,9 +41,10 @@ def write_extract(path: Path, content: bytes, landed_at: datetime) -> Path:
     timestamp = landed_at.timestamp()
     if not path.exists() or path.read_bytes() != content:
         temporary = path.with_name(f".{path.name}")
-        temporary.write_bytes(content)
-        os.utime(temporary, (timestamp, timestamp))
-        temporary.replace(path)
+        with access_errors(path):
+            temporary.write_bytes(content)
+            os.utime(temporary, (timestamp, timestamp))
+            temporary.replace(path)
     elif path.stat().st_mtime != timestamp:
         os.utime(path, (timestamp, timestamp))
     return path

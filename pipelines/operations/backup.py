@@ -27,12 +27,13 @@ from pipelines.operations.postgres_dump import dump_database, has_tables, is_pos
 from pipelines.settings import Profile, Settings, load_settings, prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.files import access_errors, create_folder, write_atomic
 from sixtyforty.storage.home_format import FORMAT_FILE
 
 MANIFEST = "backup.json"
 DUMP = "database.dump"
 DVC_FILES = (".dvc", "dvc.lock")  # What DVC keeps in the home outside data/.
-LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Written again at each start, or valid only for a moment.
+LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Temporary files, or files written again at each start.
 MUST_BE_EMPTY = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
 TEMPORARY_ENDINGS = (".lock", "-wal", "-shm", "-journal")
 SQLITE_HEADER = b"SQLite format 3\0"
@@ -74,7 +75,7 @@ def backup(folder: Path, wait_seconds: float = 600) -> BackupManifest:
     manifest = BackupManifest(
         made=datetime.now(UTC).isoformat(timespec="seconds"), profile=settings.profile, files=files
     )
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    write_atomic(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
     return manifest
 
 
@@ -94,7 +95,7 @@ def _copy_between_runs(settings: Settings, folder: Path, wait_seconds: float) ->
     """Copy all files while no run is active; return their SHA-256 by path."""
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
-        files = {name: _copy(source, folder / name) for name, source in _files_to_copy(settings)}
+        files = {name: _copy_file(source, folder / name) for name, source in _files_to_copy(settings)}
         if is_postgres(settings.database_url):
             dump_database(settings.database_url, folder / DUMP)
             files[DUMP] = _sha256(folder / DUMP)
@@ -109,7 +110,8 @@ def _copy_between_runs(settings: Settings, folder: Path, wait_seconds: float) ->
 def restore_backup(folder: Path) -> RestoredBackup:
     """Restore a backup into an empty home, lake and PostgreSQL.
 
-    Raises BackupError, before anything is changed, if a file differs from the backed-up one or a target is not empty.
+    Raises BackupError before anything is changed: if a file of the backup differs from its hash in the backup's
+    manifest, or if a target is not empty.
     Raises LedgerError if a restored ledger was changed after it was written.
     """
     manifest = _read_manifest(folder)
@@ -124,8 +126,9 @@ def restore_backup(folder: Path) -> RestoredBackup:
         restore_database(settings.database_url, folder / DUMP)
     for name in manifest.files.keys() - {DUMP}:
         target = _target(settings, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(folder / name, target)
+        create_folder(target.parent)
+        with access_errors(target):
+            shutil.copy2(folder / name, target)
     prepare_dagster_home()
     workspaces = catalog.load_workspaces().complete
     ledgers = {name: len(ws.champion_ledger.rows()) + len(ws.rollout_ledger.rows()) for name, ws in workspaces.items()}
@@ -149,7 +152,7 @@ def _check_files(folder: Path, manifest: BackupManifest) -> None:
 
 
 def _check_empty(settings: Settings) -> None:
-    """Raise BackupError where the restore would overwrite something. What `doctor` creates does not count."""
+    """Raise BackupError if the restore would overwrite something. Files that `doctor` creates are ignored."""
     folders = [settings.home / "data" / kind for kind in MUST_BE_EMPTY]
     if isinstance(settings.lake, Path):
         folders.append(settings.lake)
@@ -187,16 +190,29 @@ def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _is_backed_up(path: Path) -> bool:
-    """Return whether a path is a file, but no lock, no half-written file and no log of SQLite."""
+    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are left out."""
     is_temporary = path.name.startswith(".writing-") or (
         path.name.endswith(TEMPORARY_ENDINGS) and path.name != "dvc.lock"
     )
     return path.is_file() and not is_temporary
 
 
+def _copy_file(source: Path, target: Path) -> str:
+    """Copy a file unless the target already equals it; return its SHA-256.
+
+    Raises FileAccessError or BackupError if it can't be copied, for example to a full disk.
+    """
+    create_folder(target.parent)
+    try:
+        with access_errors(target):
+            return _copy(source, target)
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{source} can't be copied to {target}: {error}. Check the free space there, and that {source} is intact."
+        ) from error
+
+
 def _copy(source: Path, target: Path) -> str:
-    """Copy a file unless the target already equals it; return its SHA-256."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as file:
         is_sqlite = file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
     if is_sqlite:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from pipelines.runtime.dagster_internals import InstigatorState
 
 RECENT = timedelta(days=7)  # Older failed runs are history.
-SHORTEST_SILENCE = 120.0  # Seconds. A shorter pause is never called silence.
+SHORTEST_SILENCE = 120.0  # Seconds. A shorter pause never raises an alert.
 DEFAULT_INTERVAL = 30  # Seconds between two looks of a sensor that declares none.
 NEVER = 0.0
 
 
 @dataclass(frozen=True)
 class Automation:
-    """Names of the declared sensors and schedules. None: the definitions do not load, so every name counts."""
+    """The names of the declared sensors and schedules, or None if the definitions can't be loaded.
+
+    With None, the sensors and schedules that Dagster remembers are all watched.
+    """
 
     names: frozenset[str] | None
 
@@ -36,7 +39,7 @@ class Automation:
         try:
             definitions = defs()
             automation = [*(definitions.sensors or []), *(definitions.schedules or [])]
-        except Exception:  # Code that does not load is the reason for the silence, so all that ever ran counts.
+        except Exception:  # Code that can't be loaded may itself silence a sensor, so watch all that Dagster remembers.
             return cls(None)
         return cls(frozenset(definition.name for definition in automation))
 
@@ -70,7 +73,7 @@ def _describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 
 def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
-    """Return the use cases of a run; all of them if it belongs to none."""
+    """Return the use cases of a run. If it belongs to none, return all use cases."""
     owners = {key.path[0] for key in run.asset_selection or ()} | {run.job_name}
     matches = {name for name in names if name in owners or run.job_name.startswith(f"{name}_")}
     return matches or set(names)
@@ -97,7 +100,7 @@ def silent_automation(
 
 
 def _concerns(automation_name: str, use_case: str) -> bool:
-    """Return whether a sensor or schedule is a use case's own, or nobody's."""
+    """Return whether a sensor or schedule belongs to a use case, or to no use case at all."""
     prefixes = (name for name in catalog.list_use_cases() if automation_name.startswith(f"{name}_"))
     return max(prefixes, key=len, default=None) in (None, use_case)
 

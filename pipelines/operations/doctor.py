@@ -1,4 +1,4 @@
-"""Examine everything that the chain needs, and name the cure for what is missing."""
+"""Examine everything that the chain needs, and name a cure for each problem."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pipelines.settings import load_settings
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError
 from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.databases import open_engine, parse_database_url
+from sixtyforty.storage.files import create_folder
 
 ENOUGH_BYTES = 2_000_000_000
 
@@ -25,7 +27,7 @@ class NotAvailableError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Check:
-    """Something to examine. `look` returns what it found, or raises."""
+    """A check of the installation. `look` returns a description of the state, or raises an error for a problem."""
 
     thing: str
     needed: bool  # The chain cannot run without it.
@@ -35,7 +37,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Examination:
-    """The outcome of a check: what was found and, if it is not ok, the cure."""
+    """The outcome of a check. `found` describes the state. `cure` is None if the check passed."""
 
     thing: str
     ok: bool
@@ -117,7 +119,7 @@ def _examine(check: Check) -> Examination:
 
 
 def _summary(error: Exception) -> str:
-    """Return the first line of an error; all lines of a declaration's, which are a list of fields."""
+    """Return the first line of an error. Of a DeclarationError, which lists fields, return all lines."""
     lines = str(error).splitlines() or [type(error).__name__]
     return str(error) if isinstance(error, DeclarationError) else lines[0]
 
@@ -132,7 +134,7 @@ def _declaration(name: str) -> str:
 
 def _storage() -> str:
     folder = load_settings().home / "data"
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     with tempfile.TemporaryFile(dir=folder):
         return f"{folder} is writable"
 
@@ -145,11 +147,9 @@ def _disk() -> str:
 
 
 def _database() -> str:
-    import sqlalchemy as sa
-
     settings = load_settings()
-    url = sa.engine.make_url(settings.database_url)
-    engine = sa.create_engine(url)
+    url = parse_database_url(settings.database_url)
+    engine = open_engine(url)
     try:
         with engine.connect() as connection:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
@@ -164,7 +164,7 @@ def _dvc_remote() -> str:
     if "://" in remote:
         scheme, _, rest = remote.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]} (not tested now: the next retrain writes to it)"
-    Path(remote).mkdir(parents=True, exist_ok=True)
+    create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"
 

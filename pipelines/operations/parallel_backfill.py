@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
-IDLE_SECONDS = 120  # If no worker runs anything for so long, the waiting portions are launched again.
+IDLE_SECONDS = 120  # If no worker runs anything for this time, the waiting portions are launched again.
 DECIDED = ("decisions", "delivery", "kpi_impact")
 
 
@@ -135,7 +135,7 @@ class Portion:
         self.launch(instance)
 
     def replace_waiting_run(self, instance: dg.DagsterInstance) -> None:
-        """Mark a run as failed that no worker started, and launch another: its worker died before the start."""
+        """Mark a run that no worker has started as failed, and launch another. Its worker died before the start."""
         instance.report_run_failed(self.newest_run(instance), f"No worker started this run in {IDLE_SECONDS} s.")
         self.retry(instance)
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.databases import open_engine, parse_database_url
 
 
 class PostgresDumpError(SixtyfortyError):
@@ -23,7 +24,7 @@ def has_tables(url: str) -> bool:
     """Return whether the database contains any table."""
     import sqlalchemy as sa
 
-    return bool(sa.inspect(sa.create_engine(url, poolclass=sa.NullPool)).get_table_names())
+    return bool(sa.inspect(open_engine(url, poolclass=sa.NullPool)).get_table_names())
 
 
 def dump_database(url: str, file: Path) -> None:
@@ -35,9 +36,7 @@ def dump_database(url: str, file: Path) -> None:
 
 def restore_database(url: str, file: Path) -> None:
     """Restore a dump in one transaction: all of it or nothing."""
-    import sqlalchemy as sa
-
-    database = str(sa.engine.make_url(url).database)
+    database = str(parse_database_url(url).database)
     options = ["--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
     _run("pg_restore", url, [*options, f"--dbname={database}", str(file)])
 
@@ -56,9 +55,7 @@ def _run(program: str, url: str, options: list[str]) -> None:
 
 def _connection_environment(url: str) -> dict[str, str]:
     """Return the connection as environment variables. Other users can read a command line, but not those."""
-    import sqlalchemy as sa
-
-    parsed = sa.engine.make_url(url)
+    parsed = parse_database_url(url)
     variables = {
         "PGHOST": parsed.host or parsed.query.get("host"),
         "PGPORT": parsed.port or parsed.query.get("port"),

@@ -49,7 +49,7 @@ def run_range(
     partitions = open_partitions(load_use_case(use_case), first, last)
     run_id = new_run_id()
     with dg.DagsterInstance.get() as instance, _run_lock(run_id):
-        # A run that was killed earlier would keep its place in the concurrency pools for ever.
+        # A run that was killed earlier still occupies a slot in its concurrency pool, until it is marked as failed.
         fail_dead_runs(instance)
         run = (
             defs()

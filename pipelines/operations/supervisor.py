@@ -15,6 +15,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 from pipelines.settings import ROOT, Settings
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import create_folder
 
 # The system allows about 108 bytes, and Supervisor appends a process id while it starts.
 LONGEST_SOCKET = 100
@@ -101,7 +102,7 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
     Raises ServicesError for a home whose path Supervisor or a socket cannot use.
     """
     folder = services_folder(settings)
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    create_folder(folder / "logs")
     folder.chmod(0o700)
     _check_path(folder)
     socket, workspace = folder / "code.sock", folder / "workspace.yaml"

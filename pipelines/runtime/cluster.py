@@ -28,6 +28,7 @@ from pipelines.runtime.dagster_internals import (
     instance_of,
 )
 from pipelines.settings import load_settings
+from sixtyforty.storage.databases import open_engine
 
 QUEUE = "dagster"
 # Dagster keeps the state of a run, so Celery stores no results. A worker reserves no task while it executes one. A
@@ -87,6 +88,6 @@ class LockedRunTask(celery.Task):
 def run_lock(run_id: str) -> Iterator[bool]:
     """Try to hold a run's lock, in a database session of its own. Yields False if another process holds it."""
     number = int.from_bytes(hashlib.sha256(f"run/{run_id}".encode()).digest()[:8], signed=True)
-    engine = sa.create_engine(load_settings().database_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = open_engine(load_settings().database_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(number))).scalar())

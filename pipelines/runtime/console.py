@@ -29,7 +29,7 @@ class _LineFormatter(logging.Formatter):
 
 
 class _StageAndErrorFilter(logging.Filter):
-    """Let pass what stages log, and of Dagster's own events only failures and retries."""
+    """Keep the messages of stages. Of Dagster's own events, keep only failures and retries."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         event = _event_of(record)

@@ -2,7 +2,7 @@
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
 Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which exercises each entry below.
-Each entry states its purpose ("For") and its replacement if the name disappears ("Else").
+Each entry states its purpose, and what to do without it if the name disappears.
 """
 
 from __future__ import annotations
@@ -42,34 +42,37 @@ from sqlalchemy import Connection, Engine
 
 # Names that other modules import from here as they are, grouped by purpose.
 __all__ = [  # noqa: RUF022
-    # For: tell stored events of assets and checks from others. Else: compare `dg.DagsterEventType` values.
+    # Purpose: tell stored events of assets and checks from others. Without it: compare `dg.DagsterEventType` values.
     "ASSET_CHECK_EVENTS",
     "ASSET_EVENTS",
-    # For: columns of the event log and of the check results. Else: reflect the two tables with SQLAlchemy.
+    # Purpose: columns of the event log and of the check results. Without it: reflect the two tables with SQLAlchemy.
     "AssetCheckExecutionsTable",
     "SqlEventLogStorageTable",
-    # For: status column of a check's result. Else: the texts PLANNED, SUCCEEDED and FAILED.
+    # Purpose: status column of a check's result. Without it: the texts PLANNED, SUCCEEDED and FAILED.
     "AssetCheckExecutionRecordStatus",
-    # For: a launcher's answer to run monitoring. Else: remove the answer; monitoring then uses its timeouts.
+    # Purpose: a launcher's answer to run monitoring. Without it: remove the answer; monitoring then uses its timeouts.
     "CheckRunHealthResult",
     "WorkerStatus",
-    # For: base classes of a run launcher and of a storage named in dagster.yaml. Else: Dagster's own launcher and
+    # Purpose: base classes of a run launcher and of a storage named in dagster.yaml. Without it: Dagster's own
+    # launcher and
     # storage, which start runs more slowly but need no code.
     "ConfigurableClass",
     "ConfigurableClassData",
     "LaunchRunContext",
     "RunLauncher",
-    # For: arguments of `dagster api execute_run`, the command that every launcher runs. Else: Dagster's own launcher.
+    # Purpose: arguments of `dagster api execute_run`, the command that every launcher runs. Without it: Dagster's
+    # own launcher.
     "ExecuteRunArgs",
-    # For: type of a sensor's or schedule's stored state. Else: `Any`.
+    # Purpose: type of a sensor's or schedule's stored state. Without it: `Any`.
     "InstigatorState",
-    # For: seconds that SQLite waits for a lock. Else: the number 30.
+    # Purpose: seconds that SQLite waits for a lock. Without it: the number 30.
     "SQLITE_BUSY_TIMEOUT_SECONDS",
-    # For: tag of a failed run that Dagster starts again. Else: the text "dagster/will_retry".
+    # Purpose: tag of a failed run that Dagster starts again. Without it: the text "dagster/will_retry".
     "WILL_RETRY_TAG",
 ]
 
-# For: modules that a run's process imports; the fork server imports them once. Else: remove the name that is gone,
+# Purpose: modules that a run's process imports; the fork server imports them once. Without it: remove the name that
+# is gone,
 # which makes each run start more slowly.
 MODULES_OF_A_RUN = (
     "dagster._cli.api",
@@ -88,8 +91,8 @@ MODULES_OF_A_RUN = (
 class EventRecorder:
     """Record a stage's materializations and check results itself, one for each partition that it published.
 
-    For: a run works on a whole range in one step. Dagster would mark every partition of the range as materialized.
-    Else: yield one `dg.MaterializeResult` or `dg.AssetCheckResult` a partition, once Dagster accepts a subset.
+    Purpose: a run works on a whole range in one step. Dagster would mark every partition of the range as materialized.
+    Without it: yield one `dg.MaterializeResult` or `dg.AssetCheckResult` a partition, once Dagster accepts a subset.
     Uses `DagsterEvent.asset_materialization`, `DagsterEvent.from_step` and their batch metadata.
     """
 
@@ -136,7 +139,7 @@ def _message_of(evaluation: dg.AssetCheckEvaluation) -> str:
 def partition_range_tags(first: str, last: str) -> dict[str, str]:
     """Return the tags that make a run work on the partitions first to last.
 
-    For: one run a range. Else: the texts "dagster/asset_partition_range_start" and "…_end".
+    Purpose: one run a range. Without it: the texts "dagster/asset_partition_range_start" and "…_end".
     """
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
@@ -144,7 +147,7 @@ def partition_range_tags(first: str, last: str) -> dict[str, str]:
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the first and last partition that a run's tags name, or None.
 
-    For and Else: as `partition_range_tags`.
+    Purpose: as `partition_range_tags`. Without it: as there.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
@@ -154,7 +157,7 @@ def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
 def new_run_id() -> str:
     """Return an id for a run that doesn't exist yet.
 
-    For: lock a run before it starts. Else: `str(uuid.uuid4())`.
+    Purpose: lock a run before it starts. Without it: `str(uuid.uuid4())`.
     """
     return make_new_run_id()
 
@@ -162,7 +165,7 @@ def new_run_id() -> str:
 def code_origin(module: str, function: str, job_name: str) -> Any:
     """Return where a worker finds a job's code: a module, the function that returns its definitions, the job.
 
-    For: launch a run without a code server. Else: submit the run through the GraphQL API of the webserver.
+    Purpose: launch a run without a code server. Without it: submit the run through the GraphQL API of the webserver.
     """
     repository = ReconstructableRepository.for_module(module, function)
     return repository.get_reconstructable_job(job_name).get_python_origin()
@@ -171,7 +174,7 @@ def code_origin(module: str, function: str, job_name: str) -> Any:
 def execute_run(serialized_arguments: str) -> None:
     """Execute a run in this process. `serialized_arguments`: `ExecuteRunArgs`, serialized.
 
-    For: the body of a launched process. Else: start `dagster api execute_run` as a command.
+    Purpose: the body of a launched process. Without it: start `dagster api execute_run` as a command.
     """
     from dagster._cli.api import execute_run_command  # only the launched process needs the command line
 
@@ -181,7 +184,7 @@ def execute_run(serialized_arguments: str) -> None:
 def instance_of(launcher: Any) -> dg.DagsterInstance:
     """Return the instance that a launcher belongs to.
 
-    For: `_instance` is the only way from a launcher to its instance. Else: `dg.DagsterInstance.get()`.
+    Purpose: `_instance` is the only way from a launcher to its instance. Without it: `dg.DagsterInstance.get()`.
     """
     instance: dg.DagsterInstance = launcher._instance
     return instance
@@ -190,8 +193,8 @@ def instance_of(launcher: Any) -> dg.DagsterInstance:
 def share_engine(storages: Iterable[Any], engine: Engine) -> None:
     """Make Dagster's PostgreSQL storages use one engine, whose connections stay open.
 
-    For: `_engine`; Dagster opens a connection for each operation, which costs fifteen times the operation.
-    Else: accept that cost.
+    Purpose: keep `_engine` open. Dagster opens a connection for each operation, which takes fifteen times as long.
+    Without it: accept that cost.
     """
     for storage in storages:
         storage._engine = engine
@@ -200,7 +203,7 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
 def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
     """Return the required daemons without a current heartbeat, sorted. `now`: seconds since 1970, UTC.
 
-    For: alerts and `sixtyforty doctor`. Else: query `instance.daemonHealth` through GraphQL.
+    Purpose: alerts and `sixtyforty doctor`. Without it: query `instance.daemonHealth` through GraphQL.
     """
     from dagster._daemon.controller import get_daemon_statuses
 
@@ -213,7 +216,7 @@ def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
 def are_daemons_live(instance: dg.DagsterInstance) -> bool:
     """Return whether all required daemons have a current heartbeat and no error.
 
-    For: `sixtyforty doctor`. Else: as `unhealthy_daemons`.
+    Purpose: `sixtyforty doctor`. Without it: as `unhealthy_daemons`.
     """
     from dagster._daemon.controller import all_daemons_live
 
@@ -223,7 +226,7 @@ def are_daemons_live(instance: dg.DagsterInstance) -> bool:
 def cron_times(cron: str, start: float) -> Iterator[datetime]:
     """Yield the UTC times of a cron schedule after `start` (seconds since 1970), without end.
 
-    For: how long a schedule may be silent. Else: the package croniter.
+    Purpose: how long a schedule may be silent. Without it: the package croniter.
     """
     from dagster._utils.schedules import cron_string_iterator
 
@@ -233,8 +236,8 @@ def cron_times(cron: str, start: float) -> Iterator[datetime]:
 class SqliteEventLog(SqliteEventLogStorage):
     """Offer the private steps of Dagster's SQLite event log under public names, to override and to call.
 
-    For: store a batch of events in one transaction (`pipelines.runtime.event_log`).
-    Else: Dagster's own `SqliteEventLogStorage`, which takes 20 ms an event.
+    Purpose: store a batch of events in one transaction (`pipelines.runtime.event_log`).
+    Without it: Dagster's own `SqliteEventLogStorage`, which takes 20 ms an event.
     """
 
     @contextmanager
@@ -301,7 +304,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 class SqliteStorage(DagsterSqliteStorage):
     """Make Dagster's SQLite storage of runs and schedules use another event log.
 
-    For: Dagster's class creates its own event log first. Else: name the three storages in dagster.yaml.
+    Purpose: Dagster's class creates its own event log first. Without it: name the three storages in dagster.yaml.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:

@@ -88,7 +88,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
-        """How dagster.yaml names this class."""
+        """The reference to this class in dagster.yaml."""
         return self._inst_data
 
     @classmethod

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from pipelines.runtime.dagster_internals import ConfigurableClassData, SqliteStorage, share_engine
 from pipelines.runtime.event_log import BatchingEventLog
 from pipelines.settings import load_settings
+from sixtyforty.storage.databases import unusable_database
 
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
@@ -47,11 +48,16 @@ class ProfileStorage(EmbeddedStorage):
 def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Any:
     """Return Dagster's PostgreSQL storage with one engine that keeps its connections open.
 
-    The engine tests a connection before each use and replaces one that a restart of the server has closed.
+    The engine tests a connection before each use and replaces one that a restart of the server has closed. Its errors
+    are SQLAlchemy's own, because Dagster handles those. Raises DatabaseError if the server can't be reached now.
     """
     from dagster_postgres import DagsterPostgresStorage
+    from dagster_postgres.utils import DagsterPostgresException
 
-    storage = DagsterPostgresStorage(url, should_autocreate_tables=True, inst_data=inst_data)
+    try:
+        storage = DagsterPostgresStorage(url, should_autocreate_tables=True, inst_data=inst_data)
+    except DagsterPostgresException as error:  # Dagster has tried several times to connect
+        raise unusable_database(url, error.__cause__ or error) from error
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=2, pool_pre_ping=True, pool_recycle=3600)
     share_engine([storage.run_storage, storage.event_log_storage, storage.schedule_storage], engine)
     return storage

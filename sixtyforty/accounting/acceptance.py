@@ -1,4 +1,4 @@
-"""Acceptance: whether people use the decisions, whether their overrides gain, and whether they come back.
+"""Acceptance: whether people follow the decisions, whether their overrides gain, and whether they keep using them.
 
 The totals are the sums of the partitions' usage accounts (`usage`). `acceptance_messages` puts them into sentences.
 """
@@ -26,8 +26,9 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 class UsageWeek:
     """An ISO week (from Monday, in the use case's time zone) with decisions, answers or ratings.
 
-    `active` counts the deciders who answered. `retained` is the share of them who also answered in the next week; None:
-    that week isn't over. `retained_from_first_week` is the share of the first week's deciders who answered in this one.
+    `active` counts the deciders who answered in the week. `retained` is the share of them who also answered in the next
+    week. It is None while no later week has decisions. `retained_from_first_week` is the share of the deciders of the
+    first week with answers who also answered in this week. `rating` is the mean of `ratings` ratings, from 1 to 5.
     """
 
     week: str
@@ -40,7 +41,7 @@ class UsageWeek:
     ratings: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the week for JSON, shares to a hundredth of a percent."""
+        """Return the week for JSON. Shares and the rating are rounded to four digits."""
         shares = ("retained", "retained_from_first_week", "rating")
         return asdict(self) | {name: round_known(getattr(self, name), 4) for name in shares}
 
@@ -70,7 +71,7 @@ class UsageCounts:
 
     @property
     def override_rate_upper_bound(self) -> float | None:
-        """Upper end of the override rate's 95% confidence interval (Clopper & Pearson 1934); None without answers."""
+        """Upper end of the override rate's 95% confidence interval (Clopper-Pearson 1934); None without answers."""
         from scipy.stats import binomtest
 
         if not self.answered:
@@ -80,7 +81,10 @@ class UsageCounts:
 
 @dataclass(frozen=True)
 class RoleAcceptance:
-    """The answers of one role: see AnswerCounts. `gain_per_1000`: of known overrides, with its 95% interval."""
+    """The answers of one role, with the fields of `usage.AnswerCounts`.
+
+    `gain_per_1000` is the gain per 1,000 overrides with a known outcome, with its 95% confidence interval.
+    """
 
     accepted: int
     overridden: int
@@ -97,10 +101,11 @@ class RoleAcceptance:
 
 @dataclass(frozen=True)
 class Acceptance(UsageCounts):
-    """The usage of all partitions: see PartitionUsage. Money in the KPI's unit.
+    """The usage of all partitions, added up. `usage.PartitionUsage` describes the counts. Money is in the KPI's unit.
 
-    `gain_per_1000` is per 1,000 known overrides, with its 95% interval (day blocks). `recent` covers the newest days,
-    as many as `watch.usage_days`. `idle` counts the newest partitions in a row that nobody looked at.
+    `gain_per_1000` is the gain per 1,000 overrides with a known outcome. Its 95% confidence interval resamples whole
+    partitions. `rating` is the mean rating, from 1 to 5. `recent` covers the newest `watch.usage_days` days.
+    `idle` is the number of newest partitions, in a row, whose decisions nobody looked at.
     """
 
     decisions: int
@@ -124,13 +129,13 @@ class Acceptance(UsageCounts):
 
     @property
     def retention(self) -> float | None:
-        """Share of a week's active deciders who were active in the next week too, over all weeks with a next one."""
+        """Share of the deciders active in a week who were also active in the next week, over all weeks but the last."""
         weeks = [w for w in self.weeks if w.retained is not None]
         active = sum(w.active for w in weeks)
         return sum(w.active * (w.retained or 0.0) for w in weeks) / active if active else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the acceptance for JSON, money to the cent; None: not known."""
+        """Return the acceptance for JSON, with money to the cent. A figure that isn't known is None."""
         shares = ("uptake", "override_rate", "retention", "rating")
         return {
             **{name: getattr(self, name) for name in (*COUNTS, "answered", "idle")},
@@ -146,7 +151,7 @@ class Acceptance(UsageCounts):
 def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = True) -> Acceptance:
     """Return the acceptance over all partitions of a track.
 
-    with_intervals: the intervals take most of the time; without them, they are NaN.
+    with_intervals: whether to compute the confidence intervals, which takes most of the time. Otherwise they are NaN.
     """
     decisions = {p: entry.rows for p, entry in ws.lake.entries(decisions_dataset(track)).items()}
     usages = {p: PartitionUsage.of(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
@@ -186,7 +191,7 @@ def _gain_per_1000(answers: Sequence[AnswerCounts], with_intervals: bool) -> Int
 
 
 def _summarise_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> list[UsageWeek]:
-    """Return the weeks with decisions (`days` are their local days), answers or ratings, in order."""
+    """Return the weeks that have decisions, answers or ratings, oldest first. days: the local days with decisions."""
     deciders: dict[str, set[str]] = defaultdict(set)
     accepted, overridden, stars, ratings = (Counter[str]() for _ in range(4))
     for usage in usages:
@@ -216,7 +221,7 @@ def _summarise_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> 
 
 
 def _overlap(people: set[str], later: set[str]) -> float | None:
-    """Return the share of people who are still there later; None without people."""
+    """Return the share of `people` who are also in `later`; None if `people` is empty."""
     return len(people & later) / len(people) if people else None
 
 

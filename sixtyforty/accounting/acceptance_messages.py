@@ -1,4 +1,4 @@
-"""What acceptance says to people: alarms, objections to more automation, and sentences for the owner."""
+"""Sentences about acceptance: alarms, objections to more automation, and an explanation for the owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ NO_ANSWER = "Nobody has answered a decision yet."
 
 
 def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, str]:
-    """Return a sentence for each alarm: nobody looks at the decisions, nobody disagrees, or few people follow them."""
+    """Return a sentence for each alarm that is raised now.
+
+    "no user": nobody looks at the decisions. "rubber stamp": almost nobody overrides one. "low uptake": people follow
+    too few of the decisions that they see.
+    """
     watch, recent = use_case.watch, acceptance.recent
     alarms: dict[UsageAlarm, str] = {}
     if acceptance.idle >= watch.no_user_days:
@@ -38,7 +42,7 @@ def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, s
 
 
 def list_objections(use_case: UseCase, acceptance: Acceptance) -> list[str]:
-    """Return what argues against more automation, one sentence each; empty if people accept the decisions."""
+    """Return the objections to more automation, one sentence each; empty if people accept the decisions."""
     if not acceptance.answered:
         return [NO_ANSWER]
     objections = [*find_alarms(use_case, acceptance).values()]
@@ -48,7 +52,7 @@ def list_objections(use_case: UseCase, acceptance: Acceptance) -> list[str]:
 
 
 def explain_acceptance(use_case: UseCase, acceptance: Acceptance) -> list[str]:
-    """Return the acceptance for the owner, one sentence each."""
+    """Return sentences that explain to the owner how people use the decisions."""
     if not acceptance.responses:
         return [NO_ANSWER]
     sentences = []
@@ -63,7 +67,7 @@ def explain_acceptance(use_case: UseCase, acceptance: Acceptance) -> list[str]:
         average = describe_gain_per_override(acceptance.gain_per_1000, currency)
         sentences.append(
             f"The outcome of {format_plural(acceptance.known, 'override')} is known: {acceptance.right:,} of them were"
-            f" right. Compared with following, they gained {format_money(acceptance.gain, currency)}"
+            f" right. Compared with following the decisions, they gained {format_money(acceptance.gain, currency)}"
             f"{f', {average}' if average else ''}."
         )
     if acceptance.retention is not None:
@@ -76,9 +80,9 @@ def explain_acceptance(use_case: UseCase, acceptance: Acceptance) -> list[str]:
 
 
 def describe_gain_per_override(per_1000: Interval, currency: str) -> str:
-    """Return the gain of one override with its interval, such as `$5 each (95% confidence interval: -$1 to $11)`.
+    """Return the mean gain of one override with its interval, such as `$5 each (95% confidence interval: -$1 to $11)`.
 
-    Empty if the interval isn't known.
+    per_1000: the gain per 1,000 overrides. Returns an empty text if its interval isn't known.
     """
     if math.isnan(per_1000.low):
         return ""

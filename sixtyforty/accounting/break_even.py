@@ -1,8 +1,9 @@
-"""Break-even: how much information or sound data may be lost before the current process does as well.
+"""Break-even: how much of its information the model may lose before the current process does as well.
 
-Information is removed by permuting the expected outcomes among a share of the units: the model then knows something
-about another unit instead of this one. Faulty data are those of the degradation drill, for a share of the units, and
-nobody notices. As the fault hits units at random, the gain falls in proportion to that share.
+To remove information, `compute_curve` permutes the expected outcomes among a random share of the units: each of these
+units then gets the prediction of another one. `tolerable_fault_shares` does the same for the feed faults of the
+degradation drill. It assumes that a fault hits a random share of the units unnoticed, so the gain falls in proportion
+to that share.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ Comparison = Literal["over_current_process", "over_random_choice"]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The gain per 1,000 decisions if a share of the information is lost.
+    """The gain per 1,000 decisions if a share of the model's information is lost, from 0 (none) to 1 (all).
 
-    It is the gain over the current process, and over a random choice at the same action rate.
+    The two gains are over the current process, and over a random choice at the same action rate.
     """
 
     share_lost: float
@@ -55,7 +56,7 @@ class CurvePoint:
     over_random_choice: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the point for JSON, money to the cent; None: not known."""
+        """Return the point for JSON, with money to the cent. A figure that isn't known is None."""
         return {
             "share_lost": self.share_lost,
             "over_current_process": RoundedInterval.of(self.over_current_process).to_dict(),
@@ -75,7 +76,8 @@ class CurvePoint:
 def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
     """Return the points of the curve at SHARES.
 
-    units: columns `_partition`, `decided_at`, `expected`, `current_action`, a known `outcome`, and what payoffs need.
+    units: one row per decision. Columns: `_partition`, `decided_at`, `expected`, `current_action`, `outcome` (never
+    null), and the columns with which the payoffs are computed.
     """
     import numpy as np
 
@@ -89,7 +91,7 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
 
     @cache
     def paid_for_all(action: str) -> NDArray[np.float64]:
-        """Return each day's money if all units got the action."""
+        """Return the value of each day if all its units got this action."""
         return sum_by_day([action] * len(units))
 
     current = sum_by_day(units["current_action"].tolist())
@@ -112,7 +114,11 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
 
 
 def find_crossing(points: Sequence[CurvePoint], comparison: Comparison) -> float | None:
-    """Return the share lost at which the gain is zero, interpolated between points; None: at no share."""
+    """Return the share of information lost at which the gain falls to zero, interpolated between points.
+
+    points: ordered by `share_lost`. Returns None if there are no points, or if the gain stays above zero at all of
+    them.
+    """
     gains = [(point.share_lost, getattr(point, comparison).value) for point in points]
     if not gains or gains[0][1] <= 0:
         return 0.0 if gains else None
@@ -123,7 +129,10 @@ def find_crossing(points: Sequence[CurvePoint], comparison: Comparison) -> float
 
 
 def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float | None]:
-    """Return, by fault, the share of units it may hit unnoticed before the gain is zero; None: even all of them."""
+    """Return, for each fault, the share of units that it may hit unnoticed before the gain falls to zero.
+
+    The share is None if the gain stays above zero even when the fault hits all units.
+    """
     sound_gain = next((impact.ungated.value for impact in impacts if not impact.feed), 0.0)
     faults = {(impact.feed, impact.fault): impact.ungated.value for impact in impacts if impact.feed}
     if sound_gain <= 0:
@@ -181,7 +190,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
 
 
 def read_curve(ws: Workspace) -> tuple[Entry | None, list[CurvePoint]]:
-    """Return the lake entry and the points of the curve written last; None and no points if there is none."""
+    """Return the lake entry and the points of the newest curve; None and an empty list if there is no curve."""
     entry = ws.lake.entry(DATASET, SNAPSHOT)
     return entry, [CurvePoint.from_dict(fields) for fields in entry.facts["points"]] if entry else []
 
@@ -194,13 +203,18 @@ def explain_break_even(ws: Workspace) -> list[str]:
     sentences = []
     share = find_crossing(points, "over_current_process")
     if share is None:
-        sentences.append("It would still do better than the current process with all of its information missing.")
+        sentences.append(
+            "The model would still do better than the current process with all of its information missing."
+        )
     else:
-        sentences.append(f"It would still match the current process with {share:.0%} of its information missing.")
+        sentences.append(
+            f"The model would still match the current process with {share:.0%} of its information missing."
+        )
     random_share = find_crossing(points, "over_random_choice")
     if random_share is not None and random_share <= 0.99:
         sentences.append(
-            f"With {random_share:.0%} missing, it is no better than a random choice at the same action rate."
+            f"With {random_share:.0%} of its information missing, the model is no better than a random choice at the"
+            " same action rate."
         )
     for (feed, fault), tolerable in tolerable_fault_shares(degradation.read_impacts(ws)).items():
         if tolerable is not None and fault != "missing":

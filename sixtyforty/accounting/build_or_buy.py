@@ -1,8 +1,8 @@
 """Build or buy: compare building with each vendor, on the same decisions and the same KPI, including all costs.
 
-Values and costs are discounted month by month over the horizon. A vendor whose decisions show no proven difference from
-ours counts with our gain, so the cost decides. A gain over the current process that isn't proven counts as zero. So a
-vendor that is better but expensive loses, and a cheap vendor that is as good wins.
+A way to get the decisions is either BUILD (the model of this project) or a vendor. Gains and costs are discounted month
+by month over the horizon. If a vendor's decisions show no proven difference from ours, the vendor counts with our gain,
+so only the costs differ. A gain over the current process that isn't proven counts as zero.
 """
 
 from __future__ import annotations
@@ -27,15 +27,20 @@ CAPABILITY = {"inside": "exists inside", "partly": "exists partly inside", "miss
 
 
 class SourcingError(SixtyfortyError):
-    """Build or buy can't be compared, or an extract may not be given to a vendor."""
+    """Building and buying can't be compared, or an extract may not be given to a vendor."""
 
 
 @dataclass(frozen=True)
 class CostModel:
-    """What the comparison is computed from; a way is BUILD or a vendor's name.
+    """The inputs of the comparison. The keys of `gain_per_1000` are ways: BUILD or a vendor's name.
 
-    `units_a_month`: decided now. `running`: our cost per month. `gain_per_1000`: of each way, over the current process.
-    Money in the KPI's unit.
+    - declared: the declared assumptions, such as the horizon and the discount rate.
+    - units_a_month: the number of units that are decided in a month today.
+    - running: our cost of running, per month.
+    - gain_per_1000: the gain of each way over the current process, per 1,000 units.
+    - prices: the prices of each vendor.
+
+    Money is in the KPI's unit.
     """
 
     declared: Sourcing
@@ -57,27 +62,27 @@ class CostModel:
         return {way: (gains[way], costs[way]) for way in gains}
 
     def monthly_cost(self, way: str, growth: float = 1.0) -> float:
-        """Return the cost of a month with `growth` times the units of now."""
+        """Return the cost of a month in which `growth` times as many units are decided as today."""
         if way == BUILD:
             return self.running * (1 + self.declared.variable_cost_share * (growth - 1))
         price = self.prices[way]
         return price.per_decision * self.units_a_month * growth + price.per_month
 
     def net_present_values(self) -> dict[str, float]:
-        """Return each way's gain minus its cost; the current process has 0."""
+        """Return the net present value of each way: its gain over the current process minus its cost."""
         return {way: gain - cost for way, (gain, cost) in self.present_values().items()}
 
     def best_way(self) -> str:
         """Return the way with the highest net present value, or NEITHER if none is above zero.
 
-        A strategic capability isn't bought. Equal to the cent, BUILD comes first.
+        A strategic capability isn't bought, so only BUILD is considered. If two values are equal, BUILD comes first.
         """
         values = {w: v for w, v in self.net_present_values().items() if w == BUILD or not self.declared.strategic}
         best = max(values, key=lambda way: values[way])
         return best if values[best] > 0 else NEITHER
 
     def break_even_price(self, vendor: str) -> float | None:
-        """Return the price per decision at which a vendor equals the best other way; None: no price does."""
+        """Return the price per decision at which a vendor is as good as the best other way; None if no price is."""
         free, at_one = (self._with_price(vendor, price).net_present_values()[vendor] for price in (0.0, 1.0))
         best_other = max(0.0, *(v for way, v in self.net_present_values().items() if way != vendor))
         return (free - best_other) / (free - at_one) if free > best_other and free > at_one else None
@@ -89,9 +94,11 @@ class CostModel:
 
 @dataclass(frozen=True)
 class WayScore:
-    """One way to get the decisions. Money in the KPI's unit, over the horizon unless the name says otherwise.
+    """The figures of one way to get the decisions. Money is in the KPI's unit, and covers the horizon.
 
-    `gain_per_1000` is measured over the current process; `counted_gain_per_1000` is what the comparison counts.
+    `gain_per_1000` is the measured gain over the current process. `counted_gain_per_1000` is the gain that the
+    comparison counts: 0 if it isn't proven, and our gain for a vendor without a proven difference from ours.
+    `cost_per_1000` is the cost today, `cost_per_1000_at_ten_times` with ten times as many units.
     """
 
     way: str
@@ -108,7 +115,7 @@ class WayScore:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One changed assumption, and the verdict under it."""
+    """One changed assumption, the verdict under it, and whether that verdict differs (`changes`)."""
 
     assumption: str
     verdict: str
@@ -119,7 +126,8 @@ class Scenario:
 class Scorecard:
     """The comparison of all ways. `verdict` is BUILD, a vendor's name or NEITHER; `why` explains it in sentences.
 
-    `strategic_reason` is the declared reason why the capability is strategic, or needn't be.
+    `strategic_reason` is the declared reason why the capability is strategic or not. `discount` and `growth` are yearly
+    rates.
     """
 
     verdict: str
@@ -146,7 +154,9 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
     """Return the scorecard. Raises SourcingError if no sourcing is declared, or if no outcome is known yet."""
     use_case, declared = ws.use_case, ws.use_case.sourcing
     if declared is None:
-        raise SourcingError(f"{use_case.name} declares no sourcing. Declare it in defs.yaml to compare build and buy.")
+        raise SourcingError(
+            f"{use_case.name}: no sourcing is declared. Declare it in defs.yaml to compare build and buy."
+        )
     daily_values = kpi_ledger.read_daily_values(ws, track)
     if not daily_values:
         raise SourcingError(f"{use_case.name}: no outcome is known yet on the {track} track. Run the chain first.")
@@ -185,7 +195,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
 
 
 def _days_covered(use_case: UseCase, daily_values: Sequence[DailyValue]) -> float:
-    """Return the days from the first accounted partition to the next one that would be decided after the last."""
+    """Return the days from the start of the first partition to the start of the decision after the last partition."""
     first, last = daily_values[0].partition, daily_values[-1].partition
     partitions = use_case.index_of(last) - use_case.index_of(first)
     length = (use_case.closes_at(last) - use_case.opens_at(first)) / (partitions + 1)
@@ -193,7 +203,7 @@ def _days_covered(use_case: UseCase, daily_values: Sequence[DailyValue]) -> floa
 
 
 def _counted_gain(lift: RoundedInterval) -> float:
-    """Return a gain or loss over the current process; 0 if it isn't proven."""
+    """Return the gain (or loss, if negative) over the current process; 0 if its interval contains zero."""
     return 0.0 if lift.contains_zero or lift.value is None else lift.value
 
 
@@ -236,7 +246,7 @@ def _explain_verdict(model: CostModel, vendors: Mapping[str, CandidateSummary], 
 def _scenarios(
     model: CostModel, lift: RoundedInterval, vendors: Mapping[str, CandidateSummary]
 ) -> dict[str, CostModel]:
-    """Return the model under each changed assumption, one at a time."""
+    """Return the cost model under each changed assumption, by the name of the assumption."""
     declared = model.declared
 
     def with_gain(end: float | None) -> CostModel:

@@ -1,9 +1,9 @@
 """The degradation drill: the value of decisions when a feed fails at decision time.
 
-The drill takes past days, each with the model that was trained only on earlier days. It damages one feed's newest rows
-(see `feed_faults`) and builds the features again; the history before stays sound. Each fault is valued twice: as if
-nobody checked the data, and with the serving gate, which leaves suspect rows to the current process. The current
-process decides on undamaged data, because people still do what they do today.
+The drill takes a sample of past days. For each day it uses a model that was trained only on earlier days. It damages
+the newest rows of one feed (see `feed_faults`) and builds the features again. Older rows stay undamaged. Each fault is
+valued twice: as if nobody checked the data, and with the serving gate, which leaves suspect rows to the current
+process. The current process decides on undamaged data, because people don't depend on the feed.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ MINIMUM_DAYS = 2  # fewer have no interval
 MAX_DAYS = 16  # about 15,000 units show the loss within half a minute
 
 ServingGate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
-"""Takes feature tables by partition; returns them with a column `suspect`, and each partition's verdict."""
+"""Function of feature tables by partition. Returns each table with a column `suspect`, and the partition's verdict."""
 
 
 @dataclass(frozen=True)
 class FaultImpact:
     """What one fault of one feed costs. The gains over the current process are per 1,000 decisions.
 
-    `ungated`: the model decides everything, as if nobody checked. `gated`: as the chain decides, with the serving gate.
-    `fallback` is the share of decisions left to the current process. `warned`: the gate warned about the features.
+    `ungated`: the model decides all units, as if nobody checked the data. `gated`: the serving gate leaves suspect rows
+    to the current process. `fallback` is the share of these decisions. `warned`: whether the gate warned about the
+    features.
     """
 
     feed: str
@@ -68,11 +69,14 @@ class FaultImpact:
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the fault leaves a gain above zero, or costs no more than the margin with the gate."""
+        """Return whether the gain stays proven without the gate, or the loss with the gate is at most `margin`.
+
+        margin: per 1,000 decisions, in the KPI's unit.
+        """
         return self.ungated.low > 0 or self.gated.value >= -margin
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the impact for JSON; None: not known."""
+        """Return the impact for JSON. A figure that isn't known is None."""
         return asdict(self) | {"ungated": _known_ends(self.ungated), "gated": _known_ends(self.gated)}
 
     @classmethod
@@ -83,18 +87,21 @@ class FaultImpact:
 
 
 def _known_ends(interval: Interval) -> dict[str, float | None]:
-    """Return an interval for JSON with all its digits; NaN becomes None."""
+    """Return an interval for JSON, not rounded. NaN becomes None."""
     return {name: None if math.isnan(end) else end for name, end in asdict(interval).items()}
 
 
 def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
-    """Return at most `limit` of the days, spread evenly over them and over the weekdays: always the same ones."""
+    """Return at most `limit` of the days, spread evenly over the whole list and over the weekdays.
+
+    days: must be sorted. The sample isn't random: the same days give the same sample.
+    """
     step = -(-len(days) // limit)
     return list(days[:: step + (step % 7 == 0)]) if days else []
 
 
 def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact]:
-    """Return the impact of each fault on a sample of the walk-forward days before `as_of`, sound feeds first.
+    """Return the impact of each fault on a sample of the backtest's days before `as_of`.
 
     Empty with fewer than MINIMUM_DAYS such days with known outcomes: it is too early to judge. The lake
     keeps the impacts: as long as models, inputs and code are the same, they aren't computed again.
@@ -102,7 +109,7 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
     version_of_day = _scoring_versions(ws, as_of)
     features, outcomes = (ws.lake.entries(name, list(version_of_day)) for name in ("features", "outcomes"))
     known = sorted(features.keys() & outcomes.keys())
-    # Models trained before the replay began know only a few weeks, so their days are taken only without any other.
+    # Models trained before the replay starts know only a few weeks. Their days are used only if there are no others.
     replayed = [d for d in known if ws.use_case.first_day(d) >= ws.use_case.replay.first_day]
     days = sample_days(replayed or known)
     if not days:
@@ -142,7 +149,7 @@ def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str
 
 
 def _scoring_versions(ws: Workspace, as_of: date) -> dict[str, str]:
-    """Return the model version that scores each walk-forward day: none was trained on its day."""
+    """Return, for each day of the backtest, the version of the model that scores it. It was trained on earlier days."""
     recipe = find_best_recipe(ws.use_case, ws.lake, ws.models, as_of)
     return {
         partition: fold.version
@@ -157,13 +164,13 @@ def _measure_impacts(
     units_of_day = {str(day): rows for day, rows in units.groupby("_partition", sort=True)}
 
     def damage_day(day: str) -> dict[Fault, pa.Table | None]:
-        """Return the day's features under each fault; each day is damaged alone, so that history stays sound."""
+        """Return the day's features under each fault. Only this day is damaged, so its history stays sound."""
         decision_times = sorted(units_of_day[day]["decided_at"].tolist())
         median_time = decision_times[len(decision_times) // 2]
         faults = {SOUND: [], **build_fault_statements(ws.use_case, day, median_time)}
         return dict(rebuild_with_faults(ws.use_case, ws.lake, day, faults))
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # DuckDB works without Python's global lock
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # DuckDB releases Python's global interpreter lock
         damaged = dict(zip(units_of_day, pool.map(damage_day, units_of_day), strict=True))
     faults = next(iter(damaged.values()))
     models = {version: ws.models.load(version) for version in set(version_of_day.values())}
@@ -184,9 +191,10 @@ def _measure_impact(
     units_of_day: Mapping[str, pd.DataFrame],
     gate: ServingGate,
 ) -> FaultImpact:
-    """Return a fault's impact. units_of_day: the units with known outcomes, and the current process's true actions.
+    """Return the impact of one fault.
 
-    features_of_day: None if features.sql failed on the damaged feed.
+    features_of_day: the damaged features of each day; None if features.sql failed on the damaged feed.
+    units_of_day: the units with known outcomes, and the actions of the current process on undamaged data.
     """
     import numpy as np
 
@@ -197,7 +205,7 @@ def _measure_impact(
     for day, units in units_of_day.items():
         current, outcome = units["current_action"].to_numpy(object), units[use_case.kpi.outcome].to_numpy(float)
         action, suspect = current, np.ones(len(units), bool)
-        if day in checked:  # otherwise the run fails, and the current process decides
+        if day in checked:  # otherwise features.sql failed, so the current process decides
             features, verdict = checked[day]
             rows = units[use_case.decision.key].merge(features.to_pandas(), on=use_case.decision.key, how="left")
             rows["current_action"] = current

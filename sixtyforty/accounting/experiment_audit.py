@@ -1,4 +1,4 @@
-"""The audit of an experiment's ledger: recompute the value of both arms by SQL, independent of the accounts' code."""
+"""Audit an experiment's ledger: recompute the value of both arms in SQL, which shares no code with the ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.payoff_sql import cost_sql
 from sixtyforty.workspace import Workspace
 
-TOLERANCE = 0.005  # half a cent: sums in another order differ in their last digits
+TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes the last digits
 
 
 def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
@@ -33,7 +33,7 @@ def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
 
 
 def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return, by partition, the value of the model's arm and of the arm held out."""
+    """Return, by partition, the value of the model's arm and of the held-out arm, in the KPI's unit."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     decisions, outcomes = (
         ws.lake.select_rows(ws.lake.entries(name, partitions).values())

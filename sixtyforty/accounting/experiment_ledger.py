@@ -1,8 +1,8 @@
 """The ledger of a randomized experiment: one account per live partition, with the sums of both arms.
 
-The model decides for one arm; the other arm, held out by the hash of each unit, keeps the current process. An account
-holds the sums of the units' value and covariate for each share in force, arm and cluster. So one more day costs only
-that day's units, and the figures of any period follow from the sums. `experiment_results` computes them.
+The model decides the units of one arm. The other arm is held out and keeps the current process. A hash of its id
+assigns each unit to an arm. An account sums the units' values and covariates by holdout share, arm and cluster. So a
+new day reads only its own units, and `experiment_results` computes the figures of any period from the sums.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def declared_holdout(use_case: UseCase) -> Holdout:
     """Return the declared holdout. Raises HoldoutError if there is none."""
     if use_case.kpi.holdout is None:
         raise HoldoutError(
-            f"{use_case.name}: kpi declares no holdout, so no units are held out. Declare kpi.holdout if the action"
+            f"{use_case.name}: no holdout is declared, so no units are held out. Declare kpi.holdout if the action"
             " changes the outcome."
         )
     return use_case.kpi.holdout
@@ -48,9 +48,10 @@ def declared_holdout(use_case: UseCase) -> Holdout:
 def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
     """Write the accounts of a chunk of partitions of live decisions; return their lake entries.
 
-    Facts, counted over the units with a known outcome: `decisions` (both arms), `held_out` (of them, kept the current
-    process) and `outside_experiment` (decided in shadow or before the holdout began). `model` and `current_process`
-    are the arms' value in the KPI's unit. `unknown` counts the units without an outcome.
+    The facts count the units with a known outcome. `decisions` counts both arms, and `held_out` those of them that keep
+    the current process. `outside_experiment` counts units decided in shadow mode or before the holdout started.
+    `unknown` counts the units without a known outcome. `model` and `current_process` are the value of the two arms in
+    the KPI's unit.
     """
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
@@ -78,10 +79,11 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
 
 
 def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> pd.DataFrame:
-    """Return the rows of decisions or features with their outcome, their cluster ('' if drawn alone) and the SUMS.
+    """Return the rows of decisions or features, each with its outcome, its cluster and the columns SUMS.
 
-    columns: SQL of the columns to take, with `action`. A missing covariate is replaced by its partition's mean, which
-    carries no information. Raises HoldoutError if the declared covariate isn't a feature.
+    rows: lake entries of decisions or features, by partition. columns: SQL of the columns to select; must contain
+    `action`. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by its
+    partition's mean, which carries no information. Raises HoldoutError if the declared covariate isn't a feature.
     """
     import pyarrow.parquet as pq
 
@@ -119,7 +121,7 @@ def _with_sums(use_case: UseCase, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the decided units with the share in force, whether they were held out, and the COUNTS."""
+    """Return the decided units with `share` (the holdout share when decided), `held_out` and the columns COUNTS."""
     units = load_units(ws, decisions, outcomes, "action, current_action, decided_by, policy")
     units["share"] = units["policy"].map(
         {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}
@@ -132,7 +134,7 @@ def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[
 
 
 def _sum_arms(units: pd.DataFrame) -> pa.Table:
-    """Return the SUMS and COUNTS by share, arm and cluster."""
+    """Return the totals of the columns SUMS and COUNTS by holdout share, arm and cluster."""
     import pyarrow as pa
 
     numbers = dict.fromkeys(SUMS, pa.float64()) | dict.fromkeys(COUNTS, pa.int64())

@@ -1,8 +1,8 @@
 """The results of a randomized experiment: the effect measured so far, its money by day, and the plan for a new one.
 
-What the current process would have gained on the model's units is estimated from the units held out. Each of them
-stands for as many units as the model has for each unit held out, and the covariate's contribution is adjusted for. So
-days and months add up to the total.
+The held-out units show what the current process would have made of the model's units. Each held-out unit is weighted by
+the ratio of the two arms' sizes, and the figures are adjusted for the covariate. So days and months add up to the
+total.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-PLANNING_PARTITIONS = 56  # the newest before the start: eight weeks of days, so each weekday counts equally
+PLANNING_PARTITIONS = 56  # newest partitions before the start. With days: eight weeks, so each weekday counts equally
 
 
 def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> HoldoutEstimate | None:
-    """Return what the experiment shows on these partitions, or on all.
+    """Return the effect that the experiment shows on these partitions; None for `partitions` takes all.
 
-    None: no units of both arms have a known outcome.
+    Returns None unless both arms have units with a known outcome.
     """
     import numpy as np
 
@@ -65,9 +65,9 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
 
 
 def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
-    """Return the money of the model's arm by partition, and what the current process would have made of its units.
+    """Return, by partition, the value of the model's arm, and an estimate of the current process's value on its units.
 
-    Random choice and perfect foresight are NaN: the outcome of an action that wasn't taken isn't known.
+    Random choice and perfect foresight are NaN, because the outcome of an action that wasn't taken isn't known.
     """
     import numpy as np
 
@@ -100,7 +100,7 @@ def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyVal
 
 
 def plan_experiment(ws: Workspace) -> HoldoutDesign:
-    """Return what a holdout of the declared share can show, from the units decided before the model went live.
+    """Return the design of a holdout of the declared share, computed from the units decided before the model went live.
 
     Raises HoldoutError if no holdout is declared, or if no outcome is known yet.
     """
@@ -110,7 +110,7 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
     units = _units_before_start(ws)
     if units is None or units.empty:
         raise HoldoutError(
-            f"{use_case.name}: no outcome is known from before it went live, so there is nothing to plan with. Run the"
+            f"{use_case.name}: no outcome from before it went live is known, so a holdout can't be planned. Run the"
             " chain on past days first."
         )
     sums = units.assign(share=share).groupby(["share", "cluster"], sort=True)[SUMS].sum().reset_index()
@@ -122,7 +122,10 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
 
 
 def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
-    """Return the units with a known outcome, as the current process decided them, of the newest partitions before."""
+    """Return the units with a known outcome, with the current process's actions, before the model went live.
+
+    They are those of the newest PLANNING_PARTITIONS partitions; None if there are no partitions.
+    """
     use_case, start = ws.use_case, live_since(ws, "live")
     known = use_case.decision_partitions(ws.lake.partitions("outcomes"))
     before = [p for p in known if start is None or use_case.closes_at(p) <= start][-PLANNING_PARTITIONS:]
@@ -134,10 +137,10 @@ def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
 
 
 def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
-    """Return the sums in the accounts of these partitions, for the shares with units in both arms; None if none has.
+    """Return the sums in the accounts of these partitions, for the holdout shares with units in both arms.
 
-    Units that were drawn in another way than is declared now, such as alone instead of in clusters, are left out. They
-    can't be compared with the units that follow.
+    Returns None if no share has units in both arms. Units that were assigned to arms in another way than
+    is declared now, such as one by one instead of in clusters, are left out. They can't be compared with later units.
     """
     entries = ws.lake.entries(DATASET, partitions)
     if not entries:
@@ -159,7 +162,7 @@ def _arms(use_case: UseCase, sums: pd.DataFrame) -> tuple[Arm, Arm]:
 
 
 def _arm(use_case: UseCase, sums: pd.DataFrame) -> Arm:
-    """Return one arm; its strata are the shares, the smallest first."""
+    """Return one arm. Its strata are the holdout shares, in ascending order."""
     if not assignment.cluster_columns(use_case):
         return Arm.from_unit_sums(sums.groupby("share", sort=True)[SUMS].sum().to_numpy(float))
     import numpy as np

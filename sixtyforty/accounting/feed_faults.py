@@ -13,7 +13,7 @@ NUMERIC_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT",
 WRONG_UNIT_FACTOR = 60  # seconds instead of minutes, or minutes instead of hours
 
 Fault = tuple[str, str]
-"""A feed, and what is wrong with it: one of FAULTS."""
+"""The name of a feed, and its fault: one of FAULTS. A feed is a source with partitions."""
 
 SOUND: Fault = ("", "none")
 
@@ -21,11 +21,11 @@ SOUND: Fault = ("", "none")
 def build_fault_statements(use_case: UseCase, partition: str, decision_time: datetime) -> dict[Fault, list[str]]:
     """Return, for each fault, the SQL statements that cause it in the views that features.sql reads.
 
-    Only the newest partition known at `decision_time` (UTC) is damaged: the unit's own, or the last one before it with
-    rows known by then.
+    Only one partition is damaged: `partition`, or the newest one before it that has rows known at `decision_time`
+    (UTC).
 
-    - missing: the partition has no rows. The unit's own feed is never missing: there would be nothing to decide.
-    - stale: no row arrived since `decision_time`.
+    - missing: the partition has no rows. The feed that lists the units is never missing: nothing could be decided.
+    - stale: no row arrived after `decision_time`.
     - duplicated: each row arrived twice.
     - wrong unit: all numbers except keys are WRONG_UNIT_FACTOR times too large.
     """

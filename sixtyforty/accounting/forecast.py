@@ -1,9 +1,9 @@
 """Forecast and actual: the gain that was forecast when a champion took over, and the gain that it achieved.
 
-The forecast is the gain over the current process that the gate saw, on days the challenger hadn't been trained on. The
-actual is the gain on the days when the champion was in force. Both are per 1,000 decisions, with the gate's two-sided
-interval. Champions that took over in the same month share a row, with the first one's forecast: one day of each would
-show nothing.
+The forecast is the gain over the current process that the gate measured, on days that the challenger hadn't been
+trained on. The actual is the gain on the days when the champion was in force. Both are per 1,000 decisions, with the
+gate's two-sided interval. Champions that took over in the same month form one term, with the first champion's forecast:
+a single day of each champion would be too little to compare.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class ChampionTerm:
-    """Champions that took over in the same month, with the first one's forecast and what they achieved together.
+    """Champions that took over in the same month, with the first one's forecast and the gain of all (`actual`).
 
-    `since` is the local day when the first took over. `first` and `last` are the accounted partitions in the term; None
-    without any.
+    `since` is the local day on which the first one took over. `first` and `last` are the first and the last partition
+    of the term with an account; None without any. `forecast` and `actual` are per 1,000 decisions.
     """
 
     since: str
@@ -50,7 +50,7 @@ class ChampionTerm:
 
     @property
     def name(self) -> str:
-        """The month in which it began, such as `May 2013`."""
+        """The month in which the term started, such as `May 2013`."""
         return date.fromisoformat(self.since).strftime("%B %Y")
 
     @property
@@ -88,7 +88,7 @@ class ForecastRecord:
     is_outdated: bool = False
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
-        """Return the record for JSON; None: not known."""
+        """Return the record for JSON. A figure that isn't known is None."""
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
@@ -99,7 +99,10 @@ class ForecastRecord:
 
 
 def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdict:
-    """Return whether the two intervals overlap; an interval that isn't known decides nothing."""
+    """Return how the actual compares with the forecast: "within" if their intervals overlap.
+
+    If an end of an interval isn't known, the verdict is "not known yet".
+    """
     if any(math.isnan(end) for end in (forecast.low, forecast.high, actual.low, actual.high)):
         return "not known yet"
     if actual.high < forecast.low:
@@ -113,9 +116,10 @@ def interval_confidence(use_case: UseCase) -> float:
 
 
 def read_forecast(rows: Sequence[ChampionRow], champion: ChampionRow) -> Interval:
-    """Return the gain that a champion's version was last judged with; NaN if it never was.
+    """Return the gain in the newest evidence about a champion's version, up to its promotion; NaN without evidence.
 
-    An adoption, approval or rollback is judged on no figures of its own.
+    rows: the whole ledger. The row of an adoption, approval or rollback holds no evidence of its own, so an earlier row
+    of the same version counts.
     """
     judged = [row.evidence for row in rows if row.version == champion.version and row.seq <= champion.seq]
     gains = [evidence["lift_vs_current"] for evidence in judged if "lift_vs_current" in evidence]
@@ -130,10 +134,12 @@ def list_terms(
 ) -> list[ChampionTerm]:
     """Return the terms of the champions, oldest first.
 
-    rows: the whole ledger. champions: in the order in which they took over. daily_values: in order of partitions. A
-    partition counts for the champion in force at its end, so each counts once.
+    rows: the whole ledger. champions: must be in the order in which they took over. daily_values: must be sorted by
+    partition. Each partition counts once, for the champion in force at its end.
     """
-    takeovers = {datetime.fromisoformat(row.effective_from): row for row in champions}  # at the same time, the last row
+    takeovers = {
+        datetime.fromisoformat(row.effective_from): row for row in champions
+    }  # of rows with the same time, the last one counts
     in_force = list(takeovers.values())
     starts = [bisect_right(daily_values, at, key=lambda d: use_case.closes_at(d.partition)) for at in takeovers]
     bounds = pairwise([*starts, len(daily_values)])
@@ -164,9 +170,10 @@ def _local_day(use_case: UseCase, row: ChampionRow) -> date:
 def read_forecasts(
     ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
 ) -> ForecastRecord:
-    """Return the forecasts of a track and what was achieved, up to the end of a partition (`until`) or over all.
+    """Return the forecasts and the achieved gains of a track.
 
-    daily_values: the money of these partitions, if the caller has read it already.
+    until: the last partition to count; None counts all. daily_values: the value of these partitions, if the caller has
+    read it already.
     """
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)

@@ -1,4 +1,4 @@
-"""The audit of the KPI ledger: recompute each account's money by SQL, which shares no code with the accounts."""
+"""Audit the KPI ledger: recompute the money of each account in SQL, which shares no code with the ledger."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sixtyforty.value import candidates
 from sixtyforty.value.payoff_sql import payoff_sql
 from sixtyforty.workspace import Workspace
 
-TOLERANCE = 0.005  # half a cent: sums in another order differ in their last digits
+TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes the last digits
 
 
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return one line per partition whose account differs from the sum of its decisions' payoffs (invariants 7 and 8).
+    """Return one line per partition whose account differs from the sum of its decisions' payoffs.
 
-    A candidate that was declared after a partition was accounted for isn't in its account: it is left out.
+    The audit skips a candidate that is missing from an account because it was declared later.
     """
     if ws.use_case.is_randomized(track):
         return experiment_audit.find_differences(ws, partitions)
@@ -45,7 +45,7 @@ def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> 
 def _audited_candidates(ws: Workspace) -> list[str]:
     """Return the candidates whose action SQL can recompute.
 
-    Under a limit, a candidate's expected outcomes are ranked against each other. There is no second way to do that.
+    If an action has a limit, a candidate's expected outcomes are ranked, and the audit has no SQL for the ranking.
     """
     kpi = ws.use_case.kpi
     return [name for name, c in kpi.candidates.items() if not (kpi.has_limits and c.expected_outcome)]

@@ -1,4 +1,4 @@
-"""The KPI ledger: one account of money per partition and track, made from decisions and their known outcomes.
+"""The KPI ledger: one account per partition and track, with the money of the decisions whose outcome is known.
 
 `kpi_audit` recomputes the accounts by SQL; `kpi_summary` adds them up.
 """
@@ -43,7 +43,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     in the fact `unknown` and carry no money. So do decisions in shadow or held out, in the fact `held_back`: they say
     nothing about the model.
 
-    Raises CandidateError, and writes nothing, if a candidate's SQL doesn't give an action for each decision.
+    Raises CandidateError, and writes no account, if a candidate's SQL doesn't return an action for each decision.
     """
     if ws.use_case.is_randomized(track):
         return experiment_ledger.write_accounts(ws, partitions)
@@ -67,7 +67,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 
 
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
-    """Return the money of every accounted partition with a known outcome, in order.
+    """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
     until: the last partition to include.
     """
@@ -82,7 +82,10 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
 
 
 def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
-    """Return one row per partition and segment: SEGMENT_FIELDS, in order of partitions; `gain` in the KPI's unit."""
+    """Return one row per partition and segment, sorted by partition.
+
+    The columns are SEGMENT_FIELDS. `gain` is the gain over the current process, in the KPI's unit.
+    """
     import pyarrow as pa
 
     parts = _account_index(ws, track).table()["segments"].combine_chunks().flatten()
@@ -90,14 +93,15 @@ def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
 
 
 def daily_value_of(entry: Entry) -> DailyValue:
-    """Return the money that an account's manifest states."""
+    """Return the money of a partition, as its account's manifest states it."""
     return DailyValue(**{name: fact for name, fact in entry.facts.items() if name in DailyValue.__dataclass_fields__})
 
 
 def known_outcome_sql(kpi: Kpi) -> str:
-    """Return SQL of the outcome `o`; null unless everything that the money needs is known.
+    """Return the SQL of a unit's outcome, for a query in which `o` is the table of outcomes.
 
-    The money also needs the other outcome columns (of a treatment: the dealt action) and the prices of the actions.
+    It is null unless the other outcome columns and the prices of the actions are known too: the value of a decision is
+    computed from all of them.
     """
     needed = [*(f"o.{identifier(c)}" for c in kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
     complete = " and ".join(f"{column} is not null" for column in needed) or "true"
@@ -107,8 +111,8 @@ def known_outcome_sql(kpi: Kpi) -> str:
 def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
     """Return one row per decision, ordered by partition, decision time and key.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null: not known yet), the
-    segments, the prices, and the action of each candidate as `candidate <name>`.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if it isn't known
+    yet), the segments, the prices, and the action of each candidate as `candidate <name>`.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
@@ -159,7 +163,7 @@ def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue]
 
 
 def _account_table(daily_value: DailyValue) -> pa.Table:
-    """Return an account as a table of one row, each candidate's money in a column `candidate <name>`."""
+    """Return an account as a table of one row. The column `candidate <name>` holds the money of a candidate."""
     import pyarrow as pa
 
     row = {name: figure for name, figure in daily_value.__dict__.items() if name != "candidates"}
@@ -169,7 +173,7 @@ def _account_table(daily_value: DailyValue) -> pa.Table:
 
 
 def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
-    """Return the index of the accounts' manifests, in order of partitions; not for the arms of an experiment."""
+    """Return the index of the accounts' manifests, sorted by partition. Experiments have no such index."""
     import pyarrow as pa
 
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())

@@ -1,4 +1,4 @@
-"""The summary of the KPI ledger: totals, gain over the current process and its evidence, candidates and segments."""
+"""The summary of the KPI ledger: totals, the gain over the current process, candidates and segments."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 ASSUMPTION = (
     "The action may change the outcome, so the gain rests on the declared assumption and is not evidence of an impact."
-    " A live holdout measures it."
+    " A live holdout measures the real gain."
 )
 
 
 @dataclass(frozen=True)
 class CandidateSummary:
-    """A candidate on the partitions that account for it; money per 1,000 decisions."""
+    """The figures of a candidate, over the partitions whose accounts contain it. Money is per 1,000 decisions."""
 
     decisions: int
     per_1000: float | None
@@ -40,7 +40,7 @@ class CandidateSummary:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CandidateSummary:
-        """Read one entry of `candidates` of `summary.summarize_days`."""
+        """Read a candidate from the form that `summary.summarize_days` returns."""
         intervals = {name: RoundedInterval.from_dict(fields[name]) for name in ("lift_vs_current", "model_minus")}
         return cls(fields["decisions"], fields["per_1000"], **intervals)
 
@@ -52,7 +52,7 @@ class CandidateSummary:
 
 @dataclass(frozen=True)
 class KpiSummary:
-    """The KPI over accounted partitions. Money is in `unit`, to the cent; None: not known.
+    """The KPI over all partitions with an account. Money is in `unit`, to the cent; None means not known.
 
     `first` and `last` are partitions, `days` counts them. `totals` and `per_1000` hold the money of each policy (see
     `lift.POLICIES`). `holdout` is the experiment's evidence, and `evidence` says in words what the figures rest on.
@@ -105,7 +105,7 @@ class KpiSummary:
 def summarize_kpi(
     ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
 ) -> KpiSummary:
-    """Return the KPI over all accounted partitions, or up to one (`until`).
+    """Return the summary of the KPI over all partitions with an account.
 
     daily_values: the money of these partitions, if the caller has read it already. In an experiment, the gain is the
     difference between the arms, with an interval that holds at any number of looks. Raises RefusedFiguresError where
@@ -148,7 +148,7 @@ def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
-    """Return every segment over all accounted partitions; none of an experiment."""
+    """Return every segment over all partitions with an account; empty for an experiment."""
     import numpy as np
 
     if ws.use_case.is_randomized(track):
@@ -159,7 +159,9 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
     (column_codes, columns), (name_codes, names) = (_encode(parts[c]) for c in ("column", "name"))
     codes = column_codes * len(names) + name_codes
     narrow = codes.astype(np.min_scalar_type(int(codes.max())))  # narrow integers sort in a fraction of the time
-    order = np.argsort(narrow, kind="stable")  # groups the rows by segment, each in order of partitions
+    order = np.argsort(
+        narrow, kind="stable"
+    )  # groups the rows by segment; within a segment they stay sorted by partition
     segment_codes, starts = np.unique(codes[order], return_index=True)
     sums = [np.split(parts[c].to_numpy()[order], starts[1:]) for c in ("decisions", "gain")]
     return segments.estimate_segments(
@@ -171,6 +173,6 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
 
 
 def _encode(texts: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
-    """Return texts as integer codes, and the text of each code."""
+    """Return the integer code of each text, and the list in which a code is the position of its text."""
     encoded = texts.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype("int64"), encoded.dictionary.to_pylist()

@@ -1,4 +1,4 @@
-"""An estimate with its interval as people and JSON read it: rounded, and None where it isn't known."""
+"""An estimate with its interval, for pages and JSON: rounded, with None for an unknown number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sixtyforty.value.lift import Interval
 
 @dataclass(frozen=True)
 class RoundedInterval:
-    """An estimate and the ends of its interval, to the cent; None: not known."""
+    """An estimate and the ends of its interval, rounded to two digits. None means not known."""
 
     value: float | None
     low: float | None
@@ -37,7 +37,7 @@ class RoundedInterval:
 
     @property
     def contains_zero(self) -> bool:
-        """Whether zero lies within the interval; an interval that isn't known contains it."""
+        """Whether zero lies within the interval. An interval that isn't known counts as containing zero."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 

@@ -1,7 +1,7 @@
-"""Run hours: the total run time of each use case, added up before Dagster's own records are purged after a month.
+"""Run hours: the total run time of each use case, kept because Dagster's own records are deleted after a month.
 
-`<home>/data/portfolio/run_time.json` holds the seconds and the number of runs by use case, of the runs that ended up to
-`until`.
+`<home>/data/portfolio/run_time.json` holds the seconds and the number of runs by use case. It counts the runs that
+ended by `until` (seconds since 1970).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run of a use case that has ended; `start` and `end` are seconds since 1970."""
+    """A run of a use case that has ended. `start` and `end` are seconds since 1970 (UTC)."""
 
     use_case: str
     start: float
@@ -35,7 +35,8 @@ def add_finished_runs(
 ) -> dict[str, float]:
     """Add the runs that ended since the last call, up to `now`; return the run time in hours by use case.
 
-    runs_between: returns the runs that ended after a time, up to another. No run is added twice.
+    runs_between: returns the runs that ended after its first argument and by its second one. now: in seconds since
+    1970. No run is added twice.
     """
     path = _totals_path(home)
     with exclusive_lock(path.with_suffix(".lock"), "add up run hours"):

@@ -1,7 +1,8 @@
 """Usage accounts: what people did with the decisions of each partition, and whether their overrides gained.
 
-A partition is accounted for again when a response or an outcome arrives late. People appear under a pseudonym; names
-and reasons never get in here. Whether an override was right isn't known where the action may have changed the outcome.
+An account is written again when a response or an outcome of its partition arrives late. Accounts name people by a
+pseudonym, and contain neither names nor reasons. If the action may have changed the outcome, no account says whether an
+override was right.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ ANSWER_SUMS = """count(*) filter (event = 'accepted'), count(*) filter (event = 
 
 @dataclass
 class AnswerCounts:
-    """Answers to decisions.
+    """The number of answers to decisions, and what the overrides gained.
 
-    `known` counts the overrides whose outcome is known, and `right` those of them that gained. `gain` is the money of
-    the known overrides minus that of the decisions they replaced, in the KPI's unit.
+    `known` counts the overrides whose outcome is known, and `right` those of them that gained money. `gain` is the
+    money of these overrides minus that of the decisions that they replaced, in the KPI's unit.
     """
 
     accepted: int = 0
@@ -49,9 +50,10 @@ class AnswerCounts:
 class PartitionUsage(AnswerCounts):
     """The usage of one partition's decisions.
 
-    `unmatched` counts responses to no decision. The last three are by ISO week of the response, in the use case's time
-    zone: `active` holds the pseudonyms of the deciders who answered, `weeks` the answers (accepted, overridden), and
-    `ratings` the sum and the count of the stars.
+    `seen` counts the decisions that a person looked at. `unmatched` counts the responses whose decision doesn't exist.
+    Three fields are grouped by the ISO week of the response, in the use case's time zone. `active` holds the pseudonyms
+    of the deciders who answered, `weeks` the numbers of accepted and overridden decisions, and `ratings` the sum and
+    the number of the ratings.
     """
 
     decisions: int = 0
@@ -111,7 +113,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 
 
 def current_inputs(ws: Workspace, track: Track, partition: str) -> dict[str, dict[str, str]]:
-    """Return the current versions of what a partition's account is made from: dataset to {partition: version}."""
+    """Return the current versions of the inputs of a partition's account, as {dataset: {partition: version}}."""
     datasets = (f"validated/{ws.use_case.people.responses}", decisions_dataset(track), "outcomes")
     entries = {name: ws.lake.entry(name, partition) for name in datasets}
     return {name: versions_by_partition({partition: entry}) for name, entry in entries.items() if entry}
@@ -127,7 +129,8 @@ def _load_responses(
 ) -> None:
     """Create the table `track_responses`: one row per response to the track.
 
-    `decided_action` is null for a response to no decision. `gain` is null except for overrides with a known outcome.
+    `decided_action` is null if the response's decision doesn't exist. `gain` is null except for overrides with a known
+    outcome.
     """
     key = identifiers(ws.use_case.decision.key)
     join, gain = _gain_sql(db, ws, decisions, outcomes) if outcomes else ("", "null::double")
@@ -148,7 +151,7 @@ def _load_responses(
 def _gain_sql(
     db: duckdb.DuckDBPyConnection, ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]
 ) -> tuple[str, str]:
-    """Return the joins that add outcomes and prices to decisions, and the SQL of an override's gain over them."""
+    """Return two SQL texts: the joins that add outcomes and prices, and an override's gain over its decision."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     columns = "".join(f", {identifier(c)}" for c in kpi.outcome_columns[1:])
     join = f"""left join (select _partition, {key}, {identifier(kpi.outcome)} as known_outcome{columns}
@@ -161,7 +164,10 @@ def _gain_sql(
 
 
 def _count_responses(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]) -> dict[str, PartitionUsage]:
-    """Return the usage of each partition, from `track_responses` and the number of its decisions."""
+    """Return the usage of each partition, counted from the table `track_responses`.
+
+    decisions: the number of decisions by partition.
+    """
     usages = {partition: PartitionUsage(decisions=count) for partition, count in decisions.items()}
     totals = db.execute(
         f"""select _partition, count(*), count(*) filter (simulated), count(*) filter (decided_action is null),

@@ -1,9 +1,10 @@
 """Assign units to the holdout: the current process decides on them, so that the model can be compared with it.
 
 The assignment is drawn once for each unit or cluster. A hash of the use case, a salt and the declared columns gives a
-number from 0 to 1; a number below the share means holdout. It depends on no order, no clock and no other unit, and a
-larger share contains the units of a smaller one. While a rollout is in shadow, the current process decides on all
-units. The policy of a decision names the share in force: `…; holdout=0.1`.
+number from 0 to 1. A unit whose number is below the holdout share is held out. The number doesn't depend on the order
+of the units, on the time or on other units. If the share grows, the units held out before stay held out. While a
+rollout is in shadow, the current process decides on all units. The policy of a decision names the share in force:
+`…; holdout=0.1`.
 """
 
 from __future__ import annotations
@@ -35,24 +36,30 @@ SHADOW_REASON = "shadow: the current process decides, and the model's decision i
 
 
 def draw_number(use_case: str, salt: str, values: Sequence[Any]) -> str:
-    """Return the number drawn for a unit or cluster, as 16 hex digits; it never changes."""
+    """Return the number drawn for a unit or cluster, as 16 hex digits. The same arguments give the same number.
+
+    values: the values of the columns that identify the unit or cluster.
+    """
     return hashlib.sha256(join_escaped([use_case, salt, *values]).encode()).hexdigest()[:16]
 
 
 def is_held_out(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-    """Return whether each drawn number, scaled to 0 to 1, is below its share."""
+    """Return for each drawn number whether its unit is held out: the number, scaled to 0 to 1, is below the share.
+
+    drawn: numbers from `draw_number`. share: one share for all units, or one for each.
+    """
     import numpy as np
 
     return np.array([int(digits, 16) / 16**16 for digits in drawn], float) < share
 
 
 def has_assignment(use_case: DecisionChain, track: Track) -> bool:
-    """Return whether a track holds units out. Only the live track can: the past can't be changed."""
+    """Return whether units are held out on a track. Only the live track can have a holdout."""
     return track == "live" and (use_case.kpi.holdout is not None or use_case.automation.rollout is not None)
 
 
 def cluster_columns(use_case: DecisionChain) -> list[str]:
-    """Return the columns of the unit source that name a cluster; empty if each unit is drawn by itself."""
+    """Return the columns of the unit source that identify a cluster. The list is empty if each unit is drawn alone."""
     declared = use_case.kpi.holdout or use_case.automation.rollout
     if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
         return []
@@ -66,16 +73,16 @@ def draw_columns(use_case: DecisionChain) -> dict[str, str]:
 
 
 def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
-    """Return the number drawn for each row of `add_draw_columns`."""
+    """Return the number drawn for each row. The rows must come from `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
     return [draw_number(use_case.name, salt, values) for values in zip(*columns, strict=True)]
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
-    """Return SQL of the rows with the columns that are drawn by, as text: `_draw0`, `_draw1` and so on.
+    """Return SQL that adds text columns to rows, by which units are drawn: `_draw0`, `_draw1` and so on.
 
-    rows: SQL of rows with `_partition` and the key.
+    rows: SQL of a table with `_partition` and the key. partitions: the partitions of these rows.
     """
     use_case = ws.use_case
     key = use_case.decision.key
@@ -101,17 +108,18 @@ def policy_name(share: float) -> str:
 
 
 def parse_share(policy: str) -> float:
-    """Return the share in the name of a policy; 0 if it names none."""
+    """Return the holdout share that the name of a policy holds, or 0 if it holds none."""
     match = re.search(r"; holdout=([0-9.e-]+)$", policy)
     return float(match[1]) if match else 0.0
 
 
 @dataclass(frozen=True)
 class HeldOutUnits:
-    """Which units of a batch are in the holdout or in shadow, and the name of the policy of each; shape (n,).
+    """Which units of a batch are in the holdout or in shadow, and the name of each unit's policy.
 
-    Units without a champion aren't held out: there is nothing to compare. The draw ignores whether the model is fit to
-    decide on a unit, because such a criterion would make the arms differ. In shadow no reviewer is asked either.
+    Each array has the shape (units,). Units without a champion aren't held out, because there is no model to compare.
+    The draw ignores whether a unit's inputs are late or suspect, because such a condition would make the arms of the
+    comparison differ. In shadow, decisions aren't sent to reviewers either.
     """
 
     in_holdout: NDArray[np.bool_]
@@ -120,7 +128,11 @@ class HeldOutUnits:
 
     @classmethod
     def draw(cls, ws: Workspace, units: pd.DataFrame, has_champion: NDArray[np.bool_]) -> HeldOutUnits:
-        """Draw the units, from rows of `add_draw_columns` with `decided_at`."""
+        """Draw the units that are held out.
+
+        units: rows of `add_draw_columns` with `decided_at` (UTC). has_champion: whether a champion is in force for each
+        unit.
+        """
         import numpy as np
 
         use_case = ws.use_case
@@ -136,7 +148,7 @@ class HeldOutUnits:
         return cls(in_holdout, in_shadow, np.where(has_champion, policies, POLICY_VERSION))
 
     def apply(self, units: pd.DataFrame, draft: DecisionDraft) -> None:
-        """Let the current process decide on these units, in the draft."""
+        """In the draft, let the current process decide on these units. Write each unit's policy into it."""
         import numpy as np
 
         in_shadow = self.in_shadow & np.isin(draft.decided_by, ("model", "review"))

@@ -43,7 +43,7 @@ LATE_REASON = "late: the inputs arrived after the decision time"
 def take_decisions(
     ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None, anew: bool = False
 ) -> dict[str, TakenDecisions]:
-    """Take the decisions of some partitions that are due at a UTC time (naive; None: all of them).
+    """Take the decisions of some partitions that are due, store them, and return each partition's decisions.
 
     Decisions already taken stay unchanged. anew: those of a replay are replaced; live ones never are.
 
@@ -76,7 +76,10 @@ def _read_units(
     start: datetime,
     as_of: datetime | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the due units with their features and `decision_id`, and the decisions taken before."""
+    """Return the due units with their features and `decision_id`, and the decisions taken before.
+
+    before: the manifests of decisions taken before. start: the UTC time from which the track decides.
+    """
     rows = ws.lake.select_rows(features.values())
     if assignment.has_assignment(ws.use_case, track):
         rows = assignment.add_draw_columns(ws, rows, list(features))
@@ -96,7 +99,7 @@ def _read_units(
 
 
 def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]:
-    """Return the id of each unit's decision; the units are sorted by partition."""
+    """Return the decision id of each unit. The units must already be sorted by partition."""
     keys = zip(*(units[column].tolist() for column in ws.use_case.decision.key), strict=True)
     keyed = groupby(zip(units["_partition"].tolist(), keys, strict=True), itemgetter(0))
     return [
@@ -114,7 +117,10 @@ def _decide_units(
     as_of: datetime | None,
     taken: pd.DataFrame,
 ) -> pa.Table:
-    """Decide on the units; the decisions `taken` before count towards the limits of actions."""
+    """Decide on the units, and return the table of their decisions.
+
+    taken: the decisions taken before. They count towards the limits of actions.
+    """
     import numpy as np
 
     champions = ws.champion_ledger.sound_promotions(track)
@@ -146,9 +152,9 @@ def _decide_units(
 
 
 def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -> NDArray[np.int64]:
-    """Return the position of the champion in force at each unit's decision time; -1 without one.
+    """Return the position in `champions` of the champion in force at each unit's decision time, or -1 without one.
 
-    The champions are sorted by the time from which they count.
+    The champions must already be sorted by `effective_from`.
     """
     import numpy as np
 
@@ -200,7 +206,10 @@ def _unfit_reasons(
 
 
 def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> ActionCounts:
-    """Count the actions that use up limits: of decisions taken before, and of units that the current process keeps."""
+    """Count the actions that use up the limits of actions.
+
+    taken: decisions taken before. by_current_process: units on which the current process decides.
+    """
     counts: dict[tuple[str, Any], Counter[str]] = {}
     for rows, column in ((taken, "action"), (by_current_process, "current_action")):
         for group, action in zip(decision_groups(rows), rows[column], strict=True):
@@ -210,9 +219,11 @@ def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> Act
 
 @dataclass(frozen=True)
 class _Batch:
-    """The units of one champion. `counts` are the actions that already use up limits.
+    """The units on which one champion decides.
 
-    Held-out units are scored apart from the others: their actions are only recorded, and use up no limit.
+    `units`, `unfit` and `held` are masks over all units: those of this champion, those on which the model may not
+    decide, and those in the holdout. `counts` holds the actions that already use up limits. Held-out units form a group
+    of their own, because their actions use up no limit.
     """
 
     champion: ChampionRow
@@ -226,7 +237,7 @@ class _Batch:
         return [(fit & ~self.held, self.counts), (fit & self.held, None)]
 
     def score(self, ws: Workspace, units: pd.DataFrame) -> list[NDArray[np.float64] | None]:
-        """Return the champion's predictions for each group; None for a group without units."""
+        """Return the champion's predictions for each of both groups, or None for a group without units."""
         masks = [mask for mask, _ in self._groups()]
         if not any(mask.any() for mask in masks):
             return [None, None]
@@ -241,7 +252,10 @@ class _Batch:
         unfit_reasons: NDArray[Any],
         draft: DecisionDraft,
     ) -> None:
-        """Write the champion's decisions into the draft; unfit units fall back to the current process."""
+        """Write the champion's decisions into the draft. The current process decides on unfit units.
+
+        scores: the predictions from `score`. unfit_reasons: why the model may not decide on each unit.
+        """
         import numpy as np
 
         draft.champion_version[self.units] = self.champion.version
@@ -259,7 +273,7 @@ class _Batch:
 def _build_table(
     ws: Workspace, units: pd.DataFrame, track: Track, features: dict[str, Entry], draft: DecisionDraft
 ) -> pa.Table:
-    """Return the decisions with `_partition`, sorted by partition, decision time and id."""
+    """Return the decisions of the draft as a table, sorted by partition, decision time and decision id."""
     import pyarrow as pa
 
     partitions = units["_partition"]

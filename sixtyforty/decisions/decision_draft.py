@@ -1,4 +1,4 @@
-"""Decisions while they are being taken: one array per column, filled in step by step."""
+"""Hold decisions while they are being taken: one array for each column, filled in step by step."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NO_CHAMPION_REASON = "no model has been promoted yet: the current process decide
 
 @dataclass
 class DecisionDraft:
-    """Columns of the decisions on n units, each of shape (n,); changed in place.
+    """Columns of decisions that are being taken. Each array has the shape (units,) and is changed in place.
 
-    `expected` is the expected outcome (NaN without a model). The other columns are text, or None.
+    `expected` is the expected outcome, NaN without a model. The other columns hold text or None.
     """
 
     action: NDArray[Any]

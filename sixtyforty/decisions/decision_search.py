@@ -1,4 +1,4 @@
-"""Search for decisions by words: the beginning of a unit's key, a day, or a decision id."""
+"""Search for decisions by words: the beginning of a key column, of a partition, or of a decision id."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sixtyforty.workspace import Workspace
 
 
 def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[dict[str, Any]]:
-    """Return the newest decisions of a track that match every word of a text, up to a limit.
+    """Return the newest decisions of a track that match every word of a text, newest first.
 
-    A word matches if a key column, the decision id or the partition begins with it; upper and lower case are equal.
-    Columns: decision_id, partition, decided_at (UTC), action, decided_by, and the unit's key.
+    A word matches if a key column, the decision id or the partition begins with it, in upper or lower case. At most
+    `limit` decisions are returned, each with decision_id, partition, decided_at (UTC), action, decided_by and the key.
     """
     entries, words, key = ws.lake.entries(decisions_dataset(track)), text.casefold().split(), ws.use_case.decision.key
     if not entries or not words:

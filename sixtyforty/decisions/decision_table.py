@@ -1,17 +1,17 @@
-"""Store and read decisions: one partition per table in the lake.
+"""Store and read decisions: one table for each partition in the lake.
 
 A decision has these columns:
 
 - `decision_id`, `use_case`, `track`, the unit's key, and `decided_at` (UTC).
 - `action`, `current_action`, and `expected`: the expected outcome, null without a model.
 - `decided_by`, `reason`, `champion_version`, `policy` and `code_version`.
-- `data_version` and `verdict_id` of the features.
+- `data_version` and `verdict_id`: the version of the features, and governance's verdict on them.
 
 Values of `decided_by`:
 
 - `model`: the champion.
 - `current_process`: no champion was in force, or the use case had ended.
-- `fallback`: the current process, because the inputs were late or unfit.
+- `fallback`: the current process, because the inputs were late or the features suspect.
 - `review`: deferred to a reviewer; the current process decides until a reviewer answers.
 - `holdout`: the unit is held out, so that the current process decides (live only).
 - `shadow`: the rollout is in shadow, so that the current process decides (live only).
@@ -32,15 +32,16 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COUNTED = ("model", "current_process", "fallback")  # always counted in the manifest; the others only where they occur
+COUNTED = ("model", "current_process", "fallback")  # always in the manifest; other values only if they occur
 
 
 @dataclass(frozen=True)
 class TakenDecisions:
-    """The decisions of one partition: `entry` holds all of them, of which `new` were taken now.
+    """The decisions of one partition: `entry` is their manifest, and `new` of them were taken now.
 
-    `fallback` counts those that the current process took for want of a model or of sound data, or until a reviewer
-    answers. `held_out` counts those held out or in shadow.
+    `by_model` counts the model's decisions. `fallback` counts those that the current process took because there was no
+    model or no sound data, or because a reviewer hasn't answered yet. `held_out` counts those in the holdout or in
+    shadow.
     """
 
     entry: Entry
@@ -51,19 +52,19 @@ class TakenDecisions:
 
     @classmethod
     def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
-        """Read the counts from a manifest."""
+        """Read the counts from a manifest. new: the number of decisions taken now."""
         counts = entry.facts
         fallback = counts["fallback"] + counts["current_process"] + counts.get("review", 0)
         return cls(entry, new, counts["model"], fallback, sum(counts.get(kind, 0) for kind in HELD_OUT))
 
 
 def decisions_dataset(track: Track) -> str:
-    """Return the name of a track's decisions in the lake."""
+    """Return the name of the lake's dataset of a track's decisions."""
     return f"decisions/{track}"
 
 
 def decision_schema(ws: Workspace) -> pa.Schema:
-    """Return the Arrow schema of a decisions partition; the key has the types of its data contract."""
+    """Return the Arrow schema of a partition of decisions. Key columns have the types of the data contract."""
     import pyarrow as pa
 
     columns, text = ws.use_case.unit_columns, pa.string()
@@ -88,7 +89,10 @@ def decision_schema(ws: Workspace) -> pa.Schema:
 def write_decisions(
     ws: Workspace, track: Track, partition: str, new: pa.Table, before: Entry | None, features: Entry
 ) -> TakenDecisions:
-    """Add new decisions to a partition; the decisions taken before stay unchanged."""
+    """Add new decisions to a partition. The decisions taken before stay unchanged.
+
+    before: the manifest of the decisions taken before, if any. features: the manifest of the features.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -107,7 +111,7 @@ def write_decisions(
 
 
 def read_decisions(ws: Workspace, partition: str, track: Track) -> list[dict[str, Any]]:
-    """Return the decisions of a partition, ordered by decision time and id; empty if none were taken."""
+    """Return the decisions of a partition, sorted by decision time and id. The list is empty if none were taken."""
     entries = ws.lake.entries(decisions_dataset(track), [partition])
     if not entries:
         return []

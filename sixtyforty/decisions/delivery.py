@@ -1,8 +1,7 @@
-"""Deliver decisions to the business process: a SQL table and files. A further target, such as a webhook, starts here.
+"""Deliver decisions to the business process, as rows of a SQL table and as files.
 
-Each partition becomes rows of the table, one CSV and one Parquet file.
-
-Delivering again adds what is missing and changes nothing: a delivered decision is history.
+Each partition becomes rows of the table, one CSV file and one Parquet file. A second delivery adds the missing
+decisions and never changes a delivered one. To add a target, such as a webhook, start in this module.
 """
 
 from __future__ import annotations
@@ -29,12 +28,16 @@ HIDDEN_IN_CSV = ("use_case", "track", "policy")
 
 
 class DeliveryError(SixtyfortyError):
-    """Decisions were taken on features that governance refused."""
+    """Decisions can't be delivered, because governance refused the features that they were taken on."""
 
 
 @dataclass(frozen=True)
 class DeliveredPartition:
-    """One partition: `rows` of decisions in its files, of which `new` were added to the table now."""
+    """One delivered partition.
+
+    `rows`: number of decisions in its files. `new`: number of decisions that this delivery added to the table. `files`:
+    names below the delivery folder. `table`: name of the SQL table.
+    """
 
     rows: int
     new: int
@@ -90,9 +93,9 @@ def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) 
 
 
 def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
-    """Return a partition's decisions if governance accepted the features of each. Raises DeliveryError.
+    """Return a partition's decisions. Raises DeliveryError if governance refused the features of one of them.
 
-    Dagster's checks stop only their own run. A later run that selects nothing but the delivery is stopped here.
+    A failed Dagster check stops only its own run. This function also stops a later run that only delivers.
     """
     import pyarrow.parquet as pq
 
@@ -102,14 +105,17 @@ def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
         entry = current if current is not None and current.version == version else ws.lake.replaced_entry(version)
         if entry is None or not entry.facts["verdict"]["accepted"]:
             raise DeliveryError(
-                f"{ws.use_case.name}: the decisions of {partition} rest on features {version}, which governance"
-                " refused. Correct the data, then build the features and take the decisions again."
+                f"{ws.use_case.name}: the decisions of {partition} were taken on the features version {version},"
+                " which governance refused. Correct the data, then build the features and take the decisions again."
             )
     return rows
 
 
 def _write_files(ws: Workspace, track: Track, partition: str, rows: pa.Table) -> list[str]:
-    """Write a partition's CSV and Parquet files where they differ; return their names below the delivery folder."""
+    """Write a partition's CSV and Parquet files if their content differs from the files that exist.
+
+    Return their names below the delivery folder.
+    """
     import pyarrow.parquet as pq
     from pyarrow import csv
 
@@ -126,7 +132,7 @@ def _write_files(ws: Workspace, track: Track, partition: str, rows: pa.Table) ->
 
 
 def escape_formulas(rows: pa.Table) -> pa.Table:
-    """Return the rows with an apostrophe before any text that a spreadsheet would run as a formula."""
+    """Put an apostrophe before each text that a spreadsheet would run as a formula. Return the rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

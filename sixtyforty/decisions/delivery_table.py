@@ -1,4 +1,4 @@
-"""Deliver decisions to a SQL table, keyed by decision id: one row per decision, added once and never changed."""
+"""Deliver decisions to a SQL table. A decision is one row, keyed by decision id, inserted once and never changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.databases import create_database_folder, open_engine
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def delivery_table_name(use_case: str, track: Track) -> str:
 
 
 def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Table:
-    """Return the delivery table: the decision, its unit's key, and `delivered_at` (UTC)."""
+    """Define the delivery table: the decision, its unit's key, `decided_at` (UTC) and `delivered_at` (UTC).
+
+    metadata: the SQLAlchemy metadata that the table is added to.
+    """
     import sqlalchemy as sa
 
     types = ws.use_case.unit_columns
@@ -50,16 +54,14 @@ def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Tab
 
 
 def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]) -> dict[str, int]:
-    """Insert the decisions of some partitions that the table lacks, all in one transaction.
+    """Insert the decisions that the table lacks, all in one transaction. Create the table if necessary.
 
-    Return the number of new rows of each partition.
+    tables: the decisions of each partition. Return the number of new rows of each partition.
     """
     import sqlalchemy as sa
 
-    url = sa.engine.make_url(ws.database_url)
-    if url.database and url.get_backend_name() == "sqlite":
-        (ws.home / "data").mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url)
+    create_database_folder(ws.database_url)
+    engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
     try:
         target.metadata.create_all(engine)
@@ -131,7 +133,7 @@ def _table_columns(connection: sa.Connection, target: sa.Table, partition: str, 
 
 
 def _execute_insert(connection: sa.Connection, target: sa.Table, columns: dict[str, list[Any]]) -> None:
-    """Insert rows with the driver's own executemany: SQLAlchemy's handling of rows costs ten times as much."""
+    """Insert rows with the database driver's `executemany`, which is ten times as fast as SQLAlchemy's insert."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -143,10 +145,10 @@ def _execute_insert(connection: sa.Connection, target: sa.Table, columns: dict[s
 
 
 def read_delivery(ws: Workspace, track: Track, decision_id: str) -> dict[str, Any] | None:
-    """Return the delivered row of a decision; None if it wasn't delivered."""
+    """Return the row of a decision in the delivery table, or None if the decision wasn't delivered."""
     import sqlalchemy as sa
 
-    engine = sa.create_engine(ws.database_url)
+    engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
     try:
         if not sa.inspect(engine).has_table(target.name):

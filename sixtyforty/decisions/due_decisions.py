@@ -1,4 +1,4 @@
-"""Find out which decisions are due: units whose decision time has come and that have no decision yet."""
+"""Find due decisions: units whose decision time has passed and that have no decision yet."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sixtyforty.workspace import Workspace
 
 
 def live_since(ws: Workspace, track: Track) -> datetime | None:
-    """Return the UTC time (naive) from which a track decides; None if it doesn't yet.
+    """Return the UTC time (naive) from which decisions are taken on a track, or None if it isn't live yet.
 
-    The live track decides from its first champion on, the replay from the beginning of time.
+    Live decisions start with the first live champion. A replay has no first time, so it starts at `datetime.min`.
     """
     if track != "live":
         return datetime.min
@@ -25,13 +25,13 @@ def live_since(ws: Workspace, track: Track) -> datetime | None:
 
 
 def scope_condition(ws: Workspace, track: Track) -> str:
-    """Return SQL over features: whether the stage in force at a unit's decision time covers the unit."""
+    """Return a SQL condition on feature rows: the stage in force at a unit's decision time covers the unit."""
     scope = ws.stage_ledger.scope_sql() if track == "live" else None
     return scope or "true"
 
 
 def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime) -> dict[str, int]:
-    """Return the number of due decisions of each partition at a UTC time (naive); partitions without any are absent."""
+    """Return the number of due decisions of each partition at a UTC time (naive). Partitions without any are absent."""
     start = live_since(ws, track)
     if start is None:
         return {}
@@ -56,7 +56,11 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datet
 def _undecided_features(
     ws: Workspace, features: dict[str, Entry], taken: dict[str, Entry], start: datetime
 ) -> dict[str, Entry]:
-    """Return the features that may hold undecided units: from the start on, and not completely decided."""
+    """Return the manifests of features, by partition, that may hold undecided units.
+
+    taken: the manifests of decisions. start: the UTC time from which the track decides. Partitions before the start and
+    partitions in which each unit has a decision are left out.
+    """
     use_case = ws.use_case
     first = use_case.shift(use_case.partition_at(start), -1) if start > datetime.min else ""
     open_partitions = [

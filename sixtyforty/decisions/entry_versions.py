@@ -1,4 +1,4 @@
-"""Find a partition's manifest as it was in an earlier version."""
+"""Find the current or an earlier version of a partition's manifest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from sixtyforty.workspace import Workspace
 
 
 def entry_at_version(ws: Workspace, dataset: str, partition: str, version: str) -> Entry | None:
-    """Return a partition's manifest in a version; None if that version is no longer known."""
+    """Return a version of a partition's manifest, or None if the lake no longer holds that version."""
     current = ws.lake.entry(dataset, partition)
     return current if current is not None and current.version == version else ws.lake.replaced_entry(version)

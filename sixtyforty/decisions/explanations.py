@@ -1,8 +1,8 @@
-"""Explain why a decision was taken, in the words of the business: the known facts that moved it most.
+"""Explain a decision in business terms: name the features that changed the expected outcome most.
 
-Each fact of a unit is replaced in turn by its typical value: the median, or the most frequent value, of the rows that
-the model learned from. The more the expected outcome moves, the more the fact mattered. `model.reasons` declares the
-words; a fact that is unknown, or has no words, isn't mentioned.
+Here a fact is a unit's value of a feature. Each fact is replaced in turn by its typical value: the median, or the most
+frequent value, of the training set. The more the expected outcome changes, the more important the fact is.
+`model.reasons` declares a text for each feature. A fact that is unknown, or has no text, isn't mentioned.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ NOTHING_UNUSUAL = "No known fact is unusual."
 
 
 def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return up to MAX_FACTS sentences for each of a partition's decisions, the most important fact first.
+    """Return for each decision id the sentences that explain it: up to MAX_FACTS facts, the most important first.
 
-    Unknown ids are left out. If a rule or the current process decided, that comes first. Held-out units get no facts,
-    so that nobody treats them differently and they stay comparable.
+    All decisions must be of the partition; unknown ids are left out. If a rule or the current process decided, a
+    sentence about that comes first. Units in the holdout get no facts. Otherwise people could treat them differently,
+    and they would no longer be comparable.
     """
     requested = set(decision_ids)
     decisions = [d for d in read_decisions(ws, partition, track) if d["decision_id"] in requested]
@@ -65,9 +66,9 @@ def _sentence(reason: str) -> str:
 
 
 def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
-    """Return the most important facts of each row of features, as sentences, by a model version.
+    """Return the most important facts of each row as sentences, according to a model version.
 
-    rows: features, and `action` where the expected outcome depends on it.
+    rows: features, and `action` if the expected outcome depends on it.
     """
     import numpy as np
 
@@ -92,7 +93,7 @@ def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[s
 
 
 def describe_effect(kpi: Kpi, change: float) -> str:
-    """Return what a change of the expected outcome means, such as `Raises the risk`."""
+    """Describe a change of the expected outcome in words, such as `Raises the risk`."""
     verb = "Raises" if change > 0 else "Lowers"
     if kpi.outcome_type == "number":
         return f"{verb} the expected {kpi.outcome_name}"
@@ -102,9 +103,10 @@ def describe_effect(kpi: Kpi, change: float) -> str:
 
 
 def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return, by feature with words, how much each row's expected outcome exceeds that with the typical value, (n,).
+    """Return the effect of each feature that has a text in `model.reasons`, as an array of shape (rows,).
 
-    Unknown facts change nothing.
+    The effect is the expected outcome minus the expected outcome with the feature's typical value. It is 0 if the
+    feature's value is unknown.
     """
     kpi, model = ws.use_case.kpi, ws.models.load(version)
     features = [feature for feature in ws.use_case.model.reasons if feature in model.features]
@@ -125,9 +127,10 @@ def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[s
 
 @lru_cache(maxsize=32)
 def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[str, Any]:
-    """Return the typical value of some columns of a training set: the median of numbers, else the mode.
+    """Return the typical value of each column of a training set: the median of numbers, else the most frequent value.
 
-    Of equally frequent values, the first in order; NaN if no value is known. A version's training set never changes.
+    Of equally frequent values, the smallest is returned. It is NaN if no value is known. The result can be cached,
+    because a version's training set never changes.
     """
     import pandas as pd
 
@@ -145,7 +148,10 @@ def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[
 
 
 def _read_features(ws: Workspace, partition: str, version: str, decisions: list[dict[str, Any]]) -> pd.DataFrame | None:
-    """Return the rows of features that decisions were taken on, in their order; None if they were replaced."""
+    """Return the features that decisions were taken on, one row for each decision, in the order of the decisions.
+
+    Return None if that version of the features is no longer stored.
+    """
     import pandas as pd
 
     entry = entry_at_version(ws, "features", partition, version)

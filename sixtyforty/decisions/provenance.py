@@ -1,4 +1,4 @@
-"""Trace a decision back to the bytes that it came from: features, verdicts, input files, champion and delivery."""
+"""Trace a decision back to its sources: features, verdicts, input files, champion and delivery."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Record = dict[str, Any]  # part of a trace, as JSON
 
 
 class UnknownDecisionError(SixtyfortyError):
-    """There is no decision with an id."""
+    """No decision has the given id."""
 
 
 @dataclass(frozen=True)
 class DecisionTrace:
-    """A decision and everything it came from; each part is JSON, and null where it doesn't exist.
+    """A decision and everything that it was made from. Each part is JSON, or None if it doesn't exist.
 
-    `verdicts`: on the features, and on each validated partition that they read. `inputs`: the input files with their
-    hashes. `outcome`: the outcome with its value, once it is known.
+    `verdicts`: governance's verdicts on the features, and on each validated partition that they were built from.
+    `inputs`: the input files with their hashes. `outcome`: the outcome and the decision's value, once they are known.
     """
 
     decision: Record
@@ -54,7 +54,10 @@ class DecisionTrace:
 
 
 def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
-    """Trace a decision. Raises UnknownDecisionError, or DecisionIdError for a text that isn't an id."""
+    """Trace a decision.
+
+    Raises UnknownDecisionError if the decision doesn't exist, or DecisionIdError if the text isn't a decision id.
+    """
     track, partition = parse_decision_id(decision_id)
     decision = next((d for d in read_decisions(ws, partition, track) if d["decision_id"] == decision_id), None)
     if decision is None:
@@ -101,7 +104,7 @@ def _describe_verdict(entry: Entry | None) -> Record:
 
 
 def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[Record], list[Record]]:
-    """Return the input files of a features partition, and the verdicts on the validated data in between."""
+    """Return the input files of a partition of features, and the verdicts on the validated data built from them."""
     files: dict[str, Record] = {}
     verdicts = []
     for dataset, versions in (features.inputs if features else {}).items():
@@ -117,7 +120,7 @@ def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[Record], 
 
 
 def _add_files(ws: Workspace, validated: Entry, files: dict[str, Record]) -> None:
-    """Add the input files of a validated partition to `files`, by hash."""
+    """Add the input files of a validated partition to `files`, whose keys are SHA-256 hashes."""
     for dataset, versions in validated.inputs.items():
         for partition, version in versions.items():
             raw = entry_at_version(ws, dataset, partition, version)
@@ -142,7 +145,7 @@ def _unit_condition(decision: Record, key: list[str]) -> tuple[str, list[Any]]:
 
 def _read_features(ws: Workspace, entry: Entry | None, decision: Record) -> Record:
     if entry is None or not ws.lake.local_file(entry).exists():
-        return {"note": "the features were restated since; the rows of that version no longer exist"}
+        return {"note": "the features were restated after the decision; that version's rows are no longer stored"}
     condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
         cursor = db.execute(
@@ -172,7 +175,7 @@ def _describe_champion(ws: Workspace, track: Track, version: str | None) -> Reco
 
 
 def _describe_outcome(ws: Workspace, track: Track, partition: str, decision: Record) -> Record | None:
-    """Return a decision's outcome and what it was worth; None before outcomes are built."""
+    """Return a decision's outcome and its value, or None before outcomes are built."""
     import numpy as np
 
     entry, kpi = ws.lake.entry("outcomes", partition), ws.use_case.kpi
@@ -194,7 +197,7 @@ def _describe_outcome(ws: Workspace, track: Track, partition: str, decision: Rec
 
 
 def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: Record) -> pd.DataFrame:
-    """Return the row of outcomes of a decision's unit, with the columns that payoffs need."""
+    """Return the outcome row of a decision's unit, with the columns from which payoffs are computed."""
     kpi = ws.use_case.kpi
     condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
     with connect(ws.use_case.timezone) as db:
@@ -210,7 +213,10 @@ def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: Record)
 def _outcome_values(
     ws: Workspace, track: Track, row: pd.DataFrame, decision: Record, outcome: NDArray[np.float64]
 ) -> tuple[float | None, float | None]:
-    """Return the value of the decided action and of the current process's action; None where it can't be known."""
+    """Return the value of the decided action and of the current process's action. A value that can't be known is None.
+
+    row: the outcome row of the unit. outcome: the outcome in an array of one element.
+    """
     kpi = ws.use_case.kpi
     payoffs = build_payoffs(kpi, row)
     if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):

@@ -1,4 +1,4 @@
-"""Check a response before it is recorded: its fields fit the event, and its decision exists."""
+"""Check a response before it is recorded: its decision must exist, and its fields must fit the event."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ MAX_REASON = 2000  # characters
 
 
 class ResponseError(SixtyfortyError):
-    """A response that can't be recorded; the text says what to correct."""
+    """A response can't be recorded. The message says what to correct."""
 
 
 def check_response(ws: Workspace, response: Response) -> Response:
-    """Return a response with its id, its time and its action filled in. Raises ResponseError."""
+    """Check a response. Return it with its id, its UTC time and its action filled in.
+
+    Raises ResponseError if a field is missing or not allowed, or if the decision doesn't exist.
+    """
     _check_person_and_event(response)
     complete = replace(
         response,
@@ -76,7 +79,7 @@ def _check_rating(response: Response) -> None:
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
-    """Check the response's action against the decided one; an acceptance gets the decided action."""
+    """Check the response's action against the decided action. Return an acceptance with the decided action."""
     if response.event == "accepted":
         if response.action not in (None, decided):
             raise ResponseError(
@@ -89,7 +92,9 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
         if allowed:
             raise ResponseError(f"An override of '{decided}' can't be '{response.action}'. Allowed: {allowed}.")
         if response.reason is None:
-            raise ResponseError("An override needs a reason, so that others can learn from it.")
+            raise ResponseError(
+                "The override has no reason. Fill in the field reason, so that others can learn from it."
+            )
         return response
     if response.action is not None:
         raise ResponseError(f"The event '{response.event}' has no action. Leave the action out.")
@@ -97,5 +102,5 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
 
 
 def _without_invisible(text: str) -> str:
-    """Replace characters that can't be seen by spaces: a zero byte would make an extract of responses unreadable."""
+    """Replace invisible characters with spaces, because a zero byte would make an extract of responses unreadable."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()

@@ -1,6 +1,6 @@
-"""Record what people did with decisions (saw, accepted, overrode, rated them), and read it.
+"""Record and read people's responses to decisions: seen, accepted, overridden or rated.
 
-Simulated responses are for demonstrations: a live decision accepts none.
+Simulated responses are for demonstrations. They are refused for live decisions.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-# Rows in a transaction. A row number that is committed late must not be further behind than the source reads again.
+# Rows in a transaction. Rows can be committed out of order, and the source of responses reads a limited number of
+# earlier rows again to find late ones. A transaction must not hold more rows than that.
 ROWS_PER_TRANSACTION = 500
 IDS_PER_QUERY = 1000
 
 
 class AlreadyAnsweredError(ResponseError):
-    """Somebody else answered first; `answer` is that person's answer."""
+    """Somebody else has already answered the decision. `answer` is that person's answer."""
 
     def __init__(self, answer: Response) -> None:
         self.answer = answer
@@ -38,10 +39,10 @@ def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
 
 
 def record_response(ws: Workspace, response: Response) -> Response:
-    """Record a response and return it as stored: with its id, its time and its action.
+    """Record a response and return it as stored, with its id, its UTC time and its action.
 
-    Raises ResponseError for a response that doesn't fit, and AlreadyAnsweredError if somebody else answered first. A
-    second `seen` by the same person changes nothing.
+    Raises ResponseError if the response isn't valid, and AlreadyAnsweredError if somebody else answered first. A second
+    `seen` by the same person changes nothing.
     """
     import sqlalchemy as sa
 
@@ -62,7 +63,10 @@ def record_response(ws: Workspace, response: Response) -> Response:
 
 
 def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
-    """Record that a person saw some decisions at a UTC time; return how many are new to that person."""
+    """Record that a person saw some decisions. Return how many of them the person saw for the first time.
+
+    at: UTC time (naive), or None for the current time.
+    """
     import sqlalchemy as sa
 
     engine, table = open_log(ws)
@@ -75,10 +79,10 @@ def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[s
 
 
 def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:
-    """Add responses that are known to be valid, and return how many are new.
+    """Add responses without checking them, and return how many are new.
 
-    A second answer to a decision, and a second `seen` by the same person, are left out. Raises ResponseError, and adds
-    nothing, if one is a simulated response to a live decision.
+    The caller must pass valid responses. A second answer to a decision, and a second `seen` by the same person, are
+    left out. If one is a simulated response to a live decision, raises ResponseError and adds nothing.
     """
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -107,7 +111,7 @@ def responses_to(ws: Workspace, decision_id: str) -> list[Response]:
 def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
     """Return the answers and ratings of some decisions, by decision id, the oldest first.
 
-    The decisions are looked up by id, so that the cost doesn't grow with the log.
+    The query selects by decision id, so its cost doesn't grow with the log.
     """
     import sqlalchemy as sa
 
@@ -123,7 +127,7 @@ def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[st
 
 
 def answers_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
-    """Return the answer to each of some decisions, by decision id; unanswered decisions are absent."""
+    """Return the answers to some decisions, by decision id. Unanswered decisions are absent."""
     return {
         decision_id: response
         for decision_id, responses in responses_by_decision(ws, decision_ids).items()

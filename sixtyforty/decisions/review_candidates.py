@@ -1,7 +1,8 @@
-"""Select the decisions that a reviewer could improve: nearly equal actions, or an expert's rule that disagrees.
+"""Select the decisions that a reviewer could improve.
 
 A decision is a candidate if the expected payoffs of its two best actions differ by less than
-`people.review.abstain_below`, or if the declared rule disagrees. Where a veto applied, an expert has already decided.
+`people.review.abstain_below`, or if the declared expert's rule chooses another action. A decision to which a veto
+applied is never a candidate, because an expert's rule has already decided it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 class ReviewCandidate:
     """A decision that may be reviewed.
 
-    `value_of_information`: what it is worth to know the outcome before acting, in the KPI's currency. `alternative`:
-    the rule's action where it disagrees, else the second-best action.
+    `value_of_information`: the expected benefit of knowing the outcome before acting, in the KPI's currency. `why`: the
+    reason for the review, in full sentences. `action`: the decided action. `alternative`: the rule's action if it
+    differs from the decided one, else the second-best action.
     """
 
     decision_id: str
@@ -44,7 +46,10 @@ class ReviewCandidate:
 def find_review_candidates(
     ws: Workspace, review: Review, decided: Mapping[str, Entry]
 ) -> dict[str, list[ReviewCandidate]]:
-    """Return the candidates for review of each partition of decisions."""
+    """Return the candidates for review of each partition. Partitions without candidates are absent.
+
+    decided: the manifests of decisions, by partition.
+    """
     import numpy as np
 
     kpi = ws.use_case.kpi
@@ -74,7 +79,7 @@ def find_review_candidates(
 
 
 def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the model's decisions without a veto, with the rule's answers and the columns that payoffs need."""
+    """Return the model's decisions without a veto, with the rule's actions and the columns for computing payoffs."""
     use_case = ws.use_case
     payoff_columns = use_case.kpi.payoff_sql
     columns = ["_partition", "decision_id", "decided_at", "action", "current_action", "decided_by", "expected"]
@@ -94,7 +99,11 @@ def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry])
 
 
 def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | None) -> str:
-    """Return why a decision is put before a reviewer; rule_action: what the rule would do, if it disagrees."""
+    """Explain why a reviewer should look at a decision.
+
+    margin: difference between the expected payoffs of the two best actions. rule_action: the rule's action if it
+    differs from the decided one, else None.
+    """
     kpi = ws.use_case.kpi
     sentences = []
     if margin < review.abstain_below:

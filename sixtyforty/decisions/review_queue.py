@@ -1,4 +1,4 @@
-"""Queue the decisions that reviewers can improve most, within what they can do in a day.
+"""Queue the decisions that reviewers can improve most, up to the number that they can review in a day.
 
 Candidates are ranked by what knowing their outcome is worth, one decision time after the other: a decision can't wait
 for those of later hours. By each decision time, the reviewers have the day's capacity in proportion to the part of the
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueuedReview:
-    """One decision in the queue of a reviewer."""
+    """One decision in the review queue. The module docstring explains the fields."""
 
     decision_id: str
     decided_at: datetime
@@ -47,12 +47,12 @@ class QueuedReview:
 
 
 def review_dataset(track: Track) -> str:
-    """Return the name of a track's review queues in the lake."""
+    """Return the name of the lake's dataset of a track's review queues."""
     return f"review/{track}"
 
 
 def read_queue(ws: Workspace, partition: str, track: Track) -> list[QueuedReview]:
-    """Return a partition's queue, ordered by rank; empty if there is none."""
+    """Return a partition's queue, sorted by rank. The list is empty if the partition has no queue."""
     import pyarrow.parquet as pq
 
     entry = ws.lake.entry(review_dataset(track), partition)
@@ -108,9 +108,9 @@ def assign_reviews(
     candidates: Sequence[ReviewCandidate],
     queued_before: Sequence[QueuedReview] = (),
 ) -> list[QueuedReview]:
-    """Return the queue: the reviews queued before, then as many candidates as the reviewers have time for.
+    """Return the queue: the reviews queued before, followed by as many candidates as the reviewers have time for.
 
-    Each review goes to the reviewer who has used the smallest part of his or her daily capacity.
+    Each new review goes to the reviewer who has used the smallest share of his or her daily capacity.
     """
     queued_ids = {item.decision_id for item in queued_before}
     new = [candidate for candidate in candidates if candidate.decision_id not in queued_ids]
@@ -133,7 +133,7 @@ def assign_reviews(
 def _free_reviews(
     use_case: UseCase, review: Review, partition: str, queue: Sequence[QueuedReview], decision_time: datetime
 ) -> int:
-    """Return how many more reviews fit at a decision time without displacing reviews that are queued for later."""
+    """Return how many more reviews can be queued at a decision time (UTC) without displacing reviews of later times."""
     capacity = sum(review.reviewers.values())
     later_times = {item.decided_at for item in queue if item.decided_at > decision_time}
     return min(
@@ -148,7 +148,10 @@ def _least_used_reviewer(review: Review, used: dict[str, int]) -> str:
 
 
 def reviews_possible_by(use_case: UseCase, capacity: int, partition: str, time: datetime) -> int:
-    """Return how many of a day's reviews are possible by a UTC time: in proportion to the local day, rounded up."""
+    """Return how many reviews are possible by a UTC time.
+
+    It is the day's capacity in proportion to the part of the partition that has passed, rounded up.
+    """
     opens, closes = use_case.opens_at(partition), use_case.closes_at(partition)
     elapsed = min(max(time, opens), closes) - opens
     return -(-capacity * elapsed // (closes - opens))  # negated floor division rounds up exactly

@@ -1,15 +1,16 @@
-"""Simulate responses to replayed decisions, for demonstrations. Every row says `simulated`.
+"""Simulate responses to replayed decisions, for demonstrations. Every response is marked as simulated.
 
 All of the behaviour is assumed:
 
-- Six people take shifts of eight hours in turn. The sixth joins in the ninth week, the second leaves in the twentieth.
+- Six people take shifts of eight hours in turn. The sixth person joins after nine weeks. The second leaves after
+  twenty weeks.
 - The person on shift sees SEEN_SHARE of the decisions that differ from the current process, half an hour after they
   were taken, and answers ANSWERED_SHARE of those.
-- A person overrides with a probability of his or her own (OVERRIDE_PROBABILITIES). It doubles where the decision turns
-  out worse than the current process's, and halves elsewhere, so that overrides are right more often than chance.
-- One answer in forty has a rating: 4 on average, and lower after an override.
+- Each person has his or her own probability of an override (OVERRIDE_PROBABILITIES). It doubles if the decision turns
+  out worse than the current process's action, and halves otherwise. So overrides are right more often than by chance.
+- The share RATED_SHARE of the answers has a rating: 4 on average after an acceptance, and 3 after an override.
 
-The same decisions and seed give the same responses, whatever range is simulated.
+A decision gets the same responses for the same seed, whichever partitions are simulated together.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TRACK: Track = "replay"  # nobody acted on these decisions
-OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # of each person
-JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # by person, in weeks from the first decision
+OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # one for each person
+JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # person (from 0): weeks after the first decision
 SEEN_SHARE, ANSWERED_SHARE, RATED_SHARE = 0.5, 0.8, 0.025
 SHIFT = 8 * 3600 * 10**6  # microseconds
 OVERRIDE_REASONS = (
@@ -48,7 +49,7 @@ OVERRIDE_REASONS = (
     "the gate reported something else",
     "too few people are on standby today",
 )
-CHUNK = 60  # partitions simulated at a time, which bounds the memory
+CHUNK = 60  # partitions simulated at a time, to limit memory use
 
 
 class SimulationError(SixtyfortyError):
@@ -56,9 +57,9 @@ class SimulationError(SixtyfortyError):
 
 
 def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) -> int:
-    """Add simulated responses to the replayed decisions of some partitions; return how many are new.
+    """Add simulated responses to the replayed decisions of some partitions. Return how many responses are new.
 
-    Raises SimulationError if no decision was taken there, or if the outcomes aren't known.
+    Raises SimulationError if the partitions have no decisions, or if their outcomes haven't been built.
     """
     decided = ws.lake.entries(decisions_dataset(TRACK))
     chosen = [partition for partition in partitions if partition in decided]
@@ -74,7 +75,10 @@ def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) 
 
 
 def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFrame:
-    """Return the decisions that differ from the current process and have an outcome, with what payoffs need."""
+    """Return the decisions that differ from the current process and have a known outcome.
+
+    The columns for computing payoffs are included.
+    """
     use_case, kpi = ws.use_case, ws.use_case.kpi
     decided, outcomes = ws.lake.entries(decisions_dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
     if not outcomes:
@@ -100,7 +104,8 @@ def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFra
 def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> list[Response]:
     """Draw responses to decisions that differ from the current process.
 
-    rows: decision_id, decided_at (UTC), action, current_action, outcome. first: the first partition with decisions.
+    rows: decision_id, decided_at (UTC), action, current_action, outcome, and the columns for computing payoffs. first:
+    the first partition with decisions. seed: another seed gives other responses.
     """
     import numpy as np
 
@@ -130,7 +135,10 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
 
 
 def _draw_chances(decision_ids: pd.Series[Any], seed: int) -> NDArray[np.float64]:
-    """Return eight numbers from 0 to 1 for each decision, (n, 8); they depend on its id, not on its position."""
+    """Return eight random numbers from 0 to 1 for each decision, in an array of shape (decisions, 8).
+
+    They depend only on the decision id and the seed.
+    """
     import numpy as np
 
     hashes = [hashlib.sha256(f"{seed}|{decision_id}".encode()).digest() for decision_id in decision_ids]
@@ -138,7 +146,10 @@ def _draw_chances(decision_ids: pd.Series[Any], seed: int) -> NDArray[np.float64
 
 
 def _person_on_shift(rows: pd.DataFrame, first: str) -> NDArray[np.integer[Any]]:
-    """Return the person on shift at each decision time, counted from 0; a colleague covers for absent people."""
+    """Return the number of the person on shift at each decision time, counted from 0.
+
+    The next person takes the shifts of a person who hasn't joined yet or has left.
+    """
     import numpy as np
     import pandas as pd
 
@@ -154,7 +165,7 @@ def _person_on_shift(rows: pd.DataFrame, first: str) -> NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class _Behaviour:
-    """What a person does with one decision; `reason` and `stars` are random numbers from 0 to 1."""
+    """A person's behaviour on one decision. `reason` and `stars` are random numbers from 0 to 1."""
 
     person: int
     is_answered: bool
@@ -164,7 +175,7 @@ class _Behaviour:
     stars: float
 
     def responses(self, decision: Any) -> Iterator[Response]:
-        """Yield the responses to a row of decisions: seen after 30 minutes, answered after 31, rated after 32."""
+        """Yield the responses to one decision: seen after 30 minutes, answered after 31 and rated after 32."""
         yield self._response(decision, "seen", 30)
         if self.is_overridden:
             reason = f"(simulated) {OVERRIDE_REASONS[int(self.reason * len(OVERRIDE_REASONS))]}"
@@ -176,7 +187,7 @@ class _Behaviour:
             yield self._response(decision, "rated", 32, rating=rating)
 
     def _response(self, decision: Any, event: Event, minutes: int, **details: Any) -> Response:
-        """Return a response whose id is that of decision and event: a second simulation adds nothing."""
+        """Return a response. Its id consists of decision id and event, so a second simulation adds nothing."""
         return Response(
             decision.decision_id,
             f"simulated person {self.person}",

@@ -1,6 +1,7 @@
 """Ingest: from the extracts in a landing zone to the `raw` partitions of the lake.
 
-Every row becomes text with its file and line, and no row is lost. This package imports `spec` and `storage` only.
-Start reading at `landing_zone` (what has arrived), then `raw` (which extracts a partition holds). `extract_reader` and
-`formats` read one extract; `casting` casts the rows; `profiling` measures rows before a contract exists.
+Every row is stored as text, with the file and line it comes from, and no row is lost. This package imports `spec` and
+`storage` only. Start reading at `landing_zone` (which extracts have arrived), then `raw` (which rows a partition
+holds). `extract_reader` and `formats` read one extract. `casting` casts the rows to the types of the data contract.
+`profiling` describes files for which no data contract exists yet.
 """

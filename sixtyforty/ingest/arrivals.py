@@ -1,6 +1,7 @@
 """The arrivals ledger: which extracts of a source have arrived, in which order, and for which partitions.
 
-`seq` orders the arrivals. If two rows have the same key, the row of the later arrival counts.
+`seq` numbers the arrivals in their order. If two rows have the same key, the row of the later arrival replaces the
+other.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
-PARSED_LEDGERS = 64  # kept in memory
-ID_DIGITS = 16  # of the content hash
+PARSED_LEDGERS = 64  # the largest number of parsed ledgers that are kept in memory
+ID_DIGITS = 16  # how many hex digits of the content hash form the id of an extract
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One landed extract. Its name is its path below its location.
+    """One extract that has arrived.
 
-    size: bytes. mtime_ns: nanoseconds since 1970. tag: the content tag of its store, if it has one.
-    partitions: how many rows each partition has in it; a partition that its name promises may have none.
-    problem: why the extract is refused. is_present: whether the last scan saw it; else it was archived, and the lake
-    holds its rows.
+    - name: the path of the file, relative to its location.
+    - sha256: the hash of its bytes; size: their number.
+    - mtime_ns: the modification time, in nanoseconds since 1970.
+    - seq: the number of the arrival, in the order of arrival.
+    - rows: the number of rows in the extract.
+    - partitions: the number of rows by partition. A partition in the file's name is listed even without rows.
+    - problem: why the extract is refused; None: it isn't.
+    - tag: the content tag of its object store (ETag), if the store has one.
+    - is_present: whether the last scan found the file. If not, the file was archived, and the lake holds its rows.
     """
 
     name: str
@@ -41,17 +47,17 @@ class Arrival:
 
     @property
     def id(self) -> str:
-        """The id that its rows carry."""
+        """The id of the extract. Its rows in the lake have it in the column `_extract`."""
         return self.sha256[:ID_DIGITS]
 
     @property
     def listed_file(self) -> ListedFile:
-        """The file as it was listed."""
+        """The file as the last scan listed it."""
         return ListedFile(self.name, self.size, self.mtime_ns, self.tag)
 
 
 def read_arrivals(ledger: StoragePath) -> list[Arrival]:
-    """Return the arrivals of a ledger in order of arrival, the latest of each name; none if there is no ledger."""
+    """Return the newest arrival of each file name, in order of arrival; an empty list if the ledger doesn't exist."""
     try:
         return list(_parse_ledger(ledger, *file_stamp(ledger)))
     except FileNotFoundError:
@@ -60,16 +66,19 @@ def read_arrivals(ledger: StoragePath) -> list[Arrival]:
 
 @lru_cache(maxsize=PARSED_LEDGERS)
 def _parse_ledger(ledger: StoragePath, *_stamp: object) -> tuple[Arrival, ...]:
-    """Parse a ledger once per replacement of its file: every scan reads it."""
+    """Parse a ledger. The result stays in memory until the file is replaced, because every scan reads the ledger.
+
+    _stamp: figures of the file that change when it is replaced.
+    """
     return tuple(Arrival(**fields) for fields in json.loads(ledger.read_bytes()))
 
 
 def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
-    """Replace a ledger."""
+    """Replace the content of a ledger. The arrivals must be in order of arrival."""
     write_atomic(ledger, canonical_json([vars(arrival) for arrival in arrivals]).encode())
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:
-    """Return the arrivals that hold rows of these partitions, or promise them by their names."""
+    """Return the arrivals that hold rows of these partitions, or whose file names contain one of them."""
     requested = set(partitions)
     return [arrival for arrival in arrivals if requested & arrival.partitions.keys()]

@@ -1,7 +1,7 @@
-"""A location by URL (`s3://bucket/prefix`, `sftp://…`, `memory://…`) on any file system that fsspec knows.
+"""A location that a URL names, such as `s3://bucket/prefix` or `sftp://…`, on any file system that fsspec supports.
 
-Keys and endpoints come from the environment, as each file system's own tools read them: `AWS_ACCESS_KEY_ID`,
-`AWS_ENDPOINT_URL`, or fsspec's `FSSPEC_<PROTOCOL>_<SETTING>`.
+Access keys and endpoints come from environment variables: those of each file system's own tools, such as
+`AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`, or fsspec's `FSSPEC_<PROTOCOL>_<SETTING>`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sixtyforty.ingest.bucket_listing import BucketListing
 from sixtyforty.ingest.listing_memory import ListedFile, ListingState, RecallState
 from sixtyforty.ingest.locations import FileChangedError
 
-# How the file systems name the time and the content tag of a file.
+# The names that different file systems use for the time, the content tag and the size of a file.
 TIME_FIELDS = ("LastModified", "last_modified", "mtime", "modified", "updated", "created")
 TAG_FIELDS = ("ETag", "etag", "md5Hash", "content_md5")
 SIZE_FIELDS = ("size", "Size")
 
 
 class Bucket:
-    """A location by URL. Object stores show an object only when it is complete."""
+    """A location that a URL names. An object store lists an object only when its upload is complete."""
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -32,7 +32,10 @@ class Bucket:
         self.root = self.root.rstrip("/")
 
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
-        """List the files that match a glob; on S3 in parts, if the remembered state allows it."""
+        """List the files that match a glob. See Location.
+
+        A bucket on S3 is listed in parts if the state that `recall` returns has `is_partial` set.
+        """
         self.files.invalidate_cache()  # a cached listing would hide new files
         is_s3 = "s3" in self.files.protocol
         files = self._list_pages(pattern, recall() if recall else ListingState()) if is_s3 else self._glob(pattern)
@@ -59,7 +62,7 @@ class Bucket:
             f"{self.root}/{file.name}".removeprefix(f"{bucket}/"): _describe(file) for file in state.files.values()
         }
         last_key = max(state.last_key, *known, "")
-        # Without an earlier pass, what is new comes first: the pass starts with the next scan.
+        # Before the first pass, only keys after the last known key are listed. The pass starts with the next scan.
         position = last_key if state.position is None else state.position
         listing = BucketListing(bucket, glob, known, position, last_key)
         objects = listing.refresh(partial(self.files.call_s3, "list_objects_v2"), state.is_partial)
@@ -75,12 +78,12 @@ class Bucket:
         return ListedFile(path.removeprefix(f"{self.root}/"), size, mtime_ns, tag)
 
     def read(self, file: ListedFile) -> bytes:
-        """Return a file's bytes."""
+        """Return a file's bytes. Raises FileChangedError if it differs from the listing."""
         path = f"{self.root}/{file.name}"
         content: bytes = self.files.cat_file(path)
         self.files.invalidate_cache()
         current = self._listed_file(path, self.files.info(path))
-        # The tag is more reliable: some stores give the time in seconds here, and finer in a listing.
+        # The tag is more reliable: some stores round the time to seconds here, but not in a listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
         if not (len(content) == current.size == file.size and is_same):
             raise FileChangedError("it changed while it was read")
@@ -92,7 +95,7 @@ def _first_field(description: dict[str, Any], names: Iterable[str]) -> Any:
 
 
 def _describe(file: ListedFile) -> dict[str, Any]:
-    """Return the description that a file system gives of a file."""
+    """Return a listed file in the form in which a file system describes it."""
     return {"Size": file.size, "mtime": file.mtime_ns / 1e9, "ETag": file.tag}
 
 
@@ -101,4 +104,4 @@ def _nanoseconds(time: Any) -> int:
         time = datetime.fromisoformat(time)
     if isinstance(time, datetime):
         time = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    return round(float(time) * 1e6) * 1000 if time else 0  # a float holds today's time only to the microsecond
+    return round(float(time) * 1e6) * 1000 if time else 0  # a float holds a current time only to the microsecond

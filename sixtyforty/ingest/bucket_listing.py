@@ -1,8 +1,9 @@
 """Listing of an S3-compatible bucket in parts.
 
-S3 lists 1,000 keys per request, in the order of their names. A sensor must need few requests per scan. So it makes a
-pass through the bucket, PAGES_PER_SCAN requests at a time, and asks each time for what follows the last known key. An
-object with a new last name is seen at once. Any other change is seen within keys / (1,000 * PAGES_PER_SCAN) scans.
+S3 lists 1,000 keys per request, sorted by key. A sensor must need few requests per scan. So its scans pass through the
+bucket in parts: each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known key. A new object
+whose key sorts last is therefore found at once. Any other change is found after at most
+number of keys / (1,000 * PAGES_PER_SCAN) scans.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-PAGES_PER_SCAN = 2  # of the known keys, that a partial listing asks for again
-AFTER_EVERY_KEY = "\U0010ffff"  # sorts after any character that a key can continue with
+PAGES_PER_SCAN = 2  # how many pages of known keys a partial listing requests again
+AFTER_EVERY_KEY = "\U0010ffff"  # a character that sorts after every character of a key
 ListPage = Callable[..., Any]  # S3's list_objects_v2
 
 
@@ -22,9 +23,10 @@ ListPage = Callable[..., Any]  # S3's list_objects_v2
 class BucketListing:
     """The objects of a bucket whose keys may match a glob.
 
-    - objects: S3's description of each, by key, as last seen.
-    - position: the key up to which the current pass has come; "" if a new pass starts.
-    - last_key: the last key that was ever listed.
+    - pattern: the glob.
+    - objects: S3's newest known description of each object, by key.
+    - position: the last key that the current pass has listed; "" if a new pass starts.
+    - last_key: of all keys ever listed, the one that sorts last.
     """
 
     bucket: str
@@ -34,10 +36,11 @@ class BucketListing:
     last_key: str = ""
 
     def refresh(self, list_page: ListPage, is_partial: bool) -> dict[str, dict[str, Any]]:
-        """List the objects, and return them by key.
+        """List the objects, and return their descriptions by key.
 
-        A partial listing refreshes the next few pages of the pass and the end; the other objects are returned as they
-        were seen in earlier scans. If nothing is known yet, everything is listed.
+        list_page: requests one page from S3.
+        is_partial: list only the next few pages of the pass, and the keys after the last known key. Other objects are
+        returned as earlier scans listed them. If no object is known yet, all are listed.
         """
         if is_partial and self.objects:
             start = self.position
@@ -49,7 +52,7 @@ class BucketListing:
             self.position = end
         else:
             self.objects, _ = self._list_after(list_page, "", None)
-            # the next partial listing only needs what follows, then a new pass starts
+            # The next partial listing only needs the keys that follow. Then a new pass starts.
             self.position = max(self.objects, default="")
         self.last_key = max(self.last_key, *self.objects, "")
         return self.objects
@@ -57,9 +60,9 @@ class BucketListing:
     def _list_after(
         self, list_page: ListPage, after: str, page_count: int | None
     ) -> tuple[dict[str, dict[str, Any]], str]:
-        """Return the objects after a key, and the last key that was looked at: "" if no more follow.
+        """List the objects after a key, and return them with the last listed key: "" if no more objects follow.
 
-        page_count: how many pages are listed; None: all.
+        page_count: the largest number of pages to list; None: all.
         """
         prefix = re.split(r"[*?[]", self.pattern, maxsplit=1)[0]
         is_nested = "/" in self.pattern[len(prefix) :] or "**" in self.pattern

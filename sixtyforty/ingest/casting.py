@@ -1,12 +1,12 @@
-"""Cast columns of text to the types of the data contract, and give the reason for each row that doesn't fit.
+"""Cast the text columns of raw rows to the types of the data contract, and give a reason for each row that doesn't fit.
 
-A raw partition has the contract's columns as text, and five columns of its own:
+A raw partition has the contract's columns as text, and five more columns:
 
-- `_extract`: the id of the file;
-- `_row`: the number of the line in the file;
-- `_seq`: the order of arrival;
-- `_broken`: why the line is not a row, or null;
-- `_text`: the line, if it is not a row.
+- `_extract`: the id of the extract;
+- `_row`: the number of the line in the extract;
+- `_seq`: the arrival number of the extract;
+- `_broken`: why the line can't be read as a row, or null;
+- `_text`: the text of a line that can't be read as a row, otherwise null.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINEAGE = ("_extract", "_row")
 
 
 def raw_schema(source: Source) -> pa.Schema:
-    """Return the columns of a raw partition."""
+    """Return the Arrow schema of a source's raw partitions."""
     import pyarrow as pa
 
     columns = [*source.columns, "_row", "_broken", "_text", "_extract", "_seq"]
@@ -32,14 +32,17 @@ def raw_schema(source: Source) -> pa.Schema:
 
 
 def cleaned_columns_sql(source: Source) -> str:
-    """Return a SELECT list of a source's text columns: trimmed, and NULL for an empty text or the null text."""
+    """Return a SELECT list that trims a source's text columns, and turns empty texts and the null text into NULL."""
     null_text = literal(source.null_text)
     columns = map(identifier, source.columns)
     return ", ".join(f"nullif(nullif(trim({column}), ''), {null_text}) as {column}" for column in columns)
 
 
 def typed_columns_sql(source: Source) -> str:
-    """Return a SELECT list that casts cleaned columns to their contract types; a text that doesn't fit is NULL."""
+    """Return a SELECT list that casts cleaned columns to the types of the contract.
+
+    Cleaned columns are those of `cleaned_columns_sql`. A text that doesn't fit its type becomes NULL.
+    """
     return ", ".join(
         f"{_cast_sql(column, contract_type)} as {identifier(column)}"
         for column, contract_type in source.columns.items()
@@ -51,7 +54,8 @@ def _cast_sql(column: str, contract_type: str) -> str:
     if contract_type in ("DOUBLE", "FLOAT"):  # "nan" would pass every range rule
         return f"nullif(try_cast({text} as {contract_type}), 'nan')"
     if contract_type == "TIMESTAMP":
-        # A plain cast drops a UTC offset. The cast that converts it is slow, so it is for texts of another length.
+        # A cast to TIMESTAMP ignores a UTC offset. A cast to TIMESTAMPTZ converts it but is slow, so it is used only
+        # for texts that may have an offset.
         has_no_offset = f"strlen({text}) = 19 and {text}[17] = ':'"
         converted = f"(try_cast({text} as timestamptz) at time zone 'UTC')"
         return f"case when {has_no_offset} then try_cast({text} as timestamp) else {converted} end"
@@ -59,9 +63,9 @@ def _cast_sql(column: str, contract_type: str) -> str:
 
 
 def misfit_reason_sql(source: Source) -> str:
-    """Return SQL text that names the cleaned columns of a row that don't fit their types, or NULL.
+    """Return a SQL expression for the reason why a row doesn't fit the contract; it gives NULL for a row that fits.
 
-    It names columns, never values: those may be personal data.
+    The expression reads cleaned columns. The reason names columns but no values, because these may be personal data.
     """
     checks = [
         f"case when {identifier(column)} is not null and {_cast_sql(column, contract_type)} is null"
@@ -73,21 +77,23 @@ def misfit_reason_sql(source: Source) -> str:
 
 
 def type_rows(db: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Create the table `typed` from the view `landed` (raw partitions with their `_partition`).
+    """Create the temporary table `typed` in a database that holds the view `landed`.
 
-    Columns: the contract's, typed; the lineage; `_partition`; `_reason` (why a row is quarantined, or NULL); `_status`:
+    `landed` must have the columns of raw partitions and `_partition`. `typed` has the contract's columns with their
+    types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row is quarantined, or
+    NULL. `_status` is one of:
 
-    - `quarantined`: the line is broken, or a text doesn't fit its type;
-    - `duplicate`: all columns equal those of an earlier row;
+    - `quarantined`: the line can't be read as a row, or a text doesn't fit its type;
+    - `duplicate`: an earlier row of the partition is equal in all columns;
     - `superseded`: a later extract has a row with the same key and other values;
-    - `row`: the row counts.
+    - `row`: none of these, so the row is valid.
 
-    If a correction is withdrawn by a third extract that repeats the first row, the first row counts again. A key that
-    occurs twice in one extract is left to the rules of the suite.
+    If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
+    occurs twice in one extract, both rows are valid here, and the rules of the suite report them.
     """
     columns, key = identifiers(source.columns), identifiers(source.key)
-    # Cleaning is a step of its own: DuckDB would plan it again for each cast. Only rows that share a key can be copies
-    # of one another, and they are few, so window functions run on those alone.
+    # Cleaning is a separate subquery, or else DuckDB would repeat it for each cast. Only rows that share a key can be
+    # duplicates. They are few, so the slow window functions run on those rows alone.
     db.execute(
         f"""create or replace temp table typed as
         with cleaned as (

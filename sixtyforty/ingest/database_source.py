@@ -1,14 +1,16 @@
-"""Sources that are queries: the new rows of a database become extracts, and are then treated like landed files.
+"""Sources that are database queries: new rows are written as extracts, which are then imported like landed files.
 
-A partitioned source reads from its cursor on (see `query_cursor`) and writes new rows to
-`<source>/<number>.<hash>.csv` below the landing folder. A row that changes later, with a later cursor value, comes in
-a later extract. A row without a cursor value is taken like any other.
+The query of a partitioned source has a cursor (see `query_cursor`). Each read takes the rows from the cursor on, and
+writes new ones to `<source>/<number>.<hash>.csv` below the landing folder. If a row changes later, its cursor value
+must grow. The changed row is then written to a later extract. A row without a cursor value
+is read every time, and imported once.
 
-A snapshot has no cursor: each read takes the whole table to `<source>/all.csv`, which is rewritten only if a row
-differs. So a row that is deleted from the table leaves the snapshot.
+The query of a snapshot has no cursor. Each read writes the whole table to `<source>/all.csv`, but only if a row
+differs. So a row that is deleted from the table also leaves the snapshot.
 
-The cursor file is next to the arrivals ledger. A new extract keeps a hidden name until the cursor is written, and gets
-its name then or at the next read. So no row is lost or taken twice, whenever the process is killed.
+The cursor file is next to the arrivals ledger. A new extract first has a hidden name, then the cursor is written, then
+the extract is renamed. If the process is killed before that, the next read renames it. So no row is lost or imported
+twice.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.query_cursor import CursorTypeError, QueryCursor, advance_cursor
 from sixtyforty.spec.sources import Source
+from sixtyforty.storage.databases import DatabaseError, open_engine
 from sixtyforty.storage.files import digest, rename_file, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
@@ -38,23 +41,26 @@ SNAPSHOT_EXTRACT = "all.csv"
 class DatabaseSource:
     """The query of one source.
 
-    folder: where its extracts are written. cursor_file: where its cursor is stored.
+    folder: where the extracts are written. cursor_file: where the cursor is stored between reads.
     """
 
     def __init__(self, name: str, source: Source, folder: StoragePath, cursor_file: StoragePath) -> None:
         self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
 
     def was_read_recently(self) -> bool:
-        """Return whether the last read is less than the declared `query_interval_seconds` ago."""
+        """Return whether the last read was less than the declared `query_interval_seconds` ago."""
         try:
             return time.time() - self.cursor_file.stat().st_mtime < self.source.query_interval_seconds
         except FileNotFoundError:
             return False
 
     def extract_new_rows(self, url: str | None, prepare: Callable[[], object] | None = None) -> list[str]:
-        """Write new rows as extracts and return the names of these files. Only one process may read at a time.
+        """Write new rows as extracts, and return the names of the new files.
 
-        url: the database's SQLAlchemy URL. prepare: creates the table if it is missing.
+        The caller must make sure that only one process at a time reads a source.
+
+        url: SQLAlchemy URL of the database; None or empty if its environment variable is not set.
+        prepare: called before the query, for example to create a missing table.
         Raises UnreachableSourceError if the database can't be read.
         """
         cursor = self._load_cursor()
@@ -68,20 +74,25 @@ class DatabaseSource:
         try:
             if prepare:
                 prepare()
-            engine = sa.create_engine(url)
+            engine = open_engine(url)
             try:
                 with engine.connect() as connection:
                     return self._extract(connection, cursor)
             finally:
                 engine.dispose()
+        except DatabaseError as error:
+            raise self._unreachable("DatabaseError", error.reason) from None
         except (sa.exc.SQLAlchemyError, ImportError, ValueError, CursorTypeError) as error:
-            # SQLAlchemy's own message holds the SQL and may hold rows, so only the driver's first line is shown.
+            # SQLAlchemy's own message contains the SQL and may contain rows, so only the driver's first line is shown.
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise UnreachableSourceError(
-                f"{self.name}: {self.source.database_label} can't be read ({type(error).__name__}: {reason})."
-                " Check that the database runs, that its user may read, and that the query returns"
-                f" {', '.join(self._columns)}."
-            ) from None
+            raise self._unreachable(type(error).__name__, reason) from None
+
+    def _unreachable(self, error_name: str, reason: str) -> UnreachableSourceError:
+        return UnreachableSourceError(
+            f"{self.name}: {self.source.database_label} can't be read ({error_name}: {reason})."
+            " Check that the database runs, that its user may read, and that the query returns"
+            f" {', '.join(self._columns)}."
+        )
 
     @property
     def _columns(self) -> list[str]:
@@ -107,7 +118,7 @@ class DatabaseSource:
         return names
 
     def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
-        """Replace the extract of the whole table if any row differs."""
+        """Write the rows of the whole table as one extract if any row differs, and return the extract's name if so."""
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
@@ -121,7 +132,10 @@ class DatabaseSource:
         return [path.name] if is_new else []
 
     def _record_read(self, cursor: QueryCursor) -> None:
-        """Rewrite the cursor file if its age matters: it is the time of the last read."""
+        """Rewrite the cursor file, whose modification time is the time of the last read.
+
+        It is needed only with `query_interval_seconds`.
+        """
         if self.source.query_interval_seconds:
             write_atomic(self.cursor_file, cursor.to_json())
 
@@ -133,7 +147,7 @@ class DatabaseSource:
         return query.columns(*(sa.column(column) for column in self._columns)).subquery("source_rows")
 
     def _read_rows(self, connection: sa.Connection, cursor: QueryCursor) -> Iterator[tuple[Any, str]]:
-        """Yield (cursor value, CSV line) of each row from the overlap on, in the order of the cursor column."""
+        """Yield (cursor value, CSV line) of each row from the start of the overlap on, sorted by the cursor column."""
         import sqlalchemy as sa
 
         assert self.source.cursor_column
@@ -148,7 +162,10 @@ class DatabaseSource:
             yield row[position], csv_line(row, self.source.null_text)
 
     def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
-        """Write the new rows of a batch; return the cursor after it, and the name of the extract if there is one."""
+        """Write those rows of a batch that are new. Return the cursor after the batch, and the extract's name.
+
+        rows: (cursor value, CSV line) of each row, sorted by the cursor column. The name is None if no row is new.
+        """
         advanced, new_lines = advance_cursor(cursor, rows, self.source.cursor_overlap)
         name = None
         if new_lines:
@@ -165,13 +182,17 @@ class DatabaseSource:
         return self.folder / f".{name}"
 
     def _publish(self, cursor: QueryCursor) -> None:
-        """Give the last extract its name if it is still hidden."""
+        """Rename the last extract from its hidden name to its final name, if this was not done yet."""
         if cursor.last_extract and self._hidden_path(cursor.last_extract).exists():
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
 
 def csv_line(cells: Iterable[Any], null_text: str) -> str:
-    """Return a row as a CSV line. Times become UTC without an offset; a line break in a text becomes a space."""
+    """Return a row as a CSV line with a line break at its end.
+
+    Times with a UTC offset are converted to UTC, and written without the offset. A line break in a text becomes a
+    space. null_text: the text for a missing value.
+    """
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([_cell_text(cell, null_text) for cell in cells])
     return line.getvalue()

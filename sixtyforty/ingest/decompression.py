@@ -1,4 +1,4 @@
-"""Decompression of extracts: gzip, known by its first bytes, and unpacked only up to a limit."""
+"""Decompression of gzip files. A gzip file is recognised by its first bytes, and decompressed only up to a limit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ GZIP_WINDOW_BITS = 31  # tells zlib to expect a gzip header
 
 
 class DecompressionError(SixtyfortyError):
-    """Compressed content that can't be trusted, with the reason."""
+    """A compressed file is damaged, incomplete or too large."""
 
 
 def decompress(content: bytes) -> bytes:
-    """Return the content of a gzip file of one or several members, and other bytes unchanged.
+    """Return the decompressed content of a gzip file. Bytes that are not gzip are returned unchanged.
 
-    Raises DecompressionError if the file is damaged, cut off or too large.
+    The file may consist of several gzip members. Raises DecompressionError if it is damaged, incomplete or too large.
     """
     if not content.startswith(GZIP_START):
         return content
@@ -31,7 +31,7 @@ def decompress(content: bytes) -> bytes:
 
 
 def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
-    """Return the first gzip member, unpacked to at most `room` bytes, and the bytes after it."""
+    """Decompress the first gzip member, to at most `room` bytes. Return its content and the bytes that follow it."""
     if not content.startswith(GZIP_START):
         raise DecompressionError(
             f"{len(content)} bytes follow the end of the gzip data. Ask the sender to send the file again."

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_UNPACKED_BYTES = 1 << 30  # the sender splits a larger extract into several
+MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
-SIMILAR_NAME = 0.4  # the least similarity (0 to 1) of a column that is suggested for a missing one
+SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which another column is suggested for a missing column
 
 
 class BrokenLine(NamedTuple):
-    """A line that is not a row: its number in the file, the reason, and its text."""
+    """A line that can't be read as a row: its number in the file, the reason, and its text."""
 
     number: int
     reason: str
@@ -28,10 +28,11 @@ class BrokenLine(NamedTuple):
 class ParsedExtract:
     """The content of one extract.
 
-    table: the contract's columns, all text, and `_row`, the number of the line in the file (of the row, in Parquet).
-    broken: the lines that are not rows.
-    problem: why the extract is refused as a whole; then there is no table.
-    lines: how many lines the extract holds, those that are refused included.
+    table: the rows. Its columns are those of the contract, all text, and `_row`, the number of the line in the file. In
+    Parquet, `_row` is the number of the row. None if the extract is refused.
+    broken: the lines that can't be read as rows.
+    problem: why the extract is refused as a whole; None: it isn't.
+    lines: the number of lines in the extract, including those that are refused.
     """
 
     table: pa.Table | None = None
@@ -48,15 +49,16 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
 
 
 def missing_columns(columns: Sequence[str], names: Iterable[str]) -> str | None:
-    """Return the contract's columns that are absent from an extract's names, as text; None if all are present.
+    """Return text that lists the contract's columns that an extract lacks; None if it has all of them.
 
-    Each missing column comes with the most similar extra name, which may be its new spelling.
+    columns: those of the contract. names: those of the extract. For each missing column, the text suggests the most
+    similar name that is not in the contract, because the sender may have renamed the column.
     """
     present = set(names)
     missing = [column for column in columns if column not in present]
     if not missing:
         return None
-    # If no column is present, the "names" may be a row of data. Data must not enter messages.
+    # If no column is present, the file may have no header, so `names` may be a row of data. Messages must not show it.
     extra = sorted(present - set(columns)) if len(missing) < len(columns) else []
     similar = {column: difflib.get_close_matches(column, extra, 1, SIMILAR_NAME) for column in missing}
     return ", ".join(
@@ -65,7 +67,7 @@ def missing_columns(columns: Sequence[str], names: Iterable[str]) -> str | None:
 
 
 def binary_problem(content: bytes) -> str | None:
-    """Return why bytes are not a text file, or None."""
+    """Return why bytes are not a text file; None if they may be one."""
     position = content.find(b"\0")
     return None if position < 0 else f"this is not a text file: byte {position} is zero."
 
@@ -73,6 +75,6 @@ def binary_problem(content: bytes) -> str | None:
 def count_lines(content: bytes) -> int:
     """Return the number of lines after the header of a file that is refused as a whole.
 
-    It is at least 1, so that a refused file always counts as a loss.
+    It is at least 1, so that a refused file always shows in the counts of refused lines.
     """
     return max(1, content.count(b"\n") + (not content.endswith(b"\n")) - 1)

@@ -1,7 +1,7 @@
 """Reading of one landed extract: decompress it, choose its format, and parse it against the data contract.
 
-The parser keeps every row as text. It guesses nothing and loses nothing: a line that is not a row is listed with the
-reason, and a file that can't be trusted as a whole is refused.
+The parser keeps every value as text and loses no line. A line that can't be read as a row is listed with the reason. A
+file that can't be trusted as a whole is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ def content_hash(content: bytes) -> str:
 
 
 def read_extract(content: bytes, source: Source) -> ParsedExtract:
-    """Parse the bytes of an extract, with or without gzip, in any registered format."""
+    """Parse the bytes of an extract in any registered format, with or without gzip.
+
+    A file that can't be read raises no error: the result holds the problem.
+    """
     try:
         content = decompress(content)
     except DecompressionError as error:

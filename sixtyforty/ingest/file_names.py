@@ -1,6 +1,6 @@
-"""The partitions that an extract's file name names: a month, a day, two days or UTC hours.
+"""The partitions in an extract's file name. The name may contain a month, a day, a range of days, or UTC hours.
 
-A name promises these partitions, even if the extract has no rows for one of them: it may have been cut off.
+The extract should have rows for these partitions. If it has none for one of them, it may be incomplete.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
 
 
 def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
-    """Return the partitions from the first to the last date or UTC hour in a file name; none without a valid date."""
+    """Return the partitions from the first to the last date or UTC hour in a file name, in order.
+
+    Without a valid date, return an empty list.
+    """
     dates = _DATE.findall(name)
     if not dates:
         return []

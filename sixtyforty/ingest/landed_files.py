@@ -1,4 +1,4 @@
-"""Which files of a location are extracts that their senders have finished.
+"""Which files at a location are finished extracts: their senders no longer write to them.
 
 A scan leaves unfinished files for a later scan:
 
@@ -6,7 +6,7 @@ A scan leaves unfinished files for a later scan:
 - files without a `<name>.done` next to them, if the source requires one;
 - files that changed less than `settle_seconds` ago, and files that change while they are read.
 
-The convention for senders is: write `x.csv.part`, rename it to `x.csv`.
+Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FILE_URL = "file://"
 
 
 def open_location(source: Source, folder: StoragePath) -> Location:
-    """Return the location where a source's extracts land: the declared one, else `folder`."""
+    """Return the location where a source's extracts arrive: the declared one, or `folder` if none is declared."""
     if source.location is None:
         return Bucket(str(folder)) if isinstance(folder, ObjectPath) else Folder(folder)
     path = source.location.removeprefix(FILE_URL)
@@ -41,10 +41,12 @@ def list_finished_files(
     memory: ListingMemory | None = None,
     now: float | None = None,
 ) -> list[ListedFile]:
-    """List a source's finished files by time of landing, then by name.
+    """List a source's finished files, sorted by modification time, then by name.
 
-    memory: what earlier scans remember. now: seconds since 1970, by default the current time; it decides which files
-    have settled. Raises the errors of the file system.
+    pattern: the glob of the files, relative to the location.
+    memory: the listing states of earlier scans; None: list everything.
+    now: the time against which `settle_seconds` is checked, in seconds since 1970; None: the current time.
+    Raises the errors of the file system.
     """
     listed = location.list_files(pattern, partial(memory.state, pattern) if memory else None)
     files = [file for file in listed if not _is_unfinished(file.name)]

@@ -1,7 +1,7 @@
-"""The landing zone of a use case: what has landed, compared with the arrivals ledger of each source.
+"""The landing zone of a use case: the extracts at each source's location, compared with its arrivals ledger.
 
-An extract is known by its content. Each scan compares the files of a location with the ledger, so a missed scan loses
-nothing: a file is new if its name is new, and changed if its bytes differ.
+Each scan compares all files at a location with the ledger, so a missed scan loses nothing. A file is new if its name is
+new, and changed if its bytes have another hash.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from sixtyforty.storage.response_log import open_response_log
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CACHED_BYTES = 1 << 28  # of the extracts that were read last
-LINES_PER_BATCH = 50_000  # of new files that are partitioned by one query
+CACHED_BYTES = 1 << 28  # the size of the cache for the extracts that were read last (256 MiB)
+LINES_PER_BATCH = 50_000  # after this many lines of new files, one query assigns the lines to partitions
 
 Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
 
 
 class NewFile(NamedTuple):
-    """A new or changed file, with its hash and its content."""
+    """A new or changed file, with its hash and its parsed content."""
 
     file: ListedFile
     sha256: str
@@ -48,18 +48,20 @@ class NewFile(NamedTuple):
 
 
 class LandingZone:
-    """Where the extracts of one use case land, and their arrivals ledgers in the lake.
+    """The locations where the extracts of one use case arrive, and the arrivals ledgers in its lake.
 
-    folder: for sources without a declared location, and for the extracts of queries. delivery_url: the SQLAlchemy URL
-    for queries without a declared database. unread: after a scan, the files of each source that couldn't be read, with
-    the reason; the next scan tries them again.
+    folder: the location of sources that declare none. The extracts of queries are written there too.
+    delivery_url: SQLAlchemy URL of the database for queries that declare none.
+    unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
+    to read these files again.
     """
 
     def __init__(self, folder: StoragePath, lake: Lake, use_case: DecisionChain, delivery_url: str = "") -> None:
         self.folder, self.lake, self.use_case, self._delivery_url = folder, lake, use_case, delivery_url
         self.unread: dict[str, dict[str, str]] = {}
         self._locations: dict[str, Location] = {}
-        # An extract that is larger than the cache still stays until the next one: a scan and an ingest follow.
+        # An extract larger than the cache is weighed as if it just fitted, so it stays until the next extract is read.
+        # The ingest after a scan then finds it in the cache.
         self._recent_lines: BoundedCache[tuple[str, str, str], Lines] = BoundedCache(
             CACHED_BYTES, weigh=lambda lines: min(_byte_count(lines), CACHED_BYTES)
         )
@@ -68,18 +70,21 @@ class LandingZone:
         return self.lake.root / "arrivals" / f"{source}.json"
 
     def known(self, source: str) -> list[Arrival]:
-        """Return the arrivals of a source so far, in order of arrival, the latest of each name."""
+        """Return the newest arrival of each file name of a source, as of the last scan, in order of arrival."""
         return read_arrivals(self._ledger(source))
 
     def scan(self, source: str, patient: bool = False) -> list[Arrival]:
-        """Update a source's ledger with what has landed, and return it. Only new or changed files are read.
+        """Add new and changed extracts of a source to its ledger, and return all arrivals, in order of arrival.
 
-        A query's new rows become extracts first. A sensor's scan is patient: it runs a query only at its declared
-        interval, and lists a big bucket in parts, so a later scan may be the first to see a change.
+        Only new or changed files are read. If the source is a query, its new rows are first written as extracts.
+
+        patient: set by sensors, which scan often. The scan then runs a query only at its declared interval. It also
+        lists a big bucket in parts, so that a later scan may be the first to find a change.
         Raises UnreachableSourceError if the location or the database can't be read.
         """
         ledger = self._ledger(source)
-        with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):  # two scans could assign the same `seq`
+        # Without the lock, two scans could assign the same `seq` to different extracts.
+        with exclusive_lock(ledger.with_suffix(".lock"), f"scan {source}"):
             if source in self._queries and not (patient and self._queries[source].was_read_recently()):
                 self._run_query(source)
             arrivals = {arrival.name: arrival for arrival in self.known(source)}
@@ -94,7 +99,10 @@ class LandingZone:
             return ordered
 
     def _updates(self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival]) -> Iterator[Arrival]:
-        """Yield the ledger's new and changed arrivals: files that are new or differ, and files that were archived."""
+        """Yield the arrivals that are new or differ from the ledger: new, changed, archived and returned files.
+
+        files: the listed files. arrivals: those of the ledger, by file name.
+        """
         self.unread[source] = {}
         due = [(file, arrivals.get(file.name)) for file in files]
         due = [(file, known) for file, known in due if not (known and known.listed_file == file and _is_dated(file))]
@@ -112,7 +120,7 @@ class LandingZone:
     def _run_query(self, source: str) -> None:
         database = self.use_case.sources[source].database
         prepare: Callable[[], object] | None = None
-        if database is None and source not in self.use_case.inputs:  # responses: the first answer may be to come
+        if database is None and source not in self.use_case.inputs:  # the table of responses may not exist yet
             lock = self.lake.root / ".responses.lock"
             prepare = partial(open_response_log, self.use_case.name, self._delivery_url, lock)
         self._queries[source].extract_new_rows(os.environ.get(database) if database else self._delivery_url, prepare)
@@ -131,21 +139,25 @@ class LandingZone:
         return self._locations[source]
 
     def list_files(self, source: str, memory: ListingMemory | None = None) -> list[ListedFile]:
-        """List a source's finished files by time of landing. Raises UnreachableSourceError."""
+        """List a source's finished files, sorted by modification time. Raises UnreachableSourceError.
+
+        memory: the listing states of earlier scans; None: list everything.
+        """
         contract = self.use_case.sources[source]
         try:
             location = self._location(source)
             return list_finished_files(contract, location, contract.files or f"{source}/*.csv", memory)
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # each file system raises its own errors
             raise UnreachableSourceError(
                 f"{source}: {contract.location or self.folder} can't be read ({_first_line(error)})."
                 " Check that it exists, and that the environment holds its keys and endpoint."
             ) from error
 
     def lines(self, source: str, arrival: Arrival) -> Lines:
-        """Return an extract's lines by partition; the extracts read last are cached: an ingest follows a scan.
+        """Return an extract's lines by partition.
 
-        Raises FileNotFoundError if the extract was archived or replaced.
+        The extracts read last are cached, because an ingest reads the same extracts as the scan before it. Raises
+        FileNotFoundError if the extract was archived or replaced since its arrival.
         """
         key = source, arrival.name, arrival.sha256
         lines = self._recent_lines.get(key)
@@ -164,9 +176,10 @@ class LandingZone:
     def _read_files(
         self, source: str, due: Iterable[tuple[ListedFile, Arrival | None]], last_seq: int
     ) -> Iterator[Arrival]:
-        """Read files, each with what the ledger knows of it, and yield their arrivals.
+        """Read files and yield an arrival for each.
 
-        Files that are gone, changing or unreadable are left for the next scan.
+        due: each file with its arrival in the ledger, or None if it is new. last_seq: the largest `seq` in the ledger.
+        Files that are missing, changing or unreadable are left for the next scan.
         """
         batch: list[NewFile] = []
         line_count = 0
@@ -183,7 +196,10 @@ class LandingZone:
         yield from self._new_arrivals(source, batch, last_seq)
 
     def _read_file(self, source: str, file: ListedFile, known: Arrival | None) -> Arrival | NewFile | None:
-        """Read a file; it stays the known arrival if its bytes are the same. None: it can't be read now."""
+        """Read a file. If its bytes are those of the known arrival, return that arrival with the file's new listing.
+
+        Otherwise return a NewFile. None: the file can't be read now.
+        """
         try:
             content = self._location(source).read(file)
         except (FileNotFoundError, FileChangedError):
@@ -215,10 +231,10 @@ class LandingZone:
             )
 
     def _partition_counts(self, source: str, new: NewFile, lines: Lines) -> dict[str, int]:
-        """Return the number of rows by partition.
+        """Return the number of an extract's rows by partition.
 
-        A partition that the file name promises counts even without rows: the extract may have been cut off. A refused
-        extract must be shown somewhere, so without a usable name it belongs to the first partition.
+        A partition in the file name is listed even without rows, because the extract may be incomplete. A refused
+        extract must belong to some partition, or else nobody would see it. If its name has none, it is the first one.
         """
         if not self.use_case.sources[source].partition:
             return {SNAPSHOT: new.parsed.lines}
@@ -230,7 +246,10 @@ class LandingZone:
 
 
 def _is_dated(file: ListedFile) -> bool:
-    """Return whether a listing shows changes: without a time or a tag, only the bytes do."""
+    """Return whether a listing of the file shows a change of its content.
+
+    A file system that lists neither a time nor a tag doesn't show changes, so such a file must be read each time.
+    """
     return bool(file.mtime_ns or file.tag)
 
 

@@ -1,8 +1,8 @@
-"""What the scans of a source remember of its listings, in one small file in the lake.
+"""The listing memory of a source: the listing states that one scan stores for the next, in a small file in the lake.
 
-A sensor lists a big bucket in parts (see `bucket_listing`). Between two scans it must remember the position of the
-current pass, and the listed files that the arrivals ledger doesn't hold: unfinished and unreadable ones. The ledger
-knows all other files, so the memory stays small.
+A sensor lists a big bucket in parts (see `bucket_listing`). Between two scans, it must store the position of the
+current pass, and the listed files that are not in the arrivals ledger: unfinished and unreadable files. All other files
+are in the ledger, so this file stays small.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from sixtyforty.storage.object_store import StoragePath
 
 
 class ListedFile(NamedTuple):
-    """A file as it was listed. Two listings that are equal stand for the same bytes.
+    """A file as a listing describes it. If two listings of a file are equal, its bytes are the same.
 
-    size: bytes. mtime_ns: nanoseconds since 1970, 0 if unknown. tag: the content tag of its store, if it has one.
+    name: the path relative to the location.
+    size: the number of bytes.
+    mtime_ns: the modification time in nanoseconds since 1970; 0 if unknown.
+    tag: the content tag of its object store (ETag), if the store has one.
     """
 
     name: str
@@ -31,12 +34,12 @@ class ListedFile(NamedTuple):
 
 @dataclass
 class ListingState:
-    """What is remembered of the files of one glob.
+    """The state of the listing of one glob.
 
-    - files: by name.
-    - position: the key up to which the current pass has come; "" if a new pass starts, None before the first listing.
-    - last_key: the last key that was ever listed.
-    - is_partial: whether a part is enough for this scan.
+    - files: the known files by name.
+    - position: the last key that the current pass has listed; "" if a new pass starts, None before the first listing.
+    - last_key: of all keys ever listed, the one that sorts last.
+    - is_partial: whether this scan may list only a part.
     """
 
     files: dict[str, ListedFile] = field(default_factory=dict)
@@ -45,14 +48,16 @@ class ListingState:
     is_partial: bool = False
 
 
-RecallState = Callable[[], ListingState]  # returns what is remembered of one glob
+RecallState = Callable[[], ListingState]  # a function that returns the stored state of one glob
 
 
 class ListingMemory:
-    """The listing states of one source, by glob, for the length of one scan.
+    """The listing states of one source by glob, during one scan.
 
-    file: where they are stored between scans. known_files: the files of the arrivals ledger that are still present.
-    Only locations that list in parts ask for a state; for the others, nothing is loaded or stored.
+    file: stores the states between scans.
+    known_files: the files in the arrivals ledger that the previous scan found.
+    is_partial: whether this scan may list only a part of a bucket.
+    Only locations that list in parts use a state. For other locations, nothing is loaded or stored.
     """
 
     def __init__(self, file: StoragePath, known_files: Iterable[ListedFile], is_partial: bool) -> None:
@@ -65,11 +70,14 @@ class ListingMemory:
         return {known.name: known for known in self._known_iterable}
 
     def state(self, pattern: str) -> ListingState:
-        """Return the state of a source's file glob."""
+        """Return the listing state of the glob of the source's extracts."""
         return self._open(pattern, self._known_files)
 
     def marker_state(self, pattern: str, ending: str) -> ListingState:
-        """Return the state of the glob of marker files: the files of the ledger have theirs, named with an ending."""
+        """Return the listing state of the glob of the marker files that show that an extract is finished.
+
+        ending: added to the name of an extract to name its marker. Each extract in the ledger has a marker.
+        """
         markers = (ListedFile(name + ending, 0, 0) for name in self._known_files)
         return self._open(pattern, {marker.name: marker for marker in markers})
 
@@ -87,7 +95,8 @@ class ListingMemory:
     def save(self, arrived_files: Iterable[ListedFile], ending: str = "") -> None:
         """Store the states for the next scan, if they changed.
 
-        arrived_files: the files of the arrivals ledger after this scan. ending: that of the marker files.
+        arrived_files: the files in the arrivals ledger after this scan. They and their markers are not stored.
+        ending: the ending of the names of marker files.
         """
         if not self._states:
             return

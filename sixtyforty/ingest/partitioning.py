@@ -1,7 +1,8 @@
-"""Assignment of an extract's lines to partitions, before any value is cast for good.
+"""Assignment of an extract's lines to partitions. The lines stay text.
 
-A line whose partition its content doesn't show goes to the partition of the line before it. The first lines go to the
-partition in the file's name, or else to the first partition of the extract. Such a line is quarantined there, not lost.
+A line may have no usable partition, for example because its date can't be read. It then goes to the partition of the
+line before it. If no line before it has one, it goes to the first partition in the file name, or else to the earliest
+partition of the extract. Such a line is quarantined there, so it is not lost.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 def partition_lines(
     extracts: Sequence[tuple[str, ParsedExtract]], use_case: DecisionChain, source: str
 ) -> list[dict[str, pa.Table]]:
-    """Return each extract's lines by partition, all columns text.
+    """Return the lines of each extract by partition, in the order of the extracts. All columns are text.
 
-    extracts: the file name and the content of each. One query serves all of them: for one small file it takes as long
-    as for a hundred.
+    extracts: the file name and the parsed content of each. One query serves all extracts, because a query for one small
+    file takes as long as for a hundred.
     """
     import pyarrow as pa
 
@@ -55,7 +56,7 @@ def partition_lines(
 def _partition_keys(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, lines: pa.Table
 ) -> pa.ChunkedArray:
-    """Return the partition key of each line, in order; null where its content doesn't show it."""
+    """Return the partition key of each line, in the order of the lines; null if the line has no readable date."""
     import numpy as np
     import pyarrow as pa
 
@@ -75,7 +76,10 @@ def _partition_extract(
     parsed: ParsedExtract,
     keys: pa.ChunkedArray,
 ) -> dict[str, pa.Table]:
-    """Return one extract's lines by partition; keys: the partition key of each row, or null."""
+    """Return the lines of one extract by partition.
+
+    name: the file name. keys: the partition key of each row of the extract, in order, or null.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -83,7 +87,7 @@ def _partition_extract(
     assert table is not None
     partitions = sorted(key for key in pc.unique(keys).to_pylist() if _is_inside(key, use_case))
     all_inside = pc.all(pc.is_in(keys, pa.array(partitions, pa.string()))).as_py() is not False
-    if not parsed.broken and all_inside:  # nearly every extract
+    if not parsed.broken and all_inside:  # the fast path, for nearly every extract
         return _split_sound_rows(table, keys, partitions)
     first, last = use_case.limits
     candidates = [*partitions_in_name(name, use_case), *partitions]
@@ -125,7 +129,11 @@ def _broken_table(parsed: ParsedExtract) -> pa.Table:
 def _split_all_lines(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, fallback: str
 ) -> dict[str, pa.Table]:
-    """Return sound and broken lines by partition; a line without a usable key follows the line before it."""
+    """Return the lines by partition, including broken ones. A line without a usable key goes where the line before is.
+
+    The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`. fallback: the partition of lines
+    before which no line has a usable key.
+    """
     first, last = use_case.limits
     is_inside = f"(_key between {literal(first)} and {literal(last)} or _key = {literal(SNAPSHOT)})"
     lines = db.sql(

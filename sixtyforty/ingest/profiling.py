@@ -1,6 +1,6 @@
-"""Profiling: what rows hold, measured with DuckDB: types, gaps, ranges, keys and history.
+"""Profiling of tables with DuckDB: types, missing values, ranges, possible keys, and the distribution over time.
 
-It serves files before a data contract exists (`profile_files`), and the chain's own tables (`profile_columns`).
+`profile_files` profiles files for which no data contract exists yet. `profile_columns` profiles any table.
 """
 
 from __future__ import annotations
@@ -21,24 +21,28 @@ from sixtyforty.storage.sql import bare_identifier
 if TYPE_CHECKING:
     import duckdb
 
-MAX_LISTED_VALUES = 20  # a column with more different values is described by its range
+MAX_LISTED_VALUES = 20  # a column with more distinct values is described by its range only
 TIME_TYPES = ("DATE", "TIMESTAMP")
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INT", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
 NOT_IN_KEYS = ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN")
 MAX_KEY_COLUMNS = 4
-MAX_KEY_CANDIDATES = 12  # columns that are tried in a key
+MAX_KEY_CANDIDATES = 12  # the number of columns that are tried as parts of a key
 MAX_KEYS = 5
-ESTIMATE_MARGIN = 1.1  # a count of different values may be an estimate
+ESTIMATE_MARGIN = 1.1  # a count of distinct values may be an estimate that is too low
 _IDENTIFIER_NAME = re.compile(r"id|key|code|name|no$|nr$", re.I)
 PartitionLength = Literal["hour", "day", "week", "month"]
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """A column: its type in a contract, how many rows lack a value, and how many different values there are.
+    """The profile of one column.
 
-    sql: reads its value; a time that DuckDB's cast doesn't read needs more than the name.
-    values: all different values, if there are few.
+    - kind: its type in a data contract.
+    - sql: a SQL expression for its value. It is the quoted name, or a call that parses a time which a cast can't read.
+    - nulls: the number of rows without a value.
+    - distinct: the number of distinct values.
+    - low, high: the smallest and the largest value.
+    - values: all distinct values, sorted; empty if there are more than MAX_LISTED_VALUES.
     """
 
     name: str
@@ -52,16 +56,17 @@ class ColumnProfile:
 
     @property
     def numeric(self) -> bool:
-        """Whether it holds numbers."""
+        """Whether the column holds numbers."""
         return self.kind.startswith(NUMBER_TYPES)
 
 
 @dataclass(frozen=True)
 class TimeProfile:
-    """How rows are spread over time, by one column.
+    """How rows are distributed over the days of one column.
 
-    first, last: the first and last day. days: how many days have rows. per_day, most: the median and the largest
-    number of rows of a day.
+    first, last: the first and the last day.
+    days: the number of days that have rows.
+    per_day, most: the median and the largest number of rows on a day.
     """
 
     column: str
@@ -75,7 +80,7 @@ class TimeProfile:
 
     @property
     def every(self) -> PartitionLength:
-        """The shortest partition length, from a day on, with which most partitions have rows."""
+        """The shortest of day, week and month for which more than half of the partitions would have rows."""
         span = (self.last - self.first).days + 1
         if self.days > 0.5 * span:
             return "day"
@@ -84,12 +89,13 @@ class TimeProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """What rows hold.
+    """The profile of a table.
 
-    - duplicates: how many rows equal another row in all columns.
-    - keys: the smallest sets of columns that identify every row, the likeliest first.
-    - histories: one for each column of times.
-    - null_text: how the files spell a missing value.
+    - rows: the number of rows.
+    - duplicates: how many rows are equal in all columns to a row that is counted already.
+    - keys: the smallest sets of columns that identify every row, the most likely key first.
+    - histories: the distribution over time, for each column that holds dates or times.
+    - null_text: how the files write a missing value.
     """
 
     rows: int
@@ -106,7 +112,10 @@ class TableProfile:
 
 
 def profile_files(files: Sequence[Path]) -> TableProfile:
-    """Profile extracts of one shape, in any registered format. Raises UnreadableExtractError."""
+    """Profile extracts in any registered format. All files must have the same columns.
+
+    Raises UnreadableExtractError.
+    """
     import duckdb
 
     extract_format = format_of_name(files[0].name)
@@ -124,7 +133,10 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
 
 
 def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles) -> TableProfile:
-    """Profile a table or view that was loaded from files, with its keys and histories."""
+    """Profile a table or view that was loaded from files, including its keys and histories.
+
+    loaded: what the file format found out when it loaded the files.
+    """
     profile = profile_columns(db, table)
     histories = [history for column in profile.columns if (history := _history(db, table, column, profile.rows))]
     return replace(
@@ -137,7 +149,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles
 
 
 def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
-    """Profile a table or view without the search for keys and histories, which costs most."""
+    """Profile a table or view without keys and histories, whose search takes the most time."""
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
     columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)
@@ -158,19 +170,19 @@ def _profile_column(db: duckdb.DuckDBPyConnection, table: str, name: str, duckdb
 
 
 def _contract_type(duckdb_type: str) -> str:
-    """Return the type of a data contract for a DuckDB type: nested and parametrized types become text."""
+    """Return the type that a data contract uses for a DuckDB type. Nested and parametrized types become VARCHAR."""
     if duckdb_type.startswith("TIMESTAMP"):
         return "TIMESTAMP"
     return "VARCHAR" if duckdb_type.endswith(("[]", ")")) else duckdb_type
 
 
 def _with_cast(column: ColumnProfile, casts: Mapping[str, str]) -> ColumnProfile:
-    """Return a column that its contract keeps as text if it needs SQL to be read."""
+    """Return a column as VARCHAR if `casts` has SQL to read it, because a plain cast can't; otherwise unchanged."""
     return replace(column, kind="VARCHAR", sql=casts[column.name]) if column.name in casts else column
 
 
 def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, rows: int) -> TimeProfile | None:
-    """Return how rows are spread over the days of a column; None if it holds no times, or mostly nulls."""
+    """Return how rows are distributed over the days of a column; None if it holds no times, or mostly nulls."""
     first, last = _as_day(column.low), _as_day(column.high)
     if column.kind not in TIME_TYPES or first is None or last is None or column.nulls > rows / 2:
         return None
@@ -189,10 +201,10 @@ def _as_day(time: Any) -> date | None:
 
 
 def _find_keys(db: duckdb.DuckDBPyConnection, table: str, profile: TableProfile) -> tuple[tuple[str, ...], ...]:
-    """Return the smallest sets of columns in which no two rows agree.
+    """Return the smallest sets of columns that identify every row.
 
-    Columns with nulls or fractions can't be part of a key. Of equally small sets, those of identifiers and times come
-    first.
+    All sets have the same number of columns. Sets of identifiers and times come first. Columns with nulls, and columns
+    of a type in NOT_IN_KEYS, can't be part of a key.
     """
     candidates = [c for c in profile.columns if not c.nulls and not c.kind.startswith(NOT_IN_KEYS)]
     candidates.sort(key=lambda c: (c.kind not in TIME_TYPES and not _IDENTIFIER_NAME.search(c.name), -c.distinct))
@@ -208,7 +220,7 @@ def _find_keys(db: duckdb.DuckDBPyConnection, table: str, profile: TableProfile)
 
 
 def _may_be_key(columns: Sequence[ColumnProfile], rows: int) -> bool:
-    """Return whether the columns have enough different values, at most, to identify every row."""
+    """Return whether the columns have enough distinct values that their combinations could identify every row."""
     combinations = math.prod(max(1, column.distinct) * ESTIMATE_MARGIN for column in columns)
     return combinations >= rows
 

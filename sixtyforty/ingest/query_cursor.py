@@ -1,7 +1,7 @@
-"""The cursor of a database source: how far its query was read, and which rows of the overlap were taken.
+"""The cursor of a database source: how far its query was read, and which rows of the overlap were imported.
 
-A row may be committed after a row with a later cursor value. So each read starts a declared overlap before the newest
-cursor value, and leaves out the rows taken before, known by their hash.
+A row may be committed after a row with a larger cursor value. So each read starts at the newest cursor value minus a
+declared overlap. Rows that an earlier read imported are recognised by their hash and skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
-PARSERS: dict[str, Any] = {  # by the type of a cursor value
+PARSERS: dict[str, Any] = {  # functions that parse a stored cursor value, by the name of its type
     "int": int,
     "float": float,
     "Decimal": Decimal,
@@ -28,16 +28,16 @@ PARSERS: dict[str, Any] = {  # by the type of a cursor value
 
 
 class CursorTypeError(SixtyfortyError):
-    """A cursor column whose type has no order that a cursor can use."""
+    """The cursor column has a type that can't be used for a cursor."""
 
 
 @dataclass
 class QueryCursor:
     """How far a query was read.
 
-    - newest: the largest cursor value so far.
-    - taken: the cursor value of each row taken from the overlap on, by the hash of the row.
-    - extract_count, last_extract: how many extracts were written, and the name of the last one.
+    - newest: the largest cursor value so far; None before the first read.
+    - taken: the rows of the overlap that were imported: the cursor value of each, by the hash of the row.
+    - extract_count, last_extract: the number of extracts written so far, and the name of the last one.
     """
 
     newest: Any = None
@@ -58,7 +58,10 @@ class QueryCursor:
         return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})
 
     def start(self, overlap: float) -> Any:
-        """Return the cursor value from which the next read starts; None: from the beginning."""
+        """Return the cursor value from which the next read starts; None: it reads all rows.
+
+        overlap: in seconds, or in units of a numeric cursor column.
+        """
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
 
@@ -74,9 +77,10 @@ def _from_pair(pair: Sequence[str] | None) -> Any:
 
 
 def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
-    """Return the cursor value that lies `overlap` (seconds, or units of a number) before another.
+    """Return a cursor value minus the overlap.
 
-    A text that is no time stays as it is. Raises CursorTypeError for a type without an order.
+    overlap: seconds for a time, which may be text in ISO format; otherwise units of a number. A text that is not a time
+    is returned unchanged. Raises CursorTypeError for a type that can't be used for a cursor.
     """
     type_name = type(cursor_value).__name__
     if type_name not in PARSERS:
@@ -97,7 +101,10 @@ def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
 def advance_cursor(
     cursor: QueryCursor, rows: Iterable[tuple[Any, str]], overlap: float
 ) -> tuple[QueryCursor, list[str]]:
-    """Return the cursor after rows of (cursor value, CSV line), and the lines that are new, in order, each once."""
+    """Return the cursor after reading rows, and the CSV lines that are new, in order and without repetition.
+
+    rows: (cursor value, CSV line) of each row. overlap: in seconds, or in units of a numeric cursor column.
+    """
     taken, newest, new_lines = dict(cursor.taken), cursor.newest, []
     for cursor_value, line in rows:
         row_hash = digest(line.encode())

@@ -1,4 +1,4 @@
-"""The first stage, `raw`: the lines of the landed extracts, unchanged, by partition."""
+"""The first pipeline stage, `raw`: the lines of the landed extracts by partition, with their texts unchanged."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ GONE = "the extract is no longer at its location, and some of its rows were not 
 def ingest(
     use_case: DecisionChain, source: str, lake: Lake, landing: LandingZone, partitions: Sequence[str], code: str
 ) -> dict[str, Entry]:
-    """Update `raw/<source>` for these partitions with what has landed, and return their manifests.
+    """Scan a source, update partitions of `raw/<source>` with the landed extracts, and return their manifests.
 
-    Only extracts that a partition doesn't hold yet are read. The rows of an extract that was archived stay; if they
-    were not ingested before, the manifest lists a problem. If an extract was replaced under its name, its new rows
-    replace the old ones, so a partition may become empty. Partitions without any arrival are absent from the return
-    value.
+    Only extracts that a partition doesn't hold yet are read. If an extract was archived, its rows stay in the lake. If
+    it was archived before its rows were ingested, the manifest lists a problem. If a new extract has the same file name
+    as an old one, its rows replace the old rows, so a partition may become empty. Partitions for which no extract has
+    arrived are not returned.
+
+    code: the code version to record in the manifests.
     """
     dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source), partitions)
     entries = lake.entries(dataset, partitions)
@@ -59,7 +61,11 @@ def _read_new_lines(
     outdated: Collection[str],
     entries: Mapping[str, Entry],
 ) -> dict[int, Lines]:
-    """Return the lines by partition of the extracts that some partition doesn't hold yet, by order of arrival."""
+    """Read the extracts that at least one outdated partition doesn't hold yet.
+
+    Return their lines by partition, by the `seq` of the extract. Only partitions that don't hold the extract are
+    included. Refused and archived extracts are left out.
+    """
     lines_by_seq: dict[int, Lines] = {}
     for arrival in arrivals:
         is_new = any(p in arrival.partitions and not _holds(entries.get(p), arrival) for p in outdated)
@@ -73,9 +79,10 @@ def _read_new_lines(
 
 
 def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose manifest doesn't list the extracts that are due, in order of arrival.
+    """Return the partitions whose manifests don't list exactly the extracts that they should hold.
 
-    An extract that is gone from its location, and was never ingested, makes nothing outdated once its manifest says so.
+    due: the extracts that each partition should hold, in order of arrival. entries: the manifests by partition.
+    If an extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.
     """
 
     def expected(partition: str) -> list[dict[str, Any]]:
@@ -86,11 +93,11 @@ def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[s
 
 
 def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
-    """Return the partitions that raw doesn't hold as they arrived by the last scan, with the ids of their extracts.
+    """Return the raw partitions that are outdated as of the last scan, each with the ids of its extracts.
 
-    The comparison needs no memory, so a sensor that missed a change finds it the next time.
+    The ledger is compared with the manifests each time, so a sensor that missed a change finds it the next time.
     """
-    first, last = landing.use_case.limits  # a declaration may have moved them since the extract arrived
+    first, last = landing.use_case.limits  # the declaration may have changed them since the extract arrived
     requested = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
     due: dict[str, list[Arrival]] = {}
     for arrival in landing.known(source):
@@ -103,18 +110,21 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
 
 
 def _manifest_line(arrival: Arrival, partition: str, is_gone: bool) -> dict[str, Any]:
-    """Return what a partition's manifest lists of an extract."""
+    """Return the description of an extract that a partition's manifest lists.
+
+    is_gone: whether the extract was archived before this partition ingested it.
+    """
     rows = arrival.partitions[partition]
     line = {"name": arrival.name, "sha256": arrival.sha256, "seq": arrival.seq, "rows": rows}
     if is_gone and rows and not arrival.problem:
         return line | {"refused": rows, "problem": GONE}
-    # The lines of a refused extract count once, in the first partition that it promises.
+    # The lines of a refused extract are counted only once, in the first of its partitions.
     counts_here = arrival.problem is not None and partition == min(arrival.partitions)
     return line | {"refused": arrival.rows if counts_here else 0, "problem": arrival.problem}
 
 
 def _holds(entry: Entry | None, arrival: Arrival) -> bool:
-    """Return whether a partition holds the rows of an arrival."""
+    """Return whether a partition, according to its manifest, holds the rows of an arrival."""
     identity = (arrival.seq, arrival.sha256, None)
     return any((line["seq"], line["sha256"], line["problem"]) == identity for line in listed_extracts(entry))
 
@@ -122,7 +132,12 @@ def _holds(entry: Entry | None, arrival: Arrival) -> bool:
 def _partition_rows(
     contract: Source, lake: Lake, arrivals: Sequence[Arrival], lines: Mapping[int, pa.Table], before: Entry | None
 ) -> pa.Table:
-    """Return a partition's lines in order of arrival: new ones from their extract, the others from the partition."""
+    """Return the lines of a partition, in order of arrival.
+
+    arrivals: the extracts of the partition, in order of arrival.
+    lines: the lines of the extracts that were read now, by `seq`. The lines of the others come from the old partition.
+    before: the manifest of the old partition; None if the partition is new.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

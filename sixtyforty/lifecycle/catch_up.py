@@ -1,9 +1,9 @@
-"""Choose the partitions that a sensor requests runs for: those that are stale, found by comparing manifests.
+"""Find the stale partitions, for which a sensor requests runs, by comparing manifests.
 
-Nothing is remembered about what ran. Every manifest names the versions it was made from. A partition is stale when
-those aren't the current versions, when it closed after its validation, or when decisions are due (see
-`storage.restatement`). So the next look finds whatever a killed daemon, a killed run, a lost cursor or a late file left
-undone.
+No state about earlier runs is stored. Every manifest names the versions that it was made from. A partition is stale if
+these aren't the current versions, if it closed after its validation, or if decisions are due (see
+`storage.restatement`). So the next scan finds all unfinished work, whether a daemon or a run was killed, a cursor was
+lost or a file arrived late.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
-BLOCK = 200  # partitions in one stretch of a long history
+BLOCK = 200  # a long history is scanned in blocks of this many partitions
 
 
 def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
-    """Return what isn't up to date at a UTC time (naive). Scans the landing zone and records new extracts.
+    """Return the partitions that are stale at a UTC time (naive), with their reasons.
 
-    turn: of a long history, look at the newest stretch and at one older stretch, which is another at each turn. Without
-    a turn, look at everything.
+    The landing zone is scanned, and new extracts are recorded. turn: a counter that the caller increases at each call.
+    Of a long history, only the newest partitions and one older block are scanned, a different block at each turn.
+    Without a turn, the whole history is scanned.
     """
     use_case, stale = ws.use_case, StaleWork(ws.use_case)
     _scan_sources(ws, use_case.inputs, stale)
@@ -46,7 +47,7 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
     for partitions in stretches:
         around = use_case.widen(partitions, use_case.lookback_partitions, use_case.outcome_horizon_partitions)
         _check_sources(ws, use_case.partitioned, [p for p in around if p <= stretches[-1][-1]], now, stale)
-    if set(stale.reasons) == {SNAPSHOT}:  # only a run of some partition reads a changed reference table
+    if set(stale.reasons) == {SNAPSHOT}:  # a changed reference table is read only by a run over a partition
         raw_partitions = [p for source in use_case.partitioned for p in ws.lake.partitions(f"raw/{source}")]
         if raw_partitions:
             stale.add_reason(max(raw_partitions), "a reference table changed", stale.reasons[SNAPSHOT])
@@ -58,9 +59,9 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 
 
 def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
-    """Return the responses that aren't imported, or not accounted for with the current decisions and outcomes.
+    """Return the partitions whose responses aren't imported, or aren't counted with the current decisions and outcomes.
 
-    turn: see find_stale_partitions.
+    turn: see `find_stale_partitions`.
     """
     stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
     if source is None:
@@ -75,17 +76,17 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
         for partition in decisions:
             inputs = usage.current_inputs(ws, track, partition)
             if partition not in accounts or accounts[partition].inputs != inputs:
-                stale.add_reason(partition, "responses not accounted for", inputs)
+                stale.add_reason(partition, "the counts of responses are missing or outdated", inputs)
     return stale
 
 
 def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[str]]:
-    """Return the partitions to look at, as stretches without gaps: the whole history if it is short or without a turn.
+    """Return the partitions to scan, as lists of consecutive partitions.
 
-    A long history is cut into blocks of BLOCK partitions, counted from the first one. A look covers the newest one to
-    two blocks and, of the older ones, the block whose turn it is. So a look costs the same however long the history is,
-    and stale partitions far back are found some looks later. Partitions that aren't open yet wait, because a run over
-    them would fail and take the due partitions with it.
+    A short history, or a scan without a turn, gives one list with all partitions. A long history is cut into blocks of
+    BLOCK partitions, counted from the first one. A scan then covers the newest one to two blocks, and the older block
+    whose turn it is. So the cost of a scan doesn't grow with the history. Stale partitions of older blocks are found
+    some scans later. Partitions that aren't open yet are left out, because they would make the whole run fail.
     """
     use_case = ws.use_case
     first, last_possible = use_case.limits
@@ -109,7 +110,7 @@ def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[
 
 
 def _newest_partition(ws: Workspace, end: str) -> str:
-    """Return the newest partition with an extract or raw rows, up to `end`; empty if there is none."""
+    """Return the newest partition, up to `end`, with an extract or raw rows. Return an empty text if there is none."""
     use_case = ws.use_case
     arrived = (p for s in use_case.sources for e in ws.landing.known(s) for p in e.partitions if p <= end)
     imported = (p for s in use_case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
@@ -124,14 +125,14 @@ def _scan_sources(ws: Workspace, sources: Iterable[str], stale: StaleWork) -> No
     for name in sources:
         try:
             ws.landing.scan(name, patient=True)
-        except UnreachableSourceError as error:  # the extracts that arrived before are decided on all the same
+        except UnreachableSourceError as error:  # extracts that arrived before are still processed
             stale.unreachable[name] = str(error)
 
 
 def _check_sources(
     ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Compare raw partitions with the extracts that arrived, and validated partitions with raw."""
+    """Add reasons where raw partitions lack extracts that arrived, or validated partitions lack raw rows."""
     for name in sources:
         arrived = {} if name in stale.unreachable else pending(ws.landing, name, partitions)
         for partition, extracts in arrived.items():
@@ -148,7 +149,10 @@ def _check_sources(
 def _check_features(
     ws: Workspace, partitions: Sequence[str], changing: Collection[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Compare features and outcomes with the validated partitions in their windows, or with those about to change."""
+    """Add reasons where features and outcomes weren't built from the current validated partitions in their windows.
+
+    changing: the partitions whose validated data is about to change.
+    """
     use_case, lake = ws.use_case, ws.lake
     entries = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
     expected = sorted({*expected_partitions(use_case, lake, partitions, now), *entries["features"]})
@@ -168,7 +172,7 @@ def _check_features(
 
 
 def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime, stale: StaleWork) -> None:
-    """Find decisions that are due, and deliveries, reviews and accounts that are missing or outdated."""
+    """Add reasons where decisions are due, or where deliveries, reviews or KPI values are missing or outdated."""
     decisions = ws.lake.entries(decisions_dataset(track), partitions)
     for partition, count in count_due(ws, partitions, track, now).items():
         state = [decisions[partition].version] if partition in decisions else []
@@ -189,7 +193,7 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
                 "outcomes": {partition: outcomes[partition].version},
             }
             if partition not in accounts or accounts[partition].inputs != inputs:
-                stale.add_reason(partition, "money not accounted for", inputs)
+                stale.add_reason(partition, "the value of the decisions is missing or outdated", inputs)
 
 
 def _is_queued(queue: Entry | None, decisions: Entry, track: Track) -> bool:

@@ -1,6 +1,6 @@
-"""Champions in live running: going live, approvals and rollbacks by people, and when retraining is due.
+"""Manage the live champion: go live, approve challengers, roll back, and find out when retraining is due.
 
-Whether a challenger is good enough to be promoted is decided in `modeling.gate`.
+`modeling.gate` decides whether a challenger is good enough to be promoted.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from sixtyforty.workspace import Workspace
 
 
 class ChampionError(SixtyfortyError):
-    """A change of the champion that isn't possible."""
+    """The champion can't be changed as requested."""
 
 
 @dataclass(frozen=True)
 class RecentLift:
-    """The gain over the current process per 1,000 units, in the KPI's unit, on the newest accounted partitions."""
+    """The gain over the current process on the newest partitions with known values.
+
+    `per_1000` is the gain per 1,000 units, in the KPI's currency.
+    """
 
     daily_values: list[DailyValue]
     per_1000: float
 
 
 def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str | None = None) -> ChampionRow:
-    """Go live with a champion of the replay: its newest one, or the version named. Decisions are live from `now` on.
+    """Go live with a champion of the replay, from `now` (UTC, naive) on. Return the row in the champion ledger.
 
     Raises ChampionError if the use case has ended, is live already, or if the replay never promoted the version, or if
     the version was withdrawn. Raises TaintedDataError while any partition is tainted.
@@ -46,7 +49,7 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
     _refuse_after_end(ws, now)
     if ws.champion_ledger.promotions("live"):
         raise ChampionError(
-            f"{ws.use_case.name} is live already. To put an earlier champion back in force, use `sixtyforty rollback`."
+            f"{ws.use_case.name} is already live. To put an earlier champion back in force, use `sixtyforty rollback`."
         )
     replayed = {row.version: row for row in ws.champion_ledger.promotions("replay")}
     if not replayed:
@@ -90,12 +93,12 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
     _refuse_withdrawn(ws, version)
     champion = ws.champion_ledger.champion_at("live", now)
     if champion is not None and champion.version == version:
-        raise ChampionError(f"{version} is in force already.")
+        raise ChampionError(f"{version} is already in force.")
     return _put_in_force(ws, earlier[version], "rollback", by, why, now)
 
 
 def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
-    """Record a person's approval; the retrain sensor then promotes the challenger.
+    """Record a person's approval of a challenger. The retrain sensor then promotes the challenger.
 
     Raises ChampionError if the use case has ended, or if the version was withdrawn or doesn't wait for an approval.
     """
@@ -103,7 +106,9 @@ def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: date
     _refuse_withdrawn(ws, version)
     pending = {row.version: row for row in list_pending(ws)}
     if version not in pending:
-        raise ChampionError(f"{version} doesn't wait for an approval. Waiting for one: {', '.join(pending) or 'none'}.")
+        raise ChampionError(
+            f"{version} isn't waiting for an approval. Challengers that are: {', '.join(pending) or 'none'}."
+        )
     return ws.champion_ledger.append(
         track="live",
         version=version,
@@ -159,7 +164,7 @@ def _put_in_force(
 
 
 def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
-    """Return why training as of a local day isn't worthwhile; None if data, code or libraries are new."""
+    """Return the reason to skip training on a local day, or None if data, recipes or libraries have changed."""
     try:
         plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     except ModelError as error:
@@ -172,18 +177,18 @@ def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
         return None
     if _has_new_data(plan, same_recipe[-1]):
         return None
-    return f"no data was accepted and no code changed since {same_recipe[-1].version}"
+    return f"since {same_recipe[-1].version} was trained, no new data was accepted and no recipe changed"
 
 
 def _has_new_data(plan: TrainingPlan, card: ModelCard) -> bool:
-    """Return whether a training plan reads a partition version that the model of a card didn't."""
+    """Return whether a training plan reads a partition version that the model of the card wasn't trained on."""
     trained_on = {(name, p, version) for name, versions in card.data.items() for p, version in versions.items()}
     planned = {"features": plan.features, "outcomes": plan.outcomes}
     return any((name, p, e.version) not in trained_on for name, entries in planned.items() for p, e in entries.items())
 
 
 def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
-    """Return the gain on the newest partitions within `automation.decay_days`; None if there are too few."""
+    """Return the gain on the newest `automation.decay_days` days with decisions, or None if there are fewer days."""
     count = ws.use_case.decision_count(ws.use_case.automation.decay_days)
     newest = kpi_ledger.read_daily_values(ws, track)[-count:]
     if len(newest) < count:
@@ -193,9 +198,9 @@ def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
 
 
 def find_decay(ws: Workspace, track: Track, today: date) -> str | None:
-    """Return why the champion must be challenged at once: its recent gain is below the declared limit.
+    """Return why a new model must be trained now: the champion's recent gain is below `automation.decay_lift`.
 
-    None if it isn't, or if a challenger was judged since yesterday.
+    Return None if the gain isn't below this limit, or if a challenger was judged today.
     """
     recent, automation = measure_recent_lift(ws, track), ws.use_case.automation
     if recent is None or recent.per_1000 >= automation.decay_lift:

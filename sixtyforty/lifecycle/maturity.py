@@ -1,6 +1,7 @@
-"""Analytical maturity across use cases: how far each one is, how long its stages took, its skills and its next steps.
+"""Report analytical maturity: the level, stage durations, skills and next steps of all use cases.
 
-A use case without declared gates is `ad hoc`: nobody has said by what it is judged. Else its level is its stage.
+A use case without declared gates has the level `ad hoc`, because it has no criteria for success. Otherwise its level is
+its stage.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ LEVELS = ("ad hoc", *STAGES)
 
 @dataclass(frozen=True)
 class UseCaseMaturity:
-    """How far a use case is. `research` counts its findings; `trained` is the share of its training completed."""
+    """The maturity of one use case.
+
+    `research`: number of declared findings of user research. `trained`: share of the planned training that is
+    completed, or None if none is planned. `illustrative`: whether the declared people are examples.
+    """
 
     name: str
     title: str
@@ -37,7 +42,10 @@ class UseCaseMaturity:
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill that trainings teach: how many people have it, and how many are planned to. A person counts once."""
+    """A skill that training teaches: the number of people who have it, and the number who are planned to have it.
+
+    In `trained`, a person counts once, even after several trainings.
+    """
 
     name: str
     use_cases: list[str]
@@ -47,7 +55,11 @@ class Skill:
 
 @dataclass(frozen=True)
 class StageLeadTime:
-    """How long a stage takes: the median days of the use cases that `left` it, and how many are in it now."""
+    """How long a stage takes.
+
+    `left`: number of use cases that have left the stage. `median_days`: the median duration of these. `in_it`: number
+    of use cases that are in the stage now.
+    """
 
     stage: str
     left: int
@@ -61,7 +73,7 @@ class StageLeadTime:
 
 @dataclass(frozen=True)
 class MaturityReport:
-    """The maturity of all use cases; `levels` counts the use cases of each level."""
+    """The maturity of all use cases. `levels` holds the number of use cases at each level."""
 
     use_cases: list[UseCaseMaturity]
     levels: dict[str, int]
@@ -70,7 +82,7 @@ class MaturityReport:
 
 
 def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None) -> MaturityReport:
-    """Return the maturity of all use cases at a UTC time."""
+    """Return the maturity of all use cases at a UTC time, or at the current time."""
     use_cases = list_use_case_maturity(workspaces, now or current_time())
     return MaturityReport(
         use_cases=use_cases,
@@ -81,7 +93,7 @@ def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None
 
 
 def list_use_case_maturity(workspaces: Sequence[Workspace], now: datetime) -> list[UseCaseMaturity]:
-    """Return the maturity of each use case at a UTC time: the furthest first, the retired last."""
+    """Return the maturity of each use case at a UTC time, sorted by level: highest first, retired last."""
     use_cases = [_assess_use_case(ws, now) for ws in workspaces]
     return sorted(use_cases, key=lambda u: (-LEVELS.index(u.level) if u.level != "retired" else 1, u.name))
 
@@ -104,7 +116,7 @@ def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
     """Return what the team should do next, the most urgent first, one sentence each."""
     people = ws.use_case.people
     if current_stage(ws) == "retired":
-        return ["Nothing to do: it is retired. Its model record holds what was learned."]
+        return ["Nothing to do: the use case is retired. Its model record holds what was learned."]
     steps = _steps_of_gate(ws, now)
     if not people.research:
         steps.append(f"Ask the {people.role}s what they need, and declare their answers in people.research.")
@@ -123,7 +135,8 @@ def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
     status = read_stage_status(ws, now)
     if status.verdict == "stop":
         return [
-            "The gate stopped it. Write down what was learned, then retire it, or register a new gate with the reason."
+            "The gate stopped the use case. Write down what was learned. Then retire it, or register a new gate with"
+            " the reason."
         ]
     if status.verdict == "pass" and status.stage in ("poc", "pilot"):
         following = STAGES[STAGES.index(status.stage) + 1]
@@ -134,7 +147,7 @@ def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
 
 
 def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
-    """Return every skill that a planned training teaches, by name."""
+    """Return every skill that a planned training teaches, sorted by name."""
     titles: dict[str, set[str]] = {}
     people: dict[str, set[str]] = {}
     planned: dict[str, int] = {}
@@ -149,7 +162,7 @@ def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
 
 
 def summarize_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
-    """Return the lead time of each stage that can be left, in order."""
+    """Return the lead time of each stage that a use case can leave, in the order of the stages."""
     lead_times = []
     for stage in ("idea", *STAGES[:-1]):
         spells = [spell for use_case in use_cases for spell in use_case.spells if spell.stage == stage]

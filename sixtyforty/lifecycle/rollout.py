@@ -1,4 +1,7 @@
-"""The rollout of a model: shadow, holdout, full. One step at a time, and up only if people and figures support it."""
+"""Roll out a model in three steps: shadow, holdout, full.
+
+A rollout moves one step at a time. It advances only if people's responses and the measured gain support it.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +32,16 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 class RolloutError(SixtyfortyError):
-    """A step of the rollout that can't be taken."""
+    """A step of the rollout can't be taken."""
 
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """The step in force since a UTC time, and what argues against the next one.
+    """The status of a rollout.
 
-    `days`: whole days of this step with known outcomes. `lift`: the gain per 1,000 units on those days; in shadow, the
-    gain of the model's suggestions. None if it can't be known.
+    `step`: the step in force since the UTC time `since`. `days`: whole days of this step with known outcomes. `lift`:
+    the gain per 1,000 units on those days, or None if it can't be known. In shadow, it is the gain that the model's
+    suggestions would have brought. `obstacles`: the reasons against the next step.
     """
 
     step: StepName
@@ -47,7 +51,7 @@ class RolloutStatus:
     obstacles: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the status for JSON, money to the cent; None: not known."""
+        """Return the status for JSON. Money is rounded to the cent, and unknown figures are None."""
         return {
             "step": self.step,
             "since": f"{self.since}",
@@ -58,20 +62,23 @@ class RolloutStatus:
 
 
 def list_objections_of_people(ws: Workspace) -> list[str]:
-    """Return what people's use of the live decisions argues against more automation."""
+    """Return the objections to more automation that follow from people's responses to live decisions."""
     return acceptance_messages.list_objections(ws.use_case, acceptance.summarize_acceptance(ws, "live"))
 
 
 def list_obstacles(
     rollout: Rollout, step: StepName, days: int, lift: Interval | None, objections: Sequence[str], currency: str
 ) -> list[str]:
-    """Return the reasons against the next step, people's objections included; empty if it may be taken."""
+    """Return the reasons against the next step. The list is empty if the step may be taken.
+
+    step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`.
+    """
     if step == STEPS[-1]:
-        return ["there is no step above full"]
+        return ["full is the last step"]
     obstacles = [*objections]
     if days < rollout.min_days:
         obstacles.append(
-            f"{format_plural(days, 'whole day')} of this step with known outcomes, {rollout.min_days} needed"
+            f"this step has {format_plural(days, 'whole day')} with known outcomes, {rollout.min_days} needed"
         )
     if lift is not None and not lift.low > 0:
         obstacles.append(_describe_unproven(lift, currency))
@@ -96,7 +103,10 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
     use_case, live_from = ws.use_case, live_since(ws, "live")
     rollout = use_case.automation.rollout
     if rollout is None:
-        raise RolloutError(f"{use_case.name} declares no automation.rollout: in live running, the model decides all.")
+        raise RolloutError(
+            f"{use_case.name} declares no automation.rollout, so the model decides on all live units."
+            " To roll out in steps, declare it."
+        )
     if live_from is None:
         raise RolloutError(f"{use_case.name} isn't live yet. Go live with `sixtyforty adopt` first.")
     taken = ws.rollout_ledger.step_at(now)
@@ -112,10 +122,10 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
 
 
 def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple[int, Interval | None]:
-    """Return how many of the partitions have known outcomes, and the gain on them.
+    """Return the number of partitions with known outcomes, and the gain on these partitions.
 
-    In an experiment, the shadow step shows no gain, because the model's actions weren't taken. Later, the gain is the
-    difference between the arms, with an interval that holds at any number of looks.
+    In an experiment, the shadow step has no measurable gain, because the model's actions weren't taken. In later steps,
+    the gain is the difference between the arms. Its confidence interval stays valid if it is checked repeatedly.
     """
     if ws.use_case.is_randomized("live"):
         accounts = (e.facts for e in ws.lake.entries(experiment_ledger.DATASET, partitions).values())
@@ -132,10 +142,10 @@ def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple
 
 
 def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:
-    """Return the money of live partitions, these or all, as if the model's shadow suggestions had been followed.
+    """Return the daily values of live partitions, as if the model's suggestions in shadow had been followed.
 
-    Where the model suggested nothing, because its data weren't sound, the current process counts. Only for an exact
-    KPI, because the outcome of another action must be known.
+    partitions: None for all live partitions. If the model suggested nothing because its data weren't sound, the current
+    process's action counts. This requires an exact KPI, because the outcome must not depend on the action.
     """
     use_case, key = ws.use_case, identifiers(ws.use_case.decision.key)
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
@@ -192,7 +202,8 @@ def step_back_rollout(ws: Workspace, by: str, why: str, now: datetime) -> Rollou
     status = read_rollout_status(ws, now)
     if status.step == STEPS[0]:
         raise RolloutError(
-            f"{ws.use_case.name}: there is no step below shadow. The current process decides everything already."
+            f"{ws.use_case.name}: shadow is the first step, so no step back is possible. In shadow, the current process"
+            " decides on all units."
         )
     return _take_step(ws, STEPS[STEPS.index(status.step) - 1], by, why, now, status)
 

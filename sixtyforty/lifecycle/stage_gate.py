@@ -1,9 +1,9 @@
-"""The gate of a stage (proof of concept, pilot, production): what its figures say, and whether it passes.
+"""Judge a use case by the gate of its stage (proof of concept, pilot, production).
 
-A proof of concept is judged on the replay, on the day when the outcomes of its newest accounted partition could be
-known. Pilot and production are judged on live decisions, on the current day. Until its stop date a gate is looked at
-daily, so its interval is always valid, and narrowest at the stop date. On that day comes the one final look that was
-planned, with the interval of a single look.
+A proof of concept is judged on the replay, as of the day on which the outcomes of its newest valued partition could be
+known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is judged
+every day. Therefore its confidence interval is an always-valid one, which allows for repeated checks. On the stop date
+comes the one planned final judgement, which uses the narrower interval of a single check.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ StageVerdict = Literal["pass", "continue", "stop"]
 
 
 class StageError(SixtyfortyError):
-    """A stage that can't be judged, or a change of stage that isn't possible."""
+    """A stage can't be judged, or can't be changed as requested."""
 
 
 @dataclass(frozen=True)
 class StageFigures:
-    """What a gate is judged on.
+    """The figures by which a gate judges a stage.
 
     `partitions`: their number with known outcomes. `lift`: their gain over the current process per 1,000 units.
     `today`: the local day on which the gate is judged. `outdated`: what an earlier declaration decided in a replay.
@@ -61,7 +61,7 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class StageStatus:
-    """The stage in force since a UTC time, its figures, and the verdict of its gate.
+    """The stage in force since the UTC time `since`, its figures, and the verdict of its gate.
 
     `verdict` is None without a gate. `obstacles`: what argues against passing, one sentence each. `remarks`: that the
     gate was changed, or registered when its figures were known.
@@ -76,7 +76,7 @@ class StageStatus:
     remarks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the status for JSON, money to the cent; None: not known."""
+        """Return the status for JSON. Money is rounded to the cent, and unknown figures are None."""
         return {
             "stage": self.stage,
             "since": f"{self.since}",
@@ -96,7 +96,7 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class GateJudgement:
-    """The verdict of a gate, and what argues against passing."""
+    """The verdict of a gate, and the reasons why it doesn't pass."""
 
     verdict: StageVerdict
     obstacles: list[str]
@@ -151,10 +151,11 @@ def _describe_lift(lift: Interval, currency: str) -> str:
 
 
 def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: bool) -> Interval:
-    """Return the gain over the current process per 1,000 units, with whole partitions as the unit of chance.
+    """Estimate the gain over the current process per 1,000 units, with its 95% confidence interval.
 
-    final: take the interval of the one planned look; else the always-valid interval, planned for `planned` partitions,
-    whose ends are NaN before it begins. With fewer than two partitions, everything is NaN.
+    The estimate treats whole partitions, not single units, as independent observations. final: use the interval of the
+    one planned final judgement. Otherwise use the always-valid interval, which is narrowest at `planned` partitions and
+    whose ends are NaN while there are too few partitions. With fewer than two partitions, all figures are NaN.
     """
     import numpy as np
 
@@ -172,12 +173,14 @@ def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: boo
 
 
 def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
-    """Return the stage at a UTC time, judged by its gate as it was registered.
+    """Return the status of the stage at a UTC time, judged by the registered version of its gate.
 
     Raises StageError if the use case declares no stages.
     """
     if ws.use_case.stages is None:
-        raise StageError(f"{ws.use_case.name} declares no stages, so no gate judges it. Declare them in defs.yaml.")
+        raise StageError(
+            f"{ws.use_case.name} declares no stages, so no gate can judge it. Declare stages in defs.yaml."
+        )
     row = ws.stage_ledger.current_registration()
     stage: Stage = row.stage if row else "poc"
     gate = row.gate if row else ws.use_case.stages.poc
@@ -190,7 +193,7 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
         return StageStatus(stage, since, None, None, figures, [])
     stopped = ws.stage_ledger.current_verdict()
     judgement = judge_gate(gate, figures, list_unready(ws, gate), stage, ws.use_case.kpi.currency)
-    if stopped and stopped.event == "stop":  # later figures don't count: the gate was registered before them
+    if stopped and stopped.event == "stop":  # figures that arrive after a stop don't change the verdict
         judgement = GateJudgement("stop", [stopped.why])
     remarks = describe_registration(row, ws.use_case) if row else []
     return StageStatus(stage, since, gate, judgement.verdict, figures, judgement.obstacles, remarks)
@@ -240,7 +243,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:
-    """Return the partitions since a stage was entered in which people followed the model; none while in shadow."""
+    """Return the partitions since a stage was entered (UTC) in which the model decided; none while in shadow."""
     step = ws.rollout_ledger.step_at(now)
     if ws.use_case.automation.rollout and (step is None or step.step == "shadow"):
         return []
@@ -249,7 +252,10 @@ def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime,
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
-    """Return the local day when the outcomes of the newest accounted partition could be known."""
+    """Return the local day on which the outcomes of the last of the partitions can be known.
+
+    The partitions must already be sorted.
+    """
     if not partitions:
         return date.min
     use_case = ws.use_case
@@ -257,7 +263,7 @@ def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
 
 
 def list_unready(ws: Workspace, gate: StageGate) -> list[str]:
-    """Return what people still have to do before the gate may pass."""
+    """Return the tasks that people still have to do before the gate may pass."""
     unready = []
     findings, trained = len(ws.use_case.people.research), training.share_trained(ws) or 0.0
     if findings < gate.minimum_findings:

@@ -1,4 +1,4 @@
-"""The history of a use case's stages: the stage in force, and how many days each stage took."""
+"""Read the history of a use case's stages: the stage in force, and the days spent in each stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ SpellStage = Literal["idea"] | Stage
 
 @dataclass(frozen=True)
 class StageSpell:
-    """The days that a use case spent in a stage, between two UTC days; `until` is None for the stage in force."""
+    """The time that a use case spent in a stage.
+
+    `since` and `until` are UTC dates. `until` is None for the stage in force.
+    """
 
     stage: SpellStage
     since: str
@@ -28,7 +31,7 @@ class StageSpell:
 
 
 def current_stage(ws: Workspace) -> Stage:
-    """Return the stage that the ledger says, or the declared one if no stages with gates are declared."""
+    """Return the stage that the ledger records, or the declared stage if no stages with gates are declared."""
     row = ws.stage_ledger.current_registration()
     if row:
         return row.stage
@@ -36,7 +39,10 @@ def current_stage(ws: Workspace) -> Stage:
 
 
 def list_stage_spells(ws: Workspace, now: datetime) -> list[StageSpell]:
-    """Return the spells up to a UTC time, oldest first, with the idea before the first stage."""
+    """Return the time spent in each stage up to a UTC time, oldest first.
+
+    The time from the declared idea date to the first stage comes first, as the stage `idea`.
+    """
     events, spells = ws.stage_ledger.entered_stages(), []
     idea_date = ws.use_case.stages.idea_date if ws.use_case.stages else None
     if idea_date and events:

@@ -1,7 +1,7 @@
-"""Steps of a use case through its stages: record verdicts, enter the next stage, retire, register a changed gate.
+"""Take a use case through its stages: record verdicts, enter the next stage, retire, register a changed gate.
 
-Every step is a row in the stage ledger. A gate counts as it was registered when its stage began; a gate that is changed
-later counts only after it is registered again, with a reason.
+Every step is a row in the stage ledger. The first step of a stage registers its gate. A gate that is changed later has
+no effect until it is registered again, with a reason.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sixtyforty.spec.stages import STAGES, Stage, StageGate
 from sixtyforty.storage.stage_ledger import StageEvent, StageEventKind
 from sixtyforty.workspace import Workspace
 
-CHAIN = "chain"  # the author of rows that no person wrote
+CHAIN = "chain"  # the name in the field `by` of rows that the pipeline writes by itself
 
 
 def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
-    """Judge the stage at a UTC time, and record the verdict if it differs from the last one.
+    """Judge the stage at a UTC time. Record the verdict if it differs from the last one, and return the status.
 
     The first call registers the proof of concept with its gate.
     """
@@ -58,10 +58,13 @@ def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, 
 
 
 def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Enter the next stage if the gate has passed, and register its gate. Raises StageError with every obstacle."""
+    """Enter the next stage if the gate has passed, and register the gate of the next stage.
+
+    Raises StageError, which names every obstacle, if the next stage can't be entered.
+    """
     status = record_verdict(ws, now)
     if status.stage in STAGES[2:]:
-        raise StageError(f"{ws.use_case.name}: there is no stage above {status.stage}.")
+        raise StageError(f"{ws.use_case.name}: no stage can be entered after {status.stage}.")
     following = STAGES[STAGES.index(status.stage) + 1]
     obstacles = [] if status.verdict == "pass" else list(status.obstacles)
     if following == "production" and status.figures.label == "assumed":
@@ -75,9 +78,9 @@ def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEv
 
 
 def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Retire a use case for good, from any stage: from `now` on, the current process decides; all history stays.
+    """Retire a use case permanently, from any stage. All history is kept.
 
-    Raises StageError if it is retired already.
+    The current process decides from `now` (UTC, naive) on. Raises StageError if the use case is already retired.
     """
     register_first_stage(ws, now)
     last = ws.stage_ledger.current_registration()
@@ -87,16 +90,16 @@ def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEve
 
 
 def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Register the declared gate of the stage in force; the gate before stays on record.
+    """Register the declared gate of the stage in force. The ledger keeps the gate registered before.
 
-    Raises StageError if the declared gate is the registered one.
+    Raises StageError if no gate is declared, or if the declared gate equals the registered one.
     """
     register_first_stage(ws, now)
     status = read_stage_status(ws, now)
     gate = ws.use_case.stages.gate(status.stage) if ws.use_case.stages else None
     if gate is None or gate == status.gate:
         raise StageError(
-            f"{ws.use_case.name}: stages.{status.stage} declares no other gate than the registered one. Change"
+            f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Change"
             " defs.yaml first."
         )
     before = {"previous_gate": gate_evidence(status.gate)["gate"]}
@@ -105,7 +108,7 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
 
 
 def find_declaration_differences(ws: Workspace) -> list[str]:
-    """Return where the declaration differs from the ledger: in the stage, or in the gate of the stage in force."""
+    """Return a line for each difference between declaration and ledger, in the stage or in the gate of that stage."""
     use_case, row = ws.use_case, ws.stage_ledger.current_registration()
     if use_case.stages is None:
         return []
@@ -113,25 +116,29 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
     stage = row.stage if row else "poc"
     if use_case.stage != stage:
         differences.append(
-            f"defs.yaml declares the stage {use_case.stage}, but the ledger says {stage}"
-            f" (`sixtyforty stage {use_case.name}`)"
+            f"defs.yaml declares the stage {use_case.stage}, but the ledger records {stage}"
+            f" (see `sixtyforty stage {use_case.name}`)"
         )
     if row and row.gate is not None and row.gate != use_case.stages.gate(row.stage):
         differences.append(
-            f"stages.{row.stage} differs from the gate registered on {row.effective_from[:10]}, which counts"
+            f"the declared gate in stages.{row.stage} has no effect: it differs from the gate registered on"
+            f" {row.effective_from[:10]}"
         )
     return differences
 
 
 def gate_evidence(gate: StageGate | None) -> dict[str, Any]:
-    """Return a gate in the form in which a ledger row registers it."""
+    """Return a gate as evidence for a row of the stage ledger."""
     return {"gate": gate.model_dump(mode="json") if gate else None}
 
 
 def append_event(
     ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: dict[str, Any]
 ) -> StageEvent:
-    """Append a row to the stage ledger, unless its last row says the same. Figures after a stop don't take it back."""
+    """Append a row to the stage ledger, unless it would repeat the last row. Return the new or the last row.
+
+    After a stop, `pass` and `continue` aren't recorded, because later figures don't undo a stop.
+    """
     fields = {
         "stage": stage,
         "event": event,

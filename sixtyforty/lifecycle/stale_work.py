@@ -1,4 +1,4 @@
-"""The answer of catch-up: stale partitions with their reasons, joined into ranges."""
+"""Hold the result of `catch_up`: stale partitions with their reasons, which can be joined into ranges."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sixtyforty.storage.files import digest
 
 @dataclass
 class StaleWork:
-    """What a use case needs a run for.
+    """The stale partitions of a use case.
 
-    `reasons` maps a partition to its reasons, each with a hash of the state it was found in. `sources` are those with
-    something new to validate. `unreachable` maps a source that can't be read to the error message.
+    `reasons` maps a partition to its reasons, and each reason to a hash of the state in which it was found. `sources`
+    names the sources with new rows to validate. `unreachable` maps a source that can't be read to its error message.
     """
 
     use_case: UseCase
@@ -24,16 +24,17 @@ class StaleWork:
     unreachable: dict[str, str] = field(default_factory=dict)
 
     def add_reason(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
-        """Add a reason to a partition. The same reason in another state is other work.
+        """Add a reason to a partition.
 
-        source: the source that has something new to validate, if any.
+        state: any JSON value, such as the versions of the inputs. The same reason with another state gives another
+        `work_key`. source: the source that has new rows to validate, if any.
         """
         self.reasons.setdefault(partition, {})[reason] = digest(state)
         if source:
             self.sources.add(source)
 
     def ranges(self) -> list[tuple[str, str]]:
-        """Return the partitions as ranges without gaps, the newest first, because decisions wait there."""
+        """Return the partitions as ranges (first, last) without gaps, newest first, because decisions are due there."""
         ranges: list[tuple[str, str]] = []
         for partition in sorted(p for p in self.reasons if p != SNAPSHOT):
             if ranges and self.use_case.shift(ranges[-1][1], 1) == partition:
@@ -43,11 +44,11 @@ class StaleWork:
         return ranges[::-1]
 
     def reasons_for(self, first: str, last: str) -> list[str]:
-        """Return the reasons of a range of partitions, those of snapshots included."""
+        """Return the reasons of a range of partitions, together with the reasons of snapshots."""
         return [f"{p}: {reason}" for p in self._stale_within(first, last) for reason in self.reasons[p]]
 
     def work_key(self, first: str, last: str) -> str:
-        """Return a hash of a range, its reasons and the states they were found in: the same work has the same key."""
+        """Return a hash of a range, its reasons and their states. The same work always has the same key."""
         return digest([first, last, [(p, self.reasons[p]) for p in self._stale_within(first, last)]])
 
     def _stale_within(self, first: str, last: str) -> list[str]:
@@ -55,6 +56,6 @@ class StaleWork:
 
 
 def join_reasons(reasons: Iterable[str], limit: int = 400) -> str:
-    """Return the reasons in one line of at most `limit` characters."""
+    """Join reasons into one line, which is cut to `limit` characters."""
     line = "; ".join(reasons)
     return line if len(line) <= limit else line[: limit - 1] + "…"

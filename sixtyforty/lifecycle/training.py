@@ -1,4 +1,4 @@
-"""Training of people: who has completed which task of the plan, recorded by those who did, in a hash-chained ledger."""
+"""Record which planned training tasks people have completed, in a hash-chained ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sixtyforty.workspace import Workspace
 
 
 class TrainingError(SixtyfortyError):
-    """A completed task that can't be recorded."""
+    """A completed task can't be recorded."""
 
 
 class CompletedTask(ChainedRow):
@@ -33,14 +33,14 @@ def open_training_ledger(ws: Workspace) -> TrainingLedger:
 
 
 def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
-    """Record that a person has completed a task; once per person and task.
+    """Record that the person `by` has completed a task. A second call for the same person and task changes nothing.
 
     Raises TrainingError if the task isn't planned, or if no person is named.
     """
     planned, person = ws.use_case.people.change.training, by.strip()
     if task not in planned:
         raise TrainingError(
-            f"people.change.training plans no task '{task}'. Planned tasks: {', '.join(planned) or 'none'}."
+            f"The task '{task}' isn't planned in people.change.training. Planned tasks: {', '.join(planned) or 'none'}."
         )
     if not person:
         raise TrainingError(f"{task}: name the person who has completed it.")
@@ -52,13 +52,16 @@ def record_completion(ws: Workspace, task: str, by: str) -> CompletedTask:
 
 
 def list_trained_people(ws: Workspace) -> dict[str, list[str]]:
-    """Return the people who have completed each planned task, in order."""
+    """Return the people who have completed each planned task, in the order in which they were recorded."""
     rows = open_training_ledger(ws).rows()
     return {task: [row.by for row in rows if row.task == task] for task in ws.use_case.people.change.training}
 
 
 def share_trained(ws: Workspace) -> float | None:
-    """Return the share of the planned training that is completed, per person and task; None if none is planned."""
+    """Return the share of the planned training that is completed, or None if no training is planned.
+
+    Each person counts once for each task. People beyond the planned headcount of a task don't count.
+    """
     planned = ws.use_case.people.change.training
     completed = Counter(row.task for row in open_training_ledger(ws).rows())
     required = sum(task.headcount for task in planned.values())

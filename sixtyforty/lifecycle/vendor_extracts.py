@@ -1,7 +1,7 @@
-"""Vendor extracts: the units and the data known about them that a vendor predicts on, without personal columns.
+"""Write extracts for vendors: units with their features, on which a vendor predicts, without personal columns.
 
-Each extract is recorded in a hash-chained ledger: to which vendor, by whom, why, and which rows and columns. No vendor
-gets an extract of a strategic capability.
+Each extract is recorded in a hash-chained ledger, with the vendor, the person, the reason, the rows and the columns. If
+a capability is declared strategic, no vendor gets an extract.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # how we decide today is no vendor's business
-COPY_SHARE = 0.5  # a text column that repeats more of its values from a personal column is a copy of it
+INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # a vendor must not learn how we decide today
+# A text column counts as a copy of a personal column if more than this share of its values occur there.
+COPY_SHARE = 0.5
 
 
 class VendorExtract(ChainedRow):
@@ -56,15 +57,17 @@ def open_vendor_extract_ledger(ws: Workspace) -> VendorExtractLedger:
 def write_vendor_extract(
     ws: Workspace, vendor: str, partitions: Sequence[str], folder: Path, by: str, why: str
 ) -> tuple[Path, VendorExtract]:
-    """Write the extract of these partitions as CSV, record it, and return its path and its ledger row.
+    """Write the extract of some partitions as CSV, and record it in the ledger. Return its path and its ledger row.
 
-    Raises SourcingError, and writes nothing, if the vendor may not get it or if the partitions have no features.
+    by, why: the person who gives the extract, and the reason. Raises SourcingError, and writes nothing, if the vendor
+    may not get the extract or if the partitions have no features.
     """
     _check_allowed(ws.use_case, vendor)
     entries = ws.lake.entries("features", partitions)
     if not entries:
         raise SourcingError(
-            f"{ws.use_case.name}: no features from {partitions[0]} to {partitions[-1]}. Run the chain on these days."
+            f"{ws.use_case.name}: there are no features from {partitions[0]} to {partitions[-1]}. Run the chain on"
+            " these partitions first."
         )
     columns, left_out, rows, content = _read_extract(ws, entries)
     path = folder / f"{ws.use_case.name}_{vendor}_{min(entries)}_{max(entries)}.csv"
@@ -90,7 +93,7 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
         raise SourcingError(f"{use_case.name} declares no sourcing. Declare first whether the capability is strategic.")
     if declared.strategic:
         raise SourcingError(
-            f"{use_case.name}: the capability is strategic, so no vendor gets an extract: {declared.why}"
+            f"{use_case.name}: the capability is declared strategic, so no vendor gets an extract: {declared.why}"
         )
     if vendor not in declared.vendors:
         raise SourcingError(
@@ -98,7 +101,8 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
         )
     if personal_key := sorted(_personal_columns(use_case) & set(use_case.decision.key)):
         raise SourcingError(
-            f"{use_case.name}: the key is personal ({', '.join(personal_key)}). Units can't be identified without it."
+            f"{use_case.name}: the key holds personal columns ({', '.join(personal_key)}), which an extract must leave"
+            " out. Declare a key without personal columns."
         )
 
 

@@ -1,7 +1,7 @@
-"""Run the walk-forward backtest: the money of each model on the days after those it learned from.
+"""Run the walk-forward backtest: measure the value of each model on the days after its training window.
 
-A block is the money of one model version on the days until the next one was trained. Blocks are cached by the versions
-of model, features, outcomes and policy.
+A block holds the daily values of one model version, on the days until the next version was trained. Blocks are cached
+by the versions of model, features, outcomes and policy.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sixtyforty.value.policy import Policy
 
 
 class BacktestError(SixtyfortyError):
-    """A model that would be valued on rows that it learned from."""
+    """A model would be valued on rows from which it learned."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A model version and the local days [first, end) on which it is valued."""
+    """A model version, and the days on which it is valued: local days from `first` to the day before `end`."""
 
     version: str
     first: date
@@ -42,7 +42,7 @@ class Fold:
 def score_block(
     use_case: DecisionChain, lake: Lake, store: ModelStore, version: str, first: date, end: date
 ) -> list[DailyValue]:
-    """Return the money of a model version on the local days [first, end), none of which it learned from.
+    """Return the daily values of a model version on the local days from `first` to the day before `end`.
 
     Only outcomes known at the start of `end` count. Raises BacktestError for a day that the model learned from, and
     TaintedDataError for a day whose features know the future.
@@ -50,7 +50,8 @@ def score_block(
     card = store.card(version)
     if first < card.as_of:
         raise BacktestError(
-            f"{version} learned from days after {first}. Value a model only on days from {card.as_of} on."
+            f"The model {version} may have learned from {first}, so it can't be valued on that day."
+            f" Choose a first day from {card.as_of} on."
         )
     window = use_case.decision_partitions(use_case.starting_between(first, end))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
@@ -95,7 +96,11 @@ def _value_days(
 
 
 def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Fold]:
-    """Return the folds before a local day: each training day's model, valued until the next training day."""
+    """Return the folds of a recipe before a local day, oldest first.
+
+    recipe: its hash. A fold holds the model of one training day, which is valued until the next training day. Training
+    days without a model have no fold.
+    """
     starts = [day for day in training_days(use_case, as_of) if day < as_of]
     folds = []
     for first, end in pairwise([*starts, as_of]):
@@ -108,9 +113,10 @@ def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: s
 def find_trained_version(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> str | None:
-    """Return the recipe's model of a training day, or None.
+    """Return the version of a recipe's model that was trained on a local day, or None.
 
-    For a declared recipe it is the model trained on the data in force; for any other recipe, the last one trained.
+    recipe: its hash. For a declared recipe, return the model that was trained on the current versions of the data. For
+    any other recipe, return the model with the last version name.
     """
     model = declared_recipes(use_case).get(recipe)
     if model is not None:
@@ -126,14 +132,20 @@ def find_trained_version(
 def run_walk_forward(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> list[DailyValue]:
-    """Return the money of the days before `as_of`, each decided by the recipe's model that was trained before it."""
+    """Return the daily values of a recipe (its hash) before the local day `as_of`.
+
+    The recipe's newest model trained before a day decides on that day.
+    """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     blocks = run_in_parallel(lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end), folds)
     return [day for block in blocks for day in block]
 
 
 def value_metrics(days: Sequence[DailyValue]) -> dict[str, Any]:
-    """Return the money of each policy per 1,000 decisions, as `dvc.yaml` records it; null without decisions."""
+    """Return the number of decisions, and the value of each policy per 1,000 decisions.
+
+    Without decisions, the values are None. `dvc.yaml` records the result.
+    """
     decisions = sum(day.decisions for day in days)
     metrics: dict[str, Any] = {"decisions": decisions}
     for policy in POLICIES:

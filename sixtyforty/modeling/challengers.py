@@ -1,4 +1,4 @@
-"""Compare the declared recipes by their walk-forward money, and list the challengers of a training day."""
+"""Compare the declared recipes by their walk-forward value, and list the challengers of a training day."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from sixtyforty.storage.lake import Lake
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model version put before the gate, and why it was selected; `reason` is empty if it is the only one."""
+    """A model version that the gate must judge.
+
+    `reason` says why the version was selected. It is empty if only one recipe is declared.
+    """
 
     version: str
     reason: str
 
 
 def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:
-    """Return the walk-forward value per 1,000 decisions of each declared recipe (by hash), the highest first.
+    """Return the walk-forward value per 1,000 decisions of each declared recipe, by recipe hash, the highest first.
 
     Of equal recipes the first declared comes first. All recipes are valued on the same days before `as_of`. A recipe
     without a model of that training day is left out, and so is one whose files can't be trusted: the check of the
@@ -90,7 +93,10 @@ def _describe_ranking(use_case: UseCase, values: dict[str, float]) -> str:
 
 
 def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> str:
-    """Return the recipe (hash) with the highest value before `as_of`; the declared model if nothing can be compared."""
+    """Return the hash of the recipe with the highest walk-forward value before the local day `as_of`.
+
+    If no recipe has a value yet, return the recipe of the declared model.
+    """
     declared = list(declared_recipes(use_case))
     if len(declared) == 1:
         return declared[0]
@@ -98,6 +104,9 @@ def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: da
 
 
 def recipe_name(use_case: UseCase, recipe: str) -> str:
-    """Return the name of a declared recipe: `model`, or the name of the alternative."""
+    """Return the name of a recipe, given its hash: `model`, or the name of the alternative.
+
+    A recipe that isn't declared has no name, so its hash is returned.
+    """
     names = dict(zip(declared_recipes(use_case), ["model", *use_case.model.alternatives], strict=False))
     return names.get(recipe, recipe)

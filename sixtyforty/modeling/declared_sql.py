@@ -14,7 +14,11 @@ from sixtyforty.spec.use_case import UseCase
 
 @dataclass(frozen=True)
 class DeclaredSql:
-    """An expression: its field, such as `kpi.actions.offer.cost`, its SQL, and the SQL that uses it."""
+    """A declared SQL expression.
+
+    `field` says where it is declared, such as `kpi.actions.offer.cost`. `sql` is the expression as written. `used_as`
+    is the SQL in which the project uses it, such as the expression with a cast.
+    """
 
     field: str
     sql: str
@@ -22,9 +26,9 @@ class DeclaredSql:
 
 
 def source_expressions(use_case: UseCase, name: str, source: Source, known_at_counts: bool) -> Iterator[DeclaredSql]:
-    """Yield the expressions of a source, over its columns.
+    """Yield the expressions of a source. They read the source's columns.
 
-    known_at_counts: the source is an input, so that its known_at is used.
+    known_at_counts: whether the source is an input of features. Only then is its `known_at` used.
     """
     if source.partition:
         yield DeclaredSql(f"sources.{name}.partition", source.partition, use_case.partition_sql(source.partition))
@@ -35,7 +39,10 @@ def source_expressions(use_case: UseCase, name: str, source: Source, known_at_co
 
 
 def feature_expressions(use_case: UseCase, parts: Collection[str]) -> Iterator[DeclaredSql]:
-    """Yield the expressions over the columns of features.sql in the declared parts."""
+    """Yield the expressions that read the columns of features.sql.
+
+    parts: top-level fields of the declaration. Only expressions in these fields are yielded.
+    """
     if "stages" in parts:
         for name, gate in dict(use_case.stages or {}).items():
             if isinstance(gate, StageGate) and gate.scope.where:
@@ -62,7 +69,7 @@ def _kpi_expressions(kpi: Kpi) -> Iterator[DeclaredSql]:
 
 
 def target_expressions(model: Model) -> Iterator[DeclaredSql]:
-    """Yield the targets of the model and its alternatives, over the columns of features.sql and the outcome."""
+    """Yield the targets of the model and its alternatives. They read the columns of features.sql and the outcome."""
     targets = {"model.target": model.target}
     targets |= {f"model.alternatives.{name}.target": other.target for name, other in model.alternatives.items()}
     for field, sql in targets.items():
@@ -71,7 +78,10 @@ def target_expressions(model: Model) -> Iterator[DeclaredSql]:
 
 
 def named_features(use_case: UseCase, parts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
-    """Yield field, feature name, and whether it must be one that the model sees (no leading _)."""
+    """Yield each declared field that names a column of features.sql, the column, and whether the model must see it.
+
+    The model sees the columns without a leading underscore. parts: top-level fields of the declaration to look in.
+    """
     if "model" in parts:
         for kind in ("categorical", "monotone_constraints", "reasons"):
             for name in getattr(use_case.model, kind):

@@ -1,8 +1,11 @@
 """Reproduce the newest model and its metrics from the files of one folder; `dvc.yaml` runs this module.
 
 `python -m sixtyforty.modeling.dvc_recipe train FOLDER` writes `model.skops`; `evaluate FOLDER` writes `metrics.json`.
-The pipeline fills the folder with the same functions: `training_set.parquet`, `recipe.json` (model, KPI, features and
-the fold to evaluate) and `fold.skops` (the previous model, which never saw that fold's days).
+The pipeline fills the folder with these functions, so that both give the same bytes. The folder's inputs are:
+
+- `training_set.parquet`.
+- `recipe.json`: the model, the KPI, the features and the card of the previous model.
+- `fold.skops`: the previous model. It never saw the newest days of the training set, on which it is evaluated.
 """
 
 from __future__ import annotations
@@ -26,9 +29,10 @@ from sixtyforty.value.policy import Policy
 
 
 def write_recipe_folder(use_case: DecisionChain, store: ModelStore, version: str, fold: str, folder: Path) -> None:
-    """Write the recipe's inputs for a model version, and its outputs, into a folder.
+    """Write the inputs and outputs of the recipe of a model version into a folder.
 
-    fold: the version that was trained before it; its metrics are those of the days in between.
+    fold: the model version that was trained before `version`. The metrics measure it on the days between both
+    trainings.
     """
     card, fold_card = store.card(version), store.card(fold)
     recipe: dict[str, Any] = {
@@ -63,7 +67,7 @@ def train(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> None:
-    """Value the previous model on the newest days of the training set, which it never saw."""
+    """Measure the previous model on the newest days of the training set, which it never saw. Write `metrics.json`."""
     recipe, frame = _read(folder)
     fold, kpi = ModelCard.from_json(json.dumps(recipe["fold"]).encode()), Kpi(**recipe["kpi"])
     model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold.files[MODEL]), fold)

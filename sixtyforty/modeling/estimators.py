@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted scikit-learn estimator, and how rows become its matrix.
+    """A fitted scikit-learn estimator, with what it needs to turn rows into its input matrix.
 
-    `levels` maps each category to the values that it learned, in order. `treatment`: the feature that holds the action
-    a unit received in an experiment, one of `actions`.
+    `levels` maps each categorical feature to the values in its training set, in sorted order. `treatment` names the
+    feature with the action that a unit received in an experiment. `actions` lists the possible actions.
     """
 
     estimator: Any
@@ -33,9 +33,9 @@ class FittedModel:
     actions: Sequence[str] = ()
 
     def to_matrix(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """Return the rows as an array of float32, (n, features).
+        """Return the rows as a float32 array of shape (rows, features).
 
-        A category becomes its position in `levels`; a value that was never learned becomes NaN.
+        A category becomes its position in `levels`. A value that the training set didn't hold becomes NaN.
         """
         import numpy as np
 
@@ -54,9 +54,10 @@ class FittedModel:
         return np.where(codes < 0, np.nan, codes).astype("float32")
 
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the expected outcome of each row, (n,); for a classifier, the probability of 1.
+        """Return the expected outcome of each row, in an array of shape (rows,).
 
-        With a treatment, return the expected outcome under each action, (actions, n).
+        For a classifier, it is the probability of outcome 1. With a treatment, return the expected outcome under each
+        action, in an array of shape (actions, rows).
         """
         import numpy as np
         from threadpoolctl import threadpool_limits
@@ -82,10 +83,10 @@ class FittedModel:
 
 
 def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -> FittedModel:
-    """Fit a recipe to the rows of a training set; the fit is deterministic.
+    """Fit a recipe to the rows of a training set. The same rows give the same model.
 
-    frame: the features, the outcome and, with a treatment, its column. One OpenMP thread is used, because two were
-    slower in measurements. Raises ModelError for a target that isn't SQL.
+    frame: the features, the outcome and, with a treatment, the column of the action received. One OpenMP thread is
+    used, because two threads were slower in measurements. Raises ModelError if the declared target isn't valid SQL.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -103,7 +104,10 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
 
 
 def _build_estimator(recipe: Model, kpi: Kpi, features: list[str], categories: list[int]) -> Any:
-    """Return the declared estimator, unfitted, with the seed and the other settings that it accepts."""
+    """Return the declared estimator, not yet fitted, with the seed and the other settings that it accepts.
+
+    categories: positions of the categorical features in `features`.
+    """
     from sklearn.utils import get_tags
 
     module, _, name = recipe.estimator.rpartition(".")
@@ -121,7 +125,10 @@ def _build_estimator(recipe: Model, kpi: Kpi, features: list[str], categories: l
 
 
 def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> Any:
-    """Return a pipeline for an estimator that accepts no NaN: one-hot categories, imputed and scaled numbers."""
+    """Return a pipeline around an estimator that accepts no NaN: one-hot categories, imputed and scaled numbers.
+
+    categories: positions of the categorical features. count: number of features.
+    """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -136,7 +143,7 @@ def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> An
 
 
 def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """Return what the estimator learns of each row, (n,): the outcome, or the recipe's target."""
+    """Return the value that the estimator learns to predict for each row: the outcome, or the recipe's target."""
     if recipe.target is None:
         return frame[kpi.outcome].to_numpy(float)
     import duckdb
@@ -155,5 +162,5 @@ def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]
 
 
 def restore_model(estimator: Any, card: ModelCard) -> FittedModel:
-    """Return a loaded estimator as the fitted model that its card describes."""
+    """Combine a loaded estimator with the features and categories on its model card. Return the fitted model."""
     return FittedModel(estimator, card.features, card.levels, card.treatment, card.actions)

@@ -23,13 +23,15 @@ def rebuild_with_faults(
 ) -> Iterator[tuple[FaultKey, pa.Table | None]]:
     """Rebuild a partition's features once per fault, each time from the undamaged tables plus that fault.
 
-    faults: by key, the SQL statements (insert, update, delete) that damage the source tables. The current process's
-    actions stay those of the undamaged tables. Yields each key with its rows, or with None where features.sql then
-    fails to give each unit exactly once.
+    faults: the SQL statements (insert, update, delete) that damage the source tables, by the key of the fault. The
+    current process's actions are always computed from the undamaged tables. Yield each key with the rows of features.
+    Yield None instead of rows if features.sql doesn't give each unit exactly once on the damaged tables.
     """
     entries = read_inputs(use_case, lake, feature_window(use_case, [partition]))
     with open_inputs(use_case, lake, entries, [partition]) as db:
-        db.execute("set threads = 1")  # one partition is too small to share; callers rebuild several in parallel
+        db.execute(
+            "set threads = 1"
+        )  # several threads don't speed up one partition; callers rebuild partitions in parallel
         create_feature_table(db, use_case)
         undamaged = db.sql(BUILT_ROWS).to_arrow_table()
         for key, statements in faults.items():

@@ -1,7 +1,7 @@
-"""Run a use case's features.sql and current_process.sql in a session, and check that each gives every unit once.
+"""Run features.sql and current_process.sql in a DuckDB session, and check that each returns every unit once.
 
-Where the units are the rows of a partitioned source, the SQL names a unit by its key. Otherwise a unit occurs in every
-partition, and the SQL names it by `_partition` and its key.
+If the units are the rows of a partitioned source, the key identifies a unit. Otherwise a unit occurs in every
+partition, so `_partition` and the key together identify it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 
 class FeatureError(SixtyfortyError):
-    """The use case's SQL doesn't give exactly one row for each unit, or no declared action."""
+    """The use case's SQL doesn't return exactly one row for each unit, or returns an action that isn't declared."""
 
 
 def unit_columns(use_case: DecisionChain) -> str:
-    """Return the SQL columns by which the use case's SQL names a unit."""
+    """Return the columns that identify a unit in the use case's SQL, as a comma-separated list."""
     key = identifiers(use_case.decision.key)
     return key if use_case.decision.unit_source in use_case.partitioned else f"_partition, {key}"
 
 
 def create_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
-    """Create the table `_built`: `_partition`, key, decided_at, features and current_action of the units.
+    """Create the table `_built` with one row for each unit of the session's table `units`.
 
-    Raises FeatureError.
+    Columns: `_partition`, the key, decided_at (UTC), the features and current_action. Raises FeatureError if the SQL
+    doesn't return each unit exactly once, or returns an action that isn't declared.
     """
     kpi = use_case.kpi
     action = "format('{:.10g}', action::double)" if kpi.amount else "action::varchar"
@@ -50,15 +51,15 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> No
         actions = ", ".join("null" if action is None else f"'{action}'" for (action,) in invalid)
         expected = "a number" if kpi.amount else f"one of {', '.join(kpi.actions)}"
         raise FeatureError(
-            f"{use_case.name}: current_process.sql gives {actions}, expected {expected} for each unit."
+            f"{use_case.name}: current_process.sql returns the action {actions}, expected {expected} for each unit."
             " End its case expression with an else."
         )
 
 
 def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
-    """Create `_built` from the tables of the session as they are now; the current process's actions stay unchanged.
+    """Create `_built` again from the current tables of the session. The current process's actions stay unchanged.
 
-    Raises FeatureError.
+    Raises FeatureError if the SQL doesn't return each unit exactly once.
     """
     key, unit = identifiers(use_case.decision.key), unit_columns(use_case)
     payoffs = "".join(f", ({sql})::double as {identifier(column)}" for column, sql in use_case.kpi.payoff_sql.items())
@@ -70,8 +71,8 @@ def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChai
     ).fetchall()[0]
     if not units == rows == keys == decided:
         raise FeatureError(
-            f"{use_case.name}: there are {units} units, but features.sql gives {rows} rows with {keys} keys and"
-            f" current_process.sql gives {decided} keys. Each must give every unit exactly once."
+            f"{use_case.name}: there are {units} units, but features.sql returns {rows} rows with {keys} distinct keys"
+            f" and current_process.sql returns {decided} distinct keys. Each query must return every unit exactly once."
         )
     db.execute(
         f"""create or replace temp table _built as

@@ -1,4 +1,4 @@
-"""Build point-in-time features and the current process's actions: the use case's SQL over the lake."""
+"""Build point-in-time features and the current process's actions: run the use case's SQL on the data in the lake."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from sixtyforty.storage.lake import Lake, split_by_partition
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Columns of a feature row that no model sees, besides the key.
+# Columns of a feature table that no model sees. Key columns are hidden too.
 HIDDEN_COLUMNS = ("_partition", "decided_at", "current_action", "suspect")
 
 
 @dataclass(frozen=True)
 class BuiltPartitions:
-    """Tables by partition, and the input versions that each was built from: dataset to {partition: version}."""
+    """Built tables by partition, and the versions of the inputs of each table.
+
+    `inputs[partition][dataset]` maps the partitions of an input dataset to their versions.
+    """
 
     tables: dict[str, pa.Table]
     inputs: dict[str, dict[str, dict[str, str]]]
 
 
 class FeatureWindow:
-    """A session over the validated data of some partitions and their lookback, to build features and check them.
+    """A DuckDB session that builds the features of some partitions and checks them.
 
-    Close it, or use it in a `with` block.
+    It holds the validated data of these partitions and of their lookback. Use it in a `with` block, which closes it.
     """
 
     def __init__(self, use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> None:
@@ -46,9 +49,9 @@ class FeatureWindow:
         self.db.close()
 
     def build(self) -> BuiltPartitions:
-        """Build the features of the partitions, sorted by decided_at and key.
+        """Build the features of the partitions. The rows of each table are sorted by decided_at and key.
 
-        A partition without units has no table. Raises FeatureError.
+        A partition without units has no table. Raises FeatureError if the SQL doesn't return each unit exactly once.
         """
         create_feature_table(self.db, self.use_case)
         tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
@@ -66,7 +69,8 @@ class FeatureWindow:
 def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:
     """Return the columns of a feature table that the model sees.
 
-    Columns that begin with _ serve the gate only. A key column is a feature if the model declares it as a category.
+    Columns with a leading underscore are for comparisons only. A key column is a feature only if `model.categorical`
+    lists it.
     """
     hidden = {*use_case.decision.key, *HIDDEN_COLUMNS} - set(use_case.model.categorical)
     return [column for column in columns if column not in hidden and not column.startswith("_")]

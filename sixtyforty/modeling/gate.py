@@ -1,4 +1,4 @@
-"""Decide promotion: a challenger decides nothing until its money, its data and its rules pass the gate.
+"""Decide whether a challenger is promoted. It takes no decisions until it passes the gate.
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
@@ -39,7 +39,7 @@ REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can'
 
 
 class GateError(SixtyfortyError):
-    """There is no challenger to judge."""
+    """A training day has no challenger to judge."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def promote_challengers(
     now: datetime | None = None,
     not_before: str = "",
 ) -> list[ChampionRow]:
-    """Judge the challengers of some training days, in order, and append each verdict to the ledger.
+    """Judge the challengers of some training days, oldest day first. Append each verdict to the ledger and return it.
 
     Each day's challengers face the champion that the days before left in force. A promotion counts from the start of
     its training day; on the live track, from `now` (UTC, naive). No row counts from before `not_before` (UTC).
@@ -99,9 +99,10 @@ def promote_challengers(
 
 
 def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: bool = False) -> Judgement:
-    """Judge a challenger on its data, its rules and its money, by day and out of sample.
+    """Judge a challenger on its training data, its monotone constraints and its out-of-sample value.
 
-    currency: the KPI's currency, for the reasons. needs_approval: a challenger that passes waits for a person.
+    gate: the declared rules. currency: the KPI's currency, used in the reasons. needs_approval: whether a challenger
+    that passes must wait for a person's approval.
     """
     if refusal := evidence.file_problem or evidence.share_mismatch:
         return Judgement("REJECT", evidence.kind, [refusal], {REFUSED_EVIDENCE: True})
@@ -130,7 +131,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
 
 @dataclass
 class _ValueVerdict:
-    """The verdict on the money alone; the checks add figures and reasons as they pass."""
+    """The verdict on the value alone. Each check adds its figures and its reason."""
 
     verdict: GateVerdict
     reasons: list[str]
@@ -150,7 +151,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop(
             "REJECT",
             f"{evidence.missing_share:.0%} of its training partitions are missing or refused;"
-            f" the limit is {gate.max_rejected_share:.0%}",
+            f" at most {gate.max_rejected_share:.0%} are allowed",
         )
     if sum(day.decisions > 0 for day in days) < MINIMUM_DAYS:
         known = format_plural(len(days), "day")
@@ -181,13 +182,13 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
     shown = _describe(gain, confidence, currency)
     if not gain.low > gate.margin:
         margin = format_money(gate.margin, currency)
-        return value.stop("HOLD", f"not proven better than the champion's recipe by more than {margin}: {shown}")
-    value.reasons.append(f"better than the champion's recipe: {shown}")
+        return value.stop("HOLD", f"its gain over the champion's recipe isn't proven to exceed {margin}: {shown}")
+    value.reasons.append(f"gain over the champion's recipe: {shown}")
     return value
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Require that the newest block isn't worse than the champion's by more than the margin."""
+    """Hold the challenger if its recipe falls behind the champion by more than the margin in the newest block."""
     if evidence.latest is None:
         return value
     confidence = _two_sided(gate)
@@ -197,16 +198,22 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
     value.figures["last_block_vs_champion"] = _rounded(change)
     if change.value < -gate.margin:
         return value.stop(
-            "HOLD", f"the newest block is worse than the champion's: {_describe(change, confidence, currency)}"
+            "HOLD",
+            f"in the newest block, its recipe is worse than the champion: {_describe(change, confidence, currency)}",
         )
     difference = format_money(change.value, currency, signed=True)
     margin = format_money(gate.margin, currency)
-    value.reasons.append(f"newest block against the champion: {difference} per 1,000 decisions (margin {margin})")
+    value.reasons.append(
+        f"difference to the champion in the newest block: {difference} per 1,000 decisions (allowed loss: {margin})"
+    )
     return value
 
 
 def _two_sided(gate: Gate) -> float:
-    """Return the confidence of the two-sided interval whose lower end is the one-sided bound."""
+    """Return the confidence level of the two-sided interval whose lower end is the one-sided bound.
+
+    The declared `gate.confidence` is one-sided.
+    """
     return 2 * gate.confidence - 1
 
 

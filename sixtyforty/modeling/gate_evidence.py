@@ -1,4 +1,4 @@
-"""Collect the evidence that the gate needs on a challenger; the gate alone decides (`gate.py`)."""
+"""Collect the evidence on a challenger. Only the gate (`gate.py`) decides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The newest block, decided by the challenger's recipe and by the champion: the same days."""
+    """The values of the same newest days under two models: one of the challenger's recipe, and the champion."""
 
     challenger: Sequence[DailyValue]
     champion: Sequence[DailyValue]
@@ -130,7 +130,10 @@ def _collect_from_files(
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest block of both models; None if there is none, or if the champion learned from its days."""
+    """Return the newest block of the recipe and of the champion on the same days.
+
+    Return None if no block exists, or if the champion learned from the block's days.
+    """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     if not folds or champion_card.as_of > folds[-1].first:
         return None
@@ -142,7 +145,7 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions whose features governance refused, in the version that the model learned from."""
+    """Return the training partitions whose features, in the version that the model learned from, were refused."""
     refused = []
     for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)

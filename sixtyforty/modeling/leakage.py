@@ -1,4 +1,4 @@
-"""Check features against leakage: recomputed from only what was known at decision time, they must be identical."""
+"""Check features for leakage: features recomputed from data known at the decision time must be identical."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def _check_decision_time(
 ) -> list[Leak]:
     """Return a leak for each column whose recomputed values differ.
 
-    Columns that begin with _ are compared too: a vendor's scores that know the future would win any comparison.
+    Columns with a leading underscore are compared too. They may hold a vendor's scores, and scores that use later data
+    would make the vendor look too good.
     """
     with as_known_at(db, use_case, partition, decision_time):
         create_feature_table(db, use_case)

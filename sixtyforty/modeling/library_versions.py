@@ -1,4 +1,4 @@
-"""The versions of the libraries that features, models and verdicts depend on."""
+"""Read the versions of the libraries on which features, models and verdicts depend."""
 
 from __future__ import annotations
 

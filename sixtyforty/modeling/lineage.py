@@ -1,4 +1,4 @@
-"""List what features and outcomes are built from: the versions of validated partitions in a window."""
+"""List the inputs of features and outcomes: the versions of the validated partitions in a window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from sixtyforty.storage.restatement import changed_inputs
 
 
 def read_inputs(use_case: DecisionChain, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
-    """Return each source's validated entries in a window of partitions; snapshots have a single entry."""
+    """Return each source's validated manifests in a window of partitions, as source to {partition: manifest}.
+
+    A snapshot source has a single manifest, under the partition SNAPSHOT.
+    """
     entries = {source: lake.entries(f"validated/{source}", window) for source in use_case.partitioned}
     return entries | {source: lake.entries(f"validated/{source}", [SNAPSHOT]) for source in use_case.snapshots}
 
@@ -21,7 +24,10 @@ def read_inputs(use_case: DecisionChain, lake: Lake, window: Sequence[str]) -> d
 def input_versions(
     use_case: DecisionChain, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Return what a partition is built from: dataset to {partition: version}, over the partitions of its window."""
+    """Return the versions of the inputs in a window of partitions, as dataset to {partition: version}.
+
+    entries: the answer of `read_inputs`.
+    """
     partitions = (*window, SNAPSHOT)
     return {
         f"validated/{source}": versions_by_partition(
@@ -33,12 +39,15 @@ def input_versions(
 
 
 def feature_window(use_case: DecisionChain, partitions: Sequence[str]) -> list[str]:
-    """Return the partitions that the features of some partitions may read: their own and the lookback."""
+    """Return the partitions that the features of some partitions may read: these partitions and their lookback."""
     return use_case.widen(partitions, use_case.lookback_partitions, 0)
 
 
 def find_outdated(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the partitions whose features were built from other validated data than is in force, and which data."""
+    """Return the partitions whose features are outdated, with the inputs that changed.
+
+    Features are outdated if they weren't built from the current versions of the validated data.
+    """
     features = lake.entries("features", partitions)
     if not features:
         return {}
@@ -53,7 +62,10 @@ def find_outdated(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]
 
 
 def expected_partitions(use_case: DecisionChain, lake: Lake, partitions: Sequence[str], now: datetime) -> list[str]:
-    """Return those of the partitions that should have features at a UTC time (naive): those known to hold units."""
+    """Return the partitions, among those named, that should have features at a UTC time (naive).
+
+    These are the partitions that are known to hold units.
+    """
     unit_source = use_case.decision.unit_source
     if unit_source in use_case.partitioned:
         return use_case.partitions_with_units(lake.entries(f"validated/{unit_source}", partitions))

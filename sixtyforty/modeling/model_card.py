@@ -1,4 +1,4 @@
-"""The card of a model version: its recipe, its data, and the hashes of its files."""
+"""Describe a model version on a model card: its recipe, its data, and the hashes of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sixtyforty.storage.files import canonical_json
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known about a model version; stored as `card.json`.
+    """The description of a model version, stored as `card.json`.
 
     `as_of`: the local day at whose start it was trained. `rows`, `first`, `last`: size and partitions of its training
     set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
@@ -44,7 +44,7 @@ class ModelCard:
 
     @property
     def missing_share(self) -> float:
-        """Share of the training window's partitions that are missing."""
+        """Return the share of the training window's partitions that have no features or outcomes."""
         present, missing = len(self.data["features"]), len(self.missing_days)
         return missing / (present + missing)
 

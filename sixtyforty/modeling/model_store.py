@@ -1,6 +1,6 @@
-"""Store model versions: training set, fitted model and card, verified by hash; nothing is ever unpickled.
+"""Store model versions: training set, fitted model and card. Files are verified by hash and never unpickled.
 
-A version is named `<as_of>-<hash>`. The hash covers the versions of its data and its recipe, so that training again on
+A version is named `<as_of>-<hash>`. The hash covers the versions of data, recipe and libraries. So training again on
 the same data gives the same version and the same bytes. A version is a folder with `training_set.parquet`,
 `model.skops` and `card.json` (recipe, features, data versions, file hashes).
 """
@@ -21,6 +21,7 @@ from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
 from sixtyforty.modeling.training_plan import TrainingPlan, read_training_rows, recipe_fields
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
@@ -46,7 +47,7 @@ class ModelStore:
         self.root = root
 
     def _cards_lock(self) -> AbstractContextManager[None]:
-        """Lock all cards, so that two retrains at once keep each other's changes."""
+        """Lock all cards, so that two trainings at the same time don't overwrite each other's changes."""
         return exclusive_lock(self.root / "cards.lock", "write a model card")
 
     def folder(self, version: str) -> StoragePath:
@@ -54,7 +55,7 @@ class ModelStore:
         return self.root / version
 
     def card(self, version: str) -> ModelCard:
-        """Return the card of a version. Raises ModelError if there is no such version."""
+        """Return the card of a version. Raises ModelError if the version isn't stored."""
         try:
             return ModelCard.from_json((self.folder(version) / CARD).read_bytes())
         except FileNotFoundError as error:
@@ -74,19 +75,23 @@ class ModelStore:
             raise ModelError(f"{version}: the file {self.folder(version) / file} is missing.") from error
 
     def has(self, version: str, file: str) -> bool:
-        """Whether a file of a version (`training_set.parquet`, `model.skops`) exists and is listed on its card."""
+        """Return whether a file of a version exists and is listed on the version's card.
+
+        file: `training_set.parquet` or `model.skops`.
+        """
         card = self.folder(version) / CARD
         listed = card.exists() and file in self.card(version).files
         return listed and (self.folder(version) / file).exists()
 
     def versions(self) -> list[str]:
-        """Return all versions that have a card, the oldest training day first."""
+        """Return all versions that have a card, sorted by training day, oldest first."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
     def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
-        """Store the rows that a plan's model learns from, all known at the start of `as_of`, and create its card.
+        """Store the training set of a plan, and create the model card.
 
-        Raises ModelError if the declaration names an unknown feature, or if outcomes don't fit the declaration.
+        Only outcomes known at the start of `plan.as_of` are included. Raises ModelError if the declaration names an
+        unknown feature, or if an outcome or a received action isn't allowed by the declaration.
         """
         table = read_training_rows(use_case, lake, plan.features, plan.outcomes, str(use_case.day_start(plan.as_of)))
         features = [name for name in feature_names(use_case, table.column_names) if name != use_case.kpi.outcome]
@@ -100,7 +105,7 @@ class ModelStore:
                 write_atomic(self.folder(plan.version) / CARD, card.to_json())
 
     def training_frame(self, version: str) -> pd.DataFrame:
-        """Return the rows that a version learned from."""
+        """Return the training set of a version."""
         import pandas as pd
 
         return pd.read_parquet(io.BytesIO((self.folder(version) / TRAINING_SET).read_bytes()))
@@ -122,7 +127,7 @@ class ModelStore:
     def write_model(self, version: str, model: FittedModel) -> None:
         """Store a fitted model, and on the card its hash, its categories and the scores of its first training rows.
 
-        Raises ModelError for an estimator that `load` would refuse.
+        Raises ModelError if the estimator holds types that `load` refuses.
         """
         from skops.io import dumps
 
@@ -187,25 +192,25 @@ def _check_declared_features(name: str, plan: TrainingPlan, features: list[str])
         unknown = sorted(declared.keys() - set(features))
         if unknown:
             raise ModelError(
-                f"{name}: model.{field} names {', '.join(unknown)}, which features.sql doesn't give."
-                f" Its features: {', '.join(features)}."
+                f"{name}: model.{field} names {', '.join(unknown)}, but features.sql doesn't return that."
+                f" Choose from the features that it returns: {', '.join(features)}."
             )
 
 
 def _check_outcomes(kpi: Kpi, table: pa.Table) -> None:
-    """Raise ModelError if outcomes or received actions don't fit the declaration."""
+    """Raise ModelError if a binary outcome isn't 0 or 1, or if a received action isn't declared."""
     if kpi.outcome_type == "binary":
         invalid = int((~table[kpi.outcome].to_pandas().isin([0, 1])).sum())
         if invalid:
-            count = "1 row has" if invalid == 1 else f"{invalid} rows have"
+            count = format_plural(invalid, "row")
             raise ModelError(
-                f"outcomes.sql: {count} a {kpi.outcome} other than 0 or 1."
+                f"outcomes.sql: {kpi.outcome} is neither 0 nor 1 in {count}."
                 " Correct outcomes.sql, or declare kpi.outcome_type: number."
             )
     if kpi.treatment:
         unknown = set(table[kpi.treatment.column].to_pylist()) - kpi.actions.keys()
         if unknown:
             raise ModelError(
-                f"outcomes.sql: '{kpi.treatment.column}' (kpi.treatment.column) holds {sorted(unknown)};"
-                f" the actions are {', '.join(kpi.actions)}."
+                f"outcomes.sql: the column '{kpi.treatment.column}' (kpi.treatment.column) holds {sorted(unknown)},"
+                f" expected one of the declared actions: {', '.join(kpi.actions)}."
             )

@@ -1,4 +1,7 @@
-"""Check that a model keeps the declared monotone constraints: the expected outcome only rises, or only falls."""
+"""Check that a model keeps the declared monotone constraints.
+
+Under such a constraint, the expected outcome only rises, or only falls, as one feature rises.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 500
-QUANTILES = 20  # values that each feature is set to
-TOLERANCE = 1e-9  # rounding error of the expected outcome
+QUANTILES = 20  # a feature is set to the borders of this many quantiles
+TOLERANCE = 1e-9  # smaller changes of the expected outcome are rounding errors
 
 
 def find_broken_constraints(constraints: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
-    """Return the constraints that a model version breaks on a sample of its training rows, with the size of each."""
+    """Return a line for each constraint that a model version breaks on a sample of its training rows.
+
+    constraints: feature to 1 (the expected outcome only rises) or -1 (it only falls).
+    """
     if not constraints:
         return []
     rows = store.training_frame(version)
@@ -25,10 +31,11 @@ def find_broken_constraints(constraints: Mapping[str, int], store: ModelStore, v
 
 
 def find_violations(constraints: Mapping[str, int], model: FittedModel, rows: pd.DataFrame) -> list[str]:
-    """Return a line for each constraint (feature to 1 or -1) that fails on the rows.
+    """Return a line for each constraint that the model breaks on the rows.
 
-    Each row's feature is set in turn to the quantiles of its known values in `rows`, with everything else unchanged.
-    The violation is the largest change of one row's expected outcome in the wrong direction between two quantiles.
+    constraints: feature to 1 (the expected outcome only rises) or -1 (it only falls). The feature of each row is set in
+    turn to the quantiles of the feature's known values, with all other features unchanged. The size of a violation is
+    the largest change of one row's expected outcome in the wrong direction between two quantiles.
     """
     import numpy as np
 

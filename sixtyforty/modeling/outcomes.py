@@ -1,4 +1,4 @@
-"""Build outcomes: the use case's outcomes.sql over the lake."""
+"""Build outcomes: run the use case's outcomes.sql on the data in the lake."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sixtyforty.storage.sql import identifiers
 
 
 def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> BuiltPartitions:
-    """Build the outcomes of the units of some partitions, sorted by decided_at and key.
+    """Build the outcomes of the units of some partitions. The rows of each table are sorted by decided_at and key.
 
     Columns: the key, decided_at (UTC), the outcome (null while it is unknown), the treatment's column if one is
-    declared, and `known_at` (UTC). Raises FeatureError if outcomes.sql gives several rows for a unit.
+    declared, and `known_at` (UTC). Raises FeatureError if outcomes.sql returns several rows for a unit.
     """
     before, after = use_case.outcome_window
     entries = read_inputs(use_case, lake, use_case.widen(partitions, before, after))
@@ -30,8 +30,8 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
         units = db.execute("select count(*) from units").fetchall()[0][0]
     if table.num_rows != units:
         raise FeatureError(
-            f"{use_case.name}: there are {units} units, but outcomes.sql gives {table.num_rows} rows."
-            " It must give at most one row for each unit."
+            f"{use_case.name}: there are {units} units, but outcomes.sql returns {table.num_rows} rows."
+            " It must return at most one row for each unit."
         )
     tables = split_by_partition(table, "_partition", partitions)
     windows = {partition: use_case.widen([partition], before, after) for partition in tables}

@@ -1,7 +1,8 @@
-"""Open a DuckDB session that holds a use case's sources and units, as they are or as they were known at a time.
+"""Open a DuckDB session that holds a use case's sources and units, now or as they were known at an earlier time.
 
-The use case's SQL sees one table per source: the contract's columns and `known_at` (UTC), over the lookback window. It
-also sees `units`: the units to decide about, with `decided_at` (UTC). A source without data is an empty table.
+The use case's SQL reads one table for each source, with the contract's columns and `known_at` (UTC). The table covers
+the lookback window. The SQL also reads `units`, the units to decide about, with `decided_at` (UTC). A source without
+data is an empty table.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 def open_inputs(
     use_case: DecisionChain, lake: Lake, entries: Mapping[str, Mapping[str, Entry]], partitions: Sequence[str]
 ) -> duckdb.DuckDBPyConnection:
-    """Open a session with a table for each source, holding its entries, and the `units` of some partitions."""
+    """Open a session with a table for each source and the table `units`. The caller closes the session.
+
+    entries: the validated manifests to read, as source to {partition: manifest}. partitions: the units' partitions.
+    """
     db = connect(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {identifier(name)} as {_source_sql(lake, source, entries[name])}")
@@ -47,10 +51,10 @@ def _source_sql(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str
 def create_units(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partitions: Sequence[str], condition: str = "true"
 ) -> None:
-    """Create the table `units` of some partitions from the tables of the session.
+    """Create the table `units` of some partitions from the source tables of the session.
 
-    Where units are not the rows of a partitioned source, the table `decision_partitions` (`_partition`, `starts_at`
-    in UTC) is created too. condition: SQL that a unit must fulfil.
+    If units are not the rows of a partitioned source, create the table `decision_partitions` too, with `_partition` and
+    `starts_at` (UTC). condition: a SQL condition. Only units that fulfil it are included.
     """
     decision, partitions = use_case.decision, use_case.partitions_with_units(partitions)
     if decision.unit_source and decision.unit_source in use_case.partitioned:
@@ -80,7 +84,7 @@ def _create_decision_partitions(
 
 
 def sql_list(texts: Sequence[str]) -> str:
-    """Return texts as a SQL list for `in (…)`; `null`, which matches nothing, if there are none."""
+    """Return texts as a SQL list for `in (…)`. Without texts, return `null`, which matches nothing."""
     return ", ".join(literal(text) for text in texts) or "null"
 
 
@@ -88,9 +92,9 @@ def sql_list(texts: Sequence[str]) -> str:
 def as_known_at(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str, decision_time: datetime
 ) -> Iterator[None]:
-    """Reduce the tables, during the block, to what a partition's window held at a decision time (UTC).
+    """During the block, reduce the tables to the rows of a partition's window that were known at a decision time (UTC).
 
-    `units` then holds the units of that decision time. The session is rolled back after the block.
+    The table `units` then holds only the units of that decision time. All tables are restored after the block.
     """
     window = sql_list([*feature_window(use_case, [partition]), SNAPSHOT])
     time = f"timestamp {literal(decision_time)}"

@@ -1,4 +1,4 @@
-"""Read and write model files with skops: the same model gives the same bytes, and loading never unpickles."""
+"""Read and write model files with skops. The same model gives the same bytes, and loading never unpickles."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
 
-# Types that a model file may hold besides scikit-learn's and NumPy's plain types. This list is ours, never the file's.
-# `partial` and `check_array` wrap the categories of gradient boosting; skops audits the content of a partial. `Tree`
-# belongs to forests, `dtype` to encoders. A file is read only after its hash has been verified.
+# Types that a model file may hold, besides the types that skops trusts by default. The list is fixed here and never
+# read from the file. Gradient boosting with categories needs `partial` and `check_array`; skops checks what a partial
+# holds. Forests need `Tree`, and encoders need `dtype`. A file is read only after its hash has been verified.
 TRUSTED = [
     "functools.partial",
     "numpy.dtype",
@@ -23,35 +23,42 @@ TRUSTED = [
     "sklearn.utils.validation.check_array",
 ]
 
-# NumPy parses array headers with `ast`. Python 3.11 counts its recursion depth over all threads together, so that two
-# loads at once can fail (python/cpython#106905).
+# NumPy parses array headers with `ast`. Python 3.11 counts the recursion depth of `ast` over all threads together, so
+# two loads at the same time can fail (python/cpython#106905).
 _LOAD_LOCK = Lock()
 
 
 class ModelError(SixtyfortyError):
-    """A model that can't be trained or trusted."""
+    """A model can't be trained, or its file can't be trusted."""
 
 
 def load_skops(blob: bytes, sha256: str | None) -> Any:
-    """Load a model file with the allow-list TRUSTED, after verifying its hash. Raises ModelError."""
+    """Verify the hash of a model file, then load it with the allow-list TRUSTED.
+
+    sha256: the hash on the model card. Raises ModelError if the hash differs, or if the file holds other types or isn't
+    a skops file.
+    """
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
 
     if hashlib.sha256(blob).hexdigest() != sha256:
         raise ModelError(
-            "The hash of the model file differs from the one on the model card. Restore the file, or train again."
+            "The hash of the model file differs from the hash on the model card. Restore the file, or train the model"
+            " again."
         )
     try:
         with _LOAD_LOCK:
             return loads(blob, trusted=TRUSTED)
     except UntrustedTypesFoundException as error:
-        raise ModelError(f"The model file holds types that are not on the list of trusted types: {error}.") from error
+        raise ModelError(
+            f"The model file holds types that are not on the list of trusted types: {error}. Declare another estimator."
+        ) from error
     except zipfile.BadZipFile as error:
         raise ModelError("The model file is not a skops file. Train the model again.") from error
 
 
 def stable_skops(blob: bytes) -> bytes:
-    """Return a skops file with counted object ids instead of memory addresses: equal models give equal bytes."""
+    """Replace the memory addresses in a skops file with sequential numbers, so that equal models give equal bytes."""
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(members.pop("schema.json"))
@@ -67,7 +74,10 @@ def stable_skops(blob: bytes) -> bytes:
 
 
 def _renumber(schema: Any, members: set[str]) -> dict[str, str]:
-    """Replace ids and file names in a skops schema, in place, by numbers in order; return new file names by old."""
+    """In a skops schema, replace ids and file names with sequential numbers, in place.
+
+    members: the file names in the archive. Return the new file name by old file name.
+    """
     numbers: dict[int, int] = {}
     new_names: dict[str, str] = {}
 

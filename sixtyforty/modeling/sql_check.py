@@ -1,4 +1,4 @@
-"""Check that a use case's SQL fits its data contract, without data: DuckDB binds all of it to empty tables."""
+"""Check a use case's SQL against its data contract, without data: DuckDB binds all queries to empty tables."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ FEATURE_ROWS = "_built"
 
 
 def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]) -> tuple[list[SqlProblem], list[str]]:
-    """Return the problems of the SQL in the completed parts and stages, and the columns of features.sql.
+    """Check the SQL of a declaration. Return the problems, and the columns that features.sql returns.
 
-    parts: top-level fields of the declaration that are filled in. stages: SQL files that exist. The columns are empty
-    if features.sql can't run.
+    parts: the top-level fields of the declaration that are filled in. stages: the names of the SQL files that exist,
+    without `.sql`. If features.sql can't run, the list of columns is empty.
     """
     with connect(use_case.timezone) as db:
         problems = [
@@ -57,7 +57,7 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
 def _check_source(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, name: str, source: Source, parts: Collection[str]
 ) -> Iterator[SqlProblem]:
-    """Yield a source's problems; create its empty table if its types are valid."""
+    """Yield the problems of a source. If its column types are valid, create its empty table."""
     unknown_types = [
         SqlProblem(
             f"'{kind}' is not a DuckDB type", f"sources.{name}.columns.{column}", "", 1, kind.upper(), COMMON_TYPES
@@ -73,12 +73,14 @@ def _check_source(
         f"create or replace temp table {identifier(name)} as"
         f" select {columns}, null::timestamp as known_at, null::varchar as _partition where false"
     )
-    is_input = "people" in parts and name in use_case.inputs  # `people` names the source of responses, which is none
+    is_input = (
+        "people" in parts and name in use_case.inputs
+    )  # `people` names the source of responses, which isn't an input
     yield from _check_expressions(db, identifier(name), source_expressions(use_case, name, source, is_input))
 
 
 def _check_units(db: duckdb.DuckDBPyConnection, use_case: UseCase, stages: Collection[str]) -> Iterator[SqlProblem]:
-    """Yield the problems of units.sql and of decided_at; create the empty table `units`."""
+    """Yield the problems of units.sql and of decided_at. Create the empty table `units`."""
     if use_case.decision.unit_source is None:
         db.execute("create or replace temp table decision_partitions (_partition varchar, starts_at timestamp)")
         if "units" not in stages:
@@ -94,7 +96,7 @@ def _check_units(db: duckdb.DuckDBPyConnection, use_case: UseCase, stages: Colle
 
 
 def _unit_columns(use_case: UseCase) -> list[str]:
-    """Return the columns that name a unit in every SQL file."""
+    """Return the columns that identify a unit in every SQL file."""
     from_source = use_case.decision.unit_source in use_case.partitioned
     return [*([] if from_source else ["_partition"]), *use_case.decision.key]
 
@@ -122,11 +124,13 @@ def _check_stage(
     columns = _columns(db, f"({text})")
     for column in dict.fromkeys(required):
         if column not in columns:
-            yield SqlProblem(f"there is no column '{column}'", stage=stage, written=column, allowed=tuple(columns))
+            yield SqlProblem(
+                f"the query returns no column '{column}'", stage=stage, written=column, allowed=tuple(columns)
+            )
 
 
 def _create_feature_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> list[str]:
-    """Create the empty table of feature rows, as expressions see it, and return the columns of features.sql."""
+    """Create an empty table of feature rows that declared expressions can read. Return the columns of features.sql."""
     added = ("current_action", "_partition", "decided_at")
     db.execute(
         f"create or replace temp table {FEATURE_ROWS} as select *, null::varchar as current_action,"
@@ -140,7 +144,10 @@ def _create_feature_rows(db: duckdb.DuckDBPyConnection, use_case: UseCase) -> li
 def _check_over_features(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, parts: Collection[str], columns: list[str]
 ) -> Iterator[SqlProblem]:
-    """Yield the problems of everything that is declared over the columns of features.sql."""
+    """Yield the problems of all declared names and expressions that refer to the columns of features.sql.
+
+    columns: the columns of features.sql.
+    """
     visible = [column for column in columns if not column.startswith("_")]
     for field, name, must_be_visible in named_features(use_case, parts):
         allowed = visible if must_be_visible else columns

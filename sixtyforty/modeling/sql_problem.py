@@ -1,4 +1,4 @@
-"""Turn a DuckDB error into a problem with a place: a declared field, or a line of a SQL file."""
+"""Turn a DuckDB error into a problem with its location: a declared field, or a line of a SQL file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ QUOTED_NAME = re.compile(r'"([^"]+)"')
 
 @dataclass(frozen=True)
 class SqlProblem:
-    """SQL that can't run.
+    """A problem in the SQL of a use case.
 
-    `message`: what is wrong. `field`: the declared field, or `stage` and `line`: the line of `<stage>.sql`. `written`:
-    the name that was not found. `allowed`: the names that exist.
+    `message` says what is wrong. The location is either `field`, a declared field, or `stage` and `line`, a line of
+    `<stage>.sql`. `written` is the name that was not found. `allowed` lists the names that exist.
     """
 
     message: str
@@ -25,7 +25,10 @@ class SqlProblem:
 
 
 def problem_of_error(error: Exception, field: str = "", stage: str = "", last_line: int = 1) -> SqlProblem:
-    """Describe a DuckDB error: its first line, the names that DuckDB suggests, and the line that it points at."""
+    """Convert a DuckDB error into a problem: its first line, the names that DuckDB suggests, and the line number.
+
+    field, stage: the location of the SQL. last_line: the number of lines in the SQL file; no higher line is reported.
+    """
     first_line, _, details = str(error).partition("\n")
     message = first_line.partition(": ")[2] or first_line
     suggestions = re.findall(r"^(?:Candidate bindings:|Did you mean).*", details, re.M)

@@ -11,9 +11,10 @@ from sixtyforty.spec.recipe import Model
 
 
 def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Fit and store a model for each version's training set; yield version and rows as each one finishes.
+    """Fit and store a model for each version's training set. Yield each version and its number of rows when it is done.
 
-    One thread per core: estimators work outside Python's lock. A run that is killed leaves complete files or none.
+    One thread per core is used, because estimators release Python's global lock. A killed run never leaves a partly
+    written file.
     """
     from joblib import Parallel, delayed
 

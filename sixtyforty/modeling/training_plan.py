@@ -1,4 +1,4 @@
-"""Plan a model's training: its recipe, its window of partitions, and its training days."""
+"""Plan the training of models: the recipe, the window of partitions, and the training days."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sixtyforty.storage.sql import identifier, identifiers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Fields that join the recipe's hash only where they are declared, so that a new optional field changes no version.
+# The recipe's hash includes these fields only if they are declared. So a new optional field changes no version.
 OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 
 
@@ -31,9 +31,11 @@ class TooEarlyError(ModelError):
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a model of the local day `as_of` learns from. It needs no rows, so that no version is trained twice.
+    """The data and the recipe of a model that is trained on the local day `as_of`.
 
-    `missing`: partitions of the window without features or outcomes. `recipe`: hash of the declared recipe.
+    `features` and `outcomes` hold the manifests to learn from, by partition. The version follows from the manifests
+    alone, so a version that exists is recognized before any rows are read. `missing` lists the partitions of the window
+    without features or outcomes. `recipe` is the hash of the declared recipe.
     """
 
     as_of: date
@@ -57,7 +59,10 @@ def version_name(as_of: date, data_version: str, recipe: str, libraries: Mapping
 
 
 def training_days(use_case: DecisionChain, until: date) -> list[date]:
-    """Return the local days on which a replay trains, up to `until`, by `replay.retrain` and after its warm-up."""
+    """Return the local days on which a replay trains a model, oldest first, up to and including `until`.
+
+    `replay.warm_up_days` sets the first day, and `replay.retrain` sets the interval.
+    """
     first = use_case.partitions.start + timedelta(days=use_case.replay.warm_up_days)
     if use_case.replay.retrain == "decision":
         partitions = use_case.decision_partitions(use_case.starting_between(first, until + timedelta(days=1)))
@@ -71,13 +76,16 @@ def training_days(use_case: DecisionChain, until: date) -> list[date]:
 
 
 def recipe_fields(model: Model) -> dict[str, Any]:
-    """Return the fields of a declared model that define its recipe: not its explanations, nor its alternatives."""
+    """Return the fields of a declared model that define its recipe. Explanations and alternatives are left out."""
     fields = model.model_dump(exclude={"reasons", "alternatives"})
     return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
 
 
 def hash_recipe(use_case: DecisionChain, model: Model | None = None) -> str:
-    """Return the hash of a recipe: the model (None: the declared one) and the SQL of its features."""
+    """Return the hash of a recipe, which covers the model and the SQL of its features.
+
+    model: an alternative. If it is None, the declared model is used.
+    """
     return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
 
 
@@ -110,7 +118,7 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
 def read_training_rows(
     use_case: DecisionChain, lake: Lake, features: dict[str, Entry], outcomes: dict[str, Entry], known_at: str
 ) -> pa.Table:
-    """Return feature rows joined with the outcomes known at a UTC time, sorted by partition, decided_at and key.
+    """Return feature rows joined with their outcomes, sorted by partition, decided_at and key.
 
     With a treatment: only units that received an action, with the action they received. Raises TaintedDataError.
     """

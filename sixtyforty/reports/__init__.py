@@ -1,6 +1,6 @@
-"""What people read: the impact report, the model record, charts, digests, alerts, the portfolio and the knowledge base.
+"""Reports for people: the impact report, the model record, charts, digests, alerts, the portfolio, the knowledge base.
 
-This package may import every other package of `sixtyforty`, and neither Dagster nor Great Expectations.
+This package may import every other package of `sixtyforty`, but neither Dagster nor Great Expectations.
 Start with `impact_report` (the owner's page) and `page_templates` (how the pages write figures). The web pages
 that people log in to are in the package `desk`, which shows these reports.
 """

@@ -1,4 +1,4 @@
-"""The rules that find alerts in the lake: each returns what is wrong with a use case now.
+"""The rules that find alerts. Each rule reads the lake and returns an alert for each thing that is wrong now.
 
 Alert texts hold counts, days and the names of rules, columns and sources. They never hold rows or their contents.
 """
@@ -25,7 +25,7 @@ AlertRule = Callable[[Workspace, Track], list[Alert]]
 
 
 def find_rejected_batches(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each rejected partition and verdict. A rejected correction is a new alert."""
+    """Return an alert for each rejected partition. If a corrected partition is rejected too, that is a new alert."""
     return [
         Alert(
             "rejected batch",
@@ -68,7 +68,7 @@ def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if too large a share of the newest partition was decided by fallback."""
+    """Return an alert if too large a share of the newest partition's decisions was left to the current process."""
     dataset = decisions_dataset(track)
     newest = max(ws.lake.partitions(dataset), default=None)
     entry = ws.lake.entry(dataset, newest) if newest else None
@@ -85,7 +85,10 @@ def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if no challenger was judged for more days of outcomes than the declaration allows."""
+    """Return an alert if outcomes of too many days arrived since the gate judged a challenger.
+
+    The limit is `watch.retrain_overdue_days`.
+    """
     outcomes = ws.lake.partitions("outcomes")
     if not outcomes or not ws.lake.partitions(decisions_dataset(track)):
         return []
@@ -101,7 +104,7 @@ def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_decay(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the gain over the newest known days is below its limit."""
+    """Return an alert if the gain over the newest days with known outcomes is below `automation.decay_lift`."""
     recent, kpi = measure_recent_lift(ws, track), ws.use_case.kpi
     limit = ws.use_case.automation.decay_lift
     if recent is None or recent.per_1000 >= limit:
@@ -116,7 +119,7 @@ def find_decay(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def _usage_rule(kind: UsageAlarm) -> AlertRule:
-    """Return the rule for one alarm on how people use the decisions; without responses there is nothing to check."""
+    """Return the rule for one alarm about usage. It finds nothing if the use case records no responses."""
 
     def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
         if not ws.use_case.people.responses:
@@ -129,7 +132,7 @@ def _usage_rule(kind: UsageAlarm) -> AlertRule:
 
 
 def find_stop(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the gate of its stage stopped the use case, on either track."""
+    """Return an alert if a stage gate stopped the use case. The track makes no difference."""
     event = ws.stage_ledger.current_verdict()
     if event is None or event.event != "stop":
         return []

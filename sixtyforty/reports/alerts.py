@@ -1,9 +1,9 @@
 """Alerts: what is wrong with a use case, sent to each role once, with a receipt.
 
-A receipt is a line of `data/alerts/<use case>.jsonl`. It records an alert sent to an address, a failure to send (which
-is retried at the next look), or a condition that was resolved. A condition that returns is sent again. Addresses are
-Apprise URLs in environment variables that the use case names. Neither addresses nor data rows appear in an alert or
-a receipt.
+A receipt is a line of `data/alerts/<use case>.jsonl`. It records that an alert was sent, that sending failed, or that
+the condition was resolved. A failed alert is sent again at the next check, and so is an alert whose condition returns.
+Addresses are Apprise URLs in environment variables that the use case names. Alerts and receipts hold no addresses and
+no data rows.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 CONSOLE = "console"  # receives the alerts of a use case that names no roles
 MAX_ALERTS_IN_MESSAGE = 20
 NEVER_SENT = "never sent"
-SendMessage = Callable[[str, str, str], str | None]  # (address, title, text) -> why it failed, or None
+SendMessage = Callable[[str, str, str], str | None]  # (address, title, text) -> reason of the failure, None if sent
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A condition that a person should know about. `subject` separates alerts of one kind; `text` is for people."""
+    """A condition that a person should know about. `subject` identifies it among its kind; `text` is for people."""
 
     kind: AlertKind
     subject: str
@@ -46,16 +46,16 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Hash of kind and subject: identifies the condition, however often it occurs."""
+        """Hash of kind and subject. It identifies the condition, and stays the same if the condition returns."""
         return digest([self.kind, self.subject])
 
 
 @dataclass
 class AlertHistory:
-    """What the receipts of a use case say.
+    """The history of a use case's alerts, from its receipts.
 
     resolved: how often each condition (by key) was resolved. open_kinds: the kind of each open condition (by key).
-    failures: for each (alert id, recipient), why the last sending failed; None means that it was sent.
+    failures: by (alert id, recipient), why the last attempt to send failed; None means that the alert was sent.
     """
 
     resolved: dict[str, int] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class AlertHistory:
 
     @classmethod
     def from_receipts(cls, receipts: Sequence[Mapping[str, Any]]) -> AlertHistory:
-        """Return the history that all receipts of a use case tell, oldest first."""
+        """Return the history from all receipts of a use case, which must be ordered from oldest to newest."""
         history = cls()
         for receipt in receipts:
             key = receipt["key"]
@@ -81,11 +81,11 @@ class AlertHistory:
         return f"{alert.key}-{self.resolved.get(alert.key, 0) + 1}"
 
     def last_failure(self, alert: Alert, recipient: str) -> str | None:
-        """Return why an alert didn't reach a recipient; None if it did."""
+        """Return why an alert wasn't sent to a recipient; None if it was."""
         return self.failures.get((self.alert_id(alert), recipient), NEVER_SENT)
 
     def unsent_alerts(self, alerts: Sequence[Alert], recipient: str) -> list[Alert]:
-        """Return the alerts that a recipient hasn't received yet."""
+        """Return the alerts that weren't sent to a recipient yet."""
         return [a for a in alerts if self.last_failure(a, recipient) is not None]
 
 
@@ -100,9 +100,11 @@ def send_alerts(
 ) -> list[dict[str, Any]]:
     """Send each role the alerts that it hasn't received yet, in one message; return the new receipts.
 
-    checked: the kinds that were checked. An open condition of these kinds that isn't among the alerts is resolved.
-    roles: names of address variables by role; without roles, alerts go to the console.
-    A failure is recorded once, until its reason changes, and retried at the next call.
+    checked: the kinds that were checked. An open condition of these kinds counts as resolved if it isn't among the
+    alerts. roles: for each role, the environment variables that hold its addresses. Without roles, alerts go to the
+    console. environment: the environment variables. send: sends one message.
+
+    A failed message is sent again at the next call. A failure is recorded again only if its reason changes.
     """
     alerts = list({a.key: a for a in alerts}.values())
     with receipts.lock():
@@ -141,7 +143,7 @@ def _receipt_rows(
 def _send_message(
     use_case: str, alerts: Sequence[Alert], variable: str, environment: Mapping[str, str], send: SendMessage
 ) -> str | None:
-    """Return why the message wasn't sent, or None."""
+    """Send one message; return why it wasn't sent, or None if it was."""
     if variable == CONSOLE:
         return None  # the caller prints the receipts
     address = environment.get(variable)
@@ -157,20 +159,20 @@ def compose_message(use_case: str, alerts: Sequence[Alert]) -> tuple[str, str]:
     lines = [f"{a.kind}: {a.text}" for a in alerts[:MAX_ALERTS_IN_MESSAGE]]
     left_out = len(alerts) - MAX_ALERTS_IN_MESSAGE
     if left_out > 0:
-        lines.append(f"and {left_out} more. `sixtyforty watch --once` lists all.")
+        lines.append(f"and {left_out} more. `sixtyforty watch --once` lists all alerts.")
     return f"{use_case}: {len(alerts)} alerts", "\n".join(lines)
 
 
 def send_by_apprise(address: str, title: str, text: str) -> str | None:
-    """Send a message with Apprise; return why it failed (never with the address), or None."""
+    """Send a message with Apprise. Return why it failed, without the address, or None if it was sent."""
     import apprise
 
     client = apprise.Apprise()
     if not client.add(address):
         return "Apprise doesn't understand the address"
     try:
-        # Without the format, mail would join the lines.
+        # Without this format, an e-mail would show all lines as one.
         accepted = client.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)
-    except Exception as error:  # a failure of any kind must not keep the alert from the other addresses
+    except Exception as error:  # the other addresses must get the alert whatever fails here
         return type(error).__name__
-    return None if accepted else "the server did not accept it, or did not answer"
+    return None if accepted else "the server did not accept the message, or did not answer"

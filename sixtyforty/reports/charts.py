@@ -1,6 +1,6 @@
-"""Charts for people who decide: money, in a style that survives print and colour blindness.
+"""Charts of money and usage for the reports, in a style that stays readable in print and with colour blindness.
 
-Each `draw_…` function returns a PNG or SVG file. Equal figures give equal bytes.
+Each `draw_…` function returns a PNG or SVG file. The same figures give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 Form = Literal["png", "svg"]
 AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height as shares of the figure
 
-MAX_POINTS = 1000  # of a line: more are not visible
+MAX_POINTS = 1000  # of one line; more points would not be visible
 DAILY_AXES: AxesPosition = (0.11, 0.08, 0.53, 0.88)
-MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit DAILY_AXES
+MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit next to DAILY_AXES
 MAX_WEEK_LABELS = 8
 MAX_DATE_LABELS = 6
 INK, GRID = "#1d2939", "#eaecf0"
@@ -45,14 +45,14 @@ POLICY_LINES = (  # policy, legend, colour, line style
 
 @dataclass(frozen=True)
 class Chart:
-    """An SVG chart for a page. `description`: what a person reads who can't see it."""
+    """An SVG chart for a page. `description` is the text for people who can't see the chart."""
 
     file: bytes
     description: str
 
     @property
     def svg(self) -> str:
-        """The `<svg>` element, without the file's first lines."""
+        """The `<svg>` element, without the XML declaration before it."""
         text = self.file.decode()
         return text[text.index("<svg") :]
 
@@ -61,10 +61,10 @@ class Chart:
 
 
 def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
-    """Return the cumulative value of each way to decide, by day.
+    """Draw the cumulative value of each way to decide, by day.
 
-    The axis fits the decisions and the current process. Perfect foresight may leave the chart, so that the others
-    stay readable.
+    days: must be sorted by partition. The axis fits the decisions and the current process. The line of perfect
+    foresight may leave the chart, so that the other lines stay readable.
     """
     from matplotlib.dates import AutoDateLocator
 
@@ -93,7 +93,7 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
 
 
 def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg") -> bytes:
-    """Return the gain over the current process by month (or year); losses have another colour."""
+    """Draw the gain over the current process by month or year. Losses have another colour."""
     figure, axes = _new_figure(11, 3.4)
     gains = {
         period: sum(d.model - d.current_process for d in period_days)
@@ -110,7 +110,7 @@ def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg"
 
 
 def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") -> bytes:
-    """Return the gain over the current process and over a random choice, by the share of information missing."""
+    """Draw the gain over the current process and over a random choice, by the share of information missing."""
     from matplotlib.ticker import PercentFormatter
 
     figure, axes = _new_figure(11, 3.4)
@@ -131,7 +131,7 @@ def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") 
 
 
 def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "png") -> bytes:
-    """Return the answers by week, followed and overridden, with the number of active deciders above each bar.
+    """Draw the answers by week, followed and overridden, with the number of active deciders above each bar.
 
     label: a remark on the figures, such as how many answers are simulated; empty for none.
     """
@@ -153,7 +153,7 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
 
 
 def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") -> bytes:
-    """Return the forecast and the achieved gain of each term, with their intervals, and the target."""
+    """Draw the forecast and the achieved gain of each term, with their intervals, and the target."""
     figure, axes = _new_figure(11, 3.4)
     series: tuple[tuple[str, str, str, float, list[Interval]], ...] = (
         ("forecast", FORESIGHT, "D", -0.12, [t.forecast for t in terms]),
@@ -176,15 +176,15 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
 
 
 def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
-    """Return a figure (size in inches) and its axes.
+    """Return a figure of this width and height (in inches), and its axes.
 
-    position: where the axes lie. None lets Matplotlib find room for all labels, which takes longer.
+    position: where the axes lie in the figure. With None, Matplotlib makes room for all labels, which takes longer.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # equal figures give equal element ids
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same chart always gets the same element ids
     figure = Figure(figsize=(width, height), layout=None if position else "constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(position) if position else figure.add_subplot()

@@ -25,19 +25,20 @@ from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.summary import summarize_days
 from sixtyforty.workspace import Workspace
 
-MAX_PROFILED_ROWS = 200_000  # of a source, the newest
-SIMILAR_SHARE = 0.5  # two sources are similar if they share this part of the smaller one's columns
-MAX_FINDINGS = 3  # shown of another use case, the newest
+MAX_PROFILED_ROWS = 200_000  # of each source; the newest rows
+SIMILAR_SHARE = 0.5  # similar sources share this part of the columns of the one with fewer columns
+MAX_FINDINGS = 3  # shown of each other use case; the newest ones
 
 
 @dataclass(frozen=True)
 class SourceProfile:
-    """The data of one source. Only partitions with rows count.
+    """The figures of one source. Partitions without rows are not counted.
 
-    - gaps: partitions without rows between the first and the last.
+    - extracts, unreadable: the number of extracts, and of those that could not be read.
+    - gaps: the number of partitions without rows between the first and the last.
     - days_stale: days from the end of the newest partition to the time of the report; None for a snapshot.
-    - columns: measured on the newest `profiled` accepted rows.
-    - personal: columns of which a page may show only how many values are missing.
+    - columns: the profile of each column, measured on the newest accepted rows; `profiled` is their number.
+    - personal: columns with personal data. A page may show only counts of them, not their values.
     """
 
     name: str
@@ -72,7 +73,7 @@ class SourceProfile:
 
 @dataclass(frozen=True)
 class SimilarSource:
-    """A source of another use case that resembles one of this use case, and what was found there."""
+    """A source of another use case that resembles a source of this one, with the newest findings of that use case."""
 
     source: str
     use_case: str
@@ -85,7 +86,7 @@ class SimilarSource:
 
 @dataclass(frozen=True)
 class CurrentProcessValue:
-    """The value of today's process over some decisions. per_1000: by policy, in the currency, per 1,000 decisions."""
+    """The value of today's process. per_1000: the value per 1,000 decisions, in `currency`, by policy."""
 
     first: str
     last: str
@@ -97,7 +98,7 @@ class CurrentProcessValue:
 
 @dataclass(frozen=True)
 class CurrentState:
-    """The report. today: None as long as the value of today's process is unknown; `why` then says why."""
+    """The content of the report. today: None if the value of today's process is unknown; `why` gives the reason."""
 
     sources: tuple[SourceProfile, ...]
     similar: tuple[SimilarSource, ...]
@@ -106,7 +107,10 @@ class CurrentState:
 
 
 def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: datetime) -> CurrentState:
-    """Return the state at a business time (UTC, naive). others: the project's other use cases, drafts included."""
+    """Return the current state of a use case.
+
+    others: the project's other use cases, drafts included. now: business time (UTC, naive).
+    """
     sources = tuple(_profile_source(ws, name, source, now) for name, source in ws.use_case.sources.items())
     is_draft = isinstance(ws.use_case, Draft)
     today = None if is_draft else value_of_current_process(ws)
@@ -148,13 +152,13 @@ def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> 
 
 
 def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:
-    """Return the days since the newest partition closed, up to the last day that the use case declares."""
+    """Return the days from the end of the newest partition to `now`, or to the end of the use case if earlier."""
     due = min(now, use_case.closes_at(use_case.limits[1])) if use_case.partitions.end else now
     return max(0, (due - use_case.closes_at(newest)).days)
 
 
 def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
-    """Return the newest entries, up to the one that completes MAX_PROFILED_ROWS."""
+    """Return the newest entries, as many as are needed for MAX_PROFILED_ROWS rows; empty without rows."""
     newest: list[Entry] = []
     rows = 0
     for partition in sorted(entries, reverse=True):
@@ -168,7 +172,7 @@ def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
 def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
     """Return the profile of the source's columns, and the number of duplicate rows."""
     with connect(ws.use_case.timezone) as db:
-        # The profile runs dozens of queries, and the rows are in many files: a table is faster.
+        # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(
             f"create or replace temp table profiled as"
             f" select {identifiers(source.columns)} from {ws.lake.select_rows(entries)}"
@@ -210,7 +214,8 @@ def _reads_same_extracts(source: Source, other: Source) -> bool:
 def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
     """Return the value of today's process on the known outcomes, without any model; None without an outcome.
 
-    All units count as one day: the random choice takes the current process's own mix of actions over all of them.
+    All units are valued as if they were of one day. So the random choice takes each action as often as the current
+    process does over all units.
     """
     use_case, lake = ws.use_case, ws.lake
     features, outcomes = lake.entries("features"), lake.entries("outcomes")
@@ -241,7 +246,10 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
 
 
 def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
-    """Return the SQL that joins features (f) and outcomes (o); the column `an outcome` holds the KPI's outcome."""
+    """Return a query that joins features and outcomes. Its column `an outcome` holds the KPI's outcome.
+
+    features, outcomes: SQL of the two tables, such as subqueries.
+    """
     kpi, key = use_case.kpi, identifiers(use_case.decision.key)
     payoff_inputs = _columns_of(kpi.payoff_sql, "f.") + _columns_of(kpi.outcome_columns[1:], "o.")
     required = _columns_of(kpi.outcome_columns, "o.") + _columns_of(kpi.payoff_sql, "f.")

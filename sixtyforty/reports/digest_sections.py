@@ -1,4 +1,4 @@
-"""The text of a digest: what each role reads about the days that the digest covers."""
+"""The text of a digest, for each role. Each `…_section` function returns the lines about the days of the digest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
 from sixtyforty.workspace import Workspace
 
-MAX_WEEKS = 5  # losing weeks named in a message
+MAX_WEEKS = 5  # losing weeks that a message names
 DECIDERS = {"model": "by the model", "fallback": "by fallback", "current_process": "by the current process"}
 SPECIAL = {"review": "deferred to review", "holdout": "in the holdout", "shadow": "in shadow mode"}
 
@@ -43,7 +43,7 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
         count_of_action: dict[str, int] = dict(db.execute(query).fetchall())
     so_far = " so far" if len(partitions) == 1 else ""
     lines = [f"{sum(count_of_action.values()):,} {use_case.kpi.unit_plural} decided{so_far}:"]
-    # The actions that cost most come first, as they are work to do. Amounts have no such order.
+    # The most expensive actions come first, because they are work to do. If actions are amounts, the largest is first.
     actions = list(reversed(use_case.kpi.actions_by_cost)) or sorted(count_of_action, key=float, reverse=True)
     lines += [f"- {describe_action(action, use_case.kpi)}: {count_of_action.get(action, 0):,}" for action in actions]
     left = sum(e.facts["fallback"] + e.facts["current_process"] for e in entries.values())
@@ -134,7 +134,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
     lines = [
         "People",
         f"- {people.headcount} {people.role}s, {people.team}.",
-        f"- {format_plural(differ, 'decision')} differed from the current process; {left:,} were left to it.",
+        f"- {format_plural(differ, 'decision')} differed from the current process. {left:,} were left to it.",
     ]
     if people.responses:
         lines += [f"- {sentence}" for sentence in explain_acceptance(ws.use_case, summarize_acceptance(ws, track))]
@@ -142,7 +142,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
 
 
 def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
-    """Return what the decisions of these days brought over the current process."""
+    """Return a sentence with the gain of these days over the current process."""
     if not days:
         return "No outcome of these days is known yet."
     gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)
@@ -152,7 +152,7 @@ def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
 
 
 def _losing_weeks_sentence(days: Sequence[DailyValue], unit: str) -> str:
-    """Return the weeks in which the current process did better, the newest first."""
+    """Return a sentence that names the weeks in which the current process did better, the newest first."""
     gain_of_week = {week: sum(d.model - d.current_process for d in ds) for week, ds in group_by_week(days).items()}
     losing = [
         f"{format_date(date.fromisoformat(week))} ({format_money(gain, unit)})"
@@ -235,7 +235,10 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def _judge(row: ChampionRow) -> str:
-    """Return who judged. A person's name and reasons stay in the ledger: a message may hold no personal data."""
+    """Return who judged a version: the gate with its reasons, or a person.
+
+    The person's name and reasons stay in the ledger, because a message must hold no personal data.
+    """
     return f"the gate: {'; '.join(row.reasons)}" if row.by == "gate" else f"hand ({row.kind})"
 
 

@@ -1,10 +1,10 @@
 """Digests: regular messages that tell each role how a use case is doing, each sent once, with a receipt.
 
-A digest is due at an hour of a local day. It covers the complete local days since the previous digest; the daily
-digests of deciders and experts cover the day itself. After a pause only the newest digest is sent.
+A digest is due at a certain hour of a local day. It covers the complete local days since the previous digest. The daily
+digests of deciders and experts cover the day itself instead. After a pause only the newest digest is sent.
 
-A receipt is a line of `data/digests/<use case>.jsonl`: a digest was sent to an address, or why it wasn't. A failed
-digest is retried at each look until a newer one is due. Digests hold figures, days and names of feeds. They hold no
+A receipt is a line of `data/digests/<use case>.jsonl`. It records that a digest was sent, or why it wasn't. A failed
+digest is sent again at each check until a newer one is due. Digests hold figures, days and names of feeds, but no
 personal data and no addresses. The module `digest_sections` writes their text.
 """
 
@@ -52,14 +52,14 @@ class Period:
 
 @dataclass(frozen=True)
 class Digest:
-    """A message."""
+    """A digest as a message."""
 
     title: str
     text: str
 
 
 def latest_period(use_case: UseCase, subscription: Subscription, now: datetime) -> Period:
-    """Return the period of the newest digest that is due at a business time (UTC, naive)."""
+    """Return the period that the newest due digest covers. now: business time (UTC, naive)."""
     cadence = subscription.cadence
     local = now.replace(tzinfo=UTC).astimezone(use_case.zone)
     due = _first_day(cadence, local.date())
@@ -70,14 +70,14 @@ def latest_period(use_case: UseCase, subscription: Subscription, now: datetime) 
 
 
 def _first_day(cadence: str, day: date) -> date:
-    """Return the first day of the day, week or month that contains a day."""
+    """Return the first day of the period (the day itself, its week or its month) that contains a day."""
     if cadence == "monthly":
         return day.replace(day=1)
     return day - timedelta(days=day.weekday()) if cadence == "weekly" else day
 
 
 def has_decisions_by(ws: Workspace, track: Track, period: Period) -> bool:
-    """Return whether the track has decisions from before the end of the day on which the digest is due."""
+    """Return whether the track has decisions by the end of the day on which the digest of a period is due."""
     start = live_since(ws, track)
     return start is not None and start < ws.use_case.day_start(period.due_day + timedelta(days=1))
 
@@ -103,10 +103,12 @@ def send_digests(
     send: SendMessage,
     role: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Send each digest that is due at a business time (UTC, naive) and wasn't sent yet; return the new receipts.
+    """Send each digest that is due and wasn't sent yet; return the new receipts.
 
-    environment: the addresses by variable name. role: send only this role's digests; None sends all.
-    A failure is recorded once, until its reason changes, and retried at the next call.
+    now: business time (UTC, naive). environment: the addresses by the name of their variable. send: sends one message.
+    role: send only this role's digests; None sends all.
+
+    A failed digest is sent again at the next call. A failure is recorded again only if its reason changes.
     """
     new_receipts = []
     receipts = Receipts(ws.digest_receipts)
@@ -124,7 +126,7 @@ def send_digests(
 
 
 class _Outbox:
-    """What the receipts say about earlier sendings."""
+    """The earlier attempts to send, from the receipts: the digests sent, and the last reason by recipient."""
 
     def __init__(self, receipts: Sequence[Mapping[str, Any]]) -> None:
         self.sent = {(r["track"], r["cadence"], r["to"], r["due"]) for r in receipts if r["why"] is None}
@@ -140,8 +142,8 @@ def _send_to_subscribers(
     send: SendMessage,
     outbox: _Outbox,
 ) -> Iterator[dict[str, Any]]:
-    """Send one subscription's digest to each of its addresses; yield the rows of the receipts to record."""
-    digest: Digest | None = None  # composed only if an address is set
+    """Send one subscription's digest to each of its addresses; yield the fields of the receipts to record."""
+    digest: Digest | None = None  # composed when the first address that is set needs it
     for variable in subscription.to:
         recipient = (track, subscription.cadence, f"{subscription.role}:{variable}")
         if (*recipient, str(period.due_day)) in outbox.sent:

@@ -1,6 +1,7 @@
-"""Findings: what a person learned about a use case and the next person should know.
+"""Findings: what a person learned about a use case, recorded for the people who work on it later.
 
-They are rows of a ledger of their own (`findings.jsonl`), a hash chain. No finding is ever changed or removed.
+The findings of a use case are the rows of a ledger (`findings.jsonl`), which is a hash chain. No finding is ever
+changed or removed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.workspace import Workspace
 
-MAX_TITLE = 80  # characters taken from the text where no title is given
+MAX_TITLE = 80  # characters of the text that become the title if none is given
 
 
 class FindingError(SixtyfortyError):
@@ -37,15 +38,16 @@ def open_findings(ws: Workspace) -> Findings:
 
 
 def add_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
-    """Record a finding and return it. Without a title, its first line becomes the title.
+    """Record a finding and return it. Without a title, the first line of the text becomes the title.
 
-    The same text from the same person is recorded once. Raises FindingError without a text or a name.
+    by: the name of the person. If the same person has recorded the same text and title, returns the earlier finding.
+    Raises FindingError if the text or the name is empty.
     """
     body, author = text.strip(), by.strip()
     if not body:
         raise FindingError("The finding has no text. Write what you learned with --text.")
     if not author:
-        raise FindingError("The finding has no author. Give a name that others can ask, with --by.")
+        raise FindingError("The finding has no author. Name the person who can answer questions about it with --by.")
     heading = " ".join(title.split()) or body.splitlines()[0][:MAX_TITLE]
     content = (author, heading, body)
 

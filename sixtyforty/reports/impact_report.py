@@ -1,4 +1,4 @@
-"""The owner's page: what was decided, what it brought compared with the current process, and what to do next.
+"""The owner's page: the decisions, their gain over the current process, and what to do next.
 
 The page avoids the language of algorithms: tests/words.py lists the words it may not use.
 """
@@ -36,7 +36,11 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class PeriodFigures:
-    """One month or year. Money in the KPI's unit; `gain`: over the current process, `per_1000` of its decisions."""
+    """The figures of one month or year. Money is in the KPI's unit.
+
+    `model` and `current_process` are values, `gain` is their difference, and `per_1000` is the gain per 1,000
+    decisions. `acted` is the number of decisions for an action.
+    """
 
     name: str
     decisions: int
@@ -49,7 +53,11 @@ class PeriodFigures:
 
 @dataclass(frozen=True)
 class CandidateFigures:
-    """Another way to decide. `per_1000` and the two lifts are per 1,000 decisions, as in `KpiSummary`."""
+    """The figures of another way to decide, per 1,000 decisions.
+
+    `per_1000` is its value, `lift_vs_current` its gain over the current process, and `model_minus` the gain of the
+    decisions taken over it.
+    """
 
     description: str
     vendor: bool
@@ -61,7 +69,11 @@ class CandidateFigures:
 
 @dataclass(frozen=True)
 class DataProblems:
-    """What poor data cost. `rejected`: partitions by source. `quarantined`: rows by source. `fallback`: decisions."""
+    """The effects of poor data.
+
+    `rejected` holds the rejected partitions by source, and `quarantined` the number of quarantined rows by source.
+    `fallback` is the number of decisions that were left to the current process.
+    """
 
     rejected: dict[str, list[str]]
     quarantined: dict[str, int]
@@ -85,7 +97,7 @@ class PageCharts:
 
 @dataclass(frozen=True)
 class ImpactFacts:
-    """Everything the page shows. `summary`: see `KpiSummary`; `period`: what a table row covers."""
+    """Everything that the page shows. `period` is the length of the periods: a month or a year."""
 
     use_case: UseCase
     track: Track
@@ -213,7 +225,7 @@ def _draw_charts(ws: Workspace, accounts: Accounts, people: Acceptance) -> PageC
 
 
 def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProblems:
-    """Return the partitions rejected, the rows quarantined and the decisions left to the current process."""
+    """Return the rejected partitions, the quarantined rows, and the decisions of `days` left to the current process."""
     rejected = {s: ws.lake.partitions(f"rejected/{s}") for s in ws.use_case.sources}
     rows = {s: sum(e.rows for e in ws.lake.entries(f"quarantine/{s}").values()) for s in ws.use_case.sources}
     return DataProblems(
@@ -224,7 +236,7 @@ def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProble
 
 
 def describe_feed_outages(ws: Workspace) -> list[str]:
-    """Return a sentence for each feed: what its outage would cost, as tried on past days."""
+    """Return a sentence for each feed: the gain if it stopped, as measured on past days."""
     impacts, kpi = read_impacts(ws), ws.use_case.kpi
     sound = next((i.gated.value for i in impacts if not i.feed), 0.0)
     sentences = []

@@ -14,7 +14,7 @@ OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # 
 
 @dataclass(frozen=True)
 class KnowledgeHit:
-    """A passage, with its use case. `where`: the finding, record or user research that holds it."""
+    """A passage of text, with its use case. `where` names the finding, record or user research that it comes from."""
 
     use_case: str
     use_case_title: str
@@ -24,9 +24,10 @@ class KnowledgeHit:
 
 
 def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[KnowledgeHit]:
-    """Return the passages that hold all the words, by use case: findings, records, then user research.
+    """Return the passages that contain all the words, in any letter case.
 
-    Raises SearchError without a word.
+    They are ordered by use case; within a use case, findings come first, then records, then user research. Raises
+    SearchError if `words` holds no word.
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:
@@ -53,7 +54,10 @@ def _search_research(ws: Workspace, words: Sequence[str]) -> Iterator[KnowledgeH
 
 
 def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
-    """Return stages that a gate stopped and models that were not promoted, by use case, the newest first."""
+    """Return the stages that a gate stopped and the models that were not promoted.
+
+    They are ordered by use case; within a use case, stages come before models, and each the newest first.
+    """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:
         name, title = ws.use_case.name, ws.use_case.title

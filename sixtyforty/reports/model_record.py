@@ -1,7 +1,7 @@
-"""The model record: what was tried, found and decided, and on which data. Markdown, in numbered versions.
+"""The model record: a Markdown document of what was tried, found and decided, and on which data.
 
-`reports/<use case>/records/<track>/<number>-<hash>.md` holds each version that differs from the previous one. The
-newest version is also `model_record.md`. Neither the number nor the hash depends on the clock, so the same history
+Whenever its text changes, a new version is written to `reports/<use case>/records/<track>/<number>-<hash>.md`. The
+newest version is also in `model_record.md`. Neither the number nor the hash depends on the clock, so the same history
 gives the same files.
 """
 
@@ -45,19 +45,19 @@ NEWEST_RECORD = "model_record.md"
 TRACKS: tuple[Track, ...] = ("replay", "live")
 FINDINGS_SECTION = "Findings"
 MEANING_OF_LABEL = {
-    "exact": "The decision doesn't change the outcome, so each way to decide is paid on the same outcomes.",
-    "assumed": "What would have happened otherwise is an assumption, not a measurement.",
+    "exact": "The decision doesn't change the outcome, so each way to decide is valued on the same outcomes.",
+    "assumed": "What would have happened without the action is assumed, not measured.",
     "randomized": "Units were assigned to the current process at random. The difference is the effect of the action.",
 }
 
 
 class SearchError(SixtyfortyError):
-    """A search has no words."""
+    """The text of a search holds no word."""
 
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """A source of the use case: partitions accepted and rejected, rows quarantined."""
+    """A source of the use case, with the numbers of its accepted and rejected partitions and its quarantined rows."""
 
     name: str
     description: str
@@ -97,7 +97,7 @@ class RecordFacts:
 
 
 def write_record(ws: Workspace, track: Track) -> Path:
-    """Write the record, as a new version if its text differs from the newest one; return the path of the newest."""
+    """Write the record, as a new version if its text has changed. Return the path of `model_record.md`."""
     text = render_record(ws, track).encode()
     with exclusive_lock(ws.reports / "records" / "records.lock", "write the model record"):
         versions = record_versions(ws, track)
@@ -119,7 +119,7 @@ def version_number(path: Path) -> int:
 
 
 def record_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
-    """Record a finding and write it into each existing model record. Raises FindingError, see `add_finding`."""
+    """Record a finding and add it to each existing model record. Raises FindingError: see `add_finding`."""
     finding = add_finding(ws, by, text, title)
     for track in TRACKS:
         if record_versions(ws, track):
@@ -134,7 +134,7 @@ def render_record(ws: Workspace, track: Track) -> str:
 
 
 def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
-    """Return everything the record of a track shows."""
+    """Return everything that the record of a track shows."""
     use_case, kpi = ws.use_case, ws.use_case.kpi
     rows = ws.champion_ledger.rows_of(track)
     refusal, champions = describe_refusal(ws, track), ws.champion_ledger.sound_promotions(track)
@@ -206,9 +206,10 @@ def _valued_candidates(kpi: Kpi, summary: KpiSummary) -> list[tuple[Candidate, C
 
 @dataclass(frozen=True)
 class RecordHit:
-    """A passage that a search matched: a finding, or a section in the newest version of a record that holds it.
+    """A passage that a search found: a finding, or a section of a model record, in the newest version that matches.
 
-    number: of the finding or the version. track: of a record. at: when a finding was recorded, in UTC.
+    number: the number of the finding, or of the record's version. track: the record's track; None for a finding.
+    at: the UTC time at which a finding was recorded; None for a record.
     """
 
     kind: Literal["finding", "record"]
@@ -220,9 +221,10 @@ class RecordHit:
 
 
 def search_records(ws: Workspace, words: str) -> list[RecordHit]:
-    """Return what holds all the words, in any letter case: findings, then records, each the newest first.
+    """Return the findings, then the sections of records, that contain all the words in any letter case.
 
-    The text of a finding is complete; of a section it is the lines that hold a word. Raises SearchError without a word.
+    Findings and records are ordered from newest to oldest. The text of a finding is complete. The text of a section is
+    its lines that contain a word. Raises SearchError if `words` holds no word.
     """
     terms = split_words(words)
     hits = [
@@ -236,7 +238,7 @@ def search_records(ws: Workspace, words: str) -> list[RecordHit]:
 
 
 def split_words(words: str) -> list[str]:
-    """Return the words of a search in lower case. Raises SearchError without a word."""
+    """Split the text of a search into words, in lower case. Raises SearchError if it holds no word."""
     terms = words.casefold().split()
     if not terms:
         raise SearchError("The search has no words. Give at least one word to look for.")

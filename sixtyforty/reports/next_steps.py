@@ -1,4 +1,4 @@
-"""What the figures of a use case call for: the owner's list of next steps, in sentences."""
+"""The owner's list of next steps, in sentences, derived from the figures of a use case."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_MODEL = (
 
 @dataclass(frozen=True)
 class Accounts:
-    """The figures that next steps follow from. `summary`: see `kpi_summary.KpiSummary`."""
+    """The figures from which the next steps are derived."""
 
     summary: KpiSummary
     days: Sequence[DailyValue]
@@ -34,7 +34,10 @@ class Accounts:
 
 
 def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
-    """Return the figures of a track that the next steps follow from. until: the last partition to count."""
+    """Return the figures of a track from which the next steps are derived.
+
+    until: the last partition to count, except for segments, which always count all; None counts all.
+    """
     days = read_daily_values(ws, track, until)
     return Accounts(
         summary=summarize_kpi(ws, track, until, days),
@@ -82,7 +85,7 @@ def _about_losses(accounts: Accounts) -> Iterator[str]:
         yield f"Look into {_listed(losing)}: the current process did better then."
     short = [t.name for t in accounts.forecasts.terms if t.verdict == "below the forecast"]
     if short:
-        yield f"Find out why the models in charge since {_listed(short)} brought less than forecast."
+        yield f"Find out why the models in charge since {_listed(short)} gained less than forecast."
     worse = [f"{s.column} {s.name}" for s in accounts.segments if s.loses]
     if worse:
         yield f"Leave {_listed(worse)} to the current process: it is proven to be better there."

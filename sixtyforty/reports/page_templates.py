@@ -1,4 +1,4 @@
-"""The templates of pages and records, and the filters with which they write figures, money and dates."""
+"""The Jinja environment of pages and records, with the filters that format figures, money and dates."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def page_environment(*packages: str) -> Environment:
     """Return the Jinja environment with the templates in `templates/` and the filters of this module.
 
-    packages: further packages with a folder `templates`. Their templates come first, and may extend those here.
-    HTML templates escape everything; in Markdown templates, use `cell` and `quoted` for what people wrote.
+    packages: other packages with a folder `templates`. Their templates take precedence, and may extend the ones here.
+    HTML templates escape everything. Markdown templates must apply `cell` or `quoted` to texts that people wrote.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 
@@ -50,17 +50,17 @@ def page_environment(*packages: str) -> Environment:
 
 
 def format_count(number: float | None) -> str:
-    """Return a number with thousands separators, such as `2,606,050`; an unknown number is a dash."""
+    """Return a number with thousands separators, such as `2,606,050`; a dash if it is None."""
     return UNKNOWN if number is None else f"{number:,.0f}"
 
 
 def format_signed(number: float | None) -> str:
-    """Return a number with its sign, such as `+1,200`; an unknown number (None, NaN) is a dash."""
+    """Return a number with its sign, such as `+1,200`; a dash if it is None or NaN."""
     return UNKNOWN if number is None or math.isnan(number) else f"{number:+,.0f}"
 
 
 def format_percent(share: float | None, digits: int = 0) -> str:
-    """Return a share as a percentage, such as `22%`; an unknown share is a dash."""
+    """Return a share as a percentage, such as `22%`; a dash if it is None."""
     return UNKNOWN if share is None else f"{share:.{digits}%}"
 
 
@@ -70,12 +70,12 @@ def format_signed_money(amount: float | None, unit: str) -> str:
 
 
 def format_payoff(payoff: float | str, unit: str) -> str:
-    """Return a declared cost or gain, such as `$2.50`; a payoff in SQL is shown as escaped text."""
+    """Return a declared cost or gain, such as `$2.50`; if it is declared as SQL, the SQL, escaped for Markdown."""
     return _inert(payoff) if isinstance(payoff, str) else format_exact_money(payoff, unit)
 
 
 def format_date(day: date | str) -> str:
-    """Return a day for people, such as `3 June 2013`; what is no ISO date is returned as it is."""
+    """Return a day for people, such as `3 June 2013`. A text that isn't an ISO date is returned unchanged."""
     if isinstance(day, str):
         try:
             day = date.fromisoformat(day)

@@ -1,7 +1,8 @@
 """The portfolio: every use case with its stage, its value and cost, whether people use it, and what to do next.
 
-The money comes from each use case's own ledger: of live decisions once there are any, otherwise of the replay. Totals
-add up only use cases that agree in currency, label and track: assumed money is never added to measured money.
+The money comes from the KPI ledger of each use case: of its live decisions if there are any, otherwise of the replay.
+A total adds up only use cases with the same currency, label and track. So assumed money is never added to measured
+money.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class Total:
-    """The money of all use cases that agree in currency, label and track."""
+    """The money of all use cases with the same currency, label and track."""
 
     currency: str
     label: str
@@ -48,14 +49,14 @@ class Total:
 
 @dataclass(frozen=True)
 class PortfolioFacts:
-    """Everything the page shows. unread_days: for how long the unread outputs weren't opened."""
+    """Everything that the page shows. unread_days: the days without a reader after which an output counts as unread."""
 
     lines: list[PortfolioLine]
     totals: list[Total]
     unread_days: int = UNREAD_DAYS
 
     def advised(self, advice: Advice) -> list[PortfolioLine]:
-        """Return the lines with an advice."""
+        """Return the lines with this advice."""
         return [line for line in self.lines if line.advice == advice]
 
     @property
@@ -65,9 +66,10 @@ class PortfolioFacts:
 
 
 def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None) -> list[PortfolioLine]:
-    """Return a line for each use case: by currency, measured before assumed, the highest net benefit first.
+    """Return a line for each use case.
 
-    now: business time (UTC, naive); None is the clock's.
+    Lines are sorted by currency. Within a currency, measured money comes before assumed money, and the highest net
+    benefit first. now: business time (UTC, naive); None takes the time of the clock.
     """
     hours = read_run_hours(workspaces[0].home) if workspaces else {}
     as_of = now or clock.now()
@@ -76,9 +78,10 @@ def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None
 
 
 def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | None]) -> list[Workspace]:
-    """Return the use cases whose current stage reaches a team, site and region.
+    """Return the use cases whose current stage covers a team, site and region.
 
-    scope: values by `team`, `site` and `region`; None matches all. A field that a stage leaves open reaches all.
+    scope: the team, site and region to look for, by `team`, `site` and `region`; None matches every use case. A stage
+    that doesn't declare one of them covers all of its values.
     """
 
     def is_reached(ws: Workspace) -> bool:
@@ -89,7 +92,7 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 
 
 def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
-    """Return the totals of the lines with known outcomes: by currency, measured before assumed."""
+    """Return the totals of the lines with known outcomes, sorted by currency, and measured before assumed."""
     groups: dict[tuple[str, str, Track], list[PortfolioLine]] = {}
     for line in lines:
         if line.decisions:
@@ -117,7 +120,7 @@ def _total(currency: str, label: str, track: Track, lines: Sequence[PortfolioLin
 
 
 def collect_facts(workspaces: Sequence[Workspace], now: datetime | None = None) -> PortfolioFacts:
-    """Return everything the page shows."""
+    """Return everything that the page shows. now: as for `build_portfolio`."""
     lines = build_portfolio(workspaces, now)
     return PortfolioFacts(lines, add_up_totals(lines))
 

@@ -1,4 +1,4 @@
-"""What to do with a use case of the portfolio: expand, continue, prove, build adoption, start, stop or nothing."""
+"""Advice on a use case of the portfolio: to expand, continue, prove, build adoption, start or stop, or nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def advise(
     now: datetime,
     refusal: str | None = None,
 ) -> tuple[Advice, str]:
-    """Return what to do with a use case at a business time (UTC, naive), and why in a sentence or two.
+    """Return the advice on a use case, and the reason in one or two sentences.
 
     people: None if responses aren't recorded. net: the gain less all costs, in the use case's currency.
     status: of its stage's gate; None if no stages are declared. refusal: why no figure is given.

@@ -20,12 +20,12 @@ from sixtyforty.spec.stages import STAGES, Scope
 from sixtyforty.spec.track import Track
 from sixtyforty.workspace import Workspace
 
-QUALITY_PARTITIONS = 28  # the newest of each source: data quality is measured on these
+QUALITY_PARTITIONS = 28  # data quality is measured on so many newest partitions of each source
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of a use case so far, in its currency. responses_cost: of the time that people's answers took."""
+    """The costs of a use case so far, in its currency. responses_cost: for the time that people's answers took."""
 
     build: float
     running: float
@@ -40,7 +40,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class Usage:
-    """What people did with the decisions. used: decisions that they followed; uptake: as a share, None if unknown."""
+    """How people used the decisions.
+
+    responses: the number of answers. used: the number of decisions that people followed. uptake: their share of the
+    decisions seen; None if unknown. simulated: whether any response is simulated.
+    """
 
     responses: int = 0
     used: int = 0
@@ -50,10 +54,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class InputData:
-    """The data of a use case. None means not known.
+    """The state of the data of a use case. None means not known.
 
-    quality: share of the newest rows that were accepted. newest: the newest partition that all sources have.
-    days_stale: days from the newest data to today, for live decisions only.
+    quality: the share of the newest rows that were accepted. newest: the newest partition that all sources have.
+    days_stale: the days from that partition to today, for live decisions only.
     """
 
     quality: float | None
@@ -106,12 +110,12 @@ class PortfolioLine:
 
     @property
     def cost_per_used(self) -> float | None:
-        """The cost of each decision that people followed; None without one."""
+        """The costs divided by the number of decisions that people followed; None without such a decision."""
         return self.costs.total / self.usage.used if self.usage.used else None
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The line as flat JSON: money to the cent, shares to four digits."""
+        """The line as a flat dict for JSON, with money to the cent and shares to four digits."""
         nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
         fields = {name: field for name, field in asdict(self).items() if name not in nested}
         for part in nested.values():
@@ -127,7 +131,10 @@ class PortfolioLine:
 
 
 def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
-    """Return the line of one use case at a business time (UTC, naive). run_hours: of its runs so far."""
+    """Return the line of one use case.
+
+    run_hours: the total run time of its runs so far. now: business time (UTC, naive).
+    """
     use_case, track = ws.use_case, accounted_track(ws)
     refusal = describe_refusal(ws, track)
     summary = summarize_nothing(ws, track) if refusal else summarize_kpi(ws, track)
@@ -169,7 +176,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
 
 
 def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
-    """Return the gate to pass next: that of the current stage or, once it has passed, that of the next stage."""
+    """Return a text about the gate to pass next: of the current stage or, once that is passed, of the next stage."""
     use_case = ws.use_case
     if status is None or use_case.stages is None:
         return "none"
@@ -201,7 +208,7 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
 
 
 def accounted_track(ws: Workspace) -> Track:
-    """Return `live` once live decisions have been accounted for, otherwise `replay`."""
+    """Return `live` if the KPI ledger has an account of live decisions, otherwise `replay`."""
     return "live" if ws.lake.partitions(kpi_dataset("live")) else "replay"
 
 

@@ -1,7 +1,7 @@
-"""Which outputs of a use case are read: the last local day on which somebody opened each of them on the desk.
+"""Readership: the last local day on which somebody opened each output of a use case on the desk.
 
-The days are in `<home>/data/reads/<use case>.json`. Who opened a page isn't recorded. A report opened as a file, or a
-row read in the database, isn't counted.
+The days are stored in `<home>/data/reads/<use case>.json`. The file doesn't say who opened a page. Opening a report as
+a file, or reading rows in the database, isn't counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.workspace import Workspace
 
-UNREAD_DAYS = 30  # an output that nobody opened for so long counts as unread
+UNREAD_DAYS = 30  # an output counts as unread if nobody opened it for so many days
 TRACKS: tuple[Track, ...] = ("live", "replay")
 
 
@@ -33,7 +33,10 @@ def last_read_days(ws: Workspace) -> dict[str, date]:
 
 
 def record_reading(ws: Workspace, output: str, now: datetime) -> None:
-    """Record that an output was opened at a business time (UTC, naive); only the first time in a day is written."""
+    """Record that somebody opened an output. Only the first time in a local day writes the file.
+
+    now: business time (UTC, naive).
+    """
     day, path = ws.use_case.local_day(now), _path(ws)
     if last_read_days(ws).get(output) == day:
         return
@@ -43,7 +46,7 @@ def record_reading(ws: Workspace, output: str, now: datetime) -> None:
 
 
 def readable_outputs(ws: Workspace) -> list[str]:
-    """Return the outputs for people that exist."""
+    """Return the outputs of a use case that people can open now, such as `decisions`."""
     exists = {
         "decisions": any(ws.lake.partitions(decisions_dataset(track)) for track in TRACKS),
         "review_queue": any(ws.lake.partitions(review_dataset(track)) for track in TRACKS),
@@ -54,9 +57,9 @@ def readable_outputs(ws: Workspace) -> list[str]:
 
 
 def unread_outputs(ws: Workspace, now: datetime) -> list[str]:
-    """Return the outputs that nobody opened in the UNREAD_DAYS before a business time (UTC, naive).
+    """Return the outputs that nobody opened in the last UNREAD_DAYS days before `now` (business time, UTC, naive).
 
-    A use case whose first model is younger than that has none.
+    The list is empty if the gate judged the first model less than UNREAD_DAYS days ago.
     """
     rows, since = ws.champion_ledger.rows(), now - timedelta(days=UNREAD_DAYS)
     if not rows or datetime.fromisoformat(rows[0].recorded_at).replace(tzinfo=None) > since:

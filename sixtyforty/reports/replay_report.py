@@ -1,6 +1,6 @@
-"""A walk through past partitions as they looked then: the data seen, the decisions taken on it, and the outcomes.
+"""Past partitions as they looked when they were decided: the data seen, the decisions, and the outcomes.
 
-The data seen is what the decisions' features could draw on. Each decision used only what was known at its own time.
+The data seen are the partitions that the features could read. Each decision used only data known at its decision time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TIME = "%Y-%m-%d %H:%M"
 
 @dataclass(frozen=True)
 class SeenSource:
-    """A source as it was then. gone: partitions whose version of that time no longer exists."""
+    """A source as it was at decision time. gone: the number of partitions whose version of then no longer exists."""
 
     partitions: int
     newest: str | None
@@ -38,7 +38,7 @@ class SeenSource:
 
 @dataclass(frozen=True)
 class SeenData:
-    """The data of a partition's decisions, by source. restated: whether the partition's features changed since."""
+    """The data that a partition's decisions were based on. restated: whether its features have changed since."""
 
     sources: dict[str, SeenSource]
     restated: bool
@@ -46,7 +46,7 @@ class SeenData:
 
 @dataclass(frozen=True)
 class ModelInForce:
-    """A model that decided, and the last day it learned from."""
+    """A model that decided, and the last day of its training data."""
 
     version: str
     learned_to: str
@@ -54,7 +54,11 @@ class ModelInForce:
 
 @dataclass(frozen=True)
 class DecidedActions:
-    """The decisions of a partition; `first` and `last` are decision times in UTC. differ: from the current process."""
+    """The decisions of a partition. `first` and `last` are decision times in UTC.
+
+    `actions` and `decided_by` count the decisions by action and by decider. `differ` is the number of decisions that
+    differ from the current process.
+    """
 
     decisions: int
     first: str
@@ -78,7 +82,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """One partition. seen and decided are None if nothing was decided; outcomes is None until one is known."""
+    """One partition. `seen` and `decided` are None without decisions; `outcomes` is None while no outcome is known."""
 
     partition: str
     seen: SeenData | None = None
@@ -109,7 +113,7 @@ def replay_partitions(ws: Workspace, partitions: Sequence[str], track: Track) ->
 
 @dataclass(frozen=True)
 class _DecisionGroup:
-    """Decisions that agree in data, champion, decider and action. Times are UTC, without time zone."""
+    """Decisions with the same data, champion, decider and action. Decision times are UTC (naive)."""
 
     data_version: str
     champion_version: str | None
@@ -132,7 +136,10 @@ def _group_decisions(ws: Workspace, entry: Entry) -> list[_DecisionGroup]:
 
 
 def _data_seen(ws: Workspace, partition: str, versions: Sequence[str]) -> SeenData:
-    """Return the sources of the last version decided on: in a growing partition, it contains the earlier ones."""
+    """Return the sources of the last version of the features that decisions used.
+
+    If a partition grows during the day, its last version contains the rows of the earlier versions.
+    """
     features = [e for v in versions if (e := entry_at_version(ws, "features", partition, v)) is not None]
     inputs = features[-1].inputs if features else {}
     current = ws.lake.entry("features", partition)
@@ -180,7 +187,7 @@ def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcome
         known=facts["decisions"],
         unknown=facts["unknown"],
         value=round(facts["model"], 2),
-        current_process=round(float(facts["current_process"]), 2),  # of an experiment: on the units held out
+        current_process=round(float(facts["current_process"]), 2),  # in an experiment: the value of the held-out units
         currency=ws.use_case.kpi.currency,
     )
 

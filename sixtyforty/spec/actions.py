@@ -1,4 +1,4 @@
-"""The actions to choose from and what they pay, the costs of the use case, and other ways to decide."""
+"""The declared actions and their payoffs, the costs of the use case, and the candidates (other ways to decide)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Action(DeclaredModel):
-    """One possible action. It pays gain × outcome − cost, in the KPI's currency."""
+    """One possible action. Its payoff is gain × outcome − cost, in the KPI's currency."""
 
     description: str = Field(description="What is done, as a verb phrase: 'send a standby crew'.")
     cost: Annotated[float, Field(ge=0)] | str = Field(
@@ -43,9 +43,10 @@ class Action(DeclaredModel):
 class Amount(DeclaredModel):
     """An action that is a number, such as how many people to staff.
 
-    It pays −(shortage_cost × missing + excess_cost × left over), compared with an outcome that is known later. The best
-    amount is the quantile shortage_cost / (shortage_cost + excess_cost) of the outcome. Source: Arrow, Harris and
-    Marschak, Optimal Inventory Policy, 1951. An estimator with a parameter `quantile` receives it.
+    The outcome, known later, is the amount that would have been right. The payoff is −shortage_cost × units too few, or
+    −excess_cost × units too many. The best amount is the quantile shortage_cost / (shortage_cost + excess_cost) of the
+    outcome. If the estimator has a parameter `quantile`, it receives this number.
+    Source: Arrow, Harris and Marschak, Optimal Inventory Policy, 1951.
     """
 
     description: str = Field(description="What is chosen, as a plural noun: 'fitters on call'.")
@@ -57,7 +58,7 @@ class Amount(DeclaredModel):
 
     @property
     def quantile(self) -> float:
-        """The quantile of the outcome that is the best amount, between 0 and 1."""
+        """The probability, between 0 and 1, whose quantile of the outcome is the best amount."""
         return self.shortage_cost / (self.shortage_cost + self.excess_cost)
 
     @model_validator(mode="after")
@@ -70,7 +71,7 @@ class Amount(DeclaredModel):
 
 
 class Costs(DeclaredModel):
-    """What the use case costs its owner, in the KPI's currency. The owner declares these figures."""
+    """The costs of the use case, in the KPI's currency, as its owner declares them."""
 
     build: float = Field(default=0.0, ge=0, description="One-off cost until the first decision.")
     per_month: float = Field(default=0.0, ge=0, description="Monthly cost of running it: people and machines.")
@@ -83,9 +84,10 @@ class Costs(DeclaredModel):
 
 
 class Candidate(DeclaredModel):
-    """Another way to decide that is valued on the same decisions: an expert's rule, or a vendor's predictions.
+    """Another way to decide, valued on the same units as the model: an expert's rule, or a vendor's predictions.
 
-    Its SQL reads the columns of features.sql, including the hidden ones whose names start with _, and `current_action`.
+    The candidate's SQL reads the columns of features.sql and `current_action`. It also reads hidden columns, whose
+    names start with `_` and which the model doesn't see.
     """
 
     description: str = Field(description="What it is, in the words of the business.")

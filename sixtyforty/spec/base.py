@@ -1,4 +1,4 @@
-"""The base class of all declared models, and the patterns of names."""
+"""The base class of all pydantic models of a declaration, and the regular expressions of names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ Name = Annotated[str, Field(pattern=NAME)]
 
 
 class DeclaredModel(BaseModel):
-    """Base of every declared model: unknown fields are errors, and fields don't change after loading."""
+    """Base of every pydantic model of a declaration. Unknown fields are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

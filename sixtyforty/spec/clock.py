@@ -1,4 +1,4 @@
-"""The current business time. A drill that replays past days sets it; otherwise it is the real time."""
+"""The current business time: the real time, unless a drill sets it. A drill runs past days as if they were today."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CLOCK_FILE_VARIABLE = "SIXTYFORTY_CLOCK"  # names a file that holds the drill's 
 
 
 def now() -> datetime:
-    """Return the current business time: UTC, without a timezone."""
+    """Return the current business time in UTC, as a naive datetime (without time zone)."""
     clock_file = os.environ.get(CLOCK_FILE_VARIABLE)
     if clock_file:
         return datetime.fromisoformat(Path(clock_file).read_text().strip())

@@ -1,6 +1,6 @@
-"""Cross-checks between the parts of a declaration: a field that names something names something that exists.
+"""Cross-checks between the parts of a declaration. Example: a field that names a source must name a declared source.
 
-Each check names the parts that it reads, so the checks also run on a draft in which other parts are still missing.
+Each check names the parts that it reads. So the checks also run on a draft in which other parts are still missing.
 """
 
 from __future__ import annotations
@@ -37,20 +37,26 @@ CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
 def find_conflicts(use_case: UseCase, parts: Iterable[str]) -> list[FieldError]:
-    """Return all conflicts between these parts, which must be filled in and valid by themselves."""
+    """Return all conflicts between parts of a declaration.
+
+    parts: names of top-level fields. Each of them must already be filled in and valid by itself.
+    """
     present = set(parts)
     return [error for needed, check in CHECKS if needed <= present for error in check(use_case)]
 
 
 def require_consistent(use_case: UseCase) -> UseCase:
-    """Return a complete use case, or raise ConflictingFields with all its conflicts."""
+    """Return the use case unchanged if its parts agree. Raises ConflictingFields with all conflicts otherwise.
+
+    The use case must be complete, without blanks.
+    """
     if errors := find_conflicts(use_case, type(use_case).model_fields):
         raise ConflictingFields(errors)
     return use_case
 
 
 def _reads(*parts: str) -> Callable[[Check], Check]:
-    """Register a check with the parts of the use case that it reads."""
+    """Return a decorator that registers a check, with the names of the parts that it reads."""
 
     def register(check: Check) -> Check:
         CHECKS.append((frozenset(parts), check))
@@ -73,7 +79,7 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
         yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns)
         for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
             yield FieldError(
-                f"sources.{name}.columns.{column}", "the chain uses this name for a column of its own; rename yours"
+                f"sources.{name}.columns.{column}", "this column name is reserved for the pipeline; choose another name"
             )
         if source.partition and not source.known_at:
             yield FieldError(f"sources.{name}", "a source with `partition` also needs `known_at`, to prevent leakage")
@@ -87,7 +93,7 @@ def _check_units(use_case: UseCase) -> Iterator[FieldError]:
         return
     for error in _missing_columns("decision.key", use_case.decision.key, use_case.unit_columns):
         if source is None:
-            hint = "; the key of units.sql must have the name and type of a source's column"
+            hint = "; without unit_source, each key column needs the name and type of a source's column"
             yield FieldError(error.field, error.message + hint, error.written, error.allowed)
         else:
             yield error
@@ -102,11 +108,13 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
         yield from _missing_columns("automation.rollout.cluster_by", rollout.cluster_by if rollout else (), columns)
     if holdout and rollout:
         if rollout.cluster_by:
-            yield FieldError("automation.rollout.cluster_by", "kpi.holdout.cluster_by already decides this; remove it")
+            yield FieldError(
+                "automation.rollout.cluster_by", "kpi.holdout.cluster_by is used instead; remove this field"
+            )
         if rollout.holdout_share < holdout.share:
             yield FieldError(
                 "automation.rollout.holdout_share",
-                "the share is less than kpi.holdout.share, which holds in every step; raise it",
+                "the share is less than kpi.holdout.share, which applies in every step; raise it",
             )
 
 
@@ -147,7 +155,7 @@ def _check_review(use_case: UseCase) -> Iterator[FieldError]:
     if kpi.outcome_type == "number" or kpi.has_limits:
         yield FieldError(
             "people.review",
-            "a review needs a binary outcome and actions without a limit; the value of an answer is unknown otherwise",
+            "a review needs a binary outcome and actions without a limit; otherwise its value can't be computed",
         )
     if review.rule is not None and review.rule not in kpi.candidates:
         yield FieldError("people.review.rule", f"there is no candidate '{review.rule}'", review.rule, kpi.candidates)

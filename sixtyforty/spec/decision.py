@@ -1,4 +1,4 @@
-"""What is decided, about which units, and when."""
+"""The part `decision` of a declaration: which units are decided about, and when."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Decision(DeclaredModel):
-    """What is decided, about which units, and when.
+    """Which units are decided about, and when.
 
-    The units are the rows of a source, or the rows of `units.sql`. If that source has no partitions, or if units.sql
-    declares the units, SQL can also join the table `decision_partitions`. It has one row for each partition in which
-    the decision is made: `_partition`, and `starts_at`, the UTC time at which the partition starts.
+    The units are the rows of a source, or the rows that `units.sql` returns. If the source has no partitions, or if
+    `units.sql` returns the units, the use case's SQL can also read the table `decision_partitions`. That table has one
+    row for each partition in which the decision is made. Its columns are `_partition`, and `starts_at`, the UTC time at
+    which the partition starts.
     """
 
     unit_source: str | None = Field(

@@ -1,7 +1,7 @@
-"""The part of a use case that decisions depend on: its data, its model, its money, and how it decides.
+"""The part of a use case that decisions depend on: its data, its model, its payoffs, and how it decides.
 
-The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. A field
-or method that decisions depend on belongs here; what only people read belongs in `UseCase`.
+The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. Put a
+field or method here if decisions depend on it. Put it in `UseCase` if only people, reports or alerts use it.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class DecisionChain(PartitionedModel):
     def unit_columns(self) -> dict[str, str]:
         """Column names of the units, with their DuckDB types.
 
-        They are the columns of the unit source, or those of all inputs if units.sql declares the units. If several
-        inputs have a column, the first input's type is used.
+        They are the columns of the unit source. If units.sql returns the units, they are the columns of all inputs. If
+        several inputs have a column of the same name, the first input's type is used.
         """
         name = self.decision.unit_source
         sources = [self.sources[name]] if name else list(self.inputs.values())
@@ -58,7 +58,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def inputs(self) -> dict[str, Source]:
-        """The sources that decisions rest on, by name: all except the source of the responses."""
+        """The sources from which decisions are made, by name: all except the source of people's responses."""
         return {name: source for name, source in self.sources.items() if name != self.people.responses}
 
     @property
@@ -68,34 +68,36 @@ class DecisionChain(PartitionedModel):
 
     @property
     def snapshots(self) -> dict[str, Source]:
-        """The inputs without partitions, by name: reference tables that are imported whole."""
+        """The inputs without partitions, by name: reference tables that are imported as a whole."""
         return {name: source for name, source in self.inputs.items() if not source.partition}
 
     @property
     def outcome_window(self) -> tuple[int, int]:
-        """Number of partitions before and after a unit's own partition that its outcome is computed from.
+        """The numbers of partitions before and after a unit's own partition from which its outcome is computed.
 
-        A unit that returns in every partition may be compared with its own history, so its outcome reads the lookback.
+        The first number is 0 if the units are rows of a partitioned source. Otherwise the same unit occurs in many
+        partitions, and its outcome may compare it with its own history. The first number is then the lookback.
         """
         before = 0 if self.decision.unit_source in self.partitioned else self.lookback_partitions
         return before, self.outcome_horizon_partitions
 
     def sql(self, stage: str) -> str:
-        """Return the text of `<stage>.sql`: features, outcomes, current_process or units."""
+        """Return the text of `<stage>.sql`; the stage is features, outcomes, current_process or units."""
         return (self.folder / f"{stage}.sql").read_text()
 
     def settled_at(self, partition: str) -> datetime:
-        """Return the time (UTC, naive) from which a partition is judged as complete."""
+        """Return the time (UTC, naive) from which a partition counts as complete."""
         return self.closes_at(partition) + timedelta(minutes=self.governance.settle_minutes)
 
     def decision_partitions(self, partitions: Iterable[str]) -> list[str]:
-        """Return those partitions in which a decision is made, in the same order."""
+        """Return those of the partitions in which a decision is made, in the order given."""
         return self._every_nth(partitions, self.decision.every_partitions)
 
     def partitions_with_units(self, partitions: Iterable[str]) -> list[str]:
-        """Return those partitions that have units to decide about or to learn from, in the same order.
+        """Return those of the partitions that have units to decide about or to learn from, in the order given.
 
-        Units that return in every partition exist only after a complete lookback: less history would mislead.
+        Unless the units are rows of a partitioned source, the first partitions have none: features with an incomplete
+        lookback would be misleading.
         """
         first = ""
         if self.decision.unit_source not in self.partitioned:

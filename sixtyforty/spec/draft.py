@@ -15,7 +15,12 @@ NO_OWNER = "team:nobody_yet"  # Dagster requires an owner in this form
 
 @dataclass(frozen=True)
 class Blank:
-    """A field or a SQL file to fill in. `path` is the field with dots, or the file's name; `purpose` its use."""
+    """A field or a SQL file that is still to be filled in.
+
+    path: the field's path with dots, or the name of the SQL file.
+    purpose: what the field or the SQL file is for.
+    file, line: where to write it.
+    """
 
     path: str
     purpose: str
@@ -27,17 +32,21 @@ class Blank:
 
 
 class BlankFieldError(SixtyfortyError):
-    """A part of the declaration is needed that isn't filled in yet."""
+    """A part of the declaration is needed, but it isn't filled in yet."""
 
 
 class Draft(UseCase):
-    """A use case with blanks. Reading a part that has a blank raises BlankFieldError, which says what to fill in."""
+    """A use case with blanks. Reading an attribute that has a blank raises BlankFieldError, which names the blank."""
 
     blanks: tuple[Blank, ...] = ()
 
     @classmethod
     def from_parts(cls, parts: dict[str, Any], blanks: Sequence[Blank], folder: Path) -> Draft:
-        """Return the draft of the parts that are filled in and valid. The source of the responses is left out."""
+        """Return a draft from the parts that are filled in and valid.
+
+        parts: top-level fields by name; `name` and `sources` are required. The source of people's responses is left
+        out, because it needs decisions. folder: the folder of the declaration.
+        """
         people = parts.get("people")
         sources = {n: s for n, s in parts["sources"].items() if people is None or n != people.responses}
         defaults = {"title": parts["name"], "owner": NO_OWNER, "stage": "poc"}
@@ -46,7 +55,7 @@ class Draft(UseCase):
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """All sources, by name."""
+        """All sources of the draft, by name."""
         return self.sources
 
     if not TYPE_CHECKING:  # otherwise mypy accepts any attribute name

@@ -1,4 +1,4 @@
-"""The errors that people can cause or cure. `SixtyfortyError` is the base of all of them."""
+"""The errors that a user can cause or fix. `SixtyfortyError` is their base class."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 
 
 class SixtyfortyError(Exception):
-    """Base of every error that a user can cause or cure. Its text names what happened, where, and what to do next."""
+    """Base of every error that a user can cause or fix. Its text says what happened, where, and what to do next."""
 
 
 class FieldError(ValueError):
-    """One wrong field of a declaration. Validators raise it, so pydantic needs it to be a ValueError.
+    """One wrong field of a declaration. It is a ValueError, because pydantic's validators must raise one.
 
-    `field` is the path of the field, with dots. `written` is the wrong text, and `allowed` lists what may stand in its
-    place: the message suggests the closest of them.
+    field: the path of the field, with dots. In a validator, it is relative to the validated model; "" is the model.
+    message: what is wrong, as a clause without a full stop.
+    written: the wrong text.
+    allowed: the texts that are valid instead. The message suggests the one that is closest to `written`.
     """
 
     def __init__(self, field: str, message: str, written: Any = None, allowed: Iterable[Any] | None = None) -> None:
@@ -28,7 +30,7 @@ class FieldError(ValueError):
 
 
 class ConflictingFields(SixtyfortyError):
-    """The fields of a declaration that contradict each other."""
+    """Fields of a declaration contradict each other. `errors` holds each contradiction."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = errors
@@ -39,8 +41,10 @@ class ConflictingFields(SixtyfortyError):
 class DeclarationProblem:
     """One problem to fix in a declaration: file, line, field and message.
 
-    `field` is a path with dots; it is empty when the problem is the file itself. `message` is a clause without a full
-    stop. `allowed` says what may be written, `suggestion` what was probably meant.
+    field: a path with dots; empty if the problem concerns the whole file.
+    message: a clause without a full stop.
+    allowed: what may be written instead, in words.
+    suggestion: the text that was probably meant.
     """
 
     file: Path
@@ -60,7 +64,7 @@ class DeclarationProblem:
 
 
 class DeclarationError(SixtyfortyError):
-    """All problems of a declaration, one per line, in the order of files and lines."""
+    """A declaration has problems. The text lists each on a line of its own, sorted by file and line."""
 
     def __init__(self, name: str, problems: Iterable[DeclarationProblem]) -> None:
         self.problems = sorted(set(problems), key=lambda p: (str(p.file), p.line, p.field, p.message))
@@ -69,7 +73,7 @@ class DeclarationError(SixtyfortyError):
 
 
 def closest_match(written: Any, choices: Iterable[Any]) -> str:
-    """Return the choice that was probably meant, or an empty text when none is close."""
+    """Return the choice that is most similar to a written text, or an empty text if none is similar."""
     matches = difflib.get_close_matches(str(written), [str(choice) for choice in choices], n=1, cutoff=0.6)
     return matches[0] if matches else ""
 

@@ -14,11 +14,11 @@ VALUE_PER_OUTCOME = (
 
 
 class Treatment(DeclaredModel):
-    """A past experiment: actions that units received at random. Their outcomes alone give the value of a policy.
+    """A past experiment in which each unit received an action at random. Its outcomes show the value of any policy.
 
-    A unit counts for every policy that would have chosen the action it received, with the weight 1 / share of that
-    action. The gain is then a difference of means. Source: Horvitz and Thompson, 1952. The model learns the outcome of
-    each action.
+    A unit counts for a policy only if the policy would have chosen the action that the unit received. Its weight is
+    then 1 / share of that action (Horvitz and Thompson, 1952). The gain is a difference of the weighted means. The
+    model learns to predict the outcome under each action.
     """
 
     column: Name = Field(
@@ -31,7 +31,10 @@ class Treatment(DeclaredModel):
 
 
 class Holdout(DeclaredModel):
-    """Units that permanently keep the current process, chosen at random. Needed if the action changes the outcome."""
+    """A live experiment: units drawn at random permanently keep the current process.
+
+    It is needed to measure the gain if the action changes the outcome.
+    """
 
     share: float = Field(
         gt=0,

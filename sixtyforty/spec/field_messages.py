@@ -1,7 +1,7 @@
-"""Turn refused fields into problems that name file, line and field, what is allowed, and what was probably meant.
+"""Turn validation errors into problems that name file, line and field, what is allowed, and what was probably meant.
 
-Example: a misspelt field is reported with the fields that exist and the one that was probably meant. A field of an
-earlier version is reported with its new name.
+Example: the problem of a misspelt field lists the fields that exist, and suggests the most similar one. The problem of
+a field that an earlier version used gives the field's new name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ PydanticError = Any  # one entry of ValidationError.errors(): a dict with type, 
 
 
 def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: ValidationError) -> list[DeclarationProblem]:
-    """Return the problems of a pydantic error, one per path. Errors that only come from a blank are left out."""
+    """Return the problems that a pydantic error reports, at most one per field path.
+
+    parsed: the YAML that pydantic validated. model: the pydantic model that refused it.
+    Errors that are caused only by a blank are left out.
+    """
     entries = error.errors()
     missing: set[FieldPath] = {entry["loc"] for entry in entries if entry["type"] == "missing"}
     problems: dict[FieldPath, DeclarationProblem] = {}
@@ -37,7 +41,10 @@ def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: Valid
 
 
 def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) -> DeclarationProblem:
-    """Return the problem of a FieldError, whose path starts below `above`."""
+    """Return the problem that a FieldError reports.
+
+    above: the path of the model to which the error's `field` is relative.
+    """
     path = parsed.resolve(error.field.split(".") if error.field else [], above)
     if error.allowed is None:
         return parsed.problem(path, error.message)
@@ -48,7 +55,10 @@ def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) 
 def _unknown_field(
     parsed: ParsedYaml, model: type[BaseModel], path: FieldPath, missing: set[FieldPath]
 ) -> tuple[DeclarationProblem, str]:
-    """Return the problem of an unknown field, and the name of the field that was meant (empty: unknown)."""
+    """Return the problem of an unknown field, and the field that was probably meant; "" if none is similar.
+
+    missing: the paths of the required fields that are absent. They are suggested first.
+    """
     owner = model_of(deepest_type(model, path[:-1])[1])
     fields = field_names(owner) if owner else []
     new_name = renamed_field(owner.__name__ if owner else "", str(path[-1]))
@@ -120,7 +130,7 @@ def _suggest_value(kind: Any, entry: PydanticError) -> str:
 
 
 def _as_name(text: Any, upper: bool = False) -> str:
-    """Return the valid name that is closest to a text, such as `late_orders` for 'Late Orders'."""
+    """Return a text as a valid name, such as `late_orders` for 'Late Orders'."""
     words = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(text))).strip("_0123456789")
     return words.upper() if upper else words.lower()
 
@@ -128,7 +138,10 @@ def _as_name(text: Any, upper: bool = False) -> str:
 def _validator_problem(
     parsed: ParsedYaml, path: FieldPath, kind: Any, error: Exception
 ) -> tuple[FieldPath, DeclarationProblem]:
-    """Return the problem of one of our validators. It raises a FieldError, or a ValueError that names a field."""
+    """Return the path and the problem of an error that one of this project's validators raised.
+
+    The error is a FieldError, or a ValueError whose text names a field.
+    """
     if isinstance(error, FieldError):
         return (*path, error.field), field_problem(parsed, error, path)
     field_path = parsed.resolve(_named_field(parsed, path, kind, str(error)), path)

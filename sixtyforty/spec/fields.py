@@ -1,4 +1,4 @@
-"""Describe the fields of declared models in words: what may be written where. For errors and the reference page."""
+"""Describe in words what may be written in each field of a declaration, for errors and for the reference page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from sixtyforty.spec.base import NAME, VARIABLE
 
-KEY = "[key]"  # the step by which pydantic marks the name in a mapping, not its value
+KEY = "[key]"  # pydantic's path element for an error in a mapping's key; an error in its value has no such element
 PATTERNS = {
     NAME: "a name of lower case letters, digits and _ that starts with a letter",
     VARIABLE: "the name of an environment variable, such as OWNER_MAIL",
@@ -31,7 +31,7 @@ BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 def describe_type(kind: Any, constraints: Sequence[Any] = ()) -> str:
-    """Return what may be written for a type with pydantic's constraints, such as 'a number, at least 0'."""
+    """Return in words what may be written for a type and its pydantic constraints, such as 'a number, at least 0'."""
     kind, annotated = unwrap(kind)
     constraints = [*annotated, *constraints]
     bounds = [
@@ -89,18 +89,21 @@ def unwrap(kind: Any) -> tuple[Any, list[Any]]:
 
 
 def model_of(kind: Any) -> type[BaseModel] | None:
-    """Return the model that a type is, or None if it isn't a model."""
+    """Return the pydantic model class that a type stands for, without `Annotated` and `| None`; None if it is none."""
     kind = unwrap(kind)[0]
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def field_names(model: type[BaseModel]) -> list[str]:
-    """Return the fields of a model that can be written in a declaration."""
+    """Return the names of a model's fields that can be written in a declaration."""
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
 def type_below(kind: Any, step: Any) -> Any:
-    """Return the type one step below: of a model's field, a mapping's value or a list's item; None if none exists."""
+    """Return the type of a model's field, a mapping's value or a list's item; None if it doesn't exist.
+
+    kind: the type of the model, mapping or list. step: the name of the field, a key, or the number of the item.
+    """
     kind = unwrap(kind)[0]
     if model := model_of(kind):
         field = model.model_fields.get(str(step))
@@ -115,9 +118,9 @@ def type_below(kind: Any, step: Any) -> Any:
 
 
 def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each prefix of a path with its type, as far as the path exists.
+    """Yield each prefix of a path with its type, shortest first, until a step doesn't exist in the model.
 
-    A path from pydantic may go further: it also names the members of unions and the keys of mappings.
+    A path from pydantic may have such steps: it also names the members of unions and marks the keys of mappings.
     """
     kind: Any = model
     yield (), kind
@@ -129,6 +132,6 @@ def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[t
 
 
 def deepest_type(model: type[BaseModel], path: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
-    """Return the longest existing prefix of a path, and its type."""
+    """Return the longest prefix of a path that exists in the model, and the type of that prefix."""
     *_, deepest = types_along(model, path)
     return deepest

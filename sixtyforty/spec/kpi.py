@@ -14,7 +14,12 @@ from sixtyforty.spec.errors import FieldError
 from sixtyforty.spec.experiments import Holdout, Treatment
 
 EvidenceLabel = Literal["exact", "assumed", "randomized"]
-"""What money rests on. exact: known outcomes. assumed: a declared assumption. randomized: an experiment."""
+"""The evidence behind an amount of money.
+
+- exact: the payoff of every action is known, because actions don't change the outcome.
+- assumed: the owner's assumption that actions don't change the outcome.
+- randomized: an experiment.
+"""
 
 
 class Kpi(DeclaredModel):
@@ -101,12 +106,12 @@ class Kpi(DeclaredModel):
 
     @property
     def has_limits(self) -> bool:
-        """Whether some action can be taken only for a limited number of units at one decision time."""
+        """Whether any action has a limit: a largest number of units that can get it at one decision time."""
         return any(action.limit for action in self.actions.values())
 
     @property
     def payoff_sql(self) -> dict[str, str]:
-        """The payoffs that are SQL, by the hidden feature that stores them, such as `_gain offer`."""
+        """The gains and costs that are declared as SQL, by the hidden feature that stores them: `_gain offer`."""
         payoffs = (
             (f"_{kind} {name}", getattr(action, kind))
             for name, action in self.actions.items()
@@ -121,7 +126,7 @@ class Kpi(DeclaredModel):
 
     @property
     def actions_by_cost(self) -> list[str]:
-        """The actions, cheapest first; actions whose cost is SQL come last. Empty for an amount."""
+        """The names of the actions, cheapest first. Actions whose cost is SQL come last. Empty for an amount."""
 
         def fixed_cost(name: str) -> float:
             cost = self.actions[name].cost

@@ -10,7 +10,10 @@ from sixtyforty.spec.money import format_exact_money
 
 
 def allowed_instead(kpi: Kpi, action: str | None, instead_of: str) -> str | None:
-    """Return, in words, what could replace a decided action if `action` can't; None if `action` is valid."""
+    """Return in words which actions may override a decided action; None if `action` is one of them.
+
+    action: the action that a person chose. instead_of: the decided action.
+    """
     if kpi.amount is None:
         others = [name for name in kpi.actions if name != instead_of]
         return None if action in others else " or ".join(others)

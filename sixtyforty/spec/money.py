@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-SYMBOLS = {"USD": "$"}  # any other unit stands in front of the amount as its code
+SYMBOLS = {"USD": "$"}  # any other currency is written as its code, before the amount
 UNKNOWN = "–"
 
 
 def format_money(amount: float | None, unit: str, *, signed: bool = False) -> str:
-    """Return an amount rounded to whole units, such as `$2,606,050`; an unknown amount (None, NaN) is a dash.
+    """Return an amount in whole currency units, such as `$2,606,050`; an unknown amount (None, NaN) is a dash.
 
-    signed: also write the plus sign of a gain, such as `+$500`.
+    unit: currency code, such as `USD`. signed: also write a plus sign, such as `+$500`.
     """
     if amount is None or math.isnan(amount):
         return UNKNOWN
@@ -20,7 +20,7 @@ def format_money(amount: float | None, unit: str, *, signed: bool = False) -> st
 
 
 def format_exact_money(amount: float, unit: str) -> str:
-    """Return a declared amount with all its decimals, such as `$3`, `$2.50` or `SEK 0.125`."""
+    """Return a declared amount with all its decimals, such as `$3`, `$2.50` or `SEK 0.125`. unit: currency code."""
     text = f"{abs(amount):,.10g}"
     if len(text.partition(".")[2]) == 1:
         text += "0"

@@ -11,7 +11,7 @@ from sixtyforty.spec.base import DeclaredModel
 
 
 class Replay(DeclaredModel):
-    """How past decisions are replayed, with only the data that was known at the time."""
+    """How past decisions are replayed: each decision sees only the data that was known at its decision time."""
 
     first_day: date = Field(description="The first local day for which decisions are replayed.")
     retrain: Literal["day", "week", "month", "decision"] = Field(
@@ -25,7 +25,7 @@ class Replay(DeclaredModel):
 
 
 class Governance(DeclaredModel):
-    """The limits beyond which data is refused."""
+    """The limit beyond which a partition is rejected, and the time after which it counts as complete."""
 
     max_quarantined_share: float = Field(
         default=0.1,
@@ -41,11 +41,11 @@ class Governance(DeclaredModel):
 
 
 class Rollout(DeclaredModel):
-    """How the model goes live: in the steps shadow, holdout and full. The first step is shadow.
+    """How the model goes live, in three steps. The first step is shadow.
 
     - `shadow`: the current process decides everything, and the model's decisions are only recorded.
-    - `holdout`: a share of the units keeps the current process.
-    - `full`: the model decides all units except those in kpi.holdout.
+    - `holdout`: the model decides, but a share of the units keeps the current process.
+    - `full`: the model decides about all units except those in kpi.holdout.
     """
 
     holdout_share: float = Field(

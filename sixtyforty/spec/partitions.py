@@ -1,8 +1,8 @@
 """Time partitions of a use case, and the arithmetic on their keys.
 
-The key of a day, week or month is the ISO date of the local day on which it starts. The key of an hour is the UTC time
-at which it starts, such as `2013-03-10T1400`, because a local clock shows one hour twice a year twice. Keys sort in the
-order of time.
+A partition is named by its key, which is text. The key of a day, week or month is the ISO date of the local day on
+which the partition starts. The key of an hour is the UTC time at which it starts, such as `2013-03-10T1400`. A local
+time would be ambiguous: when daylight saving time ends, one hour occurs twice. Keys sort in the order of time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sixtyforty.spec.base import DeclaredModel
 from sixtyforty.spec.errors import FieldError
 
 SNAPSHOT = "all"  # the partition key of a source without partitions: a reference table
-HOUR_FORMAT = "%Y-%m-%dT%H%M"  # of the keys of hours
+HOUR_FORMAT = "%Y-%m-%dT%H%M"  # the format of the keys of hourly partitions
 KEY = r"\d{4}-\d{2}-\d{2}(?:T\d{4})?"
 HOUR = timedelta(hours=1)
 DAYS_A_MONTH = 365.25 / 12
@@ -62,7 +62,10 @@ def _require_timezone(name: str) -> str:
 
 
 class PartitionedModel(DeclaredModel):
-    """A timezone and its partitions, with the arithmetic on partition keys. All times are UTC and naive."""
+    """A timezone and its partitions, with the arithmetic on partition keys.
+
+    Every `datetime` that the methods take or return is in UTC and naive. Every partition is a key (text).
+    """
 
     timezone: Annotated[str, AfterValidator(_require_timezone)] = Field(
         description="IANA timezone in which days start: America/New_York."
@@ -80,19 +83,19 @@ class PartitionedModel(DeclaredModel):
 
     @cached_property
     def limits(self) -> tuple[str, str]:
-        """The first and the last partition; without an end, the last possible one."""
+        """The first and the last partition. Without a declared end, the last is a key that sorts after all others."""
         first, end = self.partition_of_day(self.partitions.start), self.partitions.end
         if end is None:
             return first, f"{date.max}T2359" if self._is_hourly else f"{date.max}"
         return first, self._last_partition_of_day(end)
 
     def day_start(self, day: date) -> datetime:
-        """Return the time at which a local day starts."""
+        """Return the UTC time at which a local day starts."""
         local = datetime(day.year, day.month, day.day, tzinfo=self.zone)
         return local.astimezone(UTC).replace(tzinfo=None)
 
     def local_day(self, time: datetime) -> date:
-        """Return the local day of a time."""
+        """Return the local day of a UTC time."""
         return time.replace(tzinfo=UTC).astimezone(self.zone).date()
 
     def partition_of_day(self, day: date) -> str:
@@ -113,7 +116,7 @@ class PartitionedModel(DeclaredModel):
         return self.partition_of_day(day)
 
     def partition_at(self, time: datetime) -> str:
-        """Return the partition that contains a time."""
+        """Return the partition that contains a UTC time."""
         if self._is_hourly:
             minute_offset = self.day_start(self.partitions.start).minute
             return (time - timedelta(minutes=(time.minute - minute_offset) % 60)).strftime(HOUR_FORMAT)
@@ -124,17 +127,17 @@ class PartitionedModel(DeclaredModel):
         return self.local_day(self.opens_at(partition)) if self._is_hourly else date.fromisoformat(partition)
 
     def opens_at(self, partition: str) -> datetime:
-        """Return the time at which a partition starts."""
+        """Return the UTC time at which a partition starts."""
         if self._is_hourly:
             return datetime.strptime(partition, HOUR_FORMAT)
         return self.day_start(date.fromisoformat(partition))
 
     def closes_at(self, partition: str) -> datetime:
-        """Return the time at which a partition ends and the next one starts."""
+        """Return the UTC time at which a partition ends and the next one starts."""
         return self.opens_at(self.shift(partition, 1))
 
     def shift(self, partition: str, by: int) -> str:
-        """Return the partition that is `by` partitions later; earlier if `by` is negative."""
+        """Return the partition that is `by` partitions after the given one, or before it if `by` is negative."""
         match self.partitions.every:
             case "hour":
                 return (datetime.strptime(partition, HOUR_FORMAT) + by * HOUR).strftime(HOUR_FORMAT)
@@ -162,7 +165,10 @@ class PartitionedModel(DeclaredModel):
         return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
     def widen(self, partitions: Sequence[str], before: int, after: int) -> list[str]:
-        """Return the range of these partitions, extended by `before` partitions at the start and `after` at the end."""
+        """Return all partitions from the earliest to the latest of these, and more on both sides, in order.
+
+        partitions: at least one, in any order. before, after: how many partitions are added at the start and the end.
+        """
         return self.partition_range(self.shift(min(partitions), -before), self.shift(max(partitions), after))
 
     def starting_between(self, first: date, end: date) -> list[str]:
@@ -178,9 +184,9 @@ class PartitionedModel(DeclaredModel):
         return self.partition_range(self.partition_of_day(first), self._last_partition_of_day(last))
 
     def partition_sql(self, time: str) -> str:
-        """Return SQL for the key of the partition that contains a time.
+        """Return a SQL expression that gives the key of the partition that contains a time.
 
-        `time` is SQL: of a local date, or of a UTC timestamp if the partitions are hours.
+        time: a SQL expression. For hourly partitions it gives a UTC timestamp, otherwise a local date.
         """
         match self.partitions.every:
             case "hour":
@@ -196,6 +202,6 @@ class PartitionedModel(DeclaredModel):
 
 
 def chunks(partitions: Sequence[str], size: int = 184) -> list[list[str]]:
-    """Return the partitions in order, in lists of at most `size`, which bounds the memory of a long range."""
+    """Sort partitions, and split them into lists of at most `size`, so that a long range doesn't fill the memory."""
     ordered = sorted(partitions)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

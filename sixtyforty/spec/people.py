@@ -12,7 +12,7 @@ from sixtyforty.spec.review import Responders
 
 
 class Vision(DeclaredModel):
-    """What somebody wants the use case to achieve."""
+    """The vision of one person: what the use case should achieve."""
 
     role: str = Field(description="Their role, never their name.")
     statement: str = Field(description="What they want, in their own words.")
@@ -35,7 +35,7 @@ class Sceptic(DeclaredModel):
 
 
 class Task(DeclaredModel):
-    """One part of the training. `sixtyforty training` and the desk record who has completed it."""
+    """One part of the training. `sixtyforty training` and the web desk record who has completed it."""
 
     title: str = Field(description="What people learn or practise.")
     role: str = Field(description="The role that is trained.")

@@ -12,7 +12,7 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Veto(DeclaredModel):
-    """An action that an expert forbids the model to take. Candidates are not bound by it."""
+    """A rule of an expert that forbids the model one action under a condition. Candidates may still take the action."""
 
     when: str = Field(description="SQL condition over the columns of features.sql. Null counts as false.")
     never: str = Field(description="The forbidden action; the model takes the best of the others.")
@@ -20,7 +20,10 @@ class Veto(DeclaredModel):
 
 
 class Alternative(DeclaredModel):
-    """Another estimator for the same model. The one with the highest value in the backtest becomes the challenger."""
+    """Another estimator for the same model.
+
+    Of all estimators, the one whose decisions have the highest value in the backtest becomes the challenger.
+    """
 
     description: str = Field(description="What it is, for the readers of the model record.")
     estimator: str = Field(description="Import path of a scikit-learn estimator.")
@@ -57,9 +60,9 @@ class Model(DeclaredModel):
     vetoes: dict[Name, Veto] = Field(default_factory=dict, description="Actions that experts forbid under a condition.")
     reasons: dict[str, str] = Field(
         default_factory=dict,
-        description="Features in the words of the people who decide, to explain a decision. Each is a clause with"
-        " {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'. Pages write it"
-        " after 'Raises the risk: ' or 'Lowers the risk: '.",
+        description="Features in the words of the people who decide, to explain a decision. Each is a clause in"
+        " lower case with {value}, formatted as in Python: '{value:.0%} of the departures in the last hour were late'."
+        " Pages write it after 'Raises the risk: ' or 'Lowers the risk: '.",
     )
 
     def with_alternative(self, name: str) -> Model:
@@ -72,7 +75,7 @@ class Model(DeclaredModel):
     def _check_constraints(self) -> Model:
         if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
             names = ", ".join(categories)
-            raise FieldError("monotone_constraints", f"a category can't rise or fall; remove {names}")
+            raise FieldError("monotone_constraints", f"a categorical feature can't rise or fall; remove {names}")
         return self
 
     @model_validator(mode="after")

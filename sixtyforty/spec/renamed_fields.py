@@ -1,4 +1,4 @@
-"""The names that version 0.2 replaced. There are no aliases: an old name gives an error that names the new one."""
+"""The names that version 0.2 replaced. Old names don't work any more: each gives an error with the new name."""
 
 from __future__ import annotations
 
@@ -158,10 +158,13 @@ RENAMED_SQL = {  # views and columns that a use case's SQL reads
 
 
 def renamed_field(model: str, field: str) -> str:
-    """Return the new name of a model's field, or an empty text when the field was not renamed."""
+    """Return the new name of a field that was renamed, or an empty text. model: the name of its pydantic model."""
     return RENAMED_FIELDS.get(model, {}).get(field, "")
 
 
 def renamed_value(model: str, field: str, written: Any) -> str:
-    """Return the new name of a field's value, or an empty text when the value was not renamed."""
+    """Return the new name of a field's value that was renamed, or an empty text.
+
+    model: the name of the field's pydantic model. written: the value in the declaration.
+    """
     return RENAMED_VALUES.get((model, field), {}).get(written, "") if isinstance(written, str) else ""

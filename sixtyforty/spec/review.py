@@ -1,6 +1,6 @@
-"""What decisions depend on of the people: their responses, and which decisions they review.
+"""The declared facts about people on which decisions depend: their responses, and which decisions they review.
 
-It includes what applies until a reviewer has answered. All other fields about people are in `people`.
+A review also says whose action applies until a reviewer has answered. All other facts about people are in `people`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Review(DeclaredModel):
-    """Which decisions a person reviews: where the model abstains, or where an expert's rule disagrees with it."""
+    """Which decisions a person reviews: those where the model abstains, or where an expert's rule disagrees with it."""
 
     reviewers: dict[Name, PositiveInt] = Field(
         min_length=1, description="Each role that reviews, with the number of reviews it can do per day."
@@ -36,7 +36,10 @@ class Review(DeclaredModel):
 
     @property
     def defer_below(self) -> float:
-        """The difference between the two best actions below which the current process decides; 0: never."""
+        """The difference in expected payoff of the two best actions below which the current process decides.
+
+        It is in the KPI's currency. 0: the current process never decides for this reason.
+        """
         return self.abstain_below if self.fallback == "current_process" else 0.0
 
     @model_validator(mode="after")
@@ -49,7 +52,7 @@ class Review(DeclaredModel):
 
 
 class Responders(DeclaredModel):
-    """How people answer decisions: the source of their responses, and the review."""
+    """How people respond to decisions: the source of their responses, and the review."""
 
     responses: Name | None = Field(
         default=None,

@@ -90,7 +90,9 @@ class Source(DeclaredModel):
         if self.partition and not self.cursor_column:
             raise FieldError("query", "a query with `partition` needs a cursor_column, whose values only grow")
         if self.cursor_column and not self.partition:
-            raise FieldError("cursor_column", "the query of a snapshot is read whole each time; remove cursor_column")
+            raise FieldError(
+                "cursor_column", "without `partition`, each query reads the whole snapshot; remove cursor_column"
+            )
         if self.location:
             raise FieldError(
                 "location", "the extracts of a query are written to the use case's landing folder; remove it"
@@ -109,12 +111,12 @@ class Source(DeclaredModel):
 
     @property
     def database_label(self) -> str:
-        """The database of its query in words, without secrets."""
+        """The name of the query's database, for people. It holds no secrets."""
         return f"the database at ${self.database}" if self.database else "the database that decisions are delivered to"
 
     @property
     def origin(self) -> str:
-        """Where its rows come from in words, without secrets."""
+        """A description, for people, of where the source's rows come from. It holds no secrets."""
         if self.query and self.cursor_column:
             return f"new rows of {self.database_label}, by {self.cursor_column}"
         if self.query:

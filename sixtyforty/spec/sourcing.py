@@ -1,4 +1,4 @@
-"""The build-or-buy assessment as declared: the capability, the remaining cost, and the vendors' prices."""
+"""The declared build-or-buy assessment: who can build the use case, the remaining build cost, and vendor prices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Price(DeclaredModel):
 
 
 class Sourcing(DeclaredModel):
-    """The scorecard of the build-or-buy assessment."""
+    """The declared input of the build-or-buy assessment."""
 
     capability: Literal["inside", "partly", "missing"] = Field(
         description="Whether the organisation can build and run it itself."

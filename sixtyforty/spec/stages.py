@@ -1,6 +1,7 @@
 """The stages of a use case, from proof of concept to retirement, and the gate that each stage must pass.
 
-The gate is registered when a stage starts. Later changes of the declaration don't move it (see `lifecycle/stage_gate`).
+When a stage starts, the stage ledger records its gate. Later changes of the declaration don't change the recorded gate
+(see `lifecycle/stage_gate`).
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ class Scope(DeclaredModel):
 
 
 class StageGate(DeclaredModel):
-    """What a stage must show, by when, and the gain below which the work stops. Declared before the stage starts.
+    """The conditions to move from a stage to the next one. They are declared before the stage starts.
+
+    The gate gives one of three verdicts:
 
     - pass: the gain is proven and reaches the target, and the people are ready.
     - stop: the gain is proven to be below minimum_gain, or the stop date has come.
-    - continue: neither yet.
+    - continue: neither of the two applies yet.
     """
 
     target: float = Field(
@@ -67,7 +70,7 @@ class StageGate(DeclaredModel):
 
 
 class Stages(DeclaredModel):
-    """The gate of each stage. The gate of production shows whether the use case still earns its cost."""
+    """The gate of each stage. The gate of production shows whether the use case still pays for itself."""
 
     idea_date: date | None = Field(default=None, description="Local day on which the idea was recorded.")
     poc: StageGate = Field(description="Gate of the proof of concept, on replayed past decisions.")

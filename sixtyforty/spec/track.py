@@ -1,8 +1,9 @@
-"""The two tracks of decisions, which never mix."""
+"""The two tracks of decisions: live and replay. Their decisions and ledger rows are kept separate."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Track = Literal["replay", "live"]
-"""`live`: today's decisions, never rewritten. `replay`: past decisions as they would have been made."""
+"""`live`: decisions made today and delivered, never rewritten. `replay`: past decisions as the model would have decided
+then."""

@@ -1,4 +1,4 @@
-"""A use case as declared: one decision that a model improves, its data, its people and its money."""
+"""The complete declaration of a use case: one decision that a model improves, with its data, people and money."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from sixtyforty.spec.watch import Watch
 class UseCase(DecisionChain):
     """One decision, its data, its model and its money, as declared in `defs.yaml`."""
 
-    # The base class holds what decisions depend on. The fields and methods of this class are for people, reports and
-    # alerts: a change of their code retrains nothing.
-    # pydantic validates each part by itself. The loader also compares the parts (`cross_checks`).
+    # The base class holds everything that decisions depend on. The fields and methods of this class serve people,
+    # reports and alerts, so a change of their code retrains no model.
+    # pydantic validates each part by itself. The loader then compares the parts (`cross_checks`).
 
     title: str = Field(description="Title that people see.")
     stage: Stage = Field(
@@ -47,13 +47,13 @@ class UseCase(DecisionChain):
     )
 
     def is_randomized(self, track: Track) -> bool:
-        """Return whether the money of a track is the difference between the two arms of a live holdout."""
+        """Return whether the gain on a track is measured as the difference between the two arms of a live holdout."""
         return track == "live" and self.kpi.holdout is not None
 
     def label(self, track: Track) -> EvidenceLabel:
-        """Return which evidence the money of a track rests on.
+        """Return the kind of evidence behind the money of a track.
 
-        Callers show a live holdout as `assumed` until units of both arms have an outcome.
+        For a live holdout it is `randomized`, but callers show `assumed` until units of both arms have an outcome.
         """
         if self.kpi.measurement == "exact":
             return "exact"
@@ -61,10 +61,10 @@ class UseCase(DecisionChain):
 
     @property
     def days_between_decisions(self) -> float:
-        """Average number of days from one partition with a decision to the next."""
+        """The average number of days from one partition with a decision to the next."""
         length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
         return length * self.decision.every_partitions
 
     def decision_count(self, days: int) -> int:
-        """Return how many partitions with a decision a number of days holds; at least one."""
+        """Return how many partitions with a decision fall into a number of days on average; at least 1."""
         return max(1, round(days / self.days_between_decisions))

@@ -1,6 +1,7 @@
 """Read YAML and keep the line of every field, so that an error can name file and line.
 
-A value of `TODO`, without quotes, is a blank: it is no error, and it is left out of the parsed values.
+A value of `TODO`, without quotes, is a blank: a value that is still to be filled in. It is no error, and it is left out
+of the parsed data.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ FieldPath = tuple[Hashable, ...]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Loader with the booleans of YAML 1.2: `on`, `off`, `yes` and `no` are text."""
+    """YAML loader that reads `on`, `off`, `yes` and `no` as text, as YAML 1.2 does."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -35,7 +36,15 @@ _Loader.add_implicit_resolver(BOOL_TAG, re.compile(r"^(?:true|True|TRUE|false|Fa
 
 @dataclass
 class ParsedYaml:
-    """A YAML file's content, with the line of each of its paths. `blanks` are the paths still to fill in."""
+    """The content of a YAML file, or of a part of it.
+
+    A path is the tuple of the keys and list positions that lead to a value.
+
+    - data: the content, without blanks.
+    - lines: the line of each path, counted from 1.
+    - blanks: the line of each path that is still to be filled in.
+    - problems: what is wrong with the YAML itself.
+    """
 
     file: Path
     data: Any = None
@@ -51,11 +60,11 @@ class ParsedYaml:
     def problem(
         self, path: Sequence[Hashable], message: str, allowed: str = "", suggestion: str = ""
     ) -> DeclarationProblem:
-        """Return a problem at a path."""
+        """Return a problem with the file, line and field of a path. The texts are those of DeclarationProblem."""
         return DeclarationProblem(self.file, self.line_of(path), dotted(path), message, allowed, suggestion)
 
     def resolve(self, words: Sequence[str], above: FieldPath = ()) -> FieldPath:
-        """Return the path of words below another path. A number is an index where the file has a list."""
+        """Return the path that words name below the path `above`. A number in a list becomes an integer."""
         path = above
         for word in words:
             steps: list[Hashable] = [word, *([int(word)] if word.isdigit() else [])]
@@ -63,7 +72,7 @@ class ParsedYaml:
         return path
 
     def below(self, path: FieldPath) -> ParsedYaml:
-        """Return the part below a path; its paths start there."""
+        """Return the part of the content below a path. The paths of the part are relative to that path."""
 
         def cut(positions: Mapping[FieldPath, int]) -> dict[FieldPath, int]:
             return {p[len(path) :]: line for p, line in positions.items() if p[: len(path)] == path}
@@ -80,7 +89,7 @@ def dotted(path: Sequence[Hashable]) -> str:
 
 
 def parse_yaml(file: Path) -> ParsedYaml:
-    """Read a YAML file. Invalid YAML and duplicate fields become problems of the result; they raise nothing."""
+    """Read a YAML file. Invalid YAML and duplicate fields raise no error: the result lists them as `problems`."""
     parsed = ParsedYaml(file)
     try:
         loader = _Loader(file.read_text())

@@ -1,4 +1,4 @@
-"""A cache with a declared limit: the entries used least recently leave when it is full."""
+"""A cache with a limit. When the cache is full, it removes the entries that were used least recently."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[K, V]):
-    """Entries by key, up to a total weight. Safe to share between threads.
+    """A mapping from keys to entries, with a limit on their total weight. Threads may share it.
 
     limit: the largest total weight.
     weigh: returns the weight of an entry, such as its number of bytes; by default, each entry weighs 1.
-    on_evict: called with each entry that leaves, for example to close it.
+    on_evict: called with each entry that the cache removes or replaces, for example to close it.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class BoundedCache(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """Return an entry and mark it as used; None if it is absent."""
+        """Return the entry of a key, and mark it as the most recently used; None if it is absent."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -40,7 +40,10 @@ class BoundedCache(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, entry: V) -> None:
-        """Add or replace an entry, and evict entries until the total weight is within the limit."""
+        """Add or replace an entry, then remove the least recently used entries until the weight is within the limit.
+
+        An entry that is heavier than the limit is itself removed.
+        """
         with self._lock:
             self._evict(key)
             self._entries[key] = entry
@@ -49,7 +52,7 @@ class BoundedCache(Generic[K, V]):
                 self._evict(next(iter(self._entries)))
 
     def clear(self) -> None:
-        """Evict every entry."""
+        """Remove every entry."""
         with self._lock:
             for key in list(self._entries):
                 self._evict(key)

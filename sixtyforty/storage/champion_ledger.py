@@ -57,8 +57,9 @@ class ChampionLedger(HashChain[ChampionRow]):
     def append(self, repeat: bool = False, **fields: Any) -> ChampionRow:
         """Append a verdict and return its row.
 
-        A row of the same track, version, as_of and verdict is returned instead of repeated, unless `repeat` is set:
-        a person may promote the same version twice.
+        If a row with the same track, version, as_of and verdict exists, return that row and append nothing.
+        repeat: append a row even then, because a person may promote the same version twice.
+        fields: the fields of ChampionRow, without those that the ledger sets. `by` is `gate` by default.
         """
         identity = ("track", "version", "as_of", "verdict")
 

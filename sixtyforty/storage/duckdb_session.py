@@ -1,4 +1,4 @@
-"""DuckDB sessions: one in-memory database per process and time zone, with the clock of the use case."""
+"""DuckDB sessions on one in-memory database per process and time zone, with macros that convert local times."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPEN_DATABASES = 8  # one per time zone
 def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    # DuckDB spills data that exceeds the memory into this folder, and deletes it when the process ends.
+    # DuckDB writes data that doesn't fit into memory to this folder, and deletes the folder when the process ends.
     spill_folder = str(Path(tempfile.gettempdir()) / f"sixtyforty-{os.getpid()}")
     database = duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": spill_folder})
     zone = literal(timezone)
@@ -30,15 +30,16 @@ def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
     return database
 
 
-# A database that outlives the interpreter prints sixty lines of warnings.
+# A database that is still open when the interpreter ends prints sixty lines of warnings.
 atexit.register(_open_database.cache_clear)
 
 
 def connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB session in UTC.
+    """Return a DuckDB session whose own time zone is UTC.
 
-    Its macro `local(ts)` converts a UTC timestamp to the time zone of the use case; `utc(ts)` is the inverse. Sessions
-    of a process share one in-memory database, because opening one is slow: create only temporary tables.
+    timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
+    and `utc(ts)` converts back. The caller must create only temporary tables: all sessions of a process and time zone
+    share one in-memory database, because opening a database is slow.
     """
     session = _open_database(timezone).cursor()
     session.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")

@@ -1,7 +1,8 @@
 """The DVC repository of a home: how it is created, configured, locked and opened.
 
-The repository has no SCM: its pointers (`.dvc` files and `dvc.lock`) change with every retrain and would dirty the
-checkout. DVC's own lock gives up after three seconds, so writers take a lock of ours first.
+The repository is not connected to git. Its pointers (`.dvc` files and `dvc.lock`) change with every retraining, so git
+would always report uncommitted changes. DVC waits only three seconds for its own lock, so each process first takes a
+lock of this project, which waits longer.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import TEMPORARY_PREFIX, write_atomic
+from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
-TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # left by a killed writer: part of no version
-WRITER_TIMEOUT = 3600.0  # seconds: the first push of a large home takes long
+TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
+WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock: the first push of a large home takes long
 REMOTE_NAME = "store"
 
 
@@ -28,14 +29,17 @@ class DvcVersionError(SixtyfortyError):
 
 @contextmanager
 def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
-    """Open the DVC repository of a home, and create it if it is missing. Only one process at a time.
+    """Open the DVC repository of a home during the block, and create it if it is missing.
 
-    The working directory stays unchanged, because other threads may depend on it: pass absolute paths to DVC.
-    remote: a folder, or any URL that DVC supports. purpose: what this process does, for those who wait.
+    Only one process can have it open at a time; others wait. The block must pass absolute paths to DVC: the working
+    directory stays unchanged, because other threads may depend on it.
+
+    remote: a folder, or any URL that DVC supports.
+    purpose: what this process does; processes that wait too long show it.
     Raises DvcVersionError for any error of DVC, and LockTimeoutError.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    (home / "data").mkdir(parents=True, exist_ok=True)
+    create_folder(home / "data")
     with exclusive_lock(home / "data" / ".dvc-writer.lock", purpose, timeout=WRITER_TIMEOUT):
         from dvc.exceptions import DvcException
         from dvc.repo import Repo

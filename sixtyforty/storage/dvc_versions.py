@@ -1,6 +1,7 @@
-"""Versions of training sets and models, recorded by DVC partition by partition and restored by hash.
+"""Versions of training sets and models, recorded with DVC and restored by hash.
 
-The pointers to the recorded files travel with the remote, in `sixtyforty/pointers.json`.
+DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`: it names the recorded files by
+hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from sixtyforty.storage.dvc_repository import REMOTE_NAME, TEMPORARY_FILES, DvcVersionError, open_repository
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import create_folder, write_atomic
 from sixtyforty.storage.mirror import mirror_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 POINTERS = "sixtyforty/pointers.json"
-MAX_FILE_TARGETS = 64  # DVC compares one folder faster than more files than this
+MAX_FILE_TARGETS = 64  # if more files are new, DVC records their whole folder faster
 
 
 class DvcVersions:
-    """The recorded versions of a home; `remote` is a folder or any URL that DVC supports.
+    """The recorded versions of a home.
 
-    DVC tracks only files in its repository. If `lake` is in another folder or in an object store, its recorded folders
-    are copied below the home.
+    home: the folder of the DVC repository.
+    remote: a folder, or any URL that DVC supports.
+    lake: the folder of the lakes; None: below the home. DVC tracks only files in its repository. If the lake is
+    elsewhere, folders are copied below the home before they are recorded.
     """
 
     def __init__(self, home: Path, remote: str, lake: StoragePath | None = None) -> None:
@@ -37,9 +40,9 @@ class DvcVersions:
         return open_repository(self.home, self.remote, purpose)
 
     def snapshot(self, folders: Sequence[StoragePath]) -> int:
-        """Record files and folders. Only files that are new since the last snapshot are read.
+        """Record files and folders. DVC reads only files that are new since the last snapshot.
 
-        Returns the number of DVC targets. Folders that don't exist are skipped. Raises DvcVersionError.
+        Return how many files and folders DVC recorded. Folders that don't exist are skipped. Raises DvcVersionError.
         """
         with self._open("record versions with DVC") as repository:
             paths = [self._local_copy(folder) for folder in folders if folder.exists()]
@@ -49,13 +52,14 @@ class DvcVersions:
             return len(targets)
 
     def _path_in_home(self, folder: StoragePath) -> Path:
-        """Return the path that DVC tracks: the folder itself, or the copy of one that is outside the home."""
+        """Return the path that DVC tracks: the folder itself, or its copy in the home if the folder is outside."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
         if isinstance(folder, ObjectPath):
             assert isinstance(self.lake, ObjectPath)
             first, *rest = folder.relative_to(self.lake).parts
-            parts = (first[1:], *rest) if first.startswith(".") else ("lake", first, *rest)  # as Workspace names them
+            # Workspace uses these folder names: `.models/<use case>` there is `data/models/<use case>` in the home.
+            parts = (first[1:], *rest) if first.startswith(".") else ("lake", first, *rest)
             return self.home.joinpath("data", *parts)
         assert isinstance(self.lake, Path)
         return self.home / "data" / "lake" / folder.resolve().relative_to(self.lake)
@@ -76,7 +80,7 @@ class DvcVersions:
         files = [p for p in path.rglob("*") if p.is_file() and not p.match(TEMPORARY_FILES)]
         new = [file for file in files if file.stat().st_mtime_ns >= recorded_at]
         gone = self._recorded_files(pointer) - {file.relative_to(path).as_posix() for file in files}
-        # Only recording the whole folder removes the old file of a replaced partition from its listing.
+        # The old file of a replaced partition leaves the folder's listing only if the whole folder is recorded.
         return [path] if (gone and new) or len(new) > MAX_FILE_TARGETS else new
 
     def _recorded_files(self, pointer: Path) -> set[str]:
@@ -85,14 +89,17 @@ class DvcVersions:
         return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
 
     def commit(self, stages: Sequence[str]) -> None:
-        """Write `dvc.lock` for recipe stages, such as `train@USE_CASE`, whose outputs the chain just wrote."""
+        """Record the current outputs of recipe stages, such as `train@USE_CASE`, in `dvc.lock`. No stage is run.
+
+        The pipeline must have written the outputs already.
+        """
         with self._open("commit recipe stages to DVC") as repository:
             repository.stage_cache = _NoRunCache()
             for stage in stages:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push the objects that the remote lacks, then the pointers. Returns the number of objects pushed."""
+        """Push the recorded files that the remote lacks, then all pointers. Return the number of files pushed."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -107,7 +114,7 @@ class DvcVersions:
     def fetch_pointers(self) -> list[str]:
         """Fetch missing pointers and `dvc.lock` from the remote, as the first step in a clean clone.
 
-        Returns the paths of all published pointers, relative to the home. Raises DvcVersionError.
+        Return the paths of all published pointers, relative to the home. Raises DvcVersionError.
         """
         with self._open("fetch pointers from the DVC remote") as repository:
             file_system, path = _remote_pointers(repository)
@@ -123,7 +130,10 @@ class DvcVersions:
             return sorted(pointers)
 
     def pull(self, pointers: Sequence[str]) -> None:
-        """Bring tracked files into the home, from the cache or the remote. Pointers are relative to the home."""
+        """Restore the files that pointers name into the home, from the cache or the remote.
+
+        pointers: paths relative to the home.
+        """
         with self._open("pull files from the DVC remote") as repository:
             repository.pull([str(self.home / pointer) for pointer in pointers])
 
@@ -144,17 +154,23 @@ class DvcVersions:
             listing = json.loads(Path(cache.oid_to_path(_recorded_hash(pointer))).read_bytes())
             files = {target / file["relpath"]: cache.oid_to_path(file["md5"]) for file in listing}
             for file, source in files.items():
-                file.parent.mkdir(parents=True, exist_ok=True)
+                create_folder(file.parent)
                 shutil.copyfile(source, file)
             return sorted(files)
 
     def status(self) -> dict[str, Any]:
-        """Return DVC's status by stage, or by pointer relative to the home; empty if nothing changed."""
+        """Return what differs from the recorded versions, as DVC reports it; empty if nothing changed.
+
+        The keys are names of stages, and paths of pointers relative to the home.
+        """
         with self._open("compare files with their recorded versions") as repository:
             return {self._stage_name(address): change for address, change in repository.status().items()}
 
     def _stage_name(self, address: str) -> str:
-        """Return a stage's address, which DVC gives relative to the working directory, relative to the home."""
+        """Return the address of a stage or pointer relative to the home.
+
+        address: as DVC gives it, relative to the working directory.
+        """
         path, _, stage = address.rpartition(":")
         if not path and not address.endswith(".dvc"):
             return address
@@ -180,7 +196,7 @@ def _recorded_hash(pointer: Path) -> str:
 
 
 def _remote_pointers(repository: Any) -> tuple[Any, str]:
-    """Return the remote's file system and the path of the published pointers there."""
+    """Return the file system of the remote, and the path of `pointers.json` on it."""
     objects = repository.cloud.get_remote(REMOTE_NAME).odb
     base = objects.path.removesuffix("files/md5").rstrip("/")
     return objects.fs, f"{base}/{POINTERS}"

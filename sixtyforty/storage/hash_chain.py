@@ -1,9 +1,9 @@
 """Append-only ledgers whose rows are chained by hashes.
 
-Each row's `hash` covers the row and the hash before it, so a changed or missing row is detected. The file
-`<ledger>.head` holds the number of rows and the newest hash, so rows that were cut off the end are detected too.
-A last line without a line break was never acknowledged, because its writer was killed. Readers skip it, and the next
-append removes it.
+Each row's `hash` covers the row and the hash of the row before, so a changed or missing row is detected. The file
+`<ledger>.head` holds the number of rows and the newest hash, so rows missing at the end are detected too.
+If the last line has no line break, its writer was killed before the append was complete. Readers skip such a line, and
+the next append removes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, digest, write_atomic
+from sixtyforty.storage.files import access_errors, canonical_json, digest, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 
@@ -24,7 +24,7 @@ GENESIS = "0" * 16
 
 
 class LedgerError(SixtyfortyError):
-    """A row of a ledger was changed, removed or inserted."""
+    """A row of a ledger was changed, removed or inserted after it was written."""
 
 
 class ChainedRow(BaseModel):
@@ -39,7 +39,7 @@ class ChainedRow(BaseModel):
 
 
 class EffectiveRow(ChainedRow):
-    """The fields of rows that change how decisions are taken."""
+    """The fields of ledger rows that affect decisions from a given time on."""
 
     effective_from: str = Field(description="UTC time from which decisions follow this row.")
     evidence: dict[str, Any] = Field(default_factory=dict, description="The figures behind the row.")
@@ -49,7 +49,7 @@ R = TypeVar("R", bound=ChainedRow)
 
 
 class HashChain(Generic[R]):
-    """A ledger file in JSON lines. A subclass names its `row_type`."""
+    """A ledger file in JSON lines. Each subclass sets `row_type`, the pydantic model of its rows."""
 
     row_type: ClassVar[type[ChainedRow]]
 
@@ -61,11 +61,13 @@ class HashChain(Generic[R]):
         return self.path.with_suffix(".head")
 
     def rows(self) -> list[R]:
-        """Return all rows, oldest first, after verifying the chain. Raises LedgerError naming the first bad row."""
-        # The head is read first: rows appended between the two reads are then only more than it promises.
+        """Verify the hashes and return all rows, oldest first. Raises LedgerError that names the first wrong row."""
+        # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
+        # rows than the head, which is no error.
         head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
-        if self._head.exists():
-            head = json.loads(self._head.read_bytes())
+        with access_errors(self._head):
+            if self._head.exists():
+                head = json.loads(self._head.read_bytes())
         rows: list[R] = []
         for number, line in enumerate(_complete_lines(self._content()).splitlines(), 1):
             rows.append(self._verified_row(number, line, rows[-1].hash if rows else GENESIS))
@@ -73,7 +75,8 @@ class HashChain(Generic[R]):
         return rows
 
     def _content(self) -> bytes:
-        return self.path.read_bytes() if self.path.exists() else b""
+        with access_errors(self.path):
+            return self.path.read_bytes() if self.path.exists() else b""
 
     def _verified_row(self, number: int, line: bytes, previous_hash: str) -> R:
         try:
@@ -89,7 +92,7 @@ class HashChain(Generic[R]):
             missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {expected_rows}"
             raise self._error(len(rows) + 1, missing)
         if expected_rows and rows[expected_rows - 1].hash != expected_hash:
-            raise self._error(expected_rows, f"its hash differs from the one in {self._head.name}")
+            raise self._error(expected_rows, f"the row's hash differs from the one in {self._head.name}")
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(
@@ -97,15 +100,16 @@ class HashChain(Generic[R]):
         )
 
     def append_row(self, fields: dict[str, Any], find_repeated: Callable[[list[R]], R | None]) -> R:
-        """Append a row and return it. The ledger itself sets `seq`, `recorded_at`, `previous_hash` and `hash`.
+        """Append a row and return it. If the same row exists already, return that row and append nothing.
 
-        find_repeated: returns the existing row that says the same, if there is one. It is returned, not repeated.
-        Raises LedgerError if the chain doesn't hold.
+        fields: all fields of the row except `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
+        find_repeated: gets all rows, and returns the one that is the same as the new row, or None.
+        Raises LedgerError if the existing rows don't match their hashes.
         """
         with exclusive_lock(self.path.with_suffix(".lock"), f"append to {self.path.name}"):
             rows = self.rows()
             if repeated := find_repeated(rows):
-                self._write_head(rows[-1])  # a killed writer may not have got this far
+                self._write_head(rows[-1])  # a writer may have been killed after the row and before the head
                 return repeated
             row = self._next_row(rows, fields)
             lines = _complete_lines(self._content()) + canonical_json(row.model_dump()).encode() + b"\n"
@@ -136,7 +140,7 @@ def _summary(error: Exception) -> str:
 
 
 def row_hash(content: dict[str, Any]) -> str:
-    """Return the hash of a row's content, without its own `hash`."""
+    """Return the hash of a row: it covers all fields except `hash` itself."""
     return digest({name: field for name, field in content.items() if name != "hash"})
 
 

@@ -1,8 +1,8 @@
-"""The format of a home: which version of the project can read its files.
+"""The format of a home's files: a number that tells whether this version of the project can read them.
 
-The file `data/home_format.json` holds the format. A home of version 0.1 has no such file and can't be read. It is
-recognised by its Dagster home, because other folders may exist before the first run, such as those of a restored clone.
-A later format is reached by the steps in `MIGRATIONS`.
+The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
+recognised by its non-empty folder `data/dagster`. Other folders prove nothing, because a new home may have them before
+its first run, for example after a restore. The steps in `MIGRATIONS` convert a home to a later format.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.files import access_errors, canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 
-HOME_FORMAT = 2  # version 0.1 wrote format 1, without a file that says so
+HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 filled it before its first run
+FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into it before its first run
 
 Migration = Callable[[Path], None]
-MIGRATIONS: Mapping[int, Migration] = {}  # format that a step starts from: the step to the next format
+MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that converts a home to the next format
 
 
 class HomeFormatError(SixtyfortyError):
@@ -30,10 +30,10 @@ class HomeFormatError(SixtyfortyError):
 def ensure_home_format(
     home: Path, current: int = HOME_FORMAT, migrations: Mapping[int, Migration] = MIGRATIONS
 ) -> None:
-    """Record the format of a new home, or migrate the home to the current format.
+    """Write the format file of a new home, or migrate an existing home to the current format.
 
-    A migration that fails leaves the format of the last completed step. Raises HomeFormatError for a home of version
-    0.1, of a format that is newer than this version, or without a step to the current format.
+    If a migration step fails, the home keeps the format of the last completed step. Raises HomeFormatError if version
+    0.1 or a later version than this one wrote the home, or if a migration step is missing.
     """
     if read_home_format(home) == current:
         return
@@ -56,7 +56,9 @@ def read_home_format(home: Path) -> int | None:
     """Return the format of a home; None if the home is new. Raises HomeFormatError for an unreadable format file."""
     file = home / "data" / FORMAT_FILE
     try:
-        return int(json.loads(file.read_bytes())["format"])
+        with access_errors(file):
+            content = file.read_bytes()
+        return int(json.loads(content)["format"])
     except FileNotFoundError:
         is_format_1 = any((home / "data" / FOLDER_OF_FORMAT_1).glob("*"))
         return 1 if is_format_1 else None
@@ -70,7 +72,7 @@ def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format > current:
         raise HomeFormatError(
             f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
-            " Install the version that wrote it, or set SIXTYFORTY_HOME to another folder."
+            " Install the version that wrote this folder, or set SIXTYFORTY_HOME to another folder."
         )
 
 

@@ -1,12 +1,12 @@
 """The lake: one immutable Parquet file per partition, with a manifest that describes it.
 
-A dataset is a folder (`validated/movements`). A partition is `<key>.<content hash>.parquet`, and its manifest
-`<key>.json` points to that file. To replace a partition, the lake writes the new file first and the manifest last, each
-atomically. A reader therefore sees the old or the new partition, never a mix. Neither file holds wall-clock times or
-run ids: equal inputs and code give equal bytes.
+A dataset is a folder (`validated/movements`). The rows of a partition are in `<key>.<content hash>.parquet`, and its
+manifest `<key>.json` names that file. To replace a partition, the lake writes the new Parquet file first and the
+manifest last, each atomically. A reader therefore sees the old or the new partition, never a mix. Neither file holds
+the time of writing or a run id, so equal inputs and equal code give equal bytes.
 
-The lake is in a folder or in an object store. Parquet files of an object store are cached in a folder. Their names hold
-the hash of their content, so a verified file never needs to be fetched again.
+The lake is in a folder or in an object store. Parquet files from an object store are cached in a local folder. Their
+names contain the hash of their content, so a cached file is never outdated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.files import canonical_json, parquet_bytes, run_in_parallel, write_atomic
+from sixtyforty.storage.files import (
+    access_error,
+    access_errors,
+    canonical_json,
+    parquet_bytes,
+    run_in_parallel,
+    write_atomic,
+)
 from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest
 from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, StoragePath
 from sixtyforty.storage.sql import literal
@@ -28,7 +35,7 @@ from sixtyforty.storage.sql import literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HISTORY = "history"  # the folder of replaced manifests
+HISTORY = "history"  # folder for manifests that a newer one replaced
 
 
 class LakeError(SixtyfortyError):
@@ -36,7 +43,11 @@ class LakeError(SixtyfortyError):
 
 
 class Lake:
-    """The datasets of one use case below `root`; `cache` is the local folder for files of an object store."""
+    """The datasets of one use case.
+
+    root: the folder or object store prefix of the datasets.
+    cache: the local folder for copies of Parquet files; required if `root` is in an object store.
+    """
 
     def __init__(self, root: StoragePath, cache: Path | None = None) -> None:
         self.root, self.cache = root, cache
@@ -45,29 +56,38 @@ class Lake:
         return self.root / dataset / f"{partition}.json"
 
     def entry(self, dataset: str, partition: str) -> Entry | None:
-        """Return the partition's manifest; None if it was never written."""
+        """Return the current manifest of a partition; None if the partition doesn't exist."""
         try:
             if isinstance(self.root, ObjectPath):
                 return parse_manifest(self._manifest_path(dataset, partition).read_bytes())
-            path = f"{self.root}/{dataset}/{partition}.json"  # joining Path objects takes longer than the stat call
+            path = f"{self.root}/{dataset}/{partition}.json"  # a text, because joining Path objects is slow
             status = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
             return None
+        except SixtyfortyError:
+            raise
+        except OSError as error:
+            raise access_error(f"{self.root}/{dataset}", error) from error
         return read_manifest(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
     def partitions(self, dataset: str) -> list[str]:
-        """Return the keys of the written partitions, in order."""
+        """Return the keys of the dataset's partitions, sorted."""
         folder = self.root / dataset
         if isinstance(folder, ObjectPath):
             return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
-        try:  # for a hundred years of days, os.listdir takes less than half the time of glob
-            names = os.listdir(folder)  # noqa: PTH208
+        try:
+            with access_errors(folder):  # for a hundred years of days, os.listdir takes less than half the time of glob
+                names = os.listdir(folder)  # noqa: PTH208
         except FileNotFoundError:
             return []
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def entries(self, dataset: str, partitions: Iterable[str] | None = None) -> dict[str, Entry]:
-        """Return the manifests of the given partitions, or of all, by partition and in order."""
+        """Return the current manifests of a dataset by partition.
+
+        partitions: the partitions to return, in this order; None: all, sorted. Partitions that don't exist are left
+        out.
+        """
         selected = None if partitions is None else list(partitions)
         if isinstance(self.root, ObjectPath) and (selected is None or len(selected) > 2):
             return _listed_manifests(self.root / dataset, selected)
@@ -76,14 +96,17 @@ class Lake:
         return {partition: entry for partition, entry in manifests if entry is not None}
 
     def replaced_entry(self, version: str) -> Entry | None:
-        """Return a manifest that was replaced since, by its version; None if there is none."""
+        """Return the replaced manifest that has a given version; None if no replaced manifest has it."""
         try:
             return Entry(**json.loads((self.root / HISTORY / f"{version}.json").read_bytes()))
         except FileNotFoundError:
             return None
 
     def entries_replaced_between(self, start: datetime, end: datetime) -> list[Entry]:
-        """Return the manifests replaced from `start` until before `end` (UTC, without time zone), by file time."""
+        """Return the manifests that were replaced in a period, sorted by dataset and partition.
+
+        start, end: UTC, naive; the end is excluded. A manifest's file time in the history tells when it was replaced.
+        """
         first, last = (time.replace(tzinfo=UTC).timestamp() for time in (start, end))
         history = self.root / HISTORY
         if isinstance(history, ObjectPath):
@@ -95,11 +118,14 @@ class Lake:
         return sorted(entries, key=lambda entry: (entry.dataset, entry.partition))
 
     def local_file(self, entry: Entry) -> Path:
-        """Return the path of the entry's Parquet file on this machine. The file may be missing if it was replaced."""
+        """Return the local path of the Parquet file of a manifest, after fetching the file if it is missing.
+
+        In a folder, the file is missing if its partition was replaced since.
+        """
         return self._local_files([entry])[0]
 
     def _local_files(self, entries: Sequence[Entry]) -> list[Path]:
-        """Return the entries' files on this machine, after fetching those that are missing."""
+        """Return the local paths of the Parquet files of manifests, after fetching files that are not cached."""
         if isinstance(self.root, Path):
             return [self.root / entry.dataset / entry.file for entry in entries]
         assert self.cache is not None, "a lake in an object store needs a cache"
@@ -126,7 +152,12 @@ class Lake:
         code: str = "",
         facts: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Publish a partition: its rows, the versions of its inputs, its code version and its facts."""
+        """Write a partition and its manifest, and return the manifest. An unchanged partition is not written again.
+
+        inputs: the versions of the inputs, by dataset and partition.
+        code: the code version.
+        facts: anything else that the stage records, such as counts and verdicts.
+        """
         content = parquet_bytes(table)
         sha256 = hashlib.sha256(content).hexdigest()
         entry = Entry(
@@ -149,7 +180,7 @@ class Lake:
         if self.cache is not None:  # the next stage reads the file
             write_atomic(self.cache / entry.dataset / entry.file, content)
         write_atomic(folder / entry.file, content)
-        if current is not None:  # decisions that used the old partition must stay explainable
+        if current is not None:  # explanations of past decisions still need the old manifest
             history = self.root / HISTORY / f"{current.version}.json"
             write_atomic(history, canonical_json(current.manifest).encode())
         manifest = self._manifest_path(entry.dataset, entry.partition)
@@ -166,7 +197,10 @@ class Lake:
         code: str = "",
         facts: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> dict[str, Entry]:
-        """Publish several partitions in parallel. Tables, inputs and facts are by partition."""
+        """Write several partitions in parallel, and return their manifests by partition.
+
+        tables, inputs, facts: mappings by partition. See `write`.
+        """
 
         def write_one(partition: str) -> Entry:
             return self.write(
@@ -181,14 +215,17 @@ class Lake:
         return dict(zip(tables, run_in_parallel(write_one, tables), strict=True))
 
     def drop(self, dataset: str, partition: str) -> None:
-        """Withdraw a partition, if it exists."""
+        """Delete a partition and its manifest, if they exist."""
         entry = self.entry(dataset, partition)
         if entry is not None:
             self._manifest_path(dataset, partition).unlink(missing_ok=True)
             (self.root / dataset / entry.file).unlink(missing_ok=True)
 
     def select_rows(self, entries: Iterable[Entry]) -> str:
-        """Return SQL that selects the rows of the entries, with their `_partition`. Needs at least one entry."""
+        """Return a SQL subquery in parentheses for the rows of all entries, with the column `_partition`.
+
+        entries: at least one manifest.
+        """
         files = [str(path) for path in self._local_files(list(entries))]
         partition = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
         listing = f"[{', '.join(map(literal, files))}]"
@@ -203,9 +240,11 @@ def _listed_manifests(folder: ObjectPath, partitions: Sequence[str] | None) -> d
 
 
 def split_by_partition(table: pa.Table, column: str, partitions: Sequence[str]) -> dict[str, pa.Table]:
-    """Split a table, sorted by `column`, into one table per partition, without that column.
+    """Split a table into one table per partition.
 
-    Rows of other partitions are left out, and so are partitions without rows.
+    table: must already be sorted by `column`.
+    column: holds the partition key of each row. The returned tables don't have it.
+    partitions: the keys to return. Other rows are left out, and so are partitions without rows.
     """
     import pyarrow.compute as pc
 

@@ -1,8 +1,9 @@
 """Exclusive locks between processes, with a timeout and a message that names the holder.
 
-In a folder, the lock is a file that `filelock` locks. The kernel releases it when its process ends, however it ends.
-In an object store, which has no locks, it is an advisory lock of PostgreSQL, which ends with its transaction. An object
-store without a lock database belongs to one machine, so there a file in the machine's temporary folder is enough.
+In a folder, the lock is a file that `filelock` locks. The kernel releases it when the process ends, even after a crash.
+Object stores have no locks, so there the lock is an advisory lock of PostgreSQL, which ends with its transaction. If no
+lock database is declared, only one machine may use the object store. A file in that machine's temporary folder is then
+enough.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.databases import DatabaseError, open_engine
+from sixtyforty.storage.files import access_error, create_folder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 600.0  # seconds
 POLL_INTERVAL = 0.02  # seconds
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock_timeout
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's error code when lock_timeout has passed
 
 
 class LockTimeoutError(SixtyfortyError):
@@ -36,7 +39,7 @@ class LockTimeoutError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class LockHolder:
-    """The process that holds a lock: `since` is an ISO timestamp in UTC, `purpose` says what it does."""
+    """The process that holds a lock. `since` is an ISO timestamp in UTC; `purpose` is what the process does."""
 
     pid: int
     host: str
@@ -49,12 +52,12 @@ class LockHolder:
 
 @contextmanager
 def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the lock called `path` during the block, and wait for any other holder first.
+    """Take a lock, waiting until no other process holds it, and hold it during the block.
 
-    path: names the lock. In a folder, it is the lock file; its folder is created if it is missing.
+    path: the name of the lock. In a folder, it is the lock file; its folder is created if it is missing.
     purpose: what this process does while it holds the lock, such as "append to champion.jsonl".
-    timeout: seconds to wait for another holder.
-    Raises LockTimeoutError naming the holder. A lock can't be taken twice by one thread.
+    timeout: the longest time to wait, in seconds.
+    Raises LockTimeoutError that names the holder. Inside the block, the same lock must not be taken again.
     """
     if not isinstance(path, ObjectPath):
         lock = _file_lock(path, str(path), purpose, timeout)
@@ -71,7 +74,7 @@ def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOU
 def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    create_folder(file.parent)
     lock = FileLock(
         file,
         timeout=timeout,
@@ -83,6 +86,8 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
         lock.acquire()
     except Timeout as error:
         raise _timeout_error(name, timeout, read_holder(file)) from error
+    except OSError as error:
+        raise access_error(file, error) from error
     try:
         yield
     finally:
@@ -90,7 +95,7 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 
 
 def read_holder(file: Path) -> LockHolder | None:
-    """Return the last process that took a lock file. It may have ended since. None if the file names nobody."""
+    """Return the process that took a lock file last; it may have ended. None if the file names no process."""
     try:
         return LockHolder(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -109,26 +114,26 @@ def _this_process(purpose: str) -> LockHolder:
 
 @contextmanager
 def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[None]:
-    """Hold a PostgreSQL advisory lock, which ends with its transaction, so a killed process holds none."""
+    """Hold a PostgreSQL advisory lock. It ends with its transaction, so it also ends if the process is killed."""
     import sqlalchemy as sa
 
-    engine = sa.create_engine(path.lock_database_url, poolclass=sa.NullPool)
+    engine = open_engine(path.lock_database_url, poolclass=sa.NullPool)
     number = _lock_number(path.url)
     with engine.connect() as connection, connection.begin():
         settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
-        for setting, text in settings.items():  # for this transaction
+        for setting, text in settings.items():  # they apply to this transaction only
             connection.execute(sa.select(sa.func.set_config(setting, text, True)))
         try:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+        except DatabaseError as error:
+            if error.code != LOCK_NOT_AVAILABLE:
                 raise
             raise _timeout_error(path.url, timeout, _advisory_holder(engine, number)) from error
         yield
 
 
 def _application_name(purpose: str) -> str:
-    """Return what PostgreSQL shows of this session: it keeps 63 bytes."""
+    """Return the name of this database session, which tells others who holds the lock. PostgreSQL keeps 63 bytes."""
     return f"{os.getpid()}@{socket.gethostname()[:20]}: {purpose}".encode()[:63].decode(errors="ignore")
 
 

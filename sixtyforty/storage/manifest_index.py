@@ -1,11 +1,11 @@
-"""The manifest index: the facts of a dataset's manifests in one Arrow file per year, so sums over a long history read
-few files.
+"""The manifest index: figures from a dataset's manifests, in one Arrow file per year.
 
-The files are a cache: everything in them can be read from the manifests again. Each row keeps the stamp of its
-manifest, so a manifest that was replaced, withdrawn or restored from a backup is detected. Comparing every stamp costs
-time in proportion to the history. Therefore the index sets the modification time of the dataset's folder when it is
-complete: any later change in the folder changes that time. An object store has no folders; there, one listing is
-enough.
+It is a cache, so that sums over a long history read few files. It can always be computed from the manifests again.
+
+Each row holds the stamp of its manifest: a text that changes when the manifest file is replaced. Comparing the stamps
+shows which manifests were replaced, deleted or restored from a backup. Comparing all of them takes time in proportion
+to the history. Therefore the index records the modification time of the dataset's folder when it is complete. Any later
+change in the folder changes that time. An object store has no folder times, so there one listing gives all stamps.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ StampsByYear = dict[str, dict[str, str]]  # year: {partition: stamp}
 
 
 class ManifestIndex:
-    """A dataset's manifests as one table, ordered by partition.
+    """A dataset's manifests as one table, with one row per manifest, sorted by partition.
 
-    row: returns the columns of one manifest. schema: the types of those columns. cache: the folder of the index.
+    cache: the folder below which the index is stored.
+    schema: the names and types of the columns.
+    row: a function that returns the columns of one manifest by name.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class ManifestIndex:
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Entry]]:
-        """Update the index with the partitions that are written during the block.
+        """Update the index at the end of the block with the partitions that the block wrote.
 
-        The caller puts their entries into the yielded dict. If it is killed, the next reader updates the index.
+        The caller must put their manifests into the yielded dict, by partition. If the process is killed, the next
+        reader updates the index.
         """
         with self._lock():
             years_indexed, written = self._complete_years(), dict[str, Entry]()
@@ -67,14 +70,14 @@ class ManifestIndex:
                 self._write_mark(modified, {*years_indexed, *years})
 
     def table(self) -> pa.Table:
-        """Return all rows, after updating the index if a manifest changed."""
+        """Return one row per manifest, sorted by partition. If a manifest changed, the index is updated first."""
         import pyarrow as pa
 
         empty = self.schema.empty_table()
         if isinstance(self._manifests, Path) and not self._manifests.exists():
             return empty
         if self._complete_years() is None:
-            with self._lock():  # two updates at once would leave a mix
+            with self._lock():  # two processes that update at once would mix their files
                 if self._complete_years() is None:
                     self._update()
         return pa.concat_tables([empty, *_read_years(self._mark, *file_stamp(self._mark))])
@@ -83,7 +86,7 @@ class ManifestIndex:
         return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
 
     def _complete_years(self) -> list[str] | None:
-        """Return the indexed years if the index is known to match the manifests, else None."""
+        """Return the years in the index if the index is certainly up to date; None if manifests may have changed."""
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):
                 mark = json.loads(self._mark.read_bytes())
@@ -97,9 +100,9 @@ class ManifestIndex:
         return digest(str(self.schema))
 
     def _touch_folder(self) -> int:
-        """Set the folder's modification time to now, and return it in nanoseconds.
+        """Set the modification time of the dataset's folder to now, and return it in nanoseconds.
 
-        The clock of the file system is coarse: without this, a later change might have the same time.
+        File systems often round times. Without this step, a later change could get the same modification time.
         """
         now = time.time_ns()
         if isinstance(self._manifests, Path):
@@ -112,7 +115,7 @@ class ManifestIndex:
         write_atomic(self._mark, canonical_json(mark).encode())
 
     def _update(self) -> None:
-        """Rewrite the years in which a manifest differs from the one that was indexed."""
+        """Rewrite the index files of the years in which a manifest was added, replaced or deleted."""
         modified, years = self._touch_folder(), _group_by_year(self._current_stamps())
         changed = isinstance(self._manifests, Path) or not self._mark.exists()
         for year in {file.stem for file in self.folder.glob("*.arrow")} | years.keys():
@@ -142,7 +145,10 @@ class ManifestIndex:
     def _rewrite_year(
         self, year: str, entries: Mapping[str, Entry], stamps: Mapping[str, str], replaced: Collection[str]
     ) -> None:
-        """Write a year's file without the rows of the replaced partitions, and with those of the entries."""
+        """Write the index file of a year again: remove the rows of some partitions, then add rows for manifests.
+
+        entries: the manifests to add. stamps: at least theirs, by partition. replaced: the partitions to remove.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -167,7 +173,10 @@ def _read_arrow(file: Path) -> pa.Table:
 
 @lru_cache(maxsize=INDEXES_IN_MEMORY)
 def _read_years(mark: Path, *_stamp: int) -> tuple[pa.Table, ...]:
-    """Return the rows of all years. They are read once per stamp of the mark, which changes with every update."""
+    """Return the index tables of all years. They stay in memory until the mark file changes.
+
+    mark: the file that lists the indexed years. _stamp: its file stamp, which every update of the index changes.
+    """
     years = json.loads(mark.read_bytes())["years"]
     return tuple(_read_arrow(mark.with_name(f"{year}.arrow")) for year in years)
 

@@ -1,4 +1,4 @@
-"""Copies of folders: bring a local folder up to date with another folder or with an object store."""
+"""Copies of folders: make a local folder equal to another folder or to a prefix in an object store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 
 def mirror_folder(folder: StoragePath, copy: Path) -> None:
-    """Make `copy` hold the files of `folder`, without hidden ones: copy what changed, delete what is gone."""
+    """Make the local folder `copy` equal to `folder`, without hidden files.
+
+    Files that are new or changed in `folder` are copied. Files that `folder` no longer has are deleted from `copy`.
+    """
     if isinstance(folder, ObjectPath):
         _mirror_objects(folder, copy)
     else:
@@ -20,7 +23,7 @@ def _mirror_files(folder: Path, copy: Path) -> None:
     files = {path.relative_to(folder): path.stat() for path in folder.rglob("[!.]*") if path.is_file()}
     for name, status in files.items():
         current = (copy / name).stat() if (copy / name).exists() else None
-        # Equal times count as changed: the clock of the file system is too coarse to tell which came first.
+        # Files with equal times are copied again: file systems round times, so the source may have changed since.
         if not current or current.st_size != status.st_size or current.st_mtime_ns <= status.st_mtime_ns:
             write_atomic(copy / name, (folder / name).read_bytes())
     for name in {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} - files.keys():
@@ -30,7 +33,7 @@ def _mirror_files(folder: Path, copy: Path) -> None:
 def _mirror_objects(folder: ObjectPath, copy: Path) -> None:
     names = [name for name in folder.list_objects(recursive=True) if "/." not in f"/{name}"]
     copied = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
-    # The name of a Parquet file holds the hash of its content, so a copied one is never outdated.
+    # The name of a Parquet file contains the hash of its content, so its copy is never outdated.
     to_read = [name for name in names if name not in copied or not name.endswith(".parquet")]
     for name, content in folder.read_many(to_read).items():
         if name not in copied or (copy / name).read_bytes() != content:

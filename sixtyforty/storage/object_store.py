@@ -1,21 +1,53 @@
-"""Paths in an object store, `s3://bucket/prefix`, with the part of `pathlib.Path` that the lake needs.
+"""Paths in an object store, `s3://bucket/prefix`, with the methods of `pathlib.Path` that the lake needs.
 
-A PUT replaces an object completely or not at all, and a listing shows only complete objects, so no temporary names are
-needed. An object store has no locks: see `sixtyforty.storage.locks`. Keys and endpoint come from the environment, as
-for extracts.
+A PUT request replaces an object completely or not at all, and a listing shows only complete objects. So no temporary
+names are needed. Object stores have no locks: see `sixtyforty.storage.locks`. The access keys and the endpoint come
+from environment variables, as for extracts (see `sixtyforty.ingest.bucket`).
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.bounded_cache import BoundedCache
 
 PARALLEL_REQUESTS = 32
 READ_CACHE_BYTES = 1 << 27  # 128 MiB
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class ObjectStoreError(SixtyfortyError, OSError):
+    """An object store can't be reached, or refuses access. A missing object stays a FileNotFoundError."""
+
+
+@contextmanager
+def _store_errors(url: str) -> Iterator[None]:
+    """Raise ObjectStoreError for each error of the block except FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each file system raises its own errors
+        raise _store_error(url, error) from error
+
+
+def _store_error(url: str, error: Exception) -> ObjectStoreError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return ObjectStoreError(
+        f"{_hide_credentials(url)}: the object store can't be used ({_hide_credentials(reason)})."
+        " Check that the bucket exists, and that the environment holds its keys and endpoint."
+    )
+
+
+def _hide_credentials(text: str) -> str:
+    return CREDENTIALS.sub("***@", text)
 
 
 @dataclass(frozen=True)
@@ -32,10 +64,12 @@ class ObjectStat:
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """An object, or the prefix of several.
+    """The path of an object, or a prefix that several objects share, as a folder of files would.
 
-    `lock_database_url`: SQLAlchemy URL of the PostgreSQL database whose advisory locks separate writers on several
-    machines. Empty: all writers are on one machine.
+    Its methods raise ObjectStoreError if the store can't be reached or refuses access.
+
+    lock_database_url: SQLAlchemy URL of a PostgreSQL database. Its advisory locks keep writers on several machines
+    apart. Empty: all writers are on one machine.
     """
 
     url: str
@@ -58,19 +92,19 @@ class ObjectPath:
 
     @property
     def parent(self) -> ObjectPath:
-        """The path without its last part."""
+        """This path without its last part."""
         return replace(self, url=self.url.rpartition("/")[0])
 
     def with_name(self, name: str) -> ObjectPath:
-        """Return the path with another last part."""
+        """Return this path with another last part."""
         return self.parent / name
 
     def with_suffix(self, suffix: str) -> ObjectPath:
-        """Return the path with another file extension."""
+        """Return this path with another file extension."""
         return self.with_name(self._path.with_suffix(suffix).name)
 
     def relative_to(self, other: ObjectPath) -> PurePosixPath:
-        """Return the path below another. Raises ValueError if it isn't below."""
+        """Return this path relative to another. Raises ValueError if it isn't below the other."""
         return self._path.relative_to(other._path)
 
     @property
@@ -80,56 +114,75 @@ class ObjectPath:
         return fsspec.core.url_to_fs(self.url)[0]
 
     def exists(self) -> bool:
-        """Return whether this object, or one below this prefix, exists."""
-        self._file_system.invalidate_cache()
-        return bool(self._file_system.exists(str(self._path)))
+        """Return whether an object with this path, or one below it, exists."""
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            return bool(self._file_system.exists(str(self._path)))
 
     def stat(self) -> ObjectStat:
         """Return size, modification time and tag. Raises FileNotFoundError."""
-        self._file_system.invalidate_cache()
-        return _object_stat(self._file_system.info(str(self._path)))
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            info = self._file_system.info(str(self._path))
+        return _object_stat(info)
 
     def read_bytes(self) -> bytes:
         """Return the object's bytes. Raises FileNotFoundError."""
-        return bytes(self._file_system.cat_file(str(self._path)))
+        with _store_errors(self.url):
+            return bytes(self._file_system.cat_file(str(self._path)))
 
     def write_bytes(self, content: bytes) -> None:
         """Create or replace the object."""
-        self._file_system.pipe_file(str(self._path), content)
+        try:
+            with _store_errors(self.url):
+                self._file_system.pipe_file(str(self._path), content)
+        except FileNotFoundError as error:  # the bucket is missing
+            raise _store_error(self.url, error) from error
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object. An object store doesn't report whether it existed."""
-        self._file_system.rm_file(str(self._path))
+        with _store_errors(self.url):
+            self._file_system.rm_file(str(self._path))
 
     def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
-        """Return the objects below whose names begin with `start`, by their path below this one, in order."""
-        self._file_system.invalidate_cache()
+        """Return the objects below this path whose relative paths begin with `start`, by relative path and sorted.
+
+        recursive: also return objects whose relative path contains a slash.
+        """
         prefix = f"{self._path}/"
-        listing = self._file_system.find(str(self._path), prefix=start, detail=True)
+        with _store_errors(self.url):
+            self._file_system.invalidate_cache()
+            listing = self._file_system.find(str(self._path), prefix=start, detail=True)
         below = {path.removeprefix(prefix): info for path, info in listing.items() if path.startswith(prefix)}
         return {name: _object_stat(info) for name, info in sorted(below.items()) if recursive or "/" not in name}
 
     def glob(self, pattern: str) -> list[ObjectPath]:
-        """Return the objects below that match a pattern."""
+        """Return the paths of the objects below this path that match a glob pattern."""
         names = self.list_objects(recursive="/" in pattern)
         return [self / name for name in names if PurePosixPath(name).match(pattern)]
 
     def read_many(self, names: list[str]) -> dict[str, bytes]:
-        """Return the bytes of objects below, by name, read in parallel. Missing objects are left out."""
+        """Read several objects below this path in parallel, and return their bytes by name.
+
+        names: paths relative to this path. Objects that don't exist are left out.
+        """
         contents: dict[str, bytes] = {}
         for start in range(0, len(names), PARALLEL_REQUESTS):
             batch = {f"{self._path}/{name}": name for name in names[start : start + PARALLEL_REQUESTS]}
-            for path, content in self._file_system.cat(list(batch), on_error="return").items():
+            with _store_errors(self.url):
+                answers = self._file_system.cat(list(batch), on_error="return")
+            for path, content in answers.items():
                 if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-                    raise content
+                    raise _store_error(self.url, content) from content
                 if not isinstance(content, Exception):
                     contents[batch[path]] = content
         return contents
 
     def read_listed(self, ending: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """Return the bytes of the objects below with an ending, by name; only of `names` unless None.
+        """Return the bytes of the objects below this path whose names have an ending, by name.
 
-        Lists the objects once, and reads those that changed since this process last read them.
+        names: only these objects; None: all. One request lists the objects. Only those that changed since this process
+        last read them are read again.
         """
         start = os.path.commonprefix(names) if names else ""  # noqa: RUF071
         tags = {name: stat.tag for name, stat in self.list_objects(start).items() if name.endswith(ending)}
@@ -143,7 +196,8 @@ class ObjectPath:
 
 
 StoragePath = Path | ObjectPath
-_READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)  # by URL and tag
+# The keys are URL and tag.
+_READ_CACHE: BoundedCache[tuple[str, str], bytes] = BoundedCache(READ_CACHE_BYTES, weigh=len)
 
 
 def _object_stat(info: dict[str, Any]) -> ObjectStat:
@@ -153,5 +207,5 @@ def _object_stat(info: dict[str, Any]) -> ObjectStat:
 
 
 def parse_storage_path(text: str, lock_database_url: str = "") -> StoragePath:
-    """Return the path that a text names: an object store's for a URL, else a folder's."""
+    """Return the path that a text names: an ObjectPath for a URL, otherwise the absolute path of a folder."""
     return ObjectPath(text.rstrip("/"), lock_database_url) if "://" in text else Path(text).resolve()

@@ -20,18 +20,18 @@ class Receipts:
         self.path = path
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all receipts, oldest first, without a last line that a crash cut off."""
+        """Return all receipts, oldest first. A last line that a crash left incomplete is skipped."""
         if not self.path.exists():
             return []
         return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
 
     def append(self, **fields: Any) -> dict[str, Any]:
-        """Append a receipt with the wall clock's UTC time, and return it."""
+        """Append a receipt with the real time in UTC (`at`), and return it."""
         row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **fields}
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a crash cut the last line off: an incomplete receipt is removed
+                if file.read(1) != b"\n":  # a crash left the last line incomplete: remove it
                     file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
             file.write(canonical_json(row).encode() + b"\n")
             file.flush()
@@ -39,5 +39,5 @@ class Receipts:
         return row
 
     def lock(self) -> AbstractContextManager[None]:
-        """Return a lock that only one sender holds at a time, so that nobody receives a message twice."""
+        """Return a lock that a sender must hold while it sends, so that nobody receives a message twice."""
         return exclusive_lock(self.path.with_suffix(".lock"), f"send messages and append to {self.path.name}")

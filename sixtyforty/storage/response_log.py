@@ -1,7 +1,7 @@
 """The response log: what people did with decisions, in one append-only SQL table per use case.
 
-The table is in the database to which decisions are delivered. A decision is accepted or overridden once, by the first
-person who answers. A unique index of the database enforces this for two people who answer at once.
+The table is in the database to which decisions are delivered. A decision is accepted or overridden only once, by the
+first person who answers. A unique index enforces this even if two people answer at the same time.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import atexit
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.databases import create_database_folder, is_sqlite, open_engine, parse_database_url
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.object_store import StoragePath
 
@@ -23,16 +23,21 @@ Event = Literal["seen", "accepted", "overridden", "rated"]
 Role = Literal["decider", "expert"]
 EVENTS, ROLES = get_args(Event), get_args(Role)
 ANSWERS = ("accepted", "overridden")
-OPEN_LOGS = 8  # in one process
+OPEN_LOGS = 8  # the largest number of database engines that a process keeps open
 SQLITE_TIMEOUT = 30  # seconds to wait for another writer
 
 
 @dataclass(frozen=True)
 class Response:
-    """One thing that a person did with a decision.
+    """One response of a person to a decision.
 
-    `at` is UTC, without time zone. `person` and `reason` are personal data. `action` is the action of an answer.
-    `rating` is 1 to 5, of the event `rated`.
+    - event: what the person did. `accepted` and `overridden` are answers.
+    - action: the action that the person chose in an answer.
+    - rating: 1 to 5, for the event `rated`.
+    - at: the time of the response, UTC, naive.
+    - simulated: whether a simulation made the response.
+
+    `person` and `reason` are personal data.
     """
 
     decision_id: str
@@ -48,12 +53,15 @@ class Response:
 
 
 def table_name(use_case: str) -> str:
-    """Return the name of the table with the responses of a use case. The decision id holds the track."""
+    """Return the name of the table with the responses of a use case. The table holds both tracks."""
     return f"{use_case}_responses"
 
 
 def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
-    """Define the table of responses. `number` only grows, so a source reads new rows by it."""
+    """Define the table of responses and its indexes.
+
+    Each new row has a larger `number`, so a source can use it as the cursor column to read only new rows.
+    """
     import sqlalchemy as sa
 
     name = table_name(use_case)
@@ -84,9 +92,10 @@ def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
 
 
 def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
-    """Return the engine and the table of a use case's responses, and create the table if it is missing.
+    """Return the database engine and the table of a use case's responses. Create the table if it is missing.
 
-    lock: path of the lock held while the table is created. The process keeps up to OPEN_LOGS engines open.
+    database_url: SQLAlchemy URL. lock: path of the lock that is held while the table is created. The process keeps up
+    to OPEN_LOGS engines open.
     """
     key = (use_case, database_url)
     log = _OPEN_LOGS.get(key)
@@ -99,15 +108,12 @@ def open_response_log(use_case: str, database_url: str, lock: StoragePath) -> tu
 def _create_log(use_case: str, database_url: str, lock: StoragePath) -> tuple[sa.Engine, sa.Table]:
     import sqlalchemy as sa
 
-    url = sa.engine.make_url(database_url)
-    is_sqlite = url.get_backend_name() == "sqlite"
-    if is_sqlite and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    arguments = {"timeout": SQLITE_TIMEOUT} if is_sqlite else {}
-    # hide_parameters keeps what people wrote out of error texts and logs.
-    engine = sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    url = parse_database_url(database_url)
+    create_database_folder(url)
+    engine = open_engine(url, pool_pre_ping=True, connect_args={"timeout": SQLITE_TIMEOUT} if is_sqlite(url) else {})
     table = define_table(use_case, sa.MetaData())
-    with exclusive_lock(lock, f"create the table {table.name}"):  # SQLite creates table and index one after the other
+    # SQLite creates the table and its indexes in separate steps, so two processes must not do it at once.
+    with exclusive_lock(lock, f"create the table {table.name}"):
         table.metadata.create_all(engine)
     return engine, table
 

@@ -1,15 +1,15 @@
-"""The restatement rule: a row that arrives late restates its partition, and every partition computed from it.
+"""The restatement rule: when a row arrives late, its partition and every partition computed from it are recomputed.
 
-A manifest names the versions of its inputs. A partition is outdated when those differ from the versions in force:
+A manifest lists the versions of its inputs. A partition is outdated if they differ from the current versions:
 
 | dataset                | outdated when                                             | function            |
 |------------------------|-----------------------------------------------------------|---------------------|
-| `raw/*`                | its manifest lists other extracts than have arrived       | `lists_extracts`    |
+| `raw/*`                | its manifest doesn't list exactly the arrived extracts    | `lists_extracts`    |
 | `validated/*`          | raw changed, or the partition closed after its validation | `validation_reason` |
 | `features`, `outcomes` | a validated partition in their window changed             | `changed_inputs`    |
 
-A new version of a partition that had closed is a restatement (`restated_by`), and its metadata names the changed
-inputs. Live decisions are history: no late row restates them.
+A partition closes when it counts as complete. A new version of a closed partition is a restatement (`restated_by`), and
+its metadata names the changed inputs. Live decisions are never restated.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.manifests import Entry
 
-CODE = "other code"  # the reason of a restatement whose inputs are the same
+CODE = "other code"  # the reason for a restatement if no input changed
 
 
 def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> bool:
     """Return whether a partition counts as complete at a UTC time (naive).
 
-    A snapshot always does. Without a time, every partition does.
+    A snapshot is always complete. If `now` is None, every partition is.
     """
     return partition == SNAPSHOT or now is None or now >= use_case.settled_at(partition)
 
@@ -44,9 +44,10 @@ def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -
 
 
 def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
-    """Return why a raw partition needs validation at a UTC time (naive), or None.
+    """Return why a raw partition must be validated again, as of a UTC time (naive); None if it needn't be.
 
-    judged: its validated and rejected manifests.
+    raw: the manifest of the raw partition. judged: the manifests of the same partition in the validated and rejected
+    datasets, if they exist.
     """
     inputs = {raw.dataset: {raw.partition: raw.version}}
     verdicts = [entry.facts["verdict"] for entry in judged if entry.inputs == inputs]
@@ -58,10 +59,11 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
 
 
 def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the validated partitions that changed since an entry was computed, as `dataset partition`, in order.
+    """Return the validated partitions that changed since a manifest was written, as `dataset partition`, sorted.
 
-    inputs: the versions in force, by dataset and partition. Without an entry, all of them changed. Reference tables
-    don't count: a partition is computed from the tables that are in force at that time.
+    entry: the manifest; None: all inputs count as changed.
+    inputs: the current versions, by dataset and partition.
+    Snapshots are ignored, so a change of a reference table makes no partition outdated.
     """
     versions_before = entry.inputs if entry else {}
     changes = []
@@ -74,14 +76,20 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return what restated a partition that had closed: its changed inputs, or the code. None: it isn't restated."""
+    """Return why a closed partition was restated: the inputs that changed, or "other code". None: it was not restated.
+
+    before, entry: the previous and the new manifest. now: UTC, naive.
+    """
     if before is None or before.sha256 == entry.sha256 or not is_closed(use_case, entry.partition, now):
         return None
     return ", ".join(changed_inputs(use_case, before, entry.inputs)) or CODE
 
 
 def was_restated(before: Entry, current: Entry | None) -> bool:
-    """Return whether a validated partition had closed at its validation, and has other rows in force now."""
+    """Return whether a validated partition was closed at its validation, and its rows have changed since.
+
+    before: the manifest at that time. current: the manifest now.
+    """
     if current is None or not before.dataset.startswith("validated/"):
         return False
     return bool(before.facts["verdict"].get("closed", True)) and current.sha256 != before.sha256

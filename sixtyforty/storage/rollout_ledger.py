@@ -1,4 +1,4 @@
-"""The rollout ledger: which rollout step is in force from when, who took it and why."""
+"""The rollout ledger: which rollout step applies from when, who decided it, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEPS: tuple[StepName, ...] = ("shadow", "holdout", "full")
 
 
 class RolloutStep(EffectiveRow):
-    """One step of a rollout, up or down."""
+    """A change of the rollout step, forward or back."""
 
     step: StepName = Field(description="The step in force from `effective_from` on.")
     why: str = Field(description="The reason that the person who took the step wrote down.")
@@ -26,11 +26,11 @@ class RolloutLedger(HashChain[RolloutStep]):
     row_type = RolloutStep
 
     def steps(self) -> list[RolloutStep]:
-        """Return all steps, ordered by the time from which they count."""
+        """Return all rows, sorted by `effective_from`."""
         return sorted(self.rows(), key=lambda row: (row.effective_from, row.seq))
 
     def step_at(self, time: datetime) -> RolloutStep | None:
-        """Return the step in force at a UTC time; None before any step was taken."""
+        """Return the row whose step applies at a UTC time (naive); None before the first row."""
         in_force = [row for row in self.steps() if row.effective_from <= time.isoformat()]
         return in_force[-1] if in_force else None
 

@@ -1,6 +1,6 @@
-"""Quoting for SQL: every name and every text that enters a SQL string passes through here.
+"""Quoting for SQL. Code must quote every name and every text with these functions before putting it into SQL.
 
-Names of columns, actions and tables come from declarations and extracts. They may hold any character, such as the
+Names of columns, actions and tables come from declarations and extracts. They may contain any character, such as the
 apostrophe in `don't wait`.
 """
 
@@ -108,13 +108,13 @@ def identifier(name: str) -> str:
 
 
 def bare_identifier(name: str) -> str:
-    """Return a name as a SQL identifier without quotes where SQL allows it, for SQL that people read and edit."""
+    """Return a name as a SQL identifier, quoted only if SQL requires it. Use it for SQL that people read and edit."""
     is_plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in RESERVED_WORDS
     return name if is_plain else identifier(name)
 
 
 def identifiers(names: Iterable[str], prefix: str = "") -> str:
-    """Return several names as quoted identifiers, separated by commas, each after an optional table prefix."""
+    """Return names as quoted identifiers, separated by commas. prefix: written before each name, such as `t.`."""
     return ", ".join(prefix + identifier(name) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""The stage ledger: which stage a use case is in, since when, by whose decision, and the verdicts of its gates."""
+"""The stage ledger: which stage a use case is in, since when, who decided that, and the verdicts of its gates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ REGISTRATIONS = ("enter", "gate")
 
 
 class StageEvent(EffectiveRow):
-    """A stage was entered, its gate was registered anew (the evidence holds the gate), or the gate was judged."""
+    """A row of the ledger. A stage was entered, its gate was recorded again, or the gate gave a verdict.
+
+    The first two kinds of row are registrations: their evidence holds the gate that applies from then on.
+    """
 
     stage: Stage = Field(description="The stage that the event is about.")
     event: StageEventKind = Field(
@@ -26,7 +29,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def gate(self) -> StageGate | None:
-        """The gate that this row registered, if any."""
+        """The gate that this row recorded; None if it recorded none."""
         gate = self.evidence.get("gate") if self.event in REGISTRATIONS else None
         return StageGate(**gate) if gate else None
 
@@ -43,7 +46,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def at(self) -> datetime:
-        """The time from which the row counts: UTC, without time zone."""
+        """The time from which the row applies: UTC, naive."""
         return datetime.fromisoformat(self.effective_from)
 
 
@@ -53,28 +56,28 @@ class StageLedger(HashChain[StageEvent]):
     row_type = StageEvent
 
     def entered_stages(self) -> list[StageEvent]:
-        """Return the rows by which stages were entered, oldest first."""
+        """Return the rows of the event `enter`, oldest first."""
         return [row for row in self.rows() if row.event == "enter"]
 
     def current_registration(self) -> StageEvent | None:
-        """Return the row that registers the current stage and its gate; None before the first."""
+        """Return the newest row that recorded a stage and its gate; None if there is none yet."""
         return next((row for row in reversed(self.rows()) if row.event in REGISTRATIONS), None)
 
     def current_verdict(self) -> StageEvent | None:
-        """Return the last verdict on the registered gate; None if it has none yet."""
+        """Return the row with the newest verdict of the current gate; None if the gate has given none yet."""
         last = next(iter(self.rows()[-1:]), None)
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return the UTC times at which the use case ended, with the reason, in order.
+        """Return the times (UTC, naive) at which the use case ended or continued, each with the reason, sorted.
 
-        A reason of None means that the use case runs from then on.
+        The reason is None if the use case runs from that time on.
         """
         changes = [(row.at, _end_reason(row)) for row in self.rows() if row.event in ("enter", "gate", "stop")]
         return sorted(changes, key=lambda change: change[0])
 
     def end_reason_at(self, time: datetime) -> str | None:
-        """Return why the use case has ended by a UTC time; None if it runs."""
+        """Return the reason why the use case is not running at a UTC time (naive); None if it runs."""
         reasons = [why for since, why in self.endings() if since <= time]
         return reasons[-1] if reasons else None
 
@@ -84,9 +87,9 @@ class StageLedger(HashChain[StageEvent]):
         return row is not None and row.stage == "retired"
 
     def scope_sql(self) -> str | None:
-        """Return SQL over features: whether a unit is in scope of the stage at its `decided_at`.
+        """Return a SQL condition that tells whether a unit is in the scope of the stage at its decision time.
 
-        None means that every stage covers all units.
+        The condition reads the columns of features.sql and `decided_at`. None: every stage covers all units.
         """
         rows = [row for row in self.rows() if row.event in REGISTRATIONS]
         scopes: list[str | None] = []

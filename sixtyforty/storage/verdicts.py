@@ -1,4 +1,4 @@
-"""The verdict of the data rules on one partition: its rows, its rules, and the reasons."""
+"""The verdict of validation on one partition: whether it is accepted, its row counts, and the result of each rule."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from sixtyforty.storage.files import digest
 
 @dataclass(frozen=True)
 class RuleResult:
-    """The outcome of one rule on one partition.
+    """The result of one rule on one partition.
 
-    `failed` of `of` rows broke the rule. A rule about the whole partition has `observed` instead.
+    - failed, of: the number of rows that broke the rule, and the number of rows that were checked.
+    - observed: the figure that a rule about the whole partition checked. Such a rule has no row counts.
+    - expected: what the rule requires, in words.
+    - sample_rows: the row numbers of the first rows that broke the rule.
     """
 
     rule: str
@@ -28,8 +31,10 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What validation decided about one partition. Always `landed` = `accepted_rows` + `quarantined` + `duplicates`
-    + `superseded`.
+    """The verdict on one partition.
+
+    Each landed row is in one of four counts: `accepted_rows`, `quarantined`, `duplicates` and `superseded`. Their sum
+    must equal `landed`.
     """
 
     source: str
@@ -46,24 +51,24 @@ class Verdict:
 
     @property
     def id(self) -> str:
-        """Hash of the whole verdict."""
+        """The hash of all fields of the verdict."""
         return digest(self.to_dict())
 
     @property
     def conserved(self) -> bool:
-        """Whether every landed row is accounted for."""
+        """Whether the four counts add up to the number of landed rows, so that no row was lost."""
         return self.landed == self.accepted_rows + self.quarantined + self.duplicates + self.superseded
 
     @property
     def warnings(self) -> list[RuleResult]:
-        """The rules of severity `warning` that failed."""
+        """The results of the rules of severity `warning` that failed."""
         return [rule for rule in self.rules if not rule.passed and rule.severity == "warning"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as the manifest holds it."""
+        """Return the verdict as a dict of JSON types. The manifest stores it in this form."""
         return {**self.__dict__, "rules": [dict(rule.__dict__) for rule in self.rules]}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Verdict:
-        """Create a verdict from `to_dict`."""
+        """Create a verdict from the dict that `to_dict` returned."""
         return cls(**{**content, "rules": [RuleResult(**rule) for rule in content["rules"]]})

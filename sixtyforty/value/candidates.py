@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CandidateError(SixtyfortyError):
-    """A candidate's SQL doesn't give exactly one action for each decision."""
+    """A candidate's SQL can't run, or doesn't give a valid action for each decision."""
 
 
 def candidates_sql(
@@ -35,11 +35,14 @@ def candidates_sql(
     names: Collection[str],
     columns: Collection[str],
 ) -> str:
-    """Return SQL with the candidates' answers, to join with decisions by partition and key.
+    """Return a SQL subquery in parentheses for the candidates' answers, one row per unit.
 
-    The SQL gives `_partition`, the key, `known` (true), the named feature `columns`, and a column `candidate <name>`
-    for each of the `names`. It reads the current features of the partitions; there must be some. Raises CandidateError
-    for SQL that can't run on them.
+    Join it with decisions by partition and key. Its columns are `_partition`, the key, `known` (always true), the
+    requested features, and a column `candidate <name>` for each candidate.
+
+    partitions: at least one of them must have features. The subquery reads their current features.
+    names: the candidates. columns: the features to return.
+    Raises CandidateError if the SQL of a candidate can't run on the features.
     """
     rows = lake.select_rows(lake.entries("features", partitions).values())
     answers = [
@@ -66,10 +69,10 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
 
 
 def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
-    """Return a candidate's action for each row, in their order.
+    """Return the action that a candidate would have taken for each row, in the order of the rows.
 
-    rows: decisions left joined with `candidates_sql`. Where the fallback decided, or the features no longer exist, the
-    current process would have decided for the candidate too. Raises CandidateError for an answer that is no action.
+    rows: decisions, left joined with `candidates_sql`. If the fallback decided, or the features no longer exist, the
+    result is the current process's action. Raises CandidateError for an answer that is not a valid action.
     """
     import numpy as np
 
@@ -89,7 +92,10 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
 def _actions_of_numbers(
     kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the actions of numeric answers (amounts or expected outcomes), and which answers are no number."""
+    """Return the action for each numeric answer, and a mask of the answers that are not finite numbers.
+
+    The answers are amounts, or expected outcomes.
+    """
     import numpy as np
     import pandas as pd
 
@@ -114,9 +120,10 @@ def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requireme
 
 
 def candidate_action_sql(use_case: UseCase, name: str) -> str:
-    """Return SQL for the action that `propose_actions` gives, for an audit that shares no code with it.
+    """Return a SQL expression for the action that `propose_actions` returns.
 
-    The SQL runs over decisions left joined with `candidates_sql`.
+    An audit compares both, so the two functions share no code. The expression reads decisions that are left joined with
+    `candidates_sql`.
     """
     kpi, answer = use_case.kpi, identifier(f"candidate {name}")
     gives_outcome = kpi.candidates[name].expected_outcome is not None

@@ -1,11 +1,11 @@
-"""Payoffs of named actions: gain x outcome - cost, with limits where they are declared.
+"""Payoffs of named actions: gain x outcome - cost. An action may have a limit on how many units get it.
 
 Sources:
 
-- A past experiment's value by inverse propensity: Horvitz & Thompson (1952), "A Generalization of Sampling Without
-  Replacement From a Finite Universe", JASA 47.
-- The assignment under limits by deferred acceptance: Gale & Shapley (1962), "College Admissions and the Stability of
-  Marriage".
+- The value of a policy from a past experiment (inverse propensity weights): Horvitz & Thompson (1952), "A
+  Generalization of Sampling Without Replacement From a Finite Universe", JASA 47.
+- The assignment of actions under limits (deferred acceptance): Gale & Shapley (1962), "College Admissions and the
+  Stability of Marriage".
 """
 
 from __future__ import annotations
@@ -26,22 +26,28 @@ if TYPE_CHECKING:
 
 
 def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
-    """Return the partition ('' if the rows have none) and decision time of each row: equal pairs share a limit."""
+    """Return the partition and the decision time of each row. A limit applies to rows in which both are equal.
+
+    The partition is '' if the rows have no column `_partition`.
+    """
     partitions = rows["_partition"].tolist() if "_partition" in rows else [""] * len(rows)
     return list(zip(partitions, rows["decided_at"].tolist(), strict=True))
 
 
 @dataclass(frozen=True)
 class _Limit:
-    """How often an action may still be taken on rows that share a limit."""
+    """How many rows of one partition and decision time may still get an action."""
 
-    action: int  # its position in `names`
-    rows: NDArray[np.int64]
-    remaining: int
+    action: int  # the position of the action in ChoicePayoffs.names
+    rows: NDArray[np.int64]  # the positions of the rows
+    remaining: int  # how many of the rows may still get the action
 
 
 class ChoicePayoffs:
-    """Payoffs of named actions. `gain` and `cost` have shape (actions, n), actions in order of cost (`names`)."""
+    """The payoffs of named actions on n rows. Implements Payoffs.
+
+    names: the actions, cheapest first. gain, cost: shape (actions, n), in the KPI's currency, actions as in `names`.
+    """
 
     def __init__(self, kpi: Kpi, rows: pd.DataFrame) -> None:
         import numpy as np
@@ -68,7 +74,7 @@ class ChoicePayoffs:
         return rows[column].to_numpy(float, na_value=np.nan)
 
     def _action_positions(self, actions: Sequence[str]) -> NDArray[np.int64]:
-        """Return each action's position in `names`."""
+        """Return the position of each action in `names`. Raises PayoffError for an unknown action."""
         import numpy as np
 
         chosen = np.asarray(actions, dtype=str)
@@ -81,8 +87,8 @@ class ChoicePayoffs:
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """See Payoffs.
 
-        With a treatment (Horvitz-Thompson): (value x outcome - cost) / share where the unit received the action, and 0
-        elsewhere.
+        With a treatment, the result is the Horvitz-Thompson estimate. It is (value x outcome - cost) / share for a unit
+        that received the same action in the experiment, and 0 for any other unit.
         """
         import numpy as np
 
@@ -99,15 +105,15 @@ class ChoicePayoffs:
         return np.where(received, weighted, 0.0)
 
     def expected_payoffs(self, score: Floats) -> Floats:
-        """Return the expected payoff of each action, (actions, n).
+        """Return the expected payoff of each action on each row, shape (actions, n).
 
-        score: the expected outcome, (n,), or the expected outcome under each action, (actions, n).
+        score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
         """
         treatment = self.kpi.treatment
         return (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
 
     def best_possible(self, outcome: Floats) -> Floats:
-        """See Payoffs. Limits apply, but `use_full_limit` doesn't. With a treatment it is unknown (NaN)."""
+        """See Payoffs. Limits apply, but `use_full_limit` doesn't. With a treatment, the result is NaN (unknown)."""
         import numpy as np
 
         if self.kpi.treatment:
@@ -134,11 +140,12 @@ class ChoicePayoffs:
     def _choose_within_limits(
         self, payoffs: Floats, taken: ActionCounts, use_full_limit: bool = True
     ) -> NDArray[np.int64]:
-        """Return each row's best action within the limits.
+        """Return the position in `names` of each row's action, within the limits.
 
-        If more rows want an action than its limit allows, the rows that gain most over their next best action get it,
-        the first of equal rows. The others fall back to their next best (deferred acceptance). Actions with
-        `use_full_limit` are then filled with the rows that lose least.
+        If an action is best on more rows than its limit allows, it goes to the rows on which its advantage over the
+        next best action is greatest. Of equal rows, the first ones get it. The other rows get their next best action
+        (deferred acceptance). An action with `use_full_limit` is then given to more rows until its limit is used up. It
+        goes to the rows that lose least.
         """
         payoffs = payoffs.copy()
         limits = self._remaining_limits(taken)
@@ -161,7 +168,11 @@ class ChoicePayoffs:
         ]
 
     def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
-        """Repeat until no limit is exceeded: the weakest rows lose the action (payoff -inf, in place)."""
+        """Return each row's best action within the limits.
+
+        While a limit is exceeded, the rows with the smallest advantage lose the action. Their payoff for the action is
+        set to -inf in `payoffs`, in place.
+        """
         import numpy as np
 
         exceeded = True
@@ -175,7 +186,7 @@ class ChoicePayoffs:
         return chosen
 
     def _fill_limits(self, payoffs: Floats, chosen: NDArray[np.int64], limits: list[_Limit]) -> None:
-        """Give actions with `use_full_limit` to more rows, in place, until their limits are used."""
+        """Give actions with `use_full_limit` to more rows until their limits are used up. Changes `chosen` in place."""
         import numpy as np
 
         for limit in limits:
@@ -187,9 +198,9 @@ class ChoicePayoffs:
                 chosen[_rank_by_advantage(payoffs, limit.action, eligible)[:free]] = limit.action
 
     def unit_values(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """Return what each unit of a holdout's arms was worth: value_per_outcome x outcome - cost of its action, (n,).
+        """Return the value of each unit in the arms of a holdout, shape (n,), in the KPI's currency.
 
-        The KPI must have a holdout.
+        It is value_per_outcome x outcome - cost of the unit's action. The KPI must have a holdout.
         """
         import numpy as np
 
@@ -209,25 +220,30 @@ class ChoicePayoffs:
         return expected
 
     def margin(self, score: Floats) -> Floats:
-        """Return the expected payoff of the best action minus that of the second best, (n,)."""
+        """Return the expected payoff of the best action minus that of the second best action, shape (n,)."""
         import numpy as np
 
         payoffs = np.sort(self.expected_payoffs(score), axis=0)
         return payoffs[-1] - payoffs[-2]
 
     def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
-        """Return the best action other than the one taken; the cheapest of equal ones."""
+        """Return the best action for each row other than the one taken; of equal actions, the cheapest.
+
+        actions: the action taken on each row.
+        """
         import numpy as np
 
         taken = np.asarray(actions, dtype=str)
         return self.choose_actions(score, {name: taken == name for name in self.names})
 
     def value_of_information(self, score: Floats) -> Floats:
-        """Return what it is worth to know a binary outcome before acting, for each probability of 1; never negative.
+        """Return the expected value of perfect information on each row, shape (n,), in the KPI's currency.
 
-        This is the expected value of perfect information: E[max over actions of payoff] - max over actions of
-        E[payoff]. It bounds what a well-informed reviewer can add. Source: Raiffa & Schlaifer, Applied Statistical
-        Decision Theory (1961); Howard, Information Value Theory (1966).
+        It is the value of knowing a binary outcome before acting: E[max over actions of payoff] - max over actions of
+        E[payoff]. It is never negative, and no reviewer can add more value than this. Sources: Raiffa & Schlaifer,
+        Applied Statistical Decision Theory (1961); Howard, Information Value Theory (1966).
+
+        score: the probability of outcome 1 on each row.
         """
         import numpy as np
 
@@ -237,7 +253,10 @@ class ChoicePayoffs:
 
 
 def _rank_by_advantage(payoffs: Floats, action: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return rows ordered by how much the action pays over their best other action, the greatest advantage first."""
+    """Return rows sorted by the advantage of an action over the best other action, the greatest advantage first.
+
+    payoffs: shape (actions, n). action: the position of the action. rows: positions of rows.
+    """
     import numpy as np
 
     other_best = np.delete(payoffs, action, axis=0)[:, rows].max(axis=0)

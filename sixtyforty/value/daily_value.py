@@ -1,8 +1,8 @@
-"""Add up the money of a partition's decisions: model, current process, random choice and perfect foresight.
+"""Add up the money of a partition's decisions under the model, current process, random choice and perfect foresight.
 
-The accounting is exact where the decision doesn't change the outcome: every policy is paid on the same observed
-outcomes. For a randomized KPI that is an assumption about the past. Live, `accounting/experiment_ledger.py` compares
-two arms drawn at random instead.
+All policies are paid on the same observed outcomes. This is exact if actions don't change the outcome. For a KPI with
+`measurement: randomized`, it is only an assumption, made for past decisions. For live decisions,
+`accounting/experiment_ledger.py` compares two randomly drawn arms instead.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-# `decided_by` of decisions that the current process took: no model, unfit inputs, or the two best actions nearly equal.
+# The values of `decided_by` for decisions of the current process: as declared, as fallback, or until a review.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
-CANDIDATE_PREFIX = "candidate "  # marks a candidate's name where a policy is expected
+CANDIDATE_PREFIX = "candidate "  # `candidate <name>` can be used like the name of a policy
 MAX_MONTHS = 36  # longer histories are grouped by year
 
 
 @dataclass(frozen=True)
 class DailyValue:
-    """Money of one partition in the KPI's currency, added over the units whose outcome is known.
+    """The money of one partition under each policy, in the KPI's currency: the sum over units with a known outcome.
 
-    Where two arms were drawn at random, the figures are those of the model's units. The current process's money is
-    estimated from the units held out; random choice and perfect foresight are unknown (NaN).
+    With a live holdout, the sums are over the units in the model's arm. The money of the current process is then
+    estimated from the units in the holdout, and random choice and perfect foresight are unknown (NaN).
     """
 
     partition: str
@@ -42,14 +42,14 @@ class DailyValue:
     current_process: float
     random_choice: float
     perfect_foresight: float
-    acted: int  # the model's actions other than the cheapest one
-    differ: int  # decisions that differ from the current process
-    fallback: int  # decisions that the current process took: no model, unfit inputs, or waiting for a reviewer
-    candidates: dict[str, float] = field(default_factory=dict)  # money of each candidate on the same units
+    acted: int  # number of decisions for an action other than the idle one, which is the cheapest
+    differ: int  # number of decisions that differ from the current process
+    fallback: int  # number of decisions that the current process took: no model, unfit inputs, or awaiting review
+    candidates: dict[str, float] = field(default_factory=dict)  # the money of each candidate on the same units
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
-    """Return each day's money under a policy, or under a candidate (`candidate <name>`)."""
+    """Return the money of each day, in order, under a policy of POLICIES or under a candidate (`candidate <name>`)."""
     if policy.startswith(CANDIDATE_PREFIX):
         name = policy.removeprefix(CANDIDATE_PREFIX)
         return [day.candidates[name] for day in days]
@@ -65,9 +65,13 @@ def value_of_day(
 ) -> DailyValue:
     """Add up the money of one partition.
 
-    rows: `action`, `current_action`, the columns that `build_payoffs` needs, and `decided_by` if fallbacks are to be
-    counted. outcome (n,): known outcomes, no NaN. candidates: the actions of each candidate. The random choice takes
-    the model's own mix of actions and assigns them at random; its money is the mean over all such assignments.
+    rows: `action`, `current_action`, and the columns that `build_payoffs` needs. Without `decided_by`, fallbacks are
+    not counted.
+    outcome: known outcomes, without NaN, shape (n,).
+    candidates: the actions of each candidate, by name.
+
+    The random choice takes each action as often as the model, on random units. Its money is the mean over all such
+    assignments.
     """
     import numpy as np
 
@@ -95,7 +99,7 @@ def value_of_day(
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each calendar month (`YYYY-MM`), in order."""
+    """Return the days of each calendar month (`YYYY-MM`). Months and days are sorted; the input needn't be."""
     months: dict[str, list[DailyValue]] = {}
     for day in sorted(days, key=attrgetter("partition")):
         months.setdefault(day.partition[:7], []).append(day)
@@ -103,7 +107,7 @@ def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
 
 
 def group_by_period(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each calendar month, or of each year where there are more than MAX_MONTHS months."""
+    """Return the days by calendar month, sorted; by year (`YYYY`) if there are more than MAX_MONTHS months."""
     months = group_by_month(days)
     if len(months) <= MAX_MONTHS:
         return months
@@ -114,12 +118,15 @@ def group_by_period(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
 
 
 def period_name(period: str, form: str = "%B %Y") -> str:
-    """Return a month for people, such as `March 2024`; a year is returned unchanged."""
+    """Return the name of a month for people, such as `March 2024`; a year is returned unchanged.
+
+    period: `YYYY-MM` or `YYYY`. form: the strftime format of a month.
+    """
     return date.fromisoformat(f"{period}-01").strftime(form) if "-" in period else period
 
 
 def group_by_week(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each week, named by its Monday, in order."""
+    """Return the days of each week, sorted. A week is named by the ISO date of its Monday."""
     weeks: dict[str, list[DailyValue]] = {}
     for day in sorted(days, key=attrgetter("partition")):
         local_day = date.fromisoformat(day.partition[:10])

@@ -1,4 +1,4 @@
-"""Name decisions: a stable id from the track, the partition and the unit's key."""
+"""Make decision ids: the same use case, track, partition and unit key always give the same id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class DecisionIdError(SixtyfortyError):
 
 
 def make_decision_ids(use_case: str, track: Track, partition: str, keys: Iterable[Sequence[Any]]) -> list[str]:
-    """Return the decision id of each key: `<track>-<partition>-<hash>`. It depends on no clock and no run."""
+    """Return the decision id for each unit key, in order: `<track>-<partition>-<hash>`.
+
+    An id depends only on the arguments, so every run gives the same ids.
+    """
     prefix = join_escaped([use_case, track])
     return [
         f"{track}-{partition}-" + hashlib.sha256(f"{prefix}|{join_escaped(key)}".encode()).hexdigest()[:12]
@@ -28,7 +31,7 @@ def make_decision_ids(use_case: str, track: Track, partition: str, keys: Iterabl
 
 
 def join_escaped(values: Iterable[Any]) -> str:
-    """Join values with `|`, escaping the separator inside them, so that no two lists give the same text."""
+    """Join values with `|`. A `|` inside a value is escaped, so that two different lists never give the same text."""
     texts = [str(part) for part in values]
     joined = "|".join(texts)
     if "\\" in joined or joined.count("|") >= len(texts):  # rare, so the common case skips the escaping

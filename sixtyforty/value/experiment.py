@@ -1,10 +1,11 @@
-"""Measure the effect of an action that changes the outcome: the difference between two arms drawn at random.
+"""Measure the effect of an action that changes the outcome: compare two randomly drawn arms.
 
-Nobody can observe what a unit's outcome would have been under the other action. A hash (`decisions/assignment.py`)
-therefore draws a share of the units that keep the current process, and the means of the two arms are compared. The
-randomised thing is a unit, or a cluster of units that stay together. All sums are over clusters, so one formula serves
-both. Units decided under different shares form different strata and are compared within each stratum. Otherwise, a
-share that changes with the season would look like an effect.
+The outcome that a unit would have had under another action can't be observed. Therefore a hash
+(`decisions/assignment.py`) draws units at random that keep the current process, and the means of the two arms are
+compared. Single units are drawn, or clusters: groups of units that are drawn together. All sums are over clusters, and
+a single unit is a cluster of one, so the same formulas apply. Units form a stratum if they were decided while the share
+of the current process was the same. Arms are compared within each stratum. Otherwise, if the share changes with the
+season, the season would look like an effect.
 
 Sources:
 
@@ -33,11 +34,14 @@ MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid i
 
 @dataclass(frozen=True)
 class Arm:
-    """Sums of one arm over its clusters, in each of S strata. Leading axes hold several looks or runs.
+    """The sums of one arm over its clusters, in each of S strata.
 
-    `clusters`: number of clusters with units in a stratum, (…, S). `total`: sums of units, value and covariate,
-    (…, S, 3). `gram`: products of a cluster's sums, added over clusters, (…, 3S, 3S). `drawn`: number of clusters in
-    the arm over all strata, (…).
+    Optional leading axes (…) hold several looks at the data, or several simulation runs.
+
+    - clusters: the number of clusters with units in each stratum, shape (…, S).
+    - total: the sums of units, value and covariate in each stratum, shape (…, S, 3).
+    - gram: the Gram matrix: the sum over clusters of the outer product of a cluster's 3S sums, shape (…, 3S, 3S).
+    - drawn: the number of clusters in the arm, over all strata, shape (…).
     """
 
     clusters: Floats
@@ -47,9 +51,10 @@ class Arm:
 
     @classmethod
     def from_unit_sums(cls, moments: Floats) -> Arm:
-        """Build an arm whose units were drawn one by one.
+        """Return an arm whose units were drawn one by one.
 
-        `moments` has shape (…, S, 6): the sums of 1, y, x, y², xy and x², for the value y and the covariate x.
+        moments: the sums over units of 1, y, x, y², xy and x² in each stratum, shape (…, S, 6). y is the value of a
+        unit, x its covariate.
         """
         import numpy as np
 
@@ -62,7 +67,10 @@ class Arm:
 
     @classmethod
     def from_cluster_sums(cls, sums: Floats) -> Arm:
-        """Build an arm whose clusters were drawn: (…, clusters, S, 3), the units, value and covariate of each."""
+        """Return an arm whose clusters were drawn.
+
+        sums: the sums of units, value and covariate of each cluster in each stratum, shape (…, clusters, S, 3).
+        """
         import numpy as np
 
         flat = sums.reshape(*sums.shape[:-2], -1)
@@ -70,15 +78,15 @@ class Arm:
         return cls((sums[..., 0] > 0).sum(-2).astype(float), sums.sum(-3), flat.swapaxes(-1, -2) @ flat, drawn)
 
     def mean(self, weight: Floats) -> tuple[Floats, Floats]:
-        """Return the means of value and covariate, (…, 2), and their covariance, (…, 2, 2).
+        """Return the means of value and covariate per unit, shape (…, 2), and their covariance, shape (…, 2, 2).
 
-        `weight` (…, S) weights the strata. The covariance is the delta method's for a ratio of sums.
+        weight: the weights of the strata, shape (…, S). The covariance is that of a ratio of sums, by the delta method.
         """
         import numpy as np
 
         units = self.total[..., 0]
         means, scale = self.total[..., 1:] / units[..., None], weight / units
-        linear = np.zeros((*means.shape[:-1], 3, 2))  # how much each sum of a cluster adds to the error of the means
+        linear = np.zeros((*means.shape[:-1], 3, 2))  # the derivatives of the means by the sums of a cluster
         linear[..., 0, :] = -means * scale[..., None]
         linear[..., 1, 0] = linear[..., 2, 1] = scale
         flat = linear.reshape(*means.shape[:-2], -1, 2)
@@ -88,11 +96,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Effect:
-    """Difference of the mean value of a unit between the arms; every field has shape (…).
+    """The difference between the arms in the mean value of a unit. Every field has shape (…).
 
-    `value`: the difference. `error`: its standard error. `freedom`: Welch's degrees of freedom. `units`: units of both
-    arms. `slope`: coefficient of the covariate that CUPED subtracts. `imbalance`: difference of the covariate in
-    standard errors; only chance can cause it. `fewest`: clusters of the smaller arm.
+    - value: the difference, model minus current process.
+    - error: the standard error of the difference.
+    - freedom: Welch's degrees of freedom.
+    - units: the number of units in both arms.
+    - slope: the coefficient of the covariate, whose effect CUPED subtracts.
+    - imbalance: the difference of the covariate between the arms, in standard errors. Only chance can cause it.
+    - fewest: the number of clusters in the smaller arm.
     """
 
     value: Any
@@ -104,18 +116,22 @@ class Effect:
     fewest: Any
 
     def single_look_interval(self, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
-        """Return the interval for one look at a time that was fixed in advance (Welch's t)."""
+        """Return the confidence interval that is valid if it is computed once, at a time fixed in advance (Welch's t).
+
+        The result is (low, high), each of shape (…).
+        """
         from scipy.stats import t
 
         reach = t.ppf(0.5 + confidence / 2, self.freedom) * self.error
         return self.value - reach, self.value + reach
 
     def always_valid_interval(self, planned_units: float, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
-        """Return the interval that stays valid however often anybody looks; narrowest at the planned units.
+        """Return the confidence interval that stays valid however often it is computed: (low, high), each shape (…).
 
-        This is the asymptotic confidence sequence: error x sqrt((1 + 1/u) log((u + 1) / alpha²)), u = units x rho².
-        The sequence assumes a known error, so Welch's t replaces its normal quantile. Below MINIMUM_CLUSTERS in either
-        arm both ends are NaN.
+        It is narrowest at `planned_units`. Its half width is that of the asymptotic confidence sequence:
+        error x sqrt((1 + 1/u) log((u + 1) / alpha²)), where u = units x rho². The sequence assumes a known error, so
+        Welch's t distribution replaces the normal distribution. Both ends are NaN if an arm has fewer than
+        MINIMUM_CLUSTERS clusters.
         """
         import numpy as np
         from scipy.stats import norm, t
@@ -128,18 +144,18 @@ class Effect:
 
 
 def sequence_rho(planned_units: float, confidence: float = CONFIDENCE) -> float:
-    """Return the parameter that makes the always-valid interval narrowest at a number of units."""
+    """Return rho, the parameter of the always-valid interval that makes it narrowest at `planned_units`."""
     from scipy.special import lambertw
 
     return math.sqrt((-lambertw(-((1 - confidence) ** 2) / math.e, k=-1).real - 1) / planned_units)
 
 
 def compare_arms(model: Arm, current: Arm) -> Effect:
-    """Compare the model's arm with the current process's arm, per unit, weighted like the model's units.
+    """Compare the model's arm with the current process's arm. Return the difference in the mean value of a unit.
 
-    Both arms need units in each stratum. CUPED subtracts the covariate's difference times the slope that leaves the
-    smallest error: no action can have moved the covariate, so chance alone explains its difference. Errors are NaN
-    where there are too few clusters.
+    Both arms must have units in each stratum. The strata are weighted by the model's units. CUPED subtracts slope x
+    difference of the covariate, with the slope that gives the smallest error. No action can have changed the covariate,
+    so its difference is only chance. Errors are NaN if there are too few clusters.
     """
     import numpy as np
 
@@ -166,7 +182,7 @@ def compare_arms(model: Arm, current: Arm) -> Effect:
 
 
 def _adjusted_variance(covariance: Floats, slope: Floats) -> Floats:
-    """Return the variance of value - slope x covariate; never negative."""
+    """Return the variance of the mean of (value - slope x covariate), which is never negative. Shape (…)."""
     import numpy as np
 
     variance = covariance[..., 0, 0] - 2 * slope * covariance[..., 0, 1] + slope**2 * covariance[..., 1, 1]

@@ -1,7 +1,7 @@
 """Plan a holdout: how many units and days it needs to detect an effect.
 
-Source of the sample size: the two-sample z formula, as in Deng et al. (2013); the always-valid interval's reach is
-that of `experiment.py`.
+Source of the sample size: the two-sample z formula, as in Deng et al. (2013). `experiment.py` gives the half width of
+the always-valid interval.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class HoldoutDesign:
-    """The sensitivity of a holdout.
+    """The figures that determine how small an effect a holdout can detect.
 
-    `share`: share of the units that keep the current process. `deviation`: standard deviation of a unit's value in the
-    KPI's currency, after the covariate and with clustering. `units_a_day`: units of both arms in a day.
+    - share: the share of the units that keep the current process.
+    - deviation: the standard deviation of a unit's value, in the KPI's currency. The variation that the covariate
+      explains is removed, and the effect of clusters is included.
+    - units_a_day: the number of units in both arms per day.
     """
 
     share: float
@@ -29,10 +31,13 @@ class HoldoutDesign:
     def units(
         self, effect: float, always_valid: bool = False, confidence: float = CONFIDENCE, power: float = POWER
     ) -> float:
-        """Return the units of both arms that detect an effect per unit with this power.
+        """Return the number of units in both arms that is needed to detect an effect; infinite for an effect of 0.
 
-        n = (z(confidence) + z(power))² deviation² / (effect² share (1 - share)), as for any two means. With
-        `always_valid`, the reach of the always-valid interval at its planned units replaces z(confidence).
+        The formula for two means is n = (z(confidence) + z(power))² deviation² / (effect² share (1 - share)).
+
+        effect: the effect per unit, in the KPI's currency.
+        always_valid: use the half width of the always-valid interval at its planned units instead of z(confidence).
+        power: the probability that the effect is detected.
         """
         if not effect:
             return math.inf
@@ -40,14 +45,20 @@ class HoldoutDesign:
         return (reach * self.deviation / effect) ** 2 / (self.share * (1 - self.share))
 
     def detectable_effect(self, units: float, always_valid: bool = False) -> float:
-        """Return the smallest effect per unit that a number of units of both arms detects with power POWER."""
+        """Return the smallest effect per unit, in the KPI's currency, that is detected with power POWER.
+
+        units: the number of units in both arms. always_valid: see `units`.
+        """
         if not units:
             return math.inf
         reach = _interval_reach(CONFIDENCE, always_valid) + normal_quantile(POWER)
         return reach * self.deviation / math.sqrt(units * self.share * (1 - self.share))
 
     def days(self, effect: float, always_valid: bool = False, observed_units: float = 0.0) -> float:
-        """Return the days still needed for an effect per unit, rounded up; infinite if no units arrive."""
+        """Return the number of days still needed to detect an effect per unit, rounded up; infinite if no units arrive.
+
+        observed_units: the number of units that both arms have already. always_valid: see `units`.
+        """
         missing_units = max(self.units(effect, always_valid) - observed_units, 0.0)
         if not missing_units:
             return 0
@@ -63,5 +74,8 @@ def normal_quantile(probability: float) -> float:
 
 
 def _interval_reach(confidence: float, always_valid: bool) -> float:
-    """Return an interval's half width in standard errors; the always-valid one's at its planned units."""
+    """Return the half width of a confidence interval in standard errors.
+
+    always_valid: the half width of the always-valid interval at its planned units.
+    """
     return math.sqrt(sequence_rho(1, confidence) ** 2 + 1) if always_valid else normal_quantile(0.5 + confidence / 2)

@@ -1,4 +1,4 @@
-"""State what a holdout has shown so far, as figures and as a sentence."""
+"""The result of a holdout so far, as figures and in words."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class HoldoutEstimate:
         return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
-        """Return the figures as JSON, money to the cent, unknown figures null, and the days left for an effect."""
+        """Return the figures as JSON. Money is rounded to the cent, and unknown figures are null.
+
+        effect: the effect per unit to which `days_left` refers.
+        """
         return {
             "since": self.since,
             "units": self.units,
@@ -64,7 +67,7 @@ class HoldoutEstimate:
         }
 
     def days_left(self, effect: float) -> float:
-        """Return the days until an effect per unit is likely to show in the always-valid interval."""
+        """Return the number of days until the always-valid interval would probably show an effect per unit."""
         return self.design.days(effect, always_valid=True, observed_units=self.units)
 
 
@@ -73,7 +76,10 @@ def _rounded(number: float, digits: int = 2) -> float | None:
 
 
 def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plural: str, effect: float) -> str:
-    """Describe a holdout's result in one or two sentences; `effect` is the target per 1,000 units."""
+    """Return one or two sentences that describe the result of a holdout.
+
+    estimate: None if no unit has a known outcome yet. effect: the target gain per 1,000 units.
+    """
     if estimate is None:
         return f"No result yet: the {unit_plural} of both arms have no known outcome."
     if refusal := describe_refusal(estimate, unit_plural):

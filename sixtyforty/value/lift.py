@@ -1,7 +1,7 @@
 """Estimate the lift: the gain over another policy per 1,000 decisions, with its confidence interval.
 
-Source: the paired day-block bootstrap, Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13, with a
-ratio of sums as the statistic.
+The interval comes from a bootstrap that resamples whole days. Its statistic is a ratio of sums, and both policies are
+valued on the same days. Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 2000
-MAX_BLOCKS = 400  # a longer history has blocks of several days
+MAX_BLOCKS = 400  # in a history of more days, the bootstrap resamples blocks of several days
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its two-sided confidence interval, per 1,000 decisions; NaN where it is unknown."""
+    """An estimate per 1,000 decisions with the ends of its two-sided confidence interval. NaN: unknown."""
 
     value: float
     low: float
@@ -34,10 +34,10 @@ class Interval:
 def estimate_lift(
     days: Sequence[DailyValue], against: str = "current_process", of: str = "model", confidence: float = 0.95
 ) -> Interval:
-    """Estimate the lift of one policy over another per 1,000 decisions, with a seeded percentile bootstrap.
+    """Estimate the lift of one policy over another per 1,000 decisions, with a percentile bootstrap of fixed seed.
 
-    Whole days are resampled, because the units of one day share the same conditions. With fewer than two days there is
-    no interval (NaN).
+    of, against: the two policies; see `money_by_day`. Whole days are resampled, because the units of one day share the
+    same conditions. With fewer than two days, the ends of the interval are NaN.
     """
     differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
     return estimate_ratio(differences, [day.decisions for day in days], confidence)
@@ -46,10 +46,11 @@ def estimate_lift(
 def estimate_ratio(
     total: Sequence[float] | NDArray[np.float64], count: Sequence[int] | NDArray[np.int64], confidence: float = 0.95
 ) -> Interval:
-    """Estimate 1000 x sum(total) / sum(count) over days, with its day-block bootstrap interval.
+    """Estimate 1000 x sum(total) / sum(count) over days, with a confidence interval from resampled days.
 
-    A history of more than MAX_BLOCKS days has blocks of several days, which bounds the cost. Neighbouring days are
-    alike, so that longer blocks estimate the spread slightly better.
+    total, count: one number per day; the days must be in order of time.
+    A history of more than MAX_BLOCKS days is resampled in blocks of several days, which limits the time this takes.
+    Neighbouring days are similar, so longer blocks even estimate the spread slightly better.
     """
     import numpy as np
 
@@ -70,7 +71,7 @@ def estimate_ratio(
 
 @lru_cache(maxsize=4)
 def _block_counts(blocks: int) -> NDArray[np.float64]:
-    """Return how often each resample draws each block, (RESAMPLES, blocks). The seed is fixed."""
+    """Return how often each bootstrap resample draws each block, shape (RESAMPLES, blocks). The seed is fixed."""
     import numpy as np
 
     drawn = np.random.default_rng(0).integers(0, blocks, (RESAMPLES, blocks))

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumericPayoffs:
-    """Payoffs of an action that is a number, written as text (see `format_amount`)."""
+    """The payoffs of an action that is a number. Implements Payoffs. Actions are texts from `format_amount`."""
 
     amount: Amount
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """See Payoffs: -(shortage cost x units too few), or -(excess cost x units too many)."""
+        """See Payoffs. The payoff is -(shortage cost x units too few), or -(excess cost x units too many)."""
         import numpy as np
 
         try:
@@ -45,7 +45,10 @@ class NumericPayoffs:
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
-        """See Payoffs: the expected quantile, rounded if declared and within the declared range."""
+        """See Payoffs. The action is the score, rounded if whole numbers are declared, and kept in the declared range.
+
+        barred, taken: not used, because an amount has neither vetoes nor limits.
+        """
         import numpy as np
 
         amounts = np.rint(score) if self.amount.whole_numbers else score
@@ -53,11 +56,11 @@ class NumericPayoffs:
         return np.array([format_amount(amount) for amount in amounts], object)
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """See Payoffs: the score itself."""
+        """See Payoffs. The result is the score itself."""
         return score
 
 
 def format_amount(amount: float) -> str:
-    """Return an amount as text; equal numbers give equal texts."""
+    """Return an amount as text. Equal numbers give equal texts, also 0 and -0."""
     without_minus_zero = amount + 0.0
     return f"{without_minus_zero:.10g}"

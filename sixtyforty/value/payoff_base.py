@@ -1,4 +1,4 @@
-"""The interface of payoffs: what can be asked about n rows, whatever the kind of action."""
+"""The interface of payoffs, which is the same for named and for numeric actions."""
 
 from __future__ import annotations
 
@@ -12,33 +12,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Barred = Mapping[str, NDArray[np.bool_]]  # by action: the rows on which it may not be taken
+    Barred = Mapping[str, NDArray[np.bool_]]  # for each action, a mask of the rows on which it is forbidden
 
-# By partition and decision time: how often each action was already taken.
+# For each partition and decision time, how often each action was already taken.
 ActionCounts = Mapping[tuple[str, Any], Mapping[str, int]]
 
 
 class PayoffError(SixtyfortyError):
-    """An unknown action, or rows that lack a column that a payoff needs."""
+    """An action is unknown, or rows lack a column that a payoff needs."""
 
 
 class Payoffs(Protocol):
-    """Payoffs of n rows. Outcomes and scores (expected outcomes) have shape (n,); actions are text."""
+    """The payoffs of actions on n rows, one row per unit.
+
+    Outcomes and scores have shape (n,). A score is an expected outcome. Actions are text, one for each row. With a
+    treatment, a score may also have shape (actions, n): the expected outcome under each action.
+    """
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """Return what each row's action paid under its outcome, in the KPI's currency, (n,). Raises PayoffError."""
+        """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
+
+        Raises PayoffError.
+        """
 
     def best_possible(self, outcome: Floats) -> Floats:
-        """Return what perfect foresight would have earned on each row, (n,); NaN where that is unknown."""
+        """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,). NaN: unknown."""
 
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
-        """Return the action with the highest expected payoff for each row; the cheapest of equal ones.
+        """Return the action with the highest expected payoff for each row; of equal actions, the cheapest.
 
-        barred: rows on which an action may not be taken; every row keeps at least one action. taken: actions already
-        taken, which count towards the limits.
+        barred: the rows on which each action is forbidden. Every row must have at least one allowed action.
+        taken: the actions already taken, which count towards the limits.
         """
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """Return the outcome expected on each row with its action, (n,)."""
+        """Return the expected outcome of each row under the given action, shape (n,)."""

@@ -1,6 +1,7 @@
-"""Write payoffs as SQL, for audits that share no code with `payoffs.py` and for sums too large for memory.
+"""Write payoffs as SQL, for audits and for sums over more rows than fit into memory.
 
-The SQL runs over rows with the hidden features of Kpi.payoff_sql and the treatment's column.
+Audits compare these payoffs with those of `payoffs.py`, so the two modules share no code. The SQL reads the columns of
+Kpi.payoff_sql, and the treatment's column if a treatment is declared.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from sixtyforty.storage.sql import identifier, literal
 
 
 def gain_sql(kpi: Kpi, action: str) -> str:
-    """Return SQL for the gain of an action per unit of outcome."""
+    """Return a SQL expression for the gain of an action per unit of outcome, in the KPI's currency."""
     return _number_sql(kpi.actions[action].gain, f"_gain {action}")
 
 
 def cost_sql(kpi: Kpi, action: str) -> str:
-    """Return SQL for the cost of taking an action once."""
+    """Return a SQL expression for the cost of taking an action once, in the KPI's currency."""
     return _number_sql(kpi.actions[action].cost, f"_cost {action}")
 
 
@@ -25,9 +26,9 @@ def _number_sql(declared: float | str, column: str) -> str:
 
 
 def payoff_sql(kpi: Kpi, action: str, outcome: str) -> str:
-    """Return SQL for what an action pays under an outcome; null where either is null.
+    """Return a SQL expression for the payoff of an action given an outcome; it gives null if either is null.
 
-    action: SQL for the action's name, or for an amount. outcome: SQL for the outcome.
+    action: a SQL expression for the name of the action, or for an amount. outcome: a SQL expression for the outcome.
     """
     if kpi.amount:
         shortage = f"({outcome} - ({action})::double)"
@@ -44,7 +45,10 @@ def _action_payoff(kpi: Kpi, name: str, outcome: str) -> str:
 
 
 def _treatment_payoff(kpi: Kpi, treatment: Treatment, name: str, outcome: str) -> str:
-    """Return the Horvitz-Thompson payoff: weighted by 1 / share where the unit received the action, 0 elsewhere."""
+    """Return a SQL expression for the Horvitz-Thompson payoff of an action.
+
+    It is the payoff / share if the unit received the action in the experiment, and 0 if it received another one.
+    """
     payoff = f"({treatment.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, name)})"
     return (
         f"case when {identifier(treatment.column)} = {literal(name)} then {payoff} / {treatment.shares[name]!r}::double"

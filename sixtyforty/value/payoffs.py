@@ -1,7 +1,7 @@
-"""Build the payoffs of rows: what each action pays on each unit, and which action is expected to pay most.
+"""Build the payoffs of rows: what each action pays on each unit, and which action has the highest expected payoff.
 
-A KPI has either named actions (`choice_payoffs.py`) or a numeric action (`numeric_payoffs.py`). Both answer the same
-questions (`payoff_base.py`).
+A KPI has either named actions (`choice_payoffs.py`) or a numeric action (`numeric_payoffs.py`). Both classes have the
+interface of `payoff_base.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def build_payoffs(kpi: Kpi, rows: pd.DataFrame) -> Payoffs:
-    """Return the payoffs of rows.
+    """Return the payoffs of rows, one row per unit.
 
-    rows: the columns of Kpi.payoff_sql and, once outcomes are known, the treatment's column. Where actions have limits,
-    also `decided_at` and, for several partitions, `_partition`. Raises PayoffError where a column is missing.
+    rows: the columns of Kpi.payoff_sql. For realized payoffs with a treatment, also the treatment's column. If actions
+    have limits, also `decided_at`, and `_partition` if the rows are from several partitions.
+    Raises PayoffError if a column of Kpi.payoff_sql is missing.
     """
     return NumericPayoffs(kpi.amount) if kpi.amount else ChoicePayoffs(kpi, rows)

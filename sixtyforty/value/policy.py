@@ -1,4 +1,4 @@
-"""Turn scores into actions: the action with the highest expected payoff, subject to vetoes and reviewers."""
+"""Turn scores into actions: the action with the highest expected payoff, unless a veto or a review prevents it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ REVIEW_REASON = (
 
 
 class PolicyError(SixtyfortyError):
-    """A veto whose condition can't be evaluated."""
+    """The condition of a veto can't be evaluated."""
 
 
 @dataclass(frozen=True)
 class Policy:
     """How scores become actions.
 
-    `defer_below`: the margin between the two best actions, in the KPI's currency, below which a decision is deferred to
-    a reviewer.
+    defer_below: a decision is deferred to a reviewer if the expected payoffs of the two best actions differ by less
+    than this, in the KPI's currency. 0: never.
     """
 
     kpi: Kpi
@@ -45,12 +45,12 @@ class Policy:
 
     @classmethod
     def from_use_case(cls, use_case: DecisionChain) -> Policy:
-        """Return the declared policy."""
+        """Return the policy that a use case declares."""
         review = use_case.people.review
         return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that the policy's actions depend on, as JSON."""
+        """Return, as JSON, everything in the policy on which the chosen actions depend."""
         kpi = self.kpi
         content: dict[str, Any] = {
             "actions": {name: [action.gain, action.cost] for name, action in kpi.actions.items()},
@@ -68,10 +68,12 @@ class Policy:
     def choose_actions(
         self, rows: pd.DataFrame, score: NDArray[np.float64], taken: ActionCounts | None = None
     ) -> ChosenActions:
-        """Choose the action of each row of features from its expected outcome; vetoes come before everything else.
+        """Choose the action for each row from its expected outcome. If a veto changes the action, nothing is deferred.
 
-        rows: features with `current_action`. score: (n,) or (actions, n). taken: actions that already count towards
-        the limits. Raises PolicyError for a veto whose condition isn't SQL over the columns of the rows.
+        rows: features of n units, and `current_action`.
+        score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
+        taken: the actions already taken, which count towards the limits.
+        Raises PolicyError if the condition of a veto isn't valid SQL over the columns of the rows.
         """
         import numpy as np
 
@@ -91,7 +93,10 @@ class Policy:
         return ChosenActions(action, payoffs.expected_outcomes(score, action.tolist()), reason, deferred)
 
     def _barred_rows(self, vetoed: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
-        """Return, by action, the rows on which a veto forbids it."""
+        """Return, for each action with vetoes, a mask of the rows on which a veto forbids it.
+
+        vetoed: for each veto, a mask of the rows on which its condition is true.
+        """
         import numpy as np
 
         vetoes_by_action = {
@@ -106,9 +111,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class ChosenActions:
-    """Arrays of one length: the action, the outcome expected with it, the reason, and whether it is deferred.
+    """The chosen action of each of n rows. Every field has shape (n,).
 
-    A deferred decision waits for a reviewer; until then the current process decides.
+    - action: the action.
+    - expected: the expected outcome under this action.
+    - reason: why this action was chosen, in words.
+    - deferred: whether the decision waits for a reviewer. Until then, its action is that of the current process.
     """
 
     action: NDArray[Any]
@@ -118,7 +126,7 @@ class ChosenActions:
 
 
 def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:
-    """Return, by veto, the rows on which its condition is true."""
+    """Return, for each veto, a mask of the rows on which its condition is true."""
     import duckdb
     import numpy as np
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Split the money by segment, such as a carrier or an airport: where the model gains and where it loses."""
+"""Add up the money by segment, such as a carrier or an airport, to show where the model gains and where it loses."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOT_RECORDED = "(not recorded)"
-ALPHA = 0.05  # chance of calling any segment a loser wrongly, over all segments examined
+ALPHA = 0.05  # probability that any of the examined segments is reported as losing although it isn't
 
-# Of one partition: column to segment to (decisions, money of the decisions taken, money of the current process).
+# The money of one partition, in the KPI's currency. It maps a column to its segments, and a segment to a tuple: number
+# of decisions, money of the decisions taken, money of the current process.
 SegmentMoney = dict[str, dict[str, tuple[int, float, float]]]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment over all days; its lift per 1,000 decisions has an interval corrected for the number of segments."""
+    """The result of one segment over all days.
+
+    - column, name: the feature or key column, and the value that defines the segment.
+    - gain: the total gain over the current process, in the KPI's currency.
+    - lift: the gain per 1,000 decisions. Its confidence interval is corrected for the number of segments.
+    """
 
     column: str
     name: str
@@ -35,11 +41,11 @@ class Segment:
 
     @property
     def loses(self) -> bool:
-        """Whether the whole interval is below zero: the current process does better here."""
+        """Whether the whole confidence interval is below zero, so that the current process does better here."""
         return self.lift.high < 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the segment as JSON, money to the cent; an unknown interval is null."""
+        """Return the segment as JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
         low, high = (None if math.isnan(bound) else round(bound, 2) for bound in (self.lift.low, self.lift.high))
         return {
             "column": self.column,
@@ -54,10 +60,10 @@ class Segment:
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
-    """Add up each partition's money by segment.
+    """Add up the money of each partition by segment, and return it by partition.
 
-    rows: `_partition`, `action`, `current_action`, a known `outcome`, the columns of kpi.segments, and the columns
-    that `build_payoffs` needs.
+    rows: `_partition`, `action`, `current_action`, `outcome` (without nulls), the columns of kpi.segments, and the
+    columns that `build_payoffs` needs.
     """
     outcome = rows["outcome"].to_numpy(float)
     payoffs = build_payoffs(kpi, rows)
@@ -79,10 +85,10 @@ def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
 def estimate_segments(
     days_of_segments: Mapping[tuple[str, str], tuple[NDArray[np.int64], NDArray[np.float64]]],
 ) -> list[Segment]:
-    """Estimate the lift of each segment, sorted by column and, within a column, the greatest loss first.
+    """Estimate the lift of each segment. Return the segments sorted by column, then by lift, the greatest loss first.
 
-    days_of_segments: for each column and segment the decisions and gains of the days on which it occurred. The
-    interval is the day-block bootstrap's at confidence 1 - ALPHA / number of segments (Bonferroni).
+    days_of_segments: for each column and segment, two arrays with one number per day on which the segment occurred: the
+    number of decisions, and the gain. The confidence is 1 - ALPHA / number of segments (Bonferroni).
     """
     segments = []
     for (column, name), (counts, gains) in sorted(days_of_segments.items()):

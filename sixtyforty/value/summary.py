@@ -15,9 +15,11 @@ from sixtyforty.value.lift import Interval, estimate_lift
 
 @dataclass(frozen=True)
 class Balance:
-    """Gain over the current process, costs, and net benefit, in the KPI's currency. Costs are declared assumptions.
+    """The gain over the current process, the costs and the net benefit, in the KPI's currency.
 
-    `payback`: the first partition from which on the gain always covers the costs; None if it doesn't yet.
+    - build, running: the declared costs.
+    - net_impact: the net benefit: gain - build - running.
+    - payback: the first partition from which the total gain stays above the total costs; None if it is below them now.
     """
 
     gain: float
@@ -28,10 +30,10 @@ class Balance:
 
 
 def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> Balance:
-    """Compute the balance over partitions, in order.
+    """Compute the balance over partitions.
 
-    days_apart: days from one partition to the next; each partition bears that share of the monthly costs. The build
-    costs are paid before the first partition.
+    days: must be sorted by partition. days_apart: the number of days from one partition to the next, which determines
+    each partition's share of the monthly costs. The build costs count as paid before the first partition.
     """
     running = kpi.costs.per_month / DAYS_A_MONTH * days_apart
     build = kpi.costs.build if days else 0.0
@@ -43,9 +45,10 @@ def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.
 
 
 def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> dict[str, Any]:
-    """Return the KPI over days as JSON: totals, per 1,000 decisions, lift over the current process, net benefit.
+    """Return the KPI over days as JSON: totals, figures per 1,000 decisions, lift and net benefit.
 
-    days_apart: days from one decision partition to the next. Money is rounded to the cent, unknown figures are null.
+    days: must be sorted by partition. days_apart: the number of days from one partition with a decision to the next.
+    Money is rounded to the cent, and unknown figures are null.
     """
     decisions = sum(day.decisions for day in days)
     totals = {policy: _rounded(sum(getattr(day, policy) for day in days)) for policy in POLICIES}
@@ -72,7 +75,10 @@ def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0
 
 
 def _summarize_candidate(name: str, days: Sequence[DailyValue]) -> dict[str, Any]:
-    """Return a candidate's figures on its own days: per 1,000 decisions, and its paired comparisons."""
+    """Return the figures of a candidate over the days for which it has money.
+
+    `lift_vs_current` is its lift over the current process. `model_minus` is the lift of the model over the candidate.
+    """
     own_days, policy = [day for day in days if name in day.candidates], CANDIDATE_PREFIX + name
     decisions = sum(day.decisions for day in own_days)
     return {

@@ -44,7 +44,7 @@ def test_live_decisions_wait_for_an_adoption(tmp_path: Path) -> None:
     result = decide.decide_units(run := make_run(ws, DECIDED, track="live", as_of="2013-04-09T00:00:00"))
     assert result.published == {}
     assert run.log.lines[0] == (
-        "WARNING: decisions: none taken, calls_in_time is not live. Start with `sixtyforty adopt calls_in_time`."
+        "WARNING: decisions: skipped (calls_in_time is not live). To go live, run `sixtyforty adopt calls_in_time`."
     )
 
 

@@ -52,7 +52,7 @@ def test_a_use_case_with_a_holdout_has_a_check_on_its_arms(experiment: Workspace
     day: Any = result.published[KEYS[0]].metadata
     assert day["decisions"] == 60
     assert 0 < day["decisions in the holdout"] < 60
-    assert run.log.lines[0].startswith("INFO: kpi_impact: accounted (496 decisions, lift ")
+    assert run.log.lines[0].startswith("INFO: kpi_impact: valued (496 decisions, lift ")
     plain = StageTarget(make_use_case(tmp_path))
     assert "holdout_intact" not in [check.name for check in value.kpi_checks(plain)]
 
@@ -101,7 +101,7 @@ def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Worksp
     checks = checks_of(result)
     assert not checks["people_use_decisions"].passed
     assert checks["responses_match"].description == "0 responses of 0 without a decision"
-    assert run.log.lines == ["INFO: acceptance: accounted (nobody has looked at any of 840 decisions)"]
+    assert run.log.lines == ["INFO: acceptance: counted (nobody has looked at any of 840 decisions)"]
 
 
 def test_acceptance_labels_simulated_responses(accounted: Workspace) -> None:

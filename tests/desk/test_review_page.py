@@ -21,7 +21,7 @@ def test_the_queue_is_shown_by_rank_with_the_money_at_stake(desk: RunningDesk, e
     entry = desk.ws.lake.entry("review/replay", DAY)
     assert entry is not None
     progress = f"0 of {len(items)} answered, about {5 * len(items)} minutes left."
-    assert f"{progress} There is no time to review {entry.facts['overflow']} more" in visible_text(page)
+    assert f"{progress} The reviewers have no time for {entry.facts['overflow']} more" in visible_text(page)
 
 
 def test_an_answer_in_the_queue_is_an_experts_and_leads_to_the_next_decision(desk: RunningDesk, expert: Person) -> None:

@@ -49,7 +49,7 @@ def test_the_first_start_creates_accounts_and_prints_its_address(home: Path) -> 
     process, lines = start_desk("--port", "0")
     try:
         address = lines[-1].removeprefix("The desk: ")
-        pattern = r"Account created: (\w+), password (\S{16}) \(shown only now\)"
+        pattern = r"Account created: (\w+), password (\S{16}) \(shown only this once\)"
         created = [match.groups() for line in lines[:-1] if (match := re.fullmatch(pattern, line))]
         assert [role for role, _ in created] == list(PAGES_OF_ROLE) and len(created) == len(lines) - 1
         for role, password in created:

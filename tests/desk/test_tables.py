@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from desk.tables import ACCOUNTS, create_tables, open_database
+from sixtyforty.storage.databases import DatabaseError
 
 
 def test_only_the_first_start_creates_the_tables(tmp_path: Path) -> None:
@@ -24,3 +25,10 @@ def test_an_error_does_not_show_the_parameters_of_its_statement(database: sa.Eng
     with pytest.raises(sa.exc.IntegrityError) as error, database.begin() as connection:
         connection.execute(statement)
     assert "a secret hash" not in str(error.value).replace(str(error.value.orig), "")
+
+
+def test_an_unreachable_database_is_one_error_without_its_password() -> None:
+    database = open_database("postgresql+psycopg2://ann:geheim@127.0.0.1:1/x")
+    with pytest.raises(DatabaseError, match="Connection refused") as error:
+        create_tables(database)
+    assert "geheim" not in str(error.value)

@@ -433,6 +433,6 @@ def test_the_owners_page_fits_a_desk_and_a_phone(home, tab):
         tab.goto(page)
         assert tab.locator("h1").inner_text() == "Standby crews for late flights"
         assert tab.locator("svg").count() == 5
-        assert tab.get_by_text("How good it must be").is_visible()
+        assert tab.get_by_text("Margin of safety").is_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert problems == []

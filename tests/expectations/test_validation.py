@@ -81,7 +81,7 @@ def test_a_column_without_any_value_is_rejected(ws, extracts):
     verdict = land_and_validate(ws, extracts, "timetable", [DAY], {DAY: edited("carrier", lambda _: "NA")})[DAY]
     assert not verdict.accepted
     assert verdict.accepted_rows == 0
-    assert "100% of the rows are quarantined, allowed are 10%" in verdict.reasons
+    assert "100% of the rows are quarantined; at most 10% are allowed" in verdict.reasons
 
 
 def test_bad_rows_are_quarantined_up_to_the_declared_share(ws, extracts):

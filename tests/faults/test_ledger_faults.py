@@ -65,7 +65,7 @@ def test_another_ledger_of_the_same_length_is_refused(path: Path, tmp_path: Path
     for version in "xyz":
         judge(other, version)
     path.write_bytes(other.path.read_bytes())
-    with pytest.raises(LedgerError, match=r"row 3: its hash differs from the one in champion\.head"):
+    with pytest.raises(LedgerError, match=r"row 3: the row's hash differs from the one in champion\.head"):
         ChampionLedger(path).rows()
 
 

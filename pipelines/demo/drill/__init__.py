@@ -1,4 +1,4 @@
-"""The drill: a week of real extracts under a running daemon, with the faults of a week, and a check of what is left.
+"""Run the drill: a week of real extracts with faults under a running daemon, and a check of the results.
 
 It may import what the demo may import. Start reading in `drill.py`, then `plan.py`, which lists the days and faults.
 """

@@ -1,4 +1,4 @@
-"""Run the drill: live days with faults under a running daemon, then check what is left.
+"""Run the drill: live days with faults under a running daemon, then check the results.
 
 The clock moves step by step. Extracts land when an airline's systems would have sent them, and the daemon's sensors do
 the rest. Some extracts are late, and one is unreadable and corrected later. The daemon is killed twice, and the worker
@@ -38,7 +38,7 @@ ShowProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DrillReport:
-    """The drill's results, and whether all are as they must be."""
+    """The drill's results, and whether all checks passed."""
 
     results: list[DrillResult]
 

@@ -19,6 +19,7 @@ from pipelines.demo.drill.plan import midnight
 from pipelines.settings import ROOT, load_settings
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.databases import open_engine
 
 HISTORY_START = date(2013, 1, 1)
 # Stages after the sources that a champion needs to learn and to go live.
@@ -176,7 +177,7 @@ def delivered_decisions(home: DrillHome) -> dict[str, dict[str, Any]]:
     from sixtyforty.storage.sql import identifier
 
     table = f"{flights.USE_CASE}_decisions"
-    engine = sa.create_engine(home.evaluate(lambda: load_settings().database_url))
+    engine = open_engine(home.evaluate(lambda: load_settings().database_url))
     try:
         if not sa.inspect(engine).has_table(table):
             return {}

@@ -26,7 +26,7 @@ STEP_SECONDS = 300  # Seconds on the wall clock that one step may take.
 
 @dataclass(frozen=True)
 class DrillResult:
-    """One line of the drill's table: what was checked or done, the outcome, and whether it is as it must be."""
+    """One line of the drill's table: the check or step, its outcome, and whether the outcome is the expected one."""
 
     subject: str
     outcome: str

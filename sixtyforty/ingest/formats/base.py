@@ -21,15 +21,16 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UnreadableExtractError(SixtyfortyError):
-    """Files that can't be profiled as extracts: which ones, and what to do."""
+    """Files can't be profiled as extracts."""
 
 
 @dataclass(frozen=True)
 class LoadedFiles:
-    """What a format knows of files after it loaded them for profiling.
+    """What a format found out about files when it loaded them for profiling.
 
-    null_text: how the files spell a missing value.
-    casts: SQL that reads a column which a data contract has to keep as text, by column name.
+    null_text: how the files write a missing value.
+    casts: SQL expressions by column name, for columns that a plain cast can't read. A data contract declares such a
+    column as text.
     """
 
     null_text: str = DEFAULT_NULL_TEXT
@@ -40,8 +41,8 @@ class ExtractFormat(ABC):
     """One file format of extracts.
 
     kind: a short name, which Dagster shows as a tag of the raw asset.
-    title: the name for people.
-    endings: the file name endings without the dot, the usual one first.
+    title: the name that people see.
+    endings: the file name endings without the dot, the most common first.
     """
 
     kind: ClassVar[str]
@@ -49,22 +50,26 @@ class ExtractFormat(ABC):
     endings: ClassVar[tuple[str, ...]]
 
     def describe(self) -> str:
-        """Return the name for people with the endings, such as `JSON lines (.jsonl, .json)`."""
+        """Return the title with the endings, such as `JSON lines (.jsonl, .json)`."""
         return f"{self.title} ({', '.join(f'.{ending}' for ending in self.endings)})"
 
     @abstractmethod
     def recognizes(self, head: bytes) -> bool:
-        """Return whether a file's first bytes show that it has this format."""
+        """Return whether a file's first bytes prove that it has this format."""
 
     @abstractmethod
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an unpacked extract against its data contract: every value as text, every line accounted for."""
+        """Parse an extract against its data contract. Every value stays text.
+
+        content: the decompressed bytes. Each line must become a row or a broken line, unless the file is refused.
+        """
 
     @abstractmethod
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files of one shape into the DuckDB table `landed`, with the types that DuckDB finds.
+        """Load files into a new DuckDB table `landed`, with the types that DuckDB detects.
 
-        The files may be packed by gzip. Raises UnreadableExtractError or a DuckDB error.
+        files: all must have the same columns. They may be compressed with gzip. Raises UnreadableExtractError or a
+        DuckDB error.
         """
 
 
@@ -74,6 +79,6 @@ def sql_list(texts: Sequence[str]) -> str:
 
 
 def load_with_reader(db: duckdb.DuckDBPyConnection, reader: str, files: Sequence[Path]) -> LoadedFiles:
-    """Load files into the table `landed` with a DuckDB table function that needs no options."""
+    """Load files into a new table `landed`. reader: the name of a DuckDB table function that needs no options."""
     db.execute(f"create temp table landed as select * from {reader}({sql_list([str(file) for file in files])})")
     return LoadedFiles()

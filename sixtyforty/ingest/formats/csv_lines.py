@@ -1,4 +1,4 @@
-"""CSV: commas, a header, UTF-8, one line per row. A file with another delimiter is refused, not guessed at."""
+"""The format CSV: commas, a header, UTF-8, one line per row. A file with another delimiter is refused."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import csv
 
-HEAD_BYTES = 1 << 16  # of a file, that are checked before all of it is parsed
+HEAD_BYTES = 1 << 16  # how many bytes at the start of a file are checked before the whole file is parsed
 BLOCK_BYTES = 1 << 24
 OTHER_DELIMITERS = (";", "\t", "|")
 OPEN_QUOTE = "a quote is left open, or a quoted value contains a line break"
-_UNCLOSED = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # the last value starts with a quote that nothing closes
+_UNCLOSED = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # the last value starts with a quote and has no closing quote
 
 
 class CsvLines(ExtractFormat):
@@ -41,11 +41,14 @@ class CsvLines(ExtractFormat):
     endings = ("csv",)
 
     def recognizes(self, head: bytes) -> bool:
-        """Return False: any text could be CSV, so this is the format of files that no other format recognizes."""
+        """Return False. Any text could be CSV, so CSV is used only if no other format recognizes a file."""
         return False
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract; a line that doesn't fit the header, or leaves a quote open, is a broken line."""
+        """Parse an extract. See ExtractFormat.
+
+        A line is broken if its number of fields differs from the header's, or if it leaves a quote open.
+        """
         columns = list(source.columns)
         problem = _header_problem(content[:HEAD_BYTES], columns) or binary_problem(content)
         if problem:
@@ -53,7 +56,7 @@ class CsvLines(ExtractFormat):
         return _parse_rows(content, columns)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files, and find how they spell missing values and times."""
+        """Load files, and find out how they write missing values and times. See ExtractFormat."""
         return csv_sniffing.load_files(db, files)
 
 
@@ -97,7 +100,7 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
     if row_count != len(numbers):
         problem = f"{len(numbers)} lines give {row_count} rows: a quoted value contains a line break."
         return ParsedExtract(problem=problem, lines=line_count)
-    positions = [misfit.number - 2 for misfit in misfits]  # Arrow counts from the header, which is line 1
+    positions = [misfit.number - 2 for misfit in misfits]  # Arrow numbers the header 1 and the first row 2
     broken += [
         BrokenLine(numbers[position], _misfit_reason(misfit), misfit.text)
         for position, misfit in zip(positions, misfits, strict=True)
@@ -108,7 +111,7 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
 
 
 def _read_table(content: bytes, columns: list[str], misfits: list[csv.InvalidRow]) -> pa.Table:
-    """Return the rows that fit the header, all text; the other rows are added to `misfits`."""
+    """Return the rows that have as many fields as the header, all text. Add the other rows to `misfits`, in place."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -134,11 +137,12 @@ def _misfit_reason(misfit: csv.InvalidRow) -> str:
 
 
 def _number_lines(content: bytes) -> tuple[Sequence[int], dict[int, str]]:
-    """Return the numbers of the non-empty lines after the header, and the lines that leave a quote open, by number.
+    """Return the line numbers of the rows, and the lines that leave a quote open, by line number.
 
-    A parser would read such a line and the lines after it as one value.
+    Rows are the other non-empty lines after the header, which is line 1. Lines with an open quote must be removed
+    before parsing, because a parser would read them and the lines after them as one value.
     """
-    if not any(mark in content for mark in (b'"', b"\r", b"\n\n")):  # most files: each line is a row
+    if not any(mark in content for mark in (b'"', b"\r", b"\n\n")):  # the fast path: each line is a row
         return range(2, content.count(b"\n") + 1 + (not content.endswith(b"\n"))), {}
     numbers, unclosed = [], {}
     for number, line in enumerate(content.splitlines()[1:], 2):

@@ -1,4 +1,4 @@
-"""Profiling of CSV files that have no data contract yet: their types, null texts and time formats."""
+"""Loading of CSV files that have no data contract yet: detect their types, null text and time formats."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ UNKNOWN_DELIMITERS = ("\x00", "")  # what DuckDB reports for a file of one colum
 
 
 def load_files(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-    """Load CSV files into the table `landed`. Raises UnreadableExtractError for another delimiter or no header."""
+    """Load CSV files into a new table `landed`, with detected types, and into `landed_text`, with all columns as text.
+
+    Raises UnreadableExtractError if the delimiter isn't a comma, or if the first file has no header.
+    """
     paths = sql_list([str(file) for file in files])
     delimiter, has_header, date_format, timestamp_format = db.execute(
         f"select Delimiter, HasHeader, DateFormat, TimestampFormat from sniff_csv({literal(files[0])})"
@@ -45,13 +48,13 @@ def _check_first_line(file: Path, delimiter: str, has_header: bool) -> None:
             f"{file.name}: the delimiter is {delimiter!r}, expected ','. Write it with commas."
         )
     names = [name.strip().strip('"') for name in line.strip().split(",")]
-    # the first line of a packed file can't be read here
+    # The first line of a compressed file can't be read here, so its header isn't checked.
     if not file.name.endswith(".gz") and not has_header and any(re.fullmatch(r"-?[\d.]*", name) for name in names):
         raise UnreadableExtractError(f"{file.name} has no header. Write the column names in its first line.")
 
 
 def _most_frequent_null_text(db: duckdb.DuckDBPyConnection, paths: str) -> str:
-    """Return the spelling of a missing value, besides the empty text, that occurs most often in the files."""
+    """Return which of NULL_TEXTS occurs most often in the files."""
     columns = [row[0] for row in db.execute("describe landed").fetchall()]
     texts = ", ".join(map(bare_identifier, columns))
     spellings = ", ".join(map(literal, NULL_TEXTS))
@@ -66,7 +69,10 @@ def _most_frequent_null_text(db: duckdb.DuckDBPyConnection, paths: str) -> str:
 def _casts_of_misread_columns(
     db: duckdb.DuckDBPyConnection, date_format: str | None, timestamp_format: str | None
 ) -> dict[str, str]:
-    """Return SQL that reads each column whose text a contract's plain cast doesn't read as DuckDB's reader does."""
+    """Return a SQL expression for each column with texts that DuckDB's CSV reader can parse but a plain cast can't.
+
+    date_format, timestamp_format: the formats that DuckDB detected in the first file.
+    """
     casts = {}
     for name, duckdb_type, *_ in db.execute("describe landed").fetchall():
         column = bare_identifier(name)

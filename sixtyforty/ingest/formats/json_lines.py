@@ -1,4 +1,7 @@
-"""JSON lines: one object per line. Numbers keep the digits of the file; nested objects and lists stay JSON."""
+"""The format JSON lines: one object per line.
+
+Numbers become text with exactly the digits of the file. Nested objects and lists become JSON text.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class JsonLines(ExtractFormat):
-    """JSON lines. An absent key is null; a contract column that no line has is a problem of the whole file."""
+    """JSON lines. A key that a line lacks is null. If no line has a column of the contract, the file is refused."""
 
     kind = "json"
     title = "JSON lines"
@@ -34,7 +37,7 @@ class JsonLines(ExtractFormat):
         return head.lstrip().startswith(b"{")
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract; lines that are not an object are broken lines."""
+        """Parse an extract. See ExtractFormat. A line that is not a JSON object is a broken line."""
         problem = binary_problem(content)
         if problem:
             return ParsedExtract(problem=problem, lines=count_lines(content))
@@ -48,12 +51,12 @@ class JsonLines(ExtractFormat):
         return _parse_lines(numbered_lines, list(source.columns))
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files with DuckDB's JSON reader."""
+        """Load files with DuckDB's JSON reader. See ExtractFormat."""
         return load_with_reader(db, "read_json", files)
 
 
 class _Number(str):
-    """The digits of a JSON number, as they are written."""
+    """The text of a JSON number, exactly as the file has it."""
 
 
 def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], columns: Sequence[str]) -> ParsedExtract:
@@ -108,7 +111,7 @@ def _as_text(content: Any) -> str | None:
     if content is None:
         return None
     text = str(content) if isinstance(content, str) else _as_json(content)
-    text.encode()  # raises for half of a surrogate pair, such as "\ud800", which is no character
+    text.encode()  # raises an error for half of a surrogate pair, such as "\ud800", which is not a character
     return text
 
 

@@ -1,6 +1,6 @@
-"""Parquet: each value becomes the text that the contract's type reads back as an equal value.
+"""The format Parquet. Each value becomes text, and casting this text to the contract's type gives an equal value.
 
-Times become UTC, lists and structures become JSON.
+Times with a time zone become UTC. Lists and structures become JSON.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
-SMALLEST_FILE = 12  # bytes
-BYTES_PER_CELL = 8  # at least, in memory
+SMALLEST_FILE = 12  # the size of the smallest possible Parquet file, in bytes
+BYTES_PER_CELL = 8  # the memory that each value needs at least
 
 
 class Parquet(ExtractFormat):
@@ -38,7 +38,7 @@ class Parquet(ExtractFormat):
         return head.startswith(MAGIC)
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract; one that is cut off, lacks columns or is too large is refused."""
+        """Parse an extract. See ExtractFormat. It is refused if it is incomplete, lacks columns or is too large."""
         import duckdb
         import pyarrow as pa
 
@@ -52,7 +52,7 @@ class Parquet(ExtractFormat):
             return ParsedExtract(problem=f"this is not readable as Parquet: {reason}", lines=1)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files with DuckDB's Parquet reader."""
+        """Load files with DuckDB's Parquet reader. See ExtractFormat."""
         return load_with_reader(db, "read_parquet", files)
 
 
@@ -91,9 +91,9 @@ def _is_text(arrow_type: pa.DataType) -> bool:
 
 
 def _unpacked_bytes(file: pq.ParquetFile, columns: list[str]) -> int:
-    """Return the size of the columns' pages, unpacked, or 8 bytes per cell if that is more.
+    """Return an estimate of the memory that columns need: the uncompressed size, or 8 bytes per cell if that is more.
 
-    A value that is repeated takes almost no room in its page, but it does in memory.
+    The uncompressed size can be too low, because a repeated value takes almost no space in the file.
     """
     row_groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
     chunks = [group.column(number) for group in row_groups for number in range(group.num_columns)]
@@ -102,7 +102,7 @@ def _unpacked_bytes(file: pq.ParquetFile, columns: list[str]) -> int:
 
 
 def _text_bytes(column: pa.ChunkedArray) -> int:
-    """Return the bytes of a column's texts; a repeated text counts as often as it occurs."""
+    """Return the total size of a column's texts in bytes. A repeated text is counted each time it occurs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -129,9 +129,9 @@ def _text_table(table: pa.Table, columns: list[str]) -> pa.Table:
 
 
 def _text_sql(column: str, duckdb_type: str) -> str:
-    """Return SQL for the text of a column of a DuckDB type."""
+    """Return a SQL expression that converts a column of a DuckDB type to text."""
     quoted = identifier(column)
-    if duckdb_type == "BLOB":  # many tools store text as bytes; bytes that are no text are written as DuckDB shows them
+    if duckdb_type == "BLOB":  # many tools store text as bytes; bytes that are not UTF-8 become DuckDB's \x notation
         return f"coalesce(try(decode({quoted})), {quoted}::varchar)"
     if duckdb_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
         return f"({quoted} at time zone 'UTC')::varchar"

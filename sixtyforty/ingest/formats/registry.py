@@ -1,4 +1,4 @@
-"""The registry of file formats, where a new format is added: which formats exist, and which one an extract has."""
+"""The registry of file formats: which formats exist, and which format an extract has. Add a new format to FORMATS."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from sixtyforty.ingest.formats.csv_lines import CsvLines
 from sixtyforty.ingest.formats.json_lines import JsonLines
 from sixtyforty.ingest.formats.parquet import Parquet
 
-HEAD_BYTES = 1 << 16  # of a file, that formats look at to recognize it
+HEAD_BYTES = 1 << 16  # how many bytes at the start of a file the formats check to recognize it
 DEFAULT_FORMAT = CsvLines()
 FORMATS: tuple[ExtractFormat, ...] = (DEFAULT_FORMAT, Parquet(), JsonLines())
 
 
 def describe_formats() -> str:
-    """Return all formats with their endings, for help texts and messages."""
+    """Return text that lists all formats with their endings, for help texts and messages."""
     *others, last = [extract_format.describe() for extract_format in FORMATS]
     return f"{', '.join(others)} or {last}"
 
 
 def format_of_name(name: str | None) -> ExtractFormat | None:
-    """Return the format that a file name or glob stands for by its ending, or None. `.gz` may follow the ending."""
+    """Return the format to which the ending of a file name or glob belongs; None if it belongs to none.
+
+    A `.gz` after the ending is ignored.
+    """
     ending = (name or "").lower().removesuffix(".gz").rpartition(".")[2]
     return next((extract_format for extract_format in FORMATS if ending in extract_format.endings), None)
 
 
 def choose_format(content: bytes, name: str | None) -> ExtractFormat:
-    """Return an extract's format: by its first bytes, else by the ending of its source's file glob, else CSV."""
+    """Return an extract's format: the one that recognizes its first bytes, or else the one of its ending, or else CSV.
+
+    name: the file glob of the source, whose ending counts.
+    """
     head = content[:HEAD_BYTES].removeprefix(BYTE_ORDER_MARK)
     recognized = next((extract_format for extract_format in FORMATS if extract_format.recognizes(head)), None)
     return recognized or format_of_name(name) or DEFAULT_FORMAT

@@ -13,7 +13,7 @@ from pipelines.authoring import loader
 from pipelines.authoring.reference import list_models
 from pipelines.component import build_broken_declaration
 from sixtyforty.spec.errors import DeclarationError
-from sixtyforty.spec.renamed_fields import RENAMED_FIELDS
+from sixtyforty.spec.renamed_fields import RENAMED_FIELDS, RENAMED_FILES, RENAMED_VALUES
 from sixtyforty.spec.use_case import UseCase
 from tests.copies import copy_project, run
 from tests.full_declaration import FULL, RULE, SUITE, write
@@ -27,6 +27,8 @@ from tests.invalid_declarations import (
     models_in,
     replaced,
 )
+
+(OLD_FALLBACK,) = RENAMED_VALUES["Review", "fallback"]
 
 
 def test_there_are_more_than_400_different_mutations():
@@ -185,7 +187,7 @@ def test_an_old_field_gives_an_error_that_names_the_new_one(model, old_name, new
     ("changes", "message"),
     [
         ({"kpi": {"outcome_type": "yes_no"}}, "'yes_no' was renamed to binary"),
-        ({"people": {"review": {"fallback": "present_process"}}}, "'present_process' was renamed to current_process"),
+        ({"people": {"review": {"fallback": OLD_FALLBACK}}}, f"'{OLD_FALLBACK}' was renamed to current_process"),
     ],
 )
 def test_an_old_value_gives_an_error_that_names_the_new_one(changes, message, tmp_path: Path):
@@ -204,9 +206,10 @@ def test_the_old_names_in_a_suite_give_errors_that_name_the_new_ones(tmp_path: P
 
 def test_the_old_sql_file_gives_an_error_that_names_the_new_one(tmp_path: Path):
     folder, rules = write(tmp_path)
-    (folder / "current_process.sql").rename(folder / "present_process.sql")
+    (old_name,) = RENAMED_FILES
+    (folder / "current_process.sql").rename(folder / old_name)
     (problem,) = load_problems(folder, rules)
-    assert problem.message == "the file is missing; present_process.sql was renamed to current_process.sql"
+    assert problem.message == f"the file is missing; {old_name} was renamed to current_process.sql"
 
 
 @pytest.mark.parametrize(

@@ -142,14 +142,14 @@ def test_a_use_case_that_cannot_be_created_leaves_no_file(
 
 
 def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DeclarationError, match=r"columns\.known_at: the chain uses this name"):
+    with pytest.raises(DeclarationError, match=r"columns\.known_at: this column name is reserved"):
         scaffold(tmp_path, ["day,known_at", *(f"{day},{day}" for day in DAYS)])
     assert not (tmp_path / "use_cases" / "late_orders").exists()
 
 
 def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
     folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
-    with pytest.raises(UnreadableExtractError, match="no extract there"):
+    with pytest.raises(UnreadableExtractError, match="holds no extract"):
         create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
     assert not (tmp_path / "use_cases").exists()
 

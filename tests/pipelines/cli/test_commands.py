@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import re
 import shlex
+from datetime import date
+from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import typer
 
 from pipelines.cli import renamed
 from pipelines.cli.app import command_objects
 from pipelines.cli.commands import PANELS
-from tests.pipelines.conftest import RunCli
+from pipelines.cli.exit_codes import FAILED
+from pipelines.settings import ROOT
+from sixtyforty.workspace import Workspace
+from tests.helpers import WITH_RESPONSES, make_use_case
+from tests.pipelines.cli.conftest import decide_days, use_workspace
+from tests.pipelines.conftest import CliRun, RunCli
+
+UNREACHABLE = "postgresql+psycopg2://ann:geheim@127.0.0.1:1/x"
+RUN = "run flight_delays --from 2013-06-12 --to 2013-06-12"
 
 COMMANDS = command_objects()
 NAMES = {
@@ -136,3 +150,82 @@ def test_any_other_error_is_a_bug_with_its_traceback(run_cli: RunCli, monkeypatc
     assert finished.err.startswith("Traceback")
     assert "a fault of ours" in finished.err
     assert "Please report it" in finished.err.splitlines()[-1]
+
+
+def check_environment_failure(finished: CliRun, *texts: str) -> None:
+    """Check that a command ended with one line on stderr, which contains the texts and no password."""
+    assert finished.code == FAILED, finished.err
+    assert (finished.out, len(finished.err.splitlines())) == ("", 1)
+    for text in texts:
+        assert text in finished.err
+    assert "geheim" not in finished.err
+
+
+def test_an_unreachable_database_is_named_without_its_password(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", UNREACHABLE)
+    for options in ("", " --debug"):
+        monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery staple\n"))
+        finished = run_cli(f"desk-account ann --role decider{options}")
+        if options:
+            assert finished.code == FAILED
+            assert "Traceback" in finished.err
+            assert "geheim" not in finished.err
+        else:
+            check_environment_failure(finished, "ann:***@127.0.0.1:1/x can't be used", "Connection refused")
+
+
+def test_simulated_responses_need_a_database(
+    run_cli: RunCli, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case = make_use_case(tmp_path / "use_case", **WITH_RESPONSES)
+    ws = Workspace(use_case, home, f"sqlite:///{home / 'data' / 'deliveries.sqlite'}")
+    decide_days(ws, [date(2013, 4, 2)])
+    use_workspace(monkeypatch, Workspace(use_case, home, UNREACHABLE))
+    finished = run_cli("simulate-responses calls_in_time --from 2013-04-02 --to 2013-04-02")
+    check_environment_failure(finished, "ann:***@127.0.0.1:1/x can't be used", "Connection refused")
+
+
+def test_an_unreachable_object_store_is_named(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "SIXTYFORTY_LAKE": "s3://nobucket/x",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "geheim",
+    }
+    for name, setting in environment.items():
+        monkeypatch.setenv(name, setting)
+    fsspec.filesystem("s3").clear_instance_cache()  # the cache ignores the environment
+    finished = run_cli("impact flight_delays")
+    fsspec.filesystem("s3").clear_instance_cache()
+    check_environment_failure(finished, "s3://nobucket/x/flight_delays", "Could not connect", "Check that the bucket")
+
+
+@pytest.mark.parametrize("line", [RUN, "backup --to {folder}/backup", "land-demo-data flight_delays", "up"])
+@pytest.mark.parametrize(("place", "cure"), [("/proc/nope", "another folder"), ("{folder}/file", "Move away the file")])
+def test_a_home_that_can_not_be_created_is_named(
+    line: str, place: str, cure: str, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    home = place.format(folder=tmp_path)
+    monkeypatch.setenv("SIXTYFORTY_HOME", home)
+    check_environment_failure(run_cli(line.format(folder=tmp_path)), home, "can't be used", cure)
+
+
+@pytest.mark.parametrize("line", [RUN, "new market_tents", "backup --to {folder}/backup"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_can_not_be_written_is_named(
+    line: str, number: int, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_file = os.open
+
+    def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(number, os.strerror(number), str(path))
+        return open_file(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    finished = run_cli(line.format(folder=tmp_path))
+    check_environment_failure(finished, "can't be used", os.strerror(number))
+    assert not (ROOT / "pipelines" / "use_cases" / "market_tents").exists()

@@ -22,6 +22,7 @@ from pipelines.operations.backup import MANIFEST, BackupError, backup, restore_b
 from pipelines.operations.postgres_dump import PostgresDumpError
 from pipelines.operations.run import run_range
 from pipelines.settings import prepare_dagster_home
+from sixtyforty.storage.files import FileAccessError
 from sixtyforty.storage.hash_chain import LedgerError
 from tests.dagster_runs import idle_job
 from tests.homes import use_home
@@ -287,3 +288,13 @@ def test_a_backup_without_pg_dump_is_refused(
     with pytest.raises(PostgresDumpError, match="postgresql-client"):
         backup(tmp_path / "copy")
     assert not (tmp_path / "copy" / MANIFEST).exists()
+
+
+def test_a_file_that_can_not_be_copied_is_named(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"content")
+    (tmp_path / "file").touch()
+    with pytest.raises(FileAccessError, match="Move away the file"):
+        backups._copy_file(tmp_path / "source", tmp_path / "file" / "copy")
+    (tmp_path / "source").write_bytes(backups.SQLITE_HEADER + b"damaged" * 100)
+    with pytest.raises(BackupError, match=rf"^{tmp_path}/source can't be copied to .*Check the free space"):
+        backups._copy_file(tmp_path / "source", tmp_path / "copy")

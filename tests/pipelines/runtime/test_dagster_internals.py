@@ -54,12 +54,12 @@ def test_each_entry_states_its_purpose_and_its_replacement() -> None:
     assert len(public) > 10
     for node in public:
         text = ast.get_docstring(node) or ""
-        assert "For" in text and "Else" in text, node.name
-    exports = SOURCE[SOURCE.index("__all__") : SOURCE.index("# For: modules that a run's process imports")]
+        assert "Purpose" in text and "Without it" in text, node.name
+    exports = SOURCE[SOURCE.index("__all__") : SOURCE.index("# Purpose: modules that a run's process imports")]
     groups = re.findall(r"((?:    # .*\n)+)((?:    \"\w+\",\n)+)", exports)
     named = {name for _, names in groups for name in re.findall(r"\"(\w+)\"", names)}
     assert named == set(internals.__all__)
-    assert all("For:" in comment and "Else:" in comment for comment, _ in groups)
+    assert all("Purpose:" in comment and "Without it:" in comment for comment, _ in groups)
 
 
 def test_the_modules_of_a_run_exist() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipelines.runtime.event_log import BatchingEventLog
 from pipelines.runtime.storage import EmbeddedStorage, ProfileStorage
 from pipelines.settings import ROOT, SettingsError
+from sixtyforty.storage.databases import DatabaseError
 from tests.homes import use_home
 
 DAYS = dg.DailyPartitionsDefinition("2013-06-01", end_date="2013-06-06")
@@ -50,3 +51,14 @@ def test_dagster_yaml_names_the_storage(tmp_path: Path, monkeypatch: pytest.Monk
         assert instance.get_materialized_partitions(dg.AssetKey("daily")) == {"2013-06-03"}
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert instance.get_latest_materialization_event(dg.AssetKey("daily")) is not None
+
+
+def test_production_without_a_reachable_database_is_one_error_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_home(monkeypatch, tmp_path)
+    monkeypatch.setenv("SIXTYFORTY_PROFILE", "production")
+    monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", "postgresql+psycopg2://ann:geheim@127.0.0.1:1/x")
+    with pytest.raises(DatabaseError, match="Connection refused") as error:
+        ProfileStorage.from_config_value(None, {})
+    assert "geheim" not in str(error.value)

@@ -269,7 +269,7 @@ def test_a_late_response_makes_its_decisions_day_stale(small: Workspace) -> None
     assert stale.ranges() == [(day, day)]
     assert stale.sources == {"responses"}
     accept_partitions(small, [day])
-    assert "responses not accounted for" in find_stale_responses(small, "replay", NOW).reasons[day]
+    assert "the counts of responses are missing or outdated" in find_stale_responses(small, "replay", NOW).reasons[day]
     write_accounts(small, [day], "replay")
     acceptance = summarize_acceptance(small, "replay")
     assert (acceptance.seen, acceptance.overridden, acceptance.known) == (1, 1, 1)

@@ -88,7 +88,8 @@ def test_simulated_responses_are_no_evidence_and_say_so(ws: Workspace, used: Acc
 def test_owners_read_what_people_did(ws: Workspace, used: Acceptance) -> None:
     assert explain_acceptance(ws.use_case, replace(used, gain_per_1000=Interval(15000.0, -2000.0, 40000.0))) == [
         "People looked at 20 decisions, followed 12 and overrode 4.",
-        "The outcome of 4 overrides is known: 2 of them were right. Compared with following, they gained EUR 60,"
+        "The outcome of 4 overrides is known: 2 of them were right. Compared with following the"
+        " decisions, they gained EUR 60,"
         " EUR 15 each (95% confidence interval: -EUR 2 to EUR 40).",
         "The mean rating is 4.5 of 5.",
     ]

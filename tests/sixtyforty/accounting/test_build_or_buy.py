@@ -171,7 +171,7 @@ def test_a_vendor_without_decisions_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_for_a_comparison_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourcingError, match="declares no sourcing"):
+    with pytest.raises(SourcingError, match="no sourcing is declared"):
         score_build_or_buy(make_workspace(tmp_path / "a"), "replay")
     with pytest.raises(SourcingError, match="no outcome is known yet on the live track"):
         score_build_or_buy(make_workspace(tmp_path / "b", **with_vendors({"oracle": {}})), "live")

@@ -43,7 +43,7 @@ def test_a_corrected_outcome_makes_its_account_stale(experiment: Workspace, tmp_
     late: dict[int, int | None] = dict.fromkeys((d["id"] for d in read_decisions(ws, KEYS[3], "live")), None)
     set_outcomes(ws, KEYS[3], late | {next(iter(late)): 1})
     stale = find_stale_partitions(ws, "live", ws.use_case.settled_at(KEYS[-1]))
-    assert "money not accounted for" in stale.reasons[KEYS[3]]
+    assert "the value of the decisions is missing or outdated" in stale.reasons[KEYS[3]]
     account = kpi_ledger.write_accounts(ws, [KEYS[3]], "live")[KEYS[3]]
     assert (account.facts["decisions"], account.facts["unknown"]) == (1, UNITS_A_DAY - 1)
 
@@ -63,5 +63,5 @@ def test_a_covariate_that_is_no_feature_is_named(experiment: Workspace, tmp_path
 
 
 def test_a_use_case_without_a_holdout_has_no_experiment(tmp_path: Path) -> None:
-    with pytest.raises(HoldoutError, match="kpi declares no holdout"):
+    with pytest.raises(HoldoutError, match="no holdout is declared"):
         experiment_ledger.declared_holdout(make_use_case(tmp_path))

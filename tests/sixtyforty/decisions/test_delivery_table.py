@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.delivery import deliver_decisions
-from sixtyforty.decisions.delivery_table import delivery_table_name, read_delivery
+from sixtyforty.decisions.delivery_table import delivery_table_name, insert_decisions, read_delivery
+from sixtyforty.storage.databases import DatabaseError
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY
 
@@ -38,3 +40,11 @@ def test_a_delivered_decision_can_be_read(ready: Workspace) -> None:
     assert delivered and delivered["action"] == decision["action"]
     assert read_delivery(ready, "live", decision["decision_id"]) is None
     assert read_delivery(ready, "replay", decision_id) is None
+
+
+def test_an_unreachable_database_is_one_error_for_writers_and_readers(ready: Workspace) -> None:
+    ws = Workspace(ready.use_case, ready.home, "postgresql+psycopg2://ann:geheim@127.0.0.1:1/x")
+    with pytest.raises(DatabaseError, match="Connection refused"):
+        insert_decisions(ws, "replay", {})
+    with pytest.raises(DatabaseError, match="Connection refused"):
+        read_delivery(ws, "replay", "1")

@@ -44,7 +44,9 @@ def test_the_trace_survives_a_restatement(ready: Workspace) -> None:
     mark_first_unit_suspect(ready, KEY)
     after = trace_decision(ready, decision_id)
     assert (after.inputs, after.decision) == (before.inputs, before.decision)
-    assert after.features == {"note": "the features were restated since; the rows of that version no longer exist"}
+    assert after.features == {
+        "note": "the features were restated after the decision; that version's rows are no longer stored"
+    }
 
 
 @pytest.mark.parametrize("decision_id", ["replay-2013-03-13-000000000000", "replay-1999-01-01-1a2b3c4d5e6f"])

@@ -36,8 +36,8 @@ def decision_with(ws: Workspace, action: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"event": "overridden", "action": "act"}, "needs a reason"),
-        ({"event": "overridden", "action": "act", "reason": "  "}, "needs a reason"),
+        ({"event": "overridden", "action": "act"}, "has no reason"),
+        ({"event": "overridden", "action": "act", "reason": "  "}, "has no reason"),
         ({"event": "overridden", "action": "wait", "reason": "x"}, "override of 'wait' can't be 'wait'. Allowed: act"),
         ({"event": "overridden", "action": "fly", "reason": "x"}, "can't be 'fly'"),
         ({"event": "accepted", "action": "act"}, "send 'overridden' with a reason"),

@@ -124,7 +124,7 @@ def test_after_a_complete_run_nothing_is_stale(ws: Workspace) -> None:
         ("validated", "inputs have changed"),
         ("features", "decisions due"),
         ("decisions", "decisions not delivered"),
-        ("delivery", "money not accounted for"),
+        ("delivery", "the value of the decisions is missing or outdated"),
     ],
 )
 def test_wherever_a_run_stopped_the_rest_is_found(ws: Workspace, last_stage: str, reason: str) -> None:

@@ -45,9 +45,9 @@ def test_the_furthest_use_case_comes_first_and_the_retired_last(workspaces: list
 
 def test_the_next_steps_begin_with_the_gate(workspaces: list[Workspace]) -> None:
     pilot, ad_hoc, retired = (use_case.next_steps for use_case in assess_maturity(workspaces, NOW).use_cases)
-    assert pilot[0] == "0 partitions of this stage with known outcomes, 14 needed."
+    assert pilot[0] == "This stage has 0 partitions with known outcomes, 14 needed."
     assert ad_hoc[0] == "Declare the stages with a target and a stop date, before anybody looks at the figures."
-    assert retired == ["Nothing to do: it is retired. Its model record holds what was learned."]
+    assert retired == ["Nothing to do: the use case is retired. Its model record holds what was learned."]
 
 
 def test_the_next_steps_go_on_with_the_people(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_after_a_stop_the_team_writes_down_what_was_learned(tmp_path: Path) -> N
     ws = make_workspace(tmp_path, **STAGES)
     write_accounts(ws, make_days(BAD, count=60))
     record_verdict(ws, NOW)
-    assert list_next_steps(ws, NOW)[0].startswith("The gate stopped it. Write down what was learned")
+    assert list_next_steps(ws, NOW)[0].startswith("The gate stopped the use case. Write down what was learned")
 
 
 def test_lead_times_are_those_of_the_stages_that_were_left(workspaces: list[Workspace]) -> None:

@@ -47,7 +47,7 @@ ROLLOUT: dict[str, Any] = {
     "automation": {"rollout": {"holdout_share": 0.5, "min_days": 3}},
 }
 DECLARED = Rollout(holdout_share=0.5, min_days=3)
-TOO_FEW_DAYS = "2 whole days of this step with known outcomes, 3 needed"
+TOO_FEW_DAYS = "this step has 2 whole days with known outcomes, 3 needed"
 NOT_PROVEN = (
     "the gain over the current process isn't proven in this step: EUR 20 per 1,000"
     " (95% confidence interval: -EUR 40 to EUR 80)"
@@ -62,9 +62,9 @@ NO_INTERVAL = (
     [
         ("shadow", 3, GOOD, [], []),
         ("holdout", 3, GOOD, [], []),
-        ("full", 99, GOOD, [], ["there is no step above full"]),
+        ("full", 99, GOOD, [], ["full is the last step"]),
         ("shadow", 2, GOOD, [], [TOO_FEW_DAYS]),
-        ("shadow", 1, GOOD, [], ["1 whole day of this step with known outcomes, 3 needed"]),
+        ("shadow", 1, GOOD, [], ["this step has 1 whole day with known outcomes, 3 needed"]),
         ("shadow", 3, GOOD, UNUSED, UNUSED),
         ("shadow", 3, None, [], []),  # a gain that can't be known in shadow isn't required
         ("holdout", 3, UNPROVEN, [], [NOT_PROVEN]),
@@ -122,7 +122,7 @@ def test_live_running_begins_in_shadow_and_counts_whole_days(ws: Workspace) -> N
     status = read_rollout_status(ws, run_days(ws, 0, 1, 2))
     assert (status.step, status.days, status.since) == ("shadow", 2, datetime(2013, 3, 25, 12))
     assert status.obstacles == [TOO_FEW_DAYS]
-    with pytest.raises(RolloutError, match="stays at shadow: 2 whole days"):
+    with pytest.raises(RolloutError, match="stays at shadow: this step has 2 whole days"):
         advance_rollout(ws, "Ada", "let's", ws.use_case.day_start(LIVE_DAYS[3]))
     assert ws.rollout_ledger.rows() == []
 
@@ -179,7 +179,7 @@ def test_steps_are_taken_one_at_a_time(ws: Workspace) -> None:
     in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition >= KEYS[4]]
     assert status.lift == estimate_lift(in_step)
     assert advance_rollout(ws, by="Bo", why="it pays", now=later).step == "full"
-    with pytest.raises(RolloutError, match="no step above full"):
+    with pytest.raises(RolloutError, match="full is the last step"):
         advance_rollout(ws, by="Bo", why="more", now=later)
     assert ws.rollout_ledger.step_at(now - timedelta(seconds=1)) is None
     json.dumps([row.model_dump() for row in ws.rollout_ledger.rows()], allow_nan=False)
@@ -190,14 +190,14 @@ def test_anybody_may_step_back_whatever_people_object(unaccepted: Workspace) -> 
     start = run_days(ws, 0)
     for step in ("holdout", "full"):
         ws.rollout_ledger.take_step(step, by="Ada", why="x", effective_from=f"{start.isoformat()}")
-    with pytest.raises(RolloutError, match="no step above full"):
+    with pytest.raises(RolloutError, match="full is the last step"):
         advance_rollout(ws, by="Ada", why="more", now=start)
     hours = [start + timedelta(hours=h) for h in range(1, 4)]
     assert step_back_rollout(ws, by="Cy", why="complaints", now=hours[0]).step == "holdout"
     with pytest.raises(RolloutError, match="Nobody has answered"):
         advance_rollout(ws, by="Ada", why="on", now=hours[0])
     assert step_back_rollout(ws, by="Cy", why="more of them", now=hours[1]).step == "shadow"
-    with pytest.raises(RolloutError, match="no step below shadow"):
+    with pytest.raises(RolloutError, match="shadow is the first step"):
         step_back_rollout(ws, by="Cy", why="still", now=hours[2])
     steps = [ws.rollout_ledger.step_at(hour) for hour in (start, *hours[:2])]
     assert [step.step for step in steps if step] == ["full", "holdout", "shadow"]

@@ -53,7 +53,10 @@ def test_an_extract_is_recorded_and_a_changed_record_is_found(ws: Workspace, tmp
         (with_vendors({"oracle": {}}, strategic=True, why="our edge"), "no vendor gets an extract: our edge"),
         ({}, "declares no sourcing"),
         (with_vendors({"other": {}}), "'oracle' is not in sourcing.vendors. Declared vendors: other"),
-        (merge(with_vendors({"oracle": {}}), {"sources": {"calls": {"personal": ["id"]}}}), "the key is personal"),
+        (
+            merge(with_vendors({"oracle": {}}), {"sources": {"calls": {"personal": ["id"]}}}),
+            "the key holds personal columns",
+        ),
     ],
 )
 def test_what_a_vendor_may_not_get_is_not_written(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:

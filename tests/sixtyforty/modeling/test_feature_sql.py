@@ -17,15 +17,18 @@ DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(2)]
 def test_missing_and_doubled_units_are_rejected(tmp_path: Path, change: str) -> None:
     ws = make_workspace(tmp_path)
     (ws.use_case.folder / "features.sql").write_text(f"select id, site, load from units {change}")
-    with pytest.raises(FeatureError, match=r"features\.sql gives .* Each must give every unit exactly once"):
+    with pytest.raises(FeatureError, match=r"features\.sql returns .* Each query must return every unit exactly once"):
         publish_days(ws, DAYS[:1])
 
 
 @pytest.mark.parametrize(
     ("action", "text"),
     [
-        ("'run'", r"current_process\.sql gives 'run', expected one of wait, act for each unit\."),
-        ("case when load > 2 then 'act' end", r"gives null, expected .* End its case expression with an else"),
+        ("'run'", r"current_process\.sql returns the action 'run', expected one of wait, act for each unit\."),
+        (
+            "case when load > 2 then 'act' end",
+            r"the action null, expected .* End its case expression with an else",
+        ),
     ],
 )
 def test_an_action_that_is_not_declared_is_rejected(tmp_path: Path, action: str, text: str) -> None:

@@ -55,7 +55,7 @@ def judge_money(
 def test_a_challenger_that_learned_from_too_little_is_rejected_whatever_it_earns() -> None:
     judgement = judge(GATE, GateEvidence("refresh", 0.11, days_gaining(1000)), "EUR")
     assert judgement.verdict == "REJECT"
-    assert judgement.reasons == ["11% of its training partitions are missing or refused; the limit is 10%"]
+    assert judgement.reasons == ["11% of its training partitions are missing or refused; at most 10% are allowed"]
 
 
 def test_a_share_of_missing_partitions_at_the_limit_passes() -> None:
@@ -117,7 +117,7 @@ def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(de
     judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, champion))
     assert judgement.verdict == verdict
     assert judgement.figures["last_block_vs_champion"]["value"] == pytest.approx(-deficit)
-    assert ("the newest block is worse than the champion's" in judgement.reasons[-1]) == (verdict == "HOLD")
+    assert ("its recipe is worse than the champion" in judgement.reasons[-1]) == (verdict == "HOLD")
 
 
 def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
@@ -141,14 +141,14 @@ def test_a_new_recipe_that_beats_the_champions_by_more_than_the_margin_is_promot
     judgement = judge_money("recipe", days_gaining(200), current_recipe=days_gaining(100))
     assert (judgement.verdict, judgement.kind) == ("PROMOTE", "recipe")
     assert judgement.figures["gain_vs_recipe"]["low"] > 50
-    assert "better than the champion's recipe" in judgement.reasons[-1]
+    assert "gain over the champion's recipe" in judgement.reasons[-1]
 
 
 @pytest.mark.parametrize("current", [days_gaining(200), days_gaining(300), days_gaining(155)])
 def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[DailyValue]) -> None:
     judgement = judge_money("recipe", days_gaining(200), current_recipe=current)
     assert judgement.verdict == "HOLD"
-    assert "not proven better than the champion's recipe by more than EUR 50" in judgement.reasons[-1]
+    assert "its gain over the champion's recipe isn't proven to exceed EUR 50" in judgement.reasons[-1]
 
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:

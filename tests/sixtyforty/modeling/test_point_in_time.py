@@ -141,7 +141,7 @@ def test_sql_that_leaves_a_partition_out_is_rejected(tmp_path: Path) -> None:
     (ws.use_case.folder / "features.sql").write_text(SQL["features"] + " having u._partition <> '2013-03-06'")
     partitions = land_days(ws, DAYS)
     accept_partitions(ws, partitions)
-    with pytest.raises(FeatureError, match="must give every unit exactly once"):
+    with pytest.raises(FeatureError, match="must return every unit exactly once"):
         FeatureWindow(ws.use_case, ws.lake, partitions).build()
 
 

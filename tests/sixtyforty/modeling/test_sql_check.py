@@ -32,8 +32,8 @@ def test_quotes_in_names_of_actions_and_columns_fit(tmp_path: Path) -> None:
     ("stage", "text", "line", "message"),
     [
         ("features", "select id,\n lod from units", 2, "the SQL can't run"),
-        ("outcomes", "select id from units", 1, "there is no column 'late'"),
-        ("current_process", "select id from units", 1, "there is no column 'action'"),
+        ("outcomes", "select id from units", 1, "the query returns no column 'late'"),
+        ("current_process", "select id from units", 1, "the query returns no column 'action'"),
     ],
 )
 def test_a_problem_of_a_file_has_its_line(tmp_path: Path, stage: str, text: str, line: int, message: str) -> None:

@@ -103,7 +103,7 @@ def test_an_owner_reads_money_target_people_losing_weeks_and_next_steps(ws: Work
         "- 3 dispatchers, dispatch.",
         "- Simulated: 4 of 19 responses.",
         "- People looked at 10 decisions, followed 6 and overrode 2.",
-        "- Find out why the models in charge since May 2013 brought less than forecast.",
+        "- Find out why the models in charge since May 2013 gained less than forecast.",
     ):
         assert f"\n{line}" in digest.text or line in digest.text, line
 

@@ -162,7 +162,7 @@ def test_a_failure_is_recorded_once_and_retried(small: Workspace, mailbox: Mailb
     environment = {"DESK_MAIL": mailbox.address}
     mailbox.full = True
     first = send(small, MONDAY, environment)
-    reason = "the server did not accept it, or did not answer"
+    reason = "the server did not accept the message, or did not answer"
     assert [r["why"] for r in first if r["to"] == "decider:DESK_MAIL"] == [reason]
     assert send(small, MONDAY, environment) == []
     assert send(small, MONDAY + timedelta(days=1), environment) == []  # the same reason on the next day

@@ -33,7 +33,7 @@ def test_a_losing_month_is_shown_and_leads_to_a_next_step(page: str) -> None:
     assert loss < 0
     assert f"-EUR {-loss:,.0f}" in words
     assert "Look into May: the current process did better then." in words
-    assert "Find out why the models in charge since May 2013 brought less than forecast." in words
+    assert "Find out why the models in charge since May 2013 gained less than forecast." in words
 
 
 def test_the_forecast_stands_next_to_the_achieved_gain(page: str) -> None:
@@ -97,8 +97,10 @@ def test_what_people_did_is_shown_with_the_value_of_their_overrides(tmp_path: Pa
     assert_plain(page)
     words = read_words(page)
     assert "Do people use it? simulated: 4 of 19 responses" in words
-    assert "people looked at 10. They followed 6 (60% of those) and overrode 2 (25% of those answered)." in words
-    assert "The outcome of 2 overrides is known: 1 was right. Compared with following, they brought +EUR 30" in words
+    assert "They followed 6 (60% of the decisions that they looked at) and" in words
+    assert "overrode 2 (25% of the decisions that they answered)." in words
+    assert "The outcome of 2 overrides is known: 1 was right." in words
+    assert "Compared with following the decisions, the overrides gained +EUR 30" in words
 
 
 @pytest.mark.parametrize(

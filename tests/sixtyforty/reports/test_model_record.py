@@ -38,10 +38,10 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert titles == [
         "What does it decide?",
         "On what data?",
-        "How well?",
+        "How well does it decide?",
         "Do people use it?",
         "Since when, and who approved it?",
-        "How far has it come?",
+        "Which stage has it reached?",
         "What failed before?",
         "What does it cost?",
         "How good must it be?",
@@ -54,9 +54,9 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "| act | call a second fitter in | EUR 3 | EUR 10 |" in section(text, "What does it decide?")
     assert "when load > 0.7 then 'act'" in section(text, "What does it decide?")
     assert "Data version `beef`, recipe version `cafe`" in section(text, "On what data?")
-    assert "The figures are **exact**" in section(text, "How well?")
-    assert "Losing months: 2013-05." in section(text, "How well?")
-    assert "`2013-06-01-0000pr` is in force since 2013-06-01T04:00:00 UTC" in section(
+    assert "The figures are **exact**" in section(text, "How well does it decide?")
+    assert "Losing months: 2013-05." in section(text, "How well does it decide?")
+    assert "`2013-06-01-0000pr` has been in force since 2013-06-01T04:00:00 UTC" in section(
         text, "Since when, and who approved it?"
     )
     assert "it lost money on past days" in section(text, "What failed before?")
@@ -66,8 +66,8 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "EUR 1,000 to build" in section(text, "What does it cost?")
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
     assert "below the forecast" in section(text, "Forecast and achieved")
-    assert "No gate has judged it yet. Its declaration says that it is in proof of concept." in section(
-        text, "How far has it come?"
+    assert "No gate has judged it yet. The declared stage is proof of concept." in section(
+        text, "Which stage has it reached?"
     )
 
 
@@ -93,7 +93,7 @@ def test_a_new_use_case_has_a_record_too(tmp_path: Path) -> None:
     text = model_record.render_record(make_workspace(tmp_path), "live")
     assert "No decision has a known outcome yet." in text
     assert "There is no model yet: the current process decides." in text
-    assert "The gate has rejected no model and held none back." in text
+    assert "The gate has neither rejected a model nor held one back." in text
 
 
 def test_only_a_changed_text_is_a_new_version(ws: Workspace) -> None:

@@ -54,7 +54,7 @@ def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, change
 def test_losing_months_and_missed_forecasts_are_named(ws: Workspace, accounts: Accounts) -> None:
     steps = recommend_next_steps(ws.use_case, accounts)
     assert "Look into May: the current process did better then." in steps
-    assert "Find out why the models in charge since May 2013 brought less than forecast." in steps
+    assert "Find out why the models in charge since May 2013 gained less than forecast." in steps
 
 
 def test_a_better_candidate_is_named(ws: Workspace, accounts: Accounts) -> None:

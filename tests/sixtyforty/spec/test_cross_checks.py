@@ -28,13 +28,19 @@ NUMBER = {"outcome_type": "number"}
         ),
         ({"sources": {"visits": {"key": ["nr"]}}}, r"sources\.visits\.key: the source has no column 'nr'"),
         ({"sources": {"calls": {"personal": ["phone"]}}}, r"sources\.calls\.personal: .*'phone'"),
-        ({"sources": {"calls": {"columns": {"_row": "INTEGER"}}}}, r"sources\.calls\.columns\._row: the chain uses"),
+        (
+            {"sources": {"calls": {"columns": {"_row": "INTEGER"}}}},
+            r"sources\.calls\.columns\._row: this column name is reserved",
+        ),
         (
             {"sources": {"calls": {"known_at": None}}},
             r"sources\.calls: a source with `partition` also needs `known_at`",
         ),
         ({"decision": {"unit_source": "orders"}}, r"there is no source 'orders' \(allowed: calls, visits\)"),
-        ({"decision": {"unit_source": None, "key": ["nr"]}}, r"the key of units\.sql must have the name and type"),
+        (
+            {"decision": {"unit_source": None, "key": ["nr"]}},
+            r"without unit_source, each key column needs the name and type",
+        ),
         ({"people": {"responses": "answers"}}, r"people\.responses: there is no source 'answers'"),
         ({"people": {"responses": "visits"}}, r"sources\.visits: the source of the responses lacks the columns action"),
         ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule: there is no candidate 'gut'"),
@@ -48,7 +54,7 @@ NUMBER = {"outcome_type": "number"}
         ),
         (
             {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
-            r"kpi\.holdout\.cluster_by already decides this; remove it",
+            r"kpi\.holdout\.cluster_by is used instead; remove this field",
         ),
         ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"less than kpi\.holdout\.share"),
     ],

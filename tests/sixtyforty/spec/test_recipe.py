@@ -15,7 +15,10 @@ RECIPE = {"estimator": "sklearn.Regressor", "training_days": 30}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"categorical": ["site"], "monotone_constraints": {"site": 1}}, "a category can't rise or fall; remove site"),
+        (
+            {"categorical": ["site"], "monotone_constraints": {"site": 1}},
+            "a categorical feature can't rise or fall; remove site",
+        ),
         ({"reasons": {"load": "busy"}}, r"reasons\.load: the text needs \{value\}"),
         ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the text needs \{value\}"),
         ({"reasons": {"load": "{value"}}, r"reasons\.load: the braces are not balanced"),

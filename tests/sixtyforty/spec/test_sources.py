@@ -21,7 +21,7 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"query": "select 1"}, "declare exactly one of `files`"),
         (FILES | {"cursor_column": "id"}, "cursor_column and query_interval_seconds are for a query"),
         (QUERY | {"partition": "day"}, "a query with `partition` needs a cursor_column"),
-        (QUERY | {"cursor_column": "id"}, "the query of a snapshot is read whole each time"),
+        (QUERY | {"cursor_column": "id"}, "without `partition`, each query reads the whole snapshot"),
         (BY_ID | {"location": "/landing"}, "the extracts of a query are written to the use case's landing folder"),
         (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
         (QUERY | {"database": "postgresql://u:p@h/d"}, "database"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import (
+    FileAccessError,
+    access_error,
+    access_errors,
     canonical_json,
+    create_folder,
     digest,
     file_stamp,
     parquet_bytes,
@@ -131,3 +138,59 @@ def test_the_bytes_do_not_depend_on_how_a_table_was_put_together(
 def test_different_rows_give_different_bytes(first: list[Row], second: list[Row]) -> None:
     # 0.0 and -0.0 are equal in Python, but differ in a file.
     assert (parquet_bytes(to_table(first)) == parquet_bytes(to_table(second))) == (repr(first) == repr(second))
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "No space left on device). Free some space there"),
+        (errno.EACCES, "Permission denied). Give this user the right"),
+        (errno.EROFS, "Read-only file system). Give this user the right"),
+        (errno.EIO, "Input/output error). Check that the folder"),
+    ],
+)
+def test_a_file_that_can_not_be_written_says_why_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, cure: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(FileAccessError) as error:
+        write_atomic(tmp_path / "file", b"content")
+    assert str(error.value).startswith(f"{tmp_path}/file: can't be used ({cure}")
+    assert isinstance(error.value, SixtyfortyError)
+    assert error.value.errno == number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_access_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    accesses: list[Callable[[], object]] = [
+        lambda: create_folder(tmp_path / "file"),
+        lambda: create_folder(tmp_path / "file" / "deeper"),
+        lambda: write_atomic(tmp_path / "file" / "deeper" / "name", b""),
+        lambda: write_atomic(tmp_path / "folder", b""),
+        lambda: file_stamp(tmp_path / "file" / "name"),
+        lambda: rename_file(tmp_path / "file", tmp_path / "file" / "name"),
+    ]
+    for access in accesses:
+        with pytest.raises(FileAccessError, match="Move away the file"):
+            access()
+
+
+def test_a_folder_that_the_system_refuses_is_an_access_error() -> None:
+    with pytest.raises(FileAccessError, match=r"^/proc/nope/deeper: can't be used .*choose another folder"):
+        create_folder(Path("/proc/nope/deeper"))
+
+
+def test_a_missing_file_and_an_error_of_ours_pass_through(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing, access_errors(tmp_path):
+        (tmp_path / "missing").read_bytes()
+    assert not isinstance(missing.value, SixtyfortyError)
+    inner = access_error("inner", PermissionError(errno.EACCES, "no"))
+    with pytest.raises(FileAccessError, match=r"^inner"), access_errors(tmp_path):
+        raise inner
+    with pytest.raises(FileNotFoundError):
+        rename_file(tmp_path / "missing", tmp_path / "new")

@@ -132,7 +132,7 @@ def test_a_last_row_that_was_replaced_differs_from_the_head(notes: Notes) -> Non
     add(notes, "a")
     changed = json.loads(lines_of(notes)[0]) | {"text": "changed"}
     replace_lines(notes, [json.dumps(changed | {"hash": row_hash(changed)})])
-    with pytest.raises(LedgerError, match=r"row 1: its hash differs from the one in notes\.head"):
+    with pytest.raises(LedgerError, match=r"row 1: the row's hash differs from the one in notes\.head"):
         notes.rows()
 
 

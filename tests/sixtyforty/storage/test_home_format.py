@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import FileAccessError
 from sixtyforty.storage.home_format import HOME_FORMAT, HomeFormatError, ensure_home_format, read_home_format
 
 
@@ -94,3 +95,9 @@ def test_preparing_dagsters_home_checks_the_format(tmp_path: Path, monkeypatch: 
     (tmp_path / "data" / "home_format.json").unlink()
     with pytest.raises(SixtyfortyError, match=r"version 0\.1"):
         prepare_dagster_home()
+
+
+def test_a_home_that_is_a_file_is_an_access_error(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with pytest.raises(FileAccessError, match="Not a directory"):
+        ensure_home_format(tmp_path / "home")

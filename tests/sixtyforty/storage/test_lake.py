@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.storage import lake as lake_module
 from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.files import FileAccessError, write_atomic
 from sixtyforty.storage.lake import Lake, LakeError, split_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from tests.helpers import read_files
@@ -256,3 +256,11 @@ def test_splitting_gives_each_selected_partition_exactly_its_rows(keys: list[str
     assert {key: rows.to_pylist() for key, rows in tables.items()} == {
         key: [{"n": n} for n, k in enumerate(keys) if k == key] for key in set(keys) & selected
     }
+
+
+def test_a_lake_that_can_not_be_read_is_an_access_error(tmp_path: Path) -> None:
+    (tmp_path / "raw").touch()
+    with pytest.raises(FileAccessError, match=f"^{tmp_path}/raw: can't be used"):
+        Lake(tmp_path).entry("raw", "2013-03-10")
+    with pytest.raises(FileAccessError, match=f"^{tmp_path}/raw: can't be used"):
+        Lake(tmp_path).partitions("raw")

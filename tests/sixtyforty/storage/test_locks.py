@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.databases import DatabaseError
+from sixtyforty.storage.files import FileAccessError
 from sixtyforty.storage.locks import LockTimeoutError, exclusive_lock, read_holder
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from tests.postgres import Postgres
@@ -121,3 +123,18 @@ def test_a_lock_file_without_a_holder_names_nobody(tmp_path: Path, content: byte
     if content is not None:
         (tmp_path / "x.lock").write_bytes(content)
     assert read_holder(tmp_path / "x.lock") is None
+
+
+def test_a_lock_that_can_not_be_created_is_an_access_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "x.lock", tmp_path / "folder"):
+        with pytest.raises(FileAccessError, match="Move away the file"), exclusive_lock(path, "write"):
+            pass
+
+
+def test_an_unreachable_lock_database_is_a_database_error() -> None:
+    lock = ObjectPath("s3://bucket/x.lock", "postgresql+psycopg2://ann:geheim@127.0.0.1:1/x")
+    with pytest.raises(DatabaseError, match="Connection refused") as error, exclusive_lock(lock, "write"):
+        pass
+    assert "geheim" not in str(error.value)

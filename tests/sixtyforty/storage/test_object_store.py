@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,9 +15,10 @@ from sixtyforty.accounting import kpi_ledger
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.delivery import deliver_decisions, find_undelivered
 from sixtyforty.lifecycle.catch_up import find_stale_partitions
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage import object_store
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.object_store import ObjectPath, parse_storage_path
+from sixtyforty.storage.object_store import ObjectPath, ObjectStoreError, parse_storage_path
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_workspace, publish_landed_days, put_champion_in_force, read_files
 
@@ -193,3 +194,72 @@ def test_the_requests_of_a_scan_do_not_grow_with_the_partitions(
 
     few, many = count_requests(DAYS[:6]), count_requests(DAYS)
     assert 0 < few <= many <= few + 2
+
+
+def requests_to(path: ObjectPath) -> list[Callable[[], object]]:
+    """Return each kind of request that a path can send."""
+    return [
+        path.exists,
+        path.stat,
+        path.read_bytes,
+        lambda: path.write_bytes(b""),
+        path.unlink,
+        path.list_objects,
+        lambda: path.glob("*"),
+        lambda: path.read_many(["a"]),
+        lambda: path.read_listed(".json"),
+    ]
+
+
+class EndpointConnectionError(Exception):
+    """An error with botocore's name. A store's client raises errors of its own, which are no OSErrors."""
+
+
+def test_an_unreachable_store_is_one_error_that_names_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unreachable:
+        """A file system whose every method fails as botocore does."""
+
+        def __getattr__(self, name: str) -> Callable[..., object]:
+            def fail(*arguments: object, **options: object) -> object:
+                if name == "invalidate_cache":
+                    return None
+                raise EndpointConnectionError("Could not connect to the endpoint URL: http://key:geheim@127.0.0.1:1/x")
+
+            return fail
+
+    monkeypatch.setattr(ObjectPath, "_file_system", Unreachable())
+    for request in requests_to(ObjectPath("sftp://ann:geheim@host/lake")):
+        with pytest.raises(ObjectStoreError) as error:
+            request()
+        assert str(error.value).startswith(
+            "sftp://***@host/lake: the object store can't be used (Could not connect to the endpoint URL"
+        )
+        assert str(error.value).endswith(
+            "Check that the bucket exists, and that the environment holds its keys and endpoint."
+        )
+        assert "geheim" not in str(error.value)
+        assert isinstance(error.value, SixtyfortyError)
+        assert isinstance(error.value.__cause__, EndpointConnectionError)
+
+
+def test_an_object_that_a_parallel_read_can_not_reach_is_an_error(
+    root: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        """A file system that returns a refusal for each object, as fsspec does for parallel reads."""
+
+        def cat(self, paths: list[str], on_error: str) -> dict[str, Exception]:
+            return {path: PermissionError("Access Denied") for path in paths}
+
+    monkeypatch.setattr(ObjectPath, "_file_system", Refusing())
+    with pytest.raises(ObjectStoreError, match="Access Denied"):
+        root.read_many(["a"])
+
+
+def test_a_missing_bucket_is_an_error_for_a_writer_and_a_missing_object_for_a_reader(bucket: str) -> None:
+    path = ObjectPath(f"s3://{bucket}-missing/a")
+    with pytest.raises(ObjectStoreError, match="Check that the bucket exists"):
+        path.write_bytes(b"")
+    with pytest.raises(FileNotFoundError) as error:
+        path.read_bytes()
+    assert not isinstance(error.value, SixtyfortyError)

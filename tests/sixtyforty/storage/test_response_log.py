@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sixtyforty.storage import response_log
 from sixtyforty.storage.bounded_cache import BoundedCache
+from sixtyforty.storage.databases import DatabaseError
 from sixtyforty.storage.response_log import open_response_log
 from tests.postgres import Postgres
 
@@ -96,3 +97,9 @@ def test_a_log_stays_open_until_others_take_its_place(tmp_path: Path, monkeypatc
     open_log(3)
     assert disposed == ["1"]
     assert open_log(1) is not first
+
+
+def test_an_unreachable_database_is_one_error_and_is_tried_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="Connection refused"):
+            open_response_log("calls", "postgresql+psycopg2://ann:geheim@127.0.0.1:1/x", tmp_path / "lock")

@@ -1,0 +1,135 @@
+"""Database engines: the only place that creates SQLAlchemy engines, and the error for a database that can't be used."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.files import create_folder
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+# SQLite's primary result codes (https://www.sqlite.org/rescode.html) for failures that no statement causes: PERM, BUSY,
+# LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL and NOTADB. SQLite reports a wrong statement as an
+# OperationalError, too, but with the code ERROR.
+SQLITE_DAMAGED_FILE = frozenset({11, 26})
+SQLITE_ENVIRONMENT = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15}) | SQLITE_DAMAGED_FILE
+# PostgreSQL's codes for a missing privilege and for a read-only server, which are no OperationalErrors.
+POSTGRES_NO_WRITES = frozenset({"42501", "25006"})
+
+SERVER_CURE = "Check that it runs, that its address and password are right, and that its account may read and write."
+FILE_CURE = "Check that its folder exists, is writable and has free space, and that no other process locks the file."
+DAMAGED_CURE = "Restore the file from a backup."
+
+
+class DatabaseError(SixtyfortyError):
+    """A database can't be reached or used. The message names the database without its password.
+
+    reason: the first line of the driver's message.
+    code: PostgreSQL's error code, such as 55P03; empty for other databases and for failed connections.
+    """
+
+    def __init__(self, message: str, reason: str = "", code: str = "") -> None:
+        self.reason, self.code = reason, code
+        super().__init__(message)
+
+
+def open_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
+    """Return an engine whose connection and operational failures raise DatabaseError.
+
+    options: the keyword arguments of `sqlalchemy.create_engine`. Error texts and logs never show the parameters of a
+    statement. Raises DatabaseError for a malformed URL or a driver that is not installed.
+    """
+    import sqlalchemy as sa
+
+    address = parse_database_url(url)
+    try:
+        engine = sa.create_engine(address, hide_parameters=True, **options)
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
+        reason = f"the driver {address.drivername} is not installed"
+        raise DatabaseError(
+            f"The database {_describe(address)} can't be used: {reason}. Install it, or name another driver.", reason
+        ) from error
+    sa.event.listen(engine, "handle_error", partial(_raise_database_error, address))
+    return engine
+
+
+def parse_database_url(url: str | sa.URL) -> sa.URL:
+    """Return a parsed SQLAlchemy URL. Raises DatabaseError, which never shows the text, for a malformed URL."""
+    import sqlalchemy as sa
+
+    try:
+        address = sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        address = None
+    # A password with an unescaped @ would end up in the host, which messages show.
+    if address is None or "@" in (address.host or ""):
+        raise DatabaseError(
+            "The address of a database is not a SQLAlchemy URL. Write it as driver://user:password@host:port/name,"
+            " with %40 for an @ in the password.",
+            "its address is not a SQLAlchemy URL",
+        )
+    return address
+
+
+def create_database_folder(url: str | sa.URL) -> None:
+    """Create the folder of a SQLite database's file if it is missing. Raises FileAccessError if it can't."""
+    address = parse_database_url(url)
+    if is_sqlite(address) and address.database:
+        create_folder(Path(address.database).parent)
+
+
+def is_sqlite(address: sa.URL) -> bool:
+    """Return whether a URL names a SQLite database."""
+    return address.get_backend_name() == "sqlite"
+
+
+def _describe(address: sa.URL) -> str:
+    """Return a URL for messages. Its query is left out, because it may hold a password."""
+    return address.set(query={}).render_as_string(hide_password=True)
+
+
+def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
+    """Return the DatabaseError for an error of the database's driver, or for SQLAlchemy's error around it."""
+    address, driver_error = parse_database_url(url), getattr(error, "orig", None) or error
+    reason = (str(driver_error).strip() or type(driver_error).__name__).splitlines()[0].rstrip(".")
+    return DatabaseError(
+        f"The database {_describe(address)} can't be used: {reason}. {_cure(address, driver_error)}",
+        reason,
+        getattr(driver_error, "pgcode", None) or "",
+    )
+
+
+def _raise_database_error(address: sa.URL, context: sa.ExceptionContext) -> None:
+    """Raise DatabaseError for a failure of the environment. SQLAlchemy calls this for each error of an engine."""
+    # The pool itself replaces a connection whose test fails.
+    if context.is_pre_ping or not _is_environment_failure(address, context):
+        return
+    raise unusable_database(address, context.original_exception)
+
+
+def _is_environment_failure(address: sa.URL, context: sa.ExceptionContext) -> bool:
+    import sqlalchemy as sa
+
+    if is_sqlite(address):
+        return _sqlite_code(context.original_exception) in SQLITE_ENVIRONMENT
+    is_operational = isinstance(context.sqlalchemy_exception, (sa.exc.OperationalError, sa.exc.InterfaceError))
+    return (
+        context.is_disconnect
+        or is_operational
+        or getattr(context.original_exception, "pgcode", None) in POSTGRES_NO_WRITES
+    )
+
+
+def _sqlite_code(error: BaseException) -> int:
+    """Return SQLite's primary result code of an error; 0 if it has none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _cure(address: sa.URL, error: BaseException) -> str:
+    if not is_sqlite(address):
+        return SERVER_CURE
+    return DAMAGED_CURE if _sqlite_code(error) in SQLITE_DAMAGED_FILE else FILE_CURE
