@@ -14,8 +14,8 @@ from sixtyforty.accounting.break_even import CurvePoint
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.usage import AnswerCounts, PartitionUsage, usage_dataset
-from sixtyforty.decisions.declared_version import version_facts
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.declared_version import version_facts
 from sixtyforty.decisions.review_queue import QueuedReview, review_dataset
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track

@@ -10,10 +10,10 @@ from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
-from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.kpi_wording import describe_action

@@ -16,8 +16,8 @@ from sixtyforty.accounting.break_even import explain_break_even, read_curve
 from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.kpi_summary import KpiSummary
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
+from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.reports import charts
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps

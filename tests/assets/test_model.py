@@ -57,7 +57,9 @@ def test_without_features_there_is_nothing_to_train(tmp_path: Path) -> None:
     assert model.run_degradation_drill(run := run_of(empty)).published == {}
     assert run.log.lines == ["INFO: degradation: skipped (too early: fewer than 2 sampled days have known outcomes)"]
     assert model.draw_break_even(run := run_of(empty)).published == {}
-    assert run.log.lines == ["INFO: break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)"]
+    assert run.log.lines == [
+        "INFO: break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)"
+    ]
 
 
 def test_the_model_stages_in_their_order(ws: Workspace) -> None:
