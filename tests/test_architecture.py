@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import pytest
 from packaging.requirements import Requirement
@@ -41,3 +43,18 @@ def test_dagster_is_pinned_to_the_installed_minor_version(package: str) -> None:
     major, minor = map(int, version(package).split(".")[:2])
     assert version(package) in requirement.specifier
     assert f"{major}.{minor + 1}" not in requirement.specifier
+
+
+def test_modules_and_functions_stay_small() -> None:
+    packages = ("assets", "bench", "desk", "expectations", "pipelines", "sixtyforty")
+    modules = [file for package in packages for file in (ROOT / package).rglob("*.py")]
+    lines = {file: file.read_text().splitlines() for file in modules}
+    functions = {
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for file in modules
+        for node in ast.walk(ast.parse("\n".join(lines[file])))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {str(file.relative_to(ROOT)): len(text) for file, text in lines.items() if len(text) > 350} == {}
+    assert {name: length for name, length in functions.items() if length > 60} == {}
+    assert median(len(text) for text in lines.values()) < 150
