@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ChainRu
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_check_passes_and_the_model_gains(runs: dict[str, ChainRun], name: str) -> None:
     run = runs[name]
-    for check in ("conservation", "no_leakage", "money_reconciles", "features_current", "operational"):
+    for check in ("conservation", "no_leakage", "money_reconciles", "features_current", "decisions_differ"):
         assert run.checks[check] == {True}, check
     assert run.decided_by_model()
     summary = summarize_kpi(run.ws, "replay")
