@@ -133,7 +133,7 @@ def _obstacles_in_figures(gate: StageGate, figures: StageFigures, currency: str)
     obstacles, lift = [], figures.lift
     if figures.partitions < gate.minimum_partitions:
         partitions = format_plural(figures.partitions, "partition")
-        obstacles.append(f"{partitions} of this stage with known outcomes, {gate.minimum_partitions} needed")
+        obstacles.append(f"this stage has {partitions} with known outcomes, {gate.minimum_partitions} needed")
     if math.isnan(lift.value):
         return [*obstacles, "too early to judge: no gain over the current process is known yet"]
     if not lift.low > 0:  # NaN, too
