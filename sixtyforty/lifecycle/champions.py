@@ -89,7 +89,9 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
     _refuse_after_end(ws, now)
     earlier = {row.version: row for row in ws.champion_ledger.promotions("live")}
     if version not in earlier:
-        raise ChampionError(f"{version} was never champion. Earlier champions: {', '.join(earlier) or 'none'}.")
+        raise ChampionError(
+            f"{version} was never the live champion. Choose an earlier champion: {', '.join(earlier) or 'none'}."
+        )
     _refuse_withdrawn(ws, version)
     champion = ws.champion_ledger.champion_at("live", now)
     if champion is not None and champion.version == version:
