@@ -229,7 +229,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     days = [day for day in _days_to_judge(run) if day not in unjudged]
     rows = [*promoted, *_judge_days(run, days)]
     if not rows:
-        run.log.info("champion: skipped (no training day to judge yet)")
+        run.log.info("champion: skipped (no challenger waits for the gate)")
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")

@@ -60,7 +60,9 @@ class ModelStore:
             return ModelCard.from_json((self.folder(version) / CARD).read_bytes())
         except FileNotFoundError as error:
             versions = ", ".join(self.versions()) or "none"
-            raise ModelError(f"There is no model {version}. Stored versions: {versions}.") from error
+            raise ModelError(
+                f"There is no model version {version}. Choose one of the stored versions: {versions}."
+            ) from error
         except ModelError as error:
             raise ModelError(
                 f"{version}: {error} Restore the folder {self.folder(version)} from a backup, or delete it and run the"
