@@ -149,7 +149,7 @@ def test_a_run_that_loses_postgresql_fails_and_loses_nothing(enter_home, postgre
     enter_home(url)
     with monkeypatch.context() as patch:
 
-        def stop_database(*_: Any) -> Any:
+        def stop_database(*_: Any, **__: Any) -> Any:
             postgres.control("stop")
             raise RuntimeError("the machine with the database went down")
 

@@ -41,7 +41,7 @@ def test_a_swapped_model_is_refused_and_cured(world: World, run_cli: RunCli) -> 
     (folder / "model.skops").write_bytes(b"rubbish")
 
     finished = run_cli(f"run {NAME} {RANGE} --select {JUDGED}")
-    reason = f"{version}: The hash of the model file differs from the one on the model card."
+    reason = f"{version}: The hash of the model file differs from the hash on the model card."
     assert (finished.code, reason in finished.err) == (1, True), finished.err
     assert ws.champion_ledger.promotions("replay") == []
     (row,) = [row for row in ws.champion_ledger.rows() if row.version == version]

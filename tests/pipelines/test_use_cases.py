@@ -60,5 +60,5 @@ def test_the_reasons_of_the_demo_are_clauses_that_follow_a_colon() -> None:
         reasons = catalog.load_use_case(name).model.reasons
         assert reasons, name
         for feature, text in reasons.items():
-            assert text[0].isupper() or text[0] == "{", f"{name}.{feature}"
+            assert text[0].islower() or text.startswith(("{", "$")), f"{name}.{feature}"
             assert not text.endswith("."), f"{name}.{feature}"
