@@ -252,7 +252,7 @@ def account_acceptance(run: StageRun) -> StageResult:
             result.published[partition] = PublishedPartition(entry.version, metadata)
     responses = acceptance.summarize_acceptance(run.ws, run.track)
     if not responses.decisions:
-        run.log.info("acceptance: skipped (no decision was taken yet)")
+        run.log.info("acceptance: skipped (no decision has been taken yet)")
         return result
     result.newest_metadata.update(_acceptance_overview(responses, kpi))
     summary = describe_acceptance(responses, kpi)

@@ -65,9 +65,10 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
 
 
 def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
-    """Return, by partition, the value of the model's arm, and an estimate of the current process's value on its units.
+    """Return the daily value of each partition: the model's arm, and an estimate for the current process.
 
-    Random choice and perfect foresight are NaN, because the outcome of an action that wasn't taken isn't known.
+    The estimate says what the current process would have been worth on the units of the model's arm, from its own arm.
+    The figures of random choice and perfect foresight are NaN, because the outcome of an action that wasn't taken isn't known.
     """
     import numpy as np
 

@@ -48,7 +48,7 @@ class DeciderCounts:
     def describe(self) -> str:
         """Return the counts in one or two sentences."""
         if not self.decisions:
-            return "No decision was taken yet."
+            return "No decision has been taken yet."
         taken = f"The model took {self.model:,} of {format_plural(self.decisions, 'decision')}."
         if not self.current_process:
             return taken

@@ -6,6 +6,7 @@ import zlib
 
 from sixtyforty.ingest import extract
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.wording import format_plural
 
 GZIP_START = b"\x1f\x8b"
 GZIP_WINDOW_BITS = 31  # tells zlib to expect a gzip header
@@ -34,7 +35,7 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     """Decompress the first gzip member, to at most `room` bytes. Return its content and the bytes that follow it."""
     if not content.startswith(GZIP_START):
         raise DecompressionError(
-            f"{len(content)} bytes follow the end of the gzip data. Ask the sender to send the file again."
+            f"{format_plural(len(content), 'byte')} of other data found after the end of the gzip data. Ask the sender to send the file again."
         )
     stream = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
     try:

@@ -141,7 +141,8 @@ class LandingZone:
     def list_files(self, source: str, memory: ListingMemory | None = None) -> list[ListedFile]:
         """List a source's finished files, sorted by modification time. Raises UnreachableSourceError.
 
-        memory: the listing states of earlier scans; None: list everything.
+        memory: what earlier scans saw of the location, so that a bucket is not listed whole at each scan. None: list it
+        whole.
         """
         contract = self.use_case.sources[source]
         try:

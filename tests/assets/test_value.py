@@ -96,7 +96,7 @@ def test_a_losing_segment_and_equal_decisions_warn(accounted: Workspace) -> None
 def test_acceptance_warns_while_nobody_looks_at_the_decisions(experiment: Workspace, tmp_path: Path) -> None:
     empty = make_accounted_home(tmp_path, **WITH_RESPONSES)
     assert value.account_acceptance(run := make_run(empty)).checks == []
-    assert run.log.lines == ["INFO: acceptance: skipped (no decision was taken yet)"]
+    assert run.log.lines == ["INFO: acceptance: skipped (no decision has been taken yet)"]
     result = value.account_acceptance(run := make_run(experiment, KEYS, track="live"))
     checks = checks_of(result)
     assert not checks["people_use_decisions"].passed

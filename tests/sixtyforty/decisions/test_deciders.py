@@ -56,7 +56,7 @@ def test_decisions_in_shadow_are_not_the_models(rolled_out: Workspace) -> None:
 
 def test_no_champion_and_unfit_inputs_are_reasons(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path)
-    assert count_deciders(ws, "replay").describe() == "No decision was taken yet."
+    assert count_deciders(ws, "replay").describe() == "No decision has been taken yet."
     publish_days(ws, TRAINING_DAYS[:1])
     take_decisions(ws, [str(TRAINING_DAYS[0])], "replay", None)
     assert count_deciders(ws, "replay") == DeciderCounts(0, {"no model has been promoted yet": 4})
