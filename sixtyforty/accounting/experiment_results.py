@@ -68,7 +68,7 @@ def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyVal
     """Return the daily value of each partition: the model's arm, and an estimate for the current process.
 
     The estimate says what the current process would have been worth on the units of the model's arm, from its own arm.
-    The figures of random choice and perfect foresight are NaN, because the outcome of an action that wasn't taken isn't known.
+    The figures of random choice and perfect foresight are NaN: nobody knows the outcome of an action not taken.
     """
     import numpy as np
 

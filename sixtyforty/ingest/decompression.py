@@ -35,7 +35,8 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     """Decompress the first gzip member, to at most `room` bytes. Return its content and the bytes that follow it."""
     if not content.startswith(GZIP_START):
         raise DecompressionError(
-            f"{format_plural(len(content), 'byte')} of other data found after the end of the gzip data. Ask the sender to send the file again."
+            f"{format_plural(len(content), 'byte')} of other data found after the end of the gzip data."
+            " Ask the sender to send the file again."
         )
     stream = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
     try:

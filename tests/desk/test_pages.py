@@ -74,7 +74,7 @@ def test_people_see_vision_research_concerns_and_training(desk: RunningDesk) -> 
         "1 February 2013 They guess at night. (three dispatchers)",
         "Fitters longer days What we do about it: a limit",
         "0 of 2 completed",
-        "The gate of this stage needs 50%",
+        "To pass the gate of this stage, 50% of the planned training",
         "Reads the list",
     ):
         assert words in text

@@ -43,7 +43,7 @@ class DrillError(SixtyfortyError):
 
 @dataclass
 class DrillHome:
-    """The home that a drill works in (the folder that holds `data/`), and the environment variables of its processes."""
+    """The home of a drill (the folder that holds `data/`), and the environment variables of its processes."""
 
     folder: Path
     environment: dict[str, str]
