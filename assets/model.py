@@ -132,7 +132,7 @@ def run_backtest(run: StageRun) -> StageResult:
                 rows.append(_backtest_row(run, day, recipe, daily_values))
     with_results = len({row["as of"] for row in rows})
     run.log.info(
-        f"backtest: valued ({with_results} of {format_plural(len(days), 'training day')} have out-of-sample days)"
+        f"backtest: valued ({format_plural(len(days), 'training day')}, {with_results} with out-of-sample results)"
     )
     metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")

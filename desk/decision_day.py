@@ -146,7 +146,7 @@ def load_reasons(request: PageRequest, partition: str, decision_ids: Sequence[st
 
 
 def local_time(use_case: UseCase, time: datetime) -> datetime:
-    """Return a time (UTC, naive) in the use case's time zone."""
+    """Convert a naive UTC time to the use case's time zone."""
     return time.replace(tzinfo=ZoneInfo("UTC")).astimezone(use_case.zone)
 
 
@@ -156,7 +156,7 @@ def format_clock_time(time: datetime, today: date) -> str:
 
 
 def filter_decisions(decisions: Sequence[ShownDecision], words: str) -> list[ShownDecision]:
-    """Return the decisions that match all words: the id or a key value starts with each word, in any letter case."""
+    """Return the decisions that match all words. A word matches if the id or a key value starts with it."""
     prefixes = words.casefold().split()
     return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d)) for prefix in prefixes)]
 

@@ -19,6 +19,7 @@ from pipelines.authoring import catalog
 from pipelines.runtime.dagster_internals import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from pipelines.runtime.launcher import find_run_process
 from pipelines.settings import load_settings
+from sixtyforty.spec.wording import format_plural
 
 RETENTION_DAYS = 30
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -122,7 +123,7 @@ def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourcePar
     purged = purge_old_logs(context.instance, datetime.now(UTC) - timedelta(days=config["days"]))
     context.log.info(
         f"housekeeping: purged logs (runs deleted: {purged.deleted}, logs emptied: {purged.emptied},"
-        f" kept: {config['days']} days)"
+        f" kept for {format_plural(config['days'], 'day')})"
     )
 
 

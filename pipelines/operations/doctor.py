@@ -64,7 +64,7 @@ def examine() -> list[Examination]:
 
 
 def _use_case_checks(name: str) -> list[Check]:
-    """Return a use case's checks. A draft has no ledgers; a broken declaration allows only its own check."""
+    """Return a use case's checks: of a draft without those of its ledgers, of a broken declaration only the first."""
     checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the fields it names.")]
     try:
         use_case = catalog.load_use_case(name)

@@ -123,7 +123,9 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
         raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see its log in the UI'}")
     if refusals:
-        raise RunFailedError(f"Run {run.run_id} finished, but it refused: {'; '.join(refusals)}")
+        raise RunFailedError(
+            f"Run {run.run_id} finished, but some of its stages refused their work: {'; '.join(refusals)}"
+        )
     return str(run.run_id)
 
 

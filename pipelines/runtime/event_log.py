@@ -100,7 +100,7 @@ class BatchingEventLog(SqliteEventLog):
             return MigrationContext.configure(connection).get_current_revision() is not None
 
     def has_table(self, table_name: str) -> bool:
-        """Return whether the index has a table. Asks the database until it has."""
+        """Return whether the index has a table. A yes is remembered; until then each call asks the database."""
         if table_name not in self._existing_tables and super().has_table(table_name):
             self._existing_tables.add(table_name)
         return table_name in self._existing_tables

@@ -11,7 +11,7 @@ from sixtyforty.value.lift import Interval
 
 @dataclass(frozen=True)
 class RoundedInterval:
-    """An estimate and the ends of its interval, rounded to two digits. None means not known."""
+    """An estimate and the ends of its interval, rounded to two decimals. None means not known."""
 
     value: float | None
     low: float | None

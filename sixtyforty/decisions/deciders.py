@@ -26,7 +26,7 @@ SHOWN_REASONS = 5
 
 @dataclass(frozen=True)
 class DeciderCounts:
-    """Number of decisions that the model took, and that the current process took by reason, the commonest first."""
+    """The number of decisions of the model, and those of the current process by reason, the most common first."""
 
     model: int
     current_process: Mapping[str, int]

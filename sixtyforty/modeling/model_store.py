@@ -194,7 +194,7 @@ def _check_declared_features(name: str, plan: TrainingPlan, features: list[str])
         unknown = sorted(declared.keys() - set(features))
         if unknown:
             raise ModelError(
-                f"{name}: model.{field} names {', '.join(unknown)}, but features.sql doesn't return that."
+                f"{name}: model.{field} names {', '.join(unknown)}, which features.sql doesn't return."
                 f" Choose from the features that it returns: {', '.join(features)}."
             )
 

@@ -47,7 +47,7 @@ def add_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
     if not body:
         raise FindingError("The finding has no text. Write what you learned with --text.")
     if not author:
-        raise FindingError("The finding has no author. Name the person who can answer questions about it with --by.")
+        raise FindingError("The finding has no author. With --by, name the person who can answer questions about it.")
     heading = " ".join(title.split()) or body.splitlines()[0][:MAX_TITLE]
     content = (author, heading, body)
 

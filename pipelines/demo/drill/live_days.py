@@ -181,7 +181,7 @@ def _kill_worker(home: DrillHome) -> str:
             os.kill(pid, signal.SIGKILL)
             return f"run {run_id[:8]} lost its worker"
         time.sleep(0.05)
-    raise DrillError(f"No run started in {STEP_SECONDS} s, so its worker could not be killed.")
+    raise DrillError(f"No run started in {STEP_SECONDS} s, so there was no worker to kill.")
 
 
 def _run_processes() -> dict[str, int]:

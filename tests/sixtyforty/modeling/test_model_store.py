@@ -48,7 +48,7 @@ def test_an_unknown_feature_is_named_before_anything_is_stored(tmp_path: Path, d
     publish_days(ws, MARCH[:3])
     plan = plan_training(ws.use_case, ws.lake, date(2013, 3, 4))
     field = next(iter(declared))
-    with pytest.raises(ModelError, match=rf"model\.{field} names lod, but features\.sql doesn't return.*site, load"):
+    with pytest.raises(ModelError, match=rf"model\.{field} names lod, which features\.sql doesn't return.*site, load"):
         ws.models.write_training_set(ws.use_case, ws.lake, plan)
     assert ws.models.versions() == []
 

@@ -99,7 +99,7 @@ def test_what_people_did_is_shown_with_the_value_of_their_overrides(tmp_path: Pa
     assert "Do people use it? simulated: 4 of 19 responses" in words
     assert "They followed 6 (60% of the decisions that they looked at) and" in words
     assert "overrode 2 (25% of the decisions that they answered)." in words
-    assert "The outcome of 2 overrides is known: 1 was right." in words
+    assert "For 2 overrides the outcome is known. In 1 of them the person was right." in words
     assert "Compared with following the decisions, the overrides gained +EUR 30" in words
 
 
