@@ -55,8 +55,8 @@ class PeriodFigures:
 class CandidateFigures:
     """The figures of another way to decide, per 1,000 decisions.
 
-    `per_1000` is its value, `lift_vs_current` its gain over the current process, and `model_minus` the gain of the
-    decisions taken over it.
+    `per_1000` is its value, `lift_vs_current` its gain over the current process, and `model_minus` how much
+    more the decisions taken gained than this way.
     """
 
     description: str
