@@ -27,7 +27,7 @@ BLANK_MARK = "-- TODO"  # a line that starts with it marks a file that is still 
 
 
 def find_sql_files(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Return the SQL files that exist, with a Blank where one is still to be written, and the missing ones."""
+    """Return the existing SQL files and the problems of missing ones. A file with a TODO line comes with its Blank."""
     files: dict[str, Blank | None] = {}
     problems = []
     for stage in _needed_stages(parts):

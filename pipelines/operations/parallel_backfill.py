@@ -71,7 +71,7 @@ def run_in_parallel(
             )
         refusals = list_refusals(instance, run_ids)
     if refusals:
-        raise RunFailedError(f"The runs finished, but they refused: {'; '.join(refusals)}")
+        raise RunFailedError(f"The runs finished, but some of their stages refused their work: {'; '.join(refusals)}")
     return run_ids
 
 

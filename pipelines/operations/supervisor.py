@@ -59,7 +59,7 @@ class Ports:
     desk_port: int
 
     def addresses(self) -> dict[str, str]:
-        """Return the addresses by page: pages, read_only and desk."""
+        """Return the address of each web server by its name: pages, read_only and desk."""
         ports = {"pages": self.port, "read_only": self.readonly_port, "desk": self.desk_port}
         return {page: f"http://127.0.0.1:{port}" for page, port in ports.items()}
 

@@ -43,7 +43,7 @@ def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> 
 
 
 def _audited_candidates(ws: Workspace) -> list[str]:
-    """Return the candidates whose action SQL can recompute.
+    """Return the candidates whose actions can be recomputed in SQL.
 
     If an action has a limit, a candidate's expected outcomes are ranked, and the audit has no SQL for the ranking.
     """

@@ -237,7 +237,7 @@ class _Batch:
         return [(fit & ~self.held, self.counts), (fit & self.held, None)]
 
     def score(self, ws: Workspace, units: pd.DataFrame) -> list[NDArray[np.float64] | None]:
-        """Return the champion's predictions for each of both groups, or None for a group without units."""
+        """Return the champion's predictions for each of the two groups, with None for a group without units."""
         masks = [mask for mask, _ in self._groups()]
         if not any(mask.any() for mask in masks):
             return [None, None]

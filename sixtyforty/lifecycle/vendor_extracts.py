@@ -111,7 +111,7 @@ def _personal_columns(use_case: UseCase) -> set[str]:
 
 
 def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str], list[str], int, bytes]:
-    """Return the columns of the extract, the personal columns left out, the number of rows and the CSV."""
+    """Return the extract's columns; the personal columns left out of it; its number of rows; and the CSV."""
     with connect(ws.use_case.timezone) as db:
         db.execute(f"create or replace temp table extract_rows as from {ws.lake.select_rows(entries.values())}")
         types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}

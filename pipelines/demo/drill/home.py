@@ -54,7 +54,7 @@ class DrillHome:
         return self.folder / "data" / "landing" / flights.USE_CASE
 
     def set_clock(self, time: datetime) -> None:
-        """Set the time (naive UTC) that every process of this home takes for now."""
+        """Set the time (naive UTC) that every process of this home uses as the current time."""
         clock = self.folder / "clock"
         new = clock.with_suffix(".new")
         new.write_text(time.isoformat())
