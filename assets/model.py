@@ -269,7 +269,7 @@ def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
 
 
 def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
-    """Judge the challengers of these training days, or return the verdict already recorded for them; see replay_rebuild."""
+    """Judge the challengers of these training days, or return their recorded verdict; see replay_rebuild."""
     ws, rebuild_from = run.ws, run.clock.rebuild_replay_from
     stores = (run.use_case, ws.lake, ws.models, ws.champion_ledger)
     if run.track == "live":

@@ -23,7 +23,7 @@ def refuse_after_end(ws: Workspace, now: datetime) -> None:
     """Raise RebuildError if the use case has ended: the current process would decide every day of its replay."""
     if ended := ws.stage_ledger.end_reason_at(now):
         name = ws.use_case.name
-        raise RebuildError(f"{name}: the replay can't be made again, {ended}. `sixtyforty stage {name}` shows why.")
+        raise RebuildError(f"{name}: the replay can't be made again: {ended}. `sixtyforty stage {name}` shows why.")
 
 
 def start_rebuild(ws: Workspace, first: str, by: str = "chain") -> ChampionRow:
