@@ -44,6 +44,7 @@ PRELOADED_MODULES = (
     "scipy.stats",
     "joblib",
     "duckdb",
+    "filelock",
     "pandas",
     "pyarrow.parquet",
     "pyarrow.csv",
