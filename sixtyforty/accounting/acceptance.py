@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sixtyforty.accounting.rounded_interval import RoundedInterval, round_known
 from sixtyforty.accounting.usage import ANSWER_FIELDS, COUNTS, AnswerCounts, PartitionUsage, usage_dataset
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.value.lift import Interval, estimate_ratio
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.workspace import Workspace
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)

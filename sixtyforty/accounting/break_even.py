@@ -18,7 +18,6 @@ from sixtyforty.accounting import degradation
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.feed_faults import Fault
 from sixtyforty.accounting.refused_figures import require_sound_figures
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -29,6 +28,7 @@ from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates
 from sixtyforty.value.lift import Interval, estimate_ratio
 from sixtyforty.value.payoffs import build_payoffs
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting.feed_faults import FAULTS, SOUND, WRONG_UNIT_FACTOR, Fault, build_fault_statements
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.modeling.backtest import list_folds
 from sixtyforty.modeling.challengers import find_best_recipe
 from sixtyforty.modeling.estimators import FittedModel
@@ -31,6 +30,7 @@ from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.value.policy import Policy
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from itertools import groupby, pairwise
 from typing import Any, Literal
 
 from sixtyforty.accounting import kpi_ledger
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel, Kpi
 from sixtyforty.spec.money import format_money
@@ -26,6 +25,7 @@ from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 ForecastVerdict = Literal["within the forecast", "below the forecast", "above the forecast", "not known yet"]
@@ -121,8 +121,8 @@ def read_forecast(rows: Sequence[ChampionRow], champion: ChampionRow) -> Interva
     rows: the whole ledger. The row of an adoption, approval or rollback holds no evidence of its own, so an earlier row
     of the same version counts.
     """
-    judged = [row.evidence for row in rows if row.version == champion.version and row.seq <= champion.seq]
-    gains = [evidence["lift_vs_current"] for evidence in judged if "lift_vs_current" in evidence]
+    judged = [row for row in rows if row.version == champion.version and row.seq <= champion.seq]
+    gains = [row.lift_vs_current for row in judged if row.lift_vs_current is not None]
     return RoundedInterval.from_dict(gains[-1]).to_interval() if gains else UNKNOWN
 
 

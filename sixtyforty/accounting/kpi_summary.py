@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.refused_figures import require_sound_figures
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
 from sixtyforty.value import experiment_estimate, segments, summary
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
 

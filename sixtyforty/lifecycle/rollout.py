@@ -1,6 +1,7 @@
 """Roll out a model in three steps: shadow, holdout, full.
 
-A rollout moves one step at a time. It advances only if people's responses and the measured gain support it.
+A rollout moves one step forward or back at a time. It moves forward only if people's responses and the measured gain
+support the next step.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 from sixtyforty.accounting import acceptance, acceptance_messages, experiment_ledger, experiment_results, kpi_ledger
 from sixtyforty.accounting.refused_figures import describe_refusal
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.spec.errors import SixtyfortyError
@@ -26,22 +26,24 @@ from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.daily_value import DailyValue, value_of_day
 from sixtyforty.value.lift import Interval, estimate_lift
 from sixtyforty.value.policy import Policy
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 
 class RolloutError(SixtyfortyError):
-    """A step of the rollout can't be taken."""
+    """The rollout can't move to the requested step."""
 
 
 @dataclass(frozen=True)
 class RolloutStatus:
     """The status of a rollout.
 
-    `step`: the step in force since the UTC time `since`. `days`: whole days of this step with known outcomes. `lift`:
-    the gain per 1,000 units on those days, or None if it can't be known. In shadow, it is the gain that the model's
-    suggestions would have brought. `obstacles`: the reasons against the next step.
+    `step`: the step in force since the UTC time `since`. `days`: number of whole days in this step whose outcomes are
+    known. `lift`: the gain per 1,000 units on these days, in the KPI's currency; None if it can't be measured. In
+    shadow, it is the gain that the model's suggestions would have brought. `obstacles`: the reasons against the next
+    step.
     """
 
     step: StepName
@@ -62,23 +64,23 @@ class RolloutStatus:
 
 
 def list_objections_of_people(ws: Workspace) -> list[str]:
-    """Return the objections to more automation that follow from people's responses to live decisions."""
+    """Return the reasons against more automation that people's responses to live decisions give, one sentence each."""
     return acceptance_messages.list_objections(ws.use_case, acceptance.summarize_acceptance(ws, "live"))
 
 
 def list_obstacles(
     rollout: Rollout, step: StepName, days: int, lift: Interval | None, objections: Sequence[str], currency: str
 ) -> list[str]:
-    """Return the reasons against the next step. The list is empty if the step may be taken.
+    """Return the reasons against the next step of a rollout. The list is empty if the next step may be taken.
 
-    step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`.
+    step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`. currency: of the gain.
     """
     if step == STEPS[-1]:
-        return ["full is the last step"]
+        return ["full is the last rollout step"]
     obstacles = [*objections]
     if days < rollout.min_days:
         obstacles.append(
-            f"this step has {format_plural(days, 'whole day')} with known outcomes, {rollout.min_days} needed"
+            f"this step has {format_plural(days, 'whole day')} with known outcomes; it needs {rollout.min_days}"
         )
     if lift is not None and not lift.low > 0:
         obstacles.append(_describe_unproven(lift, currency))
@@ -87,8 +89,8 @@ def list_obstacles(
 
 def _describe_unproven(lift: Interval, currency: str) -> str:
     if math.isnan(lift.value):
-        return "no gain is known in this step yet"
-    gain = f"{format_money(lift.value, currency)} per 1,000"
+        return "no gain over the current process is known in this step yet"
+    gain = f"{format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
         return f"the gain over the current process isn't proven in this step: {gain}, with too few days for an interval"
     interval = f"{format_money(lift.low, currency)} to {format_money(lift.high, currency)}"
@@ -96,7 +98,7 @@ def _describe_unproven(lift: Interval, currency: str) -> str:
 
 
 def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
-    """Return the status of the rollout at a UTC time.
+    """Return the status of a use case's rollout at a UTC time.
 
     Raises RolloutError if no rollout is declared, or if the use case isn't live yet.
     """
@@ -105,10 +107,10 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
     if rollout is None:
         raise RolloutError(
             f"{use_case.name} declares no automation.rollout, so the model decides on all live units."
-            " To roll out in steps, declare it."
+            " To roll out in steps, declare automation.rollout in defs.yaml."
         )
     if live_from is None:
-        raise RolloutError(f"{use_case.name} isn't live yet. Go live with `sixtyforty adopt` first.")
+        raise RolloutError(f"{use_case.name} isn't live yet. Go live first, with `sixtyforty adopt {use_case.name}`.")
     taken = ws.rollout_ledger.step_at(now)
     step: StepName = taken.step if taken else STEPS[0]
     since = max(datetime.fromisoformat(taken.effective_from), live_from) if taken else live_from
@@ -122,10 +124,11 @@ def read_rollout_status(ws: Workspace, now: datetime) -> RolloutStatus:
 
 
 def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple[int, Interval | None]:
-    """Return the number of partitions with known outcomes, and the gain on these partitions.
+    """Return the number of partitions with known outcomes, and the gain per 1,000 units on these partitions.
 
-    In an experiment, the shadow step has no measurable gain, because the model's actions weren't taken. In later steps,
-    the gain is the difference between the arms. Its confidence interval stays valid if it is checked repeatedly.
+    In an experiment, the gain is the difference between the units that the model decides and the holdout. Its
+    confidence interval stays valid however often it is checked. In an experiment's shadow step the gain is None,
+    because nobody takes the model's actions.
     """
     if ws.use_case.is_randomized("live"):
         accounts = (e.facts for e in ws.lake.entries(experiment_ledger.DATASET, partitions).values())
@@ -142,10 +145,10 @@ def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple
 
 
 def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DailyValue]:
-    """Return the daily values of live partitions, as if the model's suggestions in shadow had been followed.
+    """Return the daily values of live partitions, as if people had followed the model's suggestions of the shadow step.
 
-    partitions: None for all live partitions. If the model suggested nothing because its data weren't sound, the current
-    process's action counts. This requires an exact KPI, because the outcome must not depend on the action.
+    partitions: None means all live partitions. For a unit without a suggestion (its data wasn't sound), the current
+    process's action counts. The KPI must be exact: if outcomes depended on actions, this value would be wrong.
     """
     use_case, key = ws.use_case, identifiers(ws.use_case.decision.key)
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
@@ -176,7 +179,7 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
 
 
 def _refuse_after_end(ws: Workspace, now: datetime) -> None:
-    """Raise RolloutError if the use case has ended: then no model decides in any step."""
+    """Raise RolloutError if the use case was stopped or retired, because then no model decides in any step."""
     if ended := ws.stage_ledger.end_reason_at(now):
         raise RolloutError(
             f"{ws.use_case.name}: no rollout step can be taken, {ended}."
@@ -185,18 +188,21 @@ def _refuse_after_end(ws: Workspace, now: datetime) -> None:
 
 
 def advance_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
-    """Take the next step from `now` on. Raises RolloutError with every obstacle."""
+    """Move a rollout to its next step, from `now` (UTC, naive) on, and return the new ledger row.
+
+    Raises RolloutError, which names every obstacle, if the next step may not be taken.
+    """
     _refuse_after_end(ws, now)
     status = read_rollout_status(ws, now)
     if status.obstacles:
-        raise RolloutError(f"{ws.use_case.name} stays at {status.step}: {'; '.join(status.obstacles)}")
+        raise RolloutError(f"{ws.use_case.name}: the rollout stays at {status.step}: {'; '.join(status.obstacles)}")
     return _take_step(ws, STEPS[STEPS.index(status.step) + 1], by, why, now, status)
 
 
 def step_back_rollout(ws: Workspace, by: str, why: str, now: datetime) -> RolloutStep:
-    """Go back one step from `now` on; anybody may, at any time.
+    """Move a rollout one step back, from `now` (UTC, naive) on, and return the new ledger row. No condition applies.
 
-    Raises RolloutError in the first step, or if the use case has ended.
+    Raises RolloutError in the first step, or if the use case was stopped or retired.
     """
     _refuse_after_end(ws, now)
     status = read_rollout_status(ws, now)

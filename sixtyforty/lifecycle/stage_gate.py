@@ -1,9 +1,9 @@
 """Judge a use case by the gate of its stage (proof of concept, pilot, production).
 
-A proof of concept is judged on the replay, as of the day on which the outcomes of its newest valued partition could be
-known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is judged
-every day. Therefore its confidence interval is an always-valid one, which allows for repeated checks. On the stop date
-comes the one planned final judgement, which uses the narrower interval of a single check.
+A proof of concept is judged on the replay, as of the day on which the outcomes of the newest replayed partition could
+be known. Pilot and production are judged on live decisions, as of the current day. Before its stop date, a gate is
+checked every day, so its confidence interval is an always-valid interval. On the stop date there is one planned final
+judgement. It uses the narrower interval of a single check.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, Literal
 from sixtyforty.accounting import experiment_results, kpi_ledger
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import describe_refusal
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.lifecycle import training
 from sixtyforty.spec.errors import SixtyfortyError
@@ -31,6 +30,7 @@ from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Effect
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
@@ -38,16 +38,17 @@ StageVerdict = Literal["pass", "continue", "stop"]
 
 
 class StageError(SixtyfortyError):
-    """A stage can't be judged, or can't be changed as requested."""
+    """The stage of a use case can't be judged, or can't be changed as requested."""
 
 
 @dataclass(frozen=True)
 class StageFigures:
     """The figures by which a gate judges a stage.
 
-    `partitions`: their number with known outcomes. `lift`: their gain over the current process per 1,000 units.
-    `today`: the local day on which the gate is judged. `outdated`: what an earlier declaration decided in a replay.
-    `refusal`: why no figure is given; the lift is then unknown.
+    `label`: whether the figures are exact, assumed or randomized. `partitions`: number of partitions with known
+    outcomes. `lift`: gain over the current process on them, per 1,000 units. `today`: the local day on which the gate
+    is judged. `outdated`: which replayed decisions follow an earlier declaration; None if none does. `refusal`: why
+    the figures can't be trusted; the lift is then unknown. None if they can.
     """
 
     track: Track
@@ -63,8 +64,8 @@ class StageFigures:
 class StageStatus:
     """The stage in force since the UTC time `since`, its figures, and the verdict of its gate.
 
-    `verdict` is None without a gate. `obstacles`: what argues against passing, one sentence each. `remarks`: that the
-    gate was changed, or registered when its figures were known.
+    `verdict`: None if the stage has no gate. `obstacles`: the reasons why the gate doesn't pass, one sentence each.
+    `remarks`: sentences for readers if the gate was changed, or was registered after its figures were known.
     """
 
     stage: Stage
@@ -96,7 +97,7 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class GateJudgement:
-    """The verdict of a gate, and the reasons why it doesn't pass."""
+    """The verdict of a stage gate, and the reasons why the gate doesn't pass (`obstacles`)."""
 
     verdict: StageVerdict
     obstacles: list[str]
@@ -105,11 +106,11 @@ class GateJudgement:
 def judge_gate(
     gate: StageGate, figures: StageFigures, unready: Sequence[str], stage: Stage, currency: str
 ) -> GateJudgement:
-    """Judge a gate on its figures.
+    """Judge a stage by its gate and its figures: pass, continue or stop.
 
-    unready: what people still have to do; it delays a pass, but it doesn't stop a stage. A stage in production isn't
-    stopped for a gain that is above zero and only short of its target. Outdated and refused figures neither pass nor
-    stop a stage.
+    unready: tasks that people still have to do; they delay a pass, but don't stop a stage. Production isn't stopped on
+    the stop date if the gain is proven above zero and only misses the target. Outdated or refused figures neither pass
+    nor stop a stage.
     """
     if figures.refusal:
         return GateJudgement("continue", [figures.refusal, *unready])
@@ -124,7 +125,7 @@ def judge_gate(
         return GateJudgement("stop", [f"it missed its deadline, {gate.stop_date}", *obstacles, *unready])
     if figures.partitions >= gate.minimum_partitions and lift.high < gate.minimum_gain:
         minimum = format_money(gate.minimum_gain, currency)
-        too_small = f"the gain is below the minimum of {minimum} per 1,000: {_describe_lift(lift, currency)}"
+        too_small = f"the gain is below the minimum of {minimum} per 1,000 units: {_describe_lift(lift, currency)}"
         return GateJudgement("stop", [too_small, *obstacles, *unready])
     return GateJudgement("continue", [*obstacles, *unready])
 
@@ -133,29 +134,30 @@ def _obstacles_in_figures(gate: StageGate, figures: StageFigures, currency: str)
     obstacles, lift = [], figures.lift
     if figures.partitions < gate.minimum_partitions:
         partitions = format_plural(figures.partitions, "partition")
-        obstacles.append(f"this stage has {partitions} with known outcomes, {gate.minimum_partitions} needed")
+        obstacles.append(f"this stage has {partitions} with known outcomes; its gate needs {gate.minimum_partitions}")
     if math.isnan(lift.value):
         return [*obstacles, "too early to judge: no gain over the current process is known yet"]
     if not lift.low > 0:  # NaN, too
         obstacles.append(f"the gain over the current process isn't proven: {_describe_lift(lift, currency)}")
     if not lift.value >= gate.target:
-        obstacles.append(f"the gain doesn't reach the target of {format_money(gate.target, currency)} per 1,000")
+        obstacles.append(f"the gain doesn't reach the target of {format_money(gate.target, currency)} per 1,000 units")
     return obstacles
 
 
 def _describe_lift(lift: Interval, currency: str) -> str:
-    """Return a gain with its interval, such as `$10 per 1,000 (95% confidence interval: -$50 to $99)`."""
+    """Return a gain with its interval, such as `$10 per 1,000 units (95% confidence interval: -$50 to $99)`."""
     gain, low, high = (format_money(end, currency) for end in (lift.value, lift.low, lift.high))
     interval = "" if math.isnan(lift.low) else f" (95% confidence interval: {low} to {high})"
-    return f"{gain} per 1,000{interval}"
+    return f"{gain} per 1,000 units{interval}"
 
 
 def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: bool) -> Interval:
     """Estimate the gain over the current process per 1,000 units, with its 95% confidence interval.
 
-    The estimate treats whole partitions, not single units, as independent observations. final: use the interval of the
-    one planned final judgement. Otherwise use the always-valid interval, which is narrowest at `planned` partitions and
-    whose ends are NaN while there are too few partitions. With fewer than two partitions, all figures are NaN.
+    The estimate treats whole partitions, not single units, as independent observations. final: True for the one planned
+    final judgement, which uses the interval of a single check. False uses the always-valid interval, which is narrowest
+    at `planned` partitions; its ends are NaN if there are too few partitions. With fewer than two partitions, all
+    figures are NaN.
     """
     import numpy as np
 
@@ -173,13 +175,13 @@ def estimate_gain(daily_values: Sequence[DailyValue], planned: float, final: boo
 
 
 def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
-    """Return the status of the stage at a UTC time, judged by the registered version of its gate.
+    """Return the status of a use case's stage at a UTC time, judged by the gate that the stage ledger registered.
 
     Raises StageError if the use case declares no stages.
     """
     if ws.use_case.stages is None:
         raise StageError(
-            f"{ws.use_case.name} declares no stages, so no gate can judge it. Declare stages in defs.yaml."
+            f"{ws.use_case.name} declares no stages, so no gate can judge it. Declare `stages` in defs.yaml."
         )
     row = ws.stage_ledger.current_registration()
     stage: Stage = row.stage if row else "poc"
@@ -200,24 +202,24 @@ def read_stage_status(ws: Workspace, now: datetime) -> StageStatus:
 
 
 def describe_registration(row: StageEvent, use_case: UseCase) -> list[str]:
-    """Return what a reader must know of a registered gate: what it replaced, and whether its figures were known."""
+    """Return remarks on a registered gate: that it replaced another gate, or that its figures were already known."""
     gate, before, remarks = row.gate, row.previous_gate, []
     if gate and before:
         old, new = (_describe_gate(g, use_case.kpi.currency) for g in (before, gate))
-        remarks.append(f"The gate was changed on {row.effective_from[:10]}: it was {old}, it is {new}.")
+        remarks.append(f"The gate was changed on {row.effective_from[:10]}. Before: {old}. Now: {new}.")
     if gate and row.known_partitions:
         figures = format_plural(row.known_partitions, use_case.partitions.every)
-        remarks.append(f"The gate was declared after its figures were known: {figures} had outcomes by then.")
+        remarks.append(f"The gate was declared after its figures were known: {figures} already had outcomes.")
     return remarks
 
 
 def _describe_gate(gate: StageGate, currency: str) -> str:
     target, minimum = (format_money(amount, currency) for amount in (gate.target, gate.minimum_gain))
-    return f"{target} per 1,000 by {gate.stop_date} (minimum gain {minimum})"
+    return f"target {target} per 1,000 units by {gate.stop_date}, minimum gain {minimum}"
 
 
 def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate | None) -> StageFigures:
-    """Return the figures of a stage that was entered at the UTC time `since`, up to its gate's stop date."""
+    """Return the figures of a stage that was entered at the UTC time `since`, up to the stop date of its gate."""
     use_case = ws.use_case
     track: Track = "replay" if stage == "poc" else "live"
     label, partitions = use_case.label(track), ws.lake.partitions(kpi_dataset(track))
@@ -243,7 +245,7 @@ def measure_stage(ws: Workspace, stage: Stage, since: datetime, now: datetime, g
 
 
 def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime, now: datetime) -> list[str]:
-    """Return the partitions since a stage was entered (UTC) in which the model decided; none while in shadow."""
+    """Return the partitions since a stage was entered (UTC) in which the model decided; none in the shadow step."""
     step = ws.rollout_ledger.step_at(now)
     if ws.use_case.automation.rollout and (step is None or step.step == "shadow"):
         return []
@@ -252,10 +254,7 @@ def _partitions_since(ws: Workspace, partitions: Sequence[str], since: datetime,
 
 
 def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
-    """Return the local day on which the outcomes of the last of the partitions can be known.
-
-    The partitions must already be sorted.
-    """
+    """Return the local day on which the outcomes of the last partition can be known. partitions: sorted."""
     if not partitions:
         return date.min
     use_case = ws.use_case
@@ -263,12 +262,13 @@ def _replay_day(ws: Workspace, partitions: Sequence[str]) -> date:
 
 
 def list_unready(ws: Workspace, gate: StageGate) -> list[str]:
-    """Return the tasks that people still have to do before the gate may pass."""
+    """Return the tasks (user research, training) that people still have to do before a stage gate may pass."""
     unready = []
     findings, trained = len(ws.use_case.people.research), training.share_trained(ws) or 0.0
     if findings < gate.minimum_findings:
         declared = format_plural(findings, "finding")
-        unready.append(f"{declared} of user research declared, {gate.minimum_findings} needed")
+        unready.append(f"{declared} of user research declared; the gate needs {gate.minimum_findings}")
     if trained < gate.minimum_trained_share:
-        unready.append(f"{trained:.0%} of the training completed, {gate.minimum_trained_share:.0%} needed")
+        needed = f"{gate.minimum_trained_share:.0%}"
+        unready.append(f"{trained:.0%} of the planned training completed; the gate needs {needed}")
     return unready

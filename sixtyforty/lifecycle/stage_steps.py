@@ -1,7 +1,7 @@
-"""Take a use case through its stages: record verdicts, enter the next stage, retire, register a changed gate.
+"""Move a use case through its stages: record verdicts, enter the next stage, retire, register a changed gate.
 
-Every step is a row in the stage ledger. The first step of a stage registers its gate. A gate that is changed later has
-no effect until it is registered again, with a reason.
+Each of these events is a row of the stage ledger. Entering a stage registers its gate. If the declaration of the gate
+changes later, the change has no effect until a person registers the gate again, with a reason.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle.stage_gate import StageError, StageStatus, measure_stage, read_stage_status
 from sixtyforty.spec.stages import STAGES, Stage, StageGate
 from sixtyforty.storage.stage_ledger import StageEvent, StageEventKind
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
-CHAIN = "chain"  # the name in the field `by` of rows that the pipeline writes by itself
+CHAIN = "chain"  # the author (`by`) of ledger rows that no person asked for
 
 
 def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
-    """Judge the stage at a UTC time. Record the verdict if it differs from the last one, and return the status.
+    """Judge a use case's stage by its gate at a UTC time, and return the status.
 
-    The first call registers the proof of concept with its gate.
+    The stage ledger gets a new row if the verdict differs from the previous verdict. The first call also registers the
+    proof of concept with its gate.
     """
     register_first_stage(ws, now)
     status = read_stage_status(ws, now)
@@ -34,13 +35,14 @@ def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
 def _reason_of_pass(status: StageStatus) -> str:
     if status.figures.label == "assumed":
         return "the gain reaches the target, if the declared assumption holds"
-    return "the gain reaches the target, and its 95% confidence interval lies above zero"
+    return "the gain reaches the target, and its 95% confidence interval is above zero"
 
 
 def register_first_stage(ws: Workspace, now: datetime) -> None:
-    """Register the proof of concept with its gate, if stages are declared and none is registered yet.
+    """Register the proof of concept with its gate, if stages are declared and the stage ledger is empty.
 
-    The chain does so before it accounts the first figures. A gate that is registered later says that they were known.
+    The chain calls this before it computes the first KPI values. If values are already known, the ledger row records
+    them, so that readers see that the gate was declared later.
     """
     declared = ws.use_case.stages
     if declared and not ws.stage_ledger.rows():
@@ -49,7 +51,7 @@ def register_first_stage(ws: Workspace, now: datetime) -> None:
 
 
 def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate) -> dict[str, Any]:
-    """Return the figures of a stage that were known when its gate was registered; {} if there were none."""
+    """Return a stage's figures that are known at a UTC time, for the ledger row that registers its gate; {} if none."""
     figures = measure_stage(ws, stage, since, now, gate)
     if not figures.partitions:
         return {}
@@ -58,7 +60,7 @@ def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, 
 
 
 def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Enter the next stage if the gate has passed, and register the gate of the next stage.
+    """Enter the next stage if the current stage's gate passes. Register the next gate and return the new ledger row.
 
     Raises StageError, which names every obstacle, if the next stage can't be entered.
     """
@@ -68,31 +70,32 @@ def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEv
     following = STAGES[STAGES.index(status.stage) + 1]
     obstacles = [] if status.verdict == "pass" else list(status.obstacles)
     if following == "production" and status.figures.label == "assumed":
-        obstacles.append("the figures are assumed, and production needs exact or randomized ones: run a holdout first")
+        obstacles.append("the figures are assumed, but production needs measured figures: run a holdout first")
     gate = ws.use_case.stages.gate(following) if ws.use_case.stages else None
     if gate is None:
-        obstacles.append(f"stages.{following} declares no gate: declare a target and a stop date before it begins")
+        obstacles.append(f"stages.{following} declares no gate: declare its target and stop date first")
     if obstacles:
         raise StageError(f"{ws.use_case.name} stays in {status.stage}: {'; '.join(obstacles)}")
     return append_event(ws, following, "enter", by, why, now, status.to_dict() | gate_evidence(gate))
 
 
 def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Retire a use case permanently, from any stage. All history is kept.
+    """Retire a use case for good, from any stage, and return the new row of the stage ledger. Nothing is deleted.
 
     The current process decides from `now` (UTC, naive) on. Raises StageError if the use case is already retired.
     """
     register_first_stage(ws, now)
     last = ws.stage_ledger.current_registration()
     if last is not None and last.stage == "retired":
-        raise StageError(f"{ws.use_case.name} was retired at {last.effective_from} UTC.")
+        raise StageError(f"{ws.use_case.name} is already retired, since {last.effective_from} UTC.")
     return append_event(ws, "retired", "enter", by, why, now, {})
 
 
 def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
-    """Register the declared gate of the stage in force. The ledger keeps the gate registered before.
+    """Register the declared gate of the current stage in place of the registered gate, and return the new ledger row.
 
-    Raises StageError if no gate is declared, or if the declared gate equals the registered one.
+    The row also holds the previous gate. Raises StageError if no gate is declared, or if the declared gate equals the
+    registered gate.
     """
     register_first_stage(ws, now)
     status = read_stage_status(ws, now)
@@ -108,7 +111,7 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
 
 
 def find_declaration_differences(ws: Workspace) -> list[str]:
-    """Return a line for each difference between declaration and ledger, in the stage or in the gate of that stage."""
+    """Return a sentence for each difference in stage or gate between the declaration and the stage ledger."""
     use_case, row = ws.use_case, ws.stage_ledger.current_registration()
     if use_case.stages is None:
         return []
@@ -128,25 +131,26 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
 
 
 def gate_evidence(gate: StageGate | None) -> dict[str, Any]:
-    """Return a gate as evidence for a row of the stage ledger."""
+    """Return a gate as JSON, under the key `gate`, to be stored as evidence in a row of the stage ledger."""
     return {"gate": gate.model_dump(mode="json") if gate else None}
 
 
 def append_event(
     ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: dict[str, Any]
 ) -> StageEvent:
-    """Append a row to the stage ledger, unless it would repeat the last row. Return the new or the last row.
+    """Append a row to the stage ledger, unless the last row has the same stage and event. Return the new or last row.
 
-    After a stop, `pass` and `continue` aren't recorded, because later figures don't undo a stop.
+    A `gate` event is always appended. After a stop, `pass` and `continue` aren't appended, because later figures don't
+    undo a stop.
     """
-    fields = {
-        "stage": stage,
-        "event": event,
-        "by": by,
-        "why": why,
-        "evidence": evidence,
-        "effective_from": now.isoformat(timespec="seconds"),
-    }
+    row = StageEvent(
+        stage=stage,
+        event=event,
+        by=by,
+        why=why,
+        evidence=evidence,
+        effective_from=now.isoformat(timespec="seconds"),
+    )
 
     def find_repeated(rows: list[StageEvent]) -> StageEvent | None:
         last = rows[-1] if rows else None
@@ -156,4 +160,4 @@ def append_event(
         is_after_stop = last.event == "stop" and event in ("pass", "continue")
         return last if is_repeated or is_after_stop else None
 
-    return ws.stage_ledger.append_row(fields, find_repeated)
+    return ws.stage_ledger.append_row(row, find_repeated)

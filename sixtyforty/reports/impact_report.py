@@ -17,7 +17,6 @@ from sixtyforty.accounting.degradation import read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.reports import charts
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
@@ -30,6 +29,7 @@ from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.value.daily_value import DailyValue, group_by_period, period_name
 from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
 from sixtyforty.workspace import Workspace
 

@@ -10,7 +10,6 @@ from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_nothing
 from sixtyforty.accounting.refused_figures import describe_refusal
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle import stage_gate, stage_history
 from sixtyforty.reports.page_templates import format_date, format_stage
 from sixtyforty.reports.portfolio_advice import Advice, advise
@@ -18,6 +17,7 @@ from sixtyforty.reports.readership import unread_outputs
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import STAGES, Scope
 from sixtyforty.spec.track import Track
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
 QUALITY_PARTITIONS = 28  # data quality is measured on so many newest partitions of each source

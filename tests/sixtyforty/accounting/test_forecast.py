@@ -18,11 +18,11 @@ from sixtyforty.accounting.forecast import (
     list_terms,
     read_forecasts,
 )
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import (
     LOSING_MONTH,

@@ -9,9 +9,9 @@ import pytest
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi
-from sixtyforty.accounting.rounded_interval import RoundedInterval
 from sixtyforty.lifecycle.stage_gate import StageStatus, read_stage_status
 from sixtyforty.reports.portfolio_advice import advise
+from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import write_decisions, write_usage
 from tests.helpers import WITH_RESPONSES, merge

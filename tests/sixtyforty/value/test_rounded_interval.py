@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from sixtyforty.accounting.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 
 
 def test_an_interval_is_rounded_to_the_cent_and_survives_json() -> None:
