@@ -1,1 +1,4 @@
-"""When and from what the chain is built: definitions, component, profiles, the command line."""
+"""Run the chain: settings, Dagster definitions, automation, operation, the demo, the command line, the use cases.
+
+It may import every other package except `bench` and `tests`. Start with `definitions.py`, which Dagster loads.
+"""

@@ -26,10 +26,10 @@ from sixtyforty.spec.use_case import UseCase
 
 
 def load_use_cases() -> list[UseCase]:
-    """Return all use cases of the project that can be loaded, drafts included."""
+    """Return every use case whose declaration is valid, including drafts."""
     use_cases = []
     for name in loader.list_use_cases():
-        with suppress(DeclarationError):  # its own definitions show the error
+        with suppress(DeclarationError):  # build_broken_declaration shows the error on Dagster's pages
             use_cases.append(loader.load_declaration(loader.FOLDER / name))
     return use_cases
 
@@ -39,8 +39,8 @@ def build_chain(
 ) -> dg.Definitions:
     """Return the assets and checks of a use case, the job that runs them all, and its automation.
 
-    A draft has only the stages that need nothing but its sources, and no automation.
-    recorder: records what stages publish; None is Dagster's event log.
+    A draft, whose declaration has TODO fields, gets only the stages that need nothing but sources, and no automation.
+    recorder: stores the materializations and check results of stages. None stores them in Dagster's event log.
     """
     is_draft = isinstance(use_case, Draft)
     wiring = Wiring(recorder or EventRecorder(), load_use_cases)
@@ -53,7 +53,7 @@ def build_chain(
     job = dg.define_asset_job(
         use_case.name,
         selection=dg.AssetSelection.groups(use_case.name),
-        description=f"{use_case.title}: the whole chain, from extracts to impact.",
+        description=f"{use_case.title}: all stages of the chain, from the extracts to the impact report.",
         executor_def=dg.in_process_executor,
     )
     automation = dg.Definitions() if is_draft else build_automation(use_case)
@@ -61,7 +61,7 @@ def build_chain(
 
 
 class AnyFields(dg.Model):
-    """Accept every field: the loader checks them and reports problems with file and line."""
+    """Model that accepts every field, because the loader checks declarations and reports problems by file and line."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -76,7 +76,7 @@ Declaration = create_model("Declaration", __base__=AnyFields, **_fields)
 
 
 class ScaffoldParameters(BaseModel):
-    """The options of `dg scaffold`."""
+    """The options of `dg scaffold` for a new use case."""
 
     extracts: str | None = Field(default=None, description="The extracts to start from: a file, a folder or a glob.")
     like: str | None = Field(default=None, description="The use case whose declaration is copied.")
@@ -87,11 +87,11 @@ class Scaffolder(dg.Scaffolder[ScaffoldParameters]):
 
     @classmethod
     def get_scaffold_params(cls) -> type[ScaffoldParameters]:
-        """Return the options."""
+        """Return the model of the options that `dg scaffold` accepts."""
         return ScaffoldParameters
 
     def scaffold(self, request: dg.ScaffoldRequest[ScaffoldParameters]) -> None:
-        """Write the use case's folder and its suites."""
+        """Write the folder of the new use case and its suites of rules."""
         from pipelines.authoring.scaffold import create_use_case
 
         create_use_case(request.target_path.name, request.params.extracts, request.params.like)
@@ -99,28 +99,29 @@ class Scaffolder(dg.Scaffolder[ScaffoldParameters]):
 
 @dg.scaffold_with(Scaffolder)
 class DecisionPipeline(dg.Component, dg.Resolvable):
-    """One decision that a model improves. The declaration generates its whole chain."""
+    """A use case as a Dagster component. Its declaration generates all assets, checks and jobs of its chain."""
 
     @classmethod
     def get_model_cls(cls) -> type[Any]:
-        """Return the schema of `attributes`: the fields of a use case."""
+        """Return the pydantic model of `attributes` in defs.yaml: the fields of a use case."""
         return Declaration
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> DecisionPipeline:
-        """Return the component. `build_defs` reads and checks the declaration."""
+        """Return the component without reading the declaration. `build_defs` reads and checks the declaration."""
         return cls()
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the use case's assets, checks and job. Raises DeclarationError."""
+        """Return the use case's assets, checks and job. Raises DeclarationError if the declaration is wrong."""
         return build_chain(loader.load_declaration(Path(context.path)))
 
 
 def build_use_cases() -> dg.Definitions:
     """Return the definitions of every use case below `pipelines/use_cases`.
 
-    A use case whose declaration is wrong becomes one asset that shows the problems; the others are not affected. When
-    Dagster only validates (`dg check defs`, `dagster definitions validate`), the problems end the process.
+    A use case whose declaration is wrong becomes one asset that shows the problems; other use cases are not affected.
+    When Dagster only validates (`dg check defs`, `dagster definitions validate`), problems are printed and the process
+    exits with code 1.
     """
     is_validation = bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
     loaded, broken = {}, {}
@@ -131,8 +132,8 @@ def build_use_cases() -> dg.Definitions:
             broken[name] = error
     if is_validation and broken:
         print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
-        os._exit(1)  # Dagster would print an exception with its own stack
-    if is_validation:  # as Dagster's own tools read it: twice as slow, seconds for a hundred use cases
+        os._exit(1)  # an exception would make Dagster print a stack trace around the problems
+    if is_validation:  # Dagster's own loader is what its tools use, but it takes twice as long
         return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     return dg.Definitions.merge(
         *(build_chain(use_case) for use_case in loaded.values()),
@@ -141,7 +142,7 @@ def build_use_cases() -> dg.Definitions:
 
 
 def build_broken_declaration(name: str, error: DeclarationError) -> dg.Definitions:
-    """Return the asset that shows why a use case can't be loaded."""
+    """Return definitions with one asset, whose metadata lists the problems of a declaration that can't be loaded."""
     rows = [
         {
             "where": f"{problem.file.name}:{problem.line}",

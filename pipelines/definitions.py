@@ -15,14 +15,14 @@ from pipelines.settings import Settings, load_settings
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return all definitions, with the resources of the profile."""
+    """Return the definitions of all use cases, the portfolio and the housekeeping, with their resources."""
     return _build_definitions(load_settings(), loader.declaration_state())
 
 
 @lru_cache(maxsize=1)
 def _build_definitions(settings: Settings, _: loader.DeclarationState) -> dg.Definitions:
-    """Build the definitions once for each state of the declarations: Dagster asks twice when a run starts."""
-    gc.set_threshold(100_000, 50, 50)  # definitions and run plans are no garbage, so search for it less often
+    """Build Dagster's definitions, and reuse them until a declaration changes. Dagster loads them twice per run."""
+    gc.set_threshold(100_000, 50, 50)  # definitions and run plans stay in memory, so collect garbage less often
     use_cases = build_use_cases()
     project_home = ProjectHome(settings.home, settings.database_url, settings.dvc_remote, settings.lake)
     return dg.Definitions.merge(

@@ -2,11 +2,11 @@
 
 - `SIXTYFORTY_PROFILE`: embedded (default), production, or cluster (production on several machines).
 - `SIXTYFORTY_HOME`: the folder that holds `data/`. Default: the project's root.
-- `SIXTYFORTY_DATABASE_URL`: the database that receives decisions and, in production, Dagster's storage.
+- `SIXTYFORTY_DATABASE_URL`: the database that receives decisions. In production it also holds Dagster's storage.
 - `SIXTYFORTY_LAKE`: the folder of the lake, or `s3://bucket/prefix`. Default: `data/lake`.
 - `SIXTYFORTY_BROKER_URL`: Celery's broker, from which the workers of a cluster take their runs.
 - `SIXTYFORTY_DVC_REMOTE`: folder or URL of the DVC remote. Default: `data/dvc/remote`.
-- `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where it listens.
+- `SIXTYFORTY_DESK_URL`: the address of the desk, if it is behind a proxy. Default: the address where the desk listens.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Profile = Literal["embedded", "production", "cluster"]
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of this process. Fields that may hold a password are left out of its text."""
+    """The settings of this process. `repr` omits the fields that may hold a password."""
 
     profile: Profile
     home: Path
@@ -51,7 +51,7 @@ class SettingsError(SixtyfortyError):
 
 
 def load_settings() -> Settings:
-    """Read and check the settings. Raises SettingsError."""
+    """Return the settings from the environment. Raises SettingsError if a variable is missing or wrong."""
     environment = os.environ
     profile = _profile(environment)
     home = Path(environment.get("SIXTYFORTY_HOME") or ROOT).resolve()
@@ -74,7 +74,7 @@ def load_settings() -> Settings:
 
 
 def prepare_dagster_home() -> Settings:
-    """Create DAGSTER_HOME and name it in the environment. Call this before any Dagster service starts.
+    """Create Dagster's home folder and set the variable DAGSTER_HOME. Call this before any Dagster service starts.
 
     Raises HomeFormatError for a home that another version of the project wrote, and FileAccessError for a home that
     can't be written.
@@ -107,7 +107,10 @@ def _desk_url(environment: Mapping[str, str]) -> str | None:
 
 
 def _with_driver(url: str) -> str:
-    """Name the installed driver: the default driver of `postgresql://` depends on SQLAlchemy's version."""
+    """Return a PostgreSQL URL with the driver psycopg2, and any other URL unchanged.
+
+    The driver is explicit because SQLAlchemy's default for `postgresql://` depends on its version.
+    """
     scheme, separator, rest = url.partition("://")
     return DRIVER + rest if separator and scheme in ("postgres", "postgresql") else url
 

@@ -1,4 +1,4 @@
-"""The declared use cases by name, without Dagster, so that a command answers at once."""
+"""Load declared use cases by name, without importing Dagster, so that commands start fast."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class UnknownUseCaseError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class LoadedWorkspaces:
-    """The workspaces of the complete use cases by name, and for each invalid use case the reason."""
+    """Workspaces of complete use cases (`complete`) and error texts of invalid ones (`invalid`), by use case name."""
 
     complete: dict[str, Workspace] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
 
 
 def list_use_cases() -> list[str]:
-    """Return the names of the declared use cases, valid or not."""
+    """Return the names of all declared use cases, including those with an invalid declaration."""
     return loader.list_use_cases(FOLDER)
 
 
 def load_use_case(name: str, sql: bool = False) -> UseCase:
-    """Return a use case by name, or a Draft if it has blanks.
+    """Load a use case by name. Return a Draft if its declaration has TODO fields.
 
-    sql: also check its SQL against the data contract. Raises UnknownUseCaseError with the closest name, or
-    DeclarationError with all problems.
+    sql: also check the use case's SQL against the data contract. Raises UnknownUseCaseError with the closest declared
+    name, or DeclarationError with all problems.
     """
     names = list_use_cases()
     if name not in names:
@@ -47,7 +47,7 @@ def load_use_case(name: str, sql: bool = False) -> UseCase:
 
 
 def load_workspaces() -> LoadedWorkspaces:
-    """Return the workspaces of the use cases that can decide. Drafts are left out, invalid ones are named."""
+    """Return the workspaces of complete use cases and the error texts of invalid ones. Drafts are in neither."""
     loaded = LoadedWorkspaces()
     for name in list_use_cases():
         try:
@@ -61,12 +61,12 @@ def load_workspaces() -> LoadedWorkspaces:
 
 
 def open_workspace(name: str) -> Workspace:
-    """Return a use case with its folders and stores, by the current settings."""
+    """Load a use case by name and return its workspace: its home, database and lake, from the current settings."""
     settings = load_settings()
     return Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
 
 
 def open_dvc_versions() -> DvcVersions:
-    """Return the DVC repository of the current settings."""
+    """Return the DVC repository of the home, with its remote and the lake, from the current settings."""
     settings = load_settings()
     return DvcVersions(settings.home, settings.dvc_remote, settings.lake)

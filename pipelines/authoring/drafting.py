@@ -1,4 +1,7 @@
-"""Draft the suite of a feed from its profile. The drafted rules reject values unlike those in the extracts so far."""
+"""Draft a suite of rules for a feed of extracts, from the profile of its rows.
+
+The drafted rules flag values that are unlike those in the profiled extracts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from sixtyforty.spec.yaml_positions import BLANK
 
 @dataclass(frozen=True)
 class DraftRule:
-    """A rule of a drafted suite. type: the end of a Great Expectations type, after `expect_column_values_to_`."""
+    """A rule of a drafted suite.
+
+    `type` is the name of a Great Expectations expectation without its prefix `expect_column_values_to_` (`expect_` for
+    compound columns). `after_close` is True for a rule that applies only after the partition has closed.
+    """
 
     type: str
     severity: str
@@ -23,7 +30,7 @@ class DraftRule:
     after_close: bool = False
 
     def as_mapping(self) -> dict[str, Any]:
-        """Return the rule as the suite's YAML declares it."""
+        """Return the rule as a mapping with the fields of a rule in a suite's YAML file."""
         prefix = "expect_" if self.type.startswith("compound") else "expect_column_values_to_"
         timing = {"applies": "after_close"} if self.after_close else {}
         return {
@@ -52,17 +59,19 @@ class DraftSuite:
 
 
 def draft_suite(feed: ExtractFeed) -> str:
-    """Return a feed's suite as YAML: the key, missing values, and ranges of values and of row counts."""
+    """Return a feed's suite as YAML, with rules for the key, missing values, value ranges and row counts."""
     rules = _key_rules(feed.key) if feed.has_key else []
     for column in feed.profile.columns:
         if column.name not in feed.key or not feed.has_key:
             rules += _column_rules(column)
-    description = f"Drafted from a profile of {feed.profile.rows:,} rows. Rewrite it in the words of the business."
+    description = (
+        f"Drafted from a profile of {feed.profile.rows:,} rows. Rewrite this description in the words of the business."
+    )
     return DraftSuite(description, rules, _row_count_rules(feed.history)).as_yaml()
 
 
 def empty_suite(name: str) -> str:
-    """Return a suite as YAML that only requires at least one row."""
+    """Return a suite as YAML whose only rule requires at least one row in each partition."""
     why = "no row arrived" if name != "features" else "there is no unit to decide about"
     return DraftSuite(f"Rules for {name}, still to be written.", [], [_at_least_one_row(why)]).as_yaml()
 
@@ -79,7 +88,7 @@ def _row_count_rules(history: TimeProfile | None) -> list[DraftRule]:
     rules = [_at_least_one_row("no row arrived", after_close=True)]
     if history and history.every == "day":
         usual = {"column": "rows", "min_value": max(1, int(history.per_day / 4)), "max_value": history.most * 2}
-        why = "the number of rows is unusual; a part may be missing, or may have arrived twice"
+        why = "the number of rows is unusual; some rows may be missing, or may have arrived twice"
         rules.append(DraftRule("be_between", "warning", usual, why, after_close=True))
     return rules
 
@@ -91,20 +100,21 @@ def _at_least_one_row(why: str, after_close: bool = False) -> DraftRule:
 def _column_rules(column: ColumnProfile) -> list[DraftRule]:
     rules = []
     if not column.nulls:
-        why = "the value was never missing before"
+        why = "the value was never missing in the profiled extracts"
         rules.append(DraftRule("not_be_null", "warning", {"column": column.name}, why))
     if column.numeric and column.low is not None:
         rules.append(_range_rule(column))
     elif column.kind == "VARCHAR" and len(column.values) > 1 and all(isinstance(v, str) for v in column.values):
         kwargs = {"column": column.name, "value_set": list(column.values)}
-        rules.append(DraftRule("be_in_set", "warning", kwargs, "this value never occurred before"))
+        why = "the value never occurred in the profiled extracts"
+        rules.append(DraftRule("be_in_set", "warning", kwargs, why))
     return rules
 
 
 def _range_rule(column: ColumnProfile) -> DraftRule:
-    """Return a rule with the column's range of values, widened by half its width on both sides.
+    """Return a rule with the column's range of values, widened on both sides by half of its width.
 
-    If no value was negative and the lowest one is near zero, the range starts at zero.
+    If no value is negative and the lowest value is near zero, the range starts at zero.
     """
     low, high = float(column.low), float(column.high)
     margin = (high - low) / 2 or abs(high) or 1
@@ -126,7 +136,7 @@ def _flow(mapping: dict[str, Any]) -> str:
 
 
 class _QuotingDumper(yaml.SafeDumper):
-    """Put quotes around a text that would be read as a blank."""
+    """YAML dumper that quotes the text TODO, because an unquoted TODO marks a field as not filled in."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if text == BLANK else None)

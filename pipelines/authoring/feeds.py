@@ -1,4 +1,4 @@
-"""Find the feeds in a folder of extracts, profile each one, and draft the declaration of its source."""
+"""Group the extracts in a folder into feeds, profile each feed, and draft its declaration as a source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # at the end of a file name: `orders_2
 
 @dataclass(frozen=True)
 class ExtractFeed:
-    """Extracts of one feed, with the profile of their rows. files: a glob below `location`."""
+    """The extracts of one feed and the profile of their rows. `files` is a glob pattern in the folder `location`."""
 
     name: str
     files: str
@@ -32,22 +32,22 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """The first time column without missing values; None: the feed is a snapshot."""
+        """Profile of the first time column without missing values. None if there is none: the feed is a snapshot."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 
     @property
     def has_key(self) -> bool:
-        """Whether a few columns identify every row."""
+        """Whether a small set of columns identifies every row."""
         return bool(self.profile.keys)
 
     @property
     def key(self) -> list[str]:
-        """The columns that most likely identify every row. If no small set of columns does, all columns."""
+        """The columns that most likely identify every row, or all columns if no small set of columns does."""
         return list(self.profile.keys[0]) if self.has_key else [column.name for column in self.profile.columns]
 
     def draft_source(self) -> SourceDraft:
-        """Return what the templates write about this source."""
+        """Return the texts with which the templates of a new use case declare this feed as a source."""
         history = self.history
         has_days = history is None or history.kind == "DATE"
         time = history.sql if history else ""
@@ -67,9 +67,9 @@ class ExtractFeed:
 
 @dataclass(frozen=True)
 class SourceDraft:
-    """What the templates write about a source. All texts are YAML, quoted where needed.
+    """Texts with which the templates of a new use case declare a source. They are YAML, quoted where needed.
 
-    partition is empty for a snapshot. other_keys: other sets of columns that identify every row.
+    `partition` is empty for a snapshot. `other_keys` names other sets of columns that identify every row.
     """
 
     name: str
@@ -85,14 +85,15 @@ class SourceDraft:
 
 
 def find_feeds(extracts: str) -> list[ExtractFeed]:
-    """Return the feeds of a file, a folder or a glob. Files whose names differ only in dates or numbers are one feed.
+    """Group the extracts of a file, folder or glob pattern into feeds, and profile each feed.
 
-    Raises UnreadableExtractError if no file is an extract, or if one can't be read.
+    Files whose names differ only in dates or numbers are one feed. Raises UnreadableExtractError if no file is an
+    extract, or if an extract can't be read.
     """
     files = [f for f in _list_files(Path(extracts).expanduser()) if f.is_file() and format_of_name(f.name)]
     if not files:
         formats = describe_formats()
-        raise UnreadableExtractError(f"{extracts} holds no extract. The names of extracts must end in {formats}.")
+        raise UnreadableExtractError(f"{extracts} contains no extract. The names of extracts must end in {formats}.")
     files_by_stem: dict[str, list[Path]] = {}
     for file in files:
         stem = file.name.split(".")[0]
@@ -114,7 +115,7 @@ def _profile_feed(stem: str, files: Sequence[Path]) -> ExtractFeed:
 
 
 def _source_name(stem: str) -> str:
-    """Return the name of a source, which is a table in SQL: no reserved word, and a letter first."""
+    """Return a source name for a feed's file stem. SQL uses it as a table name, so it is never a reserved word."""
     name = re.sub(r"\W+", "_", stem).strip("_").lower() or "extracts"
     if name in RESERVED_WORDS:
         return f"{name}_rows"
@@ -122,7 +123,7 @@ def _source_name(stem: str) -> str:
 
 
 def as_yaml(text: str) -> str:
-    """Return a text as YAML writes it in a mapping, with quotes where it needs them."""
+    """Return a text as a YAML scalar, with quotes where YAML needs them."""
     if text == BLANK:
         return f'"{text}"'
     dumped: str = yaml.safe_dump(text, default_flow_style=True, width=10_000, allow_unicode=True)

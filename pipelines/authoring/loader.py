@@ -1,6 +1,7 @@
-"""Load the declaration of a use case: YAML, SQL and suites. No other module of Dagster or the command reads it.
+"""Load the declaration of a use case from its YAML, SQL and suites. Every other module loads declarations through here.
 
-It reports all problems at once, each with its file, line and field. A declaration with blanks becomes a draft.
+The loader reports all problems at once, each with its file, line and field. A declaration with TODO fields becomes a
+draft.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ DeclarationState = tuple[tuple[Path, int, int, int], ...]  # per file: inode, mo
 FOLDER = Path(__file__).parents[1] / "use_cases"
 COMPONENT = "pipelines.component.DecisionPipeline"
 DAGSTER_FIELDS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
-NEEDED_FIRST = ("name", "timezone", "partitions", "sources", "governance")  # without them no extract can be imported
+# Without these fields no extract can be imported, so they can't be TODO.
+NEEDED_FIRST = ("name", "timezone", "partitions", "sources", "governance")
 
 
 def list_use_cases(folder: Path = FOLDER) -> list[str]:
-    """Return the names of the declared use cases, valid or not."""
+    """Return the names of all use cases declared below a folder, including those with an invalid declaration."""
     return sorted(path.parent.name for path in folder.glob("*/defs.yaml"))
 
 
 def declaration_state() -> DeclarationState:
-    """Return the identity of every file that declares a use case. It changes when a file changes."""
+    """Return path, inode, modification time and size of every declaration file, to detect that a file has changed."""
     folders = (FOLDER, suites.HERE)
     files = [f for folder in folders for f in sorted(folder.glob("*/*")) if f.suffix in (".yaml", ".sql")]
     stats = ((file, file.stat()) for file in files)
@@ -43,7 +45,7 @@ def declaration_state() -> DeclarationState:
 
 
 def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False) -> UseCase:
-    """Return the use case that a folder declares, or a Draft if it has blanks.
+    """Load the use case that a folder declares. Return a Draft if its declaration has TODO fields.
 
     rules: the folder with the suites of all use cases. sql: also check the SQL against the data contract, which takes
     about a second. Raises DeclarationError with all problems.
@@ -67,11 +69,11 @@ def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False)
         raise DeclarationError(folder.name, problems)
     if blanks and draft:
         return draft
-    return whole or UseCase(**parsed.data, folder=folder)  # raises the reason why it isn't valid
+    return whole or UseCase(**parsed.data, folder=folder)  # raises ValidationError, since it isn't valid
 
 
 def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
-    """Yield the problems of the file's top-level fields, which Dagster reads: `type`, `attributes` and others."""
+    """Yield the problems of the top-level fields of defs.yaml, which Dagster reads: `type`, `attributes` and others."""
     if not isinstance(document.data, Mapping):
         yield document.problem([], "the file declares nothing", "a mapping with the fields type and attributes")
         return
@@ -89,14 +91,14 @@ def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    """Return the validator of one field of a use case. There is one for each field, so the cache is bounded."""
+    """Return the pydantic validator of one field of a use case. The number of fields bounds the cache."""
     field = UseCase.model_fields[name]
     kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     return TypeAdapter(kind)
 
 
 def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, dict[str, Any], list[DeclarationProblem]]:
-    """Return the use case if it is valid, the parts that are filled in and valid, and the problems of the others."""
+    """Return the use case (None if invalid), its complete and valid fields by name, and the problems."""
     whole, problems = None, list[DeclarationProblem]()
     try:
         whole = UseCase(**{str(name): part for name, part in parsed.data.items()}, folder=parsed.file.parent)
@@ -121,7 +123,7 @@ def _valid_parts(parsed: ParsedYaml) -> Iterator[tuple[str, Any]]:
             try:
                 yield name, _adapter(name).validate_python(parsed.data[name])
             except ValidationError:
-                continue  # the caller has reported it
+                continue  # _validate_parts reports this error
         elif not field.is_required():
             yield name, field.get_default(call_default_factory=True)
 
@@ -134,8 +136,8 @@ def _blank_fields(parsed: ParsedYaml) -> Iterator[Blank]:
 def _content_problems(
     parsed: ParsedYaml, draft: Draft, parts: Mapping[str, Any], stages: set[str], rules: Path, check_sql: bool
 ) -> list[DeclarationProblem]:
-    """Return the conflicts between the parts, and the problems of the SQL and of the suites."""
-    # A use case without the missing parts, for checks that read only these parts.
+    """Return the conflicts between fields of a declaration, and the problems of its SQL and its suites."""
+    # A use case without its incomplete fields, for checks that read only the complete fields.
     partial = UseCase.model_construct(**parts, folder=draft.folder)
     problems = [field_problem(parsed, error) for error in find_conflicts(partial, parts)]
     features: list[str] | None = None
@@ -146,7 +148,7 @@ def _content_problems(
 
 
 def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> Iterator[DeclarationProblem]:
-    """Yield the problems of the suites. There is one suite for each source, and one for the features."""
+    """Yield the problems of a use case's suites of rules: one suite for each source, and one for the features."""
     needed = [*draft.sources, "features"]
     for name in needed:
         file = folder / f"{name}.yaml"
@@ -163,4 +165,4 @@ def _suite_problems(folder: Path, draft: Draft, features: list[str] | None) -> I
         columns = [*source.columns, *source.derived] if source else features
         source_columns = {source_name: list(source.columns) for source_name, source in draft.sources.items()}
         for error in suite_checks.suite_errors(suite, columns, source_columns):
-            yield field_problem(parse_yaml(file), error)  # parsed again for the line of the field
+            yield field_problem(parse_yaml(file), error)  # parse the file again to find the field's line

@@ -1,4 +1,4 @@
-"""Look up the purpose of a field of a declaration in the field's description."""
+"""Look up what a field of a declaration is for, in the field's description."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sixtyforty.spec.use_case import UseCase
 
 
 def purpose_of(path: Sequence[Hashable]) -> str:
-    """Return the description of a field, or of the nearest described field that contains it."""
+    """Return the description of the field at a path in defs.yaml, or of the nearest described field around it."""
     purpose = ""
     for prefix, kind in types_along(UseCase, path[:-1]):
         model = model_of(kind)

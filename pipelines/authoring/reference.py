@@ -1,4 +1,4 @@
-"""Write docs/reference/declaration.md: every field of a declaration, from the models that check it.
+"""Write docs/reference/declaration.md: every field of a declaration, from the models that check declarations.
 
 `make reference` runs this module.
 """
@@ -26,10 +26,10 @@ from sixtyforty.storage.files import write_atomic
 FILE = ROOT / "docs" / "reference" / "declaration.md"
 INTRODUCTION = """# Declaration
 
-`make reference` writes this page from the models that check a declaration. To change a description, change it there.
+`make reference` writes this page from the models that check a declaration. To change a description, change the model.
 
 A use case is a folder in `pipelines/use_cases/`. Its `defs.yaml` holds the fields below, under `attributes`. SQL files
-in the same folder hold the features, the outcomes and the current process. Its suites of rules lie in
+in the same folder hold the features, the outcomes and the current process. Its suites of rules are in
 `expectations/<use case>/`.
 
 A field that isn't known yet is `TODO`, without quotes. The use case is then a draft: its extracts are imported,
@@ -50,7 +50,7 @@ RULES_INTRODUCTION = "A bold argument is required. In `partition.rules`, the col
 
 
 def reference_page() -> str:
-    """Return the page as Markdown."""
+    """Return the reference page of a declaration as Markdown."""
     needed = [f"`{name}`" for name in NEEDED_FIRST if UseCase.model_fields[name].is_required()]
     parts = [INTRODUCTION.format(needed=f"{', '.join(needed[:-1])} and {needed[-1]}")]
     parts += _sections(UseCase, "The use case")
@@ -64,7 +64,7 @@ def reference_page() -> str:
 
 
 def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
-    """Yield one section for each model; a model in several places has one section that names them all."""
+    """Yield one Markdown section for each model. The title lists all fields of a declaration that use the model."""
     paths: dict[type[BaseModel], list[str]] = {}
     for path, model in list_models(root):
         paths.setdefault(model, []).append(path)
@@ -75,7 +75,10 @@ def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
 
 
 def list_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield a model and the models in it, each with its path in the YAML. `*` stands for a name, `[]` for an item."""
+    """Yield a model and all models nested in it, each with its path in defs.yaml.
+
+    In a path, `*` stands for any name and `[]` for any item.
+    """
     yield path, model
     for name, field in model.model_fields.items():
         for inner_path, inner_model in _models_in(field.annotation, f"{path}.{name}".lstrip(".")):
@@ -102,7 +105,7 @@ def _fields_table(model: type[BaseModel]) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """Return what may be written, as errors say it. A model with its own section is only 'a mapping'."""
+    """Return the allowed values of a field, in the words of error messages. A nested model is only 'a mapping'."""
     kind = unwrap(field.annotation)[0]
     if model_of(kind):
         return "a mapping"

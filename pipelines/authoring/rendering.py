@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
-HISTORICAL_DAYS = 60  # extracts that end longer ago are history: no new ones are expected
-EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # if no extracts are given
-MAX_NUMBERS = 8  # numeric columns that become drafted features
+HISTORICAL_DAYS = 60  # if the extracts ended more days ago, no new extracts are expected
+EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # first and last day of a draft without extracts
+MAX_NUMBERS = 8  # at most this many numeric columns become drafted features
 DAYS_PER_PARTITION = {"day": 1, "week": 7, "month": 28}
 
 
 @dataclass(frozen=True)
 class MainSource:
-    """The source that the draft decides about: the largest one with a time column.
+    """The source that a drafted use case decides about: the largest source with a time column.
 
-    - `end`: the day on which historical extracts end.
-    - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is one.
+    - `end`: the last day of historical extracts; None if new extracts are expected.
+    - `is_unit_per_partition`: whether each partition is a unit; otherwise each row is a unit.
     - `time_column`, `other_columns`: SQL names. `time_column_yaml` and `key_yaml` are the same names in YAML.
-    - `partition_unit_sql`: SQL of a unit's key from `starts_at`.
+    - `partition_unit_sql`: SQL that computes a unit's key from `starts_at`, the start of its partition in UTC.
     - `numbers`: for each numeric column, the name of a feature and the SQL of the column.
     """
 
@@ -49,7 +49,10 @@ class MainSource:
 
 @dataclass(frozen=True)
 class TemplateValues:
-    """The values that the templates write. start and last: local days; first_day: of the replay."""
+    """Values that the templates of a new use case insert.
+
+    `start` and `last` are the first and last local day of the partitions. `first_day` is the replay's first day.
+    """
 
     name: str
     today: date
@@ -65,7 +68,7 @@ class TemplateValues:
 
 
 def render_files(name: str, feeds: Sequence[ExtractFeed]) -> dict[str, str]:
-    """Return the text of each file of a new use case, by file name."""
+    """Return the contents of the files of a new use case, by file name."""
     template_values = _template_values(name, feeds)
     environment = _environment()
     main = template_values.main
@@ -132,7 +135,7 @@ def _main_source(feed: ExtractFeed, history: TimeProfile, every: str, days: int)
 
 
 def _has_unit_per_partition(feed: ExtractFeed, history: TimeProfile, days: int) -> bool:
-    """Return whether each partition has at most one row, so that the partition itself is the unit."""
+    """Return whether each partition of a feed has at most one row, so that the partition itself is the unit."""
     has_few_rows = feed.profile.rows <= days / DAYS_PER_PARTITION[history.every] + 1
     return history.most == 1 and has_few_rows and history.column not in ("starts_at", "decided_at")
 
@@ -142,6 +145,6 @@ def _feature_name(column: str) -> str:
 
 
 def _first_replayed_day(start: date, days: int) -> date:
-    """Return the first day of a month, after two fifths of the history: the model learns from those."""
+    """Return the replay's first day: the first of a month, after two fifths of the history for training."""
     day = start + timedelta(days=int(days * 0.4))
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

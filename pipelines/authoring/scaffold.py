@@ -1,6 +1,6 @@
 """Create a use case: its declaration, SQL and suites, drafted from its extracts or copied from another use case.
 
-The new use case loads as a draft. TODO marks what is to be filled in, CHECK marks a guess that matters.
+The new use case loads as a draft. TODO marks a field to fill in, CHECK marks a guess to verify.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.storage.files import write_atomic
 
-EXAMPLE_SOURCE = "orders"  # declared by the template if no extracts are given
-OWN_FIELDS = {"name", "title", "owner", "vision", "people"}  # not copied from another use case
-DATA_FIELDS = {  # not copied either if the new use case has extracts of its own
+EXAMPLE_SOURCE = "orders"  # the source that the template declares for a use case without extracts
+OWN_FIELDS = {"name", "title", "owner", "vision", "people"}  # never copied from another use case
+DATA_FIELDS = {  # copied from another use case only if the new use case has no extracts
     "sources",
     "partitions",
     "timezone",
@@ -35,7 +35,7 @@ DATA_FIELDS = {  # not copied either if the new use case has extracts of its own
 
 
 class ScaffoldError(SixtyfortyError):
-    """The use case can't be created."""
+    """A new use case can't be created: its name is invalid or taken, or the use case to copy doesn't exist."""
 
 
 def create_use_case(
@@ -46,13 +46,15 @@ def create_use_case(
     rules: Path = suites.HERE,
     recipes: Path = ROOT / "dvc.yaml",
 ) -> tuple[Draft, list[Path]]:
-    """Write a use case's files; return its draft and the files.
+    """Write the files of a new use case. Return its draft and the paths of the files.
 
-    - `extracts`: a file, a folder or a glob.
+    - `extracts`: a file, a folder or a glob pattern.
     - `like`: a use case whose declaration and SQL are copied. With extracts, the sources come from the extracts.
+    - `rules`: the folder for the suites.
     - `recipes`: the dvc.yaml that lists the use cases.
 
-    Raises ScaffoldError, and UnreadableExtractError for unreadable extracts. It then leaves no file.
+    Raises ScaffoldError if the name is invalid or taken, and UnreadableExtractError if an extract can't be read. After
+    an error, none of the files remains.
     """
     _check_name(name, like, folder, rules)
     texts, suite_texts = _draft_texts(name, extracts, like, folder, rules)
@@ -62,19 +64,19 @@ def create_use_case(
         for path, text in files.items():
             write_atomic(path, text.encode())
         draft = loader.load_declaration(folder / name, rules, sql=True)
-    except Exception:  # remove the files, because a use case that doesn't load would block its name
+    except Exception:  # remove the files, because their folder would block a second attempt under this name
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.rmtree(rules / name, ignore_errors=True)
         raise
     _add_to_recipes(recipes, name)
-    assert isinstance(draft, Draft), "the templates leave blanks"
+    assert isinstance(draft, Draft), "the templates contain TODO fields"
     return draft, list(files)
 
 
 def _check_name(name: str, like: str | None, folder: Path, rules: Path) -> None:
     if not re.fullmatch(NAME, name):
         raise ScaffoldError(
-            f"'{name}' is not a valid name. Use lower case letters, digits and _, and start with a letter."
+            f"'{name}' is not a valid use case name. Use lower case letters, digits and _, and start with a letter."
         )
     if (folder / name / "defs.yaml").exists() or (rules / name).exists():
         raise ScaffoldError(f"The use case '{name}' or its suites exist already. Choose another name.")
@@ -88,7 +90,7 @@ def _check_name(name: str, like: str | None, folder: Path, rules: Path) -> None:
 def _draft_texts(
     name: str, extracts: str | None, like: str | None, folder: Path, rules: Path
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the texts of the declaration's files by file name, and those of the suites by source."""
+    """Return the contents of a new declaration's files by file name, and the contents of its suites by source name."""
     feeds = find_feeds(extracts) if extracts else []
     texts = render_files(name, feeds)
     if like:
@@ -100,14 +102,17 @@ def _draft_texts(
 
 
 def _copied_texts(other: Path, name: str, drafted: Mapping[str, str], has_feeds: bool) -> dict[str, str]:
-    """Return another use case's declaration and SQL under the new name, with some fields as drafted."""
+    """Return the declaration and SQL of another use case under the new name, by file name.
+
+    Fields that belong to the new use case, such as its title, come from the drafted declaration.
+    """
     drafted_fields = _split_fields(drafted["defs.yaml"])
     own_fields = OWN_FIELDS | DATA_FIELDS if has_feeds else OWN_FIELDS
     fields = [
         drafted_fields.get(field, text) if field in own_fields else text.replace(other.name, name)
         for field, text in _split_fields((other / "defs.yaml").read_text()).items()
     ]
-    note = f"-- TODO Written for {other.name}: adapt it to the sources here, then remove this line.\n"
+    note = f"-- TODO Written for {other.name}. Adapt this SQL to the new sources, then remove this line.\n"
     sql = {
         path.name: (note if has_feeds else "") + path.read_text().replace(other.name, name)
         for path in sorted(other.glob("*.sql"))
@@ -116,7 +121,7 @@ def _copied_texts(other: Path, name: str, drafted: Mapping[str, str], has_feeds:
 
 
 def _split_fields(text: str) -> dict[str, str]:
-    """Return a declaration's text by field, comments included. The text before the first field has an empty name."""
+    """Return the text of defs.yaml split by field, including comments. Text before the first field has the key ''."""
     texts = {"": ""}
     current = ""
     for line in text.splitlines(keepends=True):
@@ -127,7 +132,7 @@ def _split_fields(text: str) -> dict[str, str]:
 
 
 def _add_to_recipes(recipes: Path, name: str) -> None:
-    """Add the use case to the ones whose newest model `dvc repro` trains again."""
+    """Add a use case to the list in dvc.yaml. `dvc repro` retrains the newest model of each use case in this list."""
     if not recipes.exists():
         return
 

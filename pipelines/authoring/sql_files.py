@@ -1,4 +1,4 @@
-"""The SQL files of a use case: which must exist, what each returns, and what is wrong with them."""
+"""Find the SQL files of a use case, and report those that are missing, empty or invalid."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from sixtyforty.modeling.sql_problem import SqlProblem
 
 SQL_FILES = {
-    "features": "SQL that returns one row per unit: its key, and what the model may know at decided_at",
-    "outcomes": "SQL that returns one row per unit: its key, its outcome, and known_at",
-    "current_process": "SQL that returns one row per unit: its key, and `action`, which today's process takes. The gain"
-    " is measured against it",
-    "units": "SQL that returns one row per partition and unit: _partition and the key",
+    "features": "SQL that returns one row per unit: the unit's key, and what the model may know at decided_at",
+    "outcomes": "SQL that returns one row per unit: the unit's key, its outcome, and known_at",
+    "current_process": "SQL that returns one row per unit: the unit's key, and `action`, which the current process"
+    " takes. The gain is measured against this action",
+    "units": "SQL that returns one row per partition and unit: _partition and the unit's key",
 }
-BLANK_MARK = "-- TODO"  # a line that starts with it marks a file that is still to be written
+BLANK_MARK = "-- TODO"  # marks a file that is still to be written, at the start of a line
 
 
 def find_sql_files(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
-    """Return the existing SQL files and the problems of missing ones. A file with a TODO line comes with its Blank."""
+    """Return the SQL files of a use case by stage, and the problems of missing or empty files.
+
+    The value is a Blank for a file with a TODO line, and None for a complete file.
+    """
     files: dict[str, Blank | None] = {}
     problems = []
     for stage in _needed_stages(parts):
@@ -63,9 +66,10 @@ def _missing_file(file: Path) -> DeclarationProblem:
 def sql_problems(
     parsed: ParsedYaml, use_case: UseCase, parts: Collection[str], stages: Collection[str]
 ) -> tuple[list[DeclarationProblem], list[str] | None]:
-    """Return the problems of the SQL in these parts and stages, and the columns of features.sql if known.
+    """Return the problems of a use case's SQL, and the columns of features.sql, or None if they are unknown.
 
-    DuckDB binds the SQL to empty tables, which takes about a second.
+    `parts`: the declared fields whose SQL is checked. `stages`: the SQL files that are checked. DuckDB binds the SQL to
+    empty tables, which takes about a second.
     """
     from pipelines.authoring.purposes import purpose_of
     from sixtyforty.modeling.sql_check import check_sql
@@ -88,7 +92,7 @@ def sql_problems(
 
 
 def _renamed_name(error: SqlProblem) -> str:
-    """Return the renamed view or column that SQL reads by its old name, or an empty text."""
+    """Return the old name of a renamed view or column that the SQL still uses, or an empty text."""
     missing = re.search(r"[Nn]ame (\w+) does not exist", error.message)
     name = missing[1] if missing else error.written
     return name if name in RENAMED_SQL else ""

@@ -50,7 +50,7 @@ def test_a_feed_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
 
 def test_a_folder_without_extracts_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("x")
-    with pytest.raises(UnreadableExtractError, match=r"holds no extract\. The names of extracts must end in"):
+    with pytest.raises(UnreadableExtractError, match=r"contains no extract\. The names of extracts must end in"):
         find_feeds(str(tmp_path))
 
 

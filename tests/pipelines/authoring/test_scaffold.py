@@ -125,7 +125,7 @@ def test_the_new_use_case_is_added_to_the_recipes_of_dvc(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "like", "message"),
     [
-        ("Late Orders", None, "'Late Orders' is not a valid name"),
+        ("Late Orders", None, "'Late Orders' is not a valid use case name"),
         ("late_orders", None, "The use case 'late_orders' or its suites exist already"),
         ("x", "late_order", "There is no use case 'late_order' to copy from. Did you mean 'late_orders'"),
         ("x", "zzz", "There is no use case 'zzz' to copy from. Declared are: late_orders"),
@@ -149,7 +149,7 @@ def test_a_reserved_column_name_is_reported_and_leaves_no_file(tmp_path: Path) -
 
 def test_missing_extracts_leave_no_file(tmp_path: Path) -> None:
     folders = tmp_path / "use_cases", tmp_path / "rules", tmp_path / "dvc.yaml"
-    with pytest.raises(UnreadableExtractError, match="holds no extract"):
+    with pytest.raises(UnreadableExtractError, match="contains no extract"):
         create_use_case("x", str(tmp_path / "nothing*"), None, *folders)
     assert not (tmp_path / "use_cases").exists()
 
