@@ -1,8 +1,9 @@
-"""Start each run in a warm process, forked from a server that has already imported the heavy libraries.
+"""Start each run in a warm process, forked from a server that has already imported what runs need.
 
-Great Expectations and scikit-learn take seconds to import, longer than most runs take. The server imports libraries
-only. A run reads this project's code from disk, so an edit needs no restart. The server lives as long as the process
-that launches runs (the daemon); runs that it has forked continue without it.
+Great Expectations and scikit-learn take seconds to import, longer than most runs take. The server imports these
+libraries and the project's code. A run whose source files have changed imports the project's code again, so an edit
+needs no restart. The server lives as long as the process that launches runs (the daemon); runs that it has forked
+continue without it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pipelines.runtime.dagster_internals import (
     execute_run,
     instance_of,
 )
+from pipelines.runtime.warm_code import warm_code
 from pipelines.settings import load_settings
 
 PRELOADED_MODULES = (
@@ -115,7 +117,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             raise dg.DagsterInvariantViolationError(f"run {run.run_id}: its record doesn't name its code")
         arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, instance_of(self).get_ref())
         processes = multiprocessing.get_context("forkserver")
-        processes.set_forkserver_preload([*PRELOADED_MODULES])
+        processes.set_forkserver_preload([*PRELOADED_MODULES, "pipelines.runtime.warm_up"])
         process = processes.Process(
             target=_execute, args=(serialize_value(arguments), dict(os.environ)), name=run.run_id
         )
@@ -170,4 +172,5 @@ def _execute(serialized_arguments: str, environment: Mapping[str, str]) -> None:
     """Execute a run, in its own process."""
     os.environ.clear()  # a forked process inherits the environment that the server started with
     os.environ.update(environment)
+    warm_code.refresh()
     execute_run(serialized_arguments)

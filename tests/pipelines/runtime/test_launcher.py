@@ -86,12 +86,12 @@ def test_dagster_yaml_names_the_launcher(instance):
     assert instance.run_launcher.supports_check_run_worker_health
 
 
-def test_a_run_has_its_own_process_with_libraries_and_none_of_the_projects_code(instance):
+def test_a_run_has_its_own_process_with_libraries_and_the_definitions(instance):
     run = launched(instance, curious)
     wait_for(lambda: status(instance, run) not in ("STARTING", "STARTED"))
     assert status(instance, run) == "SUCCESS"
     (message,) = [e.user_message for e in instance.all_logs(run.run_id) if "has " in e.user_message]
-    assert message.endswith("has great_expectations sklearn.ensemble")
+    assert message.endswith("has great_expectations sklearn.ensemble assets.wiring")
     assert message.split()[1] != str(os.getpid())
 
 
