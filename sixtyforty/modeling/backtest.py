@@ -1,7 +1,7 @@
 """Run the walk-forward backtest: measure the value of each model on the days after its training window.
 
-A block holds the daily values of one model version, on the days until the next version was trained. Blocks are cached
-by the versions of model, features, outcomes and policy.
+A block consists of the daily values of one model version, from its training day to the day before the next training
+day. The lake caches each block under a hash of its model, features, outcomes and policy.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sixtyforty.value.policy import Policy
 
 
 class BacktestError(SixtyfortyError):
-    """A model would be valued on rows from which it learned."""
+    """The backtest would value a model on days that the model may have learned from."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A model version, and the days on which it is valued: local days from `first` to the day before `end`."""
+    """A backtest fold: a model version, and the local days on which it is valued: `first` to the day before `end`."""
 
     version: str
     first: date
@@ -44,14 +44,14 @@ def score_block(
 ) -> list[DailyValue]:
     """Return the daily values of a model version on the local days from `first` to the day before `end`.
 
-    Only outcomes known at the start of `end` count. Raises BacktestError for a day that the model learned from, and
-    TaintedDataError for a day whose features know the future.
+    Only outcomes known at the start of the day `end` count. Raises BacktestError if the model may have learned from
+    one of the days, and TaintedDataError if the features of one of the days have leakage.
     """
     card = store.card(version)
     if first < card.as_of:
         raise BacktestError(
-            f"The model {version} may have learned from {first}, so it can't be valued on that day."
-            f" Choose a first day from {card.as_of} on."
+            f"The model {version} may have learned from the day {first}, so the backtest can't value it on that day."
+            f" Choose {card.as_of} or a later day as the first day."
         )
     window = use_case.decision_partitions(use_case.starting_between(first, end))
     features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
@@ -86,7 +86,7 @@ def _value_days(
     end: date,
 ) -> list[DailyValue]:
     rows = read_training_rows(use_case, lake, features, outcomes, str(use_case.day_start(end))).to_pandas()
-    if rows.empty:  # no outcome was known by then: it takes longer than the time between two trainings
+    if rows.empty:  # outcomes may take longer to become known than the time between two training days
         return []
     rows["action"] = policy.choose_actions(rows, store.load(version).predict(rows)).action
     return [
@@ -96,10 +96,10 @@ def _value_days(
 
 
 def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date) -> list[Fold]:
-    """Return the folds of a recipe before a local day, oldest first.
+    """Return the backtest folds of a recipe before the local day `as_of`, oldest first.
 
-    recipe: its hash. A fold holds the model of one training day, which is valued until the next training day. Training
-    days without a model have no fold.
+    recipe: the hash of the recipe. Each fold is the model of one training day, which is valued until the next training
+    day. A training day without a model has no fold.
     """
     starts = [day for day in training_days(use_case, as_of) if day < as_of]
     folds = []
@@ -113,16 +113,16 @@ def list_folds(use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: s
 def find_trained_version(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> str | None:
-    """Return the version of a recipe's model that was trained on a local day, or None.
+    """Return the version of a recipe's model that was trained on the local day `as_of`, or None if there is no model.
 
-    recipe: its hash. For a declared recipe, return the model that was trained on the current versions of the data. For
-    any other recipe, return the model with the last version name.
+    recipe: the hash of the recipe. If the recipe is declared, the model must be trained on the current versions of
+    features and outcomes. For any other recipe, return the version whose name sorts last.
     """
     model = declared_recipes(use_case).get(recipe)
     if model is not None:
         try:
             version = plan_training(use_case, lake, as_of, model).version
-        except ModelError:  # no features with outcomes existed yet on that day
+        except ModelError:  # on that day, no features with outcomes existed yet, or features have leakage
             return None
         return version if store.has(version, MODEL) else None
     trained = [v for v in store.versions() if v.startswith(f"{as_of}-") and store.has(v, MODEL)]
@@ -132,9 +132,9 @@ def find_trained_version(
 def run_walk_forward(
     use_case: DecisionChain, lake: Lake, store: ModelStore, recipe: str, as_of: date
 ) -> list[DailyValue]:
-    """Return the daily values of a recipe (its hash) before the local day `as_of`.
+    """Return the backtest's daily values of a recipe before the local day `as_of`, oldest first.
 
-    The recipe's newest model trained before a day decides on that day.
+    recipe: the hash of the recipe. Each day is decided by the newest model of the recipe that never saw that day.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     blocks = run_in_parallel(lambda fold: score_block(use_case, lake, store, fold.version, fold.first, fold.end), folds)
@@ -142,9 +142,9 @@ def run_walk_forward(
 
 
 def value_metrics(days: Sequence[DailyValue]) -> dict[str, Any]:
-    """Return the number of decisions, and the value of each policy per 1,000 decisions.
+    """Return the number of decisions, and the money of each policy in POLICIES per 1,000 decisions.
 
-    Without decisions, the values are None. `dvc.yaml` records the result.
+    Money is in the KPI's currency, and None if there are no decisions. `metrics.json` stores these figures for DVC.
     """
     decisions = sum(day.decisions for day in days)
     metrics: dict[str, Any] = {"decisions": decisions}

@@ -21,7 +21,7 @@ from sixtyforty.storage.lake import Lake
 class Challenger:
     """A model version that the gate must judge.
 
-    `reason` says why the version was selected. It is empty if only one recipe is declared.
+    `reason` says why the version was selected; it is empty if there was no choice between recipes.
     """
 
     version: str
@@ -31,9 +31,9 @@ class Challenger:
 def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> dict[str, float]:
     """Return the walk-forward value per 1,000 decisions of each declared recipe, by recipe hash, the highest first.
 
-    Of equal recipes the first declared comes first. All recipes are valued on the same days before `as_of`. A recipe
-    without a model of that training day is left out, and so is one whose files can't be trusted: the check of the
-    asset backtest reports it.
+    All recipes are valued on the same days before `as_of`. Recipes with the same value stay in the declared order. A
+    recipe is left out if it has no model trained on `as_of`, or if its model files can't be trusted. The check of the
+    asset `backtest` reports such files.
     """
     days_by_recipe = {}
     for recipe in declared_recipes(use_case):
@@ -56,14 +56,14 @@ def list_challengers(
 ) -> list[Challenger]:
     """Return the challengers of a training day in the order in which the gate judges them.
 
-    The model of the recipe with the highest value comes first, unless it was withdrawn. If the champion has another
-    declared recipe, that recipe's model follows.
+    The first challenger has the recipe with the highest walk-forward value; withdrawn recipes are skipped. If the
+    champion has another declared recipe, the model of the champion's recipe follows.
     """
     declared = list(declared_recipes(use_case))
     values = value_by_recipe(use_case, lake, store, as_of) if len(declared) > 1 else {}
     ranked = [*values, *(recipe for recipe in declared if recipe not in values)]
     allowed = [recipe for recipe in ranked if not _is_withdrawn(use_case, lake, store, ledger, recipe, as_of)]
-    best = (allowed or ranked)[0]  # if all are withdrawn, the gate rejects one and says why
+    best = (allowed or ranked)[0]  # if all recipes are withdrawn, the gate rejects the best one and gives the reason
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
@@ -81,7 +81,7 @@ def list_challengers(
 def _is_withdrawn(
     use_case: UseCase, lake: Lake, store: ModelStore, ledger: ChampionLedger, recipe: str, as_of: date
 ) -> bool:
-    """Return whether a recipe, or its model of a training day, was taken out of force."""
+    """Return whether a recipe was withdrawn, or the recipe's model that was trained on the local day `as_of`."""
     version = find_trained_version(use_case, lake, store, recipe, as_of)
     return ledger.withdrawal_of(version or "", recipe) is not None
 
@@ -104,9 +104,9 @@ def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: da
 
 
 def recipe_name(use_case: UseCase, recipe: str) -> str:
-    """Return the name of a recipe, given its hash: `model`, or the name of the alternative.
+    """Return the name of a recipe: `model` for the declared model, or the name of the declared alternative.
 
-    A recipe that isn't declared has no name, so its hash is returned.
+    recipe: the hash of the recipe. A recipe that isn't declared has no name, so the hash is returned.
     """
     names = dict(zip(declared_recipes(use_case), ["model", *use_case.model.alternatives], strict=False))
     return names.get(recipe, recipe)

@@ -1,4 +1,4 @@
-"""List the SQL expressions that a declaration holds: where each is declared, and the SQL in which it is used."""
+"""List the SQL expressions in a use case's declaration. For each, name the declared field and the SQL that uses it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sixtyforty.spec.use_case import UseCase
 
 @dataclass(frozen=True)
 class DeclaredSql:
-    """A declared SQL expression.
+    """A SQL expression in a declaration.
 
-    `field` says where it is declared, such as `kpi.actions.offer.cost`. `sql` is the expression as written. `used_as`
-    is the SQL in which the project uses it, such as the expression with a cast.
+    `field` is the declared field, such as `kpi.actions.offer.cost`. `sql` is the expression as the declaration writes
+    it. `used_as` is the SQL that runs, such as the expression with a cast.
     """
 
     field: str
@@ -26,9 +26,9 @@ class DeclaredSql:
 
 
 def source_expressions(use_case: UseCase, name: str, source: Source, known_at_counts: bool) -> Iterator[DeclaredSql]:
-    """Yield the expressions of a source. They read the source's columns.
+    """Yield the SQL expressions that a source declares over its own columns: partition, known_at and derived columns.
 
-    known_at_counts: whether the source is an input of features. Only then is its `known_at` used.
+    known_at_counts: whether the source is an input of features. The `known_at` of other sources is never used.
     """
     if source.partition:
         yield DeclaredSql(f"sources.{name}.partition", source.partition, use_case.partition_sql(source.partition))
@@ -39,7 +39,7 @@ def source_expressions(use_case: UseCase, name: str, source: Source, known_at_co
 
 
 def feature_expressions(use_case: UseCase, parts: Collection[str]) -> Iterator[DeclaredSql]:
-    """Yield the expressions that read the columns of features.sql.
+    """Yield the declared SQL expressions that read the columns of features.sql, such as vetoes and costs of actions.
 
     parts: top-level fields of the declaration. Only expressions in these fields are yielded.
     """
@@ -69,7 +69,7 @@ def _kpi_expressions(kpi: Kpi) -> Iterator[DeclaredSql]:
 
 
 def target_expressions(model: Model) -> Iterator[DeclaredSql]:
-    """Yield the targets of the model and its alternatives. They read the columns of features.sql and the outcome."""
+    """Yield the declared target of the model and of each alternative: SQL over features and the outcome."""
     targets = {"model.target": model.target}
     targets |= {f"model.alternatives.{name}.target": other.target for name, other in model.alternatives.items()}
     for field, sql in targets.items():
@@ -78,9 +78,10 @@ def target_expressions(model: Model) -> Iterator[DeclaredSql]:
 
 
 def named_features(use_case: UseCase, parts: Collection[str]) -> Iterator[tuple[str, str, bool]]:
-    """Yield each declared field that names a column of features.sql, the column, and whether the model must see it.
+    """Yield (field, column, must_be_visible) for each declared field that names a column of features.sql.
 
-    The model sees the columns without a leading underscore. parts: top-level fields of the declaration to look in.
+    must_be_visible: whether the model must see the column. Columns with a leading underscore are hidden from the model.
+    parts: top-level fields of the declaration. Only names in these fields are yielded.
     """
     if "model" in parts:
         for kind in ("categorical", "monotone_constraints", "reasons"):

@@ -1,7 +1,7 @@
 """Reproduce the newest model and its metrics from the files of one folder; `dvc.yaml` runs this module.
 
 `python -m sixtyforty.modeling.dvc_recipe train FOLDER` writes `model.skops`; `evaluate FOLDER` writes `metrics.json`.
-The pipeline fills the folder with these functions, so that both give the same bytes. The folder's inputs are:
+The chain writes these files with the same functions, so DVC reproduces them byte for byte. The folder's inputs are:
 
 - `training_set.parquet`.
 - `recipe.json`: the model, the KPI, the features and the card of the previous model.
@@ -29,10 +29,10 @@ from sixtyforty.value.policy import Policy
 
 
 def write_recipe_folder(use_case: DecisionChain, store: ModelStore, version: str, fold: str, folder: Path) -> None:
-    """Write the inputs and outputs of the recipe of a model version into a folder.
+    """Write into a folder what DVC needs to reproduce a model version: training set, recipe, models and metrics.
 
-    fold: the model version that was trained before `version`. The metrics measure it on the days between both
-    trainings.
+    fold: the previous model version. `metrics.json` measures the previous model on the days between its own training
+    and the training of `version`.
     """
     card, fold_card = store.card(version), store.card(fold)
     recipe: dict[str, Any] = {
@@ -58,7 +58,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Any]:
 
 
 def train(folder: Path) -> None:
-    """Fit the recipe on the folder's training set, and write the same bytes as the pipeline's model."""
+    """Fit the recipe in `recipe.json` on the folder's training set. Write `model.skops`, equal to the stored model."""
     from skops.io import dumps
 
     recipe, frame = _read(folder)
@@ -67,7 +67,10 @@ def train(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> None:
-    """Measure the previous model on the newest days of the training set, which it never saw. Write `metrics.json`."""
+    """Measure the previous model on the newest days of the training set, which that model never saw.
+
+    Write the figures to `metrics.json`.
+    """
     recipe, frame = _read(folder)
     fold, kpi = ModelCard.from_json(json.dumps(recipe["fold"]).encode()), Kpi(**recipe["kpi"])
     model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold.files[MODEL]), fold)

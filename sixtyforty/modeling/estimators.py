@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted scikit-learn estimator, with what it needs to turn rows into its input matrix.
+    """A fitted scikit-learn estimator, with the settings that turn rows of features into its input matrix.
 
-    `levels` maps each categorical feature to the values in its training set, in sorted order. `treatment` names the
-    feature with the action that a unit received in an experiment. `actions` lists the possible actions.
+    `levels` maps each categorical feature to its values in the training set, in sorted order. `treatment` names the
+    column with the action that a unit received in a past experiment. `actions` lists the actions of that experiment.
     """
 
     estimator: Any
@@ -35,7 +35,7 @@ class FittedModel:
     def to_matrix(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         """Return the rows as a float32 array of shape (rows, features).
 
-        A category becomes its position in `levels`. A value that the training set didn't hold becomes NaN.
+        The value of a categorical feature becomes its position in `levels`, or NaN if the training set lacks the value.
         """
         import numpy as np
 
@@ -56,8 +56,8 @@ class FittedModel:
     def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the expected outcome of each row, in an array of shape (rows,).
 
-        For a classifier, it is the probability of outcome 1. With a treatment, return the expected outcome under each
-        action, in an array of shape (actions, rows).
+        The expected outcome of a classifier is the probability of outcome 1. With a `treatment`, return the expected
+        outcome of each row under each action, in an array of shape (actions, rows).
         """
         import numpy as np
         from threadpoolctl import threadpool_limits
@@ -76,7 +76,7 @@ class FittedModel:
             outcomes: NDArray[np.float64] = self.estimator.predict(matrix)
             return outcomes
         probabilities = self.estimator.predict_proba(matrix)
-        if probabilities.shape[1] == 1:  # the training set held a single outcome
+        if probabilities.shape[1] == 1:  # all rows of the training set had the same outcome
             return np.full(len(frame), float(self.estimator.classes_[0]))
         positive: NDArray[np.float64] = probabilities[:, 1]
         return positive
@@ -85,8 +85,9 @@ class FittedModel:
 def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFrame) -> FittedModel:
     """Fit a recipe to the rows of a training set. The same rows give the same model.
 
-    frame: the features, the outcome and, with a treatment, the column of the action received. One OpenMP thread is
-    used, because two threads were slower in measurements. Raises ModelError if the declared target isn't valid SQL.
+    frame: one row per unit, with the features and the outcome. If a treatment is declared, also the action that the
+    unit received. One OpenMP thread is used, because two threads were slower in measurements. Raises ModelError if the
+    declared target isn't valid SQL.
     """
     import numpy as np
     from threadpoolctl import threadpool_limits
@@ -98,7 +99,7 @@ def fit_model(recipe: Model, kpi: Kpi, features: Sequence[str], frame: pd.DataFr
     model = FittedModel(estimator, features, levels, treatment, kpi.actions_by_cost if treatment else ())
     with threadpool_limits(limits=1, user_api="openmp"):
         matrix = model.to_matrix(frame)
-        matrix[:, np.isnan(matrix).all(axis=0)] = 0  # a feature without a value teaches nothing, and estimators fail
+        matrix[:, np.isnan(matrix).all(axis=0)] = 0  # some estimators fail on a feature without any known value
         estimator.fit(matrix, _target(recipe, kpi, frame))
     return model
 
@@ -143,7 +144,7 @@ def _with_preprocessing(estimator: Any, categories: list[int], count: int) -> An
 
 
 def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the value that the estimator learns to predict for each row: the outcome, or the recipe's target."""
+    """Return the number that the estimator learns to predict for each row: the outcome, or the declared target."""
     if recipe.target is None:
         return frame[kpi.outcome].to_numpy(float)
     import duckdb

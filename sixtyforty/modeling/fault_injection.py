@@ -21,11 +21,11 @@ BUILT_ROWS = "select * exclude _partition from _built"
 def rebuild_with_faults(
     use_case: UseCase, lake: Lake, partition: str, faults: Mapping[FaultKey, Sequence[str]]
 ) -> Iterator[tuple[FaultKey, pa.Table | None]]:
-    """Rebuild a partition's features once per fault, each time from the undamaged tables plus that fault.
+    """Rebuild a partition's features once for each fault, from source tables that contain only that fault.
 
-    faults: the SQL statements (insert, update, delete) that damage the source tables, by the key of the fault. The
-    current process's actions are always computed from the undamaged tables. Yield each key with the rows of features.
-    Yield None instead of rows if features.sql doesn't give each unit exactly once on the damaged tables.
+    faults: for each fault, the SQL statements (insert, update, delete) that damage the source tables. The current
+    process's actions are always computed from the undamaged tables. Yield the key of each fault with the table of
+    features. Yield None instead of the table if features.sql doesn't return each unit exactly once.
     """
     entries = read_inputs(use_case, lake, feature_window(use_case, [partition]))
     with open_inputs(use_case, lake, entries, [partition]) as db:

@@ -1,7 +1,7 @@
 """Run features.sql and current_process.sql in a DuckDB session, and check that each returns every unit once.
 
-If the units are the rows of a partitioned source, the key identifies a unit. Otherwise a unit occurs in every
-partition, so `_partition` and the key together identify it.
+If the units are the rows of a partitioned source, the key identifies a unit. Otherwise each unit occurs in every
+partition, so `_partition` and the key together identify a unit.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _check_actions(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> No
 
 
 def recreate_feature_table(db: duckdb.DuckDBPyConnection, use_case: DecisionChain) -> None:
-    """Create `_built` again from the current tables of the session. The current process's actions stay unchanged.
+    """Create the table `_built` again, after the session's source tables changed. Keep the current process's actions.
 
     Raises FeatureError if the SQL doesn't return each unit exactly once.
     """

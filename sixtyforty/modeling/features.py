@@ -22,7 +22,7 @@ HIDDEN_COLUMNS = ("_partition", "decided_at", "current_action", "suspect")
 
 @dataclass(frozen=True)
 class BuiltPartitions:
-    """Built tables by partition, and the versions of the inputs of each table.
+    """The tables of features or outcomes that were built, by partition, and the versions of their inputs.
 
     `inputs[partition][dataset]` maps the partitions of an input dataset to their versions.
     """
@@ -34,7 +34,7 @@ class BuiltPartitions:
 class FeatureWindow:
     """A DuckDB session that builds the features of some partitions and checks them.
 
-    It holds the validated data of these partitions and of their lookback. Use it in a `with` block, which closes it.
+    The session contains the validated data of these partitions and of their lookback. Use it in a `with` block.
     """
 
     def __init__(self, use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> None:
@@ -62,15 +62,15 @@ class FeatureWindow:
     def find_leakage(
         self, tables: Mapping[str, pa.Table], sample: int, again: Mapping[str, Collection[str]] | None = None
     ) -> list[Leak]:
-        """Return the differences between features and their recomputation, see `leakage.find_leakage`."""
+        """Return the leakage in built features. `leakage.find_leakage` describes the arguments."""
         return find_leakage(self.db, self.use_case, tables, sample, again)
 
 
 def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:
-    """Return the columns of a feature table that the model sees.
+    """Return those of the columns of a feature table that the model sees.
 
     Columns with a leading underscore are for comparisons only. A key column is a feature only if `model.categorical`
-    lists it.
+    lists the column.
     """
     hidden = {*use_case.decision.key, *HIDDEN_COLUMNS} - set(use_case.model.categorical)
     return [column for column in columns if column not in hidden and not column.startswith("_")]

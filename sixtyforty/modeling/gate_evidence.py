@@ -26,7 +26,7 @@ ChallengerKind = Literal["first", "refresh", "recipe"]
 
 @dataclass(frozen=True)
 class LatestBlock:
-    """The values of the same newest days under two models: one of the challenger's recipe, and the champion."""
+    """The daily values of the newest backtest block under two models: the challenger's recipe, and the champion."""
 
     challenger: Sequence[DailyValue]
     champion: Sequence[DailyValue]
@@ -34,18 +34,19 @@ class LatestBlock:
 
 @dataclass(frozen=True)
 class GateEvidence:
-    """What the gate knows about a challenger.
+    """The evidence from which the gate judges a challenger.
 
     `kind`: first (there is no champion), refresh (the champion has the same recipe) or recipe (another recipe).
-    `missing_share`: share of its training window that is missing or that governance refused. `walk_forward`: money of
-    its recipe, out of sample. `latest`: the newest block against the champion, for a refresh. `current_recipe`: money
-    of the champion's recipe on the walk-forward days, for a new recipe. `refused_partitions`: training partitions that
-    governance refused. `broken_constraints`: monotone constraints that the model breaks. `is_assumed`: the action may
-    change the outcome, and no experiment measured it. `selection_reason`: why this challenger was selected.
-    `file_problem`: why its files, or those of a model that it is valued by, can't be trusted.
-    `share_mismatch`: how the dealt actions of a past experiment differ from the declared shares.
-    `taint`: which training or walk-forward partitions know the future; empty if none does.
-    `withdrawal`: when and why the version or its recipe was taken out of force; empty if it may decide.
+    `missing_share`: share of the training window's partitions without features or outcomes. `walk_forward`: daily
+    values of the challenger's recipe, out of sample. `latest`: the newest backtest block of recipe and champion, for a
+    refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for another recipe.
+    `refused_partitions`: training partitions whose features governance refused. `broken_constraints`: a text for each
+    monotone constraint that the model breaks. `is_assumed`: whether the action may change the outcome without an
+    experiment that measured the change. `selection_reason`: why this challenger was selected.
+    `file_problem`: why the files of the challenger, or of a model in the comparison, can't be trusted.
+    `share_mismatch`: how the received actions of a past experiment differ from the declared shares.
+    `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
+    `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
     """
 
     kind: ChallengerKind
@@ -72,9 +73,10 @@ def collect_evidence(
     version: str,
     selection_reason: str = "",
 ) -> GateEvidence:
-    """Collect the evidence on a challenger, against the champion in force at the start of its training day.
+    """Collect the evidence on a challenger, compared with the champion in force at the start of its training day.
 
-    Without sound files nothing else is evidence: their problem is then the only content. So is a withdrawal.
+    Four problems end the collection: untrusted files, a withdrawal, wrong shares of an experiment, and leakage. The
+    evidence then contains only the first such problem.
     """
     if problem := find_file_problem(use_case.name, lake, store, version):
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
@@ -122,7 +124,7 @@ def _collect_from_files(
         current_recipe=current_recipe,
         refused_partitions=_refused_partitions(lake, card),
         broken_constraints=find_broken_constraints(use_case.model.monotone_constraints, store, version),
-        is_assumed=use_case.label("replay") == "assumed",  # the walk-forward replays the past
+        is_assumed=use_case.label("replay") == "assumed",  # the backtest decides about past units, as a replay does
         selection_reason=selection_reason,
     )
 
@@ -130,9 +132,9 @@ def _collect_from_files(
 def _latest_block(
     use_case: UseCase, lake: Lake, store: ModelStore, recipe: str, as_of: date, champion_card: ModelCard
 ) -> LatestBlock | None:
-    """Return the newest block of the recipe and of the champion on the same days.
+    """Return the newest backtest block of a recipe, and the champion's values on the same days.
 
-    Return None if no block exists, or if the champion learned from the block's days.
+    Return None if the recipe has no block, or if the champion may have learned from the block's days.
     """
     folds = list_folds(use_case, lake, store, recipe, as_of)
     if not folds or champion_card.as_of > folds[-1].first:
@@ -145,7 +147,7 @@ def _latest_block(
 
 
 def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
-    """Return the training partitions whose features, in the version that the model learned from, were refused."""
+    """Return the training partitions whose features governance refused, in the version that the model learned from."""
     refused = []
     for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)

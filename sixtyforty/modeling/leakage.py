@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-UNIT = "(the unit itself)"  # stands for a feature where a unit was known only later
+UNIT = "(the unit itself)"  # replaces the name of a feature if a unit became known only after its decision time
 
 
 @dataclass(frozen=True)
 class Leak:
-    """One feature that differs at one decision time (UTC) when it is recomputed from what was known then.
+    """Leakage in one feature at one decision time (UTC): values change if only data known at that time are used.
 
-    `units`: the number of units that differ, out of the `checked` units of that decision time.
+    `units`: the number of units whose value of the feature changes, out of the `checked` units of that decision time.
     """
 
     partition: str
@@ -35,7 +35,7 @@ class Leak:
     checked: int
 
     def __str__(self) -> str:
-        """Return the leak in one line."""
+        """Return one line with the feature, the decision time and the number of units."""
         if self.feature == UNIT:
             return f"{self.units} of {self.checked} units at {self.decision_time} UTC became known after that time"
         units = f"{self.units} of {self.checked} units"
@@ -49,11 +49,11 @@ def find_leakage(
     sample: int,
     again: Mapping[str, Collection[str]] | None = None,
 ) -> list[Leak]:
-    """Recompute the features of sampled decision times and return the differences.
+    """Recompute the features of sampled decision times. Return a Leak for each feature whose values change.
 
-    db: a session of `point_in_time.open_inputs`. tables: the features built, by partition; `sample` partitions are
-    checked at one decision time each. The partitions determine the sample, so that a check can be repeated.
-    again: further decision times to check, by partition: those at which an earlier check found a leak.
+    db: a session of `point_in_time.open_inputs`. tables: the built features of each partition. sample: the number of
+    partitions to check, at one decision time each. The same partitions give the same sample, so that a check can be
+    repeated. again: for each partition, the decision times at which an earlier check detected leakage.
     """
     if not tables:
         return []
@@ -79,10 +79,10 @@ def _check_decision_time(
     built: pd.DataFrame,
     decision_time: datetime,
 ) -> list[Leak]:
-    """Return a leak for each column whose recomputed values differ.
+    """Recompute the features of one decision time. Return a Leak for each column whose values change.
 
-    Columns with a leading underscore are compared too. They may hold a vendor's scores, and scores that use later data
-    would make the vendor look too good.
+    Columns with a leading underscore are compared too. They may contain a vendor's scores, and scores that use later
+    data would make the vendor look too good.
     """
     with as_known_at(db, use_case, partition, decision_time):
         create_feature_table(db, use_case)
@@ -100,7 +100,7 @@ def _check_decision_time(
 
 
 def count_different(built: pd.Series[Any], recomputed: pd.Series[Any]) -> int:
-    """Return the number of rows whose values differ; null equals null, and NaN equals NaN."""
+    """Return the number of rows in which two columns differ. Null equals null, and NaN equals NaN."""
     import numpy as np
 
     null, recomputed_null = built.isna().to_numpy(), recomputed.isna().to_numpy()

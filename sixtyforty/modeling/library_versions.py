@@ -9,7 +9,7 @@ LIBRARIES = ("duckdb", "great-expectations", "pandas", "scikit-learn", "skops")
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Return the installed version of each library, by name. They are read once per process."""
+    """Return the installed version of each library in LIBRARIES, by name. The versions are read once per process."""
     from importlib.metadata import version
 
     return {library: version(library) for library in LIBRARIES}

@@ -1,4 +1,4 @@
-"""List the inputs of features and outcomes: the versions of the validated partitions in a window."""
+"""List the inputs of features and outcomes: the versions of the validated partitions that the SQL may read."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sixtyforty.storage.restatement import changed_inputs
 
 
 def read_inputs(use_case: DecisionChain, lake: Lake, window: Sequence[str]) -> dict[str, dict[str, Entry]]:
-    """Return each source's validated manifests in a window of partitions, as source to {partition: manifest}.
+    """Return the manifests of each source's validated data, as {source: {partition: manifest}}.
 
-    A snapshot source has a single manifest, under the partition SNAPSHOT.
+    window: the partitions to return. A snapshot source has a single manifest, under the partition SNAPSHOT.
     """
     entries = {source: lake.entries(f"validated/{source}", window) for source in use_case.partitioned}
     return entries | {source: lake.entries(f"validated/{source}", [SNAPSHOT]) for source in use_case.snapshots}
@@ -24,9 +24,9 @@ def read_inputs(use_case: DecisionChain, lake: Lake, window: Sequence[str]) -> d
 def input_versions(
     use_case: DecisionChain, entries: Mapping[str, Mapping[str, Entry]], window: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the versions of the inputs in a window of partitions, as dataset to {partition: version}.
+    """Return the versions of the inputs in a window of partitions, as {dataset: {partition: version}}.
 
-    entries: the answer of `read_inputs`.
+    entries: the manifests that `read_inputs` returns.
     """
     partitions = (*window, SNAPSHOT)
     return {
@@ -39,14 +39,15 @@ def input_versions(
 
 
 def feature_window(use_case: DecisionChain, partitions: Sequence[str]) -> list[str]:
-    """Return the partitions that the features of some partitions may read: these partitions and their lookback."""
+    """Return the partitions that the features of `partitions` may read: `partitions` and their lookback."""
     return use_case.widen(partitions, use_case.lookback_partitions, 0)
 
 
 def find_outdated(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]) -> dict[str, list[str]]:
-    """Return the partitions whose features are outdated, with the inputs that changed.
+    """Return the partitions whose features are outdated, as {partition: changed inputs}.
 
-    Features are outdated if they weren't built from the current versions of the validated data.
+    Features are outdated if they weren't built from the current versions of the validated data. A changed input is
+    written `dataset partition`.
     """
     features = lake.entries("features", partitions)
     if not features:
@@ -62,9 +63,10 @@ def find_outdated(use_case: DecisionChain, lake: Lake, partitions: Sequence[str]
 
 
 def expected_partitions(use_case: DecisionChain, lake: Lake, partitions: Sequence[str], now: datetime) -> list[str]:
-    """Return the partitions, among those named, that should have features at a UTC time (naive).
+    """Return those of `partitions` that should have features by the UTC time `now` (naive).
 
-    These are the partitions that are known to hold units.
+    If the units are the rows of a partitioned source, these are the partitions with validated data of that source.
+    Otherwise, they start with the first validated partition, and end with `now` or one lookback after the newest one.
     """
     unit_source = use_case.decision.unit_source
     if unit_source in use_case.partitioned:

@@ -15,12 +15,13 @@ from sixtyforty.storage.files import canonical_json
 class ModelCard:
     """The description of a model version, stored as `card.json`.
 
-    `as_of`: the local day at whose start it was trained. `rows`, `first`, `last`: size and partitions of its training
-    set. `missing_days`: partitions of its window without features or outcomes. `recipe`: the declared model, and
-    `recipe_version` its hash. `data`: the versions of features and outcomes by partition, and `data_version` their
-    hash. `libraries`: library versions. `files`: SHA-256 by file. `levels`: the values of each category, once a model
-    is fitted. `treatment` and `actions`: of a past experiment. `sample_scores`: what the fitted model gives the first
-    rows of its training set, in the shape of `FittedModel.predict`.
+    `as_of`: the local day at whose start the model was trained. `rows`, `first`, `last`: number of rows, and first and
+    last partition, of the training set. `missing_days`: partitions of the training window without features or outcomes.
+    `recipe`: the declared model, with its hash `recipe_version`. `data`: the versions of features and outcomes by
+    partition, with their hash `data_version`. `libraries`: version by library. `files`: SHA-256 by file name.
+    `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`: the column with the
+    received action of a past experiment, whose actions are in `actions`. `sample_scores`: the fitted model's scores of
+    the first rows of the training set, in the shape of `FittedModel.predict`.
     """
 
     version: str
@@ -49,12 +50,12 @@ class ModelCard:
         return missing / (present + missing)
 
     def to_json(self) -> bytes:
-        """Return the card as JSON."""
+        """Return the model card as JSON."""
         return canonical_json(vars(self)).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> ModelCard:
-        """Read a card from JSON. Raises ModelError if the content isn't a card."""
+        """Read a model card from JSON. Raises ModelError if the content isn't a model card."""
         try:
             fields = json.loads(content)
             return cls(**fields | {"as_of": date.fromisoformat(fields["as_of"])})

@@ -1,13 +1,13 @@
-"""Verify the files of a model version: they are those that were written when it was fitted.
+"""Verify that the files of a model version are unchanged since the model was fitted.
 
 The verification has four parts:
 
-1. The card names this use case and this version, and its fields give the version's hash.
-2. The hash of the model file is the one on the card, and the file can be loaded.
-3. The hash of the training set is the one on the card.
-4. The loaded model gives the first rows of its training set the scores that the card recorded at the fit.
+1. The model card names the use case and the version, and the card's data, recipe and libraries give that version.
+2. The hash of the model file is the one on the model card, and the file can be loaded.
+3. The hash of the training set is the one on the model card.
+4. The loaded model gives the first rows of its training set the scores that the model card recorded at the fit.
 
-The answer is cached under the hashes of card and model file. An unchanged model costs the reading of these two files.
+A success is cached under the hashes of model card and model file, so unchanged files are verified only once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TOLERANCE = 1e-9  # another processor may round a score's last digits differentl
 
 
 def find_file_problem(use_case: str, lake: Lake, store: ModelStore, version: str) -> str | None:
-    """Return why the files of a version can't be trusted, and what to do next; None if they can."""
+    """Return why the files of a model version can't be trusted, and what to do next. Return None for sound files."""
     try:
         verify_files(use_case, lake, store, version)
     except ModelError as error:
@@ -41,7 +41,7 @@ def find_file_problem(use_case: str, lake: Lake, store: ModelStore, version: str
 
 
 def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> None:
-    """Verify the files of a version. Raises ModelError with the first difference, and what to do next."""
+    """Verify the files of a model version. Raises ModelError with the first problem, and what to do next."""
     card_bytes, model_bytes = store.read_file(version, CARD), store.read_file(version, MODEL)
     sha256 = {"card": hashlib.sha256(card_bytes).hexdigest(), "model": hashlib.sha256(model_bytes).hexdigest()}
     verified = lake.root / "backtest" / version / f"files_{digest(sha256 | {'libraries': library_versions()})}.json"
@@ -63,23 +63,23 @@ def verify_files(use_case: str, lake: Lake, store: ModelStore, version: str) -> 
 
 def _check_card(card: ModelCard, use_case: str, version: str) -> None:
     if (card.use_case, card.version) != (use_case, version):
-        raise ModelError(f"Its card belongs to {card.use_case} {card.version}.")
+        raise ModelError(f"The model card belongs to {card.use_case} {card.version}.")
     if card.data_version != digest(card.data):
-        raise ModelError("The data versions on its card differ from their hash.")
+        raise ModelError("The data versions on the model card don't match their hash on the model card.")
     if version_name(card.as_of, card.data_version, card.recipe_version, card.libraries) != version:
-        raise ModelError("Data, recipe and libraries on its card don't give its version.")
+        raise ModelError("Data, recipe and libraries on the model card don't match the model version.")
 
 
 def _check_scores(card: ModelCard, scores: NDArray[np.float64]) -> None:
     import numpy as np
 
     if not np.isfinite(scores).all():
-        raise ModelError(f"It gives no number for some of the first {scores.shape[-1]} rows of its training set.")
-    if not card.sample_scores:  # fitted before cards recorded scores
+        raise ModelError(f"The model gives no number for some of the first {scores.shape[-1]} rows of {TRAINING_SET}.")
+    if not card.sample_scores:  # the model was fitted before model cards recorded scores
         return
     recorded = np.array(card.sample_scores, float)
     if recorded.shape != scores.shape or not np.allclose(scores, recorded, rtol=TOLERANCE, atol=TOLERANCE):
         raise ModelError(
-            f"Its scores of the first {scores.shape[-1]} rows of {TRAINING_SET} differ from those that its card"
-            " recorded at the fit."
+            f"The model's scores of the first {scores.shape[-1]} rows of {TRAINING_SET} differ from the scores that"
+            " the model card recorded at the fit."
         )

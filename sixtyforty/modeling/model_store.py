@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 TRAINING_SET = "training_set.parquet"
 MODEL = "model.skops"
 CARD = "card.json"
-SAMPLE_ROWS = 20  # of the training set; the card records their scores
+SAMPLE_ROWS = 20  # rows of the training set whose scores the model card records
 
 
 class ModelStore:
@@ -47,15 +47,15 @@ class ModelStore:
         self.root = root
 
     def _cards_lock(self) -> AbstractContextManager[None]:
-        """Lock all cards, so that two trainings at the same time don't overwrite each other's changes."""
+        """Lock all model cards, so that two trainings at the same time don't overwrite each other's changes."""
         return exclusive_lock(self.root / "cards.lock", "write a model card")
 
     def folder(self, version: str) -> StoragePath:
-        """Return the folder of a version."""
+        """Return the folder of a model version."""
         return self.root / version
 
     def card(self, version: str) -> ModelCard:
-        """Return the card of a version. Raises ModelError if the version isn't stored."""
+        """Return the model card of a version. Raises ModelError if the card doesn't exist or can't be read."""
         try:
             return ModelCard.from_json((self.folder(version) / CARD).read_bytes())
         except FileNotFoundError as error:
@@ -70,14 +70,14 @@ class ModelStore:
             ) from error
 
     def read_file(self, version: str, file: str) -> bytes:
-        """Return the bytes of a version's file. Raises ModelError if it doesn't exist."""
+        """Return the bytes of a file of a model version. Raises ModelError if the file doesn't exist."""
         try:
             return (self.folder(version) / file).read_bytes()
         except FileNotFoundError as error:
             raise ModelError(f"{version}: the file {self.folder(version) / file} is missing.") from error
 
     def has(self, version: str, file: str) -> bool:
-        """Return whether a file of a version exists and is listed on the version's card.
+        """Return whether a file of a model version exists and is listed on the version's model card.
 
         file: `training_set.parquet` or `model.skops`.
         """
@@ -86,7 +86,7 @@ class ModelStore:
         return listed and (self.folder(version) / file).exists()
 
     def versions(self) -> list[str]:
-        """Return all versions that have a card, sorted by training day, oldest first."""
+        """Return all model versions that have a model card, sorted by training day, oldest first."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
     def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
@@ -102,20 +102,20 @@ class ModelStore:
         blob = parquet_bytes(table)
         card = _new_card(use_case, plan, table.num_rows, features, hashlib.sha256(blob).hexdigest())
         with self._cards_lock():
-            if not self.has(plan.version, TRAINING_SET):  # another process may have written it, and its model, by now
+            if not self.has(plan.version, TRAINING_SET):  # another process may have just stored the same version
                 write_atomic(self.folder(plan.version) / TRAINING_SET, blob)
                 write_atomic(self.folder(plan.version) / CARD, card.to_json())
 
     def training_frame(self, version: str) -> pd.DataFrame:
-        """Return the training set of a version."""
+        """Return the training set of a model version."""
         import pandas as pd
 
         return pd.read_parquet(io.BytesIO((self.folder(version) / TRAINING_SET).read_bytes()))
 
     def sample_rows(self, card: ModelCard, version: str) -> pd.DataFrame:
-        """Return the first SAMPLE_ROWS rows that a version learned from.
+        """Return the first SAMPLE_ROWS rows of a version's training set, with the features on its model card.
 
-        Raises ModelError if the training set is missing or differs from the hash on the card.
+        Raises ModelError if the training set is missing, or if its hash differs from the one on the model card.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -127,9 +127,10 @@ class ModelStore:
         return pa.Table.from_batches([next(batches)]).to_pandas()
 
     def write_model(self, version: str, model: FittedModel) -> None:
-        """Store a fitted model, and on the card its hash, its categories and the scores of its first training rows.
+        """Store a fitted model. Add the file's hash, the categories and sample scores to the model card.
 
-        Raises ModelError if the estimator holds types that `load` refuses.
+        The sample scores are those of the first rows of the training set. Raises ModelError if the estimator contains
+        types that `load` refuses.
         """
         from skops.io import dumps
 
@@ -145,7 +146,10 @@ class ModelStore:
             write_atomic(self.folder(version) / CARD, card.to_json())
 
     def load(self, version: str) -> FittedModel:
-        """Return a fitted model. Raises ModelError if its hash differs from the card's, or for untrusted types."""
+        """Return the fitted model of a version.
+
+        Raises ModelError if the file's hash differs from the one on the model card, or for untrusted types in the file.
+        """
         card, blob = self.card(version), self.read_file(version, MODEL)
         try:
             return restore_model(load_skops(blob, card.files.get(MODEL)), card)
@@ -154,7 +158,7 @@ class ModelStore:
 
 
 def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the scores of rows. Raises ModelError if the model can't score them."""
+    """Return the model's scores of rows, as `FittedModel.predict` does. Raises ModelError if the model can't score."""
     try:
         return model.predict(rows)
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
@@ -195,7 +199,7 @@ def _check_declared_features(name: str, plan: TrainingPlan, features: list[str])
         if unknown:
             raise ModelError(
                 f"{name}: model.{field} names {', '.join(unknown)}, which features.sql doesn't return."
-                f" Choose from the features that it returns: {', '.join(features)}."
+                f" Choose from the features that features.sql returns: {', '.join(features)}."
             )
 
 

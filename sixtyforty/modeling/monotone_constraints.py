@@ -1,6 +1,6 @@
-"""Check that a model keeps the declared monotone constraints.
+"""Check whether a model breaks the declared monotone constraints.
 
-Under such a constraint, the expected outcome only rises, or only falls, as one feature rises.
+A monotone constraint requires that the expected outcome only rises, or only falls, as one feature rises.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE_ROWS = 500
-QUANTILES = 20  # a feature is set to the borders of this many quantiles
+QUANTILES = 20  # number of quantiles of a feature whose borders are tried as its value
 TOLERANCE = 1e-9  # smaller changes of the expected outcome are rounding errors
 
 
 def find_broken_constraints(constraints: Mapping[str, int], store: ModelStore, version: str) -> list[str]:
-    """Return a line for each constraint that a model version breaks on a sample of its training rows.
+    """Return a line of text for each monotone constraint that a model version breaks on a sample of its training set.
 
-    constraints: feature to 1 (the expected outcome only rises) or -1 (it only falls).
+    constraints: feature to 1 (the expected outcome only rises) or -1 (the expected outcome only falls).
     """
     if not constraints:
         return []
@@ -31,11 +31,11 @@ def find_broken_constraints(constraints: Mapping[str, int], store: ModelStore, v
 
 
 def find_violations(constraints: Mapping[str, int], model: FittedModel, rows: pd.DataFrame) -> list[str]:
-    """Return a line for each constraint that the model breaks on the rows.
+    """Return a line of text for each monotone constraint that the model breaks on the rows.
 
-    constraints: feature to 1 (the expected outcome only rises) or -1 (it only falls). The feature of each row is set in
-    turn to the quantiles of the feature's known values, with all other features unchanged. The size of a violation is
-    the largest change of one row's expected outcome in the wrong direction between two quantiles.
+    constraints: feature to 1 (the expected outcome only rises) or -1 (the expected outcome only falls). In each row,
+    the feature is set in turn to the quantiles of its known values, with all other features unchanged. The size of a
+    violation is the largest change of one row's expected outcome in the wrong direction between two quantiles.
     """
     import numpy as np
 

@@ -31,7 +31,7 @@ def build_outcomes(use_case: DecisionChain, lake: Lake, partitions: Sequence[str
     if table.num_rows != units:
         raise FeatureError(
             f"{use_case.name}: there are {units} units, but outcomes.sql returns {table.num_rows} rows."
-            " It must return at most one row for each unit."
+            " The query must return at most one row for each unit."
         )
     tables = split_by_partition(table, "_partition", partitions)
     windows = {partition: use_case.widen([partition], before, after) for partition in tables}

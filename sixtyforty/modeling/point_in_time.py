@@ -30,7 +30,8 @@ def open_inputs(
 ) -> duckdb.DuckDBPyConnection:
     """Open a session with a table for each source and the table `units`. The caller closes the session.
 
-    entries: the validated manifests to read, as source to {partition: manifest}. partitions: the units' partitions.
+    entries: the manifests of the validated data to read, as {source: {partition: manifest}}. partitions: the partitions
+    whose units go into the table `units`.
     """
     db = connect(use_case.timezone)
     for name, source in use_case.inputs.items():
@@ -51,10 +52,10 @@ def _source_sql(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str
 def create_units(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partitions: Sequence[str], condition: str = "true"
 ) -> None:
-    """Create the table `units` of some partitions from the source tables of the session.
+    """Create the table `units`, with the units of some partitions, from the source tables of the session.
 
     If units are not the rows of a partitioned source, create the table `decision_partitions` too, with `_partition` and
-    `starts_at` (UTC). condition: a SQL condition. Only units that fulfil it are included.
+    `starts_at` (UTC). condition: a SQL condition that every unit in the table must fulfill.
     """
     decision, partitions = use_case.decision, use_case.partitions_with_units(partitions)
     if decision.unit_source and decision.unit_source in use_case.partitioned:
@@ -92,9 +93,10 @@ def sql_list(texts: Sequence[str]) -> str:
 def as_known_at(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str, decision_time: datetime
 ) -> Iterator[None]:
-    """During the block, reduce the tables to the rows of a partition's window that were known at a decision time (UTC).
+    """During a `with` block, reduce the session's tables to the data known at one decision time (UTC) of a partition.
 
-    The table `units` then holds only the units of that decision time. All tables are restored after the block.
+    The source tables contain only rows of the partition and its lookback that were known at that time. The table
+    `units` contains only the units of that time. After the block, all tables are restored.
     """
     window = sql_list([*feature_window(use_case, [partition]), SNAPSHOT])
     time = f"timestamp {literal(decision_time)}"

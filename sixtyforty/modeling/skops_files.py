@@ -35,8 +35,8 @@ class ModelError(SixtyfortyError):
 def load_skops(blob: bytes, sha256: str | None) -> Any:
     """Verify the hash of a model file, then load it with the allow-list TRUSTED.
 
-    sha256: the hash on the model card. Raises ModelError if the hash differs, or if the file holds other types or isn't
-    a skops file.
+    sha256: the hash on the model card. Raises ModelError if the file's hash differs, if the file contains types that
+    are not trusted, or if the file isn't a skops file.
     """
     from skops.io import loads
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -74,9 +74,9 @@ def stable_skops(blob: bytes) -> bytes:
 
 
 def _renumber(schema: Any, members: set[str]) -> dict[str, str]:
-    """In a skops schema, replace ids and file names with sequential numbers, in place.
+    """Replace ids and file names in a skops schema with sequential numbers, in place.
 
-    members: the file names in the archive. Return the new file name by old file name.
+    members: the file names in the archive. Return the new name of each file, by its old name.
     """
     numbers: dict[int, int] = {}
     new_names: dict[str, str] = {}

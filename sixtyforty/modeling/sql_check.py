@@ -57,7 +57,7 @@ def check_sql(use_case: UseCase, parts: Collection[str], stages: Collection[str]
 def _check_source(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, name: str, source: Source, parts: Collection[str]
 ) -> Iterator[SqlProblem]:
-    """Yield the problems of a source. If its column types are valid, create its empty table."""
+    """Yield the problems in a source's column types and expressions. Create an empty table if the types are valid."""
     unknown_types = [
         SqlProblem(
             f"'{kind}' is not a DuckDB type", f"sources.{name}.columns.{column}", "", 1, kind.upper(), COMMON_TYPES
@@ -75,7 +75,7 @@ def _check_source(
     )
     is_input = (
         "people" in parts and name in use_case.inputs
-    )  # `people` names the source of responses, which isn't an input
+    )  # without `people`, the source of responses looks like an input of features, which it isn't
     yield from _check_expressions(db, identifier(name), source_expressions(use_case, name, source, is_input))
 
 
@@ -115,7 +115,7 @@ def _check_stages(
 def _check_stage(
     db: duckdb.DuckDBPyConnection, use_case: UseCase, stage: str, required: Iterable[str]
 ) -> Iterator[SqlProblem]:
-    """Yield the problems of `<stage>.sql`: it can't run, or it lacks a column."""
+    """Yield the problems of `<stage>.sql`: the query can't run, or doesn't return a required column."""
     text = use_case.sql(stage)
     error = _binding_error(db, f"select * from ({text}) limit 0")
     if error:

@@ -13,7 +13,7 @@ class SqlProblem:
     """A problem in the SQL of a use case.
 
     `message` says what is wrong. The location is either `field`, a declared field, or `stage` and `line`, a line of
-    `<stage>.sql`. `written` is the name that was not found. `allowed` lists the names that exist.
+    `<stage>.sql`. `written` is the unknown name in the SQL. `allowed` lists the names that exist.
     """
 
     message: str
@@ -25,7 +25,7 @@ class SqlProblem:
 
 
 def problem_of_error(error: Exception, field: str = "", stage: str = "", last_line: int = 1) -> SqlProblem:
-    """Convert a DuckDB error into a problem: its first line, the names that DuckDB suggests, and the line number.
+    """Convert a DuckDB error into a problem: the error's first line, the names that DuckDB suggests, the line number.
 
     field, stage: the location of the SQL. last_line: the number of lines in the SQL file; no higher line is reported.
     """

@@ -1,10 +1,12 @@
-"""Tainted partitions: features that know the future. The only module that says whether a partition is tainted, and why.
+"""Mark, list and refuse tainted partitions. A partition is tainted if its features have leakage.
 
-The features stage writes the fact `taint` into the manifest of a partition whose features differ when they are
-recomputed from what was known at the decision time. Everything that would learn, decide or report money from the
-partition refuses it. The dataset `tainted` is an index of the partitions that were ever marked, so that a question
-about the whole history reads few files. It holds the hashes of their tainted rows, because a taint may be found after
-a model has learned from the same rows.
+This is the only module that decides whether a partition is tainted. Leakage shows if features change when they are
+recomputed from data known at the decision time. The features stage then writes the fact `taint` into the partition's
+manifest. Training, decisions and figures refuse the partition.
+
+The dataset `tainted` is an index of the marked partitions, so that a search of the whole history reads few files. The
+index also stores the hashes of the tainted feature files, because a model may have learned from a file before its
+leakage is detected.
 """
 
 from __future__ import annotations
@@ -21,19 +23,23 @@ from sixtyforty.storage.manifests import Entry
 
 INDEX = "tainted"
 FACT = "taint"
-HASHES = "sha256"  # fact of the index: the files of features that are tainted
+HASHES = "sha256"  # fact in the index: the hashes of the feature files that are tainted
 SHOWN_PARTITIONS = 3
 SHOWN_TIMES = 3
 CURE = "Correct features.sql or the declared known_at, then build the features of these partitions again."
 
 
 class TaintedDataError(ModelError):
-    """Something that would learn, decide or report money from tainted partitions. The text names them and the cure."""
+    """Partitions are refused because their features have leakage. The message names them and says what to correct."""
 
 
 @dataclass(frozen=True)
 class FeatureTaint:
-    """A feature that knows the future: the units that differ, of those checked, and when (UTC, up to SHOWN_TIMES)."""
+    """A feature of a partition that has leakage.
+
+    `units`: the number of units whose value changes if only data known at their decision time are used, out of the
+    `checked` units. `decision_times`: up to SHOWN_TIMES decision times (UTC) of such units, the worst first.
+    """
 
     feature: str
     units: int
@@ -41,30 +47,30 @@ class FeatureTaint:
     decision_times: list[str]
 
     def __str__(self) -> str:
-        """Return the feature with its number of units."""
+        """Return the name of the feature, the number of units with leakage, and the worst decision time (UTC)."""
         name = "units that became known later" if self.feature == UNIT else self.feature
         return f"{name} ({self.units} of {self.checked} units, decided at {self.decision_times[0]} UTC)"
 
 
 @dataclass(frozen=True)
 class TaintedPartition:
-    """A partition whose features know the future."""
+    """A partition whose features have leakage."""
 
     partition: str
     features: list[FeatureTaint]
 
     @classmethod
     def from_fact(cls, partition: str, fact: Mapping[str, Any]) -> TaintedPartition:
-        """Read the fact of a manifest, as `taint_facts` returns it."""
+        """Create the object from a manifest's fact `taint`, in the form that `taint_facts` returns."""
         return cls(partition, [FeatureTaint(**feature) for feature in fact[FACT]])
 
     def __str__(self) -> str:
-        """Return the partition with each feature and its number of units."""
+        """Return the partition, with each feature that has leakage and its number of units."""
         return f"{self.partition}: {', '.join(map(str, self.features))}"
 
 
 def taint_facts(leaks: Sequence[Leak]) -> dict[str, dict[str, Any]]:
-    """Return the facts that mark the manifests of partitions, by partition; a sound partition has none."""
+    """Return, for each partition with a leak, the facts that mark the manifest of its features as tainted."""
     by_partition: dict[str, dict[str, list[Leak]]] = {}
     for leak in leaks:
         by_partition.setdefault(leak.partition, {}).setdefault(leak.feature, []).append(leak)
@@ -82,19 +88,19 @@ def _summarize(feature: str, leaks: Sequence[Leak]) -> FeatureTaint:
 
 
 def read_taint(entry: Entry | None) -> TaintedPartition | None:
-    """Return why a partition of features is tainted; None if it isn't."""
+    """Return the leakage that a manifest of features states. Return None if the manifest is missing or unmarked."""
     if entry is None or FACT not in entry.facts:
         return None
     return TaintedPartition.from_fact(entry.partition, entry.facts)
 
 
 def select_tainted(entries: Iterable[Entry]) -> list[TaintedPartition]:
-    """Return the tainted ones of some partitions of features."""
+    """Return the tainted partitions among some manifests of features."""
     return [tainted for entry in entries if (tainted := read_taint(entry))]
 
 
 def find_tainted(lake: Lake, partitions: Iterable[str] | None = None) -> list[TaintedPartition]:
-    """Return the tainted partitions of features in force, among some partitions or all."""
+    """Return the partitions whose current features are tainted. partitions: those to check; None checks all."""
     marked = lake.partitions(INDEX)
     if partitions is not None and marked:
         marked = sorted(set(marked).intersection(partitions))
@@ -102,7 +108,10 @@ def find_tainted(lake: Lake, partitions: Iterable[str] | None = None) -> list[Ta
 
 
 def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[TaintedPartition]:
-    """Return the tainted ones of some versions of features, by partition: those in force, and those replaced since."""
+    """Return the partitions whose features are tainted in a certain version, whether current or replaced.
+
+    versions: the version of the features to check, by partition.
+    """
     marked = {partition: versions[partition] for partition in lake.partitions(INDEX) if partition in versions}
     tainted = []
     for partition, version in marked.items():
@@ -114,7 +123,10 @@ def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[Taint
 
 
 def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
-    """Return the decision times (UTC) at which tainted partitions must be checked again, by partition."""
+    """Return the decision times (UTC) at which tainted partitions must be checked again, by partition.
+
+    entries: manifests of features, by partition.
+    """
     return {
         tainted.partition: sorted({time for feature in tainted.features for time in feature.decision_times})
         for tainted in select_tainted(entries.values())
@@ -122,14 +134,17 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
 
 
 def mark(lake: Lake, facts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add partitions to the index, before their manifests are written. facts: see `taint_facts`."""
+    """Add tainted partitions to the index, before their manifests are written. facts: as `taint_facts` returns."""
     for partition, fact in facts.items():
         index = lake.entry(INDEX, partition)
         _write_index(lake, partition, fact, index.facts[HASHES] if index else [])
 
 
 def settle(lake: Lake, entries: Mapping[str, Entry]) -> None:
-    """Update the index after manifests are written: it learns hashes of tainted rows and forgets those now sound."""
+    """Update the index of tainted partitions after manifests of features are written.
+
+    Add the hash of each feature file that is tainted, and remove the hash of each file that is sound now.
+    """
     for partition in sorted(set(lake.partitions(INDEX)).intersection(entries)):
         entry, index = entries[partition], lake.entry(INDEX, partition)
         hashes = set(index.facts[HASHES]) if index else set()
@@ -149,7 +164,7 @@ def _write_index(lake: Lake, partition: str, fact: Mapping[str, Any], hashes: It
 
 
 def describe(tainted: Sequence[TaintedPartition]) -> str:
-    """Return in one sentence which partitions are tainted: feature, partition and number of units."""
+    """Return a text that names the tainted partitions, their features with leakage and the number of units."""
     shown = "; ".join(map(str, tainted[:SHOWN_PARTITIONS]))
     more = f"; and {len(tainted) - SHOWN_PARTITIONS} more" if len(tainted) > SHOWN_PARTITIONS else ""
     return f"features of {format_plural(len(tainted), 'partition')} know the future ({shown}{more})"

@@ -11,7 +11,7 @@ from sixtyforty.spec.recipe import Model
 
 
 def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Fit and store a model for each version's training set. Yield each version and its number of rows when it is done.
+    """Fit and store a model for each version. Yield the version and its number of training rows when it is stored.
 
     One thread per core is used, because estimators release Python's global lock. A killed run never leaves a partly
     written file.

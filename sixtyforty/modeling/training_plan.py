@@ -26,16 +26,16 @@ OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 
 
 class TooEarlyError(ModelError):
-    """There is nothing to learn from yet."""
+    """The training window contains no features with outcomes yet."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """The data and the recipe of a model that is trained on the local day `as_of`.
 
-    `features` and `outcomes` hold the manifests to learn from, by partition. The version follows from the manifests
-    alone, so a version that exists is recognized before any rows are read. `missing` lists the partitions of the window
-    without features or outcomes. `recipe` is the hash of the declared recipe.
+    `features` and `outcomes` are the manifests of the training data, by partition. The model version is computed
+    without reading rows, so an existing version is recognized early. `missing` lists the partitions of the training
+    window without features or outcomes. `recipe` is the hash of the declared recipe.
     """
 
     as_of: date
@@ -48,7 +48,7 @@ class TrainingPlan:
 
     @property
     def version(self) -> str:
-        """`<as_of>-<hash>`. The hash covers data, recipe and libraries, so an upgrade of a library retrains."""
+        """The model version, `<as_of>-<hash>`. The hash covers data, recipe and libraries."""
         return version_name(self.as_of, self.data_version, self.recipe, library_versions())
 
 
@@ -76,15 +76,15 @@ def training_days(use_case: DecisionChain, until: date) -> list[date]:
 
 
 def recipe_fields(model: Model) -> dict[str, Any]:
-    """Return the fields of a declared model that define its recipe. Explanations and alternatives are left out."""
+    """Return the fields of a declared model that define its recipe: all except `reasons` and `alternatives`."""
     fields = model.model_dump(exclude={"reasons", "alternatives"})
     return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
 
 
 def hash_recipe(use_case: DecisionChain, model: Model | None = None) -> str:
-    """Return the hash of a recipe, which covers the model and the SQL of its features.
+    """Return the hash of a recipe, which covers the declared model and the SQL of its features.
 
-    model: an alternative. If it is None, the declared model is used.
+    model: a declared alternative. None stands for the declared model.
     """
     return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
 
@@ -96,9 +96,9 @@ def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:
 
 
 def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model | None = None) -> TrainingPlan:
-    """Plan a model that learns from the trailing window before the local day `as_of`.
+    """Plan a model that learns from the training window, the `training_days` before the local day `as_of`.
 
-    Raises TooEarlyError if the window holds no features with outcomes, and TaintedDataError if it holds a tainted one.
+    Raises TooEarlyError if the window has no features with outcomes, and TaintedDataError if features have leakage.
     """
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
@@ -120,7 +120,8 @@ def read_training_rows(
 ) -> pa.Table:
     """Return feature rows joined with their outcomes, sorted by partition, decided_at and key.
 
-    With a treatment: only units that received an action, with the action they received. Raises TaintedDataError.
+    Only units whose outcome was known at `known_at` (UTC) are returned. If a treatment is declared, each unit must have
+    received an action, which is returned too. Raises TaintedDataError if features have leakage.
     """
     require_sound(select_tainted(features.values()), f"{use_case.name}: no training and no value of a model")
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns

@@ -17,9 +17,10 @@ _counted: BoundedCache[str, list[DealtUnits]] = BoundedCache(100)
 
 
 def describe_share_mismatch(use_case: DecisionChain, lake: Lake, partitions: Iterable[str] | None = None) -> str | None:
-    """Return how the received actions differ from the declared shares, among some partitions or all.
+    """Return a text on how the received actions of a past experiment differ from the declared shares.
 
-    None: they agree, or no past experiment is declared.
+    Return None if the actions agree with the shares, or if no past experiment is declared. partitions: the partitions
+    to count; None counts all.
     """
     if use_case.kpi.treatment is None:
         return None
@@ -28,10 +29,10 @@ def describe_share_mismatch(use_case: DecisionChain, lake: Lake, partitions: Ite
 
 
 def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str] | None = None) -> list[DealtUnits]:
-    """Return the units with a known outcome by the action that they received: overall, and for each month.
+    """Count the units with a known outcome by the action that they received: overall, and for each month.
 
-    A unit may return in several partitions. If no unit ever received two different actions, each was dealt once, and
-    counts once in a stratum. Otherwise it was dealt again each time, and counts each time.
+    A unit may occur in several partitions. If no unit ever received two different actions, each unit was dealt a single
+    action, and counts once in a stratum. Otherwise a unit was dealt an action in each partition, and counts each time.
     """
     outcomes = lake.entries("outcomes", partitions)
     treatment = use_case.kpi.treatment

@@ -99,11 +99,11 @@ FAULTS: list[tuple[Fault, str]] = [
     (write_rubbish, "hash of the model file differs"),
     (truncate_model, "hash of the model file differs"),
     (swap_model, "hash of the model file differs"),
-    (swap_model_and_its_hash, "differ from those that its card recorded at the fit"),
-    (swap_card, "Its card belongs to calls_in_time 2013-03-08-"),
-    (swap_everything, "Its card belongs to calls_in_time 2013-03-08-"),
-    (rename_swapped_card, "don't give its version"),
-    (change_data_versions, "The data versions on its card differ from their hash"),
+    (swap_model_and_its_hash, "differ from the scores that the model card recorded at the fit"),
+    (swap_card, "The model card belongs to calls_in_time 2013-03-08-"),
+    (swap_everything, "The model card belongs to calls_in_time 2013-03-08-"),
+    (rename_swapped_card, "don't match the model version"),
+    (change_data_versions, "The data versions on the model card don't match their hash"),
     (cut_training_set, "The hash of the training set differs"),
 ]
 

@@ -37,5 +37,5 @@ def test_several_outcomes_of_a_unit_are_rejected(tmp_path: Path) -> None:
     (ws.use_case.folder / "outcomes.sql").write_text(
         "select u.id, v.late, v.known_at from units u join visits v using (id) cross join (values (1), (2))"
     )
-    with pytest.raises(FeatureError, match=r"outcomes\.sql returns 8 rows\. It must return at most one row"):
+    with pytest.raises(FeatureError, match=r"outcomes\.sql returns 8 rows\. The query must return at most one"):
         build_outcomes(ws.use_case, ws.lake, partitions[:1])
