@@ -1,9 +1,8 @@
-"""Find the stale partitions, for which a sensor requests runs, by comparing manifests.
+"""Find the stale partitions of a use case by comparing manifests. A sensor then requests runs for them.
 
-No state about earlier runs is stored. Every manifest names the versions that it was made from. A partition is stale if
-these aren't the current versions, if it closed after its validation, or if decisions are due (see
-`storage.restatement`). So the next scan finds all unfinished work, whether a daemon or a run was killed, a cursor was
-lost or a file arrived late.
+The manifest of a partition names the versions of its inputs. A partition is stale if its inputs have other versions
+now, if it closed after its validation, or if decisions are due (see `storage.restatement`). No record of earlier runs
+is needed. So each scan finds all unfinished work, even after a run was killed or an extract arrived late.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import changed_inputs, validation_reason
 from sixtyforty.workspace import Workspace
 
-BLOCK = 200  # a long history is scanned in blocks of this many partitions
+BLOCK = 200  # number of partitions in a block; the older blocks of a long history are scanned in turn
 
 
 def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
-    """Return the partitions that are stale at a UTC time (naive), with their reasons.
+    """Return the stale partitions of a use case, and the reasons why each partition is stale.
 
-    The landing zone is scanned, and new extracts are recorded. turn: a counter that the caller increases at each call.
-    Of a long history, only the newest partitions and one older block are scanned, a different block at each turn.
-    Without a turn, the whole history is scanned.
+    The function also scans the landing zone and records new extracts. now: the current time (UTC, naive).
+    turn: a number that the caller increases by 1 at each call. If a use case has many partitions, each call then scans
+    the newest partitions and one block of older partitions, in rotation. None scans all partitions.
     """
     use_case, stale = ws.use_case, StaleWork(ws.use_case)
     _scan_sources(ws, use_case.inputs, stale)
@@ -47,7 +46,7 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
     for partitions in stretches:
         around = use_case.widen(partitions, use_case.lookback_partitions, use_case.outcome_horizon_partitions)
         _check_sources(ws, use_case.partitioned, [p for p in around if p <= stretches[-1][-1]], now, stale)
-    if set(stale.reasons) == {SNAPSHOT}:  # a changed reference table is read only by a run over a partition
+    if set(stale.reasons) == {SNAPSHOT}:  # only a run over a partition can process a changed snapshot
         raw_partitions = [p for source in use_case.partitioned for p in ws.lake.partitions(f"raw/{source}")]
         if raw_partitions:
             stale.add_reason(max(raw_partitions), "a reference table changed", stale.reasons[SNAPSHOT])
@@ -59,9 +58,10 @@ def find_stale_partitions(ws: Workspace, track: Track, now: datetime, turn: int 
 
 
 def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int | None = None) -> StaleWork:
-    """Return the partitions whose responses aren't imported, or aren't counted with the current decisions and outcomes.
+    """Return the partitions with responses of people that must be imported or counted.
 
-    turn: see `find_stale_partitions`.
+    Responses are counted again if the responses, the decisions or the outcomes of their partition have changed.
+    now, turn: see `find_stale_partitions`.
     """
     stale, source = StaleWork(ws.use_case), ws.use_case.people.responses
     if source is None:
@@ -81,12 +81,12 @@ def find_stale_responses(ws: Workspace, track: Track, now: datetime, turn: int |
 
 
 def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[str]]:
-    """Return the partitions to scan, as lists of consecutive partitions.
+    """Return the partitions that one scan for stale partitions covers, as lists of consecutive partitions.
 
-    A short history, or a scan without a turn, gives one list with all partitions. A long history is cut into blocks of
-    BLOCK partitions, counted from the first one. A scan then covers the newest one to two blocks, and the older block
-    whose turn it is. So the cost of a scan doesn't grow with the history. Stale partitions of older blocks are found
-    some scans later. Partitions that aren't open yet are left out, because they would make the whole run fail.
+    Without a turn, or with few partitions, there is one list with all partitions. Otherwise the partitions are divided
+    into blocks of BLOCK. A scan covers the newest one or two blocks and one older block, which depends on the turn. So
+    the cost of a scan doesn't grow with the number of partitions, and a stale partition in an older block is found some
+    scans later. Partitions that aren't open yet are left out, because a run over them would fail.
     """
     use_case = ws.use_case
     first, last_possible = use_case.limits
@@ -110,7 +110,7 @@ def list_stretches(ws: Workspace, now: datetime, turn: int | None) -> list[list[
 
 
 def _newest_partition(ws: Workspace, end: str) -> str:
-    """Return the newest partition, up to `end`, with an extract or raw rows. Return an empty text if there is none."""
+    """Return the newest partition up to `end` that has an extract or raw rows; an empty string if no partition has."""
     use_case = ws.use_case
     arrived = (p for s in use_case.sources for e in ws.landing.known(s) for p in e.partitions if p <= end)
     imported = (p for s in use_case.partitioned for p in ws.lake.partitions(f"raw/{s}")[-1:])
@@ -125,14 +125,14 @@ def _scan_sources(ws: Workspace, sources: Iterable[str], stale: StaleWork) -> No
     for name in sources:
         try:
             ws.landing.scan(name, patient=True)
-        except UnreachableSourceError as error:  # extracts that arrived before are still processed
+        except UnreachableSourceError as error:  # extracts that landed earlier are still processed
             stale.unreachable[name] = str(error)
 
 
 def _check_sources(
     ws: Workspace, sources: Mapping[str, Source], partitions: Sequence[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Add reasons where raw partitions lack extracts that arrived, or validated partitions lack raw rows."""
+    """Add to `stale` each partition of the sources with extracts to import or raw rows to validate."""
     for name in sources:
         arrived = {} if name in stale.unreachable else pending(ws.landing, name, partitions)
         for partition, extracts in arrived.items():
@@ -149,9 +149,9 @@ def _check_sources(
 def _check_features(
     ws: Workspace, partitions: Sequence[str], changing: Collection[str], now: datetime, stale: StaleWork
 ) -> None:
-    """Add reasons where features and outcomes weren't built from the current validated partitions in their windows.
+    """Add to `stale` each partition whose features or outcomes weren't built from the current validated rows.
 
-    changing: the partitions whose validated data is about to change.
+    changing: the partitions whose validated rows the next run will change.
     """
     use_case, lake = ws.use_case, ws.lake
     entries = {name: lake.entries(name, partitions) for name in ("features", "outcomes")}
@@ -172,7 +172,7 @@ def _check_features(
 
 
 def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime, stale: StaleWork) -> None:
-    """Add reasons where decisions are due, or where deliveries, reviews or KPI values are missing or outdated."""
+    """Add to `stale` each partition with decisions due, or with a missing or outdated delivery, queue or value."""
     decisions = ws.lake.entries(decisions_dataset(track), partitions)
     for partition, count in count_due(ws, partitions, track, now).items():
         state = [decisions[partition].version] if partition in decisions else []
@@ -197,5 +197,5 @@ def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now
 
 
 def _is_queued(queue: Entry | None, decisions: Entry, track: Track) -> bool:
-    """Return whether a review queue was made from these decisions."""
+    """Return whether a partition has a review queue that was made from the current version of its decisions."""
     return queue is not None and queue.inputs[decisions_dataset(track)][decisions.partition] == decisions.version

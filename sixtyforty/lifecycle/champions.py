@@ -1,6 +1,6 @@
-"""Manage the live champion: go live, approve challengers, roll back, and find out when retraining is due.
+"""Manage the live champion: go live, approve challengers, roll back to an earlier champion, decide when to retrain.
 
-`modeling.gate` decides whether a challenger is good enough to be promoted.
+The rules that a challenger must pass to be promoted are in `modeling.gate`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ class ChampionError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class RecentLift:
-    """The gain over the current process on the newest partitions with known values.
+    """The gain over the current process, measured on the newest partitions with known outcomes.
 
-    `per_1000` is the gain per 1,000 units, in the KPI's currency.
+    `daily_values`: the value of the decisions of each of these partitions. `per_1000`: the gain per 1,000 units, in the
+    KPI's currency.
     """
 
     daily_values: list[DailyValue]
@@ -41,10 +42,11 @@ class RecentLift:
 
 
 def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str | None = None) -> ChampionRow:
-    """Go live with a champion of the replay, from `now` (UTC, naive) on. Return the row in the champion ledger.
+    """Go live: let a champion of the replay decide from `now` (UTC, naive) on. Return the champion ledger's new row.
 
-    Raises ChampionError if the use case has ended, is live already, or if the replay never promoted the version, or if
-    the version was withdrawn. Raises TaintedDataError while any partition is tainted.
+    version: the champion to put in force; None takes the newest one that wasn't withdrawn. Raises ChampionError if the
+    use case was stopped or retired or is live already, or if the version was withdrawn or never promoted in the replay.
+    Raises TaintedDataError if the features of any partition know the future.
     """
     _refuse_after_end(ws, now)
     if ws.champion_ledger.promotions("live"):
@@ -64,7 +66,7 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
 
 
 def _refuse_after_end(ws: Workspace, now: datetime) -> None:
-    """Raise ChampionError if the use case has ended: then no model decides, whichever is in force."""
+    """Raise ChampionError if the use case was stopped or retired, because then no model may decide."""
     if ended := ws.stage_ledger.end_reason_at(now):
         raise ChampionError(
             f"{ws.use_case.name}: no model can be put in force, {ended}."
@@ -76,15 +78,15 @@ def _refuse_withdrawn(ws: Workspace, version: str) -> None:
     """Raise ChampionError if a version was withdrawn or revoked."""
     if withdrawal := ws.champion_ledger.withdrawal_of(version):
         raise ChampionError(
-            f"{version} was {withdrawal.withdrawal_text}. It never decides again. Train a mended recipe instead."
+            f"{version} was {withdrawal.withdrawal_text}. It never decides again. Correct the recipe and train again."
         )
 
 
 def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
-    """Put an earlier live champion back in force from `now` on.
+    """Put an earlier live champion back in force from `now` (UTC, naive) on. Return the champion ledger's new row.
 
-    Raises ChampionError if the use case has ended, or if the version was never champion, was withdrawn, or is in force
-    already.
+    Raises ChampionError if the use case was stopped or retired, or if the version was never the live champion, was
+    withdrawn, or is in force already.
     """
     _refuse_after_end(ws, now)
     earlier = {row.version: row for row in ws.champion_ledger.promotions("live")}
@@ -100,16 +102,17 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
 
 
 def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: datetime) -> ChampionRow:
-    """Record a person's approval of a challenger. The retrain sensor then promotes the challenger.
+    """Record that a person approves a challenger. The next run of the chain then promotes the challenger.
 
-    Raises ChampionError if the use case has ended, or if the version was withdrawn or doesn't wait for an approval.
+    Raises ChampionError if the use case was stopped or retired, or if the version was withdrawn or doesn't wait for an
+    approval.
     """
     _refuse_after_end(ws, now)
     _refuse_withdrawn(ws, version)
     pending = {row.version: row for row in list_pending(ws)}
     if version not in pending:
         raise ChampionError(
-            f"{version} isn't waiting for an approval. Challengers that are: {', '.join(pending) or 'none'}."
+            f"{version} isn't waiting for an approval. Challengers that wait: {', '.join(pending) or 'none'}."
         )
     return ws.champion_ledger.append(
         track="live",
@@ -133,7 +136,7 @@ def list_pending(ws: Workspace) -> list[ChampionRow]:
 
 
 def list_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
-    """Return the approvals whose challenger can still be promoted at a UTC time; none once the use case has ended."""
+    """Return the approvals of challengers that can be promoted; none if the use case was stopped or retired."""
     if ws.stage_ledger.end_reason_at(now):
         return []
     rows = [row for row in ws.champion_ledger.rows() if row.track == "live"]
@@ -143,7 +146,10 @@ def list_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
 
 
 def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
-    """Promote the approved challengers from `now` on. Raises ModelError if a model file differs from its card."""
+    """Promote all approved challengers, in force from `now` (UTC, naive) on, and return the new ledger rows.
+
+    Raises ModelError if a model file differs from its model card.
+    """
     return [_put_in_force(ws, row, "approved", row.by, "; ".join(row.reasons), now) for row in list_approved(ws, now)]
 
 
@@ -166,7 +172,7 @@ def _put_in_force(
 
 
 def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
-    """Return the reason to skip training on a local day, or None if data, recipes or libraries have changed."""
+    """Return the reason to skip the training of a local day; None if data, a recipe or a library has changed."""
     try:
         plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     except ModelError as error:
@@ -183,14 +189,14 @@ def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
 
 
 def _has_new_data(plan: TrainingPlan, card: ModelCard) -> bool:
-    """Return whether a training plan reads a partition version that the model of the card wasn't trained on."""
+    """Return whether a training plan contains a partition version that the model of this card didn't learn from."""
     trained_on = {(name, p, version) for name, versions in card.data.items() for p, version in versions.items()}
     planned = {"features": plan.features, "outcomes": plan.outcomes}
     return any((name, p, e.version) not in trained_on for name, entries in planned.items() for p, e in entries.items())
 
 
 def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
-    """Return the gain on the newest `automation.decay_days` days with decisions, or None if there are fewer days."""
+    """Return the gain on the newest `automation.decay_days` days with known outcomes; None if there are too few."""
     count = ws.use_case.decision_count(ws.use_case.automation.decay_days)
     newest = kpi_ledger.read_daily_values(ws, track)[-count:]
     if len(newest) < count:
@@ -200,9 +206,9 @@ def measure_recent_lift(ws: Workspace, track: Track) -> RecentLift | None:
 
 
 def find_decay(ws: Workspace, track: Track, today: date) -> str | None:
-    """Return why a new model must be trained now: the champion's recent gain is below `automation.decay_lift`.
+    """Return the reason to train a new model now: the champion's recent gain is below `automation.decay_lift`.
 
-    Return None if the gain isn't below this limit, or if a challenger was judged today.
+    Return None if the gain reaches this limit, or if the gate has already judged a challenger today.
     """
     recent, automation = measure_recent_lift(ws, track), ws.use_case.automation
     if recent is None or recent.per_1000 >= automation.decay_lift:
@@ -212,6 +218,6 @@ def find_decay(ws: Workspace, track: Track, today: date) -> str | None:
         return None
     currency = ws.use_case.kpi.currency
     return (
-        f"the gain of the last {automation.decay_days} days is {format_money(recent.per_1000, currency)} per 1,000,"
-        f" below the limit of {format_money(automation.decay_lift, currency)}"
+        f"the gain of the last {automation.decay_days} days is {format_money(recent.per_1000, currency)} per"
+        f" 1,000 units, below the limit of {format_money(automation.decay_lift, currency)}"
     )

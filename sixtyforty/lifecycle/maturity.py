@@ -1,7 +1,6 @@
-"""Report analytical maturity: the level, stage durations, skills and next steps of all use cases.
+"""Report how mature the use cases are: their level, the time spent in each stage, people's skills, and next steps.
 
-A use case without declared gates has the level `ad hoc`, because it has no criteria for success. Otherwise its level is
-its stage.
+The level of a use case is its stage. Without declared gates, the level is `ad hoc`, because success isn't defined.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ LEVELS = ("ad hoc", *STAGES)
 class UseCaseMaturity:
     """The maturity of one use case.
 
-    `research`: number of declared findings of user research. `trained`: share of the planned training that is
-    completed, or None if none is planned. `illustrative`: whether the declared people are examples.
+    `level`: its stage, or `ad hoc`. `spells`: the time spent in each stage. `research`: number of declared findings of
+    user research. `trained`: completed share of the planned training of people; None if no training is planned.
+    `illustrative`: whether the declared people and plans are invented for a demonstration.
     """
 
     name: str
@@ -42,9 +42,10 @@ class UseCaseMaturity:
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill that training teaches: the number of people who have it, and the number who are planned to have it.
+    """A skill that the planned training of people teaches.
 
-    In `trained`, a person counts once, even after several trainings.
+    `use_cases`: titles of the use cases that plan the training. `trained`: number of people who have the skill; a
+    person counts once, even after several trainings. `planned`: number of people to train, added up over trainings.
     """
 
     name: str
@@ -55,10 +56,10 @@ class Skill:
 
 @dataclass(frozen=True)
 class StageLeadTime:
-    """How long a stage takes.
+    """How many days use cases spend in a stage.
 
-    `left`: number of use cases that have left the stage. `median_days`: the median duration of these. `in_it`: number
-    of use cases that are in the stage now.
+    `left`: number of use cases that have left the stage. `median_days`: median of the days that they spent in it; None
+    if no use case has left it. `in_it`: number of use cases in the stage now.
     """
 
     stage: str
@@ -73,7 +74,7 @@ class StageLeadTime:
 
 @dataclass(frozen=True)
 class MaturityReport:
-    """The maturity of all use cases. `levels` holds the number of use cases at each level."""
+    """The maturity of all use cases. `levels`: the number of use cases at each level."""
 
     use_cases: list[UseCaseMaturity]
     levels: dict[str, int]
@@ -82,7 +83,7 @@ class MaturityReport:
 
 
 def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None) -> MaturityReport:
-    """Return the maturity of all use cases at a UTC time, or at the current time."""
+    """Return the maturity of all use cases at a UTC time. now: None means the current time."""
     use_cases = list_use_case_maturity(workspaces, now or current_time())
     return MaturityReport(
         use_cases=use_cases,
@@ -93,7 +94,7 @@ def assess_maturity(workspaces: Sequence[Workspace], now: datetime | None = None
 
 
 def list_use_case_maturity(workspaces: Sequence[Workspace], now: datetime) -> list[UseCaseMaturity]:
-    """Return the maturity of each use case at a UTC time, sorted by level: highest first, retired last."""
+    """Return the maturity of each use case at a UTC time. The highest level comes first, retired use cases last."""
     use_cases = [_assess_use_case(ws, now) for ws in workspaces]
     return sorted(use_cases, key=lambda u: (-LEVELS.index(u.level) if u.level != "retired" else 1, u.name))
 
@@ -113,7 +114,7 @@ def _assess_use_case(ws: Workspace, now: datetime) -> UseCaseMaturity:
 
 
 def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
-    """Return what the team should do next, the most urgent first, one sentence each."""
+    """Return the next steps for the team of a use case, one sentence each, the most urgent first."""
     people = ws.use_case.people
     if current_stage(ws) == "retired":
         return ["Nothing to do: the use case is retired. Its model record holds what was learned."]
@@ -121,22 +122,25 @@ def list_next_steps(ws: Workspace, now: datetime) -> list[str]:
     if not people.research:
         steps.append(f"Ask the {people.role}s what they need, and declare their answers in people.research.")
     if people.executive is None or people.manager is None:
-        steps.append("Ask the executive and the operating manager what they expect, and declare their statements.")
+        steps.append(
+            "Ask the executive and the operating manager what they expect. Declare their statements in"
+            " people.executive and people.manager."
+        )
     if not people.change.training:
-        steps.append("Plan the training that people need, and name the people who have concerns.")
+        steps.append("Plan the training that people need, and ask who has concerns. Declare both in people.change.")
     elif (trained := training.share_trained(ws) or 0.0) < 1:
-        steps.append(f"Train the people: {trained:.0%} of the training is completed.")
+        steps.append(f"Train the people: {trained:.0%} of the planned training is completed.")
     return steps
 
 
 def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
     if ws.use_case.stages is None:
-        return ["Declare the stages with a target and a stop date, before anybody looks at the figures."]
+        return ["Declare stages in defs.yaml, each with a target and a stop date, before anybody looks at the figures."]
     status = read_stage_status(ws, now)
     if status.verdict == "stop":
         return [
-            "The gate stopped the use case. Write down what was learned. Then retire it, or register a new gate with"
-            " the reason."
+            "The gate stopped the use case. Write down what was learned. Then retire the use case, or register a new"
+            " gate with the reason."
         ]
     if status.verdict == "pass" and status.stage in ("poc", "pilot"):
         following = STAGES[STAGES.index(status.stage) + 1]
@@ -147,7 +151,7 @@ def _steps_of_gate(ws: Workspace, now: datetime) -> list[str]:
 
 
 def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
-    """Return every skill that a planned training teaches, sorted by name."""
+    """Return every skill that the planned training of the use cases teaches, sorted by name."""
     titles: dict[str, set[str]] = {}
     people: dict[str, set[str]] = {}
     planned: dict[str, int] = {}
@@ -162,7 +166,7 @@ def list_skills(workspaces: Sequence[Workspace]) -> list[Skill]:
 
 
 def summarize_lead_times(use_cases: Sequence[UseCaseMaturity]) -> list[StageLeadTime]:
-    """Return the lead time of each stage that a use case can leave, in the order of the stages."""
+    """Return how long each stage takes, from `idea` to `production`, in this order."""
     lead_times = []
     for stage in ("idea", *STAGES[:-1]):
         spells = [spell for use_case in use_cases for spell in use_case.spells if spell.stage == stage]

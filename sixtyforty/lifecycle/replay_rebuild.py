@@ -1,6 +1,6 @@
-"""Make a replay again by today's declaration: judge its champions anew, so that its decisions can be taken anew.
+"""Rebuild a replay with the current declaration: judge its champions again, then take its decisions again.
 
-Only the replay is made again. Live decisions, live rows of the ledgers and live deliveries are history.
+Only the replay is rebuilt. Live decisions, live deliveries and the live rows of the ledgers never change.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from sixtyforty.workspace import Workspace
 
 
 class RebuildError(SixtyfortyError):
-    """A replay that can't be made again."""
+    """The replay can't be rebuilt."""
 
 
 def refuse_after_end(ws: Workspace, now: datetime) -> None:
-    """Raise RebuildError if the use case has ended: the current process would decide every day of its replay."""
+    """Raise RebuildError if the use case was stopped or retired, because no model may decide its replay."""
     if ended := ws.stage_ledger.end_reason_at(now):
         name = ws.use_case.name
-        raise RebuildError(f"{name}: the replay can't be made again: {ended}. `sixtyforty stage {name}` shows why.")
+        raise RebuildError(f"{name}: the replay can't be rebuilt: {ended}. `sixtyforty stage {name}` shows why.")
 
 
 def start_rebuild(ws: Workspace, first: str, by: str = "chain") -> ChampionRow:
-    """Record that the replay is made again from a partition on; its champions from then on no longer count."""
+    """Record in the champion ledger that the replay is rebuilt from partition `first` on. Return the new row.
+
+    The champions that the replay has had from this partition on no longer count.
+    """
     effective_from = ws.use_case.opens_at(first).isoformat()
     return ws.champion_ledger.append(
         repeat=True,
@@ -38,14 +41,14 @@ def start_rebuild(ws: Workspace, first: str, by: str = "chain") -> ChampionRow:
         by=by,
         as_of=ws.use_case.first_day(first).isoformat(),
         effective_from=effective_from,
-        reasons=[f"the replay is made again from {first} on, by the declaration as it is now"],
+        reasons=[f"the replay is rebuilt from {first} on, with the current declaration"],
     )
 
 
 def days_to_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[date]:
-    """Return the training days whose champions decide from a partition on, in order.
+    """Return the training days of the champions that decide partition `first` and the partitions after it, sorted.
 
-    The champion that decides the partition was trained on the last training day before it.
+    days: all training days of the replay. The champion of a partition is trained on the last training day before it.
     """
     start = ws.use_case.first_day(first)
     earlier = training_plan.training_days(ws.use_case, start)
@@ -54,10 +57,10 @@ def days_to_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[dat
 
 
 def days_to_judge(ws: Workspace, days: Sequence[date]) -> list[date]:
-    """Return the training days of a replay that the gate may still judge, in order.
+    """Return the training days of a replay for which the gate may still judge challengers, sorted.
 
-    A day is judged once if a champion decided after it: another champion of a past day would not be the one that
-    decided it. `days_to_rebuild` and new decisions are the way to change it.
+    The gate doesn't judge a training day again once decisions were taken after it. Another verdict would name a
+    champion that did not take these decisions. To change them, rebuild the replay (see `days_to_rebuild`).
     """
     decided = ws.lake.partitions(decisions_dataset("replay"))
     newest = ws.use_case.first_day(decided[-1]) if decided else date.min

@@ -1,4 +1,4 @@
-"""Revoke champions that learned from tainted data: the current process decides, and the ledger says so."""
+"""Revoke champions that learned from tainted features, which know the future. The champion ledger records it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from sixtyforty.modeling.taint import TaintedPartition
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
 
-CANDIDATES = ("PROMOTE", "PENDING", "APPROVE")  # verdicts on versions that decide, or may decide
+CANDIDATES = ("PROMOTE", "PENDING", "APPROVE")  # verdicts on versions that decide now or may decide later
 
 
 def find_tainted_training(ws: Workspace, version: str) -> list[TaintedPartition]:
-    """Return the tainted partitions that a model version learned from."""
+    """Return the partitions that a model version learned from and whose features know the future (are tainted)."""
     return taint.find_tainted_versions(ws.lake, ws.models.card(version).data["features"])
 
 
 def revoke_tainted_champions(ws: Workspace, now: datetime) -> list[ChampionRow]:
-    """Revoke each version that learned from tainted data, from `now` (UTC, naive) on; return the new ledger rows.
+    """Revoke each model version that learned from tainted features. Return the new rows of the champion ledger.
 
-    The other champions of its recipe are revoked with it: they learned from features of the same SQL. Later versions
-    of the recipe may be promoted again, once the taint is cured.
+    now: the time (UTC, naive) from which the versions no longer decide. All champions of the same recipe are revoked
+    too, because they learned from the same features.sql. New versions of the recipe may be promoted once the features
+    are corrected.
     """
     if not ws.lake.partitions(taint.INDEX):
         return []
@@ -45,7 +46,7 @@ def revoke_tainted_champions(ws: Workspace, now: datetime) -> list[ChampionRow]:
 
 
 def _revocable(ws: Workspace) -> Iterator[ChampionRow]:
-    """Yield one row for each version that decides or may decide, and that isn't withdrawn."""
+    """Yield one ledger row for each model version that decides now or may decide later, and that isn't withdrawn."""
     rows = {row.version: row for row in ws.champion_ledger.rows() if row.verdict in CANDIDATES}
     yield from (row for row in rows.values() if not ws.champion_ledger.withdrawal_of(row.version))
 

@@ -1,4 +1,4 @@
-"""Read the history of a use case's stages: the stage in force, and the days spent in each stage."""
+"""Read from the stage ledger which stage a use case is in, and how many days it has spent in each stage."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SpellStage = Literal["idea"] | Stage
 
 @dataclass(frozen=True)
 class StageSpell:
-    """The time that a use case spent in a stage.
+    """The time that a use case spent in one stage.
 
-    `since` and `until` are UTC dates. `until` is None for the stage in force.
+    `since` and `until`: UTC dates, as `2013-06-15`; `until` is None for the current stage. `days`: number of days.
     """
 
     stage: SpellStage
@@ -26,12 +26,12 @@ class StageSpell:
     days: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the spell for JSON: `stage`, `from`, `to`, `days`."""
+        """Return the time in the stage for JSON: `stage`, `from`, `to`, `days`."""
         return {"stage": self.stage, "from": self.since, "to": self.until, "days": self.days}
 
 
 def current_stage(ws: Workspace) -> Stage:
-    """Return the stage that the ledger records, or the declared stage if no stages with gates are declared."""
+    """Return the current stage of a use case: from the stage ledger or, if no gates are declared, as declared."""
     row = ws.stage_ledger.current_registration()
     if row:
         return row.stage
@@ -39,9 +39,9 @@ def current_stage(ws: Workspace) -> Stage:
 
 
 def list_stage_spells(ws: Workspace, now: datetime) -> list[StageSpell]:
-    """Return the time spent in each stage up to a UTC time, oldest first.
+    """Return the time that a use case spent in each stage up to a UTC time, oldest stage first.
 
-    The time from the declared idea date to the first stage comes first, as the stage `idea`.
+    If an idea date is declared, the first item is the stage `idea`: the time from this date to the first stage.
     """
     events, spells = ws.stage_ledger.entered_stages(), []
     idea_date = ws.use_case.stages.idea_date if ws.use_case.stages else None

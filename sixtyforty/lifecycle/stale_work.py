@@ -1,4 +1,4 @@
-"""Hold the result of `catch_up`: stale partitions with their reasons, which can be joined into ranges."""
+"""The stale partitions that `catch_up` finds, with the reasons why, as ranges of partitions for runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sixtyforty.storage.files import digest
 class StaleWork:
     """The stale partitions of a use case.
 
-    `reasons` maps a partition to its reasons, and each reason to a hash of the state in which it was found. `sources`
-    names the sources with new rows to validate. `unreachable` maps a source that can't be read to its error message.
+    `reasons`: by partition and reason, a hash of what the reason depends on, such as the input versions. `sources`:
+    names of the sources with new rows to validate. `unreachable`: error message by name of a source that can't be read.
     """
 
     use_case: UseCase
@@ -24,17 +24,17 @@ class StaleWork:
     unreachable: dict[str, str] = field(default_factory=dict)
 
     def add_reason(self, partition: str, reason: str, state: object, source: str | None = None) -> None:
-        """Add a reason to a partition.
+        """Add a reason why a partition is stale.
 
-        state: any JSON value, such as the versions of the inputs. The same reason with another state gives another
-        `work_key`. source: the source that has new rows to validate, if any.
+        state: any JSON value on which the reason depends, such as the input versions. If it changes, `work_key`
+        changes. source: name of the source with new rows to validate, if such rows are the reason.
         """
         self.reasons.setdefault(partition, {})[reason] = digest(state)
         if source:
             self.sources.add(source)
 
     def ranges(self) -> list[tuple[str, str]]:
-        """Return the partitions as ranges (first, last) without gaps, newest first, because decisions are due there."""
+        """Return the stale partitions as ranges (first, last) without gaps, sorted from newest to oldest."""
         ranges: list[tuple[str, str]] = []
         for partition in sorted(p for p in self.reasons if p != SNAPSHOT):
             if ranges and self.use_case.shift(ranges[-1][1], 1) == partition:
@@ -44,11 +44,11 @@ class StaleWork:
         return ranges[::-1]
 
     def reasons_for(self, first: str, last: str) -> list[str]:
-        """Return the reasons of a range of partitions, together with the reasons of snapshots."""
+        """Return why the partitions from `first` to `last`, and any snapshots, are stale, as `partition: reason`."""
         return [f"{p}: {reason}" for p in self._stale_within(first, last) for reason in self.reasons[p]]
 
     def work_key(self, first: str, last: str) -> str:
-        """Return a hash of a range, its reasons and their states. The same work always has the same key."""
+        """Return a hash of a range of partitions and why they are stale. The same work always has the same hash."""
         return digest([first, last, [(p, self.reasons[p]) for p in self._stale_within(first, last)]])
 
     def _stale_within(self, first: str, last: str) -> list[str]:
@@ -56,6 +56,6 @@ class StaleWork:
 
 
 def join_reasons(reasons: Iterable[str], limit: int = 400) -> str:
-    """Join reasons into one line, which is cut to `limit` characters."""
+    """Join reasons into one line, separated by semicolons and cut to at most `limit` characters."""
     line = "; ".join(reasons)
     return line if len(line) <= limit else line[: limit - 1] + "…"

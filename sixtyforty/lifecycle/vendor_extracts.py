@@ -1,7 +1,7 @@
-"""Write extracts for vendors: units with their features, on which a vendor predicts, without personal columns.
+"""Write CSV files for vendors: units with their features but without personal columns, for a vendor to predict on.
 
-Each extract is recorded in a hash-chained ledger, with the vendor, the person, the reason, the rows and the columns. If
-a capability is declared strategic, no vendor gets an extract.
+A hash-chained ledger records each file: the vendor, the person who gave the file away and why, its rows and columns.
+If the use case's capability is declared strategic, no vendor gets a file.
 """
 
 from __future__ import annotations
@@ -25,75 +25,78 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # a vendor must not learn how we decide today
-# A text column counts as a copy of a personal column if more than this share of its values occur there.
+INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # vendors must not learn the current process
+# A text column counts as a copy of a personal column if more than this share of its distinct values occur in that one.
 COPY_SHARE = 0.5
 
 
 class VendorExtract(ChainedRow):
-    """An extract that the person `by` gave to a vendor."""
+    """A row of the ledger of vendor extracts: a file that the person `by` gave to a vendor."""
 
-    vendor: str = Field(description="The candidate in sourcing.vendors.")
-    why: str = Field(description="The reason that the person gave.")
-    first: str = Field(description="First partition.")
-    last: str = Field(description="Last partition.")
-    rows: int = Field(description="Number of units.")
+    vendor: str = Field(description="Name of the vendor in sourcing.vendors.")
+    why: str = Field(description="Why the person gave the file to the vendor.")
+    first: str = Field(description="First partition of the units.")
+    last: str = Field(description="Last partition of the units.")
+    rows: int = Field(description="Number of units in the file.")
     columns: list[str] = Field(description="Columns of the file.")
-    left_out: list[str] = Field(description="Personal columns that were left out.")
+    left_out: list[str] = Field(description="Personal columns that the file leaves out.")
     sha256: str = Field(description="SHA-256 of the file.")
 
 
 class VendorExtractLedger(HashChain[VendorExtract]):
-    """The ledger `vendor_extracts.jsonl` of one use case."""
+    """The ledger `vendor_extracts.jsonl` of one use case: the files given to vendors."""
 
     row_type = VendorExtract
 
 
 def open_vendor_extract_ledger(ws: Workspace) -> VendorExtractLedger:
-    """Return the ledger of the extracts given to vendors."""
+    """Return the ledger of the files that a use case has given to vendors."""
     return VendorExtractLedger(ws.champion_ledger.path.with_name("vendor_extracts.jsonl"))
 
 
 def write_vendor_extract(
     ws: Workspace, vendor: str, partitions: Sequence[str], folder: Path, by: str, why: str
 ) -> tuple[Path, VendorExtract]:
-    """Write the extract of some partitions as CSV, and record it in the ledger. Return its path and its ledger row.
+    """Write the units of some partitions to a CSV file for a vendor, and record it. Return the path and the ledger row.
 
-    by, why: the person who gives the extract, and the reason. Raises SourcingError, and writes nothing, if the vendor
-    may not get the extract or if the partitions have no features.
+    folder: where to write the file. by, why: the person who gives the file to the vendor, and the reason. Raises
+    SourcingError, and writes nothing, if the vendor may not get the file or if the partitions have no features.
     """
     _check_allowed(ws.use_case, vendor)
     entries = ws.lake.entries("features", partitions)
     if not entries:
         raise SourcingError(
             f"{ws.use_case.name}: there are no features from {partitions[0]} to {partitions[-1]}. Run the chain on"
-            " these partitions first."
+            " these partitions first, with `sixtyforty run`."
         )
     columns, left_out, rows, content = _read_extract(ws, entries)
     path = folder / f"{ws.use_case.name}_{vendor}_{min(entries)}_{max(entries)}.csv"
     write_atomic(path, content)
-    fields = {
-        "by": by,
-        "vendor": vendor,
-        "why": why,
-        "first": min(entries),
-        "last": max(entries),
-        "rows": rows,
-        "columns": columns,
-        "left_out": left_out,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-    return path, open_vendor_extract_ledger(ws).append_row(fields, lambda _: None)
+    row = VendorExtract(
+        by=by,
+        vendor=vendor,
+        why=why,
+        first=min(entries),
+        last=max(entries),
+        rows=rows,
+        columns=columns,
+        left_out=left_out,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return path, open_vendor_extract_ledger(ws).append_row(row, lambda _: None)
 
 
 def _check_allowed(use_case: UseCase, vendor: str) -> None:
-    """Raise SourcingError if the vendor may not get an extract."""
+    """Raise SourcingError if the vendor may not get a file of this use case's units."""
     declared = use_case.sourcing
     if declared is None:
-        raise SourcingError(f"{use_case.name} declares no sourcing. Declare first whether the capability is strategic.")
+        raise SourcingError(
+            f"{use_case.name} declares no `sourcing`. Declare in defs.yaml whether its capability is strategic."
+        )
     if declared.strategic:
         raise SourcingError(
-            f"{use_case.name}: the capability is declared strategic, so no vendor gets an extract: {declared.why}"
+            f"{use_case.name}: the capability is declared strategic, so no vendor gets an extract."
+            f" The declared reason: {declared.why}"
         )
     if vendor not in declared.vendors:
         raise SourcingError(
@@ -111,7 +114,7 @@ def _personal_columns(use_case: UseCase) -> set[str]:
 
 
 def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str], list[str], int, bytes]:
-    """Return the extract's columns; the personal columns left out of it; its number of rows; and the CSV."""
+    """Return a vendor extract: its columns, the personal columns left out, its number of rows, and the CSV file."""
     with connect(ws.use_case.timezone) as db:
         db.execute(f"create or replace temp table extract_rows as from {ws.lake.select_rows(entries.values())}")
         types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}
@@ -125,7 +128,7 @@ def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str
 
 
 def _find_personal_copies(db: duckdb.DuckDBPyConnection, ws: Workspace, columns: Sequence[str]) -> set[str]:
-    """Return the text columns that hold the values of a source's personal column under another name."""
+    """Return the text columns of the features that repeat the values of a source's personal column."""
     copies = set()
     for name, source in ws.use_case.sources.items():
         entries = ws.lake.entries(f"validated/{name}") if source.personal else {}

@@ -1,7 +1,7 @@
-"""Withdraw a model version, or its whole recipe, for ever: it leaked, broke a law, or was wrong.
+"""Withdraw a model version, or all versions of its recipe, for good: for leakage, a legal reason or an error.
 
-The champion ledger keeps the row; `ChampionLedger.withdrawal_of` is the only place that answers whether a version may
-decide. Live decisions that the version has taken stay as they are.
+The withdrawal is a row of the champion ledger. Only `ChampionLedger.withdrawal_of` answers whether a version may
+decide. Live decisions that a withdrawn version has already taken don't change.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sixtyforty.workspace import Workspace
 def withdraw_model(
     ws: Workspace, version: str, by: str, why: str, now: datetime, whole_recipe: bool = False
 ) -> ChampionRow:
-    """Take a version out of force on both tracks, from `now` (UTC, naive) on, and return the ledger row.
+    """Withdraw a model version on both tracks, from `now` (UTC, naive) on, and return the champion ledger's new row.
 
-    whole_recipe: also every other version of its recipe, and those that will be trained later. Raises ChampionError if
-    the gate never judged the version or if it is withdrawn already, and ModelError if there is no such version.
+    whole_recipe: also withdraw all other versions of its recipe, including versions trained later. Raises ChampionError
+    if the gate never judged the version or if it is already withdrawn. Raises ModelError if the version doesn't exist.
     """
     ledger = ws.champion_ledger
     judged = {row.version: row for row in ledger.rows() if row.verdict not in ("WITHDRAW", "REBUILD")}
     if version not in judged:
-        raise ChampionError(f"{version} was never judged by the gate. Judged versions: {', '.join(judged) or 'none'}.")
+        raise ChampionError(f"{version} was never judged by the gate. Choose one of: {', '.join(judged) or 'none'}.")
     recipe = ws.models.card(version).recipe_version if whole_recipe else None
     earlier = ledger.withdrawal_of(version)
-    if earlier and (recipe is None or earlier.evidence.get("recipe") == recipe):
+    if earlier and (recipe is None or earlier.withdrawn_recipe == recipe):
         raise ChampionError(f"{version} was {earlier.withdrawal_text}. There is nothing more to withdraw.")
     same_recipe = [v for v in ws.models.versions() if recipe and ws.models.card(v).recipe_version == recipe]
     return ledger.take_out_of_force(
@@ -43,8 +43,8 @@ def withdraw_model(
 
 
 def describe_successor(ws: Workspace, now: datetime) -> str:
-    """Return what decides live at a UTC time, in a sentence."""
+    """Return a sentence that names what takes the live decisions at a UTC time: a champion or the current process."""
     if not ws.champion_ledger.promotions("live"):
-        return f"{ws.use_case.name} isn't live. Make its replay again with `sixtyforty run --rebuild-replay`."
+        return f"{ws.use_case.name} isn't live. Rebuild its replay with `sixtyforty run --rebuild-replay`."
     champion = ws.champion_ledger.champion_at("live", now)
     return f"{champion.version if champion else 'The current process'} decides from now on."

@@ -166,4 +166,4 @@ def test_the_first_account_registers_the_gate_before_its_figures_are_known(tmp_p
 def test_a_gate_declared_after_its_figures_says_so_in_its_asset(tmp_path: Path) -> None:
     ws = make_accounted_home(tmp_path, stages={"poc": GATE})
     (stage,) = stage_gate.judge_stage(make_run(ws)).published.values()
-    assert "The gate was declared after its figures were known: 91 days had outcomes by then." in stage.metadata["why"]
+    assert "The gate was declared after its figures were known: 91 days already had outcomes." in stage.metadata["why"]

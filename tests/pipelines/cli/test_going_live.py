@@ -152,7 +152,8 @@ def test_a_gate_changed_after_its_figures_shows_both_targets(
     declare(stages={"poc": {"target": 120}})
     assert run_cli("stage calls_in_time --register --why 'and cheaper'").code == 0
     shown = run_cli("stage calls_in_time").out
-    assert "it was EUR 150 per 1,000 by " in shown and "it is EUR 120 per 1,000 by " in shown
+    assert "Before: target EUR 150 per 1,000 units by " in shown
+    assert "Now: target EUR 120 per 1,000 units by " in shown
     assert "The gate was declared after its figures were known: " in shown
     remarks = run_cli("stage calls_in_time --json").answer["remarks"]
     assert len(remarks) == 2

@@ -152,7 +152,7 @@ def test_decay_is_a_recent_gain_below_its_limit(ws: Workspace) -> None:
     assert champions.find_decay(ws, "live", today) is None, "too few days"
     write_account(ws, DAYS[2], 10.0)
     assert champions.find_decay(ws, "live", today) == (
-        "the gain of the last 3 days is -EUR 1,000 per 1,000, below the limit of EUR 0"
+        "the gain of the last 3 days is -EUR 1,000 per 1,000 units, below the limit of EUR 0"
     )
     append_verdict(ws, f"{today}-00000000", "live", "HOLD")
     assert champions.find_decay(ws, "live", today) is None, "it was challenged today"

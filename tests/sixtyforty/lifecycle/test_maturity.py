@@ -45,8 +45,11 @@ def test_the_furthest_use_case_comes_first_and_the_retired_last(workspaces: list
 
 def test_the_next_steps_begin_with_the_gate(workspaces: list[Workspace]) -> None:
     pilot, ad_hoc, retired = (use_case.next_steps for use_case in assess_maturity(workspaces, NOW).use_cases)
-    assert pilot[0] == "This stage has 0 partitions with known outcomes, 14 needed."
-    assert ad_hoc[0] == "Declare the stages with a target and a stop date, before anybody looks at the figures."
+    assert pilot[0] == "This stage has 0 partitions with known outcomes; its gate needs 14."
+    assert (
+        ad_hoc[0]
+        == "Declare stages in defs.yaml, each with a target and a stop date, before anybody looks at the figures."
+    )
     assert retired == ["Nothing to do: the use case is retired. Its model record holds what was learned."]
 
 
@@ -54,12 +57,13 @@ def test_the_next_steps_go_on_with_the_people(tmp_path: Path) -> None:
     steps = list_next_steps(make_workspace(tmp_path), NOW)
     assert steps[1:] == [
         "Ask the dispatchers what they need, and declare their answers in people.research.",
-        "Ask the executive and the operating manager what they expect, and declare their statements.",
-        "Plan the training that people need, and name the people who have concerns.",
+        "Ask the executive and the operating manager what they expect. Declare their statements in people.executive"
+        " and people.manager.",
+        "Plan the training that people need, and ask who has concerns. Declare both in people.change.",
     ]
     trained = make_workspace(tmp_path / "trained", **TRAINING)
     record_completion(trained, "lists", "ann")
-    assert list_next_steps(trained, NOW)[-1] == "Train the people: 50% of the training is completed."
+    assert list_next_steps(trained, NOW)[-1] == "Train the people: 50% of the planned training is completed."
 
 
 def test_after_a_passed_gate_the_next_stage_starts_or_needs_a_gate(tmp_path: Path) -> None:

@@ -47,13 +47,14 @@ ROLLOUT: dict[str, Any] = {
     "automation": {"rollout": {"holdout_share": 0.5, "min_days": 3}},
 }
 DECLARED = Rollout(holdout_share=0.5, min_days=3)
-TOO_FEW_DAYS = "this step has 2 whole days with known outcomes, 3 needed"
+TOO_FEW_DAYS = "this step has 2 whole days with known outcomes; it needs 3"
 NOT_PROVEN = (
-    "the gain over the current process isn't proven in this step: EUR 20 per 1,000"
+    "the gain over the current process isn't proven in this step: EUR 20 per 1,000 units"
     " (95% confidence interval: -EUR 40 to EUR 80)"
 )
 NO_INTERVAL = (
-    "the gain over the current process isn't proven in this step: EUR 20 per 1,000, with too few days for an interval"
+    "the gain over the current process isn't proven in this step: EUR 20 per 1,000 units,"
+    " with too few days for an interval"
 )
 
 
@@ -62,14 +63,20 @@ NO_INTERVAL = (
     [
         ("shadow", 3, GOOD, [], []),
         ("holdout", 3, GOOD, [], []),
-        ("full", 99, GOOD, [], ["full is the last step"]),
+        ("full", 99, GOOD, [], ["full is the last rollout step"]),
         ("shadow", 2, GOOD, [], [TOO_FEW_DAYS]),
-        ("shadow", 1, GOOD, [], ["this step has 1 whole day with known outcomes, 3 needed"]),
+        ("shadow", 1, GOOD, [], ["this step has 1 whole day with known outcomes; it needs 3"]),
         ("shadow", 3, GOOD, UNUSED, UNUSED),
         ("shadow", 3, None, [], []),  # a gain that can't be known in shadow isn't required
         ("holdout", 3, UNPROVEN, [], [NOT_PROVEN]),
         ("holdout", 3, Interval(20, math.nan, math.nan), [], [NO_INTERVAL]),
-        ("holdout", 3, Interval(math.nan, math.nan, math.nan), [], ["no gain is known in this step yet"]),
+        (
+            "holdout",
+            3,
+            Interval(math.nan, math.nan, math.nan),
+            [],
+            ["no gain over the current process is known in this step yet"],
+        ),
         ("holdout", 2, UNPROVEN, UNUSED, [*UNUSED, TOO_FEW_DAYS, NOT_PROVEN]),
     ],
 )
@@ -179,7 +186,7 @@ def test_steps_are_taken_one_at_a_time(ws: Workspace) -> None:
     in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition >= KEYS[4]]
     assert status.lift == estimate_lift(in_step)
     assert advance_rollout(ws, by="Bo", why="it pays", now=later).step == "full"
-    with pytest.raises(RolloutError, match="full is the last step"):
+    with pytest.raises(RolloutError, match="full is the last rollout step"):
         advance_rollout(ws, by="Bo", why="more", now=later)
     assert ws.rollout_ledger.step_at(now - timedelta(seconds=1)) is None
     json.dumps([row.model_dump() for row in ws.rollout_ledger.rows()], allow_nan=False)
@@ -190,7 +197,7 @@ def test_anybody_may_step_back_whatever_people_object(unaccepted: Workspace) -> 
     start = run_days(ws, 0)
     for step in ("holdout", "full"):
         ws.rollout_ledger.take_step(step, by="Ada", why="x", effective_from=f"{start.isoformat()}")
-    with pytest.raises(RolloutError, match="full is the last step"):
+    with pytest.raises(RolloutError, match="full is the last rollout step"):
         advance_rollout(ws, by="Ada", why="more", now=start)
     hours = [start + timedelta(hours=h) for h in range(1, 4)]
     assert step_back_rollout(ws, by="Cy", why="complaints", now=hours[0]).step == "holdout"

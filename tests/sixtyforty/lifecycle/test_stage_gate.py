@@ -68,15 +68,16 @@ def test_a_gate_passes_continues_or_stops(
 
 def test_obstacles_state_figures_and_limits() -> None:
     assert judge(14, (10, -50, 99), "2013-05-01", ["nobody was asked"])[1] == [
-        "the gain is below the minimum of EUR 100 per 1,000: EUR 10 per 1,000"
+        "the gain is below the minimum of EUR 100 per 1,000 units: EUR 10 per 1,000 units"
         " (95% confidence interval: -EUR 50 to EUR 99)",
-        "the gain over the current process isn't proven: EUR 10 per 1,000 (95% confidence interval: -EUR 50 to EUR 99)",
-        "the gain doesn't reach the target of EUR 500 per 1,000",
+        "the gain over the current process isn't proven: EUR 10 per 1,000 units"
+        " (95% confidence interval: -EUR 50 to EUR 99)",
+        "the gain doesn't reach the target of EUR 500 per 1,000 units",
         "nobody was asked",
     ]
     assert judge(1, UNKNOWN, "2013-07-01", [])[1] == [
         "it missed its deadline, 2013-07-01",
-        "this stage has 1 partition with known outcomes, 14 needed",
+        "this stage has 1 partition with known outcomes; its gate needs 14",
         "too early to judge: no gain over the current process is known yet",
     ]
 
@@ -144,11 +145,11 @@ def test_a_gate_may_wait_for_research_and_training(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, people=people)
     gate = StageGate(**GATE | {"minimum_findings": 2, "minimum_trained_share": 1.0})
     assert list_unready(ws, gate) == [
-        "1 finding of user research declared, 2 needed",
-        "0% of the training completed, 100% needed",
+        "1 finding of user research declared; the gate needs 2",
+        "0% of the planned training completed; the gate needs 100%",
     ]
     record_completion(ws, "lists", "ann")
-    assert list_unready(ws, gate) == ["1 finding of user research declared, 2 needed"]
+    assert list_unready(ws, gate) == ["1 finding of user research declared; the gate needs 2"]
 
 
 def test_a_minimum_gain_above_the_target_is_refused() -> None:

@@ -87,7 +87,7 @@ def test_a_proven_loss_stops_before_the_stop_date(ws: Workspace) -> None:
     write_accounts(ws, make_days(BAD, count=60))
     assert record_verdict(ws, NOW).verdict == "stop"
     why = ws.stage_ledger.rows()[-1].why
-    assert why.startswith("the gain is below the minimum of EUR 100 per 1,000: ")
+    assert why.startswith("the gain is below the minimum of EUR 100 per 1,000 units: ")
     (alert,) = find_stop(ws, "live")
     assert why in alert.text
 
@@ -96,7 +96,7 @@ def test_entering_a_stage_needs_a_passed_gate(passing: Workspace) -> None:
     assert enter_next_stage(passing, "Ada", "it pays", NOW).stage == "pilot"
     rows = passing.stage_ledger.rows()
     assert [row.event for row in rows] == ["enter", "pass", "enter"]
-    assert rows[1].why == "the gain reaches the target, and its 95% confidence interval lies above zero"
+    assert rows[1].why == "the gain reaches the target, and its 95% confidence interval is above zero"
     assert rows[1].evidence["lift"]["low"] > 0
     assert "| pilot | enter | Ada | it pays |" in render_record(passing, "replay")
     with pytest.raises(StageError, match="stays in pilot: it missed its deadline, 2013-07-01"):
@@ -121,7 +121,7 @@ def test_a_pilot_is_judged_on_live_days_since_it_began(passing: Workspace) -> No
 
 def test_a_retired_use_case_stays_retired(passing: Workspace) -> None:
     assert retire_use_case(passing, "Ada", "the process is gone", NOW).stage == "retired"
-    with pytest.raises(StageError, match="was retired at"):
+    with pytest.raises(StageError, match="is already retired, since"):
         retire_use_case(passing, "Ada", "again", NOW)
     with pytest.raises(StageError, match="no stage can be entered after retired"):
         enter_next_stage(passing, "Ada", "again", NOW)
@@ -265,7 +265,7 @@ def test_a_gate_registered_after_its_figures_were_known_says_so(ws: Workspace) -
     days = status.figures.partitions
     assert known["partitions"] == days
     assert known["lift"]["value"] == pytest.approx(status.figures.lift.value, abs=0.01)
-    assert status.remarks == [f"The gate was declared after its figures were known: {days} days had outcomes by then."]
+    assert status.remarks == [f"The gate was declared after its figures were known: {days} days already had outcomes."]
 
 
 def test_a_changed_gate_shows_its_old_and_new_target(ws: Workspace) -> None:
@@ -275,7 +275,8 @@ def test_a_changed_gate_shows_its_old_and_new_target(ws: Workspace) -> None:
     row = register_gate(lower, "Ada", "the crew got cheaper", NOW)
     assert (row.previous_gate.target, row.gate.target) == (500, 150)  # type: ignore[union-attr]
     changed, known = read_stage_status(lower, NOW).remarks
-    assert "it was EUR 500 per 1,000 by " in changed and "it is EUR 150 per 1,000 by " in changed
+    assert "Before: target EUR 500 per 1,000 units by " in changed
+    assert "Now: target EUR 150 per 1,000 units by " in changed
     assert known.startswith("The gate was declared after its figures were known: ")
 
 

@@ -50,8 +50,8 @@ def test_an_extract_is_recorded_and_a_changed_record_is_found(ws: Workspace, tmp
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (with_vendors({"oracle": {}}, strategic=True, why="our edge"), "no vendor gets an extract: our edge"),
-        ({}, "declares no sourcing"),
+        (with_vendors({"oracle": {}}, strategic=True, why="our edge"), "The declared reason: our edge"),
+        ({}, "declares no `sourcing`"),
         (with_vendors({"other": {}}), "'oracle' is not in sourcing.vendors. Declared vendors: other"),
         (
             merge(with_vendors({"oracle": {}}), {"sources": {"calls": {"personal": ["id"]}}}),
