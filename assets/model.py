@@ -22,7 +22,7 @@ from sixtyforty.modeling import trainer, training_plan
 from sixtyforty.modeling.backtest import find_trained_version, list_folds, run_walk_forward, value_metrics
 from sixtyforty.modeling.challengers import recipe_name
 from sixtyforty.modeling.dvc_recipe import write_recipe_folder
-from sixtyforty.modeling.gate import REFUSED_EVIDENCE, promote_challengers
+from sixtyforty.modeling.gate import promote_challengers
 from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
@@ -233,7 +233,7 @@ def judge_challengers(run: StageRun) -> StageResult:
         return StageResult(checks=[training_check])
     for row in rows:
         run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
-    refused = [row for row in rows if REFUSED_EVIDENCE in row.evidence and _is_still_refused(run, row)]
+    refused = [row for row in rows if row.is_refused and _is_still_refused(run, row)]
     problems = [f"{row.version}: {row.reasons[0]}" for row in refused]
     if not problems:
         _record_reproducible_recipe(run, rows[-1])

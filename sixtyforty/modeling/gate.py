@@ -1,13 +1,13 @@
-"""Decide whether a challenger is promoted. It takes no decisions until it passes the gate.
+"""Decide whether a challenger is promoted. A challenger takes no decisions until it passes the gate.
 
 This is the only module that decides promotion. `judge` turns evidence (`gate_evidence.py`) into a verdict:
 
-1. REJECT if the evidence can't be trusted: the very files that would be promoted (`model_files.py`), the shares of a
-   past experiment (`treatment_shares.py`), or data that know the future (`taint.py`).
-2. REJECT if governance refused data that the model learned from. REJECT, too, if it breaks a monotone constraint, or
-   if its version or recipe was withdrawn.
-3. REJECT or HOLD if the money isn't proven out of sample, against the current process and against the champion.
-4. PENDING if it passes, the track is live, and the use case requires an approval.
+1. REJECT if the evidence can't be trusted: the challenger's files (`model_files.py`), the shares of a past experiment
+   (`treatment_shares.py`), or features with leakage (`taint.py`).
+2. REJECT if governance refused data that the model learned from. REJECT, too, if the model breaks a monotone
+   constraint, or if its version or recipe was withdrawn.
+3. REJECT or HOLD if the gain over the current process or over the champion isn't proven out of sample.
+4. PENDING if the challenger passes, the track is live, and the use case requires an approval.
 5. PROMOTE otherwise.
 """
 
@@ -28,14 +28,13 @@ from sixtyforty.spec.recipe import Gate
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
+from sixtyforty.storage.champion_ledger import REFUSED_EVIDENCE, ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
 
 SHOWN_PARTITIONS = 5
-MINIMUM_DAYS = 2  # with known outcomes; fewer have no interval
-REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can't be trusted, so nothing was judged
+MINIMUM_DAYS = 2  # days with known outcomes that a confidence interval needs
 
 
 class GateError(SixtyfortyError):
@@ -44,7 +43,7 @@ class GateError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Judgement:
-    """The gate's verdict on a challenger, its reasons, and the figures behind it (JSON)."""
+    """The gate's verdict on a challenger, with the reasons, and the figures that the verdict uses (JSON)."""
 
     verdict: GateVerdict
     kind: ChallengerKind
@@ -62,11 +61,11 @@ def promote_challengers(
     now: datetime | None = None,
     not_before: str = "",
 ) -> list[ChampionRow]:
-    """Judge the challengers of some training days, oldest day first. Append each verdict to the ledger and return it.
+    """Judge the challengers of the training days `as_ofs`, oldest day first. Return the new champion ledger rows.
 
-    Each day's challengers face the champion that the days before left in force. A promotion counts from the start of
-    its training day; on the live track, from `now` (UTC, naive). No row counts from before `not_before` (UTC).
-    Raises GateError if a day has no challenger.
+    A challenger is compared with the champion in force on its training day, which an earlier training day may have
+    promoted. A promotion takes effect at the start of the training day or, on the live track, at `now` (UTC, naive).
+    No promotion takes effect before `not_before` (UTC). Raises GateError if a training day has no challenger.
     """
     rows = []
     for as_of in sorted(as_ofs):
@@ -131,7 +130,7 @@ def _notes(evidence: GateEvidence) -> Iterator[str]:
 
 @dataclass
 class _ValueVerdict:
-    """The verdict on the value alone. Each check adds its figures and its reason."""
+    """The gate's verdict on a challenger's out-of-sample gain. Each check of the gain adds figures and a reason."""
 
     verdict: GateVerdict
     reasons: list[str]
@@ -171,7 +170,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
 
 
 def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Require a proven gain over the champion's recipe of more than the margin."""
+    """Put the challenger on HOLD unless its gain over the champion's recipe is proven to exceed `gate.margin`."""
     confidence = _two_sided(gate)
     gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
     if math.isnan(gain.low):
@@ -188,7 +187,7 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Hold the challenger if its recipe falls behind the champion by more than the margin in the newest block."""
+    """Put the challenger on HOLD if its recipe loses more than `gate.margin` to the champion in the newest block."""
     if evidence.latest is None:
         return value
     confidence = _two_sided(gate)
@@ -210,9 +209,9 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
 
 
 def _two_sided(gate: Gate) -> float:
-    """Return the confidence level of the two-sided interval whose lower end is the one-sided bound.
+    """Return the confidence level of the two-sided interval with the same lower end as the gate's one-sided bound.
 
-    The declared `gate.confidence` is one-sided.
+    The declared `gate.confidence` is the level of the one-sided bound.
     """
     return 2 * gate.confidence - 1
 

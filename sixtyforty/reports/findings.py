@@ -54,4 +54,4 @@ def add_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
     def find_repeated(rows: list[Finding]) -> Finding | None:
         return next((row for row in rows if (row.by, row.title, row.text) == content), None)
 
-    return open_findings(ws).append_row({"by": author, "title": heading, "text": body}, find_repeated)
+    return open_findings(ws).append_row(Finding(by=author, title=heading, text=body), find_repeated)

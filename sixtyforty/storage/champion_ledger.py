@@ -11,7 +11,7 @@ Two verdicts take effect on earlier rows, which stay as they are:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from sixtyforty.storage.hash_chain import EffectiveRow, HashChain
 GateVerdict = Literal["PROMOTE", "HOLD", "REJECT", "PENDING", "APPROVE", "WITHDRAW", "REBUILD"]
 WithdrawalKind = Literal["withdrawn", "revoked"]
 PromotionKind = Literal["first", "refresh", "recipe", "adopted", "approved", "rollback", WithdrawalKind, "rebuilt"]
+REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can't be trusted, so nothing was judged
 
 
 class ChampionRow(EffectiveRow):
@@ -48,44 +49,103 @@ class ChampionRow(EffectiveRow):
         """The versions that a WITHDRAW takes out of force; empty for any other row."""
         return list(self.evidence.get("versions", [self.version])) if self.verdict == "WITHDRAW" else []
 
+    @property
+    def withdrawn_recipe(self) -> str | None:
+        """The hash of the recipe that a WITHDRAW takes out of force with all its versions; None for any other row."""
+        return self.evidence.get("recipe")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing was judged, because files or an experiment can't be trusted."""
+        return REFUSED_EVIDENCE in self.evidence
+
+    @property
+    def lift_vs_current(self) -> Mapping[str, Any] | None:
+        """The lift over the current process that the gate measured: value, low and high. None if it measured none."""
+        return self.evidence.get("lift_vs_current")
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The fields by which two rows give the same verdict."""
+        return (self.track, self.version, self.as_of, self.verdict)
+
 
 class ChampionLedger(HashChain[ChampionRow]):
     """The ledger `champion.jsonl` of one use case."""
 
     row_type = ChampionRow
 
-    def append(self, repeat: bool = False, **fields: Any) -> ChampionRow:
-        """Append a verdict and return its row.
+    def append(
+        self,
+        *,
+        track: Track,
+        version: str,
+        verdict: GateVerdict,
+        kind: PromotionKind,
+        as_of: str,
+        effective_from: str,
+        reasons: list[str],
+        by: str = "gate",
+        evidence: Mapping[str, Any] | None = None,
+        repeat: bool = False,
+    ) -> ChampionRow:
+        """Append a verdict and return its row. The arguments are the fields of ChampionRow.
 
         If a row with the same track, version, as_of and verdict exists, return that row and append nothing.
         repeat: append a row even then, because a person may promote the same version twice.
-        fields: the fields of ChampionRow, without those that the ledger sets. `by` is `gate` by default.
         """
-        identity = ("track", "version", "as_of", "verdict")
+        new = ChampionRow(
+            track=track,
+            version=version,
+            verdict=verdict,
+            kind=kind,
+            as_of=as_of,
+            effective_from=effective_from,
+            reasons=reasons,
+            by=by,
+            evidence=dict(evidence or {}),
+        )
 
         def find_repeated(rows: list[ChampionRow]) -> ChampionRow | None:
-            current = _current_rows(rows)
-            same = (row for row in current if all(getattr(row, name) == fields[name] for name in identity))
+            same = (row for row in _current_rows(rows) if row.identity == new.identity)
             return None if repeat else next(same, None)
 
-        return self.append_row({"by": "gate", **fields}, find_repeated)
+        return self.append_row(new, find_repeated)
 
     def take_out_of_force(
-        self, version: str, kind: WithdrawalKind, also: Sequence[str] = (), recipe: str | None = None, **fields: Any
+        self,
+        version: str,
+        kind: WithdrawalKind,
+        also: Sequence[str] = (),
+        recipe: str | None = None,
+        *,
+        by: str,
+        as_of: str,
+        effective_from: str,
+        reasons: list[str],
     ) -> ChampionRow:
         """Append a WITHDRAW of a version, and return its row; a version that is withdrawn already keeps its row.
 
         also: further versions that it takes out of force. recipe: hash of a recipe that is withdrawn with all its
-        versions, later ones included. fields: `by`, `as_of`, `effective_from` and `reasons`.
+        versions, later ones included. The other arguments are fields of ChampionRow.
         """
-        scope = {"versions": sorted({version, *also}), "recipe": recipe}
+        new = ChampionRow(
+            track="live",
+            version=version,
+            verdict="WITHDRAW",
+            kind=kind,
+            as_of=as_of,
+            effective_from=effective_from,
+            reasons=reasons,
+            by=by,
+            evidence={"versions": sorted({version, *also}), "recipe": recipe},
+        )
 
         def find_repeated(rows: list[ChampionRow]) -> ChampionRow | None:
             row = _withdrawal_of(rows, version, recipe)
-            return row if row and (recipe is None or row.evidence.get("recipe") == recipe) else None
+            return row if row and (recipe is None or row.withdrawn_recipe == recipe) else None
 
-        content = {"track": "live", "version": version, "verdict": "WITHDRAW", "kind": kind, "evidence": scope}
-        return self.append_row(content | fields, find_repeated)
+        return self.append_row(new, find_repeated)
 
     def withdrawal_of(self, version: str, recipe: str | None = None) -> ChampionRow | None:
         """Return the row that took a version out of force for ever; None if it may decide.
@@ -147,7 +207,7 @@ def _promotions(rows: Sequence[ChampionRow], track: Track) -> list[ChampionRow]:
 def _withdrawal_of(rows: Sequence[ChampionRow], version: str, recipe: str | None = None) -> ChampionRow | None:
     for row in rows:
         if row.verdict == "WITHDRAW":
-            is_same_recipe = recipe is not None and row.evidence.get("recipe") == recipe
+            is_same_recipe = recipe is not None and row.withdrawn_recipe == recipe
             if is_same_recipe or version in row.withdrawn_versions:
                 return row
     return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -28,14 +29,14 @@ class LedgerError(SixtyfortyError):
 
 
 class ChainedRow(BaseModel):
-    """The fields of every ledger row."""
+    """The fields of every ledger row. The ledger sets those that have a default when it appends the row."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    seq: int = Field(description="1, 2, 3, …")
-    recorded_at: str = Field(description="When the row was appended: ISO timestamp in UTC.")
+    seq: int = Field(default=0, description="1, 2, 3, …")
+    recorded_at: str = Field(default="", description="When the row was appended: ISO timestamp in UTC.")
     by: str = Field(description="Who wrote the row: `gate`, or a person.")
-    previous_hash: str = Field(description="Hash of the previous row.")
-    hash: str = Field(description="Hash of this row and the previous hash.")
+    previous_hash: str = Field(default="", description="Hash of the previous row.")
+    hash: str = Field(default="", description="Hash of this row and the previous hash.")
 
 
 class EffectiveRow(ChainedRow):
@@ -46,6 +47,14 @@ class EffectiveRow(ChainedRow):
 
 
 R = TypeVar("R", bound=ChainedRow)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The content of the head file: the number of rows, and the hash of the newest one."""
+
+    rows: int = 0
+    hash: str = GENESIS
 
 
 class HashChain(Generic[R]):
@@ -64,14 +73,14 @@ class HashChain(Generic[R]):
         """Verify the hashes and return all rows, oldest first. Raises LedgerError that names the first wrong row."""
         # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
         # rows than the head, which is no error.
-        head: dict[str, Any] = {"rows": 0, "hash": GENESIS}
+        head = Head()
         with access_errors(self._head):
             if self._head.exists():
-                head = json.loads(self._head.read_bytes())
+                head = Head(**json.loads(self._head.read_bytes()))
         rows: list[R] = []
         for number, line in enumerate(_complete_lines(self._content()).splitlines(), 1):
             rows.append(self._verified_row(number, line, rows[-1].hash if rows else GENESIS))
-        self._check_head(rows, head["rows"], head["hash"])
+        self._check_head(rows, head)
         return rows
 
     def _content(self) -> bytes:
@@ -83,26 +92,26 @@ class HashChain(Generic[R]):
             row: R = self.row_type(**json.loads(line))  # type: ignore[assignment]
         except (ValueError, TypeError) as error:
             raise self._error(number, f"the line is not a row of this ledger ({_summary(error)})") from error
-        if row.seq != number or row.previous_hash != previous_hash or row.hash != row_hash(row.model_dump()):
+        if row.seq != number or row.previous_hash != previous_hash or row.hash != row_hash(row):
             raise self._error(number, "the row was changed, or a row before it is missing")
         return row
 
-    def _check_head(self, rows: list[R], expected_rows: int, expected_hash: str) -> None:
-        if len(rows) < expected_rows:
-            missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {expected_rows}"
+    def _check_head(self, rows: list[R], head: Head) -> None:
+        if len(rows) < head.rows:
+            missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {head.rows}"
             raise self._error(len(rows) + 1, missing)
-        if expected_rows and rows[expected_rows - 1].hash != expected_hash:
-            raise self._error(expected_rows, f"the row's hash differs from the one in {self._head.name}")
+        if head.rows and rows[head.rows - 1].hash != head.hash:
+            raise self._error(head.rows, f"the row's hash differs from the one in {self._head.name}")
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(
             f"{self.path.name}, row {number}: {problem}. Restore {self.path.name} and {self._head.name} from a backup."
         )
 
-    def append_row(self, fields: dict[str, Any], find_repeated: Callable[[list[R]], R | None]) -> R:
-        """Append a row and return it. If the same row exists already, return that row and append nothing.
+    def append_row(self, row: R, find_repeated: Callable[[list[R]], R | None]) -> R:
+        """Append a row and return it as written. If the same row exists already, return that row and append nothing.
 
-        fields: all fields of the row except `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
+        row: without `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
         find_repeated: gets all rows, and returns the one that is the same as the new row, or None.
         Raises LedgerError if the existing rows don't match their hashes.
         """
@@ -111,24 +120,14 @@ class HashChain(Generic[R]):
             if repeated := find_repeated(rows):
                 self._write_head(rows[-1])  # a writer may have been killed after the row and before the head
                 return repeated
-            row = self._next_row(rows, fields)
-            lines = _complete_lines(self._content()) + canonical_json(row.model_dump()).encode() + b"\n"
+            chained = _chain(row, rows)
+            lines = _complete_lines(self._content()) + canonical_json(chained.model_dump()).encode() + b"\n"
             write_atomic(self.path, lines)
-            self._write_head(row)
-            return row
-
-    def _next_row(self, rows: list[R], fields: dict[str, Any]) -> R:
-        content = self.row_type(
-            **json.loads(canonical_json(fields)),
-            seq=len(rows) + 1,
-            recorded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            previous_hash=rows[-1].hash if rows else GENESIS,
-            hash="",
-        ).model_dump()
-        return self.row_type(**content | {"hash": row_hash(content)})  # type: ignore[return-value]
+            self._write_head(chained)
+            return chained
 
     def _write_head(self, row: R) -> None:
-        content = canonical_json({"rows": row.seq, "hash": row.hash}).encode()
+        content = canonical_json(asdict(Head(row.seq, row.hash))).encode()
         if not self._head.exists() or self._head.read_bytes() != content:
             write_atomic(self._head, content)
 
@@ -139,9 +138,23 @@ def _summary(error: Exception) -> str:
     return str(error)
 
 
-def row_hash(content: dict[str, Any]) -> str:
+def _chain(row: R, rows: list[R]) -> R:
+    """Return a row with the fields that the ledger sets. rows: those before it."""
+    fields = json.loads(canonical_json(dict(row)))  # as a reader will get them: evidence holds JSON types only
+    chained = type(row)(
+        **fields
+        | {
+            "seq": len(rows) + 1,
+            "recorded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "previous_hash": rows[-1].hash if rows else GENESIS,
+        }
+    )
+    return chained.model_copy(update={"hash": row_hash(chained)})
+
+
+def row_hash(row: ChainedRow) -> str:
     """Return the hash of a row: it covers all fields except `hash` itself."""
-    return digest({name: field for name, field in content.items() if name != "hash"})
+    return digest(row.model_dump(exclude={"hash"}))
 
 
 def _complete_lines(content: bytes) -> bytes:

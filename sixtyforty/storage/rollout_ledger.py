@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -34,10 +35,16 @@ class RolloutLedger(HashChain[RolloutStep]):
         in_force = [row for row in self.steps() if row.effective_from <= time.isoformat()]
         return in_force[-1] if in_force else None
 
-    def take_step(self, step: StepName, **fields: object) -> RolloutStep:
-        """Append a step and return its row. If the last row already has this step, return that row instead."""
+    def take_step(
+        self, step: StepName, *, by: str, why: str, effective_from: str, evidence: Mapping[str, Any] | None = None
+    ) -> RolloutStep:
+        """Append a step and return its row. If the last row already has this step, return that row instead.
+
+        evidence: the figures behind the step.
+        """
+        row = RolloutStep(step=step, by=by, why=why, effective_from=effective_from, evidence=dict(evidence or {}))
 
         def find_repeated(rows: list[RolloutStep]) -> RolloutStep | None:
             return rows[-1] if rows and rows[-1].step == step else None
 
-        return self.append_row({"step": step, **fields}, find_repeated)
+        return self.append_row(row, find_repeated)

@@ -40,7 +40,7 @@ def notes(tmp_path: Path) -> Notes:
 def add(notes: Notes, text: str, **changes: Any) -> Note:
     """Append a note, unless one with its text exists."""
     fields = {"text": text, "by": "Ada", "effective_from": APRIL, "evidence": {"days": 30}} | changes
-    return notes.append_row(fields, lambda rows: next((row for row in rows if row.text == text), None))
+    return notes.append_row(Note(**fields), lambda rows: next((row for row in rows if row.text == text), None))
 
 
 def lines_of(notes: Notes) -> list[str]:
@@ -60,7 +60,7 @@ def test_rows_are_numbered_and_chained(notes: Notes) -> None:
     first, second = add(notes, "a"), add(notes, "b")
     assert notes.rows() == [first, second]
     assert [(row.seq, row.previous_hash) for row in notes.rows()] == [(1, GENESIS), (2, first.hash)]
-    assert first.hash == row_hash(first.model_dump())
+    assert first.hash == row_hash(first)
     assert datetime.fromisoformat(first.recorded_at).tzinfo is not None
 
 
@@ -123,7 +123,7 @@ def test_a_changed_row_with_a_new_hash_breaks_the_next_row(notes: Notes) -> None
         add(notes, text)
     lines = lines_of(notes)
     changed = json.loads(lines[1]) | {"text": "changed"}
-    replace_lines(notes, [lines[0], json.dumps(changed | {"hash": row_hash(changed)}), lines[2]])
+    replace_lines(notes, [lines[0], json.dumps(changed | {"hash": row_hash(Note(**changed))}), lines[2]])
     with pytest.raises(LedgerError, match="row 3: the row was changed, or a row before it is missing"):
         notes.rows()
 
@@ -131,7 +131,7 @@ def test_a_changed_row_with_a_new_hash_breaks_the_next_row(notes: Notes) -> None
 def test_a_last_row_that_was_replaced_differs_from_the_head(notes: Notes) -> None:
     add(notes, "a")
     changed = json.loads(lines_of(notes)[0]) | {"text": "changed"}
-    replace_lines(notes, [json.dumps(changed | {"hash": row_hash(changed)})])
+    replace_lines(notes, [json.dumps(changed | {"hash": row_hash(Note(**changed))})])
     with pytest.raises(LedgerError, match=r"row 1: the row's hash differs from the one in notes\.head"):
         notes.rows()
 
@@ -139,7 +139,7 @@ def test_a_last_row_that_was_replaced_differs_from_the_head(notes: Notes) -> Non
 def test_a_forged_last_row_must_have_the_next_number(notes: Notes) -> None:
     last = add(notes, "a")
     forged = last.model_dump() | {"text": "b", "previous_hash": last.hash, "seq": 3}
-    replace_lines(notes, [*lines_of(notes), json.dumps(forged | {"hash": row_hash(forged)})])
+    replace_lines(notes, [*lines_of(notes), json.dumps(forged | {"hash": row_hash(Note(**forged))})])
     with pytest.raises(LedgerError, match="row 2: "):
         notes.rows()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,15 +23,15 @@ def ledger(tmp_path: Path) -> StageLedger:
 
 def record(ledger: StageLedger, event: StageEventKind, stage: Stage, days: int, where: str | None = None) -> StageEvent:
     gate = StageGate.model_validate(GATE | {"scope": {"where": where}})
-    fields: dict[str, Any] = {
-        "event": event,
-        "stage": stage,
-        "by": "Ada",
-        "why": "for the test",
-        "effective_from": (START + timedelta(days=days)).isoformat(),
-        "evidence": {"gate": gate.model_dump(mode="json")},
-    }
-    return ledger.append_row(fields, lambda _: None)
+    row = StageEvent(
+        event=event,
+        stage=stage,
+        by="Ada",
+        why="for the test",
+        effective_from=(START + timedelta(days=days)).isoformat(),
+        evidence={"gate": gate.model_dump(mode="json")},
+    )
+    return ledger.append_row(row, lambda _: None)
 
 
 def test_an_empty_ledger_answers_nothing(ledger: StageLedger) -> None:
