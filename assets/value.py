@@ -104,7 +104,7 @@ def account_kpi(run: StageRun) -> StageResult:
         _check_decisions_differ(summary),
     ]
     if kpi.holdout:
-        result.checks.append(_check_holdout(summary))
+        result.checks.append(_check_holdout(summary, kpi))
     run.log.info(f"kpi_impact: valued ({format_plural(summary.decisions, 'decision')}, lift {lift})")
     return result
 
@@ -231,13 +231,13 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
     )
 
 
-def _check_holdout(summary: KpiSummary) -> CheckResult:
+def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
     """Check the arms of the experiment, and show its evidence as metadata. In a replay there is no evidence."""
-    evidence = summary.holdout
+    estimate = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,
-        not evidence or evidence["trustworthy"],
-        {"holdout": dg.MetadataValue.json(evidence)} if evidence else {},
+        estimate is None or estimate.is_trustworthy,
+        {"holdout": dg.MetadataValue.json(estimate.to_dict(kpi.target / 1000))} if estimate else {},
         description=summary.evidence,
     )
 

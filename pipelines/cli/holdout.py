@@ -19,12 +19,53 @@ if TYPE_CHECKING:
     from sixtyforty.value.experiment_design import HoldoutDesign
 
 
+@dataclass(frozen=True)
+class HoldoutSize:
+    """The number of units in both arms, and the number of days, that a holdout needs to detect an effect."""
+
+    units: int
+    days: float
+
+    @classmethod
+    def of(cls, design: HoldoutDesign, effect: float, always_valid: bool) -> HoldoutSize:
+        """Return the size for an effect per 1,000 units; see `HoldoutDesign.units`."""
+        return cls(math.ceil(design.units(effect / 1000, always_valid)), design.days(effect / 1000, always_valid))
+
+
+@dataclass(frozen=True)
+class HoldoutPlan:
+    """What a holdout needs to detect an effect.
+
+    `share`, `units_a_day`, `deviation`: see `HoldoutDesign`. `effect`: the effect per 1,000 units, in the KPI's
+    currency. `once`: the size for a single look at a planned time. `always`: the size for looks at any time.
+    """
+
+    share: float
+    units_a_day: float
+    deviation: float
+    effect: float
+    once: HoldoutSize
+    always: HoldoutSize
+
+    @classmethod
+    def of(cls, design: HoldoutDesign, effect: float) -> HoldoutPlan:
+        """Return the plan for an effect per 1,000 units."""
+        return cls(
+            share=design.share,
+            units_a_day=round(design.units_a_day, 2),
+            deviation=round(design.deviation, 4),
+            effect=effect,
+            once=HoldoutSize.of(design, effect, always_valid=False),
+            always=HoldoutSize.of(design, effect, always_valid=True),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class HoldoutAnswer(Answer):
     """What a holdout can show, and what it has shown."""
 
     design: Annotated[
-        Mapping[str, Any],
+        HoldoutPlan,
         "The plan: share held out, units_a_day, deviation of a unit, effect to detect, "
         "and units and days needed with one look (once) or with a look at any time (always).",
     ]
@@ -50,42 +91,26 @@ def holdout(
     if not effect > 0:
         raise CommandError(f"--effect is {effect:g}. Give a gain per 1,000 units above zero.")
     design = experiment_results.plan_experiment(ws)
-    plan = _plan(design, effect)
+    plan = HoldoutPlan.of(design, effect)
     figures = kpi_summary.summarize_kpi(ws, "live")
     lines = _plan_lines(kpi, plan, ws.use_case.days_between_decisions)
     if figures.evidence:
         lines.append(figures.evidence)
-    return HoldoutAnswer(design=plan, holdout=figures.holdout, evidence=figures.evidence, text="\n".join(lines))
+    estimate = figures.holdout.to_dict(kpi.target / 1000) if figures.holdout else None
+    return HoldoutAnswer(design=plan, holdout=estimate, evidence=figures.evidence, text="\n".join(lines))
 
 
-def _plan(design: HoldoutDesign, effect: float) -> dict[str, Any]:
-    plan: dict[str, Any] = {
-        "share": design.share,
-        "units_a_day": round(design.units_a_day, 2),
-        "deviation": round(design.deviation, 4),
-        "effect": effect,
-    }
-    for name, always in (("once", False), ("always", True)):
-        plan[name] = {
-            "units": math.ceil(design.units(effect / 1000, always)),
-            "days": design.days(effect / 1000, always),
-        }
-    return plan
-
-
-def _plan_lines(kpi: Kpi, plan: Mapping[str, Any], days_between: float) -> list[str]:
+def _plan_lines(kpi: Kpi, plan: HoldoutPlan, days_between: float) -> list[str]:
     every = "a day" if days_between <= 1 else f"every {days_between:,.0f} days"
     lines = [
-        f"{plan['units_a_day'] * days_between:,.0f} {kpi.unit_plural} {every}, {plan['share']:.1%} in the holdout",
-        f"To detect {plan['effect']:+,.0f} {kpi.currency} per 1,000 with a probability of 80%:",
+        f"{plan.units_a_day * days_between:,.0f} {kpi.unit_plural} {every}, {plan.share:.1%} in the holdout",
+        f"To detect {plan.effect:+,.0f} {kpi.currency} per 1,000 with a probability of 80%:",
     ]
-    for name, label in (("once", "one look at the end"), ("always", "looks at any time")):
-        days = plan[name]["days"]
-        lines.append(
-            f"  {label:22}{plan[name]['units']:>12,.0f} {kpi.unit_plural}, {days:,.0f} days ({days / 7:,.0f} weeks)"
-        )
+    for label, size in (("one look at the end", plan.once), ("looks at any time", plan.always)):
+        weeks = size.days / 7
+        lines.append(f"  {label:22}{size.units:>12,.0f} {kpi.unit_plural}, {size.days:,.0f} days ({weeks:,.0f} weeks)")
     planned = kpi.holdout.planned_units if kpi.holdout else 0
     lines.append(
-        f"Before the start, declare kpi.holdout.planned_units: {plan['always']['units']} (declared: {planned})."
+        f"Before the start, declare kpi.holdout.planned_units: {plan.always.units} (declared: {planned})."
     )
     return lines

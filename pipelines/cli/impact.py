@@ -79,7 +79,7 @@ def impact(use_case: UseCaseName, track: TrackName = "replay") -> ImpactAnswer:
     figures = summary.to_dict()
     return ImpactAnswer(
         summary={key: figures[key] for key in SUMMARY_KEYS},
-        holdout=summary.holdout,
+        holdout=summary.holdout.to_dict(kpi.target / 1000) if summary.holdout else None,
         evidence=summary.evidence,
         segments=[segment.to_dict() for segment in segments],
         forecast=forecasts.to_dict(kpi),

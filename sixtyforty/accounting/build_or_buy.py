@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sixtyforty.accounting import kpi_ledger, kpi_summary
-from sixtyforty.accounting.kpi_summary import CandidateSummary, KpiSummary
+from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.sourcing import Price, Sourcing
@@ -20,6 +20,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.summary import CandidateSummary
 from sixtyforty.workspace import Workspace
 
 BUILD, NEITHER = "build", "neither"

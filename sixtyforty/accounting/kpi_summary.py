@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
@@ -12,10 +12,12 @@ from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
 from sixtyforty.spec.kpi import EvidenceLabel
 from sixtyforty.spec.track import Track
-from sixtyforty.value import experiment_estimate, segments, summary
+from sixtyforty.value import experiment_estimate, segments
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.experiment_estimate import HoldoutEstimate
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.value.segments import Segment
+from sixtyforty.value.summary import DaysSummary, summarize_days
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,70 +32,28 @@ ASSUMPTION = (
 
 
 @dataclass(frozen=True)
-class CandidateSummary:
-    """The figures of a candidate, over the partitions whose accounts contain it. Money is per 1,000 decisions."""
+class KpiSummary(DaysSummary):
+    """The KPI over all partitions with an account, and how far its figures can be trusted.
 
-    decisions: int
-    per_1000: float | None
-    lift_vs_current: RoundedInterval
-    model_minus: RoundedInterval  # the decisions taken, minus the candidate
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> CandidateSummary:
-        """Read a candidate from the form that `summary.summarize_days` returns."""
-        intervals = {name: RoundedInterval.from_dict(fields[name]) for name in ("lift_vs_current", "model_minus")}
-        return cls(fields["decisions"], fields["per_1000"], **intervals)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the candidate for JSON."""
-        intervals = {"lift_vs_current": self.lift_vs_current.to_dict(), "model_minus": self.model_minus.to_dict()}
-        return {"decisions": self.decisions, "per_1000": self.per_1000, **intervals}
-
-
-@dataclass(frozen=True)
-class KpiSummary:
-    """The KPI over all partitions with an account. Money is in `unit`, to the cent; None means not known.
-
-    `first` and `last` are partitions, `days` counts them. `totals` and `per_1000` hold the money of each policy (see
-    `lift.POLICIES`). `holdout` is the experiment's evidence, and `evidence` says in words what the figures rest on.
-    `deciders` counts who took the decisions, those without a known outcome included.
-    `outdated` says what an earlier declaration decided in a replay: until it is made again, no figure proves anything.
+    - label: how the money is known.
+    - deciders: the number of decisions by each decider. Decisions without a known outcome count, too.
+    - holdout: the result of the experiment; None without one.
+    - evidence: what the figures rest on, in words; None if they are exact.
+    - outdated: what an earlier declaration decided in a replay. Until the replay is made again, no figure proves
+      anything. None: nothing is outdated.
     """
 
-    unit: str
     label: EvidenceLabel
-    first: str | None
-    last: str | None
-    days: int
-    decisions: int
-    acted: int
-    differ_from_current: int
-    differ_share: float | None
-    decided_by_current_process: int
-    totals: dict[str, float | None]
-    per_1000: dict[str, float | None]
-    lift_vs_current: RoundedInterval
-    gain: float
-    build: float
-    running: float
-    net_impact: float
-    payback: str | None
-    candidates: dict[str, CandidateSummary]
     deciders: DeciderCounts
-    holdout: dict[str, Any] | None = None
+    holdout: HoldoutEstimate | None = None
     evidence: str | None = None
     outdated: str | None = None
 
-    @property
-    def operational(self) -> bool:
-        """Whether any decision differs from the current process."""
-        return self.differ_from_current > 0
-
     def to_dict(self) -> dict[str, Any]:
-        """Return the summary for JSON."""
+        """Return the summary for JSON, without the result of the experiment."""
         renamed = {"first": "from", "last": "to"}
-        fields = {renamed.get(name, name): getattr(self, name) for name in self.__dataclass_fields__}
-        return fields | {
+        names = (name for name in self.__dataclass_fields__ if name != "holdout")
+        return {renamed.get(name, name): getattr(self, name) for name in names} | {
             "total": self.totals["model"],
             "operational": self.operational,
             "lift_vs_current": self.lift_vs_current.to_dict(),
@@ -115,36 +75,25 @@ def summarize_kpi(
     require_sound_figures(ws, track, until)
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
-    fields = _summary_fields(summary.summarize_days(kpi, daily_values, use_case.days_between_decisions))
-    fields["outdated"] = describe_outdated(ws, track, until)
-    fields["deciders"] = count_deciders(ws, track, until)
-    label = use_case.label(track)
+    summary = KpiSummary(
+        **vars(summarize_days(kpi, daily_values, use_case.days_between_decisions)),
+        label=use_case.label(track),
+        deciders=count_deciders(ws, track, until),
+        outdated=describe_outdated(ws, track, until),
+    )
     if not use_case.is_randomized(track):
-        return KpiSummary(**fields, label=label, evidence=ASSUMPTION if label == "assumed" else None)
+        return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)
     effect = experiment_results.measure_effect(ws, [d.partition for d in daily_values])
     evidence = experiment_estimate.describe_estimate(effect, kpi.currency, kpi.unit_plural, kpi.target)
     if effect is None:
-        return KpiSummary(**fields, label="assumed", evidence=evidence)
-    holdout = effect.to_dict(kpi.target / 1000)
-    fields["lift_vs_current"] = RoundedInterval.from_dict(holdout["lift"])
-    return KpiSummary(**fields, label=label, holdout=holdout, evidence=evidence)
+        return replace(summary, label="assumed", evidence=evidence)
+    return replace(summary, lift_vs_current=RoundedInterval.of(effect.lift), holdout=effect, evidence=evidence)
 
 
 def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
     """Return the summary without any decision, for a page that shows the reason why figures are refused."""
-    fields = _summary_fields(summary.summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions))
-    return KpiSummary(**fields, label=ws.use_case.label(track), deciders=count_deciders(ws, track))
-
-
-def _summary_fields(totals: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a KpiSummary that `summary.summarize_days` computes."""
-    fields = {name: totals[name] for name in KpiSummary.__dataclass_fields__ if name in totals}
-    return fields | {
-        "first": totals["from"],
-        "last": totals["to"],
-        "lift_vs_current": RoundedInterval.from_dict(totals["lift_vs_current"]),
-        "candidates": {name: CandidateSummary.from_dict(c) for name, c in totals["candidates"].items()},
-    }
+    figures = summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions)
+    return KpiSummary(**vars(figures), label=ws.use_case.label(track), deciders=count_deciders(ws, track))
 
 
 def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:

@@ -1,5 +1,5 @@
-"""The current state, before any model: the data and its quality, related data in the project, and the value of today's
-process on the KPI.
+"""The report on a use case before any model: its data and data quality, similar data in other use cases, and the value
+of the current process.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
 from sixtyforty.reports.findings import open_findings
@@ -25,20 +24,22 @@ from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.summary import summarize_days
 from sixtyforty.workspace import Workspace
 
-MAX_PROFILED_ROWS = 200_000  # of each source; the newest rows
-SIMILAR_SHARE = 0.5  # similar sources share this part of the columns of the one with fewer columns
-MAX_FINDINGS = 3  # shown of each other use case; the newest ones
+MAX_PROFILED_ROWS = 200_000  # number of newest rows of each source that are profiled
+SIMILAR_SHARE = 0.5  # two sources are similar if they share this share of the columns of the smaller source
+MAX_FINDINGS = 3  # number of newest findings shown for each other use case
 
 
 @dataclass(frozen=True)
 class SourceProfile:
     """The figures of one source. Partitions without rows are not counted.
 
-    - extracts, unreadable: the number of extracts, and of those that could not be read.
-    - gaps: the number of partitions without rows between the first and the last.
+    - extracts, unreadable: the number of extracts, and the number of extracts that could not be read.
+    - landed, accepted, quarantined, duplicates: numbers of rows. rejected: the number of rejected partitions.
+    - first, last: the oldest and the newest partition with rows. gaps: the number of partitions between them without
+      rows.
     - days_stale: days from the end of the newest partition to the time of the report; None for a snapshot.
-    - columns: the profile of each column, measured on the newest accepted rows; `profiled` is their number.
-    - personal: columns with personal data. A page may show only counts of them, not their values.
+    - columns: the profile of each column, measured on the `profiled` newest accepted rows.
+    - personal: columns with personal data. A page may show counts of their values, but no value.
     """
 
     name: str
@@ -61,7 +62,7 @@ class SourceProfile:
 
     @property
     def accepted_share(self) -> float | None:
-        """Share of the landed rows that were accepted; None without rows."""
+        """Share of the landed rows that were accepted; None if no row has landed."""
         return self.accepted / self.landed if self.landed else None
 
     def may_show_range(self, column: ColumnProfile) -> bool:
@@ -73,7 +74,12 @@ class SourceProfile:
 
 @dataclass(frozen=True)
 class SimilarSource:
-    """A source of another use case that resembles a source of this one, with the newest findings of that use case."""
+    """A source of another use case that is similar to a source of this use case.
+
+    `source`: the source of this use case. `use_case`, `title`, `other_source`: the other use case and its source.
+    `shared`: the columns that both sources have. `why`: why they are similar. `findings`: the newest findings of the
+    other use case.
+    """
 
     source: str
     use_case: str
@@ -86,7 +92,10 @@ class SimilarSource:
 
 @dataclass(frozen=True)
 class CurrentProcessValue:
-    """The value of today's process. per_1000: the value per 1,000 decisions, in `currency`, by policy."""
+    """The value of the current process on the partitions from `first` to `last`.
+
+    `decisions`: the number of units. `per_1000`: the value per 1,000 units in `currency`, by way of deciding.
+    """
 
     first: str
     last: str
@@ -98,7 +107,10 @@ class CurrentProcessValue:
 
 @dataclass(frozen=True)
 class CurrentState:
-    """The content of the report. today: None if the value of today's process is unknown; `why` gives the reason."""
+    """The content of the report on the current state.
+
+    `today`: the value of the current process; None if it is unknown. `why`: the reason why it is unknown, or empty.
+    """
 
     sources: tuple[SourceProfile, ...]
     similar: tuple[SimilarSource, ...]
@@ -109,7 +121,7 @@ class CurrentState:
 def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: datetime) -> CurrentState:
     """Return the current state of a use case.
 
-    others: the project's other use cases, drafts included. now: business time (UTC, naive).
+    others: the project's other use cases, including drafts. now: the current time (UTC, naive).
     """
     sources = tuple(_profile_source(ws, name, source, now) for name, source in ws.use_case.sources.items())
     is_draft = isinstance(ws.use_case, Draft)
@@ -152,13 +164,13 @@ def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> 
 
 
 def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:
-    """Return the days from the end of the newest partition to `now`, or to the end of the use case if earlier."""
+    """Return the days from the end of the newest partition to `now`, or to the use case's end if that is earlier."""
     due = min(now, use_case.closes_at(use_case.limits[1])) if use_case.partitions.end else now
     return max(0, (due - use_case.closes_at(newest)).days)
 
 
 def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
-    """Return the newest entries, as many as are needed for MAX_PROFILED_ROWS rows; empty without rows."""
+    """Return the manifests of the newest partitions that together have MAX_PROFILED_ROWS rows; empty without rows."""
     newest: list[Entry] = []
     rows = 0
     for partition in sorted(entries, reverse=True):
@@ -170,7 +182,7 @@ def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
 
 
 def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
-    """Return the profile of the source's columns, and the number of duplicate rows."""
+    """Return the profile of each column of a source, and the number of duplicate rows, in some partitions."""
     with connect(ws.use_case.timezone) as db:
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(
@@ -212,10 +224,10 @@ def _reads_same_extracts(source: Source, other: Source) -> bool:
 
 
 def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
-    """Return the value of today's process on the known outcomes, without any model; None without an outcome.
+    """Return the value of the current process on all known outcomes; None if no outcome is known.
 
-    All units are valued as if they were of one day. So the random choice takes each action as often as the current
-    process does over all units.
+    All units are valued together, as if they were decided on one day. So the random choice takes each action as often
+    as the current process does on all units.
     """
     use_case, lake = ws.use_case, ws.lake
     features, outcomes = lake.entries("features"), lake.entries("outcomes")
@@ -234,21 +246,21 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
     if rows.empty:
         return None
     value = value_of_day(use_case.kpi, "all", rows, rows["an outcome"].to_numpy(float))
-    summary: dict[str, Any] = summarize_days(use_case.kpi, [value])
+    summary = summarize_days(use_case.kpi, [value])
     return CurrentProcessValue(
         first=str(rows["_partition"].iloc[0]),
         last=str(rows["_partition"].iloc[-1]),
-        decisions=summary["decisions"],
+        decisions=summary.decisions,
         label=use_case.label("replay"),
         currency=use_case.kpi.currency,
-        per_1000=summary["per_1000"],
+        per_1000=summary.per_1000,
     )
 
 
 def _outcomes_query(use_case: UseCase, features: str, outcomes: str) -> str:
-    """Return a query that joins features and outcomes. Its column `an outcome` holds the KPI's outcome.
+    """Return the SQL that joins features and outcomes by unit. The column `an outcome` holds the KPI's outcome.
 
-    features, outcomes: SQL of the two tables, such as subqueries.
+    features, outcomes: the SQL of the two tables, such as subqueries.
     """
     kpi, key = use_case.kpi, identifiers(use_case.decision.key)
     payoff_inputs = _columns_of(kpi.payoff_sql, "f.") + _columns_of(kpi.outcome_columns[1:], "o.")
@@ -266,7 +278,7 @@ def _columns_of(names: Sequence[str] | dict[str, str], prefix: str) -> list[str]
 
 
 def write_report(ws: Workspace, state: CurrentState, now: datetime) -> Path:
-    """Write `current_state.html` and return its path. now: business time (UTC, naive)."""
+    """Write the page `current_state.html` and return its path. now: the current time (UTC, naive)."""
     path = ws.reports / "current_state.html"
     blanks = ws.use_case.blanks if isinstance(ws.use_case, Draft) else ()
     template = page_environment().get_template("current_state.html")

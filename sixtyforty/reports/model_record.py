@@ -1,4 +1,4 @@
-"""The model record: a Markdown document of what was tried, found and decided, and on which data.
+"""The model record: a Markdown document about a track's models. It says what was tried, found and decided, and why.
 
 Whenever its text changes, a new version is written to `reports/<use case>/records/<track>/<number>-<hash>.md`. The
 newest version is also in `model_record.md`. Neither the number nor the hash depends on the clock, so the same history
@@ -18,13 +18,7 @@ from sixtyforty.accounting.break_even import explain_break_even
 from sixtyforty.accounting.degradation import FaultImpact, read_impacts
 from sixtyforty.accounting.forecast import ForecastRecord, explain_target, read_forecasts
 from sixtyforty.accounting.kpi_ledger import read_daily_values
-from sixtyforty.accounting.kpi_summary import (
-    CandidateSummary,
-    KpiSummary,
-    summarize_kpi,
-    summarize_nothing,
-    summarize_segments,
-)
+from sixtyforty.accounting.kpi_summary import KpiSummary, summarize_kpi, summarize_nothing, summarize_segments
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.reports.findings import Finding, add_finding, open_findings
@@ -39,6 +33,7 @@ from sixtyforty.storage.files import digest, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.stage_ledger import StageEvent
 from sixtyforty.value.daily_value import DailyValue, group_by_period
+from sixtyforty.value.summary import CandidateSummary
 from sixtyforty.workspace import Workspace
 
 NEWEST_RECORD = "model_record.md"
@@ -52,7 +47,7 @@ MEANING_OF_LABEL = {
 
 
 class SearchError(SixtyfortyError):
-    """The text of a search holds no word."""
+    """The text to search for contains no word."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,11 @@ class SourceCounts:
 
 @dataclass(frozen=True)
 class RecordFacts:
-    """Everything the record shows. `card`: the champion's model card. `refusal`: why no figure is given."""
+    """Everything that a model record shows.
+
+    `card`: the model card of the newest champion; None without a champion. `refusal`: why the figures can't be trusted
+    and aren't shown; None if they can.
+    """
 
     use_case: UseCase
     track: Track
@@ -97,7 +96,7 @@ class RecordFacts:
 
 
 def write_record(ws: Workspace, track: Track) -> Path:
-    """Write the record, as a new version if its text has changed. Return the path of `model_record.md`."""
+    """Write a track's model record: a new version if its text has changed, and `model_record.md`. Return its path."""
     text = render_record(ws, track).encode()
     with exclusive_lock(ws.reports / "records" / "records.lock", "write the model record"):
         versions = record_versions(ws, track)
@@ -109,17 +108,20 @@ def write_record(ws: Workspace, track: Track) -> Path:
 
 
 def record_versions(ws: Workspace, track: Track) -> list[Path]:
-    """Return the files of all versions of a track's record, oldest first."""
+    """Return the files of all versions of a track's model record, oldest first."""
     return sorted((ws.reports / "records" / track).glob("*.md"), key=version_number)
 
 
 def version_number(path: Path) -> int:
-    """Return the version number in a record's file name."""
+    """Return the version number in the file name of a model record, such as 12 for `0012-3f2a9c1e.md`."""
     return int(path.name.split("-")[0])
 
 
 def record_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
-    """Record a finding and add it to each existing model record. Raises FindingError: see `add_finding`."""
+    """Record a person's finding and write the existing model records again, so that they show the finding.
+
+    Raises FindingError if the text or the name is empty.
+    """
     finding = add_finding(ws, by, text, title)
     for track in TRACKS:
         if record_versions(ws, track):
@@ -128,7 +130,7 @@ def record_finding(ws: Workspace, by: str, text: str, title: str = "") -> Findin
 
 
 def render_record(ws: Workspace, track: Track) -> str:
-    """Return the text of a track's record as of now."""
+    """Return the current text of a track's model record, in Markdown."""
     facts = collect_facts(ws, track)
     return page_environment().get_template("model_record.md").render(**vars(facts))
 
@@ -206,10 +208,10 @@ def _valued_candidates(kpi: Kpi, summary: KpiSummary) -> list[tuple[Candidate, C
 
 @dataclass(frozen=True)
 class RecordHit:
-    """A passage that a search found: a finding, or a section of a model record, in the newest version that matches.
+    """A passage that matches a search: a finding, or a section of a model record.
 
-    number: the number of the finding, or of the record's version. track: the record's track; None for a finding.
-    at: the UTC time at which a finding was recorded; None for a record.
+    number: the number of the finding, or the version number of the record. track: the record's track; None for a
+    finding. at: the UTC time at which the finding was recorded; None for a record.
     """
 
     kind: Literal["finding", "record"]
@@ -221,10 +223,11 @@ class RecordHit:
 
 
 def search_records(ws: Workspace, words: str) -> list[RecordHit]:
-    """Return the findings, then the sections of records, that contain all the words in any letter case.
+    """Return the findings, then the sections of model records, that contain all the words in any letter case.
 
-    Findings and records are ordered from newest to oldest. The text of a finding is complete. The text of a section is
-    its lines that contain a word. Raises SearchError if `words` holds no word.
+    Findings and records are ordered from newest to oldest. Of a finding, the whole text is returned. Of a section, only
+    the lines with a searched word are returned, from the newest version of the record that matches. Raises SearchError
+    if `words` contains no word.
     """
     terms = split_words(words)
     hits = [
@@ -238,15 +241,15 @@ def search_records(ws: Workspace, words: str) -> list[RecordHit]:
 
 
 def split_words(words: str) -> list[str]:
-    """Split the text of a search into words, in lower case. Raises SearchError if it holds no word."""
+    """Return the words of a search text, in lower case. Raises SearchError if the text contains no word."""
     terms = words.casefold().split()
     if not terms:
-        raise SearchError("The search has no words. Give at least one word to look for.")
+        raise SearchError("The search text contains no words. Give at least one word to search for.")
     return terms
 
 
 def _search_sections(ws: Workspace, track: Track, terms: Sequence[str]) -> Iterator[RecordHit]:
-    seen_titles = {FINDINGS_SECTION}  # findings have their own hits
+    seen_titles = {FINDINGS_SECTION}  # findings are searched in their ledger
     for path in reversed(record_versions(ws, track)):
         for section in path.read_text().split("\n## ")[1:]:
             title, _, body = section.partition("\n")

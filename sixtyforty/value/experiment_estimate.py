@@ -11,6 +11,7 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.value.experiment import MINIMUM_CLUSTERS
 from sixtyforty.value.experiment_design import HoldoutDesign, normal_quantile
 from sixtyforty.value.lift import Interval
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.share_test import DealtUnits, describe_mismatches
 
 IMBALANCE_LEVEL = 0.001  # arms drawn correctly differ this much in the covariate once in a thousand looks
@@ -56,23 +57,19 @@ class HoldoutEstimate:
             "shares": [
                 {"stratum": m.stratum, "declared": dict(m.declared), "seen": dict(m.seen)} for m in self.mismatches
             ],
-            "lift": {name: _rounded(amount) for name, amount in self.lift.__dict__.items()},
-            "single_look": {name: _rounded(amount) for name, amount in self.single_look.__dict__.items()},
-            "gain": _rounded(self.gain),
-            "sample_ratio_p_value": _rounded(self.sample_ratio_p_value, 6),
-            "imbalance": _rounded(self.imbalance),
-            "deviation": _rounded(self.design.deviation, 4),
-            "units_a_day": _rounded(self.design.units_a_day),
-            "days_left": _rounded(self.days_left(effect)),
+            "lift": RoundedInterval.of(self.lift).to_dict(),
+            "single_look": RoundedInterval.of(self.single_look).to_dict(),
+            "gain": round_known(self.gain),
+            "sample_ratio_p_value": round_known(self.sample_ratio_p_value, 6),
+            "imbalance": round_known(self.imbalance),
+            "deviation": round_known(self.design.deviation, 4),
+            "units_a_day": round_known(self.design.units_a_day),
+            "days_left": round_known(self.days_left(effect)),
         }
 
     def days_left(self, effect: float) -> float:
         """Return the number of days until the always-valid interval would probably show an effect per unit."""
         return self.design.days(effect, always_valid=True, observed_units=self.units)
-
-
-def _rounded(number: float, digits: int = 2) -> float | None:
-    return round(number, digits) if math.isfinite(number) else None
 
 
 def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plural: str, effect: float) -> str:

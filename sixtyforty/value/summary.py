@@ -1,16 +1,76 @@
-"""Summarise the KPI over days: totals, lift, costs and candidates, as JSON for pages and ledgers."""
+"""Summarize the KPI over days: totals, gain over the current process, costs and candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Any
 
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue
-from sixtyforty.value.lift import Interval, estimate_lift
+from sixtyforty.value.lift import estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+
+
+@dataclass(frozen=True)
+class CandidateSummary:
+    """The figures of a candidate over the days for which it has money. Money is in the KPI's currency, to the cent.
+
+    - decisions: the number of decisions on these days.
+    - per_1000: the money of the candidate's actions per 1,000 decisions; None without decisions.
+    - lift_vs_current: the gain of the candidate over the current process, per 1,000 decisions.
+    - model_minus: the gain of the decisions taken over the candidate, per 1,000 decisions.
+    """
+
+    decisions: int
+    per_1000: float | None
+    lift_vs_current: RoundedInterval
+    model_minus: RoundedInterval
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the candidate for JSON."""
+        intervals = {"lift_vs_current": self.lift_vs_current.to_dict(), "model_minus": self.model_minus.to_dict()}
+        return {"decisions": self.decisions, "per_1000": self.per_1000, **intervals}
+
+
+@dataclass(frozen=True)
+class DaysSummary:
+    """The KPI over days. Money is in the currency `unit`, to the cent. An unknown figure is None.
+
+    - first, last: the first and the last partition; `days` is the number of partitions.
+    - acted: the number of decisions for an action other than the idle one, which is the cheapest.
+    - differ_from_current, differ_share: the number and the share of decisions that differ from the current process.
+    - decided_by_current_process: the number of decisions that the current process took.
+    - totals, per_1000: the money in total and per 1,000 decisions, by policy (see `daily_value.POLICIES`).
+    - lift_vs_current: the gain over the current process per 1,000 decisions.
+    - gain, build, running, net_impact, payback: see `Balance`.
+    """
+
+    unit: str
+    first: str | None
+    last: str | None
+    days: int
+    decisions: int
+    acted: int
+    differ_from_current: int
+    differ_share: float | None
+    decided_by_current_process: int
+    totals: dict[str, float | None]
+    per_1000: dict[str, float | None]
+    lift_vs_current: RoundedInterval
+    gain: float
+    build: float
+    running: float
+    net_impact: float
+    payback: str | None
+    candidates: dict[str, CandidateSummary]
+
+    @property
+    def operational(self) -> bool:
+        """Whether any decision differs from the current process."""
+        return self.differ_from_current > 0
 
 
 @dataclass(frozen=True)
@@ -44,59 +104,47 @@ def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.
     return Balance(gain, build, running_total, gain - running_total - build, covered[-1] if covered else None)
 
 
-def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> dict[str, Any]:
-    """Return the KPI over days as JSON: totals, figures per 1,000 decisions, lift and net benefit.
+def summarize_days(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> DaysSummary:
+    """Return the KPI over days: totals, figures per 1,000 decisions, gain over the current process, net benefit.
 
     days: must be sorted by partition. days_apart: the number of days from one partition with a decision to the next.
-    Money is rounded to the cent, and unknown figures are null.
     """
     decisions = sum(day.decisions for day in days)
-    totals = {policy: _rounded(sum(getattr(day, policy) for day in days)) for policy in POLICIES}
+    totals = {policy: round_known(sum(getattr(day, policy) for day in days)) for policy in POLICIES}
     differing = sum(day.differ for day in days)
-    balance = asdict(compute_balance(kpi, days, days_apart))
-    return {
-        "decisions": decisions,
-        "per_1000": {policy: _per_1000(total, decisions) for policy, total in totals.items()},
-        "lift_vs_current": _rounded_interval(estimate_lift(days)),
-        "total": totals["model"],
-        "totals": totals,
-        **{name: round(amount, 2) if isinstance(amount, float) else amount for name, amount in balance.items()},
-        "acted": sum(day.acted for day in days),
-        "differ_from_current": differing,
-        "differ_share": round(differing / decisions, 4) if decisions else None,
-        "operational": differing > 0,
-        "candidates": {name: _summarize_candidate(name, days) for name in kpi.candidates},
-        "decided_by_current_process": sum(day.fallback for day in days),
-        "unit": kpi.currency,
-        "from": days[0].partition if days else None,
-        "to": days[-1].partition if days else None,
-        "days": len(days),
-    }
+    balance = compute_balance(kpi, days, days_apart)
+    return DaysSummary(
+        unit=kpi.currency,
+        first=days[0].partition if days else None,
+        last=days[-1].partition if days else None,
+        days=len(days),
+        decisions=decisions,
+        acted=sum(day.acted for day in days),
+        differ_from_current=differing,
+        differ_share=round(differing / decisions, 4) if decisions else None,
+        decided_by_current_process=sum(day.fallback for day in days),
+        totals=totals,
+        per_1000={policy: _per_1000(total, decisions) for policy, total in totals.items()},
+        lift_vs_current=RoundedInterval.of(estimate_lift(days)),
+        gain=round(balance.gain, 2),
+        build=round(balance.build, 2),
+        running=round(balance.running, 2),
+        net_impact=round(balance.net_impact, 2),
+        payback=balance.payback,
+        candidates={name: _summarize_candidate(name, days) for name in kpi.candidates},
+    )
 
 
-def _summarize_candidate(name: str, days: Sequence[DailyValue]) -> dict[str, Any]:
-    """Return the figures of a candidate over the days for which it has money.
-
-    `lift_vs_current` is its lift over the current process. `model_minus` is the lift of the model over the candidate.
-    """
+def _summarize_candidate(name: str, days: Sequence[DailyValue]) -> CandidateSummary:
     own_days, policy = [day for day in days if name in day.candidates], CANDIDATE_PREFIX + name
     decisions = sum(day.decisions for day in own_days)
-    return {
-        "decisions": decisions,
-        "per_1000": _per_1000(sum(day.candidates[name] for day in own_days), decisions),
-        "lift_vs_current": _rounded_interval(estimate_lift(own_days, of=policy)),
-        "model_minus": _rounded_interval(estimate_lift(own_days, against=policy)),
-    }
+    return CandidateSummary(
+        decisions=decisions,
+        per_1000=_per_1000(sum(day.candidates[name] for day in own_days), decisions),
+        lift_vs_current=RoundedInterval.of(estimate_lift(own_days, of=policy)),
+        model_minus=RoundedInterval.of(estimate_lift(own_days, against=policy)),
+    )
 
 
 def _per_1000(total: float | None, decisions: int) -> float | None:
     return round(1000 * total / decisions, 2) if decisions and total is not None else None
-
-
-def _rounded_interval(interval: Interval) -> dict[str, float | None]:
-    return {name: _rounded(amount) for name, amount in interval.__dict__.items()}
-
-
-def _rounded(amount: float) -> float | None:
-    is_unknown = amount != amount  # NaN
-    return None if is_unknown else round(amount, 2)

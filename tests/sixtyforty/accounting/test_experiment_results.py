@@ -87,7 +87,7 @@ def test_days_and_months_add_up_to_the_gain(experiment: Workspace) -> None:
     assert per_1000["model"] - per_1000["current_process"] == pytest.approx(summary.lift_vs_current.value, abs=0.03)
     assert (per_1000["random_choice"], summary.totals["perfect_foresight"]) == (None, None)
     assert summary.label == "randomized"
-    assert summary.holdout is not None and summary.holdout["held_out"] == held_out.sum()
+    assert summary.holdout is not None and summary.holdout.held_out == held_out.sum()
     assert summary.evidence is not None and summary.evidence.startswith(("The model gains", "No effect shown"))
     json.dumps(summary.to_dict(), allow_nan=False)
 
@@ -96,7 +96,7 @@ def test_a_summary_up_to_a_partition_is_the_effect_until_then(experiment: Worksp
     summary = summarize_kpi(experiment, "live", KEYS[6])
     early, late = (experiment_results.measure_effect(experiment, keys) for keys in (KEYS[:7], KEYS))
     assert early is not None and late is not None and summary.holdout is not None
-    assert (summary.holdout["units"], summary.last) == (7 * UNITS_A_DAY, KEYS[6])
+    assert (summary.holdout.units, summary.last) == (7 * UNITS_A_DAY, KEYS[6])
     assert summary.lift_vs_current.value == round(early.lift.value, 2) != round(late.lift.value, 2)
     assert summary.gain == pytest.approx(early.gain, abs=0.02)
 
@@ -105,8 +105,9 @@ def test_the_replay_of_a_randomized_kpi_claims_no_impact(experiment: Workspace, 
     ws = copy_home(experiment, tmp_path / "a")
     take_decisions(ws, KEYS, "replay", None)
     kpi_ledger.write_accounts(ws, KEYS, "replay")
-    assumed = summarize_kpi(ws, "replay").to_dict()
-    assert (assumed["label"], assumed["evidence"], assumed["holdout"]) == ("assumed", ASSUMPTION, None)
+    summary = summarize_kpi(ws, "replay")
+    assumed = summary.to_dict()
+    assert (assumed["label"], assumed["evidence"], summary.holdout) == ("assumed", ASSUMPTION, None)
     exact = Workspace(make_use_case(tmp_path / "exact"), ws.home, ws.database_url)
     kpi_ledger.write_accounts(exact, KEYS, "replay")
     figures = summarize_kpi(exact, "replay").to_dict()
@@ -141,7 +142,7 @@ def test_clusters_are_the_unit_of_chance(experiment: Workspace, tmp_path: Path) 
     effect, days = experiment_results.measure_effect(ws), kpi_ledger.read_daily_values(ws, "live")
     assert effect is not None
     decisions = [d for key in KEYS for d in read_decisions(ws, key, "live")]
-    loads = {load_of(d["id"]) for d in decisions if d["decided_by"] == "holdout"}
+    loads = {load_of(d.unit["id"]) for d in decisions if d.decided_by == "holdout"}
     assert effect.held_out == len(LIVE_DAYS) * len(loads)
     assert loads == {load_of(i) for i in range(UNITS_A_DAY) if is_held_out(ws, str(load_of(i)))}
     assert sum(d.model - d.current_process for d in days) == pytest.approx(effect.gain)
@@ -173,8 +174,8 @@ def test_two_clusters_are_too_few_to_say(experiment: Workspace, tmp_path: Path) 
 def test_nobody_knows_whether_an_override_was_right(experiment: Workspace, tmp_path: Path) -> None:
     ws = copy_home(experiment, tmp_path, **WITH_RESPONSES)
     decision = read_decisions(ws, KEYS[0], "live")[0]
-    other = {"act": "wait", "wait": "act"}[decision["action"]]
-    record_response(ws, Response(decision["decision_id"], "ann", "decider", "overridden", other, "I know better"))
+    other = {"act": "wait", "wait": "act"}[decision.action]
+    record_response(ws, Response(decision.decision_id, "ann", "decider", "overridden", other, "I know better"))
     accept_partitions(ws, KEYS[:1])
     usage_ledger.write_accounts(ws, KEYS[:1], "live")
     acceptance = summarize_acceptance(ws, "live")
@@ -202,12 +203,12 @@ def test_pages_and_digests_claim_no_more_than_the_experiment_shows(experiment: W
     assert entry is not None
     deliver_decisions(ws, {KEYS[0]: entry}, "live")
     decision = read_decisions(ws, KEYS[0], "live")[0]
-    trace = provenance.trace_decision(ws, decision["decision_id"])
-    assert trace.outcome is not None
-    cost = 3 if decision["action"] == "act" else 0
-    assert trace.outcome["value"] == VALUE_PER_OUTCOME * trace.outcome["late"] - cost
-    assert trace.outcome["value_current_process"] is None
-    assert trace.policy["version"].endswith(f"holdout={SHARE}")
+    trace = provenance.trace_decision(ws, decision.decision_id)
+    assert trace.outcome and trace.outcome.outcome is not None
+    cost = 3 if decision.action == "act" else 0
+    assert trace.outcome.value == VALUE_PER_OUTCOME * trace.outcome.outcome - cost
+    assert trace.outcome.value_current_process is None
+    assert trace.policy.version.endswith(f"holdout={SHARE}")
     evidence = summarize_kpi(ws, "live").evidence
     assert evidence is not None
     page = impact_report.write_report(ws, "live").read_text()
@@ -224,12 +225,12 @@ def test_pages_and_digests_claim_no_more_than_the_experiment_shows(experiment: W
 
 def test_lost_units_of_one_arm_refuse_the_figure_until_they_are_found(experiment: Workspace, tmp_path: Path) -> None:
     ws = copy_home(experiment, tmp_path)
-    sound = summarize_kpi(ws, "live").to_dict()
+    sound = summarize_kpi(ws, "live")
     outcomes = {p: e for p in KEYS if (e := ws.lake.entry("outcomes", p))}
     for partition in KEYS:
         decisions = read_decisions(ws, partition, "live")
-        lost = [d["id"] for d in decisions if d["decided_by"] == "holdout"][::2]
-        set_outcomes(ws, partition, {d["id"]: None if d["id"] in lost else 0 for d in decisions})
+        lost = [d.unit["id"] for d in decisions if d.decided_by == "holdout"][::2]
+        set_outcomes(ws, partition, {d.unit["id"]: None if d.unit["id"] in lost else 0 for d in decisions})
     kpi_ledger.write_accounts(ws, KEYS, "live")
     text = r"differ from those declared in kpi.holdout.share \(overall, .* held out 40.0% declared and 2\d.\d% seen"
     with pytest.raises(RefusedFiguresError, match=text):
@@ -238,7 +239,10 @@ def test_lost_units_of_one_arm_refuse_the_figure_until_they_are_found(experiment
         rows = pq.read_table(experiment.lake.local_file(entry))
         ws.lake.write("outcomes", partition, rows, inputs=entry.inputs, code="test")
     kpi_ledger.write_accounts(ws, KEYS, "live")
-    assert summarize_kpi(ws, "live").to_dict() == sound
+    found_again = summarize_kpi(ws, "live")
+    assert found_again.to_dict() == sound.to_dict()
+    assert found_again.holdout and sound.holdout
+    assert found_again.holdout.to_dict(1.0) == sound.holdout.to_dict(1.0)
 
 
 def test_a_unit_that_returns_is_one_draw(experiment: Workspace) -> None:

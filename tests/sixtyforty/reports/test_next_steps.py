@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sixtyforty.accounting.kpi_summary import CandidateSummary
 from sixtyforty.reports.next_steps import NO_MODEL, Accounts, read_accounts, recommend_next_steps
 from sixtyforty.value.rounded_interval import RoundedInterval
+from sixtyforty.value.summary import CandidateSummary
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import make_accounted_home, make_daily_values, write_accounts
 from tests.helpers import make_workspace

@@ -60,9 +60,9 @@ def test_a_rule_and_a_vendor_are_valued_as_by_hand_and_audited(tmp_path: Path) -
         row = pq.read_table(ws.lake.local_file(entry)).to_pylist()[0]
         assert row["candidate busy"] == entry.facts["candidates"]["busy"]
     assert kpi_audit.find_differences(ws, "replay", KEYS) == []
-    candidates = summarize_days(ws.use_case.kpi, kpi_ledger.read_daily_values(ws, "replay"))["candidates"]
+    candidates = summarize_days(ws.use_case.kpi, kpi_ledger.read_daily_values(ws, "replay")).candidates
     total = sum(entry.facts["candidates"]["busy"] for entry in accounts.values())
-    assert candidates["busy"]["per_1000"] == 1000 * total / 40
+    assert candidates["busy"].per_1000 == 1000 * total / 40
 
 
 def test_the_audit_finds_a_forged_candidate(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_where_the_fallback_decided_the_candidate_gets_the_same_action(tmp_path:
     put_champion_in_force(ws, DAYS[-2], "live")
     take_decisions(ws, KEYS[:1], "live", datetime(2013, 3, 12))  # too late for all of them
     entry = kpi_ledger.write_accounts(ws, KEYS[:1], "live")[KEYS[0]]
-    assert {decision["decided_by"] for decision in read_decisions(ws, KEYS[0], "live")} == {"fallback"}
+    assert {decision.decided_by for decision in read_decisions(ws, KEYS[0], "live")} == {"fallback"}
     assert entry.facts["candidates"]["always"] == entry.facts["current_process"]
     assert kpi_audit.find_differences(ws, "live", KEYS[:1]) == []
 
