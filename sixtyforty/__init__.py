@@ -1,6 +1,7 @@
-"""The domain of Sixtyforty, without Dagster and Great Expectations.
+"""The domain code of Sixtyforty in plain Python. It imports neither Dagster nor Great Expectations.
 
-Its packages form layers, and each imports only those below it: `reports`, `lifecycle`, `accounting`, `decisions`, the
-module `workspace`, `modeling`, `ingest` and `value`, `storage`, `spec`. Start with `spec/use_case.py` for what a use
-case declares, then `workspace.py` for where its data is, then `decisions/deciding.py` for how a decision is made.
+The packages form layers, and each package imports only packages of lower layers. From top to bottom: `reports`,
+`lifecycle`, `accounting`, `decisions`, the module `workspace`, `modeling`, `ingest` and `value`, `storage`, `spec`.
+Start reading at `spec/use_case.py` (what a use case declares). Then read `workspace.py` (where its data is) and
+`decisions/deciding.py` (how a decision is made).
 """

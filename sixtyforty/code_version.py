@@ -1,8 +1,13 @@
-"""The version of the code that turns extracts into decisions.
+"""The code version: one hash of everything except data that the decisions of a use case depend on.
 
-It covers the import closure of that code, a use case's declaration and rule suites, and the versions of the libraries
-that affect decisions. A change of other code, such as a report or a command, changes no version and retrains nothing.
-Only the entry points are listed by hand. They are the modules that the pipeline stages call.
+The hash covers:
+
+- the code that turns extracts into decisions, with all modules that it imports
+- the use case's declaration, SQL files and rule suites
+- the versions of the libraries that affect decisions
+
+If other code changes, such as a report or a command, the hash stays the same, so nothing is retrained. `ENTRY_POINTS`
+lists the modules that the pipeline stages call. The modules that these import are found automatically.
 """
 
 from __future__ import annotations
@@ -31,7 +36,8 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
     """Return the digest of the code that turns extracts into decisions.
 
     sources: the folder that holds the project's packages.
-    cache_file: stores the parsed modules between processes, so that only changed modules are parsed again.
+    cache_file: a file that stores parsed modules between processes, so that only changed modules are parsed again.
+    None: every module is parsed.
     """
     cache = CodeCache(cache_file)
     modules = find_closure(ENTRY_POINTS, sources, cache)
@@ -40,7 +46,7 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
 
 
 def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | None = None) -> str:
-    """Return one version for the code, the libraries, and a use case's declaration, SQL files and rule suites."""
+    """Return one hash over the decision code, the library versions, and a use case's declaration, SQL and suites."""
     suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
     declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
     return digest(

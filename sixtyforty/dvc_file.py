@@ -1,6 +1,6 @@
-"""The code dependencies in `dvc.yaml`: its stages depend on every module that the recipe's code imports.
+"""Keep the code dependencies in `dvc.yaml` complete: each stage depends on every module that `dvc_recipe` imports.
 
-`python -m sixtyforty.dvc_file` writes the dependencies. A test compares them with the import closure.
+`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ CODE_LINES = re.compile(rf"(?:^ +- (?:{'|'.join(PACKAGES)})/\S+\.py\n)+", re.MUL
 
 
 def recipe_dependencies(sources: Path = SOURCES) -> list[str]:
-    """Return the files of the recipe's import closure, relative to the source folder and sorted by path."""
+    """Return the source files of `dvc_recipe` and of all modules that it imports, directly or indirectly.
+
+    The paths are relative to `sources`, and sorted.
+    """
     paths = (module_path(name, sources) for name in find_closure([RECIPE], sources))
     return sorted(path.relative_to(sources).as_posix() for path in paths if path is not None)
 
 
 def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
-    """Return the text of `dvc.yaml` with each block of code dependencies replaced. The rest stays as it is."""
+    """Return the text of `dvc.yaml` with new code dependencies in each stage. Other lines stay unchanged.
+
+    text: the current content of the file. dependencies: the paths of the Python files to list.
+    """
 
     def replace_block(block: re.Match[str]) -> str:
         indent = " " * (len(block[0]) - len(block[0].lstrip()))
@@ -34,7 +40,7 @@ def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
 
 
 def write_dependencies(file: Path = DVC_FILE) -> None:
-    """Write the recipe's dependencies into `dvc.yaml`."""
+    """Rewrite the code dependencies of all stages in `dvc.yaml`."""
     write_atomic(file, replace_dependencies(file.read_text(), recipe_dependencies()).encode())
 
 

@@ -1,4 +1,4 @@
-"""The import closure of a set of modules (all modules that they import, directly or not), and the digest of its code.
+"""The import closure of a set of modules (all modules that they import, directly or indirectly), and its code digest.
 
 A change of code must change the digest, and a change of a comment must not. So the digest covers the syntax tree of
 each module, without four kinds of text: comments, docstrings, descriptions of pydantic fields, and texts of
@@ -6,8 +6,8 @@ each module, without four kinds of text: comments, docstrings, descriptions of p
 as the reason why an extract was refused.
 
 The closure is computed from the source text, without importing any module. It follows every import statement of the
-project's own packages, including those inside functions. Imports under `TYPE_CHECKING` are left out. No module can be
-excluded: the code that decides must not import a module that has no effect on decisions.
+project's own packages, including imports inside functions. Imports under `TYPE_CHECKING` are left out. No module can be
+excluded, so decision code must not import modules that have no effect on decisions.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PACKAGES = ("sixtyforty", "expectations")
 
 @dataclass(frozen=True)
 class ModuleCode:
-    """What the import closure needs to know about one module.
+    """The digest and the imports of one module.
 
     digest: hash of the module's code; empty for a module without code, such as a package's `__init__`.
-    imports: the dotted names that the module imports. Each is a module or a member of a module.
+    imports: the dotted names that the module imports. Each is the name of a module or of a member of a module.
     """
 
     digest: str
@@ -46,12 +46,12 @@ def _stamp(path: Path) -> list[int]:
 
 
 class CodeCache:
-    """The parsed modules of a source tree, in a file.
+    """A cache file with the digest and the imports of each parsed module of a source tree.
 
-    A module is parsed again when its modification time or size changed. Every module is parsed again when this module
-    or the Python version changed, because the digests depend on both.
+    A module is parsed again if its modification time or size changed. Every module is parsed again if
+    `import_closure.py` or the Python version changed, because all digests depend on both.
 
-    file: the cache file, which is created if it is missing. None: nothing is cached.
+    file: the cache file, which is created if it is missing. None: nothing is stored.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -64,7 +64,10 @@ class CodeCache:
                 self._entries = json.loads(file.read_bytes())
 
     def read(self, path: Path) -> ModuleCode:
-        """Return the digest and imports of the module in a file. Raises SyntaxError if the file is not valid Python."""
+        """Return the digest and the imports of the module at a path. An unchanged module is taken from the cache.
+
+        Raises SyntaxError if the file is not valid Python.
+        """
         stamp = [*_stamp(path), *self._parser]
         entry = self._entries.get(str(path))
         if entry is None or entry["stamp"] != stamp:
@@ -73,14 +76,20 @@ class CodeCache:
         return ModuleCode(**entry["module"])
 
     def save(self) -> None:
-        """Write the modules that were read to the cache file, if any changed. An unwritable file is no error."""
+        """Write all modules that `read` returned to the cache file, unless the file holds the same modules already.
+
+        If the file can't be written, no error is raised, because the cache is optional.
+        """
         if self.file is not None and self._used != self._entries:
             with suppress(OSError):
                 write_atomic(self.file, canonical_json(self._used).encode())
 
 
 def parse_module(source: bytes) -> ModuleCode:
-    """Return the digest and the imports of a module's source. Raises SyntaxError if it is not valid Python."""
+    """Return the digest and the imports of a module. Raises SyntaxError if the source is not valid Python.
+
+    source: the bytes of the module's file.
+    """
     tree = ast.parse(source)
     imports = sorted({name for name in _strip_texts(tree) if name.split(".")[0] in PACKAGES})
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16] if tree.body else ""
@@ -88,10 +97,11 @@ def parse_module(source: bytes) -> ModuleCode:
 
 
 def _strip_texts(tree: ast.Module) -> list[str]:
-    """Remove the texts that have no effect from a syntax tree, in place, and return the names that it imports.
+    """Remove texts without effect from a module's syntax tree, in place, and return the names that the module imports.
 
-    A name is `package.module` or `package.module.member`. Imports under `TYPE_CHECKING` are left out. One pass does
-    both jobs, because each pass over the tree takes time.
+    The removed texts are docstrings, descriptions of pydantic fields and texts of `FieldError`. A returned name is
+    `package.module` or `package.module.member`. Imports under `TYPE_CHECKING` are left out. One pass over the tree does
+    both jobs, because a pass is slow.
     """
     imports: list[str] = []
     pending: list[ast.AST] = [tree]
@@ -120,7 +130,7 @@ def _strip_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.Asy
 
 
 def _strip_call(node: ast.Call) -> None:
-    """Remove the description from a call of pydantic's `Field`, or the texts from a call of `FieldError`."""
+    """Remove the description from a call of pydantic's `Field`, or the texts from a call of `FieldError`, in place."""
     if not isinstance(node.func, ast.Name):
         return
     if node.func.id == "Field":
@@ -134,9 +144,10 @@ def _strip_call(node: ast.Call) -> None:
 def find_closure(
     entry_points: Collection[str], sources: Path = SOURCES, cache: CodeCache | None = None
 ) -> dict[str, ModuleCode]:
-    """Return the entry points and all modules that they import, directly or not, by name and sorted by name.
+    """Return the digest and imports of the entry points and of all modules that they import, directly or indirectly.
 
-    Modules without code are left out. Raises FileNotFoundError for an entry point that doesn't exist.
+    The mapping is by module name, sorted. Modules without code are left out. Raises FileNotFoundError for an entry
+    point that doesn't exist.
     """
     cache = cache or CodeCache(None)
     modules: dict[str, ModuleCode] = {}
@@ -157,18 +168,18 @@ def find_closure(
 
 
 def _prefixes(imported: str) -> Iterator[str]:
-    """Yield each prefix of an imported name: `a`, `a.b`, `a.b.c`. An import runs every package above a module."""
+    """Yield each prefix of a dotted name: `a`, `a.b`, `a.b.c`. An import also runs each package above the module."""
     parts = imported.split(".")
     return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def module_path(name: str, sources: Path = SOURCES) -> Path | None:
-    """Return the source file of a module or package; None if no such file exists."""
+    """Return the source file of a module or package below `sources`; None if no such file exists."""
     base = sources.joinpath(*name.split("."))
     candidates = (base.with_name(f"{base.name}.py"), base / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)
 
 
 def closure_digest(modules: Mapping[str, ModuleCode]) -> str:
-    """Return one digest of the code of all modules of a closure."""
+    """Return one digest of the code of all modules in an import closure."""
     return digest({name: code.digest for name, code in modules.items()})

@@ -1,13 +1,13 @@
 """The folders and stores of one use case. No other module knows where they are.
 
-Below the home, `data` has these folders and files:
+The home folder has a folder `data` with these folders and files:
 
 - `landing/<use case>/`: extracts, as delivered
-- `lake/<use case>/`: raw, validated, features, outcomes, decisions, kpi, …; the lake may also be elsewhere
+- `lake/<use case>/`: the datasets raw, validated, features, outcomes, decisions, kpi, …; the lake may also be elsewhere
 - `models/<use case>/`: model versions, and the ledgers of champions, rollout, stages and training
 - `deliveries/<use case>/`: decisions as files, for other systems
 - `reports/<use case>/`: impact report, model record, data docs
-- `cache/<use case>/`: copies and results that can be fetched or computed again
+- `cache/<use case>/`: copies of files, and results that can be computed again
 - `alerts/<use case>.jsonl`: receipts of alerts
 - `digests/<use case>.jsonl`: receipts of digests
 """
@@ -40,9 +40,9 @@ class Workspace:
 
     - home: the folder that holds all data of an installation.
     - database_url: SQLAlchemy URL of the database to which decisions are delivered.
-    - lakes: the folder of the lakes of all use cases; None: below the home. If it is in an object store, the landing
-      zone, models, ledgers and deliveries are there too, so that every machine sees them. They are in
-      `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
+    - lakes: the folder or object store prefix that holds the lakes of all use cases. None: `data/lake` in the home. If
+      it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
+      sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
     """
 
     use_case: UseCase
@@ -51,7 +51,10 @@ class Workspace:
     lakes: StoragePath | None = None
 
     def _shared(self, kind: str) -> StoragePath:
-        """Return a folder of the use case that every machine must see: in the object store, if the lakes are there."""
+        """Return the use case's folder for files that every machine needs: in the object store if the lakes are there.
+
+        kind: the name of the folder, such as `landing` or `models`.
+        """
         if isinstance(self.lakes, ObjectPath):
             return self.lakes / f".{kind}" / self.use_case.name
         return self._folder(kind)
@@ -61,13 +64,13 @@ class Workspace:
 
     @property
     def lake(self) -> Lake:
-        """The datasets of the use case."""
+        """The lake: all datasets of the use case."""
         root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
         return Lake(root, self.cache if isinstance(root, ObjectPath) else None)
 
     @property
     def cache(self) -> Path:
-        """The folder of copies and results that can be fetched or computed again."""
+        """The folder for copies of files, and for results that can be computed again."""
         return self._folder("cache")
 
     @cached_property
@@ -77,22 +80,22 @@ class Workspace:
 
     @property
     def models(self) -> ModelStore:
-        """The store of the model versions."""
+        """The store of the use case's model versions."""
         return ModelStore(self._shared("models"))
 
     @property
     def champion_ledger(self) -> ChampionLedger:
-        """The ledger of the gate's verdicts on challengers. It also names the champions."""
+        """The ledger of all verdicts on challengers. It determines which model is champion."""
         return ChampionLedger(self._shared("models") / "champion.jsonl")
 
     @property
     def rollout_ledger(self) -> RolloutLedger:
-        """The ledger of the rollout steps."""
+        """The ledger of the rollout: which rollout step applies from when."""
         return RolloutLedger(self._shared("models") / "rollout.jsonl")
 
     @property
     def stage_ledger(self) -> StageLedger:
-        """The ledger of the stages and of their gates' verdicts."""
+        """The ledger of the use case's stages and of the verdicts of their gates."""
         return StageLedger(self._shared("models") / "stages.jsonl")
 
     @property
@@ -102,21 +105,21 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
-        """The folder of reports."""
+        """The folder of the use case's reports."""
         return self._folder("reports")
 
     @property
     def alert_receipts(self) -> Path:
-        """The file with the receipts of alerts: which were sent, and to which addresses."""
+        """The file with the receipts of alerts: which alert was sent to which address."""
         return self.home / "data" / "alerts" / f"{self.use_case.name}.jsonl"
 
     @property
     def digest_receipts(self) -> Path:
-        """The file with the receipts of digests: which were sent, and to which addresses."""
+        """The file with the receipts of digests: which digest was sent to which address."""
         return self.home / "data" / "digests" / f"{self.use_case.name}.jsonl"
 
     @cached_property
     def code_version(self) -> str:
-        """The version of the code that turns extracts into decisions, of the libraries, and of this declaration."""
+        """The hash of the decision code, the library versions, and the use case's declaration, SQL and suites."""
         cache_file = self.home / "data" / "cache" / "code_version.json"
         return code_version(self.use_case.name, self.use_case.folder, cache_file)

@@ -1,4 +1,4 @@
-"""The base class of all pydantic models of a declaration, and the regular expressions of names."""
+"""The base class of all pydantic models of a declaration, and the patterns that names in a declaration must match."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Cross-checks between the parts of a declaration. Example: a field that names a source must name a declared source.
+"""Checks that compare top-level fields of a declaration. Example: a field that names a source needs a declared source.
 
-Each check names the parts that it reads. So the checks also run on a draft in which other parts are still missing.
+Each check lists the top-level fields that it reads. It runs as soon as these fields are filled in, so it also runs on a
+draft in which other fields are still blank.
 """
 
 from __future__ import annotations
@@ -37,16 +38,17 @@ CHECKS: list[tuple[frozenset[str], Check]] = []
 
 
 def find_conflicts(use_case: UseCase, parts: Iterable[str]) -> list[FieldError]:
-    """Return all conflicts between parts of a declaration.
+    """Return one error for each contradiction between top-level fields of a declaration.
 
-    parts: names of top-level fields. Each of them must already be filled in and valid by itself.
+    parts: names of the top-level fields to compare. Each of them must be filled in and valid by itself. Checks that
+    read other fields are skipped.
     """
     present = set(parts)
     return [error for needed, check in CHECKS if needed <= present for error in check(use_case)]
 
 
 def require_consistent(use_case: UseCase) -> UseCase:
-    """Return the use case unchanged if its parts agree. Raises ConflictingFields with all conflicts otherwise.
+    """Return the use case unchanged. Raises ConflictingFields if any of its fields contradict each other.
 
     The use case must be complete, without blanks.
     """
@@ -56,7 +58,10 @@ def require_consistent(use_case: UseCase) -> UseCase:
 
 
 def _reads(*parts: str) -> Callable[[Check], Check]:
-    """Return a decorator that registers a check, with the names of the parts that it reads."""
+    """Return a decorator that adds a check to CHECKS.
+
+    parts: names of the top-level fields that the check reads.
+    """
 
     def register(check: Check) -> Check:
         CHECKS.append((frozenset(parts), check))
@@ -93,7 +98,7 @@ def _check_units(use_case: UseCase) -> Iterator[FieldError]:
         return
     for error in _missing_columns("decision.key", use_case.decision.key, use_case.unit_columns):
         if source is None:
-            hint = "; without unit_source, each key column needs the name and type of a source's column"
+            hint = "; without unit_source, each key column must have the same name and type as a column of a source"
             yield FieldError(error.field, error.message + hint, error.written, error.allowed)
         else:
             yield error
@@ -109,12 +114,14 @@ def _check_holdouts(use_case: UseCase) -> Iterator[FieldError]:
     if holdout and rollout:
         if rollout.cluster_by:
             yield FieldError(
-                "automation.rollout.cluster_by", "kpi.holdout.cluster_by is used instead; remove this field"
+                "automation.rollout.cluster_by",
+                "the rollout uses kpi.holdout.cluster_by; remove automation.rollout.cluster_by",
             )
         if rollout.holdout_share < holdout.share:
             yield FieldError(
                 "automation.rollout.holdout_share",
-                "the share is less than kpi.holdout.share, which applies in every step; raise it",
+                f"holdout_share ({rollout.holdout_share:g}) is below kpi.holdout.share ({holdout.share:g}), which"
+                " applies in every rollout step; raise holdout_share",
             )
 
 
@@ -128,10 +135,11 @@ def _check_responses(use_case: UseCase) -> Iterator[FieldError]:
         return
     source = use_case.sources[name]
     if missing := sorted(RESPONSE_COLUMNS - source.columns.keys()):
-        yield FieldError(f"sources.{name}", f"the source of the responses lacks the columns {', '.join(missing)}")
+        yield FieldError(f"sources.{name}", f"the source of people's responses lacks the columns {', '.join(missing)}")
     if not source.partition:
         yield FieldError(
-            f"sources.{name}", "the source of the responses needs `partition`: the day of the decision it answers"
+            f"sources.{name}",
+            "the source of people's responses needs `partition`: the day of the decision that a response is about",
         )
 
 
@@ -142,7 +150,9 @@ def _check_vetoes(use_case: UseCase) -> Iterator[FieldError]:
         if veto.never not in actions:
             yield FieldError(f"model.vetoes.{name}.never", f"there is no action '{veto.never}'", veto.never, actions)
     if vetoes and use_case.kpi.amount:
-        yield FieldError("model.vetoes", "vetoes forbid named actions; for an amount, declare minimum and maximum")
+        yield FieldError(
+            "model.vetoes", "vetoes forbid named actions; limit an amount with kpi.amount.minimum and maximum instead"
+        )
     elif vetoes and set(actions) == {veto.never for veto in vetoes.values()}:
         yield FieldError("model.vetoes", "the vetoes forbid every action; leave at least one action allowed")
 
@@ -155,7 +165,8 @@ def _check_review(use_case: UseCase) -> Iterator[FieldError]:
     if kpi.outcome_type == "number" or kpi.has_limits:
         yield FieldError(
             "people.review",
-            "a review needs a binary outcome and actions without a limit; otherwise its value can't be computed",
+            "the value of a review can only be computed for a binary outcome and for actions without a limit;"
+            " remove the review or change the KPI",
         )
     if review.rule is not None and review.rule not in kpi.candidates:
         yield FieldError("people.review.rule", f"there is no candidate '{review.rule}'", review.rule, kpi.candidates)

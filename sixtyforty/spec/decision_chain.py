@@ -1,7 +1,8 @@
-"""The part of a use case that decisions depend on: its data, its model, its payoffs, and how it decides.
+"""The fields of a use case that its decisions depend on: its data, its model, its payoffs, and how it decides.
 
-The code that turns extracts into decisions reads no other part, so it imports this module and not `use_case`. Put a
-field or method here if decisions depend on it. Put it in `UseCase` if only people, reports or alerts use it.
+The code that turns extracts into decisions imports this module and not `use_case`, so a change of `use_case` retrains
+no model. Add a field or method here if decisions depend on it. Add it to `UseCase` if only people, reports or alerts
+use it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from sixtyforty.spec.sources import Source
 
 
 class DecisionChain(PartitionedModel):
-    """The part of a use case that its decisions depend on."""
+    """The fields of a use case that its decisions depend on. The class `UseCase` adds all other fields."""
 
-    name: Name = Field(description="Name of the use case: the asset group, and the first part of every asset key.")
+    name: Name = Field(description="Name of the use case: its group and the start of its keys in Dagster.")
     sources: dict[Name, Source] = Field(min_length=1, description="The feeds of extracts, and their data contracts.")
     decision: Decision = Field(description="What is decided, about which units, and when.")
     kpi: Kpi = Field(description="The KPI, and the payoff of each action.")
@@ -37,20 +38,21 @@ class DecisionChain(PartitionedModel):
     )
     model: Model = Field(description="How the model predicts the outcome.")
     gate: Gate = Field(description="What a challenger must show before it is promoted.")
-    governance: Governance = Field(default_factory=Governance, description="The limits beyond which data is refused.")
+    governance: Governance = Field(default_factory=Governance, description="When data is refused.")
     replay: Replay = Field(description="How past decisions are replayed, to measure the gain before going live.")
     automation: Automation = Field(
         default_factory=Automation, description="What happens automatically once the use case is live."
     )
-    people: Responders = Field(description="How people answer decisions, and which they review.")
-    folder: Path = Field(description="Folder of the declaration; the loader sets it.", exclude=True)
+    people: Responders = Field(description="How people answer decisions, and which decisions they review.")
+    folder: Path = Field(description="Folder of the declaration, set by the loader.", exclude=True)
 
     @property
     def unit_columns(self) -> dict[str, str]:
-        """Column names of the units, with their DuckDB types.
+        """The columns of the units, as {column name: DuckDB type}.
 
-        They are the columns of the unit source. If units.sql returns the units, they are the columns of all inputs. If
-        several inputs have a column of the same name, the first input's type is used.
+        If a source is declared as unit source, the columns are those of this source. If units.sql returns the units,
+        the columns are those of all inputs. If several inputs have a column of the same name, the first input's type is
+        used.
         """
         name = self.decision.unit_source
         sources = [self.sources[name]] if name else list(self.inputs.values())
@@ -58,7 +60,7 @@ class DecisionChain(PartitionedModel):
 
     @property
     def inputs(self) -> dict[str, Source]:
-        """The sources from which decisions are made, by name: all except the source of people's responses."""
+        """The sources from which decisions are made, by name: all sources except the source of people's responses."""
         return {name: source for name, source in self.sources.items() if name != self.people.responses}
 
     @property
@@ -73,31 +75,35 @@ class DecisionChain(PartitionedModel):
 
     @property
     def outcome_window(self) -> tuple[int, int]:
-        """The numbers of partitions before and after a unit's own partition from which its outcome is computed.
+        """How many partitions before and after a unit's own partition its outcome is computed from, as (before, after).
 
-        The first number is 0 if the units are rows of a partitioned source. Otherwise the same unit occurs in many
-        partitions, and its outcome may compare it with its own history. The first number is then the lookback.
+        `before` is 0 if the units are rows of a partitioned source. Otherwise `before` is the lookback: the same unit
+        occurs in many partitions, and its outcome may be compared with its own history.
         """
         before = 0 if self.decision.unit_source in self.partitioned else self.lookback_partitions
         return before, self.outcome_horizon_partitions
 
     def sql(self, stage: str) -> str:
-        """Return the text of `<stage>.sql`; the stage is features, outcomes, current_process or units."""
+        """Return the text of the use case's SQL file `<stage>.sql`.
+
+        stage: `features`, `outcomes`, `current_process` or `units`.
+        """
         return (self.folder / f"{stage}.sql").read_text()
 
     def settled_at(self, partition: str) -> datetime:
-        """Return the time (UTC, naive) from which a partition counts as complete."""
+        """Return the time (UTC, naive) from which a partition counts as complete: `settle_minutes` after it ends."""
         return self.closes_at(partition) + timedelta(minutes=self.governance.settle_minutes)
 
     def decision_partitions(self, partitions: Iterable[str]) -> list[str]:
-        """Return those of the partitions in which a decision is made, in the order given."""
+        """Return the partitions, among those passed in, in which a decision is made. Their order is unchanged."""
         return self._every_nth(partitions, self.decision.every_partitions)
 
     def partitions_with_units(self, partitions: Iterable[str]) -> list[str]:
-        """Return those of the partitions that have units to decide about or to learn from, in the order given.
+        """Return the partitions, among those passed in, that have units to decide about or to learn from.
 
-        Unless the units are rows of a partitioned source, the first partitions have none: features with an incomplete
-        lookback would be misleading.
+        Their order is unchanged. If the units are not rows of a partitioned source, the first `lookback_partitions`
+        partitions of the use case have no units. Their features would lack a part of the lookback and mislead the
+        model.
         """
         first = ""
         if self.decision.unit_source not in self.partitioned:

@@ -1,4 +1,4 @@
-"""A draft: a use case whose declaration still has blanks. Its extracts can be imported, checked and profiled."""
+"""A draft: a use case whose declaration still has blank fields. Its extracts can be imported, checked and profiled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Blank:
 
     path: the field's path with dots, or the name of the SQL file.
     purpose: what the field or the SQL file is for.
-    file, line: where to write it.
+    file, line: where the author must write the field or the SQL.
     """
 
     path: str
@@ -32,20 +32,22 @@ class Blank:
 
 
 class BlankFieldError(SixtyfortyError):
-    """A part of the declaration is needed, but it isn't filled in yet."""
+    """A field or a SQL file of the declaration is needed, but still blank."""
 
 
 class Draft(UseCase):
-    """A use case with blanks. Reading an attribute that has a blank raises BlankFieldError, which names the blank."""
+    """A use case with blank fields. Reading a field that has a blank raises BlankFieldError, which names the blank."""
 
     blanks: tuple[Blank, ...] = ()
 
     @classmethod
     def from_parts(cls, parts: dict[str, Any], blanks: Sequence[Blank], folder: Path) -> Draft:
-        """Return a draft from the parts that are filled in and valid.
+        """Return a draft from the top-level fields that are filled in and valid.
 
-        parts: top-level fields by name; `name` and `sources` are required. The source of people's responses is left
-        out, because it needs decisions. folder: the folder of the declaration.
+        parts: the content of these fields, by name; `name` and `sources` are required. The source of people's responses
+        is left out, because it needs decisions.
+        blanks: the fields and SQL files that are still to be filled in.
+        folder: the folder of the declaration.
         """
         people = parts.get("people")
         sources = {n: s for n, s in parts["sources"].items() if people is None or n != people.responses}
@@ -65,4 +67,4 @@ class Draft(UseCase):
                 return super().__getattr__(name)
             blanks = [blank for blank in self.blanks if blank.path.split(".")[0] == name]
             missing = "; ".join(map(str, blanks)) or name
-            raise BlankFieldError(f"{self.name} is a draft. Fill in {missing}")
+            raise BlankFieldError(f"The use case {self.name} is a draft. Fill in {missing}")

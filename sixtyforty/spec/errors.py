@@ -10,16 +10,17 @@ from typing import Any
 
 
 class SixtyfortyError(Exception):
-    """Base of every error that a user can cause or fix. Its text says what happened, where, and what to do next."""
+    """Base of every error that a user can cause or fix. Its message says what happened, where, and what to do next."""
 
 
 class FieldError(ValueError):
-    """One wrong field of a declaration. It is a ValueError, because pydantic's validators must raise one.
+    """One wrong field of a declaration. It is a ValueError, because pydantic's validators must raise a ValueError.
 
-    field: the path of the field, with dots. In a validator, it is relative to the validated model; "" is the model.
+    field: the path of the field, with dots. In a validator, the path is relative to the validated model; "" is the
+    model itself.
     message: what is wrong, as a clause without a full stop.
     written: the wrong text.
-    allowed: the texts that are valid instead. The message suggests the one that is closest to `written`.
+    allowed: the texts that are valid instead. The message suggests the text that is closest to `written`.
     """
 
     def __init__(self, field: str, message: str, written: Any = None, allowed: Iterable[Any] | None = None) -> None:
@@ -30,7 +31,7 @@ class FieldError(ValueError):
 
 
 class ConflictingFields(SixtyfortyError):
-    """Fields of a declaration contradict each other. `errors` holds each contradiction."""
+    """Some fields of a declaration contradict each other. `errors` holds one FieldError for each contradiction."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = errors
@@ -43,8 +44,8 @@ class DeclarationProblem:
 
     field: a path with dots; empty if the problem concerns the whole file.
     message: a clause without a full stop.
-    allowed: what may be written instead, in words.
-    suggestion: the text that was probably meant.
+    allowed: what the user may write instead, in words.
+    suggestion: the text that the user probably meant.
     """
 
     file: Path
@@ -64,7 +65,7 @@ class DeclarationProblem:
 
 
 class DeclarationError(SixtyfortyError):
-    """A declaration has problems. The text lists each on a line of its own, sorted by file and line."""
+    """A declaration has problems. The message lists one problem per line, sorted by file and line."""
 
     def __init__(self, name: str, problems: Iterable[DeclarationProblem]) -> None:
         self.problems = sorted(set(problems), key=lambda p: (str(p.file), p.line, p.field, p.message))

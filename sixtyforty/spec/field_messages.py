@@ -1,7 +1,7 @@
-"""Turn validation errors into problems that name file, line and field, what is allowed, and what was probably meant.
+"""Turn pydantic's validation errors into messages with file, line and field, what is allowed, and a suggestion.
 
-Example: the problem of a misspelt field lists the fields that exist, and suggests the most similar one. The problem of
-a field that an earlier version used gives the field's new name.
+For a misspelled field, the message lists the fields that exist and suggests the most similar one. For a field name that
+an earlier version used, the message gives the new name.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PydanticError = Any  # one entry of ValidationError.errors(): a dict with type, 
 def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: ValidationError) -> list[DeclarationProblem]:
     """Return the problems that a pydantic error reports, at most one per field path.
 
-    parsed: the YAML that pydantic validated. model: the pydantic model that refused it.
-    Errors that are caused only by a blank are left out.
+    parsed: the YAML that pydantic validated. model: the pydantic model that refused it. Errors about fields that are
+    still blank are left out.
     """
     entries = error.errors()
     missing: set[FieldPath] = {entry["loc"] for entry in entries if entry["type"] == "missing"}
@@ -41,8 +41,9 @@ def validation_problems(parsed: ParsedYaml, model: type[BaseModel], error: Valid
 
 
 def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) -> DeclarationProblem:
-    """Return the problem that a FieldError reports.
+    """Return a FieldError as a problem with file, line and suggestion.
 
+    parsed: the YAML that contains the field.
     above: the path of the model to which the error's `field` is relative.
     """
     path = parsed.resolve(error.field.split(".") if error.field else [], above)
@@ -55,9 +56,9 @@ def field_problem(parsed: ParsedYaml, error: FieldError, above: FieldPath = ()) 
 def _unknown_field(
     parsed: ParsedYaml, model: type[BaseModel], path: FieldPath, missing: set[FieldPath]
 ) -> tuple[DeclarationProblem, str]:
-    """Return the problem of an unknown field, and the field that was probably meant; "" if none is similar.
+    """Return the problem of an unknown field, and the field name that was probably meant; "" if no name is similar.
 
-    missing: the paths of the required fields that are absent. They are suggested first.
+    missing: the paths of required fields that are absent. Their names are suggested first.
     """
     owner = model_of(deepest_type(model, path[:-1])[1])
     fields = field_names(owner) if owner else []
@@ -138,9 +139,9 @@ def _as_name(text: Any, upper: bool = False) -> str:
 def _validator_problem(
     parsed: ParsedYaml, path: FieldPath, kind: Any, error: Exception
 ) -> tuple[FieldPath, DeclarationProblem]:
-    """Return the path and the problem of an error that one of this project's validators raised.
+    """Return the field path and the problem of an error that a validator of this project raised.
 
-    The error is a FieldError, or a ValueError whose text names a field.
+    The error is a FieldError, or a ValueError whose message names a field.
     """
     if isinstance(error, FieldError):
         return (*path, error.field), field_problem(parsed, error, path)

@@ -31,7 +31,7 @@ BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 def describe_type(kind: Any, constraints: Sequence[Any] = ()) -> str:
-    """Return in words what may be written for a type and its pydantic constraints, such as 'a number, at least 0'."""
+    """Return in words which input a type with its pydantic constraints allows, such as 'a number, at least 0'."""
     kind, annotated = unwrap(kind)
     constraints = [*annotated, *constraints]
     bounds = [
@@ -73,7 +73,7 @@ def _describe_item(kind: Any) -> str:
 
 
 def unwrap(kind: Any) -> tuple[Any, list[Any]]:
-    """Return a type without `Annotated` and `| None`, and the constraints that annotated it."""
+    """Return a type without `Annotated` and `| None`, and the list of constraints from its `Annotated`."""
     constraints: list[Any] = []
     while True:
         if get_origin(kind) is Annotated:
@@ -89,7 +89,7 @@ def unwrap(kind: Any) -> tuple[Any, list[Any]]:
 
 
 def model_of(kind: Any) -> type[BaseModel] | None:
-    """Return the pydantic model class that a type stands for, without `Annotated` and `| None`; None if it is none."""
+    """Return the pydantic model class inside a type such as `Model | None`; None if the type contains no model."""
     kind = unwrap(kind)[0]
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
@@ -100,9 +100,10 @@ def field_names(model: type[BaseModel]) -> list[str]:
 
 
 def type_below(kind: Any, step: Any) -> Any:
-    """Return the type of a model's field, a mapping's value or a list's item; None if it doesn't exist.
+    """Return the type of a model's field, a mapping's value or a list's item; None if the field or item doesn't exist.
 
-    kind: the type of the model, mapping or list. step: the name of the field, a key, or the number of the item.
+    kind: the type of the model, mapping or list. step: the field's name, the mapping's key, or the position in the
+    list.
     """
     kind = unwrap(kind)[0]
     if model := model_of(kind):
@@ -118,9 +119,10 @@ def type_below(kind: Any, step: Any) -> Any:
 
 
 def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each prefix of a path with its type, shortest first, until a step doesn't exist in the model.
+    """Yield each prefix of a field path with its type, shortest prefix first.
 
-    A path from pydantic may have such steps: it also names the members of unions and marks the keys of mappings.
+    It stops at the first element of the path that doesn't exist in the model. Paths in pydantic's errors have such
+    elements: they also name members of unions and mark the keys of mappings.
     """
     kind: Any = model
     yield (), kind
@@ -132,6 +134,6 @@ def types_along(model: type[BaseModel], path: Sequence[Any]) -> Iterator[tuple[t
 
 
 def deepest_type(model: type[BaseModel], path: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
-    """Return the longest prefix of a path that exists in the model, and the type of that prefix."""
+    """Return the longest prefix of a field path that exists in the model, and the type at this prefix."""
     *_, deepest = types_along(model, path)
     return deepest

@@ -17,8 +17,8 @@ EvidenceLabel = Literal["exact", "assumed", "randomized"]
 """The evidence behind an amount of money.
 
 - exact: the payoff of every action is known, because actions don't change the outcome.
-- assumed: the owner's assumption that actions don't change the outcome.
-- randomized: an experiment.
+- assumed: the amount rests on the owner's assumption that actions don't change the outcome.
+- randomized: the amount was measured in an experiment.
 """
 
 
@@ -26,15 +26,14 @@ class Kpi(DeclaredModel):
     """The KPI: the figure that the owner wants to improve, and the payoff of each action."""
 
     name: str = Field(description="Name of the KPI, in the words of the business.")
-    currency: str = Field(description="Currency code of all money in this declaration: USD.")
+    currency: str = Field(description="Currency code of all money in this declaration, such as USD.")
     measurement: Literal["exact", "randomized"] = Field(
         description="How the value of a decision is measured. `exact`: the action doesn't change the outcome, so the"
-        " payoff of every action is known. `randomized`: the action may change the outcome, so the value is a"
-        " difference of means: between the arms of a live holdout, or of a past treatment. Until one exists, figures"
-        " are marked as assumed."
+        " payoff of every action is known. `randomized`: the action may change the outcome, so the value is measured in"
+        " an experiment, a live holdout or a past treatment. Figures without an experiment are marked as assumed."
     )
-    holdout: Holdout | None = Field(default=None, description="With measurement: randomized, the live experiment.")
-    treatment: Treatment | None = Field(default=None, description="With measurement: randomized, a past experiment.")
+    holdout: Holdout | None = Field(default=None, description="A live experiment, for `measurement: randomized`.")
+    treatment: Treatment | None = Field(default=None, description="A past experiment, for `measurement: randomized`.")
     outcome: str = Field(description="Column of outcomes.sql with the outcome.")
     outcome_type: Literal["binary", "number"] = Field(
         default="binary", description="`binary`: 0 or 1, for a classifier. `number`: for a regressor."
@@ -44,20 +43,23 @@ class Kpi(DeclaredModel):
     )
     unit_plural: str = Field(description="What the units are called, in the plural: 'orders'.")
     actions: dict[str, Action] = Field(
-        default_factory=dict, description="The actions to choose from, by name. Declare this or amount."
+        default_factory=dict, description="The actions to choose from, by name. Declare either this or amount."
     )
     amount: Amount | None = Field(
-        default=None, description="An action that is a number: how many. Declare this or actions."
+        default=None, description="An action that is a number: how many. Declare either this or actions."
     )
     candidates: dict[Name, Candidate] = Field(
-        default_factory=dict, description="Other ways to decide, valued on the same decisions."
+        default_factory=dict, description="Other ways to decide, valued on the same units as the model."
     )
-    target: float = Field(description="Target gain over the current process per 1,000 units, in the currency.")
+    target: float = Field(
+        description="Target gain over the current process per 1,000 units, in the currency of the KPI."
+    )
     target_date: date | None = Field(default=None, description="Local day by which the target should be reached.")
     costs: Costs = Field(default_factory=Costs, description="Costs that are subtracted from the gain.")
     segments: list[str] = Field(
         default_factory=list,
-        description="Columns of features.sql or of the key by which the gain is also reported, such as the airport.",
+        description="Columns of features.sql or of decision.key. The gain is also reported for each of their values,"
+        " such as each airport.",
     )
 
     @model_validator(mode="after")
@@ -66,14 +68,14 @@ class Kpi(DeclaredModel):
             if len(self.actions) < 2:
                 raise FieldError("actions", "declare at least two actions, or an `amount` if the action is a number")
             if all(action.limit for action in self.actions.values()):
-                raise FieldError("actions", "at least one action must have no limit, for the units beyond the limits")
+                raise FieldError("actions", "at least one action must have no limit; units beyond the limits get it")
             return self
         if self.actions:
             raise FieldError("amount", "declare either `actions` or an `amount`, not both")
         if self.outcome_type != "number":
-            raise FieldError("amount", "an amount needs `outcome_type: number`: the number that turned out to be right")
+            raise FieldError("amount", "an amount needs `outcome_type: number`; the outcome is the right amount")
         if self.measurement != "exact":
-            raise FieldError("amount", "an amount needs `measurement: exact`: the amount must not change the outcome")
+            raise FieldError("amount", "an amount needs `measurement: exact`; the amount must not change the outcome")
         return self
 
     @model_validator(mode="after")
@@ -82,10 +84,13 @@ class Kpi(DeclaredModel):
         if self.measurement == "randomized" and not has_experiment:
             raise FieldError(
                 "measurement",
-                "randomized needs kpi.holdout or kpi.treatment; without an experiment the gain can't be measured",
+                "`measurement: randomized` needs an experiment; declare kpi.holdout or kpi.treatment",
             )
         if self.measurement == "exact" and has_experiment:
-            raise FieldError("measurement", "exact has neither holdout nor treatment; remove them or write randomized")
+            raise FieldError(
+                "measurement",
+                "`measurement: exact` needs no experiment; remove kpi.holdout and kpi.treatment, or write randomized",
+            )
         if self.measurement == "randomized" and self.segments:
             raise FieldError("segments", "segments need `measurement: exact`; experiments aren't reported by segment")
         return self
@@ -111,7 +116,10 @@ class Kpi(DeclaredModel):
 
     @property
     def payoff_sql(self) -> dict[str, str]:
-        """The gains and costs that are declared as SQL, by the hidden feature that stores them: `_gain offer`."""
+        """The gains and costs that are declared as SQL, as {hidden feature: SQL}.
+
+        A hidden feature stores one of them. Example: `_gain offer` stores the gain of the action `offer`.
+        """
         payoffs = (
             (f"_{kind} {name}", getattr(action, kind))
             for name, action in self.actions.items()
@@ -121,7 +129,7 @@ class Kpi(DeclaredModel):
 
     @property
     def outcome_columns(self) -> list[str]:
-        """The columns of outcomes.sql: the outcome and, with a treatment, the action received."""
+        """The columns of outcomes.sql: the outcome and, if there is a treatment, the action that the unit received."""
         return [self.outcome, *([self.treatment.column] if self.treatment else [])]
 
     @property

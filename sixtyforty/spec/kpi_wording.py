@@ -1,4 +1,4 @@
-"""Write the actions, outcomes and payoffs of a KPI in words, for people. No decision depends on these texts."""
+"""Describe the actions, outcomes and payoffs of a KPI in words, for people. No decision depends on these texts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sixtyforty.spec.money import format_exact_money
 
 
 def allowed_instead(kpi: Kpi, action: str | None, instead_of: str) -> str | None:
-    """Return in words which actions may override a decided action; None if `action` is one of them.
+    """Return in words which actions may override a decision; None if the action that a person chose is one of them.
 
-    action: the action that a person chose. instead_of: the decided action.
+    action: the action that the person chose. instead_of: the action of the decision.
     """
     if kpi.amount is None:
         others = [name for name in kpi.actions if name != instead_of]

@@ -1,4 +1,4 @@
-"""Write amounts of money for people: `$2,606,050`, `-$500`, `SEK 1,200`."""
+"""Format amounts of money for people: `$2,606,050`, `-$500`, `SEK 1,200`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNKNOWN = "–"
 
 
 def format_money(amount: float | None, unit: str, *, signed: bool = False) -> str:
-    """Return an amount in whole currency units, such as `$2,606,050`; an unknown amount (None, NaN) is a dash.
+    """Return an amount in whole currency units, such as `$2,606,050`. An unknown amount (None or NaN) becomes a dash.
 
     unit: currency code, such as `USD`. signed: also write a plus sign, such as `+$500`.
     """

@@ -1,4 +1,4 @@
-"""How a use case runs: replay of the past, data governance, automation and rollout."""
+"""Declared operation of a use case: replay of past decisions, data governance, automation and rollout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Replay(DeclaredModel):
 
 
 class Governance(DeclaredModel):
-    """The limit beyond which a partition is rejected, and the time after which it counts as complete."""
+    """The share of quarantined rows above which a partition is rejected, and when a partition counts as complete."""
 
     max_quarantined_share: float = Field(
         default=0.1,
@@ -36,7 +36,8 @@ class Governance(DeclaredModel):
     settle_minutes: int = Field(
         default=60,
         ge=0,
-        description="Minutes to wait after a partition ends for its last extracts, before it counts as complete.",
+        description="Minutes after the end of a partition to wait for its last extracts. The partition then counts as"
+        " complete.",
     )
 
 
@@ -49,15 +50,17 @@ class Rollout(DeclaredModel):
     """
 
     holdout_share: float = Field(
-        gt=0, lt=1, description="Share of the units that keep the current process in the step holdout."
+        gt=0, lt=1, description="Share of the units that keep the current process in the step `holdout`."
     )
     cluster_by: list[str] = Field(
         default_factory=list,
-        description="Columns of the units: units with equal values are assigned together. If left out, each unit is"
-        " assigned by itself. If kpi.holdout is declared, its columns are used instead.",
+        description="Columns of the units: units with equal values are assigned to the same arm. If left out, each unit"
+        " is assigned by itself. If kpi.holdout is declared, kpi.holdout.cluster_by is used instead.",
     )
     min_days: int = Field(
-        default=14, gt=0, description="Full days with known outcomes that a step needs before the next step."
+        default=14,
+        gt=0,
+        description="Number of full days with known outcomes that a rollout step needs before the next step starts.",
     )
 
 
@@ -72,18 +75,21 @@ class Automation(DeclaredModel):
         description="`required`: a promotion waits until somebody confirms it with `sixtyforty approve`.",
     )
     decay_days: int = Field(
-        default=28, gt=0, description="Number of newest days with known outcomes whose realised gain is monitored."
+        default=28, gt=0, description="Number of recent days with known outcomes over which the gain is monitored."
     )
     decay_lift: float = Field(
         default=0.0,
-        description="The model is retrained at once if its realised gain per 1,000 units over decay_days is below this,"
-        " in the KPI's currency.",
+        description="Limit in the KPI's currency. If the realized gain per 1,000 units over decay_days is below this"
+        " limit, the model is retrained at once.",
     )
     late_after_minutes: int = Field(
         default=60,
         ge=0,
-        description="Minutes after `decided_at` from which a decision is too late: the current process then decides.",
+        description="Number of minutes after the decision time (`decided_at`) at which a decision comes too late. The"
+        " current process then decides.",
     )
     rollout: Rollout | None = Field(
-        default=None, description="Steps of going live. If left out, the model decides all units from the adoption on."
+        default=None,
+        description="Steps of going live. If left out, the model decides about all units as soon as the live track"
+        " starts.",
     )

@@ -38,7 +38,9 @@ class Partitions(DeclaredModel):
         default=None, description="A local day in the last partition. If left out, the use case continues."
     )
     partitions_ahead: int = Field(
-        default=2, description="Number of future partitions that are open already, for data that is known early."
+        default=2,
+        description="Number of partitions, counted from the current one, that accept data before they end. 2: the"
+        " current and the next partition.",
     )
 
     @model_validator(mode="after")
@@ -64,7 +66,7 @@ def _require_timezone(name: str) -> str:
 class PartitionedModel(DeclaredModel):
     """A timezone and its partitions, with the arithmetic on partition keys.
 
-    Every `datetime` that the methods take or return is in UTC and naive. Every partition is a key (text).
+    All methods take and return partitions as keys (text). Every `datetime` is in UTC and naive.
     """
 
     timezone: Annotated[str, AfterValidator(_require_timezone)] = Field(
@@ -83,7 +85,10 @@ class PartitionedModel(DeclaredModel):
 
     @cached_property
     def limits(self) -> tuple[str, str]:
-        """The first and the last partition. Without a declared end, the last is a key that sorts after all others."""
+        """The keys of the first and the last partition.
+
+        Without a declared end, the second key is not a partition, but a text that sorts after all keys.
+        """
         first, end = self.partition_of_day(self.partitions.start), self.partitions.end
         if end is None:
             return first, f"{date.max}T2359" if self._is_hourly else f"{date.max}"
@@ -137,7 +142,7 @@ class PartitionedModel(DeclaredModel):
         return self.opens_at(self.shift(partition, 1))
 
     def shift(self, partition: str, by: int) -> str:
-        """Return the partition that is `by` partitions after the given one, or before it if `by` is negative."""
+        """Return the partition that is `by` partitions after another partition, or before it if `by` is negative."""
         match self.partitions.every:
             case "hour":
                 return (datetime.strptime(partition, HOUR_FORMAT) + by * HOUR).strftime(HOUR_FORMAT)
@@ -161,18 +166,19 @@ class PartitionedModel(DeclaredModel):
                 return date.fromisoformat(partition).toordinal()
 
     def partition_range(self, first: str, last: str) -> list[str]:
-        """Return the partitions from first to last, both included; none if last is before first."""
+        """Return the partitions from `first` to `last`, both included; none if `last` is before `first`."""
         return [self.shift(first, n) for n in range(self.index_of(last) - self.index_of(first) + 1)]
 
     def widen(self, partitions: Sequence[str], before: int, after: int) -> list[str]:
-        """Return all partitions from the earliest to the latest of these, and more on both sides, in order.
+        """Return all partitions from the earliest to the latest one passed in, with more on both sides, sorted by time.
 
-        partitions: at least one, in any order. before, after: how many partitions are added at the start and the end.
+        partitions: at least one, in any order. before, after: how many partitions are added before the earliest and
+        after the latest.
         """
         return self.partition_range(self.shift(min(partitions), -before), self.shift(max(partitions), after))
 
     def starting_between(self, first: date, end: date) -> list[str]:
-        """Return the partitions that start on the local days from first to end, end excluded."""
+        """Return the partitions that start on the local days from `first` to `end`. The day `end` is excluded."""
         start, stop = self.partition_of_day(first), self.partition_of_day(end)
         if not self._is_hourly:
             start = start if date.fromisoformat(start) >= first else self.shift(start, 1)
@@ -180,13 +186,14 @@ class PartitionedModel(DeclaredModel):
         return self.partition_range(start, self.shift(stop, -1))
 
     def covering_days(self, first: date, last: date) -> list[str]:
-        """Return the partitions that contain some part of the local days from first to last, both included."""
+        """Return the partitions that contain some part of the local days from `first` to `last`, both included."""
         return self.partition_range(self.partition_of_day(first), self._last_partition_of_day(last))
 
     def partition_sql(self, time: str) -> str:
-        """Return a SQL expression that gives the key of the partition that contains a time.
+        """Return a SQL expression for the key of the partition that contains a time.
 
-        time: a SQL expression. For hourly partitions it gives a UTC timestamp, otherwise a local date.
+        time: a SQL expression for this time. In a use case with hourly partitions, it must be a UTC timestamp,
+        otherwise a local date.
         """
         match self.partitions.every:
             case "hour":
@@ -202,6 +209,6 @@ class PartitionedModel(DeclaredModel):
 
 
 def chunks(partitions: Sequence[str], size: int = 184) -> list[list[str]]:
-    """Sort partitions, and split them into lists of at most `size`, so that a long range doesn't fill the memory."""
+    """Sort partitions and split them into lists of at most `size`, so that a long range doesn't fill the memory."""
     ordered = sorted(partitions)
     return [ordered[i : i + size] for i in range(0, len(ordered), size)]

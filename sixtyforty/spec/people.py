@@ -12,10 +12,10 @@ from sixtyforty.spec.review import Responders
 
 
 class Vision(DeclaredModel):
-    """The vision of one person: what the use case should achieve."""
+    """What one person, such as the executive, wants the use case to achieve."""
 
-    role: str = Field(description="Their role, never their name.")
-    statement: str = Field(description="What they want, in their own words.")
+    role: str = Field(description="The person's role, never the name.")
+    statement: str = Field(description="What the person wants the use case to achieve, in the person's own words.")
 
 
 class Research(DeclaredModel):
@@ -27,44 +27,44 @@ class Research(DeclaredModel):
 
 
 class Sceptic(DeclaredModel):
-    """A concern that people have, and the response to it."""
+    """A concern that people have about the use case, and the response to it."""
 
-    role: str = Field(description="Their role, never their name.")
-    concern: str = Field(description="What they fear.")
-    response: str = Field(description="What is done about it.")
+    role: str = Field(description="The role of the people who have the concern, never a name.")
+    concern: str = Field(description="What these people fear.")
+    response: str = Field(description="What is done about the concern.")
 
 
 class Task(DeclaredModel):
-    """One part of the training. `sixtyforty training` and the web desk record who has completed it."""
+    """One part of the training. `sixtyforty training` and the desk record who has completed it."""
 
-    title: str = Field(description="What people learn or practise.")
+    title: str = Field(description="What people learn in this part of the training.")
     role: str = Field(description="The role that is trained.")
     headcount: PositiveInt = Field(description="Number of people to train.")
     skill: str | None = Field(
-        default=None, description="The skill that it teaches; use the same name in all use cases."
+        default=None, description="The skill that people learn; use the same name in all use cases."
     )
     due: date | None = Field(default=None, description="Local day by which the training should be complete.")
 
 
 class Change(DeclaredModel):
-    """The plan for change: concerns and training."""
+    """How the use case is introduced: people's concerns, and the training."""
 
-    sceptics: list[Sceptic] = Field(default_factory=list, description="Concerns, and the responses to them.")
-    training: dict[Name, Task] = Field(default_factory=dict, description="What is to be learned, and by which role.")
+    sceptics: list[Sceptic] = Field(default_factory=list, description="People's concerns, and the responses to them.")
+    training: dict[Name, Task] = Field(default_factory=dict, description="The parts of the training, by name.")
 
 
 class People(Responders):
-    """Who decides, in which step of which process, and how they will adopt the model's decisions."""
+    """The people who decide: their role, their process, and how they will adopt the model's decisions."""
 
     role: str = Field(description="The role of the people who decide.")
-    team: str = Field(description="Their team.")
+    team: str = Field(description="The team of the people who decide.")
     headcount: int = Field(gt=0, description="Number of people who decide.")
-    process_step: str = Field(description="The step of their process in which the decision is made.")
-    adoption: str = Field(description="How they will start to use the decisions, and keep using them.")
+    process_step: str = Field(description="The step of the work process in which the decision is made.")
+    adoption: str = Field(description="How people will start to use the model's decisions, and keep using them.")
     executive: Vision | None = Field(default=None, description="The executive's vision.")
     manager: Vision | None = Field(default=None, description="The operating manager's vision.")
     research: list[Research] = Field(default_factory=list, description="Dated findings of user research.")
-    change: Change = Field(default_factory=Change, description="The plan for change.")
+    change: Change = Field(default_factory=Change, description="People's concerns, and the training.")
     illustrative: bool = Field(
         default=False,
         description="`true`: the visions, the research and the plan are invented for a demonstration. Every page that"
@@ -73,15 +73,16 @@ class People(Responders):
 
 
 class Subscription(DeclaredModel):
-    """A regular digest for a role."""
+    """A digest that a role receives regularly."""
 
     role: Literal["decider", "expert", "owner", "auditor", "engineer"] = Field(
         description="The role that the digest is written for."
     )
     cadence: Literal["daily", "weekly", "monthly"] = Field(
-        description="How often: every day, on Mondays, or on the 1st. It covers the days since the previous digest."
+        description="When the digest is sent: every day, every Monday, or on the first day of every month. It covers"
+        " the days since the previous digest."
     )
     to: list[Annotated[str, Field(pattern=VARIABLE)]] = Field(
         min_length=1, description="Environment variables that hold the addresses: Apprise URLs such as mailto://…"
     )
-    hour: int = Field(default=7, ge=0, le=23, description="The local hour from which the digest is sent.")
+    hour: int = Field(default=7, ge=0, le=23, description="The local hour at which the digest is sent.")

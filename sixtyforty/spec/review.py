@@ -1,6 +1,6 @@
-"""The declared facts about people on which decisions depend: their responses, and which decisions they review.
+"""Declared facts about people that decisions depend on: where people's responses come from, and what people review.
 
-A review also says whose action applies until a reviewer has answered. All other facts about people are in `people`.
+A review also declares whose action applies until a reviewer has answered. All other facts about people are in `people`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sixtyforty.spec.errors import FieldError
 
 
 class Review(DeclaredModel):
-    """Which decisions a person reviews: those where the model abstains, or where an expert's rule disagrees with it."""
+    """Which decisions a person reviews: those where the model abstains, or disagrees with an expert's rule."""
 
     reviewers: dict[Name, PositiveInt] = Field(
         min_length=1, description="Each role that reviews, with the number of reviews it can do per day."
@@ -23,8 +23,8 @@ class Review(DeclaredModel):
     abstain_below: float = Field(
         default=0.0,
         ge=0,
-        description="The model abstains if the expected payoffs of the two best actions differ by less than this, in"
-        " the KPI's currency. 0: never.",
+        description="Limit in the KPI's currency. The model abstains if the expected payoffs of the two best actions"
+        " differ by less than this limit. 0: the model never abstains.",
     )
     rule: str | None = Field(
         default=None, description="The candidate of kpi.candidates whose disagreement with the model causes a review."
@@ -36,9 +36,10 @@ class Review(DeclaredModel):
 
     @property
     def defer_below(self) -> float:
-        """The difference in expected payoff of the two best actions below which the current process decides.
+        """The threshold, in the KPI's currency, below which the current process decides until a reviewer has answered.
 
-        It is in the KPI's currency. 0: the current process never decides for this reason.
+        The threshold applies to the difference between the expected payoffs of the two best actions. 0: no difference
+        is small enough.
         """
         return self.abstain_below if self.fallback == "current_process" else 0.0
 
@@ -56,6 +57,6 @@ class Responders(DeclaredModel):
 
     responses: Name | None = Field(
         default=None,
-        description="The source that holds what people did with the decisions, partitioned by the decision's day.",
+        description="The source of people's responses to decisions. It must be partitioned by the day of the decision.",
     )
-    review: Review | None = Field(default=None, description="Which decisions a person reviews, and who.")
+    review: Review | None = Field(default=None, description="Which decisions are reviewed, and by whom.")

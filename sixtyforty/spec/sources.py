@@ -1,4 +1,4 @@
-"""The feeds of extracts, and their data contracts."""
+"""Declared sources: the feeds of extracts, and their data contracts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Source(DeclaredModel):
     description: str = Field(description="What the feed holds, and which system it comes from.")
     files: str | None = Field(
         default=None,
-        description="Glob of its extracts below `location`, with or without gzip. Its ending names the file format (see"
-        ' "File formats"). Declare this or query.',
+        description="Glob of the source's extracts below `location`, with or without gzip. The ending names the format"
+        ' (see "File formats"). Declare either this or query.',
     )
     location: str | None = Field(
         default=None,
@@ -23,14 +23,18 @@ class Source(DeclaredModel):
         " come from the environment. If left out: the use case's landing folder.",
     )
     requires_done_file: bool = Field(
-        default=False, description="`true`: an extract is complete only once a file `<name>.done` lies next to it."
+        default=False, description="`true`: an extract is complete only if the file `<name>.done` is next to it."
     )
     settle_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Seconds that an extract must be unchanged before it is imported; for senders that don't rename.",
+        description="Number of seconds for which an extract must be unchanged before it is imported. Use it for senders"
+        " that write an extract under its final name.",
     )
-    query: str | None = Field(default=None, description="SQL of the feed's rows in a database. Declare this or files.")
+    query: str | None = Field(
+        default=None,
+        description="SQL query that returns the source's rows from a database. Declare either this or files.",
+    )
     database: str | None = Field(
         default=None,
         pattern=VARIABLE,
@@ -39,33 +43,38 @@ class Source(DeclaredModel):
     )
     cursor_column: str | None = Field(
         default=None,
-        description="Column of a query whose values only grow: a serial number, or the time of the last change. Only"
-        " new rows are then read. If left out, the query is a snapshot, read whole.",
+        description="Column of the query whose values only grow: a serial number, or the time of the last change. Only"
+        " new rows are then read. If left out, the source is a snapshot, and all rows are read each time.",
     )
     cursor_overlap: float = Field(
         default=600.0,
         ge=0,
-        description="How far before the newest cursor value each query reads again, for rows committed late: in"
-        " seconds, or in numbers. Rows that were imported already are not imported again.",
+        description="Each query starts this far before the newest cursor value, to find rows that were committed late:"
+        " in seconds for times, otherwise in units of the column. Rows that were imported already are skipped.",
     )
     query_interval_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Shortest interval in seconds between two queries of the sensor; longer makes fewer extracts.",
+        description="Shortest interval in seconds between two queries by the sensor. A longer interval gives fewer"
+        " extracts.",
     )
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts."
     )
-    key: list[str] = Field(description="Columns that identify a row. A row of a later extract replaces an earlier one.")
+    key: list[str] = Field(
+        description="Columns that identify a row. A row of a later extract replaces an earlier row with the same key."
+    )
     known_at: str | None = Field(
         default=None,
-        description="SQL: the UTC time from which a row could be known. Needed if `partition` is declared.",
+        description="SQL expression that returns the UTC time from which a row could be known. Needed if `partition` is"
+        " declared.",
     )
     partition: str | None = Field(
         default=None,
-        description="SQL date of the partition that a row belongs to. If left out, the source is a snapshot.",
+        description="SQL expression that returns a local date in a row's partition; for hourly partitions, a UTC time."
+        " If left out, the source is a snapshot.",
     )
-    null_text: str = Field(default="NA", description="Text that means a missing value in the extracts, as empty does.")
+    null_text: str = Field(default="NA", description="Text for a missing value. An empty text is missing, too.")
     derived: dict[str, str] = Field(
         default_factory=dict,
         description="Extra columns for the suite's rules, as SQL over the typed columns; they are not stored.",
@@ -78,9 +87,12 @@ class Source(DeclaredModel):
     @model_validator(mode="after")
     def _check_origin(self) -> Source:
         if (self.files is None) == (self.query is None):
-            raise FieldError("", "declare exactly one of `files` (a glob) and `query` (SQL)")
+            raise FieldError("", "a source needs either `files` (a glob) or `query` (SQL), not both")
         if self.files and (self.database or self.cursor_column or self.query_interval_seconds):
-            raise FieldError("files", "database, cursor_column and query_interval_seconds are for a query; remove them")
+            raise FieldError(
+                "files",
+                "a source with `files` can't have database, cursor_column or query_interval_seconds; remove them",
+            )
         return self
 
     @model_validator(mode="after")
@@ -95,7 +107,7 @@ class Source(DeclaredModel):
             )
         if self.location:
             raise FieldError(
-                "location", "the extracts of a query are written to the use case's landing folder; remove it"
+                "location", "the extracts of a query are written to the use case's landing folder; remove location"
             )
         return self
 

@@ -22,15 +22,15 @@ class Sourcing(DeclaredModel):
     """The declared input of the build-or-buy assessment."""
 
     capability: Literal["inside", "partly", "missing"] = Field(
-        description="Whether the organisation can build and run it itself."
+        description="Whether the organization can build and run the use case itself."
     )
     strategic: bool = Field(
-        description="`true`: it sets the organisation apart from competitors. It is then built, not bought, and no"
-        " vendor receives an extract."
+        description="`true`: the use case is an advantage over competitors. It is then built, not bought, and no vendor"
+        " receives an extract."
     )
-    why: str = Field(description="Why it is strategic, or why it isn't.")
+    why: str = Field(description="Why the use case is strategic, or why it isn't.")
     remaining_build_cost: float = Field(
-        ge=0, description="Build cost that is still to be spent, in the KPI's currency. Spent money doesn't count."
+        ge=0, description="Cost that building still needs, in the KPI's currency. Money already spent doesn't count."
     )
     yearly_growth: float = Field(default=0.0, gt=-1, description="Yearly growth of the number of units: 0.2 is 20%.")
     variable_cost_share: float = Field(
@@ -39,7 +39,9 @@ class Sourcing(DeclaredModel):
         le=1,
         description="Share of the monthly cost (kpi.costs.per_month) that grows with the number of units.",
     )
-    horizon_months: int = Field(default=36, gt=0, description="Number of months that are compared.")
+    horizon_months: int = Field(
+        default=36, gt=0, description="Number of months over which building and buying are compared."
+    )
     yearly_discount: float = Field(default=0.08, ge=0, description="Yearly discount rate: 0.08 is 8%.")
     vendors: dict[Name, Price] = Field(
         default_factory=dict, description="The price of each candidate of the KPI with `vendor: true`."

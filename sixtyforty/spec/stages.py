@@ -19,9 +19,9 @@ STAGES: tuple[Stage, ...] = ("poc", "pilot", "production", "retired")
 
 
 class Scope(DeclaredModel):
-    """The part of the organisation that a stage covers: a pilot starts with one team at one site."""
+    """The part of the organization that a stage covers. A pilot, for example, starts with one team at one site."""
 
-    team: str | None = Field(default=None, description="The team that works with it. If left out: all teams.")
+    team: str | None = Field(default=None, description="The team that uses the decisions. If left out: all.")
     site: str | None = Field(default=None, description="The site. If left out: all sites.")
     region: str | None = Field(default=None, description="The region. If left out: all regions.")
     where: str | None = Field(
@@ -37,13 +37,13 @@ class Scope(DeclaredModel):
 
 
 class StageGate(DeclaredModel):
-    """The conditions to move from a stage to the next one. They are declared before the stage starts.
+    """The conditions to move from a stage to the next stage. They are declared before the stage starts.
 
     The gate gives one of three verdicts:
 
     - pass: the gain is proven and reaches the target, and the people are ready.
     - stop: the gain is proven to be below minimum_gain, or the stop date has come.
-    - continue: neither of the two applies yet.
+    - continue: neither `pass` nor `stop` applies yet.
     """
 
     target: float = Field(
@@ -52,20 +52,23 @@ class StageGate(DeclaredModel):
     minimum_gain: float = Field(
         gt=0, description="The smallest gain per 1,000 units that is worth the effort, in the KPI's currency."
     )
-    stop_date: date = Field(description="The local day on which the stage stops if it hasn't passed.")
+    stop_date: date = Field(description="The local day on which the stage stops if its gate hasn't passed.")
     minimum_partitions: int = Field(
         default=14, gt=1, description="Number of partitions with known outcomes before the gate is assessed."
     )
-    minimum_findings: int = Field(default=0, ge=0, description="Number of dated findings of user research needed.")
+    minimum_findings: int = Field(default=0, ge=0, description="Number of findings of user research needed to pass.")
     minimum_trained_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of the training that must be complete."
+        default=0.0, ge=0, le=1, description="Share of the training that must be complete to pass."
     )
-    scope: Scope = Field(default_factory=Scope, description="The part of the organisation that the stage covers.")
+    scope: Scope = Field(default_factory=Scope, description="The part of the organization that the stage covers.")
 
     @model_validator(mode="after")
     def _check_order(self) -> StageGate:
         if self.minimum_gain > self.target:
-            raise FieldError("minimum_gain", f"{self.minimum_gain:g} is above target ({self.target:g})")
+            raise FieldError(
+                "minimum_gain",
+                f"minimum_gain ({self.minimum_gain:g}) is above target ({self.target:g}); lower minimum_gain",
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""The two tracks of decisions: live and replay. Their decisions and ledger rows are kept separate."""
+"""The two tracks of decisions: live and replay. Each track has its own decisions and ledger rows."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ class UseCase(DecisionChain):
     # reports and alerts, so a change of their code retrains no model.
     # pydantic validates each part by itself. The loader then compares the parts (`cross_checks`).
 
-    title: str = Field(description="Title that people see.")
+    title: str = Field(description="Title of the use case on pages and in reports.")
     stage: Stage = Field(
         description="The stage that the owner declares. The ledger of stages holds the stage that the evidence"
         " supports; `sixtyforty doctor` reports a difference."
     )
     stages: Stages | None = Field(
-        default=None, description="The gates of its stages. If left out, no stage is assessed."
+        default=None, description="The gates of the use case's stages. If left out, no stage is assessed."
     )
     sourcing: Sourcing | None = Field(default=None, description="Build-or-buy assessment. If left out, none is made.")
     owner: str = Field(description="The person or team responsible: an e-mail address, or `team:name`.")
@@ -51,9 +51,10 @@ class UseCase(DecisionChain):
         return track == "live" and self.kpi.holdout is not None
 
     def label(self, track: Track) -> EvidenceLabel:
-        """Return the kind of evidence behind the money of a track.
+        """Return the kind of evidence behind the gain of a track: `exact`, `assumed` or `randomized`.
 
-        For a live holdout it is `randomized`, but callers show `assumed` until units of both arms have an outcome.
+        If the live track has a holdout, its label is `randomized`. Callers must still show `assumed` until units of
+        both arms have an outcome.
         """
         if self.kpi.measurement == "exact":
             return "exact"
@@ -66,5 +67,8 @@ class UseCase(DecisionChain):
         return length * self.decision.every_partitions
 
     def decision_count(self, days: int) -> int:
-        """Return how many partitions with a decision fall into a number of days on average; at least 1."""
+        """Return the average number of partitions with a decision in a period of some days, rounded; at least 1.
+
+        days: the length of the period.
+        """
         return max(1, round(days / self.days_between_decisions))

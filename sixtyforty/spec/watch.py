@@ -11,7 +11,9 @@ class Watch(DeclaredModel):
     """The limits beyond which `sixtyforty watch` sends alerts."""
 
     retrain_overdue_days: int = Field(
-        default=35, gt=0, description="Days of new data after which a challenger is overdue."
+        default=35,
+        gt=0,
+        description="Number of days of new outcomes since the newest challenger, after which retraining is overdue.",
     )
     max_fallback_share: float = Field(
         default=0.2,
@@ -19,7 +21,9 @@ class Watch(DeclaredModel):
         le=1,
         description="Largest share of the newest partition's decisions that the current process may make as fallback.",
     )
-    usage_days: int = Field(default=28, gt=0, description="Number of newest days with decisions whose use is assessed.")
+    usage_days: int = Field(
+        default=28, gt=0, description="Number of recent days over which people's use of the decisions is assessed."
+    )
     no_user_days: int = Field(
         default=7,
         gt=0,
@@ -38,5 +42,6 @@ class Watch(DeclaredModel):
     max_silent_intervals: float = Field(
         default=5.0,
         gt=1,
-        description="Number of its own intervals (at least two minutes) for which a sensor or schedule may be silent.",
+        description="Number of its intervals for which a sensor may be silent before an alert is sent. Two minutes of"
+        " silence are always allowed.",
     )

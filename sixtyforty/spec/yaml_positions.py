@@ -1,6 +1,6 @@
-"""Read YAML and keep the line of every field, so that an error can name file and line.
+"""Read YAML together with the line of every field, so that an error can name file and line.
 
-A value of `TODO`, without quotes, is a blank: a value that is still to be filled in. It is no error, and it is left out
+A value of `TODO`, without quotes, is a blank: the author must still fill it in. A blank is no error, and it is left out
 of the parsed data.
 """
 
@@ -36,14 +36,14 @@ _Loader.add_implicit_resolver(BOOL_TAG, re.compile(r"^(?:true|True|TRUE|false|Fa
 
 @dataclass
 class ParsedYaml:
-    """The content of a YAML file, or of a part of it.
+    """The content of a YAML file, or of a part of the file.
 
     A path is the tuple of the keys and list positions that lead to a value.
 
     - data: the content, without blanks.
     - lines: the line of each path, counted from 1.
     - blanks: the line of each path that is still to be filled in.
-    - problems: what is wrong with the YAML itself.
+    - problems: what is wrong with the YAML syntax, such as a duplicate field.
     """
 
     file: Path
@@ -53,18 +53,21 @@ class ParsedYaml:
     problems: list[DeclarationProblem] = field(default_factory=list)
 
     def line_of(self, path: Sequence[Hashable]) -> int:
-        """Return the line of a path, or of the nearest field that encloses it."""
+        """Return the line number of a path; if the path is unknown, the line of the nearest field that encloses it."""
         prefixes = (tuple(path[:length]) for length in range(len(path), -1, -1))
         return next((self.lines[prefix] for prefix in prefixes if prefix in self.lines), 1)
 
     def problem(
         self, path: Sequence[Hashable], message: str, allowed: str = "", suggestion: str = ""
     ) -> DeclarationProblem:
-        """Return a problem with the file, line and field of a path. The texts are those of DeclarationProblem."""
+        """Return a DeclarationProblem with the file, line and field of a path.
+
+        message, allowed, suggestion: see DeclarationProblem.
+        """
         return DeclarationProblem(self.file, self.line_of(path), dotted(path), message, allowed, suggestion)
 
     def resolve(self, words: Sequence[str], above: FieldPath = ()) -> FieldPath:
-        """Return the path that words name below the path `above`. A number in a list becomes an integer."""
+        """Return the path of the field that `words` name below the path `above`. List positions become integers."""
         path = above
         for word in words:
             steps: list[Hashable] = [word, *([int(word)] if word.isdigit() else [])]
@@ -72,7 +75,7 @@ class ParsedYaml:
         return path
 
     def below(self, path: FieldPath) -> ParsedYaml:
-        """Return the part of the content below a path. The paths of the part are relative to that path."""
+        """Return the content below a path as a ParsedYaml. Its paths are relative to that path."""
 
         def cut(positions: Mapping[FieldPath, int]) -> dict[FieldPath, int]:
             return {p[len(path) :]: line for p, line in positions.items() if p[: len(path)] == path}
@@ -89,7 +92,7 @@ def dotted(path: Sequence[Hashable]) -> str:
 
 
 def parse_yaml(file: Path) -> ParsedYaml:
-    """Read a YAML file. Invalid YAML and duplicate fields raise no error: the result lists them as `problems`."""
+    """Read a YAML file. Invalid YAML and duplicate fields raise no error. The result lists them in `problems`."""
     parsed = ParsedYaml(file)
     try:
         loader = _Loader(file.read_text())
@@ -124,7 +127,7 @@ def _construct(loader: _Loader, node: Node, path: FieldPath, parsed: ParsedYaml)
             else:
                 items.append(_construct(loader, item, (*path, index), parsed))
         return items
-    if node.tag == TEXT_TAG:  # nearly all scalars: this is faster than the constructor
+    if node.tag == TEXT_TAG:  # most nodes are texts, and their constructor is slow
         return node.value
     return loader.construct_object(node, deep=True)
 

@@ -10,7 +10,7 @@ from pipelines.authoring.purposes import purpose_of
 @pytest.mark.parametrize(
     ("path", "purpose"),
     [
-        (("kpi", "currency"), "Currency code of all money in this declaration: USD."),
+        (("kpi", "currency"), "Currency code of all money in this declaration, such as USD."),
         (("kpi", "actions", "act", "cost"), "Cost of taking the action once"),
         (("people", "research", 0, "finding"), "What was learned."),
         (("kpi", "actions", "act"), "The actions to choose from, by name."),

@@ -11,7 +11,7 @@ from sixtyforty.spec.actions import Action, Amount, Candidate, Costs
 
 
 def test_a_full_limit_needs_a_limit() -> None:
-    with pytest.raises(ValidationError, match="use_full_limit: it needs a `limit`"):
+    with pytest.raises(ValidationError, match="use_full_limit: use_full_limit needs a `limit`"):
         Action(description="x", use_full_limit=True)
     assert Action(description="x", use_full_limit=True, limit=3).limit == 3
 
@@ -19,8 +19,8 @@ def test_a_full_limit_needs_a_limit() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "declare exactly one of `action`"),
-        ({"action": "'a'", "expected_outcome": "1"}, "declare exactly one of `action`"),
+        ({}, "a candidate needs either `action`"),
+        ({"action": "'a'", "expected_outcome": "1"}, "a candidate needs either `action`"),
     ],
 )
 def test_a_candidate_has_one_answer(changes: dict[str, Any], message: str) -> None:

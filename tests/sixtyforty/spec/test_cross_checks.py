@@ -39,12 +39,15 @@ NUMBER = {"outcome_type": "number"}
         ({"decision": {"unit_source": "orders"}}, r"there is no source 'orders' \(allowed: calls, visits\)"),
         (
             {"decision": {"unit_source": None, "key": ["nr"]}},
-            r"without unit_source, each key column needs the name and type",
+            r"without unit_source, each key column must have the same name and type",
         ),
         ({"people": {"responses": "answers"}}, r"people\.responses: there is no source 'answers'"),
-        ({"people": {"responses": "visits"}}, r"sources\.visits: the source of the responses lacks the columns action"),
+        (
+            {"people": {"responses": "visits"}},
+            r"sources\.visits: the source of people's responses lacks the columns action",
+        ),
         ({"people": {"review": REVIEW | {"rule": "gut"}}}, r"people\.review\.rule: there is no candidate 'gut'"),
-        ({"people": {"review": REVIEW}, "kpi": NUMBER}, r"people\.review: a review needs a binary outcome"),
+        ({"people": {"review": REVIEW}, "kpi": NUMBER}, r"people\.review: .* only be computed for a binary outcome"),
         ({"model": {"vetoes": {"v": VETO | {"never": "run"}}}}, r"model\.vetoes\.v\.never: there is no action 'run'"),
         ({"model": {"vetoes": {"v": VETO, "w": VETO | {"never": "wait"}}}}, r"the vetoes forbid every action"),
         ({"kpi": RANDOMIZED | {"holdout": HOLDOUT | {"cluster_by": ["nr"]}}}, r"kpi\.holdout\.cluster_by: .*'nr'"),
@@ -54,9 +57,9 @@ NUMBER = {"outcome_type": "number"}
         ),
         (
             {"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.5, "cluster_by": ["site"]}}},
-            r"kpi\.holdout\.cluster_by is used instead; remove this field",
+            r"the rollout uses kpi\.holdout\.cluster_by; remove automation\.rollout\.cluster_by",
         ),
-        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"less than kpi\.holdout\.share"),
+        ({"kpi": RANDOMIZED, "automation": {"rollout": {"holdout_share": 0.05}}}, r"is below kpi\.holdout\.share"),
     ],
 )
 def test_conflicting_parts_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

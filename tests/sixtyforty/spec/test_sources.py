@@ -17,9 +17,9 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        (FILES | {"files": None}, "declare exactly one of `files`"),
-        (FILES | {"query": "select 1"}, "declare exactly one of `files`"),
-        (FILES | {"cursor_column": "id"}, "cursor_column and query_interval_seconds are for a query"),
+        (FILES | {"files": None}, "a source needs either `files`"),
+        (FILES | {"query": "select 1"}, "a source needs either `files`"),
+        (FILES | {"cursor_column": "id"}, "a source with `files` can't have database, cursor_column or query"),
         (QUERY | {"partition": "day"}, "a query with `partition` needs a cursor_column"),
         (QUERY | {"cursor_column": "id"}, "without `partition`, each query reads the whole snapshot"),
         (BY_ID | {"location": "/landing"}, "the extracts of a query are written to the use case's landing folder"),

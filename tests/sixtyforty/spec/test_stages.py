@@ -14,7 +14,7 @@ GATE = StageGate(target=100, minimum_gain=50, stop_date=DAY)
 
 
 def test_a_minimum_gain_above_the_target_is_refused() -> None:
-    with pytest.raises(ValidationError, match=r"minimum_gain: 200 is above target \(100\)"):
+    with pytest.raises(ValidationError, match=r"minimum_gain \(200\) is above target \(100\)"):
         StageGate(target=100, minimum_gain=200, stop_date=DAY)
 
 
