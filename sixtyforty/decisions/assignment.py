@@ -1,10 +1,9 @@
-"""Assign units to the holdout: the current process decides on them, so that the model can be compared with it.
+"""Assign units to the holdout: the current process decides on these units, as a comparison for the model.
 
-The assignment is drawn once for each unit or cluster. A hash of the use case, a salt and the declared columns gives a
-number from 0 to 1. A unit whose number is below the holdout share is held out. The number doesn't depend on the order
-of the units, on the time or on other units. If the share grows, the units held out before stay held out. While a
-rollout is in shadow, the current process decides on all units. The policy of a decision names the share in force:
-`…; holdout=0.1`.
+A number from 0 to 1 is drawn for each unit or cluster, by a hash of the use case, a salt and the declared columns. A
+unit whose number is below the holdout share is held out. The number doesn't depend on the order of the units, on the
+time or on other units. If the share grows, the units that were already held out stay held out. While a rollout is in
+shadow, the current process decides on all units. The policy of a decision names the share in force: `…; holdout=0.1`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def draw_number(use_case: str, salt: str, values: Sequence[Any]) -> str:
 
 
 def is_held_out(drawn: Iterable[str], share: NDArray[np.float64] | float) -> NDArray[np.bool_]:
-    """Return for each drawn number whether its unit is held out: the number, scaled to 0 to 1, is below the share.
+    """Return for each drawn number whether its unit is held out: the number, scaled to 0 to 1, is below `share`.
 
     drawn: numbers from `draw_number`. share: one share for all units, or one for each.
     """
@@ -59,7 +58,7 @@ def has_assignment(use_case: DecisionChain, track: Track) -> bool:
 
 
 def cluster_columns(use_case: DecisionChain) -> list[str]:
-    """Return the columns of the unit source that identify a cluster. The list is empty if each unit is drawn alone."""
+    """Return the columns of the unit source that identify a cluster. Return an empty list if units are drawn singly."""
     declared = use_case.kpi.holdout or use_case.automation.rollout
     if declared is None or set(use_case.decision.key) <= set(declared.cluster_by):
         return []
@@ -67,7 +66,7 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:
-    """Return the columns that are drawn by, each with its name in the rows of `add_draw_columns`."""
+    """Return the columns that identify the drawn unit or cluster, as {column: its name in `add_draw_columns`}."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
@@ -80,9 +79,9 @@ def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:
-    """Return SQL that adds text columns to rows, by which units are drawn: `_draw0`, `_draw1` and so on.
+    """Return SQL that adds to rows the text columns that identify the drawn unit or cluster: `_draw0`, `_draw1`, ….
 
-    rows: SQL of a table with `_partition` and the key. partitions: the partitions of these rows.
+    rows: SQL of a table with `_partition` and the unit's key. partitions: the partitions of these rows.
     """
     use_case = ws.use_case
     key = use_case.decision.key
@@ -103,12 +102,12 @@ def share_of_step(use_case: DecisionChain, step: StepName) -> float:
 
 
 def policy_name(share: float) -> str:
-    """Return the name of the policy under which the current process decides on a share of the units."""
+    """Return the policy name that is stored with a decision. The name ends with the holdout share, unless it is 0."""
     return f"{POLICY_VERSION}; holdout={share!r}" if share else POLICY_VERSION
 
 
 def parse_share(policy: str) -> float:
-    """Return the holdout share that the name of a policy holds, or 0 if it holds none."""
+    """Return the holdout share at the end of a policy name, or 0 if the name contains no share."""
     match = re.search(r"; holdout=([0-9.e-]+)$", policy)
     return float(match[1]) if match else 0.0
 
@@ -118,8 +117,8 @@ class HeldOutUnits:
     """Which units of a batch are in the holdout or in shadow, and the name of each unit's policy.
 
     Each array has the shape (units,). Units without a champion aren't held out, because there is no model to compare.
-    The draw ignores whether a unit's inputs are late or suspect, because such a condition would make the arms of the
-    comparison differ. In shadow, decisions aren't sent to reviewers either.
+    The draw ignores late and suspect inputs, because such a condition would make the arms of the comparison differ. In
+    shadow, decisions aren't sent to reviewers either.
     """
 
     in_holdout: NDArray[np.bool_]
@@ -128,7 +127,7 @@ class HeldOutUnits:
 
     @classmethod
     def draw(cls, ws: Workspace, units: pd.DataFrame, has_champion: NDArray[np.bool_]) -> HeldOutUnits:
-        """Draw the units that are held out.
+        """Draw the units that are held out, and determine each unit's rollout step and policy name.
 
         units: rows of `add_draw_columns` with `decided_at` (UTC). has_champion: whether a champion is in force for each
         unit.
@@ -148,7 +147,7 @@ class HeldOutUnits:
         return cls(in_holdout, in_shadow, np.where(has_champion, policies, POLICY_VERSION))
 
     def apply(self, units: pd.DataFrame, draft: DecisionDraft) -> None:
-        """In the draft, let the current process decide on these units. Write each unit's policy into it."""
+        """Write the current process's actions for the held-out units, and all units' policy names, into the draft."""
         import numpy as np
 
         in_shadow = self.in_shadow & np.isin(draft.decided_by, ("model", "review"))

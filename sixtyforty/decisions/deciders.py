@@ -19,7 +19,7 @@ HELD_OUT_REASONS = {
     "shadow": "shadow: the model's decision isn't used",
     "review": "deferred to a reviewer",
 }
-WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # their rows say why
+WITH_REASONS = {"fallback": "fallback: ", "current_process": ""}  # prefixes of the reasons in these decisions' rows
 COMMON_ENDING = ": the current process decides"
 SHOWN_REASONS = 5
 
@@ -60,9 +60,10 @@ class DeciderCounts:
 
 
 def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> DeciderCounts:
-    """Count the decisions of a track, up to a partition (`until`) or all, whether or not their outcome is known.
+    """Count the decisions of a track by who took them. Decisions without a known outcome count too.
 
-    Manifests hold the counts. Rows are read only where the model was not fit to decide, or where there was none.
+    until: the last partition to count; None counts all. The counts come from manifests. Rows are read only in
+    partitions with fallbacks or without a champion, because the reasons are in the rows.
     """
     entries = ws.lake.entries(decisions_dataset(track))
     entries = {partition: entry for partition, entry in entries.items() if until is None or partition <= until}

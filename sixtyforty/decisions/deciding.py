@@ -43,12 +43,13 @@ LATE_REASON = "late: the inputs arrived after the decision time"
 def take_decisions(
     ws: Workspace, partitions: Sequence[str], track: Track, as_of: datetime | None, anew: bool = False
 ) -> dict[str, TakenDecisions]:
-    """Take the decisions of some partitions that are due, store them, and return each partition's decisions.
+    """Take and store the due decisions of some partitions. Return a summary of each partition's decisions.
 
-    Decisions already taken stay unchanged. anew: those of a replay are replaced; live ones never are.
+    as_of: only units with a decision time up to this UTC time are decided; None decides all units. anew: whether a
+    replay's existing decisions are replaced. Existing live decisions are never replaced.
 
-    Absent from the answer are partitions without features or without a due decision. Partitions whose features are
-    older than the validated data in force are absent too: their features must be built again first.
+    Nothing is decided in partitions without features, or whose features are older than the current validated data.
+    Such features must be built again first. Partitions without any decision are absent from the returned dict.
     """
     start = live_since(ws, track)
     partitions = ws.use_case.decision_partitions(partitions)
@@ -76,9 +77,9 @@ def _read_units(
     start: datetime,
     as_of: datetime | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the due units with their features and `decision_id`, and the decisions taken before.
+    """Return two tables: the due units with their features and `decision_id`, and the decisions already taken.
 
-    before: the manifests of decisions taken before. start: the UTC time from which the track decides.
+    before: the manifests of the decisions already taken. start: the UTC time from which the track decides.
     """
     rows = ws.lake.select_rows(features.values())
     if assignment.has_assignment(ws.use_case, track):
@@ -119,7 +120,7 @@ def _decide_units(
 ) -> pa.Table:
     """Decide on the units, and return the table of their decisions.
 
-    taken: the decisions taken before. They count towards the limits of actions.
+    taken: the decisions already taken. Their actions count towards the limits of actions.
     """
     import numpy as np
 
@@ -152,7 +153,7 @@ def _decide_units(
 
 
 def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -> NDArray[np.int64]:
-    """Return the position in `champions` of the champion in force at each unit's decision time, or -1 without one.
+    """Return each unit's champion in force at its decision time, as a position in `champions`, or -1 for no champion.
 
     The champions must already be sorted by `effective_from`.
     """
@@ -163,7 +164,7 @@ def _champions_in_force(units: pd.DataFrame, champions: Sequence[ChampionRow]) -
 
 
 def _reason_without_champion(ws: Workspace, track: Track) -> str:
-    """Return why the current process decides where no champion is in force."""
+    """Return the reason for a decision of the current process when no champion is in force."""
     withdrawal = ws.champion_ledger.newest_withdrawal(track)
     if withdrawal is None:
         return NO_CHAMPION_REASON
@@ -173,9 +174,10 @@ def _reason_without_champion(ws: Workspace, track: Track) -> str:
 def _apply_endings(
     ws: Workspace, units: pd.DataFrame, track: Track, draft: DecisionDraft, in_force: NDArray[np.int64]
 ) -> None:
-    """Leave units to the current process, in place, where the use case had ended at their decision time.
+    """Leave units to the current process if the use case had ended before their decision time.
 
-    A replay decides on past units now, so the newest row of the stage ledger counts for all of them.
+    Changes `draft` and `in_force` in place. A replay decides on past units today, so for a replay the newest row of the
+    stage ledger counts for all units.
     """
     import numpy as np
 
@@ -193,7 +195,10 @@ def _apply_endings(
 def _unfit_reasons(
     ws: Workspace, units: pd.DataFrame, track: Track, as_of: datetime | None, features: dict[str, Entry]
 ) -> NDArray[Any]:
-    """Return why the model may not decide on each unit, or None: suspect or tainted features or, live, late inputs."""
+    """Return for each unit the reason why the model may not decide on it, or None if the model may decide.
+
+    The reasons are suspect features, features with leakage and, on the live track, late inputs.
+    """
     import numpy as np
 
     reasons = np.array([suspect if isinstance(suspect, str) else None for suspect in units["suspect"]], object)
@@ -206,9 +211,9 @@ def _unfit_reasons(
 
 
 def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> ActionCounts:
-    """Count the actions that use up the limits of actions.
+    """Count the actions that already use up the limits of actions, by partition and decision time.
 
-    taken: decisions taken before. by_current_process: units on which the current process decides.
+    taken: decisions already taken. by_current_process: units on which the current process decides.
     """
     counts: dict[tuple[str, Any], Counter[str]] = {}
     for rows, column in ((taken, "action"), (by_current_process, "current_action")):
@@ -221,9 +226,9 @@ def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> Act
 class _Batch:
     """The units on which one champion decides.
 
-    `units`, `unfit` and `held` are masks over all units: those of this champion, those on which the model may not
-    decide, and those in the holdout. `counts` holds the actions that already use up limits. Held-out units form a group
-    of their own, because their actions use up no limit.
+    `units`, `unfit` and `held` are masks over all units: the units of this champion, the units on which the model may
+    not decide, and the held-out units. `counts` are the actions that already use up limits. Held-out units are a
+    separate group, because their actions use up no limit.
     """
 
     champion: ChampionRow
@@ -237,7 +242,10 @@ class _Batch:
         return [(fit & ~self.held, self.counts), (fit & self.held, None)]
 
     def score(self, ws: Workspace, units: pd.DataFrame) -> list[NDArray[np.float64] | None]:
-        """Return the champion's predictions for each of the two groups, with None for a group without units."""
+        """Return the champion's predictions for two groups: units outside the holdout, and held-out units.
+
+        The predictions of a group without units are None.
+        """
         masks = [mask for mask, _ in self._groups()]
         if not any(mask.any() for mask in masks):
             return [None, None]

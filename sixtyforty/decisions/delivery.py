@@ -46,10 +46,10 @@ class DeliveredPartition:
 
 
 def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) -> dict[str, DeliveredPartition]:
-    """Deliver the decisions of some partitions, each decision once. Raises DeliveryError.
+    """Deliver the decisions of some partitions, each decision once. Return what was delivered for each partition.
 
-    A replay's table follows its decisions: rows of decisions that were made again are replaced. Nothing is delivered
-    once the use case is retired.
+    When a replay's decisions were taken again, their rows in the SQL table are replaced. Nothing is delivered once the
+    use case is retired. Raises DeliveryError if governance refused the features of a decision.
     """
     if ws.stage_ledger.is_retired():
         return {}
@@ -62,7 +62,7 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
 
     def deliver_partition(partition: str) -> DeliveredPartition:
         files = _write_files(ws, track, partition, rows[partition])
-        if partition in undelivered:  # the receipt is written last, after everything that it confirms
+        if partition in undelivered:  # the receipt comes last, because it confirms the SQL rows and the files
             receipt = canonical_json({"decisions": entries[partition].version})
             write_atomic(_receipt_path(ws, track, partition), receipt.encode())
         return DeliveredPartition(rows[partition].num_rows, new[partition], files, table)
@@ -75,7 +75,7 @@ def _receipt_path(ws: Workspace, track: Track, partition: str) -> StoragePath:
 
 
 def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose decisions, in their current version, weren't delivered; none once it is retired."""
+    """Return the partitions whose current version of decisions wasn't delivered. Return none for a retired use case."""
     if ws.stage_ledger.is_retired():
         return set()
     partition_by_receipt = {_receipt_path(ws, track, partition).name: partition for partition in entries}
@@ -93,9 +93,9 @@ def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) 
 
 
 def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
-    """Return a partition's decisions. Raises DeliveryError if governance refused the features of one of them.
+    """Return a partition's decisions. Raises DeliveryError if governance refused the features of a decision.
 
-    A failed Dagster check stops only its own run. This function also stops a later run that only delivers.
+    A failed Dagster check stops only its own run. This check also stops a later run that only delivers.
     """
     import pyarrow.parquet as pq
 
@@ -114,7 +114,7 @@ def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
 def _write_files(ws: Workspace, track: Track, partition: str, rows: pa.Table) -> list[str]:
     """Write a partition's CSV and Parquet files if their content differs from the files that exist.
 
-    Return their names below the delivery folder.
+    Return the names of both files below the delivery folder.
     """
     import pyarrow.parquet as pq
     from pyarrow import csv
@@ -132,7 +132,7 @@ def _write_files(ws: Workspace, track: Track, partition: str, rows: pa.Table) ->
 
 
 def escape_formulas(rows: pa.Table) -> pa.Table:
-    """Put an apostrophe before each text that a spreadsheet would run as a formula. Return the rows."""
+    """Return the rows with an apostrophe before each text that a spreadsheet would run as a formula."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -14,9 +14,9 @@ from sixtyforty.workspace import Workspace
 
 
 def live_since(ws: Workspace, track: Track) -> datetime | None:
-    """Return the UTC time (naive) from which decisions are taken on a track, or None if it isn't live yet.
+    """Return the UTC time (naive) from which decisions are taken on a track, or None without any live champion.
 
-    Live decisions start with the first live champion. A replay has no first time, so it starts at `datetime.min`.
+    The live track starts with its first champion. A replay has no start, so `datetime.min` is returned.
     """
     if track != "live":
         return datetime.min
@@ -31,7 +31,10 @@ def scope_condition(ws: Workspace, track: Track) -> str:
 
 
 def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime) -> dict[str, int]:
-    """Return the number of due decisions of each partition at a UTC time (naive). Partitions without any are absent."""
+    """Return the number of due decisions of each partition at the UTC time `now` (naive).
+
+    Partitions without a due decision are absent.
+    """
     start = live_since(ws, track)
     if start is None:
         return {}
@@ -56,9 +59,9 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datet
 def _undecided_features(
     ws: Workspace, features: dict[str, Entry], taken: dict[str, Entry], start: datetime
 ) -> dict[str, Entry]:
-    """Return the manifests of features, by partition, that may hold undecided units.
+    """Return the manifests of features, by partition, that may contain undecided units.
 
-    taken: the manifests of decisions. start: the UTC time from which the track decides. Partitions before the start and
+    taken: the manifests of decisions. start: the UTC time from which the track decides. Partitions before `start` and
     partitions in which each unit has a decision are left out.
     """
     use_case = ws.use_case

@@ -7,6 +7,6 @@ from sixtyforty.workspace import Workspace
 
 
 def entry_at_version(ws: Workspace, dataset: str, partition: str, version: str) -> Entry | None:
-    """Return a version of a partition's manifest, or None if the lake no longer holds that version."""
+    """Return a version of a partition's manifest, or None if that version is no longer in the lake."""
     current = ws.lake.entry(dataset, partition)
     return current if current is not None and current.version == version else ws.lake.replaced_entry(version)

@@ -19,8 +19,8 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-# Rows in a transaction. Rows can be committed out of order, and the source of responses reads a limited number of
-# earlier rows again to find late ones. A transaction must not hold more rows than that.
+# Rows in one transaction. Transactions may commit out of order, so the source of responses reads a limited number of
+# earlier rows again. A transaction must not write more rows than that number.
 ROWS_PER_TRANSACTION = 500
 IDS_PER_QUERY = 1000
 
@@ -34,7 +34,7 @@ class AlreadyAnsweredError(ResponseError):
 
 
 def open_log(ws: Workspace) -> tuple[sa.Engine, sa.Table]:
-    """Return the engine and the table of a use case's responses."""
+    """Return the SQLAlchemy engine and the SQL table of a use case's responses."""
     return open_response_log(ws.use_case.name, ws.database_url, ws.lake.root / ".responses.lock")
 
 
@@ -63,7 +63,7 @@ def record_response(ws: Workspace, response: Response) -> Response:
 
 
 def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:
-    """Record that a person saw some decisions. Return how many of them the person saw for the first time.
+    """Record that a person saw some decisions. Return how many of these decisions the person hadn't seen earlier.
 
     at: UTC time (naive), or None for the current time.
     """
@@ -79,10 +79,10 @@ def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[s
 
 
 def add_responses(ws: Workspace, responses: Sequence[Response]) -> int:
-    """Add responses without checking them, and return how many are new.
+    """Add responses to the log without checking them. Return how many responses are new.
 
     The caller must pass valid responses. A second answer to a decision, and a second `seen` by the same person, are
-    left out. If one is a simulated response to a live decision, raises ResponseError and adds nothing.
+    left out. Raises ResponseError, and adds nothing, if a simulated response is to a live decision.
     """
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -109,9 +109,9 @@ def responses_to(ws: Workspace, decision_id: str) -> list[Response]:
 
 
 def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, list[Response]]:
-    """Return the answers and ratings of some decisions, by decision id, the oldest first.
+    """Return people's answers to some decisions and their ratings, by decision id, the oldest first.
 
-    The query selects by decision id, so its cost doesn't grow with the log.
+    The query selects by decision id, so its cost doesn't grow with the number of recorded responses.
     """
     import sqlalchemy as sa
 
@@ -127,7 +127,10 @@ def responses_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[st
 
 
 def answers_by_decision(ws: Workspace, decision_ids: Sequence[str]) -> dict[str, Response]:
-    """Return the answers to some decisions, by decision id. Unanswered decisions are absent."""
+    """Return people's answers (accepted or overridden) to some decisions, by decision id.
+
+    Decisions without an answer are absent.
+    """
     return {
         decision_id: response
         for decision_id, responses in responses_by_decision(ws, decision_ids).items()

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReviewCandidate:
-    """A decision that may be reviewed.
+    """A decision that a reviewer could improve.
 
     `value_of_information`: the expected benefit of knowing the outcome before acting, in the KPI's currency. `why`: the
-    reason for the review, in full sentences. `action`: the decided action. `alternative`: the rule's action if it
-    differs from the decided one, else the second-best action.
+    reason for the review, in full sentences. `action`: the decided action. `alternative`: the action of the expert's
+    rule if that action differs, otherwise the second-best action.
     """
 
     decision_id: str
@@ -79,7 +79,10 @@ def find_review_candidates(
 
 
 def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the model's decisions without a veto, with the rule's actions and the columns for computing payoffs."""
+    """Return the model's decisions to which no veto applied, deferred ones included.
+
+    Columns: those of the decision, the action of the expert's rule, and the columns for computing payoffs.
+    """
     use_case = ws.use_case
     payoff_columns = use_case.kpi.payoff_sql
     columns = ["_partition", "decision_id", "decided_at", "action", "current_action", "decided_by", "expected"]
@@ -101,8 +104,8 @@ def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry])
 def _describe(ws: Workspace, review: Review, margin: float, rule_action: str | None) -> str:
     """Explain why a reviewer should look at a decision.
 
-    margin: difference between the expected payoffs of the two best actions. rule_action: the rule's action if it
-    differs from the decided one, else None.
+    margin: difference between the expected payoffs of the two best actions. rule_action: the action of the expert's
+    rule if that action differs from the decided one, otherwise None.
     """
     kpi = ws.use_case.kpi
     sentences = []

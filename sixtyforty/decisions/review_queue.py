@@ -1,9 +1,9 @@
 """Queue the decisions that reviewers can improve most, up to the number that they can review in a day.
 
-Candidates are ranked by what knowing their outcome is worth, one decision time after the other: a decision can't wait
-for those of later hours. By each decision time, the reviewers have the day's capacity in proportion to the part of the
-local day that has passed, rounded up, less what was queued before. Candidates beyond that overflow and stay as decided.
-What was queued stays queued, unless a replay is made again.
+At each decision time, candidates are ranked by the value of knowing their outcome. A decision can't wait for the
+candidates of later hours, so the day's capacity is released bit by bit. After half of the local day, half of the day's
+reviews, rounded up, may be queued. Candidates above the capacity aren't queued, and their decisions stay as taken. A
+queued review stays in the queue, unless a replay is made again.
 
 Queue columns: `decision_id`, `decided_at` (UTC), `rank` (1 first), `value_of_information` (KPI's currency),
 `reviewer`, `why`, `action` (as decided), `alternative` and `minutes`.
@@ -47,12 +47,12 @@ class QueuedReview:
 
 
 def review_dataset(track: Track) -> str:
-    """Return the name of the lake's dataset of a track's review queues."""
+    """Return the name of the lake dataset with a track's review queues."""
     return f"review/{track}"
 
 
 def read_queue(ws: Workspace, partition: str, track: Track) -> list[QueuedReview]:
-    """Return a partition's queue, sorted by rank. The list is empty if the partition has no queue."""
+    """Return a partition's review queue, sorted by rank. Return an empty list if the partition has no review queue."""
     import pyarrow.parquet as pq
 
     entry = ws.lake.entry(review_dataset(track), partition)
@@ -60,9 +60,10 @@ def read_queue(ws: Workspace, partition: str, track: Track) -> list[QueuedReview
 
 
 def queue_reviews(ws: Workspace, partitions: Sequence[str], track: Track, anew: bool = False) -> dict[str, Entry]:
-    """Queue the reviews of the decisions in some partitions; nothing happens without `people.review`.
+    """Write the review queue of each partition that has decisions. Return the manifests of the queues, by partition.
 
-    anew: the queues of a replay are replaced; live ones never are.
+    Nothing is written if `people.review` isn't declared. anew: whether a replay's existing queues are replaced.
+    Existing live queues are never replaced.
     """
     is_replaced = anew and track == "replay"
     review, decided = ws.use_case.people.review, ws.lake.entries(decisions_dataset(track), partitions)
@@ -108,9 +109,9 @@ def assign_reviews(
     candidates: Sequence[ReviewCandidate],
     queued_before: Sequence[QueuedReview] = (),
 ) -> list[QueuedReview]:
-    """Return the queue: the reviews queued before, followed by as many candidates as the reviewers have time for.
+    """Return the review queue: the queued reviews, followed by as many candidates as the reviewers have time for.
 
-    Each new review goes to the reviewer who has used the smallest share of his or her daily capacity.
+    Each new review is assigned to the reviewer who has used the smallest share of his or her daily capacity.
     """
     queued_ids = {item.decision_id for item in queued_before}
     new = [candidate for candidate in candidates if candidate.decision_id not in queued_ids]
@@ -133,7 +134,10 @@ def assign_reviews(
 def _free_reviews(
     use_case: UseCase, review: Review, partition: str, queue: Sequence[QueuedReview], decision_time: datetime
 ) -> int:
-    """Return how many more reviews can be queued at a decision time (UTC) without displacing reviews of later times."""
+    """Return how many more reviews the capacity allows at a decision time (UTC).
+
+    Reviews of later decision times that are already in the queue keep their places.
+    """
     capacity = sum(review.reviewers.values())
     later_times = {item.decided_at for item in queue if item.decided_at > decision_time}
     return min(
@@ -148,9 +152,9 @@ def _least_used_reviewer(review: Review, used: dict[str, int]) -> str:
 
 
 def reviews_possible_by(use_case: UseCase, capacity: int, partition: str, time: datetime) -> int:
-    """Return how many reviews are possible by a UTC time.
+    """Return how many reviews of a partition may be queued by a UTC time.
 
-    It is the day's capacity in proportion to the part of the partition that has passed, rounded up.
+    The number is the day's capacity times the share of the partition's time that has passed, rounded up.
     """
     opens, closes = use_case.opens_at(partition), use_case.closes_at(partition)
     elapsed = min(max(time, opens), closes) - opens

@@ -1,13 +1,14 @@
 """Simulate responses to replayed decisions, for demonstrations. Every response is marked as simulated.
 
-All of the behaviour is assumed:
+All of people's behavior is assumed:
 
 - Six people take shifts of eight hours in turn. The sixth person joins after nine weeks. The second leaves after
   twenty weeks.
-- The person on shift sees SEEN_SHARE of the decisions that differ from the current process, half an hour after they
-  were taken, and answers ANSWERED_SHARE of those.
-- Each person has his or her own probability of an override (OVERRIDE_PROBABILITIES). It doubles if the decision turns
-  out worse than the current process's action, and halves otherwise. So overrides are right more often than by chance.
+- The person on shift sees SEEN_SHARE of the decisions that differ from the current process, half an hour after the
+  decision time. He or she answers ANSWERED_SHARE of the decisions seen.
+- Each person overrides with a different probability (OVERRIDE_PROBABILITIES). The probability doubles if the decision
+  turns out worse than the current process's action, and halves otherwise. So overrides are right more often than by
+  chance.
 - The share RATED_SHARE of the answers has a rating: 4 on average after an acceptance, and 3 after an override.
 
 A decision gets the same responses for the same seed, whichever partitions are simulated together.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-TRACK: Track = "replay"  # nobody acted on these decisions
+TRACK: Track = "replay"  # live decisions accept no simulated response
 OVERRIDE_PROBABILITIES = (0.02, 0.05, 0.08, 0.12, 0.18, 0.30)  # one for each person
 JOIN_WEEKS, LEAVE_WEEKS = {5: 9}, {1: 20}  # person (from 0): weeks after the first decision
 SEEN_SHARE, ANSWERED_SHARE, RATED_SHARE = 0.5, 0.8, 0.025
@@ -65,7 +66,8 @@ def simulate_responses(ws: Workspace, partitions: Sequence[str], seed: int = 0) 
     chosen = [partition for partition in partitions if partition in decided]
     if not chosen:
         raise SimulationError(
-            f"{ws.use_case.name}: these partitions have no replayed decisions. Run the pipeline for them first."
+            f"{ws.use_case.name}: the partitions have no replayed decisions, so no responses can be simulated."
+            " Run the chain on these partitions first."
         )
     first, added = min(decided), 0
     for start in range(0, len(chosen), CHUNK):
@@ -83,7 +85,7 @@ def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFra
     decided, outcomes = ws.lake.entries(decisions_dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
     if not outcomes:
         raise SimulationError(
-            f"{use_case.name}: the outcomes of {partitions[0]} aren't built yet. Run the pipeline for them first."
+            f"{use_case.name}: the outcomes of {partitions[0]} aren't built yet. Run the chain on this partition first."
         )
     key, columns = identifiers(use_case.decision.key), [*kpi.payoff_sql, *kpi.outcome_columns[1:]]
     selected = "".join(f", {identifier(column)}" for column in columns)
@@ -122,7 +124,7 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
     columns = ["decision_id", "decided_at", "action", "current_action"]
     for position, row in enumerate(rows[columns].itertuples(index=False)):
         if seen[position]:
-            behaviour = _Behaviour(
+            behavior = _Behavior(
                 person=int(person[position]) + 1,
                 is_answered=bool(answered[position]),
                 is_overridden=bool(overridden[position]),
@@ -130,14 +132,14 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
                 reason=float(chance[position, 4]),
                 stars=float(chance[position, 5]),
             )
-            responses += behaviour.responses(row)
+            responses += behavior.responses(row)
     return responses
 
 
 def _draw_chances(decision_ids: pd.Series[Any], seed: int) -> NDArray[np.float64]:
     """Return eight random numbers from 0 to 1 for each decision, in an array of shape (decisions, 8).
 
-    They depend only on the decision id and the seed.
+    The numbers of a decision depend only on its id and on the seed.
     """
     import numpy as np
 
@@ -164,8 +166,11 @@ def _person_on_shift(rows: pd.DataFrame, first: str) -> NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class _Behaviour:
-    """A person's behaviour on one decision. `reason` and `stars` are random numbers from 0 to 1."""
+class _Behavior:
+    """A simulated person's response to one decision.
+
+    `reason` and `stars` are random numbers from 0 to 1, which determine the reason of an override and the rating.
+    """
 
     person: int
     is_answered: bool
@@ -175,7 +180,7 @@ class _Behaviour:
     stars: float
 
     def responses(self, decision: Any) -> Iterator[Response]:
-        """Yield the responses to one decision: seen after 30 minutes, answered after 31 and rated after 32."""
+        """Yield the responses to one decision: seen 30 minutes after its decision time, answered 31, rated 32."""
         yield self._response(decision, "seen", 30)
         if self.is_overridden:
             reason = f"(simulated) {OVERRIDE_REASONS[int(self.reason * len(OVERRIDE_REASONS))]}"
@@ -187,7 +192,7 @@ class _Behaviour:
             yield self._response(decision, "rated", 32, rating=rating)
 
     def _response(self, decision: Any, event: Event, minutes: int, **details: Any) -> Response:
-        """Return a response. Its id consists of decision id and event, so a second simulation adds nothing."""
+        """Return a response whose id consists of decision id and event, so that a second simulation adds nothing."""
         return Response(
             decision.decision_id,
             f"simulated person {self.person}",

@@ -81,7 +81,7 @@ def test_each_decision_is_answered_at_most_once_and_only_after_it_was_seen(ws: W
 
 
 def test_without_decisions_the_error_says_what_to_do(ws: Workspace) -> None:
-    with pytest.raises(SimulationError, match=r"have no replayed decisions. Run the pipeline for them first"):
+    with pytest.raises(SimulationError, match=r"have no replayed decisions.* Run the chain on these partitions first"):
         simulate_responses(ws, [FIRST])
     engine, table = open_log(ws)
     with engine.connect() as connection:
