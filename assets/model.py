@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import date
 from functools import partial
 from typing import Any
@@ -146,7 +147,7 @@ def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[
         "recipe": recipe_name(run.use_case, recipe),
         "label": run.use_case.label("replay"),
         "days": len(daily_values),
-        **value_metrics(daily_values),
+        **asdict(value_metrics(daily_values)),
         f"lift, last {RECENT_DAYS} days": _rounded(recent.value),
         "95% low": _rounded(recent.low),
         "95% high": _rounded(recent.high),

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import Any
 
 from sixtyforty.modeling.model_store import MODEL, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
@@ -141,14 +140,26 @@ def run_walk_forward(
     return [day for block in blocks for day in block]
 
 
-def value_metrics(days: Sequence[DailyValue]) -> dict[str, Any]:
-    """Return the number of decisions, and the money of each policy in POLICIES per 1,000 decisions.
+@dataclass(frozen=True)
+class ValueMetrics:
+    """The number of decisions, and the money of each policy in POLICIES per 1,000 decisions.
 
-    Money is in the KPI's currency, and None if there are no decisions. `metrics.json` stores these figures for DVC.
+    Money is in the KPI's currency, and None if there are no decisions.
     """
+
+    decisions: int
+    model: float | None
+    current_process: float | None
+    random_choice: float | None
+    perfect_foresight: float | None
+
+
+def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
+    """Return the metrics of some days. `metrics.json` stores them for DVC."""
     decisions = sum(day.decisions for day in days)
-    metrics: dict[str, Any] = {"decisions": decisions}
-    for policy in POLICIES:
+
+    def per_1000(policy: str) -> float | None:
         total = sum(getattr(day, policy) for day in days)
-        metrics[policy] = round(1000 * total / decisions, 4) if decisions else None
-    return metrics
+        return round(1000 * total / decisions, 4) if decisions else None
+
+    return ValueMetrics(decisions, *map(per_1000, POLICIES))

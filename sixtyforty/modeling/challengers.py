@@ -44,7 +44,7 @@ def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: dat
         return {}
     common = set.intersection(*({day.partition for day in days} for days in days_by_recipe.values()))
     values = {
-        recipe: value_metrics([day for day in days if day.partition in common])["model"]
+        recipe: value_metrics([day for day in days if day.partition in common]).model
         for recipe, days in days_by_recipe.items()
     }
     known = [(recipe, amount) for recipe, amount in values.items() if amount is not None]

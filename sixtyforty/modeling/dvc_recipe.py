@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def evaluate(folder: Path) -> None:
         value_of_day(kpi, str(partition), day, day[kpi.outcome].to_numpy(float))
         for partition, day in rows.groupby("_partition", sort=True)
     ]
-    write_atomic(folder / "metrics.json", canonical_json(value_metrics(days)).encode())
+    write_atomic(folder / "metrics.json", canonical_json(asdict(value_metrics(days))).encode())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -28,10 +28,11 @@ from sixtyforty.spec.recipe import Gate
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.champion_ledger import REFUSED_EVIDENCE, ChampionLedger, ChampionRow, GateVerdict
+from sixtyforty.storage.champion_ledger import ChampionLedger, ChampionRow, GateVerdict
 from sixtyforty.storage.lake import Lake
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval, estimate_lift, estimate_ratio
+from sixtyforty.value.rounded_interval import RoundedInterval
 
 SHOWN_PARTITIONS = 5
 MINIMUM_DAYS = 2  # days with known outcomes that a confidence interval needs
@@ -42,13 +43,35 @@ class GateError(SixtyfortyError):
 
 
 @dataclass(frozen=True)
+class GateFigures:
+    """The figures that the gate's verdict on a challenger uses. None: the verdict didn't need the figure.
+
+    `missing_share`: share of the training window that is missing or that governance refused. `days`: number of days
+    with out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process,
+    over the champion's recipe, and over the champion in the newest block. `refused`: True if the challenger's files or
+    a past experiment can't be trusted, so nothing was judged.
+    """
+
+    missing_share: float | None = None
+    days: int | None = None
+    lift_vs_current: RoundedInterval | None = None
+    gain_vs_recipe: RoundedInterval | None = None
+    last_block_vs_champion: RoundedInterval | None = None
+    refused: bool | None = None
+
+    def to_evidence(self) -> dict[str, Any]:
+        """Return the evidence of a row in the champion ledger: the figures that aren't None."""
+        return {name: figure for name, figure in asdict(self).items() if figure is not None}
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """The gate's verdict on a challenger, with the reasons, and the figures that the verdict uses (JSON)."""
+    """The gate's verdict on a challenger, with the reasons, and the figures that the verdict uses."""
 
     verdict: GateVerdict
     kind: ChallengerKind
     reasons: list[str]
-    figures: dict[str, Any]
+    figures: GateFigures = GateFigures()
 
 
 def promote_challengers(
@@ -89,7 +112,7 @@ def promote_challengers(
                 as_of=as_of.isoformat(),
                 effective_from=start,
                 reasons=judgement.reasons,
-                evidence=judgement.figures,
+                evidence=judgement.figures.to_evidence(),
             )
             rows.append(row)
             if judgement.verdict in ("PROMOTE", "PENDING"):
@@ -104,11 +127,11 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
     that passes must wait for a person's approval.
     """
     if refusal := evidence.file_problem or evidence.share_mismatch:
-        return Judgement("REJECT", evidence.kind, [refusal], {REFUSED_EVIDENCE: True})
+        return Judgement("REJECT", evidence.kind, [refusal], GateFigures(refused=True))
     if evidence.withdrawal:
-        return Judgement("REJECT", evidence.kind, [f"the version or its recipe was {evidence.withdrawal}"], {})
+        return Judgement("REJECT", evidence.kind, [f"the version or its recipe was {evidence.withdrawal}"])
     if evidence.taint:
-        return Judgement("REJECT", evidence.kind, [evidence.taint], {})
+        return Judgement("REJECT", evidence.kind, [evidence.taint])
     value_verdict = _judge_value(gate, evidence, currency)
     verdict, reasons = value_verdict.verdict, [*value_verdict.reasons, *_notes(evidence)]
     if evidence.broken_constraints:
@@ -134,7 +157,7 @@ class _ValueVerdict:
 
     verdict: GateVerdict
     reasons: list[str]
-    figures: dict[str, Any]
+    figures: GateFigures
 
     def stop(self, verdict: GateVerdict, reason: str) -> _ValueVerdict:
         self.verdict = verdict
@@ -144,7 +167,7 @@ class _ValueVerdict:
 
 def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVerdict:
     days = evidence.walk_forward
-    figures = {"missing_share": round(evidence.missing_share, 4), "days": len(days)}
+    figures = GateFigures(missing_share=round(evidence.missing_share, 4), days=len(days))
     value = _ValueVerdict("PROMOTE", [], figures)
     if evidence.missing_share > gate.max_rejected_share:
         return value.stop(
@@ -157,7 +180,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
         return value.stop("HOLD", f"too early to judge: {known} with known outcomes, {MINIMUM_DAYS} needed")
     confidence = _two_sided(gate)
     lift = estimate_lift(days, confidence=confidence)
-    value.figures["lift_vs_current"] = _rounded(lift)
+    value.figures = replace(value.figures, lift_vs_current=RoundedInterval.of(lift))
     shown = _describe(lift, confidence, currency)
     if not lift.low > 0:
         return value.stop(
@@ -177,7 +200,7 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
         return value.stop(
             "HOLD", f"too early to judge: the champion's recipe has fewer than {MINIMUM_DAYS} days in common with it"
         )
-    value.figures["gain_vs_recipe"] = _rounded(gain)
+    value.figures = replace(value.figures, gain_vs_recipe=RoundedInterval.of(gain))
     shown = _describe(gain, confidence, currency)
     if not gain.low > gate.margin:
         margin = format_money(gate.margin, currency)
@@ -194,7 +217,7 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
     change = _paired_gain(evidence.latest.challenger, evidence.latest.champion, confidence)
     if math.isnan(change.value):  # no outcome of the block is known
         return value
-    value.figures["last_block_vs_champion"] = _rounded(change)
+    value.figures = replace(value.figures, last_block_vs_champion=RoundedInterval.of(change))
     if change.value < -gate.margin:
         return value.stop(
             "HOLD",
@@ -229,7 +252,3 @@ def _describe(interval: Interval, confidence: float, currency: str) -> str:
     if math.isnan(interval.low):
         return f"{estimate} per 1,000 decisions (too few days for an interval)"
     return f"{estimate} per 1,000 decisions ({confidence:.0%} confidence interval {low} to {high})"
-
-
-def _rounded(interval: Interval) -> dict[str, float | None]:
-    return {name: None if bound != bound else round(bound, 2) for name, bound in interval.__dict__.items()}

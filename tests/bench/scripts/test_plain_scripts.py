@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def test_money_is_equal(comparison: Comparison) -> None:
     spans = {"backfill": (TRAINING_DAY, NEXT_DAY), "day": (NEXT_DAY, DAY_AFTER)}
     for command, (first, end) in spans.items():
         days = score_block(ws.use_case, ws.lake, ws.models, ws.models.versions()[0], first, end)
-        chain_figures, script_figures = value_metrics(days), comparison.duckdb_figures[command]
+        chain_figures, script_figures = asdict(value_metrics(days)), comparison.duckdb_figures[command]
         assert chain_figures.pop("decisions") == script_figures["decisions"] > 0
         assert {policy: round(amount, 2) for policy, amount in chain_figures.items()} == script_figures["per_1000"]
 

@@ -82,6 +82,6 @@ def test_the_version_of_a_day_is_the_recipes_own(ws: Workspace) -> None:
 def test_the_metrics_are_money_per_thousand_decisions(ws: Workspace, tmp_path: Path) -> None:
     days = run_walk_forward(ws.use_case, ws.lake, ws.models, hash_recipe(ws.use_case), date(2013, 3, 18))
     metrics = value_metrics(days)
-    assert metrics["decisions"] == 40
-    assert metrics["model"] == pytest.approx(1000 * sum(day.model for day in days) / 40)
-    assert value_metrics([])["model"] is None
+    assert metrics.decisions == 40
+    assert metrics.model == pytest.approx(1000 * sum(day.model for day in days) / 40)
+    assert value_metrics([]).model is None

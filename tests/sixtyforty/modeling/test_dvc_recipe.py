@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -29,5 +30,5 @@ def test_the_recipe_reproduces_the_model_and_its_metrics(workspace: Workspace, t
     dvc_recipe.train(folder)
     assert (folder / MODEL).read_bytes() == stored
     days = score_block(workspace.use_case, workspace.lake, workspace.models, fold, FOLD, AS_OF)
-    assert (folder / "metrics.json").read_text() == canonical_json(value_metrics(days))
+    assert (folder / "metrics.json").read_text() == canonical_json(asdict(value_metrics(days)))
     assert json.loads((folder / "recipe.json").read_bytes())["fold"]["version"] == fold

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.modeling.gate import GateError, Judgement, judge, promote_challengers
+from sixtyforty.modeling.gate import GateError, GateFigures, Judgement, judge, promote_challengers
 from sixtyforty.modeling.gate_evidence import ChallengerKind, GateEvidence, LatestBlock
 from sixtyforty.spec.recipe import Gate
 from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import Interval
+from sixtyforty.value.rounded_interval import RoundedInterval
 from tests.helpers import make_workspace, publish_days
 from tests.trained_models import train_on
 
@@ -52,6 +54,22 @@ def judge_money(
     return judge(gate, GateEvidence(kind, 0.0, walk_forward, latest, current_recipe), "EUR")
 
 
+def gain_of(judgement: Judgement, name: str) -> Interval:
+    """Return a gain among the figures of a verdict."""
+    gain: RoundedInterval | None = getattr(judgement.figures, name)
+    assert gain is not None
+    return gain.to_interval()
+
+
+def test_the_evidence_holds_the_figures_that_the_verdict_used() -> None:
+    assert GateFigures().to_evidence() == {}
+    assert GateFigures(refused=True).to_evidence() == {"refused": True}
+    early = judge_money("first", days_with_gains(1000)).figures
+    assert early.to_evidence() == {"missing_share": 0.0, "days": 1}
+    gain = judge_money("first", days_gaining(100)).figures.to_evidence()["lift_vs_current"]
+    assert gain.keys() == {"value", "low", "high"}
+
+
 def test_a_challenger_that_learned_from_too_little_is_rejected_whatever_it_earns() -> None:
     judgement = judge(GATE, GateEvidence("refresh", 0.11, days_gaining(1000)), "EUR")
     assert judgement.verdict == "REJECT"
@@ -77,8 +95,8 @@ def test_a_single_day_proves_nothing() -> None:
 
 def test_a_gain_that_could_be_chance_is_held() -> None:
     judgement = judge_money("first", days_with_gains(*[500, -400] * 10))
-    lift = judgement.figures["lift_vs_current"]
-    assert lift["value"] > 0 > lift["low"]
+    lift = gain_of(judgement, "lift_vs_current")
+    assert lift.value > 0 > lift.low
     assert judgement.verdict == "HOLD"
 
 
@@ -99,15 +117,15 @@ def test_a_challenger_without_a_gain_is_rejected(walk_forward: list[DailyValue])
 def test_the_first_model_is_promoted_on_a_proven_gain() -> None:
     judgement = judge_money("first", days_gaining(100))
     assert (judgement.verdict, judgement.kind) == ("PROMOTE", "first")
-    assert judgement.figures["days"] == 40
-    assert judgement.figures["lift_vs_current"]["low"] > 0
+    assert judgement.figures.days == 40
+    assert gain_of(judgement, "lift_vs_current").low > 0
     assert "+EUR 100 per 1,000 decisions (90% confidence interval +EUR" in judgement.reasons[0]
 
 
 def test_a_refresh_without_a_newest_block_is_promoted_on_the_gain_of_its_recipe() -> None:
     judgement = judge_money("refresh", days_gaining(100))
     assert (judgement.verdict, judgement.kind) == ("PROMOTE", "refresh")
-    assert "last_block_vs_champion" not in judgement.figures
+    assert judgement.figures.last_block_vs_champion is None
 
 
 @pytest.mark.parametrize(("deficit", "verdict"), [(-200, "PROMOTE"), (0, "PROMOTE"), (49, "PROMOTE"), (51, "HOLD")])
@@ -116,14 +134,14 @@ def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(de
     challenger = days_with_gains(*[0.0] * 10, model=100 - deficit * DECISIONS / 1000)
     judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, champion))
     assert judgement.verdict == verdict
-    assert judgement.figures["last_block_vs_champion"]["value"] == pytest.approx(-deficit)
+    assert gain_of(judgement, "last_block_vs_champion").value == pytest.approx(-deficit)
     assert ("its recipe is worse than the champion" in judgement.reasons[-1]) == (verdict == "HOLD")
 
 
 def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
     challenger = days_with_gains(*[0.0] * 10, model=100)
     judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, add_money(challenger, -28, 30)))
-    assert judgement.figures["last_block_vs_champion"]["low"] < -GATE.margin
+    assert gain_of(judgement, "last_block_vs_champion").low < -GATE.margin
     assert judgement.verdict == "PROMOTE"
 
 
@@ -140,7 +158,7 @@ def test_a_refresh_needs_a_proven_gain_even_if_it_beats_the_champion() -> None:
 def test_a_new_recipe_that_beats_the_champions_by_more_than_the_margin_is_promoted() -> None:
     judgement = judge_money("recipe", days_gaining(200), current_recipe=days_gaining(100))
     assert (judgement.verdict, judgement.kind) == ("PROMOTE", "recipe")
-    assert judgement.figures["gain_vs_recipe"]["low"] > 50
+    assert gain_of(judgement, "gain_vs_recipe").low > 50
     assert "gain over the champion's recipe" in judgement.reasons[-1]
 
 
@@ -153,8 +171,8 @@ def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[Dai
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
     judgement = judge_money("recipe", add_money(days_gaining(200), -40, 60), current_recipe=days_gaining(200))
-    assert judgement.figures["lift_vs_current"]["low"] > 0
-    assert judgement.figures["gain_vs_recipe"]["value"] > GATE.margin > judgement.figures["gain_vs_recipe"]["low"]
+    assert gain_of(judgement, "lift_vs_current").low > 0
+    assert gain_of(judgement, "gain_vs_recipe").value > GATE.margin > gain_of(judgement, "gain_vs_recipe").low
     assert judgement.verdict == "HOLD"
 
 
@@ -163,7 +181,7 @@ def test_a_new_recipe_of_equal_value_is_never_promoted(margin: float, gains: lis
     days = days_with_gains(*gains)
     judgement = judge_money("recipe", days, current_recipe=days, gate=Gate(margin=margin, confidence=0.95))
     assert judgement.verdict == "HOLD"
-    assert judgement.figures["gain_vs_recipe"]["value"] == 0
+    assert gain_of(judgement, "gain_vs_recipe").value == 0
 
 
 @pytest.mark.parametrize("current", [None, []])
@@ -177,7 +195,7 @@ def test_a_new_recipe_valued_on_other_days_is_held() -> None:
     later = [replace(day, partition=f"2014{day.partition[4:]}") for day in days_gaining(100)]
     judgement = judge_money("recipe", days_gaining(200), current_recipe=later)
     assert judgement.verdict == "HOLD"
-    assert "gain_vs_recipe" not in judgement.figures
+    assert judgement.figures.gain_vs_recipe is None
 
 
 def test_only_common_days_are_compared() -> None:
@@ -185,7 +203,7 @@ def test_only_common_days_are_compared() -> None:
     champion = add_money(challenger[:5], -20)
     other_days = days_with_gains(*[0.0] * 20, model=10_000)[10:]  # great days, but not the challenger's
     judgement = judge_money("recipe", challenger, current_recipe=[*champion, *other_days])
-    assert judgement.figures["gain_vs_recipe"]["value"] == pytest.approx(200)
+    assert gain_of(judgement, "gain_vs_recipe").value == pytest.approx(200)
     assert judgement.verdict == "PROMOTE"
 
 
@@ -203,7 +221,7 @@ def test_refused_training_data_rejects_a_challenger_that_earns_enough() -> None:
     judgement = judge(GATE, evidence, "EUR")
     assert judgement.verdict == "REJECT"
     assert judgement.reasons == ["it learned from partitions that governance refused: 2013-03-01, 2013-03-02"]
-    assert judgement.figures["days"] == 40
+    assert judgement.figures.days == 40
 
 
 def test_a_broken_constraint_rejects_a_challenger_that_earns_enough() -> None:

@@ -129,7 +129,7 @@ def test_the_gate_never_says_nan(walk_forward: Any, challenger: Any, champion: A
     block = LatestBlock(to_days(challenger), to_days(champion))
     evidence = GateEvidence(kind, 0.0, to_days(walk_forward), block, to_days(champion))
     judgement = judge(Gate(margin=1, confidence=0.95, max_rejected_share=0.1), evidence, "EUR")
-    assert not NAN.search(" ".join(judgement.reasons) + json.dumps(judgement.figures))
+    assert not NAN.search(" ".join(judgement.reasons) + json.dumps(judgement.figures.to_evidence()))
     assert "–" not in " ".join(judgement.reasons)
     if sum(n > 0 for n, *_ in walk_forward) < 2:
         assert judgement.verdict == "HOLD" and judgement.reasons[0].startswith("too early to judge")
