@@ -1,8 +1,8 @@
-"""Keep Dagster's storage small and correct: delete old logs, and mark runs as failed whose process is gone.
+"""Maintain Dagster's storage: delete the logs of old runs, and mark runs as failed if their process has ended.
 
-For each asset and partition the newest materialization stays, and for each check the newest result. Dagster's pages
-therefore still show everything that is in force. All else of runs that ended long ago is deleted, so the storage
-grows with the number of partitions, not with the number of runs.
+The purge of old runs spares the newest materialization of each partition of an asset and the newest result of each
+check, because Dagster's pages show these. So the storage grows with the number of partitions, not with the number of
+runs.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,17 @@ ASSET_EVENT_TYPES = [
 
 @dataclass
 class PurgedRuns:
-    """How many runs a purge deleted, and of how many more it deleted the log."""
+    """Counts of a purge: `deleted` runs, and `emptied` runs, of which only the log was deleted."""
 
     deleted: int = 0
     emptied: int = 0
 
 
 def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns:
-    """Delete what runs that ended before a time (UTC) logged, except what is in force. Returns how many runs."""
+    """Delete the logs of runs that ended before a time (UTC). Return the numbers of deleted and emptied runs.
+
+    The newest materialization of each partition and the newest result of each check are not deleted.
+    """
     event_log: Any = instance.event_log_storage
     in_force = _runs_in_force(event_log)
     purged = PurgedRuns()
@@ -57,7 +60,7 @@ def purge_old_logs(instance: dg.DagsterInstance, before: datetime) -> PurgedRuns
 
 
 def _runs_in_force(event_log: Any) -> set[str]:
-    """Return the runs of the newest materialization of each partition and of the newest result of each check."""
+    """Return the ids of the runs with the newest materialization of a partition or the newest result of a check."""
     events, checks = SqlEventLogStorageTable, AssetCheckExecutionsTable
     materialized = (
         sa.select(sa.func.max(events.c.id))
@@ -73,8 +76,8 @@ def _runs_in_force(event_log: Any) -> set[str]:
 
 
 def _delete_log_except_assets(event_log: Any, run_id: str) -> int:
-    """Delete a run's log except the events of assets. Returns 1, or 0 if that was done before."""
-    if hasattr(event_log, "drop_shard"):  # SQLite stores the events of assets in an index of their own as well
+    """Delete a run's log except its asset events. Return 1, or 0 if nothing was left to delete."""
+    if hasattr(event_log, "drop_shard"):  # SQLite also stores asset events in an index, outside of the run's log
         return _delete_shard(event_log, run_id)
     events = SqlEventLogStorageTable
     others = sa.or_(events.c.dagster_event_type.is_(None), events.c.dagster_event_type.not_in(ASSET_EVENT_TYPES))
@@ -83,18 +86,18 @@ def _delete_log_except_assets(event_log: Any, run_id: str) -> int:
 
 
 def _delete_shard(event_log: Any, run_id: str) -> int:
-    """Delete the file in which SQLite keeps a run's log. Returns 1 if there was one, else 0."""
+    """Delete the SQLite file of a run's log. Return 1 if the file existed, otherwise 0."""
     return int(event_log.drop_shard(run_id)) if hasattr(event_log, "drop_shard") else 0
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = False) -> list[str]:
-    """Mark runs under way as failed if their process is gone. Returns their ids.
+    """Mark unfinished runs as failed if their process has ended. Return the ids of these runs.
 
-    Run monitoring does so while the daemon is up; this is for a start without it. A dead run would otherwise stay
-    "started", and keep its place in the queue and the pools.
+    While the daemon is up, Dagster's run monitoring does this. Call this function when a command starts runs without
+    the daemon. A dead run would otherwise stay "started", and occupy a slot of the run queue and of the pools.
 
     nothing_can_start: no process that could start a run is alive, so runs that still wait for a process are dead too.
-    In a cluster, nothing is marked: only run monitoring can see the processes of other machines.
+    In a cluster no run is marked, because only run monitoring can check the processes of other machines.
     """
     if load_settings().profile == "cluster":
         return []
@@ -104,7 +107,9 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = Fa
         may_live = last_seen.find() is not None if last_seen else not nothing_can_start
         if may_live:
             continue
-        instance.report_run_failed(run, "The process of this run is gone. Dagster retries it from the failed step.")
+        instance.report_run_failed(
+            run, "The process of this run is gone. Dagster retries the run from the failed step."
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)
     return dead
@@ -112,24 +117,29 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = Fa
 
 @dg.op(
     name="purge_old_logs",
-    description="Delete the logs of runs that ended long ago, except what is in force.",
+    description="Delete the logs of old runs, but not the newest materialization of a partition or result of a check.",
     config_schema={
-        "days": dg.Field(int, default_value=RETENTION_DAYS, description="Days to keep a run's log after its end.")
+        "days": dg.Field(int, default_value=RETENTION_DAYS, description="Days to keep a run's log after the run's end.")
     },
 )
 def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
-    record_run_hours(context.instance, project_home, catalog.list_use_cases())  # the logs hold how long the runs took
+    # First, because the logs hold the durations of the runs.
+    record_run_hours(context.instance, project_home, catalog.list_use_cases())
     config: Mapping[str, int] = context.op_config
     purged = purge_old_logs(context.instance, datetime.now(UTC) - timedelta(days=config["days"]))
     context.log.info(
         f"housekeeping: purged logs (runs deleted: {purged.deleted}, logs emptied: {purged.emptied},"
-        f" kept for {format_plural(config['days'], 'day')})"
+        f" retention: {format_plural(config['days'], 'day')})"
     )
 
 
-@dg.job(name="housekeeping", executor_def=dg.in_process_executor, description="Keep Dagster's storage small.")
+@dg.job(
+    name="housekeeping",
+    executor_def=dg.in_process_executor,
+    description="Delete the logs of old runs, so that Dagster's storage stays small.",
+)
 def housekeeping() -> None:
-    """Purge old logs."""
+    """Delete the logs of old runs from Dagster's storage."""
     _purge_old_logs()
 
 
@@ -138,10 +148,10 @@ nightly = dg.ScheduleDefinition(
     job=housekeeping,
     cron_schedule="40 3 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description=f"Delete run logs that are older than {RETENTION_DAYS} days.",
+    description=f"Delete the logs of runs that ended more than {RETENTION_DAYS} days ago.",
 )
 
 
 def definitions() -> dg.Definitions:
-    """Return the job and its schedule."""
+    """Return the housekeeping job and its nightly schedule."""
     return dg.Definitions(jobs=[housekeeping], schedules=[nightly])

@@ -1,4 +1,4 @@
-"""The job that compares all use cases, and its schedule."""
+"""Define the job that compares all use cases, and its schedule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOB_NAME = "portfolio_job"
 
 
 def definitions(use_cases: dg.Definitions) -> dg.Definitions:
-    """Return the assets of the group `portfolio` over these use cases, their job, and a schedule that starts off."""
+    """Return the assets that compare all use cases, their job, and its schedule, which is off by default."""
     keys = {key for a in use_cases.assets or () if isinstance(a, dg.AssetsDefinition) for key in a.keys}
     assets = build_portfolio_assets(keys, Wiring(EventRecorder(), _load_complete_use_cases))
     if not assets:
@@ -22,11 +22,11 @@ def definitions(use_cases: dg.Definitions) -> dg.Definitions:
     job = dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.groups(GROUP),
-        description="Compare all use cases: portfolio and maturity.",
+        description="Compare all use cases: write the portfolio and the maturity page.",
         executor_def=dg.in_process_executor,
     )
     nightly = dg.ScheduleDefinition(
-        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Write the portfolio every morning."
+        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Write the portfolio each morning."
     )
     return dg.Definitions(assets=assets, jobs=[job], schedules=[nightly])
 

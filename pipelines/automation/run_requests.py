@@ -1,8 +1,8 @@
-"""Turn outstanding work into run requests: one run for each range of partitions that no run is working on.
+"""Request runs for outstanding work: one run for each range of stale partitions that no run is processing.
 
 Sensors store no state. `sixtyforty.lifecycle.catch_up` compares the data that exists with the data that should exist.
-So the next evaluation finds the work that a killed daemon or run left unfinished. Dagster ignores a run key that it has
-seen before. The run key is therefore the hash of the work and the number of the attempt.
+So the next evaluation of a sensor finds the work that a killed daemon or run left unfinished. Dagster ignores a run key
+that it has seen before. A run key therefore consists of the hash of the work and the number of the attempt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KIND_TAG = "sixtyforty/kind"
 WORK_TAG = "sixtyforty/work"
 WHY_TAG = "sixtyforty/why"
 TRACK_TAG = "sixtyforty/track"
-TAG_LENGTH = 250  # characters that Dagster keeps of a tag
+TAG_LENGTH = 250  # maximum length of a tag's value in Dagster, in characters
 
 LIVE: Track = "live"
 DATA_STAGES = ("features", "outcomes", "decisions", "delivery", "kpi_impact", "impact_report")
@@ -47,7 +47,7 @@ LONGEST_RETRY_SECONDS = 3600
 
 @dataclass
 class RequestedRuns:
-    """Run requests, and the reasons why other ranges of partitions wait."""
+    """Run requests of a sensor, and for other ranges of stale partitions the reasons why their runs must wait."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class RequestedRuns:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """The number of earlier attempts at some work, and the reason why the next attempt must wait, or None."""
+    """The number of earlier attempts at some work, and the reason why the next attempt must wait (None if none)."""
 
     number: int
     wait_reason: str | None
@@ -64,17 +64,16 @@ class NextAttempt:
 def request_catch_up(
     use_case: UseCase, instance: dg.DagsterInstance, kind: str, stale: StaleWork, stages: Sequence[str], now: datetime
 ) -> RequestedRuns:
-    """Request a run for each outstanding range of partitions that no run is working on.
+    """Request a run for each range of stale partitions that no run is processing.
 
-    stale: what `catch_up` found. now: business time, UTC, naive.
+    kind: data or responses. stale: the stale partitions, with reasons. now: business time, UTC, naive.
     """
-
     requested, ranges = RequestedRuns(), stale.ranges()
     busy = _busy_ranges(use_case, instance, kind) if ranges else []
     for first, last in ranges:
         reasons, work = join_reasons(stale.reasons_for(first, last)), stale.work_key(first, last)
         if any(first <= busy_last and busy_first <= last for busy_first, busy_last in busy):
-            requested.waiting.append(f"{first} to {last}: waits for the run that is working on it")
+            requested.waiting.append(f"{first} to {last}: waits for the run that is processing these partitions")
             continue
         attempt = find_next_attempt(instance, work)
         if attempt.wait_reason:
@@ -88,7 +87,7 @@ def request_catch_up(
 
 
 def data_stages(use_case: UseCase) -> list[str]:
-    """Return the stages that follow new data."""
+    """Return the stages to run after new data: features to impact report, and the optional stages of the use case."""
     review = ["review_queue"] if use_case.people.review else []
     gate = ["stage_gate"] if use_case.stages else []
     return [*DATA_STAGES, *review, *gate]
@@ -97,7 +96,10 @@ def data_stages(use_case: UseCase) -> list[str]:
 def request_retrain(
     use_case: UseCase, project_home: ProjectHome, instance: dg.DagsterInstance, now: datetime, why: str
 ) -> dg.RunRequest | dg.SkipReason:
-    """Request a training as of today (local), unless one is running, nothing is new, or a failed one must wait."""
+    """Request a training with the data known today (local date).
+
+    Return the reason to skip the training if another training is running, nothing is new, or a retry must wait.
+    """
     from sixtyforty.lifecycle.champions import reason_to_skip_training
 
     if _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: "retrain"}, UNFINISHED):
@@ -117,9 +119,9 @@ def request_retrain(
 def request_run(
     use_case: UseCase, kind: str, stages: Sequence[str], now: datetime, run_key: str, tags: Mapping[str, str]
 ) -> dg.RunRequest:
-    """Return the request of a live run of these stages at a business time (UTC, naive)."""
+    """Return a request to run these stages on the live track at a business time (`now`: UTC, naive)."""
     clock = {"track": LIVE, "as_of": now.isoformat(timespec="seconds")}
-    # A failed run is found again at the next look, with the state of that time, so Dagster need not retry it.
+    # The sensor's next evaluation requests failed work again, with newer data, so Dagster need not retry the run.
     common = {USE_CASE_TAG: use_case.name, KIND_TAG: kind, TRACK_TAG: LIVE, "dagster/max_retries": "0"}
     return dg.RunRequest(
         run_key=run_key,
@@ -131,7 +133,10 @@ def request_run(
 
 
 def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Return what a run could still do at a business time (UTC, naive), in words; empty when all is up to date."""
+    """Return a sentence for each piece of work that is outstanding at a business time (`now`: UTC, naive).
+
+    Work that a run has completed is not outstanding. The list is empty when everything is up to date.
+    """
     from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
     return [
@@ -143,10 +148,13 @@ def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: dateti
 
 
 def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
-    """Return the next attempt at a piece of work. It waits longer after each failure, and for ever after success."""
+    """Return the number of the next attempt at some work, and why it must wait.
+
+    Each failure doubles the wait before the next attempt. Completed work is not attempted again.
+    """
     records = _find_runs(instance, {WORK_TAG: work})
     if _is_done(instance, work):
-        return NextAttempt(len(records), "a run has done this work; the asset checks say what it found")
+        return NextAttempt(len(records), "a run has completed this work; its asset checks show the results")
     if not records:
         return NextAttempt(0, None)
     ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)
@@ -163,7 +171,7 @@ def local_date(use_case: UseCase, now: datetime) -> date:
 
 
 def _busy_ranges(use_case: UseCase, instance: dg.DagsterInstance, kind: str) -> list[tuple[str, str]]:
-    """Return the ranges of partitions that unfinished runs of a kind work on."""
+    """Return the first and last partition of each unfinished run of a kind (data or responses)."""
     records = _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: kind}, UNFINISHED)
     ranges = (partition_range(record.dagster_run.tags) for record in records)
     return [busy for busy in ranges if busy]

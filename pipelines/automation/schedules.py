@@ -1,4 +1,4 @@
-"""The schedule of a use case: the nightly training."""
+"""Define the schedule of a use case: the nightly training."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from sixtyforty.spec.use_case import UseCase
 
 
 def nightly_training(use_case: UseCase) -> dg.ScheduleDefinition:
-    """Return the schedule that trains challengers, by `automation.retrain_cron` in the use case's timezone."""
+    """Return the schedule that trains a challenger at `automation.retrain_cron`, in the use case's timezone."""
 
     @dg.schedule(
         name=f"{use_case.name}_nightly",
         job_name=use_case.name,
         cron_schedule=str(use_case.automation.retrain_cron),
         execution_timezone=use_case.timezone,
-        description="Trains a challenger if accepted data or code is new, and lets the gate judge it.",
+        description="Trains a challenger if accepted data or code is new. The gate then judges the challenger.",
     )
     def schedule(context: dg.ScheduleEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
-        # The current time, not the tick's: after several missed nights, one training is enough.
+        # Use the current time, not the scheduled time: after several missed nights, one training is enough.
         return request_retrain(use_case, project_home, context.instance, now(), "nightly")
 
     return schedule

@@ -1,4 +1,4 @@
-"""The sensors of a use case: new data and due decisions, approvals and decay, and digests."""
+"""Define the sensors of a use case: for new data and due decisions, for approvals and lift decay, and for digests."""
 
 import os
 from typing import Any
@@ -18,7 +18,7 @@ from pipelines.automation.run_requests import (
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.use_case import UseCase
 
-NEW_DATA_SECONDS = 1  # shortest time between two evaluations of the sensor
+NEW_DATA_SECONDS = 1  # shortest time between two evaluations of a sensor
 RETRAIN_SECONDS = 30
 DIGEST_SECONDS = 300
 
@@ -30,14 +30,14 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         name=f"{use_case.name}_new_data",
         job_name=use_case.name,
         minimum_interval_seconds=NEW_DATA_SECONDS,
-        description="Looks for new, changed and late extracts, partitions that have closed, decisions that are due, and"
-        " responses. Starts one run a range of partitions, and none for partitions that a run is working on.",
+        description="Looks for new, changed and late extracts, closed partitions, due decisions, and responses. Starts"
+        " one run for each range of partitions, and none for partitions that a run is already processing.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
         current_time, ws = now(), project_home.workspace(use_case)
-        turn = int(context.cursor or 0)  # which part of a long history to look at; a lost cursor starts at the first
+        turn = int(context.cursor or 0)  # selects the part of a long history that this evaluation checks
         context.update_cursor(f"{turn + 1}")
         requests, skipped = list[dg.RunRequest](), list[str]()
         for kind, stale, stages in (
@@ -49,19 +49,20 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
             requested = request_catch_up(use_case, context.instance, kind, stale, stages, current_time)
             requests += requested.requests
             skipped += [*stale.unreachable.values(), *requested.waiting]
-        return requests or dg.SkipReason("; ".join(skipped) or "all extracts are imported and all due decisions taken")
+        up_to_date = "all extracts are imported and all due decisions are taken"
+        return requests or dg.SkipReason("; ".join(skipped) or up_to_date)
 
     return sensor
 
 
 def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that promotes approved challengers, and trains at once when the lift decays."""
+    """Return the sensor that promotes approved challengers, and trains a challenger when the realized lift decays."""
 
     @dg.sensor(
         name=f"{use_case.name}_retrain",
         job_name=use_case.name,
         minimum_interval_seconds=RETRAIN_SECONDS,
-        description="Promotes a challenger that was approved. Trains a new one at once when the realised lift decays.",
+        description="Promotes an approved challenger. Trains a new challenger at once when the realized lift decays.",
     )
     def sensor(context: dg.SensorEvaluationContext, project_home: dg.ResourceParam[ProjectHome]) -> Any:
         from sixtyforty.lifecycle.champions import find_decay, list_approved
@@ -73,13 +74,13 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
             return request_run(use_case, "approval", ["champion"], current_time, run_key, {})
         if find_decay(ws, LIVE, local_date(use_case, current_time)):
             return request_retrain(use_case, project_home, context.instance, current_time, "decay")
-        return dg.SkipReason("no challenger waits for promotion, and the realised lift has not decayed or is unknown")
+        return dg.SkipReason("no challenger waits for promotion, and the realized lift has not decayed or is unknown")
 
     return sensor
 
 
 def digest_sensor(use_case: UseCase) -> dg.SensorDefinition:
-    """Return the sensor that sends digests. It starts no run. Its skip reason in Dagster lists the digests sent."""
+    """Return the sensor that sends digests. The sensor starts no run; its skip reason lists the digests sent."""
 
     @dg.sensor(
         name=f"{use_case.name}_digests",

@@ -1,4 +1,4 @@
-"""All sensors and schedules of one use case. They are off until an operator turns them on."""
+"""Collect the sensors and schedules of one use case. They are off until an operator turns them on."""
 
 from __future__ import annotations
 

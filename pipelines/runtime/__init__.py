@@ -1,5 +1,5 @@
 """Run the project on Dagster: storage, launchers, workers and the console log.
 
-It may import `pipelines.settings` and `sixtyforty`. Start with `storage` and `launcher`, which dagster.yaml names.
-Every private name of Dagster is in `dagster_internals`.
+This package may import `pipelines.settings` and `sixtyforty`. Start with `storage` and `launcher`, which dagster.yaml
+names. Every private Dagster name is in `dagster_internals`.
 """

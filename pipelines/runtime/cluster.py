@@ -1,10 +1,12 @@
 """Run on several machines: each run is a task that a Celery worker takes from the broker and executes completely.
 
-The machines share only PostgreSQL, the object store that holds the lake, and the broker. A worker that executes a run
-holds a PostgreSQL lock in the run's name. When the worker dies, its session ends and the lock is free: the run has
-failed and Dagster starts it again. Everything written stays, because a partition is written completely or not at all.
+The machines share only PostgreSQL, the object store that holds the lake, and the broker. A worker holds a PostgreSQL
+lock named after the run while it executes the run. When the worker dies, PostgreSQL frees the lock. Dagster then marks
+the run as failed and starts it again. Written partitions stay valid, because a partition is written completely or not
+at all.
 
-Start a worker with `celery -A pipelines.runtime.celery_worker worker -Q dagster`. It reads `pipelines.settings`.
+Start a worker with `celery -A pipelines.runtime.celery_worker worker -Q dagster`. The worker has the same environment
+variables as the other services.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from pipelines.settings import load_settings
 from sixtyforty.storage.databases import open_engine
 
 QUEUE = "dagster"
-# Dagster keeps the state of a run, so Celery stores no results. A worker reserves no task while it executes one. A
-# broker may hand out a long task twice; the second worker then finds the run locked or finished.
+# Dagster stores the status of a run, so Celery stores no results. A worker reserves no task while it executes another.
+# A broker may hand out a long task twice; the second worker then finds the run locked or finished.
 CELERY_SETTINGS = {
     "task_ignore_result": True,
     "task_acks_late": True,
@@ -42,24 +44,24 @@ CELERY_SETTINGS = {
 
 
 class ClusterLauncher(CeleryRunLauncher):
-    """Send runs to Celery workers, and tell run monitoring whether a run's worker is alive."""
+    """Send runs to Celery workers, and report to Dagster's run monitoring whether a run's worker is alive."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        """Connect to nothing yet."""
+        """Create the launcher without a connection to the broker."""
         super().__init__(QUEUE, load_settings().broker_url, config_source=CELERY_SETTINGS, inst_data=inst_data)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Declare no configuration: the profile has it."""
+        """Return an empty schema: the launcher has no options in dagster.yaml, because the profile decides."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """Return the launcher. Dagster calls this when it loads an instance again."""
+        """Return a launcher. Dagster calls this method when it restores an instance."""
         return cls(inst_data)
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Return NOT_FOUND once the run has started and nobody holds its lock."""
+        """Return NOT_FOUND if the run has started but no worker holds its lock; UNKNOWN if it has not started."""
         if run.status != dg.DagsterRunStatus.STARTED:
             return CheckRunHealthResult(WorkerStatus.UNKNOWN)
         with run_lock(run.run_id) as was_free:
@@ -71,10 +73,13 @@ class ClusterLauncher(CeleryRunLauncher):
 
 
 class LockedRunTask(celery.Task):
-    """A task that executes a run under the run's lock, unless the run has finished or another worker has it."""
+    """Celery task that executes a run while it holds the run's lock.
+
+    The task does nothing if the run has finished or another worker holds the lock.
+    """
 
     def __call__(self, execute_job_args_packed: Any) -> Any:
-        """Execute the run."""
+        """Execute the run that the packed Dagster arguments name."""
         run_id = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id
         with run_lock(run_id) as is_held:
             with dg.DagsterInstance.get() as instance:
@@ -86,7 +91,7 @@ class LockedRunTask(celery.Task):
 
 @contextmanager
 def run_lock(run_id: str) -> Iterator[bool]:
-    """Try to hold a run's lock, in a database session of its own. Yields False if another process holds it."""
+    """Try to acquire a run's PostgreSQL lock in a separate session. Yields False if another process holds the lock."""
     number = int.from_bytes(hashlib.sha256(f"run/{run_id}".encode()).digest()[:8], signed=True)
     engine = open_engine(load_settings().database_url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

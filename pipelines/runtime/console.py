@@ -1,4 +1,4 @@
-"""Print a run's log to the console: one line a message, with the seconds since the start."""
+"""Print a run's log to the console: one line per message, with the seconds since the run started."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_EVENTS = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
 
 
 class _LineFormatter(logging.Formatter):
-    """Format a message as `   12.3 s  WARNING: step: text`; the level is shown from WARNING on."""
+    """Format a log message as `   12.3 s  WARNING: step: text`. Levels below WARNING are not shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class _LineFormatter(logging.Formatter):
 
 
 class _StageAndErrorFilter(logging.Filter):
-    """Keep the messages of stages. Of Dagster's own events, keep only failures and retries."""
+    """Log filter that shows the messages of stages and, of Dagster's own events, only failures and retries."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         event = _event_of(record)
@@ -37,13 +37,13 @@ class _StageAndErrorFilter(logging.Filter):
 
 
 def _event_of(record: logging.LogRecord) -> Any:
-    """Return the Dagster event of a log record, or None for a message of a stage."""
+    """Return the Dagster event of a log record, or None if a stage wrote the record."""
     return getattr(record, "dagster_meta", {}).get("dagster_event")
 
 
 @dg.logger
 def console(_: dg.InitLoggerContext) -> logging.Logger:
-    """Return the logger that prints to stderr."""
+    """Return the logger that prints a run's log to stderr."""
     logger = logging.getLogger("sixtyforty.console")
     logger.setLevel(logging.DEBUG)
     logger.propagate = False

@@ -1,8 +1,8 @@
-"""Hold every private name of Dagster that this project uses. No other product module imports or calls one.
+"""Hold every private Dagster name that this project uses. No other product module imports a private Dagster name.
 
 Dagster may rename or remove a private name in any release, so `pyproject.toml` pins the tested minor version.
-Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which exercises each entry below.
-Each entry states its purpose, and what to do without it if the name disappears.
+Before an upgrade, run `tests/pipelines/runtime/test_dagster_internals.py`, which uses each name below. The comment of
+each name states its purpose, and what to do without the name if Dagster removes it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy import Connection, Engine
 
-# Names that other modules import from here as they are, grouped by purpose.
+# Private Dagster names that other modules import from here, grouped by purpose.
 __all__ = [  # noqa: RUF022
-    # Purpose: tell stored events of assets and checks from others. Without it: compare `dg.DagsterEventType` values.
+    # Purpose: recognize stored events of assets and checks. Without it: compare `dg.DagsterEventType` values.
     "ASSET_CHECK_EVENTS",
     "ASSET_EVENTS",
     # Purpose: columns of the event log and of the check results. Without it: reflect the two tables with SQLAlchemy.
@@ -54,8 +54,7 @@ __all__ = [  # noqa: RUF022
     "CheckRunHealthResult",
     "WorkerStatus",
     # Purpose: base classes of a run launcher and of a storage named in dagster.yaml. Without it: Dagster's own
-    # launcher and
-    # storage, which start runs more slowly but need no code.
+    # launcher and storage, which start runs more slowly but need no code.
     "ConfigurableClass",
     "ConfigurableClassData",
     "LaunchRunContext",
@@ -71,9 +70,8 @@ __all__ = [  # noqa: RUF022
     "WILL_RETRY_TAG",
 ]
 
-# Purpose: modules that a run's process imports; the fork server imports them once. Without it: remove the name that
-# is gone,
-# which makes each run start more slowly.
+# Purpose: modules that a run's process imports; the fork server imports them once for all runs. Without it: remove the
+# module's name here, which makes each run start more slowly.
 MODULES_OF_A_RUN = (
     "dagster._cli.api",
     "dagster._core.storage.event_log",
@@ -89,17 +87,18 @@ MODULES_OF_A_RUN = (
 
 
 class EventRecorder:
-    """Record a stage's materializations and check results itself, one for each partition that it published.
+    """Record a stage's materializations and check results in Dagster's event log, one per published partition.
 
-    Purpose: a run works on a whole range in one step. Dagster would mark every partition of the range as materialized.
-    Without it: yield one `dg.MaterializeResult` or `dg.AssetCheckResult` a partition, once Dagster accepts a subset.
-    Uses `DagsterEvent.asset_materialization`, `DagsterEvent.from_step` and their batch metadata.
+    Purpose: a run processes a range of partitions in one step, and Dagster would mark every partition of the range as
+    materialized, published or not. Without it: yield one `dg.MaterializeResult` or `dg.AssetCheckResult` per published
+    partition, once Dagster accepts fewer results than partitions. Uses `DagsterEvent.asset_materialization`,
+    `DagsterEvent.from_step` and their batch metadata.
     """
 
     def record_materializations(
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
     ) -> None:
-        """Store the materializations in one batch."""
+        """Store the materializations of the step in one batch of events."""
         step = context.get_step_execution_context()
         for event, batch in _batched(materializations, generate_event_batch_id()):
             dg.DagsterEvent.asset_materialization(step, event, batch)
@@ -107,7 +106,7 @@ class EventRecorder:
     def record_evaluations(
         self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
     ) -> None:
-        """Store the check results: in one batch where the event log supports it, else one at a time."""
+        """Store the check results of the step: in one batch if the event log supports batches, else one by one."""
         step = context.get_step_execution_context()
         supports_batches = getattr(context.instance.event_log_storage, "batches_checks", False)
         for event, batch in _batched(evaluations, generate_event_batch_id()):
@@ -120,12 +119,12 @@ class EventRecorder:
             )
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return the step's output; Dagster records no materialization for it and runs the next stage."""
+        """Return an output of the step for which Dagster records no materialization but still runs the next stage."""
         return dg.Output(None, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
 
 def _batched(events: Sequence[Any], batch_id: str) -> Iterator[tuple[Any, DagsterEventBatchMetadata]]:
-    """Yield each event with its batch; the last one closes the batch."""
+    """Yield each event with its batch metadata. The metadata of the last event marks the end of the batch."""
     for number, event in enumerate(events, 1):
         yield event, DagsterEventBatchMetadata(batch_id, number == len(events))
 
@@ -137,17 +136,18 @@ def _message_of(evaluation: dg.AssetCheckEvaluation) -> str:
 
 
 def partition_range_tags(first: str, last: str) -> dict[str, str]:
-    """Return the tags that make a run work on the partitions first to last.
+    """Return the tags that make a run process the partitions from `first` to `last`.
 
-    Purpose: one run a range. Without it: the texts "dagster/asset_partition_range_start" and "…_end".
+    Purpose: process a range of partitions in one run. Without it: the texts "dagster/asset_partition_range_start" and
+    "dagster/asset_partition_range_end".
     """
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
 
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the first and last partition that a run's tags name, or None.
+    """Return the first and last partition that a run's tags select, or None if they select no range of partitions.
 
-    Purpose: as `partition_range_tags`. Without it: as there.
+    Purpose: find the partitions of a run. Without it: the same texts as for `partition_range_tags`.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
@@ -155,7 +155,7 @@ def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def new_run_id() -> str:
-    """Return an id for a run that doesn't exist yet.
+    """Return an unused run id.
 
     Purpose: lock a run before it starts. Without it: `str(uuid.uuid4())`.
     """
@@ -163,8 +163,9 @@ def new_run_id() -> str:
 
 
 def code_origin(module: str, function: str, job_name: str) -> Any:
-    """Return where a worker finds a job's code: a module, the function that returns its definitions, the job.
+    """Return the code origin of a job, from which a process loads the job.
 
+    `module` and `function` name the function that returns the definitions with the job.
     Purpose: launch a run without a code server. Without it: submit the run through the GraphQL API of the webserver.
     """
     repository = ReconstructableRepository.for_module(module, function)
@@ -172,9 +173,9 @@ def code_origin(module: str, function: str, job_name: str) -> Any:
 
 
 def execute_run(serialized_arguments: str) -> None:
-    """Execute a run in this process. `serialized_arguments`: `ExecuteRunArgs`, serialized.
+    """Execute a run in this process. `serialized_arguments`: an `ExecuteRunArgs` as text, by `serialize_value`.
 
-    Purpose: the body of a launched process. Without it: start `dagster api execute_run` as a command.
+    Purpose: the main function of a launched process. Without it: start `dagster api execute_run` as a command.
     """
     from dagster._cli.api import execute_run_command  # only the launched process needs the command line
 
@@ -182,9 +183,9 @@ def execute_run(serialized_arguments: str) -> None:
 
 
 def instance_of(launcher: Any) -> dg.DagsterInstance:
-    """Return the instance that a launcher belongs to.
+    """Return the Dagster instance that a launcher belongs to.
 
-    Purpose: `_instance` is the only way from a launcher to its instance. Without it: `dg.DagsterInstance.get()`.
+    Purpose: a launcher has its instance only in `_instance`. Without it: `dg.DagsterInstance.get()`.
     """
     instance: dg.DagsterInstance = launcher._instance
     return instance
@@ -193,9 +194,8 @@ def instance_of(launcher: Any) -> dg.DagsterInstance:
 def share_engine(storages: Iterable[Any], engine: Engine) -> None:
     """Make Dagster's PostgreSQL storages use one engine, whose connections stay open.
 
-    Purpose: reuse connections through `_engine`. By default Dagster opens one for each operation, which takes fifteen
-    times as long as reusing one.
-    Without it: accept that cost.
+    Purpose: reuse connections through `_engine`. By default Dagster opens a connection for each operation, which takes
+    fifteen times as long. Without it: accept this cost.
     """
     for storage in storages:
         storage._engine = engine
@@ -204,7 +204,8 @@ def share_engine(storages: Iterable[Any], engine: Engine) -> None:
 def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
     """Return the required daemons without a current heartbeat, sorted. `now`: seconds since 1970, UTC.
 
-    Purpose: alerts and `sixtyforty doctor`. Without it: query `instance.daemonHealth` through GraphQL.
+    Purpose: report stopped daemons in alerts and in `sixtyforty doctor`. Without it: query `instance.daemonHealth`
+    through GraphQL.
     """
     from dagster._daemon.controller import get_daemon_statuses
 
@@ -217,7 +218,7 @@ def unhealthy_daemons(instance: dg.DagsterInstance, now: float) -> list[str]:
 def are_daemons_live(instance: dg.DagsterInstance) -> bool:
     """Return whether all required daemons have a current heartbeat and no error.
 
-    Purpose: `sixtyforty doctor`. Without it: as `unhealthy_daemons`.
+    Purpose: `sixtyforty doctor` reports daemons with errors. Without it: query `instance.daemonHealth` through GraphQL.
     """
     from dagster._daemon.controller import all_daemons_live
 
@@ -227,7 +228,7 @@ def are_daemons_live(instance: dg.DagsterInstance) -> bool:
 def cron_times(cron: str, start: float) -> Iterator[datetime]:
     """Yield the UTC times of a cron schedule after `start` (seconds since 1970), without end.
 
-    Purpose: how long a schedule may be silent. Without it: the package croniter.
+    Purpose: compute the longest pause between two times of a schedule. Without it: the package croniter.
     """
     from dagster._utils.schedules import cron_string_iterator
 
@@ -235,10 +236,11 @@ def cron_times(cron: str, start: float) -> Iterator[datetime]:
 
 
 class SqliteEventLog(SqliteEventLogStorage):
-    """Offer the private steps of Dagster's SQLite event log under public names, to override and to call.
+    """Give private methods of Dagster's SQLite event log public names, so that a subclass can override or call them.
 
+    A shard is one database file: the log of one run, or the index of all runs.
     Purpose: store a batch of events in one transaction (`pipelines.runtime.event_log`).
-    Without it: Dagster's own `SqliteEventLogStorage`, which takes 20 ms an event.
+    Without it: Dagster's own `SqliteEventLogStorage`, which takes 20 ms per event.
     """
 
     @contextmanager
@@ -254,7 +256,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         self.store_planned_evaluations(event, event_id)
 
     def connection(self, shard: str) -> AbstractContextManager[Connection]:
-        """Open a connection to the database of a run, or of the index, in a transaction."""
+        """Open a connection, in a transaction, to a shard: the database of a run's log or of the index."""
         raise NotImplementedError
 
     def has_schema(self, engine: Engine) -> bool:
@@ -262,7 +264,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         raise NotImplementedError
 
     def store_planned_evaluations(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Store that a run is going to evaluate a check."""
+        """Store the event that a run plans to evaluate a check."""
         raise NotImplementedError
 
     @property
@@ -271,13 +273,13 @@ class SqliteEventLog(SqliteEventLogStorage):
         return self._db_lock
 
     def ensure_schema(self, shard: str, engine: Engine) -> None:
-        """Create Dagster's tables in a shard's database, unless this process has already looked."""
+        """Create Dagster's tables in the database of a shard, unless this process has already checked the database."""
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
 
     def forget_shard(self, shard: str) -> None:
-        """Look for the tables of a shard again when it is next used."""
+        """Make the next use of a shard check again whether its database has Dagster's tables."""
         self._initialized_dbs.discard(shard)
 
     def row_of(self, event: dg.EventLogEntry) -> dict[str, Any]:
@@ -285,19 +287,19 @@ class SqliteEventLog(SqliteEventLogStorage):
         return self._event_to_row(event)
 
     def store_tags(self, connection: Connection, events: Sequence[dg.EventLogEntry], event_ids: Sequence[int]) -> None:
-        """Store the tags of asset events."""
+        """Store the tags of asset events, whose ids in the index are `event_ids`."""
         self._store_asset_event_tags(connection, events, event_ids)
 
     def store_newest(self, connection: Connection, event: dg.EventLogEntry, event_id: int) -> None:
-        """Store an event as the newest of its asset."""
+        """Store an event as the newest event of its asset."""
         self._store_asset_event(connection, event, event_id)
 
     def store_evaluation(self, event: dg.EventLogEntry, event_id: int) -> None:
-        """Store the result of one check."""
+        """Store the result of one asset check."""
         self._update_asset_check_evaluation(event, event_id)
 
     def insert_time_of(self, event: dg.EventLogEntry) -> datetime:
-        """Return an event's time as the tables store it: UTC without an offset."""
+        """Return an event's time as Dagster's tables store it: UTC, naive."""
         stored: datetime = self._event_insert_timestamp(event)
         return stored
 
@@ -305,11 +307,12 @@ class SqliteEventLog(SqliteEventLogStorage):
 class SqliteStorage(DagsterSqliteStorage):
     """Make Dagster's SQLite storage of runs and schedules use another event log.
 
-    Purpose: Dagster's class creates its own event log first. Without it: name the three storages in dagster.yaml.
+    Purpose: replace the event log, which Dagster's class creates in its constructor. Without it: name the three
+    storages in dagster.yaml.
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        """Open the three storages below a folder."""
+        """Open the storages of runs, events and schedules, whose files are in `base_dir`."""
         self.base_dir, self._inst_data = base_dir, inst_data
         self._run_storage = SqliteRunStorage.from_local(_runs_directory(base_dir))
         self._event_log_storage = self.event_log_in(_event_logs_directory(base_dir))
@@ -317,5 +320,5 @@ class SqliteStorage(DagsterSqliteStorage):
         super(DagsterSqliteStorage, self).__init__()
 
     def event_log_in(self, folder: str) -> SqliteEventLogStorage:
-        """Return the event log that keeps its files in a folder."""
+        """Return the event log whose files are in a folder."""
         raise NotImplementedError

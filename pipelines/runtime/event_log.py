@@ -1,7 +1,8 @@
-"""Store Dagster's event log in SQLite with open connections and one transaction a batch.
+"""Store Dagster's event log in SQLite, with connections that stay open and one transaction per batch of events.
 
-Dagster's own opens and closes a database for every event, which costs 20 ms an event: minutes for a year of
-partitions. The tables and files stay Dagster's. `dagster_internals` names what this module overrides.
+Dagster's own event log opens and closes a database for every event, which takes 20 ms per event: minutes for a year of
+partitions. The tables and files have Dagster's format. `dagster_internals` lists the private methods that this module
+overrides.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from pipelines.runtime.dagster_internals import (
     SqliteEventLog,
 )
 
-OPEN_ENGINES = 32  # one a run that is written or shown; the least recently used is closed
+OPEN_ENGINES = 32  # each run that is written or shown needs one; the least recently used engine is closed
 
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event, its id in the index, and its row."""
+    """A stored event: the event, its id in the index, and its row in the table of events."""
 
     event: dg.EventLogEntry
     event_id: int
@@ -45,16 +46,16 @@ class StoredEvent:
 
 @dataclass
 class Batch:
-    """The open transactions of the batch that a thread is storing, by shard."""
+    """The open transactions, one per database, of the batch of events that a thread is storing."""
 
     transactions: ExitStack
     connections: dict[str, Connection] = field(default_factory=dict)
 
 
 class BatchingEventLog(SqliteEventLog):
-    """SQLite event log that keeps its connections open and stores a batch of events in one transaction.
+    """SQLite event log that leaves its connections open and stores a batch of events in one transaction.
 
-    `batches_checks`: check results may come in batches too, which Dagster's PostgreSQL event log refuses.
+    `batches_checks`: check results may be stored in batches too, which Dagster's PostgreSQL event log refuses.
     """
 
     batches_checks = True
@@ -66,7 +67,7 @@ class BatchingEventLog(SqliteEventLog):
         super().__init__(base_dir)
 
     def _engine_of(self, shard: str) -> Engine:
-        """Return the engine of a run's database or the index, and close the least recently used one."""
+        """Return the engine of a run's database or of the index. Close the least recently used engine if too many."""
         engine = self._engines.pop(shard, None)
         if engine is None:
             engine = create_engine(
@@ -84,7 +85,7 @@ class BatchingEventLog(SqliteEventLog):
 
     @contextmanager
     def connection(self, shard: str) -> Iterator[Connection]:
-        """Open a transaction on a shard; within a batch, the batch's own."""
+        """Open a transaction on the database of a run or the index. Within a batch, yield the batch's transaction."""
         batch: Batch | None = getattr(self._thread, "batch", None)
         if batch is not None:
             if shard not in batch.connections:
@@ -95,18 +96,24 @@ class BatchingEventLog(SqliteEventLog):
             yield connection
 
     def has_schema(self, engine: Engine) -> bool:
-        """Return whether a database has a revision. Dagster reads all of Alembic's scripts to see that."""
+        """Return whether a database has Dagster's tables, by its Alembic revision.
+
+        Dagster's own check also reads all migration scripts, which is slower.
+        """
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision() is not None
 
     def has_table(self, table_name: str) -> bool:
-        """Return whether the index has a table. A yes is remembered; until then each call asks the database."""
+        """Return whether the index has a table. Only existing tables are remembered; others are looked up each time."""
         if table_name not in self._existing_tables and super().has_table(table_name):
             self._existing_tables.add(table_name)
         return table_name in self._existing_tables
 
     def drop_shard(self, run_id: str) -> bool:
-        """Delete the file with a run's log and return whether it existed. The index keeps its asset events."""
+        """Delete the database file of a run's log, and return whether the file existed.
+
+        The run's asset events remain in the index.
+        """
         with self.lock:
             if engine := self._engines.pop(run_id, None):
                 engine.dispose()
@@ -118,7 +125,7 @@ class BatchingEventLog(SqliteEventLog):
             return existed
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store all of the events, or none if one of them can't be stored."""
+        """Store all events of the batch, or none if an event can't be stored."""
         with self.lock, ExitStack() as transactions:
             self._thread.batch = Batch(transactions)
             try:
@@ -131,13 +138,13 @@ class BatchingEventLog(SqliteEventLog):
                 self._thread.batch = None
 
     def _store_asset_events(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """Store what `store_event` would of a run's asset events, with one statement a table."""
+        """Store the asset events of one run like `store_event`, but with one SQL statement per table."""
         rows, insert = [self.row_of(entry) for entry in events], SqlEventLogStorageTable.insert()
         with self.run_connection(events[0].run_id) as connection:
             connection.execute(insert, rows)
         with self.index_transaction() as connection:
             connection.execute(insert, rows)
-            # the lock is held, so the newest ids of the index are those of these rows
+            # the lock excludes other writers, so the newest ids of the index belong to these rows
             last = connection.scalar(sa.select(sa.func.max(SqlEventLogStorageTable.c.id)))
             ids = range(last - len(rows) + 1, last + 1)
             stored = [StoredEvent(*parts) for parts in zip(events, ids, rows, strict=True)]
@@ -154,7 +161,7 @@ class BatchingEventLog(SqliteEventLog):
             self.store_newest(connection, entry.event, entry.event_id)
 
     def _store_evaluations(self, connection: Connection, stored: Sequence[StoredEvent]) -> None:
-        """Store the check results of one run with one statement, as Dagster does with one each."""
+        """Store the check results of one run with a single SQL statement. Dagster runs one statement per result."""
         if not stored:
             return
         table, changes = AssetCheckExecutionsTable, [self._evaluation_row(entry) for entry in stored]
@@ -170,7 +177,7 @@ class BatchingEventLog(SqliteEventLog):
                 self.store_evaluation(entry.event, entry.event_id)
 
     def _evaluation_row(self, stored: StoredEvent) -> dict[str, Any]:
-        """Return the parameters of the update: `of_…` select the planned row, the others are its columns."""
+        """Return the SQL parameters of a check result: `of_…` select the planned check, the others are new values."""
         evaluation = stored.event.get_dagster_event().asset_check_evaluation_data
         materialization = evaluation.target_materialization_data
         status = (
@@ -188,7 +195,7 @@ class BatchingEventLog(SqliteEventLog):
         }
 
     def store_planned_evaluations(self, event: dg.EventLogEntry, event_id: int | None) -> None:
-        """Store the planned check of each partition, and serialize the event once: for a year that saves 4 s."""
+        """Store one planned check per partition. Serializing the event only once saves 4 s for a year of days."""
         planned = event.get_dagster_event().asset_check_planned_data
         partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
         row = {
@@ -205,7 +212,10 @@ class BatchingEventLog(SqliteEventLog):
 
 
 def _sync_at_checkpoints_only(connection: Any, _: Any) -> None:
-    """Sync less often: the write-ahead log keeps the file intact; a power cut may lose the last events."""
+    """Make SQLite sync its file to disk less often, which is faster.
+
+    The write-ahead log protects the file, but a power cut may lose the newest events.
+    """
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

@@ -2,8 +2,8 @@
 
 Great Expectations and scikit-learn take seconds to import, longer than most runs take. The server imports these
 libraries and the project's code. A run whose source files have changed imports the project's code again, so an edit
-needs no restart. The server lives as long as the process that launches runs (the daemon); runs that it has forked
-continue without it.
+needs no restart. The server ends with the process that launches runs (the daemon). Runs that the server has forked
+continue without the server.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ PRELOADED_MODULES = (
 
 @dataclass(frozen=True)
 class RunProcess:
-    """The process that a run was last seen in, and when (seconds since 1970)."""
+    """The process id (`pid`) that a run's log names, and the time of the log entry (`seen`, seconds since 1970)."""
 
     pid: int
     seen: float
 
     def find(self) -> psutil.Process | None:
-        """Return the process, or None if it has ended. A later process with the same number doesn't count."""
+        """Return the process, or None if it has ended. A newer process that reuses the process id is not returned."""
         try:
             process = psutil.Process(self.pid)
             is_same = process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= self.seen + 1
@@ -82,10 +82,10 @@ class RunProcess:
 
 
 class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
-    """Launch runs as processes of this machine, and tell run monitoring whether they are alive."""
+    """Launch runs as processes of this machine, and report to Dagster's run monitoring which processes are alive."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
-        """Start nothing: the fork server starts with the first run."""
+        """Create the launcher without starting the fork server, which starts with the first run."""
         self._inst_data = inst_data
         super().__init__()
 
@@ -96,14 +96,14 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """Declare no configuration."""
+        """Return an empty schema: the launcher has no options in dagster.yaml."""
         return {}
 
     @classmethod
     def from_config_value(  # type: ignore[override]
         cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
     ) -> RunLauncher[dg.DagsterInstance]:
-        """Return this launcher or, in a cluster, the one that sends runs to Celery workers. Dagster calls this."""
+        """Return a launcher for the profile: in a cluster one that uses Celery workers. Dagster calls this method."""
         if load_settings().profile == "cluster":
             from pipelines.runtime.cluster import ClusterLauncher
 
@@ -114,7 +114,9 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         """Fork a process that executes the run. Raises OSError if the machine can't start one."""
         run = context.dagster_run
         if run.job_code_origin is None:
-            raise dg.DagsterInvariantViolationError(f"run {run.run_id}: its record doesn't name its code")
+            raise dg.DagsterInvariantViolationError(
+                f"run {run.run_id}: the run's record doesn't say where its code is. Start the job again as a new run."
+            )
         arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, instance_of(self).get_ref())
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload([*PRELOADED_MODULES, "pipelines.runtime.warm_up"])
@@ -125,7 +127,10 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         threading.Thread(target=self._report_end, args=(process, run.run_id), daemon=True).start()
 
     def _report_end(self, process: BaseProcess, run_id: str) -> None:
-        """Mark the run as failed as soon as its process dies. Run monitoring does so for an earlier daemon's runs."""
+        """Wait for a run's process to end, and mark the run as failed or canceled if it has not finished.
+
+        For runs that an earlier daemon started, run monitoring does this.
+        """
         process.join()
         instance = instance_of(self)
         run = instance.get_run_by_id(run_id)
@@ -135,7 +140,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             instance.report_run_failed(run, "The process of this run died.")
 
     def terminate(self, run_id: str) -> bool:
-        """Ask the run's process to end. Returns whether it was running."""
+        """Send SIGTERM to a run's process. Return whether the process was running."""
         instance = instance_of(self)
         run = instance.get_run_by_id(run_id)
         last_seen = find_run_process(instance, run_id)
@@ -148,11 +153,11 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """True: run monitoring asks this launcher, and fails the runs whose process is gone."""
+        """True: Dagster's run monitoring asks this launcher, and marks runs as failed if their process has ended."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Return NOT_FOUND once the run's process is gone."""
+        """Return NOT_FOUND if the run's process has ended, otherwise RUNNING."""
         last_seen = find_run_process(instance_of(self), run.run_id)
         if last_seen and not last_seen.find():
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process of this run is gone")
@@ -160,7 +165,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
 
 def find_run_process(instance: dg.DagsterInstance, run_id: str) -> RunProcess | None:
-    """Return the process that a run's log names last, or None before the run has started."""
+    """Return the newest process that a run's log names, or None if the run has not started."""
     for entry in reversed(instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
         pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
         if pid is not None:
@@ -169,7 +174,7 @@ def find_run_process(instance: dg.DagsterInstance, run_id: str) -> RunProcess | 
 
 
 def _execute(serialized_arguments: str, environment: Mapping[str, str]) -> None:
-    """Execute a run, in its own process."""
+    """Execute a run in its forked process, with the environment of the process that launched the run."""
     os.environ.clear()  # a forked process inherits the environment that the server started with
     os.environ.update(environment)
     warm_code.refresh()

@@ -1,4 +1,7 @@
-"""Choose Dagster's own storage by SIXTYFORTY_PROFILE: SQLite when embedded, PostgreSQL in production and a cluster."""
+"""Choose the database of Dagster's runs, events and schedules by SIXTYFORTY_PROFILE.
+
+The profile embedded uses SQLite files. The profiles production and cluster use PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +19,29 @@ os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 class EmbeddedStorage(SqliteStorage):
-    """Dagster's SQLite storage with the batching event log."""
+    """Dagster's SQLite storage, with an event log that stores events in batches."""
 
     def event_log_in(self, folder: str) -> BatchingEventLog:
-        """Return the event log that keeps its files in a folder."""
+        """Return the event log whose files are in a folder."""
         return BatchingEventLog(folder)
 
     @property
     def event_storage_data(self) -> ConfigurableClassData | None:
-        """None: the event log exists only as part of this storage."""
+        """Always None, because the event log exists only as part of this storage."""
         return None
 
 
 class ProfileStorage(EmbeddedStorage):
-    """The storage that `dagster.yaml` names; Dagster receives the one that the profile chooses."""
+    """The storage class that `dagster.yaml` names. Dagster receives the storage that the profile chooses."""
 
     @classmethod
     def config_type(cls) -> Any:
-        """Declare no configuration: the profile has it."""
+        """Return an empty schema: the storage has no options in dagster.yaml, because the profile decides."""
         return {}
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
-        """Return the profile's storage: SQLite below the home, or PostgreSQL. Dagster calls this."""
+        """Return the profile's storage: SQLite files in the home, or PostgreSQL. Dagster calls this method."""
         settings = load_settings()
         if settings.profile != "embedded":
             return _postgres_storage(settings.database_url, inst_data)
@@ -48,8 +51,8 @@ class ProfileStorage(EmbeddedStorage):
 def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Any:
     """Return Dagster's PostgreSQL storage with one engine that keeps its connections open.
 
-    The engine tests a connection before each use and replaces one that a restart of the server has closed. Its errors
-    are SQLAlchemy's own, because Dagster handles those. Raises DatabaseError if the server can't be reached now.
+    The engine tests a connection before each use, and replaces connections that a restart of the server has closed. It
+    raises SQLAlchemy's own errors, because Dagster handles those. Raises DatabaseError if the server can't be reached.
     """
     from dagster_postgres import DagsterPostgresStorage
     from dagster_postgres.utils import DagsterPostgresException

@@ -23,7 +23,7 @@ def test_partitions_that_a_run_works_on_are_left_to_it(
     create_run(instance, evaluate_sensor(ws, instance, "new_data").request, status)
     tick = evaluate_sensor(ws, instance, "new_data")
     assert not tick.requests
-    assert tick.skip_reason == "2013-03-05 to 2013-03-07: waits for the run that is working on it"
+    assert tick.skip_reason == "2013-03-05 to 2013-03-07: waits for the run that is processing these partitions"
 
 
 def test_a_lost_tick_requests_the_same_work_with_the_same_key(ws: Workspace, instance: dg.DagsterInstance) -> None:
@@ -67,7 +67,7 @@ def test_finished_work_is_not_requested_again_until_something_new_lands(
     create_run(instance, evaluate_sensor(ws, instance, "new_data").request, dg.DagsterRunStatus.SUCCESS)
     tick = evaluate_sensor(ws, instance, "new_data")
     assert not tick.requests
-    assert "a run has done this work" in tick.skip_reason
+    assert "a run has completed this work" in tick.skip_reason
     assert list_remaining_work(ws, instance, now()) == []
     land_days(ws, [DAYS[-1] + timedelta(days=1)])
     assert evaluate_sensor(ws, instance, "new_data").requests

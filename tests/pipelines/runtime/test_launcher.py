@@ -129,7 +129,7 @@ def test_a_run_can_be_terminated(instance):
 
 def test_a_run_without_code_is_refused(instance):
     run = instance.create_run_for_job(slow, status=dg.DagsterRunStatus.STARTING)
-    with pytest.raises(dg.DagsterInvariantViolationError, match="name its code"):
+    with pytest.raises(dg.DagsterInvariantViolationError, match="say where its code is"):
         instance.run_launcher.launch_run(LaunchRunContext(run, None))
 
 
