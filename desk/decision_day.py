@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from desk.page_request import PageRequest, Problem
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
 from sixtyforty.decisions.responses import responses_by_decision
 from sixtyforty.spec.clock import now
@@ -31,7 +30,7 @@ class ShownDecision:
     """
 
     id: str
-    unit: dict[str, Any]
+    unit: Mapping[str, object]
     decided_at: datetime
     action: str
     other_actions: list[str]
@@ -51,7 +50,7 @@ class DecisionDay:
 
     partition: str
     partitions: list[str]
-    common: dict[str, Any]
+    common: Mapping[str, object]
     decisions: list[ShownDecision]
 
     @property
@@ -82,13 +81,12 @@ def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDa
     if not partitions:
         raise Problem(404, empty_title, "They appear here after the next run of the chain.")
     partition = _requested_partition(request, partitions)
-    rows, key = read_decisions(ws, partition, request.track), ws.use_case.decision.key
-    common = {c: rows[0][c] for c in key if len(rows) > 1 and len({row[c] for row in rows}) == 1}
-    responses = responses_by_decision(ws, [row["decision_id"] for row in rows])
+    stored, key = read_decisions(ws, partition, request.track), ws.use_case.decision.key
+    common = {c: stored[0].unit[c] for c in key if len(stored) > 1 and len({d.unit[c] for d in stored}) == 1}
+    responses = responses_by_decision(ws, [d.decision_id for d in stored])
     columns = [c for c in key if c not in common]
     decisions = [
-        show_decision(ws.use_case, row, columns, responses.get(row["decision_id"], []), request.session.person)
-        for row in rows
+        show_decision(ws.use_case, d, columns, responses.get(d.decision_id, []), request.session.person) for d in stored
     ]
     return DecisionDay(partition, partitions, common, decisions)
 
@@ -104,24 +102,24 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
 
 
 def show_decision(
-    use_case: UseCase, row: Mapping[str, Any], columns: Sequence[str], responses: Sequence[Response], person: str
+    use_case: UseCase, decision: StoredDecision, columns: Sequence[str], responses: Sequence[Response], person: str
 ) -> ShownDecision:
     """Return a decision as a page shows it to a person.
 
-    row: a row of `read_decisions`. columns: the key columns to show. The expected outcome of a held-out unit stays
-    hidden, because it could influence what people do and so bias the experiment.
+    columns: the key columns to show. The expected outcome of a held-out unit stays hidden, because it could influence
+    what people do and so bias the experiment.
     """
-    action = row["action"]
-    is_held_out = row["decided_by"] in HELD_OUT
+    action = decision.action
+    is_held_out = decision.decided_by in HELD_OUT
     return ShownDecision(
-        id=row["decision_id"],
-        unit={c: row[c] for c in columns},
-        decided_at=local_time(use_case, row["decided_at"]),
+        id=decision.decision_id,
+        unit={c: decision.unit[c] for c in columns},
+        decided_at=local_time(use_case, decision.decided_at),
         action=action,
         other_actions=[a for a in use_case.kpi.actions if a != action],
-        differs=action != row["current_action"],
+        differs=action != decision.current_action,
         is_active=action != use_case.kpi.idle_action,
-        expected=None if is_held_out else row["expected"],
+        expected=None if is_held_out else decision.expected,
         answer=next((r for r in responses if r.event in ANSWERS), None),
         rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
     )

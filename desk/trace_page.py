@@ -35,7 +35,6 @@ def _render_trace(request: PageRequest, decision_id: str, words: str) -> Respons
     return request.render(
         "trace.html",
         trace=trace,
-        unit={c: trace.decision[c] for c in request.ws.use_case.decision.key},
         responses=responses_to(request.ws, decision_id),
         words=words,
         raw=json.dumps(trace.to_dict(), indent=2, default=str, ensure_ascii=False),

@@ -47,7 +47,7 @@ def make_experiment_home(folder: Path) -> Workspace:
     for partition in KEYS:
         decisions = read_decisions(ws, partition, "live")
         late: dict[int, int | None] = {
-            d["id"]: int(rng.random() < (0.3 if d["action"] == "act" else load_of(d["id"]))) for d in decisions
+            d.unit["id"]: int(rng.random() < (0.3 if d.action == "act" else load_of(d.unit["id"]))) for d in decisions
         }
         set_outcomes(ws, partition, late)
     kpi_ledger.write_accounts(ws, KEYS, "live")
@@ -86,8 +86,8 @@ def value_units(ws: Workspace) -> tuple[np.ndarray, np.ndarray]:
         assert entry is not None
         late = {row["id"]: row["late"] for row in pq.read_table(ws.lake.local_file(entry)).to_pylist()}
         for decision in read_decisions(ws, partition, "live"):
-            if late[decision["id"]] is not None:
-                cost = 3 if decision["action"] == "act" else 0
-                values.append(VALUE_PER_OUTCOME * late[decision["id"]] - cost)
-                held_out.append(decision["decided_by"] == "holdout")
+            if late[decision.unit["id"]] is not None:
+                cost = 3 if decision.action == "act" else 0
+                values.append(VALUE_PER_OUTCOME * late[decision.unit["id"]] - cost)
+                held_out.append(decision.decided_by == "holdout")
     return np.array(values, float), np.array(held_out, bool)

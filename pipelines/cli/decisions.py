@@ -46,19 +46,20 @@ def decisions(
     from sixtyforty.decisions.decision_table import read_decisions
 
     ws = catalog.open_workspace(use_case)
-    rows = [row for partition in ws.use_case.covering_days(day, day) for row in read_decisions(ws, partition, track)]
-    if not rows:
+    partitions = ws.use_case.covering_days(day, day)
+    taken = [decision for partition in partitions for decision in read_decisions(ws, partition, track)]
+    if not taken:
         raise CommandError(
             f"{use_case} has no decisions on {day} ({track} track). "
             f"Run the chain on that day: sixtyforty run {use_case} --from {day} --to {day}."
         )
-    key = ws.use_case.decision.key
     lines = [
-        f"{row['decision_id']}  {row['decided_at']:%Y-%m-%d %H:%M} UTC  {row['action']:<10} "
-        f"{' '.join(str(row[column]) for column in key)}  ({row['decided_by']})"
-        for row in rows
+        f"{decision.decision_id}  {decision.decided_at:%Y-%m-%d %H:%M} UTC  {decision.action:<10} "
+        f"{' '.join(map(str, decision.unit.values()))}  ({decision.decided_by})"
+        for decision in taken
     ]
-    return DecisionsAnswer(date=day, track=track, decisions=rows, text="\n".join(lines))
+    objects = [decision.to_dict() for decision in taken]
+    return DecisionsAnswer(date=day, track=track, decisions=objects, text="\n".join(lines))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,35 @@
-"""Search for decisions by words: the beginning of a key column, of a partition, or of a decision id."""
+"""Search for decisions whose key columns, partition or decision id begin with given words."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.decision_records import records_from_rows
+from sixtyforty.decisions.decision_table import DecidedBy, decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.workspace import Workspace
 
 
-def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[dict[str, Any]]:
-    """Return the newest decisions of a track that match every word of a text, newest first.
+@dataclass(frozen=True)
+class MatchingDecision:
+    """A decision that matches a search. `decided_at`: UTC time. `unit`: the unit's key columns."""
 
-    A word matches if a key column, the decision id or the partition begins with it, in upper or lower case. At most
-    `limit` decisions are returned, each with decision_id, partition, decided_at (UTC), action, decided_by and the key.
+    decision_id: str
+    partition: str
+    decided_at: datetime
+    action: str
+    decided_by: DecidedBy
+    unit: Mapping[str, object]
+
+
+def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[MatchingDecision]:
+    """Return the newest decisions of a track that match every word of a text, newest first, at most `limit`.
+
+    A word matches if a key column, the decision id or the partition begins with it, in upper or lower case.
     """
     entries, words, key = ws.lake.entries(decisions_dataset(track)), text.casefold().split(), ws.use_case.decision.key
     if not entries or not words:
@@ -30,4 +44,4 @@ def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) ->
             order by decided_at desc, decision_id limit {limit}""",
             params=[word for word in words for _ in searched],
         )
-        return list(rows.to_arrow_table().to_pylist())
+        return records_from_rows(MatchingDecision, rows.columns, rows.fetchall())

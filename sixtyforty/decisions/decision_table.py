@@ -15,14 +15,19 @@ Values of `decided_by`:
 - `review`: deferred to a reviewer; the current process decides until a reviewer answers.
 - `holdout`: the unit is held out, so that the current process decides (live only).
 - `shadow`: the rollout is in shadow, so that the current process decides (live only).
+
+`StoredDecision` is a decision as it was read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.declared_version import version_facts
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
@@ -32,16 +37,41 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COUNTED = ("model", "current_process", "fallback")  # always in the manifest; other values only if they occur
+DecidedBy = Literal["model", "current_process", "fallback", "review", "holdout", "shadow"]
+COUNTED = ("model", "current_process", "fallback")  # a manifest counts these deciders even if the count is 0
+
+
+@dataclass(frozen=True)
+class StoredDecision:
+    """A decision as it is stored. The module docstring explains the columns; `unit` holds those of the unit's key."""
+
+    decision_id: str
+    use_case: str
+    track: Track
+    unit: Mapping[str, object]
+    decided_at: datetime
+    action: str
+    current_action: str
+    expected: float | None
+    decided_by: DecidedBy
+    reason: str
+    champion_version: str | None
+    data_version: str
+    verdict_id: str
+    policy: str
+    code_version: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision for JSON, with its columns in the order of the table."""
+        return record_to_dict(self)
 
 
 @dataclass(frozen=True)
 class TakenDecisions:
-    """The decisions of one partition: `entry` is their manifest, and `new` of them were taken now.
+    """The counts of one partition's decisions. `entry` is their manifest; `new` counts those that this run took.
 
-    `by_model` counts the model's decisions. `fallback` counts those that the current process took because there was no
-    model or no sound data, or because a reviewer hasn't answered yet. `held_out` counts those in the holdout or in
-    shadow.
+    `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
+    unsound data or a review that isn't answered yet. `held_out` counts decisions in the holdout or in shadow.
     """
 
     entry: Entry
@@ -52,14 +82,14 @@ class TakenDecisions:
 
     @classmethod
     def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
-        """Read the counts from a manifest. new: the number of decisions taken now."""
+        """Read the counts from a manifest of decisions. new: the number of decisions that this run took."""
         counts = entry.facts
         fallback = counts["fallback"] + counts["current_process"] + counts.get("review", 0)
         return cls(entry, new, counts["model"], fallback, sum(counts.get(kind, 0) for kind in HELD_OUT))
 
 
 def decisions_dataset(track: Track) -> str:
-    """Return the name of the lake's dataset of a track's decisions."""
+    """Return the name of the lake dataset with a track's decisions."""
     return f"decisions/{track}"
 
 
@@ -89,9 +119,9 @@ def decision_schema(ws: Workspace) -> pa.Schema:
 def write_decisions(
     ws: Workspace, track: Track, partition: str, new: pa.Table, before: Entry | None, features: Entry
 ) -> TakenDecisions:
-    """Add new decisions to a partition. The decisions taken before stay unchanged.
+    """Add new decisions to a partition. The decisions already taken stay unchanged.
 
-    before: the manifest of the decisions taken before, if any. features: the manifest of the features.
+    before: the manifest of the decisions already taken, or None. features: the manifest of the features.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,13 +140,14 @@ def write_decisions(
     return TakenDecisions.from_entry(entry, new.num_rows)
 
 
-def read_decisions(ws: Workspace, partition: str, track: Track) -> list[dict[str, Any]]:
+def read_decisions(ws: Workspace, partition: str, track: Track) -> list[StoredDecision]:
     """Return the decisions of a partition, sorted by decision time and id. The list is empty if none were taken."""
     entries = ws.lake.entries(decisions_dataset(track), [partition])
     if not entries:
         return []
     with connect(ws.use_case.timezone) as db:
-        rows = db.sql(
+        cursor = db.execute(
             f"select * exclude _partition from {ws.lake.select_rows(entries.values())} order by decided_at, decision_id"
         )
-        return list(rows.to_arrow_table().to_pylist())
+        columns = [column[0] for column in cursor.description or []]
+        return records_from_rows(StoredDecision, columns, cursor.fetchall())

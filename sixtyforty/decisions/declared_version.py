@@ -1,19 +1,19 @@
-"""The version of the declaration that decisions are taken by, and whether a replay was taken by an earlier one.
+"""Compute the version of a declaration, and detect replayed decisions that an earlier version took.
 
-A replay is a calculation: when the declaration changes, its decisions are outdated until they are made again. Live
-decisions are history and are never outdated. The check reads the manifests' index, and no rows.
+A replay is a calculation: when the declaration changes, replayed decisions are outdated until the replay is made again.
+Live decisions are history and are never outdated. The check reads the index of manifests, and no decision rows.
 
 The version covers what decisions depend on: SQL, recipes, policy, gate, and the contract of the columns that SQL names.
-A title, a new column that no SQL names, or a new release of sixtyforty changes nothing here: each decision names the
-version of its code in `code_version`.
+A changed title, a column that no SQL names, or a new release of sixtyforty doesn't change the version. Each decision
+names the version of the code in `code_version`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
@@ -28,12 +28,23 @@ if TYPE_CHECKING:
     from sixtyforty.workspace import Workspace
 
 REPLAY_DATASET = "decisions/replay"
-UNKNOWN = "unknown"  # the version of decisions whose manifest names none
+UNKNOWN = "unknown"  # replaces the declaration's version if a manifest of decisions names no version
 ALL_COLUMNS = re.compile(r"(\bselect|,|\.)\s*\*", re.IGNORECASE)
 
 
+@dataclass(frozen=True)
+class SourceVersion:
+    """The parts of a source that decisions depend on; of its columns only those that SQL names."""
+
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    known_at: str | None
+    partition: str | None
+    null_text: str
+
+
 def declared_version(use_case: DecisionChain) -> str:
-    """Return the version of the declaration as it is now: a digest of the parts that decisions depend on."""
+    """Return the version of the current declaration: a hash of the parts on which decisions depend."""
     stages = ["features", "outcomes", "current_process", *([] if use_case.decision.unit_source else ["units"])]
     sql = {stage: use_case.sql(stage).strip() for stage in stages}
     return digest(
@@ -41,7 +52,7 @@ def declared_version(use_case: DecisionChain) -> str:
             "decision": use_case.decision.model_dump(mode="json"),
             "timezone": use_case.timezone,
             "windows": [use_case.lookback_partitions, use_case.outcome_horizon_partitions],
-            "sources": {name: _source_version(use_case, name, sql) for name in use_case.inputs},
+            "sources": {name: vars(_source_version(use_case, name, sql)) for name in use_case.inputs},
             "sql": sql,
             "recipes": sorted(declared_recipes(use_case)),
             "policy": Policy.from_use_case(use_case).to_dict(),
@@ -51,8 +62,7 @@ def declared_version(use_case: DecisionChain) -> str:
     )
 
 
-def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parts of a source that decisions depend on; of the columns only those that SQL names."""
+def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) -> SourceVersion:
     source = use_case.inputs[name]
     texts = "\n".join([*sql.values(), use_case.decision.decided_at, source.partition or "", source.known_at or ""])
     takes_all = ALL_COLUMNS.search(texts) is not None
@@ -61,19 +71,14 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
         for column, kind in source.columns.items()
         if takes_all or re.search(rf"\b{re.escape(column)}\b", texts, re.IGNORECASE)
     }
-    return {
-        "columns": columns,
-        "key": source.key,
-        "known_at": source.known_at,
-        "partition": source.partition,
-        "null_text": source.null_text,
-    }
+    return SourceVersion(columns, source.key, source.known_at, source.partition, source.null_text)
 
 
 def version_facts(use_case: DecisionChain, before: Entry | None, champions: set[str]) -> dict[str, list[str]]:
-    """Return the facts of a manifest of decisions: the declarations and the champions that took them.
+    """Return the facts for a manifest of decisions: the versions of the declarations and champions that took them.
 
-    before: the manifest of the decisions that stay. champions: versions in the rows, those of `before` included.
+    before: the manifest of the partition's earlier decisions, or None. champions: the champion versions in all rows,
+    earlier decisions included.
     """
     versions = {declared_version(use_case)}
     if before is not None:
@@ -83,9 +88,11 @@ def version_facts(use_case: DecisionChain, before: Entry | None, champions: set[
 
 @dataclass(frozen=True)
 class OutdatedReplay:
-    """The partitions of a replay that today's declaration, or a champion in force, would decide anew.
+    """The outdated partitions of a replay: an earlier declaration, or a champion that was withdrawn, decided them.
 
-    `by_withdrawn`: how many of them a champion decided that was withdrawn since. `first` and `last` are local days.
+    `every`: the length of a partition, such as day. `partitions`: the number of the replay's partitions. `outdated`:
+    the number of outdated partitions. `by_withdrawn`: the number of these that a withdrawn champion decided. `first`
+    and `last`: the local days of the first and the last outdated partition.
     """
 
     use_case: str
@@ -98,7 +105,7 @@ class OutdatedReplay:
 
     @property
     def text(self) -> str:
-        """What is outdated and what to do, in two sentences for people."""
+        """Two sentences for people: how many partitions are outdated, why, and the command that renews the replay."""
         causes = []
         if self.outdated > self.by_withdrawn:
             causes.append("an earlier declaration")
@@ -113,7 +120,10 @@ class OutdatedReplay:
 
 
 def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedReplay | None:
-    """Return which partitions of the replay are outdated, up to a partition (`until`) or over all; None if none is."""
+    """Return a summary of the replay's outdated partitions, or None if no partition is outdated.
+
+    until: the last partition to check; None checks all.
+    """
     rows = _replay_index(ws).table()
     current = declared_version(ws.use_case)
     withdrawn = {version for row in ws.champion_ledger.rows_of("replay") for version in row.withdrawn_versions}
@@ -135,7 +145,10 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
 
 
 def describe_outdated(ws: Workspace, track: Track, until: str | None = None) -> str | None:
-    """Return what is outdated in a track's figures, in words for people; None if nothing is. Live figures never are."""
+    """Return a text that says how much of a track is outdated, or None if no decision is outdated.
+
+    Live decisions are never outdated. until: the last partition to check; None checks all.
+    """
     outdated = find_outdated_replay(ws, until) if track == "replay" else None
     return outdated.text if outdated else None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
+from sixtyforty.decisions.decision_table import DecidedBy
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.databases import create_database_folder, open_engine
 from sixtyforty.workspace import Workspace
@@ -15,19 +18,41 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 
-COMPARED = ("action", "decided_by", "reason", "champion_version")  # a replayed decision that differs is replaced
+COMPARED = ("action", "decided_by", "reason", "champion_version")  # if one differs, a replayed decision is replaced
 IDS_PER_STATEMENT = 500
 
 
+@dataclass(frozen=True)
+class DeliveredDecision:
+    """A row of the delivery table. `unit` holds the columns of the unit's key. The times are UTC.
+
+    Two rows are equal if they deliver the same decision, at whatever time.
+    """
+
+    decision_id: str
+    partition: str
+    unit: Mapping[str, object]
+    decided_at: datetime
+    action: str
+    decided_by: DecidedBy
+    reason: str
+    champion_version: str | None
+    delivered_at: datetime = field(compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row for JSON, with its columns in the order of the table."""
+        return record_to_dict(self)
+
+
 def delivery_table_name(use_case: str, track: Track) -> str:
-    """Return the table's name: `<use case>_decisions`, or `<use case>_replay_decisions` for the replay."""
+    """Return the name of the SQL table: `<use case>_decisions`, or `<use case>_replay_decisions` for the replay."""
     return f"{use_case}_decisions" if track == "live" else f"{use_case}_{track}_decisions"
 
 
 def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Table:
-    """Define the delivery table: the decision, its unit's key, `decided_at` (UTC) and `delivered_at` (UTC).
+    """Define the delivery table: the decision, the key of its unit, `decided_at` (UTC) and `delivered_at` (UTC).
 
-    metadata: the SQLAlchemy metadata that the table is added to.
+    metadata: the SQLAlchemy metadata to which the table is added.
     """
     import sqlalchemy as sa
 
@@ -54,7 +79,7 @@ def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Tab
 
 
 def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]) -> dict[str, int]:
-    """Insert the decisions that the table lacks, all in one transaction. Create the table if necessary.
+    """Insert the decisions that the SQL table lacks, all in one transaction. Create the table if necessary.
 
     tables: the decisions of each partition. Return the number of new rows of each partition.
     """
@@ -72,9 +97,10 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]
 
 
 def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
-    """Delete the rows of the replay's table that differ from a partition's decisions, so that they are inserted anew.
+    """Delete the rows of the replay's SQL table that differ from the current decisions.
 
-    Live rows are never deleted: they are history.
+    tables: the current decisions of each partition, which can then be inserted. Live rows are never deleted, because
+    live decisions are history.
     """
     import sqlalchemy as sa
 
@@ -94,7 +120,7 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
 
 
 def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, rows: pa.Table) -> list[str]:
-    """Return the ids of a partition's delivered rows that its decisions no longer hold, or hold otherwise."""
+    """Return the ids of a partition's delivered decisions that no longer exist or that have changed."""
     import sqlalchemy as sa
 
     contents = zip(*(rows[column].to_pylist() for column in COMPARED), strict=True)
@@ -144,17 +170,25 @@ def _execute_insert(connection: sa.Connection, target: sa.Table, columns: dict[s
     connection.exec_driver_sql(str(compiled), parameters)
 
 
-def read_delivery(ws: Workspace, track: Track, decision_id: str) -> dict[str, Any] | None:
+def read_delivery(ws: Workspace, track: Track, decision_id: str) -> DeliveredDecision | None:
     """Return the row of a decision in the delivery table, or None if the decision wasn't delivered."""
+    return next(iter(read_deliveries(ws, track, decision_id)), None)
+
+
+def read_deliveries(ws: Workspace, track: Track, decision_id: str | None = None) -> list[DeliveredDecision]:
+    """Return the rows of the delivery table: all, or those of one decision. Without a table, the list is empty."""
     import sqlalchemy as sa
 
     engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
+    selected = sa.select(target)
+    if decision_id is not None:
+        selected = selected.where(target.c.decision_id == decision_id)
     try:
         if not sa.inspect(engine).has_table(target.name):
-            return None
+            return []
         with engine.connect() as connection:
-            row = connection.execute(sa.select(target).where(target.c.decision_id == decision_id)).mappings().first()
-            return dict(row) if row else None
+            rows = connection.execute(selected).all()
     finally:
         engine.dispose()
+    return records_from_rows(DeliveredDecision, target.columns.keys(), rows)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sixtyforty.decisions.assignment import HELD_OUT
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.modeling.model_store import TRAINING_SET
 from sixtyforty.spec.kpi import Kpi
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+FeatureValue = float | str | bool | datetime
 MAX_FACTS = 3  # facts mentioned for a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
 INPUTS_CORRECTED = "The inputs have been corrected since; the decision stands as it was taken."
@@ -39,25 +41,25 @@ NOTHING_UNUSUAL = "No known fact is unusual."
 def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return for each decision id the sentences that explain it: up to MAX_FACTS facts, the most important first.
 
-    All decisions must be of the partition; unknown ids are left out. If a rule or the current process decided, a
-    sentence about that comes first. Units in the holdout get no facts. Otherwise people could treat them differently,
-    and they would no longer be comparable.
+    All decisions must be of the partition; unknown ids are left out. If a rule or the current process decided, the
+    first sentence gives the reason. Held-out units get no facts, because people could then treat these units
+    differently, and the comparison with the model would no longer be fair.
     """
     requested = set(decision_ids)
-    decisions = [d for d in read_decisions(ws, partition, track) if d["decision_id"] in requested]
-    sentences = {d["decision_id"]: [] if d["reason"] == BEST_REASON else [_sentence(d["reason"])] for d in decisions}
-    by_version: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    decisions = [d for d in read_decisions(ws, partition, track) if d.decision_id in requested]
+    sentences = {d.decision_id: [] if d.reason == BEST_REASON else [_sentence(d.reason)] for d in decisions}
+    by_version: dict[tuple[str, str], list[StoredDecision]] = {}
     for decision in decisions:
-        if decision["expected"] is not None and decision["decided_by"] not in HELD_OUT:
-            versions = (decision["champion_version"], decision["data_version"])
-            by_version.setdefault(versions, []).append(decision)
+        champion = decision.champion_version
+        if champion is not None and decision.expected is not None and decision.decided_by not in HELD_OUT:
+            by_version.setdefault((champion, decision.data_version), []).append(decision)
     for (model_version, data_version), same_versions in by_version.items():
         rows = _read_features(ws, partition, data_version, same_versions)
         facts = [[INPUTS_CORRECTED]] * len(same_versions)
         if rows is not None:
-            facts = explain_rows(ws, model_version, rows.assign(action=[d["action"] for d in same_versions]))
+            facts = explain_rows(ws, model_version, rows.assign(action=[d.action for d in same_versions]))
         for decision, facts_of_decision in zip(same_versions, facts, strict=True):
-            sentences[decision["decision_id"]] += facts_of_decision
+            sentences[decision.decision_id] += facts_of_decision
     return sentences
 
 
@@ -66,9 +68,9 @@ def _sentence(reason: str) -> str:
 
 
 def explain_rows(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
-    """Return the most important facts of each row as sentences, according to a model version.
+    """Return, for each row, sentences about the facts that change a model's expected outcome most.
 
-    rows: features, and `action` if the expected outcome depends on it.
+    version: the model version. rows: features, and `action` if the expected outcome depends on the action.
     """
     import numpy as np
 
@@ -105,8 +107,8 @@ def describe_effect(kpi: Kpi, change: float) -> str:
 def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     """Return the effect of each feature that has a text in `model.reasons`, as an array of shape (rows,).
 
-    The effect is the expected outcome minus the expected outcome with the feature's typical value. It is 0 if the
-    feature's value is unknown.
+    The effect is the expected outcome minus the expected outcome with the feature's typical value. An unknown value has
+    the effect 0.
     """
     kpi, model = ws.use_case.kpi, ws.models.load(version)
     features = [feature for feature in ws.use_case.model.reasons if feature in model.features]
@@ -126,16 +128,16 @@ def _expected_changes(ws: Workspace, version: str, rows: pd.DataFrame) -> dict[s
 
 
 @lru_cache(maxsize=32)
-def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[str, Any]:
+def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> Mapping[str, FeatureValue]:
     """Return the typical value of each column of a training set: the median of numbers, else the most frequent value.
 
-    Of equally frequent values, the smallest is returned. It is NaN if no value is known. The result can be cached,
-    because a version's training set never changes.
+    Of equally frequent values, the smallest is returned. A column without a known value gives NaN. The returned values
+    can be cached, because a version's training set never changes.
     """
     import pandas as pd
 
     rows = pd.read_parquet(io.BytesIO(training_set.read_bytes()), columns=list(columns))
-    typical: dict[str, Any] = {}
+    typical: dict[str, FeatureValue] = {}
     for column in rows:
         known = rows[column].dropna()
         if known.empty:
@@ -147,7 +149,9 @@ def typical_values(training_set: StoragePath, columns: tuple[str, ...]) -> dict[
     return typical
 
 
-def _read_features(ws: Workspace, partition: str, version: str, decisions: list[dict[str, Any]]) -> pd.DataFrame | None:
+def _read_features(
+    ws: Workspace, partition: str, version: str, decisions: Sequence[StoredDecision]
+) -> pd.DataFrame | None:
     """Return the features that decisions were taken on, one row for each decision, in the order of the decisions.
 
     Return None if that version of the features is no longer stored.
@@ -160,5 +164,5 @@ def _read_features(ws: Workspace, partition: str, version: str, decisions: list[
     key = ws.use_case.decision.key
     with connect(ws.use_case.timezone) as db:
         rows = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])}").df()
-    keys = pd.DataFrame([{column: decision[column] for column in key} for decision in decisions])
+    keys = pd.DataFrame([{column: decision.unit[column] for column in key} for decision in decisions])
     return keys.merge(rows, on=key, how="left")

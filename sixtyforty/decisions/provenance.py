@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
+from sixtyforty.decisions.decision_trace import (
+    DecisionTrace,
+    TracedChampion,
+    TracedFile,
+    TracedOutcome,
+    TracedPolicy,
+    TracedVerdict,
+    UnknownFiles,
+    UnknownVerdict,
+)
 from sixtyforty.decisions.delivery_table import read_delivery
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.spec.errors import SixtyfortyError
@@ -23,130 +34,98 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-Record = dict[str, Any]  # part of a trace, as JSON
-
 
 class UnknownDecisionError(SixtyfortyError):
     """No decision has the given id."""
 
 
-@dataclass(frozen=True)
-class DecisionTrace:
-    """A decision and everything that it was made from. Each part is JSON, or None if it doesn't exist.
-
-    `verdicts`: governance's verdicts on the features, and on each validated partition that they were built from.
-    `inputs`: the input files with their hashes. `outcome`: the outcome and the decision's value, once they are known.
-    """
-
-    decision: Record
-    features: Record
-    verdicts: list[Record]
-    inputs: list[Record]
-    champion: Record | None
-    policy: Record
-    code_version: str
-    delivery: Record | None
-    outcome: Record | None
-
-    def to_dict(self) -> Record:
-        """Return the trace as JSON."""
-        return dict(vars(self))
-
-
 def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
-    """Trace a decision.
+    """Return the trace of a decision: its features, verdicts, input files, champion, policy, delivery and outcome.
 
     Raises UnknownDecisionError if the decision doesn't exist, or DecisionIdError if the text isn't a decision id.
     """
     track, partition = parse_decision_id(decision_id)
-    decision = next((d for d in read_decisions(ws, partition, track) if d["decision_id"] == decision_id), None)
+    decision = next((d for d in read_decisions(ws, partition, track) if d.decision_id == decision_id), None)
     if decision is None:
         raise UnknownDecisionError(
             f"There is no decision {decision_id}."
             f" `sixtyforty decisions {ws.use_case.name} --date {partition}` lists the decisions of that day."
         )
-    features = entry_at_version(ws, "features", partition, decision["data_version"])
+    features = entry_at_version(ws, "features", partition, decision.data_version)
     inputs, verdicts = _trace_inputs(ws, features)
     return DecisionTrace(
         decision=decision,
         features=_read_features(ws, features, decision),
-        verdicts=[_describe_verdict(features), *verdicts],
+        verdicts=[_trace_verdict(features) if features else UnknownVerdict("features"), *verdicts],
         inputs=inputs,
-        champion=_describe_champion(ws, track, decision["champion_version"]),
-        policy={
-            "version": decision["policy"],
-            "actions": {name: action.model_dump() for name, action in ws.use_case.kpi.actions.items()},
-        },
-        code_version=decision["code_version"],
+        champion=_trace_champion(ws, track, decision.champion_version),
+        policy=TracedPolicy(decision.policy, ws.use_case.kpi.actions),
+        code_version=decision.code_version,
         delivery=read_delivery(ws, track, decision_id),
-        outcome=_describe_outcome(ws, track, partition, decision),
+        outcome=_trace_outcome(ws, track, partition, decision),
     )
 
 
-def _describe_verdict(entry: Entry | None) -> Record:
-    if entry is None:
-        return {"dataset": "features", "accepted": None, "note": "the manifest of that version no longer exists"}
+def _trace_verdict(entry: Entry) -> TracedVerdict:
     verdict = entry.facts["verdict"]
     failed = [
         f"{rule['severity']}: {rule['expected']} on {rule['column']} ({rule['failed']} rows)"
         for rule in verdict["rules"]
         if not rule["passed"]
     ]
-    return {
-        "id": entry.facts["verdict_id"],
-        "dataset": entry.dataset,
-        "partition": entry.partition,
-        "accepted": verdict["accepted"],
-        "rows": verdict["accepted_rows"],
-        "quarantined": verdict["quarantined"],
-        "failed_rules": failed,
-    }
+    return TracedVerdict(
+        id=entry.facts["verdict_id"],
+        dataset=entry.dataset,
+        partition=entry.partition,
+        accepted=verdict["accepted"],
+        rows=verdict["accepted_rows"],
+        quarantined=verdict["quarantined"],
+        failed_rules=failed,
+    )
 
 
-def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[Record], list[Record]]:
-    """Return the input files of a partition of features, and the verdicts on the validated data built from them."""
-    files: dict[str, Record] = {}
+def _trace_inputs(ws: Workspace, features: Entry | None) -> tuple[list[TracedFile | UnknownFiles], list[TracedVerdict]]:
+    """Return the input files of a partition of features, and the verdicts on the validated data built from them.
+
+    The files are sorted by source and name, after the partitions whose files are unknown.
+    """
+    files: dict[str, TracedFile] = {}
+    unknown: dict[str, UnknownFiles] = {}
     verdicts = []
     for dataset, versions in (features.inputs if features else {}).items():
         for partition, version in versions.items():
             validated = entry_at_version(ws, dataset, partition, version)
             if validated is None:
-                note = "the manifest of that version no longer exists"
-                files[version] = {"dataset": dataset, "partition": partition, "note": note}
+                unknown[version] = UnknownFiles(dataset, partition)
                 continue
-            verdicts.append(_describe_verdict(validated))
+            verdicts.append(_trace_verdict(validated))
             _add_files(ws, validated, files)
-    return sorted(files.values(), key=lambda file: (file.get("source", ""), file.get("file", ""))), verdicts
+    in_order = sorted(files.values(), key=lambda file: (file.source, file.file))
+    return [*unknown.values(), *in_order], verdicts
 
 
-def _add_files(ws: Workspace, validated: Entry, files: dict[str, Record]) -> None:
+def _add_files(ws: Workspace, validated: Entry, files: dict[str, TracedFile]) -> None:
     """Add the input files of a validated partition to `files`, whose keys are SHA-256 hashes."""
     for dataset, versions in validated.inputs.items():
         for partition, version in versions.items():
             raw = entry_at_version(ws, dataset, partition, version)
             for extract in raw.facts["extracts"] if raw else []:
-                file = files.setdefault(
-                    extract["sha256"],
-                    {
-                        "file": extract["name"],
-                        "sha256": extract["sha256"],
-                        "source": dataset.removeprefix("raw/"),
-                        "partitions": [],
-                        "refused": extract["problem"],
-                    },
+                sha256 = extract["sha256"]
+                file = files.get(sha256) or TracedFile(
+                    extract["name"], sha256, dataset.removeprefix("raw/"), [], extract["problem"]
                 )
-                file["partitions"].append(partition)
+                files[sha256] = replace(file, partitions=[*file.partitions, partition])
 
 
-def _unit_condition(decision: Record, key: list[str]) -> tuple[str, list[Any]]:
+def _unit_condition(decision: StoredDecision) -> tuple[str, list[object]]:
     """Return the SQL condition that selects a decision's unit, and its parameters."""
-    return " and ".join(f"{identifier(column)} = ?" for column in key), [decision[column] for column in key]
+    return " and ".join(f"{identifier(column)} = ?" for column in decision.unit), list(decision.unit.values())
 
 
-def _read_features(ws: Workspace, entry: Entry | None, decision: Record) -> Record:
+def _read_features(ws: Workspace, entry: Entry | None, decision: StoredDecision) -> Mapping[str, object] | None:
     if entry is None or not ws.lake.local_file(entry).exists():
-        return {"note": "the features were restated after the decision; that version's rows are no longer stored"}
-    condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
+        return None
+    condition, parameters = _unit_condition(decision)
     with connect(ws.use_case.timezone) as db:
         cursor = db.execute(
             f"select * exclude _partition from {ws.lake.select_rows([entry])} where {condition}", parameters
@@ -155,27 +134,27 @@ def _read_features(ws: Workspace, entry: Entry | None, decision: Record) -> Reco
         return dict(zip(columns, cursor.fetchall()[0], strict=True))
 
 
-def _describe_champion(ws: Workspace, track: Track, version: str | None) -> Record | None:
+def _trace_champion(ws: Workspace, track: Track, version: str | None) -> TracedChampion | None:
     if version is None:
         return None
     card = ws.models.card(version)
-    rows = ws.champion_ledger.rows_of(track)  # those of a replay that was made anew since, too
+    rows = ws.champion_ledger.rows_of(track)  # includes the rows from before a replay was made again
     row = next(row for row in rows if (row.version, row.verdict) == (version, "PROMOTE"))
-    return {
-        "version": version,
-        "as_of": card.as_of.isoformat(),
-        "effective_from": row.effective_from,
-        "why": row.reasons,
-        "ledger_row": row.seq,
-        "training_data_version": card.data_version,
-        "training_rows": card.rows,
-        "training_days": [card.first, card.last],
-        "files": card.files,
-    }
+    return TracedChampion(
+        version=version,
+        as_of=card.as_of.isoformat(),
+        effective_from=row.effective_from,
+        why=row.reasons,
+        ledger_row=row.seq,
+        training_data_version=card.data_version,
+        training_rows=card.rows,
+        training_days=[card.first, card.last],
+        files=card.files,
+    )
 
 
-def _describe_outcome(ws: Workspace, track: Track, partition: str, decision: Record) -> Record | None:
-    """Return a decision's outcome and its value, or None before outcomes are built."""
+def _trace_outcome(ws: Workspace, track: Track, partition: str, decision: StoredDecision) -> TracedOutcome | None:
+    """Return the outcome and the value of a decision, or None if the partition's outcomes haven't been built."""
     import numpy as np
 
     entry, kpi = ws.lake.entry("outcomes", partition), ws.use_case.kpi
@@ -185,21 +164,22 @@ def _describe_outcome(ws: Workspace, track: Track, partition: str, decision: Rec
     outcome = row[kpi.outcome].iloc[0]
     is_unknown = outcome is None or outcome != outcome  # NaN
     if is_unknown:
-        return {kpi.outcome: None, "known_at": None}
+        return TracedOutcome(kpi.outcome)
     decided, current = _outcome_values(ws, track, row, decision, np.array([float(outcome)]))
-    return {
-        kpi.outcome: outcome.item(),
-        "known_at": row["known_at"].iloc[0].to_pydatetime(),
-        "value": decided,
-        "value_current_process": current,
-        "unit": kpi.currency,
-    }
+    return TracedOutcome(
+        name=kpi.outcome,
+        outcome=outcome.item(),
+        known_at=row["known_at"].iloc[0].to_pydatetime(),
+        value=decided,
+        value_current_process=current,
+        unit=kpi.currency,
+    )
 
 
-def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: Record) -> pd.DataFrame:
+def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: StoredDecision) -> pd.DataFrame:
     """Return the outcome row of a decision's unit, with the columns from which payoffs are computed."""
     kpi = ws.use_case.kpi
-    condition, parameters = _unit_condition(decision, ws.use_case.decision.key)
+    condition, parameters = _unit_condition(decision)
     with connect(ws.use_case.timezone) as db:
         outcomes = ws.lake.select_rows([entry])
         row = db.execute(f"select * exclude _partition from {outcomes} where {condition}", parameters).df()
@@ -211,20 +191,21 @@ def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: Record)
 
 
 def _outcome_values(
-    ws: Workspace, track: Track, row: pd.DataFrame, decision: Record, outcome: NDArray[np.float64]
+    ws: Workspace, track: Track, row: pd.DataFrame, decision: StoredDecision, outcome: NDArray[np.float64]
 ) -> tuple[float | None, float | None]:
-    """Return the value of the decided action and of the current process's action. A value that can't be known is None.
+    """Return two values in the KPI's currency: of the decided action, and of the current process's action.
 
-    row: the outcome row of the unit. outcome: the outcome in an array of one element.
+    A value that can't be known is None. row: the outcome row of the unit. outcome: the outcome, in an array of one
+    element.
     """
     kpi = ws.use_case.kpi
     payoffs = build_payoffs(kpi, row)
     if ws.use_case.is_randomized(track) and isinstance(payoffs, ChoicePayoffs):
         # The action may change the outcome, so the value of the other action isn't known.
-        return float(payoffs.unit_values([decision["action"]], outcome)[0]), None
+        return float(payoffs.unit_values([decision.action], outcome)[0]), None
     if kpi.treatment:  # a past experiment gives the value of many units, not of a single one
         return None, None
     decided, current = (
-        float(payoffs.realized([decision[column]], outcome)[0]) for column in ("action", "current_action")
+        float(payoffs.realized([action], outcome)[0]) for action in (decision.action, decision.current_action)
     )
     return decided, current

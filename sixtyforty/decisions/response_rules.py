@@ -1,12 +1,11 @@
-"""Check a response before it is recorded: its decision must exist, and its fields must fit the event."""
+"""Check a person's response before it is recorded: the decision must exist, and the fields must fit the event."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Any
 
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.kpi_wording import allowed_instead
@@ -19,11 +18,11 @@ MAX_REASON = 2000  # characters
 
 
 class ResponseError(SixtyfortyError):
-    """A response can't be recorded. The message says what to correct."""
+    """A person's response to a decision can't be recorded. The message says what to correct."""
 
 
 def check_response(ws: Workspace, response: Response) -> Response:
-    """Check a response. Return it with its id, its UTC time and its action filled in.
+    """Check a response. Return the response with its id, UTC time and action filled in.
 
     Raises ResponseError if a field is missing or not allowed, or if the decision doesn't exist.
     """
@@ -40,7 +39,7 @@ def check_response(ws: Workspace, response: Response) -> Response:
         raise ResponseError(
             f"The reason has {len(complete.reason):,} characters. Shorten it to {MAX_REASON:,} characters."
         )
-    return _check_action(ws, complete, decision["action"])
+    return _check_action(ws, complete, decision.action)
 
 
 def _check_person_and_event(response: Response) -> None:
@@ -49,19 +48,19 @@ def _check_person_and_event(response: Response) -> None:
     if response.role not in ROLES:
         raise ResponseError(f"The role '{response.role}' is unknown. Allowed: {', '.join(ROLES)}.")
     if not response.person.strip():
-        raise ResponseError("The response names no person. Fill in the field person.")
+        raise ResponseError("The response names no person. Fill in the field 'person'.")
 
 
-def _read_decision(ws: Workspace, response: Response) -> dict[str, Any]:
+def _read_decision(ws: Workspace, response: Response) -> StoredDecision:
     try:
         track, partition = parse_decision_id(response.decision_id)
     except DecisionIdError as error:
         raise ResponseError(str(error)) from error
     check_not_simulated_live(response)
     decisions = read_decisions(ws, partition, track)
-    decision = next((d for d in decisions if d["decision_id"] == response.decision_id), None)
+    decision = next((d for d in decisions if d.decision_id == response.decision_id), None)
     if decision is None:
-        raise ResponseError(f"There is no decision {response.decision_id}.")
+        raise ResponseError(f"There is no decision {response.decision_id}. Check the decision id.")
     return decision
 
 
@@ -79,7 +78,7 @@ def _check_rating(response: Response) -> None:
 
 
 def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
-    """Check the response's action against the decided action. Return an acceptance with the decided action."""
+    """Check the response's action against the decided action. Return the response; an acceptance gets that action."""
     if response.event == "accepted":
         if response.action not in (None, decided):
             raise ResponseError(
@@ -93,7 +92,7 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
             raise ResponseError(f"An override of '{decided}' can't be '{response.action}'. Allowed: {allowed}.")
         if response.reason is None:
             raise ResponseError(
-                "The override has no reason. Fill in the field reason, so that others can learn from it."
+                "The override has no reason. Fill in the field 'reason', so that others can learn from the override."
             )
         return response
     if response.action is not None:

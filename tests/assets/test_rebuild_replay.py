@@ -99,13 +99,13 @@ def test_a_replay_is_made_again_and_live_decisions_stay(ws: Workspace) -> None:
     assert again.keys() == before.keys() and again != before
     assert {key: row[4] for key, row in delivered(changed, "calls_in_time_replay_decisions").items()} == again
     for day in DECIDED:
-        decided = {row["decision_id"]: row["action"] for row in read_decisions(changed, day, "replay")}
+        decided = {row.decision_id: row.action for row in read_decisions(changed, day, "replay")}
         assert all(item.action == decided[item.decision_id] for item in read_queue(changed, day, "replay"))
     assert live_state(changed) == live
 
 
 def actions(ws: Workspace) -> dict[str, str]:
-    return {row["decision_id"]: row["action"] for day in DECIDED for row in read_decisions(ws, day, "replay")}
+    return {row.decision_id: row.action for day in DECIDED for row in read_decisions(ws, day, "replay")}
 
 
 def test_a_replay_made_again_with_nothing_changed_is_the_same(ws: Workspace) -> None:
@@ -147,7 +147,7 @@ def test_a_retired_use_case_trains_promotes_and_delivers_nothing_on_either_track
     assert delivered(ws, "calls_in_time_replay_decisions") == delivered_before
     for track, day in (("replay", next_day), ("live", last_day)):
         rows = read_decisions(ws, day, track)  # type: ignore[arg-type]
-        assert {(row["decided_by"], row["reason"]) for row in rows} == {
+        assert {(row.decided_by, row.reason) for row in rows} == {
             ("current_process", "retired: the current process decides")
         }
         assert find_undelivered(ws, track, ws.lake.entries(f"decisions/{track}")) == set()  # type: ignore[arg-type]

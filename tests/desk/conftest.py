@@ -221,7 +221,7 @@ def decision_text(page: str, decision_id: str) -> str:
 
 def answers_of_day(ws: Workspace, partition: str) -> dict[str, Response]:
     """Return the answers to a day's decisions, by decision id."""
-    return answers_by_decision(ws, [d["decision_id"] for d in read_decisions(ws, partition, "replay")])
+    return answers_by_decision(ws, [d.decision_id for d in read_decisions(ws, partition, "replay")])
 
 
 @pytest.fixture

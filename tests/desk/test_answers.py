@@ -67,7 +67,7 @@ def test_an_invalid_answer_is_refused(desk: RunningDesk, decider: Person) -> Non
     assert decider.send("/decisions", decision_id=first, event="seen").status_code == 422
     assert decider.send("/decisions", decision_id=first).status_code == 422
     assert decider.accept("replay-2013-03-14-000000000000").status_code == 404
-    previous = read_decisions(desk.ws, PREVIOUS_DAY, "replay")[0]["decision_id"]
+    previous = read_decisions(desk.ws, PREVIOUS_DAY, "replay")[0].decision_id
     assert decider.accept(previous).status_code == 404  # not one of this page's day
     assert answers_of_day(desk.ws, DAY) == answers_of_day(desk.ws, PREVIOUS_DAY) == {}
     refused = decider.override(second, "act", "kept <as> written")
@@ -156,7 +156,7 @@ def staffed_desk(staffed: Workspace) -> Iterator[RunningDesk]:
 
 
 def test_numeric_actions_are_paid_by_shortage_and_excess(staffed: Workspace) -> None:
-    assert {d["action"] for d in read_decisions(staffed, DAY, "replay")} <= {"1", "4"}
+    assert {d.action for d in read_decisions(staffed, DAY, "replay")} <= {"1", "4"}
     (day,) = kpi_ledger.read_daily_values(staffed, "replay")
     # Two fitters for each call: one too many where one is needed, two too few where four are.
     late = sum(int(i * 37 % 100 > 50) for i in range(60))
@@ -169,10 +169,10 @@ def test_numeric_actions_are_paid_by_shortage_and_excess(staffed: Workspace) -> 
 def test_a_numeric_action_is_overridden_with_another_number(staffed_desk: RunningDesk) -> None:
     decider = staffed_desk.person("decider")
     decision = read_decisions(staffed_desk.ws, DAY, "replay")[0]
-    decision_id = decision["decision_id"]
+    decision_id = decision.decision_id
     page = decider.get("/decisions?show=all").text
     text = decision_text(page, decision_id)
-    assert f"{decision['action']} fitters on call" in text and "fitters needed" in text.lower()
+    assert f"{decision.action} fitters on call" in text and "fitters needed" in text.lower()
     assert 'type="number"' in page
     refused = decider.override(decision_id, "2.5", "half a fitter", "/decisions?show=all")
     assert "another whole number from 0 to 9" in visible_text(refused.text)

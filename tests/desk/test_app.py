@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from desk import tables
 from desk.roles import PAGES_OF_ROLE
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.responses import open_log, responses_to
 from sixtyforty.workspace import Workspace
 from tests.desk.conftest import DAY, NO_TLS, PASSWORD, Person, RunningDesk, csrf_in, shown_ids
@@ -23,7 +22,6 @@ from tests.helpers import make_workspace
 from tests.postgres import Postgres
 
 PEOPLE = 50
-Row = dict[str, Any]  # a decision
 
 
 def test_requests_for_another_host_are_refused(ws: Workspace, desk: RunningDesk) -> None:
@@ -95,7 +93,7 @@ class Visit:
     contested: int = 0
 
 
-async def visit(url: str, number: int, own: Row, contested: Row, ready: asyncio.Barrier) -> Visit:
+async def visit(url: str, number: int, own: StoredDecision, contested: StoredDecision, ready: asyncio.Barrier) -> Visit:
     """Log in, wait for the others, answer one decision of one's own and one that all answer, look again, log out."""
     record, page = Visit(), "/decisions?show=all"
     async with httpx.AsyncClient(base_url=url, timeout=120, verify=NO_TLS) as client:
@@ -110,11 +108,11 @@ async def visit(url: str, number: int, own: Row, contested: Row, ready: asyncio.
         token = csrf_in((await send(page)).text)
         await ready.wait()
         for row in (own, contested):
-            action = "wait" if row["action"] == "act" else "act"
+            action = "wait" if row.action == "act" else "act"
             event = {"event": "accepted"} if number % 2 else {"event": "overridden", "reason": f"reason {number}"}
-            answer = await send(page, csrf=token, decision_id=row["decision_id"], action=action, **event)
+            answer = await send(page, csrf=token, decision_id=row.decision_id, action=action, **event)
         record.contested = answer.status_code
-        assert own["decision_id"] in shown_ids((await send(page)).text)
+        assert own.decision_id in shown_ids((await send(page)).text)
         await send("/logout", csrf=token)
     return record
 
@@ -144,7 +142,7 @@ def test_fifty_people_at_once_lose_nothing(desk: RunningDesk) -> None:
     answer_of = {r.decision_id: r for r in logged if r.event != "seen"}
     assert len(answer_of) == PEOPLE + 1 == sum(r.event != "seen" for r in logged)
     for i, row in enumerate(rows[:PEOPLE]):
-        answer = answer_of[row["decision_id"]]
+        answer = answer_of[row.decision_id]
         assert (answer.person, answer.reason) == (f"person{i}", None if i % 2 else f"reason {i}")
     seen = Counter((r.person, r.decision_id) for r in logged if r.event == "seen")
     assert len(seen) == seen.total() == PEOPLE * 50

@@ -102,7 +102,7 @@ def item(tab: Any, decision_id: str) -> Any:
 def test_a_decider_accepts_and_overrides_only_with_a_reason(desk: RunningDesk, tabs: Tabs) -> None:
     tab = tabs.open("decider")
     assert tab.url.endswith("/decisions")
-    acting = [d["decision_id"] for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act"]
+    acting = [d.decision_id for d in read_decisions(desk.ws, DAY, "replay") if d.action == "act"]
     item(tab, acting[0]).get_by_role("button", name="Accept").click()
     item(tab, acting[0]).get_by_text("Accepted by decider").wait_for()
 
@@ -130,13 +130,11 @@ def test_a_decider_accepts_and_overrides_only_with_a_reason(desk: RunningDesk, t
 
 
 def test_code_in_a_reason_is_shown_as_text(desk: RunningDesk, tabs: Tabs) -> None:
-    ids = [d["decision_id"] for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act"][
-        : len(CODE_AS_TEXT)
-    ]
+    ids = [d.decision_id for d in read_decisions(desk.ws, DAY, "replay") if d.action == "act"][: len(CODE_AS_TEXT)]
     responses = [
         Response(i, "<u>x</u>", "decider", "overridden", "wait", p) for i, p in zip(ids, CODE_AS_TEXT, strict=True)
     ]
-    at = read_decisions(desk.ws, DAY, "replay")[0]["decided_at"]
+    at = read_decisions(desk.ws, DAY, "replay")[0].decided_at
     add_responses(desk.ws, [Response(**(r.__dict__ | {"at": at})) for r in responses])
     tab = tabs.open("decider")
     for decision_id, code in zip(ids, CODE_AS_TEXT, strict=True):
@@ -207,10 +205,10 @@ def test_an_owner_sees_the_impact_and_an_auditor_traces_a_decision(desk: Running
 
     row = read_decisions(desk.ws, DAY, "replay")[0]
     auditor = tabs.open("auditor")
-    auditor.get_by_label("Decision id or words").fill(f"{row['id']} {DAY}")
+    auditor.get_by_label("Decision id or words").fill(f"{row.unit['id']} {DAY}")
     auditor.keyboard.press("Enter")
-    auditor.get_by_role("link", name=row["decision_id"]).click()
-    auditor.get_by_text(row["champion_version"]).first.wait_for()
+    auditor.get_by_role("link", name=row.decision_id).click()
+    auditor.get_by_text(row.champion_version).first.wait_for()
     auditor.get_by_text("Files", exact=True).click()
     assert auditor.get_by_text(f"calls_{DAY}.csv").first.is_visible()
 
@@ -230,9 +228,9 @@ def test_a_decider_opens_no_page_of_an_owner(tabs: Tabs) -> None:
 
 
 def test_the_main_paths_work_without_javascript(desk: RunningDesk, tabs: Tabs) -> None:
-    row = next(d for d in read_decisions(desk.ws, DAY, "replay") if d["action"] == "act")
+    row = next(d for d in read_decisions(desk.ws, DAY, "replay") if d.action == "act")
     tab = tabs.open("decider", java_script_enabled=False)
-    decision = item(tab, row["decision_id"])
+    decision = item(tab, row.decision_id)
     decision.get_by_text("Override").first.click()
     decision.get_by_label("Reason (required)").fill("by hand")
     decision.get_by_role("button", name="Override").click()
@@ -253,9 +251,9 @@ PAGES = {
 
 def test_every_page_is_accessible_fits_a_phone_and_prints(desk: RunningDesk, tabs: Tabs) -> None:
     row = read_decisions(desk.ws, DAY, "replay")[0]
-    at = row["decided_at"]
+    at = row.decided_at
     add_responses(
-        desk.ws, [Response(row["decision_id"], "x" * 40, "decider", "accepted", row["action"], at=at, simulated=True)]
+        desk.ws, [Response(row.decision_id, "x" * 40, "decider", "accepted", row.action, at=at, simulated=True)]
     )
     record_finding(desk.ws, "ann", f"{'x' * 300} gate", "Gate")
     write_record(desk.ws, "replay")
@@ -263,7 +261,7 @@ def test_every_page_is_accessible_fits_a_phone_and_prints(desk: RunningDesk, tab
     for role, addresses in PAGES.items():
         tab = tabs.open(role)
         for address in addresses:
-            tab.goto(address.format(decision_id=row["decision_id"]))
+            tab.goto(address.format(decision_id=row.decision_id))
             tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
             for width in (1280, 390):
                 tab.set_viewport_size({"width": width, "height": 844})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
@@ -16,12 +17,12 @@ from tests.desk.conftest import DAY, PREVIOUS_DAY, Person, RunningDesk, shown_id
 
 def shown(home: Workspace, **changes: object) -> ShownDecision:
     """Return the first decision of the day as a person sees it, with some fields changed."""
-    row = read_decisions(home, DAY, "replay")[0]
-    return show_decision(home.use_case, row | changes, ["id"], [], "ann")
+    decision = replace(read_decisions(home, DAY, "replay")[0], **changes)  # type: ignore[arg-type]
+    return show_decision(home.use_case, decision, ["id"], [], "ann")
 
 
 def test_the_expected_outcome_of_a_held_out_unit_stays_hidden(home: Workspace) -> None:
-    expected = read_decisions(home, DAY, "replay")[0]["expected"]
+    expected = read_decisions(home, DAY, "replay")[0].expected
     by_decider = {d: shown(home, decided_by=d).expected for d in ("model", "review", "holdout", "shadow")}
     assert by_decider == {"model": expected, "review": expected, "holdout": None, "shadow": None}
 
@@ -62,7 +63,7 @@ def test_another_day_is_one_link_away(desk: RunningDesk, decider: Person) -> Non
     assert f"/decisions?date={PREVIOUS_DAY}" in page.replace("&amp;", "&")
     page = decider.get(f"/decisions?date={PREVIOUS_DAY}").text
     assert "Wednesday 13 March 2013" in visible_text(page)
-    assert set(shown_ids(page)) <= {d["decision_id"] for d in read_decisions(desk.ws, PREVIOUS_DAY, "replay")}
+    assert set(shown_ids(page)) <= {d.decision_id for d in read_decisions(desk.ws, PREVIOUS_DAY, "replay")}
 
 
 def test_a_decision_counts_as_seen_once_by_the_person_to_whom_it_was_shown(
@@ -73,5 +74,5 @@ def test_a_decision_counts_as_seen_once_by_the_person_to_whom_it_was_shown(
     expert.get("/review")
     events = [[(r.event, r.person) for r in responses_to(desk.ws, i)] for i in ids]
     assert events == [[("seen", "decider")]] * len(ids)
-    on_next_page = read_decisions(desk.ws, DAY, "replay")[50]["decision_id"]
+    on_next_page = read_decisions(desk.ws, DAY, "replay")[50].decision_id
     assert responses_to(desk.ws, on_next_page) == []

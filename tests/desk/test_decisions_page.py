@@ -15,23 +15,23 @@ def test_a_day_shows_each_action_with_its_reasons_and_expected_outcome(desk: Run
     page = decider.get("/decisions?show=all").text
     assert_plain(page)
     assert "Fitters in time, Thursday 14 March 2013 replay of past decisions" in visible_text(page)
-    assert shown_ids(page) == [r["decision_id"] for r in rows][:PAGE_SIZE]
+    assert shown_ids(page) == [r.decision_id for r in rows][:PAGE_SIZE]
     for row in rows[:PAGE_SIZE]:
-        text = decision_text(page, row["decision_id"])
-        assert f"id {row['id']} " in text
-        assert ("Call a second fitter in" if row["action"] == "act" else "Call nobody") in text
-        assert ("Differs from the current rule" in text) == (row["action"] != row["current_action"])
+        text = decision_text(page, row.decision_id)
+        assert f"id {row.unit['id']} " in text
+        assert ("Call a second fitter in" if row.action == "act" else "Call nobody") in text
+        assert ("Differs from the current rule" in text) == (row.action != row.current_action)
         assert "the risk:" in text or "unusual" in text
-        assert f"{row['expected'] * 100:.0f}" in text
+        assert f"{row.expected * 100:.0f}" in text
         assert "Accept" in text and "Override" in text
 
 
 def test_lists_pages_and_search_leave_nothing_out(desk: RunningDesk, decider: Person) -> None:
     rows = read_decisions(desk.ws, DAY, "replay")
     ids_of_list = {
-        "act": [r["decision_id"] for r in rows if r["action"] == "act"],
-        "differ": [r["decision_id"] for r in rows if r["action"] != r["current_action"]],
-        "all": [r["decision_id"] for r in rows],
+        "act": [r.decision_id for r in rows if r.action == "act"],
+        "differ": [r.decision_id for r in rows if r.action != r.current_action],
+        "all": [r.decision_id for r in rows],
     }
     for name, ids in ids_of_list.items():
         page = decider.get(f"/decisions?show={name}").text
@@ -42,8 +42,8 @@ def test_lists_pages_and_search_leave_nothing_out(desk: RunningDesk, decider: Pe
         assert f"{len(ids_of_list['act'])} with action" in visible_text(page)
     assert shown_ids(decider.get("/decisions").text) == ids_of_list["act"]
     row = rows[-1]
-    assert shown_ids(decider.get(f"/decisions?show=all&q={row['id']}").text) == [row["decision_id"]]
-    assert shown_ids(decider.get(f"/decisions?show=all&q={row['decision_id'].upper()}").text) == [row["decision_id"]]
+    assert shown_ids(decider.get(f"/decisions?show=all&q={row.unit['id']}").text) == [row.decision_id]
+    assert shown_ids(decider.get(f"/decisions?show=all&q={row.decision_id.upper()}").text) == [row.decision_id]
     empty = decider.get("/decisions?show=all&q=%3Cb%3E").text
     assert shown_ids(empty) == []
     assert "No decision in this list matches “<b>”. Try other words" in visible_text(empty)

@@ -51,6 +51,6 @@ def test_of_two_reviewers_the_first_answer_counts(desk: RunningDesk, expert: Per
 def test_a_decision_outside_the_queue_is_not_reviewed(desk: RunningDesk, expert: Person) -> None:
     queued = set(shown_ids(expert.get("/review").text))
     rows = read_decisions(desk.ws, DAY, "replay")
-    decision_id = next(d["decision_id"] for d in rows if d["decision_id"] not in queued)
+    decision_id = next(d.decision_id for d in rows if d.decision_id not in queued)
     assert expert.accept(decision_id, "/review").status_code == 404
     assert responses_to(desk.ws, decision_id) == []

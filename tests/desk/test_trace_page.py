@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
+
+import pytest
 
 from sixtyforty.decisions.decision_table import decisions_dataset, read_decisions
+from sixtyforty.decisions.decision_trace import UnknownFiles, UnknownVerdict
 from sixtyforty.decisions.delivery import deliver_decisions
+from sixtyforty.decisions.provenance import trace_decision
 from tests.desk.conftest import DAY, Person, RunningDesk, visible_text
 
 
 def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, auditor: Person) -> None:
     row = read_decisions(desk.ws, DAY, "replay")[3]
-    decision_id = row["decision_id"]
-    for words in (f"{row['id']}", f"{DAY} {row['id']}", f"{decision_id[:-3]}"):
+    decision_id = row.decision_id
+    for words in (f"{row.unit['id']}", f"{DAY} {row.unit['id']}", f"{decision_id[:-3]}"):
         page = auditor.get(f"/trace?q={words}")
         assert f"id={decision_id}" in html.unescape(page.text), words
     empty = visible_text(auditor.get("/trace?q=nothing+like+it").text)
@@ -20,14 +25,14 @@ def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, audito
     entry = desk.ws.lake.entry(decisions_dataset("replay"), DAY)
     assert entry is not None
     deliver_decisions(desk.ws, {DAY: entry}, "replay")
-    action = "wait" if row["action"] == "act" else "act"
+    action = "wait" if row.action == "act" else "act"
     desk.person("decider").override(decision_id, action, "<b>why not</b>", "/decisions?show=all")
     for address in (f"/trace?id={decision_id}", f"/trace?q={decision_id}"):
         text = visible_text(auditor.get(address).text)
         for expected in (
-            row["champion_version"],
-            row["verdict_id"],
-            row["data_version"],
+            row.champion_version,
+            row.verdict_id,
+            row.data_version,
             "<b>why not</b>",
             "overridden by decider (decider)",
             "seen by decider",
@@ -36,6 +41,24 @@ def test_a_decision_is_found_by_words_and_traced_by_id(desk: RunningDesk, audito
             "for the test",
         ):
             assert expected in text, expected
+
+
+def test_the_trace_says_which_parts_are_no_longer_stored(desk: RunningDesk, auditor: Person) -> None:
+    decision_id = read_decisions(desk.ws, DAY, "replay")[0].decision_id
+    trace = trace_decision(desk.ws, decision_id)
+    without_parts = replace(
+        trace,
+        features=None,
+        verdicts=[UnknownVerdict("features"), *trace.verdicts[1:]],
+        inputs=[UnknownFiles("validated/calls", DAY), *trace.inputs],
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("desk.trace_page.trace_decision", lambda ws, requested_id: without_parts)
+        text = visible_text(auditor.get(f"/trace?id={decision_id}").text)
+    assert "The features were restated after the decision" in text
+    assert "features the manifest of that version no longer exists \u2013 \u2013" in text
+    assert f"validated/calls the manifest of that version no longer exists {DAY}" in text
+    assert "1 of the verdicts did not accept the data" in text
 
 
 def test_an_unknown_id_is_explained(auditor: Person) -> None:

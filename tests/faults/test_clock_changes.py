@@ -48,8 +48,8 @@ def test_each_call_is_decided_once_in_its_own_hour(day: date, tmp_path: Path) ->
         taken = take_decisions(ws, list(entries), "replay", time_limit)
         assert sum(partition.new for partition in taken.values()) == 1, f"at {local_time}"
     decisions = [decision for partition in entries for decision in read_decisions(ws, partition, "replay")]
-    assert sorted(decision["id"] for decision in decisions) == list(range(len(hours)))
-    assert [decision["decided_at"] for decision in decisions] == [hour - timedelta(hours=1) for hour in hours]
+    assert sorted(decision.unit["id"] for decision in decisions) == list(range(len(hours)))
+    assert [decision.decided_at for decision in decisions] == [hour - timedelta(hours=1) for hour in hours]
     assert sum(partition.new for partition in take_decisions(ws, list(entries), "replay", None).values()) == 0
 
 

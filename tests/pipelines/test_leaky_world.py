@@ -58,7 +58,7 @@ def test_a_leak_is_refused_everywhere_and_cured(
     assert [tainted.partition for tainted in find_tainted(ws.lake)] == [day.isoformat() for day in DAYS]
     assert ws.models.versions() == []
     assert ws.champion_ledger.rows() == []
-    assert {d["decided_by"] for d in read_decisions(ws, "2013-04-01", "replay")} == {"current_process"}
+    assert {d.decided_by for d in read_decisions(ws, "2013-04-01", "replay")} == {"current_process"}
 
     for command in (f"impact {NAME}", f"stage {NAME}", "portfolio", f"stage {NAME} --advance --why now"):
         refused = run_cli(command)

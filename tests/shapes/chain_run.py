@@ -92,9 +92,9 @@ def _decided_units(ws: Workspace, shape: Shape) -> dict[str, list[Unit]]:
     units: dict[str, list[Unit]] = {}
     for partition in ws.lake.entries(decisions_dataset("replay")):
         for decision in read_decisions(ws, partition, "replay"):
-            outcome = shape.truth.get((partition, *(decision[column] for column in ws.use_case.decision.key)))
+            outcome = shape.truth.get((partition, *decision.unit.values()))
             if outcome is not None:
-                units.setdefault(partition, []).append(decision | {"outcome": outcome})
+                units.setdefault(partition, []).append(decision.to_dict() | {"outcome": outcome})
     return units
 
 

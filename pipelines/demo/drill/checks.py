@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipelines.authoring import catalog
 from pipelines.demo import flights
@@ -15,6 +15,9 @@ from pipelines.demo.drill.home import HISTORY_START, DrillHome, create_home, del
 from pipelines.demo.drill.live_days import DrillResult
 from pipelines.demo.drill.plan import Plan, corrected_name
 from sixtyforty.spec.wording import format_plural
+
+if TYPE_CHECKING:
+    from sixtyforty.decisions.delivery_table import DeliveredDecision
 
 STAGES = ("raw", "validated", "rejected", "quarantine", "features", "outcomes")
 MAY_BE_EMPTY = ("rejected", "quarantine")
@@ -67,7 +70,7 @@ def _stage_files(home: DrillHome, stage: str, first: date) -> dict[str, bytes]:
     }
 
 
-def check_decisions(home: DrillHome, plan: Plan, delivered: dict[str, dict[str, Any]]) -> list[DrillResult]:
+def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, DeliveredDecision]) -> list[DrillResult]:
     """Check that each departure was decided once, is unchanged since, and that the fallback decided the late ones."""
     counts = _count_decisions(home, plan)
     current = delivered_decisions(home)

@@ -10,16 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipelines import settings
 from pipelines.authoring import catalog
 from pipelines.demo import flights
 from pipelines.demo.drill.plan import midnight
-from pipelines.settings import ROOT, load_settings
+from pipelines.settings import ROOT
 from sixtyforty.spec.clock import CLOCK_FILE_VARIABLE
 from sixtyforty.spec.errors import SixtyfortyError
-from sixtyforty.storage.databases import open_engine
+
+if TYPE_CHECKING:
+    from dagster import DagsterRun
+
+    from sixtyforty.decisions.delivery_table import DeliveredDecision
 
 HISTORY_START = date(2013, 1, 1)
 # Stages after the sources that a champion needs to learn and to go live.
@@ -160,7 +164,7 @@ def create_home(folder: Path, profile: dict[str, str]) -> DrillHome:
     return home
 
 
-def unfinished_runs() -> list[Any]:
+def unfinished_runs() -> list[DagsterRun]:
     """Return the runs of this process's Dagster instance that are not finished."""
     import dagster as dg
 
@@ -170,21 +174,9 @@ def unfinished_runs() -> list[Any]:
         return [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
 
 
-def delivered_decisions(home: DrillHome) -> dict[str, dict[str, Any]]:
-    """Return the rows of the live delivery table by decision id, without the time of delivery."""
-    import sqlalchemy as sa
+def delivered_decisions(home: DrillHome) -> dict[str, DeliveredDecision]:
+    """Return the rows of the live delivery table by decision id."""
+    from sixtyforty.decisions.delivery_table import read_deliveries
 
-    from sixtyforty.storage.sql import identifier
-
-    table = f"{flights.USE_CASE}_decisions"
-    engine = open_engine(home.evaluate(lambda: load_settings().database_url))
-    try:
-        if not sa.inspect(engine).has_table(table):
-            return {}
-        with engine.connect() as connection:
-            rows = connection.execute(sa.text(f"select * from {identifier(table)}")).mappings().all()
-    finally:
-        engine.dispose()
-    return {
-        row["decision_id"]: {column: cell for column, cell in row.items() if column != "delivered_at"} for row in rows
-    }
+    ws = home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
+    return {delivered.decision_id: delivered for delivered in read_deliveries(ws, "live")}

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipelines.authoring import catalog
 from pipelines.demo import flights
@@ -20,6 +20,9 @@ from pipelines.demo.drill.home import Daemon, DrillError, DrillHome, delivered_d
 from pipelines.demo.drill.plan import Plan, corrected_name
 from pipelines.settings import ROOT
 from sixtyforty.spec.wording import format_plural
+
+if TYPE_CHECKING:
+    from sixtyforty.decisions.delivery_table import DeliveredDecision
 
 STEP_SECONDS = 300  # Seconds on the wall clock that one step may take.
 
@@ -46,7 +49,7 @@ class LivedDays:
     """What happened while the days were lived, and every decision as it was first delivered."""
 
     results: list[DrillResult] = field(default_factory=list)
-    delivered: dict[str, dict[str, Any]] = field(default_factory=dict)
+    delivered: dict[str, DeliveredDecision] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)  # Seconds on the wall clock for each step.
 
 
@@ -136,7 +139,7 @@ def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> li
     return [extract for extract in staged if extract.lands_at > now]
 
 
-def _compare_deliveries(lived: LivedDays, current: dict[str, dict[str, Any]], now: datetime) -> None:
+def _compare_deliveries(lived: LivedDays, current: Mapping[str, DeliveredDecision], now: datetime) -> None:
     """Add the new deliveries, and a failed result if an earlier one changed."""
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:

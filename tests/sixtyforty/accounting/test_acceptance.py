@@ -51,7 +51,7 @@ def log(decided: Workspace) -> list[Response]:
     decisions = [d for p in day_range(FIRST, LAST) for d in read_decisions(decided, p, "replay")]
     chance.shuffle(decisions)
     for decision in decisions:
-        responses += draw_responses(chance, decision["decision_id"], decision["action"], decision["decided_at"])
+        responses += draw_responses(chance, decision.decision_id, decision.action, decision.decided_at)
         if len(responses) >= 10_000:
             break
     return responses[:10_000]
@@ -263,8 +263,8 @@ def test_a_late_response_makes_its_decisions_day_stale(small: Workspace) -> None
     day = f"{FIRST}"
     decision = read_decisions(small, day, "replay")[0]
     assert find_stale_responses(small, "replay", NOW).reasons == {}
-    action, at = OTHER_ACTION[decision["action"]], datetime(2013, 4, 29)
-    record_response(small, Response(decision["decision_id"], "ann", "decider", "overridden", action, "so", at=at))
+    action, at = OTHER_ACTION[decision.action], datetime(2013, 4, 29)
+    record_response(small, Response(decision.decision_id, "ann", "decider", "overridden", action, "so", at=at))
     stale = find_stale_responses(small, "replay", NOW)
     assert stale.ranges() == [(day, day)]
     assert stale.sources == {"responses"}
@@ -281,7 +281,7 @@ def test_a_late_response_makes_its_decisions_day_stale(small: Workspace) -> None
 
 def test_responses_are_no_input_of_features(small: Workspace) -> None:
     day = f"{FIRST}"
-    record_response(small, Response(read_decisions(small, day, "replay")[0]["decision_id"], "ann", "decider", "seen"))
+    record_response(small, Response(read_decisions(small, day, "replay")[0].decision_id, "ann", "decider", "seen"))
     accept_partitions(small, [day])
     entry = small.lake.entry("features", day)
     assert entry is not None

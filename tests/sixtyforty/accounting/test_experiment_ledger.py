@@ -40,7 +40,7 @@ def test_the_same_inputs_give_the_same_bytes(experiment: Workspace, tmp_path: Pa
 
 def test_a_corrected_outcome_makes_its_account_stale(experiment: Workspace, tmp_path: Path) -> None:
     ws = copy_home(experiment, tmp_path)
-    late: dict[int, int | None] = dict.fromkeys((d["id"] for d in read_decisions(ws, KEYS[3], "live")), None)
+    late: dict[int, int | None] = dict.fromkeys((d.unit["id"] for d in read_decisions(ws, KEYS[3], "live")), None)
     set_outcomes(ws, KEYS[3], late | {next(iter(late)): 1})
     stale = find_stale_partitions(ws, "live", ws.use_case.settled_at(KEYS[-1]))
     assert "the value of the decisions is missing or outdated" in stale.reasons[KEYS[3]]

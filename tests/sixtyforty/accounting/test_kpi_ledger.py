@@ -46,7 +46,7 @@ def test_an_account_holds_the_money_of_every_way_to_decide(tmp_path: Path) -> No
     outcomes = pq.read_table(ws.lake.local_file(ws.lake.entry("outcomes", KEYS[0]))).to_pylist()  # type: ignore[arg-type]
     late = {row["id"]: row["late"] for row in outcomes}
     decisions = read_decisions(ws, KEYS[0], "replay")
-    assert daily_values[0].model == sum(10 * late[d["id"]] - 3 for d in decisions if d["action"] == "act")
+    assert daily_values[0].model == sum(10 * late[d.unit["id"]] - 3 for d in decisions if d.action == "act")
     assert daily_values[0].perfect_foresight == 7 * sum(late.values())
 
 

@@ -39,10 +39,10 @@ def answer(ws: Workspace, day: str, nth: int = 0, event: Event = "accepted") -> 
     """Answer the nth decision of a day, ten days later."""
     decision = read_decisions(ws, day, "replay")[nth]
     response = Response(
-        decision["decision_id"], "ann", "decider", event, at=decision["decided_at"] + timedelta(days=10)
+        decision.decision_id, "ann", "decider", event, at=decision.decided_at + timedelta(days=10)
     )
     if event == "overridden":
-        action = "act" if decision["action"] == "wait" else "wait"
+        action = "act" if decision.action == "wait" else "wait"
         response = Response(**response.__dict__ | {"action": action, "reason": 'so; "quoted", he wrote'})
     record_response(ws, response)
 

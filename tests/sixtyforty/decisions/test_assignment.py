@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from sixtyforty.decisions.assignment import (
     share_of_step,
 )
 from sixtyforty.decisions.deciding import take_decisions
-from sixtyforty.decisions.decision_table import read_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
 from sixtyforty.decisions.review_queue import queue_reviews, read_queue
 from sixtyforty.spec.track import Track
@@ -124,8 +125,8 @@ def copy_with(base: Workspace, folder: Path, **changes: Any) -> Workspace:
     return Workspace(make_use_case(folder / "home" / "use_case", **changes), folder / "home", base.database_url)
 
 
-def read_all(ws: Workspace, track: Track = "live") -> dict[str, dict[str, Any]]:
-    return {d["decision_id"]: d for key in KEYS for d in read_decisions(ws, key, track)}
+def read_all(ws: Workspace, track: Track = "live") -> dict[str, StoredDecision]:
+    return {d.decision_id: d for key in KEYS for d in read_decisions(ws, key, track)}
 
 
 def test_a_holdout_changes_who_decides_and_nothing_else(base: Workspace, tmp_path: Path) -> None:
@@ -133,16 +134,17 @@ def test_a_holdout_changes_who_decides_and_nothing_else(base: Workspace, tmp_pat
     take_decisions(plain, KEYS, "live", None)
     taken = take_decisions(with_holdout, KEYS, "live", None)
     before, after = read_all(plain), read_all(with_holdout)
-    held_out = {i: d for i, d in after.items() if d["decided_by"] == "holdout"}
+    held_out = {i: d for i, d in after.items() if d.decided_by == "holdout"}
     assert sum(t.held_out for t in taken.values()) == len(held_out)
     assert 20 <= len(held_out) <= 52  # three in ten of 120, within three standard deviations
-    assert all(d["action"] == d["current_action"] and d["reason"] == HOLDOUT_REASON for d in held_out.values())
-    assert any(before[i]["action"] != d["action"] for i, d in held_out.items())
-    assert {d["policy"] for d in after.values()} == {f"{POLICY_VERSION}; holdout=0.3"}
+    assert all(d.action == d.current_action and d.reason == HOLDOUT_REASON for d in held_out.values())
+    assert any(before[i].action != d.action for i, d in held_out.items())
+    assert {d.policy for d in after.values()} == {f"{POLICY_VERSION}; holdout=0.3"}
     changed = {"action", "decided_by", "reason", "policy", "code_version"}
     for i, decision in after.items():
-        same = set(decision) - (changed if i in held_out else {"policy", "code_version"})
-        assert {column: decision[column] for column in same} == {column: before[i][column] for column in same}
+        columns, columns_before = decision.to_dict(), before[i].to_dict()
+        same = set(columns) - (changed if i in held_out else {"policy", "code_version"})
+        assert {column: columns[column] for column in same} == {column: columns_before[column] for column in same}
 
 
 def test_the_assignment_is_the_same_in_one_run_and_in_many(base: Workspace, tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_the_replay_holds_nobody_out(base: Workspace, tmp_path: Path) -> None:
     plain, with_holdout = copy_with(base, tmp_path / "a"), copy_with(base, tmp_path / "b", **merge(RANDOMIZED, ROLLOUT))
     for ws in (plain, with_holdout):
         take_decisions(ws, KEYS, "replay", None)
-    assert [d | {"code_version": ""} for d in read_all(plain, "replay").values()] == [
-        d | {"code_version": ""} for d in read_all(with_holdout, "replay").values()
+    assert [replace(d, code_version="") for d in read_all(plain, "replay").values()] == [
+        replace(d, code_version="") for d in read_all(with_holdout, "replay").values()
     ]
 
 
@@ -168,8 +170,8 @@ def test_a_cluster_is_held_out_as_a_whole(base: Workspace, tmp_path: Path) -> No
     take_decisions(ws, KEYS, "live", None)
     held_by_load: dict[float, set[bool]] = {}
     for decision in read_all(ws).values():
-        load = round(decision["id"] % 100 * 37 % 100 / 100, 2)
-        held_by_load.setdefault(load, set()).add(decision["decided_by"] == "holdout")
+        load = round(decision.unit["id"] % 100 * 37 % 100 / 100, 2)
+        held_by_load.setdefault(load, set()).add(decision.decided_by == "holdout")
     assert len(held_by_load) == 40
     assert all(len(held) == 1 for held in held_by_load.values())
     assert {True} in held_by_load.values()
@@ -180,9 +182,9 @@ def test_units_that_the_model_is_unfit_for_are_held_out_too(base: Workspace, tmp
     late, on_time = (copy_with(base, tmp_path / name, **RANDOMIZED) for name in "ab")
     take_decisions(late, KEYS, "live", datetime(2013, 3, 17))
     take_decisions(on_time, KEYS, "live", None)
-    decided_by = [d["decided_by"] for d in read_all(late).values()]
+    decided_by = [d.decided_by for d in read_all(late).values()]
     assert set(decided_by) == {"holdout", "fallback"}
-    held_out = [d["decided_by"] == "holdout" for d in read_all(on_time).values()]
+    held_out = [d.decided_by == "holdout" for d in read_all(on_time).values()]
     assert held_out == [who == "holdout" for who in decided_by]
 
 
@@ -193,14 +195,14 @@ def test_each_step_of_a_rollout_applies_from_its_time_on(base: Workspace, tmp_pa
     ws.rollout_ledger.take_step("full", by="Ada", why="it is good", effective_from=third.isoformat())
     take_decisions(ws, KEYS, "live", None)
     decisions = read_all(ws).values()
-    shadow = [d for d in decisions if d["decided_at"] < second]
-    holdout = [d for d in decisions if second <= d["decided_at"] < third]
-    full = [d for d in decisions if d["decided_at"] >= third]
-    assert {(d["decided_by"], d["policy"]) for d in shadow} == {("shadow", f"{POLICY_VERSION}; holdout=1.0")}
-    assert {d["decided_by"] for d in holdout} == {"holdout", "model"}
-    assert {(d["decided_by"], d["policy"]) for d in full} == {("model", POLICY_VERSION)}
-    assert all(d["action"] == d["current_action"] for d in [*shadow, *holdout] if d["decided_by"] != "model")
-    assert all(d["expected"] is not None for d in decisions)
+    shadow = [d for d in decisions if d.decided_at < second]
+    holdout = [d for d in decisions if second <= d.decided_at < third]
+    full = [d for d in decisions if d.decided_at >= third]
+    assert {(d.decided_by, d.policy) for d in shadow} == {("shadow", f"{POLICY_VERSION}; holdout=1.0")}
+    assert {d.decided_by for d in holdout} == {"holdout", "model"}
+    assert {(d.decided_by, d.policy) for d in full} == {("model", POLICY_VERSION)}
+    assert all(d.action == d.current_action for d in [*shadow, *holdout] if d.decided_by != "model")
+    assert all(d.expected is not None for d in decisions)
     entry = ws.lake.entry("decisions/live", KEYS[1])
     assert entry
     assert entry.facts["shadow"] + entry.facts["holdout"] + entry.facts["model"] == entry.rows == 40
@@ -209,7 +211,7 @@ def test_each_step_of_a_rollout_applies_from_its_time_on(base: Workspace, tmp_pa
 def test_in_shadow_a_late_decision_still_counts_as_fallback(base: Workspace, tmp_path: Path) -> None:
     ws = copy_with(base, tmp_path, **ROLLOUT)
     take_decisions(ws, KEYS, "live", datetime(2013, 3, 17))
-    assert {d["decided_by"] for d in read_all(ws).values()} == {"fallback"}
+    assert {d.decided_by for d in read_all(ws).values()} == {"fallback"}
 
 
 REVIEW = {
@@ -228,12 +230,12 @@ def test_reviewers_get_no_decision_that_is_in_shadow_or_held_out(base: Workspace
     ws = copy_with(base, tmp_path, **merge(ROLLOUT, REVIEW))
     ws.rollout_ledger.take_step("holdout", by="Ada", why="x", effective_from=ws.use_case.day_start(LIVE[1]).isoformat())
     take_decisions(ws, KEYS, "live", None)
-    decided_by = [{d["decided_by"] for d in read_decisions(ws, key, "live")} for key in KEYS[:2]]
+    decided_by = [{d.decided_by for d in read_decisions(ws, key, "live")} for key in KEYS[:2]]
     assert decided_by == [{"shadow"}, {"holdout", "review"}]
     queue_reviews(ws, KEYS[:2], "live")
     queued = {item.decision_id for key in KEYS[:2] for item in read_queue(ws, key, "live")}
     assert queued
-    assert {read_all(ws)[decision_id]["decided_by"] for decision_id in queued} == {"review"}
+    assert {read_all(ws)[decision_id].decided_by for decision_id in queued} == {"review"}
 
 
 def test_held_out_units_are_not_explained_by_the_model(base: Workspace, tmp_path: Path) -> None:
@@ -242,8 +244,8 @@ def test_held_out_units_are_not_explained_by_the_model(base: Workspace, tmp_path
     take_decisions(ws, KEYS[:1], "live", None)
     decisions = read_all(ws)
     sentences = explain_decisions(ws, KEYS[0], "live", list(decisions))
-    held_out = [text for i, text in sentences.items() if decisions[i]["decided_by"] == "holdout"]
-    by_model = [line for i, text in sentences.items() if decisions[i]["decided_by"] == "model" for line in text]
+    held_out = [text for i, text in sentences.items() if decisions[i].decided_by == "holdout"]
+    by_model = [line for i, text in sentences.items() if decisions[i].decided_by == "model" for line in text]
     assert held_out
     assert all(text == [f"{HOLDOUT_REASON[0].upper()}{HOLDOUT_REASON[1:]}."] for text in held_out)
     assert any("The load is" in line for line in by_model)

@@ -21,8 +21,8 @@ def test_before_the_first_champion_the_current_process_decides(ready: Workspace)
     taken = take_decisions(ready, [KEY_BEFORE], "replay", None)[KEY_BEFORE]
     decisions = read_decisions(ready, KEY_BEFORE, "replay")
     assert (taken.by_model, taken.fallback, len(decisions)) == (0, 20, 20)
-    assert all(d["action"] == d["current_action"] and d["champion_version"] is None for d in decisions)
-    assert {d["reason"] for d in decisions} == {NO_CHAMPION_REASON}
+    assert all(d.action == d.current_action and d.champion_version is None for d in decisions)
+    assert {d.reason for d in decisions} == {NO_CHAMPION_REASON}
 
 
 def test_each_unit_is_decided_once_when_its_decision_time_comes(ready: Workspace) -> None:
@@ -34,7 +34,7 @@ def test_each_unit_is_decided_once_when_its_decision_time_comes(ready: Workspace
     decisions = read_decisions(ready, KEY, "replay")
     assert take_decisions(ready, [KEY], "replay", None)[KEY].new == 0
     assert read_decisions(ready, KEY, "replay") == decisions
-    assert len({d["decision_id"] for d in decisions}) == 20
+    assert len({d.decision_id for d in decisions}) == 20
 
 
 def test_a_decision_stays_when_its_features_are_restated(ready: Workspace) -> None:
@@ -42,19 +42,19 @@ def test_a_decision_stays_when_its_features_are_restated(ready: Workspace) -> No
     before = read_decisions(ready, KEY, "replay")
     mark_first_unit_suspect(ready, KEY)
     take_decisions(ready, [KEY], "replay", None)
-    after = {d["decision_id"]: d for d in read_decisions(ready, KEY, "replay")}
+    after = {d.decision_id: d for d in read_decisions(ready, KEY, "replay")}
     assert len(after) == 20
-    assert all(after[d["decision_id"]] == d for d in before)
-    assert len({d["data_version"] for d in after.values()}) == 2
+    assert all(after[d.decision_id] == d for d in before)
+    assert len({d.data_version for d in after.values()}) == 2
 
 
 def test_a_suspect_unit_falls_back_to_the_current_process_with_the_reason(ready: Workspace) -> None:
     mark_first_unit_suspect(ready, KEY)
     taken = take_decisions(ready, [KEY], "replay", None)[KEY]
-    (fallback,) = [d for d in read_decisions(ready, KEY, "replay") if d["decided_by"] == "fallback"]
+    (fallback,) = [d for d in read_decisions(ready, KEY, "replay") if d.decided_by == "fallback"]
     assert (taken.by_model, taken.fallback) == (19, 1)
-    assert fallback["action"] == fallback["current_action"]
-    assert (fallback["reason"], fallback["expected"]) == ("a share above 1", None)
+    assert fallback.action == fallback.current_action
+    assert (fallback.reason, fallback.expected) == ("a share above 1", None)
 
 
 def test_live_decisions_begin_with_the_adoption(ready: Workspace) -> None:
@@ -63,8 +63,8 @@ def test_live_decisions_begin_with_the_adoption(ready: Workspace) -> None:
     taken = take_decisions(ready, [KEY_BEFORE, KEY], "live", datetime(2013, 3, 13, 13))
     decisions = read_decisions(ready, KEY, "live")
     assert list(taken) == [KEY]
-    assert {d["decided_by"] for d in decisions} == {"model"}
-    assert min(d["decided_at"] for d in decisions) == adoption
+    assert {d.decided_by for d in decisions} == {"model"}
+    assert min(d.decided_at for d in decisions) == adoption
     assert len(decisions) == 10
 
 
@@ -73,12 +73,12 @@ def test_a_late_decision_falls_back_to_the_current_process(ready: Workspace) -> 
     adopt_at(ready, datetime(2013, 3, 13, 11))
     take_decisions(ready, [KEY], "live", datetime(2013, 3, 13, 13, 30))
     decisions = read_decisions(ready, KEY, "live")
-    assert {d["decided_at"].hour: (d["decided_by"], d["reason"]) for d in decisions} == {
+    assert {d.decided_at.hour: (d.decided_by, d.reason) for d in decisions} == {
         11: ("fallback", LATE_REASON),
         12: ("fallback", LATE_REASON),
         13: ("model", BEST_REASON),
     }
-    assert all(d["action"] == d["current_action"] for d in decisions if d["reason"] == LATE_REASON)
+    assert all(d.action == d.current_action for d in decisions if d.reason == LATE_REASON)
 
 
 def test_nothing_is_decided_on_features_older_than_the_validated_data(ready: Workspace) -> None:
@@ -96,7 +96,7 @@ def test_the_tracks_never_mix(ready: Workspace) -> None:
     take_decisions(ready, [KEY], "live", datetime(2013, 3, 13, 14))
     replay, live = read_decisions(ready, KEY, "replay"), read_decisions(ready, KEY, "live")
     assert len(replay) == len(live) == 20
-    assert not {d["decision_id"] for d in replay} & {d["decision_id"] for d in live}
+    assert not {d.decision_id for d in replay} & {d.decision_id for d in live}
 
 
 def test_a_second_run_writes_the_same_bytes(ready: Workspace) -> None:
@@ -130,7 +130,7 @@ def test_decisions_taken_before_count_towards_a_limit(tmp_path: Path) -> None:
     put_champion_in_force(ws, DAY)
     for hour in (11, 12, 13, 14, 15):
         take_decisions(ws, [KEY], "replay", datetime(2013, 3, 13, hour))
-    acted = [d["decided_at"].hour for d in read_decisions(ws, KEY, "replay") if d["action"] == "act"]
+    acted = [d.decided_at.hour for d in read_decisions(ws, KEY, "replay") if d.action == "act"]
     assert sorted(acted) == [11, 11, 12, 12, 13, 13, 14, 14]
 
 
@@ -163,16 +163,16 @@ def test_an_action_with_an_apostrophe_works_from_features_to_accounts(tmp_path: 
     put_champion_in_force(ws, DAY)
     entries = {KEY: take_decisions(ws, [KEY], "replay", None)[KEY].entry}
     decisions = read_decisions(ws, KEY, "replay")
-    assert "don't wait" in {d["action"] for d in decisions}
-    assert "don't wait" in {d["current_action"] for d in decisions}
+    assert "don't wait" in {d.action for d in decisions}
+    assert "don't wait" in {d.current_action for d in decisions}
     queue_reviews(ws, [KEY], "replay")
     assert "don't wait" in {item.alternative for item in read_queue(ws, KEY, "replay")}
     assert deliver_decisions(ws, entries, "replay")[KEY].new == 20
     account = kpi_ledger.write_accounts(ws, [KEY], "replay")[KEY]
     assert account.facts["decisions"] == 20
     assert kpi_audit.find_differences(ws, "replay", [KEY]) == []
-    trace = trace_decision(ws, next(d["decision_id"] for d in decisions if d["action"] == "don't wait"))
-    assert trace.outcome and trace.outcome["value"] is not None
+    trace = trace_decision(ws, next(d.decision_id for d in decisions if d.action == "don't wait"))
+    assert trace.outcome and trace.outcome.value is not None
 
 
 COLUMN = 'lo"ad'
@@ -211,11 +211,12 @@ def test_a_column_with_a_quote_works_from_features_to_accounts(tmp_path: Path) -
     put_champion_in_force(ws, DAY)
     take_decisions(ws, [KEY], "replay", None)
     decisions = read_decisions(ws, KEY, "replay")
-    assert len(decisions) == 20 and all(d[key] for d in decisions)
+    assert len(decisions) == 20 and all(d.unit[key] for d in decisions)
     kpi_ledger.write_accounts(ws, [KEY], "replay")
     assert kpi_audit.find_differences(ws, "replay", [KEY]) == []
-    (hit,) = search_decisions(ws, "replay", str(decisions[0][key]), limit=1)
-    assert trace_decision(ws, hit["decision_id"]).features[COLUMN] is not None
+    (hit,) = search_decisions(ws, "replay", str(decisions[0].unit[key]), limit=1)
+    features = trace_decision(ws, hit.decision_id).features
+    assert features and features[COLUMN] is not None
 
 
 def _publish_renamed(ws: Workspace) -> None:

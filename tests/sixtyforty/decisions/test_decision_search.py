@@ -12,10 +12,10 @@ from tests.sixtyforty.decisions.conftest import KEY
 def test_every_word_must_match_the_beginning_of_a_part(ready: Workspace) -> None:
     take_decisions(ready, [KEY], "replay", None)
     decision = read_decisions(ready, KEY, "replay")[3]
-    (hit,) = search_decisions(ready, "replay", f"{KEY} {decision['id']}")
-    assert (hit["decision_id"], hit["partition"], hit["id"]) == (decision["decision_id"], KEY, decision["id"])
-    assert [h["decision_id"] for h in search_decisions(ready, "replay", decision["decision_id"].upper())] == [
-        decision["decision_id"]
+    (hit,) = search_decisions(ready, "replay", f"{KEY} {decision.unit['id']}")
+    assert (hit.decision_id, hit.partition, hit.unit["id"]) == (decision.decision_id, KEY, decision.unit["id"])
+    assert [h.decision_id for h in search_decisions(ready, "replay", decision.decision_id.upper())] == [
+        decision.decision_id
     ]
     assert search_decisions(ready, "replay", f"{KEY} nothing") == []
 
@@ -24,8 +24,8 @@ def test_the_newest_decisions_come_first_up_to_the_limit(ready: Workspace) -> No
     take_decisions(ready, [KEY], "replay", None)
     hits = search_decisions(ready, "replay", KEY, limit=7)
     assert len(hits) == 7
-    assert {hit["decided_at"] for hit in hits} == {
-        d["decided_at"] for d in sorted(read_decisions(ready, KEY, "replay"), key=lambda d: d["decided_at"])[-7:]
+    assert {hit.decided_at for hit in hits} == {
+        d.decided_at for d in sorted(read_decisions(ready, KEY, "replay"), key=lambda d: d.decided_at)[-7:]
     }
 
 

@@ -28,7 +28,8 @@ def test_the_manifest_counts_who_decided(ready: Workspace) -> None:
 def test_decisions_are_read_in_order_of_their_time_with_every_column(ready: Workspace) -> None:
     take_decisions(ready, [KEY], "replay", None)
     decisions = read_decisions(ready, KEY, "replay")
-    order = [(d["decided_at"], d["decision_id"]) for d in decisions]
+    order = [(d.decided_at, d.decision_id) for d in decisions]
     assert order == sorted(order)
-    assert list(decisions[0]) == decision_schema(ready).names
+    assert list(decisions[0].to_dict()) == decision_schema(ready).names
+    assert list(decisions[0].unit) == ready.use_case.decision.key
     assert read_decisions(ready, KEY, "live") == []

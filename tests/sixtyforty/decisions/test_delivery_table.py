@@ -36,9 +36,9 @@ def test_a_delivered_decision_can_be_read(ready: Workspace) -> None:
     entries = {KEY: take_decisions(ready, [KEY], "replay", None)[KEY].entry}
     deliver_decisions(ready, entries, "replay")
     decision = read_decisions(ready, KEY, "replay")[0]
-    delivered = read_delivery(ready, "replay", decision["decision_id"])
-    assert delivered and delivered["action"] == decision["action"]
-    assert read_delivery(ready, "live", decision["decision_id"]) is None
+    delivered = read_delivery(ready, "replay", decision.decision_id)
+    assert delivered and delivered.action == decision.action
+    assert read_delivery(ready, "live", decision.decision_id) is None
     assert read_delivery(ready, "replay", decision_id) is None
 
 

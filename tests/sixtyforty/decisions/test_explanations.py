@@ -52,12 +52,12 @@ def read_features(ws: Workspace) -> pd.DataFrame:
 
 def test_the_most_important_fact_is_named_with_its_value_and_direction(ws: Workspace) -> None:
     decisions = read_decisions(ws, KEY, "replay")
-    sentences = explain_decisions(ws, KEY, "replay", [d["decision_id"] for d in decisions])
+    sentences = explain_decisions(ws, KEY, "replay", [d.decision_id for d in decisions])
     load = read_features(ws).set_index("id")["load"]
     for decision in decisions:
-        explanation = sentences[decision["decision_id"]]
-        if decision["expected"] > 0.6:
-            assert explanation[0] == f"Raises the risk: The load is {load[decision['id']]:.0%}."
+        explanation = sentences[decision.decision_id]
+        if decision.expected > 0.6:
+            assert explanation[0] == f"Raises the risk: The load is {load[decision.unit['id']]:.0%}."
         assert 1 <= len(explanation) <= 3
 
 
@@ -80,7 +80,7 @@ def test_the_direction_fits_the_kind_of_outcome() -> None:
 
 
 def test_only_the_requested_decisions_are_explained(ws: Workspace) -> None:
-    decision_id = read_decisions(ws, KEY, "replay")[0]["decision_id"]
+    decision_id = read_decisions(ws, KEY, "replay")[0].decision_id
     requested = [decision_id, "replay-2013-03-13-000000000000"]
     assert set(explain_decisions(ws, KEY, "replay", requested)) == {decision_id}
     assert explain_decisions(ws, "2013-03-14", "replay", [decision_id]) == {}
@@ -109,7 +109,7 @@ def test_the_typical_value_is_the_median_or_the_most_frequent(tmp_path: Path) ->
 def test_a_decision_of_the_current_process_says_why(ws: Workspace) -> None:
     before = DAYS[-2].isoformat()
     take_decisions(ws, [before], "replay", None)
-    ids = [d["decision_id"] for d in read_decisions(ws, before, "replay")]
+    ids = [d.decision_id for d in read_decisions(ws, before, "replay")]
     assert set(map(tuple, explain_decisions(ws, before, "replay", ids).values())) == {
         ("No model has been promoted yet: the current process decides.",)
     }
@@ -121,16 +121,16 @@ def test_a_veto_comes_before_the_facts(tmp_path: Path) -> None:
     publish_days(ws, DAYS, count=20)
     put_champion_in_force(ws, DAYS[-1])
     take_decisions(ws, [KEY], "replay", None)
-    vetoed = [d for d in read_decisions(ws, KEY, "replay") if d["reason"].startswith("veto")]
+    vetoed = [d for d in read_decisions(ws, KEY, "replay") if d.reason.startswith("veto")]
     assert vetoed
-    assert all(d["action"] == "wait" for d in vetoed)
-    for sentences in explain_decisions(ws, KEY, "replay", [d["decision_id"] for d in vetoed]).values():
+    assert all(d.action == "wait" for d in vetoed)
+    for sentences in explain_decisions(ws, KEY, "replay", [d.decision_id for d in vetoed]).values():
         assert sentences[0] == "Veto south: nobody is left there."
         assert len(sentences) > 1
 
 
 def test_inputs_that_were_corrected_since_are_not_reconstructed(ws: Workspace) -> None:
-    ids = [d["decision_id"] for d in read_decisions(ws, KEY, "replay")]
+    ids = [d.decision_id for d in read_decisions(ws, KEY, "replay")]
     entry = ws.lake.entry("features", KEY)
     assert entry
     rows = pq.read_table(ws.lake.local_file(entry))

@@ -30,7 +30,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def decision_with(ws: Workspace, action: str) -> str:
     decisions = read_decisions(ws, f"{DAY}", "replay")
-    return next(d["decision_id"] for d in decisions if d["action"] == action)
+    return next(d.decision_id for d in decisions if d.action == action)
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ def ws(request: pytest.FixtureRequest, home: Workspace, tmp_path: Path) -> Works
 
 
 def decision_ids(ws: Workspace) -> list[str]:
-    return [d["decision_id"] for d in read_decisions(ws, f"{DAY}", "replay")]
+    return [d.decision_id for d in read_decisions(ws, f"{DAY}", "replay")]
 
 
 def decision_with(ws: Workspace, action: str) -> str:
-    return next(d["decision_id"] for d in read_decisions(ws, f"{DAY}", "replay") if d["action"] == action)
+    return next(d.decision_id for d in read_decisions(ws, f"{DAY}", "replay") if d.action == action)
 
 
 def test_an_answer_is_recorded_as_it_was_given(ws: Workspace) -> None:

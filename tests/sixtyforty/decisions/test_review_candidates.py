@@ -34,17 +34,17 @@ def make_reviewed_home(folder: Path, **review: Any) -> Workspace:
 def test_nearly_equal_actions_and_disagreements_are_candidates(tmp_path: Path) -> None:
     ws = make_reviewed_home(tmp_path)
     entry = take_decisions(ws, [KEY], "replay", None)[KEY].entry
-    decisions = {d["decision_id"]: d for d in read_decisions(ws, KEY, "replay")}
+    decisions = {d.decision_id: d for d in read_decisions(ws, KEY, "replay")}
     features = ws.lake.entry("features", KEY)
     assert features and ws.use_case.people.review
     load = {row["id"]: row["load"] for row in pq.read_table(ws.lake.local_file(features)).to_pylist()}
-    rule = {i: "act" if load[d["id"]] > 0.2 else "wait" for i, d in decisions.items()}
-    nearly_equal = {i for i, d in decisions.items() if abs(10 * d["expected"] - 3) < 2}
+    rule = {i: "act" if load[d.unit["id"]] > 0.2 else "wait" for i, d in decisions.items()}
+    nearly_equal = {i for i, d in decisions.items() if abs(10 * d.expected - 3) < 2}
     candidates = find_review_candidates(ws, ws.use_case.people.review, {KEY: entry})[KEY]
-    disagreements = {i for i, d in decisions.items() if rule[i] != d["action"]}
+    disagreements = {i for i, d in decisions.items() if rule[i] != d.action}
     assert {c.decision_id for c in candidates} == nearly_equal | disagreements
     for candidate in candidates:
-        assert candidate.action == decisions[candidate.decision_id]["action"] != candidate.alternative
+        assert candidate.action == decisions[candidate.decision_id].action != candidate.alternative
         assert ("differ by only EUR" in candidate.why) == (candidate.decision_id in nearly_equal)
         assert ("Another rule would call" in candidate.why) == (candidate.decision_id in disagreements)
 
@@ -61,8 +61,8 @@ def test_a_vetoed_decision_is_no_candidate(tmp_path: Path) -> None:
     put_champion_in_force(ws, DAYS[-1])
     take_decisions(ws, [KEY], "replay", None)
     decisions = read_decisions(ws, KEY, "replay")
-    vetoed = {d["decision_id"] for d in decisions if d["reason"].startswith("veto ")}
+    vetoed = {d.decision_id for d in decisions if d.reason.startswith("veto ")}
     entries = ws.lake.entries(decisions_dataset("replay"), [KEY])
     assert vetoed and ws.use_case.people.review
     candidates = find_review_candidates(ws, ws.use_case.people.review, entries)[KEY]
-    assert {c.decision_id for c in candidates} == {d["decision_id"] for d in decisions} - vetoed
+    assert {c.decision_id for c in candidates} == {d.decision_id for d in decisions} - vetoed

@@ -200,14 +200,14 @@ def test_a_deferred_decision_is_the_current_processs_until_a_reviewer_answers(tm
     ws = make_reviewed_home(tmp_path, fallback="current_process", reviewers={"ann": 400})
     taken = take_decisions(ws, [KEY], "replay", None)[KEY]
     decisions = read_decisions(ws, KEY, "replay")
-    nearly_equal = [d for d in decisions if abs(10 * d["expected"] - 3) < 2]
+    nearly_equal = [d for d in decisions if abs(10 * d.expected - 3) < 2]
     assert nearly_equal
     for decision in decisions:
         if decision in nearly_equal:
-            assert (decision["decided_by"], decision["reason"]) == ("review", REVIEW_REASON)
-            assert decision["action"] == decision["current_action"]
+            assert (decision.decided_by, decision.reason) == ("review", REVIEW_REASON)
+            assert decision.action == decision.current_action
         else:
-            assert decision["decided_by"] == "model"
+            assert decision.decided_by == "model"
     assert (taken.entry.facts["review"], taken.fallback) == (len(nearly_equal), len(nearly_equal))
     queue_reviews(ws, [KEY], "replay")
-    assert {d["decision_id"] for d in nearly_equal} <= {item.decision_id for item in read_queue(ws, KEY, "replay")}
+    assert {d.decision_id for d in nearly_equal} <= {item.decision_id for item in read_queue(ws, KEY, "replay")}

@@ -44,7 +44,7 @@ def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     publish_days(ws, DAYS, count=12)
     put_champion_in_force(ws, date(2013, 4, 1))
     take_decisions(ws, DECIDED, "replay", None)
-    assert {d["decided_by"] for d in read_decisions(ws, DECIDED[0], "replay")} == {"model"}
+    assert {d.decided_by for d in read_decisions(ws, DECIDED[0], "replay")} == {"model"}
     return ws
 
 
@@ -85,9 +85,9 @@ def test_the_current_process_decides_on_tainted_partitions(leaky: Workspace) -> 
     taken = take_decisions(ws, [DECIDED[0]], "live", None)
     assert taken[DECIDED[0]].by_model == 0
     decisions = read_decisions(ws, DECIDED[0], "live")
-    assert {d["decided_by"] for d in decisions} == {"fallback"}
-    assert all(d["action"] == d["current_action"] for d in decisions)
-    assert decisions[0]["reason"].startswith("features know the future: 2013-04-01: late_today (")
+    assert {d.decided_by for d in decisions} == {"fallback"}
+    assert all(d.action == d.current_action for d in decisions)
+    assert decisions[0].reason.startswith("features know the future: 2013-04-01: late_today (")
 
 
 def put_in_force_again(ws: Workspace, leaky: Workspace) -> None:

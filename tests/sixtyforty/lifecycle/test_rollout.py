@@ -146,10 +146,10 @@ def test_in_shadow_the_suggestions_are_valued_and_the_decisions_gain_nothing(ws:
     gain = 0.0
     for key in KEYS[1:4]:
         for decision in read_decisions(ws, key, "live"):
-            late = float(decision["id"] % 100 * 37 % 100 / 100 > 0.5)
+            late = float(decision.unit["id"] % 100 * 37 % 100 / 100 > 0.5)
             payoffs = ChoicePayoffs(ws.use_case.kpi, pd.DataFrame(index=[0]))
-            (action,) = payoffs.choose_actions(np.array([decision["expected"]]))
-            gain += (10 * late - 3) * ((action == "act") - (decision["current_action"] == "act"))
+            (action,) = payoffs.choose_actions(np.array([decision.expected]))
+            gain += (10 * late - 3) * ((action == "act") - (decision.current_action == "act"))
     suggested = value_shadow_days(ws, KEYS[1:4])
     assert sum(d.model - d.current_process for d in suggested) == pytest.approx(gain)
     assert gain > 0
@@ -226,7 +226,7 @@ def test_a_changed_ledger_stops_decisions(ws: Workspace) -> None:
     with pytest.raises(LedgerError, match=r"rollout\.jsonl, row 1: .*was changed"):
         ws.rollout_ledger.step_at(datetime(2013, 4, 1))
     path.write_text(lines[0] + "\n")
-    with pytest.raises(LedgerError, match="rows were cut off the end"):
+    with pytest.raises(LedgerError, match="rows are missing at the end"):
         take_decisions(ws, KEYS, "live", None)
 
 

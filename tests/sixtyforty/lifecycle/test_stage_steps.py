@@ -174,9 +174,9 @@ def test_after_the_end_the_current_process_decides(tmp_path: Path) -> None:
     retire_use_case(ws, "Ada", "it is over", ws.use_case.day_start(live[1]))
     keys = [day.isoformat() for day in live]
     take_decisions(ws, keys, "live", None)
-    decided_by = [{d["decided_by"] for d in read_decisions(ws, key, "live")} for key in keys]
+    decided_by = [{d.decided_by for d in read_decisions(ws, key, "live")} for key in keys]
     assert decided_by == [{"model"}, {"current_process"}, {"current_process"}]
-    assert {d["reason"].split(":")[0] for d in read_decisions(ws, keys[1], "live")} == {"retired"}
+    assert {d.reason.split(":")[0] for d in read_decisions(ws, keys[1], "live")} == {"retired"}
     take_decisions(ws, keys, "replay", None)
     assert len(read_decisions(ws, keys[2], "replay")) == 30, "the replay doesn't end"
     assert ws.stage_ledger.end_reason_at(ws.use_case.day_start(live[0])) is None
@@ -199,7 +199,7 @@ def test_a_pilot_decides_only_within_its_scope(tmp_path: Path) -> None:
     keys, features = [day.isoformat() for day in live], ws.lake.partitions("features")
     assert count_due(ws, features, "live", end) == dict(zip(keys, (30, 15, 30), strict=True))
     take_decisions(ws, keys, "live", None)
-    sites = [Counter(d["id"] % 2 for d in read_decisions(ws, key, "live")) for key in keys]
+    sites = [Counter(d.unit["id"] % 2 for d in read_decisions(ws, key, "live")) for key in keys]
     assert sites == [{0: 15, 1: 15}, {1: 15}, {0: 15, 1: 15}]
     assert count_due(ws, features, "live", end) == {}
     take_decisions(ws, keys, "replay", None)

@@ -40,7 +40,7 @@ def ws(tmp_path: Path) -> Workspace:
 
 def deciders(ws: Workspace, track: Track) -> set[tuple[str | None, str]]:
     take_decisions(ws, [KEY], track, None)
-    return {(row["champion_version"], row["decided_by"]) for row in read_decisions(ws, KEY, track)}
+    return {(row.champion_version, row.decided_by) for row in read_decisions(ws, KEY, track)}
 
 
 @pytest.mark.parametrize("track", ["replay", "live"])
@@ -58,7 +58,7 @@ def test_without_an_earlier_one_the_current_process_decides_and_says_why(ws: Wor
     version = ws.champion_ledger.promotions("live")[-1].version
     withdraw_model(ws, version, by="Ada", why="the law", now=ws.use_case.day_start(SECOND), whole_recipe=True)
     assert deciders(ws, track) == {(None, "current_process")}
-    reasons = {row["reason"] for row in read_decisions(ws, KEY, track)}
+    reasons = {row.reason for row in read_decisions(ws, KEY, track)}
     assert reasons == {"the champion was withdrawn on 2013-03-11: the law: the current process decides"}
 
 

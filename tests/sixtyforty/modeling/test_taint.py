@@ -77,7 +77,7 @@ def test_a_tainted_partition_is_refused_and_cured(workspace: Workspace) -> None:
         adopt_champion(workspace, "Ada", "it pays", NOON)
     taken = take_decisions(workspace, ["2013-04-01", "2013-04-02"], "replay", None)
     assert (taken["2013-04-01"].by_model, taken["2013-04-02"].by_model) == (12, 0)
-    reasons = {decision["reason"] for decision in read_decisions(workspace, "2013-04-02", "replay")}
+    reasons = {decision.reason for decision in read_decisions(workspace, "2013-04-02", "replay")}
     assert reasons == {
         "features know the future: 2013-04-02: late_today (4 of 8 units, decided at 2013-04-02 13:00:00 UTC)"
     }

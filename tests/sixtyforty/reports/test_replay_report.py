@@ -45,7 +45,7 @@ def test_each_partition_shows_what_was_known_decided_and_what_happened(past: Wor
     assert first.decided and first.seen and first.outcomes and second.decided and second.seen and third.seen
     rows = read_decisions(past, LAST_DAYS[0], "replay")
     assert first.decided.decisions == 30 == sum(first.decided.actions.values())
-    assert first.decided.differ == sum(r["action"] != r["current_action"] for r in rows)
+    assert first.decided.differ == sum(r.action != r.current_action for r in rows)
     assert first.decided.decided_by == {"model": 30}
     assert first.decided.models[0].learned_to < LAST_DAYS[0]
     features = past.lake.entry("features", LAST_DAYS[0])

@@ -13,6 +13,7 @@ from pipelines.demo.drill.checks import DecisionCounts, as_table, check_bytes, c
 from pipelines.demo.drill.home import DrillHome, create_home
 from pipelines.demo.drill.live_days import DrillResult
 from pipelines.demo.drill.plan import TWO_DAYS, Plan
+from tests.pipelines.demo.drill.conftest import make_delivered
 
 PLAN = Plan(days=[date(2013, 6, 4)], hourly=None, faults=TWO_DAYS.faults, daemon_kills=[], worker_kills=[])
 HELD = DecisionCounts(due=100, taken=100, distinct=100, missing=0, late=0, dead_feed=3, by_model=97, fallback_astray=0)
@@ -62,7 +63,7 @@ def test_decisions_are_checked(
     changes: dict[str, int], failed: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = DecisionCounts(**(vars(HELD) | changes))
-    delivered = {f"decision {number}": {"action": "standby"} for number in range(counts.taken)}
+    delivered = {f"decision {number}": make_delivered("standby") for number in range(counts.taken)}
     monkeypatch.setattr(checks, "_count_decisions", lambda home, plan: counts)
     monkeypatch.setattr(checks, "delivered_decisions", lambda home: delivered)
     results = check_decisions(create_home(tmp_path, {}), PLAN, delivered)
@@ -70,8 +71,8 @@ def test_decisions_are_checked(
 
 
 def test_a_changed_delivery_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    delivered = {f"decision {number}": {"action": "standby"} for number in range(HELD.taken)}
-    current = delivered | {"decision 0": {"action": "none"}}
+    delivered = {f"decision {number}": make_delivered("standby") for number in range(HELD.taken)}
+    current = delivered | {"decision 0": make_delivered("none")}
     monkeypatch.setattr(checks, "_count_decisions", lambda home, plan: HELD)
     monkeypatch.setattr(checks, "delivered_decisions", lambda home: current)
     results = check_decisions(create_home(tmp_path, {}), PLAN, delivered)

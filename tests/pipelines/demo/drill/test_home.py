@@ -7,10 +7,17 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from pipelines.authoring import catalog
+from pipelines.demo import flights
 from pipelines.demo.drill.home import DrillError, DrillHome, create_home, delivered_decisions
 from pipelines.settings import load_settings
+from sixtyforty.decisions.delivery_table import delivery_table
 from sixtyforty.spec import clock
+from sixtyforty.storage.databases import open_engine
+
+NOON = datetime(2013, 6, 4, 12)
 
 
 @pytest.fixture
@@ -40,6 +47,21 @@ def test_a_command_that_fails_is_an_error_with_its_message(drill_home: DrillHome
     assert "flight_delays" in drill_home.run_command("champion", "flight_delays", "--json")
     with pytest.raises(DrillError, match="sixtyforty impact nowhere failed: sixtyforty: "):
         drill_home.run_command("impact", "nowhere")
+
+
+def test_delivered_decisions_are_read_by_id(drill_home: DrillHome) -> None:
+    (drill_home.folder / "data").mkdir()
+    ws = drill_home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
+    engine = open_engine(ws.database_url)
+    table = delivery_table(ws, "live", sa.MetaData())
+    table.create(engine)
+    row = {column.name: "x" for column in table.columns if isinstance(column.type, sa.String)}
+    row |= {column.name: 7 for column in table.columns if isinstance(column.type, sa.BigInteger)}
+    row |= {"decision_id": "a", "decided_at": NOON, "delivered_at": NOON, "champion_version": None}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table).values(row))
+    engine.dispose()
+    assert {name: delivered.to_dict() for name, delivered in delivered_decisions(drill_home).items()} == {"a": row}
 
 
 def test_without_a_delivery_table_nothing_is_delivered(drill_home: DrillHome) -> None:

@@ -11,6 +11,7 @@ from pipelines.demo import flights
 from pipelines.demo.drill.home import create_home
 from pipelines.demo.drill.live_days import LivedDays, StagedExtract, _compare_deliveries, _land_due, stage_extracts
 from pipelines.demo.drill.plan import Fault, Plan, binary_garbage, june
+from tests.pipelines.demo.drill.conftest import make_delivered
 
 PLAN = Plan(
     days=[date(2013, 6, 4)],
@@ -58,10 +59,11 @@ def test_only_due_extracts_land_and_keep_their_time(tmp_path: Path, staged: list
 
 def test_a_changed_delivery_is_a_failed_result() -> None:
     lived, now = LivedDays(), datetime(2013, 6, 4, 12)
-    _compare_deliveries(lived, {"a": {"action": "standby"}}, now)
-    _compare_deliveries(lived, {"a": {"action": "standby"}, "b": {"action": "none"}}, now)
+    standby, none = make_delivered("standby"), make_delivered("none")
+    _compare_deliveries(lived, {"a": standby}, now)
+    _compare_deliveries(lived, {"a": standby, "b": none}, now)
     assert lived.results == []
     assert set(lived.delivered) == {"a", "b"}
-    _compare_deliveries(lived, {"a": {"action": "none"}, "b": {"action": "none"}}, now)
+    _compare_deliveries(lived, {"a": none, "b": none}, now)
     (result,) = lived.results
     assert (result.outcome, result.ok) == ("1 delivered decision changed", False)
