@@ -1,6 +1,6 @@
-"""The rules that find alerts. Each rule reads the lake and returns an alert for each thing that is wrong now.
+"""The alert rules. Each rule reads a use case's lake and ledgers, and returns an alert for each current problem.
 
-Alert texts hold counts, days and the names of rules, columns and sources. They never hold rows or their contents.
+Alert texts contain counts, days and names of rules, columns and sources, but no data rows and no values from rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AlertRule = Callable[[Workspace, Track], list[Alert]]
 
 
 def find_rejected_batches(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert for each rejected partition. If a corrected partition is rejected too, that is a new alert."""
+    """Return an alert for each rejected partition. If the same partition is rejected again later, it is a new alert."""
     return [
         Alert(
             "rejected batch",
@@ -49,7 +49,7 @@ def _rejection_text(source: str, verdict: Verdict) -> str:
 
 
 def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if features know the future, on either track."""
+    """Return one alert if the features of any partition know the future (leakage), whatever the track."""
     tainted = taint.find_tainted(ws.lake)
     if not tainted:
         return []
@@ -58,7 +58,7 @@ def find_tainted_partitions(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the newest champion was revoked, until another one is promoted."""
+    """Return an alert if the track's newest champion was revoked, and no other model was promoted since then."""
     promotions = ws.champion_ledger.promotions(track)
     withdrawal = ws.champion_ledger.withdrawal_of(promotions[-1].version) if promotions else None
     if withdrawal is None or withdrawal.kind != "revoked":
@@ -68,7 +68,10 @@ def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if too large a share of the newest partition's decisions was left to the current process."""
+    """Return an alert if the current process took too large a share of the newest partition's decisions.
+
+    The limit is `watch.max_fallback_share`.
+    """
     dataset = decisions_dataset(track)
     newest = max(ws.lake.partitions(dataset), default=None)
     entry = ws.lake.entry(dataset, newest) if newest else None
@@ -85,7 +88,7 @@ def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if outcomes of too many days arrived since the gate judged a challenger.
+    """Return an alert if the outcomes of too many days have arrived since the newest challenger was judged.
 
     The limit is `watch.retrain_overdue_days`.
     """
@@ -99,12 +102,12 @@ def find_overdue_retrain(ws: Workspace, track: Track) -> list[Alert]:
     if days <= limit:
         return []
     since = f"since the challenger of {last}" if as_of_days else "and no challenger was ever judged"
-    text = f"{format_plural(days, 'day')} of outcomes arrived {since} (limit: {limit}). Start a retrain."
+    text = f"{format_plural(days, 'day')} of outcomes arrived {since} (limit: {limit} days). Train a new challenger."
     return [Alert("retrain overdue", track, text)]
 
 
 def find_decay(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if the gain over the newest days with known outcomes is below `automation.decay_lift`."""
+    """Return an alert if the gain on the newest days with known outcomes is below `automation.decay_lift`."""
     recent, kpi = measure_recent_lift(ws, track), ws.use_case.kpi
     limit = ws.use_case.automation.decay_lift
     if recent is None or recent.per_1000 >= limit:
@@ -119,7 +122,7 @@ def find_decay(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def _usage_rule(kind: UsageAlarm) -> AlertRule:
-    """Return the rule for one alarm about usage. It finds nothing if the use case records no responses."""
+    """Return the alert rule for one kind of alarm about usage. Without recorded responses, it returns no alert."""
 
     def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
         if not ws.use_case.people.responses:
@@ -132,7 +135,7 @@ def _usage_rule(kind: UsageAlarm) -> AlertRule:
 
 
 def find_stop(ws: Workspace, track: Track) -> list[Alert]:
-    """Return an alert if a stage gate stopped the use case. The track makes no difference."""
+    """Return an alert if a stage gate stopped the use case, whatever the track."""
     event = ws.stage_ledger.current_verdict()
     if event is None or event.event != "stop":
         return []

@@ -1,9 +1,8 @@
-"""Alerts: what is wrong with a use case, sent to each role once, with a receipt.
+"""Alerts: messages about problems of a use case. Each role receives an alert once, and a receipt records it.
 
 A receipt is a line of `data/alerts/<use case>.jsonl`. It records that an alert was sent, that sending failed, or that
-the condition was resolved. A failed alert is sent again at the next check, and so is an alert whose condition returns.
-Addresses are Apprise URLs in environment variables that the use case names. Alerts and receipts hold no addresses and
-no data rows.
+the problem was resolved. An alert is sent again if sending failed, or if its problem returns. The use case names the
+environment variables with the addresses (Apprise URLs). Alerts and receipts contain no addresses and no data rows.
 """
 
 from __future__ import annotations
@@ -33,12 +32,15 @@ ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 CONSOLE = "console"  # receives the alerts of a use case that names no roles
 MAX_ALERTS_IN_MESSAGE = 20
 NEVER_SENT = "never sent"
-SendMessage = Callable[[str, str, str], str | None]  # (address, title, text) -> reason of the failure, None if sent
+SendMessage = Callable[[str, str, str], str | None]  # (address, title, text) -> reason for a failure, or None
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A condition that a person should know about. `subject` identifies it among its kind; `text` is for people."""
+    """A problem that a person should know about.
+
+    `subject`: identifies the problem among those of its kind, such as a source and partition. `text`: for people.
+    """
 
     kind: AlertKind
     subject: str
@@ -46,7 +48,7 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """Hash of kind and subject. It identifies the condition, and stays the same if the condition returns."""
+        """Hash of kind and subject, which identifies the problem. It stays the same if a resolved problem returns."""
         return digest([self.kind, self.subject])
 
 
@@ -54,8 +56,8 @@ class Alert:
 class AlertHistory:
     """The history of a use case's alerts, from its receipts.
 
-    resolved: how often each condition (by key) was resolved. open_kinds: the kind of each open condition (by key).
-    failures: by (alert id, recipient), why the last attempt to send failed; None means that the alert was sent.
+    resolved: how often each problem (by alert key) was resolved. open_kinds: the kind of each open problem (by alert
+    key). failures: by alert id and recipient, why the last attempt to send failed; None if the alert was sent.
     """
 
     resolved: dict[str, int] = field(default_factory=dict)
@@ -77,15 +79,15 @@ class AlertHistory:
         return history
 
     def alert_id(self, alert: Alert) -> str:
-        """Return the alert's key with the occurrence number of its condition."""
+        """Return the id of an alert: its key and the occurrence number of its problem, such as `<key>-2`."""
         return f"{alert.key}-{self.resolved.get(alert.key, 0) + 1}"
 
     def last_failure(self, alert: Alert, recipient: str) -> str | None:
-        """Return why an alert wasn't sent to a recipient; None if it was."""
+        """Return why an alert wasn't sent to a recipient; None if the alert was sent."""
         return self.failures.get((self.alert_id(alert), recipient), NEVER_SENT)
 
     def unsent_alerts(self, alerts: Sequence[Alert], recipient: str) -> list[Alert]:
-        """Return the alerts that weren't sent to a recipient yet."""
+        """Return those of the alerts that weren't sent to a recipient yet."""
         return [a for a in alerts if self.last_failure(a, recipient) is not None]
 
 
@@ -100,11 +102,11 @@ def send_alerts(
 ) -> list[dict[str, Any]]:
     """Send each role the alerts that it hasn't received yet, in one message; return the new receipts.
 
-    checked: the kinds that were checked. An open condition of these kinds counts as resolved if it isn't among the
-    alerts. roles: for each role, the environment variables that hold its addresses. Without roles, alerts go to the
-    console. environment: the environment variables. send: sends one message.
+    checked: the kinds of alerts that were looked for. An open problem of these kinds counts as resolved if the alerts
+    don't include it. roles: for each role, the names of the environment variables with its addresses. Without roles,
+    alerts go to the console. environment: the environment variables. send: the function that sends one message.
 
-    A failed message is sent again at the next call. A failure is recorded again only if its reason changes.
+    A failed message is sent again at the next call. The same failure is recorded only once.
     """
     alerts = list({a.key: a for a in alerts}.values())
     with receipts.lock():
@@ -143,9 +145,9 @@ def _receipt_rows(
 def _send_message(
     use_case: str, alerts: Sequence[Alert], variable: str, environment: Mapping[str, str], send: SendMessage
 ) -> str | None:
-    """Send one message; return why it wasn't sent, or None if it was."""
+    """Send some alerts in one message. Return why the message wasn't sent; None if it was sent."""
     if variable == CONSOLE:
-        return None  # the caller prints the receipts
+        return None  # the caller prints the receipts to the console
     address = environment.get(variable)
     if not address:
         return f"${variable} is not set"
@@ -153,26 +155,26 @@ def _send_message(
 
 
 def compose_message(use_case: str, alerts: Sequence[Alert]) -> tuple[str, str]:
-    """Return the title and the text of one message about some alerts."""
+    """Return the title and the text of one message that reports some alerts of a use case."""
     if len(alerts) == 1:
         return f"{use_case}: {alerts[0].kind}", alerts[0].text
     lines = [f"{a.kind}: {a.text}" for a in alerts[:MAX_ALERTS_IN_MESSAGE]]
     left_out = len(alerts) - MAX_ALERTS_IN_MESSAGE
     if left_out > 0:
-        lines.append(f"and {left_out} more. `sixtyforty watch --once` lists all alerts.")
+        lines.append(f"and {left_out} more alerts. `sixtyforty watch --once` lists all alerts.")
     return f"{use_case}: {len(alerts)} alerts", "\n".join(lines)
 
 
 def send_by_apprise(address: str, title: str, text: str) -> str | None:
-    """Send a message with Apprise. Return why it failed, without the address, or None if it was sent."""
+    """Send a message with Apprise. Return why sending failed, without the address; None if the message was sent."""
     import apprise
 
     client = apprise.Apprise()
     if not client.add(address):
         return "Apprise doesn't understand the address"
     try:
-        # Without this format, an e-mail would show all lines as one.
+        # Without this format, an e-mail would show all lines as one line.
         accepted = client.notify(title=title, body=text, body_format=apprise.NotifyFormat.TEXT)
-    except Exception as error:  # the other addresses must get the alert whatever fails here
+    except Exception as error:  # a failure must not keep the alert from other addresses
         return type(error).__name__
     return None if accepted else "the server did not accept the message, or did not answer"

@@ -1,6 +1,6 @@
-"""Charts of money and usage for the reports, in a style that stays readable in print and with colour blindness.
+"""Charts of money and usage for the reports, in colors that stay readable in print and for color-blind people.
 
-Each `draw_…` function returns a PNG or SVG file. The same figures give the same bytes.
+Each `draw_…` function returns the bytes of a PNG or SVG file. The same figures always give the same bytes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sixtyforty.accounting.forecast import ChampionTerm
 
 Form = Literal["png", "svg"]
-AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height as shares of the figure
+AxesPosition = tuple[float, float, float, float]  # left, bottom, width, height: shares of the figure's size
 
-MAX_POINTS = 1000  # of one line; more points would not be visible
+MAX_POINTS = 1000  # points of one line in a chart; more points would not be visible
 DAILY_AXES: AxesPosition = (0.11, 0.08, 0.53, 0.88)
 MAX_FIXED_AMOUNT = 1e9  # labels of larger amounts don't fit next to DAILY_AXES
 MAX_WEEK_LABELS = 8
@@ -35,7 +35,7 @@ MAX_DATE_LABELS = 6
 INK, GRID = "#1d2939", "#eaecf0"
 MODEL, CURRENT_PROCESS, RANDOM_CHOICE, FORESIGHT = "#0b6e99", "#b54708", "#98a2b3", "#667085"
 OUTSIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}  # a legend to the right of the axes
-POLICY_LINES = (  # policy, legend, colour, line style
+POLICY_LINES = (  # field of DailyValue, legend, color, line style
     ("model", "decisions taken", MODEL, "-"),
     ("current_process", "current process", CURRENT_PROCESS, "-"),
     ("random_choice", "random choice, same action rate", RANDOM_CHOICE, "--"),
@@ -52,7 +52,7 @@ class Chart:
 
     @property
     def svg(self) -> str:
-        """The `<svg>` element, without the XML declaration before it."""
+        """The `<svg>` element of the file, without the XML declaration."""
         text = self.file.decode()
         return text[text.index("<svg") :]
 
@@ -63,8 +63,8 @@ class Chart:
 def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "png") -> bytes:
     """Draw the cumulative value of each way to decide, by day.
 
-    days: must be sorted by partition. The axis fits the decisions and the current process. The line of perfect
-    foresight may leave the chart, so that the other lines stay readable.
+    days: must be sorted by partition. The line of perfect foresight may leave the chart, because the value axis is
+    scaled to the other lines.
     """
     from matplotlib.dates import AutoDateLocator
 
@@ -93,7 +93,7 @@ def draw_cumulative_value(kpi: Kpi, days: Sequence[DailyValue], form: Form = "pn
 
 
 def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg") -> bytes:
-    """Draw the gain over the current process by month or year. Losses have another colour."""
+    """Draw the gain over the current process by month or year. Losses have another color."""
     figure, axes = _new_figure(11, 3.4)
     gains = {
         period: sum(d.model - d.current_process for d in period_days)
@@ -110,7 +110,10 @@ def draw_gain_by_period(kpi: Kpi, days: Sequence[DailyValue], form: Form = "svg"
 
 
 def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") -> bytes:
-    """Draw the gain over the current process and over a random choice, by the share of information missing."""
+    """Draw the gain over the current process and over a random choice, by the share of information that is missing.
+
+    points: the gains measured with more and more of the model's information removed.
+    """
     from matplotlib.ticker import PercentFormatter
 
     figure, axes = _new_figure(11, 3.4)
@@ -131,9 +134,9 @@ def draw_break_even(kpi: Kpi, points: Sequence[CurvePoint], form: Form = "png") 
 
 
 def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "png") -> bytes:
-    """Draw the answers by week, followed and overridden, with the number of active deciders above each bar.
+    """Draw how many decisions people followed and overrode each week. Above each bar: the number of active deciders.
 
-    label: a remark on the figures, such as how many answers are simulated; empty for none.
+    label: a remark on the figures, such as how many answers are simulated; an empty string for no remark.
     """
     figure, axes = _new_figure(11, 3.0)
     names = [w.week for w in weeks]
@@ -153,7 +156,7 @@ def draw_weekly_answers(weeks: Sequence[UsageWeek], label: str, form: Form = "pn
 
 
 def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") -> bytes:
-    """Draw the forecast and the achieved gain of each term, with their intervals, and the target."""
+    """Draw the forecast gain and the achieved gain of each champion, with intervals, and the KPI's target."""
     figure, axes = _new_figure(11, 3.4)
     series: tuple[tuple[str, str, str, float, list[Interval]], ...] = (
         ("forecast", FORESIGHT, "D", -0.12, [t.forecast for t in terms]),
@@ -176,15 +179,15 @@ def draw_forecasts(kpi: Kpi, terms: Sequence[ChampionTerm], form: Form = "svg") 
 
 
 def _new_figure(width: float, height: float, position: AxesPosition | None = None) -> tuple[Any, Any]:
-    """Return a figure of this width and height (in inches), and its axes.
+    """Return a Matplotlib figure of this width and height (in inches), and its axes.
 
-    position: where the axes lie in the figure. With None, Matplotlib makes room for all labels, which takes longer.
+    position: of the axes in the figure. With None, Matplotlib makes room for all labels, which takes longer.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # the same chart always gets the same element ids
+    mpl.rcParams["svg.hashsalt"] = "sixtyforty"  # gives the same chart always the same element ids
     figure = Figure(figsize=(width, height), layout=None if position else "constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(position) if position else figure.add_subplot()

@@ -1,4 +1,4 @@
-"""The text of a digest, for each role. Each `…_section` function returns the lines about the days of the digest."""
+"""The text of a digest, which depends on the reader's role. Each `…_section` function writes it for one role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPECIAL = {"review": "deferred to review", "holdout": "in the holdout", "shadow"
 
 
 def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return how many decisions call for each action, and how many wait for a person."""
+    """Return the lines of a decider's digest: the number of decisions for each action, and the reviews that wait."""
     use_case, entries = ws.use_case, ws.lake.entries(decisions_dataset(track), partitions)
     if not entries:
         return ["No decision has been taken yet."]
@@ -53,12 +53,12 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def expert_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the state of the review queue."""
+    """Return the lines of an expert's digest: how many decisions are queued for review, and how many wait."""
     return _review_lines(ws, track, partitions) or ["Nothing waits for review."]
 
 
 def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return how many decisions were queued for review and how many wait; empty if none was queued."""
+    """Return lines about the decisions queued for review: how many, how many wait, the money at stake; [] if none."""
     queues = ws.lake.entries(review_queue.review_dataset(track), partitions)
     items = [item for partition in queues for item in review_queue.read_queue(ws, partition, track)]
     if not items:
@@ -72,12 +72,12 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
         lines.append(f"Up to {at_stake} at stake in about {minutes} of review.")
     overflow = sum(e.facts["overflow"] for e in queues.values())
     if overflow:
-        lines.append(f"The reviewers have no time for {overflow:,} more.")
+        lines.append(f"The reviewers have no time for {overflow:,} more decisions.")
     return lines
 
 
 def owner_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the money of these days and in total, the KPI against its target, the people and the next steps."""
+    """Return the lines of an owner's digest: gain of these partitions and in total, KPI, people, next steps."""
     try:
         accounts = read_accounts(ws, track, partitions[-1])
     except RefusedFiguresError as error:
@@ -142,7 +142,7 @@ def _people_lines(ws: Workspace, track: Track, period_days: Sequence[DailyValue]
 
 
 def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
-    """Return a sentence with the gain of these days over the current process."""
+    """Return a sentence with the gain of some days' decisions over the current process."""
     if not days:
         return "No outcome of these days is known yet."
     gain, count = sum(d.model - d.current_process for d in days), sum(d.decisions for d in days)
@@ -152,7 +152,7 @@ def _gain_sentence(use_case: UseCase, days: Sequence[DailyValue]) -> str:
 
 
 def _losing_weeks_sentence(days: Sequence[DailyValue], unit: str) -> str:
-    """Return a sentence that names the weeks in which the current process did better, the newest first."""
+    """Return a sentence that names the weeks in which the current process earned more, the newest week first."""
     gain_of_week = {week: sum(d.model - d.current_process for d in ds) for week, ds in group_by_week(days).items()}
     losing = [
         f"{format_date(date.fromisoformat(week))} ({format_money(gain, unit)})"
@@ -169,7 +169,7 @@ def _losing_weeks_sentence(days: Sequence[DailyValue], unit: str) -> str:
 
 
 def auditor_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return the verdicts on these days' data, the restatements, the decisions and the champion in force."""
+    """Return the lines of an auditor's digest: verdicts on the data, restatements, decisions and champions."""
     return [
         *_verdict_lines(ws, partitions),
         "",
@@ -220,7 +220,7 @@ def _decision_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     first, end = ws.use_case.opens_at(partitions[0]), ws.use_case.closes_at(partitions[-1])
-    rows = ws.champion_ledger.rows()  # verifies the hash chain
+    rows = ws.champion_ledger.rows()  # raises an error if the hash chain is broken
     champion = ws.champion_ledger.champion_at(track, end)
     return [
         "Champions",
@@ -235,9 +235,9 @@ def _champion_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
 
 
 def _judge(row: ChampionRow) -> str:
-    """Return who judged a version: the gate with its reasons, or a person.
+    """Return who decided about a model version: the gate with its reasons, or `hand` for a person.
 
-    The person's name and reasons stay in the ledger, because a message must hold no personal data.
+    The person's name and reasons are left out, because a message must contain no personal data.
     """
     return f"the gate: {'; '.join(row.reasons)}" if row.by == "gate" else f"hand ({row.kind})"
 

@@ -1,11 +1,12 @@
-"""Digests: regular messages that tell each role how a use case is doing, each sent once, with a receipt.
+"""Digests: regular messages that tell each role how a use case is doing. Each digest is sent once, with a receipt.
 
-A digest is due at a certain hour of a local day. It covers the complete local days since the previous digest. The daily
-digests of deciders and experts cover the day itself instead. After a pause only the newest digest is sent.
+A digest is due at a declared hour of a local day. It covers the previous day, week or month. Only the daily digests of
+deciders and experts cover the day on which they are sent. If several digests of a subscription are due, only the newest
+is sent.
 
 A receipt is a line of `data/digests/<use case>.jsonl`. It records that a digest was sent, or why it wasn't. A failed
-digest is sent again at each check until a newer one is due. Digests hold figures, days and names of feeds, but no
-personal data and no addresses. The module `digest_sections` writes their text.
+digest is sent again at each check until the next digest is due. Digests contain figures, days and names of sources, but
+no personal data and no addresses. The module `digest_sections` writes their text.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ REPLAY_NOTE = "This is a replay of past decisions."
 
 @dataclass(frozen=True)
 class Period:
-    """The local days from `first` to `last` that a digest covers."""
+    """The local days from `first` to `last` that a digest covers. `cadence`: daily, weekly or monthly."""
 
     cadence: str
     first: date
@@ -52,14 +53,14 @@ class Period:
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest as a message."""
+    """The message of a digest: its title and its text."""
 
     title: str
     text: str
 
 
 def latest_period(use_case: UseCase, subscription: Subscription, now: datetime) -> Period:
-    """Return the period that the newest due digest covers. now: business time (UTC, naive)."""
+    """Return the period of a subscription's newest digest that is due. now: the current time (UTC, naive)."""
     cadence = subscription.cadence
     local = now.replace(tzinfo=UTC).astimezone(use_case.zone)
     due = _first_day(cadence, local.date())
@@ -70,20 +71,20 @@ def latest_period(use_case: UseCase, subscription: Subscription, now: datetime) 
 
 
 def _first_day(cadence: str, day: date) -> date:
-    """Return the first day of the period (the day itself, its week or its month) that contains a day."""
+    """Return the first day of the day, week or month (depending on the cadence) that contains `day`."""
     if cadence == "monthly":
         return day.replace(day=1)
     return day - timedelta(days=day.weekday()) if cadence == "weekly" else day
 
 
 def has_decisions_by(ws: Workspace, track: Track, period: Period) -> bool:
-    """Return whether the track has decisions by the end of the day on which the digest of a period is due."""
+    """Return whether a track has any decision before the end of the day on which a period's digest is due."""
     start = live_since(ws, track)
     return start is not None and start < ws.use_case.day_start(period.due_day + timedelta(days=1))
 
 
 def compose_digest(ws: Workspace, track: Track, role: str, period: Period) -> Digest:
-    """Return the digest of a role for a period."""
+    """Return the message of the digest that a role receives about a period."""
     covers_due_day = period.cadence == "daily" and role in ("decider", "expert")
     if covers_due_day:
         name, first, last = format_date(period.due_day), period.due_day, period.due_day
@@ -105,10 +106,10 @@ def send_digests(
 ) -> list[dict[str, Any]]:
     """Send each digest that is due and wasn't sent yet; return the new receipts.
 
-    now: business time (UTC, naive). environment: the addresses by the name of their variable. send: sends one message.
-    role: send only this role's digests; None sends all.
+    now: the current time (UTC, naive). environment: the environment variables, which hold the addresses.
+    send: the function that sends one message. role: send only this role's digests; None sends the digests of all roles.
 
-    A failed digest is sent again at the next call. A failure is recorded again only if its reason changes.
+    A failed digest is sent again at the next call. The same failure is recorded only once.
     """
     new_receipts = []
     receipts = Receipts(ws.digest_receipts)
@@ -126,7 +127,10 @@ def send_digests(
 
 
 class _Outbox:
-    """The earlier attempts to send, from the receipts: the digests sent, and the last reason by recipient."""
+    """The earlier attempts to send digests, from the receipts.
+
+    `sent`: the digests that were sent. `last_reason`: by recipient, why the last attempt failed; None if it didn't.
+    """
 
     def __init__(self, receipts: Sequence[Mapping[str, Any]]) -> None:
         self.sent = {(r["track"], r["cadence"], r["to"], r["due"]) for r in receipts if r["why"] is None}
@@ -143,7 +147,7 @@ def _send_to_subscribers(
     outbox: _Outbox,
 ) -> Iterator[dict[str, Any]]:
     """Send one subscription's digest to each of its addresses; yield the fields of the receipts to record."""
-    digest: Digest | None = None  # composed when the first address that is set needs it
+    digest: Digest | None = None  # composed only if an address is set
     for variable in subscription.to:
         recipient = (track, subscription.cadence, f"{subscription.role}:{variable}")
         if (*recipient, str(period.due_day)) in outbox.sent:
@@ -166,7 +170,7 @@ def _send_to_subscribers(
 
 
 def describe_receipt(receipt: Mapping[str, Any]) -> str:
-    """Return a receipt as one line."""
+    """Return one line for people about a digest's receipt: that the digest was sent, or why it wasn't."""
     name = f"{receipt['cadence']} digest of {receipt['due']}"
     if receipt["why"]:
         return f"{name} not sent to {receipt['to']}: {receipt['why']}"

@@ -1,7 +1,6 @@
 """Findings: what a person learned about a use case, recorded for the people who work on it later.
 
-The findings of a use case are the rows of a ledger (`findings.jsonl`), which is a hash chain. No finding is ever
-changed or removed.
+The findings of a use case are rows of its hash-chained ledger `findings.jsonl`. No finding is ever changed or removed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.workspace import Workspace
 
-MAX_TITLE = 80  # characters of the text that become the title if none is given
+MAX_TITLE = 80  # characters of its first line that a finding without a title gets as title
 
 
 class FindingError(SixtyfortyError):
@@ -20,34 +19,34 @@ class FindingError(SixtyfortyError):
 
 
 class Finding(ChainedRow):
-    """One finding; `by` is the person who recorded it."""
+    """A row of the findings ledger. `by`: the person who recorded the finding."""
 
     title: str = Field(description="What the finding is about, in one line.")
     text: str = Field(description="What the person learned.")
 
 
 class Findings(HashChain[Finding]):
-    """The findings of one use case."""
+    """The ledger `findings.jsonl` of one use case."""
 
     row_type = Finding
 
 
 def open_findings(ws: Workspace) -> Findings:
-    """Return the findings of a use case."""
+    """Return the ledger of a use case's findings."""
     return Findings(ws.champion_ledger.path.with_name("findings.jsonl"))
 
 
 def add_finding(ws: Workspace, by: str, text: str, title: str = "") -> Finding:
     """Record a finding and return it. Without a title, the first line of the text becomes the title.
 
-    by: the name of the person. If the same person has recorded the same text and title, returns the earlier finding.
-    Raises FindingError if the text or the name is empty.
+    by: the name of the person. If this person has already recorded the same text and title, nothing is recorded, and
+    the function returns the earlier finding. Raises FindingError if the text or the name is empty.
     """
     body, author = text.strip(), by.strip()
     if not body:
         raise FindingError("The finding has no text. Write what you learned with --text.")
     if not author:
-        raise FindingError("The finding has no author. With --by, name the person who can answer questions about it.")
+        raise FindingError("The finding has no author. With --by, name a person who can answer questions about it.")
     heading = " ".join(title.split()) or body.splitlines()[0][:MAX_TITLE]
     content = (author, heading, body)
 

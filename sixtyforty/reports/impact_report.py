@@ -1,6 +1,6 @@
-"""The owner's page: the decisions, their gain over the current process, and what to do next.
+"""The impact report, the owner's page: the decisions, their gain over the current process, and the next steps.
 
-The page avoids the language of algorithms: tests/words.py lists the words it may not use.
+The page avoids technical words about models: tests/words.py lists the words that it must not contain.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class PeriodFigures:
-    """The figures of one month or year. Money is in the KPI's unit.
+    """The figures of one month or year. Money is in the KPI's currency.
 
-    `model` and `current_process` are values, `gain` is their difference, and `per_1000` is the gain per 1,000
-    decisions. `acted` is the number of decisions for an action.
+    `model`: the value of the decisions taken. `current_process`: the value of the current process. `gain`: the
+    difference. `per_1000`: the gain per 1,000 decisions. `acted`: the number of decisions to act.
     """
 
     name: str
@@ -53,10 +53,10 @@ class PeriodFigures:
 
 @dataclass(frozen=True)
 class CandidateFigures:
-    """The figures of another way to decide, per 1,000 decisions.
+    """The figures of a candidate, another way to decide. Money is per 1,000 decisions, in the KPI's currency.
 
-    `per_1000` is its value, `lift_vs_current` its gain over the current process, and `model_minus` how much
-    more the decisions taken gained than this way.
+    `decisions`: the number of decisions on which it is valued. `per_1000`: its value. `lift_vs_current`: its gain over
+    the current process. `model_minus`: the value of the decisions taken minus the candidate's value.
     """
 
     description: str
@@ -69,10 +69,10 @@ class CandidateFigures:
 
 @dataclass(frozen=True)
 class DataProblems:
-    """The effects of poor data.
+    """The problems with a use case's data.
 
-    `rejected` holds the rejected partitions by source, and `quarantined` the number of quarantined rows by source.
-    `fallback` is the number of decisions that were left to the current process.
+    `rejected`: the rejected partitions by source. `quarantined`: the number of quarantined rows by source. `fallback`:
+    the number of decisions that were left to the current process.
     """
 
     rejected: dict[str, list[str]]
@@ -82,7 +82,7 @@ class DataProblems:
 
 @dataclass(frozen=True)
 class PageCharts:
-    """The charts of the page; None where there is nothing to draw."""
+    """The charts of the impact report. A chart is None if there is nothing to draw."""
 
     cumulative: Chart
     by_period: Chart
@@ -97,7 +97,7 @@ class PageCharts:
 
 @dataclass(frozen=True)
 class ImpactFacts:
-    """Everything that the page shows. `period` is the length of the periods: a month or a year."""
+    """Everything that the impact report shows. `period`: the length of each of the `periods`."""
 
     use_case: UseCase
     track: Track
@@ -121,9 +121,9 @@ class ImpactFacts:
 
 
 def write_report(ws: Workspace, track: Track) -> Path:
-    """Write `impact.html` and return its path. At least one day must be accounted for.
+    """Write the impact report of a track to `impact.html` and return its path. At least one outcome must be known.
 
-    Where figures are refused, the page holds the reason in their place.
+    If the figures are refused, for example because of leakage, the page shows the reason instead of the report.
     """
     path, environment = ws.reports / "impact.html", page_environment()
     try:
@@ -135,7 +135,10 @@ def write_report(ws: Workspace, track: Track) -> Path:
 
 
 def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
-    """Return everything the page shows. At least one day must be accounted for. Raises RefusedFiguresError."""
+    """Return everything that the impact report of a track shows. At least one outcome must be known.
+
+    Raises RefusedFiguresError if the figures can't be trusted, for example because of leakage.
+    """
     use_case, people = ws.use_case, summarize_acceptance(ws, track)
     accounts = read_accounts(ws, track)
     summary = accounts.summary
@@ -164,7 +167,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
 
 
 def describe_withdrawals(ws: Workspace) -> list[str]:
-    """Return a sentence for each version that was taken out of force."""
+    """Return a sentence for each model version that was withdrawn or revoked."""
     rows = [row for row in ws.champion_ledger.rows() if row.verdict == "WITHDRAW"]
     return [f"The version of {format_date(row.as_of)} was {row.withdrawal_text.rstrip('.')}." for row in rows]
 
@@ -236,7 +239,7 @@ def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProble
 
 
 def describe_feed_outages(ws: Workspace) -> list[str]:
-    """Return a sentence for each feed: the gain if it stopped, as measured on past days."""
+    """Return a sentence for each feed: the gain that remains if the feed stops, as measured on past days."""
     impacts, kpi = read_impacts(ws), ws.use_case.kpi
     sound = next((i.gated.value for i in impacts if not i.feed), 0.0)
     sentences = []

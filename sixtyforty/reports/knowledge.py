@@ -1,4 +1,4 @@
-"""The knowledge base across use cases: findings, model records, user research, and attempts that failed."""
+"""The knowledge base of all use cases: findings, model records, user research, and failed attempts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sixtyforty.reports.model_record import RecordHit, search_records, split_wor
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.workspace import Workspace
 
-OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts that keep a model out
+OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts of the gate
 
 
 @dataclass(frozen=True)
 class KnowledgeHit:
-    """A passage of text, with its use case. `where` names the finding, record or user research that it comes from."""
+    """A passage of text about a use case. `where`: the finding, record, research or ledger row that it comes from."""
 
     use_case: str
     use_case_title: str
@@ -24,10 +24,10 @@ class KnowledgeHit:
 
 
 def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[KnowledgeHit]:
-    """Return the passages that contain all the words, in any letter case.
+    """Return the passages of all use cases that contain all the words, in any letter case.
 
-    They are ordered by use case; within a use case, findings come first, then records, then user research. Raises
-    SearchError if `words` holds no word.
+    The passages are ordered by use case. Within a use case, findings come first, then records, then user research.
+    words: separated by spaces. Raises SearchError if `words` contains no word.
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:
@@ -54,9 +54,9 @@ def _search_research(ws: Workspace, words: Sequence[str]) -> Iterator[KnowledgeH
 
 
 def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
-    """Return the stages that a gate stopped and the models that were not promoted.
+    """Return a passage for each stage that a gate stopped, and for each model that the gate did not promote.
 
-    They are ordered by use case; within a use case, stages come before models, and each the newest first.
+    The passages are ordered by use case. Within a use case, stages come before models, and newer ones before older.
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:

@@ -1,4 +1,4 @@
-"""The owner's list of next steps, in sentences, derived from the figures of a use case."""
+"""The next steps for the owner of a use case, as sentences that follow from the figures."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sixtyforty.workspace import Workspace
 
 NO_MODEL = (
     "No model has passed the gate yet, so the current process decides. Read in the model record why the gate rejected"
-    " the candidates."
+    " the models."
 )
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """The figures from which the next steps are derived."""
+    """The figures of a use case's track from which the next steps for the owner follow."""
 
     summary: KpiSummary
     days: Sequence[DailyValue]
@@ -34,9 +34,9 @@ class Accounts:
 
 
 def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
-    """Return the figures of a track from which the next steps are derived.
+    """Return the figures of a track from which the next steps for the owner follow.
 
-    until: the last partition to count, except for segments, which always count all; None counts all.
+    until: the last partition to count; None counts all partitions. Segments always count all partitions.
     """
     days = read_daily_values(ws, track, until)
     return Accounts(
@@ -49,7 +49,7 @@ def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Acco
 
 
 def recommend_next_steps(use_case: UseCase, accounts: Accounts) -> list[str]:
-    """Return the next steps for the owner, the most important first, one or two sentences each."""
+    """Return the next steps for the owner of a use case, one or two sentences each, the most important first."""
     if not accounts.champions:
         return [NO_MODEL]
     return [
@@ -82,13 +82,13 @@ def _about_losses(accounts: Accounts) -> Iterator[str]:
     periods = group_by_period(accounts.days)
     losing = [period_name(p, "%B") for p, days in periods.items() if sum(d.model - d.current_process for d in days) < 0]
     if losing:
-        yield f"Look into {_listed(losing)}: the current process did better then."
+        yield f"Find out why the current process earned more in {_listed(losing)}."
     short = [t.name for t in accounts.forecasts.terms if t.verdict == "below the forecast"]
     if short:
         yield f"Find out why the models in charge since {_listed(short)} gained less than forecast."
     worse = [f"{s.column} {s.name}" for s in accounts.segments if s.loses]
     if worse:
-        yield f"Leave {_listed(worse)} to the current process: it is proven to be better there."
+        yield f"Leave {_listed(worse)} to the current process, which is proven to be better there."
 
 
 def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
@@ -98,12 +98,12 @@ def _about_better_candidates(use_case: UseCase, summary: KpiSummary) -> Iterator
         if figures.decisions and high is not None and high < 0:
             kind = "bought" if candidate.vendor else "simpler"
             description = candidate.description.rstrip(".")
-            yield f"A {kind} way to decide does better: {description}. Compare it before you continue."
+            yield f"A {kind} way to decide earns more: {description}. Compare it with the model before you continue."
 
 
 def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
     if summary.payback is None:
-        yield "The gain hasn't covered the costs yet."
+        yield "The gain hasn't covered the costs of the use case yet."
     if not summary.operational:
         yield "No decision differed from the current process, so the model has had no effect yet."
     left = summary.decided_by_current_process
@@ -111,7 +111,7 @@ def _about_operation(use_case: UseCase, summary: KpiSummary) -> Iterator[str]:
         decisions = "1 decision was" if left == 1 else f"{left:,} decisions were"
         yield f"{decisions} left to the current process because there was no model or no sound data. Find out why."
     if use_case.stage == "poc":
-        yield f"Name the {use_case.people.role}s who will try it, and the week they start."
+        yield f"Name the {use_case.people.role}s who will try the decisions, and the week in which they start."
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The Jinja environment of pages and records, with the filters that format figures, money and dates."""
+"""The Jinja environment of the pages and of the model record, with filters that format figures, money and dates."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def page_environment(*packages: str) -> Environment:
     """Return the Jinja environment with the templates in `templates/` and the filters of this module.
 
-    packages: other packages with a folder `templates`. Their templates take precedence, and may extend the ones here.
-    HTML templates escape everything. Markdown templates must apply `cell` or `quoted` to texts that people wrote.
+    packages: other packages with a folder `templates`. Their templates take precedence over the templates of this
+    package, and may extend them. HTML templates escape all variables. Markdown templates must apply the filter `cell`
+    or `quoted` to texts that people wrote.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, select_autoescape
 
@@ -70,12 +71,12 @@ def format_signed_money(amount: float | None, unit: str) -> str:
 
 
 def format_payoff(payoff: float | str, unit: str) -> str:
-    """Return a declared cost or gain, such as `$2.50`; if it is declared as SQL, the SQL, escaped for Markdown."""
+    """Return the declared cost or gain of an action, such as `$2.50`, or its SQL, escaped for Markdown."""
     return _inert(payoff) if isinstance(payoff, str) else format_exact_money(payoff, unit)
 
 
 def format_date(day: date | str) -> str:
-    """Return a day for people, such as `3 June 2013`. A text that isn't an ISO date is returned unchanged."""
+    """Return a date for people, such as `3 June 2013`. A text that isn't an ISO date is returned unchanged."""
     if isinstance(day, str):
         try:
             day = date.fromisoformat(day)
@@ -85,7 +86,7 @@ def format_date(day: date | str) -> str:
 
 
 def format_stage(stage: str) -> str:
-    """Return a stage for people: `poc` is written out as `proof of concept`."""
+    """Return the name of a stage for people: `proof of concept` for `poc`, every other stage unchanged."""
     return "proof of concept" if stage == "poc" else stage
 
 
@@ -95,12 +96,12 @@ def capitalize_first(text: str) -> str:
 
 
 def escape_table_cell(text: str) -> str:
-    """Return a text that stays within one cell of a Markdown table and holds no HTML."""
+    """Return a text escaped for one cell of a Markdown table, so that it breaks no row and acts as no HTML."""
     return " ".join(_inert(text).split()).replace("|", "\\|")
 
 
 def escape_quotation(text: str) -> str:
-    """Return a text as a Markdown quotation that holds no HTML."""
+    """Return a text as a Markdown quotation (lines that start with `>`), escaped so that it acts as no HTML."""
     return "\n".join(f"> {line}".rstrip() for line in _inert(text).splitlines())
 
 

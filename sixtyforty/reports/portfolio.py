@@ -1,8 +1,8 @@
-"""The portfolio: every use case with its stage, its value and cost, whether people use it, and what to do next.
+"""The portfolio: every use case with its stage, value, costs, usage and advice on what to do next.
 
-The money comes from the KPI ledger of each use case: of its live decisions if there are any, otherwise of the replay.
-A total adds up only use cases with the same currency, label and track. So assumed money is never added to measured
-money.
+The money of a use case comes from its KPI ledger: from live decisions if any has a known outcome, otherwise from the
+replay. A total adds up only use cases with the same currency, label and track. So assumed money is never added to
+measured money.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class Total:
-    """The money of all use cases with the same currency, label and track."""
+    """The money of all use cases with the same currency, label (exact, assumed, randomized) and track, added up."""
 
     currency: str
     label: str
@@ -43,33 +43,36 @@ class Total:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The total as JSON."""
+        """The total as a dict for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class PortfolioFacts:
-    """Everything that the page shows. unread_days: the days without a reader after which an output counts as unread."""
+    """Everything that the portfolio page shows.
+
+    unread_days: an output of a use case counts as unread if nobody opened it for this number of days.
+    """
 
     lines: list[PortfolioLine]
     totals: list[Total]
     unread_days: int = UNREAD_DAYS
 
     def advised(self, advice: Advice) -> list[PortfolioLine]:
-        """Return the lines with this advice."""
+        """Return the lines of the use cases with this advice."""
         return [line for line in self.lines if line.advice == advice]
 
     @property
     def unread(self) -> list[PortfolioLine]:
-        """The lines with outputs that nobody opened."""
+        """The lines of the use cases with an output that nobody opened for `unread_days` days."""
         return [line for line in self.lines if line.unread]
 
 
 def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None) -> list[PortfolioLine]:
     """Return a line for each use case.
 
-    Lines are sorted by currency. Within a currency, measured money comes before assumed money, and the highest net
-    benefit first. now: business time (UTC, naive); None takes the time of the clock.
+    Lines are sorted by currency. Within a currency, measured money comes before assumed money, and a higher net benefit
+    before a lower one. now: the current time (UTC, naive); None reads the clock.
     """
     hours = read_run_hours(workspaces[0].home) if workspaces else {}
     as_of = now or clock.now()
@@ -80,8 +83,8 @@ def build_portfolio(workspaces: Sequence[Workspace], now: datetime | None = None
 def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | None]) -> list[Workspace]:
     """Return the use cases whose current stage covers a team, site and region.
 
-    scope: the team, site and region to look for, by `team`, `site` and `region`; None matches every use case. A stage
-    that doesn't declare one of them covers all of its values.
+    scope: the wanted `team`, `site` and `region`; None matches every use case. A stage that declares no team covers
+    every team; the same holds for site and region.
     """
 
     def is_reached(ws: Workspace) -> bool:
@@ -92,7 +95,7 @@ def filter_by_scope(workspaces: Sequence[Workspace], scope: Mapping[str, str | N
 
 
 def add_up_totals(lines: Sequence[PortfolioLine]) -> list[Total]:
-    """Return the totals of the lines with known outcomes, sorted by currency, and measured before assumed."""
+    """Return the totals of the use cases with known outcomes, sorted by currency, measured money before assumed."""
     groups: dict[tuple[str, str, Track], list[PortfolioLine]] = {}
     for line in lines:
         if line.decisions:
@@ -120,13 +123,16 @@ def _total(currency: str, label: str, track: Track, lines: Sequence[PortfolioLin
 
 
 def collect_facts(workspaces: Sequence[Workspace], now: datetime | None = None) -> PortfolioFacts:
-    """Return everything that the page shows. now: as for `build_portfolio`."""
+    """Return everything that the portfolio page shows. now: see `build_portfolio`."""
     lines = build_portfolio(workspaces, now)
     return PortfolioFacts(lines, add_up_totals(lines))
 
 
 def write_report(workspaces: Sequence[Workspace], now: datetime | None = None) -> Path:
-    """Write `portfolio.html` into the folder of the reports and return its path. Needs at least one use case."""
+    """Write the portfolio page `portfolio.html` and return its path. now: see `build_portfolio`.
+
+    workspaces: at least one use case.
+    """
     path = workspaces[0].reports.parent / "portfolio.html"
     page = page_environment().get_template("portfolio.html").render(portfolio=collect_facts(workspaces, now))
     write_atomic(path, page.encode())

@@ -1,4 +1,4 @@
-"""Advice on a use case of the portfolio: to expand, continue, prove, build adoption, start or stop, or nothing."""
+"""Advice to the portfolio's owner on each use case, such as expand, continue, prove or stop, with a reason."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ def advise(
 ) -> tuple[Advice, str]:
     """Return the advice on a use case, and the reason in one or two sentences.
 
-    people: None if responses aren't recorded. net: the gain less all costs, in the use case's currency.
-    status: of its stage's gate; None if no stages are declared. refusal: why no figure is given.
+    people: how people use the decisions; None if their responses aren't recorded. net: the gain minus all costs, in the
+    use case's currency. status: its stage and gate; None if no stages are declared. now: the current time (UTC, naive).
+    refusal: why the use case's figures can't be trusted; None if they can.
     """
     end_reason = ws.stage_ledger.end_reason_at(now)
     low, high = summary.lift_vs_current.low, summary.lift_vs_current.high
     if end_reason == "retired" or (end_reason is None and ws.use_case.stage == "retired"):
-        return "retired", "It is retired."
+        return "retired", "The use case is retired."
     if refusal:
         return "correct", refusal
     if status and status.verdict == "stop":
-        return "stop", f"Its gate stopped it: {status.obstacles[0]}."
+        return "stop", f"The stage gate stopped the use case: {status.obstacles[0]}."
     if not summary.decisions:
-        return "start", "No outcome is known yet. Run the chain on its first days."
+        return "start", "No outcome is known yet. Run the chain on the first days of its data."
     if summary.outdated:
         return "continue", summary.outdated
     if high is not None and high < 0:
@@ -50,8 +51,8 @@ def advise(
     if objections:
         return "build adoption", f"The gain is proven, but adoption isn't. {objections[0]}"
     if net < 0:
-        return "continue", "The gain is proven, but it hasn't covered the costs yet."
+        return "continue", "The gain is proven, but it hasn't covered the costs of the use case yet."
     if status and status.verdict == "continue":
-        return "continue", f"It gains, but its gate isn't passed yet: {status.obstacles[0]}."
+        return "continue", f"The gain is proven, but the stage gate isn't passed yet: {status.obstacles[0]}."
     used = " and people use the decisions" if people else ""
-    return "expand", f"The gain is proven and covers the costs{used}. Take the use case further."
+    return "expand", f"The gain is proven and covers the costs{used}. Extend the use case."

@@ -1,4 +1,4 @@
-"""The line of one use case in the portfolio: its stage, value, costs, usage and data, and what to do next."""
+"""The line of one use case in the portfolio: its stage, value, costs, usage, data and advice."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from sixtyforty.spec.track import Track
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
-QUALITY_PARTITIONS = 28  # data quality is measured on so many newest partitions of each source
+QUALITY_PARTITIONS = 28  # data quality is measured on this number of newest partitions of each source
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of a use case so far, in its currency. responses_cost: for the time that people's answers took."""
+    """The costs of a use case so far, in its currency.
+
+    `running`: the assumed monthly costs. `run_time`: the cost of the computing time of runs. `responses_cost`: the cost
+    of the time in which people answered decisions.
+    """
 
     build: float
     running: float
@@ -34,7 +38,7 @@ class Costs:
 
     @property
     def total(self) -> float:
-        """All costs added up."""
+        """The sum of all costs."""
         return self.build + self.running + self.run_time + self.responses_cost
 
 
@@ -42,8 +46,8 @@ class Costs:
 class Usage:
     """How people used the decisions.
 
-    responses: the number of answers. used: the number of decisions that people followed. uptake: their share of the
-    decisions seen; None if unknown. simulated: whether any response is simulated.
+    `responses`: the number of answers to decisions. `used`: the number of decisions that people followed. `uptake`:
+    share of the seen decisions that people followed; None if unknown. `simulated`: whether any response is simulated.
     """
 
     responses: int = 0
@@ -54,10 +58,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class InputData:
-    """The state of the data of a use case. None means not known.
+    """The quality and age of a use case's data. A figure that isn't known is None.
 
-    quality: the share of the newest rows that were accepted. newest: the newest partition that all sources have.
-    days_stale: the days from that partition to today, for live decisions only.
+    `quality`: the share of the newest rows that were accepted. `newest`: the newest partition that all sources have.
+    `days_stale`: the number of days from the newest partition to today, only for a use case with live decisions.
     """
 
     quality: float | None
@@ -67,11 +71,12 @@ class InputData:
 
 @dataclass(frozen=True)
 class PortfolioLine:
-    """A use case in the portfolio. Money is in its own currency. verdict: of its stage's gate; None without a gate.
+    """The line of one use case in the portfolio. Money is in the use case's own currency.
 
-    gate_remarks: what the gate replaced, and whether its figures were known before it.
-    outdated: what is outdated in the figures of a replay; None if nothing is.
-    refusal: why no figure is given; the gain is then zero and counts nowhere. None if the figures are sound.
+    `verdict`: of the gate of its stage; None without a gate. `gate_remarks`: sentences if the gate was changed, or was
+    declared after its figures were known. `outdated`: a sentence if replayed decisions follow an earlier declaration;
+    otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no total counts it. None if
+    they can. `advice`, `why`: what to do next, and the reason.
     """
 
     name: str
@@ -100,7 +105,7 @@ class PortfolioLine:
 
     @property
     def net(self) -> float:
-        """The net benefit: the gain less all costs."""
+        """The net benefit: the gain minus all costs."""
         return self.gain - self.costs.total
 
     @property
@@ -110,12 +115,12 @@ class PortfolioLine:
 
     @property
     def cost_per_used(self) -> float | None:
-        """The costs divided by the number of decisions that people followed; None without such a decision."""
+        """The costs divided by the number of decisions that people followed; None if people followed no decision."""
         return self.costs.total / self.usage.used if self.usage.used else None
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The line as a flat dict for JSON, with money to the cent and shares to four digits."""
+        """The line as a flat dict for JSON. Money is rounded to the cent, and shares to four decimals."""
         nested = {"costs": asdict(self.costs), "usage": asdict(self.usage), "inputs": asdict(self.inputs)}
         fields = {name: field for name, field in asdict(self).items() if name not in nested}
         for part in nested.values():
@@ -131,9 +136,9 @@ class PortfolioLine:
 
 
 def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
-    """Return the line of one use case.
+    """Return the portfolio line of one use case.
 
-    run_hours: the total run time of its runs so far. now: business time (UTC, naive).
+    run_hours: hours that all its runs have taken so far. now: the current time (UTC, naive).
     """
     use_case, track = ws.use_case, accounted_track(ws)
     refusal = describe_refusal(ws, track)
@@ -176,7 +181,7 @@ def build_line(ws: Workspace, run_hours: float, now: datetime) -> PortfolioLine:
 
 
 def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
-    """Return a text about the gate to pass next: of the current stage or, once that is passed, of the next stage."""
+    """Return a text about the next gate: of the current stage or, if its gate has passed, of the next stage."""
     use_case = ws.use_case
     if status is None or use_case.stages is None:
         return "none"
@@ -186,7 +191,7 @@ def _next_gate(ws: Workspace, status: stage_gate.StageStatus | None) -> str:
     if gate is None:
         return f"{format_stage(stage)}: no gate is declared"
     target = format_money(gate.target, use_case.kpi.currency)
-    return f"{format_stage(stage)}: {target} per 1,000 by {format_date(gate.stop_date)}"
+    return f"{format_stage(stage)}: {target} per 1,000 units by {format_date(gate.stop_date)}"
 
 
 def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
@@ -208,12 +213,12 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
 
 
 def accounted_track(ws: Workspace) -> Track:
-    """Return `live` if the KPI ledger has an account of live decisions, otherwise `replay`."""
+    """Return the track that the portfolio shows: `live` if live decisions have known outcomes, otherwise `replay`."""
     return "live" if ws.lake.partitions(kpi_dataset("live")) else "replay"
 
 
 def current_scope(ws: Workspace) -> Scope:
-    """Return the scope of a use case's current stage; without a gate it reaches everything.
+    """Return the scope (team, site, region) of a use case's current stage. Without a gate, it covers everything.
 
     A retired use case keeps the scope of its last stage.
     """

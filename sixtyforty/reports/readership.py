@@ -1,6 +1,6 @@
-"""Readership: the last local day on which somebody opened each output of a use case on the desk.
+"""Readership: the last local day on which anybody opened each output of a use case (such as a report) on the desk.
 
-The days are stored in `<home>/data/reads/<use case>.json`. The file doesn't say who opened a page. Opening a report as
+The days are stored in `<home>/data/reads/<use case>.json`. The file doesn't tell who opened a page. Opening a report as
 a file, or reading rows in the database, isn't counted.
 """
 
@@ -17,7 +17,7 @@ from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.workspace import Workspace
 
-UNREAD_DAYS = 30  # an output counts as unread if nobody opened it for so many days
+UNREAD_DAYS = 30  # an output counts as unread if nobody opened it for this number of days
 TRACKS: tuple[Track, ...] = ("live", "replay")
 
 
@@ -26,16 +26,16 @@ def _path(ws: Workspace) -> Path:
 
 
 def last_read_days(ws: Workspace) -> dict[str, date]:
-    """Return the last local day on which each output was opened."""
+    """Return, by name of the output, the last local day on which anybody opened it on the desk."""
     path = _path(ws)
     days = json.loads(path.read_bytes()) if path.exists() else {}
     return {output: date.fromisoformat(day) for output, day in days.items()}
 
 
 def record_reading(ws: Workspace, output: str, now: datetime) -> None:
-    """Record that somebody opened an output. Only the first time in a local day writes the file.
+    """Record that a person opened an output on the desk. Only an output's first call on a local day writes the file.
 
-    now: business time (UTC, naive).
+    now: the current time (UTC, naive).
     """
     day, path = ws.use_case.local_day(now), _path(ws)
     if last_read_days(ws).get(output) == day:
@@ -46,7 +46,7 @@ def record_reading(ws: Workspace, output: str, now: datetime) -> None:
 
 
 def readable_outputs(ws: Workspace) -> list[str]:
-    """Return the outputs of a use case that people can open now, such as `decisions`."""
+    """Return the names of the outputs of a use case that exist, such as `decisions` or `impact_report`."""
     exists = {
         "decisions": any(ws.lake.partitions(decisions_dataset(track)) for track in TRACKS),
         "review_queue": any(ws.lake.partitions(review_dataset(track)) for track in TRACKS),
@@ -57,9 +57,9 @@ def readable_outputs(ws: Workspace) -> list[str]:
 
 
 def unread_outputs(ws: Workspace, now: datetime) -> list[str]:
-    """Return the outputs that nobody opened in the last UNREAD_DAYS days before `now` (business time, UTC, naive).
+    """Return the outputs of a use case that nobody opened in the UNREAD_DAYS days before `now` (UTC, naive).
 
-    The list is empty if the gate judged the first model less than UNREAD_DAYS days ago.
+    The list is empty if the gate judged the use case's first model less than UNREAD_DAYS days ago.
     """
     rows, since = ws.champion_ledger.rows(), now - timedelta(days=UNREAD_DAYS)
     if not rows or datetime.fromisoformat(rows[0].recorded_at).replace(tzinfo=None) > since:

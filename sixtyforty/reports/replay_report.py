@@ -1,6 +1,7 @@
-"""Past partitions as they looked when they were decided: the data seen, the decisions, and the outcomes.
+"""The report on past partitions: the data on which each was decided, the decisions, and their outcomes.
 
-The data seen are the partitions that the features could read. Each decision used only data known at its decision time.
+The data of a partition are the input partitions that its features could read. Each decision used only what was known at
+its decision time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ TIME = "%Y-%m-%d %H:%M"
 
 @dataclass(frozen=True)
 class SeenSource:
-    """A source as it was at decision time. gone: the number of partitions whose version of then no longer exists."""
+    """The data of one source on which a partition was decided.
+
+    `partitions`: the number of input partitions, `newest` the newest of them. `rows`, `quarantined`: numbers of rows.
+    `gone`: the number of input partitions that were replaced since, so that their rows are no longer stored.
+    """
 
     partitions: int
     newest: str | None
@@ -38,7 +43,10 @@ class SeenSource:
 
 @dataclass(frozen=True)
 class SeenData:
-    """The data that a partition's decisions were based on. restated: whether its features have changed since."""
+    """The data on which a partition was decided, by source.
+
+    `restated`: whether the partition's features have changed since its decisions.
+    """
 
     sources: dict[str, SeenSource]
     restated: bool
@@ -46,7 +54,7 @@ class SeenData:
 
 @dataclass(frozen=True)
 class ModelInForce:
-    """A model that decided, and the last day of its training data."""
+    """A model version that took decisions. `learned_to`: the last day of its training data."""
 
     version: str
     learned_to: str
@@ -54,10 +62,10 @@ class ModelInForce:
 
 @dataclass(frozen=True)
 class DecidedActions:
-    """The decisions of a partition. `first` and `last` are decision times in UTC.
+    """The decisions of a partition.
 
-    `actions` and `decided_by` count the decisions by action and by decider. `differ` is the number of decisions that
-    differ from the current process.
+    `first`, `last`: the first and last decision time (UTC). `actions`, `decided_by`: the number of decisions by action
+    and by decider. `differ`: the number of decisions that differ from the current process.
     """
 
     decisions: int
@@ -71,7 +79,10 @@ class DecidedActions:
 
 @dataclass(frozen=True)
 class KnownOutcomes:
-    """The value of the decisions whose outcome is known, and of the current process on the same units."""
+    """The value of a partition's decisions with known outcomes, and of the current process on the same units.
+
+    `known`, `unknown`: the number of decisions with and without a known outcome. Money is in `currency`.
+    """
 
     known: int
     unknown: int
@@ -82,7 +93,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """One partition. `seen` and `decided` are None without decisions; `outcomes` is None while no outcome is known."""
+    """A partition of the report. `seen` and `decided`: None without decisions. `outcomes`: None if none is known."""
 
     partition: str
     seen: SeenData | None = None
@@ -91,12 +102,12 @@ class ReplayedPartition:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The partition as JSON."""
+        """The partition of the report as a dict for JSON."""
         return asdict(self)
 
 
 def replay_partitions(ws: Workspace, partitions: Sequence[str], track: Track) -> Iterator[ReplayedPartition]:
-    """Yield the partitions in order, each as it looked when it was decided."""
+    """Yield, for each partition in order, the data on which it was decided, its decisions and their outcomes."""
     for partition in partitions:
         entry = ws.lake.entry(decisions_dataset(track), partition)
         if entry is None:
@@ -113,7 +124,10 @@ def replay_partitions(ws: Workspace, partitions: Sequence[str], track: Track) ->
 
 @dataclass(frozen=True)
 class _DecisionGroup:
-    """Decisions with the same data, champion, decider and action. Decision times are UTC (naive)."""
+    """The decisions of a partition with the same data version, champion, decider and action.
+
+    `first`, `last`: decision times (UTC, naive). `differ`: the number that differ from the current process.
+    """
 
     data_version: str
     champion_version: str | None
@@ -136,9 +150,10 @@ def _group_decisions(ws: Workspace, entry: Entry) -> list[_DecisionGroup]:
 
 
 def _data_seen(ws: Workspace, partition: str, versions: Sequence[str]) -> SeenData:
-    """Return the sources of the last version of the features that decisions used.
+    """Return the data on which a partition was decided.
 
-    If a partition grows during the day, its last version contains the rows of the earlier versions.
+    versions: the versions of the partition's features that its decisions used. Only the last version is described,
+    because a later version contains the rows of the earlier versions.
     """
     features = [e for v in versions if (e := entry_at_version(ws, "features", partition, v)) is not None]
     inputs = features[-1].inputs if features else {}
@@ -193,7 +208,7 @@ def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcome
 
 
 def describe_partition(replayed: ReplayedPartition) -> str:
-    """Return a partition as a few lines of text."""
+    """Return a partition of the report as a few lines of text for the console."""
     if replayed.decided is None or replayed.seen is None:
         return f"{replayed.partition}  nothing was decided"
     decided = replayed.decided

@@ -101,7 +101,7 @@ def test_a_retrain_is_overdue_when_more_days_arrived_than_allowed(ws: Workspace)
     assert find_overdue_retrain(ws, "live") == []  # nothing is decided on this track
     write_decided_day(ws, "2013-03-01", model=1)
     (alert,) = find_overdue_retrain(ws, "live")
-    assert "4 days of outcomes arrived and no challenger was ever judged (limit: 3)." in alert.text
+    assert "4 days of outcomes arrived and no challenger was ever judged (limit: 3 days)." in alert.text
     append_verdict(ws, "2013-03-02", "HOLD", track="live")
     assert find_overdue_retrain(ws, "live") == []
     ws.lake.write("outcomes", "2013-03-06", pa.table({"x": [1]}))

@@ -76,7 +76,7 @@ def test_a_decider_reads_todays_actions(ws: Workspace) -> None:
         "The current process decided 2 of them because there was no model or no sound data.",
         "3 queued for review, 2 of them not answered yet.",
         "Up to EUR 823 at stake in about 10 minutes of review.",
-        "The reviewers have no time for 2 more.",
+        "The reviewers have no time for 2 more decisions.",
         "",
         "This is a replay of past decisions.",
     ]

@@ -32,7 +32,7 @@ def test_a_losing_month_is_shown_and_leads_to_a_next_step(page: str) -> None:
     loss = sum(d.model - d.current_process for d in make_daily_values() if d.partition.startswith("2013-05"))
     assert loss < 0
     assert f"-EUR {-loss:,.0f}" in words
-    assert "Look into May: the current process did better then." in words
+    assert "Find out why the current process earned more in May." in words
     assert "Find out why the models in charge since May 2013 gained less than forecast." in words
 
 

@@ -41,7 +41,7 @@ def steps_with(ws: Workspace, accounts: Accounts, **changes: Any) -> list[str]:
         ),
         ({"lift_vs_current": RoundedInterval(400, -1, 900)}, "The gain isn't proven yet. Keep the current process"),
         ({"label": "assumed"}, "The gain is assumed, not proven: only a holdout can prove it."),
-        ({"payback": None}, "The gain hasn't covered the costs yet."),
+        ({"payback": None}, "The gain hasn't covered the costs of the use case yet."),
         ({"differ_from_current": 0}, "No decision differed from the current process"),
         ({"decided_by_current_process": 1}, "1 decision was left to the current process"),
         ({"decided_by_current_process": 1200}, "1,200 decisions were left to the current process"),
@@ -53,14 +53,16 @@ def test_each_figure_leads_to_its_step(ws: Workspace, accounts: Accounts, change
 
 def test_losing_months_and_missed_forecasts_are_named(ws: Workspace, accounts: Accounts) -> None:
     steps = recommend_next_steps(ws.use_case, accounts)
-    assert "Look into May: the current process did better then." in steps
+    assert "Find out why the current process earned more in May." in steps
     assert "Find out why the models in charge since May 2013 gained less than forecast." in steps
 
 
 def test_a_better_candidate_is_named(ws: Workspace, accounts: Accounts) -> None:
     better = CandidateSummary(1800, 9000.0, RoundedInterval(900, 800, 1000), RoundedInterval(-50, -90, -10))
     steps = steps_with(ws, accounts, candidates={"by_load": better})
-    assert "A simpler way to decide does better: Act on heavy loads. Compare it before you continue." in steps
+    assert (
+        "A simpler way to decide earns more: Act on heavy loads. Compare it with the model before you continue."
+    ) in steps
 
 
 def test_without_a_champion_the_record_says_why(tmp_path: Path) -> None:

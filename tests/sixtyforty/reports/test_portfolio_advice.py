@@ -38,12 +38,12 @@ def status(ws: Workspace) -> StageStatus:
 @pytest.mark.parametrize(
     ("changes", "net", "advice", "reason"),
     [
-        ({"decisions": 0}, 0.0, "start", "No outcome is known yet. Run the chain on its first days."),
+        ({"decisions": 0}, 0.0, "start", "No outcome is known yet. Run the chain on the first days of its data."),
         ({"lift_vs_current": RoundedInterval(-5, -9, -1)}, 0.0, "stop", "The current process is proven to be better."),
         ({"label": "assumed"}, 9.0, "prove", "The gain is assumed. Run a holdout before you rely on it."),
         ({"lift_vs_current": RoundedInterval(5, -1, 9)}, 9.0, "continue", "The gain isn't proven yet."),
-        ({}, -9.0, "continue", "The gain is proven, but it hasn't covered the costs yet."),
-        ({}, 9.0, "expand", "The gain is proven and covers the costs. Take the use case further."),
+        ({}, -9.0, "continue", "The gain is proven, but it hasn't covered the costs of the use case yet."),
+        ({}, 9.0, "expand", "The gain is proven and covers the costs. Extend the use case."),
     ],
 )
 def test_the_advice_follows_from_gain_and_costs(
@@ -60,12 +60,12 @@ def test_a_gate_that_is_not_passed_holds_the_use_case_back(
     waiting = replace(status, verdict="continue", obstacles=["2 partitions with known outcomes, 14 needed"])
     assert advise(ws, summary, None, 9.0, waiting, NOW) == (
         "continue",
-        "It gains, but its gate isn't passed yet: 2 partitions with known outcomes, 14 needed.",
+        "The gain is proven, but the stage gate isn't passed yet: 2 partitions with known outcomes, 14 needed.",
     )
     stopped = replace(status, verdict="stop", obstacles=["it missed its deadline, 2013-06-15"])
     assert advise(ws, summary, None, 9.0, stopped, NOW) == (
         "stop",
-        "Its gate stopped it: it missed its deadline, 2013-06-15.",
+        "The stage gate stopped the use case: it missed its deadline, 2013-06-15.",
     )
 
 

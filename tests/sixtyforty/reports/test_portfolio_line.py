@@ -46,7 +46,7 @@ def test_a_stopped_and_a_retired_use_case_are_shown_as_such(tmp_path: Path) -> N
     retire_use_case(retired, "Ada", "the process is gone", NOW)
     lines = {ws.use_case.name: build_line(ws, 0.0, NOW + timedelta(hours=1)) for ws in (stopped, retired)}
     assert (lines["stopped"].advice, lines["stopped"].verdict) == ("stop", "stop")
-    assert lines["stopped"].next_gate == "proof of concept: EUR 500 per 1,000 by 15 June 2013"
+    assert lines["stopped"].next_gate == "proof of concept: EUR 500 per 1,000 units by 15 June 2013"
     assert (lines["retired"].advice, lines["retired"].stage) == ("retired", "retired")
 
 
@@ -55,7 +55,7 @@ def test_the_next_gate_is_the_first_that_is_not_passed(tmp_path: Path) -> None:
     ready = make_gaining_use_case(tmp_path, "ready", 90.0, stages={"poc": first, "pilot": later})
     without_pilot = make_gaining_use_case(tmp_path, "without_pilot", 90.0, stages={"poc": first})
     lines = {ws.use_case.name: build_line(ws, 0.0, NOW) for ws in (ready, without_pilot)}
-    assert lines["ready"].next_gate == "pilot: EUR 500 per 1,000 by 1 February 2014"
+    assert lines["ready"].next_gate == "pilot: EUR 500 per 1,000 units by 1 February 2014"
     assert lines["without_pilot"].next_gate == "pilot: no gate is declared"
 
 
