@@ -1,4 +1,4 @@
-"""Evaluate candidates: other ways to decide, in SQL over the features, such as an expert's rule or vendor scores."""
+"""Evaluate candidates: other ways to decide, written in SQL over the features, such as an expert's rule."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def candidates_sql(
 ) -> str:
     """Return a SQL subquery in parentheses for the candidates' answers, one row per unit.
 
-    Join it with decisions by partition and key. Its columns are `_partition`, the key, `known` (always true), the
-    requested features, and a column `candidate <name>` for each candidate.
+    Join the subquery with decisions by partition and key. Its columns are `_partition`, the key, `known` (always true),
+    the features in `columns`, and a column `candidate <name>` for each candidate.
 
     partitions: at least one of them must have features. The subquery reads their current features.
     names: the candidates. columns: the features to return.
@@ -71,8 +71,8 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
 def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[str]:
     """Return the action that a candidate would have taken for each row, in the order of the rows.
 
-    rows: decisions, left joined with `candidates_sql`. If the fallback decided, or the features no longer exist, the
-    result is the current process's action. Raises CandidateError for an answer that is not a valid action.
+    rows: decisions, left joined with `candidates_sql`. If a decision is a fallback, or its features no longer exist,
+    the action is that of the current process. Raises CandidateError for an answer that is not a valid action.
     """
     import numpy as np
 
@@ -92,9 +92,9 @@ def propose_actions(use_case: UseCase, rows: pd.DataFrame, name: str) -> list[st
 def _actions_of_numbers(
     kpi: Kpi, candidate: Candidate, rows: pd.DataFrame, answers: pd.Series[Any]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the action for each numeric answer, and a mask of the answers that are not finite numbers.
+    """Return the action for each of a candidate's answers, and a mask of the answers that are not finite numbers.
 
-    The answers are amounts, or expected outcomes.
+    answers: amounts or expected outcomes, as the candidate declares.
     """
     import numpy as np
     import pandas as pd
@@ -120,10 +120,10 @@ def _invalid_answers(use_case: UseCase, name: str, rows: pd.DataFrame, requireme
 
 
 def candidate_action_sql(use_case: UseCase, name: str) -> str:
-    """Return a SQL expression for the action that `propose_actions` returns.
+    """Return a SQL expression for the action that a candidate would have taken.
 
-    An audit compares both, so the two functions share no code. The expression reads decisions that are left joined with
-    `candidates_sql`.
+    The audit compares this SQL with `propose_actions`, so the two functions share no code. The expression reads
+    decisions that are left joined with `candidates_sql`.
     """
     kpi, answer = use_case.kpi, identifier(f"candidate {name}")
     gives_outcome = kpi.candidates[name].expected_outcome is not None

@@ -1,4 +1,4 @@
-"""Payoffs of named actions: gain x outcome - cost. An action may have a limit on how many units get it.
+"""Compute the payoffs of named actions: gain x outcome - cost. A limit may restrict how many units get an action.
 
 Sources:
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def decision_groups(rows: pd.DataFrame) -> list[tuple[str, Any]]:
-    """Return the partition and the decision time of each row. A limit applies to rows in which both are equal.
+    """Return the group of each row: its partition and decision time. A limit of an action applies within a group.
 
     The partition is '' if the rows have no column `_partition`.
     """
@@ -44,9 +44,10 @@ class _Limit:
 
 
 class ChoicePayoffs:
-    """The payoffs of named actions on n rows. Implements Payoffs.
+    """The payoffs of named actions on n rows, one row per unit. Implements the interface `Payoffs`.
 
-    names: the actions, cheapest first. gain, cost: shape (actions, n), in the KPI's currency, actions as in `names`.
+    names: the actions, cheapest first. gain, cost: arrays of shape (actions, n) in the order of `names`, in the KPI's
+    currency. A gain is per unit of outcome.
     """
 
     def __init__(self, kpi: Kpi, rows: pd.DataFrame) -> None:
@@ -69,7 +70,8 @@ class ChoicePayoffs:
             return np.broadcast_to(np.float64(declared), self.count)
         if column not in rows:
             raise PayoffError(
-                f"The rows lack the column '{column}' that kpi.actions.{action}.{kind} declares. Build features again."
+                f"The rows lack the column '{column}', which kpi.actions.{action}.{kind} declares."
+                " Build the features again."
             )
         return rows[column].to_numpy(float, na_value=np.nan)
 
@@ -81,14 +83,14 @@ class ChoicePayoffs:
         at = np.minimum(np.searchsorted(self._sorted_names, chosen), len(self.names) - 1)
         unknown = self._sorted_names[at] != chosen
         if unknown.any():
-            raise PayoffError(f"'{chosen[unknown][0]}' is not a declared action: {', '.join(self.names)}.")
+            raise PayoffError(f"'{chosen[unknown][0]}' is none of the declared actions: {', '.join(self.names)}.")
         return self._positions[at]
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """See Payoffs.
+        """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
-        With a treatment, the result is the Horvitz-Thompson estimate. It is (value x outcome - cost) / share for a unit
-        that received the same action in the experiment, and 0 for any other unit.
+        If a treatment is declared, return the Horvitz-Thompson estimate. For a unit that received the same action in
+        the experiment, the estimate is (value x outcome - cost) / share. For any other unit, the estimate is 0.
         """
         import numpy as np
 
@@ -98,7 +100,10 @@ class ChoicePayoffs:
             payoff: Floats = self.gain[position, row] * outcome - self.cost[position, row]
             return payoff
         if self.received is None:
-            raise PayoffError(f"The rows lack the column '{treatment.column}', the action that each unit received.")
+            raise PayoffError(
+                f"The rows lack the column '{treatment.column}', which holds the action that each unit received in the"
+                " experiment. outcomes.sql must return this column."
+            )
         share = np.array([treatment.shares[name] for name in self.names])[position]
         received = self.received == np.array(self.names, object)[position]
         weighted = (treatment.value_per_outcome * outcome - self.cost[position, row]) / share
@@ -113,7 +118,10 @@ class ChoicePayoffs:
         return (treatment.value_per_outcome if treatment else self.gain) * score - self.cost
 
     def best_possible(self, outcome: Floats) -> Floats:
-        """See Payoffs. Limits apply, but `use_full_limit` doesn't. With a treatment, the result is NaN (unknown)."""
+        """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,).
+
+        Limits of actions apply, but `use_full_limit` doesn't. If a treatment is declared, the payoff is NaN (unknown).
+        """
         import numpy as np
 
         if self.kpi.treatment:
@@ -128,7 +136,7 @@ class ChoicePayoffs:
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
-        """See Payoffs."""
+        """Return the action with the highest expected payoff for each row, as `Payoffs.choose_actions` describes."""
         import numpy as np
 
         payoffs = self.expected_payoffs(score)
@@ -142,10 +150,10 @@ class ChoicePayoffs:
     ) -> NDArray[np.int64]:
         """Return the position in `names` of each row's action, within the limits.
 
-        If an action is best on more rows than its limit allows, it goes to the rows on which its advantage over the
-        next best action is greatest. Of equal rows, the first ones get it. The other rows get their next best action
-        (deferred acceptance). An action with `use_full_limit` is then given to more rows until its limit is used up. It
-        goes to the rows that lose least.
+        If an action is best on more rows than its limit allows, the rows on which its advantage over the next best
+        action is greatest get the action. Of equal rows, the first ones get the action. The other rows get their next
+        best action (deferred acceptance). An action with `use_full_limit` is then given to more rows until its limit is
+        used up, first to the rows that lose least.
         """
         payoffs = payoffs.copy()
         limits = self._remaining_limits(taken)
@@ -170,7 +178,7 @@ class ChoicePayoffs:
     def _reject_excess_rows(self, payoffs: Floats, limits: list[_Limit]) -> NDArray[np.int64]:
         """Return each row's best action within the limits.
 
-        While a limit is exceeded, the rows with the smallest advantage lose the action. Their payoff for the action is
+        While a limit is exceeded, the rows with the smallest advantage lose the action: their payoff for the action is
         set to -inf in `payoffs`, in place.
         """
         import numpy as np
@@ -200,7 +208,7 @@ class ChoicePayoffs:
     def unit_values(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the value of each unit in the arms of a holdout, shape (n,), in the KPI's currency.
 
-        It is value_per_outcome x outcome - cost of the unit's action. The KPI must have a holdout.
+        The value is value_per_outcome x outcome - cost of the unit's action. The KPI must declare a holdout.
         """
         import numpy as np
 
@@ -211,7 +219,7 @@ class ChoicePayoffs:
         return values
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """See Payoffs."""
+        """Return the expected outcome of each row under its action, as `Payoffs.expected_outcomes` describes."""
         import numpy as np
 
         if score.ndim == 1:
@@ -227,9 +235,9 @@ class ChoicePayoffs:
         return payoffs[-1] - payoffs[-2]
 
     def next_best(self, score: Floats, actions: Sequence[str]) -> NDArray[Any]:
-        """Return the best action for each row other than the one taken; of equal actions, the cheapest.
+        """Return the best action for each row among those not taken; of equal actions, the cheapest.
 
-        actions: the action taken on each row.
+        score: the expected outcome of each row. actions: the action taken on each row.
         """
         import numpy as np
 
@@ -239,9 +247,9 @@ class ChoicePayoffs:
     def value_of_information(self, score: Floats) -> Floats:
         """Return the expected value of perfect information on each row, shape (n,), in the KPI's currency.
 
-        It is the value of knowing a binary outcome before acting: E[max over actions of payoff] - max over actions of
-        E[payoff]. It is never negative, and no reviewer can add more value than this. Sources: Raiffa & Schlaifer,
-        Applied Statistical Decision Theory (1961); Howard, Information Value Theory (1966).
+        This is the value of knowing a binary outcome before acting: E[max over actions of payoff] - max over actions of
+        E[payoff]. The value is never negative, and no reviewer can add more. Sources: Raiffa & Schlaifer, Applied
+        Statistical Decision Theory (1961); Howard, Information Value Theory (1966).
 
         score: the probability of outcome 1 on each row.
         """

@@ -1,7 +1,7 @@
 """Add up the money of a partition's decisions under the model, current process, random choice and perfect foresight.
 
-All policies are paid on the same observed outcomes. This is exact if actions don't change the outcome. For a KPI with
-`measurement: randomized`, it is only an assumption, made for past decisions. For live decisions,
+The payoffs of all policies use the same observed outcomes. This is exact if actions don't change the outcome. For a
+KPI with `measurement: randomized`, the figures of past decisions only assume that. For live decisions,
 `accounting/experiment_ledger.py` compares two randomly drawn arms instead.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The values of `decided_by` for decisions of the current process: as declared, as fallback, or until a review.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
-CANDIDATE_PREFIX = "candidate "  # `candidate <name>` can be used like the name of a policy
+CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy
 MAX_MONTHS = 36  # longer histories are grouped by year
 
 
@@ -49,7 +49,7 @@ class DailyValue:
 
 
 def money_by_day(days: Sequence[DailyValue], policy: str) -> list[float]:
-    """Return the money of each day, in order, under a policy of POLICIES or under a candidate (`candidate <name>`)."""
+    """Return the money of each day, in order. policy: a name in POLICIES, or `candidate <name>` for a candidate."""
     if policy.startswith(CANDIDATE_PREFIX):
         name = policy.removeprefix(CANDIDATE_PREFIX)
         return [day.candidates[name] for day in days]
@@ -63,12 +63,12 @@ def value_of_day(
     outcome: NDArray[np.float64],
     candidates: Mapping[str, Sequence[str]] | None = None,
 ) -> DailyValue:
-    """Add up the money of one partition.
+    """Add up the money of one partition's decisions.
 
-    rows: `action`, `current_action`, and the columns that `build_payoffs` needs. Without `decided_by`, fallbacks are
-    not counted.
-    outcome: known outcomes, without NaN, shape (n,).
-    candidates: the actions of each candidate, by name.
+    rows: decisions with `action`, `current_action`, and the columns that `build_payoffs` needs. Without the column
+    `decided_by`, fallbacks are not counted.
+    outcome: known outcomes of the decisions, without NaN, shape (n,).
+    candidates: the actions of each candidate, by the candidate's name.
 
     The random choice takes each action as often as the model, on random units. Its money is the mean over all such
     assignments.
@@ -99,7 +99,7 @@ def value_of_day(
 
 
 def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days of each calendar month (`YYYY-MM`). Months and days are sorted; the input needn't be."""
+    """Return the days of each calendar month (`YYYY-MM`). Months and days are sorted, whatever the order of `days`."""
     months: dict[str, list[DailyValue]] = {}
     for day in sorted(days, key=attrgetter("partition")):
         months.setdefault(day.partition[:7], []).append(day)
@@ -107,7 +107,10 @@ def group_by_month(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
 
 
 def group_by_period(days: Sequence[DailyValue]) -> dict[str, list[DailyValue]]:
-    """Return the days by calendar month, sorted; by year (`YYYY`) if there are more than MAX_MONTHS months."""
+    """Return the days of each calendar month (`YYYY-MM`), or of each year (`YYYY`) if there are over MAX_MONTHS months.
+
+    Periods and days are sorted.
+    """
     months = group_by_month(days)
     if len(months) <= MAX_MONTHS:
         return months

@@ -1,4 +1,4 @@
-"""Make decision ids: the same use case, track, partition and unit key always give the same id."""
+"""Create and parse decision ids. The same use case, track, partition and unit key always give the same id."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 The outcome that a unit would have had under another action can't be observed. Therefore a hash
 (`decisions/assignment.py`) draws units at random that keep the current process, and the means of the two arms are
 compared. Single units are drawn, or clusters: groups of units that are drawn together. All sums are over clusters, and
-a single unit is a cluster of one, so the same formulas apply. Units form a stratum if they were decided while the share
-of the current process was the same. Arms are compared within each stratum. Otherwise, if the share changes with the
-season, the season would look like an effect.
+a single unit is a cluster of one, so the same formulas apply. All units decided under the same holdout share form a
+stratum. Arms are compared within each stratum. Otherwise, if the share changes with the season, the season would look
+like an effect.
 
 Sources:
 
@@ -36,7 +36,7 @@ MINIMUM_CLUSTERS = 20  # clusters in each arm; in simulations the always-valid i
 class Arm:
     """The sums of one arm over its clusters, in each of S strata.
 
-    Optional leading axes (…) hold several looks at the data, or several simulation runs.
+    Optional leading axes (…) are for several evaluations over time, or for several simulation runs.
 
     - clusters: the number of clusters with units in each stratum, shape (…, S).
     - total: the sums of units, value and covariate in each stratum, shape (…, S, 3).
@@ -101,9 +101,10 @@ class Effect:
     - value: the difference, model minus current process.
     - error: the standard error of the difference.
     - freedom: Welch's degrees of freedom.
-    - units: the number of units in both arms.
+    - units: the number of units in both arms together.
     - slope: the coefficient of the covariate, whose effect CUPED subtracts.
-    - imbalance: the difference of the covariate between the arms, in standard errors. Only chance can cause it.
+    - imbalance: the difference of the covariate between the arms, in standard errors. Only chance can cause a
+      difference, if units were assigned to the arms as declared.
     - fewest: the number of clusters in the smaller arm.
     """
 
@@ -116,9 +117,9 @@ class Effect:
     fewest: Any
 
     def single_look_interval(self, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
-        """Return the confidence interval that is valid if it is computed once, at a time fixed in advance (Welch's t).
+        """Return the confidence interval for a single evaluation at a time fixed in advance (Welch's t).
 
-        The result is (low, high), each of shape (…).
+        The interval is (low, high), each of shape (…).
         """
         from scipy.stats import t
 
@@ -128,7 +129,7 @@ class Effect:
     def always_valid_interval(self, planned_units: float, confidence: float = CONFIDENCE) -> tuple[Any, Any]:
         """Return the confidence interval that stays valid however often it is computed: (low, high), each shape (…).
 
-        It is narrowest at `planned_units`. Its half width is that of the asymptotic confidence sequence:
+        The interval is narrowest at `planned_units`. Its half width is that of the asymptotic confidence sequence:
         error x sqrt((1 + 1/u) log((u + 1) / alpha²)), where u = units x rho². The sequence assumes a known error, so
         Welch's t distribution replaces the normal distribution. Both ends are NaN if an arm has fewer than
         MINIMUM_CLUSTERS clusters.
@@ -144,7 +145,7 @@ class Effect:
 
 
 def sequence_rho(planned_units: float, confidence: float = CONFIDENCE) -> float:
-    """Return rho, the parameter of the always-valid interval that makes it narrowest at `planned_units`."""
+    """Return the parameter rho of the always-valid interval, so that the interval is narrowest at `planned_units`."""
     from scipy.special import lambertw
 
     return math.sqrt((-lambertw(-((1 - confidence) ** 2) / math.e, k=-1).real - 1) / planned_units)
@@ -153,9 +154,9 @@ def sequence_rho(planned_units: float, confidence: float = CONFIDENCE) -> float:
 def compare_arms(model: Arm, current: Arm) -> Effect:
     """Compare the model's arm with the current process's arm. Return the difference in the mean value of a unit.
 
-    Both arms must have units in each stratum. The strata are weighted by the model's units. CUPED subtracts slope x
-    difference of the covariate, with the slope that gives the smallest error. No action can have changed the covariate,
-    so its difference is only chance. Errors are NaN if there are too few clusters.
+    Both arms must have units in each stratum. The strata are weighted by the number of units in the model's arm. CUPED
+    subtracts slope x difference of the covariate, with the slope that gives the smallest error. No action can have
+    changed the covariate, so its difference is only chance. Errors are NaN if there are too few clusters.
     """
     import numpy as np
 

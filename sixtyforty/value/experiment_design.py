@@ -19,8 +19,8 @@ class HoldoutDesign:
     """The figures that determine how small an effect a holdout can detect.
 
     - share: the share of the units that keep the current process.
-    - deviation: the standard deviation of a unit's value, in the KPI's currency. The variation that the covariate
-      explains is removed, and the effect of clusters is included.
+    - deviation: the standard deviation of a unit's value, in the KPI's currency, without the variation that the
+      covariate explains. The effect of clusters is included.
     - units_a_day: the number of units in both arms per day.
     """
 
@@ -31,7 +31,7 @@ class HoldoutDesign:
     def units(
         self, effect: float, always_valid: bool = False, confidence: float = CONFIDENCE, power: float = POWER
     ) -> float:
-        """Return the number of units in both arms that is needed to detect an effect; infinite for an effect of 0.
+        """Return the number of units that both arms together need to detect an effect; infinite for an effect of 0.
 
         The formula for two means is n = (z(confidence) + z(power))² deviation² / (effect² share (1 - share)).
 
@@ -45,9 +45,9 @@ class HoldoutDesign:
         return (reach * self.deviation / effect) ** 2 / (self.share * (1 - self.share))
 
     def detectable_effect(self, units: float, always_valid: bool = False) -> float:
-        """Return the smallest effect per unit, in the KPI's currency, that is detected with power POWER.
+        """Return the smallest effect per unit, in the KPI's currency, that is detected with the probability POWER.
 
-        units: the number of units in both arms. always_valid: see `units`.
+        units: the number of units in both arms together. always_valid: whether the always-valid interval is used.
         """
         if not units:
             return math.inf
@@ -57,7 +57,8 @@ class HoldoutDesign:
     def days(self, effect: float, always_valid: bool = False, observed_units: float = 0.0) -> float:
         """Return the number of days still needed to detect an effect per unit, rounded up; infinite if no units arrive.
 
-        observed_units: the number of units that both arms have already. always_valid: see `units`.
+        effect: in the KPI's currency. observed_units: the number of units that both arms have already. always_valid:
+        whether the always-valid interval is used.
         """
         missing_units = max(self.units(effect, always_valid) - observed_units, 0.0)
         if not missing_units:
@@ -67,7 +68,7 @@ class HoldoutDesign:
 
 
 def normal_quantile(probability: float) -> float:
-    """Return the quantile of the standard normal distribution."""
+    """Return the quantile of the standard normal distribution at a probability."""
     from scipy.stats import norm
 
     return float(norm.ppf(probability))
@@ -76,6 +77,6 @@ def normal_quantile(probability: float) -> float:
 def _interval_reach(confidence: float, always_valid: bool) -> float:
     """Return the half width of a confidence interval in standard errors.
 
-    always_valid: the half width of the always-valid interval at its planned units.
+    always_valid: whether the interval is the always-valid one, at its planned number of units.
     """
     return math.sqrt(sequence_rho(1, confidence) ** 2 + 1) if always_valid else normal_quantile(0.5 + confidence / 2)

@@ -1,4 +1,4 @@
-"""The result of a holdout so far, as figures and in words."""
+"""Describe the result of a holdout so far, in figures and in sentences."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from sixtyforty.value.lift import Interval
 from sixtyforty.value.rounded_interval import RoundedInterval, round_known
 from sixtyforty.value.share_test import DealtUnits, describe_mismatches
 
-IMBALANCE_LEVEL = 0.001  # arms drawn correctly differ this much in the covariate once in a thousand looks
+IMBALANCE_LEVEL = 0.001  # probability that the covariate of correctly drawn arms is reported as different
 
 
 @dataclass(frozen=True)
 class HoldoutEstimate:
-    """The result of a holdout.
+    """The result of a holdout. Money is in the KPI's currency.
 
-    `since`: first partition. `units`: units of both arms, of which `held_out` kept the current process. `lift`: gain
-    per 1,000 units, valid at any look. `single_look`: the same, valid at one look fixed in advance. `gain`: over all
-    units of the model's arm. `sample_ratio_p_value`: of the test that the arms were drawn as declared, valid at every
-    look (`share_test.py`). `imbalance`: difference of the covariate in standard errors. `design`: the design as it
-    turned out. `mismatches`: the strata whose arms weren't drawn as declared.
+    `since`: first partition. `units`: number of units in both arms, of which `held_out` kept the current process.
+    `lift`: gain over the current process per 1,000 units, with the always-valid interval. `single_look`: the same gain,
+    with an interval for one evaluation at a time fixed in advance. `gain`: total gain on the units of the model's arm.
+    `sample_ratio_p_value`: p-value of the test that the arms were drawn by the declared shares (`share_test.py`).
+    `imbalance`: difference of the covariate between the arms, in standard errors. `design`: the design with the
+    observed share, deviation and units a day. `mismatches`: the strata whose arms weren't drawn by the declared shares.
     """
 
     since: str
@@ -41,13 +42,13 @@ class HoldoutEstimate:
 
     @property
     def is_trustworthy(self) -> bool:
-        """Whether the arms match the draw, in number and in what was known about them before."""
+        """Whether the arms match the draw: in the number of their units, and in the mean of the covariate."""
         return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
         """Return the figures as JSON. Money is rounded to the cent, and unknown figures are null.
 
-        effect: the effect per unit to which `days_left` refers.
+        effect: the effect per unit, in the KPI's currency, for which `days_left` is computed.
         """
         return {
             "since": self.since,
@@ -68,7 +69,10 @@ class HoldoutEstimate:
         }
 
     def days_left(self, effect: float) -> float:
-        """Return the number of days until the always-valid interval would probably show an effect per unit."""
+        """Return the number of days until the always-valid interval would probably show an effect.
+
+        effect: the effect per unit, in the KPI's currency.
+        """
         return self.design.days(effect, always_valid=True, observed_units=self.units)
 
 
@@ -90,14 +94,14 @@ def describe_estimate(estimate: HoldoutEstimate | None, currency: str, unit_plur
 
 
 def describe_refusal(estimate: HoldoutEstimate, unit_plural: str) -> str | None:
-    """Return why no figure of a holdout can be trusted; None if its arms match the draw."""
+    """Return why no figure of a holdout can be trusted. Return None if the two arms match the draw."""
     if estimate.mismatches:
         return describe_mismatches(estimate.mismatches, "kpi.holdout.share")
     if estimate.is_trustworthy:
         return None
     return (
-        f"the {unit_plural} that kept the current process differ from the others in what was known before, by"
-        f" {abs(estimate.imbalance):.1f} standard errors. Find out where some of them get lost."
+        f"the {unit_plural} that kept the current process differ from the other {unit_plural} in kpi.holdout.covariate"
+        f" by {abs(estimate.imbalance):.1f} standard errors. Find out where some {unit_plural} get lost."
     )
 
 

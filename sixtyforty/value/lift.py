@@ -24,7 +24,7 @@ MAX_BLOCKS = 400  # in a history of more days, the bootstrap resamples blocks of
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate per 1,000 decisions with the ends of its two-sided confidence interval. NaN: unknown."""
+    """An estimate per 1,000 decisions, with the ends of its two-sided confidence interval. NaN means unknown."""
 
     value: float
     low: float
@@ -36,8 +36,8 @@ def estimate_lift(
 ) -> Interval:
     """Estimate the lift of one policy over another per 1,000 decisions, with a percentile bootstrap of fixed seed.
 
-    of, against: the two policies; see `money_by_day`. Whole days are resampled, because the units of one day share the
-    same conditions. With fewer than two days, the ends of the interval are NaN.
+    of, against: names of two policies, or `candidate <name>`. Whole days are resampled, because the units of one day
+    share the same conditions. With fewer than two days, the ends of the interval are NaN.
     """
     differences = [a - b for a, b in zip(money_by_day(days, of), money_by_day(days, against), strict=True)]
     return estimate_ratio(differences, [day.decisions for day in days], confidence)
@@ -49,8 +49,8 @@ def estimate_ratio(
     """Estimate 1000 x sum(total) / sum(count) over days, with a confidence interval from resampled days.
 
     total, count: one number per day; the days must be in order of time.
-    A history of more than MAX_BLOCKS days is resampled in blocks of several days, which limits the time this takes.
-    Neighbouring days are similar, so longer blocks even estimate the spread slightly better.
+    A history of more than MAX_BLOCKS days is resampled in blocks of several days, which limits the computing time.
+    Neighboring days are similar, so longer blocks even estimate the spread slightly better.
     """
     import numpy as np
 

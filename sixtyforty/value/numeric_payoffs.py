@@ -1,4 +1,4 @@
-"""Payoffs of a numeric action, such as how many people to staff: each unit too few or too many has a cost.
+"""Compute the payoffs of a numeric action, such as the number of people to staff. Too few and too many have a cost.
 
 The best amount is the quantile shortage_cost / (shortage_cost + excess_cost) of the outcome (the newsvendor model:
 Arrow, Harris & Marschak, Optimal Inventory Policy, Econometrica 1951). The estimator learns that quantile, so a score
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumericPayoffs:
-    """The payoffs of an action that is a number. Implements Payoffs. Actions are texts from `format_amount`."""
+    """The payoffs of an action that is a number. Implements the interface `Payoffs`.
+
+    Each action is the text of a number, as `format_amount` writes it. Money is in the KPI's currency.
+    """
 
     amount: Amount
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
-        """See Payoffs. The payoff is -(shortage cost x units too few), or -(excess cost x units too many)."""
+        """Return the payoff of each row's amount given its outcome, in the KPI's currency, shape (n,).
+
+        The payoff is -(shortage cost x missing amount), or -(excess cost x excess amount).
+        """
         import numpy as np
 
         try:
@@ -39,15 +45,16 @@ class NumericPayoffs:
         return -costs
 
     def best_possible(self, outcome: Floats) -> Floats:
-        """See Payoffs."""
+        """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,)."""
         return self.realized(self.choose_actions(outcome).tolist(), outcome)
 
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
     ) -> NDArray[Any]:
-        """See Payoffs. The action is the score, rounded if whole numbers are declared, and kept in the declared range.
+        """Return the best amount for each row, as text: the score, limited to the declared minimum and maximum.
 
-        barred, taken: not used, because an amount has neither vetoes nor limits.
+        The score is rounded if whole numbers are declared. barred, taken: not used, because an amount has neither
+        vetoes nor limits.
         """
         import numpy as np
 
@@ -56,11 +63,11 @@ class NumericPayoffs:
         return np.array([format_amount(amount) for amount in amounts], object)
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """See Payoffs. The result is the score itself."""
+        """Return the score of each row, shape (n,). The expected outcome is the same whatever the action."""
         return score
 
 
 def format_amount(amount: float) -> str:
-    """Return an amount as text. Equal numbers give equal texts, also 0 and -0."""
+    """Return an amount as text. Equal numbers give equal texts: -0 becomes 0."""
     without_minus_zero = amount + 0.0
     return f"{without_minus_zero:.10g}"

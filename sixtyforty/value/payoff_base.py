@@ -1,4 +1,4 @@
-"""The interface of payoffs, which is the same for named and for numeric actions."""
+"""Define `Payoffs`, the interface of the payoffs of both named and numeric actions."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Payoffs(Protocol):
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:
         """Return the payoff of each row's action given its outcome, in the KPI's currency, shape (n,).
 
-        Raises PayoffError.
+        Raises PayoffError if an action is unknown, or if the rows lack a column.
         """
 
     def best_possible(self, outcome: Floats) -> Floats:
-        """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,). NaN: unknown."""
+        """Return the payoff of perfect foresight on each row, in the KPI's currency, shape (n,). NaN means unknown."""
 
     def choose_actions(
         self, score: Floats, barred: Barred | None = None, taken: ActionCounts | None = None
@@ -48,4 +48,4 @@ class Payoffs(Protocol):
         """
 
     def expected_outcomes(self, score: Floats, actions: Sequence[str]) -> Floats:
-        """Return the expected outcome of each row under the given action, shape (n,)."""
+        """Return the expected outcome of each row under its action in `actions`, shape (n,)."""

@@ -26,7 +26,7 @@ def _number_sql(declared: float | str, column: str) -> str:
 
 
 def payoff_sql(kpi: Kpi, action: str, outcome: str) -> str:
-    """Return a SQL expression for the payoff of an action given an outcome; it gives null if either is null.
+    """Return a SQL expression for the payoff of an action given an outcome. Null if action or outcome is null.
 
     action: a SQL expression for the name of the action, or for an amount. outcome: a SQL expression for the outcome.
     """
@@ -47,7 +47,8 @@ def _action_payoff(kpi: Kpi, name: str, outcome: str) -> str:
 def _treatment_payoff(kpi: Kpi, treatment: Treatment, name: str, outcome: str) -> str:
     """Return a SQL expression for the Horvitz-Thompson payoff of an action.
 
-    It is the payoff / share if the unit received the action in the experiment, and 0 if it received another one.
+    The payoff is divided by the action's share if the unit received the action in the experiment. If the unit received
+    another action, the payoff is 0.
     """
     payoff = f"({treatment.value_per_outcome!r}::double * {outcome} - {cost_sql(kpi, name)})"
     return (

@@ -33,10 +33,10 @@ class PolicyError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class Policy:
-    """How scores become actions.
+    """How scores become actions, in one use case.
 
-    defer_below: a decision is deferred to a reviewer if the expected payoffs of the two best actions differ by less
-    than this, in the KPI's currency. 0: never.
+    defer_below: an amount in the KPI's currency. A decision is deferred to a reviewer if the expected payoffs of the
+    two best actions differ by less than this amount. With 0, no decision is deferred.
     """
 
     kpi: Kpi
@@ -50,7 +50,7 @@ class Policy:
         return cls(use_case.kpi, use_case.model.vetoes, review.defer_below if review else 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return, as JSON, everything in the policy on which the chosen actions depend."""
+        """Return for JSON all settings on which the chosen actions depend: payoffs, vetoes, deferral and limits."""
         kpi = self.kpi
         content: dict[str, Any] = {
             "actions": {name: [action.gain, action.cost] for name, action in kpi.actions.items()},
@@ -68,7 +68,9 @@ class Policy:
     def choose_actions(
         self, rows: pd.DataFrame, score: NDArray[np.float64], taken: ActionCounts | None = None
     ) -> ChosenActions:
-        """Choose the action for each row from its expected outcome. If a veto changes the action, nothing is deferred.
+        """Choose the action for each row from its expected outcome.
+
+        A row whose best action is vetoed isn't deferred to a reviewer.
 
         rows: features of n units, and `current_action`.
         score: the expected outcome, shape (n,), or the expected outcome under each action, shape (actions, n).
@@ -85,7 +87,7 @@ class Policy:
         if self.vetoes:
             vetoed = _evaluate_vetoes(rows, self.vetoes)
             allowed_action = payoffs.choose_actions(score, self._barred_rows(vetoed), taken)
-            for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first one is the reason
+            for name in reversed(list(self.vetoes)):  # if several vetoes apply, the first declared one is the reason
                 applies = vetoed[name] & (action == self.vetoes[name].never)
                 reason[applies], deferred[applies] = f"veto {name}: {self.vetoes[name].why}", False
             action = allowed_action
@@ -111,12 +113,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class ChosenActions:
-    """The chosen action of each of n rows. Every field has shape (n,).
+    """The actions chosen for n rows, one row per unit. Every field has shape (n,).
 
-    - action: the action.
-    - expected: the expected outcome under this action.
-    - reason: why this action was chosen, in words.
-    - deferred: whether the decision waits for a reviewer. Until then, its action is that of the current process.
+    - action: the chosen action.
+    - expected: the expected outcome under the chosen action.
+    - reason: why the action was chosen, in words.
+    - deferred: whether the decision waits for a reviewer. Until the review, the action is that of the current process.
     """
 
     action: NDArray[Any]

@@ -1,4 +1,4 @@
-"""An estimate with its interval, for pages and JSON: rounded, with None for an unknown number."""
+"""Round an estimate and its confidence interval for pages and JSON, with None for an unknown number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sixtyforty.value.lift import Interval
 
 @dataclass(frozen=True)
 class RoundedInterval:
-    """An estimate and the ends of its interval, rounded to two decimals. None means not known."""
+    """An estimate and the ends of its confidence interval, rounded to two decimals. None means unknown."""
 
     value: float | None
     low: float | None
@@ -32,12 +32,12 @@ class RoundedInterval:
         return asdict(self)
 
     def to_interval(self) -> Interval:
-        """Return the interval for computing; None becomes NaN."""
+        """Return the estimate as an Interval for further computing. None becomes NaN."""
         return Interval(*(math.nan if number is None else number for number in (self.value, self.low, self.high)))
 
     @property
     def contains_zero(self) -> bool:
-        """Whether zero lies within the interval. An interval that isn't known counts as containing zero."""
+        """Whether the interval contains zero. An unknown interval counts as containing zero."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 NOT_RECORDED = "(not recorded)"
 ALPHA = 0.05  # probability that any of the examined segments is reported as losing although it isn't
 
-# The money of one partition, in the KPI's currency. It maps a column to its segments, and a segment to a tuple: number
-# of decisions, money of the decisions taken, money of the current process.
+# The money of one partition by column and segment, in the KPI's currency. The tuple of a segment: number of decisions,
+# money of the decisions taken, money of the current process.
 SegmentMoney = dict[str, dict[str, tuple[int, float, float]]]
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The result of one segment over all days.
+    """The gain of one segment over all days.
 
-    - column, name: the feature or key column, and the value that defines the segment.
+    - column, name: the feature or key column, and the column's value that defines the segment.
     - gain: the total gain over the current process, in the KPI's currency.
     - lift: the gain per 1,000 decisions. Its confidence interval is corrected for the number of segments.
     """
@@ -41,7 +41,7 @@ class Segment:
 
     @property
     def loses(self) -> bool:
-        """Whether the whole confidence interval is below zero, so that the current process does better here."""
+        """Whether the whole confidence interval is below zero: in this segment, the current process does better."""
         return self.lift.high < 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Segment:
 
 
 def money_by_segment(kpi: Kpi, rows: pd.DataFrame) -> dict[str, SegmentMoney]:
-    """Add up the money of each partition by segment, and return it by partition.
+    """Add up the money of decisions by partition and segment. Return each partition's SegmentMoney.
 
     rows: `_partition`, `action`, `current_action`, `outcome` (without nulls), the columns of kpi.segments, and the
     columns that `build_payoffs` needs.

@@ -1,10 +1,10 @@
 """Test whether the units of an experiment were dealt by the declared shares: the sequential multinomial test.
 
 For each stratum, the evidence is the Bayes factor of "any shares" (a uniform Dirichlet prior) over "the declared
-shares". Under the declared shares it is a martingale that starts at 1. By Ville's inequality it ever exceeds 1 / level
-with a probability of at most `level`. So the test is exact, and it stays valid however often anybody looks: once, every
-day, or after each unit. Several strata share the level equally (Bonferroni). LEVEL is the probability of a false alarm
-over all looks and all strata of an experiment together.
+shares". Under the declared shares, the Bayes factor is a martingale that starts at 1. By Ville's inequality, the
+probability that the Bayes factor ever exceeds 1 / level is at most `level`. So the test is exact, and stays valid
+however often it is computed: once, every day, or after each unit. Several strata share the level equally (Bonferroni).
+LEVEL is the probability of a false alarm over the whole time and all strata of an experiment together.
 
 Source: Lindon & Malek (2022), "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 35.
 """
@@ -24,7 +24,7 @@ SHOWN_STRATA = 3
 
 @dataclass(frozen=True)
 class DealtUnits:
-    """The units of a stratum. `declared`: the share of each arm; `seen`: the number of units in each arm."""
+    """The units of one stratum of an experiment. `declared`: each arm's share; `seen`: each arm's number of units."""
 
     stratum: str
     declared: Mapping[str, float]
@@ -36,7 +36,7 @@ class DealtUnits:
         return sum(self.seen.values())
 
     def log_evidence(self) -> float:
-        """Return the logarithm of the Bayes factor against the declared shares."""
+        """Return the logarithm of the Bayes factor of "any shares" over "the declared shares"."""
         from scipy.special import gammaln
 
         arms = self.declared.keys() | self.seen.keys()
@@ -48,7 +48,7 @@ class DealtUnits:
         return float(any_shares - declared_shares)
 
     def describe(self) -> str:
-        """Return the shares declared and seen, such as `site north: act 50.0% declared, 22.3% of 400 units seen`."""
+        """Return the shares declared and seen, such as `overall, 400 units: act 50.0% declared and 22.3% seen`."""
         shares = ", ".join(
             f"{arm} {share:.1%} declared and {self.seen.get(arm, 0) / self.units:.1%} seen"
             for arm, share in self.declared.items()
@@ -57,7 +57,7 @@ class DealtUnits:
 
 
 def sequential_p_value(strata: Sequence[DealtUnits]) -> float:
-    """Return the p-value over all strata that holds at every look; 1 without a unit."""
+    """Return the p-value of the test over all strata, valid however often it is computed. Return 1 without units."""
     evidence = max((stratum.log_evidence() for stratum in strata if stratum.units), default=0.0)
     return min(1.0, max(len(strata), 1) * math.exp(-evidence))
 
@@ -71,7 +71,10 @@ def find_mismatches(strata: Sequence[DealtUnits], level: float = LEVEL) -> list[
 
 
 def describe_mismatches(mismatches: Sequence[DealtUnits], declared_in: str) -> str:
-    """Return in two or three sentences which shares were declared and seen. declared_in: the declaration's field."""
+    """Return a text that says which shares were declared and seen, and what to do next.
+
+    declared_in: the declared field with the shares, such as `kpi.holdout.share`.
+    """
     shown = "; ".join(mismatch.describe() for mismatch in mismatches[:SHOWN_STRATA])
     more = f"; and {len(mismatches) - SHOWN_STRATA} more" if len(mismatches) > SHOWN_STRATA else ""
     return (

@@ -79,7 +79,8 @@ class Balance:
 
     - build, running: the declared costs.
     - net_impact: the net benefit: gain - build - running.
-    - payback: the first partition from which the total gain stays above the total costs; None if it is below them now.
+    - payback: the first partition from which the total gain stays above the total costs; None if the total gain of all
+      partitions is below the total costs.
     """
 
     gain: float
@@ -90,7 +91,7 @@ class Balance:
 
 
 def compute_balance(kpi: Kpi, days: Sequence[DailyValue], days_apart: float = 1.0) -> Balance:
-    """Compute the balance over partitions.
+    """Compute the gain, the costs and the net benefit over partitions.
 
     days: must be sorted by partition. days_apart: the number of days from one partition to the next, which determines
     each partition's share of the monthly costs. The build costs count as paid before the first partition.

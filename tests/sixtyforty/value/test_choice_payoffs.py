@@ -87,7 +87,7 @@ def test_the_next_best_action_is_the_best_of_the_others(kpi: Kpi, score: np.ndar
 
 
 def test_an_unknown_action_is_named(tiny_use_case: UseCase) -> None:
-    with pytest.raises(PayoffError, match="'run' is not a declared action: wait, act"):
+    with pytest.raises(PayoffError, match="'run' is none of the declared actions: wait, act"):
         choice_payoffs(tiny_use_case.kpi, 2).realized(["act", "run"], np.zeros(2))
 
 
@@ -101,7 +101,7 @@ def test_payoffs_in_columns_differ_by_unit() -> None:
 
 
 def test_rows_without_a_payoff_column_are_rejected() -> None:
-    with pytest.raises(PayoffError, match=r"lack the column '_gain act' that kpi\.actions\.act\.gain declares"):
+    with pytest.raises(PayoffError, match=r"lack the column '_gain act', which kpi\.actions\.act\.gain declares"):
         build_payoffs(make_kpi(actions=FARES), pd.DataFrame({"_cost act": [1.0]}))
 
 
