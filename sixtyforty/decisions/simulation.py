@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +121,8 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
     overridden = answered & (chance[:, 2] < override_probability)
     rated = answered & (chance[:, 3] < RATED_SHARE)
     responses: list[Response] = []
-    columns = ["decision_id", "decided_at", "action", "current_action"]
-    for position, row in enumerate(rows[columns].itertuples(index=False)):
+    columns = [rows[field.name] for field in fields(_DifferingDecision)]
+    for position, cells in enumerate(zip(*columns, strict=True)):
         if seen[position]:
             behavior = _Behavior(
                 person=int(person[position]) + 1,
@@ -132,7 +132,7 @@ def draw_responses(ws: Workspace, rows: pd.DataFrame, first: str, seed: int) -> 
                 reason=float(chance[position, 4]),
                 stars=float(chance[position, 5]),
             )
-            responses += behavior.responses(row)
+            responses += behavior.responses(_DifferingDecision(*cells))
     return responses
 
 
@@ -166,6 +166,16 @@ def _person_on_shift(rows: pd.DataFrame, first: str) -> NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
+class _DifferingDecision:
+    """A decision that differs from the current process. `decided_at`: UTC time."""
+
+    decision_id: str
+    decided_at: pd.Timestamp
+    action: str
+    current_action: str
+
+
+@dataclass(frozen=True)
 class _Behavior:
     """A simulated person's response to one decision.
 
@@ -179,7 +189,7 @@ class _Behavior:
     reason: float
     stars: float
 
-    def responses(self, decision: Any) -> Iterator[Response]:
+    def responses(self, decision: _DifferingDecision) -> Iterator[Response]:
         """Yield the responses to one decision: seen 30 minutes after its decision time, answered 31, rated 32."""
         yield self._response(decision, "seen", 30)
         if self.is_overridden:
@@ -191,15 +201,25 @@ class _Behavior:
             rating = 1 + int(5 * self.stars) if self.is_overridden else 3 + int(3 * self.stars)
             yield self._response(decision, "rated", 32, rating=rating)
 
-    def _response(self, decision: Any, event: Event, minutes: int, **details: Any) -> Response:
+    def _response(
+        self,
+        decision: _DifferingDecision,
+        event: Event,
+        minutes: int,
+        action: str | None = None,
+        reason: str | None = None,
+        rating: int | None = None,
+    ) -> Response:
         """Return a response whose id consists of decision id and event, so that a second simulation adds nothing."""
         return Response(
             decision.decision_id,
             f"simulated person {self.person}",
             "decider",
             event,
+            action,
+            reason,
+            rating,
             at=decision.decided_at.to_pydatetime() + timedelta(minutes=minutes),
             simulated=True,
             response_id=f"{decision.decision_id}-{event}",
-            **details,
         )
