@@ -20,7 +20,7 @@ from sixtyforty.modeling import taint
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.leakage import Leak
 from sixtyforty.modeling.outcomes import build_outcomes
-from sixtyforty.modeling.taint import TaintedPartition, taint_facts
+from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry
@@ -136,7 +136,7 @@ def build_features(run: StageRun) -> StageResult:
             judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
             # The manifest of a tainted partition never appears without its mark.
             portion_leaks = recomputed.result()
-            quarantined += _publish_features(run, result, judged, built.inputs, taint_facts(portion_leaks))
+            quarantined += _publish_features(run, result, judged, built.inputs, summarize_leaks(portion_leaks))
             leaks += portion_leaks
     result.checks.append(_leakage_check(leaks))
     if leaks:
@@ -159,8 +159,8 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: dict[str, Any]) ->
 def _leakage_check(leaks: list[Leak]) -> CheckResult:
     if not leaks:
         return CheckResult(NO_LEAKAGE.name, True, description="recomputed features are the same")
-    tainted = [TaintedPartition.from_fact(partition, fact) for partition, fact in taint_facts(leaks).items()]
-    metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: f"the {taint.describe(tainted)}"}
+    tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
+    metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
     return CheckResult(NO_LEAKAGE.name, False, metadata, description=summary[:DESCRIPTION_LENGTH])
 
@@ -175,11 +175,11 @@ def _publish_features(
     result: StageResult,
     judged: dict[str, tuple[Any, Verdict]],
     inputs: dict[str, Any],
-    tainted: dict[str, dict[str, Any]],
+    tainted: dict[str, TaintedPartition],
 ) -> int:
     """Write the partitions whose features are accepted. Returns the rows that the current process decides.
 
-    tainted: the facts that mark the manifests of tainted partitions.
+    tainted: the partitions whose features have leakage.
     """
     accepted, verdicts, quarantined = {}, {}, 0
     for partition, (rows, verdict) in judged.items():
@@ -190,11 +190,13 @@ def _publish_features(
         else:
             run.log.error(f"features {partition}: rejected ({'; '.join(verdict.reasons)})")
     before = run.ws.lake.entries("features", accepted)
+    accepted_tainted = [marked for partition, marked in tainted.items() if partition in accepted]
+    taint.mark(run.ws.lake, accepted_tainted)
+    marks = {marked.partition: marked.to_facts() for marked in accepted_tainted}
     facts = {
-        p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} | tainted.get(p, {})
+        p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} | marks.get(p, {})
         for p, verdict in verdicts.items()
     }
-    taint.mark(run.ws.lake, {p: fact for p, fact in tainted.items() if p in accepted})
     entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
     taint.settle(run.ws.lake, entries)
     for partition, entry in entries.items():

@@ -59,23 +59,22 @@ class TaintedPartition:
     partition: str
     features: list[FeatureTaint]
 
-    @classmethod
-    def from_fact(cls, partition: str, fact: Mapping[str, Any]) -> TaintedPartition:
-        """Create the object from a manifest's fact `taint`, in the form that `taint_facts` returns."""
-        return cls(partition, [FeatureTaint(**feature) for feature in fact[FACT]])
+    def to_facts(self) -> dict[str, Any]:
+        """Return the facts that mark a manifest as tainted."""
+        return {FACT: [asdict(feature) for feature in self.features]}
 
     def __str__(self) -> str:
         """Return the partition, with each feature that has leakage and its number of units."""
         return f"{self.partition}: {', '.join(map(str, self.features))}"
 
 
-def taint_facts(leaks: Sequence[Leak]) -> dict[str, dict[str, Any]]:
-    """Return, for each partition with a leak, the facts that mark the manifest of its features as tainted."""
+def summarize_leaks(leaks: Sequence[Leak]) -> dict[str, TaintedPartition]:
+    """Return the partitions with leaks, sorted, with the leakage of each of their features."""
     by_partition: dict[str, dict[str, list[Leak]]] = {}
     for leak in leaks:
         by_partition.setdefault(leak.partition, {}).setdefault(leak.feature, []).append(leak)
     return {
-        partition: {FACT: [asdict(_summarize(feature, group)) for feature, group in sorted(features.items())]}
+        partition: TaintedPartition(partition, [_summarize(name, group) for name, group in sorted(features.items())])
         for partition, features in sorted(by_partition.items())
     }
 
@@ -91,7 +90,7 @@ def read_taint(entry: Entry | None) -> TaintedPartition | None:
     """Return the leakage that a manifest of features states. Return None if the manifest is missing or unmarked."""
     if entry is None or FACT not in entry.facts:
         return None
-    return TaintedPartition.from_fact(entry.partition, entry.facts)
+    return TaintedPartition(entry.partition, [FeatureTaint(**feature) for feature in entry.facts[FACT]])
 
 
 def select_tainted(entries: Iterable[Entry]) -> list[TaintedPartition]:
@@ -117,9 +116,10 @@ def find_tainted_versions(lake: Lake, versions: Mapping[str, str]) -> list[Taint
     for partition, version in marked.items():
         current, index = lake.entry("features", partition), lake.entry(INDEX, partition)
         entry = current if current is not None and current.version == version else lake.replaced_entry(version)
-        if entry is not None and index is not None and (FACT in entry.facts or entry.sha256 in index.facts[HASHES]):
-            tainted.append(read_taint(entry) or TaintedPartition.from_fact(partition, index.facts))
-    return tainted
+        if entry is not None and index is not None:
+            taint_found_later = read_taint(index) if entry.sha256 in index.facts[HASHES] else None
+            tainted.append(read_taint(entry) or taint_found_later)
+    return [partition for partition in tainted if partition]
 
 
 def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
@@ -133,11 +133,11 @@ def decision_times(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
     }
 
 
-def mark(lake: Lake, facts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add tainted partitions to the index, before their manifests are written. facts: as `taint_facts` returns."""
-    for partition, fact in facts.items():
-        index = lake.entry(INDEX, partition)
-        _write_index(lake, partition, fact, index.facts[HASHES] if index else [])
+def mark(lake: Lake, tainted: Iterable[TaintedPartition]) -> None:
+    """Add tainted partitions to the index, before their manifests are written."""
+    for marked in tainted:
+        index = lake.entry(INDEX, marked.partition)
+        _write_index(lake, marked, index.facts[HASHES] if index else [])
 
 
 def settle(lake: Lake, entries: Mapping[str, Entry]) -> None:
@@ -148,19 +148,22 @@ def settle(lake: Lake, entries: Mapping[str, Entry]) -> None:
     for partition in sorted(set(lake.partitions(INDEX)).intersection(entries)):
         entry, index = entries[partition], lake.entry(INDEX, partition)
         hashes = set(index.facts[HASHES]) if index else set()
-        fact = entry.facts if FACT in entry.facts else (index.facts if index else {})
         hashes = hashes | {entry.sha256} if FACT in entry.facts else hashes - {entry.sha256}
-        if hashes:
-            _write_index(lake, partition, fact, hashes)
+        tainted = read_taint(entry) or read_taint(index)
+        if hashes and tainted:
+            _write_index(lake, tainted, hashes)
         else:
             lake.drop(INDEX, partition)
 
 
-def _write_index(lake: Lake, partition: str, fact: Mapping[str, Any], hashes: Iterable[str]) -> None:
+def _write_index(lake: Lake, tainted: TaintedPartition, hashes: Iterable[str]) -> None:
     import pyarrow as pa
 
-    facts = {FACT: fact[FACT], HASHES: sorted(hashes)}
-    lake.write(INDEX, partition, pa.Table.from_pylist(fact[FACT]), facts=facts)
+    schema = pa.schema(
+        {"checked": pa.int64(), "decision_times": pa.list_(pa.string()), "feature": pa.string(), "units": pa.int64()}
+    )
+    table = pa.Table.from_pylist([asdict(feature) for feature in tainted.features], schema=schema)
+    lake.write(INDEX, tainted.partition, table, facts={**tainted.to_facts(), HASHES: sorted(hashes)})
 
 
 def describe(tainted: Sequence[TaintedPartition]) -> str:

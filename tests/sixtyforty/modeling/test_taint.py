@@ -34,23 +34,22 @@ def rewrite(ws: Workspace, leaks: list[Leak], partition: str = "2013-04-02", cod
     entry = ws.lake.entry("features", partition)
     assert entry is not None
     facts: dict[str, Any] = {name: fact for name, fact in entry.facts.items() if name != taint.FACT}
-    marks = taint.taint_facts(leaks)
-    taint.mark(ws.lake, marks)
+    tainted = taint.summarize_leaks(leaks)
+    taint.mark(ws.lake, tainted.values())
+    facts |= tainted[partition].to_facts() if partition in tainted else {}
     rows = pq.read_table(ws.lake.local_file(entry))
-    written = ws.lake.write(
-        "features", partition, rows, inputs=entry.inputs, code=code, facts=facts | marks.get(partition, {})
-    )
+    written = ws.lake.write("features", partition, rows, inputs=entry.inputs, code=code, facts=facts)
     taint.settle(ws.lake, {partition: written})
     return written
 
 
 def test_a_taint_adds_up_the_decision_times_of_a_feature() -> None:
-    facts = taint.taint_facts([*LEAKS, Leak("2013-04-01", UNIT, NOON, 2, 5)])
-    assert list(facts) == ["2013-04-01", "2013-04-02"]
-    assert facts["2013-04-02"][taint.FACT] == [
-        {"feature": "late_today", "units": 4, "checked": 8, "decision_times": [str(ONE), str(NOON)]}
-    ]
-    (unit,) = taint.TaintedPartition.from_fact("2013-04-01", facts["2013-04-01"]).features
+    tainted = taint.summarize_leaks([*LEAKS, Leak("2013-04-01", UNIT, NOON, 2, 5)])
+    assert list(tainted) == ["2013-04-01", "2013-04-02"]
+    assert tainted["2013-04-02"].to_facts() == {
+        taint.FACT: [{"feature": "late_today", "units": 4, "checked": 8, "decision_times": [str(ONE), str(NOON)]}]
+    }
+    (unit,) = tainted["2013-04-01"].features
     assert str(unit) == "units that became known later (2 of 5 units, decided at 2013-04-02 12:00:00 UTC)"
 
 
