@@ -1,5 +1,5 @@
-"""Storage: how data is kept, in a folder, an object store or a database, and how it stays consistent.
+"""Storage of data in folders, object stores and databases, and the consistency of this data.
 
-It holds the lake and its manifests, ledgers, receipts, response log, DVC versions, locks and DuckDB sessions. It may
-import `sixtyforty.spec` only. Start with `lake.py` for datasets and with `hash_chain.py` for ledgers.
+The package holds the lake and its manifests, ledgers, receipts, response log, DVC versions, locks and DuckDB sessions.
+It may import `sixtyforty.spec` only. Start reading at `lake.py` (datasets) and `hash_chain.py` (ledgers).
 """

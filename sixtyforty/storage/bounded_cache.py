@@ -32,7 +32,7 @@ class BoundedCache(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """Return the entry of a key, and mark it as the most recently used; None if it is absent."""
+        """Return the entry of a key and mark it as the most recently used; None if the cache doesn't have the key."""
         with self._lock:
             if key not in self._entries:
                 return None

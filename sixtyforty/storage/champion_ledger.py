@@ -1,12 +1,15 @@
-"""The champion ledger: which model decides, from when, and why.
+"""The champion ledger: which model version decides, from when, and why.
 
-A row holds `effective_from` (business time in UTC from which decisions follow it) and `recorded_at` (wall clock).
+Each row has two times in UTC. `effective_from` is the business time from which decisions follow the row, and
+`recorded_at` is the real time at which the row was written.
 
-Two verdicts take effect on earlier rows, which stay as they are:
+Two verdicts change the effect of earlier rows, without changing these rows:
 
-- WITHDRAW takes a version, or its whole recipe, out of force for ever, on both tracks. `withdrawal_of` is the only
-  place that says whether a version is withdrawn (a person decided so) or revoked (it learned from tainted data).
-- REBUILD starts the replay anew at `effective_from`: the replay's rows from that time on no longer count.
+- WITHDRAW forbids a version, or all versions of a recipe, to decide ever again, on both tracks. A version is
+  `withdrawn` if a person decided so, and `revoked` if it learned from tainted data. `withdrawal_of` is the only place
+  that answers whether a version may decide.
+- REBUILD restarts the replay at `effective_from`. Earlier rows of the replay with a later `effective_from` lose their
+  effect.
 """
 
 from __future__ import annotations
@@ -27,46 +30,47 @@ REFUSED_EVIDENCE = "refused"  # figure of a verdict: files or an experiment can'
 
 
 class ChampionRow(EffectiveRow):
-    """One verdict on one challenger."""
+    """One row of the ledger: a verdict on one challenger."""
 
     track: Track = Field(description="`replay` or `live`.")
     version: str = Field(description="Version of the challenger; `-` in a REBUILD.")
     verdict: GateVerdict = Field(
-        description="PROMOTE makes it champion from `effective_from`. PENDING waits for an APPROVE. WITHDRAW takes it"
-        " out of force on both tracks. REBUILD starts the replay anew."
+        description="PROMOTE: the challenger becomes champion at `effective_from`. PENDING: it waits for an APPROVE."
+        " HOLD and REJECT: it doesn't become champion. WITHDRAW: it may never decide again, on both tracks."
+        " REBUILD: the replay restarts at `effective_from`."
     )
-    kind: PromotionKind = Field(description="The gate it had to pass, or the manual step that put it in force.")
-    as_of: str = Field(description="The local day at whose start it was trained.")
+    kind: PromotionKind = Field(description="The gate that the challenger had to pass, or what a person did with it.")
+    as_of: str = Field(description="The local day at whose start the challenger was trained.")
     reasons: list[str] = Field(description="The reasons for the verdict, one sentence each.")
 
     @property
     def withdrawal_text(self) -> str:
-        """Of a WITHDRAW: when it took effect and why, such as `withdrawn on 2026-03-01: it knew the future`."""
+        """The day and the reasons of a WITHDRAW row, such as `withdrawn on 2026-03-01: it knew the future`."""
         return f"{self.kind} on {self.effective_from[:10]}: {'; '.join(self.reasons)}"
 
     @property
     def withdrawn_versions(self) -> list[str]:
-        """The versions that a WITHDRAW takes out of force; empty for any other row."""
+        """The model versions that a WITHDRAW row forbids to decide; empty for any other row."""
         return list(self.evidence.get("versions", [self.version])) if self.verdict == "WITHDRAW" else []
 
     @property
     def withdrawn_recipe(self) -> str | None:
-        """The hash of the recipe that a WITHDRAW takes out of force with all its versions; None for any other row."""
+        """The hash of the recipe that a WITHDRAW row withdraws with all its versions; None if there is none."""
         return self.evidence.get("recipe")
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing was judged, because files or an experiment can't be trusted."""
+        """Whether the gate judged nothing, because the challenger's files or an experiment can't be trusted."""
         return REFUSED_EVIDENCE in self.evidence
 
     @property
     def lift_vs_current(self) -> Mapping[str, Any] | None:
-        """The lift over the current process that the gate measured: value, low and high. None if it measured none."""
+        """The lift over the current process that the gate measured: value, low and high; None if it measured none."""
         return self.evidence.get("lift_vs_current")
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The fields by which two rows give the same verdict."""
+        """The fields that are equal in two rows with the same verdict: track, version, as_of and verdict."""
         return (self.track, self.version, self.as_of, self.verdict)
 
 
@@ -89,10 +93,10 @@ class ChampionLedger(HashChain[ChampionRow]):
         evidence: Mapping[str, Any] | None = None,
         repeat: bool = False,
     ) -> ChampionRow:
-        """Append a verdict and return its row. The arguments are the fields of ChampionRow.
+        """Append a row for a verdict and return the row. The arguments are the fields of ChampionRow.
 
-        If a row with the same track, version, as_of and verdict exists, return that row and append nothing.
-        repeat: append a row even then, because a person may promote the same version twice.
+        If a row with the same track, version, as_of and verdict exists, that row is returned and nothing is appended.
+        repeat: append the row even if such a row exists, because a person may promote the same version twice.
         """
         new = ChampionRow(
             track=track,
@@ -124,10 +128,12 @@ class ChampionLedger(HashChain[ChampionRow]):
         effective_from: str,
         reasons: list[str],
     ) -> ChampionRow:
-        """Append a WITHDRAW of a version, and return its row; a version that is withdrawn already keeps its row.
+        """Append a WITHDRAW row for a model version and return the row.
 
-        also: further versions that it takes out of force. recipe: hash of a recipe that is withdrawn with all its
-        versions, later ones included. The other arguments are fields of ChampionRow.
+        If the ledger has such a row already, that row is returned and nothing is appended.
+        also: further versions to withdraw.
+        recipe: hash of a recipe to withdraw, with all its versions, including versions trained later. The other
+        arguments are fields of ChampionRow.
         """
         new = ChampionRow(
             track="live",
@@ -148,49 +154,56 @@ class ChampionLedger(HashChain[ChampionRow]):
         return self.append_row(new, find_repeated)
 
     def withdrawal_of(self, version: str, recipe: str | None = None) -> ChampionRow | None:
-        """Return the row that took a version out of force for ever; None if it may decide.
+        """Return the WITHDRAW row that forbids a version to decide; None if the version may decide.
 
-        recipe: the version's recipe, which matters for a version that was trained after its recipe was withdrawn.
+        recipe: the hash of the version's recipe. It is needed for a version that was trained after its recipe was
+        withdrawn.
         """
         return _withdrawal_of(self.rows(), version, recipe)
 
     def newest_withdrawal(self, track: Track) -> ChampionRow | None:
-        """Return the row that took the track's newest withdrawn champion out of force; None if all are sound."""
+        """Return the WITHDRAW row of a track's withdrawn champion; None if no champion was withdrawn.
+
+        If several champions were withdrawn, the row of the champion that was promoted last is returned.
+        """
         rows = self.rows()
         withdrawals = (_withdrawal_of(rows, row.version) for row in reversed(_promotions(rows, track)))
         return next((row for row in withdrawals if row), None)
 
     def rows_of(self, track: Track) -> list[ChampionRow]:
-        """Return all rows that concern a track, oldest first: its own, and the withdrawals."""
+        """Return the rows of a track and the WITHDRAW rows, which concern both tracks, oldest first."""
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]
 
     def verdicts(self, track: Track) -> list[ChampionRow]:
-        """Return the gate's verdicts on a track, oldest first; of a replay only those since it was made anew."""
+        """Return the gate's verdicts on a track, oldest first. Verdicts that a later REBUILD cancelled are left out."""
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
         return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
     def rebuilt_from(self) -> str:
-        """Return the UTC time from which the replay was last made anew; empty if it never was."""
+        """Return the UTC time from which the newest REBUILD restarted the replay; empty if there is no REBUILD."""
         return next((row.effective_from for row in reversed(self.rows()) if row.verdict == "REBUILD"), "")
 
     def promotions(self, track: Track) -> list[ChampionRow]:
-        """Return the promotions on a track, ordered by the time from which they count; withdrawn versions included."""
+        """Return the PROMOTE rows of a track, ordered by `effective_from`. Rows of withdrawn versions are included."""
         return _promotions(self.rows(), track)
 
     def sound_promotions(self, track: Track) -> list[ChampionRow]:
-        """Return the promotions on a track whose version may still decide, by the time from which they count."""
+        """Return the PROMOTE rows of a track, ordered by `effective_from`. Rows of withdrawn versions are left out."""
         rows = self.rows()
         return [row for row in _promotions(rows, track) if not _withdrawal_of(rows, row.version)]
 
     def champion_at(self, track: Track, time: datetime | str) -> ChampionRow | None:
-        """Return the champion at a UTC time; None before the first promotion. A withdrawn version is no champion."""
+        """Return the PROMOTE row of the champion at a UTC time; None before the first promotion.
+
+        A withdrawn version is not a champion, not even at times before its withdrawal.
+        """
         limit = time if isinstance(time, str) else time.isoformat()
         in_force = [row for row in self.sound_promotions(track) if row.effective_from <= limit]
         return in_force[-1] if in_force else None
 
 
 def _current_rows(rows: Sequence[ChampionRow]) -> list[ChampionRow]:
-    """Return the rows that count: all of them, but none of a replay that was made anew since."""
+    """Return the rows that still have an effect: all rows except replay rows that a later REBUILD cancelled."""
     current: list[ChampionRow] = []
     for row in rows:
         if row.verdict == "REBUILD":

@@ -1,4 +1,4 @@
-"""Database engines: the only place that creates SQLAlchemy engines, and the error for a database that can't be used."""
+"""Database engines, and the error for a database that can't be used. Only this module creates SQLAlchemy engines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SQLITE_ENVIRONMENT = frozenset({3, 5, 6, 7, 8, 10, 13, 14, 15}) | SQLITE_DAMAGED
 # PostgreSQL's codes for a missing privilege and for a read-only server, which are no OperationalErrors.
 POSTGRES_NO_WRITES = frozenset({"42501", "25006"})
 
-SERVER_CURE = "Check that it runs, that its address and password are right, and that its account may read and write."
+SERVER_CURE = "Check that it runs, that the URL holds the right password, and that the account may read and write."
 FILE_CURE = "Check that its folder exists, is writable and has free space, and that no other process locks the file."
 DAMAGED_CURE = "Restore the file from a backup."
 
@@ -38,7 +38,7 @@ class DatabaseError(SixtyfortyError):
 
 
 def open_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
-    """Return an engine whose connection and operational failures raise DatabaseError.
+    """Return a SQLAlchemy engine that raises DatabaseError if the database can't be reached or used.
 
     options: the keyword arguments of `sqlalchemy.create_engine`. Error texts and logs never show the parameters of a
     statement. Raises DatabaseError for a malformed URL or a driver that is not installed.
@@ -51,14 +51,15 @@ def open_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         reason = f"the driver {address.drivername} is not installed"
         raise DatabaseError(
-            f"The database {_describe(address)} can't be used: {reason}. Install it, or name another driver.", reason
+            f"The database {_describe(address)} can't be used: {reason}. Install the driver, or name another driver.",
+            reason,
         ) from error
     sa.event.listen(engine, "handle_error", partial(_raise_database_error, address))
     return engine
 
 
 def parse_database_url(url: str | sa.URL) -> sa.URL:
-    """Return a parsed SQLAlchemy URL. Raises DatabaseError, which never shows the text, for a malformed URL."""
+    """Parse a SQLAlchemy URL. Raises DatabaseError for a malformed URL, without showing the URL and its password."""
     import sqlalchemy as sa
 
     try:
@@ -76,7 +77,10 @@ def parse_database_url(url: str | sa.URL) -> sa.URL:
 
 
 def create_database_folder(url: str | sa.URL) -> None:
-    """Create the folder of a SQLite database's file if it is missing. Raises FileAccessError if it can't."""
+    """Create the folder of a SQLite database's file if the folder is missing. Do nothing for other databases.
+
+    Raises FileAccessError if the folder can't be created.
+    """
     address = parse_database_url(url)
     if is_sqlite(address) and address.database:
         create_folder(Path(address.database).parent)
@@ -88,12 +92,12 @@ def is_sqlite(address: sa.URL) -> bool:
 
 
 def _describe(address: sa.URL) -> str:
-    """Return a URL for messages. Its query is left out, because it may hold a password."""
+    """Return a database URL as text for messages, without its password and query, which may hold another password."""
     return address.set(query={}).render_as_string(hide_password=True)
 
 
 def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
-    """Return the DatabaseError for an error of the database's driver, or for SQLAlchemy's error around it."""
+    """Return the DatabaseError for an error that a database driver raised, or for SQLAlchemy's error around it."""
     address, driver_error = parse_database_url(url), getattr(error, "orig", None) or error
     reason = (str(driver_error).strip() or type(driver_error).__name__).splitlines()[0].rstrip(".")
     return DatabaseError(
@@ -104,7 +108,7 @@ def unusable_database(url: str | sa.URL, error: BaseException) -> DatabaseError:
 
 
 def _raise_database_error(address: sa.URL, context: sa.ExceptionContext) -> None:
-    """Raise DatabaseError for a failure of the environment. SQLAlchemy calls this for each error of an engine."""
+    """Raise DatabaseError if the database can't be reached or used. SQLAlchemy calls this for each error."""
     # The pool itself replaces a connection whose test fails.
     if context.is_pre_ping or not _is_environment_failure(address, context):
         return
@@ -125,7 +129,7 @@ def _is_environment_failure(address: sa.URL, context: sa.ExceptionContext) -> bo
 
 
 def _sqlite_code(error: BaseException) -> int:
-    """Return SQLite's primary result code of an error; 0 if it has none."""
+    """Return SQLite's primary result code of an error; 0 if the error has no such code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

@@ -1,4 +1,4 @@
-"""DuckDB sessions on one in-memory database per process and time zone, with macros that convert local times."""
+"""DuckDB sessions, with macros that convert local times. Each process has one in-memory database per time zone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sixtyforty.storage.sql import literal
 if TYPE_CHECKING:
     import duckdb
 
-OPEN_DATABASES = 8  # one per time zone
+OPEN_DATABASES = 8
 
 
 @lru_cache(maxsize=OPEN_DATABASES)

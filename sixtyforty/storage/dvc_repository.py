@@ -1,4 +1,4 @@
-"""The DVC repository of a home: how it is created, configured, locked and opened.
+"""The DVC repository of a home: how the repository is created, configured, locked and opened.
 
 The repository is not connected to git. Its pointers (`.dvc` files and `dvc.lock`) change with every retraining, so git
 would always report uncommitted changes. DVC waits only three seconds for its own lock, so each process first takes a
@@ -19,7 +19,7 @@ from sixtyforty.storage.files import TEMPORARY_PREFIX, create_folder, write_atom
 from sixtyforty.storage.locks import exclusive_lock
 
 TEMPORARY_FILES = f"{TEMPORARY_PREFIX}*"  # a killed process may leave such files; no version includes them
-WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock: the first push of a large home takes long
+WRITER_TIMEOUT = 3600.0  # seconds to wait for the lock; the first push of a large home takes long
 REMOTE_NAME = "store"
 
 
@@ -29,13 +29,13 @@ class DvcVersionError(SixtyfortyError):
 
 @contextmanager
 def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
-    """Open the DVC repository of a home during the block, and create it if it is missing.
+    """Open the DVC repository of a home during the block, and create the repository if it is missing.
 
-    Only one process can have it open at a time; others wait. The block must pass absolute paths to DVC: the working
-    directory stays unchanged, because other threads may depend on it.
+    Only one process at a time can open the repository; other processes wait. The block must pass absolute paths to DVC:
+    the working directory stays unchanged, because other threads may depend on it.
 
     remote: a folder, or any URL that DVC supports.
-    purpose: what this process does; processes that wait too long show it.
+    purpose: what this process does. The error of a process that waited too long shows this text.
     Raises DvcVersionError for any error of DVC, and LockTimeoutError.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
@@ -57,7 +57,7 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
 
 
 def _initialize(home: Path, remote: str) -> None:
-    """Create the repository if it is missing, and write its configuration."""
+    """Create the DVC repository if it is missing, and write its configuration."""
     from dvc.repo import Repo
 
     if not (home / ".dvc").exists():

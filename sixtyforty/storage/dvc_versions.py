@@ -1,6 +1,6 @@
 """Versions of training sets and models, recorded with DVC and restored by hash.
 
-DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`: it names the recorded files by
+DVC records only the partitions that changed. A pointer is a `.dvc` file or `dvc.lock`. It names the recorded files by
 hash. All pointers are also stored in the DVC remote, in `sixtyforty/pointers.json`.
 """
 
@@ -24,7 +24,7 @@ MAX_FILE_TARGETS = 64  # if more files are new, DVC records their whole folder f
 
 
 class DvcVersions:
-    """The recorded versions of a home.
+    """The recorded DVC versions of the files of a home.
 
     home: the folder of the DVC repository.
     remote: a folder, or any URL that DVC supports.
@@ -40,9 +40,10 @@ class DvcVersions:
         return open_repository(self.home, self.remote, purpose)
 
     def snapshot(self, folders: Sequence[StoragePath]) -> int:
-        """Record files and folders. DVC reads only files that are new since the last snapshot.
+        """Record the current content of files and folders with DVC, and return how many of them DVC recorded.
 
-        Return how many files and folders DVC recorded. Folders that don't exist are skipped. Raises DvcVersionError.
+        DVC reads only files that are new since the last snapshot. Folders that don't exist are skipped. Raises
+        DvcVersionError.
         """
         with self._open("record versions with DVC") as repository:
             paths = [self._local_copy(folder) for folder in folders if folder.exists()]
@@ -52,7 +53,7 @@ class DvcVersions:
             return len(targets)
 
     def _path_in_home(self, folder: StoragePath) -> Path:
-        """Return the path that DVC tracks: the folder itself, or its copy in the home if the folder is outside."""
+        """Return the path that DVC tracks: the folder itself or, if it is outside the home, its copy in the home."""
         if isinstance(folder, Path) and folder.resolve().is_relative_to(self.home):
             return folder.resolve()
         if isinstance(folder, ObjectPath):
@@ -89,9 +90,9 @@ class DvcVersions:
         return {file["relpath"] for file in json.loads(listing.read_bytes())} if listing.exists() else set()
 
     def commit(self, stages: Sequence[str]) -> None:
-        """Record the current outputs of recipe stages, such as `train@USE_CASE`, in `dvc.lock`. No stage is run.
+        """Record the current outputs of some stages of `dvc.yaml`, such as `train@USE_CASE`, in `dvc.lock`.
 
-        The pipeline must have written the outputs already.
+        No stage is run, so the pipeline must have written the outputs already.
         """
         with self._open("commit recipe stages to DVC") as repository:
             repository.stage_cache = _NoRunCache()
@@ -99,7 +100,7 @@ class DvcVersions:
                 repository.commit(f"{self.home / 'dvc.yaml'}:{stage}", force=True)
 
     def publish(self) -> int:
-        """Push the recorded files that the remote lacks, then all pointers. Return the number of files pushed."""
+        """Push the recorded files that the DVC remote lacks, then all pointers. Return the number of files pushed."""
         with self._open("push versions to the DVC remote") as repository:
             pushed = int(repository.push())
             files = [*sorted((self.home / "data").rglob("*.dvc")), self.home / "dvc.lock"]
@@ -112,7 +113,7 @@ class DvcVersions:
             return pushed
 
     def fetch_pointers(self) -> list[str]:
-        """Fetch missing pointers and `dvc.lock` from the remote, as the first step in a clean clone.
+        """Fetch missing pointers and `dvc.lock` from the DVC remote, as the first step in a clean clone.
 
         Return the paths of all published pointers, relative to the home. Raises DvcVersionError.
         """
@@ -130,15 +131,15 @@ class DvcVersions:
             return sorted(pointers)
 
     def pull(self, pointers: Sequence[str]) -> None:
-        """Restore the files that pointers name into the home, from the cache or the remote.
+        """Restore the files that some pointers name into the home, from DVC's cache or the DVC remote.
 
-        pointers: paths relative to the home.
+        pointers: paths of the pointers, relative to the home.
         """
         with self._open("pull files from the DVC remote") as repository:
             repository.pull([str(self.home / pointer) for pointer in pointers])
 
     def restore(self, folder: StoragePath, target: Path) -> list[Path]:
-        """Copy a recorded folder from the cache or the remote into `target`, and return the copied files.
+        """Copy a recorded folder from DVC's cache or the DVC remote into `target`, and return the copied files.
 
         Raises DvcVersionError if the folder was never recorded.
         """
@@ -147,7 +148,9 @@ class DvcVersions:
         if not pointer.exists():
             self.fetch_pointers()
         if not pointer.exists():
-            raise DvcVersionError(f"{path.name}: no version was recorded. Materialize training_set and challenger.")
+            raise DvcVersionError(
+                f"{path.name}: DVC has recorded no version. Materialize the assets training_set and challenger."
+            )
         with self._open("restore a version from DVC") as repository:
             repository.fetch([str(pointer)])
             cache = repository.cache.local
@@ -159,7 +162,7 @@ class DvcVersions:
             return sorted(files)
 
     def status(self) -> dict[str, Any]:
-        """Return what differs from the recorded versions, as DVC reports it; empty if nothing changed.
+        """Return how files of the home differ from their recorded versions, as DVC reports it; empty if they don't.
 
         The keys are names of stages, and paths of pointers relative to the home.
         """
@@ -167,9 +170,9 @@ class DvcVersions:
             return {self._stage_name(address): change for address, change in repository.status().items()}
 
     def _stage_name(self, address: str) -> str:
-        """Return the address of a stage or pointer relative to the home.
+        """Return the name of a stage, or the path of a pointer relative to the home.
 
-        address: as DVC gives it, relative to the working directory.
+        address: the stage or pointer as DVC names it, relative to the working directory.
         """
         path, _, stage = address.rpartition(":")
         if not path and not address.endswith(".dvc"):
@@ -179,10 +182,10 @@ class DvcVersions:
 
 
 class _NoRunCache:
-    """Replaces DVC's run cache, which resolves paths against the working directory. DVC runs no stage here."""
+    """A replacement for DVC's run cache, which resolves paths against the working directory. DVC runs no stage here."""
 
     def save(self, stage: Any) -> None:
-        """Save nothing."""
+        """Save nothing, because no stage was run."""
 
 
 def _pointer(path: Path) -> Path:
@@ -196,7 +199,7 @@ def _recorded_hash(pointer: Path) -> str:
 
 
 def _remote_pointers(repository: Any) -> tuple[Any, str]:
-    """Return the file system of the remote, and the path of `pointers.json` on it."""
+    """Return the file system of the DVC remote, and the path of `pointers.json` in this file system."""
     objects = repository.cloud.get_remote(REMOTE_NAME).odb
     base = objects.path.removesuffix("files/md5").rstrip("/")
     return objects.fs, f"{base}/{POINTERS}"

@@ -1,4 +1,4 @@
-"""File utilities: canonical JSON and hashes, atomic writes, access errors, Parquet bytes, and work in parallel."""
+"""File utilities: canonical JSON, hashes, atomic writes, errors of file access, Parquet bytes, and parallel work."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 PARALLEL_THREADS = 4
 TEMPORARY_PREFIX = ".writing-"
-FREE_SPACE = "Free some space there, then try again."
-GRANT_ACCESS = "Give this user the right to read and write there, or choose another folder."
-MOVE_AWAY = "Move away the file that is in the place of a folder, or the folder in the place of a file."
+FREE_SPACE = "Free some disk space, then try again."
+GRANT_ACCESS = "Give this user the right to read and write in that folder, or choose another folder."
+MOVE_AWAY = "A file is where a folder should be, or a folder is where a file should be. Move it away."
 CURES = {
     errno.ENOSPC: FREE_SPACE,
     errno.EDQUOT: FREE_SPACE,
@@ -47,7 +47,7 @@ class FileAccessError(SixtyfortyError, OSError):
 
 
 def access_error(path: StoragePath | str, error: OSError) -> FileAccessError:
-    """Return the FileAccessError of an operating system's error. It keeps the error number."""
+    """Return a FileAccessError that explains an operating system's error and how to fix it. Its `errno` is the same."""
     cure = CURES.get(error.errno or 0, OTHER_CURE)
     converted = FileAccessError(f"{path}: can't be used ({error.strerror or error}). {cure}")
     converted.errno = error.errno
@@ -56,7 +56,10 @@ def access_error(path: StoragePath | str, error: OSError) -> FileAccessError:
 
 @contextmanager
 def access_errors(path: StoragePath | str) -> Iterator[None]:
-    """Raise FileAccessError if the block can't read or write a file. FileNotFoundError passes through."""
+    """Raise FileAccessError if the block can't read or write a file. A FileNotFoundError in the block stays as it is.
+
+    path: the file or folder that the message of the error names.
+    """
     try:
         yield
     except (FileNotFoundError, SixtyfortyError):
@@ -66,7 +69,10 @@ def access_errors(path: StoragePath | str) -> Iterator[None]:
 
 
 def create_folder(folder: Path) -> None:
-    """Create a folder and the folders above it, unless it exists. Raises FileAccessError if it can't."""
+    """Create a folder and the folders above it, unless the folder exists.
+
+    Raises FileAccessError if the folder can't be created.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,7 +80,7 @@ def create_folder(folder: Path) -> None:
 
 
 def canonical_json(content: Any) -> str:
-    """Return JSON with sorted keys and no spaces: equal content gives equal text."""
+    """Return JSON text with sorted keys and no spaces. Equal content gives equal text."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
 
 
@@ -85,10 +91,11 @@ def digest(content: Any) -> str:
 
 
 def write_atomic(path: StoragePath, content: bytes) -> None:
-    """Write a file so that readers see either the complete new content or the old state.
+    """Write a file so that readers see either the complete new content or the complete old content.
 
     A local file is written under a temporary name, flushed to the disk, then renamed. A missing folder is created. In
-    an object store, one PUT request does this. Raises FileAccessError or ObjectStoreError if it can't be written.
+    an object store, one PUT request replaces the object. Raises FileAccessError or ObjectStoreError if the file can't
+    be written.
     """
     if isinstance(path, ObjectPath):
         path.write_bytes(content)
@@ -128,7 +135,7 @@ def _write_and_sync(descriptor: int, content: bytes) -> None:
 
 
 def rename_file(path: StoragePath, new_path: StoragePath) -> None:
-    """Rename a file. In an object store, it is copied and then deleted, so a killed process may leave both files.
+    """Rename a file. In an object store, the file is copied and then deleted, so a killed process may leave both files.
 
     Raises FileNotFoundError, and FileAccessError if the folder can't be written.
     """
@@ -170,8 +177,8 @@ def parquet_bytes(table: pa.Table) -> bytes:
 def run_in_parallel(work: Callable[[T], R], items: Collection[T]) -> list[R]:
     """Apply `work` to each item with up to four threads, and return the results in the order of the items.
 
-    This is faster only for work that waits for the disk or releases Python's global interpreter lock. DuckDB, Parquet
-    and model libraries release it.
+    Threads are faster only for work that waits for the disk or releases Python's global interpreter lock, such as work
+    in DuckDB, Parquet and model libraries.
     """
     with ThreadPoolExecutor(min(PARALLEL_THREADS, len(items) or 1)) as pool:
         return list(pool.map(work, items))

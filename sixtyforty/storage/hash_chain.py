@@ -1,9 +1,9 @@
 """Append-only ledgers whose rows are chained by hashes.
 
-Each row's `hash` covers the row and the hash of the row before, so a changed or missing row is detected. The file
-`<ledger>.head` holds the number of rows and the newest hash, so rows missing at the end are detected too.
-If the last line has no line break, its writer was killed before the append was complete. Readers skip such a line, and
-the next append removes it.
+Each row's `hash` covers the row and the hash of the previous row, so a changed or missing row is detected. The file
+`<ledger>.head` holds the number of rows and the hash of the newest row, so rows that are missing at the end are
+detected, too. If the last line has no line break, its writer was killed before the append was complete. Readers skip
+such a line, and the next append removes it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ GENESIS = "0" * 16
 
 
 class LedgerError(SixtyfortyError):
-    """A row of a ledger was changed, removed or inserted after it was written."""
+    """The rows of a ledger don't match their hashes: a row was changed, removed or inserted."""
 
 
 class ChainedRow(BaseModel):
-    """The fields of every ledger row. The ledger sets those that have a default when it appends the row."""
+    """The fields of every ledger row. The ledger sets the fields with a default when it appends the row."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    seq: int = Field(default=0, description="1, 2, 3, …")
+    seq: int = Field(default=0, description="Number of the row: 1, 2, 3, …")
     recorded_at: str = Field(default="", description="When the row was appended: ISO timestamp in UTC.")
     by: str = Field(description="Who wrote the row: `gate`, or a person.")
     previous_hash: str = Field(default="", description="Hash of the previous row.")
@@ -40,10 +40,10 @@ class ChainedRow(BaseModel):
 
 
 class EffectiveRow(ChainedRow):
-    """The fields of ledger rows that affect decisions from a given time on."""
+    """The fields of a ledger row that affects decisions from a certain time on."""
 
     effective_from: str = Field(description="UTC time from which decisions follow this row.")
-    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures behind the row.")
+    evidence: dict[str, Any] = Field(default_factory=dict, description="The figures on which the row is based.")
 
 
 R = TypeVar("R", bound=ChainedRow)
@@ -51,7 +51,7 @@ R = TypeVar("R", bound=ChainedRow)
 
 @dataclass(frozen=True)
 class Head:
-    """The content of the head file: the number of rows, and the hash of the newest one."""
+    """The content of the head file: the number of rows of the ledger, and the hash of the newest row."""
 
     rows: int = 0
     hash: str = GENESIS
@@ -70,7 +70,7 @@ class HashChain(Generic[R]):
         return self.path.with_suffix(".head")
 
     def rows(self) -> list[R]:
-        """Verify the hashes and return all rows, oldest first. Raises LedgerError that names the first wrong row."""
+        """Verify the hashes and return all rows, oldest first. Raises LedgerError, which names the first wrong row."""
         # The head must be read before the rows. If a row is appended between the two reads, the file then holds more
         # rows than the head, which is no error.
         head = Head()
@@ -98,10 +98,10 @@ class HashChain(Generic[R]):
 
     def _check_head(self, rows: list[R], head: Head) -> None:
         if len(rows) < head.rows:
-            missing = f"rows were cut off the end: the file holds {len(rows)}, expected at least {head.rows}"
+            missing = f"rows are missing at the end: the file holds {len(rows)} of at least {head.rows} rows"
             raise self._error(len(rows) + 1, missing)
         if head.rows and rows[head.rows - 1].hash != head.hash:
-            raise self._error(head.rows, f"the row's hash differs from the one in {self._head.name}")
+            raise self._error(head.rows, f"the hash of the row differs from the hash in {self._head.name}")
 
     def _error(self, number: int, problem: str) -> LedgerError:
         return LedgerError(
@@ -109,10 +109,10 @@ class HashChain(Generic[R]):
         )
 
     def append_row(self, row: R, find_repeated: Callable[[list[R]], R | None]) -> R:
-        """Append a row and return it as written. If the same row exists already, return that row and append nothing.
+        """Append a row and return it as written. If an equal row exists already, return that row and append nothing.
 
-        row: without `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
-        find_repeated: gets all rows, and returns the one that is the same as the new row, or None.
+        row: a row without `seq`, `recorded_at`, `previous_hash` and `hash`, which the ledger sets.
+        find_repeated: a function that gets all rows, and returns the row that equals the new row, or None.
         Raises LedgerError if the existing rows don't match their hashes.
         """
         with exclusive_lock(self.path.with_suffix(".lock"), f"append to {self.path.name}"):
@@ -139,8 +139,11 @@ def _summary(error: Exception) -> str:
 
 
 def _chain(row: R, rows: list[R]) -> R:
-    """Return a row with the fields that the ledger sets. rows: those before it."""
-    fields = json.loads(canonical_json(dict(row)))  # as a reader will get them: evidence holds JSON types only
+    """Return a new row with the fields that the ledger sets: its number, its time and its hashes.
+
+    rows: the rows before the new row.
+    """
+    fields = json.loads(canonical_json(dict(row)))  # the JSON types that a reader of the ledger will get
     chained = type(row)(
         **fields
         | {
@@ -153,7 +156,7 @@ def _chain(row: R, rows: list[R]) -> R:
 
 
 def row_hash(row: ChainedRow) -> str:
-    """Return the hash of a row: it covers all fields except `hash` itself."""
+    """Return the hash of a ledger row. The hash covers all fields except `hash` itself."""
     return digest(row.model_dump(exclude={"hash"}))
 
 

@@ -1,7 +1,7 @@
-"""The format of a home's files: a number that tells whether this version of the project can read them.
+"""The format of a home's files: a number that tells whether this version of the project can read the files.
 
 The file `data/home_format.json` holds the number. A home of version 0.1 has no such file, and can't be read. It is
-recognised by its non-empty folder `data/dagster`. Other folders prove nothing, because a new home may have them before
+recognized by its non-empty folder `data/dagster`. Other folders prove nothing, because a new home may have them before
 its first run, for example after a restore. The steps in `MIGRATIONS` convert a home to a later format.
 """
 
@@ -24,7 +24,7 @@ MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that c
 
 
 class HomeFormatError(SixtyfortyError):
-    """This version of the project can't read the home."""
+    """This version of the project can't read the files of the home."""
 
 
 def ensure_home_format(
@@ -63,7 +63,9 @@ def read_home_format(home: Path) -> int | None:
         is_format_1 = any((home / "data" / FOLDER_OF_FORMAT_1).glob("*"))
         return 1 if is_format_1 else None
     except (ValueError, TypeError, KeyError) as error:
-        raise HomeFormatError(f'{file}: expected {{"format": {HOME_FORMAT}}}. Restore it from a backup.') from error
+        raise HomeFormatError(
+            f'{file}: the content is not {{"format": {HOME_FORMAT}}}. Restore the file from a backup.'
+        ) from error
 
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:

@@ -1,8 +1,8 @@
-"""The lake: one immutable Parquet file per partition, with a manifest that describes it.
+"""The lake: one immutable Parquet file per partition, with a manifest that describes the partition.
 
-A dataset is a folder (`validated/movements`). The rows of a partition are in `<key>.<content hash>.parquet`, and its
+A dataset is a folder (`validated/movements`). The rows of a partition are in `<key>.<content hash>.parquet`. The
 manifest `<key>.json` names that file. To replace a partition, the lake writes the new Parquet file first and the
-manifest last, each atomically. A reader therefore sees the old or the new partition, never a mix. Neither file holds
+manifest last, each atomically. So a reader sees either the old or the new partition, never a mix. Neither file holds
 the time of writing or a run id, so equal inputs and equal code give equal bytes.
 
 The lake is in a folder or in an object store. Parquet files from an object store are cached in a local folder. Their
@@ -35,7 +35,7 @@ from sixtyforty.storage.sql import literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HISTORY = "history"  # folder for manifests that a newer one replaced
+HISTORY = "history"  # folder of the manifests that newer manifests replaced
 
 
 class LakeError(SixtyfortyError):
@@ -83,10 +83,10 @@ class Lake:
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def entries(self, dataset: str, partitions: Iterable[str] | None = None) -> dict[str, Entry]:
-        """Return the current manifests of a dataset by partition.
+        """Return the current manifests of a dataset, by partition.
 
-        partitions: the partitions to return, in this order; None: all, sorted. Partitions that don't exist are left
-        out.
+        partitions: the partitions to return, in this order; None: all partitions, sorted. Partitions that don't exist
+        are left out.
         """
         selected = None if partitions is None else list(partitions)
         if isinstance(self.root, ObjectPath) and (selected is None or len(selected) > 2):
@@ -96,7 +96,7 @@ class Lake:
         return {partition: entry for partition, entry in manifests if entry is not None}
 
     def replaced_entry(self, version: str) -> Entry | None:
-        """Return the replaced manifest that has a given version; None if no replaced manifest has it."""
+        """Return the replaced manifest with a certain version; None if no replaced manifest has this version."""
         try:
             return Entry(**json.loads((self.root / HISTORY / f"{version}.json").read_bytes()))
         except FileNotFoundError:
@@ -105,7 +105,8 @@ class Lake:
     def entries_replaced_between(self, start: datetime, end: datetime) -> list[Entry]:
         """Return the manifests that were replaced in a period, sorted by dataset and partition.
 
-        start, end: UTC, naive; the end is excluded. A manifest's file time in the history tells when it was replaced.
+        start, end: UTC, naive; the end is excluded. The lake moves a replaced manifest to its history folder. The
+        modification time of the file there is the time of the replacement.
         """
         first, last = (time.replace(tzinfo=UTC).timestamp() for time in (start, end))
         history = self.root / HISTORY
@@ -118,20 +119,21 @@ class Lake:
         return sorted(entries, key=lambda entry: (entry.dataset, entry.partition))
 
     def local_file(self, entry: Entry) -> Path:
-        """Return the local path of the Parquet file of a manifest, after fetching the file if it is missing.
+        """Return the local path of the Parquet file that a manifest names.
 
-        In a folder, the file is missing if its partition was replaced since.
+        If the lake is in an object store, the file is fetched into the cache first. In a folder, the file no longer
+        exists if its partition has been replaced.
         """
         return self._local_files([entry])[0]
 
     def _local_files(self, entries: Sequence[Entry]) -> list[Path]:
-        """Return the local paths of the Parquet files of manifests, after fetching files that are not cached."""
+        """Return the local paths of the Parquet files that manifests name. Files that the cache lacks are fetched."""
         if isinstance(self.root, Path):
             return [self.root / entry.dataset / entry.file for entry in entries]
         assert self.cache is not None, "a lake in an object store needs a cache"
         files = {f"{e.dataset}/{e.file}": (self.cache / e.dataset / e.file, e.sha256) for e in entries}
         missing = [name for name, (path, _) in files.items() if not path.exists()]
-        for start in range(0, len(missing), PARALLEL_REQUESTS):  # this many files are in memory at a time
+        for start in range(0, len(missing), PARALLEL_REQUESTS):  # limits how many files are in memory at once
             for name, content in self.root.read_many(missing[start : start + PARALLEL_REQUESTS]).items():
                 path, sha256 = files[name]
                 if hashlib.sha256(content).hexdigest() != sha256:
@@ -154,7 +156,7 @@ class Lake:
     ) -> Entry:
         """Write a partition and its manifest, and return the manifest. An unchanged partition is not written again.
 
-        inputs: the versions of the inputs, by dataset and partition.
+        inputs: the versions of the input partitions, by dataset and partition.
         code: the code version.
         facts: anything else that the stage records, such as counts and verdicts.
         """
@@ -215,16 +217,16 @@ class Lake:
         return dict(zip(tables, run_in_parallel(write_one, tables), strict=True))
 
     def drop(self, dataset: str, partition: str) -> None:
-        """Delete a partition and its manifest, if they exist."""
+        """Delete a partition's Parquet file and manifest, if they exist."""
         entry = self.entry(dataset, partition)
         if entry is not None:
             self._manifest_path(dataset, partition).unlink(missing_ok=True)
             (self.root / dataset / entry.file).unlink(missing_ok=True)
 
     def select_rows(self, entries: Iterable[Entry]) -> str:
-        """Return a SQL subquery in parentheses for the rows of all entries, with the column `_partition`.
+        """Return a SQL subquery in parentheses for the rows of some partitions, with the column `_partition`.
 
-        entries: at least one manifest.
+        entries: the manifests of the partitions, at least one.
         """
         files = [str(path) for path in self._local_files(list(entries))]
         partition = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"

@@ -1,9 +1,9 @@
 """Exclusive locks between processes, with a timeout and a message that names the holder.
 
-In a folder, the lock is a file that `filelock` locks. The kernel releases it when the process ends, even after a crash.
-Object stores have no locks, so there the lock is an advisory lock of PostgreSQL, which ends with its transaction. If no
-lock database is declared, only one machine may use the object store. A file in that machine's temporary folder is then
-enough.
+In a folder, the lock is a file that `filelock` locks. The kernel releases the lock when the process ends, even after a
+crash. Object stores have no locks, so the lock for an object is an advisory lock of PostgreSQL, which ends with its
+transaction. If no lock database is declared, only one machine may use the object store. A file in that machine's
+temporary folder is then enough.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class LockHolder:
 
 @contextmanager
 def exclusive_lock(path: StoragePath, purpose: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Take a lock, waiting until no other process holds it, and hold it during the block.
+    """Wait until no other process holds a lock, then hold the lock during the block.
 
     path: the name of the lock. In a folder, it is the lock file; its folder is created if it is missing.
     purpose: what this process does while it holds the lock, such as "append to champion.jsonl".
     timeout: the longest time to wait, in seconds.
-    Raises LockTimeoutError that names the holder. Inside the block, the same lock must not be taken again.
+    Raises LockTimeoutError, which names the holder. The block must not take the same lock again.
     """
     if not isinstance(path, ObjectPath):
         lock = _file_lock(path, str(path), purpose, timeout)
@@ -95,7 +95,7 @@ def _file_lock(file: Path, name: str, purpose: str, timeout: float) -> Iterator[
 
 
 def read_holder(file: Path) -> LockHolder | None:
-    """Return the process that took a lock file last; it may have ended. None if the file names no process."""
+    """Return the process that last locked a lock file, even if it has ended; None if the file names no process."""
     try:
         return LockHolder(**json.loads(file.read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -114,14 +114,14 @@ def _this_process(purpose: str) -> LockHolder:
 
 @contextmanager
 def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[None]:
-    """Hold a PostgreSQL advisory lock. It ends with its transaction, so it also ends if the process is killed."""
+    """Hold a PostgreSQL advisory lock. It ends with its transaction, so it also ends if this process is killed."""
     import sqlalchemy as sa
 
     engine = open_engine(path.lock_database_url, poolclass=sa.NullPool)
     number = _lock_number(path.url)
     with engine.connect() as connection, connection.begin():
         settings = {"lock_timeout": f"{timeout * 1000:.0f}ms", "application_name": _application_name(purpose)}
-        for setting, text in settings.items():  # they apply to this transaction only
+        for setting, text in settings.items():  # the settings apply to this transaction only
             connection.execute(sa.select(sa.func.set_config(setting, text, True)))
         try:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
@@ -133,7 +133,7 @@ def _advisory_lock(path: ObjectPath, purpose: str, timeout: float) -> Iterator[N
 
 
 def _application_name(purpose: str) -> str:
-    """Return the name of this database session, which tells others who holds the lock. PostgreSQL keeps 63 bytes."""
+    """Return a name for this database session that shows who holds the lock. PostgreSQL stores up to 63 bytes."""
     return f"{os.getpid()}@{socket.gethostname()[:20]}: {purpose}".encode()[:63].decode(errors="ignore")
 
 

@@ -1,11 +1,13 @@
 """The manifest index: figures from a dataset's manifests, in one Arrow file per year.
 
-It is a cache, so that sums over a long history read few files. It can always be computed from the manifests again.
+The index is a cache, so that sums over a long history read few files. It can always be computed from the manifests
+again.
 
-Each row holds the stamp of its manifest: a text that changes when the manifest file is replaced. Comparing the stamps
-shows which manifests were replaced, deleted or restored from a backup. Comparing all of them takes time in proportion
-to the history. Therefore the index records the modification time of the dataset's folder when it is complete. Any later
-change in the folder changes that time. An object store has no folder times, so there one listing gives all stamps.
+Each row holds the stamp of its manifest: a text that changes when the manifest file is replaced. A comparison of the
+stamps shows which manifests were replaced, deleted or restored from a backup. A comparison of all stamps takes time in
+proportion to the history. Therefore each update of the index records the modification time of the dataset's folder. Any
+later change in the folder changes that time. An object store has no folder times, so one listing of its objects gives
+all stamps.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class ManifestIndex:
 
     cache: the folder below which the index is stored.
     schema: the names and types of the columns.
-    row: a function that returns the columns of one manifest by name.
+    row: a function that returns the row of a manifest, as {column name: content}.
     """
 
     def __init__(
@@ -52,9 +54,9 @@ class ManifestIndex:
 
     @contextmanager
     def recording(self) -> Iterator[dict[str, Entry]]:
-        """Update the index at the end of the block with the partitions that the block wrote.
+        """Add the partitions that the block writes to the index, at the end of the block.
 
-        The caller must put their manifests into the yielded dict, by partition. If the process is killed, the next
+        The block must put their manifests into the yielded dict, by partition. If the process is killed, the next
         reader updates the index.
         """
         with self._lock():
@@ -86,7 +88,7 @@ class ManifestIndex:
         return exclusive_lock(self.folder / ".lock", f"update the index of {self.dataset}")
 
     def _complete_years(self) -> list[str] | None:
-        """Return the years in the index if the index is certainly up to date; None if manifests may have changed."""
+        """Return the years in the index if the index is certainly up to date; None if a manifest may have changed."""
         if isinstance(self._manifests, Path):
             with suppress(FileNotFoundError):
                 mark = json.loads(self._mark.read_bytes())
@@ -145,9 +147,10 @@ class ManifestIndex:
     def _rewrite_year(
         self, year: str, entries: Mapping[str, Entry], stamps: Mapping[str, str], replaced: Collection[str]
     ) -> None:
-        """Write the index file of a year again: remove the rows of some partitions, then add rows for manifests.
+        """Rewrite the index file of one year: remove the rows of some partitions, then add rows for some manifests.
 
-        entries: the manifests to add. stamps: at least theirs, by partition. replaced: the partitions to remove.
+        entries: the manifests to add. stamps: the stamps of at least these manifests, by partition. replaced: the
+        partitions whose rows are removed.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -173,9 +176,10 @@ def _read_arrow(file: Path) -> pa.Table:
 
 @lru_cache(maxsize=INDEXES_IN_MEMORY)
 def _read_years(mark: Path, *_stamp: int) -> tuple[pa.Table, ...]:
-    """Return the index tables of all years. They stay in memory until the mark file changes.
+    """Return the index tables of all years. They stay in memory until the index is updated.
 
-    mark: the file that lists the indexed years. _stamp: its file stamp, which every update of the index changes.
+    mark: the file that lists the indexed years. _stamp: the stamp of this file, which every update of the index
+    changes.
     """
     years = json.loads(mark.read_bytes())["years"]
     return tuple(_read_arrow(mark.with_name(f"{year}.arrow")) for year in years)

@@ -1,7 +1,8 @@
-"""Manifests: each describes one partition, names the file with its rows, and lists the versions it was computed from.
+"""Manifests: a manifest describes one partition, names the file with its rows, and lists the versions of its inputs.
 
-The `version` of a manifest is the hash of everything in it. That includes the hash of the rows, the versions of the
-inputs and the code version. Following `inputs` from a decision leads back to the extracts behind it.
+The `version` of a manifest is the hash of everything in it, including the hash of the rows, the versions of the inputs
+and the code version. The inputs of a decision's manifest lead back, over several manifests, to the extracts behind the
+decision.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ MANIFESTS_IN_MEMORY = 1 << 15
 class Entry:
     """The manifest of one partition of one dataset.
 
-    - file: the name of the Parquet file with the rows; sha256: the hash of its bytes.
+    - file: the name of the Parquet file with the rows.
+    - sha256: the hash of the bytes of the Parquet file.
     - rows: the number of rows.
-    - inputs: the versions of the inputs, as {dataset: {partition: version}}.
+    - inputs: the versions of the input partitions, as {dataset: {partition: version}}.
     - code: the code version.
     - facts: anything else that the stage recorded, such as counts and verdicts.
     """
@@ -40,12 +42,12 @@ class Entry:
 
     @cached_property
     def version(self) -> str:
-        """The hash of all fields."""
+        """The version of the partition: the hash of all fields of this manifest."""
         return digest(self.manifest)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The content of the manifest file."""
+        """The content of the manifest file, as a dict of JSON types."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
@@ -53,7 +55,7 @@ class Entry:
 def read_manifest(path: str, *_stamp: int) -> Entry:
     """Read a manifest file. The parsed manifest stays in memory until the file is replaced.
 
-    _stamp: figures of the file that change when it is replaced, such as inode, time and size.
+    _stamp: figures of the file that change when the file is replaced, such as inode, time and size.
     """
     with access_errors(path):
         content = Path(path).read_bytes()
@@ -67,5 +69,5 @@ def parse_manifest(content: bytes) -> Entry:
 
 
 def versions_by_partition(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Return the version of each partition's manifest, by partition. A manifest stores its inputs in this form."""
+    """Return the version of each partition, by partition. A manifest stores its inputs in this form."""
     return {partition: entry.version for partition, entry in entries.items()}

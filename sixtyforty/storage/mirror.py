@@ -1,4 +1,4 @@
-"""Copies of folders: make a local folder equal to another folder or to a prefix in an object store."""
+"""Mirroring of folders: make a local folder equal to another folder, or to a prefix in an object store."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A PUT request replaces an object completely or not at all, and a listing shows only complete objects. So no temporary
 names are needed. Object stores have no locks: see `sixtyforty.storage.locks`. The access keys and the endpoint come
-from environment variables, as for extracts (see `sixtyforty.ingest.bucket`).
+from the same environment variables as those for extracts (see `sixtyforty.ingest.bucket`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class ObjectStoreError(SixtyfortyError, OSError):
-    """An object store can't be reached, or refuses access. A missing object stays a FileNotFoundError."""
+    """An object store can't be reached, or refuses access. A missing object raises FileNotFoundError instead."""
 
 
 @contextmanager
 def _store_errors(url: str) -> Iterator[None]:
-    """Raise ObjectStoreError for each error of the block except FileNotFoundError."""
+    """Raise ObjectStoreError for each error in the block except FileNotFoundError. Its message shows the URL."""
     try:
         yield
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def _hide_credentials(text: str) -> str:
 
 @dataclass(frozen=True)
 class ObjectStat:
-    """Size in bytes, modification time (seconds since 1970) and tag of an object.
+    """Size (bytes), modification time (seconds since 1970) and tag of an object.
 
     Two objects with the same tag hold the same bytes.
     """
@@ -64,11 +64,11 @@ class ObjectStat:
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """The path of an object, or a prefix that several objects share, as a folder of files would.
+    """The path of one object, or a prefix that several objects share, like the path of a folder.
 
     Its methods raise ObjectStoreError if the store can't be reached or refuses access.
 
-    lock_database_url: SQLAlchemy URL of a PostgreSQL database. Its advisory locks keep writers on several machines
+    lock_database_url: SQLAlchemy URL of a PostgreSQL database whose advisory locks keep writers on several machines
     apart. Empty: all writers are on one machine.
     """
 
@@ -104,7 +104,7 @@ class ObjectPath:
         return self.with_name(self._path.with_suffix(suffix).name)
 
     def relative_to(self, other: ObjectPath) -> PurePosixPath:
-        """Return this path relative to another. Raises ValueError if it isn't below the other."""
+        """Return this path relative to the path `other`. Raises ValueError if this path isn't below `other`."""
         return self._path.relative_to(other._path)
 
     @property
@@ -114,13 +114,13 @@ class ObjectPath:
         return fsspec.core.url_to_fs(self.url)[0]
 
     def exists(self) -> bool:
-        """Return whether an object with this path, or one below it, exists."""
+        """Return whether this object exists, or any object below this path."""
         with _store_errors(self.url):
             self._file_system.invalidate_cache()
             return bool(self._file_system.exists(str(self._path)))
 
     def stat(self) -> ObjectStat:
-        """Return size, modification time and tag. Raises FileNotFoundError."""
+        """Return size, modification time and tag of the object. Raises FileNotFoundError."""
         with _store_errors(self.url):
             self._file_system.invalidate_cache()
             info = self._file_system.info(str(self._path))
@@ -140,13 +140,14 @@ class ObjectPath:
             raise _store_error(self.url, error) from error
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Delete the object. An object store doesn't report whether it existed."""
+        """Delete the object. A missing object raises no error, because object stores don't report it."""
         with _store_errors(self.url):
             self._file_system.rm_file(str(self._path))
 
     def list_objects(self, start: str = "", recursive: bool = False) -> dict[str, ObjectStat]:
-        """Return the objects below this path whose relative paths begin with `start`, by relative path and sorted.
+        """Return the objects below this path as {relative path: ObjectStat}, sorted.
 
+        start: return only objects whose relative path begins with this text.
         recursive: also return objects whose relative path contains a slash.
         """
         prefix = f"{self._path}/"
@@ -164,7 +165,7 @@ class ObjectPath:
     def read_many(self, names: list[str]) -> dict[str, bytes]:
         """Read several objects below this path in parallel, and return their bytes by name.
 
-        names: paths relative to this path. Objects that don't exist are left out.
+        names: the paths of the objects, relative to this path. Objects that don't exist are left out.
         """
         contents: dict[str, bytes] = {}
         for start in range(0, len(names), PARALLEL_REQUESTS):
@@ -179,10 +180,10 @@ class ObjectPath:
         return contents
 
     def read_listed(self, ending: str, names: list[str] | None = None) -> dict[str, bytes]:
-        """Return the bytes of the objects below this path whose names have an ending, by name.
+        """Return the bytes of the objects below this path whose names have a certain ending, by name.
 
-        names: only these objects; None: all. One request lists the objects. Only those that changed since this process
-        last read them are read again.
+        names: return only these objects; None: all objects. One request lists the objects. Objects that this process
+        has read before are read again only if they changed.
         """
         start = os.path.commonprefix(names) if names else ""  # noqa: RUF071
         tags = {name: stat.tag for name, stat in self.list_objects(start).items() if name.endswith(ending)}

@@ -1,4 +1,4 @@
-"""Receipts of messages: which alert or digest was sent to which address, as JSON lines. Append-only."""
+"""Receipts of messages: which alert or digest was sent to which address. They are append-only JSON lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 
 class Receipts:
-    """The receipts of one use case, in one file."""
+    """The receipts of one kind of message of one use case, in one file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,7 +26,7 @@ class Receipts:
         return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
 
     def append(self, **fields: Any) -> dict[str, Any]:
-        """Append a receipt with the real time in UTC (`at`), and return it."""
+        """Append a receipt with these fields and the real time in UTC (`at`), and return the receipt."""
         row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **fields}
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):
@@ -39,5 +39,5 @@ class Receipts:
         return row
 
     def lock(self) -> AbstractContextManager[None]:
-        """Return a lock that a sender must hold while it sends, so that nobody receives a message twice."""
+        """Return a lock that a sender must hold while it sends, so that nobody receives the same message twice."""
         return exclusive_lock(self.path.with_suffix(".lock"), f"send messages and append to {self.path.name}")

@@ -1,7 +1,7 @@
 """The response log: what people did with decisions, in one append-only SQL table per use case.
 
 The table is in the database to which decisions are delivered. A decision is accepted or overridden only once, by the
-first person who answers. A unique index enforces this even if two people answer at the same time.
+first person who answers. A unique index ensures this even if two people answer at the same time.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def table_name(use_case: str) -> str:
 
 
 def define_table(use_case: str, metadata: sa.MetaData) -> sa.Table:
-    """Define the table of responses and its indexes.
+    """Return the SQLAlchemy table of responses, with its indexes, and register it in `metadata`.
 
-    Each new row has a larger `number`, so a source can use it as the cursor column to read only new rows.
+    Each new row has a larger `number`, so a source can use `number` as its cursor column to read only new rows.
     """
     import sqlalchemy as sa
 

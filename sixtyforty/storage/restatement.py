@@ -28,7 +28,7 @@ CODE = "other code"  # the reason for a restatement if no input changed
 def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> bool:
     """Return whether a partition counts as complete at a UTC time (naive).
 
-    A snapshot is always complete. If `now` is None, every partition is.
+    A snapshot always counts as complete. If `now` is None, every partition does.
     """
     return partition == SNAPSHOT or now is None or now >= use_case.settled_at(partition)
 
@@ -44,7 +44,7 @@ def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -
 
 
 def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entry], now: datetime | None) -> str | None:
-    """Return why a raw partition must be validated again, as of a UTC time (naive); None if it needn't be.
+    """Return why a raw partition must be validated again at a UTC time (naive); None if its validation is up to date.
 
     raw: the manifest of the raw partition. judged: the manifests of the same partition in the validated and rejected
     datasets, if they exist.
@@ -76,9 +76,9 @@ def changed_inputs(use_case: DecisionChain, entry: Entry | None, inputs: Mapping
 
 
 def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now: datetime | None) -> str | None:
-    """Return why a closed partition was restated: the inputs that changed, or "other code". None: it was not restated.
+    """Return why a closed partition was restated: the inputs that changed, or "other code"; None if it wasn't.
 
-    before, entry: the previous and the new manifest. now: UTC, naive.
+    before: the previous manifest. entry: the new manifest. now: UTC, naive.
     """
     if before is None or before.sha256 == entry.sha256 or not is_closed(use_case, entry.partition, now):
         return None
@@ -86,9 +86,10 @@ def restated_by(use_case: DecisionChain, before: Entry | None, entry: Entry, now
 
 
 def was_restated(before: Entry, current: Entry | None) -> bool:
-    """Return whether a validated partition was closed at its validation, and its rows have changed since.
+    """Return whether a validated partition was closed at an earlier validation, and its rows have changed since.
 
-    before: the manifest at that time. current: the manifest now.
+    before: the manifest that the earlier validation wrote. current: the partition's manifest now; None if the partition
+    was deleted.
     """
     if current is None or not before.dataset.startswith("validated/"):
         return False

@@ -15,10 +15,10 @@ STEPS: tuple[StepName, ...] = ("shadow", "holdout", "full")
 
 
 class RolloutStep(EffectiveRow):
-    """A change of the rollout step, forward or back."""
+    """One row of the rollout ledger: a change to the next or to an earlier rollout step."""
 
-    step: StepName = Field(description="The step in force from `effective_from` on.")
-    why: str = Field(description="The reason that the person who took the step wrote down.")
+    step: StepName = Field(description="The rollout step in force from `effective_from` on.")
+    why: str = Field(description="The reason for the change, as written by the person who decided it.")
 
 
 class RolloutLedger(HashChain[RolloutStep]):
@@ -27,20 +27,21 @@ class RolloutLedger(HashChain[RolloutStep]):
     row_type = RolloutStep
 
     def steps(self) -> list[RolloutStep]:
-        """Return all rows, sorted by `effective_from`."""
+        """Return all rows of the ledger, sorted by `effective_from`."""
         return sorted(self.rows(), key=lambda row: (row.effective_from, row.seq))
 
     def step_at(self, time: datetime) -> RolloutStep | None:
-        """Return the row whose step applies at a UTC time (naive); None before the first row."""
+        """Return the row of the rollout step in force at a UTC time (naive); None before the first row."""
         in_force = [row for row in self.steps() if row.effective_from <= time.isoformat()]
         return in_force[-1] if in_force else None
 
     def take_step(
         self, step: StepName, *, by: str, why: str, effective_from: str, evidence: Mapping[str, Any] | None = None
     ) -> RolloutStep:
-        """Append a step and return its row. If the last row already has this step, return that row instead.
+        """Append a row for a rollout step and return the row.
 
-        evidence: the figures behind the step.
+        If the last row already has this step, that row is returned and nothing is appended.
+        evidence: the figures behind the change of the step.
         """
         row = RolloutStep(step=step, by=by, why=why, effective_from=effective_from, evidence=dict(evidence or {}))
 

@@ -1,7 +1,7 @@
 """Quoting for SQL. Code must quote every name and every text with these functions before putting it into SQL.
 
-Names of columns, actions and tables come from declarations and extracts. They may contain any character, such as the
-apostrophe in `don't wait`.
+Names of columns, actions and tables come from declarations and extracts. The names may contain any character, such as
+the apostrophe in `don't wait`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,10 @@ def bare_identifier(name: str) -> str:
 
 
 def identifiers(names: Iterable[str], prefix: str = "") -> str:
-    """Return names as quoted identifiers, separated by commas. prefix: written before each name, such as `t.`."""
+    """Return names as quoted SQL identifiers, separated by commas.
+
+    prefix: text before each name, such as `t.`.
+    """
     return ", ".join(prefix + identifier(name) for name in names)
 
 

@@ -15,27 +15,28 @@ REGISTRATIONS = ("enter", "gate")
 
 
 class StageEvent(EffectiveRow):
-    """A row of the ledger. A stage was entered, its gate was recorded again, or the gate gave a verdict.
+    """One row of the ledger: a stage was entered, its gate was recorded again, or the gate gave a verdict.
 
-    The first two kinds of row are registrations: their evidence holds the gate that applies from then on.
+    Rows of the events `enter` and `gate` are registrations: their evidence holds the gate that applies from
+    `effective_from` on.
     """
 
     stage: Stage = Field(description="The stage that the event is about.")
     event: StageEventKind = Field(
-        description="enter: the stage is in force from `effective_from` on. gate: its gate was registered anew."
-        " pass, continue and stop: the verdict of the gate."
+        description="enter: the use case enters the stage at `effective_from`. gate: the gate of the stage was recorded"
+        " again. pass, continue and stop: the verdict of the gate."
     )
-    why: str = Field(description="The reasons of the verdict, or of the person who entered the stage.")
+    why: str = Field(description="The reasons for the verdict, for the new stage or for the new gate.")
 
     @property
     def gate(self) -> StageGate | None:
-        """The gate that this row recorded; None if it recorded none."""
+        """The gate that this row recorded; None if this row recorded no gate."""
         gate = self.evidence.get("gate") if self.event in REGISTRATIONS else None
         return StageGate(**gate) if gate else None
 
     @property
     def previous_gate(self) -> StageGate | None:
-        """The gate that this row replaced, if any."""
+        """The gate that the gate of this row replaced; None if it replaced no gate."""
         gate = self.evidence.get("previous_gate")
         return StageGate(**gate) if gate else None
 
@@ -56,22 +57,22 @@ class StageLedger(HashChain[StageEvent]):
     row_type = StageEvent
 
     def entered_stages(self) -> list[StageEvent]:
-        """Return the rows of the event `enter`, oldest first."""
+        """Return the rows at which the use case entered a stage, oldest first."""
         return [row for row in self.rows() if row.event == "enter"]
 
     def current_registration(self) -> StageEvent | None:
-        """Return the newest row that recorded a stage and its gate; None if there is none yet."""
+        """Return the newest row that recorded a stage and its gate; None if the ledger has no such row."""
         return next((row for row in reversed(self.rows()) if row.event in REGISTRATIONS), None)
 
     def current_verdict(self) -> StageEvent | None:
-        """Return the row with the newest verdict of the current gate; None if the gate has given none yet."""
+        """Return the row with the newest verdict of the current gate; None if this gate has given no verdict yet."""
         last = next(iter(self.rows()[-1:]), None)
         return None if last is None or last.event in REGISTRATIONS else last
 
     def endings(self) -> list[tuple[datetime, str | None]]:
-        """Return the times (UTC, naive) at which the use case ended or continued, each with the reason, sorted.
+        """Return the times at which the use case stopped or started to run, as (UTC time, reason), sorted by time.
 
-        The reason is None if the use case runs from that time on.
+        The reason says why the use case doesn't run from that naive UTC time on. It is None if the use case runs.
         """
         changes = [(row.at, _end_reason(row)) for row in self.rows() if row.event in ("enter", "gate", "stop")]
         return sorted(changes, key=lambda change: change[0])
@@ -89,7 +90,7 @@ class StageLedger(HashChain[StageEvent]):
     def scope_sql(self) -> str | None:
         """Return a SQL condition that tells whether a unit is in the scope of the stage at its decision time.
 
-        The condition reads the columns of features.sql and `decided_at`. None: every stage covers all units.
+        The condition reads the columns of features.sql and `decided_at`. Return None if every stage covers all units.
         """
         rows = [row for row in self.rows() if row.event in REGISTRATIONS]
         scopes: list[str | None] = []

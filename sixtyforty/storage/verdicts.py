@@ -1,4 +1,4 @@
-"""The verdict of validation on one partition: whether it is accepted, its row counts, and the result of each rule."""
+"""The verdict of validation on one partition: whether the partition is accepted, its row counts, and rule results."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from sixtyforty.storage.files import digest
 class RuleResult:
     """The result of one rule on one partition.
 
-    - failed, of: the number of rows that broke the rule, and the number of rows that were checked.
-    - observed: the figure that a rule about the whole partition checked. Such a rule has no row counts.
+    - failed: the number of rows that broke the rule.
+    - of: the number of rows that were checked.
+    - observed: the figure that was checked, for a rule about the whole partition. Such a rule has no row counts.
     - expected: what the rule requires, in words.
     - sample_rows: the row numbers of the first rows that broke the rule.
     """
@@ -31,7 +32,7 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one partition.
+    """The verdict of validation on one partition.
 
     Each landed row is in one of four counts: `accepted_rows`, `quarantined`, `duplicates` and `superseded`. Their sum
     must equal `landed`.
@@ -56,12 +57,12 @@ class Verdict:
 
     @property
     def conserved(self) -> bool:
-        """Whether the four counts add up to the number of landed rows, so that no row was lost."""
+        """Whether no row was lost: the counts of the four kinds of rows add up to the number of landed rows."""
         return self.landed == self.accepted_rows + self.quarantined + self.duplicates + self.superseded
 
     @property
     def warnings(self) -> list[RuleResult]:
-        """The results of the rules of severity `warning` that failed."""
+        """The results of the rules that failed and have the severity `warning`."""
         return [rule for rule in self.rules if not rule.passed and rule.severity == "warning"]
 
     def to_dict(self) -> dict[str, Any]:

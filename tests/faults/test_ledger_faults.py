@@ -50,13 +50,13 @@ def test_rows_that_were_cut_off_the_end_are_missed(path: Path, count: int) -> No
     ledger = ChampionLedger(path)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:count]))
     for use in (ledger.rows, lambda: judge(ledger, "d"), lambda: ledger.champion_at("replay", APRIL)):
-        with pytest.raises(LedgerError, match=f"row {count + 1}: rows were cut off the end"):
+        with pytest.raises(LedgerError, match=f"row {count + 1}: rows are missing at the end"):
             use()
 
 
 def test_a_deleted_ledger_is_missed(path: Path) -> None:
     path.unlink()
-    with pytest.raises(LedgerError, match="the file holds 0, expected at least 3"):
+    with pytest.raises(LedgerError, match="the file holds 0 of at least 3 rows"):
         ChampionLedger(path).rows()
 
 
@@ -65,7 +65,7 @@ def test_another_ledger_of_the_same_length_is_refused(path: Path, tmp_path: Path
     for version in "xyz":
         judge(other, version)
     path.write_bytes(other.path.read_bytes())
-    with pytest.raises(LedgerError, match=r"row 3: the row's hash differs from the one in champion\.head"):
+    with pytest.raises(LedgerError, match=r"row 3: the hash of the row differs from the hash in champion\.head"):
         ChampionLedger(path).rows()
 
 
@@ -109,5 +109,5 @@ def test_the_doctor_reports_rows_that_were_cut_off(tmp_path: Path, monkeypatch: 
     path.write_bytes(b"")
     (check,) = [check for check in doctor.examine() if check.thing == "champion ledger of flight_delays"]
     assert not check.ok
-    assert "cut off the end" in check.found
+    assert "missing at the end" in check.found
     assert "champion.head" in f"{check.found} {check.cure}"

@@ -37,7 +37,7 @@ def test_an_unreachable_server_is_named_without_its_passwords() -> None:
     assert isinstance(error, SixtyfortyError)
     assert str(error).startswith("The database postgresql+psycopg2://ann:***@127.0.0.1:1/x can't be used: connection")
     assert str(error).endswith(
-        "refused. Check that it runs, that its address and password are right, and that its account may read and write."
+        "refused. Check that it runs, that the URL holds the right password, and that the account may read and write."
     )
     assert "\n" not in str(error)
     assert error.reason.endswith("Connection refused")
@@ -139,7 +139,7 @@ def test_a_malformed_url_is_not_shown(url: str) -> None:
 
 @pytest.mark.parametrize("driver", ["nonsense", "mysql+nonsense", "postgresql+asyncpg"])
 def test_a_missing_driver_is_named(driver: str) -> None:
-    with pytest.raises(DatabaseError, match=rf"the driver {driver.replace('+', '.')} is not installed. Install it"):
+    with pytest.raises(DatabaseError, match=rf"the driver {driver.replace('+', '.')} is not installed. Install the"):
         open_engine(f"{driver}://u:geheim@h/d")
 
 

@@ -105,5 +105,5 @@ def test_restoring_a_folder_that_was_never_recorded_names_the_next_step(tmp_path
     write_atomic(tmp_path / "home" / "data" / "x", b"x")
     versions.snapshot([tmp_path / "home" / "data" / "x"])
     versions.publish()
-    with pytest.raises(DvcVersionError, match=r"v1: no version was recorded\. Materialize training_set and challenger"):
+    with pytest.raises(DvcVersionError, match=r"v1: DVC has recorded no version\. Materialize the assets training_set"):
         versions.restore(tmp_path / "home" / "data" / "models" / "v1", tmp_path / "restored")

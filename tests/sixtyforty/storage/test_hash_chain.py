@@ -132,7 +132,7 @@ def test_a_last_row_that_was_replaced_differs_from_the_head(notes: Notes) -> Non
     add(notes, "a")
     changed = json.loads(lines_of(notes)[0]) | {"text": "changed"}
     replace_lines(notes, [json.dumps(changed | {"hash": row_hash(Note(**changed))})])
-    with pytest.raises(LedgerError, match=r"row 1: the row's hash differs from the one in notes\.head"):
+    with pytest.raises(LedgerError, match=r"row 1: the hash of the row differs from the hash in notes\.head"):
         notes.rows()
 
 
@@ -148,10 +148,10 @@ def test_rows_that_were_cut_off_the_end_are_missed(notes: Notes) -> None:
     for text in "abc":
         add(notes, text)
     replace_lines(notes, lines_of(notes)[:1])
-    with pytest.raises(LedgerError, match="row 2: rows were cut off the end: the file holds 1, expected at least 3"):
+    with pytest.raises(LedgerError, match="row 2: rows are missing at the end: the file holds 1 of at least 3 rows"):
         notes.rows()
     notes.path.unlink()
-    with pytest.raises(LedgerError, match="row 1: rows were cut off the end"):
+    with pytest.raises(LedgerError, match="row 1: rows are missing at the end"):
         add(notes, "d")
 
 

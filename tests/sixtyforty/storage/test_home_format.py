@@ -49,7 +49,9 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [[], {}, {"format": "two"}, None])
 def test_an_unreadable_format_file_is_refused(tmp_path: Path, content: object) -> None:
     write_format(tmp_path, content)
-    with pytest.raises(HomeFormatError, match=r"home_format\.json: expected .*Restore it from a backup"):
+    with pytest.raises(
+        HomeFormatError, match=r"home_format\.json: the content is not .*Restore the file from a backup"
+    ):
         ensure_home_format(tmp_path)
 
 

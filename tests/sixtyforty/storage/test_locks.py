@@ -129,7 +129,7 @@ def test_a_lock_that_can_not_be_created_is_an_access_error(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "x.lock", tmp_path / "folder"):
-        with pytest.raises(FileAccessError, match="Move away the file"), exclusive_lock(path, "write"):
+        with pytest.raises(FileAccessError, match="Move it away"), exclusive_lock(path, "write"):
             pass
 
 
