@@ -23,8 +23,9 @@ from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
+from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
 
 EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract could be read by its data contract.")
 CONTRACT = StageCheck(
@@ -66,11 +67,11 @@ def import_extracts(run: StageRun) -> StageResult:
 
 
 def _raw_metadata(entry: Entry) -> dict[str, Any]:
-    extracts = entry.facts["extracts"]
+    extracts = listed_extracts(entry)
     return {
         "dagster/partition_row_count": entry.rows,
         "extracts": len(extracts),
-        "files": ", ".join(extract["name"] for extract in extracts[:30]),
+        "files": ", ".join(extract.name for extract in extracts[:30]),
     }
 
 
@@ -193,10 +194,7 @@ def _publish_features(
     accepted_tainted = [marked for partition, marked in tainted.items() if partition in accepted]
     taint.mark(run.ws.lake, accepted_tainted)
     marks = {marked.partition: marked.to_facts() for marked in accepted_tainted}
-    facts = {
-        p: {"verdict": verdict.to_dict(), "verdict_id": verdict.id} | marks.get(p, {})
-        for p, verdict in verdicts.items()
-    }
+    facts = {p: verdict_facts(verdict) | marks.get(p, {}) for p, verdict in verdicts.items()}
     entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
     taint.settle(run.ws.lake, entries)
     for partition, entry in entries.items():

@@ -23,7 +23,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.verdicts import RuleResult, Verdict
+from sixtyforty.storage.verdicts import RuleResult, Verdict, read_verdict
 
 NEWEST_PARTITIONS = 3  # of each source
 SITE = "site"
@@ -59,7 +59,7 @@ def _build_site(use_case: UseCase, lake: Lake, folder: Path) -> list[str]:
         _add_suite(context, source, rules)
         for entry in _entries_to_show(lake, source):
             _add_verdict(context, source, rules, entry)
-            verdicts.append((source, Verdict.from_dict(entry.facts["verdict"])))
+            verdicts.append((source, read_verdict(entry)))
     context.build_data_docs(site_names=[SITE])
     style = _style_element()
     for page in folder.rglob("*.html"):
@@ -160,7 +160,7 @@ def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry)
         ValidationResultIdentifier,
     )
 
-    verdict = Verdict.from_dict(entry.facts["verdict"])
+    verdict = read_verdict(entry)
     configurations = {(rule.type, rule.column, rule.expected): _rule_configuration(rule) for rule in rules}
     results = []
     for outcome in verdict.rules:

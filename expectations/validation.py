@@ -19,10 +19,11 @@ from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake, split_by_partition
+from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.restatement import is_closed
 from sixtyforty.storage.sql import identifier, identifiers
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
 
 if TYPE_CHECKING:
     import duckdb
@@ -176,12 +177,12 @@ def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, Row
 def _judge(
     use_case: DecisionChain, source: str, suite: Suite, raw: Entry, evaluation: Evaluation, now: datetime | None
 ) -> Verdict:
-    refused = [extract for extract in raw.facts["extracts"] if extract["problem"]]
+    refused = [extract for extract in listed_extracts(raw) if extract.problem]
     counts = evaluation.counts.get(raw.partition, RowCounts())
     checked = counts.accepted_rows + counts.quarantined
-    lost = sum(extract["refused"] for extract in refused)
+    lost = sum(extract.refused for extract in refused)
     counts = replace(counts, landed=counts.landed + lost, quarantined=counts.quarantined + lost)
-    reasons = [f"{extract['name']}: {extract['problem']}" for extract in refused]
+    reasons = [f"{extract.name}: {extract.problem}" for extract in refused]
     has_rows = bool(counts.accepted_rows) or not (refused or counts.quarantined)
     allowed_share = use_case.governance.max_quarantined_share
     quarantined_share = counts.quarantined / max(1, counts.landed)
@@ -233,7 +234,7 @@ def _publish(
             partition=partition,
             inputs={f"raw/{source}": versions_by_partition({partition: raw[partition]})},
             code=code,
-            facts={"verdict": verdict.to_dict(), "verdict_id": verdict.id},
+            facts=verdict_facts(verdict),
         )
         if verdict.accepted:
             write(f"validated/{source}", table=rows_by_partition.get(partition, no_rows))

@@ -21,7 +21,7 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow, GateVerdict
 from sixtyforty.storage.files import canonical_json, write_atomic
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.lift import Interval
 from sixtyforty.workspace import Workspace
@@ -124,9 +124,8 @@ def write_verdicts(ws: Workspace, first: date = FIRST, last: date = LAST, reject
         accepted = partition not in rejected
         rows, quarantined = (19, 1) if accepted else (0, 20)
         verdict = Verdict("visits", partition, accepted, 20, rows, quarantined, 0, 0, [], [])
-        facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
         dataset = "validated/visits" if accepted else "rejected/visits"
-        ws.lake.write(dataset, partition, pa.table({"id": range(verdict.accepted_rows)}), facts=facts)
+        ws.lake.write(dataset, partition, pa.table({"id": range(verdict.accepted_rows)}), facts=verdict_facts(verdict))
         ws.lake.write("quarantine/visits", partition, pa.table({"id": range(verdict.quarantined)}))
 
 

@@ -28,6 +28,7 @@ from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.verdicts import Verdict
 from sixtyforty.workspace import Workspace
 
 SQL = {
@@ -83,7 +84,7 @@ RESPONSES = {  # optional: make_workspace(folder, **WITH_RESPONSES)
     "personal": ["person", "reason"],
 }
 WITH_RESPONSES: dict[str, Any] = {"sources": {"responses": RESPONSES}, "people": {"responses": "responses"}}
-UNJUDGED = {"verdict_id": "none", "verdict": {"accepted": True, "rules": [], "accepted_rows": 0, "quarantined": 0}}
+UNJUDGED = {"verdict_id": "none", "verdict": Verdict("", "", True, 0, 0, 0, 0, 0, reasons=[], rules=[]).to_dict()}
 DECLARED: dict[str, Any] = {
     "name": "calls_in_time",
     "title": "Fitters in time",

@@ -23,6 +23,7 @@ from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
+from sixtyforty.storage.verdicts import verdict_id
 from sixtyforty.value.choice_payoffs import decision_groups
 from sixtyforty.value.decision_ids import make_decision_ids
 from sixtyforty.value.payoff_base import ActionCounts
@@ -291,7 +292,7 @@ def _build_table(
         track=track,
         **vars(draft),
         data_version=partitions.map({p: entry.version for p, entry in features.items()}),
-        verdict_id=partitions.map({p: entry.facts["verdict_id"] for p, entry in features.items()}),
+        verdict_id=partitions.map({p: verdict_id(entry) for p, entry in features.items()}),
         code_version=ws.code_version,
     )
     decisions = decisions.sort_values(["_partition", "decided_at", "decision_id"], ignore_index=True)

@@ -18,6 +18,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json, run_in_parallel, write_atomic
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
+from sixtyforty.storage.verdicts import is_accepted
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _read_accepted(ws: Workspace, decisions: Entry) -> pa.Table:
     current = ws.lake.entry("features", partition)
     for version in rows["data_version"].unique().to_pylist():
         entry = current if current is not None and current.version == version else ws.lake.replaced_entry(version)
-        if entry is None or not entry.facts["verdict"]["accepted"]:
+        if entry is None or not is_accepted(entry):
             raise DeliveryError(
                 f"{ws.use_case.name}: the decisions of {partition} were taken on the features version {version},"
                 " which governance refused. Correct the data, then build the features and take the decisions again."

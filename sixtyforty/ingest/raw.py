@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.casting import raw_schema
@@ -14,8 +14,9 @@ from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.listed_extracts import ListedExtract, extract_facts, listed_extracts
 from sixtyforty.storage.manifests import Entry
-from sixtyforty.storage.restatement import listed_extracts, lists_extracts
+from sixtyforty.storage.restatement import lists_extracts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,8 +47,8 @@ def ingest(
         lines = {seq: lines[partition] for seq, lines in new_lines.items() if partition in lines}
         table = _partition_rows(use_case.sources[source], lake, due[partition], lines, before)
         gone = {a.seq for a in due[partition] if a.seq not in new_lines and not _holds(before, a)}
-        extracts = [_manifest_line(a, partition, a.seq in gone) for a in due[partition]]
-        return lake.write(dataset, partition, table, code=code, facts={"extracts": extracts})
+        extracts = [_listed_extract(a, partition, a.seq in gone) for a in due[partition]]
+        return lake.write(dataset, partition, table, code=code, facts=extract_facts(extracts))
 
     updates = sorted(p for p in outdated if due[p] or p in entries)
     entries |= zip(updates, run_in_parallel(update, updates), strict=True)
@@ -85,9 +86,9 @@ def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[s
     If an extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.
     """
 
-    def expected(partition: str) -> list[dict[str, Any]]:
+    def expected(partition: str) -> list[ListedExtract]:
         before = entries.get(partition)
-        return [_manifest_line(a, partition, not a.is_present and not _holds(before, a)) for a in due[partition]]
+        return [_listed_extract(a, partition, not a.is_present and not _holds(before, a)) for a in due[partition]]
 
     return {p for p in due if not lists_extracts(entries.get(p), expected(p))}
 
@@ -109,24 +110,24 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
     return {p: [arrival.id for arrival in due.get(p, [])] for p in sorted(outdated)}
 
 
-def _manifest_line(arrival: Arrival, partition: str, is_gone: bool) -> dict[str, Any]:
-    """Return the description of an extract that a partition's manifest lists.
+def _listed_extract(arrival: Arrival, partition: str, is_gone: bool) -> ListedExtract:
+    """Return an extract as a partition's manifest lists it.
 
     is_gone: whether the extract was archived before this partition ingested it.
     """
     rows = arrival.partitions[partition]
-    line = {"name": arrival.name, "sha256": arrival.sha256, "seq": arrival.seq, "rows": rows}
     if is_gone and rows and not arrival.problem:
-        return line | {"refused": rows, "problem": GONE}
+        return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused=rows, problem=GONE)
     # The lines of a refused extract are counted only once, in the first of its partitions.
     counts_here = arrival.problem is not None and partition == min(arrival.partitions)
-    return line | {"refused": arrival.rows if counts_here else 0, "problem": arrival.problem}
+    refused = arrival.rows if counts_here else 0
+    return ListedExtract(arrival.name, arrival.sha256, arrival.seq, rows, refused, arrival.problem)
 
 
 def _holds(entry: Entry | None, arrival: Arrival) -> bool:
     """Return whether a partition, according to its manifest, holds the rows of an arrival."""
     identity = (arrival.seq, arrival.sha256, None)
-    return any((line["seq"], line["sha256"], line["problem"]) == identity for line in listed_extracts(entry))
+    return any((extract.seq, extract.sha256, extract.problem) == identity for extract in listed_extracts(entry))
 
 
 def _partition_rows(

@@ -19,6 +19,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.champion_ledger import ChampionLedger
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.verdicts import is_accepted
 from sixtyforty.value.daily_value import DailyValue
 
 ChallengerKind = Literal["first", "refresh", "recipe"]
@@ -152,6 +153,6 @@ def _refused_partitions(lake: Lake, card: ModelCard) -> list[str]:
     for partition, version in card.data["features"].items():
         current = lake.entry("features", partition)
         entry = current if current is not None and current.version == version else lake.replaced_entry(version)
-        if entry is None or not entry.facts["verdict"]["accepted"]:
+        if entry is None or not is_accepted(entry):
             refused.append(partition)
     return refused

@@ -18,7 +18,7 @@ from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import Verdict, read_verdict, verdict_id
 from sixtyforty.workspace import Workspace
 
 AlertRule = Callable[[Workspace, Track], list[Alert]]
@@ -29,8 +29,8 @@ def find_rejected_batches(ws: Workspace, track: Track) -> list[Alert]:
     return [
         Alert(
             "rejected batch",
-            f"{source} {partition} {entry.facts['verdict_id']}",
-            _rejection_text(source, Verdict.from_dict(entry.facts["verdict"])),
+            f"{source} {partition} {verdict_id(entry)}",
+            _rejection_text(source, read_verdict(entry)),
         )
         for source in ws.use_case.sources
         for partition, entry in ws.lake.entries(f"rejected/{source}").items()

@@ -24,7 +24,7 @@ from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.restatement import was_restated
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
 from sixtyforty.workspace import Workspace
 
@@ -186,7 +186,7 @@ def _verdict_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     for source in ws.use_case.sources:
         accepted = ws.lake.entries(f"validated/{source}", partitions)
         rejected = ws.lake.entries(f"rejected/{source}", partitions)
-        verdicts = [Verdict.from_dict(e.facts["verdict"]) for e in [*accepted.values(), *rejected.values()]]
+        verdicts = [read_verdict(e) for e in [*accepted.values(), *rejected.values()]]
         if not verdicts:
             continue
         rows = format_plural(sum(v.quarantined for v in verdicts), "row")

@@ -17,6 +17,7 @@ from sixtyforty.reports.readership import unread_outputs
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.stages import STAGES, Scope
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.rounded_interval import RoundedInterval
 from sixtyforty.workspace import Workspace
 
@@ -200,10 +201,10 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
         for kind in ("validated", "rejected"):
             dataset = f"{kind}/{source}"
             partitions = ws.lake.partitions(dataset)[-QUALITY_PARTITIONS:]
-            verdicts = [e.facts.get("verdict", {}) for e in ws.lake.entries(dataset, partitions).values()]
-            landed += sum(v.get("landed", 0) for v in verdicts)
+            verdicts = [read_verdict(entry) for entry in ws.lake.entries(dataset, partitions).values()]
+            landed += sum(verdict.landed for verdict in verdicts)
             if kind == "validated":
-                accepted += sum(v.get("landed", 0) - v.get("quarantined", 0) for v in verdicts)
+                accepted += sum(verdict.landed - verdict.quarantined for verdict in verdicts)
                 newest_of_sources += partitions[-1:]
     newest = min(newest_of_sources, default=None)
     days_stale = None

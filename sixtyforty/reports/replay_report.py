@@ -21,6 +21,7 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.workspace import Workspace
 
 TIME = "%Y-%m-%d %H:%M"
@@ -171,7 +172,7 @@ def _source_seen(ws: Workspace, dataset: str, version_of_partition: dict[str, st
         partitions=len(version_of_partition),
         newest=max(version_of_partition, default=None),
         rows=sum(e.rows for e in entries),
-        quarantined=sum(e.facts["verdict"]["quarantined"] for e in entries if "verdict" in e.facts),
+        quarantined=sum(read_verdict(e).quarantined for e in entries),
         gone=len(version_of_partition) - len(entries),
     )
 

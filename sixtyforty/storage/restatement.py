@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
+from sixtyforty.storage.listed_extracts import ListedExtract, listed_extracts
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import was_complete
 
 CODE = "other code"  # the reason for a restatement if no input changed
 
@@ -33,12 +34,7 @@ def is_closed(use_case: DecisionChain, partition: str, now: datetime | None) -> 
     return partition == SNAPSHOT or now is None or now >= use_case.settled_at(partition)
 
 
-def listed_extracts(entry: Entry | None) -> list[dict[str, Any]]:
-    """Return the extracts that a raw partition's manifest lists, in order of arrival."""
-    return entry.facts["extracts"] if entry else []
-
-
-def lists_extracts(entry: Entry | None, extracts: Sequence[Mapping[str, Any]]) -> bool:
+def lists_extracts(entry: Entry | None, extracts: Sequence[ListedExtract]) -> bool:
     """Return whether a raw partition's manifest lists exactly these extracts, in order of arrival."""
     return listed_extracts(entry) == list(extracts)
 
@@ -50,10 +46,10 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
     datasets, if they exist.
     """
     inputs = {raw.dataset: {raw.partition: raw.version}}
-    verdicts = [entry.facts["verdict"] for entry in judged if entry.inputs == inputs]
-    if not verdicts:
+    validations = [entry for entry in judged if entry.inputs == inputs]
+    if not validations:
         return "not validated"
-    if not verdicts[-1].get("closed", True) and is_closed(use_case, raw.partition, now):
+    if not was_complete(validations[-1]) and is_closed(use_case, raw.partition, now):
         return "the partition has closed"
     return None
 
@@ -93,4 +89,4 @@ def was_restated(before: Entry, current: Entry | None) -> bool:
     """
     if current is None or not before.dataset.startswith("validated/"):
         return False
-    return bool(before.facts["verdict"].get("closed", True)) and current.sha256 != before.sha256
+    return was_complete(before) and current.sha256 != before.sha256

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sixtyforty.storage.files import digest
+from sixtyforty.storage.manifests import Entry
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,28 @@ class Verdict:
     def from_dict(cls, content: dict[str, Any]) -> Verdict:
         """Create a verdict from the dict that `to_dict` returned."""
         return cls(**{**content, "rules": [RuleResult(**rule) for rule in content["rules"]]})
+
+
+def verdict_facts(verdict: Verdict) -> dict[str, Any]:
+    """Return the facts that the manifest of a partition of validated data, rejected data or features stores."""
+    return {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
+
+
+def read_verdict(entry: Entry) -> Verdict:
+    """Return the verdict that a manifest stores. Reading all rules takes time: see also `is_accepted`."""
+    return Verdict.from_dict(entry.facts["verdict"])
+
+
+def verdict_id(entry: Entry) -> str:
+    """Return the id of the verdict that a manifest stores."""
+    return str(entry.facts["verdict_id"])
+
+
+def is_accepted(entry: Entry) -> bool:
+    """Return whether the verdict that a manifest stores accepted the partition."""
+    return bool(entry.facts["verdict"]["accepted"])
+
+
+def was_complete(entry: Entry) -> bool:
+    """Return whether a partition was complete when the verdict that its manifest stores was given."""
+    return bool(entry.facts["verdict"].get("closed", True))

@@ -21,6 +21,7 @@ from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import estimators, features, outcomes, training_plan
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.verdicts import verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.helpers import day_range
 
@@ -46,7 +47,7 @@ def publish_features(ws: Workspace, partitions: list[str]) -> None:
     built = features.FeatureWindow(ws.use_case, ws.lake, partitions).build()
     suite = load_suite(ws.use_case.name, "features")
     for p, (rows, verdict) in check_features(ws.use_case, suite, built.tables).items():
-        facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
+        facts = verdict_facts(verdict)
         ws.lake.write("features", p, rows, inputs=built.inputs[p], code=ws.code_version, facts=facts)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from sixtyforty.modeling.features import BuiltPartitions, FeatureWindow
 from sixtyforty.storage.lake import Lake
-from sixtyforty.storage.verdicts import Verdict
+from sixtyforty.storage.verdicts import Verdict, read_verdict
 from sixtyforty.workspace import Workspace
 from tests import flights
 from tests.corruption import FEW, QUARANTINED, REJECTED, Rejected, junk_without_zeros, negate, spoiled
@@ -35,9 +35,7 @@ def clean(with_days: Path) -> Range:
     """Return the range without faults."""
     ws = flights.workspace(with_days)
     verdicts = {
-        source: {
-            day: Verdict.from_dict(e.facts["verdict"]) for day, e in ws.lake.entries(f"validated/{source}").items()
-        }
+        source: {day: read_verdict(e) for day, e in ws.lake.entries(f"validated/{source}").items()}
         for source in flights.SOURCES
     }
     return Range(ws, verdicts, FeatureWindow(ws.use_case, ws.lake, MANY).build())

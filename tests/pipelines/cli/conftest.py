@@ -18,6 +18,7 @@ from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.outcomes import build_outcomes
+from sixtyforty.storage.verdicts import verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.helpers import land_days, make_use_case
 
@@ -31,7 +32,7 @@ def decide_days(ws: Workspace, days: Sequence[date]) -> None:
     features = FeatureWindow(use_case, lake, partitions).build()
     checked = check_features(use_case, Suite(description="no rules"), features.tables)
     for partition, (rows, verdict) in checked.items():
-        facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
+        facts = verdict_facts(verdict)
         inputs = features.inputs[partition]
         lake.write("features", partition, rows, inputs=inputs, code=ws.code_version, facts=facts)
     outcomes = build_outcomes(use_case, lake, partitions)

@@ -19,7 +19,7 @@ from sixtyforty.reports.alert_rules import (
     find_stop,
 )
 from sixtyforty.reports.alerts import ALERT_KINDS
-from sixtyforty.storage.verdicts import RuleResult, Verdict
+from sixtyforty.storage.verdicts import RuleResult, Verdict, verdict_facts
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import append_verdict
@@ -57,8 +57,7 @@ def write_rejection(ws: Workspace, day: str, invalid: int = 3) -> None:
         RuleResult("x", "y", "warning", False),
     ]
     verdict = Verdict("calls", day, False, 5, 2, invalid, 0, 0, [f"calls.csv: {PERSONAL}"], rules)
-    facts = {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
-    ws.lake.write("rejected/calls", day, pa.table({"x": [1]}), facts=facts)
+    ws.lake.write("rejected/calls", day, pa.table({"x": [1]}), facts=verdict_facts(verdict))
 
 
 def test_an_empty_lake_raises_no_alert(ws: Workspace) -> None:

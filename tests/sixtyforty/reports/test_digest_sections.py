@@ -20,6 +20,7 @@ from sixtyforty.reports.digests import Period, compose_digest, latest_period
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.people import Subscription
 from sixtyforty.storage.response_log import Response
+from sixtyforty.storage.verdicts import Verdict, verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.accounted_home import (
     append_verdict,
@@ -138,21 +139,9 @@ def test_an_auditor_reads_verdicts_champions_and_restatements(tmp_path: Path) ->
 def _correct(ws: Workspace, partition: str, was_closed: bool, at: datetime) -> None:
     """Write a partition with 19 rows, and replace it by one with 20 rows at a UTC time."""
     for rows, is_closed in ((19, was_closed), (20, True)):
-        verdict = {
-            "source": "visits",
-            "partition": partition,
-            "accepted": True,
-            "landed": 20,
-            "accepted_rows": 20,
-            "quarantined": 0,
-            "duplicates": 0,
-            "superseded": 0,
-            "reasons": [],
-            "rules": [],
-            "closed": is_closed,
-        }
-        facts = {"verdict": verdict, "verdict_id": f"{rows}"}
-        ws.lake.write("validated/visits", partition, pa.table({"id": range(rows)}), facts=facts)
+        verdict = Verdict("visits", partition, True, 20, 20, 0, 0, 0, reasons=[], rules=[], closed=is_closed)
+        table = pa.table({"id": range(rows)})
+        ws.lake.write("validated/visits", partition, table, facts=verdict_facts(verdict))
     for path in (ws.lake.root / "history").glob("*.json"):
         if json.loads(path.read_bytes())["partition"] == partition:
             os.utime(path, (at.replace(tzinfo=UTC).timestamp(),) * 2)

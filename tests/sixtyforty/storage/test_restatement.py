@@ -7,6 +7,7 @@ import pytest
 
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.listed_extracts import ListedExtract, extract_facts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.restatement import (
     changed_inputs,
@@ -48,8 +49,8 @@ def test_a_partition_closes_when_its_rows_have_had_time_to_settle(use_case: UseC
 
 
 def test_a_raw_partition_lists_the_extracts_that_it_holds() -> None:
-    extracts = [{"name": "a.csv", "seq": 1}, {"name": "b.csv", "seq": 2}]
-    raw = entry("raw/calls", facts={"extracts": extracts})
+    extracts = [ListedExtract(name, "a", seq, 1, 0, None) for seq, name in enumerate(("a.csv", "b.csv"), 1)]
+    raw = entry("raw/calls", facts=extract_facts(extracts))
     assert lists_extracts(raw, extracts)
     assert not lists_extracts(raw, extracts[::-1])
     assert not lists_extracts(raw, extracts[:1])

@@ -8,7 +8,16 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.storage.verdicts import RuleResult, Verdict
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.verdicts import (
+    RuleResult,
+    Verdict,
+    is_accepted,
+    read_verdict,
+    verdict_facts,
+    verdict_id,
+    was_complete,
+)
 
 RULES = [
     RuleResult("expect_x", "load", "critical", passed=False, failed=2, of=9, expected="0 to 1", sample_rows=[3, 7]),
@@ -23,6 +32,19 @@ def test_a_stored_verdict_is_read_as_it_was_written() -> None:
     stored = json.loads(json.dumps(VERDICT.to_dict()))
     assert Verdict.from_dict(stored) == VERDICT
     assert Verdict.from_dict(stored).id == VERDICT.id
+
+
+def test_a_manifest_stores_a_verdict_and_its_id() -> None:
+    facts = json.loads(json.dumps(verdict_facts(VERDICT)))
+    entry = Entry("validated/calls", VERDICT.partition, "x.parquet", 6, "a", facts=facts)
+    assert (read_verdict(entry), verdict_id(entry)) == (VERDICT, VERDICT.id)
+    assert (is_accepted(entry), was_complete(entry)) == (True, True)
+
+
+def test_an_open_partition_and_a_rejected_one_are_recognised() -> None:
+    for changed in (replace(VERDICT, accepted=False), replace(VERDICT, closed=False)):
+        entry = Entry("validated/calls", VERDICT.partition, "x.parquet", 6, "a", facts=verdict_facts(changed))
+        assert (is_accepted(entry), was_complete(entry)) == (changed.accepted, changed.closed)
 
 
 def test_the_id_covers_the_counts_the_reasons_and_the_rules() -> None:
