@@ -1,6 +1,7 @@
-"""Acceptance: whether people follow the decisions, whether their overrides gain, and whether they keep using them.
+"""Measure acceptance: whether people follow the decisions, gain by overrides, and answer again in later weeks.
 
-The totals are the sums of the partitions' usage accounts (`usage`). `acceptance_messages` puts them into sentences.
+The totals are the sums of the partitions' usage accounts (`usage`). `acceptance_messages` describes the totals in
+sentences.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 class UsageWeek:
     """An ISO week (from Monday, in the use case's time zone) with decisions, answers or ratings.
 
-    `active` counts the deciders who answered in the week. `retained` is the share of them who also answered in the next
-    week. It is None while no later week has decisions. `retained_from_first_week` is the share of the deciders of the
-    first week with answers who also answered in this week. `rating` is the mean of `ratings` ratings, from 1 to 5.
+    `accepted` and `overridden` count answers. `active` counts the deciders who answered in the week. `retained` is the
+    share of these deciders who also answered in the next week, None if the week is the last one.
+    `retained_from_first_week` is the share of the deciders of the first week with answers who also answered in this
+    week. `rating` is the mean of the week's `ratings` ratings, from 1 to 5.
     """
 
     week: str
@@ -41,7 +43,7 @@ class UsageWeek:
     ratings: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the week for JSON. Shares and the rating are rounded to four digits."""
+        """Return the fields of the week for JSON. Shares and the rating are rounded to four digits."""
         shares = ("retained", "retained_from_first_week", "rating")
         return asdict(self) | {name: round_known(getattr(self, name), 4) for name in shares}
 
@@ -61,12 +63,12 @@ class UsageCounts:
 
     @property
     def uptake(self) -> float | None:
-        """Share of the decisions seen that were followed."""
+        """Share of the seen decisions that people followed; None if no decision was seen."""
         return self.accepted / self.seen if self.seen else None
 
     @property
     def override_rate(self) -> float | None:
-        """Share of the decisions answered that were overridden."""
+        """Share of the answered decisions that people overrode; None if no decision was answered."""
         return self.overridden / self.answered if self.answered else None
 
     @property
@@ -81,7 +83,7 @@ class UsageCounts:
 
 @dataclass(frozen=True)
 class RoleAcceptance:
-    """The answers of one role, with the fields of `usage.AnswerCounts`.
+    """The answers of people in one role, with the fields of `usage.AnswerCounts`. Money is in the KPI's currency.
 
     `gain_per_1000` is the gain per 1,000 overrides with a known outcome, with its 95% confidence interval.
     """
@@ -94,18 +96,18 @@ class RoleAcceptance:
     gain_per_1000: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the role for JSON, money to the cent."""
+        """Return the role's figures for JSON. Money is rounded to the cent."""
         interval = RoundedInterval.of(self.gain_per_1000).to_dict()
         return asdict(self) | {"gain": round(self.gain, 2), "gain_per_1000": interval}
 
 
 @dataclass(frozen=True)
 class Acceptance(UsageCounts):
-    """The usage of all partitions, added up. `usage.PartitionUsage` describes the counts. Money is in the KPI's unit.
+    """The usage of all partitions, added up. `usage.PartitionUsage` describes the counts; money is in the KPI's unit.
 
     `gain_per_1000` is the gain per 1,000 overrides with a known outcome. Its 95% confidence interval resamples whole
     partitions. `rating` is the mean rating, from 1 to 5. `recent` covers the newest `watch.usage_days` days.
-    `idle` is the number of newest partitions, in a row, whose decisions nobody looked at.
+    `idle` is the number of consecutive partitions, up to the newest, whose decisions nobody saw.
     """
 
     decisions: int
@@ -124,18 +126,18 @@ class Acceptance(UsageCounts):
 
     @property
     def label(self) -> str:
-        """Note next to every figure if responses are simulated; empty if people gave all of them."""
+        """Note next to every figure if responses are simulated. Empty if people gave all responses."""
         return f"simulated: {self.simulated:,} of {self.responses:,} responses" if self.simulated else ""
 
     @property
     def retention(self) -> float | None:
-        """Share of the deciders active in a week who were also active in the next week, over all weeks but the last."""
+        """Share of the deciders who answered in a week and also in the next week, over all weeks but the last."""
         weeks = [w for w in self.weeks if w.retained is not None]
         active = sum(w.active for w in weeks)
         return sum(w.active * (w.retained or 0.0) for w in weeks) / active if active else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the acceptance for JSON, with money to the cent. A figure that isn't known is None."""
+        """Return the acceptance for JSON. Money is rounded to the cent, and an unknown figure is None."""
         shares = ("uptake", "override_rate", "retention", "rating")
         return {
             **{name: getattr(self, name) for name in (*COUNTS, "answered", "idle")},
@@ -151,7 +153,8 @@ class Acceptance(UsageCounts):
 def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = True) -> Acceptance:
     """Return the acceptance over all partitions of a track.
 
-    with_intervals: whether to compute the confidence intervals, which takes most of the time. Otherwise they are NaN.
+    with_intervals: whether to compute the confidence intervals, which takes most of the time. If False, the intervals
+    are NaN.
     """
     decisions = {p: entry.rows for p, entry in ws.lake.entries(decisions_dataset(track)).items()}
     usages = {p: PartitionUsage.of(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
@@ -166,8 +169,8 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
         gain=sum(u.gain for u in everything),
         gain_per_1000=_gain_per_1000(everything, with_intervals),
         rating=stars / ratings if ratings else None,
-        roles={r: _summarise_role([u.roles[r] for u in everything if r in u.roles], with_intervals) for r in roles},
-        weeks=_summarise_weeks(everything, map(ws.use_case.first_day, decisions)),
+        roles={r: _summarize_role([u.roles[r] for u in everything if r in u.roles], with_intervals) for r in roles},
+        weeks=_summarize_weeks(everything, map(ws.use_case.first_day, decisions)),
         recent=UsageCounts(**{n: sum(getattr(u, n) for u in recent) for n in ("seen", "accepted", "overridden")}),
         idle=next(
             (i for i, p in enumerate(sorted(decisions, reverse=True)) if _was_seen(usages.get(p))), len(decisions)
@@ -179,7 +182,7 @@ def _was_seen(usage: PartitionUsage | None) -> bool:
     return usage is not None and usage.seen > 0
 
 
-def _summarise_role(answers: Sequence[AnswerCounts], with_intervals: bool) -> RoleAcceptance:
+def _summarize_role(answers: Sequence[AnswerCounts], with_intervals: bool) -> RoleAcceptance:
     totals = {name: sum(getattr(a, name) for a in answers) for name in ANSWER_FIELDS}
     return RoleAcceptance(**totals, gain_per_1000=_gain_per_1000(answers, with_intervals))
 
@@ -190,7 +193,7 @@ def _gain_per_1000(answers: Sequence[AnswerCounts], with_intervals: bool) -> Int
     return estimate_ratio([a.gain for a in answers], [a.known for a in answers])
 
 
-def _summarise_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> list[UsageWeek]:
+def _summarize_weeks(usages: Sequence[PartitionUsage], days: Iterable[date]) -> list[UsageWeek]:
     """Return the weeks that have decisions, answers or ratings, oldest first. days: the local days with decisions."""
     deciders: dict[str, set[str]] = defaultdict(set)
     accepted, overridden, stars, ratings = (Counter[str]() for _ in range(4))

@@ -1,4 +1,4 @@
-"""Sentences about acceptance: alarms, objections to more automation, and an explanation for the owner."""
+"""Describe acceptance in sentences: alarms, objections to more automation, and an explanation for the owner."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NO_ANSWER = "Nobody has answered a decision yet."
 
 
 def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, str]:
-    """Return a sentence for each alarm that is raised now.
+    """Return a sentence for each alarm that the current acceptance raises.
 
-    "no user": nobody looks at the decisions. "rubber stamp": almost nobody overrides one. "low uptake": people follow
-    too few of the decisions that they see.
+    "no user": nobody looks at the decisions. "rubber stamp": almost nobody overrides a decision. "low uptake": people
+    follow too few of the decisions that they see.
     """
     watch, recent = use_case.watch, acceptance.recent
     alarms: dict[UsageAlarm, str] = {}
@@ -42,7 +42,7 @@ def find_alarms(use_case: UseCase, acceptance: Acceptance) -> dict[UsageAlarm, s
 
 
 def list_objections(use_case: UseCase, acceptance: Acceptance) -> list[str]:
-    """Return the objections to more automation, one sentence each; empty if people accept the decisions."""
+    """Return the objections to more automation, one sentence each. Return an empty list if people accept decisions."""
     if not acceptance.answered:
         return [NO_ANSWER]
     objections = [*find_alarms(use_case, acceptance).values()]
@@ -80,9 +80,9 @@ def explain_acceptance(use_case: UseCase, acceptance: Acceptance) -> list[str]:
 
 
 def describe_gain_per_override(per_1000: Interval, currency: str) -> str:
-    """Return the mean gain of one override with its interval, such as `$5 each (95% confidence interval: -$1 to $11)`.
+    """Return the mean gain of one override, such as `$5 each (95% confidence interval: -$1 to $11)`.
 
-    per_1000: the gain per 1,000 overrides. Returns an empty text if its interval isn't known.
+    per_1000: the gain per 1,000 overrides. If its confidence interval is unknown, return an empty text.
     """
     if math.isnan(per_1000.low):
         return ""

@@ -1,9 +1,9 @@
-"""Break-even: how much of its information the model may lose before the current process does as well.
+"""Compute the break-even: how much of its information the model may lose before the current process does as well.
 
 To remove information, `compute_curve` permutes the expected outcomes among a random share of the units: each of these
-units then gets the prediction of another one. `tolerable_fault_shares` does the same for the feed faults of the
-degradation drill. It assumes that a fault hits a random share of the units unnoticed, so the gain falls in proportion
-to that share.
+units then gets the prediction of another unit. `tolerable_fault_shares` computes how many units a feed fault of the
+degradation drill may hit unnoticed. It assumes that a fault hits random units, so that the gain falls in proportion to
+the share of the units hit.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ if TYPE_CHECKING:
 DATASET = "break_even"
 SHARES = tuple(i / 10 for i in range(11))
 SEED = 0
-MINIMUM_DAYS = 2  # fewer have no interval
+MINIMUM_DAYS = 2  # days that a confidence interval needs
 FAULT_VERBS = {"stale": "stop", "duplicated": "arrive twice", "wrong unit": "arrive in a wrong unit"}
 Comparison = Literal["over_current_process", "over_random_choice"]
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The gain per 1,000 decisions if a share of the model's information is lost, from 0 (none) to 1 (all).
+    """A point of the break-even curve: the model's gain per 1,000 decisions if some of its information is lost.
 
-    The two gains are over the current process, and over a random choice at the same action rate.
+    `share_lost` goes from 0 (no information is lost) to 1 (all is lost). The two gains are over the current process,
+    and over a random choice at the same action rate.
     """
 
     share_lost: float
@@ -56,7 +57,7 @@ class CurvePoint:
     over_random_choice: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the point for JSON, with money to the cent. A figure that isn't known is None."""
+        """Return the point for JSON. Money is rounded to the cent, and an unknown figure is None."""
         return {
             "share_lost": self.share_lost,
             "over_current_process": RoundedInterval.of(self.over_current_process).to_dict(),
@@ -65,7 +66,7 @@ class CurvePoint:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CurvePoint:
-        """Read a point from the form that `to_dict` returns."""
+        """Create a point from the dict that `to_dict` returns."""
         intervals = (
             RoundedInterval.from_dict(fields[name]).to_interval()
             for name in ("over_current_process", "over_random_choice")
@@ -74,10 +75,10 @@ class CurvePoint:
 
 
 def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
-    """Return the points of the curve at SHARES.
+    """Return the points of the break-even curve, one for each share of lost information in SHARES.
 
     units: one row per decision. Columns: `_partition`, `decided_at`, `expected`, `current_action`, `outcome` (never
-    null), and the columns with which the payoffs are computed.
+    null), and the columns that `build_payoffs` needs.
     """
     import numpy as np
 
@@ -91,7 +92,7 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
 
     @cache
     def paid_for_all(action: str) -> NDArray[np.float64]:
-        """Return the value of each day if all its units got this action."""
+        """Return the money of each day if all units of the day got the action."""
         return sum_by_day([action] * len(units))
 
     current = sum_by_day(units["current_action"].tolist())
@@ -114,10 +115,10 @@ def compute_curve(kpi: Kpi, units: pd.DataFrame) -> list[CurvePoint]:
 
 
 def find_crossing(points: Sequence[CurvePoint], comparison: Comparison) -> float | None:
-    """Return the share of information lost at which the gain falls to zero, interpolated between points.
+    """Return the share of lost information at which the gain falls to zero, interpolated between points of the curve.
 
-    points: ordered by `share_lost`. Returns None if there are no points, or if the gain stays above zero at all of
-    them.
+    points: must be sorted by `share_lost`. Return None if there are no points, or if the gain is above zero at all
+    points.
     """
     gains = [(point.share_lost, getattr(point, comparison).value) for point in points]
     if not gains or gains[0][1] <= 0:
@@ -129,9 +130,9 @@ def find_crossing(points: Sequence[CurvePoint], comparison: Comparison) -> float
 
 
 def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float | None]:
-    """Return, for each fault, the share of units that it may hit unnoticed before the gain falls to zero.
+    """Return, for each fault of a feed, the share of units that the fault may hit before the gain falls to zero.
 
-    The share is None if the gain stays above zero even when the fault hits all units.
+    The share is None if the gain stays above zero even when the fault hits all units unnoticed.
     """
     sound_gain = next((impact.ungated.value for impact in impacts if not impact.feed), 0.0)
     faults = {(impact.feed, impact.fault): impact.ungated.value for impact in impacts if impact.feed}
@@ -141,10 +142,10 @@ def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float 
 
 
 def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
-    """Compute the curve over all decisions of the model with a known outcome, write it to the lake and return it.
+    """Compute the break-even curve over the model's decisions with a known outcome. Write it to the lake and return it.
 
-    Empty with fewer than MINIMUM_DAYS days of such decisions: it is too early to judge. Empty, too, if the action may
-    have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
+    Return an empty list with fewer than MINIMUM_DAYS days of such decisions. Return an empty list, too, if the action
+    may have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
     """
     import pyarrow as pa
 
@@ -190,13 +191,13 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
 
 
 def read_curve(ws: Workspace) -> tuple[Entry | None, list[CurvePoint]]:
-    """Return the lake entry and the points of the newest curve; None and an empty list if there is no curve."""
+    """Return the manifest and the points of the stored break-even curve, or None and an empty list without a curve."""
     entry = ws.lake.entry(DATASET, SNAPSHOT)
     return entry, [CurvePoint.from_dict(fields) for fields in entry.facts["points"]] if entry else []
 
 
 def explain_break_even(ws: Workspace) -> list[str]:
-    """Return the break-even shares for the owner, one sentence each; empty if there is no curve."""
+    """Return sentences for the owner about the break-even shares. Return an empty list without a break-even curve."""
     _, points = read_curve(ws)
     if not points:
         return []

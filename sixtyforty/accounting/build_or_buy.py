@@ -1,8 +1,8 @@
-"""Build or buy: compare building with each vendor, on the same decisions and the same KPI, including all costs.
+"""Compare building with buying from each vendor, on the same decisions and the same KPI, including all costs.
 
-A way to get the decisions is either BUILD (the model of this project) or a vendor. Gains and costs are discounted month
-by month over the horizon. If a vendor's decisions show no proven difference from ours, the vendor counts with our gain,
-so only the costs differ. A gain over the current process that isn't proven counts as zero.
+A "way" to get the decisions is either BUILD (the model of this project) or a vendor. Gains and costs are discounted
+month by month over the horizon. If a vendor's decisions show no proven difference from ours, the vendor counts with our
+gain, so only the costs differ. A gain over the current process that isn't proven counts as zero.
 """
 
 from __future__ import annotations
@@ -33,15 +33,13 @@ class SourcingError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class CostModel:
-    """The inputs of the comparison. The keys of `gain_per_1000` are ways: BUILD or a vendor's name.
+    """The inputs of the comparison between building and buying. Money is in the KPI's currency.
 
     - declared: the declared assumptions, such as the horizon and the discount rate.
     - units_a_month: the number of units that are decided in a month today.
     - running: our cost of running, per month.
-    - gain_per_1000: the gain of each way over the current process, per 1,000 units.
-    - prices: the prices of each vendor.
-
-    Money is in the KPI's unit.
+    - gain_per_1000: the gain over the current process per 1,000 units, of BUILD and of each vendor.
+    - prices: the prices of each vendor, by the vendor's name.
     """
 
     declared: Sourcing
@@ -51,7 +49,7 @@ class CostModel:
     prices: Mapping[str, Price]
 
     def present_values(self) -> dict[str, tuple[float, float]]:
-        """Return the present value of each way's gain over the current process, and of its cost."""
+        """Return two present values for BUILD and each vendor: the gain over the current process, and the cost."""
         gains = dict.fromkeys(self.gain_per_1000, 0.0)
         costs = {BUILD: self.declared.remaining_build_cost, **{name: p.one_off for name, p in self.prices.items()}}
         for month in range(1, self.declared.horizon_months + 1):
@@ -63,27 +61,30 @@ class CostModel:
         return {way: (gains[way], costs[way]) for way in gains}
 
     def monthly_cost(self, way: str, growth: float = 1.0) -> float:
-        """Return the cost of a month in which `growth` times as many units are decided as today."""
+        """Return the cost of one month for BUILD or a vendor, with `growth` times as many units as today."""
         if way == BUILD:
             return self.running * (1 + self.declared.variable_cost_share * (growth - 1))
         price = self.prices[way]
         return price.per_decision * self.units_a_month * growth + price.per_month
 
     def net_present_values(self) -> dict[str, float]:
-        """Return the net present value of each way: its gain over the current process minus its cost."""
+        """Return the net present value of BUILD and of each vendor: gain over the current process minus cost."""
         return {way: gain - cost for way, (gain, cost) in self.present_values().items()}
 
     def best_way(self) -> str:
-        """Return the way with the highest net present value, or NEITHER if none is above zero.
+        """Return BUILD or the vendor with the highest net present value, or NEITHER if no value is above zero.
 
-        A strategic capability isn't bought, so only BUILD is considered. If two values are equal, BUILD comes first.
+        A strategic capability isn't bought, so no vendor is considered. If the values are equal, BUILD is returned.
         """
         values = {w: v for w, v in self.net_present_values().items() if w == BUILD or not self.declared.strategic}
         best = max(values, key=lambda way: values[way])
         return best if values[best] > 0 else NEITHER
 
     def break_even_price(self, vendor: str) -> float | None:
-        """Return the price per decision at which a vendor is as good as the best other way; None if no price is."""
+        """Return the price per decision at which a vendor's net present value equals the best of the other options.
+
+        The other options are BUILD, the other vendors and the current process. Return None if no such price exists.
+        """
         free, at_one = (self._with_price(vendor, price).net_present_values()[vendor] for price in (0.0, 1.0))
         best_other = max(0.0, *(v for way, v in self.net_present_values().items() if way != vendor))
         return (free - best_other) / (free - at_one) if free > best_other and free > at_one else None
@@ -95,11 +96,12 @@ class CostModel:
 
 @dataclass(frozen=True)
 class WayScore:
-    """The figures of one way to get the decisions. Money is in the KPI's unit, and covers the horizon.
+    """The figures of one way to get the decisions: BUILD or a vendor. Money is in the KPI's currency.
 
-    `gain_per_1000` is the measured gain over the current process. `counted_gain_per_1000` is the gain that the
-    comparison counts: 0 if it isn't proven, and our gain for a vendor without a proven difference from ours.
-    `cost_per_1000` is the cost today, `cost_per_1000_at_ten_times` with ten times as many units.
+    `gain_per_1000` is the measured gain over the current process per 1,000 units. `counted_gain_per_1000` is the gain
+    that the comparison counts: 0 for an unproven gain, and our gain for a vendor without a proven difference from ours.
+    `gain`, `cost` and `net_present_value` cover the horizon. `cost_per_1000` is the cost today per 1,000 units,
+    `cost_per_1000_at_ten_times` the cost with ten times as many units.
     """
 
     way: str
@@ -116,7 +118,7 @@ class WayScore:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One changed assumption, the verdict under it, and whether that verdict differs (`changes`)."""
+    """The verdict of build or buy under one changed assumption. `changes`: whether the verdict differs."""
 
     assumption: str
     verdict: str
@@ -125,10 +127,10 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """The comparison of all ways. `verdict` is BUILD, a vendor's name or NEITHER; `why` explains it in sentences.
+    """The comparison of building with all vendors. `verdict` is BUILD, a vendor's name or NEITHER.
 
-    `strategic_reason` is the declared reason why the capability is strategic or not. `discount` and `growth` are yearly
-    rates.
+    `why` explains the verdict in sentences. `strategic_reason` is the declared reason why the capability is strategic
+    or not. `months` is the horizon. `discount` and `growth` are yearly rates. Money is in the currency `unit`.
     """
 
     verdict: str
@@ -152,11 +154,14 @@ class Scorecard:
 
 
 def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
-    """Return the scorecard. Raises SourcingError if no sourcing is declared, or if no outcome is known yet."""
+    """Return the comparison of building with all vendors, over the accounts of a track.
+
+    Raises SourcingError if no sourcing is declared, or if no outcome is known yet.
+    """
     use_case, declared = ws.use_case, ws.use_case.sourcing
     if declared is None:
         raise SourcingError(
-            f"{use_case.name}: no sourcing is declared. Declare it in defs.yaml to compare build and buy."
+            f"{use_case.name}: no sourcing is declared. Declare `sourcing` in defs.yaml to compare build and buy."
         )
     daily_values = kpi_ledger.read_daily_values(ws, track)
     if not daily_values:
@@ -204,7 +209,7 @@ def _days_covered(use_case: UseCase, daily_values: Sequence[DailyValue]) -> floa
 
 
 def _counted_gain(lift: RoundedInterval) -> float:
-    """Return the gain (or loss, if negative) over the current process; 0 if its interval contains zero."""
+    """Return the gain over the current process (negative: a loss), or 0 if the confidence interval contains zero."""
     return 0.0 if lift.contains_zero or lift.value is None else lift.value
 
 
@@ -247,7 +252,7 @@ def _explain_verdict(model: CostModel, vendors: Mapping[str, CandidateSummary], 
 def _scenarios(
     model: CostModel, lift: RoundedInterval, vendors: Mapping[str, CandidateSummary]
 ) -> dict[str, CostModel]:
-    """Return the cost model under each changed assumption, by the name of the assumption."""
+    """Return the inputs of the comparison under each changed assumption, by a description of the assumption."""
     declared = model.declared
 
     def with_gain(end: float | None) -> CostModel:

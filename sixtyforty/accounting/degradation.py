@@ -1,9 +1,9 @@
-"""The degradation drill: the value of decisions when a feed fails at decision time.
+"""Run the degradation drill: measure what decisions are worth when a feed fails at the decision time.
 
-The drill takes a sample of past days. For each day it uses a model that was trained only on earlier days. It damages
-the newest rows of one feed (see `feed_faults`) and builds the features again. Older rows stay undamaged. Each fault is
-valued twice: as if nobody checked the data, and with the serving gate, which leaves suspect rows to the current
-process. The current process decides on undamaged data, because people don't depend on the feed.
+The drill samples past days. On each sampled day, the drill damages the newest rows of one feed (see `feed_faults`) and
+builds the features again. A model that was trained only on earlier days then decides. Older rows stay undamaged. Each
+fault is valued twice: as if nobody checked the data, and with the serving gate, which leaves suspect rows to the
+current process. The current process decides on undamaged data, because people don't depend on the feed.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATASET = "degradation"
-MINIMUM_DAYS = 2  # fewer have no interval
+MINIMUM_DAYS = 2  # days that a confidence interval needs
 MAX_DAYS = 16  # about 15,000 units show the loss within half a minute
 
 ServingGate = Callable[[Mapping[str, "pa.Table"]], Mapping[str, tuple["pa.Table", Verdict]]]
-"""Function of feature tables by partition. Returns each table with a column `suspect`, and the partition's verdict."""
+"""Function that checks feature tables, by partition. It returns each table with a column `suspect`, and a verdict."""
 
 
 @dataclass(frozen=True)
 class FaultImpact:
-    """What one fault of one feed costs. The gains over the current process are per 1,000 decisions.
+    """The gain over the current process, per 1,000 decisions, if one feed has one fault.
 
-    `ungated`: the model decides all units, as if nobody checked the data. `gated`: the serving gate leaves suspect rows
-    to the current process. `fallback` is the share of these decisions. `warned`: whether the gate warned about the
-    features.
+    `ungated`: the gain if the model decides on all units, as if nobody checked the data. `gated`: the gain if the
+    serving gate leaves suspect rows to the current process. `fallback`: the share of the units that the gate leaves to
+    the current process. `warned`: whether the gate warned about the features.
     """
 
     feed: str
@@ -63,25 +63,25 @@ class FaultImpact:
 
     @property
     def chain_response(self) -> str:
-        """What the chain does about the fault."""
+        """How the chain responds to the fault, in words for people."""
         if self.fallback:
             return "falls back"
         return "continues with a warning" if self.warned else "continues"
 
     def is_guarded(self, margin: float) -> bool:
-        """Return whether the gain stays proven without the gate, or the loss with the gate is at most `margin`.
+        """Return whether the gain stays proven without the serving gate, or the loss with the gate is at most `margin`.
 
-        margin: per 1,000 decisions, in the KPI's unit.
+        margin: an amount per 1,000 decisions, in the KPI's currency.
         """
         return self.ungated.low > 0 or self.gated.value >= -margin
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the impact for JSON. A figure that isn't known is None."""
+        """Return the impact of the fault for JSON. An unknown figure is None."""
         return asdict(self) | {"ungated": _known_ends(self.ungated), "gated": _known_ends(self.gated)}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> FaultImpact:
-        """Read an impact from the form that `to_dict` returns."""
+        """Create an impact from the dict that `to_dict` returns."""
         intervals = {name: RoundedInterval.from_dict(fields[name]).to_interval() for name in ("ungated", "gated")}
         return cls(**{**fields, **intervals})
 
@@ -92,7 +92,7 @@ def _known_ends(interval: Interval) -> dict[str, float | None]:
 
 
 def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
-    """Return at most `limit` of the days, spread evenly over the whole list and over the weekdays.
+    """Return at most `limit` of the days, spread evenly over time and over the weekdays.
 
     days: must be sorted. The sample isn't random: the same days give the same sample.
     """
@@ -101,15 +101,16 @@ def sample_days(days: Sequence[str], limit: int = MAX_DAYS) -> list[str]:
 
 
 def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact]:
-    """Return the impact of each fault on a sample of the backtest's days before `as_of`.
+    """Return the impact of each feed fault on a sample of the backtest's days before the local day `as_of`.
 
-    Empty with fewer than MINIMUM_DAYS such days with known outcomes: it is too early to judge. The lake
-    keeps the impacts: as long as models, inputs and code are the same, they aren't computed again.
+    Return an empty list with fewer than MINIMUM_DAYS such days with known outcomes. The impacts are stored in the lake,
+    and computed again only after models, inputs or code have changed.
     """
     version_of_day = _scoring_versions(ws, as_of)
     features, outcomes = (ws.lake.entries(name, list(version_of_day)) for name in ("features", "outcomes"))
     known = sorted(features.keys() & outcomes.keys())
-    # Models trained before the replay starts know only a few weeks. Their days are used only if there are no others.
+    # Models trained before the replay starts have learned from a few weeks only. The days that these models score are
+    # used only if there are no other days.
     replayed = [d for d in known if ws.use_case.first_day(d) >= ws.use_case.replay.first_day]
     days = sample_days(replayed or known)
     if not days:
@@ -122,7 +123,7 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
     if current is None or current.facts["basis"] != basis:
         known_by = str(ws.use_case.day_start(as_of))
         units = read_training_rows(ws.use_case, ws.lake, features, outcomes, known_by)
-        if len(units["_partition"].unique()) < MINIMUM_DAYS:  # the other days' outcomes weren't known by then
+        if len(units["_partition"].unique()) < MINIMUM_DAYS:  # too few outcomes were known at the start of `as_of`
             return []
         impacts = _measure_impacts(ws, version_of_day, units.to_pandas(), gate)
         facts = {"basis": basis, "days": len(days), "as_of": str(as_of)}
@@ -131,7 +132,7 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
 
 
 def read_impacts(ws: Workspace) -> list[FaultImpact]:
-    """Return the impacts that the last drill measured; empty if there was none."""
+    """Return the impacts that the newest degradation drill measured, or an empty list if no drill has run."""
     entry = ws.lake.entry(DATASET, SNAPSHOT)
     return _impacts_of(entry) if entry else []
 
@@ -141,7 +142,7 @@ def _impacts_of(entry: Entry) -> list[FaultImpact]:
 
 
 def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str, Any]) -> str:
-    """Return a hash of everything that the impacts depend on."""
+    """Return a hash of everything on which the drill's impacts depend: models, inputs, code and faults."""
     models = {day: ws.models.card(version).files["model.skops"] for day, version in version_of_day.items()}
     return digest(
         {"models": models, "inputs": inputs, "code": ws.code_version, "faults": FAULTS, "factor": WRONG_UNIT_FACTOR}
@@ -149,7 +150,7 @@ def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str
 
 
 def _scoring_versions(ws: Workspace, as_of: date) -> dict[str, str]:
-    """Return, for each day of the backtest, the version of the model that scores it. It was trained on earlier days."""
+    """Return the model version that scores each day of the backtest. Each model was trained only on earlier days."""
     recipe = find_best_recipe(ws.use_case, ws.lake, ws.models, as_of)
     return {
         partition: fold.version
@@ -164,7 +165,7 @@ def _measure_impacts(
     units_of_day = {str(day): rows for day, rows in units.groupby("_partition", sort=True)}
 
     def damage_day(day: str) -> dict[Fault, pa.Table | None]:
-        """Return the day's features under each fault. Only this day is damaged, so its history stays sound."""
+        """Return the features of a day under each fault. Only data of this day are damaged, not of earlier days."""
         decision_times = sorted(units_of_day[day]["decided_at"].tolist())
         median_time = decision_times[len(decision_times) // 2]
         faults = {SOUND: [], **build_fault_statements(ws.use_case, day, median_time)}
@@ -191,10 +192,10 @@ def _measure_impact(
     units_of_day: Mapping[str, pd.DataFrame],
     gate: ServingGate,
 ) -> FaultImpact:
-    """Return the impact of one fault.
+    """Return the impact of one feed fault over the sampled days.
 
     features_of_day: the damaged features of each day; None if features.sql failed on the damaged feed.
-    units_of_day: the units with known outcomes, and the actions of the current process on undamaged data.
+    units_of_day: each day's units with known outcomes, and the current process's actions on undamaged data.
     """
     import numpy as np
 

@@ -15,7 +15,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return one line per partition whose account differs from the sum of its units' values."""
+    """Return one line of text for each partition whose account differs from the sum of its units' values in SQL."""
     accounts = ws.lake.entries(DATASET, partitions)
     if not accounts:
         return []
@@ -33,7 +33,7 @@ def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
 
 
 def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return, by partition, the value of the model's arm and of the held-out arm, in the KPI's unit."""
+    """Return the value of the model's arm and of the held-out arm of each partition, in the KPI's currency."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     decisions, outcomes = (
         ws.lake.select_rows(ws.lake.entries(name, partitions).values())

@@ -1,8 +1,9 @@
-"""The ledger of a randomized experiment: one account per live partition, with the sums of both arms.
+"""Write the ledger of a randomized experiment: one account per live partition, with the sums of both arms.
 
-The model decides the units of one arm. The other arm is held out and keeps the current process. A hash of its id
-assigns each unit to an arm. An account sums the units' values and covariates by holdout share, arm and cluster. So a
-new day reads only its own units, and `experiment_results` computes the figures of any period from the sums.
+The model decides on the units of one arm. The other arm is held out and keeps the current process. Each unit is
+assigned to an arm by a hash (`decisions/assignment.py`). An account sums the units' values and covariates by holdout
+share, arm and cluster. So a new day reads only the units of that day, and `experiment_results` computes the figures of
+any period from the sums.
 """
 
 from __future__ import annotations
@@ -39,19 +40,18 @@ def declared_holdout(use_case: UseCase) -> Holdout:
     """Return the declared holdout. Raises HoldoutError if there is none."""
     if use_case.kpi.holdout is None:
         raise HoldoutError(
-            f"{use_case.name}: no holdout is declared, so no units are held out. Declare kpi.holdout if the action"
-            " changes the outcome."
+            f"{use_case.name}: no holdout is declared, so no units are held out. If the action changes the outcome,"
+            " declare kpi.holdout."
         )
     return use_case.kpi.holdout
 
 
 def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
-    """Write the accounts of a chunk of partitions of live decisions; return their lake entries.
+    """Write the experiment's accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    The facts count the units with a known outcome. `decisions` counts both arms, and `held_out` those of them that keep
-    the current process. `outside_experiment` counts units decided in shadow mode or before the holdout started.
-    `unknown` counts the units without a known outcome. `model` and `current_process` are the value of the two arms in
-    the KPI's unit.
+    The facts of a manifest count the units with a known outcome: `decisions` in both arms, of which `held_out` keep the
+    current process. `outside_experiment` counts units decided in shadow or before the holdout started, `unknown` the
+    units without a known outcome. `model` and `current_process` are the values of the two arms in the KPI's currency.
     """
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
@@ -81,9 +81,9 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
 def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, Entry], columns: str) -> pd.DataFrame:
     """Return the rows of decisions or features, each with its outcome, its cluster and the columns SUMS.
 
-    rows: lake entries of decisions or features, by partition. columns: SQL of the columns to select; must contain
-    `action`. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by its
-    partition's mean, which carries no information. Raises HoldoutError if the declared covariate isn't a feature.
+    rows: manifests of decisions or features, by partition. columns: SQL of the columns to select, with the column
+    `action`. The cluster is empty if units are assigned to arms one by one. A missing covariate is replaced by the mean
+    of the partition. Raises HoldoutError if the declared covariate isn't a column of features.sql.
     """
     import pyarrow.parquet as pq
 
@@ -92,8 +92,8 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
     features = ws.lake.entries("features", list(rows))
     if covariate and not all(covariate in pq.read_schema(ws.lake.local_file(e)).names for e in features.values()):
         raise HoldoutError(
-            f"{use_case.name}: kpi.holdout.covariate '{covariate}' is not a column of features.sql. Add it there, or"
-            " name another column."
+            f"{use_case.name}: kpi.holdout.covariate '{covariate}' is not a column of features.sql. Add the column to"
+            " features.sql, or name another column."
         )
     covariate_sql = f"{identifier(covariate)}::double" if covariate else "0.0"
     prices = "".join(f", {identifier(c)}" for c in use_case.kpi.payoff_sql)
@@ -121,7 +121,7 @@ def _with_sums(use_case: UseCase, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _load_arms(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
-    """Return the decided units with `share` (the holdout share when decided), `held_out` and the columns COUNTS."""
+    """Return the decided units with `share` (the holdout share at the decision), `held_out` and the columns COUNTS."""
     units = load_units(ws, decisions, outcomes, "action, current_action, decided_by, policy")
     units["share"] = units["policy"].map(
         {policy: assignment.parse_share(policy) for policy in units["policy"].unique()}

@@ -1,8 +1,8 @@
-"""The results of a randomized experiment: the effect measured so far, its money by day, and the plan for a new one.
+"""Compute the results of a randomized experiment: the effect so far, the money of each day, and the plan of a new one.
 
-The held-out units show what the current process would have made of the model's units. Each held-out unit is weighted by
-the ratio of the two arms' sizes, and the figures are adjusted for the covariate. So days and months add up to the
-total.
+The held-out units show what the current process would have been worth on the model's units. Each held-out unit is
+weighted by the ratio of the two arms' sizes, and the figures are adjusted for the covariate. So the money of days and
+months adds up to the total.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-PLANNING_PARTITIONS = 56  # newest partitions before the start. With days: eight weeks, so each weekday counts equally
+PLANNING_PARTITIONS = 56  # partitions before the live start that a plan uses; 56 days contain each weekday eight times
 
 
 def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> HoldoutEstimate | None:
-    """Return the effect that the experiment shows on these partitions; None for `partitions` takes all.
+    """Return the effect that the experiment shows so far, or None unless both arms have units with a known outcome.
 
-    Returns None unless both arms have units with a known outcome.
+    partitions: the partitions to include; None includes all.
     """
     import numpy as np
 
@@ -65,10 +65,10 @@ def measure_effect(ws: Workspace, partitions: Sequence[str] | None = None) -> Ho
 
 
 def read_daily_values(ws: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
-    """Return the daily value of each partition: the model's arm, and an estimate for the current process.
+    """Return the daily value of each partition, over the units of the model's arm.
 
-    The estimate says what the current process would have been worth on the units of the model's arm, from its own arm.
-    The figures of random choice and perfect foresight are NaN: nobody knows the outcome of an action not taken.
+    The current process's money on these units is estimated from the held-out arm. The money of random choice and
+    perfect foresight is NaN, because nobody knows the outcome of an action not taken.
     """
     import numpy as np
 
@@ -111,7 +111,7 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
     units = _units_before_start(ws)
     if units is None or units.empty:
         raise HoldoutError(
-            f"{use_case.name}: no outcome from before it went live is known, so a holdout can't be planned. Run the"
+            f"{use_case.name}: no outcome from before the live start is known, so a holdout can't be planned. Run the"
             " chain on past days first."
         )
     sums = units.assign(share=share).groupby(["share", "cluster"], sort=True)[SUMS].sum().reset_index()
@@ -123,9 +123,10 @@ def plan_experiment(ws: Workspace) -> HoldoutDesign:
 
 
 def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
-    """Return the units with a known outcome, with the current process's actions, before the model went live.
+    """Return units with a known outcome from before the live start, with the current process's actions.
 
-    They are those of the newest PLANNING_PARTITIONS partitions; None if there are no partitions.
+    The units are those of the last PLANNING_PARTITIONS partitions before the live start. Return None without such
+    partitions.
     """
     use_case, start = ws.use_case, live_since(ws, "live")
     known = use_case.decision_partitions(ws.lake.partitions("outcomes"))
@@ -138,10 +139,12 @@ def _units_before_start(ws: Workspace) -> pd.DataFrame | None:
 
 
 def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.DataFrame | None:
-    """Return the sums in the accounts of these partitions, for the holdout shares with units in both arms.
+    """Return the sums in the accounts of some partitions, for the holdout shares with units in both arms.
 
-    Returns None if no share has units in both arms. Units that were assigned to arms in another way than
-    is declared now, such as one by one instead of in clusters, are left out. They can't be compared with later units.
+    Return None if no share has units in both arms. partitions: the partitions to include; None includes all.
+
+    Units that were assigned to arms in another way than is declared now, such as one by one instead of in clusters, are
+    left out. Such units can't be compared with later units.
     """
     entries = ws.lake.entries(DATASET, partitions)
     if not entries:
@@ -157,13 +160,13 @@ def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.Dat
 
 
 def _arms(use_case: UseCase, sums: pd.DataFrame) -> tuple[Arm, Arm]:
-    """Return the model's arm and the arm that keeps the current process."""
+    """Return the two arms of the experiment: the model's arm, and the arm that keeps the current process."""
     held_out = sums["held_out"]
     return _arm(use_case, sums[~held_out]), _arm(use_case, sums[held_out])
 
 
 def _arm(use_case: UseCase, sums: pd.DataFrame) -> Arm:
-    """Return one arm. Its strata are the holdout shares, in ascending order."""
+    """Return one arm of the experiment from the sums of its units. The strata are the holdout shares, ascending."""
     if not assignment.cluster_columns(use_case):
         return Arm.from_unit_sums(sums.groupby("share", sort=True)[SUMS].sum().to_numpy(float))
     import numpy as np

@@ -1,4 +1,4 @@
-"""Feed faults: the SQL that damages one feed at decision time, as the degradation drill tries it on past days."""
+"""Write the SQL that damages one feed at the decision time. The degradation drill runs the SQL on past days."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SOUND: Fault = ("", "none")
 
 
 def build_fault_statements(use_case: UseCase, partition: str, decision_time: datetime) -> dict[Fault, list[str]]:
-    """Return, for each fault, the SQL statements that cause it in the views that features.sql reads.
+    """Return, for each fault of each feed, the SQL statements that cause the fault in the tables of features.sql.
 
-    Only one partition is damaged: `partition`, or the newest one before it that has rows known at `decision_time`
-    (UTC).
+    Only one partition of a feed is damaged: `partition`, or the newest earlier partition with rows known at
+    `decision_time` (UTC).
 
     - missing: the partition has no rows. The feed that lists the units is never missing: nothing could be decided.
     - stale: no row arrived after `decision_time`.

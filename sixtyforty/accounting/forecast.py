@@ -1,9 +1,9 @@
-"""Forecast and actual: the gain that was forecast when a champion took over, and the gain that it achieved.
+"""Compare the gain that was forecast when a champion came into force with the gain that the champion achieved.
 
 The forecast is the gain over the current process that the gate measured, on days that the challenger hadn't been
 trained on. The actual is the gain on the days when the champion was in force. Both are per 1,000 decisions, with the
-gate's two-sided interval. Champions that took over in the same month form one term, with the first champion's forecast:
-a single day of each champion would be too little to compare.
+gate's two-sided interval. Champions that came into force in the same month form one term, because a single day of each
+champion would be too little to compare. The forecast of a term is the forecast of its first champion.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class ChampionTerm:
-    """Champions that took over in the same month, with the first one's forecast and the gain of all (`actual`).
+    """The champions that came into force in the same month, with the gain that was forecast and the actual gain.
 
-    `since` is the local day on which the first one took over. `first` and `last` are the first and the last partition
-    of the term with an account; None without any. `forecast` and `actual` are per 1,000 decisions.
+    `since`: the local day on which the first champion came into force. `first`, `last`: the first and last partition of
+    the term with an account; None without an account. `forecast`: the gain per 1,000 decisions that the gate measured
+    for the first champion. `actual`: the gain per 1,000 decisions of all champions of the term.
     """
 
     since: str
@@ -55,11 +56,14 @@ class ChampionTerm:
 
     @property
     def verdict(self) -> ForecastVerdict:
-        """How the actual compares with the forecast."""
+        """How the actual gain compares with the forecast, in words for people."""
         return compare_with_forecast(self.forecast, self.actual)
 
     def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
-        """Return the term for JSON. target: the gain per 1,000 decisions to reach; not judged on outdated figures."""
+        """Return the term for JSON.
+
+        target: the gain per 1,000 decisions to reach. If `is_outdated`, nothing is said about the target.
+        """
         known = not math.isnan(self.actual.value) and not is_outdated
         return {
             "since": self.since,
@@ -76,10 +80,10 @@ class ChampionTerm:
 
 @dataclass(frozen=True)
 class ForecastRecord:
-    """All terms of a track, oldest first, and the forecast of the champion in force for the coming month.
+    """All terms of champions on a track, oldest first, and the forecast for the coming month (`coming_month`).
 
-    `confidence` is that of the two-sided intervals. `is_outdated`: an earlier declaration decided in a replay, so that
-    no target counts as reached.
+    `confidence`: the confidence level of the two-sided intervals. `is_outdated`: whether an earlier declaration decided
+    part of a replay, so that no target counts as reached.
     """
 
     confidence: float
@@ -88,7 +92,7 @@ class ForecastRecord:
     is_outdated: bool = False
 
     def to_dict(self, kpi: Kpi) -> dict[str, Any]:
-        """Return the record for JSON. A figure that isn't known is None."""
+        """Return the terms and the forecast for JSON. An unknown figure is None."""
         return {
             "confidence": round(self.confidence, 4),
             "target": kpi.target,
@@ -99,9 +103,9 @@ class ForecastRecord:
 
 
 def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdict:
-    """Return how the actual compares with the forecast: "within" if their intervals overlap.
+    """Return how an actual gain compares with the forecast: "within the forecast" if their intervals overlap.
 
-    If an end of an interval isn't known, the verdict is "not known yet".
+    If an end of an interval is unknown, the verdict is "not known yet".
     """
     if any(math.isnan(end) for end in (forecast.low, forecast.high, actual.low, actual.high)):
         return "not known yet"
@@ -111,7 +115,7 @@ def compare_with_forecast(forecast: Interval, actual: Interval) -> ForecastVerdi
 
 
 def interval_confidence(use_case: UseCase) -> float:
-    """Return the confidence of the two-sided interval whose lower end is the gate's one-sided bound."""
+    """Return the confidence level of the two-sided interval with the same lower end as the gate's one-sided bound."""
     return 2 * use_case.gate.confidence - 1
 
 
@@ -134,12 +138,12 @@ def list_terms(
 ) -> list[ChampionTerm]:
     """Return the terms of the champions, oldest first.
 
-    rows: the whole ledger. champions: must be in the order in which they took over. daily_values: must be sorted by
-    partition. Each partition counts once, for the champion in force at its end.
+    rows: all rows of the champion ledger. champions: must be in the order in which they came into force. daily_values:
+    must be sorted by partition. Each partition counts once, for the champion in force at the partition's end.
     """
     takeovers = {
         datetime.fromisoformat(row.effective_from): row for row in champions
-    }  # of rows with the same time, the last one counts
+    }  # of champions that came into force at the same time, the last one counts
     in_force = list(takeovers.values())
     starts = [bisect_right(daily_values, at, key=lambda d: use_case.closes_at(d.partition)) for at in takeovers]
     bounds = pairwise([*starts, len(daily_values)])
@@ -170,10 +174,10 @@ def _local_day(use_case: UseCase, row: ChampionRow) -> date:
 def read_forecasts(
     ws: Workspace, track: Track, until: str | None = None, daily_values: Sequence[DailyValue] | None = None
 ) -> ForecastRecord:
-    """Return the forecasts and the achieved gains of a track.
+    """Return the forecasts and the actual gains of a track's champions.
 
-    until: the last partition to count; None counts all. daily_values: the value of these partitions, if the caller has
-    read it already.
+    until: the last partition to count; None counts all. daily_values: the daily values of these partitions, if the
+    caller has already read them.
     """
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
@@ -187,9 +191,9 @@ def read_forecasts(
 
 
 def explain_target(kpi: Kpi, gain: RoundedInterval, label: EvidenceLabel, outdated: str | None = None) -> str:
-    """Return how a gain per 1,000 units compares with the target, in a few sentences.
+    """Return sentences that compare a gain per 1,000 units with the target.
 
-    outdated: what is outdated in the gain (see `describe_outdated`). It then takes the place of the comparison.
+    outdated: the text from `describe_outdated`, which replaces the comparison; None if the gain isn't outdated.
     """
     by = f" by {kpi.target_date:%d %B %Y}".replace(" 0", " ") if kpi.target_date else ""
     target = format_money(kpi.target, kpi.currency)

@@ -1,7 +1,8 @@
 """Compare the declared share of a live holdout with the units that were held out.
 
-A unit or cluster is drawn once, so it counts once in a stratum, however often it returns. The strata are the shares in
-force, and the months of each. A unit may be in several strata, so no stratum is added to another.
+A unit or cluster is drawn once, so it counts once in a stratum, even if it occurs in several partitions. There is a
+stratum for each holdout share that was in force, and one for each of its months. A unit may be in several strata, so
+strata are never added up.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _counted: BoundedCache[str, list[DealtUnits]] = BoundedCache(100)
 
 
 def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DealtUnits]:
-    """Return the drawn units with a known outcome by arm: for each share in force, overall and for each month."""
+    """Count the drawn units with a known outcome by arm. Return a stratum for each holdout share and for each month.
+
+    partitions: the partitions to count; None counts all.
+    """
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
     decisions = {partition: decisions[partition] for partition in outcomes}
@@ -43,7 +47,7 @@ def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> li
 def _count_draws(
     ws: Workspace, decisions: dict[str, Entry], outcomes: dict[str, Entry]
 ) -> list[tuple[str, str, bool, int]]:
-    """Return policy, month or OVERALL, whether held out, and the number of draws."""
+    """Return rows of policy name, month (or OVERALL), whether held out, and the number of units or clusters."""
     key, select_rows = identifiers(ws.use_case.decision.key), ws.lake.select_rows
     taken = f"(select _partition, {key}, policy, decided_by from {select_rows(decisions.values())})"
     outcome = identifier(ws.use_case.kpi.outcome)
@@ -62,7 +66,7 @@ def _count_draws(
 
 
 def _strata(rows: Sequence[tuple[str, str, bool, int]]) -> list[DealtUnits]:
-    """Return the strata of the shares between 0 and 1: with the share in the name where there are several."""
+    """Return the strata of the holdout shares between 0 and 1. If there are several shares, the names include them."""
     counts: dict[tuple[float, str], dict[str, int]] = {}
     for policy, month, held_out, units in rows:
         share = assignment.parse_share(policy)

@@ -19,7 +19,7 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 
 
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
-    """Return one line per partition whose account differs from the sum of its decisions' payoffs.
+    """Return one line of text for each partition whose account differs from the sum of its decisions' payoffs in SQL.
 
     The audit skips a candidate that is missing from an account because it was declared later.
     """
@@ -43,9 +43,9 @@ def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> 
 
 
 def _audited_candidates(ws: Workspace) -> list[str]:
-    """Return the candidates whose actions can be recomputed in SQL.
+    """Return the names of the candidates whose actions the audit can recompute in SQL.
 
-    If an action has a limit, a candidate's expected outcomes are ranked, and the audit has no SQL for the ranking.
+    If an action has a limit, units are ranked by a candidate's expected outcomes, and the audit has no SQL for that.
     """
     kpi = ws.use_case.kpi
     return [name for name, c in kpi.candidates.items() if not (kpi.has_limits and c.expected_outcome)]
@@ -54,7 +54,7 @@ def _audited_candidates(ws: Workspace) -> list[str]:
 def _sum_payoffs(
     ws: Workspace, track: Track, partitions: Sequence[str], names: Sequence[str]
 ) -> dict[str, list[float | None]]:
-    """Return, by partition, the money of the decisions, of the current process and of each named candidate."""
+    """Return for each partition the money of the decisions, of the current process and of each candidate in `names`."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     decisions = ws.lake.select_rows(ws.lake.entries(decisions_dataset(track), partitions).values())
     outcomes = ws.lake.select_rows(ws.lake.entries("outcomes", partitions).values())

@@ -1,6 +1,6 @@
-"""The KPI ledger: one account per partition and track, with the money of the decisions whose outcome is known.
+"""Write and read the KPI ledger: one account per partition and track, with the money of decisions with known outcomes.
 
-`kpi_audit` recomputes the accounts by SQL; `kpi_summary` adds them up.
+`kpi_audit` recomputes the accounts in SQL; `kpi_summary` adds up the accounts.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
 def kpi_dataset(track: Track) -> str:
-    """Return the lake's dataset that holds a track's accounts."""
+    """Return the name of the lake dataset with a track's KPI accounts."""
     return f"kpi/{track}"
 
 
 def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
-    """Write the accounts of a chunk of partitions; return their lake entries.
+    """Write the KPI accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    Partitions without decisions or without outcomes are left out. Decisions whose outcome isn't known yet are counted
-    in the fact `unknown` and carry no money. So do decisions in shadow or held out, in the fact `held_back`: they say
+    Partitions without decisions or without outcomes are left out. Two facts count decisions without money. `unknown`
+    counts decisions whose outcome isn't known yet. `held_back` counts decisions in shadow or held out, which say
     nothing about the model.
 
     Raises CandidateError, and writes no account, if a candidate's SQL doesn't return an action for each decision.
@@ -69,7 +69,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:
     """Return the money of every partition that has an account and a known outcome, sorted by partition.
 
-    until: the last partition to include.
+    until: the last partition to include; None includes all.
     """
     if ws.use_case.is_randomized(track):
         accounted = ws.lake.partitions(experiment_ledger.DATASET)
@@ -82,9 +82,9 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
 
 
 def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
-    """Return one row per partition and segment, sorted by partition.
+    """Return the gain of each segment in each partition: one row per partition and segment, sorted by partition.
 
-    The columns are SEGMENT_FIELDS. `gain` is the gain over the current process, in the KPI's unit.
+    The columns are SEGMENT_FIELDS. `gain` is the gain over the current process, in the KPI's currency.
     """
     import pyarrow as pa
 
@@ -100,8 +100,8 @@ def daily_value_of(entry: Entry) -> DailyValue:
 def known_outcome_sql(kpi: Kpi) -> str:
     """Return the SQL of a unit's outcome, for a query in which `o` is the table of outcomes.
 
-    It is null unless the other outcome columns and the prices of the actions are known too: the value of a decision is
-    computed from all of them.
+    The outcome is null unless the other outcome columns and the actions' gains and costs are known too. The value of a
+    decision is computed from all of these columns.
     """
     needed = [*(f"o.{identifier(c)}" for c in kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
     complete = " and ".join(f"{column} is not null" for column in needed) or "true"
@@ -111,8 +111,8 @@ def known_outcome_sql(kpi: Kpi) -> str:
 def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> pd.DataFrame:
     """Return one row per decision, ordered by partition, decision time and key.
 
-    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if it isn't known
-    yet), the segments, the prices, and the action of each candidate as `candidate <name>`.
+    Columns: `_partition`, `decided_at`, `action`, `current_action`, `decided_by`, `outcome` (null if unknown), the
+    segments, the actions' gains and costs, and the action of each candidate as `candidate <name>`.
     """
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     feature_columns = [*(c for c in kpi.segments if c not in ws.use_case.decision.key), *kpi.payoff_sql]
@@ -143,7 +143,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
 
 
 def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue], dict[str, dict[str, Any]]]:
-    """Return each partition's money, and the facts of its manifest."""
+    """Return the money of each partition, and the facts for the manifest of each partition's account."""
     held_back = units["decided_by"].isin(HELD_OUT)
     segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
     daily_values: dict[str, DailyValue] = {}
@@ -163,7 +163,7 @@ def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue]
 
 
 def _account_table(daily_value: DailyValue) -> pa.Table:
-    """Return an account as a table of one row. The column `candidate <name>` holds the money of a candidate."""
+    """Return the account of a partition as a table of one row. The money of a candidate is in `candidate <name>`."""
     import pyarrow as pa
 
     row = {name: figure for name, figure in daily_value.__dict__.items() if name != "candidates"}
@@ -173,7 +173,7 @@ def _account_table(daily_value: DailyValue) -> pa.Table:
 
 
 def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
-    """Return the index of the accounts' manifests, sorted by partition. Experiments have no such index."""
+    """Return the index of the manifests of a track's accounts, sorted by partition. Experiments have no index."""
     import pyarrow as pa
 
     segment_types = (pa.string(), pa.string(), pa.int64(), pa.float64())

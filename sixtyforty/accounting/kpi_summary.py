@@ -35,12 +35,12 @@ ASSUMPTION = (
 class KpiSummary(DaysSummary):
     """The KPI over all partitions with an account, and how far its figures can be trusted.
 
-    - label: how the money is known.
+    - label: how the gain is known, such as assumed.
     - deciders: the number of decisions by each decider. Decisions without a known outcome count, too.
-    - holdout: the result of the experiment; None without one.
-    - evidence: what the figures rest on, in words; None if they are exact.
-    - outdated: what an earlier declaration decided in a replay. Until the replay is made again, no figure proves
-      anything. None: nothing is outdated.
+    - holdout: the result of the experiment; None without an experiment.
+    - evidence: a text on the evidence for the figures; None if the figures are exact.
+    - outdated: a text on the partitions of a replay that are outdated; None if no partition is outdated. Until the
+      replay is made again, no figure proves anything.
     """
 
     label: EvidenceLabel
@@ -67,9 +67,9 @@ def summarize_kpi(
 ) -> KpiSummary:
     """Return the summary of the KPI over all partitions with an account.
 
-    daily_values: the money of these partitions, if the caller has read it already. In an experiment, the gain is the
-    difference between the arms, with an interval that holds at any number of looks. Raises RefusedFiguresError where
-    no figure may be given, see `refused_figures`.
+    until: the last partition to include; None includes all. daily_values: the money of these partitions, if the caller
+    has already read it. In an experiment, the gain is the difference between the arms, with the always-valid interval.
+    Raises RefusedFiguresError if the figures are refused (see `refused_figures`).
     """
     use_case, kpi = ws.use_case, ws.use_case.kpi
     require_sound_figures(ws, track, until)
@@ -91,13 +91,13 @@ def summarize_kpi(
 
 
 def summarize_nothing(ws: Workspace, track: Track) -> KpiSummary:
-    """Return the summary without any decision, for a page that shows the reason why figures are refused."""
+    """Return a KPI summary over no partition, for a page that shows why the figures are refused."""
     figures = summarize_days(ws.use_case.kpi, [], ws.use_case.days_between_decisions)
     return KpiSummary(**vars(figures), label=ws.use_case.label(track), deciders=count_deciders(ws, track))
 
 
 def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
-    """Return every segment over all partitions with an account; empty for an experiment."""
+    """Return the gain of each segment over all partitions with an account. Return an empty list for an experiment."""
     import numpy as np
 
     if ws.use_case.is_randomized(track):
@@ -122,6 +122,6 @@ def summarize_segments(ws: Workspace, track: Track) -> list[Segment]:
 
 
 def _encode(texts: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the integer code of each text, and the list in which a code is the position of its text."""
+    """Return an integer code for each text, and the list of distinct texts. A code is the position in that list."""
     encoded = texts.combine_chunks().dictionary_encode()
     return encoded.indices.to_numpy().astype("int64"), encoded.dictionary.to_pylist()

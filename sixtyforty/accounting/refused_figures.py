@@ -1,7 +1,7 @@
-"""Say why the figures of a track are refused.
+"""Decide whether the figures of a track are refused, and say why.
 
-No figure is given over decisions on tainted features, or over a replay by a model that learned from such features. Nor
-is one given over an experiment whose units weren't dealt by the declared shares.
+Figures are refused if decisions were taken on features with leakage, or if a replay's model learned from such features.
+Figures of an experiment are refused if its units weren't assigned by the declared shares.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ from sixtyforty.workspace import Workspace
 
 
 class RefusedFiguresError(SixtyfortyError):
-    """No figure may be given. The text says why, and what to do next."""
+    """Figures are refused because they would be wrong. The message gives the reason, and says what to do next."""
 
 
 def require_sound_figures(ws: Workspace, track: Track, until: str | None = None) -> None:
-    """Raise RefusedFiguresError if no figure may be given over a track's decisions, up to a partition or all."""
+    """Raise RefusedFiguresError if the figures of a track's decisions are refused.
+
+    until: the last partition to check; None checks all.
+    """
     if reason := describe_refusal(ws, track, until):
         raise RefusedFiguresError(reason)
 
 
 def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> str | None:
-    """Return why no figure is given over a track's decisions; None if they are sound.
+    """Return why the figures of a track's decisions are refused, and what to do next. Return None for sound figures.
 
-    Live decisions were taken on what was known then. So they count again as soon as their partitions are cured.
+    until: the last partition to check; None checks all. Live decisions aren't taken again, so their figures are sound
+    as soon as the features of their partitions have been built again without leakage.
     """
     decided = [p for p in ws.lake.partitions(decisions_dataset(track)) if until is None or p <= until]
     if tainted := taint.find_tainted(ws.lake, decided):
@@ -54,7 +58,7 @@ def describe_refusal(ws: Workspace, track: Track, until: str | None = None) -> s
 
 
 def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str | None:
-    """Return why an experiment can't be trusted: its shares, or arms that differed before; None if it can."""
+    """Return why an experiment can't be trusted: wrong shares, or arms whose covariate differs. None if it is sound."""
     if not ws.use_case.is_randomized(track):
         outcomes = [p for p in ws.lake.partitions("outcomes") if until is None or p <= until]
         return describe_share_mismatch(ws.use_case, ws.lake, outcomes) if ws.use_case.kpi.treatment else None
@@ -66,7 +70,7 @@ def _describe_experiment(ws: Workspace, track: Track, until: str | None) -> str 
 
 
 def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
-    """Return the replay's partitions that a revoked model decided, or that a model decided on tainted features."""
+    """Return the replay's partitions that a revoked model decided, or that a model decided on features with leakage."""
     rows = ws.champion_ledger.rows_of("replay")
     revoked = {version for row in rows if row.kind == "revoked" for version in row.withdrawn_versions}
     marked = set(ws.lake.partitions(taint.INDEX))

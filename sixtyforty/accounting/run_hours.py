@@ -1,7 +1,7 @@
-"""Run hours: the total run time of each use case, kept because Dagster's own records are deleted after a month.
+"""Add up the run time of each use case in a file, because Dagster's records of runs are deleted after a month.
 
-`<home>/data/portfolio/run_time.json` holds the seconds and the number of runs by use case. It counts the runs that
-ended by `until` (seconds since 1970).
+`<home>/data/portfolio/run_time.json` contains the seconds and the number of runs by use case. The file counts the runs
+that ended by its field `until` (seconds since 1970, UTC).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class FinishedRun:
 
 
 def read_run_hours(home: Path) -> dict[str, float]:
-    """Return the run time in hours by use case."""
+    """Return the total run time of each use case, in hours. home: the folder that holds `data/`."""
     return {name: seconds / 3600 for name, seconds in _read_totals(home)["seconds"].items()}
 
 
 def add_finished_runs(
     home: Path, runs_between: Callable[[float, float], Iterable[FinishedRun]], now: float
 ) -> dict[str, float]:
-    """Add the runs that ended since the last call, up to `now`; return the run time in hours by use case.
+    """Add the runs that ended between the previous call and `now`. Return the total hours of each use case.
 
-    runs_between: returns the runs that ended after its first argument and by its second one. now: in seconds since
-    1970. No run is added twice.
+    runs_between: function that returns the runs that ended after its first argument and by its second argument. now:
+    seconds since 1970 (UTC). No run is added twice.
     """
     path = _totals_path(home)
     with exclusive_lock(path.with_suffix(".lock"), "add up run hours"):

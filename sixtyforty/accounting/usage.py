@@ -1,6 +1,6 @@
-"""Usage accounts: what people did with the decisions of each partition, and whether their overrides gained.
+"""Write usage accounts: what people did with the decisions of each partition, and whether their overrides gained money.
 
-An account is written again when a response or an outcome of its partition arrives late. Accounts name people by a
+The account of a partition is written again when a response or an outcome arrives late. Accounts identify people by a
 pseudonym, and contain neither names nor reasons. If the action may have changed the outcome, no account says whether an
 override was right.
 """
@@ -33,10 +33,10 @@ ANSWER_SUMS = """count(*) filter (event = 'accepted'), count(*) filter (event = 
 
 @dataclass
 class AnswerCounts:
-    """The number of answers to decisions, and what the overrides gained.
+    """The number of answers to decisions, and the gain of the overrides.
 
-    `known` counts the overrides whose outcome is known, and `right` those of them that gained money. `gain` is the
-    money of these overrides minus that of the decisions that they replaced, in the KPI's unit.
+    `known` counts the overrides with a known outcome, of which `right` gained money. `gain` is the money of the
+    overrides with a known outcome minus the money of the replaced decisions, in the KPI's currency.
     """
 
     accepted: int = 0
@@ -51,9 +51,9 @@ class PartitionUsage(AnswerCounts):
     """The usage of one partition's decisions.
 
     `seen` counts the decisions that a person looked at. `unmatched` counts the responses whose decision doesn't exist.
-    Three fields are grouped by the ISO week of the response, in the use case's time zone. `active` holds the pseudonyms
-    of the deciders who answered, `weeks` the numbers of accepted and overridden decisions, and `ratings` the sum and
-    the number of the ratings.
+    Three fields are grouped by the ISO week of the response, in the use case's time zone. `active` lists the pseudonyms
+    of the deciders who answered. `weeks` contains the numbers of accepted and overridden decisions, and `ratings` the
+    sum and the number of the ratings.
     """
 
     decisions: int = 0
@@ -68,24 +68,24 @@ class PartitionUsage(AnswerCounts):
 
     @classmethod
     def of(cls, entry: Entry) -> PartitionUsage:
-        """Read the usage from an account's manifest."""
+        """Read the usage of a partition's decisions from the manifest of the partition's account."""
         roles = {role: AnswerCounts(**counts) for role, counts in entry.facts["roles"].items()}
         return cls(**entry.facts | {"roles": roles})
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the facts of an account's manifest."""
+        """Return the usage as facts for the manifest of the partition's account."""
         return asdict(self)
 
 
 def usage_dataset(track: Track) -> str:
-    """Return the lake's dataset that holds a track's usage accounts."""
+    """Return the name of the lake dataset with a track's usage accounts."""
     return f"acceptance/{track}"
 
 
 def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
-    """Write the usage accounts of a chunk of partitions; return their lake entries.
+    """Write the usage accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    Partitions without decisions or without responses are left out. The facts are those of PartitionUsage.
+    Partitions without decisions or without responses are left out. The facts of a manifest are those of PartitionUsage.
     """
     import pyarrow as pa
 
@@ -113,7 +113,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 
 
 def current_inputs(ws: Workspace, track: Track, partition: str) -> dict[str, dict[str, str]]:
-    """Return the current versions of the inputs of a partition's account, as {dataset: {partition: version}}."""
+    """Return the current versions of the inputs of a partition's usage account, as {dataset: {partition: version}}."""
     datasets = (f"validated/{ws.use_case.people.responses}", decisions_dataset(track), "outcomes")
     entries = {name: ws.lake.entry(name, partition) for name in datasets}
     return {name: versions_by_partition({partition: entry}) for name, entry in entries.items() if entry}
@@ -127,7 +127,7 @@ def _load_responses(
     decisions: Mapping[str, Entry],
     outcomes: Mapping[str, Entry],
 ) -> None:
-    """Create the table `track_responses`: one row per response to the track.
+    """Create the table `track_responses`, with one row for each response to a decision of the track.
 
     `decided_action` is null if the response's decision doesn't exist. `gain` is null except for overrides with a known
     outcome.
@@ -151,7 +151,7 @@ def _load_responses(
 def _gain_sql(
     db: duckdb.DuckDBPyConnection, ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]
 ) -> tuple[str, str]:
-    """Return two SQL texts: the joins that add outcomes and prices, and an override's gain over its decision."""
+    """Return two SQL texts: joins that add outcomes and payoff columns, and an override's gain over the decision."""
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     columns = "".join(f", {identifier(c)}" for c in kpi.outcome_columns[1:])
     join = f"""left join (select _partition, {key}, {identifier(kpi.outcome)} as known_outcome{columns}
@@ -189,7 +189,7 @@ def _count_responses(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]
 
 
 def _count_weeks(db: duckdb.DuckDBPyConnection, usages: Mapping[str, PartitionUsage]) -> None:
-    """Add answers, deciders and ratings by week to each partition's usage."""
+    """Add the answers, deciders and ratings of each week to the usage of each partition, in place."""
     weeks = db.execute(
         f"""select _partition, week, count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'),
             sum(rating)::bigint, count(rating),
