@@ -1,5 +1,5 @@
-"""The desk: the web pages for the people who decide, review, own and audit a use case.
+"""The desk: the web pages for people who decide, review, own and audit.
 
-This package may import `sixtyforty`, but neither Dagster nor Great Expectations. Start with `app` (which address shows
-which page). `access` checks who may open a page, `login` logs people in and out, and each `…_page` module is one page.
+This package may import `sixtyforty`, but neither Dagster nor Great Expectations. Start with `app`, which maps addresses
+to pages. `access` checks who may open a page, `login` logs people in and out, and each `…_page` module is one page.
 """

@@ -1,4 +1,4 @@
-"""Access to the pages: people must be logged in, open only the pages of their role, and send only forms of the desk."""
+"""Access to the desk's pages: people must log in, open only the pages of their role, and send only the desk's forms."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sixtyforty.spec.clock import now
 
 
 def guard_page(desk: Desk, page: Page, menu_address: str | None) -> Callable[[Request], Any]:
-    """Return the endpoint of a page that needs a log-in. It redirects people who aren't logged in to the log-in page.
+    """Return the endpoint of a page for logged-in people. It redirects everybody else to the log-in page.
 
-    menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if any role may open the
-    page.
+    menu_address: the address that `roles.PAGES_OF_ROLE` must list for the person's role; None if every role may open
+    the page.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -51,7 +51,7 @@ def _answer(
 
 
 def check_role(role: str, address: str) -> None:
-    """Raise Problem unless a role may open the page at an address."""
+    """Raise Problem if a role may not open the page at this address."""
     pages = PAGES_OF_ROLE[role]
     if address not in pages:
         labels = ", ".join(MENU_LABELS[page] for page in pages)

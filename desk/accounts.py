@@ -1,4 +1,4 @@
-"""The accounts of the desk. They are created, changed and removed on the command line, never on a page."""
+"""The desk's accounts. Only the command line creates, changes and removes accounts; no page does."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, SESSIONS
 from sixtyforty.spec.errors import SixtyfortyError
 
-MIN_PASSWORD, MAX_PASSWORD = 12, 256  # characters
+MIN_PASSWORD, MAX_PASSWORD = 12, 256  # length in characters
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
 
 class AccountError(SixtyfortyError):
-    """An account can't be created, changed or removed."""
+    """An account of the desk can't be created, changed or removed."""
 
 
 def normalize_name(name: str) -> str:
-    """Return an account name as it is stored: in lower case, without leading or trailing spaces."""
+    """Return an account name in the stored form: in lower case, without leading or trailing spaces."""
     return name.strip().casefold()
 
 
 def save_account(database: sa.Engine, name: str, role: str, password: str) -> bool:
-    """Create an account. If it exists, change its role and password, and end its sessions.
+    """Create an account of the desk, or change the role and password of an account that exists, and end its sessions.
 
-    Returns whether the account is new. Raises AccountError for an invalid name, role or password.
+    Returns True if the account is new. Raises AccountError if the name, role or password is invalid.
     """
     name = normalize_name(name)
     if not ACCOUNT_NAME.fullmatch(name):
@@ -51,16 +51,19 @@ def save_account(database: sa.Engine, name: str, role: str, password: str) -> bo
 
 
 def remove_account(database: sa.Engine, name: str) -> None:
-    """Remove an account and end its sessions. Its answers stay in the log. Raises AccountError if it doesn't exist."""
+    """Remove an account of the desk and end its sessions. The person's answers stay in the response log.
+
+    Raises AccountError if the account doesn't exist.
+    """
     name = normalize_name(name)
     with database.begin() as connection:
         connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.account == name))
         if not connection.execute(sa.delete(ACCOUNTS).where(ACCOUNTS.c.name == name)).rowcount:
-            raise AccountError(f"There is no account '{name}'. Check the spelling.")
+            raise AccountError(f"The desk has no account '{name}'. Check the spelling of the name.")
 
 
 def create_first_accounts(database: sa.Engine) -> dict[str, str]:
-    """Create one account for each role, named after it, and return their new passwords by name."""
+    """Create one account for each role, named after the role, and return the new passwords by account name."""
     passwords = {role: secrets.token_urlsafe(12) for role in PAGES_OF_ROLE}
     for role, password in passwords.items():
         save_account(database, role, role, password)

@@ -1,4 +1,4 @@
-"""Answers to a decision on a page: deciders and experts accept it, override it with a reason, or rate it."""
+"""Answers to a decision on a page: a decider or an expert accepts, overrides or rates the decision."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sixtyforty.decisions.response_rules import ResponseError
 from sixtyforty.decisions.responses import AlreadyAnsweredError, record_response
 from sixtyforty.storage.response_log import Response, Role
 
-MAX_REASON = 500  # characters
+MAX_REASON = 500  # length in characters
 EVENTS = ("accepted", "overridden", "rated")
 
 
 @dataclass(frozen=True)
 class RejectedAnswer:
-    """An answer that wasn't recorded.
+    """An answer to a decision that the desk did not record.
 
-    text: the message for the person. status: the HTTP status. reason: the reason for an override that the person typed;
-    the form shows it again.
+    text: the message that tells the person why. status: the HTTP status. reason: the reason for an override that the
+    person typed, which the form shows again.
     """
 
     decision_id: str
@@ -29,16 +29,16 @@ class RejectedAnswer:
 
 
 def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnswer | None:
-    """Record the answer in the request's form, for the person and the role that are logged in.
+    """Record the logged-in person's answer to a decision, as sent in the request's form.
 
-    Returns the rejection, or None if the answer was recorded.
+    Returns None if the answer was recorded, otherwise why it was not.
     """
     form = request.form or {}
     event, reason = form.get("event", ""), form.get("reason", "").strip()
     if event not in EVENTS:
         return RejectedAnswer(decision.id, "Accept the decision, or override it with a reason.", 422, reason)
     if len(reason) > MAX_REASON:
-        text = f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON}."
+        text = f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON} characters."
         return RejectedAnswer(decision.id, text, 422, reason)
     try:
         record_response(request.ws, _response(request, decision, event, reason))
@@ -52,7 +52,7 @@ def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnsw
 
 def _response(request: PageRequest, decision: ShownDecision, event: str, reason: str) -> Response:
     form, person = request.form or {}, request.session.person
-    role: Role = "expert" if request.session.role == "expert" else "decider"  # no other role can answer
+    role: Role = "expert" if request.session.role == "expert" else "decider"  # other roles can't open the page
     if event == "accepted":
         return Response(decision.id, person, role, "accepted")
     if event == "rated":
@@ -61,5 +61,5 @@ def _response(request: PageRequest, decision: ShownDecision, event: str, reason:
 
 
 def _parse_rating(text: str) -> int:
-    """Return a rating as a number. If the text isn't one digit, return 0, which is not a valid rating."""
+    """Return the rating in a form as a number. If the text isn't one digit, return 0, which is no valid rating."""
     return int(text) if text.isascii() and text.isdigit() and len(text) == 1 else 0

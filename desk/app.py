@@ -1,4 +1,4 @@
-"""The desk as a web application: which address shows which page, and which role it needs."""
+"""The web application of the desk: which address shows which page, and who may open the page."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost")
 def build_app(
     workspaces: Mapping[str, Workspace], database: sa.Engine, host: str | None = None, secure: bool = False
 ) -> ASGIApp:
-    """Return the desk of some use cases.
+    """Return the web application of the desk for some use cases.
 
-    host: the host name under which people reach the desk, besides LOCAL_HOSTS. Requests for any other name are refused,
-    which prevents DNS rebinding. secure: whether people reach the desk by https only.
+    database: holds accounts and sessions. host: the host name at which people reach the desk, in addition to
+    LOCAL_HOSTS. Requests for any other host name are refused, which prevents DNS rebinding. secure: whether people
+    reach the desk only by https.
     """
     templates = page_environment("desk")
     templates.filters["local_time"] = lambda time, ws: f"{local_time(ws.use_case, time):%Y-%m-%d %H:%M}"
@@ -81,7 +82,8 @@ def _unknown_page(_: PageRequest) -> Response:
 
 def _problem_handler(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def show_problem(_: Request, error: Exception) -> Response:
-        unexpected = Problem(500, "Something went wrong", "Please try again. If it happens again, tell the team.")
+        text = "Please try again. If the problem happens again, tell the person who runs the desk."
+        unexpected = Problem(500, "Something went wrong", text)
         problem = error if isinstance(error, Problem) else unexpected
         return desk.render_logged_out("problem.html", problem.status, title=problem.title, text=problem.text)
 

@@ -1,7 +1,7 @@
-"""The cache of the desk: explanations of decisions, the figures of impact pages, and the portfolio.
+"""The desk's cache of explanations of decisions, figures of impact pages, and the portfolio.
 
-The entries of one kind are computed one at a time. So if many people open a page at once, its figures are computed only
-once, while the other requests wait.
+Entries of one kind are computed one at a time. So if many people open a page at the same time, its figures are computed
+only once, and the other requests wait for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_ENTRIES = 20_000
 
 
 class PageCache:
-    """Up to MAX_ENTRIES entries, by kind and key. If it is full, it drops the entry that was used least recently."""
+    """A cache of up to MAX_ENTRIES entries, by kind and key. A full cache drops the least recently used entry."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +27,7 @@ class PageCache:
         self._locks: dict[Kind, Lock] = {kind: Lock() for kind in get_args(Kind)}
 
     def get(self, kind: Kind, key: Hashable, compute: Callable[[], T], max_age: float) -> T:
-        """Return the entry of a key. If none is stored, or it is older than `max_age` seconds, compute and store it."""
+        """Return the entry of a key. If it is missing or older than `max_age` seconds, compute and store it first."""
         with self._locks[kind]:
             stored = self._entries.get((kind, key))
             if stored is None or self._clock() - stored[0] > max_age:
@@ -39,10 +39,10 @@ class PageCache:
     def get_many(
         self, kind: Kind, keys: Sequence[Hashable], compute: Callable[[Sequence[Any]], Mapping[Any, T]], default: T
     ) -> list[T]:
-        """Return the entry of each key, however old it is, in the order of the keys.
+        """Return the entry of each key, in the order of the keys. Missing entries are computed; old entries are reused.
 
-        compute: receives all missing keys at once, and returns their entries by key. For a key that it doesn't return,
-        this method returns the default, and does not store it.
+        compute: a function that receives all missing keys and returns their entries by key. For a key without a
+        computed entry, the method returns `default`, which isn't stored.
         """
         with self._locks[kind]:
             stored = {key: self._entries.get((kind, key)) for key in keys}

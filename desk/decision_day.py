@@ -1,4 +1,4 @@
-"""The decisions of a day as a page shows them: the unit, the action, the reasons and the answer."""
+"""The decisions of a day for a page of the desk: unit, action, reasons and answer of each decision."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from sixtyforty.storage.response_log import ANSWERS, Response
 
 @dataclass(frozen=True)
 class ShownDecision:
-    """One decision on a page.
+    """A decision as a page of the desk shows it.
 
-    - unit: the key columns that identify the unit on this page.
+    - unit: the key columns and values that identify the unit on the page.
     - decided_at: the decision time in the use case's time zone.
     - other_actions: the actions that a person can choose instead.
     - differs: whether the action differs from the current process.
     - is_active: whether the action differs from the idle action.
-    - rating: given by the person who sees the page.
+    - expected: the expected outcome; None if it is unknown or hidden.
+    - answer: the recorded answer of a person; None if nobody has answered.
+    - rating: by the person who sees the page, 1 to 5; None without a rating.
     """
 
     id: str
@@ -43,9 +45,10 @@ class ShownDecision:
 
 @dataclass(frozen=True)
 class DecisionDay:
-    """A partition with its decisions.
+    """The decisions of a partition for a page of the desk.
 
-    partitions: all partitions that the page can show, sorted. common: the key columns with one value for all units.
+    partitions: all partitions that the page can show, sorted. common: the key columns that have the same value for all
+    units of the partition, with this value.
     """
 
     partition: str
@@ -55,16 +58,16 @@ class DecisionDay:
 
     @property
     def date(self) -> date:
-        """The day of the partition."""
+        """The local day on which the partition starts."""
         return date.fromisoformat(self.partition[:10])
 
     def neighbour(self, step: int) -> str | None:
-        """Return the partition before (step -1) or after (step 1) this one; None if there is none."""
+        """Return the partition before (step -1) or after (step 1) this partition; None if no such partition exists."""
         position = self.partitions.index(self.partition) + step
         return self.partitions[position] if 0 <= position < len(self.partitions) else None
 
     def decision(self, decision_id: str) -> ShownDecision:
-        """Return one decision of the day. Raises Problem if the day has no decision with this id."""
+        """Return the day's decision with this id. Raises Problem if the day has no such decision."""
         decision = next((d for d in self.decisions if d.id == decision_id), None)
         if decision is None:
             raise Problem(404, "This decision doesn't exist", "Nothing was saved. Open the page again.")
@@ -72,14 +75,15 @@ class DecisionDay:
 
 
 def load_day(request: PageRequest, dataset: str, empty_title: str) -> DecisionDay:
-    """Return the day that a request asks for. It must be a partition of this dataset of the lake.
+    """Return the decisions of the partition that a request names, for a page of the desk.
 
-    If the request names no day, take today or, without a partition for today, the newest partition. Raises Problem if
-    the partition doesn't exist. If the dataset has no partitions at all, the problem's title is `empty_title`.
+    dataset: the dataset of the lake that must contain the partition. If the request names no day, the function takes
+    today's partition or, if that doesn't exist, the newest partition. Raises Problem if the partition doesn't exist.
+    empty_title: the problem's title if the dataset has no partition at all.
     """
     ws, partitions = request.ws, sorted(request.ws.lake.entries(dataset))
     if not partitions:
-        raise Problem(404, empty_title, "They appear here after the next run of the chain.")
+        raise Problem(404, empty_title, "The next run of the chain fills this page.")
     partition = _requested_partition(request, partitions)
     stored, key = read_decisions(ws, partition, request.track), ws.use_case.decision.key
     common = {c: stored[0].unit[c] for c in key if len(stored) > 1 and len({d.unit[c] for d in stored}) == 1}
@@ -96,7 +100,7 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
     partition = request.query.get("date") or (today if today in partitions else partitions[-1])
     if partition not in partitions:
         raise Problem(
-            404, f"There is nothing for {partition}", f"Choose a day from {partitions[0]} to {partitions[-1]}."
+            404, f"This page has nothing for {partition}", f"Choose a day from {partitions[0]} to {partitions[-1]}."
         )
     return partition
 
@@ -104,10 +108,10 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
 def show_decision(
     use_case: UseCase, decision: StoredDecision, columns: Sequence[str], responses: Sequence[Response], person: str
 ) -> ShownDecision:
-    """Return a decision as a page shows it to a person.
+    """Return a decision as a page of the desk shows it to a person.
 
-    columns: the key columns to show. The expected outcome of a held-out unit stays hidden, because it could influence
-    what people do and so bias the experiment.
+    columns: the key columns to show. responses: all people's responses to the decision. The expected outcome of a unit
+    in the holdout stays hidden, because it could influence what people do and so bias the experiment.
     """
     action = decision.action
     is_held_out = decision.decided_by in HELD_OUT
@@ -126,9 +130,9 @@ def show_decision(
 
 
 def load_reasons(request: PageRequest, partition: str, decision_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return a few sentences for each decision that explain it, the most important first.
+    """Return, by decision id, a few sentences that explain the decision, the most important first.
 
-    They are cached, because a decision and its data don't change, and an explanation must load the model.
+    The sentences are cached, because a decision never changes, and computing them needs the model file.
     """
     ws, track = request.ws, request.track
     name = ws.use_case.name
@@ -149,12 +153,12 @@ def local_time(use_case: UseCase, time: datetime) -> datetime:
 
 
 def format_clock_time(time: datetime, today: date) -> str:
-    """Return a local time as `14:05`. If it isn't on `today`, add its date, as in `14:05 on 3 June`."""
+    """Return a local time for people: `14:05` if it is on the day `today`, otherwise `14:05 on 3 June`."""
     return f"{time:%H:%M}" if time.date() == today else f"{time:%H:%M on %-d %B}"
 
 
 def filter_decisions(decisions: Sequence[ShownDecision], words: str) -> list[ShownDecision]:
-    """Return the decisions that match all words. A word matches if the id or a key value starts with it."""
+    """Return the decisions that match all words. A word matches if the decision's id or a key value starts with it."""
     prefixes = words.casefold().split()
     return [d for d in decisions if all(any(p.startswith(prefix) for p in _parts(d)) for prefix in prefixes)]
 

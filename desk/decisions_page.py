@@ -1,4 +1,4 @@
-"""The decider's page: the decisions of a day, the reasons for them, and how people answer them."""
+"""The decider's page: the decisions of a day with their reasons, and the forms with which people answer decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import record_seen
 
 PAGE_SIZE = 50
-LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address: label, condition
+LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the address: (label, condition)
     "act": ("with action", lambda decision: decision.is_active),
     "differ": ("differ from the current rule", lambda decision: decision.differs),
     "all": ("in total", lambda decision: True),
@@ -22,14 +22,14 @@ LISTS: dict[str, tuple[str, Callable[[ShownDecision], bool]]] = {  # name in the
 
 
 def decisions_page(request: PageRequest) -> Response:
-    """Show the requested day, or record the answer in the form."""
+    """Show the decisions of the requested day. If the request has a form, first record its answer to a decision."""
     day, rejected = _load(request), None
     if request.form is not None:
         decision = day.decision(request.form.get("decision_id", ""))
         rejected = record_answer(request, decision)
         if rejected is None:
             return RedirectResponse(f"{request.link()}#{decision.id}", 303)
-        day = _load(request)  # somebody else may have answered in the meantime
+        day = _load(request)  # another person may have answered in the meantime
     return _render(request, day, rejected)
 
 
@@ -70,7 +70,7 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
 
 
 def _page_number(text: str, pages: int) -> int:
-    """Return the requested page number, from 1 to `pages`. Raises Problem if there is no such page."""
+    """Return the page number in a request, from 1 to `pages`. Raises Problem if that page doesn't exist."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= pages:
         raise Problem(404, "This page doesn't exist", f"Choose a page from 1 to {pages}.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Read the forms of the desk, with a size limit, and accept a form only from the session that it was made for."""
+"""Read the forms that people send to the desk: within a size limit, and only from the session that opened the form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ MAX_FIELDS = 50
 
 
 async def read_form(request: Request) -> Mapping[str, str] | None:
-    """Return the form of a POST request; None for other requests. Raises Problem if it is too long or can't be read."""
+    """Return the fields of a POST request's form by name; None for other requests.
+
+    Raises Problem if the form is too long or can't be read.
+    """
     if request.method != "POST":
         return None
     body = b""
@@ -31,7 +34,7 @@ async def read_form(request: Request) -> Mapping[str, str] | None:
 
 
 def check_form_token(form: Mapping[str, str], session_token: str) -> None:
-    """Raise Problem unless the form was made for the session with this token, as a protection against CSRF."""
+    """Raise Problem if a form wasn't made for the session with this token. This protects against CSRF."""
     if not compare_digest(form.get("csrf", "").encode(), csrf_of(session_token).encode()):
         raise Problem(
             403, "This form is out of date", "Nothing was saved. Open the page again and send the form from it."

@@ -1,4 +1,4 @@
-"""The owner's page: the impact report with current figures, in the layout of the desk."""
+"""The owner's page on the desk: the impact report with current figures."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.impact_report import ImpactFacts, collect_facts
 
-MAX_AGE = 60.0  # seconds for which computed figures are reused
-# Charts contain inline styles. Serving them as files lets the page itself keep its strict policy.
+MAX_AGE = 60.0  # seconds for which the figures are cached
+# Charts contain inline styles. They are served as files of their own, so that the page can forbid inline styles.
 CHART_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 
 
 def impact_page(request: PageRequest) -> Response:
-    """Show the report, with its charts as images."""
+    """Show the impact report of a use case, with its charts as images."""
     facts = _load_facts(request)
     images = {name: _image(request, name, chart) for name, chart in facts.charts.by_name().items()}
     return request.render("impact.html", **vars(facts) | {"charts": images})
 
 
 def impact_chart(request: PageRequest) -> Response:
-    """Return one chart of the report as an SVG file."""
+    """Return the requested chart of the impact report as an SVG file."""
     chart = _load_facts(request).charts.by_name().get(request.query.get("name", ""))
     if chart is None:
-        raise Problem(404, "This chart doesn't exist", "Open the page again.")
+        raise Problem(404, "This chart doesn't exist", "Open the impact page again.")
     return Response(chart.svg, media_type="image/svg+xml", headers=CHART_HEADERS)
 
 
 def _load_facts(request: PageRequest) -> ImpactFacts:
-    """Return the report's facts, at most MAX_AGE seconds old. Raises Problem without a known outcome, or if refused."""
+    """Return the facts of the impact report, at most MAX_AGE seconds old.
+
+    Raises Problem if no outcome is known, or if the figures are refused.
+    """
     ws, track = request.ws, request.track
 
     def compute() -> ImpactFacts:
         if not read_daily_values(ws, track):
-            text = "Its value appears here as soon as the first outcomes are known."
+            text = "The impact report appears here once the first outcomes are known."
             raise Problem(404, "There is no impact to show yet", text)
         try:
             return collect_facts(ws, track)

@@ -1,8 +1,8 @@
-"""The log-in and the log-out: the page, the password check, and the delays that slow down guessing.
+"""Logging in and out: the log-in page, the password check, and the waits that slow down password guessing.
 
 After FREE_FAILURES failed attempts, each further failure doubles the wait before the next attempt. Failures are counted
-by account and by IP address. Unknown names are treated like existing ones, so neither the answer nor its duration shows
-whether an account exists.
+by account and by IP address. An unknown name gets the same answer as a known name with a wrong password, after the same
+time. So nobody can find out which accounts exist.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from desk.roles import PAGES_OF_ROLE
 from desk.tables import ACCOUNTS, FAILURES
 from sixtyforty.spec import clock
 
-FREE_FAILURES = {"account": 5, "address": 20}  # failures before the first wait; many people may share one IP address
+FREE_FAILURES = {"account": 5, "address": 20}  # failed attempts without a wait; many people may share an IP address
 FIRST_WAIT, MAX_WAIT = 10.0, 900.0  # seconds
-FAILURE_LIFETIME = timedelta(hours=1)  # an older failure no longer counts
+FAILURE_LIFETIME = timedelta(hours=1)  # an older failed attempt no longer counts
 
-# Attempts on one account run one at a time. Otherwise many could be checked before the first failure is stored.
+# Attempts on one account run one at a time. Otherwise many passwords could be checked before a failure is stored.
 _ATTEMPT_LOCKS = [Lock() for _ in range(64)]
 
 
 class LoginRefusedError(Exception):
-    """The log-in failed. wait: the seconds until another attempt is possible; 0 if it is possible at once."""
+    """The log-in failed. wait: the seconds until the next attempt is allowed; 0 if it is allowed at once."""
 
     def __init__(self, wait: float = 0.0) -> None:
-        super().__init__("Too many failed attempts." if wait else "The name or the password is wrong.")
+        super().__init__("Too many failed log-in attempts." if wait else "The name or the password is wrong.")
         self.wait = wait
 
 
 def login_page(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of the log-in page. It redirects people who are logged in to the first page of their role."""
+    """Return the endpoint of the log-in page. It redirects logged-in people to the first page of their role."""
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
@@ -62,7 +62,7 @@ def _answer(desk: Desk, request: Request, form: Mapping[str, str] | None) -> Res
         check_form_token(form, token)
         new_token = log_in(desk.database, name, form.get("password", ""), address, clock.now())
     except Problem:
-        return _render_form(desk, token, 403, "This page was out of date. Please try again.", name)
+        return _render_form(desk, token, 403, "The log-in page was out of date. Please try again.", name)
     except LoginRefusedError as refusal:
         return _render_refusal(desk, token, refusal, name)
     if session:
@@ -74,7 +74,7 @@ def _render_refusal(desk: Desk, token: str, refusal: LoginRefusedError, name: st
     if not refusal.wait:
         text = "The name or the password is wrong. Check both and try again."
         return _render_form(desk, token, 401, text, name)
-    text = f"Too many failed attempts. Wait {describe_wait(refusal.wait)} and try again."
+    text = f"Too many failed log-in attempts. Wait {describe_wait(refusal.wait)} and try again."
     response = _render_form(desk, token, 429, text, name)
     response.headers["Retry-After"] = f"{refusal.wait:.0f}"
     return response
@@ -87,12 +87,15 @@ def _render_form(desk: Desk, token: str, status: int = 200, message: str = "", n
 
 
 def describe_wait(seconds: float) -> str:
-    """Return a wait for people: `40 seconds` or `3 minutes`."""
+    """Return a number of seconds in words, such as `40 seconds` or `3 minutes`."""
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{math.ceil(seconds / 60)} minutes"
 
 
 def log_out(request: PageRequest) -> Response:
-    """End the session, if the request sends the form. A link on another site must not log anybody out."""
+    """End the person's session and redirect to the log-in page.
+
+    The session ends only if the log-out form is sent, so that a link on another site logs nobody out.
+    """
     response = RedirectResponse("/", 303)
     if request.form is not None:
         sessions.close_session(request.desk.database, request.session.token)
@@ -101,9 +104,10 @@ def log_out(request: PageRequest) -> Response:
 
 
 def log_in(database: sa.Engine, name: str, password: str, address: str, now: datetime) -> str:
-    """Check a password, open a session and return its token. Raises LoginRefusedError.
+    """Check a person's password, open a session and return the session's token.
 
-    address: the person's IP address. now: UTC, naive.
+    name: of the account. address: the person's IP address. now: the current time (UTC, naive). Raises
+    LoginRefusedError if the name or password is wrong, or after too many failed attempts.
     """
     attempt = {"account": normalize_name(name)[:MAX_PASSWORD], "address": address}
     with _ATTEMPT_LOCKS[hash(attempt["account"]) % len(_ATTEMPT_LOCKS)]:
@@ -124,7 +128,10 @@ def log_in(database: sa.Engine, name: str, password: str, address: str, now: dat
 
 
 def _seconds_to_wait(connection: sa.Connection, kind: str, key: str, now: datetime) -> float:
-    """Return the seconds until another attempt is possible. kind: "account" or "address"; key: its name."""
+    """Return the seconds until the next log-in attempt is allowed, for an account name or IP address (`key`).
+
+    kind: "account" or "address".
+    """
     failures, last = connection.execute(
         sa.select(sa.func.count(), sa.func.max(FAILURES.c.at)).where(
             FAILURES.c[kind] == key, FAILURES.c.at > now - FAILURE_LIFETIME

@@ -1,6 +1,7 @@
-"""The request that a page receives, with its person, use case and form, and the methods with which it answers.
+"""The request that a page of the desk receives (person, use case, form), and the methods to render the answer.
 
-A page is a plain function from a PageRequest to a response. It runs in a thread, so it may wait for a database.
+A page is a plain function from a PageRequest to a response. It runs in a thread of its own, so it may wait for a
+database.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 COOKIE = "desk"
-CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # parameters that the links of a page keep
+CARRIED_PARAMETERS = ("use_case", "track", "date", "show", "q", "page")  # parameters that links to the same page repeat
 TRACKS: tuple[Track, ...] = get_args(Track)
 
 
 class Problem(Exception):
-    """The reason why a page can't be shown. People see its title and text instead. status: the HTTP status."""
+    """A page can't be shown. People see the problem's title and text instead. status: the HTTP status."""
 
     def __init__(self, status: int, title: str, text: str) -> None:
         super().__init__(text)
@@ -39,7 +40,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Desk:
-    """The objects that all pages share. secure: whether browsers send the desk's cookies by https only."""
+    """The objects that all pages of the desk share. secure: whether browsers send its cookies by https only."""
 
     workspaces: Mapping[str, Workspace]
     database: sa.Engine
@@ -48,22 +49,25 @@ class Desk:
     cache: PageCache = field(default_factory=PageCache)
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Return a page. All variables are escaped, except those marked as HTML (`Markup`)."""
+        """Return the page of a template as an HTML response. Variables are escaped, unless they are `Markup`."""
         return HTMLResponse(self.templates.get_template(template).render(**variables), status)
 
     def render_logged_out(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Return a page for a person who isn't logged in."""
+        """Return the page of a template for a person who isn't logged in."""
         return self.render(template, status, frame="desk.html", session=None, **variables)
 
     def set_cookie(self, response: Response, token: str) -> Response:
-        """Set the token as a cookie that scripts can't read and other sites' forms don't send; return the response."""
+        """Set a session token as a cookie of a response, and return the response.
+
+        Scripts can't read the cookie, and browsers don't send it with forms of other sites.
+        """
         response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=self.secure)
         return response
 
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A request of a logged-in person. form: the fields of the form; None if no form was sent."""
+    """A logged-in person's request for a page. form: the fields of the sent form by name; None without a form."""
 
     desk: Desk
     path: str
@@ -73,7 +77,7 @@ class PageRequest:
 
     @cached_property
     def ws(self) -> Workspace:
-        """The requested use case; by default the first one. Raises Problem if it doesn't exist."""
+        """The workspace of the requested use case; by default of the first one. Raises Problem if it doesn't exist."""
         name = self.query.get("use_case") or next(iter(self.desk.workspaces))
         if name not in self.desk.workspaces:
             raise Problem(404, "This use case doesn't exist", "Choose a use case in the menu.")
@@ -81,25 +85,25 @@ class PageRequest:
 
     @cached_property
     def track(self) -> Track:
-        """The requested track; by default live if there are live decisions. Raises Problem if it doesn't exist."""
+        """The requested track. The default is live if live decisions exist, otherwise replay. Raises Problem."""
         has_live = bool(self.ws.lake.entries(decisions_dataset("live")))
         name = self.query.get("track") or ("live" if has_live else "replay")
         if name not in TRACKS:
-            raise Problem(404, f"There are no “{name}” decisions", f"Choose one of: {', '.join(TRACKS)}.")
+            raise Problem(404, f"The track “{name}” doesn't exist", f"Choose one of: {', '.join(TRACKS)}.")
         return name
 
     def link(self, **changes: Any) -> str:
-        """Return the address of this page with some parameters changed; None or '' removes a parameter."""
+        """Return the address of this page with some of its parameters changed; None or "" removes a parameter."""
         return self.path + self.parameters(**changes)
 
     def parameters(self, **changes: Any) -> str:
-        """Return the parameters of this page's address as `?…`, with some of them changed."""
+        """Return the parameters of this page's address, such as `?track=live`, with some of them changed."""
         current = {name: self.query[name] for name in CARRIED_PARAMETERS if self.query.get(name)}
         parameters = {k: v for k, v in (current | changes).items() if v not in (None, "")}
         return f"?{urlencode(parameters)}" if parameters else ""
 
     def render(self, template: str, status: int = 200, **variables: Any) -> HTMLResponse:
-        """Return a page in the desk's frame, with the menu of the person's role."""
+        """Return the page of a template as an HTML response, with the menu of the person's role."""
         return self.desk.render(
             template,
             status,
@@ -112,7 +116,7 @@ class PageRequest:
         )
 
     def render_problem(self, problem: Problem) -> HTMLResponse:
-        """Return the page that explains a problem."""
+        """Return the page that tells the person about a problem."""
         return self.render("problem.html", problem.status, title=problem.title, text=problem.text)
 
 

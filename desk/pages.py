@@ -1,4 +1,4 @@
-"""The small pages: portfolio, people, maturity and model record."""
+"""Four small pages of the desk: portfolio, people, maturity and model record."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sixtyforty.reports.model_record import record_versions
 from sixtyforty.reports.portfolio import PortfolioFacts, collect_facts
 from sixtyforty.spec.clock import now
 
-MAX_AGE = 60.0  # seconds for which a computed portfolio is reused
-# HTML in the Markdown is shown as text, and links that would run a script are disabled.
+MAX_AGE = 60.0  # seconds for which the portfolio is cached
+# HTML in the Markdown is shown as text, and links that would run a script don't work.
 MARKDOWN = mistune.create_markdown(escape=True, plugins=["table"])
 
 
@@ -35,13 +35,13 @@ def maturity_page(request: PageRequest) -> Response:
 
 
 def people_page(request: PageRequest) -> Response:
-    """Show a use case's vision, user research, concerns and training, or record training that a person completed."""
+    """Show a use case's vision, user research, concerns and training. A sent form records a completed training task."""
     ws = request.ws
     if request.form is not None:
         try:
             training.record_completion(ws, request.form.get("task", ""), request.session.person)
         except training.TrainingError as error:
-            raise Problem(404, "This training doesn't exist", "Nothing was saved. Open the page again.") from error
+            raise Problem(404, "This training task doesn't exist", "Nothing was saved. Open the page again.") from error
         return RedirectResponse(request.link(), 303)
     return request.render(
         "people.html",
@@ -55,7 +55,7 @@ def people_page(request: PageRequest) -> Response:
 
 
 def record_page(request: PageRequest) -> Response:
-    """Show the newest model record of the track, or search results or failed attempts of all use cases."""
+    """Show a track's newest model record or, if requested, search results or failed attempts of all use cases."""
     words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
     if words or show_failed:
         workspaces = list(request.desk.workspaces.values())
@@ -64,13 +64,14 @@ def record_page(request: PageRequest) -> Response:
         return request.render("record.html", words=words, show_failed=show_failed, passages=passages)
     versions = record_versions(request.ws, request.track)
     if not versions:
-        raise Problem(404, "There is no model record yet", "It appears here once the gate has judged the first model.")
+        text = "The record appears here once the gate has judged the first model."
+        raise Problem(404, "There is no model record yet", text)
     text = render_markdown(versions[-1].read_text())
     return request.render("record.html", words="", show_failed=False, number=len(versions), text=text)
 
 
 def render_markdown(markdown: str) -> Markup:
-    """Return Markdown as HTML without inline styles. Wide tables and code can be scrolled by keyboard."""
+    """Return Markdown as HTML without inline styles. People can scroll wide tables and code with the keyboard."""
     frame = '<div class="wide" tabindex="0" role="region" aria-label="Table {}">'
     html = str(MARKDOWN(markdown)).replace(' style="text-align:', ' class="').replace("<pre>", '<pre tabindex="0">')
     before, *tables = html.split("<table>")
@@ -79,6 +80,6 @@ def render_markdown(markdown: str) -> Markup:
 
 
 def plain_lines(markdown: str) -> list[str]:
-    """Return the lines of Markdown without its markup; the cells of a table row are separated by dots."""
+    """Return the lines of a Markdown text without markup. Dots separate the cells of a table row."""
     lines = (line.strip("|>#*- ").replace("|", "·").replace("`", "") for line in markdown.splitlines())
     return [line for line in lines if line]

@@ -1,4 +1,4 @@
-"""Password hashes: scrypt, with a salt for each account. The stored form contains the cost parameters."""
+"""Hash passwords with scrypt, with a random salt each. The stored form also contains the parameters of scrypt."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import hmac
 import os
 from threading import BoundedSemaphore
 
-# OWASP Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, with an eighth of the memory (16 MiB).
+# scrypt parameters of the OWASP Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, but with only 16 MiB of
+# memory, an eighth.
 N, R, P = 2**14, 8, 5
-# Many log-ins at once must not use all memory and all cores.
+# Limits the memory and the cores that many log-ins at the same time use.
 CONCURRENT_HASHES = BoundedSemaphore(4)
 MAX_MEMORY = 2**26  # bytes of one hash
 
 
 def hash_password(password: str) -> str:
-    """Return the stored form of a password: `scrypt$N$r$p$salt$hash`, salt and hash in hexadecimal digits."""
+    """Return the form in which a password is stored: `scrypt$N$r$p$salt$hash`, salt and hash in hexadecimal."""
     salt = os.urandom(16)
     return f"scrypt${N}${R}${P}${salt.hex()}${_scrypt(password, salt, N, R, P).hex()}"
 
 
 def password_matches(password: str, stored: str | None) -> bool:
-    """Return whether a password matches a stored form.
+    """Return whether a password matches the stored form of an account's password.
 
-    stored: None if the account doesn't exist. Then the function returns False, and takes as long as for a wrong
+    stored: None if the account doesn't exist. The function then returns False after the same time as for a wrong
     password.
     """
     _, n, r, p, salt, expected = (stored or f"scrypt${N}${R}${P}${'00' * 16}${'00' * 32}").split("$")

@@ -1,4 +1,4 @@
-"""The expert's page: the day's review queue, with keyboard shortcuts. `decisions.review_queue` fills the queue."""
+"""The expert's page: the review queue of a day, with keyboard shortcuts. `decisions.review_queue` fills the queue."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sixtyforty.decisions.review_queue import QueuedReview, read_queue, review_d
 
 
 def review_page(request: PageRequest) -> Response:
-    """Show the queue of the requested day, or record the answer in the form."""
+    """Show the review queue of the requested day. If the request has a form, first record its answer to a decision."""
     day, rejected = _load(request), None
     queue = read_queue(request.ws, day.partition, request.track)
     if request.form is not None:
         ids = [item.decision_id for item in queue]
         decision_id = request.form.get("decision_id", "")
         if decision_id not in ids:
-            raise Problem(404, "This decision isn't in the queue", "Nothing was saved. Open the page again.")
+            raise Problem(404, "This decision isn't in the review queue", "Nothing was saved. Open the page again.")
         rejected = record_answer(request, day.decision(decision_id))
         if rejected is None:
             return RedirectResponse(f"{request.link()}#{_next_open(day, ids, decision_id)}", 303)
-        day = _load(request)  # somebody else may have answered in the meantime
+        day = _load(request)  # another person may have answered in the meantime
     return _render(request, day, queue, rejected)
 
 
@@ -33,7 +33,7 @@ def _load(request: PageRequest) -> DecisionDay:
 
 
 def _next_open(day: DecisionDay, ids: Sequence[str], answered: str) -> str:
-    """Return the id of the next decision without an answer; if there is none, that of the answered decision."""
+    """Return the id of the next decision in the queue without an answer, or `answered` if all later ones have one."""
     following = ids[ids.index(answered) + 1 :]
     return next((i for i in following if day.decision(i).answer is None), answered)
 

@@ -1,8 +1,8 @@
-"""The roles of the desk, and the pages that each role may open. No other place grants access."""
+"""The roles of the desk's accounts, and the pages that each role may open. No other module grants access to pages."""
 
 from __future__ import annotations
 
-MENU_LABELS = {  # address of a page: its label in the menu
+MENU_LABELS = {  # label in the menu, by address of the page
     "/decisions": "Decisions",
     "/review": "Review",
     "/impact": "Impact",
@@ -12,13 +12,13 @@ MENU_LABELS = {  # address of a page: its label in the menu
     "/maturity": "Maturity",
     "/record": "Model record",
 }
-PAGES_OF_ROLE = {  # role: addresses of its pages; the first page opens after the log-in
+PAGES_OF_ROLE = {  # addresses of the pages that a role may open; the first page opens after the log-in
     "decider": ("/decisions", "/people", "/maturity"),
     "expert": ("/review", "/people", "/maturity", "/record"),
     "owner": ("/impact", "/portfolio", "/people", "/maturity", "/record"),
     "auditor": ("/trace", "/maturity", "/record"),
 }
-OUTPUT_OF_PAGE = {  # address of a page: the output that counts as read when it opens, see `reports.readership`
+OUTPUT_OF_PAGE = {  # output that counts as read when the page at an address opens, see `reports.readership`
     "/decisions": "decisions",
     "/review": "review_queue",
     "/impact": "impact_report",

@@ -1,4 +1,4 @@
-"""The security headers on every response of the desk."""
+"""Add security headers, such as a content security policy, to every HTTP response of the desk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds HEADERS to every response, errors included. It keeps headers that a response sets."""
+    """ASGI middleware that adds HEADERS to every response, also to errors. Headers set by a response are kept."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""The server of the desk: one process that listens on 127.0.0.1 only, and prints its address once it is ready."""
+"""The web server of the desk: one process that listens on 127.0.0.1 only, and prints its address when it is ready."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ HOST = "127.0.0.1"
 
 
 class PortTakenError(SixtyfortyError):
-    """The desk can't listen on its port."""
+    """The desk can't listen on the requested port, for example because another program uses it."""
 
 
 class DeskServer(uvicorn.Server):
-    """A server that calls `on_ready` once it accepts connections.
+    """A web server that calls `on_ready` when it accepts connections.
 
-    behind_proxy: whether to trust a proxy on this machine that passes on people's IP addresses.
+    behind_proxy: whether a proxy on this machine passes on people's IP addresses and is to be trusted.
     """
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None], behind_proxy: bool) -> None:
@@ -34,7 +34,7 @@ class DeskServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 log_level="warning",
-                access_log=False,  # addresses contain what people search for, which must not be logged
+                access_log=False,  # a log of addresses would contain the words that people search for
                 server_header=False,
                 ws="none",
                 lifespan="off",
@@ -45,16 +45,16 @@ class DeskServer(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections."""
+        """Start to accept connections, then call `on_ready`."""
         await super().startup(sockets)
         self._on_ready()
 
 
 def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, show: Callable[[str], None]) -> None:
-    """Serve at least one use case until the process is asked to end. Raises PortTakenError.
+    """Serve the desk of some use cases (at least one) until the process is asked to end.
 
-    port: 0 chooses a free one. url: the address at which people reach the desk through a proxy; None without a proxy.
-    show: prints a line.
+    port: 0 chooses a free port. url: the address at which people reach the desk through a proxy; None without a proxy.
+    show: a function that prints a line. Raises PortTakenError if the desk can't listen on the port.
     """
     public = urlsplit(url or "")
     with listen(port) as listening:
@@ -66,7 +66,10 @@ def serve_desk(workspaces: Mapping[str, Workspace], port: int, url: str | None, 
 
 
 def prepare_database(url: str, show: Callable[[str], None]) -> sa.Engine:
-    """Return the desk's database with its tables. At the first start, create accounts and show their passwords."""
+    """Return the desk's database, with its tables created. At the first start, also create and show the accounts.
+
+    show: a function that prints a line with an account's name and password.
+    """
     database = open_database(url)
     if create_tables(database):
         for role, password in create_first_accounts(database).items():
@@ -75,7 +78,7 @@ def prepare_database(url: str, show: Callable[[str], None]) -> sa.Engine:
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on 127.0.0.1; port 0 chooses a free one. Raises PortTakenError."""
+    """Return a socket that listens on a port of 127.0.0.1; 0 chooses a free port. Raises PortTakenError."""
     try:
         return socket.create_server((HOST, port))
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Sessions of logged-in people. A random token identifies a session; the database stores only the token's hash."""
+"""Sessions of people who are logged in to the desk. A random token identifies a session.
+
+The database stores only the token's hash, so that a reader of the database can't use the session.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ import sqlalchemy as sa
 
 from desk.tables import ACCOUNTS, SESSIONS
 
-MAX_IDLE = timedelta(hours=1)  # without a request
-MAX_LENGTH = timedelta(hours=12)  # the length of a shift
-SEEN_PRECISION = timedelta(minutes=1)  # how exactly the last request of a session is stored
+MAX_IDLE = timedelta(hours=1)  # a session without a request for this time has expired
+MAX_LENGTH = timedelta(hours=12)  # an older session has expired; a shift isn't longer
+SEEN_PRECISION = timedelta(minutes=1)  # a session's last request is stored with this precision
 
 
 @dataclass(frozen=True)
 class Session:
-    """One logged-in person."""
+    """The session of a logged-in person. `person`: the account's name. `role`: the account's current role."""
 
     person: str
     role: str
@@ -27,17 +30,17 @@ class Session:
 
 
 def new_token() -> str:
-    """Return a new token of 256 random bits."""
+    """Return a new session token of 256 random bits, as text."""
     return secrets.token_urlsafe(32)
 
 
 def csrf_of(token: str) -> str:
-    """Return the CSRF token that a form of the session with this token must contain."""
+    """Return the CSRF token that every form of the session with this session token must contain."""
     return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
 def open_session(connection: sa.Connection, person: str, now: datetime) -> str:
-    """Open a session at a UTC time (naive), delete expired ones, and return the new token."""
+    """Open a session for a person, delete expired sessions, and return the new token. now: UTC, naive."""
     token = new_token()
     connection.execute(sa.delete(SESSIONS).where(sa.not_(_is_valid(now))))
     connection.execute(sa.insert(SESSIONS).values(token=_hash(token), account=person, opened_at=now, seen_at=now))
@@ -45,9 +48,9 @@ def open_session(connection: sa.Connection, person: str, now: datetime) -> str:
 
 
 def find_session(database: sa.Engine, token: str, now: datetime) -> Session | None:
-    """Return the session of a token, with the current role of its account; None if it doesn't exist or has expired.
+    """Return the session with a token, or None if it doesn't exist or has expired.
 
-    now: UTC, naive. The call counts as a request of the session, so it extends the session.
+    now: the current time (UTC, naive). The call counts as a request of the person, so it keeps the session open.
     """
     has_token = SESSIONS.c.token == _hash(token)
     query = sa.select(ACCOUNTS.c.name, ACCOUNTS.c.role, SESSIONS.c.seen_at).join(
@@ -57,14 +60,14 @@ def find_session(database: sa.Engine, token: str, now: datetime) -> Session | No
         row = connection.execute(query.where(has_token, _is_valid(now))).first()
     if row is None:
         return None
-    if now - row.seen_at >= SEEN_PRECISION:  # most requests then need no write
+    if now - row.seen_at >= SEEN_PRECISION:  # so that most requests write nothing
         with database.begin() as connection:
             connection.execute(sa.update(SESSIONS).where(has_token).values(seen_at=now))
     return Session(row.name, row.role, token)
 
 
 def close_session(database: sa.Engine, token: str) -> None:
-    """End a session."""
+    """End the session with a token. Nothing happens if the session doesn't exist."""
     with database.begin() as connection:
         connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.token == _hash(token)))
 

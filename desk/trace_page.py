@@ -1,4 +1,4 @@
-"""The auditor's page: search for a decision, and trace it back to the files that it is based on."""
+"""The auditor's page: search for a decision, and trace the decision back to the data files that it is based on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sixtyforty.decisions.responses import responses_to
 from sixtyforty.value.decision_ids import DecisionIdError, parse_decision_id
 
 MAX_HITS = 50
-MAX_WORDS = 10  # of a search
+MAX_WORDS = 10  # words of a search; further words are ignored
 
 
 def trace_page(request: PageRequest) -> Response:
-    """Show the trace of the requested decision, or the decisions that match the requested words."""
+    """Show the trace of the requested decision or, for search words, the list of matching decisions."""
     words = " ".join(request.query.get("q", "").split()[:MAX_WORDS])
     decision_id = request.query.get("id") or (words if _is_decision_id(words) else "")
     if decision_id:
@@ -30,7 +30,7 @@ def _render_trace(request: PageRequest, decision_id: str, words: str) -> Respons
     try:
         trace = trace_decision(request.ws, decision_id)
     except (UnknownDecisionError, DecisionIdError) as error:
-        text = f"No decision has the id {decision_id}. Search by words instead, such as its day."
+        text = f"No decision has the id {decision_id}. Search by words instead, such as the decision's day."
         raise Problem(404, "This decision doesn't exist", text) from error
     return request.render(
         "trace.html",

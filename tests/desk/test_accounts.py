@@ -34,7 +34,7 @@ def test_saving_an_account_again_changes_it_and_ends_its_sessions(database: sa.E
     assert session is not None and (session.person, session.role) == ("ann", "owner")
     accounts.remove_account(database, "ann")
     assert sessions.find_session(database, session.token, NOW) is None
-    with pytest.raises(AccountError, match="There is no account 'ann'"):
+    with pytest.raises(AccountError, match="The desk has no account 'ann'"):
         accounts.remove_account(database, "ann")
 
 

@@ -102,14 +102,14 @@ def test_people_rate_their_own_answer_once(desk: RunningDesk, decider: Person) -
     desk.add_accounts("ann", role="decider")
     decision_id, ann = shown_ids(decider.get("/decisions").text)[0], desk.person("ann")
     decider.accept(decision_id)
-    question = "How useful was it?"
+    question = "How useful was this decision?"
     assert question in decision_text(decider.get("/decisions").text, decision_id)
     assert question not in decision_text(ann.get("/decisions").text, decision_id)
     for rating in ("0", "6", "x", "", "²"):
         assert decider.send("/decisions", decision_id=decision_id, event="rated", rating=rating).status_code == 422
     assert decider.send("/decisions", decision_id=decision_id, event="rated", rating="4").status_code == 303
     text = decision_text(decider.get("/decisions").text, decision_id)
-    assert "You rated it 4 of 5." in text and question not in text
+    assert "You rated this decision 4 of 5." in text and question not in text
     assert [(r.event, r.rating, r.person) for r in responses_to(desk.ws, decision_id)][-1] == ("rated", 4, "decider")
 
 

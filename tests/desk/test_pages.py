@@ -42,7 +42,7 @@ def test_the_record_is_read_and_searched(desk: RunningDesk, auditor: Person) -> 
     text = visible_text(page)
     assert "Fitters in time: model record" in text and "<td>wait</td>" in page
     assert "<script>alert" not in page and "bridge <script>alert(1)</script> shut" in text
-    assert re.search(r"Version \d+ of the record of replayed decisions", text)
+    assert re.search(r"Version \d+ of the model record of replayed decisions", text)
     hits = visible_text(auditor.get("/record?q=BRIDGE+shut").text)
     assert "1 passage with “BRIDGE shut”" in hits and "Fitters in time, finding " in hits
     hits = visible_text(auditor.get("/record?q=for+the+test").text)
@@ -104,7 +104,7 @@ def test_a_use_case_without_declared_people_says_what_to_declare(desk: RunningDe
     try:
         text = visible_text(other.person("owner").get("/people").text)
         assert "Nobody has been interviewed yet. Ask the dispatchers what they need" in text
-        assert "No training is planned. Declare it under people.change.training" in text
+        assert "No training is planned. Declare training tasks under people.change.training" in text
         assert "ad hoc: no stage gate is declared" in visible_text(other.person("owner").get("/maturity").text)
     finally:
         other.stop()

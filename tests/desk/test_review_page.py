@@ -20,7 +20,7 @@ def test_the_queue_is_shown_by_rank_with_the_money_at_stake(desk: RunningDesk, e
         assert f"Up to EUR {item.value_of_information:,.0f} at stake" in text and f"Reviewer: {item.reviewer}" in text
     entry = desk.ws.lake.entry("review/replay", DAY)
     assert entry is not None
-    progress = f"0 of {len(items)} answered, about {5 * len(items)} minutes left."
+    progress = f"0 of {len(items)} decisions answered, about {5 * len(items)} minutes of review left."
     assert f"{progress} The reviewers have no time for {entry.facts['overflow']} more" in visible_text(page)
 
 
@@ -32,7 +32,7 @@ def test_an_answer_in_the_queue_is_an_experts_and_leads_to_the_next_decision(des
     assert done.headers["location"].endswith(ids[3])
     assert expert.accept(ids[-1], f"/review?date={DAY}").headers["location"].endswith(ids[-1])
     assert {r.role for r in answers_of_day(desk.ws, DAY).values()} == {"expert"}
-    progress = f"3 of {len(ids)} answered, about {5 * len(ids) - 15} minutes left."
+    progress = f"3 of {len(ids)} decisions answered, about {5 * len(ids) - 15} minutes of review left."
     assert progress in visible_text(expert.get("/review").text)
 
 
