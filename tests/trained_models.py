@@ -52,7 +52,7 @@ def make_card(**fields: Any) -> ModelCard:
         "last": "2013-03-06",
         "missing_days": [],
         "features": FEATURES,
-        "recipe": {},
+        "recipe": RECIPE,
         "recipe_version": "recipe",
         "data": {"features": {}, "outcomes": {}},
         "data_version": "data",

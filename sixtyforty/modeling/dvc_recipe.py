@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.modeling.backtest import value_metrics
 from sixtyforty.modeling.estimators import fit_model, restore_model
@@ -28,6 +28,51 @@ from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.value.daily_value import value_of_day
 from sixtyforty.value.policy import Policy
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECIPE = "recipe.json"
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """The content of `recipe.json`: what DVC needs, besides the files, to train a model version again and measure it.
+
+    `model`, `features`: the recipe and the features of the version. `fold`: the card of the previous model.
+    `defer_below`: see `Policy`.
+    """
+
+    version: str
+    model: Model
+    kpi: Kpi
+    features: list[str]
+    fold: ModelCard
+    defer_below: float = 0.0
+
+    def to_json(self) -> bytes:
+        """Return the content of `recipe.json`."""
+        content: dict[str, Any] = {
+            "version": self.version,
+            "model": self.model.to_recipe(),
+            "kpi": self.kpi.model_dump(mode="json"),
+            "features": self.features,
+            "fold": json.loads(self.fold.to_json()),
+        }
+        if self.defer_below:
+            content["defer_below"] = self.defer_below
+        return json.dumps(content, indent=1, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> RecipeFile:
+        """Read the content of `recipe.json`. Raises ModelError if the card of the previous model can't be read."""
+        fields = json.loads(content)
+        parsed = {
+            "model": Model(**fields["model"]),
+            "kpi": Kpi(**fields["kpi"]),
+            "fold": ModelCard.from_json(json.dumps(fields["fold"]).encode()),
+        }
+        return cls(**fields | parsed)
+
 
 def write_recipe_folder(use_case: DecisionChain, store: ModelStore, version: str, fold: str, folder: Path) -> None:
     """Write into a folder what DVC needs to reproduce a model version: training set, recipe, models and metrics.
@@ -35,27 +80,19 @@ def write_recipe_folder(use_case: DecisionChain, store: ModelStore, version: str
     fold: the previous model version. `metrics.json` measures the previous model on the days between its own training
     and the training of `version`.
     """
-    card, fold_card = store.card(version), store.card(fold)
-    recipe: dict[str, Any] = {
-        "version": version,
-        "model": card.recipe,
-        "kpi": use_case.kpi.model_dump(mode="json"),
-        "features": card.features,
-        "fold": json.loads(fold_card.to_json()),
-    }
-    if defer_below := Policy.from_use_case(use_case).defer_below:
-        recipe["defer_below"] = defer_below
+    card, defer_below = store.card(version), Policy.from_use_case(use_case).defer_below
+    recipe = RecipeFile(version, card.recipe, use_case.kpi, card.features, store.card(fold), defer_below)
     write_atomic(folder / TRAINING_SET, (store.folder(version) / TRAINING_SET).read_bytes())
-    write_atomic(folder / "recipe.json", json.dumps(recipe, indent=1, sort_keys=True).encode())
+    write_atomic(folder / RECIPE, recipe.to_json())
     write_atomic(folder / "fold.skops", (store.folder(fold) / MODEL).read_bytes())
     write_atomic(folder / MODEL, (store.folder(version) / MODEL).read_bytes())
     evaluate(folder)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], Any]:
+def _read(folder: Path) -> tuple[RecipeFile, pd.DataFrame]:
     import pandas as pd
 
-    return json.loads((folder / "recipe.json").read_bytes()), pd.read_parquet(folder / TRAINING_SET)
+    return RecipeFile.from_json((folder / RECIPE).read_bytes()), pd.read_parquet(folder / TRAINING_SET)
 
 
 def train(folder: Path) -> None:
@@ -63,7 +100,7 @@ def train(folder: Path) -> None:
     from skops.io import dumps
 
     recipe, frame = _read(folder)
-    model = fit_model(Model(**recipe["model"]), Kpi(**recipe["kpi"]), recipe["features"], frame)
+    model = fit_model(recipe.model, recipe.kpi, recipe.features, frame)
     write_atomic(folder / MODEL, stable_skops(dumps(model.estimator)))
 
 
@@ -73,10 +110,10 @@ def evaluate(folder: Path) -> None:
     Write the figures to `metrics.json`.
     """
     recipe, frame = _read(folder)
-    fold, kpi = ModelCard.from_json(json.dumps(recipe["fold"]).encode()), Kpi(**recipe["kpi"])
+    fold, kpi = recipe.fold, recipe.kpi
     model = restore_model(load_skops((folder / "fold.skops").read_bytes(), fold.files[MODEL]), fold)
     rows = frame[frame["_partition"] >= fold.as_of.isoformat()].copy()
-    policy = Policy(kpi, Model(**recipe["model"]).vetoes, recipe.get("defer_below", 0.0))
+    policy = Policy(kpi, recipe.model.vetoes, recipe.defer_below)
     rows["action"] = policy.choose_actions(rows, model.predict(rows)).action
     days = [
         value_of_day(kpi, str(partition), day, day[kpi.outcome].to_numpy(float))

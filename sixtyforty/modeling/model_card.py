@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from pydantic import ValidationError
+
 from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.spec.recipe import Model
 from sixtyforty.storage.files import canonical_json
 
 
@@ -17,11 +20,11 @@ class ModelCard:
 
     `as_of`: the local day at whose start the model was trained. `rows`, `first`, `last`: number of rows, and first and
     last partition, of the training set. `missing_days`: partitions of the training window without features or outcomes.
-    `recipe`: the declared model, with its hash `recipe_version`. `data`: the versions of features and outcomes by
-    partition, with their hash `data_version`. `libraries`: version by library. `files`: SHA-256 by file name.
-    `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`: the column with the
-    received action of a past experiment, whose actions are in `actions`. `sample_scores`: the fitted model's scores of
-    the first rows of the training set, in the shape of `FittedModel.predict`.
+    `recipe`: the declared model, without reasons and alternatives, with the hash `recipe_version`. `data`: the versions
+    of features and outcomes by partition, with their hash `data_version`. `libraries`: version by library. `files`:
+    SHA-256 by file name. `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`:
+    the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
+    fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
     """
 
     version: str
@@ -32,7 +35,7 @@ class ModelCard:
     last: str
     missing_days: list[str]
     features: list[str]
-    recipe: dict[str, Any]
+    recipe: Model
     recipe_version: str
     data: dict[str, dict[str, str]]
     data_version: str
@@ -51,13 +54,17 @@ class ModelCard:
 
     def to_json(self) -> bytes:
         """Return the model card as JSON."""
-        return canonical_json(vars(self)).encode()
+        return canonical_json(vars(self) | {"recipe": self.recipe.to_recipe()}).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> ModelCard:
         """Read a model card from JSON. Raises ModelError if the content isn't a model card."""
         try:
             fields = json.loads(content)
-            return cls(**fields | {"as_of": date.fromisoformat(fields["as_of"])})
+            parsed = {"as_of": date.fromisoformat(fields["as_of"]), "recipe": Model(**fields["recipe"])}
+            return cls(**fields | parsed)
+        except ValidationError as error:
+            problems = "; ".join(f"recipe.{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            raise ModelError(f"The model card can't be read: {problems}.") from error
         except (ValueError, TypeError, KeyError) as error:
             raise ModelError(f"The model card can't be read: {error}.") from error

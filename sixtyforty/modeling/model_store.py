@@ -18,9 +18,10 @@ from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.skops_files import ModelError, load_skops, stable_skops
-from sixtyforty.modeling.training_plan import TrainingPlan, read_training_rows, recipe_fields
+from sixtyforty.modeling.training_plan import TrainingPlan, read_training_rows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import Kpi
+from sixtyforty.spec.recipe import Model
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import parquet_bytes, write_atomic
 from sixtyforty.storage.lake import Lake
@@ -176,7 +177,7 @@ def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: 
         last=max(plan.features),
         missing_days=plan.missing,
         features=features,
-        recipe=recipe_fields(plan.model),
+        recipe=Model(**plan.model.to_recipe()),
         recipe_version=plan.recipe,
         data={
             "features": versions_by_partition(plan.features),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from sixtyforty.modeling.estimators import fit_model
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.spec.kpi import Kpi
-from sixtyforty.spec.recipe import Model
 
 
 def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -26,5 +25,5 @@ def train_models(store: ModelStore, kpi: Kpi, versions: Sequence[str]) -> Iterat
 
 def _train(store: ModelStore, kpi: Kpi, version: str) -> tuple[str, int]:
     card, frame = store.card(version), store.training_frame(version)
-    store.write_model(version, fit_model(Model(**card.recipe), kpi, card.features, frame))
+    store.write_model(version, fit_model(card.recipe, kpi, card.features, frame))
     return version, len(frame)

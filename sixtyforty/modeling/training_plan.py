@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.skops_files import ModelError
@@ -20,9 +20,6 @@ from sixtyforty.storage.sql import identifier, identifiers
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# The recipe's hash includes these fields only if they are declared. So a new optional field changes no version.
-OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
 
 
 class TooEarlyError(ModelError):
@@ -75,18 +72,12 @@ def training_days(use_case: DecisionChain, until: date) -> list[date]:
     return days
 
 
-def recipe_fields(model: Model) -> dict[str, Any]:
-    """Return the fields of a declared model that define its recipe: all except `reasons` and `alternatives`."""
-    fields = model.model_dump(exclude={"reasons", "alternatives"})
-    return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
-
-
 def hash_recipe(use_case: DecisionChain, model: Model | None = None) -> str:
     """Return the hash of a recipe, which covers the declared model and the SQL of its features.
 
     model: a declared alternative. None stands for the declared model.
     """
-    return digest({"model": recipe_fields(model or use_case.model), "features": use_case.sql("features")})
+    return digest({"model": (model or use_case.model).to_recipe(), "features": use_case.sql("features")})
 
 
 def declared_recipes(use_case: DecisionChain) -> dict[str, Model]:

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from sixtyforty.spec.base import DeclaredModel, Name
 from sixtyforty.spec.errors import FieldError
 
+# A recipe contains these fields only if they are declared. So a new optional field changes no hash of a recipe.
+OPTIONAL_FIELDS = ("monotone_constraints", "vetoes", "target")
+
 
 class Veto(DeclaredModel):
     """A rule of an expert that forbids the model one action under a condition. Candidates may still take the action."""
@@ -73,6 +76,14 @@ class Model(DeclaredModel):
         alternative = self.alternatives[name]
         changes = {field: getattr(alternative, field) for field in ("estimator", "params", "target")}
         return self.model_copy(update={**changes, "alternatives": {}})
+
+    def to_recipe(self) -> dict[str, Any]:
+        """Return the fields that define the recipe: all except `reasons` and `alternatives`.
+
+        Model cards store this content, and the hash of a recipe covers it.
+        """
+        fields = self.model_dump(exclude={"reasons", "alternatives"})
+        return {name: content for name, content in fields.items() if content or name not in OPTIONAL_FIELDS}
 
     @model_validator(mode="after")
     def _check_constraints(self) -> Model:

@@ -91,7 +91,7 @@ def test_the_champion_is_the_recipe_with_the_highest_value(home, capsys):
     judged = ws.champion_ledger.promotions("replay")
     assert [r.as_of for r in judged] == [CAMPAIGN, "2017-07-23"]
     for row in judged:
-        assert ws.models.card(row.version).recipe["estimator"].endswith("HistGradientBoostingRegressor")
+        assert ws.models.card(row.version).recipe.estimator.endswith("HistGradientBoostingRegressor")
         (reason,) = (r for r in row.reasons if "highest walk-forward value per 1,000 decisions" in r)
         amounts = re.findall(r"(?:model|sharp_drop) (-?)\$([\d,]+)", reason)
         model, drop = (float(sign + amount.rstrip(",").replace(",", "")) for sign, amount in amounts)

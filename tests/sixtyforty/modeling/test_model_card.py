@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
+import pytest
+
 from sixtyforty.modeling.model_card import ModelCard
+from sixtyforty.modeling.skops_files import ModelError
 from tests.trained_models import make_card
 
 
@@ -17,3 +21,10 @@ def test_a_card_is_read_as_it_was_written() -> None:
 def test_the_missing_share_counts_the_partitions_of_the_window() -> None:
     card = make_card(missing_days=["2013-03-02"], data={"features": dict.fromkeys("abc", "v"), "outcomes": {}})
     assert card.missing_share == 0.25
+
+
+def test_a_card_without_a_valid_recipe_is_refused_in_one_line() -> None:
+    fields = json.loads(make_card().to_json())
+    broken = json.dumps(fields | {"recipe": fields["recipe"] | {"training_days": 0}}).encode()
+    with pytest.raises(ModelError, match=r"can't be read: recipe\.training_days: .* greater than 0\.$"):
+        ModelCard.from_json(broken)

@@ -13,7 +13,6 @@ from sixtyforty.modeling.training_plan import (
     hash_recipe,
     plan_training,
     read_training_rows,
-    recipe_fields,
     training_days,
 )
 from sixtyforty.workspace import Workspace
@@ -85,7 +84,6 @@ def test_an_alternative_is_a_recipe_of_its_own_and_changes_no_other(tmp_path: Pa
     both = make_use_case(tmp_path, model={"alternatives": {"bayes": bayes}})
     recipes = declared_recipes(both)
     assert list(recipes) == [hash_recipe(alone), hash_recipe(both, both.model.with_alternative("bayes"))]
-    assert "alternatives" not in recipe_fields(both.model)
 
 
 @pytest.fixture(scope="module")

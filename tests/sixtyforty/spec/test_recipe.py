@@ -36,3 +36,13 @@ def test_an_alternative_replaces_estimator_parameters_and_target() -> None:
     changed = model.with_alternative("line")
     assert (changed.estimator, changed.params, changed.target) == ("sklearn.Line", {"alpha": 1}, "load")
     assert changed.training_days == 30 and not changed.alternatives
+
+
+def test_a_recipe_leaves_out_what_changes_no_model() -> None:
+    alternative = {"description": "A line.", "estimator": "sklearn.Line"}
+    declared = RECIPE | {"reasons": {"load": "a load of {value}"}, "alternatives": {"line": alternative}}
+    recipe = Model.model_validate(declared).to_recipe()
+    assert recipe == RECIPE | {"params": {}, "categorical": [], "seed": 0}
+    veto = {"when": "load > 1", "never": "act", "why": "so"}
+    optional = {"monotone_constraints": {"load": 1}, "vetoes": {"v": veto}, "target": "load"}
+    assert Model.model_validate(RECIPE | optional).to_recipe() == recipe | optional
