@@ -16,18 +16,18 @@ class Answer:
 
     Annotate a field as `Annotated[type, "what the key holds"]`. A field annotated with a mapping of keys to
     descriptions is spread: its items become keys of the JSON object. `docs/reference/cli.md` is written from these
-    annotations. `text` is what people read; it is not part of the JSON.
+    annotations. `text` is printed for people and is not part of the JSON.
     """
 
     text: str
 
     @property
     def succeeded(self) -> bool:
-        """Whether the command exits with 0."""
+        """Whether the command exits with code 0."""
         return True
 
     def payload(self) -> dict[str, Any]:
-        """Return the JSON object."""
+        """Return the object that `--json` prints."""
         keys: dict[str, Any] = {}
         for name, about in _described_fields(type(self)):
             content = getattr(self, name)
@@ -36,7 +36,7 @@ class Answer:
 
 
 def described_keys(answer_type: type[Answer]) -> dict[str, str]:
-    """Return the JSON keys of a type of answer, with what each holds."""
+    """Return the JSON keys of a subclass of Answer, each with its description."""
     keys: dict[str, str] = {}
     for name, about in _described_fields(answer_type):
         keys |= about if isinstance(about, Mapping) else {name: about}
@@ -51,7 +51,7 @@ def _described_fields(answer_type: type[Answer]) -> Iterator[tuple[str, str | Ma
 
 
 def show(answer: Answer, as_json: bool) -> None:
-    """Print an answer on stdout."""
+    """Print an answer on stdout, as text or as JSON."""
     print(json.dumps(answer.payload(), indent=2, default=to_json) if as_json else answer.text)
 
 
@@ -68,7 +68,7 @@ def show_progress(text: str) -> None:
 
 
 def to_json(item: Any) -> Any:
-    """Convert what `json` does not know: pydantic models and dataclasses to objects, dates to ISO, the rest to text."""
+    """Convert an item that `json` can't write: a model or dataclass to a dict, a date to ISO, anything else to text."""
     if hasattr(item, "model_dump"):
         return item.model_dump(mode="json")
     if is_dataclass(item) and not isinstance(item, type):

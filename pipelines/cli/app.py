@@ -34,13 +34,13 @@ REPORT = "sixtyforty: This is a fault in sixtyforty, not in your input. Please r
 
 
 def command_objects() -> dict[str, Any]:
-    """Return typer's objects of all commands, by name."""
+    """Return typer's command objects, by the name of the command."""
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     return commands
 
 
 def command() -> None:
-    """Run the command as a process, and end the process as soon as its threads and exit handlers are done.
+    """Run the command line, and end the process as soon as its threads and exit handlers have finished.
 
     After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
@@ -60,9 +60,9 @@ def _exit_now(code: int | None = None) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with arguments (default: the process's own) and return its exit code.
+    """Run the command line with `arguments` (default: those of the process) and return the exit code.
 
-    Any error that is not a SixtyfortyError is a bug: its traceback is printed with a request to report it.
+    Any error that is not a SixtyfortyError is a bug. Its traceback is printed, with a request to report the bug.
     """
     try:
         app(None if arguments is None else list(arguments), prog_name="sixtyforty")

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoAnswer(Answer):
-    """What the demo's use cases earned."""
+    """Answer of `sixtyforty demo`: what the decisions of the demo's use cases earned."""
 
     use_cases: Annotated[Mapping[str, Any], "For each use case, the answer of `sixtyforty impact`."]
 
 
 @command(BUILD, "demo", "", "{demo}")
 def demo(use_case: OptionalUseCase = None) -> DemoAnswer:
-    """Run the whole chain on a year of demo data, and show what the decisions earned and where to look."""
+    """Run the chain on a year of demo data. Then show what the decisions earned, and which pages to open."""
     from pipelines.cli.impact import impact
     from pipelines.demo.registry import DEMOS
     from pipelines.demo.year import run_portfolio_report, run_year
@@ -59,12 +59,12 @@ def _next_commands(use_case: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAnswer(Answer):
-    """A new use case."""
+    """Answer of `sixtyforty new`: the new use case."""
 
-    use_case: Annotated[str, "Its name."]
+    use_case: Annotated[str, "Name of the new use case."]
     files: Annotated[Sequence[Path], "The files that were written."]
     blank: Annotated[
-        Sequence[Mapping[str, Any]], "What is still to be filled in: what, why, file, line of each blank field."
+        Sequence[Mapping[str, Any]], "One object for each field that is still TODO: what (its name), why, file, line."
     ]
 
 
@@ -72,7 +72,8 @@ class NewAnswer(Answer):
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case letters, digits and _.")],
     extracts: Annotated[
-        str | None, typer.Option("--from", metavar="PATH", help="Its extracts: a file, a folder, or a glob in quotes.")
+        str | None,
+        typer.Option("--from", metavar="PATH", help="Extracts to draft from: a file, a folder, or a glob in quotes."),
     ] = None,
     like: Annotated[
         str | None, typer.Option(metavar="USE_CASE", help="Copy the declaration of this use case as a start.")
@@ -98,16 +99,16 @@ def _new_lines(name: str, draft: Draft, files: Sequence[Path]) -> list[str]:
     return [
         f"Created the draft {name}. Its sources:",
         *sources,
-        "Fill in these fields (they say TODO):",
+        "Fill in these fields, which are marked TODO:",
         *(f"  {blank}" for blank in draft.blanks),
-        "Check the guesses that say CHECK. Files written:",
+        "Check the guesses that are marked CHECK. Files written:",
         *(f"  {file}" for file in files),
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LandedAnswer(Answer):
-    """Demo extracts in a landing zone."""
+    """Answer of `sixtyforty land-demo-data`: the demo extracts that have landed."""
 
     folder: Annotated[str, "The landing zone."]
     files: Annotated[Sequence[str], "Names of the extracts, in order of landing."]
@@ -119,10 +120,11 @@ def land_demo_data(
     first: OptionalFirstDay = None,
     last: OptionalLastDay = None,
     hourly: Annotated[
-        bool, typer.Option("--hourly", help="Land hour by hour, as a live system does. Default: one extract a month.")
+        bool,
+        typer.Option("--hourly", help="Land one extract per hour, as a live system does. Default: one per month."),
     ] = False,
 ) -> LandedAnswer:
-    """Land the demo's extracts of a range of days in the landing zone."""
+    """Write the demo's extracts for a range of days into the landing zone of a use case."""
     from pipelines.authoring import catalog
     from pipelines.demo.landing import land_into
     from pipelines.demo.registry import demo_data_of

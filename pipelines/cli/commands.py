@@ -1,4 +1,4 @@
-"""Registration of the commands: `@command` turns a function that returns an `Answer` into a command of `app`."""
+"""Register commands: `@command` turns a function that returns an `Answer` into a command of the command line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 
 class _Group(TyperGroup):
-    """The list of commands. Names the new command when an old name is used."""
+    """The group of all commands. An old command name gives an error that states the new name."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in renamed.COMMANDS:
@@ -36,13 +36,13 @@ class _Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the commands panel by panel, each panel in alphabetical order."""
+        """Return the command names in the order of the help: by panel, and alphabetically within a panel."""
         panels = {name: str(getattr(command, "rich_help_panel", "")) for name, command in self.commands.items()}
         return sorted(self.commands, key=lambda name: (PANELS.index(panels[name]), name))
 
 
 class _Command(TyperCommand):
-    """One command. Names the new option when an old name is used."""
+    """A command. An old option name gives an error that states the new name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for option in (argument.partition("=")[0] for argument in args):
@@ -69,11 +69,12 @@ def introduce() -> None:
 
 
 def command(panel: str, name: str, *examples: str) -> Callable[[Function], Function]:
-    """Register a function as a command.
+    """Return a decorator that registers a function as a command.
 
-    Its docstring becomes the help, its typed parameters the options, and the examples end the help. An example is what
-    follows the command's name; `{demo}` stands for the name of a demo use case.
-    The command also gets `--json` and `--debug`. It exits with 1 for a SixtyfortyError or an answer that failed.
+    The function's docstring becomes the help of the command, its typed parameters become options, and the examples are
+    shown at the end of the help. An example is the text after the command's name; `{demo}` stands for the name of a
+    demo use case. Each command also has the options `--json` and `--debug`. It exits with code 1 after a
+    SixtyfortyError, or if the answer has not succeeded.
     """
 
     def register(function: Function) -> Function:
@@ -102,7 +103,7 @@ def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
     try:
         answer = function()
     except Exception as error:
-        # Imported here, because a command that does not fail can do without the declaration's models.
+        # Imported only after a failure, because the import also loads all models of a declaration, which takes time.
         from sixtyforty.spec.errors import SixtyfortyError
 
         if not isinstance(error, SixtyfortyError):

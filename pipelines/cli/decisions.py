@@ -1,4 +1,4 @@
-"""Commands that show single decisions and what decided: decisions, explain, champion, replay."""
+"""Commands that show single decisions and the model that took them: decisions, explain, champion, replay."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ END_OF_TIME = "9999"
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionsAnswer(Answer):
-    """The decisions of one local day."""
+    """Answer of `sixtyforty decisions`: the decisions of one local day."""
 
     date: Annotated[date, "The local day."]
     track: Annotated[Track, "replay or live."]
     decisions: Annotated[
         Sequence[Mapping[str, Any]],
-        "One object for each decision: decision_id, key, action, decided_at (UTC), decided_by and its versions.",
+        "One object for each decision: decision_id, the unit's key, action, decided_at (UTC), decided_by, and the"
+        " versions of model, data and code.",
     ]
 
 
@@ -40,7 +41,7 @@ def decisions(
     day: Annotated[date, typer.Option("--date", metavar="DATE", help="The local day.")],
     track: TrackName = "replay",
 ) -> DecisionsAnswer:
-    """List the decisions of a local day with their ids."""
+    """List the decisions of a local day, with the id of each decision."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.decisions.decision_table import read_decisions
@@ -64,18 +65,18 @@ def decisions(
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainAnswer(Answer):
-    """One decision's thread, from its delivery back to the extracts."""
+    """Answer of `sixtyforty explain`: one decision's trace, from its delivery back to the extracts."""
 
     thread: Annotated[
         Mapping[str, Any],
         {
             "decision": "The decision as it was stored.",
             "features": "The feature values that the model used.",
-            "verdicts": "What governance said about each input.",
+            "verdicts": "The verdict of governance on each input.",
             "inputs": "The extracts, each with its file name and SHA-256.",
-            "champion": "The model that was in force. Null: the current process.",
+            "champion": "The model that was in force. Null: the current process decided.",
             "policy": "The payoffs and limits that turned the score into an action.",
-            "code_version": "Hash of the code that decided.",
+            "code_version": "Hash of the code that took the decision.",
             "delivery": "Where and when the decision was delivered.",
             "outcome": "The outcome, once it is known.",
         },
@@ -97,19 +98,21 @@ def explain(
 
 @dataclass(frozen=True, kw_only=True)
 class ChampionAnswer(Answer):
-    """The model in force on a track."""
+    """Answer of `sixtyforty champion`: the model in force on a track."""
 
     champion: Annotated[str | None, "Version of the model in force. Null: the current process decides."]
-    effective_from: Annotated[str | None, "UTC time from which it decides."]
-    why: Annotated[Sequence[str], "The reasons in the ledger."]
-    ledger: Annotated[str, "The ledger's file."]
-    history: Annotated[Sequence[Any], "All rows of the ledger, oldest first. Empty without --history."]
+    effective_from: Annotated[str | None, "UTC time from which the model decides."]
+    why: Annotated[Sequence[str], "Reasons why the model, or the current process, decides."]
+    ledger: Annotated[str, "Path of the champion ledger."]
+    history: Annotated[Sequence[Any], "All rows of the champion ledger, oldest first. Empty without --history."]
 
 
 @command(SEE, "champion", "{demo}", "{demo} --history", "{demo} --date 2013-09-01 --track live")
 def champion(
     use_case: UseCaseName,
-    history: Annotated[bool, typer.Option("--history", help="List every version that was judged, and why.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="List every judged version, with verdict and reasons.")
+    ] = False,
     day: Annotated[
         date | None, typer.Option("--date", metavar="DATE", help="Show the model in force at the start of a local day.")
     ] = None,
@@ -145,7 +148,7 @@ def _reason_without_champion(withdrawal: ChampionRow | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayAnswer(Answer):
-    """Past partitions, one after the other."""
+    """Answer of `sixtyforty replay`: past partitions in order of time."""
 
     track: Annotated[Track, "replay or live."]
     partitions: Annotated[
@@ -156,7 +159,10 @@ class ReplayAnswer(Answer):
 
 @command(SEE, "replay", "{demo} --from 2013-06-10 --to 2013-06-12")
 def replay(use_case: UseCaseName, first: FirstDay, last: LastDay, track: TrackName = "replay") -> ReplayAnswer:
-    """Show past partitions one by one: the data known then, the decisions and the outcomes. Nothing is calculated."""
+    """Show past partitions one by one: the data known at the decision time, the decisions and the outcomes.
+
+    Nothing is recalculated.
+    """
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.reports.replay_report import describe_partition, replay_partitions

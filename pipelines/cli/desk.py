@@ -16,7 +16,7 @@ from pipelines.cli.commands import OPERATE, PEOPLE, command
 
 @dataclass(frozen=True, kw_only=True)
 class DeskAnswer(Answer):
-    """Nothing: the command ends only when you stop the desk."""
+    """Answer of `sixtyforty desk`, without JSON keys: the command runs until you stop the desk."""
 
 
 @command(OPERATE, "desk", "", "--port 8002")
@@ -31,7 +31,7 @@ def desk(
     loaded = catalog.load_workspaces()
     workspaces, broken = loaded.complete, loaded.invalid
     for problem in broken.values():
-        show_progress(f"left out: {problem}")
+        show_progress(f"desk: use case not shown ({problem})")
     with suppress(KeyboardInterrupt):
         serve_desk(workspaces, port, load_settings().desk_url, show_progress)
     return DeskAnswer(text="The desk is closed.")
@@ -39,12 +39,12 @@ def desk(
 
 @dataclass(frozen=True, kw_only=True)
 class AccountAnswer(Answer):
-    """An account of the desk."""
+    """Answer of `sixtyforty desk-account`: the account that was created, changed or removed."""
 
-    account: Annotated[str, "Its name."]
-    role: Annotated[str | None, "Its role. Null: the account was removed."]
-    new: Annotated[bool, "Whether it was created."]
-    removed: Annotated[bool, "Whether it was removed."]
+    account: Annotated[str, "Name of the account."]
+    role: Annotated[str | None, "Role of the account. Null: the account was removed."]
+    new: Annotated[bool, "Whether the account was created."]
+    removed: Annotated[bool, "Whether the account was removed."]
 
 
 @command(PEOPLE, "desk-account", "ann --role decider", "ann --remove")
@@ -52,10 +52,12 @@ def desk_account(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's log-in name.")],
     role: Annotated[
         str | None,
-        typer.Option(help="decider, expert, owner or auditor. Asks for the password, or reads it from a pipe."),
+        typer.Option(
+            help="decider, expert, owner or auditor. The command asks for the password, or reads it from a pipe."
+        ),
     ] = None,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Remove the account. What the person did stays on record.")
+        bool, typer.Option("--remove", help="Remove the account. The person's actions stay on record.")
     ] = False,
 ) -> AccountAnswer:
     """Create, change or remove an account of the desk."""
@@ -79,7 +81,7 @@ def desk_account(
 
 
 def _read_password() -> str:
-    """Return the password: typed twice at the keyboard, or the first line of a pipe."""
+    """Return the new password: typed twice at the keyboard, or the first line of standard input from a pipe."""
     from pipelines.cli.errors import CommandError
 
     if not sys.stdin.isatty():

@@ -6,4 +6,4 @@ from sixtyforty.spec.errors import SixtyfortyError
 
 
 class CommandError(SixtyfortyError):
-    """A command cannot do what it is asked. The text says why and what to do next."""
+    """A command cannot do what the user asks. The message says why, and what to do next."""

@@ -1,6 +1,6 @@
-"""Commands that change what decides: adopt, approve, rollback, withdraw, rollout and stage.
+"""Commands that change which model decides, and for which units: adopt, approve, rollback, withdraw, rollout, stage.
 
-Each writes a row in a ledger.
+Each change is a new row in a ledger.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 LEDGER_KEYS = {
     "seq": "Number of the ledger row.",
     "recorded_at": "UTC time at which the row was written.",
-    "by": "Who decided this.",
+    "by": "The person who made the change.",
     "why": "The reason.",
     "effective_from": "UTC time from which decisions follow this row.",
-    "evidence": "The figures behind the row.",
+    "evidence": "The figures that justify the row.",
     "previous_hash": "Hash of the previous row.",
     "hash": "Hash of this row.",
 }
@@ -36,16 +36,16 @@ CHAMPION_KEYS = {
     **{key: about for key, about in LEDGER_KEYS.items() if key != "why"},
     "track": "replay or live.",
     "version": "Version of the model.",
-    "verdict": "What the gate or the person decided.",
-    "kind": "The gate it had to pass, or the manual step.",
+    "verdict": "The verdict of the gate or of the person.",
+    "kind": "The gate that judged the version, or the manual step.",
     "as_of": "The local day at whose start the model was trained.",
-    "reasons": "The reasons.",
+    "reasons": "The reasons for the verdict.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChampionChangeAnswer(Answer):
-    """The row that a change of the live model wrote in the champion ledger."""
+    """Answer of the commands that change the champion: the new row of the champion ledger."""
 
     row: Annotated[Mapping[str, Any], CHAMPION_KEYS]
 
@@ -55,11 +55,11 @@ def adopt(
     use_case: UseCaseName,
     why: Why,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="A champion of the replay. Default: the newest.")
+        str | None, typer.Option(metavar="VERSION", help="A champion of the replay. Default: the newest champion.")
     ] = None,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Go live: put the replay's champion in force, and take live decisions from now on."""
+    """Go live: put the replay's champion in force on the live track. Live decisions start now."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.champions import adopt_champion
     from sixtyforty.spec.clock import now
@@ -75,7 +75,7 @@ def approve(
     why: Why,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Approve a challenger that waits for a person. The promotion sensor then puts it in force."""
+    """Approve a challenger that waits for approval. The sensor `<use case>_retrain` then makes it champion."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.champions import approve_challenger
     from sixtyforty.spec.clock import now
@@ -87,11 +87,11 @@ def approve(
 @command(RUN, "rollback", "{demo} --to 0123456789abcdef --why 'complaints since Monday'")
 def rollback(
     use_case: UseCaseName,
-    version: Annotated[str, typer.Option("--to", metavar="VERSION", help="The earlier champion.")],
+    version: Annotated[str, typer.Option("--to", metavar="VERSION", help="The earlier champion to put in force.")],
     why: Why,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Put an earlier champion back in force from now on."""
+    """Put an earlier champion in force again, from now on."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.champions import roll_back_champion
     from sixtyforty.spec.clock import now
@@ -103,14 +103,14 @@ def rollback(
 @command(RUN, "withdraw", "{demo} --model 0123456789abcdef --why 'a feature knew the future' --recipe")
 def withdraw(
     use_case: UseCaseName,
-    version: Annotated[str, typer.Option("--model", metavar="VERSION", help="The version to take out of force.")],
+    version: Annotated[str, typer.Option("--model", metavar="VERSION", help="The model version to withdraw.")],
     why: Why,
     recipe: Annotated[
-        bool, typer.Option("--recipe", help="Withdraw every version of its recipe, later ones included.")
+        bool, typer.Option("--recipe", help="Withdraw every version with its recipe, including later versions.")
     ] = False,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Take a model out of force for ever. The earlier sound champion, or else the current process, decides."""
+    """Withdraw a model permanently. The newest sound earlier champion decides instead, or the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.withdrawal import describe_successor, withdraw_model
     from sixtyforty.spec.clock import now
@@ -128,25 +128,25 @@ def _changed_champion(row: ChampionRow) -> ChampionChangeAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutAnswer(Answer):
-    """The rollout step in force, after the change if there was one."""
+    """Answer of `sixtyforty rollout`: the rollout step in force, after the change if one was made."""
 
     step: Annotated[str, "shadow, holdout or full."]
     since: Annotated[str, "UTC time from which the step is in force."]
-    days: Annotated[int, "Whole days of this step whose outcomes are known."]
+    days: Annotated[int, "Complete days of this step whose outcomes are known."]
     lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
-    obstacles: Annotated[Sequence[str], "Reasons against the next step. Empty: it can be taken."]
-    history: Annotated[Sequence[Any], "All steps taken, oldest first."]
+    obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
+    history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 
 
 @command(RUN, "rollout", "{demo}", "{demo} --advance --why 'two weeks in shadow paid'")
 def rollout(
     use_case: UseCaseName,
-    advance: Annotated[bool, typer.Option("--advance", help="Take the next step, if nothing is against it.")] = False,
+    advance: Annotated[bool, typer.Option("--advance", help="Move to the next step, if nothing blocks it.")] = False,
     step_back: Annotated[bool, typer.Option("--step-back", help="Go back one step.")] = False,
     by: By = "",
     why: OptionalWhy = "",
 ) -> RolloutAnswer:
-    """Show the rollout step in force (shadow, holdout, full) and what the next one still needs, or take a step."""
+    """Show the rollout step in force (shadow, holdout, full) and what blocks the next step, or change the step."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.rollout import advance_rollout, read_rollout_status, step_back_rollout
     from sixtyforty.spec.clock import now
@@ -162,35 +162,37 @@ def rollout(
         lines = [f"{row.effective_from} UTC  {row.step:8} by {row.by}: {row.why}" for row in history]
         lines.append(
             f"In force: {status.step}, since {status.since:%Y-%m-%d %H:%M} UTC. "
-            f"Whole days with outcomes: {status.days}."
+            f"Complete days with known outcomes: {status.days}."
         )
-        lines += [f"Against the next step: {reason}" for reason in status.obstacles] or ["The next step can be taken."]
+        lines += [f"Blocks the next step: {reason}" for reason in status.obstacles] or ["The next step is allowed."]
     return RolloutAnswer(**status.to_dict(), history=history, text="\n".join(lines))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageAnswer(Answer):
-    """The stage in force, after the change if there was one, and what its gate says."""
+    """Answer of `sixtyforty stage`: the stage in force, after the change if one was made, and its gate's verdict."""
 
     stage: Annotated[str, "poc, pilot, production or retired."]
     since: Annotated[str, "UTC time at which the stage was entered."]
     verdict: Annotated[str | None, "pass, continue or stop. Null: no gate judges this stage."]
-    track: Annotated[str, "The track that the gate looks at."]
+    track: Annotated[str, "The track whose decisions the gate judges."]
     label: Annotated[str, "exact, assumed or randomized: how the value is known."]
     partitions: Annotated[int, "Partitions of this stage whose outcomes are known."]
     lift: Annotated[Mapping[str, Any], "Gain over the current process per 1,000: value, low, high."]
     today: Annotated[str, "The local day on which the gate is judged."]
-    outdated: Annotated[str | None, "What is outdated in the figures of a replay. Null: nothing."]
-    refusal: Annotated[str | None, "Why no figure is given. Null: the figures are sound, or the stage was changed."]
-    obstacles: Annotated[Sequence[str], "Reasons against passing the gate."]
-    remarks: Annotated[Sequence[str], "What the gate replaced, and whether its figures were known before it."]
-    gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: there is none."]
+    outdated: Annotated[str | None, "Why figures of the replay are outdated. Null: they are current."]
+    refusal: Annotated[str | None, "Why figures are refused. Null: the figures are sound, or the stage was changed."]
+    obstacles: Annotated[Sequence[str], "Reasons that block the gate."]
+    remarks: Annotated[
+        Sequence[str], "Which gate this gate replaced, and whether its figures were known before its registration."
+    ]
+    gate: Annotated[Mapping[str, Any] | None, "The registered gate. Null: no gate is registered."]
     lead_times: Annotated[Sequence[Mapping[str, Any]], "How long each stage took: stage, from, to, days."]
     history: Annotated[Sequence[Any], "All rows of the stage ledger, oldest first."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures could be given, or the stage was changed."""
+        """Whether the figures are sound, or the stage was changed."""
         return self.refusal is None
 
 
@@ -208,12 +210,12 @@ def stage(
         bool, typer.Option("--retire", help="Retire the use case. The current process decides from then on.")
     ] = False,
     register: Annotated[
-        bool, typer.Option("--register", help="Register a changed gate. The old one stays on record.")
+        bool, typer.Option("--register", help="Register a changed gate. The old gate stays on record.")
     ] = False,
     by: By = "",
     why: OptionalWhy = "",
 ) -> StageAnswer:
-    """Show the stage (poc, pilot, production, retired) and what its gate says, or change the stage."""
+    """Show the stage (poc, pilot, production, retired) and the verdict of its gate, or change the stage."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle import stage_gate, stage_history, stage_steps
     from sixtyforty.spec.clock import now
@@ -258,20 +260,20 @@ def _gate_lines(status: StageStatus) -> list[str]:
             f"Gate of {status.stage}: {status.gate.target:+,.0f} per 1,000 by {status.gate.stop_date}, "
             f"minimum gain {status.gate.minimum_gain:+,.0f}, scope: {status.gate.scope.description}"
         )
-    verdict = status.verdict or "no gate judges it"
+    verdict = status.verdict or "no gate judges this stage"
     lines.append(
         f"{status.stage}: {verdict}. Partitions with outcomes: {status.figures.partitions} ({status.figures.label})."
     )
-    return [*lines, *(f"Against passing: {reason}" for reason in status.obstacles), *status.remarks]
+    return [*lines, *(f"Blocks the gate: {reason}" for reason in status.obstacles), *status.remarks]
 
 
 def _chosen(changes: Mapping[str, tuple[bool, Callable[..., Any]]], why: str) -> Callable[..., Any] | None:
-    """Return the change that was asked for. Raise CommandError for two at once, or without a reason."""
+    """Return the function of the chosen option, or None. Raise CommandError if two are chosen, or `why` is empty."""
     from pipelines.cli.errors import CommandError
 
     chosen = {option: change for option, (is_chosen, change) in changes.items() if is_chosen}
     if len(chosen) > 1:
         raise CommandError(f"{' and '.join(chosen)} exclude each other. Give one of them.")
     if chosen and not why:
-        raise CommandError(f"{next(iter(chosen))} needs a reason. Add --why TEXT: it is stored in the ledger.")
+        raise CommandError(f"{next(iter(chosen))} needs a reason. Add --why TEXT. The reason is stored in the ledger.")
     return next(iter(chosen.values()), None)

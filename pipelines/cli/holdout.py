@@ -1,4 +1,4 @@
-"""`sixtyforty holdout`: what a holdout can detect, and what it has shown."""
+"""`sixtyforty holdout`: which effect a holdout can detect, and what the holdout has shown so far."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HoldoutSize:
-    """The number of units in both arms, and the number of days, that a holdout needs to detect an effect."""
+    """The size of a holdout that detects an effect: number of units in both groups, and number of days."""
 
     units: int
     days: float
 
     @classmethod
     def of(cls, design: HoldoutDesign, effect: float, always_valid: bool) -> HoldoutSize:
-        """Return the size for an effect per 1,000 units; see `HoldoutDesign.units`."""
+        """Return the size of a holdout that detects an effect per 1,000 units. See `HoldoutDesign.units`."""
         return cls(math.ceil(design.units(effect / 1000, always_valid)), design.days(effect / 1000, always_valid))
 
 
 @dataclass(frozen=True)
 class HoldoutPlan:
-    """What a holdout needs to detect an effect.
+    """The units and days that a holdout needs to detect an effect.
 
     `share`, `units_a_day`, `deviation`: see `HoldoutDesign`. `effect`: the effect per 1,000 units, in the KPI's
-    currency. `once`: the size for a single look at a planned time. `always`: the size for looks at any time.
+    currency. `once`: the size if the estimate is read once, at a planned time. `always`: the size if the estimate may
+    be read at any time.
     """
 
     share: float
@@ -49,7 +50,7 @@ class HoldoutPlan:
 
     @classmethod
     def of(cls, design: HoldoutDesign, effect: float) -> HoldoutPlan:
-        """Return the plan for an effect per 1,000 units."""
+        """Return the plan of a holdout that detects an effect per 1,000 units."""
         return cls(
             share=design.share,
             units_a_day=round(design.units_a_day, 2),
@@ -62,15 +63,15 @@ class HoldoutPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldoutAnswer(Answer):
-    """What a holdout can show, and what it has shown."""
+    """Answer of `sixtyforty holdout`: which effect a holdout can detect, and what the holdout has shown so far."""
 
     design: Annotated[
         HoldoutPlan,
-        "The plan: share held out, units_a_day, deviation of a unit, effect to detect, "
-        "and units and days needed with one look (once) or with a look at any time (always).",
+        "The plan: share held out, units_a_day, standard deviation of a unit, and the effect to detect. Then the units"
+        " and days needed if the estimate is read once at the end (once) or at any time (always).",
     ]
     holdout: Annotated[Mapping[str, Any] | None, "The estimate so far. Null before both groups have outcomes."]
-    evidence: Annotated[str | None, "What can be said so far."]
+    evidence: Annotated[str | None, "What the estimate shows so far. Null: nothing yet."]
 
 
 @command(SEE, "holdout", "{demo}", "{demo} --effect 250")
@@ -81,7 +82,7 @@ def holdout(
         typer.Option(help="Gain per 1,000 units that the holdout should detect. Default: the declared target."),
     ] = None,
 ) -> HoldoutAnswer:
-    """Show what a holdout can detect, how long that takes, and what it has shown so far."""
+    """Show which effect a holdout can detect, how many days that takes, and what the holdout has shown so far."""
     from pipelines.authoring import catalog
     from sixtyforty.accounting import experiment_results, kpi_summary
 
@@ -106,11 +107,9 @@ def _plan_lines(kpi: Kpi, plan: HoldoutPlan, days_between: float) -> list[str]:
         f"{plan.units_a_day * days_between:,.0f} {kpi.unit_plural} {every}, {plan.share:.1%} in the holdout",
         f"To detect {plan.effect:+,.0f} {kpi.currency} per 1,000 with a probability of 80%:",
     ]
-    for label, size in (("one look at the end", plan.once), ("looks at any time", plan.always)):
+    for label, size in (("read once at the end", plan.once), ("read at any time", plan.always)):
         weeks = size.days / 7
         lines.append(f"  {label:22}{size.units:>12,.0f} {kpi.unit_plural}, {size.days:,.0f} days ({weeks:,.0f} weeks)")
     planned = kpi.holdout.planned_units if kpi.holdout else 0
-    lines.append(
-        f"Before the start, declare kpi.holdout.planned_units: {plan.always.units} (declared: {planned})."
-    )
+    lines.append(f"Before the start, declare kpi.holdout.planned_units: {plan.always.units} (declared: {planned}).")
     return lines

@@ -34,7 +34,7 @@ SUMMARY_KEYS = {
     "running": "Cost of running over the period, as declared.",
     "net_impact": "Gain minus building and running.",
     "payback": "First day on which the gain covers the cost. Null: not yet.",
-    "acted": "Number of decisions for an action that costs more than the cheapest one.",
+    "acted": "Number of decisions for an action that costs more than the cheapest action.",
     "differ_from_current": "Number of decisions that differ from the current process.",
     "differ_share": "Share of decisions that differ from the current process.",
     "operational": "Whether any decision differs from the current process, so that the model changes something.",
@@ -46,17 +46,17 @@ SUMMARY_KEYS = {
     "to": "Last partition.",
     "days": "Number of partitions.",
     "label": "exact, assumed or randomized: how the value is known.",
-    "outdated": "What is outdated in a replay's figures, and the command that makes them again. Null: nothing.",
+    "outdated": "Why the replay's figures are outdated, and the command that recalculates them. Null: not outdated.",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImpactAnswer(Answer):
-    """What the decisions of a track earned."""
+    """Answer of `sixtyforty impact`: what the decisions of a track earned."""
 
     summary: Annotated[Mapping[str, Any], SUMMARY_KEYS]
-    holdout: Annotated[Mapping[str, Any] | None, "Estimate from the holdout. Null without one."]
-    evidence: Annotated[str | None, "What can be said about a value that is not exact. Null where it is exact."]
+    holdout: Annotated[Mapping[str, Any] | None, "Estimate from the holdout. Null: the use case has no holdout."]
+    evidence: Annotated[str | None, "How well the value is known if it is not exact. Null: the value is exact."]
     segments: Annotated[Sequence[Mapping[str, Any]], "Gain by segment of the declared columns."]
     forecast: Annotated[Mapping[str, Any], "Forecast at each promotion, the actual value, and the coming month."]
 
@@ -130,7 +130,7 @@ def _candidate_lines(kpi: Kpi, summary: KpiSummary) -> list[str]:
     for name, candidate in summary.candidates.items():
         if candidate.decisions:
             label = f"{name} (vendor)" if kpi.candidates[name].vendor else name
-            difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with it"
+            difference = f"   decisions taken: {_signed(candidate.model_minus.value)} compared with this candidate"
             lines.append(f"{label:32}{candidate.per_1000 or 0:>14,.0f}{'':16}{difference}")
     return lines
 

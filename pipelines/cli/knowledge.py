@@ -1,4 +1,4 @@
-"""Commands that show what was learned: model-record and knowledge."""
+"""Commands that show what people learned about the use cases: model-record and knowledge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.cli.options import TrackName, UseCaseName
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecordAnswer(Answer):
-    """The model record, or the places in it that a search found."""
+    """Answer of `sixtyforty model-record`: the record, or the findings and sections that a search found."""
 
     record: Annotated[str | None, "The record as Markdown. Null with --search."]
     versions: Annotated[Sequence[Path], "All versions of the record that were written."]
@@ -32,7 +32,7 @@ def model_record(
     ] = None,
     track: TrackName = "replay",
 ) -> ModelRecordAnswer:
-    """Show what was tried, found and decided for a model, or search in it."""
+    """Show the model record: what was tried, found and decided for a model. Or search the record."""
     from pipelines.authoring import catalog
     from sixtyforty.reports import model_record as records
 
@@ -52,7 +52,7 @@ def model_record(
 
 @dataclass(frozen=True, kw_only=True)
 class KnowledgeAnswer(Answer):
-    """What is known across use cases."""
+    """Answer of `sixtyforty knowledge`: findings, record sections and research notes of all use cases."""
 
     hits: Annotated[
         Sequence[Any], "One object for each finding, record section or research note: use_case, where, title, text."
@@ -62,10 +62,11 @@ class KnowledgeAnswer(Answer):
 @command(SEE, "knowledge", "", "crew standby")
 def knowledge(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="WORDS", help="Show what contains all these words. Default: failures.")
+        list[str] | None,
+        typer.Argument(metavar="WORDS", help="Show entries with all these words. Default: failed attempts."),
     ] = None,
 ) -> KnowledgeAnswer:
-    """Search findings, records and user research of all use cases. Without words, list what failed."""
+    """Search the findings, model records and user research of all use cases. Without words, list failed attempts."""
     from pipelines.authoring import catalog
     from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
 

@@ -20,7 +20,7 @@ from pipelines.cli.options import Port, TrackName
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorAnswer(Answer):
-    """What the chain needs, and whether it is available."""
+    """Answer of `sixtyforty doctor`: everything that the chain needs, and whether it is available."""
 
     ok: Annotated[bool, "Whether everything that the chain cannot run without is available."]
     things: Annotated[Sequence[Any], "One object for each check: thing, ok, needed, found, and cure (null where ok)."]
@@ -33,7 +33,7 @@ class DoctorAnswer(Answer):
 
 @command(OPERATE, "doctor", "", "--json")
 def doctor() -> DoctorAnswer:
-    """Check everything that the chain needs, and name the cure for what is missing."""
+    """Check everything that the chain needs, and show the cure for each problem."""
     from pipelines.operations.doctor import examine
 
     things = examine()
@@ -48,18 +48,19 @@ def doctor() -> DoctorAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchAnswer(Answer):
-    """Alerts."""
+    """Answer of `sixtyforty watch`: a receipt for each alert that was sent."""
 
     receipts: Annotated[
-        Sequence[Mapping[str, Any]], "With --once: one receipt for each alert and address. Else one line of JSON each."
+        Sequence[Mapping[str, Any]],
+        "With --once: one receipt for each alert and address. Without --once, each receipt is one line of JSON.",
     ]
 
 
 @command(OPERATE, "watch", "", "--once --json")
 def watch(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
-    interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="Check once and end.")] = False,
+    interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two checks.")] = 60.0,
     track: TrackName = "live",
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
@@ -81,7 +82,7 @@ def watch(
 
 @dataclass(frozen=True, kw_only=True)
 class UiAnswer(Answer):
-    """Nothing: the command ends only when you stop Dagster's pages."""
+    """Answer of `sixtyforty ui`, without JSON keys: the command runs until you stop Dagster's pages."""
 
 
 @command(OPERATE, "ui", "", "--port 3010")
@@ -92,10 +93,10 @@ def ui(port: Port = 3000) -> UiAnswer:
     prepare_dagster_home()
     import dagster as dg
 
-    # Create the storage now: two services that open it at once would both create it.
+    # Create the storage now, because two services that start at the same time would both create it.
     with dg.DagsterInstance.get():
         pass
-    show_progress(f"Dagster's pages: http://127.0.0.1:{port} (Ctrl-C ends them)")
+    show_progress(f"Dagster's pages: http://127.0.0.1:{port} (Ctrl-C stops them)")
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(ROOT / "workspace.yaml")
     os.chdir(ROOT)
@@ -104,14 +105,14 @@ def ui(port: Port = 3000) -> UiAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class UpAnswer(Answer):
-    """The running services."""
+    """Answer of `sixtyforty up`: the running services."""
 
     pages: Annotated[str, "Address of Dagster's pages."]
     read_only: Annotated[str, "Address of Dagster's pages that cannot change anything."]
     desk: Annotated[str, "Address of the desk."]
     logs: Annotated[Path, "Folder of the logs."]
-    programs: Annotated[Mapping[str, str], "State of each program. RUNNING: it works."]
-    reaped: Annotated[Sequence[str], "Runs whose process was gone. They are marked failed."]
+    programs: Annotated[Mapping[str, str], "State of each service. RUNNING: the service works."]
+    reaped: Annotated[Sequence[str], "Ids of runs whose process was gone. These runs are now marked failed."]
 
 
 @command(OPERATE, "up", "", "--port 8000 --readonly-port 8001 --desk-port 8002")
@@ -125,7 +126,7 @@ def up(
     from pipelines.operations import services
     from pipelines.settings import load_settings
 
-    # Here, because the passwords of new accounts would go into a log if the set's own desk printed them.
+    # The command creates the accounts, because the desk service would print the new passwords into a log.
     prepare_database(load_settings().database_url, show_progress).dispose()
     running = services.up(port, readonly_port, desk_port)
     lines = [
@@ -142,15 +143,15 @@ def up(
 
 @dataclass(frozen=True, kw_only=True)
 class DownAnswer(Answer):
-    """The stopped services."""
+    """Answer of `sixtyforty down`: the services that were stopped."""
 
     was_running: Annotated[bool, "Whether the services were running."]
-    left_over: Annotated[int, "Number of processes of an earlier set that were ended."]
+    left_over: Annotated[int, "Number of leftover processes of earlier services that were ended."]
 
 
 @command(OPERATE, "down", "")
 def down() -> DownAnswer:
-    """Stop all services, and end what is left of an earlier set."""
+    """Stop all services, and end leftover processes of earlier services."""
     from pipelines.operations import services
 
     stopped = services.down()
@@ -160,14 +161,14 @@ def down() -> DownAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillAnswer(Answer):
-    """The outcome of the drill."""
+    """Answer of `sixtyforty drill`: the checks of the drill, and whether they passed."""
 
     ok: Annotated[bool, "Whether every check passed."]
-    table: Annotated[Sequence[str], "The checks, one a line."]
+    table: Annotated[Sequence[str], "One line of text for each check."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether every check passed."""
+        """Whether every check of the drill passed."""
         return self.ok
 
 

@@ -12,7 +12,7 @@ from sixtyforty.spec.track import Track
 
 
 def _use_cases(prefix: str) -> list[str]:
-    """Return the use cases that start with a prefix, for shell completion."""
+    """Return the names of the use cases that start with a prefix, for shell completion."""
     from pipelines.authoring import catalog
 
     return [name for name in catalog.list_use_cases() if name.startswith(prefix)]
@@ -47,7 +47,7 @@ TrackName = Annotated[
         help="replay: decisions calculated for the past. live: decisions since the adoption.",
     ),
 ]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="The person to record. Default: your user name.")]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person to record. Default: your user name.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason. It is stored in the ledger.")]
 OptionalWhy = Annotated[
     str, typer.Option("--why", metavar="TEXT", help="The reason for a change. It is stored in the ledger.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptanceAnswer(Answer):
-    """Whether people use the decisions."""
+    """Answer of `sixtyforty acceptance`: whether people use the decisions."""
 
     figures: Annotated[
         Mapping[str, Any],
@@ -34,15 +34,15 @@ class AcceptanceAnswer(Answer):
             "right": "Overrides that were better than the decision they replaced.",
             "responses": "Number of responses.",
             "simulated": "Responses that were simulated.",
-            "unmatched": "Responses to no decision.",
+            "unmatched": "Responses that belong to no decision.",
             "answered": "Decisions accepted or overridden.",
-            "idle": "Newest partitions in a row that nobody looked at.",
+            "idle": "Number of newest partitions in a row whose decisions nobody looked at.",
             "uptake": "Share of the decisions seen that were followed.",
             "override_rate": "Share of the decisions answered that were overridden.",
             "retention": "Share of a week's users who are active in the next week.",
             "rating": "Mean rating, 1 to 5.",
-            "gain": "Value of the overrides beyond the decisions they replaced.",
-            "gain_per_1000": "The same per 1,000 overrides: value, low, high.",
+            "gain": "Value of the overrides minus the value of the decisions that they replaced.",
+            "gain_per_1000": "Gain per 1,000 overrides: value, low, high.",
             "roles": "The same figures by role.",
             "recent": "The counts of the newest days.",
             "weeks": "The figures of each week.",
@@ -53,7 +53,7 @@ class AcceptanceAnswer(Answer):
 
 @command(PEOPLE, "acceptance", "{demo}", "{demo} --track live --json")
 def acceptance(use_case: UseCaseName, track: TrackName = "replay") -> AcceptanceAnswer:
-    """Show whether people use the decisions, and who was right where they disagreed."""
+    """Show whether people use the decisions, and whether overrides were better than the decisions they replaced."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.accounting import acceptance_messages
@@ -97,7 +97,7 @@ def _acceptance_lines(figures: Acceptance, currency: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedAnswer(Answer):
-    """Simulated responses."""
+    """Answer of `sixtyforty simulate-responses`: the number of responses added."""
 
     simulated: Annotated[int, "Number of responses added."]
 
@@ -118,9 +118,9 @@ def simulate_responses(
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingAnswer(Answer):
-    """The training that is planned, and who has done it."""
+    """Answer of `sixtyforty training`: the planned training tasks, and who has done each task."""
 
-    share: Annotated[float | None, "Share of the planned training that is done. Null: none is planned."]
+    share: Annotated[float | None, "Share of the planned training that is done. Null: no training is planned."]
     done: Annotated[Mapping[str, Sequence[str]], "Names of the people who have done each task."]
 
 
@@ -132,7 +132,7 @@ def training(
     ] = None,
     by: By = "",
 ) -> TrainingAnswer:
-    """Show the planned training and who has done it, or record that somebody has done a task."""
+    """Show the planned training tasks and who has done each, or record that somebody has done a task."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.training import list_trained_people, record_completion, share_trained
@@ -144,7 +144,7 @@ def training(
         lines = [f"Recorded: {row.by} has done {row.task}."]
     planned, people = ws.use_case.people.change.training, list_trained_people(ws)
     if not planned:
-        raise CommandError(f"{use_case} plans no training. Declare it in people.change.training of its defs.yaml.")
+        raise CommandError(f"{use_case} plans no training. Declare tasks in people.change.training of its defs.yaml.")
     if not done:
         lines = [
             f"{len(people[name])} of {task.headcount} {task.role}s: {name}, {task.title}"
@@ -155,15 +155,15 @@ def training(
 
 @dataclass(frozen=True, kw_only=True)
 class FindingAnswer(Answer):
-    """A finding, as the ledger of findings records it."""
+    """Answer of `sixtyforty add-finding`: the finding, as the ledger of findings records it."""
 
     row: Annotated[
         Mapping[str, Any],
         {
             "seq": "Number of the finding.",
-            "recorded_at": "UTC time at which it was recorded.",
-            "by": "Who found it.",
-            "title": "What it is about.",
+            "recorded_at": "UTC time at which the finding was recorded.",
+            "by": "The person who recorded the finding.",
+            "title": "What the finding is about.",
             "text": "The finding.",
             "previous_hash": "Hash of the previous row.",
             "hash": "Hash of this row.",
@@ -174,11 +174,13 @@ class FindingAnswer(Answer):
 @command(PEOPLE, "add-finding", "{demo} --text 'Fog is reported a day late.'")
 def add_finding(
     use_case: UseCaseName,
-    text: Annotated[str, typer.Option(metavar="TEXT", help="The finding. It is kept for ever: no personal data.")],
-    title: Annotated[str, typer.Option(metavar="TEXT", help="What it is about. Default: its first line.")] = "",
+    text: Annotated[
+        str, typer.Option(metavar="TEXT", help="The finding, without personal data: it is stored for ever.")
+    ],
+    title: Annotated[str, typer.Option(metavar="TEXT", help="What it is about. Default: the text's first line.")] = "",
     by: By = "",
 ) -> FindingAnswer:
-    """Record a finding for later readers. It becomes part of the model record."""
+    """Record a finding for later readers. The finding becomes part of the model record."""
     from pipelines.authoring import catalog
     from sixtyforty.reports.model_record import record_finding
 
@@ -188,9 +190,11 @@ def add_finding(
 
 @dataclass(frozen=True, kw_only=True)
 class DigestAnswer(Answer):
-    """Digests, shown or sent."""
+    """Answer of `sixtyforty digest`: the digests that were shown, or the receipts of those that were sent."""
 
-    digests: Annotated[Sequence[Mapping[str, Any]], "Shown: role, cadence, due, title and text of each digest."]
+    digests: Annotated[
+        Sequence[Mapping[str, Any]], "Without --send: role, cadence, due day, title and text of each digest."
+    ]
     receipts: Annotated[Sequence[Mapping[str, Any]], "With --send: one receipt for each digest and address."]
 
 
@@ -205,12 +209,13 @@ def digest(
     use_case: UseCaseName,
     role: Annotated[str | None, typer.Option(help="Only the digests of this role.")] = None,
     day: Annotated[
-        date | None, typer.Option("--date", metavar="DATE", help="As of the end of this local day. Default: now.")
+        date | None,
+        typer.Option("--date", metavar="DATE", help="Show digests as of the end of this local day. Default: now."),
     ] = None,
-    send: Annotated[bool, typer.Option("--send", help="Send the digests that are due and not sent yet.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Send the digests that are due and have not been sent.")] = False,
     track: TrackName = "live",
 ) -> DigestAnswer:
-    """Show the digests of the subscribed roles, or send those that are due."""
+    """Show the digests of the subscribed roles, or send the digests that are due."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.reports import digests
@@ -221,7 +226,7 @@ def digest(
     if not any(role in (None, subscription.role) for subscription in ws.use_case.subscriptions):
         raise CommandError(
             f"{use_case} declares no subscription{f' of the role {role}' if role else ''}. "
-            "Declare it in subscriptions of its defs.yaml."
+            "Declare a subscription in `subscriptions` of its defs.yaml."
         )
     time = ws.use_case.closes_at(day.isoformat()) - timedelta(seconds=1) if day else now()
     if send:

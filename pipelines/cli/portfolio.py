@@ -1,4 +1,4 @@
-"""`sixtyforty portfolio`: every use case side by side."""
+"""`sixtyforty portfolio`: compare all use cases by stage, gain, cost and use."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PortfolioAnswer(Answer):
-    """Every use case, with what it earns and what to do next."""
+    """Answer of `sixtyforty portfolio`: every use case, with its gain and the advice on what to do next."""
 
     lines: Annotated[
         Sequence[Mapping[str, Any]], "One object for each use case: stage, label, money, usage, advice and its reason."
     ]
-    totals: Annotated[Sequence[Mapping[str, Any]], "Money added up by currency, label and track."]
+    totals: Annotated[Sequence[Mapping[str, Any]], "Sums of money by currency, label and track."]
     page: Annotated[Path, "The portfolio page that was written."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures of every use case could be given."""
+        """Whether the figures of every use case are sound."""
         return not any(line["refusal"] for line in self.lines)
 
 
 @command(SEE, "portfolio", "", "--site 'New York' --json")
 def portfolio(
-    team: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this team.")] = None,
-    site: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this site.")] = None,
-    region: Annotated[str | None, typer.Option(help="Only use cases whose stage reaches this region.")] = None,
+    team: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this team.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this site.")] = None,
+    region: Annotated[str | None, typer.Option(help="Only use cases whose current stage covers this region.")] = None,
 ) -> PortfolioAnswer:
     """List every use case with its stage, gain, cost, use and next step, and write the portfolio page."""
     from pipelines.authoring import catalog
@@ -60,10 +60,10 @@ def portfolio(
 
 
 def _counted_workspaces(workspaces: Mapping[str, Workspace]) -> Mapping[str, Workspace]:
-    """Add the run hours since the last count to the use cases' accounts, and return the workspaces."""
+    """Record the hours that runs of each use case took since the last record, and return the same workspaces."""
     from pipelines.settings import prepare_dagster_home
 
-    # Before Dagster is imported: it reads DAGSTER_HOME from the environment.
+    # Before the import of Dagster, which reads DAGSTER_HOME from the environment.
     settings = prepare_dagster_home()
     import dagster as dg
 

@@ -1,6 +1,6 @@
 """Write docs/reference/cli.md: every command with its options, its examples and the keys of its JSON answer.
 
-`make reference` runs this module. A test compares the page with what this module would write.
+`make reference` runs this module. A test checks that the page is up to date.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ and use cases for your shell.
 
 
 def page_text() -> str:
-    """Return the page."""
+    """Return the reference page of the command line as Markdown."""
     commands = command_objects()
     parts = [HEAD, "## Exit codes\n", _exit_code_table()]
     for panel in PANELS:
@@ -46,7 +46,7 @@ def page_text() -> str:
 
 
 def answer_type(command: Any) -> type[Answer]:
-    """Return the type of a command's answer: what its function returns."""
+    """Return the class of a command's answer, from the annotation of the command's function."""
     answer: type[Answer] = get_type_hints(inspect.unwrap(command.callback))["return"]
     return answer
 
@@ -90,7 +90,7 @@ def _parameter_row(parameter: Any) -> str:
 
 
 def _meaning(parameter: Any) -> str:
-    """Return an option's help, with its default unless the help explains it."""
+    """Return an option's help text, followed by the option's default unless the help text states a default."""
     help_text = str(parameter.help or "")
     has_default = parameter.default not in (None, False, "") and "Default:" not in help_text
     return f"{help_text} Default: {parameter.default}." if has_default else help_text

@@ -1,4 +1,4 @@
-"""Old names of commands and options. Whoever still uses one gets a usage error that names the new one."""
+"""Map old names of commands and options to new names. An old name gives a usage error that states the new name."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from sixtyforty.spec.wording import format_plural
 
 @dataclass(frozen=True, kw_only=True)
 class RunAnswer(Answer):
-    """Finished runs."""
+    """Answer of `sixtyforty run`: the ids of the finished runs."""
 
     run_id: Annotated[str | None, "Dagster's id of the run. Null with --partitions-per-run."]
     runs: Annotated[Sequence[str], "Dagster's ids of all runs."]
@@ -50,7 +50,9 @@ def run(
     track: TrackName = "replay",
     rebuild_replay: Annotated[
         bool,
-        typer.Option("--rebuild-replay", help="Make the replay again by today's declaration. Live decisions stay."),
+        typer.Option(
+            "--rebuild-replay", help="Recalculate the replay with today's declaration. Live decisions stay unchanged."
+        ),
     ] = False,
 ) -> RunAnswer:
     """Run the chain on a range of days: extracts, checks, features, decisions, value."""
@@ -76,24 +78,24 @@ def run(
 
 
 def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:
-    """Raise an error where a replay can't be made again."""
+    """Raise an error if the options of `--rebuild-replay` conflict, or the use case was stopped or retired."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
     from sixtyforty.spec.clock import now
 
     if track == "live":
-        raise CommandError("Live decisions are history and are never taken again. Leave out --track live.")
+        raise CommandError("--rebuild-replay can't recalculate live decisions. Leave out --track live.")
     if is_partial:
-        raise CommandError("--rebuild-replay runs the whole chain. Leave out --select and --partitions-per-run.")
+        raise CommandError("--rebuild-replay runs every stage. Leave out --select and --partitions-per-run.")
     refuse_after_end(catalog.open_workspace(use_case), now())
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingDataAnswer(Answer):
-    """Training data that was fetched from the DVC remote."""
+    """Answer of `sixtyforty fetch-training-data`: the files that were fetched from the DVC remote."""
 
-    model: Annotated[str | None, "The model that learned from the data. Null: the inputs of the DVC recipe."]
+    model: Annotated[str | None, "The model that was trained on the files. Null: they are inputs of `dvc repro`."]
     files: Annotated[Sequence[str], "The files, or the DVC pointers of the recipe's inputs."]
 
 
@@ -101,11 +103,11 @@ class TrainingDataAnswer(Answer):
 def fetch_training_data(
     use_case: UseCaseName,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="The model. Default: the inputs of the DVC recipe.")
+        str | None, typer.Option(metavar="VERSION", help="The model. Default: fetch the inputs of `dvc repro`.")
     ] = None,
     folder: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Target folder, with --model.")] = None,
 ) -> TrainingDataAnswer:
-    """Fetch exactly the data that a model learned from, or the inputs of `dvc repro`."""
+    """Fetch exactly the data that a model was trained on, or the inputs of `dvc repro`."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
 
@@ -118,5 +120,5 @@ def fetch_training_data(
     pointers = [pointer for pointer in versions.fetch_pointers() if pointer.startswith(f"data/recipe/{use_case}/")]
     versions.pull(pointers)
     stages = f"train@{use_case} evaluate@{use_case}"
-    text = f"Fetched the inputs of the recipe. Next: dvc repro {stages}"
+    text = f"Fetched the inputs of the DVC recipe. Next: dvc repro {stages}"
     return TrainingDataAnswer(model=None, files=pointers, text=text)

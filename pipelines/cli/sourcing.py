@@ -1,4 +1,4 @@
-"""Commands about buying instead of building: build-or-buy and vendor-extract."""
+"""Commands about buying predictions instead of building a model: build-or-buy and vendor-extract."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOrBuyAnswer(Answer):
-    """The scorecard of building the model or buying it."""
+    """Answer of `sixtyforty build-or-buy`: the scorecard of building the model or buying predictions."""
 
     scorecard: Annotated[
         Mapping[str, Any],
@@ -29,13 +29,14 @@ class BuildOrBuyAnswer(Answer):
             "label": "exact, assumed or randomized: how the value is known.",
             "unit": "Currency of the money.",
             "capability": "Where the capability exists, as declared.",
-            "strategic": "Whether the capability must stay inside.",
-            "strategic_reason": "The declared reason why it must or need not.",
+            "strategic": "Whether the capability must stay inside the company.",
+            "strategic_reason": "The declared reason why the capability must stay inside or need not.",
             "units_a_month": "Decisions a month.",
             "months": "Months that the scorecard covers.",
             "discount": "Yearly discount rate.",
             "growth": "Yearly growth of the number of decisions.",
-            "ways": "One object for each way: gain, cost, net_present_value, roi, break_even_price_per_decision.",
+            "ways": "One object for building and for each vendor: gain, cost, net_present_value, roi,"
+            " break_even_price_per_decision.",
             "scenarios": "The verdict under each changed assumption.",
             "vendors_without_decisions": "Declared vendors without predictions.",
         },
@@ -73,7 +74,7 @@ def _way_line(score: WayScore) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class VendorExtractAnswer(Answer):
-    """The extract that was written for a vendor, as the ledger of vendor extracts records it."""
+    """Answer of `sixtyforty vendor-extract`: the written extract, as the ledger of vendor extracts records it."""
 
     path: Annotated[Path, "The file that was written."]
     row: Annotated[
@@ -81,9 +82,9 @@ class VendorExtractAnswer(Answer):
         {
             "seq": "Number of the ledger row.",
             "recorded_at": "UTC time at which the row was written.",
-            "by": "Who gave the extract.",
+            "by": "The person who gave the extract to the vendor.",
             "why": "The reason.",
-            "vendor": "The candidate in sourcing.vendors.",
+            "vendor": "Name of the vendor, as in sourcing.vendors.",
             "first": "First partition.",
             "last": "Last partition.",
             "rows": "Number of units.",
@@ -103,20 +104,20 @@ class VendorExtractAnswer(Answer):
 )
 def vendor_extract(
     use_case: UseCaseName,
-    vendor: Annotated[str, typer.Option(metavar="NAME", help="The candidate in sourcing.vendors.")],
-    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to write the extract.")],
+    vendor: Annotated[str, typer.Option(metavar="NAME", help="Name of the vendor, as in sourcing.vendors.")],
+    folder: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write the extract to.")],
     first: FirstDay,
     last: LastDay,
     why: Why,
     by: By = "",
 ) -> VendorExtractAnswer:
-    """Write the units and the data known about them, without personal columns, for a vendor to predict on."""
+    """Write an extract for a vendor to predict on: units and the data known about them, without personal columns."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.vendor_extracts import write_vendor_extract
 
     ws = catalog.open_workspace(use_case)
     partitions = ws.use_case.covering_days(first, last)
     path, row = write_vendor_extract(ws, vendor, partitions, folder.resolve(), by or current_user(), why)
-    left_out = f". Left out as personal: {', '.join(row.left_out)}" if row.left_out else ""
-    text = f"{row.rows:,} {ws.use_case.kpi.unit_plural} in {path}{left_out}"
+    left_out = f". Personal columns left out: {', '.join(row.left_out)}" if row.left_out else ""
+    text = f"Wrote {row.rows:,} {ws.use_case.kpi.unit_plural} to {path}{left_out}"
     return VendorExtractAnswer(path=path, row=row.model_dump(), text=text)

@@ -23,7 +23,7 @@ def test_backup_counts_its_files(run_cli: RunCli, monkeypatch: pytest.MonkeyPatc
     answer = run_cli(f"backup --to {tmp_path} --wait-seconds 5 --json").answer
     assert answer == {"made": MADE, "profile": "embedded", "files": 1}
     assert calls == [(tmp_path, 5)]
-    assert run_cli(f"backup --to {tmp_path}").out == f"1 file in {tmp_path}\n"
+    assert run_cli(f"backup --to {tmp_path}").out == f"Backed up 1 file to {tmp_path}\n"
 
 
 def test_a_restored_backup_names_the_next_commands(
@@ -32,7 +32,7 @@ def test_a_restored_backup_names_the_next_commands(
     restored = RestoredBackup(made=MADE, files=1200, ledgers={"calls": 3})
     monkeypatch.setattr("pipelines.operations.backup.restore_backup", lambda folder: restored)
     assert run_cli(f"restore-backup --from {tmp_path} --json").answer["ledgers"] == {"calls": 3}
-    text = f"Restored 1,200 files of {MADE}. Next: sixtyforty doctor, then sixtyforty up.\n"
+    text = f"Restored 1,200 files from the backup of {MADE}. Next: sixtyforty doctor, then sixtyforty up.\n"
     assert run_cli(f"restore-backup --from {tmp_path}").out == text
 
 

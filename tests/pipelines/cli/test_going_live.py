@@ -78,13 +78,13 @@ def test_a_rollout_goes_a_step_forward_and_back(
     monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: ["nobody comes"])
     finished = run_cli("rollout calls_in_time --advance --why 'let us'")
     assert (finished.code, finished.out, "nobody comes" in finished.err) == (1, "", True)
-    assert "Against the next step: nobody comes" in run_cli("rollout calls_in_time").out
+    assert "Blocks the next step: nobody comes" in run_cli("rollout calls_in_time").out
     monkeypatch.setattr(rollout, "list_objections_of_people", lambda ws: [])
     finished = run_cli("rollout calls_in_time --advance --by Ada --why 'shadow paid'")
     assert finished.out == f"holdout from {KEYS[5]}T04:01:00 UTC, by Ada: shadow paid\n"
     lines = run_cli("rollout calls_in_time").out.splitlines()
-    assert lines[1] == f"In force: holdout, since {KEYS[5]} 04:01 UTC. Whole days with outcomes: 0."
-    assert any(line.startswith("Against the next step:") for line in lines)
+    assert lines[1] == f"In force: holdout, since {KEYS[5]} 04:01 UTC. Complete days with known outcomes: 0."
+    assert any(line.startswith("Blocks the next step:") for line in lines)
     assert run_cli("rollout calls_in_time --step-back --why complaints --json").answer["step"] == "shadow"
     assert [step.step for step in in_shadow.rollout_ledger.rows()] == ["holdout", "shadow"]
 

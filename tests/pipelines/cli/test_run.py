@@ -72,9 +72,9 @@ def test_a_replay_is_made_again_only_as_a_whole_chain_of_the_replay(
     assert run_cli(f"run flight_delays {DAYS} --rebuild-replay").code == 0
     assert calls == [{"select": None, "rebuild_replay": True}]
     for option, message in (
-        ("--track live", "Live decisions are history"),
-        ("--select features", "runs the whole chain"),
-        ("--partitions-per-run 1", "runs the whole chain"),
+        ("--track live", "can't recalculate live decisions"),
+        ("--select features", "runs every stage"),
+        ("--partitions-per-run 1", "runs every stage"),
     ):
         finished = run_cli(f"run flight_delays {DAYS} --rebuild-replay {option}")
         assert (finished.code, finished.out, message in finished.err) == (1, "", True)
