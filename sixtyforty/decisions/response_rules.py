@@ -67,7 +67,9 @@ def _read_decision(ws: Workspace, response: Response) -> StoredDecision:
 def check_not_simulated_live(response: Response) -> None:
     """Raise ResponseError for a simulated response to a live decision."""
     if response.simulated and parse_decision_id(response.decision_id)[0] == "live":
-        raise ResponseError(f"{response.decision_id} is a live decision: it accepts no simulated response.")
+        raise ResponseError(
+            f"{response.decision_id} is a live decision: it accepts no simulated response. Send a person's response."
+        )
 
 
 def _check_rating(response: Response) -> None:
@@ -89,7 +91,9 @@ def _check_action(ws: Workspace, response: Response, decided: str) -> Response:
     if response.event == "overridden":
         allowed = allowed_instead(ws.use_case.kpi, response.action, decided)
         if allowed:
-            raise ResponseError(f"An override of '{decided}' can't be '{response.action}'. Allowed: {allowed}.")
+            raise ResponseError(
+                f"The action '{response.action}' can't override the decision '{decided}'. Allowed: {allowed}."
+            )
         if response.reason is None:
             raise ResponseError(
                 "The override has no reason. Fill in the field 'reason', so that others can learn from the override."

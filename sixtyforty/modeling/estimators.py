@@ -156,8 +156,8 @@ def _target(recipe: Model, kpi: Kpi, frame: pd.DataFrame) -> NDArray[np.float64]
             target = db.execute(f"select ({recipe.target})::double as target from rows").df()["target"]
         except duckdb.Error as error:
             raise ModelError(
-                f"model.target '{recipe.target}' is not valid SQL over the columns of features.sql and {kpi.outcome}:"
-                f" {error}"
+                f"model.target '{recipe.target}' is not valid SQL over the columns of features.sql and the outcome"
+                f" {kpi.outcome}. Correct model.target in defs.yaml. DuckDB's message: {error}"
             ) from error
     return target.to_numpy(float)
 

@@ -95,7 +95,7 @@ def promote_challengers(
         challengers = list_challengers(use_case, lake, store, ledger, track, as_of)
         if not challengers:
             raise GateError(
-                f"{use_case.name}: no challenger was trained on {as_of}. Materialize the asset challenger first."
+                f"{use_case.name}: no challenger was trained on {as_of}. Materialize the asset `challenger` first."
             )
         is_live = track == "live" and now is not None
         start = now.isoformat(timespec="seconds") if is_live and now else use_case.day_start(as_of).isoformat()

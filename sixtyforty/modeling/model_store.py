@@ -75,7 +75,10 @@ class ModelStore:
         try:
             return (self.folder(version) / file).read_bytes()
         except FileNotFoundError as error:
-            raise ModelError(f"{version}: the file {self.folder(version) / file} is missing.") from error
+            raise ModelError(
+                f"{version}: the file {self.folder(version) / file} is missing. Restore the file from a backup, or"
+                " delete its folder and run the chain again."
+            ) from error
 
     def has(self, version: str, file: str) -> bool:
         """Return whether a file of a model version exists and is listed on the version's model card.
@@ -123,7 +126,7 @@ class ModelStore:
 
         blob = self.read_file(version, TRAINING_SET)
         if hashlib.sha256(blob).hexdigest() != card.files.get(TRAINING_SET):
-            raise ModelError("The hash of the training set differs from the one on the model card.")
+            raise ModelError("The hash of the training set differs from the hash on the model card.")
         batches = pq.ParquetFile(pa.BufferReader(blob)).iter_batches(SAMPLE_ROWS, columns=card.features)
         return pa.Table.from_batches([next(batches)]).to_pandas()
 

@@ -99,7 +99,7 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
     if len(missing) == len(window):
         raise TooEarlyError(
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
-            " Materialize features and outcomes first."
+            " Materialize the assets `features` and `outcomes` of these days first."
         )
     require_sound(select_tainted(features.values()), f"{use_case.name}: no training as of {as_of}")
     versions = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}

@@ -64,7 +64,8 @@ def _check_runs(use_case: UseCase, db: duckdb.DuckDBPyConnection, rows: str, nam
         db.execute(f"select ({candidate.action or candidate.expected_outcome}) from {rows} limit 0")
     except duckdb.Error as error:
         raise CandidateError(
-            f"{use_case.name}: kpi.candidates.{name} is not valid SQL over the columns of features.sql: {error}"
+            f"{use_case.name}: kpi.candidates.{name} is not valid SQL over the columns of features.sql. Correct its SQL"
+            f" in defs.yaml. DuckDB's message: {error}"
         ) from error
 
 

@@ -141,7 +141,8 @@ def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str
                 condition = db.execute(f"select ({veto.when}) is true as applies from rows").fetchnumpy()
             except duckdb.Error as error:
                 raise PolicyError(
-                    f"model.vetoes.{name}.when is not a valid SQL condition over the columns of features.sql: {error}"
+                    f"model.vetoes.{name}.when is not a valid SQL condition over the columns of features.sql."
+                    f" Correct the condition in defs.yaml. DuckDB's message: {error}"
                 ) from error
             vetoed[name] = np.asarray(condition["applies"], bool)
     return vetoed

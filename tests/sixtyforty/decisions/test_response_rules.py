@@ -38,8 +38,8 @@ def decision_with(ws: Workspace, action: str) -> str:
     [
         ({"event": "overridden", "action": "act"}, "has no reason"),
         ({"event": "overridden", "action": "act", "reason": "  "}, "has no reason"),
-        ({"event": "overridden", "action": "wait", "reason": "x"}, "override of 'wait' can't be 'wait'. Allowed: act"),
-        ({"event": "overridden", "action": "fly", "reason": "x"}, "can't be 'fly'"),
+        ({"event": "overridden", "action": "wait", "reason": "x"}, "override the decision 'wait'. Allowed: act"),
+        ({"event": "overridden", "action": "fly", "reason": "x"}, "'fly' can't override the decision"),
         ({"event": "accepted", "action": "act"}, "send 'overridden' with a reason"),
         ({"event": "rated"}, "expected a whole number from 1 to 5"),
         ({"event": "rated", "rating": 6}, "The rating is 6"),

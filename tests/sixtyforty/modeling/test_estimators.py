@@ -95,7 +95,7 @@ def test_a_target_replaces_the_outcome() -> None:
 
 def test_a_target_with_invalid_sql_is_named() -> None:
     recipe = Model(estimator="sklearn.dummy.DummyRegressor", training_days=1, target="lateness * 2")
-    with pytest.raises(ModelError, match=r"model\.target 'lateness \* 2' is not valid SQL .*and late"):
+    with pytest.raises(ModelError, match=r"model\.target 'lateness \* 2' is not valid SQL .* the outcome late\."):
         fit_model(recipe, KPI, ["load"], training_rows().assign(late=0.0))
 
 

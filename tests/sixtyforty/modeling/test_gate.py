@@ -263,5 +263,5 @@ def test_verdicts_are_appended_to_the_ledger(tmp_path: Path) -> None:
 def test_a_day_without_a_challenger_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, partitions={"start": DAYS[0]})
     publish_days(ws, DAYS[:2])
-    with pytest.raises(GateError, match=r"no challenger was trained on 2013-04-01. Materialize the asset challenger"):
+    with pytest.raises(GateError, match=r"no challenger was trained on 2013-04-01. Materialize the asset `challenger`"):
         promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])

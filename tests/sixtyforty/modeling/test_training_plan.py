@@ -117,7 +117,7 @@ def test_a_version_is_its_day_its_data_and_its_recipe(published: Workspace) -> N
 
 @pytest.mark.parametrize("as_of", [date(2013, 3, 1), date(2013, 2, 1), date(2013, 9, 1)])
 def test_without_features_and_outcomes_there_is_no_plan(published: Workspace, as_of: date) -> None:
-    with pytest.raises(ModelError, match=r"no features with outcomes exist .* Materialize features and outcomes first"):
+    with pytest.raises(ModelError, match=r"no features with outcomes exist .* Materialize the assets `features`"):
         plan_training(published.use_case, published.lake, as_of)
 
 

@@ -101,7 +101,7 @@ def test_where_the_fallback_decided_the_candidate_gets_the_same_action(tmp_path:
         ),
         ({"action": "'run'"}, r"gives 'run' for 40 decisions.*one of wait, act.*End its case expression with an else"),
         ({"expected_outcome": "case when load > 0.4 then 0.5 end"}, r"gives null .* a number.*coalesce"),
-        ({"action": "last_load"}, r"is not valid SQL over the columns of features\.sql: .*last_load"),
+        ({"action": "last_load"}, r"is not valid SQL over the columns of features\.sql\. .*last_load"),
     ],
 )
 def test_an_invalid_answer_is_named_before_anything_is_written(
