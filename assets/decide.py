@@ -11,7 +11,7 @@ from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.due_decisions import live_since
-from sixtyforty.decisions.review_queue import queue_reviews
+from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.spec.wording import format_plural
 
@@ -73,8 +73,9 @@ def queue_decisions(run: StageRun) -> StageResult:
     result, totals = StageResult(), Counter[str]()
     for portion in run.portions():
         for partition, entry in queue_reviews(run.ws, portion, run.track, anew=run.rebuilds_replay).items():
-            totals.update(queued=entry.facts["queued"], overflow=entry.facts["overflow"])
-            metadata = {"dagster/partition_row_count": entry.rows, **entry.facts, "track": run.track}
+            figures = QueueFigures.from_entry(entry)
+            totals.update(queued=figures.queued, overflow=figures.overflow)
+            metadata = {"dagster/partition_row_count": entry.rows, **vars(figures), "track": run.track}
             result.published[partition] = PublishedPartition(entry.version, metadata)
     run.log.info(
         f"review_queue: filled ({format_plural(totals['queued'], 'decision')} queued,"

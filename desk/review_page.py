@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from desk.answers import RejectedAnswer, record_answer
 from desk.decision_day import DecisionDay, load_day, load_reasons
 from desk.page_request import PageRequest, Problem
-from sixtyforty.decisions.review_queue import QueuedReview, read_queue, review_dataset
+from sixtyforty.decisions.review_queue import QueuedReview, QueueFigures, read_queue, review_dataset
 
 
 def review_page(request: PageRequest) -> Response:
@@ -51,6 +51,6 @@ def _render(
         reasons=load_reasons(request, day.partition, [item.decision_id for item in queue]),
         minutes=sum(item.minutes for item, decision in shown if decision.answer is None),
         answered=sum(decision.answer is not None for _, decision in shown),
-        overflow=entry.facts["overflow"] if entry else 0,
+        overflow=QueueFigures.from_entry(entry).overflow if entry else 0,
         rejected=rejected,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from sixtyforty.accounting.break_even import CurvePoint
 from sixtyforty.accounting.degradation import FaultImpact
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.usage import AnswerCounts, PartitionUsage, usage_dataset
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.decisions.declared_version import version_facts
-from sixtyforty.decisions.review_queue import QueuedReview, review_dataset
+from sixtyforty.decisions.declared_version import declared_versions
+from sixtyforty.decisions.review_queue import QueuedReview, QueueFigures, review_dataset
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow, GateVerdict
@@ -136,15 +138,16 @@ def write_decisions(ws: Workspace, day: str, track: Track = "replay", queued: in
         "decided_by": ["model"] * 10 + ["fallback"] * 2,
         "reason": [None] * 10 + ["late"] * 2,
     }
-    facts = {"model": 10, "fallback": 2, "current_process": 0, **version_facts(ws.use_case, None, set())}
-    ws.lake.write(decisions_dataset(track), day, pa.table(rows), facts=facts)
+    facts = DecisionFacts(model=10, fallback=2, declared_versions=declared_versions(ws.use_case, None))
+    ws.lake.write(decisions_dataset(track), day, pa.table(rows), facts=facts.to_facts())
     at = ws.use_case.closes_at(day)
     reviews = [
         QueuedReview(f"{track}-{day}-{i:016x}", at, i + 1, 411.5, "shift_manager", "Nearly even.", "act", "wait", 5.0)
         for i in range(queued)
     ]
     table = pa.Table.from_pylist([review.__dict__ for review in reviews])
-    ws.lake.write(review_dataset(track), day, table, facts={"overflow": 2})
+    figures = QueueFigures(queued + 2, 5.0 * queued, 2, queued, 411.5 * queued)
+    ws.lake.write(review_dataset(track), day, table, facts=asdict(figures))
 
 
 def write_usage(ws: Workspace, day: str, track: Track = "replay", simulated: int = 0) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
 from sixtyforty.accounting.holdout_shares import count_held_out
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.modeling import taint
 from sixtyforty.modeling.treatment_shares import describe_share_mismatch
@@ -76,14 +77,13 @@ def _leaky_decisions(ws: Workspace, decided: list[str]) -> list[str]:
     marked = set(ws.lake.partitions(taint.INDEX))
     suspects = decided if revoked else sorted(marked.intersection(decided))
     entries = ws.lake.entries(decisions_dataset("replay"), suspects)
-    return [p for p, entry in entries.items() if _by_model(entry) and _is_leaky(ws, entry, revoked)]
-
-
-def _by_model(entry: Entry) -> bool:
-    return any(entry.facts.get(kind, 0) for kind in ("model", "review"))
+    return [p for p, entry in entries.items() if _is_leaky(ws, entry, revoked)]
 
 
 def _is_leaky(ws: Workspace, entry: Entry, revoked: set[str]) -> bool:
-    if not revoked.isdisjoint(entry.facts.get("champions", [])):
+    facts = DecisionFacts.from_entry(entry)
+    if not (facts.model or facts.review):
+        return False
+    if not revoked.isdisjoint(facts.champions):
         return True
     return bool(taint.find_tainted_versions(ws.lake, entry.inputs.get("features", {})))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
@@ -67,17 +68,14 @@ def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> Dec
     """
     entries = ws.lake.entries(decisions_dataset(track))
     entries = {partition: entry for partition, entry in entries.items() if until is None or partition <= until}
+    facts_by_partition = {partition: DecisionFacts.from_entry(entry) for partition, entry in entries.items()}
     counts: Counter[str] = Counter()
-    for entry in entries.values():
-        counts.update({reason: entry.facts.get(kind, 0) for kind, reason in HELD_OUT_REASONS.items()})
-    unexplained = {
-        partition: entry
-        for partition, entry in entries.items()
-        if any(entry.facts.get(kind, 0) for kind in WITH_REASONS)
-    }
+    for facts in facts_by_partition.values():
+        counts.update({reason: getattr(facts, kind) for kind, reason in HELD_OUT_REASONS.items()})
+    unexplained = {p: entries[p] for p, facts in facts_by_partition.items() if facts.fallback or facts.current_process}
     counts.update(_count_reasons(ws, unexplained))
     in_order = sorted(((reason, count) for reason, count in counts.items() if count), key=lambda p: (-p[1], p[0]))
-    return DeciderCounts(sum(entry.facts.get("model", 0) for entry in entries.values()), dict(in_order))
+    return DeciderCounts(sum(facts.model for facts in facts_by_partition.values()), dict(in_order))
 
 
 def _count_reasons(ws: Workspace, entries: Mapping[str, Entry]) -> Counter[str]:

@@ -21,14 +21,15 @@ Values of `decided_by`:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.decisions.assignment import HELD_OUT
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
-from sixtyforty.decisions.declared_version import version_facts
+from sixtyforty.decisions.declared_version import declared_versions
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DecidedBy = Literal["model", "current_process", "fallback", "review", "holdout", "shadow"]
-COUNTED = ("model", "current_process", "fallback")  # a manifest counts these deciders even if the count is 0
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class TakenDecisions:
     @classmethod
     def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
         """Read the counts from a manifest of decisions. new: the number of decisions that this run took."""
-        counts = entry.facts
-        fallback = counts["fallback"] + counts["current_process"] + counts.get("review", 0)
-        return cls(entry, new, counts["model"], fallback, sum(counts.get(kind, 0) for kind in HELD_OUT))
+        facts = DecisionFacts.from_entry(entry)
+        fallback = facts.fallback + facts.current_process + facts.review
+        return cls(entry, new, facts.model, fallback, facts.held_out)
 
 
 def decisions_dataset(track: Track) -> str:
@@ -130,13 +130,15 @@ def write_decisions(
     if before is not None:
         table = pa.concat_tables([pq.read_table(ws.lake.local_file(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
-    decided_by = table["decided_by"].to_pylist()
-    counts = {kind: decided_by.count(kind) for kind in COUNTED}
-    counts |= {kind: decided_by.count(kind) for kind in ("review", *HELD_OUT) if kind in decided_by}
     inputs = {"features": {partition: features.version}}  # the newest; each row names the version it was taken on
     champions = {version for version in table["champion_version"].unique().to_pylist() if version}
-    facts = {**counts, **version_facts(ws.use_case, before, champions)}
-    entry = ws.lake.write(decisions_dataset(track), partition, table, inputs=inputs, code=ws.code_version, facts=facts)
+    facts = DecisionFacts(
+        **Counter(table["decided_by"].to_pylist()),
+        declared_versions=declared_versions(ws.use_case, before),
+        champions=sorted(champions),
+    )
+    dataset, stored = decisions_dataset(track), facts.to_facts()
+    entry = ws.lake.write(dataset, partition, table, inputs=inputs, code=ws.code_version, facts=stored)
     return TakenDecisions.from_entry(entry, new.num_rows)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.modeling.training_plan import declared_recipes
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from sixtyforty.workspace import Workspace
 
 REPLAY_DATASET = "decisions/replay"
-UNKNOWN = "unknown"  # replaces the declaration's version if a manifest of decisions names no version
 ALL_COLUMNS = re.compile(r"(\bselect|,|\.)\s*\*", re.IGNORECASE)
 
 
@@ -74,16 +74,13 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
     return SourceVersion(columns, source.key, source.known_at, source.partition, source.null_text)
 
 
-def version_facts(use_case: DecisionChain, before: Entry | None, champions: set[str]) -> dict[str, list[str]]:
-    """Return the facts for a manifest of decisions: the versions of the declarations and champions that took them.
+def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
+    """Return the versions of the declarations that took a partition's decisions, sorted. Today's declaration is one.
 
-    before: the manifest of the partition's earlier decisions, or None. champions: the champion versions in all rows,
-    earlier decisions included.
+    before: the manifest of the partition's earlier decisions, or None.
     """
-    versions = {declared_version(use_case)}
-    if before is not None:
-        versions |= set(before.facts.get("declared_versions", [UNKNOWN]))
-    return {"declared_versions": sorted(versions), "champions": sorted(champions)}
+    earlier = DecisionFacts.from_entry(before).declared_versions if before else ()
+    return sorted({declared_version(use_case), *earlier})
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,5 @@ def _replay_index(ws: Workspace) -> ManifestIndex:
 
 
 def _index_row(entry: Entry) -> dict[str, list[str]]:
-    return {
-        "declared_versions": entry.facts.get("declared_versions", [UNKNOWN]),
-        "champions": entry.facts.get("champions", []),
-    }
+    facts = DecisionFacts.from_entry(entry)
+    return {"declared_versions": list(facts.declared_versions), "champions": list(facts.champions)}

@@ -22,8 +22,10 @@ from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier
+from sixtyforty.storage.verdicts import read_verdict, verdict_id
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
 from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.value.payoffs import build_payoffs
@@ -67,19 +69,19 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
 
 
 def _trace_verdict(entry: Entry) -> TracedVerdict:
-    verdict = entry.facts["verdict"]
+    verdict = read_verdict(entry)
     failed = [
-        f"{rule['severity']}: {rule['expected']} on {rule['column']} ({rule['failed']} rows)"
-        for rule in verdict["rules"]
-        if not rule["passed"]
+        f"{rule.severity}: {rule.expected} on {rule.column} ({rule.failed} rows)"
+        for rule in verdict.rules
+        if not rule.passed
     ]
     return TracedVerdict(
-        id=entry.facts["verdict_id"],
+        id=verdict_id(entry),
         dataset=entry.dataset,
         partition=entry.partition,
-        accepted=verdict["accepted"],
-        rows=verdict["accepted_rows"],
-        quarantined=verdict["quarantined"],
+        accepted=verdict.accepted,
+        rows=verdict.accepted_rows,
+        quarantined=verdict.quarantined,
         failed_rules=failed,
     )
 
@@ -109,12 +111,11 @@ def _add_files(ws: Workspace, validated: Entry, files: dict[str, TracedFile]) ->
     for dataset, versions in validated.inputs.items():
         for partition, version in versions.items():
             raw = entry_at_version(ws, dataset, partition, version)
-            for extract in raw.facts["extracts"] if raw else []:
-                sha256 = extract["sha256"]
-                file = files.get(sha256) or TracedFile(
-                    extract["name"], sha256, dataset.removeprefix("raw/"), [], extract["problem"]
-                )
-                files[sha256] = replace(file, partitions=[*file.partitions, partition])
+            for extract in listed_extracts(raw):
+                source = dataset.removeprefix("raw/")
+                new = TracedFile(extract.name, extract.sha256, source, [], extract.problem)
+                file = files.get(extract.sha256, new)
+                files[extract.sha256] = replace(file, partitions=[*file.partitions, partition])
 
 
 def _unit_condition(decision: StoredDecision) -> tuple[str, list[object]]:

@@ -12,7 +12,7 @@ Queue columns: `decision_id`, `decided_at` (UTC), `rank` (1 first), `value_of_in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -44,6 +44,27 @@ class QueuedReview:
     action: str
     alternative: str
     minutes: float
+
+
+@dataclass(frozen=True)
+class QueueFigures:
+    """The figures of a partition's review queue, as its manifest stores them.
+
+    - candidates: the number of decisions worth a review. `queued` of them are in the queue; `overflow` are not.
+    - minutes: the time that the queued reviews take.
+    - value_of_information: the sum over the queued reviews, in the KPI's currency.
+    """
+
+    candidates: int
+    minutes: float
+    overflow: int
+    queued: int
+    value_of_information: float
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> QueueFigures:
+        """Read the figures from a manifest."""
+        return cls(**entry.facts)
 
 
 def review_dataset(track: Track) -> str:
@@ -92,13 +113,15 @@ def _write_queue(
         pa.Table.from_pylist([vars(item) for item in queue], schema=_schema()),
         inputs={decisions.dataset: {decisions.partition: decisions.version}},
         code=ws.code_version,
-        facts={
-            "candidates": len(ids),
-            "queued": len(queue),
-            "overflow": len(ids) - len(queue),
-            "value_of_information": round(sum(item.value_of_information for item in queue), 2),
-            "minutes": sum(item.minutes for item in queue),
-        },
+        facts=asdict(
+            QueueFigures(
+                candidates=len(ids),
+                minutes=sum(item.minutes for item in queue),
+                overflow=len(ids) - len(queue),
+                queued=len(queue),
+                value_of_information=round(sum(item.value_of_information for item in queue), 2),
+            )
+        ),
     )
 
 

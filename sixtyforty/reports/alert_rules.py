@@ -10,6 +10,7 @@ from datetime import date
 
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
@@ -77,7 +78,7 @@ def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
     entry = ws.lake.entry(dataset, newest) if newest else None
     if entry is None or not entry.rows:
         return []
-    share, limit = entry.facts["fallback"] / entry.rows, ws.use_case.watch.max_fallback_share
+    share, limit = DecisionFacts.from_entry(entry).fallback / entry.rows, ws.use_case.watch.max_fallback_share
     if share <= limit:
         return []
     text = (

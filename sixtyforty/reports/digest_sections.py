@@ -12,6 +12,7 @@ from sixtyforty.accounting.forecast import explain_target
 from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.decisions import review_queue
+from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import answers_by_decision
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
@@ -46,7 +47,8 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
     # The most expensive actions come first, because they are work to do. If actions are amounts, the largest is first.
     actions = list(reversed(use_case.kpi.actions_by_cost)) or sorted(count_of_action, key=float, reverse=True)
     lines += [f"- {describe_action(action, use_case.kpi)}: {count_of_action.get(action, 0):,}" for action in actions]
-    left = sum(e.facts["fallback"] + e.facts["current_process"] for e in entries.values())
+    facts = [DecisionFacts.from_entry(entry) for entry in entries.values()]
+    left = sum(partition.fallback + partition.current_process for partition in facts)
     if left:
         lines.append(f"The current process decided {left:,} of them because there was no model or no sound data.")
     return [*lines, *_review_lines(ws, track, partitions)]
@@ -70,7 +72,7 @@ def _review_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> lis
         at_stake = format_money(sum(item.value_of_information for item in waiting), ws.use_case.kpi.currency)
         minutes = format_plural(sum(item.minutes for item in waiting), "minute")
         lines.append(f"Up to {at_stake} at stake in about {minutes} of review.")
-    overflow = sum(e.facts["overflow"] for e in queues.values())
+    overflow = sum(review_queue.QueueFigures.from_entry(entry).overflow for entry in queues.values())
     if overflow:
         lines.append(f"The reviewers have no time for {overflow:,} more decisions.")
     return lines
@@ -211,8 +213,9 @@ def _restatement_lines(ws: Workspace, partitions: Sequence[str]) -> list[str]:
 
 def _decision_lines(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     entries = ws.lake.entries(decisions_dataset(track), partitions).values()
-    counts = {label: sum(e.facts[name] for e in entries) for name, label in DECIDERS.items()}
-    special = {label: sum(e.facts.get(name, 0) for e in entries) for name, label in SPECIAL.items()}
+    facts = [DecisionFacts.from_entry(entry) for entry in entries]
+    counts = {label: sum(getattr(partition, name) for partition in facts) for name, label in DECIDERS.items()}
+    special = {label: sum(getattr(partition, name) for partition in facts) for name, label in SPECIAL.items()}
     counts |= {label: count for label, count in special.items() if count}
     listed = ", ".join(f"{count:,} {label}" for label, count in counts.items())
     return ["Decisions", f"- {sum(counts.values()):,} decisions: {listed}"]
