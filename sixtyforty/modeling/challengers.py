@@ -69,7 +69,7 @@ def list_challengers(
     if champion:
         current = store.card(champion.version).recipe_version
         if current in declared:
-            reasons.setdefault(current, "it has the champion's recipe")
+            reasons.setdefault(current, "the challenger has the champion's recipe")
     challengers = []
     for recipe, reason in reasons.items():
         version = find_trained_version(use_case, lake, store, recipe, as_of)
@@ -89,7 +89,7 @@ def _is_withdrawn(
 def _describe_ranking(use_case: UseCase, values: dict[str, float]) -> str:
     currency = use_case.kpi.currency
     ranking = ", ".join(f"{recipe_name(use_case, r)} {format_money(v, currency)}" for r, v in values.items())
-    return f"it has the highest walk-forward value per 1,000 decisions: {ranking}"
+    return f"the challenger has the highest walk-forward value per 1,000 decisions: {ranking}"
 
 
 def find_best_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: date) -> str:

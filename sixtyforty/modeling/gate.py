@@ -138,7 +138,7 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
         verdict, reasons = "REJECT", list(evidence.broken_constraints)
     elif evidence.refused_partitions:
         shown = ", ".join(evidence.refused_partitions[:SHOWN_PARTITIONS])
-        verdict, reasons = "REJECT", [f"it learned from partitions that governance refused: {shown}"]
+        verdict, reasons = "REJECT", [f"the challenger learned from partitions that governance refused: {shown}"]
     elif verdict == "PROMOTE" and needs_approval:
         verdict = "PENDING"
     return Judgement(verdict, evidence.kind, reasons, value_verdict.figures)
@@ -172,7 +172,7 @@ def _judge_value(gate: Gate, evidence: GateEvidence, currency: str) -> _ValueVer
     if evidence.missing_share > gate.max_rejected_share:
         return value.stop(
             "REJECT",
-            f"{evidence.missing_share:.0%} of its training partitions are missing or refused;"
+            f"{evidence.missing_share:.0%} of the challenger's training partitions are missing or refused;"
             f" at most {gate.max_rejected_share:.0%} are allowed",
         )
     if sum(day.decisions > 0 for day in days) < MINIMUM_DAYS:
@@ -198,13 +198,13 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
     gain = _paired_gain(evidence.walk_forward, evidence.current_recipe or [], confidence)
     if math.isnan(gain.low):
         return value.stop(
-            "HOLD", f"too early to judge: the champion's recipe has fewer than {MINIMUM_DAYS} days in common with it"
+            "HOLD", f"too early to judge: challenger and champion have fewer than {MINIMUM_DAYS} days in common"
         )
     value.figures = replace(value.figures, gain_vs_recipe=RoundedInterval.of(gain))
     shown = _describe(gain, confidence, currency)
     if not gain.low > gate.margin:
         margin = format_money(gate.margin, currency)
-        return value.stop("HOLD", f"its gain over the champion's recipe isn't proven to exceed {margin}: {shown}")
+        return value.stop("HOLD", f"the gain over the champion's recipe isn't proven to exceed {margin}: {shown}")
     value.reasons.append(f"gain over the champion's recipe: {shown}")
     return value
 
@@ -221,12 +221,14 @@ def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, val
     if change.value < -gate.margin:
         return value.stop(
             "HOLD",
-            f"in the newest block, its recipe is worse than the champion: {_describe(change, confidence, currency)}",
+            "in the newest backtest block, the challenger's recipe is worse than the champion:"
+            f" {_describe(change, confidence, currency)}",
         )
     difference = format_money(change.value, currency, signed=True)
     margin = format_money(gate.margin, currency)
     value.reasons.append(
-        f"difference to the champion in the newest block: {difference} per 1,000 decisions (allowed loss: {margin})"
+        f"difference to the champion in the newest backtest block: {difference} per 1,000 decisions"
+        f" (allowed loss: {margin})"
     )
     return value
 

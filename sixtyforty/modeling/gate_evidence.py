@@ -87,12 +87,15 @@ def collect_evidence(
     if mismatch := describe_share_mismatch(use_case, lake, judged):
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, share_mismatch=mismatch)
     try:
-        require_sound(find_tainted_versions(lake, store.card(version).data["features"]), "it learned from tainted data")
+        require_sound(
+            find_tainted_versions(lake, store.card(version).data["features"]),
+            "the challenger learned from tainted data",
+        )
         return _collect_from_files(use_case, lake, store, ledger, track, version, selection_reason)
     except TaintedDataError as error:
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, taint=str(error))
     except ModelError as error:
-        problem = f"a model that it is compared with or valued by can't be trusted: {error}"
+        problem = f"a model in the challenger's comparison can't be trusted: {error}"
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
 
 

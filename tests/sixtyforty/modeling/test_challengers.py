@@ -45,7 +45,7 @@ def test_recipes_are_ranked_by_their_value_on_common_days(ws: Workspace) -> None
 def test_the_best_recipe_is_the_only_challenger_without_a_champion(ws: Workspace) -> None:
     (challenger,) = list_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", AS_OF)
     assert challenger.version.startswith("2013-03-15-")
-    assert challenger.reason.startswith("it has the highest walk-forward value per 1,000 decisions: model EUR ")
+    assert "the highest walk-forward value per 1,000 decisions: model EUR " in challenger.reason
 
 
 def test_the_champions_recipe_follows_the_best_one(ws: Workspace) -> None:
@@ -61,7 +61,7 @@ def test_the_champions_recipe_follows_the_best_one(ws: Workspace) -> None:
         reasons=["for the test"],
     )
     challengers = list_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", AS_OF)
-    assert [challenger.reason for challenger in challengers][1:] == ["it has the champion's recipe"]
+    assert [challenger.reason for challenger in challengers][1:] == ["the challenger has the champion's recipe"]
     assert challengers[1].version == plan_training(ws.use_case, ws.lake, AS_OF, constant).version
 
 

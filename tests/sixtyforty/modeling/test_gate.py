@@ -73,7 +73,9 @@ def test_the_evidence_holds_the_figures_that_the_verdict_used() -> None:
 def test_a_challenger_that_learned_from_too_little_is_rejected_whatever_it_earns() -> None:
     judgement = judge(GATE, GateEvidence("refresh", 0.11, days_gaining(1000)), "EUR")
     assert judgement.verdict == "REJECT"
-    assert judgement.reasons == ["11% of its training partitions are missing or refused; at most 10% are allowed"]
+    assert judgement.reasons == [
+        "11% of the challenger's training partitions are missing or refused; at most 10% are allowed"
+    ]
 
 
 def test_a_share_of_missing_partitions_at_the_limit_passes() -> None:
@@ -135,7 +137,7 @@ def test_a_refresh_may_earn_less_than_the_champion_by_no_more_than_the_margin(de
     judgement = judge_money("refresh", days_gaining(100), LatestBlock(challenger, champion))
     assert judgement.verdict == verdict
     assert gain_of(judgement, "last_block_vs_champion").value == pytest.approx(-deficit)
-    assert ("its recipe is worse than the champion" in judgement.reasons[-1]) == (verdict == "HOLD")
+    assert ("the challenger's recipe is worse than the champion" in judgement.reasons[-1]) == (verdict == "HOLD")
 
 
 def test_a_refresh_need_not_prove_that_it_is_no_worse() -> None:
@@ -166,7 +168,7 @@ def test_a_new_recipe_that_beats_the_champions_by_more_than_the_margin_is_promot
 def test_a_new_recipe_that_is_not_better_by_the_margin_is_held(current: list[DailyValue]) -> None:
     judgement = judge_money("recipe", days_gaining(200), current_recipe=current)
     assert judgement.verdict == "HOLD"
-    assert "its gain over the champion's recipe isn't proven to exceed EUR 50" in judgement.reasons[-1]
+    assert "the gain over the champion's recipe isn't proven to exceed EUR 50" in judgement.reasons[-1]
 
 
 def test_a_new_recipe_whose_advantage_could_be_chance_is_held() -> None:
@@ -188,7 +190,7 @@ def test_a_new_recipe_of_equal_value_is_never_promoted(margin: float, gains: lis
 def test_a_new_recipe_without_days_of_the_champions_recipe_is_held(current: list[DailyValue] | None) -> None:
     judgement = judge_money("recipe", days_gaining(200), current_recipe=current)
     assert judgement.verdict == "HOLD"
-    assert "too early to judge: the champion's recipe has fewer than 2 days in common" in judgement.reasons[-1]
+    assert "too early to judge: challenger and champion have fewer than 2 days in common" in judgement.reasons[-1]
 
 
 def test_a_new_recipe_valued_on_other_days_is_held() -> None:
@@ -220,7 +222,9 @@ def test_refused_training_data_rejects_a_challenger_that_earns_enough() -> None:
     evidence = GateEvidence("first", 0.0, days_gaining(100), refused_partitions=["2013-03-01", "2013-03-02"])
     judgement = judge(GATE, evidence, "EUR")
     assert judgement.verdict == "REJECT"
-    assert judgement.reasons == ["it learned from partitions that governance refused: 2013-03-01, 2013-03-02"]
+    assert judgement.reasons == [
+        "the challenger learned from partitions that governance refused: 2013-03-01, 2013-03-02"
+    ]
     assert judgement.figures.days == 40
 
 

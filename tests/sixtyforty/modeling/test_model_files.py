@@ -141,7 +141,7 @@ def test_a_fault_in_a_model_that_values_the_challenger_is_refused_too(ws: Worksp
     write_rubbish(Path(str(ws.models.folder(earlier))), Path())
     (row,) = promote_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", [AS_OF])
     assert row.verdict == "REJECT"
-    assert f"valued by can't be trusted: {earlier}: The hash of the model file differs" in row.reasons[0]
+    assert f"comparison can't be trusted: {earlier}: The hash of the model file differs" in row.reasons[0]
 
 
 def test_the_card_records_the_scores_of_the_first_rows(ws: Workspace) -> None:

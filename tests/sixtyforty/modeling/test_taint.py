@@ -97,7 +97,7 @@ def test_a_taint_that_is_found_later_taints_the_version_that_a_model_learned_fro
     evidence = collect_evidence(
         workspace.use_case, workspace.lake, workspace.models, workspace.champion_ledger, "replay", version
     )
-    assert "it learned from tainted data" in evidence.taint
+    assert "the challenger learned from tainted data" in evidence.taint
 
 
 def test_a_tainted_partition_is_checked_again_at_the_same_decision_times(workspace: Workspace) -> None:
