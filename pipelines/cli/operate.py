@@ -64,20 +64,21 @@ def watch(
     track: TrackName = "live",
 ) -> WatchAnswer:
     """Watch runs, sensors, extracts and gains, and alert the declared people once about each problem."""
-    from pipelines.operations.watch import describe_receipt, watch_all
+    from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all
 
     as_json = bool(ctx.params["as_json"])
-    receipts: list[dict[str, Any]] = []
+    receipts: list[ShownReceipt] = []
 
-    def show_receipt(receipt: dict[str, Any]) -> None:
+    def show_receipt(receipt: ShownReceipt) -> None:
         if once:
             receipts.append(receipt)
         else:
-            print(json.dumps(receipt) if as_json else describe_receipt(receipt), flush=True)
+            print(json.dumps(receipt.to_dict()) if as_json else describe_receipt(receipt), flush=True)
 
     with suppress(KeyboardInterrupt):
         watch_all(track, None if once else interval_seconds, show_receipt)
-    return WatchAnswer(receipts=receipts, text="\n".join(map(describe_receipt, receipts)) or "No new alerts.")
+    text = "\n".join(map(describe_receipt, receipts)) or "No new alerts."
+    return WatchAnswer(receipts=[receipt.to_dict() for receipt in receipts], text=text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +16,8 @@ from pipelines.cli.options import By, OptionalFirstDay, OptionalLastDay, TrackNa
 
 if TYPE_CHECKING:
     from sixtyforty.accounting.acceptance import Acceptance
+    from sixtyforty.reports.digests import Digest
+    from sixtyforty.spec.track import Track
     from sixtyforty.workspace import Workspace
 
 
@@ -192,10 +194,8 @@ def add_finding(
 class DigestAnswer(Answer):
     """Answer of `sixtyforty digest`: the digests that were shown, or the receipts of those that were sent."""
 
-    digests: Annotated[
-        Sequence[Mapping[str, Any]], "Without --send: role, cadence, due day, title and text of each digest."
-    ]
-    receipts: Annotated[Sequence[Mapping[str, Any]], "With --send: one receipt for each digest and address."]
+    digests: Annotated[Sequence[Any], "Without --send: role, cadence, due day, title and text of each digest."]
+    receipts: Annotated[Sequence[Any], "With --send: one receipt for each digest and address."]
 
 
 @command(
@@ -233,24 +233,22 @@ def digest(
         receipts = digests.send_digests(ws, track, time, os.environ, send_by_apprise, role)
         text = "\n".join(map(digests.describe_receipt, receipts)) or "No digest is due."
         return DigestAnswer(digests=[], receipts=receipts, text=text)
-    shown = _composed_digests(ws, track, time, role)
-    if not shown:
+    composed = _compose_digests(ws, track, time, role)
+    if not composed:
         raise CommandError(
             f"{use_case} has no decisions on the {track} track yet. Go live with `sixtyforty adopt {use_case}`, "
             "or show past digests with --track replay --date DATE."
         )
-    text = "\n\n".join(f"{entry['title']} ({entry['role']})\n\n{entry['text']}" for entry in shown)
-    return DigestAnswer(digests=shown, receipts=[], text=text)
+    text = "\n\n".join(f"{shown.title} ({shown.role})\n\n{shown.text}" for shown in composed)
+    return DigestAnswer(digests=composed, receipts=[], text=text)
 
 
-def _composed_digests(ws: Workspace, track: Any, time: Any, role: str | None) -> list[dict[str, Any]]:
+def _compose_digests(ws: Workspace, track: Track, time: datetime, role: str | None) -> list[Digest]:
     from sixtyforty.reports import digests
 
-    shown = []
+    composed = []
     for subscription in ws.use_case.subscriptions:
         period = digests.latest_period(ws.use_case, subscription, time)
         if role in (None, subscription.role) and digests.has_decisions_by(ws, track, period):
-            text = digests.compose_digest(ws, track, subscription.role, period)
-            heading = {"role": subscription.role, "cadence": subscription.cadence, "due": str(period.due_day)}
-            shown.append({**heading, **vars(text)})
-    return shown
+            composed.append(digests.compose_digest(ws, track, subscription.role, period))
+    return composed

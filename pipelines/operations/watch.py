@@ -10,22 +10,55 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.authoring import catalog
 from pipelines.operations.dagster_watch import Automation, failed_runs, silent_automation
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.reports.alert_rules import RULES
-from sixtyforty.reports.alerts import Alert, AlertKind, SendMessage, send_alerts, send_by_apprise
+from sixtyforty.reports.alerts import (
+    Alert,
+    AlertKind,
+    AlertReceipt,
+    ResolvedAlert,
+    SendMessage,
+    parse_receipt,
+    send_alerts,
+    send_by_apprise,
+)
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.receipts import Receipts
 from sixtyforty.workspace import Workspace
 
-Receipt = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenDeclaration:
+    """The news that a declaration is invalid. It is shown on the console and not stored."""
+
+    kind: str = "broken declaration"
+    text: str
+    to: str = "the console"
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class ShownReceipt:
+    """A receipt with the name of its use case, as the watch shows it."""
+
+    use_case: str
+    receipt: AlertReceipt | ResolvedAlert | BrokenDeclaration
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the receipt for JSON."""
+        return {"use_case": self.use_case, **asdict(self.receipt)}
 
 
 def watch_all(
-    track: Track, interval_seconds: float | None, show: Callable[[Receipt], None], send: SendMessage = send_by_apprise
+    track: Track,
+    interval_seconds: float | None,
+    show: Callable[[ShownReceipt], None],
+    send: SendMessage = send_by_apprise,
 ) -> None:
     """Watch every use case, once (interval None) or at an interval, and show each receipt."""
     prepare_dagster_home()
@@ -35,22 +68,20 @@ def watch_all(
         loaded = catalog.load_workspaces()
         for name, ws in loaded.complete.items():
             for receipt in watch_use_case(ws, track, send, automation, time.time()):
-                show({"use_case": name, **receipt})
+                show(ShownReceipt(name, receipt))
         for name, problem in loaded.invalid.items():
             # A broken declaration also hides whom to alert.
             if reported.get(name) != problem:
-                show(_broken_declaration(name, problem))
+                show(ShownReceipt(name, BrokenDeclaration(text=problem)))
         reported = loaded.invalid
         if interval_seconds is None:
             return
         time.sleep(interval_seconds)
 
 
-def _broken_declaration(use_case: str, problem: str) -> Receipt:
-    return {"use_case": use_case, "kind": "broken declaration", "text": problem, "to": "the console", "why": None}
-
-
-def watch_use_case(ws: Workspace, track: Track, send: SendMessage, automation: Automation, now: float) -> list[Receipt]:
+def watch_use_case(
+    ws: Workspace, track: Track, send: SendMessage, automation: Automation, now: float
+) -> list[AlertReceipt | ResolvedAlert]:
     """Look at one use case, send the alerts that are new, and return their receipts. `now`: seconds since 1970."""
     alerts: list[Alert] = []
     examined: set[AlertKind] = set()
@@ -66,7 +97,7 @@ def watch_use_case(ws: Workspace, track: Track, send: SendMessage, automation: A
     for kind, rule in RULES.items():
         look_for({kind}, f"the lake for {kind}", lambda rule=rule: rule(ws, track))  # type: ignore[misc]
     look_for({"failed run", "automation silent"}, "Dagster", lambda: _dagster_alerts(ws, automation, now))
-    receipts = Receipts(ws.alert_receipts)
+    receipts = Receipts(ws.alert_receipts, parse_receipt)
     return send_alerts(ws.use_case.name, receipts, alerts, examined, ws.use_case.alerts, os.environ, send)
 
 
@@ -78,10 +109,10 @@ def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[A
         return failed_runs(instance, name, now) + silent_automation(instance, name, now, automation, max_silent)
 
 
-def describe_receipt(receipt: Receipt) -> str:
+def describe_receipt(shown: ShownReceipt) -> str:
     """Return a receipt as a line for the console."""
-    subject = f"{receipt['use_case']}: {receipt['kind']}"
-    if receipt.get("resolved"):
+    receipt, subject = shown.receipt, f"{shown.use_case}: {shown.receipt.kind}"
+    if isinstance(receipt, ResolvedAlert):
         return f"{subject}: resolved"
-    delivery = f"not sent to {receipt['to']}: {receipt['why']}" if receipt["why"] else f"sent to {receipt['to']}"
-    return f"{subject}: {receipt['text']} ({delivery})"
+    delivery = f"not sent to {receipt.to}: {receipt.why}" if receipt.why else f"sent to {receipt.to}"
+    return f"{subject}: {receipt.text} ({delivery})"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sixtyforty.storage.files import digest
-from sixtyforty.storage.receipts import Receipts
+from sixtyforty.storage.receipts import Receipt, Receipts
 
 AlertKind = Literal[
     "failed run",
@@ -52,6 +52,37 @@ class Alert:
         return digest([self.kind, self.subject])
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertReceipt(Receipt):
+    """A record that an alert was sent to a recipient, or why it wasn't (`why`; None: it was sent).
+
+    `key`: the alert's key. `id`: the key with the occurrence number of the problem. `to`: the role, with the name of
+    the environment variable that holds the address. The other fields are those of the alert.
+    """
+
+    key: str
+    id: str
+    kind: AlertKind
+    subject: str
+    text: str
+    to: str
+    why: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedAlert(Receipt):
+    """A record that a problem was resolved. `key`, `kind`: of the alert about the problem."""
+
+    key: str
+    kind: AlertKind
+    resolved: bool = True
+
+
+def parse_receipt(**fields: Any) -> AlertReceipt | ResolvedAlert:
+    """Return the receipt with the given fields, which are those of a stored line."""
+    return ResolvedAlert(**fields) if fields.get("resolved") else AlertReceipt(**fields)
+
+
 @dataclass
 class AlertHistory:
     """The history of a use case's alerts, from its receipts.
@@ -65,17 +96,16 @@ class AlertHistory:
     failures: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     @classmethod
-    def from_receipts(cls, receipts: Sequence[Mapping[str, Any]]) -> AlertHistory:
+    def from_receipts(cls, receipts: Sequence[AlertReceipt | ResolvedAlert]) -> AlertHistory:
         """Return the history from all receipts of a use case, which must be ordered from oldest to newest."""
         history = cls()
         for receipt in receipts:
-            key = receipt["key"]
-            if receipt.get("resolved"):
-                history.resolved[key] = history.resolved.get(key, 0) + 1
-                history.open_kinds.pop(key, None)
+            if isinstance(receipt, ResolvedAlert):
+                history.resolved[receipt.key] = history.resolved.get(receipt.key, 0) + 1
+                history.open_kinds.pop(receipt.key, None)
             else:
-                history.open_kinds[key] = receipt["kind"]
-                history.failures[receipt["id"], receipt["to"]] = receipt["why"]
+                history.open_kinds[receipt.key] = receipt.kind
+                history.failures[receipt.id, receipt.to] = receipt.why
         return history
 
     def alert_id(self, alert: Alert) -> str:
@@ -93,13 +123,13 @@ class AlertHistory:
 
 def send_alerts(
     use_case: str,
-    receipts: Receipts,
+    receipts: Receipts[AlertReceipt | ResolvedAlert],
     alerts: Sequence[Alert],
     checked: Set[AlertKind],
     roles: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
     send: SendMessage,
-) -> list[dict[str, Any]]:
+) -> list[AlertReceipt | ResolvedAlert]:
     """Send each role the alerts that it hasn't received yet, in one message; return the new receipts.
 
     checked: the kinds of alerts that were looked for. An open problem of these kinds counts as resolved if the alerts
@@ -113,7 +143,7 @@ def send_alerts(
         history = AlertHistory.from_receipts(receipts.rows())
         current = {a.key for a in alerts}
         new_receipts = [
-            receipts.append(key=key, kind=kind, resolved=True)
+            receipts.append(ResolvedAlert(key=key, kind=kind))
             for key, kind in history.open_kinds.items()
             if kind in checked and key not in current
         ]
@@ -121,25 +151,25 @@ def send_alerts(
             for variable in variables:
                 unsent = history.unsent_alerts(alerts, f"{role}:{variable}")
                 why = _send_message(use_case, unsent, variable, environment, send) if unsent else None
-                rows = _receipt_rows(history, unsent, f"{role}:{variable}", why)
-                new_receipts += [receipts.append(**row) for row in rows]
+                news = _new_receipts(history, unsent, f"{role}:{variable}", why)
+                new_receipts += [receipts.append(receipt) for receipt in news]
     return new_receipts
 
 
-def _receipt_rows(
+def _new_receipts(
     history: AlertHistory, alerts: Sequence[Alert], recipient: str, why: str | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[AlertReceipt]:
     for alert in alerts:
         if history.last_failure(alert, recipient) != why:
-            yield {
-                "key": alert.key,
-                "id": history.alert_id(alert),
-                "kind": alert.kind,
-                "subject": alert.subject,
-                "text": alert.text,
-                "to": recipient,
-                "why": why,
-            }
+            yield AlertReceipt(
+                key=alert.key,
+                id=history.alert_id(alert),
+                kind=alert.kind,
+                subject=alert.subject,
+                text=alert.text,
+                to=recipient,
+                why=why,
+            )
 
 
 def _send_message(

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.reports.alerts import SendMessage
@@ -23,7 +22,7 @@ from sixtyforty.reports.page_templates import format_date
 from sixtyforty.spec.people import Subscription
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.receipts import Receipts
+from sixtyforty.storage.receipts import Receipt, Receipts
 from sixtyforty.workspace import Workspace
 
 REPLAY_NOTE = "This is a replay of past decisions."
@@ -53,10 +52,29 @@ class Period:
 
 @dataclass(frozen=True)
 class Digest:
-    """The message of a digest: its title and its text."""
+    """The message of a digest. `role`: who receives it. `due`: the ISO date of the local day on which it is sent."""
 
+    role: str
+    cadence: str
+    due: str
     title: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestReceipt(Receipt):
+    """A record that a digest was sent to a recipient, or why it wasn't (`why`; None: it was sent).
+
+    `to`: the role, with the name of the environment variable that holds the address. `due`: see `Digest`. `text`: the
+    text that was sent; None if sending failed.
+    """
+
+    track: Track
+    cadence: str
+    to: str
+    due: str
+    why: str | None
+    text: str | None
 
 
 def latest_period(use_case: UseCase, subscription: Subscription, now: datetime) -> Period:
@@ -93,7 +111,8 @@ def compose_digest(ws: Workspace, track: Track, role: str, period: Period) -> Di
     lines = SECTIONS[role](ws, track, ws.use_case.covering_days(first, last))
     if track == "replay":
         lines += ["", REPLAY_NOTE]
-    return Digest(f"{ws.use_case.title}: {name}", "\n".join(lines))
+    title = f"{ws.use_case.title}: {name}"
+    return Digest(role, period.cadence, str(period.due_day), title, "\n".join(lines))
 
 
 def send_digests(
@@ -103,7 +122,7 @@ def send_digests(
     environment: Mapping[str, str],
     send: SendMessage,
     role: str | None = None,
-) -> list[dict[str, Any]]:
+) -> list[DigestReceipt]:
     """Send each digest that is due and wasn't sent yet; return the new receipts.
 
     now: the current time (UTC, naive). environment: the environment variables, which hold the addresses.
@@ -112,7 +131,7 @@ def send_digests(
     A failed digest is sent again at the next call. The same failure is recorded only once.
     """
     new_receipts = []
-    receipts = Receipts(ws.digest_receipts)
+    receipts = Receipts(ws.digest_receipts, DigestReceipt)
     with receipts.lock():
         outbox = _Outbox(receipts.rows())
         for subscription in ws.use_case.subscriptions:
@@ -121,8 +140,8 @@ def send_digests(
             period = latest_period(ws.use_case, subscription, now)
             if not has_decisions_by(ws, track, period):
                 continue
-            for row in _send_to_subscribers(ws, track, subscription, period, environment, send, outbox):
-                new_receipts.append(receipts.append(**row))
+            for receipt in _send_to_subscribers(ws, track, subscription, period, environment, send, outbox):
+                new_receipts.append(receipts.append(receipt))
     return new_receipts
 
 
@@ -132,9 +151,9 @@ class _Outbox:
     `sent`: the digests that were sent. `last_reason`: by recipient, why the last attempt failed; None if it didn't.
     """
 
-    def __init__(self, receipts: Sequence[Mapping[str, Any]]) -> None:
-        self.sent = {(r["track"], r["cadence"], r["to"], r["due"]) for r in receipts if r["why"] is None}
-        self.last_reason = {(r["track"], r["cadence"], r["to"]): r["why"] for r in receipts}
+    def __init__(self, receipts: Sequence[DigestReceipt]) -> None:
+        self.sent = {(r.track, r.cadence, r.to, r.due) for r in receipts if r.why is None}
+        self.last_reason = {(r.track, r.cadence, r.to): r.why for r in receipts}
 
 
 def _send_to_subscribers(
@@ -145,8 +164,8 @@ def _send_to_subscribers(
     environment: Mapping[str, str],
     send: SendMessage,
     outbox: _Outbox,
-) -> Iterator[dict[str, Any]]:
-    """Send one subscription's digest to each of its addresses; yield the fields of the receipts to record."""
+) -> Iterator[DigestReceipt]:
+    """Send one subscription's digest to each of its addresses; yield the receipts to record."""
     digest: Digest | None = None  # composed only if an address is set
     for variable in subscription.to:
         recipient = (track, subscription.cadence, f"{subscription.role}:{variable}")
@@ -159,19 +178,17 @@ def _send_to_subscribers(
         if why is None:
             outbox.sent.add((*recipient, str(period.due_day)))
         if why is None or outbox.last_reason.get(recipient) != why:
-            yield {
-                "track": track,
-                "cadence": subscription.cadence,
-                "to": recipient[2],
-                "due": str(period.due_day),
-                "why": why,
-                "text": digest.text if digest and why is None else None,
-            }
+            yield DigestReceipt(
+                track=track,
+                cadence=subscription.cadence,
+                to=recipient[2],
+                due=str(period.due_day),
+                why=why,
+                text=digest.text if digest and why is None else None,
+            )
 
 
-def describe_receipt(receipt: Mapping[str, Any]) -> str:
+def describe_receipt(receipt: DigestReceipt) -> str:
     """Return one line for people about a digest's receipt: that the digest was sent, or why it wasn't."""
-    name = f"{receipt['cadence']} digest of {receipt['due']}"
-    if receipt["why"]:
-        return f"{name} not sent to {receipt['to']}: {receipt['why']}"
-    return f"{name} sent to {receipt['to']}"
+    name = f"{receipt.cadence} digest of {receipt.due}"
+    return f"{name} not sent to {receipt.to}: {receipt.why}" if receipt.why else f"{name} sent to {receipt.to}"

@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from sixtyforty.storage.files import canonical_json
 from sixtyforty.storage.locks import exclusive_lock
 
 
-class Receipts:
-    """The receipts of one kind of message of one use case, in one file."""
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The field of every receipt. `at`: the real time in UTC at which the receipt was appended; empty until then."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    at: str = ""
 
-    def rows(self) -> list[dict[str, Any]]:
+
+R = TypeVar("R", bound=Receipt)
+
+
+class Receipts(Generic[R]):
+    """The receipts of one kind of message of one use case, in one file.
+
+    parse: a function that returns the receipt of a line; the fields of the line are its keyword arguments.
+    """
+
+    def __init__(self, path: Path, parse: Callable[..., R]) -> None:
+        self.path, self._parse = path, parse
+
+    def rows(self) -> list[R]:
         """Return all receipts, oldest first. A last line that a crash left incomplete is skipped."""
         if not self.path.exists():
             return []
-        return [json.loads(x) for x in self.path.read_text().splitlines(keepends=True) if x.endswith("\n")]
+        lines = self.path.read_text().splitlines(keepends=True)
+        return [self._parse(**json.loads(line)) for line in lines if line.endswith("\n")]
 
-    def append(self, **fields: Any) -> dict[str, Any]:
-        """Append a receipt with these fields and the real time in UTC (`at`), and return the receipt."""
-        row = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **fields}
+    def append(self, receipt: R) -> R:
+        """Append a receipt, and return it with the time at which it was appended."""
+        row = replace(receipt, at=datetime.now(UTC).isoformat(timespec="seconds"))
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":  # a crash left the last line incomplete: remove it
                     file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
-            file.write(canonical_json(row).encode() + b"\n")
+            file.write(canonical_json(asdict(row)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
         return row

@@ -12,6 +12,7 @@ from pipelines.operations.dagster_watch import Automation
 from pipelines.operations.watch import watch_use_case
 from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.modeling.taint import find_tainted
+from sixtyforty.reports.alerts import AlertReceipt
 from tests.helpers import SQL, day_range, land_days
 from tests.leaky_world import LEAK, NAME, World, days_between, make_world
 from tests.pipelines.conftest import RunCli
@@ -38,7 +39,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli) -> W
 def alert_kinds(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Return the texts of the alerts about leakage that the watch sends, by kind."""
     receipts = watch_use_case(world.open(), "replay", lambda *_: None, Automation(frozenset()), time.time())
-    return {r["kind"]: r.get("text", "resolved") for r in receipts if r["kind"] in ("leakage", "champion revoked")}
+    return {
+        r.kind: r.text if isinstance(r, AlertReceipt) else "resolved"
+        for r in receipts
+        if r.kind in ("leakage", "champion revoked")
+    }
 
 
 def test_a_leak_is_refused_everywhere_and_cured(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,23 +11,26 @@ from pipelines.cli.operate import ui
 from pipelines.demo.drill.drill import DrillReport
 from pipelines.demo.drill.live_days import DrillResult
 from pipelines.operations.services import StoppedServices
+from pipelines.operations.watch import ShownReceipt
+from sixtyforty.reports.alerts import AlertReceipt
 from tests.pipelines.conftest import RunCli
 
-RECEIPT = {"use_case": "calls", "kind": "failed run", "text": "run 1 failed.", "to": "owner:MAIL", "why": None}
+ALERT = AlertReceipt(key="k", id="k-1", kind="failed run", subject="1", text="run 1 failed.", to="owner:MAIL", why=None)
+RECEIPT = ShownReceipt("calls", ALERT)
 
 
 def test_watch_once_collects_the_receipts(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def watch_all(track: str, interval: float | None, show: Callable[[dict[str, Any]], None]) -> None:
+    def watch_all(track: str, interval: float | None, show: Callable[[ShownReceipt], None]) -> None:
         assert (track, interval) == ("live", None)
         show(RECEIPT)
 
     monkeypatch.setattr("pipelines.operations.watch.watch_all", watch_all)
-    assert run_cli("watch --once --json").answer == {"receipts": [RECEIPT]}
+    assert run_cli("watch --once --json").answer == {"receipts": [{"use_case": "calls", **vars(ALERT)}]}
     assert run_cli("watch --once").out == "calls: failed run: run 1 failed. (sent to owner:MAIL)\n"
 
 
 def test_watch_shows_each_receipt_as_it_comes(run_cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def watch_all(track: str, interval: float | None, show: Callable[[dict[str, Any]], None]) -> None:
+    def watch_all(track: str, interval: float | None, show: Callable[[ShownReceipt], None]) -> None:
         assert (track, interval) == ("replay", 5.0)
         show(RECEIPT)
         raise KeyboardInterrupt

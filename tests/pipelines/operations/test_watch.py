@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from pipelines.authoring import catalog
 from pipelines.operations import watch
 from pipelines.operations.dagster_watch import Automation
-from pipelines.operations.watch import describe_receipt, watch_all, watch_use_case
+from pipelines.operations.watch import ShownReceipt, describe_receipt, watch_all, watch_use_case
 from pipelines.settings import ROOT
+from sixtyforty.reports.alerts import AlertReceipt, ResolvedAlert
 from sixtyforty.workspace import Workspace
 
 NOW = time.time()
@@ -32,8 +34,9 @@ def test_a_look_that_fails_is_an_alert_itself_and_hides_no_other(
         return None
 
     receipts = watch_use_case(workspace, "live", send, DECLARED, NOW)
-    assert [(receipt["kind"], receipt["subject"]) for receipt in receipts] == [("automation silent", "Dagster")]
-    assert "The watch cannot examine Dagster" in receipts[0]["text"]
+    assert [receipt.kind for receipt in receipts] == ["automation silent"]
+    assert isinstance(receipts[0], AlertReceipt) and receipts[0].subject == "Dagster"
+    assert "The watch cannot examine Dagster" in receipts[0].text
     assert watch_use_case(workspace, "live", send, DECLARED, NOW) == []
 
 
@@ -51,18 +54,32 @@ def test_a_broken_declaration_is_shown_once(monkeypatch: pytest.MonkeyPatch, tmp
             raise KeyboardInterrupt
 
     monkeypatch.setattr(watch.time, "sleep", sleep)
-    receipts: list[watch.Receipt] = []
+    receipts: list[ShownReceipt] = []
     with pytest.raises(KeyboardInterrupt):
         watch_all("live", 1.0, receipts.append)
-    assert [(receipt["use_case"], receipt["kind"]) for receipt in receipts] == [("tents", "broken declaration")]
+    assert [receipt.to_dict() for receipt in receipts] == [
+        {
+            "use_case": "tents",
+            "kind": "broken declaration",
+            "text": "defs.yaml:3: kpi: is missing",
+            "to": "the console",
+            "why": None,
+        }
+    ]
 
 
 def test_receipts_as_lines() -> None:
-    receipt = {"use_case": "calls", "kind": "decay", "text": "The gain fell.", "to": "owner:MAIL", "why": None}
-    assert describe_receipt(receipt) == "calls: decay: The gain fell. (sent to owner:MAIL)"
-    unsent = receipt | {"why": "$MAIL is not set"}
+    sent = AlertReceipt(
+        key="k", id="k-1", kind="decay", subject="live", text="The gain fell.", to="owner:MAIL", why=None
+    )
+    assert describe_receipt(ShownReceipt("calls", sent)) == "calls: decay: The gain fell. (sent to owner:MAIL)"
+    unsent = ShownReceipt("calls", replace(sent, why="$MAIL is not set"))
     assert describe_receipt(unsent) == "calls: decay: The gain fell. (not sent to owner:MAIL: $MAIL is not set)"
-    assert describe_receipt({"use_case": "calls", "kind": "decay", "resolved": True}) == "calls: decay: resolved"
+    resolved = ShownReceipt("calls", ResolvedAlert(key="k", kind="decay"))
+    assert describe_receipt(resolved) == "calls: decay: resolved"
+    assert list(resolved.to_dict()) == ["use_case", "at", "key", "kind", "resolved"]
+    fields = ["use_case", "at", "key", "id", "kind", "subject", "text", "to", "why"]
+    assert list(unsent.to_dict()) == fields
 
 
 @pytest.mark.e2e

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from sixtyforty.reports.alerts import send_by_apprise
 from sixtyforty.reports.digests import (
+    DigestReceipt,
     Period,
     describe_receipt,
     has_decisions_by,
@@ -63,7 +65,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 def send(
     ws: Workspace, now: datetime, environment: dict[str, str], track: Track = "replay", role: str | None = None
-) -> list[dict[str, Any]]:
+) -> list[DigestReceipt]:
     return send_digests(ws, track, now, environment, send_by_apprise, role)
 
 
@@ -120,7 +122,7 @@ def test_nothing_is_sent_before_the_first_live_decision(small: Workspace, server
     assert send(small, MONDAY, environment, "live") == []
     assert not has_decisions_by(small, "live", Period("weekly", date(2013, 6, 17), date(2013, 6, 23)))
     (row,) = send(small, MONDAY + timedelta(days=1), environment, "live")
-    assert (row["to"], row["due"]) == ("decider:DESK_MAIL", "2013-06-25")
+    assert (row.to, row.due) == ("decider:DESK_MAIL", "2013-06-25")
 
 
 # Sending
@@ -131,7 +133,7 @@ def test_each_subscriber_receives_a_digest_once_by_mail_and_web_hook(
 ) -> None:
     environment = {"OWNER_MAIL": mailbox.address, "OWNER_CHAT": f"{server.address}/owner", "DESK_MAIL": mailbox.address}
     rows = send(small, MONDAY, environment)
-    assert [(r["to"], r["due"], r["why"]) for r in rows] == [
+    assert [(r.to, r.due, r.why) for r in rows] == [
         ("owner:OWNER_MAIL", "2013-06-24", None),
         ("owner:OWNER_CHAT", "2013-06-24", None),
         ("decider:DESK_MAIL", "2013-06-24", None),
@@ -142,19 +144,19 @@ def test_each_subscriber_receives_a_digest_once_by_mail_and_web_hook(
     ]
     assert mailbox.text(1).splitlines()[:2] == ["12 calls decided so far:", "- call a second fitter in: 5"]
     assert server.texts("/owner")[0].startswith("No outcome is known yet.")
-    assert [r["text"] for r in rows] == [r["text"] for r in Receipts(small.digest_receipts).rows()]
+    assert [r.text for r in rows] == [r.text for r in Receipts(small.digest_receipts, DigestReceipt).rows()]
     for hours in (0, 1, 12):
         assert send(small, MONDAY + timedelta(hours=hours), environment) == []
     assert (len(mailbox.received), len(server.received)) == (2, 1)
     tomorrow = send(small, MONDAY + timedelta(days=1), environment)
-    assert [(r["to"], r["due"]) for r in tomorrow] == [("decider:DESK_MAIL", "2013-06-25")]
+    assert [(r.to, r.due) for r in tomorrow] == [("decider:DESK_MAIL", "2013-06-25")]
 
 
 def test_after_a_pause_only_the_newest_digest_is_sent(small: Workspace, server: MessageServer) -> None:
     environment = {"OWNER_CHAT": f"{server.address}/owner", "DESK_MAIL": f"{server.address}/desk"}
     send(small, MONDAY, environment)
-    rows = [r for r in send(small, MONDAY + timedelta(days=40), environment) if r["why"] is None]
-    assert [(r["cadence"], r["due"]) for r in rows] == [("weekly", "2013-07-29"), ("daily", "2013-08-03")]
+    rows = [r for r in send(small, MONDAY + timedelta(days=40), environment) if r.why is None]
+    assert [(r.cadence, r.due) for r in rows] == [("weekly", "2013-07-29"), ("daily", "2013-08-03")]
     assert (len(server.texts("/owner")), len(server.texts("/desk"))) == (2, 2)
 
 
@@ -163,18 +165,18 @@ def test_a_failure_is_recorded_once_and_retried(small: Workspace, mailbox: Mailb
     mailbox.full = True
     first = send(small, MONDAY, environment)
     reason = "the server did not accept the message, or did not answer"
-    assert [r["why"] for r in first if r["to"] == "decider:DESK_MAIL"] == [reason]
+    assert [r.why for r in first if r.to == "decider:DESK_MAIL"] == [reason]
     assert send(small, MONDAY, environment) == []
     assert send(small, MONDAY + timedelta(days=1), environment) == []  # the same reason on the next day
     mailbox.full = False
     (row,) = send(small, MONDAY + timedelta(days=1), environment)
-    assert (row["why"], row["due"]) == (None, "2013-06-25")
+    assert (row.why, row.due) == (None, "2013-06-25")
     assert [m["Subject"] for m in mailbox.received] == ["Fitters in time: 25 June 2013"]
 
 
 def test_a_missing_variable_is_recorded_only_once(small: Workspace, server: MessageServer) -> None:
     rows = send(small, MONDAY, {"OWNER_CHAT": f"{server.address}/owner"})
-    assert {r["to"]: r["why"] for r in rows} == {
+    assert {r.to: r.why for r in rows} == {
         "owner:OWNER_MAIL": "$OWNER_MAIL is not set",
         "owner:OWNER_CHAT": None,
         "decider:DESK_MAIL": "$DESK_MAIL is not set",
@@ -199,7 +201,7 @@ def test_digests_can_be_sent_to_one_role_only(small: Workspace, server: MessageS
     environment = {"OWNER_CHAT": server.address, "DESK_MAIL": f"{server.address}/desk"}
     rows = send(small, MONDAY, environment, role="decider")
     assert [describe_receipt(r) for r in rows] == ["daily digest of 2013-06-24 sent to decider:DESK_MAIL"]
-    assert describe_receipt({**rows[0], "why": "x"}).endswith("not sent to decider:DESK_MAIL: x")
+    assert describe_receipt(replace(rows[0], why="x")).endswith("not sent to decider:DESK_MAIL: x")
 
 
 @pytest.mark.parametrize(

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from sixtyforty.storage.locks import LockTimeoutError, exclusive_lock
-from sixtyforty.storage.receipts import Receipts
+from sixtyforty.storage.receipts import Receipt, Receipts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent(Receipt):
+    """A receipt of a test."""
+
+    to: str
+    why: str | None = None
 
 
 @pytest.fixture
-def receipts(tmp_path: Path) -> Receipts:
-    return Receipts(tmp_path / "alerts" / "calls.jsonl")
+def receipts(tmp_path: Path) -> Receipts[Sent]:
+    return Receipts(tmp_path / "alerts" / "calls.jsonl", Sent)
 
 
-def test_receipts_are_read_in_order_with_the_time_of_each(receipts: Receipts) -> None:
+def test_receipts_are_read_in_order_with_the_time_of_each(receipts: Receipts[Sent]) -> None:
     assert receipts.rows() == []
     with receipts.lock():
-        written = [receipts.append(to="owner:MAIL", why=None), receipts.append(to="owner:CHAT", why="no answer")]
+        written = [receipts.append(Sent(to="owner:MAIL")), receipts.append(Sent(to="owner:CHAT", why="no answer"))]
     assert receipts.rows() == written
-    assert all(datetime.fromisoformat(row["at"]).tzinfo is not None for row in written)
+    assert all(datetime.fromisoformat(row.at).tzinfo is not None for row in written)
+    assert receipts.path.read_text().splitlines()[0] == f'{{"at":"{written[0].at}","to":"owner:MAIL","why":null}}'
 
 
 @pytest.mark.parametrize("fragment", [b"{", b'{"at":"2013', b"\xc3"])
-def test_a_receipt_that_a_crash_cut_off_is_skipped_and_then_removed(receipts: Receipts, fragment: bytes) -> None:
+def test_a_receipt_that_a_crash_cut_off_is_skipped_and_then_removed(receipts: Receipts[Sent], fragment: bytes) -> None:
     with receipts.lock():
-        first = receipts.append(to="owner:MAIL")
+        first = receipts.append(Sent(to="owner:MAIL"))
     with receipts.path.open("ab") as file:
         file.write(fragment)
     if fragment != b"\xc3":
         assert receipts.rows() == [first]
-    second = receipts.append(to="owner:CHAT")
+    second = receipts.append(Sent(to="owner:CHAT"))
     assert receipts.rows() == [first, second]
 
 
-def test_only_one_sender_holds_the_lock(receipts: Receipts) -> None:
+def test_only_one_sender_holds_the_lock(receipts: Receipts[Sent]) -> None:
     with (
         receipts.lock(),
         pytest.raises(LockTimeoutError, match=r"send messages and append to calls\.jsonl"),
