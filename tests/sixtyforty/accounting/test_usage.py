@@ -38,9 +38,7 @@ def ws(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workspace]:
 def answer(ws: Workspace, day: str, nth: int = 0, event: Event = "accepted") -> None:
     """Answer the nth decision of a day, ten days later."""
     decision = read_decisions(ws, day, "replay")[nth]
-    response = Response(
-        decision.decision_id, "ann", "decider", event, at=decision.decided_at + timedelta(days=10)
-    )
+    response = Response(decision.decision_id, "ann", "decider", event, at=decision.decided_at + timedelta(days=10))
     if event == "overridden":
         action = "act" if decision.action == "wait" else "wait"
         response = Response(**response.__dict__ | {"action": action, "reason": 'so; "quoted", he wrote'})
