@@ -82,10 +82,12 @@ REJECTED = {
     "movements cut mid-line": Rejected(
         "movements",
         flights.cut_mid_line,
-        ("the feed stopped before the day was over",),
+        ("the feed of movements stopped before the day was over",),
         "the line has 4 fields, the header has 19",
     ),
-    "movements cut to half": Rejected("movements", first_rows(0.5), ("the feed stopped before the day was over",)),
+    "movements cut to half": Rejected(
+        "movements", first_rows(0.5), ("the feed of movements stopped before the day was over",)
+    ),
     "movements with tabs": Rejected("movements", flights.delimited_by("\t"), ("the delimiter is '\\t'",)),
     "movements, a column renamed": Rejected(
         "movements", flights.renamed("dep_delay", "departure_delay"), (HEADER + "'dep_delay' (is it",)
@@ -96,7 +98,7 @@ REJECTED = {
     "movements, binary junk": Rejected("movements", junk_without_zeros, ("not UTF-8",)),
     "movements, empty": Rejected("movements", empty, ("the file is empty",)),
     "movements, a header only": Rejected(
-        "movements", first_rows(0), ("no rows, so no row count", "a few hundred messages")
+        "movements", first_rows(0), ("no rows, so no row count", "even on a stormy day there are a few hundred")
     ),
     "weather cut to half": Rejected("weather", first_rows(0.5), ("report 69 to 75 rows a day",)),
     "weather with bars": Rejected("weather", flights.delimited_by("|"), ("the delimiter is '|'",)),
@@ -108,37 +110,39 @@ REJECTED = {
 FEW = slice(40, 45)
 QUARANTINED = {
     "timetable, a few distances negative": Quarantined(
-        "timetable", edited("distance", negate, FEW), "distance: the distance in miles is impossible"
+        "timetable", edited("distance", negate, FEW), "distance: the distance, in miles, is impossible"
     ),
     "timetable, words for numbers": Quarantined(
         "timetable", edited("flight", lambda _: "soon", FEW), "flight is not INTEGER"
     ),
     "timetable, an impossible month": Quarantined(
-        "timetable", edited("month", lambda _: "13", FEW), "no date that its partition can be taken from"
+        "timetable", edited("month", lambda _: "13", FEW), "no readable date, so its partition is unknown"
     ),
     "timetable, an impossible day": Quarantined(
-        "timetable", edited("day", lambda _: "31", FEW), "no date that its partition can be taken from"
+        "timetable", edited("day", lambda _: "31", FEW), "no readable date, so its partition is unknown"
     ),
     "timetable, no day": Quarantined(
-        "timetable", edited("day", lambda _: "NA", FEW), "no date that its partition can be taken from"
+        "timetable", edited("day", lambda _: "NA", FEW), "no readable date, so its partition is unknown"
     ),
-    "timetable, another year": Quarantined("timetable", edited("year", lambda _: "2012", FEW), "its date 2012-06-"),
+    "timetable, another year": Quarantined("timetable", edited("year", lambda _: "2012", FEW), "the date 2012-06-"),
     "timetable, an hour off": Quarantined(
         "timetable",
         edited("time_hour", lambda v: f"{v[:11]}{int(v[11:13]) + 1:02}{v[13:]}", FEW),
-        "local_hour, hour: the UTC time differs from the local hour",
+        "local_hour, hour: the scheduled UTC time differs from the local hour",
     ),
     "movements, a few delays in seconds": Quarantined(
         "movements", edited("dep_delay", convert_to_seconds, FEW), "delay_gap: the delay differs from the minutes"
     ),
     "movements, invalid clock times": Quarantined(
-        "movements", edited("dep_time", lambda _: "9:15", FEW), "dep_time: this is not a clock time"
+        "movements", edited("dep_time", lambda _: "9:15", FEW), "dep_time: the departure time is not a clock time"
     ),
     "movements, invalid scheduled times": Quarantined(
-        "movements", edited("sched_dep_time", lambda _: "noon", FEW), "sched_dep_time: this is not a clock time"
+        "movements",
+        edited("sched_dep_time", lambda _: "noon", FEW),
+        "sched_dep_time: the scheduled departure time is not",
     ),
     "movements, no hour": Quarantined(
-        "movements", edited("event_hour", lambda _: "NA", FEW), "no date that its partition can be taken from"
+        "movements", edited("event_hour", lambda _: "NA", FEW), "no readable date, so its partition is unknown"
     ),
     "movements, of another day": Quarantined(
         "movements", edited("day", lambda _: "25", FEW), "day_gap: the flight's date differs"
@@ -146,7 +150,7 @@ QUARANTINED = {
     "weather, an impossible wind speed": Quarantined(
         "weather",
         edited("wind_speed", lambda _: "1048.36", slice(40, 41)),
-        "wind_speed: the wind speed in miles per hour is impossible",
+        "wind_speed: the wind speed, in miles per hour, is impossible",
     ),
     "weather, not a number": Quarantined(
         "weather", edited("temp", lambda _: "nan", slice(40, 41)), "temp is not DOUBLE"

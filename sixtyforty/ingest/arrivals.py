@@ -1,7 +1,7 @@
 """The arrivals ledger: which extracts of a source have arrived, in which order, and for which partitions.
 
-`seq` numbers the arrivals in their order. If two rows have the same key, the row of the later arrival replaces the
-other.
+`seq` numbers the arrivals in their order. If two extracts have a row with the same key, the row of the extract that
+arrived later replaces the other row.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
-PARSED_LEDGERS = 64  # the largest number of parsed ledgers that are kept in memory
-ID_DIGITS = 16  # how many hex digits of the content hash form the id of an extract
+PARSED_LEDGERS = 64  # the largest number of parsed ledgers that stay in memory
+ID_DIGITS = 16  # the id of an extract is this many hex digits of its content hash
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,15 @@ class Arrival:
     """One extract that has arrived.
 
     - name: the path of the file, relative to its location.
-    - sha256: the hash of its bytes; size: their number.
+    - sha256: the hash of the file's bytes.
+    - size: the number of bytes.
     - mtime_ns: the modification time, in nanoseconds since 1970.
     - seq: the number of the arrival, in the order of arrival.
     - rows: the number of rows in the extract.
     - partitions: the number of rows by partition. A partition in the file's name is listed even without rows.
-    - problem: why the extract is refused; None: it isn't.
-    - tag: the content tag of its object store (ETag), if the store has one.
-    - is_present: whether the last scan found the file. If not, the file was archived, and the lake holds its rows.
+    - problem: why the extract is refused; None if it is not refused.
+    - tag: the content tag (ETag) of the file in its object store, if the store has tags.
+    - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
     """
 
     name: str
@@ -47,12 +48,12 @@ class Arrival:
 
     @property
     def id(self) -> str:
-        """The id of the extract. Its rows in the lake have it in the column `_extract`."""
+        """The id of the extract. In the lake, the column `_extract` of the extract's rows holds this id."""
         return self.sha256[:ID_DIGITS]
 
     @property
     def listed_file(self) -> ListedFile:
-        """The file as the last scan listed it."""
+        """The file's name, size, time and tag in the listing of the last scan."""
         return ListedFile(self.name, self.size, self.mtime_ns, self.tag)
 
 
@@ -66,19 +67,19 @@ def read_arrivals(ledger: StoragePath) -> list[Arrival]:
 
 @lru_cache(maxsize=PARSED_LEDGERS)
 def _parse_ledger(ledger: StoragePath, *_stamp: object) -> tuple[Arrival, ...]:
-    """Parse a ledger. The result stays in memory until the file is replaced, because every scan reads the ledger.
+    """Parse an arrivals ledger. The result stays in memory until the file is replaced, because each scan reads it.
 
-    _stamp: figures of the file that change when it is replaced.
+    _stamp: figures of the file that change when the file is replaced.
     """
     return tuple(Arrival(**fields) for fields in json.loads(ledger.read_bytes()))
 
 
 def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
-    """Replace the content of a ledger. The arrivals must be in order of arrival."""
+    """Replace the content of an arrivals ledger. The arrivals must be in order of arrival."""
     write_atomic(ledger, canonical_json([vars(arrival) for arrival in arrivals]).encode())
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:
-    """Return the arrivals that hold rows of these partitions, or whose file names contain one of them."""
+    """Return the arrivals whose extracts have rows of any of these partitions, or name any of them in the file name."""
     requested = set(partitions)
     return [arrival for arrival in arrivals if requested & arrival.partitions.keys()]

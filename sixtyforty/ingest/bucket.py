@@ -1,6 +1,6 @@
 """A location that a URL names, such as `s3://bucket/prefix` or `sftp://…`, on any file system that fsspec supports.
 
-Access keys and endpoints come from environment variables: those of each file system's own tools, such as
+Access keys and endpoints come from environment variables. They are either those of the file system's own tools, such as
 `AWS_ACCESS_KEY_ID` and `AWS_ENDPOINT_URL`, or fsspec's `FSSPEC_<PROTOCOL>_<SETTING>`.
 """
 
@@ -23,7 +23,10 @@ SIZE_FIELDS = ("size", "Size")
 
 
 class Bucket:
-    """A location that a URL names. An object store lists an object only when its upload is complete."""
+    """A location that a URL names, such as a bucket of an object store.
+
+    An object store lists an object only when its upload is complete.
+    """
 
     def __init__(self, url: str) -> None:
         import fsspec
@@ -34,7 +37,7 @@ class Bucket:
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
         """List the files that match a glob. See Location.
 
-        A bucket on S3 is listed in parts if the state that `recall` returns has `is_partial` set.
+        A bucket on S3 is listed in parts if `recall` returns a state with `is_partial` set.
         """
         self.files.invalidate_cache()  # a cached listing would hide new files
         is_s3 = "s3" in self.files.protocol
@@ -42,7 +45,7 @@ class Bucket:
         if not files:  # the location is empty, or it doesn't exist
             top = self.root if self.root.startswith("/") else self.root.split("/")[0]
             if not self.files.exists(top):
-                raise FileNotFoundError(f"there is no {top}")
+                raise FileNotFoundError(f"{top} doesn't exist")
         return files
 
     def _glob(self, pattern: str) -> list[ListedFile]:
@@ -62,7 +65,7 @@ class Bucket:
             f"{self.root}/{file.name}".removeprefix(f"{bucket}/"): _describe(file) for file in state.files.values()
         }
         last_key = max(state.last_key, *known, "")
-        # Before the first pass, only keys after the last known key are listed. The pass starts with the next scan.
+        # The first scan lists only keys after the last known key. The next scan starts the first pass.
         position = last_key if state.position is None else state.position
         listing = BucketListing(bucket, glob, known, position, last_key)
         objects = listing.refresh(partial(self.files.call_s3, "list_objects_v2"), state.is_partial)
@@ -78,7 +81,7 @@ class Bucket:
         return ListedFile(path.removeprefix(f"{self.root}/"), size, mtime_ns, tag)
 
     def read(self, file: ListedFile) -> bytes:
-        """Return a file's bytes. Raises FileChangedError if it differs from the listing."""
+        """Return a file's bytes. Raises FileChangedError if the file differs from the listing."""
         path = f"{self.root}/{file.name}"
         content: bytes = self.files.cat_file(path)
         self.files.invalidate_cache()
@@ -86,7 +89,7 @@ class Bucket:
         # The tag is more reliable: some stores round the time to seconds here, but not in a listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
         if not (len(content) == current.size == file.size and is_same):
-            raise FileChangedError("it changed while it was read")
+            raise FileChangedError(f"{file.name} changed while it was read")
         return content
 
 
@@ -95,7 +98,7 @@ def _first_field(description: dict[str, Any], names: Iterable[str]) -> Any:
 
 
 def _describe(file: ListedFile) -> dict[str, Any]:
-    """Return a listed file in the form in which a file system describes it."""
+    """Return a listed file as a dict with the keys that a file system uses to describe its files."""
     return {"Size": file.size, "mtime": file.mtime_ns / 1e9, "ETag": file.tag}
 
 

@@ -1,9 +1,9 @@
 """Listing of an S3-compatible bucket in parts.
 
-S3 lists 1,000 keys per request, sorted by key. A sensor must need few requests per scan. So its scans pass through the
-bucket in parts: each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known key. A new object
-whose key sorts last is therefore found at once. Any other change is found after at most
-number of keys / (1,000 * PAGES_PER_SCAN) scans.
+S3 lists 1,000 keys per request, sorted by key. The scans of a sensor must need few requests, so they go through the
+bucket in parts. Each scan lists the next PAGES_PER_SCAN pages, and also all keys after the last known key. So a new
+object whose key sorts last is found at once. Any other change is found after at most number of keys / (1,000 *
+PAGES_PER_SCAN) scans.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ class BucketListing:
     last_key: str = ""
 
     def refresh(self, list_page: ListPage, is_partial: bool) -> dict[str, dict[str, Any]]:
-        """List the objects, and return their descriptions by key.
+        """List the objects, and return S3's description of each object by key.
 
-        list_page: requests one page from S3.
-        is_partial: list only the next few pages of the pass, and the keys after the last known key. Other objects are
-        returned as earlier scans listed them. If no object is known yet, all are listed.
+        list_page: a function that requests one page from S3.
+        is_partial: list only the next few pages of the current pass, and the keys after the last known key. For all
+        other objects, the descriptions of earlier scans are returned. If no object is known yet, all objects are
+        listed.
         """
         if is_partial and self.objects:
             start = self.position
@@ -52,7 +53,7 @@ class BucketListing:
             self.position = end
         else:
             self.objects, _ = self._list_after(list_page, "", None)
-            # The next partial listing only needs the keys that follow. Then a new pass starts.
+            # The next partial listing only needs the keys after these objects. Then a new pass starts.
             self.position = max(self.objects, default="")
         self.last_key = max(self.last_key, *self.objects, "")
         return self.objects
@@ -60,9 +61,9 @@ class BucketListing:
     def _list_after(
         self, list_page: ListPage, after: str, page_count: int | None
     ) -> tuple[dict[str, dict[str, Any]], str]:
-        """List the objects after a key, and return them with the last listed key: "" if no more objects follow.
+        """List the objects after a key, and return them with the last key listed, or with "" if no more objects follow.
 
-        page_count: the largest number of pages to list; None: all.
+        page_count: the largest number of pages to list; None: all pages.
         """
         prefix = re.split(r"[*?[]", self.pattern, maxsplit=1)[0]
         is_nested = "/" in self.pattern[len(prefix) :] or "**" in self.pattern

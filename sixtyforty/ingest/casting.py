@@ -32,16 +32,16 @@ def raw_schema(source: Source) -> pa.Schema:
 
 
 def cleaned_columns_sql(source: Source) -> str:
-    """Return a SELECT list that trims a source's text columns, and turns empty texts and the null text into NULL."""
+    """Return a SELECT list that trims a source's text columns, and turns empty texts and its null text into NULL."""
     null_text = literal(source.null_text)
     columns = map(identifier, source.columns)
     return ", ".join(f"nullif(nullif(trim({column}), ''), {null_text}) as {column}" for column in columns)
 
 
 def typed_columns_sql(source: Source) -> str:
-    """Return a SELECT list that casts cleaned columns to the types of the contract.
+    """Return a SELECT list that casts cleaned text columns to the types of the data contract.
 
-    Cleaned columns are those of `cleaned_columns_sql`. A text that doesn't fit its type becomes NULL.
+    Cleaned columns are those that `cleaned_columns_sql` returns. A text that doesn't fit its type becomes NULL.
     """
     return ", ".join(
         f"{_cast_sql(column, contract_type)} as {identifier(column)}"
@@ -63,9 +63,10 @@ def _cast_sql(column: str, contract_type: str) -> str:
 
 
 def misfit_reason_sql(source: Source) -> str:
-    """Return a SQL expression for the reason why a row doesn't fit the contract; it gives NULL for a row that fits.
+    """Return a SQL expression for the reason why a row doesn't fit the data contract. The reason is NULL if it fits.
 
-    The expression reads cleaned columns. The reason names columns but no values, because these may be personal data.
+    The expression reads the columns that `cleaned_columns_sql` returns. The reason names columns but no values, because
+    these may be personal data.
     """
     checks = [
         f"case when {identifier(column)} is not null and {_cast_sql(column, contract_type)} is null"
@@ -77,7 +78,7 @@ def misfit_reason_sql(source: Source) -> str:
 
 
 def type_rows(db: duckdb.DuckDBPyConnection, source: Source) -> None:
-    """Create the temporary table `typed` in a database that holds the view `landed`.
+    """Create the temporary table `typed`, with typed columns and a status for each row, from the view `landed`.
 
     `landed` must have the columns of raw partitions and `_partition`. `typed` has the contract's columns with their
     types, `_extract`, `_row`, `_seq`, `_partition`, and two more columns. `_reason` is why a row is quarantined, or
@@ -86,7 +87,7 @@ def type_rows(db: duckdb.DuckDBPyConnection, source: Source) -> None:
     - `quarantined`: the line can't be read as a row, or a text doesn't fit its type;
     - `duplicate`: an earlier row of the partition is equal in all columns;
     - `superseded`: a later extract has a row with the same key and other values;
-    - `row`: none of these, so the row is valid.
+    - `row`: a valid row, to which no other status applies.
 
     If an extract corrects a row and a third extract repeats the original row, the original row is valid again. If a key
     occurs twice in one extract, both rows are valid here, and the rules of the suite report them.

@@ -1,16 +1,15 @@
 """Sources that are database queries: new rows are written as extracts, which are then imported like landed files.
 
-The query of a partitioned source has a cursor (see `query_cursor`). Each read takes the rows from the cursor on, and
-writes new ones to `<source>/<number>.<hash>.csv` below the landing folder. If a row changes later, its cursor value
-must grow. The changed row is then written to a later extract. A row without a cursor value
-is read every time, and imported once.
+The query of a partitioned source has a cursor (see `query_cursor`). Each read starts at the cursor, and writes new rows
+to `<source>/<number>.<hash>.csv` below the landing folder. If a row changes later, its cursor value must grow. The
+changed row is then written to a later extract. A row without a cursor value is read every time, and imported once.
 
-The query of a snapshot has no cursor. Each read writes the whole table to `<source>/all.csv`, but only if a row
-differs. So a row that is deleted from the table also leaves the snapshot.
+The query of a snapshot has no cursor. Each read writes the whole table to `<source>/all.csv`, but only if any row
+differs from the file. So a row that is deleted from the table also disappears from the snapshot.
 
-The cursor file is next to the arrivals ledger. A new extract first has a hidden name, then the cursor is written, then
-the extract is renamed. If the process is killed before that, the next read renames it. So no row is lost or imported
-twice.
+The cursor file is next to the arrivals ledger. A new extract is written under a hidden name, then the cursor is
+written, then the extract is renamed. If the process is killed before it renames the extract, the next read renames it.
+So no row is lost or imported twice.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ SNAPSHOT_EXTRACT = "all.csv"
 
 
 class DatabaseSource:
-    """The query of one source.
+    """A source that is a database query. It writes the new rows of the query as extracts.
 
-    folder: where the extracts are written. cursor_file: where the cursor is stored between reads.
+    folder: where the extracts are written. cursor_file: where the cursor is stored between two reads.
     """
 
     def __init__(self, name: str, source: Source, folder: StoragePath, cursor_file: StoragePath) -> None:
         self.name, self.source, self.folder, self.cursor_file = name, source, folder, cursor_file
 
     def was_read_recently(self) -> bool:
-        """Return whether the last read was less than the declared `query_interval_seconds` ago."""
+        """Return whether the query ran less than `query_interval_seconds` ago."""
         try:
             return time.time() - self.cursor_file.stat().st_mtime < self.source.query_interval_seconds
         except FileNotFoundError:
@@ -67,7 +66,8 @@ class DatabaseSource:
         self._publish(cursor)
         if not url:
             raise UnreachableSourceError(
-                f"{self.name}: ${self.source.database} is not set. Set it to the database's SQLAlchemy URL."
+                f"{self.name}: the environment variable {self.source.database} is not set. Set it to the SQLAlchemy URL"
+                " of the source's database."
             )
         import sqlalchemy as sa
 
@@ -90,7 +90,7 @@ class DatabaseSource:
     def _unreachable(self, error_name: str, reason: str) -> UnreachableSourceError:
         return UnreachableSourceError(
             f"{self.name}: {self.source.database_label} can't be read ({error_name}: {reason})."
-            " Check that the database runs, that its user may read, and that the query returns"
+            " Check that the database runs, that its user may read, and that the query returns the columns"
             f" {', '.join(self._columns)}."
         )
 
@@ -118,7 +118,10 @@ class DatabaseSource:
         return names
 
     def _extract_snapshot(self, connection: sa.Connection) -> list[str]:
-        """Write the rows of the whole table as one extract if any row differs, and return the extract's name if so."""
+        """Write all rows as one extract if any row differs from the last extract. Return the extract's name in a list.
+
+        The list is empty if no row differs.
+        """
         import sqlalchemy as sa
 
         rows = connection.execution_options(yield_per=ROWS_PER_FETCH).execute(sa.select(self._query()))
@@ -132,9 +135,9 @@ class DatabaseSource:
         return [path.name] if is_new else []
 
     def _record_read(self, cursor: QueryCursor) -> None:
-        """Rewrite the cursor file, whose modification time is the time of the last read.
+        """Rewrite the cursor file, so that its modification time is the time of the last read.
 
-        It is needed only with `query_interval_seconds`.
+        Only sources with `query_interval_seconds` need this time.
         """
         if self.source.query_interval_seconds:
             write_atomic(self.cursor_file, cursor.to_json())
@@ -162,7 +165,7 @@ class DatabaseSource:
             yield row[position], csv_line(row, self.source.null_text)
 
     def _write_batch(self, cursor: QueryCursor, rows: list[tuple[Any, str]]) -> tuple[QueryCursor, str | None]:
-        """Write those rows of a batch that are new. Return the cursor after the batch, and the extract's name.
+        """Write the new rows of a batch as an extract. Return the cursor after the batch, and the name of the extract.
 
         rows: (cursor value, CSV line) of each row, sorted by the cursor column. The name is None if no row is new.
         """
@@ -182,7 +185,7 @@ class DatabaseSource:
         return self.folder / f".{name}"
 
     def _publish(self, cursor: QueryCursor) -> None:
-        """Rename the last extract from its hidden name to its final name, if this was not done yet."""
+        """Rename the last extract from its hidden name to its final name, unless this is done already."""
         if cursor.last_extract and self._hidden_path(cursor.last_extract).exists():
             rename_file(self._hidden_path(cursor.last_extract), self.folder / cursor.last_extract)
 
@@ -190,7 +193,7 @@ class DatabaseSource:
 def csv_line(cells: Iterable[Any], null_text: str) -> str:
     """Return a row as a CSV line with a line break at its end.
 
-    Times with a UTC offset are converted to UTC, and written without the offset. A line break in a text becomes a
+    Times with a UTC offset are converted to UTC and written without the offset. A line break within a text becomes a
     space. null_text: the text for a missing value.
     """
     line = io.StringIO()

@@ -1,4 +1,4 @@
-"""Decompression of gzip files. A gzip file is recognised by its first bytes, and decompressed only up to a limit."""
+"""Decompression of gzip files. A gzip file is recognized by its first bytes. Decompression stops at a size limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class DecompressionError(SixtyfortyError):
 def decompress(content: bytes) -> bytes:
     """Return the decompressed content of a gzip file. Bytes that are not gzip are returned unchanged.
 
-    The file may consist of several gzip members. Raises DecompressionError if it is damaged, incomplete or too large.
+    A gzip file may consist of several members. Raises DecompressionError if the file is damaged, incomplete or too
+    large.
     """
     if not content.startswith(GZIP_START):
         return content
@@ -32,17 +33,20 @@ def decompress(content: bytes) -> bytes:
 
 
 def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
-    """Decompress the first gzip member, to at most `room` bytes. Return its content and the bytes that follow it."""
+    """Decompress the first gzip member, and return its content and the bytes that follow the member.
+
+    room: the largest number of bytes to which the member may decompress.
+    """
     if not content.startswith(GZIP_START):
         raise DecompressionError(
-            f"{format_plural(len(content), 'byte')} of other data found after the end of the gzip data."
+            f"the file has {format_plural(len(content), 'byte')} of other data after the end of the gzip data."
             " Ask the sender to send the file again."
         )
     stream = zlib.decompressobj(wbits=GZIP_WINDOW_BITS)
     try:
         part = stream.decompress(content, room + 1)
     except zlib.error as error:
-        raise DecompressionError(f"this is not readable as gzip: {error}") from None
+        raise DecompressionError(f"the file is not readable as gzip: {error}") from None
     if len(part) > room:
         raise DecompressionError(extract.TOO_LARGE)
     if not stream.eof:

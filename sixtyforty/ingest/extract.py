@@ -1,4 +1,4 @@
-"""An extract after parsing, and the checks that all file formats share."""
+"""The parsed content of an extract, and the checks that all file formats share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
-SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) at which another column is suggested for a missing column
+SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
 
 
 class BrokenLine(NamedTuple):
@@ -26,13 +26,13 @@ class BrokenLine(NamedTuple):
 
 @dataclass
 class ParsedExtract:
-    """The content of one extract.
+    """The content of one extract after parsing.
 
-    table: the rows. Its columns are those of the contract, all text, and `_row`, the number of the line in the file. In
-    Parquet, `_row` is the number of the row. None if the extract is refused.
+    table: the rows, or None if the extract is refused. The columns are those of the contract, all text, and `_row`, the
+    number of the line in the file. In Parquet, `_row` is the number of the row.
     broken: the lines that can't be read as rows.
-    problem: why the extract is refused as a whole; None: it isn't.
-    lines: the number of lines in the extract, including those that are refused.
+    problem: why the extract is refused as a whole; None if it is not refused.
+    lines: the number of lines in the extract, including lines that are refused.
     """
 
     table: pa.Table | None = None
@@ -42,17 +42,17 @@ class ParsedExtract:
 
 
 def empty_rows(columns: Sequence[str]) -> pa.Table:
-    """Return the table of an extract that has the contract's columns and no rows."""
+    """Return an empty table with the contract's columns and `_row`, for an extract without rows."""
     import pyarrow as pa
 
     return pa.schema([*((column, pa.string()) for column in columns), ("_row", pa.int64())]).empty_table()
 
 
 def missing_columns(columns: Sequence[str], names: Iterable[str]) -> str | None:
-    """Return text that lists the contract's columns that an extract lacks; None if it has all of them.
+    """Return a text that lists the contract's columns that an extract lacks; None if the extract has all of them.
 
-    columns: those of the contract. names: those of the extract. For each missing column, the text suggests the most
-    similar name that is not in the contract, because the sender may have renamed the column.
+    columns: the columns of the contract. names: the columns of the extract. For each missing column, the text suggests
+    the most similar name that is not in the contract, because the sender may have renamed the column.
     """
     present = set(names)
     missing = [column for column in columns if column not in present]
@@ -67,14 +67,14 @@ def missing_columns(columns: Sequence[str], names: Iterable[str]) -> str | None:
 
 
 def binary_problem(content: bytes) -> str | None:
-    """Return why bytes are not a text file; None if they may be one."""
+    """Return why the content of a file is not text; None if it may be text."""
     position = content.find(b"\0")
-    return None if position < 0 else f"this is not a text file: byte {position} is zero."
+    return None if position < 0 else f"the file is not a text file: byte {position} is zero."
 
 
 def count_lines(content: bytes) -> int:
-    """Return the number of lines after the header of a file that is refused as a whole.
+    """Return the number of lines after the header of a file that is refused as a whole, but at least 1.
 
-    It is at least 1, so that a refused file always shows in the counts of refused lines.
+    So a refused file always shows in the counts of refused lines.
     """
     return max(1, content.count(b"\n") + (not content.endswith(b"\n")) - 1)

@@ -1,7 +1,7 @@
-"""Reading of one landed extract: decompress it, choose its format, and parse it against the data contract.
+"""Reading of one landed extract: decompress the file, choose its format, and parse it against the data contract.
 
-The parser keeps every value as text and loses no line. A line that can't be read as a row is listed with the reason. A
-file that can't be trusted as a whole is refused.
+Every value stays text, and no line is lost. A line that can't be read as a row is listed with the reason. A file that
+can't be trusted as a whole is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def content_hash(content: bytes) -> str:
 def read_extract(content: bytes, source: Source) -> ParsedExtract:
     """Parse the bytes of an extract in any registered format, with or without gzip.
 
-    A file that can't be read raises no error: the result holds the problem.
+    An unreadable file raises no error: `problem` of the returned ParsedExtract says why it is refused.
     """
     try:
         content = decompress(content)

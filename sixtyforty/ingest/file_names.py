@@ -1,6 +1,6 @@
-"""The partitions in an extract's file name. The name may contain a month, a day, a range of days, or UTC hours.
+"""The partitions that an extract's file name mentions, as a month, a day, a range of days, or UTC hours.
 
-The extract should have rows for these partitions. If it has none for one of them, it may be incomplete.
+The extract should have rows for these partitions. If a partition has no rows, the extract may be incomplete.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?:T(\d{2})Z)?")
 
 
 def partitions_in_name(name: str, model: PartitionedModel) -> list[str]:
-    """Return the partitions from the first to the last date or UTC hour in a file name, in order.
+    """Return the partitions from the first to the last date or UTC hour in a file name, in order of time.
 
-    Without a valid date, return an empty list.
+    If the name contains no valid date, return an empty list.
     """
     dates = _DATE.findall(name)
     if not dates:

@@ -1,6 +1,6 @@
-"""Which files at a location are finished extracts: their senders no longer write to them.
+"""Which files at a location are finished extracts, to which their senders no longer write.
 
-A scan leaves unfinished files for a later scan:
+A scan skips unfinished files. A later scan takes them. Unfinished files are:
 
 - names that start with a dot, or end in `.part` or `.tmp`;
 - files without a `<name>.done` next to them, if the source requires one;
@@ -27,7 +27,7 @@ FILE_URL = "file://"
 
 
 def open_location(source: Source, folder: StoragePath) -> Location:
-    """Return the location where a source's extracts arrive: the declared one, or `folder` if none is declared."""
+    """Return the location where a source's extracts arrive: the declared location, or `folder` if none is declared."""
     if source.location is None:
         return Bucket(str(folder)) if isinstance(folder, ObjectPath) else Folder(folder)
     path = source.location.removeprefix(FILE_URL)
@@ -44,7 +44,7 @@ def list_finished_files(
     """List a source's finished files, sorted by modification time, then by name.
 
     pattern: the glob of the files, relative to the location.
-    memory: the listing states of earlier scans; None: list everything.
+    memory: the listing states that earlier scans stored; None: all files are listed.
     now: the time against which `settle_seconds` is checked, in seconds since 1970; None: the current time.
     Raises the errors of the file system.
     """

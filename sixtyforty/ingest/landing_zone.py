@@ -1,4 +1,4 @@
-"""The landing zone of a use case: the extracts at each source's location, compared with its arrivals ledger.
+"""The landing zone of a use case: the extracts at each source's location, compared with the source's arrivals ledger.
 
 Each scan compares all files at a location with the ledger, so a missed scan loses nothing. A file is new if its name is
 new, and changed if its bytes have another hash.
@@ -33,14 +33,14 @@ from sixtyforty.storage.response_log import open_response_log
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CACHED_BYTES = 1 << 28  # the size of the cache for the extracts that were read last (256 MiB)
-LINES_PER_BATCH = 50_000  # after this many lines of new files, one query assigns the lines to partitions
+CACHED_BYTES = 1 << 28  # 256 MiB: the size of the cache for the extracts that were read last
+LINES_PER_BATCH = 50_000  # one query assigns about this many lines of new files to partitions
 
 Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
 
 
 class NewFile(NamedTuple):
-    """A new or changed file, with its hash and its parsed content."""
+    """A new or changed file, with the hash of its bytes and its parsed content."""
 
     file: ListedFile
     sha256: str
@@ -50,8 +50,8 @@ class NewFile(NamedTuple):
 class LandingZone:
     """The locations where the extracts of one use case arrive, and the arrivals ledgers in its lake.
 
-    folder: the location of sources that declare none. The extracts of queries are written there too.
-    delivery_url: SQLAlchemy URL of the database for queries that declare none.
+    folder: the location of sources that declare no location. The extracts of queries are written there, too.
+    delivery_url: SQLAlchemy URL of the database for queries that declare no database.
     unread: after a scan, the reason for each file that couldn't be read, by source and file name. The next scan tries
     to read these files again.
     """
@@ -101,7 +101,7 @@ class LandingZone:
     def _updates(self, source: str, files: Sequence[ListedFile], arrivals: Mapping[str, Arrival]) -> Iterator[Arrival]:
         """Yield the arrivals that are new or differ from the ledger: new, changed, archived and returned files.
 
-        files: the listed files. arrivals: those of the ledger, by file name.
+        files: the listed files. arrivals: the arrivals in the ledger, by file name.
         """
         self.unread[source] = {}
         due = [(file, arrivals.get(file.name)) for file in files]
@@ -141,8 +141,8 @@ class LandingZone:
     def list_files(self, source: str, memory: ListingMemory | None = None) -> list[ListedFile]:
         """List a source's finished files, sorted by modification time. Raises UnreachableSourceError.
 
-        memory: what earlier scans saw of the location, so that a bucket is not listed whole at each scan. None: list it
-        whole.
+        memory: the listing states that earlier scans stored, so that a big bucket can be listed in parts. None: all
+        files are listed.
         """
         contract = self.use_case.sources[source]
         try:
@@ -157,8 +157,8 @@ class LandingZone:
     def lines(self, source: str, arrival: Arrival) -> Lines:
         """Return an extract's lines by partition.
 
-        The extracts read last are cached, because an ingest reads the same extracts as the scan before it. Raises
-        FileNotFoundError if the extract was archived or replaced since its arrival.
+        The extracts that were read last are cached, because an ingest reads the same extracts as the scan before it.
+        Raises FileNotFoundError if the extract was archived or replaced after its arrival.
         """
         key = source, arrival.name, arrival.sha256
         lines = self._recent_lines.get(key)
@@ -166,9 +166,9 @@ class LandingZone:
             try:
                 content = self._location(source).read(arrival.listed_file)
             except FileChangedError as error:
-                raise FileNotFoundError(f"{arrival.name} was replaced") from error
+                raise FileNotFoundError(f"the extract {arrival.name} was replaced after its arrival") from error
             if content_hash(content) != arrival.sha256:
-                raise FileNotFoundError(f"{arrival.name} was replaced")
+                raise FileNotFoundError(f"the extract {arrival.name} was replaced after its arrival")
             parsed = read_extract(content, self.use_case.sources[source])
             (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source)
             self._recent_lines.put(key, lines)
@@ -177,10 +177,10 @@ class LandingZone:
     def _read_files(
         self, source: str, due: Iterable[tuple[ListedFile, Arrival | None]], last_seq: int
     ) -> Iterator[Arrival]:
-        """Read files and yield an arrival for each.
+        """Read files, and yield an arrival for each of them.
 
-        due: each file with its arrival in the ledger, or None if it is new. last_seq: the largest `seq` in the ledger.
-        Files that are missing, changing or unreadable are left for the next scan.
+        due: each file with its arrival in the ledger, or None if the file is new. last_seq: the largest `seq` in the
+        ledger. Files that are missing, changing or unreadable are left for the next scan.
         """
         batch: list[NewFile] = []
         line_count = 0
@@ -197,16 +197,16 @@ class LandingZone:
         yield from self._new_arrivals(source, batch, last_seq)
 
     def _read_file(self, source: str, file: ListedFile, known: Arrival | None) -> Arrival | NewFile | None:
-        """Read a file. If its bytes are those of the known arrival, return that arrival with the file's new listing.
+        """Read a file. Return its known arrival if its bytes are unchanged, otherwise a NewFile; None if reading fails.
 
-        Otherwise return a NewFile. None: the file can't be read now.
+        known: the file's arrival in the ledger. It is returned with the time and tag of the new listing.
         """
         try:
             content = self._location(source).read(file)
         except (FileNotFoundError, FileChangedError):
             return None
         except Exception as error:  # an unreadable file must not stop the others
-            self.unread[source][file.name] = f"{_first_line(error)}. Check who may read it."
+            self.unread[source][file.name] = f"{_first_line(error)}. Check who may read the file."
             return None
         sha256 = content_hash(content)
         if known and known.sha256 == sha256:
@@ -235,7 +235,8 @@ class LandingZone:
         """Return the number of an extract's rows by partition.
 
         A partition in the file name is listed even without rows, because the extract may be incomplete. A refused
-        extract must belong to some partition, or else nobody would see it. If its name has none, it is the first one.
+        extract is listed in at least one partition, so that people see it. If its name mentions no partition, it is
+        listed in the first partition of the use case.
         """
         if not self.use_case.sources[source].partition:
             return {SNAPSHOT: new.parsed.lines}
@@ -247,9 +248,9 @@ class LandingZone:
 
 
 def _is_dated(file: ListedFile) -> bool:
-    """Return whether a listing of the file shows a change of its content.
+    """Return whether a listing shows if the content of this file changed.
 
-    A file system that lists neither a time nor a tag doesn't show changes, so such a file must be read each time.
+    A file system that lists neither times nor tags doesn't show changes, so such files must be read in each scan.
     """
     return bool(file.mtime_ns or file.tag)
 

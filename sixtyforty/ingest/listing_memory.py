@@ -1,8 +1,8 @@
-"""The listing memory of a source: the listing states that one scan stores for the next, in a small file in the lake.
+"""The listing memory of a source: the listing states that each scan stores for the next scan, in a file in the lake.
 
 A sensor lists a big bucket in parts (see `bucket_listing`). Between two scans, it must store the position of the
-current pass, and the listed files that are not in the arrivals ledger: unfinished and unreadable files. All other files
-are in the ledger, so this file stays small.
+current pass, and the listed files that are not in the arrivals ledger, such as unfinished and unreadable files. All
+other files are in the ledger, so the file of this memory stays small.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sixtyforty.storage.object_store import StoragePath
 
 
 class ListedFile(NamedTuple):
-    """A file as a listing describes it. If two listings of a file are equal, its bytes are the same.
+    """A file as a listing describes it. If two listings of a file are equal, the bytes of the file are the same.
 
     name: the path relative to the location.
     size: the number of bytes.
     mtime_ns: the modification time in nanoseconds since 1970; 0 if unknown.
-    tag: the content tag of its object store (ETag), if the store has one.
+    tag: the content tag (ETag) of the file in its object store, if the store has tags.
     """
 
     name: str
@@ -54,10 +54,10 @@ RecallState = Callable[[], ListingState]  # a function that returns the stored s
 class ListingMemory:
     """The listing states of one source by glob, during one scan.
 
-    file: stores the states between scans.
+    file: the file that stores the states between scans.
     known_files: the files in the arrivals ledger that the previous scan found.
-    is_partial: whether this scan may list only a part of a bucket.
-    Only locations that list in parts use a state. For other locations, nothing is loaded or stored.
+    is_partial: whether this scan may list only a part of a bucket. Only locations that list in parts use a state. For
+    other locations, nothing is loaded or stored.
     """
 
     def __init__(self, file: StoragePath, known_files: Iterable[ListedFile], is_partial: bool) -> None:
@@ -93,9 +93,9 @@ class ListingMemory:
         return self._states[pattern]
 
     def save(self, arrived_files: Iterable[ListedFile], ending: str = "") -> None:
-        """Store the states for the next scan, if they changed.
+        """Store the listing states for the next scan, if they changed.
 
-        arrived_files: the files in the arrivals ledger after this scan. They and their markers are not stored.
+        arrived_files: the files in the arrivals ledger after this scan. These files and their markers are not stored.
         ending: the ending of the names of marker files.
         """
         if not self._states:

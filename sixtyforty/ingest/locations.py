@@ -29,13 +29,13 @@ class FileChangedError(OSError):
 
 
 class Location(Protocol):
-    """A location of extracts. File names are paths relative to it."""
+    """A location of extracts. File names are paths relative to the location."""
 
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
-        """List the files that match a glob.
+        """List the files that match a glob. Raises the errors of the file system.
 
-        recall: returns the stored listing state, with which a big bucket can be listed in parts. The location updates
-        this state in place. Without `recall`, all files are listed. Raises the errors of the file system.
+        recall: a function that returns the stored listing state of this glob, with which a big bucket can be listed in
+        parts. The location updates this state in place. Without `recall`, all files are listed.
         """
 
     def read(self, file: ListedFile) -> bytes:
@@ -47,7 +47,7 @@ class Location(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """A local folder. A missing folder counts as empty, unless `required` is set: it is then an error."""
+    """A local folder. A missing folder counts as empty, unless `required` is set: then it is an error."""
 
     root: Path
     required: bool = False
@@ -55,10 +55,10 @@ class Folder:
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
         """List all files that match a glob. `recall` is not used."""
         if self.required and not self.root.is_dir():
-            raise FileNotFoundError("no such folder")
+            raise FileNotFoundError("the folder doesn't exist")
         files = []
         for name, path in self._matching(pattern):
-            with suppress(FileNotFoundError):  # the file was moved away since the folder was listed
+            with suppress(FileNotFoundError):  # the file was moved away after the folder was listed
                 status = path.stat()
                 if stat.S_ISREG(status.st_mode):
                     files.append(ListedFile(name, status.st_size, status.st_mtime_ns))
@@ -76,8 +76,10 @@ class Folder:
         """Return a file's bytes. See Location. Raises PermissionError for a link to a file outside the folder."""
         path = self.root / file.name
         if not path.resolve().is_relative_to(self.root.resolve()):
-            raise PermissionError("a link to a file outside the folder: put the file itself there")
+            raise PermissionError(
+                f"{file.name} links to a file outside the folder; put the file itself into the folder"
+            )
         content, status = path.read_bytes(), path.stat()
         if (len(content), status.st_size, status.st_mtime_ns) != (file.size, file.size, file.mtime_ns):
-            raise FileChangedError("it changed while it was read")
+            raise FileChangedError(f"{file.name} changed while it was read")
         return content

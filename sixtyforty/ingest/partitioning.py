@@ -1,8 +1,8 @@
 """Assignment of an extract's lines to partitions. The lines stay text.
 
-A line may have no usable partition, for example because its date can't be read. It then goes to the partition of the
-line before it. If no line before it has one, it goes to the first partition in the file name, or else to the earliest
-partition of the extract. Such a line is quarantined there, so it is not lost.
+If a line has no usable partition, for example because its date can't be read, it is assigned to the partition of the
+line before it. If no earlier line has a partition, the line is assigned to the first partition in the file name, or
+otherwise to the earliest partition of the extract. It is quarantined there, so it is not lost.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def partition_lines(
 ) -> list[dict[str, pa.Table]]:
     """Return the lines of each extract by partition, in the order of the extracts. All columns are text.
 
-    extracts: the file name and the parsed content of each. One query serves all extracts, because a query for one small
-    file takes as long as for a hundred.
+    extracts: (file name, parsed content) of each extract. One query serves all extracts, because a query for one small
+    file takes as long as a query for a hundred.
     """
     import pyarrow as pa
 
@@ -78,7 +78,7 @@ def _partition_extract(
 ) -> dict[str, pa.Table]:
     """Return the lines of one extract by partition.
 
-    name: the file name. keys: the partition key of each row of the extract, in order, or null.
+    name: the file name. keys: the partition key of each row of the extract, in the order of the rows, or null.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -129,18 +129,19 @@ def _broken_table(parsed: ParsedExtract) -> pa.Table:
 def _split_all_lines(
     db: duckdb.DuckDBPyConnection, use_case: DecisionChain, contract: Source, fallback: str
 ) -> dict[str, pa.Table]:
-    """Return the lines by partition, including broken ones. A line without a usable key goes where the line before is.
+    """Return the lines by partition, including broken lines.
 
-    The tables `sound_rows`, `broken_lines` and `keyed` must be registered in `db`. fallback: the partition of lines
-    before which no line has a usable key.
+    A line without a usable key gets the partition of the line before it. The tables `sound_rows`, `broken_lines` and
+    `keyed` must be registered in `db`.
+    fallback: the partition of lines before which no line has a usable key.
     """
     first, last = use_case.limits
     is_inside = f"(_key between {literal(first)} and {literal(last)} or _key = {literal(SNAPSHOT)})"
     lines = db.sql(
         f"""with lines as (
             select {identifiers(contract.columns)}, _row, case
-                when _key is null then 'the line has no date that its partition can be taken from'
-                when not {is_inside} then 'its date ' || _key || ' is outside the partitions of the use case'
+                when _key is null then 'the line has no readable date, so its partition is unknown'
+                when not {is_inside} then 'the date ' || _key || ' is outside the partitions of the use case'
                 end as _broken, null::varchar as _text
             from sound_rows join keyed on _line = _row
             union all by name select * from broken_lines)

@@ -37,8 +37,9 @@ PartitionLength = Literal["hour", "day", "week", "month"]
 class ColumnProfile:
     """The profile of one column.
 
-    - kind: its type in a data contract.
-    - sql: a SQL expression for its value. It is the quoted name, or a call that parses a time which a cast can't read.
+    - kind: the column's type in a data contract.
+    - sql: a SQL expression for the column's value: its quoted name, or a call that parses times which a cast can't
+      read.
     - nulls: the number of rows without a value.
     - distinct: the number of distinct values.
     - low, high: the smallest and the largest value.
@@ -62,11 +63,12 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TimeProfile:
-    """How rows are distributed over the days of one column.
+    """How the rows of a table are distributed over the days in one of its columns.
 
     first, last: the first and the last day.
     days: the number of days that have rows.
-    per_day, most: the median and the largest number of rows on a day.
+    per_day: the median number of rows on a day.
+    most: the largest number of rows on a day.
     """
 
     column: str
@@ -80,7 +82,7 @@ class TimeProfile:
 
     @property
     def every(self) -> PartitionLength:
-        """The shortest of day, week and month for which more than half of the partitions would have rows."""
+        """The shortest partition length (day, week or month) for which more than half of the partitions have rows."""
         span = (self.last - self.first).days + 1
         if self.days > 0.5 * span:
             return "day"
@@ -94,8 +96,8 @@ class TableProfile:
     - rows: the number of rows.
     - duplicates: how many rows are equal in all columns to a row that is counted already.
     - keys: the smallest sets of columns that identify every row, the most likely key first.
-    - histories: the distribution over time, for each column that holds dates or times.
-    - null_text: how the files write a missing value.
+    - histories: the distribution of the rows over time, for each column that holds dates or times.
+    - null_text: the text for a missing value in the files.
     """
 
     rows: int
@@ -107,21 +109,22 @@ class TableProfile:
     files: tuple[Path, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> ColumnProfile:
-        """Return a column by name."""
+        """Return the profile of a column by name."""
         return next(column for column in self.columns if column.name == name)
 
 
 def profile_files(files: Sequence[Path]) -> TableProfile:
     """Profile extracts in any registered format. All files must have the same columns.
 
-    Raises UnreadableExtractError.
+    Raises UnreadableExtractError if the files can't be read.
     """
     import duckdb
 
     extract_format = format_of_name(files[0].name)
     if extract_format is None:
         raise UnreadableExtractError(
-            f"{files[0].name}: the ending names no known format. Use {describe_formats()}, with or without .gz."
+            f"{files[0].name}: the file name's ending names no known format. Use {describe_formats()}, with or without"
+            " .gz."
         )
     with duckdb.connect() as db:
         db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
@@ -133,9 +136,9 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
 
 
 def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles) -> TableProfile:
-    """Profile a table or view that was loaded from files, including its keys and histories.
+    """Profile a table or view that was loaded from files, including its keys and its distribution over time.
 
-    loaded: what the file format found out when it loaded the files.
+    loaded: what the file format detected when it loaded the files.
     """
     profile = profile_columns(db, table)
     histories = [history for column in profile.columns if (history := _history(db, table, column, profile.rows))]
@@ -149,7 +152,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles
 
 
 def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
-    """Profile a table or view without keys and histories, whose search takes the most time."""
+    """Profile a table or view without its keys and its distribution over time, whose search takes the most time."""
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
     columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)
@@ -177,12 +180,15 @@ def _contract_type(duckdb_type: str) -> str:
 
 
 def _with_cast(column: ColumnProfile, casts: Mapping[str, str]) -> ColumnProfile:
-    """Return a column as VARCHAR if `casts` has SQL to read it, because a plain cast can't; otherwise unchanged."""
+    """Return a column's profile as VARCHAR if `casts` has SQL to read the column, because a plain cast can't read it.
+
+    Otherwise, the profile is returned unchanged.
+    """
     return replace(column, kind="VARCHAR", sql=casts[column.name]) if column.name in casts else column
 
 
 def _history(db: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile, rows: int) -> TimeProfile | None:
-    """Return how rows are distributed over the days of a column; None if it holds no times, or mostly nulls."""
+    """Return how rows are distributed over the days of a column; None if the column holds no times, or mostly nulls."""
     first, last = _as_day(column.low), _as_day(column.high)
     if column.kind not in TIME_TYPES or first is None or last is None or column.nulls > rows / 2:
         return None
@@ -220,7 +226,7 @@ def _find_keys(db: duckdb.DuckDBPyConnection, table: str, profile: TableProfile)
 
 
 def _may_be_key(columns: Sequence[ColumnProfile], rows: int) -> bool:
-    """Return whether the columns have enough distinct values that their combinations could identify every row."""
+    """Return whether columns have enough distinct values that their combinations could identify every row."""
     combinations = math.prod(max(1, column.distinct) * ESTIMATE_MARGIN for column in columns)
     return combinations >= rows
 

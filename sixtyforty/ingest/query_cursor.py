@@ -1,7 +1,7 @@
 """The cursor of a database source: how far its query was read, and which rows of the overlap were imported.
 
 A row may be committed after a row with a larger cursor value. So each read starts at the newest cursor value minus a
-declared overlap. Rows that an earlier read imported are recognised by their hash and skipped.
+declared overlap. Rows that an earlier read imported are recognized by their hash and skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
-PARSERS: dict[str, Any] = {  # functions that parse a stored cursor value, by the name of its type
+PARSERS: dict[str, Any] = {  # functions that parse a stored cursor value, by the name of the value's type
     "int": int,
     "float": float,
     "Decimal": Decimal,
@@ -36,8 +36,9 @@ class QueryCursor:
     """How far a query was read.
 
     - newest: the largest cursor value so far; None before the first read.
-    - taken: the rows of the overlap that were imported: the cursor value of each, by the hash of the row.
-    - extract_count, last_extract: the number of extracts written so far, and the name of the last one.
+    - taken: the cursor value of each imported row in the overlap, by the hash of the row.
+    - extract_count: the number of extracts written so far.
+    - last_extract: the name of the extract that was written last.
     """
 
     newest: Any = None
@@ -58,7 +59,7 @@ class QueryCursor:
         return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})
 
     def start(self, overlap: float) -> Any:
-        """Return the cursor value from which the next read starts; None: it reads all rows.
+        """Return the cursor value at which the next read starts; None if the next read must read all rows.
 
         overlap: in seconds, or in units of a numeric cursor column.
         """
@@ -84,7 +85,9 @@ def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
     """
     type_name = type(cursor_value).__name__
     if type_name not in PARSERS:
-        raise CursorTypeError(f"the cursor column is a {type_name}. Use a number, a time, or a text that grows.")
+        raise CursorTypeError(
+            f"the cursor column has the type {type_name}. Declare a column of numbers, times, or texts that grow"
+        )
     if isinstance(cursor_value, str):  # SQLite stores times as text
         try:
             start = datetime.fromisoformat(cursor_value) - timedelta(seconds=overlap)
@@ -101,7 +104,7 @@ def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
 def advance_cursor(
     cursor: QueryCursor, rows: Iterable[tuple[Any, str]], overlap: float
 ) -> tuple[QueryCursor, list[str]]:
-    """Return the cursor after reading rows, and the CSV lines that are new, in order and without repetition.
+    """Return the cursor after some rows were read, and the CSV lines that are new, in order and without repetition.
 
     rows: (cursor value, CSV line) of each row. overlap: in seconds, or in units of a numeric cursor column.
     """

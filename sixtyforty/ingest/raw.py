@@ -1,4 +1,4 @@
-"""The first pipeline stage, `raw`: the lines of the landed extracts by partition, with their texts unchanged."""
+"""The first pipeline stage, `raw`: the lines of the landed extracts by partition. All texts stay unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sixtyforty.storage.restatement import lists_extracts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GONE = "the extract is no longer at its location, and some of its rows were not ingested before. Put it back."
+GONE = "the extract was removed from its location before all of its rows were ingested. Put the extract back."
 
 
 def ingest(
@@ -31,8 +31,8 @@ def ingest(
 
     Only extracts that a partition doesn't hold yet are read. If an extract was archived, its rows stay in the lake. If
     it was archived before its rows were ingested, the manifest lists a problem. If a new extract has the same file name
-    as an old one, its rows replace the old rows, so a partition may become empty. Partitions for which no extract has
-    arrived are not returned.
+    as an old extract, the new rows replace the old rows, so a partition may become empty. Partitions for which no
+    extract has arrived are not returned.
 
     code: the code version to record in the manifests.
     """
@@ -64,8 +64,8 @@ def _read_new_lines(
 ) -> dict[int, Lines]:
     """Read the extracts that at least one outdated partition doesn't hold yet.
 
-    Return their lines by partition, by the `seq` of the extract. Only partitions that don't hold the extract are
-    included. Refused and archived extracts are left out.
+    Return {`seq` of the extract: {partition: lines}}. Only partitions that don't hold the extract are included. Refused
+    and archived extracts are left out.
     """
     lines_by_seq: dict[int, Lines] = {}
     for arrival in arrivals:
@@ -80,10 +80,10 @@ def _read_new_lines(
 
 
 def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose manifests don't list exactly the extracts that they should hold.
+    """Return the partitions whose manifests don't list exactly the extracts that the partitions should hold.
 
-    due: the extracts that each partition should hold, in order of arrival. entries: the manifests by partition.
-    If an extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.
+    due: the extracts that each partition should hold, in order of arrival. entries: the manifests by partition. If an
+    extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.
     """
 
     def expected(partition: str) -> list[ListedExtract]:
@@ -96,7 +96,8 @@ def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[s
 def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
     """Return the raw partitions that are outdated as of the last scan, each with the ids of its extracts.
 
-    The ledger is compared with the manifests each time, so a sensor that missed a change finds it the next time.
+    The ledger is compared with the manifests each time, so a sensor that missed a change finds the change the next
+    time.
     """
     first, last = landing.use_case.limits  # the declaration may have changed them since the extract arrived
     requested = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
@@ -111,7 +112,7 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
 
 
 def _listed_extract(arrival: Arrival, partition: str, is_gone: bool) -> ListedExtract:
-    """Return an extract as a partition's manifest lists it.
+    """Return an extract in the form in which a partition's manifest lists it.
 
     is_gone: whether the extract was archived before this partition ingested it.
     """
@@ -136,7 +137,8 @@ def _partition_rows(
     """Return the lines of a partition, in order of arrival.
 
     arrivals: the extracts of the partition, in order of arrival.
-    lines: the lines of the extracts that were read now, by `seq`. The lines of the others come from the old partition.
+    lines: the lines of the extracts that were read now, by `seq`. The lines of all other extracts come from the old
+    partition.
     before: the manifest of the old partition; None if the partition is new.
     """
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""The extracts that the manifest of a raw partition lists: its fact `extracts`."""
+"""The extracts that the manifest of a raw partition lists. The manifest stores them as its fact `extracts`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ class ListedExtract:
 
     - name: the file name.
     - sha256: the hash of the file's bytes.
-    - seq: the number of its arrival.
+    - seq: the number of the extract's arrival.
     - rows: the number of the extract's rows in this partition.
-    - refused: the number of its rows that are counted as quarantined here, because they could not be ingested.
-    - problem: why the extract was not ingested; None if it was.
+    - refused: how many of the extract's rows are counted as quarantined in this partition, because they could not be
+      ingested.
+    - problem: why the extract was not ingested; None if it was ingested.
     """
 
     name: str
@@ -30,10 +31,13 @@ class ListedExtract:
 
 
 def listed_extracts(entry: Entry | None) -> list[ListedExtract]:
-    """Return the extracts that a raw partition's manifest lists, in order of arrival. None: an empty list."""
+    """Return the extracts that a raw partition's manifest lists, in order of arrival; none if there is no manifest."""
     return [ListedExtract(**line) for line in entry.facts["extracts"]] if entry else []
 
 
 def extract_facts(extracts: Sequence[ListedExtract]) -> dict[str, Any]:
-    """Return the facts that the manifest of a raw partition stores. extracts: in order of arrival."""
+    """Return the facts that the manifest of a raw partition stores.
+
+    extracts: the extracts of the partition, in order of arrival.
+    """
     return {"extracts": [asdict(extract) for extract in extracts]}

@@ -77,12 +77,12 @@ class Verdict:
 
 
 def verdict_facts(verdict: Verdict) -> dict[str, Any]:
-    """Return the facts that the manifest of a partition of validated data, rejected data or features stores."""
+    """Return the facts about a verdict that a partition's manifest stores: the verdict as a dict, and its id."""
     return {"verdict": verdict.to_dict(), "verdict_id": verdict.id}
 
 
 def read_verdict(entry: Entry) -> Verdict:
-    """Return the verdict that a manifest stores. Reading all rules takes time: see also `is_accepted`."""
+    """Return the verdict that a manifest stores. If only its acceptance matters, `is_accepted` is faster."""
     return Verdict.from_dict(entry.facts["verdict"])
 
 

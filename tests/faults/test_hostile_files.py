@@ -70,8 +70,8 @@ def _measure_memory(folder: Path, output: Path) -> None:
         write_zeros(ws.landing.folder / name, head)
     ingest_calls(ws)
     assert {problem for problem in list_problems(ws).values() if problem} == {
-        "this is not a text file: byte 0 is zero.",
-        f"this is not a text file: byte {len(GOOD)} is zero.",
+        "the file is not a text file: byte 0 is zero.",
+        f"the file is not a text file: byte {len(GOOD)} is zero.",
     }
     output.write_text(str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)))
 
@@ -106,7 +106,7 @@ def test_a_link_out_of_the_landing_folder_is_not_followed(workspace: Workspace, 
     secret.write_text(csv_text(CALLS, [(7, "secret", f"{P} 12:00:00", 0.1)]))
     Path(f"{workspace.landing.folder}/calls_2013-03-12_link.csv").symlink_to(secret)
     assert ingest_calls(workspace) == {P: 4}
-    assert "a link to a file outside the folder" in workspace.landing.unread["calls"]["calls_2013-03-12_link.csv"]
+    assert "links to a file outside the folder" in workspace.landing.unread["calls"]["calls_2013-03-12_link.csv"]
 
 
 def test_a_link_within_the_landing_folder_is_read(workspace: Workspace) -> None:
@@ -145,7 +145,7 @@ def test_a_file_replaced_after_the_scan_is_not_read_as_the_scanned_one(workspace
     scanned = workspace.landing.scan("calls")
     workspace.landing._recent_lines.clear()
     path.write_text(csv_text(CALLS, calls_on(DAY, count=8)))
-    with pytest.raises(FileNotFoundError, match="was replaced"):
+    with pytest.raises(FileNotFoundError, match="was replaced after its arrival"):
         workspace.landing.lines("calls", scanned[0])
     assert ingest_calls(workspace) == {P: 8}
 

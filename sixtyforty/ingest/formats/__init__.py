@@ -1,5 +1,5 @@
-"""File formats of extracts: one module per format. Each implements the interface `base.ExtractFormat`.
+"""File formats of extracts, one module per format. Each format implements the interface `base.ExtractFormat`.
 
-To add a format, write its module and add it to `registry.FORMATS`. Start reading at `registry`. A format module may
-import `ingest.extract`, `spec` and `storage`.
+To add a format, write its module and add the format to `registry.FORMATS`. Start reading at `registry`. A format module
+may import `ingest.extract`, `spec` and `storage`.
 """

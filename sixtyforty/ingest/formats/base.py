@@ -21,14 +21,14 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class UnreadableExtractError(SixtyfortyError):
-    """Files can't be profiled as extracts."""
+    """Some files can't be read as extracts, so they can't be profiled."""
 
 
 @dataclass(frozen=True)
 class LoadedFiles:
-    """What a format found out about files when it loaded them for profiling.
+    """What a format detected in files when it loaded them for profiling.
 
-    null_text: how the files write a missing value.
+    null_text: the text for a missing value in the files.
     casts: SQL expressions by column name, for columns that a plain cast can't read. A data contract declares such a
     column as text.
     """
@@ -41,8 +41,8 @@ class ExtractFormat(ABC):
     """One file format of extracts.
 
     kind: a short name, which Dagster shows as a tag of the raw asset.
-    title: the name that people see.
-    endings: the file name endings without the dot, the most common first.
+    title: the name of the format for people.
+    endings: the file name endings without the dot, the most common ending first.
     """
 
     kind: ClassVar[str]
@@ -61,7 +61,7 @@ class ExtractFormat(ABC):
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
         """Parse an extract against its data contract. Every value stays text.
 
-        content: the decompressed bytes. Each line must become a row or a broken line, unless the file is refused.
+        content: the decompressed bytes. Each line must become a row or a broken line, unless the whole file is refused.
         """
 
     @abstractmethod
@@ -79,6 +79,9 @@ def sql_list(texts: Sequence[str]) -> str:
 
 
 def load_with_reader(db: duckdb.DuckDBPyConnection, reader: str, files: Sequence[Path]) -> LoadedFiles:
-    """Load files into a new table `landed`. reader: the name of a DuckDB table function that needs no options."""
+    """Load files into a new DuckDB table `landed`.
+
+    reader: the name of a DuckDB table function that needs no options.
+    """
     db.execute(f"create temp table landed as select * from {reader}({sql_list([str(file) for file in files])})")
     return LoadedFiles()

@@ -1,4 +1,4 @@
-"""The format CSV: commas, a header, UTF-8, one line per row. A file with another delimiter is refused."""
+"""The file format CSV: commas, a header, UTF-8, one line per row. A file with another delimiter is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _UNCLOSED = re.compile(rb'(?:^|,)"(?:[^"]|"")*$')  # the last value starts with 
 
 
 class CsvLines(ExtractFormat):
-    """CSV. `_row` is the number of the line in the file; the header is line 1."""
+    """The format CSV. `_row` is the number of the line in the file; the header is line 1."""
 
     kind = "csv"
     title = "CSV"
@@ -45,9 +45,9 @@ class CsvLines(ExtractFormat):
         return False
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract. See ExtractFormat.
+        """Parse a CSV extract. See ExtractFormat.
 
-        A line is broken if its number of fields differs from the header's, or if it leaves a quote open.
+        A line is broken if its number of fields differs from the header's, or if the line leaves a quote open.
         """
         columns = list(source.columns)
         problem = _header_problem(content[:HEAD_BYTES], columns) or binary_problem(content)
@@ -56,7 +56,7 @@ class CsvLines(ExtractFormat):
         return _parse_rows(content, columns)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files, and find out how they write missing values and times. See ExtractFormat."""
+        """Load CSV files, and detect how they write missing values and times. See ExtractFormat."""
         return csv_sniffing.load_files(db, files)
 
 
@@ -73,12 +73,12 @@ def _header_problem(head: bytes, columns: list[str]) -> str | None:
     names = next(csv_reader([header]), [])
     for delimiter in OTHER_DELIMITERS:
         if len(names) == 1 and delimiter in header:
-            return f"the delimiter is {delimiter!r}, expected ','."
+            return f"the delimiter is {delimiter!r}, expected ','. Ask the sender to use commas."
     missing = missing_columns(columns, names)
     if missing:
         return f"columns missing from the header: {missing}"
     if len(set(names)) < len(names):
-        return "a column name occurs twice in the header."
+        return "a column name occurs twice in the header. Ask the sender for unique column names."
     return None
 
 
@@ -95,7 +95,7 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
     try:
         table = _read_table(_without_lines(content, unclosed) if unclosed else content, columns, misfits)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        return ParsedExtract(problem=f"this is not readable as CSV: {error}", lines=count_lines(content))
+        return ParsedExtract(problem=f"the file is not readable as CSV: {error}", lines=count_lines(content))
     row_count = table.num_rows + len(misfits)
     if row_count != len(numbers):
         problem = f"{len(numbers)} lines give {row_count} rows: a quoted value contains a line break."
@@ -111,7 +111,7 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
 
 
 def _read_table(content: bytes, columns: list[str], misfits: list[csv.InvalidRow]) -> pa.Table:
-    """Return the rows that have as many fields as the header, all text. Add the other rows to `misfits`, in place."""
+    """Return the rows that have as many fields as the header, all text. Other rows are added to `misfits`, in place."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -139,7 +139,7 @@ def _misfit_reason(misfit: csv.InvalidRow) -> str:
 def _number_lines(content: bytes) -> tuple[Sequence[int], dict[int, str]]:
     """Return the line numbers of the rows, and the lines that leave a quote open, by line number.
 
-    Rows are the other non-empty lines after the header, which is line 1. Lines with an open quote must be removed
+    Rows are all other non-empty lines after the header, which is line 1. Lines with an open quote must be removed
     before parsing, because a parser would read them and the lines after them as one value.
     """
     if not any(mark in content for mark in (b'"', b"\r", b"\n\n")):  # the fast path: each line is a row

@@ -1,4 +1,4 @@
-"""Loading of CSV files that have no data contract yet: detect their types, null text and time formats."""
+"""Loading of CSV files that have no data contract yet. Their types, null text and time formats are detected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _check_first_line(file: Path, delimiter: str, has_header: bool) -> None:
         line = lines.readline().removeprefix(BYTE_ORDER_MARK).decode(errors="replace")
     if delimiter not in (",", *UNKNOWN_DELIMITERS) and "," not in line:
         raise UnreadableExtractError(
-            f"{file.name}: the delimiter is {delimiter!r}, expected ','. Write it with commas."
+            f"{file.name}: the delimiter is {delimiter!r}, expected ','. Write the file with commas."
         )
     names = [name.strip().strip('"') for name in line.strip().split(",")]
     # The first line of a compressed file can't be read here, so its header isn't checked.
@@ -54,7 +54,7 @@ def _check_first_line(file: Path, delimiter: str, has_header: bool) -> None:
 
 
 def _most_frequent_null_text(db: duckdb.DuckDBPyConnection, paths: str) -> str:
-    """Return which of NULL_TEXTS occurs most often in the files."""
+    """Return the text of NULL_TEXTS that occurs most often in the files."""
     columns = [row[0] for row in db.execute("describe landed").fetchall()]
     texts = ", ".join(map(bare_identifier, columns))
     spellings = ", ".join(map(literal, NULL_TEXTS))

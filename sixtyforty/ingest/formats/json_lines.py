@@ -1,4 +1,4 @@
-"""The format JSON lines: one object per line.
+"""The file format JSON lines: one object per line.
 
 Numbers become text with exactly the digits of the file. Nested objects and lists become JSON text.
 """
@@ -26,18 +26,22 @@ if TYPE_CHECKING:
 
 
 class JsonLines(ExtractFormat):
-    """JSON lines. A key that a line lacks is null. If no line has a column of the contract, the file is refused."""
+    """The format JSON lines. `_row` is the number of the line in the file.
+
+    If a line lacks a key, the column is null in its row. If a column of the contract is in no line, the file is
+    refused.
+    """
 
     kind = "json"
     title = "JSON lines"
     endings = ("jsonl", "ndjson", "json")
 
     def recognizes(self, head: bytes) -> bool:
-        """Return whether the file starts with an object."""
+        """Return whether the file starts with a JSON object."""
         return head.lstrip().startswith(b"{")
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract. See ExtractFormat. A line that is not a JSON object is a broken line."""
+        """Parse an extract of JSON lines. See ExtractFormat. A line that is not a JSON object is a broken line."""
         problem = binary_problem(content)
         if problem:
             return ParsedExtract(problem=problem, lines=count_lines(content))
@@ -46,12 +50,12 @@ class JsonLines(ExtractFormat):
         if not numbered_lines:
             return ParsedExtract(problem=EMPTY_FILE, lines=1)
         if numbered_lines[0][1].strip().startswith(b"["):
-            problem = "this is a JSON array, expected JSON lines. Write one object per line."
+            problem = "the file is a JSON array, expected JSON lines. Write one object per line."
             return ParsedExtract(problem=problem, lines=len(numbered_lines))
         return _parse_lines(numbered_lines, list(source.columns))
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files with DuckDB's JSON reader. See ExtractFormat."""
+        """Load JSON files with DuckDB's JSON reader. See ExtractFormat."""
         return load_with_reader(db, "read_json", files)
 
 

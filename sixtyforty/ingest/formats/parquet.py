@@ -1,4 +1,4 @@
-"""The format Parquet. Each value becomes text, and casting this text to the contract's type gives an equal value.
+"""The file format Parquet. Each value becomes text, and casting this text to the contract's type gives an equal value.
 
 Times with a time zone become UTC. Lists and structures become JSON.
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 MAGIC = b"PAR1"  # the first and the last bytes of every Parquet file
 SMALLEST_FILE = 12  # the size of the smallest possible Parquet file, in bytes
-BYTES_PER_CELL = 8  # the memory that each value needs at least
+BYTES_PER_CELL = 8  # the least memory that a value needs
 
 
 class Parquet(ExtractFormat):
-    """Parquet. `_row` counts the rows from 1."""
+    """The format Parquet. `_row` is the number of the row in the file, counted from 1."""
 
     kind = "parquet"
     title = "Parquet"
@@ -38,21 +38,24 @@ class Parquet(ExtractFormat):
         return head.startswith(MAGIC)
 
     def parse(self, content: bytes, source: Source) -> ParsedExtract:
-        """Parse an extract. See ExtractFormat. It is refused if it is incomplete, lacks columns or is too large."""
+        """Parse a Parquet extract. See ExtractFormat.
+
+        A file that is cut off, lacks columns or is too large is refused.
+        """
         import duckdb
         import pyarrow as pa
 
         if len(content) < SMALLEST_FILE or not content.endswith(MAGIC):
-            problem = "the Parquet file is cut off, or this is not Parquet. Ask the sender to send it again."
+            problem = "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
             return ParsedExtract(problem=problem, lines=1)
         try:
             return _parse(content, list(source.columns))
         except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
             reason = str(error).splitlines()[0]
-            return ParsedExtract(problem=f"this is not readable as Parquet: {reason}", lines=1)
+            return ParsedExtract(problem=f"the file is not readable as Parquet: {reason}", lines=1)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
-        """Load files with DuckDB's Parquet reader. See ExtractFormat."""
+        """Load Parquet files with DuckDB's Parquet reader. See ExtractFormat."""
         return load_with_reader(db, "read_parquet", files)
 
 
@@ -91,7 +94,7 @@ def _is_text(arrow_type: pa.DataType) -> bool:
 
 
 def _unpacked_bytes(file: pq.ParquetFile, columns: list[str]) -> int:
-    """Return an estimate of the memory that columns need: the uncompressed size, or 8 bytes per cell if that is more.
+    """Return an estimate of the memory that columns need: their uncompressed size, but at least 8 bytes per cell.
 
     The uncompressed size can be too low, because a repeated value takes almost no space in the file.
     """

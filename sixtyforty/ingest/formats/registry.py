@@ -1,4 +1,4 @@
-"""The registry of file formats: which formats exist, and which format an extract has. Add a new format to FORMATS."""
+"""The registry of file formats: which formats exist, and which format an extract has. Add new formats to FORMATS."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FORMATS: tuple[ExtractFormat, ...] = (DEFAULT_FORMAT, Parquet(), JsonLines())
 
 
 def describe_formats() -> str:
-    """Return text that lists all formats with their endings, for help texts and messages."""
+    """Return a text that lists all file formats with their endings, for help texts and messages."""
     *others, last = [extract_format.describe() for extract_format in FORMATS]
     return f"{', '.join(others)} or {last}"
 
 
 def format_of_name(name: str | None) -> ExtractFormat | None:
-    """Return the format to which the ending of a file name or glob belongs; None if it belongs to none.
+    """Return the format that has the ending of a file name or glob; None if no format has this ending.
 
     A `.gz` after the ending is ignored.
     """
@@ -28,9 +28,9 @@ def format_of_name(name: str | None) -> ExtractFormat | None:
 
 
 def choose_format(content: bytes, name: str | None) -> ExtractFormat:
-    """Return an extract's format: the one that recognizes its first bytes, or else the one of its ending, or else CSV.
+    """Return the format of an extract: the format that recognizes its first bytes, or the format of its ending, or CSV.
 
-    name: the file glob of the source, whose ending counts.
+    content: the bytes of the extract. name: the file glob of the source, whose ending counts.
     """
     head = content[:HEAD_BYTES].removeprefix(BYTE_ORDER_MARK)
     recognized = next((extract_format for extract_format in FORMATS if extract_format.recognizes(head)), None)

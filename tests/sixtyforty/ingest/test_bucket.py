@@ -127,7 +127,7 @@ def test_an_archived_object_is_a_problem_once_and_not_pending_again(tmp_path: Pa
     fresh = workspace_at(tmp_path, shop.url).landing
     assert list(pending_extracts(fresh, "calls")) == [str(DAY)]
     entry = ingest(ws.use_case, "calls", ws.lake, fresh, [str(DAY)], "code")[str(DAY)]
-    assert "Put it back" in entry.facts["extracts"][0]["problem"]
+    assert "Put the extract back" in entry.facts["extracts"][0]["problem"]
     assert pending_extracts(fresh, "calls") == {}
     shop.put("calls_a.csv", text(DAY))
     assert list(pending_extracts(fresh, "calls")) == [str(DAY)]

@@ -70,7 +70,7 @@ def calls(*rows: tuple) -> str:
 def test_a_row_without_a_date_is_quarantined(tiny_use_case: UseCase, tmp_path: Path, hour: str) -> None:
     rows = type_texts(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
     assert [(r["_partition"], r["_status"]) for r in rows] == [(DAY, "quarantined"), (DAY, "row")]
-    assert "the line has no date that its partition can be taken from" in rows[0]["_reason"]
+    assert "the line has no readable date, so its partition is unknown" in rows[0]["_reason"]
 
 
 def test_rows_get_their_types(tiny_use_case: UseCase, tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_rows_get_their_types(tiny_use_case: UseCase, tmp_path: Path) -> None:
         (("s3cret", "a", NOON, "s3cret"), "id is not INTEGER; load is not DOUBLE"),
         (
             (1, "a", "s3cret", 0.5),
-            "the line has no date that its partition can be taken from; call_hour is not TIMESTAMP",
+            "the line has no readable date, so its partition is unknown; call_hour is not TIMESTAMP",
         ),
         (
             ("s3cret", "a", "2014-06-01 00:00", 0.5),
-            "its date 2014-05-31 is outside the partitions of the use case; id is not INTEGER",
+            "the date 2014-05-31 is outside the partitions of the use case; id is not INTEGER",
         ),
     ],
 )

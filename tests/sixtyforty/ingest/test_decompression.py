@@ -35,7 +35,7 @@ def test_a_truncated_file_is_refused(share: float, extension: str) -> None:
 def test_bytes_after_the_end_are_refused_and_zeros_are_padding() -> None:
     data = gzip.compress(write_csv(SAMPLE_ROWS[:2]))
     assert typed_rows(read_extract(data + b"\0" * 100, SOURCE))
-    assert "5 bytes of other data found after the end" in str(read_extract(data + b"12345", SOURCE).problem)
+    assert "5 bytes of other data after the end" in str(read_extract(data + b"12345", SOURCE).problem)
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def test_names_that_may_be_data_are_not_suggested() -> None:
 
 def test_a_zero_byte_shows_that_a_file_is_not_text() -> None:
     assert binary_problem(b"a,b\n") is None
-    assert binary_problem(b"a\0") == "this is not a text file: byte 1 is zero."
+    assert binary_problem(b"a\0") == "the file is not a text file: byte 1 is zero."
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_row_dated_outside_the_partitions_is_broken(tiny_use_case: UseCase, tm
     lines = partition_text(tiny_use_case, tmp_path, calls((1, "a", hour, 0.5), (2, "b", NOON, 0.5)))
     assert line_numbers(lines) == {DAY: [2, 3]}
     assert lines[DAY]["_broken"].to_pylist() == [
-        f"its date {hour[:10]} is outside the partitions of the use case",
+        f"the date {hour[:10]} is outside the partitions of the use case",
         None,
     ]
 
@@ -107,7 +107,7 @@ def test_an_impossible_date_breaks_only_its_own_line(tmp_path: Path) -> None:
     use_case = make_use_case(tmp_path / "u", sources=changes)
     lines = partition_text(use_case, tmp_path, calls((3, "a", NOON, 0), (13, "b", NOON, 0), (4, "c", NOON, 0)))
     assert line_numbers(lines) == {DAY: [2, 3], "2013-04-10": [4]}
-    assert lines[DAY]["_broken"].to_pylist() == [None, "the line has no date that its partition can be taken from"]
+    assert lines[DAY]["_broken"].to_pylist() == [None, "the line has no readable date, so its partition is unknown"]
 
 
 def test_a_snapshot_is_one_partition(tmp_path: Path) -> None:

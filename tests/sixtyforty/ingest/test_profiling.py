@@ -75,7 +75,7 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("x.csv", "a;b\n1;2\n", "Write it with commas"),
+        ("x.csv", "a;b\n1;2\n", "Write the file with commas"),
         ("x.csv", "1,2\n3,4\n", "no header"),
         ("x.csv", "", "no header"),
         ("x.xlsx", "PK", "names no known format. Use CSV"),

@@ -33,7 +33,7 @@ def test_the_overlap_is_subtracted_in_the_type_of_the_cursor(cursor_value: Any, 
 
 
 def test_a_cursor_of_another_type_is_refused() -> None:
-    with pytest.raises(CursorTypeError, match="the cursor column is a list"):
+    with pytest.raises(CursorTypeError, match="the cursor column has the type list"):
         subtract_overlap([1], 1)
 
 

@@ -165,7 +165,7 @@ def test_a_file_archived_before_ingest_is_a_problem_until_it_is_back(workspace: 
     path.unlink()
     listed = ingest_calls(workspace)[str(NEXT)].facts["extracts"]
     assert [(e["name"], e["refused"]) for e in listed] == [("calls_a.csv", 2), ("calls_b.csv", 0)]
-    assert "no longer at its location" in listed[0]["problem"]
+    assert "removed from its location" in listed[0]["problem"]
     assert ids(workspace, str(NEXT)) == ["93800"]
     assert ids(workspace, str(DAY)) == ["93700", "93701"]
     before = read_files(workspace.lake.root)
@@ -218,7 +218,7 @@ def test_an_unreadable_file_is_in_the_manifest_with_its_problem(workspace: Works
     land_extract(workspace.landing, "calls_2013-03-10_2013-03-11.csv", "a;b\n1;2\n3;4\n")
     land_extract(workspace.landing, "calls_good.csv", text(DAY))
     entries = ingest_calls(workspace)
-    problem = "the delimiter is ';', expected ','."
+    problem = "the delimiter is ';', expected ','. Ask the sender to use commas."
     assert [(e["name"], e["rows"], e["refused"], e["problem"]) for e in entries[str(DAY)].facts["extracts"]] == [
         ("calls_2013-03-10_2013-03-11.csv", 0, 2, problem),
         ("calls_good.csv", 2, 0, None),

@@ -80,7 +80,7 @@ def test_a_header_alone_is_a_file_without_rows(path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_another_delimiter_is_refused_by_name(path: Path, delimiter: str) -> None:
     parsed = parse(path, "parcel,addressee\n1,Ann\n2,Bob\n".replace(",", delimiter))
-    assert parsed.problem == f"the delimiter is {delimiter!r}, expected ','."
+    assert parsed.problem == f"the delimiter is {delimiter!r}, expected ','. Ask the sender to use commas."
     assert (parsed.table, parsed.lines) == (None, 2)
 
 
@@ -101,7 +101,8 @@ def test_a_file_that_starts_in_the_middle_has_no_header(path: Path) -> None:
 
 
 def test_a_repeated_column_is_refused(path: Path) -> None:
-    assert parse(path, "parcel,addressee,parcel\n1,Ann,2\n").problem == "a column name occurs twice in the header."
+    problem = "a column name occurs twice in the header. Ask the sender for unique column names."
+    assert parse(path, "parcel,addressee,parcel\n1,Ann,2\n").problem == problem
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"  \r\n\n"])
@@ -116,7 +117,7 @@ def test_an_empty_file_is_refused_and_counts_as_a_loss(path: Path, content: byte
     ("content", "message"),
     [
         (bytes(range(256)), "byte 0 is zero"),
-        (b"PK\x03\x04" + b"\0" * 20, "this is not a text file"),
+        (b"PK\x03\x04" + b"\0" * 20, "the file is not a text file"),
         ("parcel,addressee\n1,Ann\n".encode("utf-16"), "is zero"),
         (b"\x89\xff\xfe\n1,2\n", "not UTF-8"),
         (b"parcel,addressee\n1,Zo\xeb\n", "UTF"),  # Latin-1
