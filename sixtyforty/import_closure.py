@@ -40,6 +40,19 @@ class ModuleCode:
     imports: list[str]
 
 
+@dataclass(frozen=True)
+class CachedModule:
+    """A parsed module in the cache file. stamp: figures of the file and the parser that change with their content."""
+
+    stamp: list[int]
+    module: ModuleCode
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> CachedModule:
+        """Read an entry of the cache file."""
+        return cls(content["stamp"], ModuleCode(**content["module"]))
+
+
 def _stamp(path: Path) -> list[int]:
     status = path.stat()
     return [status.st_mtime_ns, status.st_size]
@@ -57,11 +70,12 @@ class CodeCache:
     def __init__(self, file: Path | None) -> None:
         self.file = file
         self._parser = [*_stamp(Path(__file__)), *sys.version_info[:2]]
-        self._entries: dict[str, dict[str, Any]] = {}
-        self._used: dict[str, dict[str, Any]] = {}
+        self._entries: dict[str, CachedModule] = {}
+        self._used: dict[str, CachedModule] = {}
         if file is not None:
-            with suppress(OSError, ValueError):
-                self._entries = json.loads(file.read_bytes())
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                stored = json.loads(file.read_bytes())
+                self._entries = {path: CachedModule.from_dict(entry) for path, entry in stored.items()}
 
     def read(self, path: Path) -> ModuleCode:
         """Return the digest and the imports of the module at a path. An unchanged module is taken from the cache.
@@ -70,10 +84,10 @@ class CodeCache:
         """
         stamp = [*_stamp(path), *self._parser]
         entry = self._entries.get(str(path))
-        if entry is None or entry["stamp"] != stamp:
-            entry = {"stamp": stamp, "module": asdict(parse_module(path.read_bytes()))}
+        if entry is None or entry.stamp != stamp:
+            entry = CachedModule(stamp, parse_module(path.read_bytes()))
         self._used[str(path)] = entry
-        return ModuleCode(**entry["module"])
+        return entry.module
 
     def save(self) -> None:
         """Write all modules that `read` returned to the cache file, unless the file holds the same modules already.
@@ -82,7 +96,8 @@ class CodeCache:
         """
         if self.file is not None and self._used != self._entries:
             with suppress(OSError):
-                write_atomic(self.file, canonical_json(self._used).encode())
+                content = {path: asdict(entry) for path, entry in self._used.items()}
+                write_atomic(self.file, canonical_json(content).encode())
 
 
 def parse_module(source: bytes) -> ModuleCode:

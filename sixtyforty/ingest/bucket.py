@@ -7,7 +7,7 @@ Access keys and endpoints come from environment variables. They are either those
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -61,20 +61,23 @@ class Bucket:
 
         bucket, _, glob = f"{self.root}/{pattern}".partition("/")
         matches = re.compile(glob_translate(glob)).match
-        known = {
-            f"{self.root}/{file.name}".removeprefix(f"{bucket}/"): _describe(file) for file in state.files.values()
-        }
+        known = {f"{self.root}/{file.name}".removeprefix(f"{bucket}/"): file for file in state.files.values()}
         last_key = max(state.last_key, *known, "")
         # The first scan lists only keys after the last known key. The next scan starts the first pass.
         position = last_key if state.position is None else state.position
-        listing = BucketListing(bucket, glob, known, position, last_key)
+
+        def parse_object(description: Mapping[str, Any]) -> ListedFile:
+            return self._listed_file(f"{bucket}/{description['Key']}", description)
+
+        listing = BucketListing(bucket, glob, parse_object, known, position, last_key)
         objects = listing.refresh(partial(self.files.call_s3, "list_objects_v2"), state.is_partial)
-        files = [self._listed_file(f"{bucket}/{key}", object_) for key, object_ in objects.items() if matches(key)]
+        files = [file for key, file in objects.items() if matches(key)]
         state.files = {file.name: file for file in files}
         state.position, state.last_key = listing.position, listing.last_key
         return files
 
-    def _listed_file(self, path: str, description: dict[str, Any]) -> ListedFile:
+    def _listed_file(self, path: str, description: Mapping[str, Any]) -> ListedFile:
+        """Return a listed file. description: what its file system says of it; each system has its own field names."""
         tag = str(_first_field(description, TAG_FIELDS) or "").strip('"')
         size = int(_first_field(description, SIZE_FIELDS) or 0)
         mtime_ns = _nanoseconds(_first_field(description, TIME_FIELDS))
@@ -93,13 +96,8 @@ class Bucket:
         return content
 
 
-def _first_field(description: dict[str, Any], names: Iterable[str]) -> Any:
+def _first_field(description: Mapping[str, Any], names: Iterable[str]) -> Any:
     return next((description[name] for name in names if description.get(name)), None)
-
-
-def _describe(file: ListedFile) -> dict[str, Any]:
-    """Return a listed file as a dict with the keys that a file system uses to describe its files."""
-    return {"Size": file.size, "mtime": file.mtime_ns / 1e9, "ETag": file.tag}
 
 
 def _nanoseconds(time: Any) -> int:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from sixtyforty.ingest.listing_memory import ListedFile
 
 PAGES_PER_SCAN = 2  # how many pages of known keys a partial listing requests again
 AFTER_EVERY_KEY = "\U0010ffff"  # a character that sorts after every character of a key
 ListPage = Callable[..., Any]  # S3's list_objects_v2
+ParseObject = Callable[[Mapping[str, Any]], ListedFile]
 
 
 @dataclass
@@ -24,23 +27,25 @@ class BucketListing:
     """The objects of a bucket whose keys may match a glob.
 
     - pattern: the glob.
-    - objects: S3's newest known description of each object, by key.
+    - parse_object: returns the listed file that S3 describes.
+    - objects: the newest known listed file of each object, by key.
     - position: the last key that the current pass has listed; "" if a new pass starts.
     - last_key: of all keys ever listed, the one that sorts last.
     """
 
     bucket: str
     pattern: str
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    parse_object: ParseObject
+    objects: dict[str, ListedFile] = field(default_factory=dict)
     position: str = ""
     last_key: str = ""
 
-    def refresh(self, list_page: ListPage, is_partial: bool) -> dict[str, dict[str, Any]]:
-        """List the objects, and return S3's description of each object by key.
+    def refresh(self, list_page: ListPage, is_partial: bool) -> dict[str, ListedFile]:
+        """List the objects, and return their listed files by key.
 
         list_page: a function that requests one page from S3.
         is_partial: list only the next few pages of the current pass, and the keys after the last known key. For all
-        other objects, the descriptions of earlier scans are returned. If no object is known yet, all objects are
+        other objects, the listed files of earlier scans are returned. If no object is known yet, all objects are
         listed.
         """
         if is_partial and self.objects:
@@ -58,9 +63,7 @@ class BucketListing:
         self.last_key = max(self.last_key, *self.objects, "")
         return self.objects
 
-    def _list_after(
-        self, list_page: ListPage, after: str, page_count: int | None
-    ) -> tuple[dict[str, dict[str, Any]], str]:
+    def _list_after(self, list_page: ListPage, after: str, page_count: int | None) -> tuple[dict[str, ListedFile], str]:
         """List the objects after a key, and return them with the last key listed, or with "" if no more objects follow.
 
         page_count: the largest number of pages to list; None: all pages.
@@ -68,10 +71,10 @@ class BucketListing:
         prefix = re.split(r"[*?[]", self.pattern, maxsplit=1)[0]
         is_nested = "/" in self.pattern[len(prefix) :] or "**" in self.pattern
         request = {"Bucket": self.bucket, "Prefix": prefix} | ({} if is_nested else {"Delimiter": "/"})
-        listed: dict[str, dict[str, Any]] = {}
+        listed: dict[str, ListedFile] = {}
         for _ in itertools.count() if page_count is None else range(page_count):
             page = list_page(**request, StartAfter=after)
-            objects = {described["Key"]: described for described in page.get("Contents", [])}
+            objects = {described["Key"]: self.parse_object(described) for described in page.get("Contents", [])}
             listed |= objects
             if not page["IsTruncated"]:
                 return listed, ""

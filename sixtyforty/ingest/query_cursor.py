@@ -7,7 +7,7 @@ declared overlap. Rows that an earlier read imported are recognized by their has
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,9 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import canonical_json, digest
 
 SECONDS_PER_DAY = 86400
-PARSERS: dict[str, Any] = {  # functions that parse a stored cursor value, by the name of the value's type
+CursorValue = Any  # a value of the cursor column; the keys of PARSERS name its types
+ParseValue = Callable[[str], CursorValue]
+PARSERS: dict[str, ParseValue] = {  # functions that parse a stored cursor value, by the name of the value's type
     "int": int,
     "float": float,
     "Decimal": Decimal,
@@ -41,8 +43,8 @@ class QueryCursor:
     - last_extract: the name of the extract that was written last.
     """
 
-    newest: Any = None
-    taken: dict[str, Any] = field(default_factory=dict)
+    newest: CursorValue = None
+    taken: dict[str, CursorValue] = field(default_factory=dict)
     extract_count: int = 0
     last_extract: str | None = None
 
@@ -58,7 +60,7 @@ class QueryCursor:
         taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
         return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})
 
-    def start(self, overlap: float) -> Any:
+    def start(self, overlap: float) -> CursorValue:
         """Return the cursor value at which the next read starts; None if the next read must read all rows.
 
         overlap: in seconds, or in units of a numeric cursor column.
@@ -66,18 +68,18 @@ class QueryCursor:
         return None if self.newest is None else subtract_overlap(self.newest, overlap)
 
 
-def _to_pair(cursor_value: Any) -> list[str] | None:
+def _to_pair(cursor_value: CursorValue) -> list[str] | None:
     if cursor_value is None:
         return None
     text = cursor_value.isoformat() if isinstance(cursor_value, date) else str(cursor_value)
     return [type(cursor_value).__name__, text]
 
 
-def _from_pair(pair: Sequence[str] | None) -> Any:
+def _from_pair(pair: Sequence[str] | None) -> CursorValue:
     return None if pair is None else PARSERS[pair[0]](pair[1])
 
 
-def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
+def subtract_overlap(cursor_value: CursorValue, overlap: float) -> CursorValue:
     """Return a cursor value minus the overlap.
 
     overlap: seconds for a time, which may be text in ISO format; otherwise units of a number. A text that is not a time
@@ -102,7 +104,7 @@ def subtract_overlap(cursor_value: Any, overlap: float) -> Any:
 
 
 def advance_cursor(
-    cursor: QueryCursor, rows: Iterable[tuple[Any, str]], overlap: float
+    cursor: QueryCursor, rows: Iterable[tuple[CursorValue, str]], overlap: float
 ) -> tuple[QueryCursor, list[str]]:
     """Return the cursor after some rows were read, and the CSV lines that are new, in order and without repetition.
 

@@ -12,13 +12,10 @@ from typing import Any
 import fsspec
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sixtyforty.ingest import bucket, bucket_listing
 from sixtyforty.ingest.bucket import Bucket
 from sixtyforty.ingest.landing_zone import LandingZone
-from sixtyforty.ingest.listing_memory import ListedFile
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.workspace import Workspace
@@ -243,15 +240,6 @@ def test_another_process_continues_the_pass_through_a_big_bucket(
         due = pending_extracts(landing, "calls")
     assert sorted(due) == [str(days[3]), str(days[35])]  # what was archived is nobody's business any more
     assert [e.name for e in landing.known("calls") if not e.is_present] == [f"calls_{days[7]}.csv"]
-
-
-@given(
-    file=st.builds(
-        ListedFile, st.just("a"), st.integers(0, 2**50), st.integers(0, 2**52 // 1000).map(lambda n: n * 1000)
-    )
-)
-def test_a_known_file_is_described_as_it_was_listed(file: ListedFile) -> None:
-    assert Bucket("memory://out")._listed_file("/out/a", bucket._describe(file)) == file
 
 
 def test_times_are_texts_or_numbers_or_missing() -> None:

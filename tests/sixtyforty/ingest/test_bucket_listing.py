@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.ingest.bucket_listing import PAGES_PER_SCAN, BucketListing
+from sixtyforty.ingest.listing_memory import ListedFile
 
 PAGE = 3
 NAMES = st.sampled_from([f"out/{n}" for n in ("a1", "a2", "a3", "b/1", "b/2", "b/3", "b/4", "b/5", "c1", "c2", "d/1")])
@@ -40,13 +41,17 @@ class Store:
         return {"Contents": contents, "CommonPrefixes": [{"Prefix": f} for f in folders], "IsTruncated": False}
 
 
-def tags_by_key(objects: dict[str, dict[str, Any]]) -> dict[str, int]:
-    return {key: description["ETag"] for key, description in objects.items()}
+def make_listing(pattern: str) -> BucketListing:
+    return BucketListing("shop", pattern, lambda object_: ListedFile(object_["Key"], 0, 0, str(object_["ETag"])))
+
+
+def tags_by_key(objects: dict[str, ListedFile]) -> dict[str, int]:
+    return {key: int(file.tag) for key, file in objects.items()}
 
 
 @given(changes=CHANGES, deep=st.booleans())
 def test_every_change_is_seen_after_a_whole_pass(changes: list[tuple[str, str]], deep: bool) -> None:
-    store, listing = Store(), BucketListing("shop", "out/**" if deep else "out/*")
+    store, listing = Store(), make_listing("out/**" if deep else "out/*")
 
     def expected_tags() -> dict[str, int]:
         return {k: v for k, v in store.objects.items() if deep or k.count("/") == 1}
@@ -68,10 +73,20 @@ def test_every_change_is_seen_after_a_whole_pass(changes: list[tuple[str, str]],
 
 
 def test_a_partial_listing_needs_few_requests_and_sees_new_last_names() -> None:
-    store, listing = Store(), BucketListing("shop", "out/*")
+    store, listing = Store(), make_listing("out/*")
     store.objects = {f"out/{i:03}": i for i in range(200)}
     listing.refresh(store.list, is_partial=True)
     for new in range(200, 230):
         store.objects[f"out/{new:03}"], store.request_count = new, 0
         assert f"out/{new:03}" in listing.refresh(store.list, is_partial=True)
         assert store.request_count <= PAGES_PER_SCAN + 1
+
+
+def test_a_partial_listing_returns_a_known_file_beyond_its_pages_unchanged() -> None:
+    store, listing = Store(), make_listing("out/*")
+    store.objects = {f"out/{i:03}": i for i in range(20)}
+    known = ListedFile("out/015", size=7, mtime_ns=123_456_789, tag="999")
+    listing.objects, listing.last_key = {"out/015": known}, "out/015"
+    objects = listing.refresh(store.list, is_partial=True)
+    assert objects["out/015"] == known
+    assert sorted(objects) == [f"out/{i:03}" for i in (*range(PAGE * PAGES_PER_SCAN), *range(15, 20))]
