@@ -142,10 +142,10 @@ def tolerable_fault_shares(impacts: Sequence[FaultImpact]) -> dict[Fault, float 
 
 
 def write_curve(ws: Workspace, track: Track) -> list[CurvePoint]:
-    """Compute the break-even curve over the model's decisions with a known outcome. Write it to the lake and return it.
+    """Compute the break-even curve over the model's decisions with a known outcome, and write the curve to the lake.
 
-    Return an empty list with fewer than MINIMUM_DAYS days of such decisions. Return an empty list, too, if the action
-    may have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
+    Return the points of the curve. Return an empty list with fewer than MINIMUM_DAYS days of such decisions, or if the
+    action may have changed the outcome, because the outcome of another action isn't known. Raises RefusedFiguresError.
     """
     import pyarrow as pa
 

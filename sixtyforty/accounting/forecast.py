@@ -59,12 +59,12 @@ class ChampionTerm:
         """How the actual gain compares with the forecast, in words for people."""
         return compare_with_forecast(self.forecast, self.actual)
 
-    def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
-        """Return the term for JSON.
+    def reaches_target(self, target: float, is_outdated: bool = False) -> bool | None:
+        """Return whether the actual gain reaches a target per 1,000 decisions; None if it is unknown or outdated."""
+        return None if math.isnan(self.actual.value) or is_outdated else self.actual.value >= target
 
-        target: the gain per 1,000 decisions to reach. If `is_outdated`, nothing is said about the target.
-        """
-        known = not math.isnan(self.actual.value) and not is_outdated
+    def to_dict(self, target: float, is_outdated: bool = False) -> dict[str, Any]:
+        """Return the term for JSON. target, is_outdated: see `reaches_target`."""
         return {
             "since": self.since,
             "versions": self.versions,
@@ -74,7 +74,7 @@ class ChampionTerm:
             "forecast": RoundedInterval.of(self.forecast).to_dict(),
             "actual": RoundedInterval.of(self.actual).to_dict(),
             "verdict": self.verdict,
-            "target_reached": self.actual.value >= target if known else None,
+            "target_reached": self.reaches_target(target, is_outdated),
         }
 
 
@@ -120,10 +120,10 @@ def interval_confidence(use_case: UseCase) -> float:
 
 
 def read_forecast(rows: Sequence[ChampionRow], champion: ChampionRow) -> Interval:
-    """Return the gain in the newest evidence about a champion's version, up to its promotion; NaN without evidence.
+    """Return the gain that the gate measured for a champion's version, in the newest evidence up to its promotion.
 
-    rows: the whole ledger. The row of an adoption, approval or rollback holds no evidence of its own, so an earlier row
-    of the same version counts.
+    rows: all rows of the champion ledger. The row of an adoption, approval or rollback contains no evidence, so an
+    earlier row of the same version counts. The gain is NaN if no row contains evidence.
     """
     judged = [row for row in rows if row.version == champion.version and row.seq <= champion.seq]
     gains = [row.lift_vs_current for row in judged if row.lift_vs_current is not None]

@@ -1,8 +1,8 @@
 """Compare the declared share of a live holdout with the units that were held out.
 
 A unit or cluster is drawn once, so it counts once in a stratum, even if it occurs in several partitions. There is a
-stratum for each holdout share that was in force, and one for each of its months. A unit may be in several strata, so
-strata are never added up.
+stratum for each holdout share that was in force, and one for each month under that share. A unit may be in several
+strata, so strata are never added up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _counted: BoundedCache[str, list[DealtUnits]] = BoundedCache(100)
 
 
 def count_held_out(ws: Workspace, partitions: Sequence[str] | None = None) -> list[DealtUnits]:
-    """Count the drawn units with a known outcome by arm. Return a stratum for each holdout share and for each month.
+    """Count the drawn units with a known outcome by arm. Return one stratum for each holdout share and each month.
 
     partitions: the partitions to count; None counts all.
     """

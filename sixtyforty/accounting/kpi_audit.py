@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sixtyforty.accounting import experiment_audit
-from sixtyforty.accounting.kpi_ledger import daily_value_of, known_outcome_sql, kpi_dataset
+from sixtyforty.accounting.kpi_ledger import KpiAccount, known_outcome_sql, kpi_dataset
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
@@ -21,11 +21,11 @@ TOLERANCE = 0.005  # half a cent: the order in which doubles are added changes t
 def find_differences(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[str]:
     """Return one line of text for each partition whose account differs from the sum of its decisions' payoffs in SQL.
 
-    The audit skips a candidate that is missing from an account because it was declared later.
+    A candidate that was declared after an account was written is missing from the account, so the audit skips it.
     """
     if ws.use_case.is_randomized(track):
         return experiment_audit.find_differences(ws, partitions)
-    accounts = {p: daily_value_of(e) for p, e in ws.lake.entries(kpi_dataset(track), partitions).items()}
+    accounts = {p: KpiAccount.from_entry(e) for p, e in ws.lake.entries(kpi_dataset(track), partitions).items()}
     if not accounts:
         return []
     names = _audited_candidates(ws)

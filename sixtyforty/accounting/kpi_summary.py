@@ -1,4 +1,4 @@
-"""The summary of the KPI ledger: totals, the gain over the current process, candidates and segments."""
+"""Summarize the KPI ledger: totals, the gain over the current process, candidates and segments."""
 
 from __future__ import annotations
 

@@ -66,13 +66,13 @@ def cluster_columns(use_case: DecisionChain) -> list[str]:
 
 
 def draw_columns(use_case: DecisionChain) -> dict[str, str]:
-    """Return the columns that identify the drawn unit or cluster, as {column: its name in `add_draw_columns`}."""
+    """Return the columns that identify the drawn unit or cluster, each with the name that `add_draw_columns` gives."""
     columns = cluster_columns(use_case) or use_case.decision.key
     return {column: f"_draw{number}" for number, column in enumerate(columns)}
 
 
 def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
-    """Return the number drawn for each row. The rows must come from `add_draw_columns`."""
+    """Return for each row the number that `draw_number` gives its unit or cluster. rows: from `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
     return [draw_number(use_case.name, salt, values) for values in zip(*columns, strict=True)]

@@ -38,7 +38,7 @@ class DeciderCounts:
         return self.model + sum(self.current_process.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts for JSON."""
+        """Return the numbers of decisions by decider, and by the current process's reasons, for JSON."""
         return {
             "decisions": self.decisions,
             "model": self.model,
@@ -47,7 +47,7 @@ class DeciderCounts:
         }
 
     def describe(self) -> str:
-        """Return the counts in one or two sentences."""
+        """Return one or two sentences that say how many decisions the model and the current process took."""
         if not self.decisions:
             return "No decision has been taken yet."
         taken = f"The model took {self.model:,} of {format_plural(self.decisions, 'decision')}."

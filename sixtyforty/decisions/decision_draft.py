@@ -1,4 +1,4 @@
-"""Hold decisions while they are being taken: one array for each column, filled in step by step."""
+"""Collect decisions while they are being taken: one array for each column, filled in step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The facts of a manifest of decisions: the counts by decider, and the versions that took the decisions."""
+"""Define the facts in a manifest of decisions: counts by decider, and the declarations and champions that decided."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 from sixtyforty.storage.manifests import Entry
 
-UNKNOWN = "unknown"  # the version of a declaration that a manifest doesn't name
-OCCASIONAL = ("review", "holdout", "shadow")  # a manifest counts these deciders only if they took a decision
+UNKNOWN = "unknown"  # replaces the declaration's version if a manifest of decisions names no version
+OCCASIONAL = ("review", "holdout", "shadow")  # a manifest counts these values of `decided_by` only if they occur
 
 
 @dataclass(frozen=True)
 class DecisionFacts:
-    """The number of a partition's decisions by `decided_by` (see `decision_table`), and who took them.
+    """The facts in the manifest of a partition's decisions.
 
-    - declared_versions: the versions of the declarations that they were taken by, sorted.
-    - champions: the versions of the champions in their rows, sorted.
+    Six fields count the decisions by `decided_by` (see `decision_table`). The other two fields are:
+
+    - declared_versions: the versions of the declarations under which the decisions were taken, sorted.
+    - champions: the versions of the champions that are named in the decisions, sorted.
     """
 
     model: int = 0
@@ -31,11 +33,11 @@ class DecisionFacts:
 
     @classmethod
     def from_entry(cls, entry: Entry) -> DecisionFacts:
-        """Read the facts from a manifest."""
+        """Read the facts from a manifest of decisions."""
         return cls(**entry.facts)
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the facts as a manifest stores them."""
+        """Return the facts as a manifest of decisions stores them."""
         return {name: fact for name, fact in asdict(self).items() if fact or name not in OCCASIONAL}
 
     @property

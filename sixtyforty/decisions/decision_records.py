@@ -1,7 +1,7 @@
 """Convert decisions between tables and dataclasses.
 
-A table has one column for each key column of the unit. A dataclass holds them together in its field `unit`, because a
-use case declares their names. Its other fields have the names of the table's other columns.
+A table has a column for each key column of the unit. A dataclass has a single field `unit` for all key columns, because
+each use case declares the names of the key columns. The other fields have the names of the table's other columns.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class MatchingDecision:
 def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) -> list[MatchingDecision]:
     """Return the newest decisions of a track that match every word of a text, newest first, at most `limit`.
 
-    A word matches if a key column, the decision id or the partition begins with it, in upper or lower case.
+    A word matches if a key column, the decision id or the partition begins with the word, in upper or lower case.
     """
     entries, words, key = ws.lake.entries(decisions_dataset(track)), text.casefold().split(), ws.use_case.decision.key
     if not entries or not words:

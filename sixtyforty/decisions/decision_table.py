@@ -16,7 +16,7 @@ Values of `decided_by`:
 - `holdout`: the unit is held out, so that the current process decides (live only).
 - `shadow`: the rollout is in shadow, so that the current process decides (live only).
 
-`StoredDecision` is a decision as it was read.
+`StoredDecision` has a field for each column.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ DecidedBy = Literal["model", "current_process", "fallback", "review", "holdout",
 
 @dataclass(frozen=True)
 class StoredDecision:
-    """A decision as it is stored. The module docstring explains the columns; `unit` holds those of the unit's key."""
+    """A decision as stored in the lake. The module docstring explains the fields; `unit` is the key of the unit."""
 
     decision_id: str
     use_case: str
@@ -130,7 +130,7 @@ def write_decisions(
     if before is not None:
         table = pa.concat_tables([pq.read_table(ws.lake.local_file(before)), new])
         table = table.sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
-    inputs = {"features": {partition: features.version}}  # the newest; each row names the version it was taken on
+    inputs = {"features": {partition: features.version}}  # the newest version; each row names its own
     champions = {version for version in table["champion_version"].unique().to_pylist() if version}
     facts = DecisionFacts(
         **Counter(table["decided_by"].to_pylist()),
@@ -143,7 +143,7 @@ def write_decisions(
 
 
 def read_decisions(ws: Workspace, partition: str, track: Track) -> list[StoredDecision]:
-    """Return the decisions of a partition, sorted by decision time and id. The list is empty if none were taken."""
+    """Return the decisions of a partition, sorted by decision time and id, or an empty list without decisions."""
     entries = ws.lake.entries(decisions_dataset(track), [partition])
     if not entries:
         return []

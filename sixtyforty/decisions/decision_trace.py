@@ -1,4 +1,7 @@
-"""The trace of a decision: everything that it was made from, and what followed. `provenance.py` collects it."""
+"""Define the trace of a decision: its features, verdicts, input files, champion, policy, delivery and outcome.
+
+`provenance.py` collects the traces.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ FEATURES_RESTATED = "the features were restated after the decision; that version
 
 @dataclass(frozen=True)
 class TracedVerdict:
-    """Governance's verdict on the features, or on a validated partition that they were built from.
+    """Governance's verdict on a decision's features, or on a validated partition from which the features were built.
 
-    `rows` and `quarantined`: numbers of rows. `failed_rules`: each failed rule in words.
+    `rows`: the number of accepted rows. `quarantined`: the number of quarantined rows. `failed_rules`: a text for each
+    rule that failed.
     """
 
     id: str
@@ -33,7 +37,7 @@ class TracedVerdict:
 
 @dataclass(frozen=True)
 class UnknownVerdict:
-    """A verdict on the features that can't be read, because their manifest is no longer stored."""
+    """Stands for the verdict on a decision's features if the manifest with the verdict is no longer stored."""
 
     dataset: str
     accepted: None = None
@@ -42,7 +46,10 @@ class UnknownVerdict:
 
 @dataclass(frozen=True)
 class TracedFile:
-    """An input file. `partitions`: those of its rows. `refused`: why it was refused; None if it wasn't."""
+    """An input file of a decision. `partitions`: the partitions of the file's rows.
+
+    `refused`: why the file was refused; None for an accepted file.
+    """
 
     file: str
     sha256: str
@@ -53,7 +60,7 @@ class TracedFile:
 
 @dataclass(frozen=True)
 class UnknownFiles:
-    """A validated partition whose files can't be read, because its manifest is no longer stored."""
+    """Stands for the input files of a validated partition whose manifest is no longer stored."""
 
     dataset: str
     partition: str
@@ -62,11 +69,11 @@ class UnknownFiles:
 
 @dataclass(frozen=True)
 class TracedChampion:
-    """The model in force at the decision.
+    """The champion in force at a decision.
 
-    `as_of`: the local day at whose start it was trained, in ISO format. `effective_from`: the UTC time from which it
-    decides. `why`: the reasons in the row `ledger_row` of the champion ledger. `training_days`: the first and the last.
-    `files`: SHA-256 by name.
+    `as_of`: the local day at whose start the model was trained, in ISO format. `effective_from`: the UTC time from
+    which the model decides. `ledger_row`: the number of the champion's row in the champion ledger. `why`: the reasons
+    in that row. `training_days`: the first and the last partition of the training set. `files`: SHA-256 by file name.
     """
 
     version: str
@@ -82,7 +89,7 @@ class TracedChampion:
 
 @dataclass(frozen=True)
 class TracedPolicy:
-    """The version of the policy, and the actions that it chose from."""
+    """The policy of a decision: its version, and the declared actions from which it chose."""
 
     version: str
     actions: Mapping[str, Action]
@@ -95,10 +102,10 @@ class TracedPolicy:
 
 @dataclass(frozen=True)
 class TracedOutcome:
-    """The outcome of a decision's unit, and the values of both actions in the KPI's unit.
+    """The outcome of a decision's unit, and the values of the decided action and of the current process's action.
 
-    `name`: the column of the outcome. `known_at`: UTC time; None if the outcome isn't known yet. A value that can't be
-    known of a single decision is None.
+    `name`: the column of the outcome. `known_at`: UTC time; None if the outcome isn't known yet. The values are in the
+    currency `unit`. A value that can't be known for a single decision is None.
     """
 
     name: str
@@ -123,11 +130,12 @@ class TracedOutcome:
 
 @dataclass(frozen=True)
 class DecisionTrace:
-    """A decision and everything that it was made from.
+    """A decision with everything from which it was made, its delivery and its outcome.
 
-    `features`: the values that the model saw; None if the features were restated and those rows are no longer stored.
-    `verdicts`: governance's verdicts on the features, and on each validated partition that they were built from.
-    `outcome`: None before the outcomes of the partition are built.
+    `features`: the features on which the decision was taken; None if these features are no longer stored.
+    `verdicts`: governance's verdicts on the features, and on each validated partition from which they were built.
+    `inputs`: the input files. `champion`: None if no champion was in force. `delivery`: None if the decision wasn't
+    delivered. `outcome`: None until the outcomes of the partition are built.
     """
 
     decision: StoredDecision
@@ -141,7 +149,7 @@ class DecisionTrace:
     outcome: TracedOutcome | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the trace for JSON."""
+        """Return the trace of the decision for JSON."""
         return {
             "decision": self.decision.to_dict(),
             "features": {"note": FEATURES_RESTATED} if self.features is None else dict(self.features),

@@ -34,7 +34,7 @@ ALL_COLUMNS = re.compile(r"(\bselect|,|\.)\s*\*", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class SourceVersion:
-    """The parts of a source that decisions depend on; of its columns only those that SQL names."""
+    """The parts of a source on which decisions depend. `columns` contains only the columns that SQL names."""
 
     columns: Mapping[str, str]
     key: Sequence[str]
@@ -75,7 +75,7 @@ def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) 
 
 
 def declared_versions(use_case: DecisionChain, before: Entry | None) -> list[str]:
-    """Return the versions of the declarations that took a partition's decisions, sorted. Today's declaration is one.
+    """Return the versions of the declarations that took a partition's decisions, sorted, the current one included.
 
     before: the manifest of the partition's earlier decisions, or None.
     """

@@ -1,7 +1,7 @@
 """Deliver decisions to the business process, as rows of a SQL table and as files.
 
 Each partition becomes rows of the table, one CSV file and one Parquet file. A second delivery adds the missing
-decisions and never changes a delivered one. To add a target, such as a webhook, start in this module.
+decisions, and never changes a delivered live decision. To add a target, such as a webhook, start in this module.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class DeliveryError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class DeliveredPartition:
-    """One delivered partition.
+    """The delivered decisions of one partition.
 
-    `rows`: number of decisions in its files. `new`: number of decisions that this delivery added to the table. `files`:
-    names below the delivery folder. `table`: name of the SQL table.
+    `rows`: number of decisions in the files. `new`: number of decisions that this delivery added to the SQL table.
+    `files`: names of the files below the delivery folder. `table`: name of the SQL table.
     """
 
     rows: int
@@ -76,7 +76,7 @@ def _receipt_path(ws: Workspace, track: Track, partition: str) -> StoragePath:
 
 
 def find_undelivered(ws: Workspace, track: Track, entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose current version of decisions wasn't delivered. Return none for a retired use case."""
+    """Return the partitions whose current version of decisions wasn't delivered, or none for a retired use case."""
     if ws.stage_ledger.is_retired():
         return set()
     partition_by_receipt = {_receipt_path(ws, track, partition).name: partition for partition in entries}

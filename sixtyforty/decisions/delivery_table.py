@@ -1,4 +1,4 @@
-"""Deliver decisions to a SQL table. A decision is one row, keyed by decision id, inserted once and never changed."""
+"""Deliver decisions to a SQL table: one row for each decision, with the decision id as key. Live rows never change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDS_PER_STATEMENT = 500
 
 @dataclass(frozen=True)
 class DeliveredDecision:
-    """A row of the delivery table. `unit` holds the columns of the unit's key. The times are UTC.
+    """A row of the delivery table. `unit` contains the key columns of the unit. The times are UTC.
 
     Two rows are equal if they deliver the same decision, at whatever time.
     """
@@ -176,7 +176,10 @@ def read_delivery(ws: Workspace, track: Track, decision_id: str) -> DeliveredDec
 
 
 def read_deliveries(ws: Workspace, track: Track, decision_id: str | None = None) -> list[DeliveredDecision]:
-    """Return the rows of the delivery table: all, or those of one decision. Without a table, the list is empty."""
+    """Return the rows of the delivery table, or an empty list if the table doesn't exist.
+
+    decision_id: the decision whose rows are returned; None returns all rows.
+    """
     import sqlalchemy as sa
 
     engine = open_engine(ws.database_url)

@@ -1,6 +1,6 @@
 """Record and read people's responses to decisions: seen, accepted, overridden or rated.
 
-Simulated responses are for demonstrations. They are refused for live decisions.
+Simulated responses are for demonstrations. Simulated responses to live decisions are refused.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class QueueFigures:
 
     @classmethod
     def from_entry(cls, entry: Entry) -> QueueFigures:
-        """Read the figures from a manifest."""
+        """Read the figures from the manifest of a review queue."""
         return cls(**entry.facts)
 
 

@@ -155,7 +155,7 @@ class ValueMetrics:
 
 
 def value_metrics(days: Sequence[DailyValue]) -> ValueMetrics:
-    """Return the metrics of some days. `metrics.json` stores them for DVC."""
+    """Return the number of decisions and the money per 1,000 decisions over some days. `metrics.json` stores both."""
     decisions = sum(day.decisions for day in days)
 
     def per_1000(policy: str) -> float | None:

@@ -38,8 +38,8 @@ RECIPE = "recipe.json"
 class RecipeFile:
     """The content of `recipe.json`: what DVC needs, besides the files, to train a model version again and measure it.
 
-    `model`, `features`: the recipe and the features of the version. `fold`: the card of the previous model.
-    `defer_below`: see `Policy`.
+    `model`, `features`: the recipe and the features of the version. `fold`: the model card of the previous model.
+    `defer_below`: the limit below which a decision is deferred to a reviewer (see `Policy`).
     """
 
     version: str
@@ -96,7 +96,7 @@ def _read(folder: Path) -> tuple[RecipeFile, pd.DataFrame]:
 
 
 def train(folder: Path) -> None:
-    """Fit the recipe in `recipe.json` on the folder's training set. Write `model.skops`, equal to the stored model."""
+    """Fit the recipe in `recipe.json` on the folder's training set. Write the fitted model to `model.skops`."""
     from skops.io import dumps
 
     recipe, frame = _read(folder)

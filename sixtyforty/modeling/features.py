@@ -67,7 +67,7 @@ class FeatureWindow:
 
 
 def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:
-    """Return those of the columns of a feature table that the model sees.
+    """Select the columns of a feature table that the model sees.
 
     Columns with a leading underscore are for comparisons only. A key column is a feature only if `model.categorical`
     lists the column.

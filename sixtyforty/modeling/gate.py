@@ -44,12 +44,12 @@ class GateError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class GateFigures:
-    """The figures that the gate's verdict on a challenger uses. None: the verdict didn't need the figure.
+    """The figures on which the gate's verdict on a challenger rests. A figure that the verdict doesn't need is None.
 
-    `missing_share`: share of the training window that is missing or that governance refused. `days`: number of days
-    with out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process,
-    over the champion's recipe, and over the champion in the newest block. `refused`: True if the challenger's files or
-    a past experiment can't be trusted, so nothing was judged.
+    `missing_share`: share of the training window's partitions without features or outcomes. `days`: number of days with
+    out-of-sample values. The three gains are per 1,000 decisions, in the KPI's currency: over the current process, over
+    the champion's recipe, and over the champion in the newest backtest block. `refused`: True if the challenger's files
+    or a past experiment can't be trusted, so no gain was judged.
     """
 
     missing_share: float | None = None
@@ -210,7 +210,7 @@ def _compare_recipes(gate: Gate, evidence: GateEvidence, currency: str, value: _
 
 
 def _compare_latest_block(gate: Gate, evidence: GateEvidence, currency: str, value: _ValueVerdict) -> _ValueVerdict:
-    """Put the challenger on HOLD if its recipe loses more than `gate.margin` to the champion in the newest block."""
+    """Put the challenger on HOLD if the champion beats its recipe by more than `gate.margin` in the newest block."""
     if evidence.latest is None:
         return value
     confidence = _two_sided(gate)

@@ -66,7 +66,8 @@ def expected_partitions(use_case: DecisionChain, lake: Lake, partitions: Sequenc
     """Return those of `partitions` that should have features by the UTC time `now` (naive).
 
     If the units are the rows of a partitioned source, these are the partitions with validated data of that source.
-    Otherwise, they start with the first validated partition, and end with `now` or one lookback after the newest one.
+    Otherwise, these are the partitions from the first validated one up to `now`, but no later than one lookback after
+    the newest validated one.
     """
     unit_source = use_case.decision.unit_source
     if unit_source in use_case.partitioned:

@@ -35,7 +35,7 @@ class TaintedDataError(ModelError):
 
 @dataclass(frozen=True)
 class FeatureTaint:
-    """A feature of a partition that has leakage.
+    """A feature with leakage, in one partition.
 
     `units`: the number of units whose value changes if only data known at their decision time are used, out of the
     `checked` units. `decision_times`: up to SHOWN_TIMES decision times (UTC) of such units, the worst first.
@@ -174,6 +174,6 @@ def describe(tainted: Sequence[TaintedPartition]) -> str:
 
 
 def require_sound(tainted: Sequence[TaintedPartition], refusal: str) -> None:
-    """Raise TaintedDataError if any partition is tainted. refusal: what is refused, such as `No figure`."""
+    """Raise TaintedDataError if any partition is tainted. refusal: start of the message, such as `No figure`."""
     if tainted:
         raise TaintedDataError(f"{refusal}: the {describe(tainted)}. {CURE}")

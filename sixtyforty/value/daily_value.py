@@ -1,7 +1,7 @@
 """Add up the money of a partition's decisions under the model, current process, random choice and perfect foresight.
 
 The payoffs of all policies use the same observed outcomes. This is exact if actions don't change the outcome. For a
-KPI with `measurement: randomized`, the figures of past decisions only assume that. For live decisions,
+KPI with `measurement: randomized`, the figures of past decisions rest on that assumption. For live decisions,
 `accounting/experiment_ledger.py` compares two randomly drawn arms instead.
 """
 

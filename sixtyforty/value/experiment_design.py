@@ -1,4 +1,4 @@
-"""Plan a holdout: how many units and days it needs to detect an effect.
+"""Plan a holdout: compute how many units and days the holdout needs to detect an effect.
 
 Source of the sample size: the two-sample z formula, as in Deng et al. (2013). `experiment.py` gives the half width of
 the always-valid interval.

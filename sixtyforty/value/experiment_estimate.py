@@ -46,7 +46,7 @@ class HoldoutEstimate:
         return not self.mismatches and abs(self.imbalance) < normal_quantile(1 - IMBALANCE_LEVEL / 2)
 
     def to_dict(self, effect: float) -> dict[str, Any]:
-        """Return the figures as JSON. Money is rounded to the cent, and unknown figures are null.
+        """Return the figures of the holdout for JSON. Money is rounded to the cent, and unknown figures are null.
 
         effect: the effect per unit, in the KPI's currency, for which `days_left` is computed.
         """

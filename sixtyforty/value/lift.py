@@ -1,6 +1,6 @@
 """Estimate the lift: the gain over another policy per 1,000 decisions, with its confidence interval.
 
-The interval comes from a bootstrap that resamples whole days. Its statistic is a ratio of sums, and both policies are
+The interval comes from a bootstrap that resamples whole days. The statistic is a ratio of sums, and both policies are
 valued on the same days. Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 """
 
@@ -24,7 +24,7 @@ MAX_BLOCKS = 400  # in a history of more days, the bootstrap resamples blocks of
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate per 1,000 decisions, with the ends of its two-sided confidence interval. NaN means unknown."""
+    """An estimated amount of money per 1,000 decisions, with its two-sided confidence interval. NaN means unknown."""
 
     value: float
     low: float

@@ -128,7 +128,7 @@ class ChosenActions:
 
 
 def _evaluate_vetoes(rows: pd.DataFrame, vetoes: Mapping[str, Veto]) -> dict[str, NDArray[np.bool_]]:
-    """Return, for each veto, a mask of the rows on which its condition is true."""
+    """Return, for each veto, a mask of the rows on which the veto's condition is true."""
     import duckdb
     import numpy as np
     import pyarrow as pa

@@ -19,12 +19,12 @@ class RoundedInterval:
 
     @classmethod
     def of(cls, interval: Interval) -> RoundedInterval:
-        """Round an interval; NaN becomes None."""
+        """Round an estimate and its interval. NaN becomes None."""
         return cls(*(round_known(number) for number in (interval.value, interval.low, interval.high)))
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, float | None]) -> RoundedInterval:
-        """Read an interval from the form that `to_dict` returns."""
+        """Create an interval from the dict that `to_dict` returns."""
         return cls(fields["value"], fields["low"], fields["high"])
 
     def to_dict(self) -> dict[str, float | None]:

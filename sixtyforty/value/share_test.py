@@ -57,7 +57,7 @@ class DealtUnits:
 
 
 def sequential_p_value(strata: Sequence[DealtUnits]) -> float:
-    """Return the p-value of the test over all strata, valid however often it is computed. Return 1 without units."""
+    """Return the p-value of the share test over all strata, valid however often it is computed; 1 without units."""
     evidence = max((stratum.log_evidence() for stratum in strata if stratum.units), default=0.0)
     return min(1.0, max(len(strata), 1) * math.exp(-evidence))
 

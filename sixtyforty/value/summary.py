@@ -30,7 +30,7 @@ class CandidateSummary:
     model_minus: RoundedInterval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the candidate for JSON."""
+        """Return the figures of the candidate for JSON."""
         intervals = {"lift_vs_current": self.lift_vs_current.to_dict(), "model_minus": self.model_minus.to_dict()}
         return {"decisions": self.decisions, "per_1000": self.per_1000, **intervals}
 
