@@ -66,7 +66,7 @@ def _count_draws(
 
 
 def _strata(rows: Sequence[tuple[str, str, bool, int]]) -> list[DealtUnits]:
-    """Return the strata of the holdout shares between 0 and 1. If there are several shares, the names include them."""
+    """Return the strata of the holdout shares between 0 and 1. With several shares, each name includes the share."""
     counts: dict[tuple[float, str], dict[str, int]] = {}
     for policy, month, held_out, units in rows:
         share = assignment.parse_share(policy)

@@ -40,7 +40,7 @@ class DeliveredDecision:
     delivered_at: datetime = field(compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row for JSON, with its columns in the order of the table."""
+        """Return the delivered decision for JSON, with the columns in the order of the delivery table."""
         return record_to_dict(self)
 
 

@@ -22,7 +22,7 @@ class ResponseError(SixtyfortyError):
 
 
 def check_response(ws: Workspace, response: Response) -> Response:
-    """Check a response. Return the response with its id, UTC time and action filled in.
+    """Check a person's response to a decision. Return the response with its id, UTC time and action filled in.
 
     Raises ResponseError if a field is missing or not allowed, or if the decision doesn't exist.
     """

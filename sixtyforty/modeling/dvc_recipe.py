@@ -64,7 +64,7 @@ class RecipeFile:
 
     @classmethod
     def from_json(cls, content: bytes) -> RecipeFile:
-        """Read the content of `recipe.json`. Raises ModelError if the card of the previous model can't be read."""
+        """Read the content of `recipe.json`. Raises ModelError if the previous model's card can't be read."""
         fields = json.loads(content)
         parsed = {
             "model": Model(**fields["model"]),
