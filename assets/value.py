@@ -20,6 +20,7 @@ from sixtyforty.accounting import (
     usage,
 )
 from sixtyforty.accounting.acceptance_messages import describe_gain_per_override, find_alarms
+from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
@@ -111,26 +112,25 @@ def account_kpi(run: StageRun) -> StageResult:
 
 def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
     """Return the value of a partition's decisions as metadata. For an experiment, return the value of each arm."""
-    facts, unit = entry.facts, kpi.currency
-    if "held_out" in facts:
+    account, unit = kpi_ledger.read_account(entry), kpi.currency
+    if isinstance(account, ExperimentAccount):
         return {
-            "decisions": facts["decisions"],
-            "decisions in the holdout": facts["held_out"],
-            "outcomes unknown": facts["unknown"],
-            f"model ({unit})": round(facts["model"], 2),
-            f"holdout ({unit})": round(facts["current_process"], 2),
+            "decisions": account.decisions,
+            "decisions in the holdout": account.held_out,
+            "outcomes unknown": account.unknown,
+            f"model ({unit})": round(account.model, 2),
+            f"holdout ({unit})": round(account.current_process, 2),
         }
-    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(facts[policy]), 2) for policy in POLICIES}
+    money = {f"{policy.replace('_', ' ')} ({unit})": round(float(getattr(account, policy)), 2) for policy in POLICIES}
     money |= {
-        f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2)
-        for name, amount in facts.get("candidates", {}).items()
+        f"{CANDIDATE_PREFIX}{name} ({unit})": round(float(amount), 2) for name, amount in account.candidates.items()
     }
     return {
         **money,
         f"gain ({unit})": money[f"model ({unit})"] - money[f"current process ({unit})"],
-        "decisions": facts["decisions"],
-        "decisions that differ from the current process": facts["differ"],
-        "outcomes unknown": facts["unknown"],
+        "decisions": account.decisions,
+        "decisions that differ from the current process": account.differ,
+        "outcomes unknown": account.unknown,
     }
 
 
@@ -184,16 +184,14 @@ def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[dict[str, Any]]:
 
 
 def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> dict[str, object]:
-    fields = term.to_dict(target, is_outdated)
-    intervals = {
-        f"{kind} {end}": fields[kind][end] for kind in ("forecast", "actual") for end in ("value", "low", "high")
-    }
+    gains = {"forecast": RoundedInterval.of(term.forecast), "actual": RoundedInterval.of(term.actual)}
+    intervals = {f"{kind} {end}": bound for kind, gain in gains.items() for end, bound in gain.to_dict().items()}
     return {
         "since": term.since,
         "decisions": term.decisions,
         **intervals,
         "verdict": term.verdict,
-        "target reached": fields["target_reached"],
+        "target reached": term.reaches_target(target, is_outdated),
     }
 
 
@@ -247,8 +245,9 @@ def account_acceptance(run: StageRun) -> StageResult:
     result, kpi = StageResult(), run.use_case.kpi
     for portion in run.portions():
         for partition, entry in usage.write_accounts(run.ws, portion, run.track).items():
-            counts = {column: entry.facts[column] for column in usage.COUNTS}
-            metadata = counts | {f"gain of the overrides ({kpi.currency})": round(entry.facts["gain"], 2)}
+            counted = usage.PartitionUsage.from_entry(entry)
+            counts = {column: getattr(counted, column) for column in usage.COUNTS}
+            metadata = counts | {f"gain of the overrides ({kpi.currency})": round(counted.gain, 2)}
             result.published[partition] = PublishedPartition(entry.version, metadata)
     responses = acceptance.summarize_acceptance(run.ws, run.track)
     if not responses.decisions:

@@ -126,7 +126,7 @@ class Acceptance(UsageCounts):
 
     @property
     def label(self) -> str:
-        """Note next to every figure if responses are simulated. Empty if people gave all responses."""
+        """Note that is shown next to every figure if responses are simulated. Empty if people gave all responses."""
         return f"simulated: {self.simulated:,} of {self.responses:,} responses" if self.simulated else ""
 
     @property
@@ -157,7 +157,7 @@ def summarize_acceptance(ws: Workspace, track: Track, with_intervals: bool = Tru
     are NaN.
     """
     decisions = {p: entry.rows for p, entry in ws.lake.entries(decisions_dataset(track)).items()}
-    usages = {p: PartitionUsage.of(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
+    usages = {p: PartitionUsage.from_entry(entry) for p, entry in ws.lake.entries(usage_dataset(track)).items()}
     everything = list(usages.values())
     totals = {name: sum(getattr(u, name) for u in everything) for name in COUNTS}
     newest = sorted(decisions)[-ws.use_case.decision_count(ws.use_case.watch.usage_days) :]

@@ -86,6 +86,30 @@ class FaultImpact:
         return cls(**{**fields, **intervals})
 
 
+@dataclass(frozen=True)
+class Drill:
+    """The result of a degradation drill, as stored in the facts of its manifest.
+
+    `basis`: hash of everything on which the impacts depend. `days`: number of sampled days. `as_of`: the local day in
+    ISO format; all sampled days are earlier.
+    """
+
+    basis: str
+    days: int
+    as_of: str
+    impacts: list[FaultImpact]
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> Drill:
+        """Read the result of a degradation drill from its manifest."""
+        impacts = [FaultImpact.from_dict(fields) for fields in entry.facts["impacts"]]
+        return cls(**entry.facts | {"impacts": impacts})
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return the result as facts for the manifest of the drill."""
+        return vars(self) | {"impacts": [impact.to_dict() for impact in self.impacts]}
+
+
 def _known_ends(interval: Interval) -> dict[str, float | None]:
     """Return an interval for JSON, not rounded. NaN becomes None."""
     return {name: None if math.isnan(end) else end for name, end in asdict(interval).items()}
@@ -126,22 +150,17 @@ def run_drill(ws: Workspace, as_of: date, gate: ServingGate) -> list[FaultImpact
         if len(units["_partition"].unique()) < MINIMUM_DAYS:  # too few outcomes were known at the start of `as_of`
             return []
         impacts = _measure_impacts(ws, version_of_day, units.to_pandas(), gate)
-        facts = {"basis": basis, "days": len(days), "as_of": str(as_of)}
-        current = _write_impacts(ws, impacts, facts, inputs)
-    return _impacts_of(current)
+        current = _write_drill(ws, Drill(basis, len(days), str(as_of), impacts), inputs)
+    return Drill.from_entry(current).impacts
 
 
 def read_impacts(ws: Workspace) -> list[FaultImpact]:
     """Return the impacts that the newest degradation drill measured, or an empty list if no drill has run."""
     entry = ws.lake.entry(DATASET, SNAPSHOT)
-    return _impacts_of(entry) if entry else []
+    return Drill.from_entry(entry).impacts if entry else []
 
 
-def _impacts_of(entry: Entry) -> list[FaultImpact]:
-    return [FaultImpact.from_dict(fields) for fields in entry.facts["impacts"]]
-
-
-def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str, Any]) -> str:
+def _basis(ws: Workspace, version_of_day: Mapping[str, str], inputs: Mapping[str, Mapping[str, str]]) -> str:
     """Return a hash of everything on which the drill's impacts depend: models, inputs, code and faults."""
     models = {day: ws.models.card(version).files["model.skops"] for day, version in version_of_day.items()}
     return digest(
@@ -225,15 +244,12 @@ def _measure_impact(
     )
 
 
-def _write_impacts(
-    ws: Workspace, impacts: Sequence[FaultImpact], facts: dict[str, Any], inputs: dict[str, dict[str, str]]
-) -> Entry:
+def _write_drill(ws: Workspace, drill: Drill, inputs: dict[str, dict[str, str]]) -> Entry:
     import pyarrow as pa
 
     rows = [
         {"feed": i.feed, "fault": i.fault, "ungated": i.ungated.value, "gated": i.gated.value, "fallback": i.fallback}
-        for i in impacts
+        for i in drill.impacts
     ]
-    facts = {**facts, "impacts": [impact.to_dict() for impact in impacts]}
     table = pa.Table.from_pylist(rows)
-    return ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code_version, facts=facts)
+    return ws.lake.write(DATASET, SNAPSHOT, table, inputs=inputs, code=ws.code_version, facts=drill.to_facts())

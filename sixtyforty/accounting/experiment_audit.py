@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sixtyforty.accounting.experiment_ledger import DATASET, declared_holdout
+from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount, declared_holdout
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -22,7 +22,8 @@ def find_differences(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     sums = _sum_arms(ws, list(accounts))
     differences = []
     for partition, entry in accounts.items():
-        stated = entry.facts["model"], entry.facts["current_process"]
+        account = ExperimentAccount.from_entry(entry)
+        stated = account.model, account.current_process
         recomputed = sums.get(partition, (0.0, 0.0))
         if any(abs(s - r) > TOLERANCE for s, r in zip(stated, recomputed, strict=True)):
             differences.append(

@@ -9,6 +9,7 @@ any period from the sums.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
@@ -32,6 +33,34 @@ SUMS = ["units", "value", "covariate", "value_value", "value_covariate", "covari
 COUNTS = ["acted", "differ", "fallback"]
 
 
+@dataclass(frozen=True)
+class ExperimentAccount:
+    """The account of a live partition in an experiment, as stored in the facts of its manifest.
+
+    - decisions: the number of units in both arms with a known outcome, of which `held_out` keep the current process.
+    - model, current_process: the value of the two arms, in the KPI's currency.
+    - outside_experiment: the number of units decided in shadow or before the holdout started.
+    - unknown: the number of units without a known outcome.
+    """
+
+    partition: str
+    decisions: int
+    held_out: int
+    model: float
+    current_process: float
+    outside_experiment: int
+    unknown: int
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> ExperimentAccount:
+        """Read the account of a partition from its manifest."""
+        return cls(**entry.facts)
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return the account as facts for its manifest."""
+        return asdict(self)
+
+
 class HoldoutError(SixtyfortyError):
     """The use case declares no holdout, or its holdout can't be evaluated."""
 
@@ -47,12 +76,7 @@ def declared_holdout(use_case: UseCase) -> Holdout:
 
 
 def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]:
-    """Write the experiment's accounts of some partitions. Return the manifests of the accounts, by partition.
-
-    The facts of a manifest count the units with a known outcome: `decisions` in both arms, of which `held_out` keep the
-    current process. `outside_experiment` counts units decided in shadow or before the holdout started, `unknown` the
-    units without a known outcome. `model` and `current_process` are the values of the two arms in the KPI's currency.
-    """
+    """Write the experiment's accounts of some partitions. Return the manifests of the accounts, by partition."""
     decisions = ws.lake.entries(decisions_dataset("live"), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))
     decisions = {p: decisions[p] for p in outcomes}
@@ -73,7 +97,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str]) -> dict[str, Entry]
                 "outcomes": versions_by_partition({partition: outcomes[partition]}),
             },
             code=ws.code_version,
-            facts=_account_facts(partition, rows, known, in_experiment),
+            facts=_account_units(partition, rows, known, in_experiment).to_facts(),
         )
     return accounts
 
@@ -143,16 +167,16 @@ def _sum_arms(units: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(sums, schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
-def _account_facts(
+def _account_units(
     partition: str, rows: pd.DataFrame, known: pd.DataFrame, in_experiment: pd.DataFrame
-) -> dict[str, Any]:
+) -> ExperimentAccount:
     value_of_arm = in_experiment.groupby("held_out")["value"].sum()
-    return {
-        "partition": partition,
-        "decisions": len(in_experiment),
-        "held_out": int(in_experiment["held_out"].sum()),
-        "model": float(value_of_arm.get(False, 0.0)),
-        "current_process": float(value_of_arm.get(True, 0.0)),
-        "outside_experiment": len(known) - len(in_experiment),
-        "unknown": len(rows) - len(known),
-    }
+    return ExperimentAccount(
+        partition=partition,
+        decisions=len(in_experiment),
+        held_out=int(in_experiment["held_out"].sum()),
+        model=float(value_of_arm.get(False, 0.0)),
+        current_process=float(value_of_arm.get(True, 0.0)),
+        outside_experiment=len(known) - len(in_experiment),
+        unknown=len(rows) - len(known),
+    )

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_ledger, experiment_results
@@ -21,6 +22,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates, segments
 from sixtyforty.value.daily_value import CANDIDATE_PREFIX, POLICIES, DailyValue, value_of_day
+from sixtyforty.value.segments import SegmentMoney
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +33,29 @@ FIGURES = [name for name in DailyValue.__dataclass_fields__ if name not in ("par
 SEGMENT_FIELDS = ("column", "name", "decisions", "gain")
 
 
+@dataclass(frozen=True, kw_only=True)
+class KpiAccount(DailyValue):
+    """The account of a partition, as stored in the facts of its manifest: the money, and two counts without money.
+
+    - unknown: the number of decisions whose outcome isn't known yet.
+    - held_back: the number of decisions in shadow or held out, which say nothing about the model.
+    - segments: the money of each segment, in the KPI's currency.
+    """
+
+    unknown: int
+    held_back: int = 0
+    segments: SegmentMoney = field(default_factory=dict)
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> KpiAccount:
+        """Read the account of a partition from its manifest."""
+        return cls(**entry.facts)
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return the account as facts for its manifest."""
+        return dict(vars(self))
+
+
 def kpi_dataset(track: Track) -> str:
     """Return the name of the lake dataset with a track's KPI accounts."""
     return f"kpi/{track}"
@@ -39,9 +64,7 @@ def kpi_dataset(track: Track) -> str:
 def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, Entry]:
     """Write the KPI accounts of some partitions. Return the manifests of the accounts, by partition.
 
-    Partitions without decisions or without outcomes are left out. Two facts count decisions without money. `unknown`
-    counts decisions whose outcome isn't known yet. `held_back` counts decisions in shadow or held out, which say
-    nothing about the model.
+    Partitions without decisions or without outcomes are left out.
 
     Raises CandidateError, and writes no account, if a candidate's SQL doesn't return an action for each decision.
     """
@@ -52,14 +75,15 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     decisions = {p: decisions[p] for p in outcomes}
     if not decisions:
         return {}
-    daily_values, facts = _account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes))
-    tables = {partition: _account_table(daily_value) for partition, daily_value in daily_values.items()}
+    accounts = {a.partition: a for a in _account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes))}
+    tables = {partition: _account_table(account) for partition, account in accounts.items()}
+    facts = {partition: account.to_facts() for partition, account in accounts.items()}
     inputs = {
         p: {
             decisions_dataset(track): versions_by_partition({p: decisions[p]}),
             "outcomes": versions_by_partition({p: outcomes[p]}),
         }
-        for p in daily_values
+        for p in accounts
     }
     with _account_index(ws, track).recording() as indexed:
         indexed |= ws.lake.write_all(kpi_dataset(track), tables, inputs=inputs, code=ws.code_version, facts=facts)
@@ -92,9 +116,10 @@ def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
     return pa.table({name: parts.field(name) for name in SEGMENT_FIELDS})
 
 
-def daily_value_of(entry: Entry) -> DailyValue:
-    """Return the money of a partition, as its account's manifest states it."""
-    return DailyValue(**{name: fact for name, fact in entry.facts.items() if name in DailyValue.__dataclass_fields__})
+def read_account(entry: Entry) -> KpiAccount | experiment_ledger.ExperimentAccount:
+    """Read a partition's account from its manifest: an experiment's account if the manifest counts held-out units."""
+    is_experiment = "held_out" in entry.facts
+    return experiment_ledger.ExperimentAccount.from_entry(entry) if is_experiment else KpiAccount.from_entry(entry)
 
 
 def known_outcome_sql(kpi: Kpi) -> str:
@@ -142,34 +167,29 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     )
 
 
-def _account_units(kpi: Kpi, units: pd.DataFrame) -> tuple[dict[str, DailyValue], dict[str, dict[str, Any]]]:
-    """Return the money of each partition, and the facts for the manifest of each partition's account."""
+def _account_units(kpi: Kpi, units: pd.DataFrame) -> Iterator[KpiAccount]:
+    """Yield the account of each partition. units: the rows that `_load_units` returns."""
     held_back = units["decided_by"].isin(HELD_OUT)
     segment_money = segments.money_by_segment(kpi, units[units["outcome"].notna() & ~held_back])
-    daily_values: dict[str, DailyValue] = {}
-    facts: dict[str, dict[str, Any]] = {}
     for name, rows in units.groupby("_partition", sort=True):
         partition, is_known = str(name), rows["outcome"].notna()
         known = rows[is_known & ~held_back[rows.index]]
         actions = {candidate: known[CANDIDATE_PREFIX + candidate].tolist() for candidate in kpi.candidates}
         daily_value = value_of_day(kpi, partition, known, known["outcome"].to_numpy(float), actions)
-        daily_values[partition] = daily_value
-        facts[partition] = daily_value.__dict__ | {
-            "unknown": int((~is_known).sum()),
-            "held_back": int((is_known & held_back[rows.index]).sum()),
-            "segments": segment_money.get(partition, {}),
-        }
-    return daily_values, facts
+        yield KpiAccount(
+            **vars(daily_value),
+            unknown=int((~is_known).sum()),
+            held_back=int((is_known & held_back[rows.index]).sum()),
+            segments=segment_money.get(partition, {}),
+        )
 
 
-def _account_table(daily_value: DailyValue) -> pa.Table:
+def _account_table(account: KpiAccount) -> pa.Table:
     """Return the account of a partition as a table of one row. The money of a candidate is in `candidate <name>`."""
     import pyarrow as pa
 
-    row = {name: figure for name, figure in daily_value.__dict__.items() if name != "candidates"}
-    return pa.Table.from_pylist(
-        [row | {CANDIDATE_PREFIX + name: money for name, money in daily_value.candidates.items()}]
-    )
+    row = {name: getattr(account, name) for name in ("partition", *FIGURES)}
+    return pa.Table.from_pylist([row | {CANDIDATE_PREFIX + name: money for name, money in account.candidates.items()}])
 
 
 def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
@@ -183,11 +203,12 @@ def _account_index(ws: Workspace, track: Track) -> ManifestIndex:
     return ManifestIndex(ws.lake, kpi_dataset(track), ws.cache, schema, _index_row)
 
 
-def _index_row(entry: Entry) -> dict[str, Any]:
+def _index_row(entry: Entry) -> dict[str, object]:
+    account = KpiAccount.from_entry(entry)
     parts = [
         dict(zip(SEGMENT_FIELDS, (column, name, decisions, model - current), strict=True))
-        for column, names in entry.facts.get("segments", {}).items()
+        for column, names in account.segments.items()
         for name, (decisions, model, current) in names.items()
     ]
-    figures = {name: entry.facts[name] for name in FIGURES}
-    return figures | {"candidates": canonical_json(entry.facts.get("candidates", {})), "segments": parts}
+    figures = {name: getattr(account, name) for name in FIGURES}
+    return figures | {"candidates": canonical_json(account.candidates), "segments": parts}

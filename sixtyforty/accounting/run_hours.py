@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sixtyforty.storage.files import canonical_json, write_atomic
 from sixtyforty.storage.locks import exclusive_lock
@@ -25,9 +24,21 @@ class FinishedRun:
     end: float
 
 
+@dataclass(frozen=True)
+class RunTotals:
+    """The total run time and the number of runs of each use case, over the runs that ended by `until`.
+
+    `seconds` and `runs` are by use case. `until` is in seconds since 1970 (UTC).
+    """
+
+    until: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+
+
 def read_run_hours(home: Path) -> dict[str, float]:
     """Return the total run time of each use case, in hours. home: the folder that holds `data/`."""
-    return {name: seconds / 3600 for name, seconds in _read_totals(home)["seconds"].items()}
+    return {name: seconds / 3600 for name, seconds in _read_totals(home).seconds.items()}
 
 
 def add_finished_runs(
@@ -41,10 +52,11 @@ def add_finished_runs(
     path = _totals_path(home)
     with exclusive_lock(path.with_suffix(".lock"), "add up run hours"):
         totals = _read_totals(home)
-        for run in runs_between(totals["until"], now):
-            for name, amount in (("seconds", run.end - run.start), ("runs", 1)):
-                totals[name][run.use_case] = totals[name].get(run.use_case, 0) + amount
-        write_atomic(path, canonical_json({**totals, "until": now}).encode())
+        seconds, runs = dict(totals.seconds), dict(totals.runs)
+        for run in runs_between(totals.until, now):
+            seconds[run.use_case] = seconds.get(run.use_case, 0) + (run.end - run.start)
+            runs[run.use_case] = runs.get(run.use_case, 0) + 1
+        write_atomic(path, canonical_json(asdict(RunTotals(now, seconds, runs))).encode())
     return read_run_hours(home)
 
 
@@ -52,9 +64,6 @@ def _totals_path(home: Path) -> Path:
     return home / "data" / "portfolio" / "run_time.json"
 
 
-def _read_totals(home: Path) -> dict[str, Any]:
+def _read_totals(home: Path) -> RunTotals:
     path = _totals_path(home)
-    if not path.exists():
-        return {"until": 0.0, "seconds": {}, "runs": {}}
-    totals: dict[str, Any] = json.loads(path.read_bytes())
-    return totals
+    return RunTotals(**json.loads(path.read_bytes())) if path.exists() else RunTotals()

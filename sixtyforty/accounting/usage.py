@@ -67,7 +67,7 @@ class PartitionUsage(AnswerCounts):
     ratings: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, entry: Entry) -> PartitionUsage:
+    def from_entry(cls, entry: Entry) -> PartitionUsage:
         """Read the usage of a partition's decisions from the manifest of the partition's account."""
         roles = {role: AnswerCounts(**counts) for role, counts in entry.facts["roles"].items()}
         return cls(**entry.facts | {"roles": roles})

@@ -131,8 +131,9 @@ def _measure_step(ws: Workspace, step: StepName, partitions: list[str]) -> tuple
     because nobody takes the model's actions.
     """
     if ws.use_case.is_randomized("live"):
-        accounts = (e.facts for e in ws.lake.entries(experiment_ledger.DATASET, partitions).values())
-        known = sum(1 for facts in accounts if facts["decisions"] + facts["outside_experiment"])
+        entries = ws.lake.entries(experiment_ledger.DATASET, partitions).values()
+        accounts = [experiment_ledger.ExperimentAccount.from_entry(entry) for entry in entries]
+        known = sum(1 for account in accounts if account.decisions + account.outside_experiment)
         if step == "shadow":
             return known, None
         effect = experiment_results.measure_effect(ws, partitions)

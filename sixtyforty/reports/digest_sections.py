@@ -9,7 +9,7 @@ from datetime import date
 from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import explain_acceptance
 from sixtyforty.accounting.forecast import explain_target
-from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.decisions import review_queue
 from sixtyforty.decisions.decision_facts import DecisionFacts
@@ -104,7 +104,7 @@ def _money_lines(
 ) -> list[str]:
     use_case, summary, unit = ws.use_case, accounts.summary, ws.use_case.kpi.currency
     lines = ["Money", f"- {_gain_sentence(use_case, period_days)}"]
-    unknown = sum(e.facts["unknown"] for e in ws.lake.entries(kpi_dataset(track), partitions).values())
+    unknown = sum(read_account(e).unknown for e in ws.lake.entries(kpi_dataset(track), partitions).values())
     if unknown:
         decisions = format_plural(unknown, "more decision")
         lines.append(f"- The outcome of {decisions} isn't known yet.")

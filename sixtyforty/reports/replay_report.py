@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sixtyforty.accounting.kpi_ledger import kpi_dataset
+from sixtyforty.accounting.kpi_ledger import kpi_dataset, read_account
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.spec.money import format_money
@@ -195,15 +195,15 @@ def _actions_decided(ws: Workspace, groups: Sequence[_DecisionGroup]) -> Decided
 
 
 def _known_outcomes(ws: Workspace, partition: str, track: Track) -> KnownOutcomes | None:
-    account = ws.lake.entry(kpi_dataset(track), partition)
-    if account is None or not account.facts.get("decisions"):
+    entry = ws.lake.entry(kpi_dataset(track), partition)
+    account = read_account(entry) if entry else None
+    if account is None or not account.decisions:
         return None
-    facts = account.facts
     return KnownOutcomes(
-        known=facts["decisions"],
-        unknown=facts["unknown"],
-        value=round(facts["model"], 2),
-        current_process=round(float(facts["current_process"]), 2),  # in an experiment: the value of the held-out units
+        known=account.decisions,
+        unknown=account.unknown,
+        value=round(account.model, 2),
+        current_process=round(account.current_process, 2),  # in an experiment: the value of the held-out units
         currency=ws.use_case.kpi.currency,
     )
 

@@ -244,7 +244,7 @@ def test_recent_usage_is_that_of_the_newest_days(accounted: Workspace) -> None:
     watch = accounted.use_case.watch.model_copy(update={"usage_days": 3})
     ws = replace(accounted, use_case=accounted.use_case.model_copy(update={"watch": watch}))
     entries = ws.lake.entries(usage_dataset("replay"), day_range(LAST - timedelta(days=2), LAST))
-    newest = [PartitionUsage.of(entry) for entry in entries.values()]
+    newest = [PartitionUsage.from_entry(entry) for entry in entries.values()]
     acceptance = summarize_acceptance(ws, "replay")
     assert acceptance.recent.seen == sum(usage.seen for usage in newest)
     assert acceptance.recent.accepted == sum(usage.accepted for usage in newest)

@@ -48,7 +48,7 @@ def answer(ws: Workspace, day: str, nth: int = 0, event: Event = "accepted") -> 
 def account(ws: Workspace) -> dict[str, PartitionUsage]:
     """Import all responses and account for them."""
     accept_partitions(ws, KEYS)
-    return {p: PartitionUsage.of(e) for p, e in usage.write_accounts(ws, KEYS, "replay").items()}
+    return {p: PartitionUsage.from_entry(e) for p, e in usage.write_accounts(ws, KEYS, "replay").items()}
 
 
 def test_a_day_without_responses_has_no_account(ws: Workspace) -> None:
