@@ -6,6 +6,7 @@ changes later, the change has no effect until a person registers the gate again,
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,38 @@ from sixtyforty.workspace import Workspace
 CHAIN = "chain"  # the author (`by`) of ledger rows that no person asked for
 
 
+@dataclass(frozen=True)
+class KnownFigures:
+    """The figures of a stage that were known when its gate was registered.
+
+    `partitions`: number of partitions with known outcomes. `lift`: their gain per 1,000 units, in the KPI's currency.
+    """
+
+    partitions: int
+    lift: RoundedInterval
+
+
+@dataclass(frozen=True)
+class StageEvidence:
+    """What a row of the stage ledger stores as evidence. None: the row doesn't store it.
+
+    `status`: the status of the stage on which the event rests. `gate`: the gate that the row registers.
+    `previous_gate`: the gate that was registered before. `known_figures`: see `KnownFigures`.
+    """
+
+    status: StageStatus | None = None
+    gate: StageGate | None = None
+    previous_gate: StageGate | None = None
+    known_figures: KnownFigures | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the evidence for the ledger: the fields of the status, then the gates and the known figures."""
+        content = self.status.to_dict() if self.status else {}
+        gates = {"gate": self.gate, "previous_gate": self.previous_gate}
+        content |= {name: gate.model_dump(mode="json") for name, gate in gates.items() if gate}
+        return content | ({"known_figures": asdict(self.known_figures)} if self.known_figures else {})
+
+
 def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
     """Judge a use case's stage by its gate at a UTC time, and return the status.
 
@@ -28,7 +61,7 @@ def record_verdict(ws: Workspace, now: datetime) -> StageStatus:
     status = read_stage_status(ws, now)
     if status.verdict is not None:
         why = "; ".join(status.obstacles) or _reason_of_pass(status)
-        append_event(ws, status.stage, status.verdict, CHAIN, why, now, status.to_dict())
+        append_event(ws, status.stage, status.verdict, CHAIN, why, now, StageEvidence(status))
     return status
 
 
@@ -46,17 +79,15 @@ def register_first_stage(ws: Workspace, now: datetime) -> None:
     """
     declared = ws.use_case.stages
     if declared and not ws.stage_ledger.rows():
-        evidence = gate_evidence(declared.poc) | _known_figures(ws, "poc", now, now, declared.poc)
+        known_figures = _known_figures(ws, "poc", now, now, declared.poc)
+        evidence = StageEvidence(gate=declared.poc, known_figures=known_figures)
         append_event(ws, "poc", "enter", CHAIN, "registered when it was first judged", now, evidence)
 
 
-def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate) -> dict[str, Any]:
-    """Return a stage's figures that are known at a UTC time, for the ledger row that registers its gate; {} if none."""
+def _known_figures(ws: Workspace, stage: Stage, since: datetime, now: datetime, gate: StageGate) -> KnownFigures | None:
+    """Return a stage's figures that are known at a UTC time, for the ledger row that registers its gate."""
     figures = measure_stage(ws, stage, since, now, gate)
-    if not figures.partitions:
-        return {}
-    lift = RoundedInterval.of(figures.lift).to_dict()
-    return {"known_figures": {"partitions": figures.partitions, "lift": lift}}
+    return KnownFigures(figures.partitions, RoundedInterval.of(figures.lift)) if figures.partitions else None
 
 
 def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
@@ -76,7 +107,7 @@ def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEv
         obstacles.append(f"stages.{following} declares no gate: declare its target and stop date first")
     if obstacles:
         raise StageError(f"{ws.use_case.name} stays in {status.stage}: {'; '.join(obstacles)}")
-    return append_event(ws, following, "enter", by, why, now, status.to_dict() | gate_evidence(gate))
+    return append_event(ws, following, "enter", by, why, now, StageEvidence(status, gate))
 
 
 def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
@@ -88,7 +119,7 @@ def retire_use_case(ws: Workspace, by: str, why: str, now: datetime) -> StageEve
     last = ws.stage_ledger.current_registration()
     if last is not None and last.stage == "retired":
         raise StageError(f"{ws.use_case.name} is already retired, since {last.effective_from} UTC.")
-    return append_event(ws, "retired", "enter", by, why, now, {})
+    return append_event(ws, "retired", "enter", by, why, now, StageEvidence())
 
 
 def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent:
@@ -105,8 +136,8 @@ def register_gate(ws: Workspace, by: str, why: str, now: datetime) -> StageEvent
             f"{ws.use_case.name}: the gate in stages.{status.stage} is missing or equals the registered gate. Change"
             " defs.yaml first."
         )
-    before = {"previous_gate": gate_evidence(status.gate)["gate"]}
-    evidence = gate_evidence(gate) | before | _known_figures(ws, status.stage, status.since, now, gate)
+    known_figures = _known_figures(ws, status.stage, status.since, now, gate)
+    evidence = StageEvidence(gate=gate, previous_gate=status.gate, known_figures=known_figures)
     return append_event(ws, status.stage, "gate", by, why, now, evidence)
 
 
@@ -130,13 +161,8 @@ def find_declaration_differences(ws: Workspace) -> list[str]:
     return differences
 
 
-def gate_evidence(gate: StageGate | None) -> dict[str, Any]:
-    """Return a gate as JSON, under the key `gate`, to be stored as evidence in a row of the stage ledger."""
-    return {"gate": gate.model_dump(mode="json") if gate else None}
-
-
 def append_event(
-    ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: dict[str, Any]
+    ws: Workspace, stage: Stage, event: StageEventKind, by: str, why: str, now: datetime, evidence: StageEvidence
 ) -> StageEvent:
     """Append a row to the stage ledger, unless the last row has the same stage and event. Return the new or last row.
 
@@ -148,7 +174,7 @@ def append_event(
         event=event,
         by=by,
         why=why,
-        evidence=evidence,
+        evidence=evidence.to_dict(),
         effective_from=now.isoformat(timespec="seconds"),
     )
 

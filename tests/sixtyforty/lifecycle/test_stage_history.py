@@ -6,15 +6,15 @@ from datetime import datetime
 from pathlib import Path
 
 from sixtyforty.lifecycle.stage_history import StageSpell, current_stage, list_stage_spells
-from sixtyforty.lifecycle.stage_steps import append_event, retire_use_case
+from sixtyforty.lifecycle.stage_steps import StageEvidence, append_event, retire_use_case
 from tests.helpers import make_workspace
 from tests.stage_declarations import STAGES
 
 
 def test_each_stage_has_a_spell_until_the_next_one(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **STAGES)
-    append_event(ws, "poc", "enter", "chain", "x", datetime(2013, 10, 1, 4), {})
-    append_event(ws, "pilot", "enter", "Ada", "x", datetime(2013, 10, 11, 4), {})
+    append_event(ws, "poc", "enter", "chain", "x", datetime(2013, 10, 1, 4), StageEvidence())
+    append_event(ws, "pilot", "enter", "Ada", "x", datetime(2013, 10, 11, 4), StageEvidence())
     assert current_stage(ws) == "pilot"
     assert list_stage_spells(ws, datetime(2013, 10, 13, 16)) == [
         StageSpell("idea", "2012-12-01", "2013-10-01", 304.0),
@@ -25,7 +25,7 @@ def test_each_stage_has_a_spell_until_the_next_one(tmp_path: Path) -> None:
 
 def test_retirement_ends_the_last_spell(tmp_path: Path) -> None:
     ws = make_workspace(tmp_path, **STAGES)
-    append_event(ws, "poc", "enter", "chain", "x", datetime(2013, 10, 1), {})
+    append_event(ws, "poc", "enter", "chain", "x", datetime(2013, 10, 1), StageEvidence())
     retire_use_case(ws, "Ada", "it is over", datetime(2013, 10, 5))
     assert current_stage(ws) == "retired"
     *_, last = list_stage_spells(ws, datetime(2014, 1, 1))

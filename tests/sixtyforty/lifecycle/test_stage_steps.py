@@ -22,10 +22,10 @@ from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
 from sixtyforty.lifecycle.rollout import advance_rollout, step_back_rollout
 from sixtyforty.lifecycle.stage_gate import StageError, read_stage_status
 from sixtyforty.lifecycle.stage_steps import (
+    StageEvidence,
     append_event,
     enter_next_stage,
     find_declaration_differences,
-    gate_evidence,
     record_verdict,
     register_first_stage,
     register_gate,
@@ -193,7 +193,7 @@ def test_a_pilot_decides_only_within_its_scope(tmp_path: Path) -> None:
     entered: list[tuple[Stage, date]] = [("poc", trained[0]), ("pilot", live[1]), ("production", live[2])]
     for stage, day in entered:
         assert ws.use_case.stages is not None
-        evidence = gate_evidence(ws.use_case.stages.gate(stage))
+        evidence = StageEvidence(gate=ws.use_case.stages.gate(stage))
         append_event(ws, stage, "enter", "Ada", "x", ws.use_case.day_start(day), evidence)
     end = ws.use_case.day_start(live[-1] + timedelta(days=1))
     keys, features = [day.isoformat() for day in live], ws.lake.partitions("features")
