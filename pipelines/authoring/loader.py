@@ -17,7 +17,7 @@ from expectations import suite_checks, suites
 from pipelines.authoring.purposes import purpose_of
 from pipelines.authoring.sql_files import find_sql_files, sql_problems
 from sixtyforty.spec.cross_checks import find_conflicts
-from sixtyforty.spec.draft import Blank, Draft
+from sixtyforty.spec.draft import Blank, Draft, PartialUseCase
 from sixtyforty.spec.errors import DeclarationError, DeclarationProblem, closest_match
 from sixtyforty.spec.field_messages import field_problem, validation_problems
 from sixtyforty.spec.use_case import UseCase
@@ -54,17 +54,18 @@ def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False)
     if problems := document.problems or list(_document_problems(document)):
         raise DeclarationError(folder.name, problems)
     parsed = document.below(("attributes",))
-    whole, parts, problems = _validate_parts(parsed)
-    if "name" in parts and parts["name"] != folder.name:
-        message = f"'{parts['name']}' differs from the name of the folder"
+    whole, partial, problems = _validate_parts(parsed)
+    if "name" in partial.filled_in and partial.name != folder.name:
+        message = f"'{partial.name}' differs from the name of the folder"
         problems.append(parsed.problem(["name"], message, folder.name, folder.name))
-    sql_files, missing_files = find_sql_files(folder, parts)
+    sql_files, missing_files = find_sql_files(partial)
     problems += missing_files
     blanks = [*_blank_fields(parsed), *(blank for blank in sql_files.values() if blank)]
-    draft = Draft.from_parts(parts, blanks, folder) if {"name", "sources"} <= parts.keys() else None
+    draft = Draft.from_partial(partial, blanks) if {"name", "sources"} <= partial.filled_in else None
     if draft:
         stages = {stage for stage, blank in sql_files.items() if blank is None}
-        problems += _content_problems(parsed, draft, parts, stages, rules / folder.name, check_sql=sql and not problems)
+        check_sql = sql and not problems
+        problems += _content_problems(parsed, draft, partial, stages, rules / folder.name, check_sql)
     if problems:
         raise DeclarationError(folder.name, problems)
     if blanks and draft:
@@ -97,8 +98,8 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, dict[str, Any], list[DeclarationProblem]]:
-    """Return the use case (None if invalid), its complete and valid fields by name, and the problems."""
+def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, PartialUseCase, list[DeclarationProblem]]:
+    """Return the use case (None if invalid), its complete and valid fields, and the problems."""
     whole, problems = None, list[DeclarationProblem]()
     try:
         whole = UseCase(**{str(name): part for name, part in parsed.data.items()}, folder=parsed.file.parent)
@@ -112,7 +113,8 @@ def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, dict[str, Any],
             message = "the field can't be left blank: without it no extract can be imported"
             problems.append(parsed.problem(path, message, purpose_of(path).rstrip(".")))
     incomplete = {path[0] for path in parsed.blanks}
-    return whole, {name: part for name, part in parts.items() if name not in incomplete}, problems
+    complete = {name: part for name, part in parts.items() if name not in incomplete}
+    return whole, PartialUseCase.model_construct(**complete, folder=parsed.file.parent), problems
 
 
 def _valid_parts(parsed: ParsedYaml) -> Iterator[tuple[str, Any]]:
@@ -134,16 +136,14 @@ def _blank_fields(parsed: ParsedYaml) -> Iterator[Blank]:
 
 
 def _content_problems(
-    parsed: ParsedYaml, draft: Draft, parts: Mapping[str, Any], stages: set[str], rules: Path, check_sql: bool
+    parsed: ParsedYaml, draft: Draft, partial: PartialUseCase, stages: set[str], rules: Path, check_sql: bool
 ) -> list[DeclarationProblem]:
     """Return the conflicts between fields of a declaration, and the problems of its SQL and its suites."""
-    # A use case without its incomplete fields, for checks that read only the complete fields.
-    partial = UseCase.model_construct(**parts, folder=draft.folder)
-    problems = [field_problem(parsed, error) for error in find_conflicts(partial, parts)]
+    problems = [field_problem(parsed, error) for error in find_conflicts(partial, partial.filled_in)]
     features: list[str] | None = None
     if check_sql and not problems:
-        bindable = partial if "people" in parts else draft
-        problems, features = sql_problems(parsed, bindable, parts, stages)
+        bindable = partial if "people" in partial.filled_in else draft
+        problems, features = sql_problems(parsed, bindable, partial.filled_in, stages)
     return [*problems, *_suite_problems(rules, draft, features)]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sixtyforty.spec.draft import Blank
+from sixtyforty.spec.draft import Blank, PartialUseCase
 from sixtyforty.spec.errors import DeclarationProblem, closest_match
 from sixtyforty.spec.renamed_fields import RENAMED_FILES, RENAMED_SQL
 from sixtyforty.spec.use_case import UseCase
@@ -26,15 +26,15 @@ SQL_FILES = {
 BLANK_MARK = "-- TODO"  # marks a file that is still to be written, at the start of a line
 
 
-def find_sql_files(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
+def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
     """Return the SQL files of a use case by stage, and the problems of missing or empty files.
 
     The value is a Blank for a file with a TODO line, and None for a complete file.
     """
     files: dict[str, Blank | None] = {}
     problems = []
-    for stage in _needed_stages(parts):
-        file = folder / f"{stage}.sql"
+    for stage in _needed_stages(partial):
+        file = partial.folder / f"{stage}.sql"
         if not file.exists():
             problems.append(_missing_file(file))
             continue
@@ -48,8 +48,8 @@ def find_sql_files(folder: Path, parts: Mapping[str, Any]) -> tuple[dict[str, Bl
     return files, problems
 
 
-def _needed_stages(parts: Mapping[str, Any]) -> list[str]:
-    needs_units = "decision" in parts and parts["decision"].unit_source is None
+def _needed_stages(partial: PartialUseCase) -> list[str]:
+    needs_units = "decision" in partial.filled_in and partial.decision.unit_source is None
     return [stage for stage in SQL_FILES if stage != "units" or needs_units]
 
 

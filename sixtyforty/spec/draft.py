@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 
 NO_OWNER = "team:nobody_yet"  # Dagster requires an owner in this form
@@ -35,28 +36,38 @@ class BlankFieldError(SixtyfortyError):
     """A field or a SQL file of the declaration is needed, but still blank."""
 
 
+class PartialUseCase(UseCase, defer_build=True):  # it is never validated, so its validator need not be built
+    """A use case of which only some top-level fields are filled in and valid. Create it with `model_construct`.
+
+    Only code that first looks up a field in `filled_in` may read it.
+    """
+
+    @property
+    def filled_in(self) -> set[str]:
+        """The names of the top-level fields that are filled in and valid."""
+        return self.model_fields_set - {"folder"}
+
+
 class Draft(UseCase):
     """A use case with blank fields. Reading a field that has a blank raises BlankFieldError, which names the blank."""
 
     blanks: tuple[Blank, ...] = ()
 
     @classmethod
-    def from_parts(cls, parts: dict[str, Any], blanks: Sequence[Blank], folder: Path) -> Draft:
-        """Return a draft from the top-level fields that are filled in and valid.
+    def from_partial(cls, partial: PartialUseCase, blanks: Sequence[Blank]) -> Draft:
+        """Return a draft with the fields of a partial use case, which must have `name` and `sources`.
 
-        parts: the content of these fields, by name; `name` and `sources` are required. The source of people's responses
-        is left out, because it needs decisions.
+        The source of people's responses is left out, because it needs decisions.
         blanks: the fields and SQL files that are still to be filled in.
-        folder: the folder of the declaration.
         """
-        people = parts.get("people")
-        sources = {n: s for n, s in parts["sources"].items() if people is None or n != people.responses}
-        defaults = {"title": parts["name"], "owner": NO_OWNER, "stage": "poc"}
-        fields: dict[str, Any] = defaults | parts | {"sources": sources, "blanks": tuple(blanks), "folder": folder}
-        return cls.model_construct(**fields)
+        responses = partial.people.responses if "people" in partial.filled_in else None
+        sources = {name: source for name, source in partial.sources.items() if name != responses}
+        defaults = {"title": partial.name, "owner": NO_OWNER, "stage": "poc"}
+        filled_in = {name: getattr(partial, name) for name in partial.model_fields_set}
+        return cls.model_construct(**defaults | filled_in | {"sources": sources, "blanks": tuple(blanks)})
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Source]:
         """All sources of the draft, by name."""
         return self.sources
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.authoring.sql_files import SQL_FILES, find_sql_files
+from sixtyforty.spec.draft import PartialUseCase
 from sixtyforty.spec.use_case import UseCase
 from tests.full_declaration import write
 from tests.helpers import SQL
@@ -50,16 +51,16 @@ def test_a_file_with_a_similar_name_is_suggested(tmp_path: Path):
 
 
 def test_units_sql_is_needed_only_without_a_unit_source(tiny_use_case: UseCase):
-    parts = {"decision": tiny_use_case.decision}
-    files, problems = find_sql_files(tiny_use_case.folder, parts)
+    folder, decision = tiny_use_case.folder, tiny_use_case.decision
+    files, problems = find_sql_files(PartialUseCase.model_construct(folder=folder, decision=decision))
     assert set(files) == set(SQL_FILES) - {"units"} and not problems
-    parts = {"decision": tiny_use_case.decision.model_copy(update={"unit_source": None})}
-    _, problems = find_sql_files(tiny_use_case.folder, parts)
+    without_source = decision.model_copy(update={"unit_source": None})
+    _, problems = find_sql_files(PartialUseCase.model_construct(folder=folder, decision=without_source))
     assert [(p.file.name, p.message) for p in problems] == [("units.sql", "the file is missing")]
 
 
 def test_a_file_with_a_todo_mark_is_a_blank_at_its_line(tiny_use_case: UseCase):
     (tiny_use_case.folder / "outcomes.sql").write_text("-- Outcomes.\n-- TODO\nselect 1")
-    files, problems = find_sql_files(tiny_use_case.folder, {})
+    files, problems = find_sql_files(PartialUseCase.model_construct(folder=tiny_use_case.folder))
     blank = files["outcomes"]
     assert blank and (blank.path, blank.line) == ("outcomes.sql", 2) and not problems

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sixtyforty.spec.draft import NO_OWNER, Blank, BlankFieldError, Draft
+from sixtyforty.spec.draft import NO_OWNER, Blank, BlankFieldError, Draft, PartialUseCase
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.use_case import UseCase
 from tests.helpers import WITH_RESPONSES, make_use_case
@@ -15,7 +15,7 @@ from tests.helpers import WITH_RESPONSES, make_use_case
 def make_draft(use_case: UseCase, *blanks: Blank) -> Draft:
     """Return a draft of the sources, the partitions and the people of a use case."""
     parts = {name: getattr(use_case, name) for name in ("name", "sources", "people", "timezone", "partitions")}
-    return Draft.from_parts(parts, blanks, use_case.folder)
+    return Draft.from_partial(PartialUseCase.model_construct(**parts, folder=use_case.folder), blanks)
 
 
 def test_a_missing_part_raises_the_blanks_to_fill_in(tiny_use_case: UseCase) -> None:
