@@ -1,9 +1,9 @@
 """Data Docs: pages about data quality for people, which Great Expectations builds from the verdicts.
 
-No decision depends on the pages. They show the newest partitions of each source and every rejected one, because a site
-of thousands of runs is too slow. They hold counts and row numbers, never values, which may be personal data. Great
-Expectations' pages load styles, scripts and a logo from a dozen hosts. This module removes these, so that the pages
-look the same without a network.
+No decision depends on the pages. The site shows the newest partitions of each source and every rejected partition,
+because Great Expectations builds a site of all partitions too slowly. The pages contain counts and row numbers, but no
+values, which may be personal data. Great Expectations' pages load styles, scripts and a logo from a dozen hosts. This
+module removes them, so that the pages look the same without a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sixtyforty.storage.locks import exclusive_lock
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import RuleResult, Verdict, read_verdict
 
-NEWEST_PARTITIONS = 3  # of each source
+NEWEST_PARTITIONS = 3  # number of newest partitions shown for each source
 SITE = "site"
 INDEX_COLUMNS = ("Source", "Partition", "Verdict", "Rows landed", "Rows quarantined", "Reasons")
 _EXTERNAL = re.compile(
@@ -37,10 +37,10 @@ STYLE_SHEET = Path(__file__).with_suffix(".css")
 
 
 def build_docs(use_case: UseCase, lake: Lake, folder: Path) -> tuple[Path, list[str]]:
-    """Build the site in a temporary folder, then replace the current site in `folder`.
+    """Build the Data Docs of a use case in a temporary folder, then replace the current site in `folder`.
 
-    Returns the path of the index page and the ids of the verdicts that the site shows. Two builds never run at once:
-    the second one waits.
+    Returns the path of the index page, and the ids of the verdicts that the site shows. If another build is running,
+    the function waits for its end.
     """
     hidden = folder.parent / f".{folder.name}"
     with exclusive_lock(hidden.with_suffix(".lock"), "build the data docs"):
@@ -102,7 +102,10 @@ def _verdict_word(verdict: Verdict) -> str:
 
 
 def _index_page(use_case: UseCase, folder: Path, verdicts: Sequence[tuple[str, Verdict]]) -> str:
-    """Return an index page with a table of the pages. Great Expectations' own index is empty without its scripts."""
+    """Return the HTML of the index page: a table with a link to the page of each verdict.
+
+    Great Expectations' own index page isn't used, because it is empty without its scripts.
+    """
     rows = [_index_row(folder, source, verdict) for source, verdict in verdicts]
     suites = ", ".join(f'<a href="expectations/{source}.html">{source}</a>' for source in use_case.sources)
     head = "".join(f"<th>{column}</th>" for column in INDEX_COLUMNS)
@@ -138,7 +141,7 @@ def _add_suite(context: Any, source: str, rules: Sequence[Rule]) -> None:
 
 
 def _rule_configuration(rule: Rule) -> dict[str, Any]:
-    """Return a rule in the form that Great Expectations reads, with `why` as its note."""
+    """Return a rule in Great Expectations' own form, with the rule's `why` as note."""
     arguments = dict(rule.kwargs)
     if isinstance(arguments.get("value_set"), dict):
         arguments["value_set"] = ["{column} of {source}".format(**arguments["value_set"])]
@@ -151,7 +154,7 @@ def _rule_configuration(rule: Rule) -> dict[str, Any]:
 
 
 def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry) -> None:
-    """Add a verdict to the context's validation results, in the form of a validation by Great Expectations."""
+    """Add the verdict on a partition to a Great Expectations context, as if Great Expectations had validated it."""
     from great_expectations.core.batch import BatchMarkers  # noqa: F401  (registers a type that results refer to)
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.core.run_identifier import RunIdentifier
@@ -165,7 +168,7 @@ def _add_verdict(context: Any, source: str, rules: Sequence[Rule], entry: Entry)
     results = []
     for outcome in verdict.rules:
         configuration = configurations.get((outcome.rule, outcome.column, outcome.expected))
-        if configuration:  # otherwise the suite changed after the verdict
+        if configuration:  # a missing rule was removed or changed after the verdict
             results.append(_rule_result(outcome, configuration))
     run = RunIdentifier(run_name=f"{entry.partition} {_verdict_word(verdict)}")
     suite_result = ExpectationSuiteValidationResult(

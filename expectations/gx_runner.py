@@ -16,7 +16,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 if TYPE_CHECKING:
     import pandas as pd
 
-# Result format with the row numbers of all failures, but without values, which may be personal data.
+# A result format of Great Expectations: the numbers of all failing rows, without values, which may be personal data.
 ROW_NUMBERS = {
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
@@ -46,15 +46,15 @@ def create_context() -> Any:
 
 @lru_cache(maxsize=1)
 def _batch_definition() -> Any:
-    """Return the object that turns a DataFrame into a batch. Creating it is slow, so a process creates only one."""
+    """Return Great Expectations' batch definition, which turns a DataFrame into a batch. Creating it again is slow."""
     asset = create_context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("rows")
 
 
 def build_suite(name: str, rules: Sequence[Rule]) -> Any:
-    """Return the rules as a suite of Great Expectations.
+    """Return rules as a suite in Great Expectations' own form. name: the suite's name.
 
-    Raises RuleError if Great Expectations drops a rule: it only logs a misspelt type, and raises no error itself.
+    Raises RuleError if Great Expectations drops a rule. It drops a rule with a misspelt type without raising an error.
     """
     from great_expectations.core.expectation_suite import ExpectationSuite
 
@@ -81,12 +81,12 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
 
 
 def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[list[int]]:
-    """Return, for each rule, the positions of the rows that fail it, in ascending order.
+    """Return, for each rule, the positions of the rows of a DataFrame that fail the rule, in ascending order.
 
     frame: must have a RangeIndex. name: the suite's name, for error messages. Raises RuleError if a rule can't be
     evaluated, so that an exception never counts as a pass.
 
-    Most rules pass. So a first evaluation asks only which rules fail, at a third of the cost of the row numbers.
+    Most rules pass. So the function first asks only which rules fail, which costs a third of asking for row numbers.
     """
     failing_rows: list[list[int]] = [[] for _ in rules]
     if not rules or frame.empty:
@@ -112,7 +112,7 @@ def find_failing_rows(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> 
 def _evaluate(
     name: str, frame: pd.DataFrame, rules: Mapping[int, Rule], result_format: Mapping[str, Any]
 ) -> dict[int, Any]:
-    """Return Great Expectations' result for each rule, by the number of the rule."""
+    """Return Great Expectations' validation result for each rule, by the number of the rule in `rules`."""
     numbers, suite = list(rules), build_suite(name, list(rules.values()))
     with _cached_configurations():
         batch = _batch_definition().get_batch({"dataframe": frame})
@@ -122,10 +122,14 @@ def _evaluate(
         number = numbers[(outcome.expectation_config.meta or {})["number"]]
         failure = _exception_message(outcome.exception_info)
         if failure:
-            raise RuleError(f"suite {name}: {rules[number].type} failed on column {rules[number].column}: {failure}")
+            rule = rules[number]
+            raise RuleError(f"suite {name}: {rule.type} can't be evaluated on column {rule.column}: {failure}")
         outcomes[number] = outcome
     if len(outcomes) != len(rules):
-        raise RuleError(f"suite {name}: Great Expectations evaluated {len(outcomes)} of {len(rules)} rules.")
+        raise RuleError(
+            f"suite {name}: Great Expectations evaluated only {len(outcomes)} of {len(rules)} rules."
+            " Remove single rules to find the skipped rule."
+        )
     return outcomes
 
 
@@ -133,8 +137,7 @@ def _evaluate(
 def _cached_configurations() -> Iterator[None]:
     """Cache the configuration of each expectation while the `with` block runs.
 
-    Great Expectations builds this property again each time that it reads it, forty times per rule. That takes a quarter
-    of the time of a rule.
+    Great Expectations computes this property anew forty times per rule, which takes a quarter of a rule's time.
     """
     from great_expectations.expectations.expectation import Expectation
 
@@ -143,7 +146,7 @@ def _cached_configurations() -> Iterator[None]:
 
     def cached(expectation: Any) -> Any:
         if id(expectation) not in configurations:
-            # The expectation is stored too. Otherwise it could be deleted, and a new object could get its id.
+            # The expectation is stored too. Otherwise Python could delete it, and give its id to another object.
             configurations[id(expectation)] = expectation, original.fget(expectation)
         return configurations[id(expectation)][1]
 

@@ -1,8 +1,8 @@
-"""Evaluate row rules on a DuckDB table. Great Expectations gets each distinct value only once, instead of every row.
+"""Evaluate rules about rows on a DuckDB table, without passing every row to Great Expectations.
 
-A rule about one column needs each distinct value once, and a rule about two columns each distinct pair once. A rule
-that values are unique needs only the rows whose values occur more than once. So a million rows become a few thousand,
-and the failing rows are the same. All other rules get every row.
+For a rule about one column, Great Expectations gets each distinct value once; for a rule about two columns, each
+distinct pair. For a rule that values are unique, it gets only the rows whose values occur more than once. So a million
+rows become a few thousand, and the failing rows are the same. All other rules get every row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-# Rules that check each value independently of other rows.
+# Rules that check each value of a column independently of other rows.
 VALUE_RULES = {
     "expect_column_values_to_be_between",
     "expect_column_values_to_be_in_set",
@@ -30,22 +30,23 @@ VALUE_RULES = {
     "expect_column_value_lengths_to_be_between",
     "expect_column_value_lengths_to_equal",
 }
-# Rules that check each pair of values independently of other rows.
+# Rules that check each pair of values of two columns independently of other rows.
 PAIR_RULES = {
     "expect_column_pair_values_to_be_equal",
     "expect_column_pair_values_a_to_be_greater_than_b",
     "expect_column_pair_values_to_be_in_set",
 }
-# Rules that a row passes if no other row has the same values.
+# Rules that a row passes if no other row has the same values in the rule's columns.
 UNIQUE_RULES = {"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"}
-ROW_CONDITIONS = {"row_condition", "condition_parser"}  # with these arguments, a rule reads other columns too
+ROW_CONDITIONS = {"row_condition", "condition_parser"}  # a rule with one of these arguments also reads other columns
 
 
 def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: Sequence[Rule]) -> None:
-    """Create the table `failures`, with a row for each rule and each row of `table` that fails it.
+    """Evaluate rules on a table, and create the table `failures` with one row for each failing row of each rule.
 
-    Its columns are `rule`, the number of the rule, and `id`, the `_id` of the failing row. `table` must have a column
-    `_id`. name: the suite's name, for error messages. Raises RuleError if a rule can't be evaluated.
+    The columns of `failures` are `rule` (the number of the rule in `rules`) and `id` (the `_id` of the failing row).
+    table: must have a column `_id`. name: the suite's name, for error messages. Raises RuleError if a rule can't be
+    evaluated.
     """
     import duckdb
 
@@ -66,7 +67,7 @@ def record_failing_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, ru
 
 
 def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules: dict[int, Rule]) -> None:
-    """Evaluate rules about single values on the distinct values of their columns, all in one DataFrame."""
+    """Evaluate rules about single columns on the distinct values of these columns, which share one DataFrame."""
     import numpy as np
     import pandas as pd
 
@@ -78,7 +79,7 @@ def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules
     longest = max(map(len, values.values()), default=0)
     if not longest:
         return
-    # Columns with fewer values repeat theirs. Failures among the repetitions are dropped below.
+    # A column with fewer distinct values repeats them to fill the DataFrame. Failures of repeated values are dropped.
     frame = pd.DataFrame({c: series.take(np.arange(longest) % len(series)).array for c, series in values.items()})
     for number, positions in zip(rules, find_failing_rows(name, frame, list(rules.values())), strict=True):
         column = rules[number].kwargs["column"]
@@ -92,7 +93,7 @@ def _evaluate_values(db: duckdb.DuckDBPyConnection, name: str, table: str, rules
 
 
 def _evaluate_rows(db: duckdb.DuckDBPyConnection, name: str, table: str, number: int, rule: Rule) -> None:
-    """Evaluate a rule on as little as it allows: on distinct pairs, on rows with repeated values, or on every row."""
+    """Evaluate one rule on as few rows as its type allows: distinct pairs, rows with repeated values, or all rows."""
     has_condition = bool(ROW_CONDITIONS & rule.kwargs.keys())
     if rule.type in PAIR_RULES and not has_condition:
         _evaluate_pairs(db, name, table, number, rule)

@@ -1,13 +1,13 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
-They are copied here because importing Great Expectations takes seconds. A test compares the copy with the library.
+This copy exists because importing Great Expectations takes seconds. A test compares the copy with the library.
 """
 
 from __future__ import annotations
 
-ALWAYS = ("mostly", "row_condition", "condition_parser")  # arguments of every rule
+ALWAYS = ("mostly", "row_condition", "condition_parser")  # arguments that every rule accepts
 
-# The arguments of each rule; `!` marks the required ones.
+# The arguments of each rule; `!` marks required arguments.
 RULES = {
     "expect_column_pair_values_a_to_be_greater_than_b": "column_A! column_B! or_equal ignore_row_if",
     "expect_column_pair_values_to_be_equal": "column_A! column_B! ignore_row_if",
@@ -46,7 +46,7 @@ RULES = {
 
 
 def list_arguments(rule_type: str) -> tuple[list[str], list[str]]:
-    """Return the required arguments of a rule, and all its arguments."""
+    """Return the required arguments of a rule type, and all arguments that it accepts."""
     arguments = RULES[rule_type].split()
     required = [argument.removesuffix("!") for argument in arguments if argument.endswith("!")]
     return required, [*(argument.removesuffix("!") for argument in arguments), *ALWAYS]

@@ -1,4 +1,4 @@
-"""Turn failing rows into the rule results of one partition, and into the reasons to reject it."""
+"""Turn the rows that fail rules into the rule results of a partition, and into reasons to reject the partition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE_ROWS = 20  # number of failing rows that a rule result lists
 
 @dataclass(frozen=True)
 class RowFailures:
-    """The number of rows of a partition that fail a rule, and the row numbers of the first of them."""
+    """The rows of a partition that fail a rule: their number, and the row numbers of the first SAMPLE_ROWS."""
 
     count: int = 0
     sample_rows: Sequence[int] = ()
@@ -27,10 +27,10 @@ class RowFailures:
 def row_rule_results(
     suite: Suite, failures: Mapping[int, RowFailures], checked: int, personal: set[str]
 ) -> list[RuleResult]:
-    """Return the results of the row rules on one partition.
+    """Return the results of a suite's rules about rows on one partition.
 
-    failures: by the number of the rule. checked: the number of rows that were checked. personal: the names of columns
-    with personal data, which the results must not contain.
+    failures: the failing rows, by the number of the rule in the suite. checked: the number of rows that were checked.
+    personal: the names of columns with personal data, which the results must not contain.
     """
     results = []
     for number, rule in enumerate(suite.rows):
@@ -58,11 +58,11 @@ def partition_rule_results(
     closed: bool,
     personal: set[str],
 ) -> tuple[list[RuleResult], list[str]]:
-    """Return the results of the partition rules on one partition, and the reasons to reject it.
+    """Return the results of a suite's rules about partitions on one partition, and the reasons to reject the partition.
 
     metrics: one row per partition that has rows. A partition without rows fails every rule.
-    failing_rows: for each rule, the positions of the rows of `metrics` that fail it.
-    closed: whether the partition is over. Rules with `applies: after_close` are skipped before.
+    failing_rows: for each rule, the positions of the rows of `metrics` that fail the rule.
+    closed: whether the partition is complete. Until then, rules with `applies: after_close` are skipped.
     personal: the names of columns and metrics with personal data, which the results must not contain.
     """
     positions = metrics.index[metrics["_partition"] == partition].tolist()

@@ -1,24 +1,24 @@
-"""Describe in words what a rule expects, for verdicts, reasons and pages."""
+"""Describe in words what a rule expects of the data, for verdicts, reasons and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-MAX_LENGTH = 160  # characters of a description
+MAX_LENGTH = 160  # longer descriptions are cut to this number of characters
 COLUMN_ARGUMENTS = {"column", "column_A", "column_B", "column_list", "condition_parser"}
 Arguments = Mapping[str, Any]
 
 
 def describe_expected(rule_type: str, arguments: Arguments) -> str:
-    """Return what a rule expects of its column, such as `50 to 75` or `one of: EWR, JFK, LGA`."""
+    """Return in words what a rule expects of its columns, such as `50 to 75` or `one of: EWR, JFK, LGA`."""
     describe = _DESCRIPTIONS.get(rule_type)
     text = describe(arguments) if describe else _describe_by_name(rule_type, arguments)
     return text[:MAX_LENGTH]
 
 
 def format_value(observed: Any) -> str:
-    """Return a number with thousands separators, a float with four significant digits; other values as text."""
+    """Return a value as text: numbers with thousands separators, floats with four significant digits."""
     if isinstance(observed, bool) or not isinstance(observed, int | float):
         return str(observed)
     return f"{observed:,}" if isinstance(observed, int) else f"{observed:,.4g}"

@@ -1,8 +1,8 @@
-"""Suites and their rules as people declare them: rules for rows, and rules for a partition as a whole.
+"""Suites of rules as people declare them: rules about single rows, and rules about a partition as a whole.
 
-The rules for a partition check its metrics, which are SQL aggregates over its rows. The metrics form a table with one
-row per partition, so these rules also check single rows. In this way one run of Great Expectations validates many
-partitions, and each gets its own verdict.
+A rule about a partition checks a metric: an SQL aggregate over the partition's rows. The metrics of many partitions
+form one table, with one row per partition. So one run of Great Expectations checks all these partitions, and each
+partition still gets a verdict of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Severity = Literal["critical", "warning", "info"]
 
 
 class Rule(BaseModel):
-    """One rule: a Great Expectations type with its arguments, a severity, and what a failure means."""
+    """One rule of a suite: a rule type of Great Expectations, its arguments, a severity, and what a failure means."""
 
     model_config = ConfigDict(extra="forbid")
     type: str = Field(description="A row-wise rule of Great Expectations (see Rules).")
@@ -31,9 +31,9 @@ class Rule(BaseModel):
     kwargs: dict[str, Any] = Field(
         description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}."
     )
-    why: str = Field(description="What a failure means, for the person who reads it.")
+    why: str = Field(description="What a failure of the rule means, in words for people.")
     applies: Literal["always", "after_close"] = Field(
-        default="always", description="after_close: the rule applies only once the partition is over."
+        default="always", description="after_close: the rule applies only once the partition is complete."
     )
 
     @property
@@ -45,16 +45,19 @@ class Rule(BaseModel):
 
     @property
     def column(self) -> str:
-        """The columns that the rule checks, as text."""
+        """The columns that the rule checks, separated by commas."""
         return ", ".join(self.columns)
 
     @property
     def expected(self) -> str:
-        """What the rule expects, in words."""
+        """What the rule expects of its columns, in words, such as `50 to 75`."""
         return describe_expected(self.type, self.kwargs)
 
     def mask_personal(self, personal: set[str]) -> Rule:
-        """Return the rule as texts may show it: without names of personal columns, and without their values."""
+        """Return a copy of the rule for texts. It hides the names of personal columns and their allowed values.
+
+        personal: the names of the columns with personal data.
+        """
         if not personal & set(self.columns):
             return self
         masked: dict[str, Any] = {
@@ -68,26 +71,27 @@ class Rule(BaseModel):
 
 
 class PartitionRules(BaseModel):
-    """The rules about a partition as a whole."""
+    """The rules of a suite about a partition as a whole, and the metrics that these rules check."""
 
     model_config = ConfigDict(extra="forbid")
     metrics: dict[str, str] = Field(
-        default_factory=dict, description="Metrics of a partition: name to SQL aggregate over its rows."
+        default_factory=dict,
+        description="Metrics of a partition: the name of each metric, and its SQL aggregate over the partition's rows.",
     )
-    rules: list[Rule] = Field(default_factory=list, description="Rules about the metrics.")
+    rules: list[Rule] = Field(default_factory=list, description="Rules about the metrics of a partition.")
 
 
 class Suite(BaseModel):
-    """The rules of one source, or of the features."""
+    """A suite: the rules of one source or of the features."""
 
     model_config = ConfigDict(extra="forbid")
-    description: str = Field(description="What the suite protects.")
+    description: str = Field(description="What data the suite checks, and why.")
     rows: list[Rule] = Field(default_factory=list, description="Rules about single rows.")
     partition: PartitionRules = Field(default_factory=PartitionRules, description="Rules about a partition as a whole.")
 
 
 def personal_names(suite: Suite, source: Source) -> set[str]:
-    """Return the names of a source's personal columns, and of the derived columns and metrics computed from them."""
+    """Return the names of a source's personal columns, and of derived columns and metrics computed from these."""
     names = set(source.personal)
     for name, sql in {**source.derived, **suite.partition.metrics}.items():
         if any(re.search(rf"\b{re.escape(column)}\b", sql) for column in names):

@@ -1,4 +1,4 @@
-"""The serving gate: mark feature rows that would mislead the model, so that the current process decides them."""
+"""The serving gate: mark feature rows that would mislead the model, so that the current process decides these units."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-FEATURES = "features"  # the name of the suite, and of the source in its verdicts
+FEATURES = "features"  # name of the suite of the features, and of the source in verdicts on features
 
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """The result of a suite on feature rows.
+    """The result of a suite on the feature rows of several partitions.
 
-    failing_rows: by the number of the rule, the positions (NumPy array) of the rows that fail it.
-    metrics: one row per partition.
-    failing_metrics: for each partition rule, the positions of the rows of `metrics` that fail it.
+    failing_rows: the positions (NumPy array) of the rows that fail a rule, by the number of the rule.
+    metrics: one row per partition, with the suite's metrics.
+    failing_metrics: for each rule about partitions, the positions of the rows of `metrics` that fail the rule.
     """
 
     failing_rows: dict[int, Any]
@@ -39,10 +39,11 @@ class _Evaluation:
 def check_features(
     use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Table]
 ) -> dict[str, tuple[pa.Table, Verdict]]:
-    """Return each partition's feature table with a column `suspect`, and its verdict.
+    """Check the features of several partitions. Return, by partition, the table with a new column and its verdict.
 
-    tables: the feature tables by partition. `suspect` holds the reason why the model must not score a row, or null. The
-    verdict counts suspect rows as quarantined. They stay in the table, and the current process decides them.
+    tables: the feature tables by partition. The new column `suspect` holds the reason why the model must not score a
+    row, or null. The verdict counts suspect rows as quarantined. Suspect rows stay in the table, and the current
+    process decides their units.
     """
     if not tables:
         return {}
@@ -76,7 +77,7 @@ def _evaluate(use_case: DecisionChain, suite: Suite, tables: Mapping[str, pa.Tab
 
 
 def _suspect_reasons(suite: Suite, evaluation: _Evaluation, row_count: int) -> list[str | None]:
-    """Return, for each row, the reasons of the critical rules that it fails; None if it fails none."""
+    """Return, for each feature row, the reasons of the critical rules that the row fails; None if it fails none."""
     reasons: list[str | None] = [None] * row_count
     for number, rule in enumerate(suite.rows):
         if rule.severity == "critical":
@@ -95,7 +96,10 @@ def _check_partition(
     evaluation: _Evaluation,
     personal: set[str],
 ) -> tuple[pa.Table, Verdict]:
-    """Return one partition's table with its reasons, and its verdict. start: position of its first row in all rows."""
+    """Return one partition's feature table with the column `suspect`, and its verdict.
+
+    reasons: of the partition's rows, for `suspect`. start: position of the partition's first row among all rows.
+    """
     import pyarrow as pa
 
     end = start + table.num_rows

@@ -1,4 +1,4 @@
-"""Check a suite against its source: find rules, arguments and columns that don't exist."""
+"""Check the declaration of a suite: find rule types, arguments and columns that don't exist."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 def suite_errors(
     suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield an error for each rule or argument of a suite that can't be evaluated.
+    """Yield an error for each rule type, argument or column in a suite that doesn't exist or is missing.
 
-    columns: the columns of the source's rows; None if they are unknown. source_columns: the columns of each source.
+    columns: the columns of the rows that the suite checks; None if unknown. source_columns: the columns of each source.
     """
     for number, rule in enumerate(suite.rows):
         yield from _rule_errors(f"rows.{number}", rule, "column", columns, source_columns)
@@ -34,7 +34,7 @@ def _rule_errors(
     columns: Collection[str] | None,
     source_columns: Mapping[str, Collection[str]],
 ) -> Iterator[FieldError]:
-    """Yield the errors of one rule. kind: the word for its columns in messages, "column" or "metric"."""
+    """Yield the errors of one rule. kind: what messages call the rule's columns, "column" or "metric"."""
     if rule.type not in RULES:
         yield FieldError(f"{field}.type", f"there is no row-wise rule '{rule.type}'", rule.type, RULES)
         return
@@ -53,7 +53,7 @@ def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:
         if name not in allowed:
             yield FieldError(f"{field}.kwargs.{name}", f"this is not an argument of {rule.type}", name, allowed)
     for name in required:
-        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))  # the loop above reports it
+        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))  # reported above
         if name not in rule.kwargs and not is_misspelt:
             yield FieldError(f"{field}.kwargs", f"{rule.type} needs the argument {name}", None, required)
 
@@ -67,7 +67,7 @@ def _as_list(argument: Any) -> list[Any]:
 def _value_set_errors(
     field: str, value_set: Any, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield the errors of a `value_set` that names a column of another source."""
+    """Yield the errors of a rule's `value_set` that names a column of a source instead of values."""
     if not isinstance(value_set, dict):
         return
     source, column = str(value_set.get("source")), str(value_set.get("column"))

@@ -1,4 +1,4 @@
-"""Read suites from their YAML files, and report what is wrong with them by file, line and field."""
+"""Read suites of rules from their YAML files, and report each problem in a suite with file, line and field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ PARSED_SUITES = 512  # number of parsed suites kept in memory
 
 
 def load_suite(use_case: str, source: str) -> Suite:
-    """Return the suite of a source. Raises FileNotFoundError, or DeclarationError naming the file."""
+    """Return the suite of a source of a use case.
+
+    Raises FileNotFoundError if the suite has no file, and DeclarationError, with file and lines, if the file is wrong.
+    """
     suite, problems = read_suite(HERE / use_case / f"{source}.yaml")
     if suite is None or problems:
         raise DeclarationError(use_case, problems)
@@ -25,16 +28,16 @@ def load_suite(use_case: str, source: str) -> Suite:
 
 
 def read_suite(path: Path) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
-    """Return the suite in a file (None if it can't be parsed), and the problems of the file."""
+    """Return the suite in a YAML file, and the problems in the file. The suite is None if it can't be parsed."""
     status = path.stat()
     return _parse_suite(path, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=PARSED_SUITES)
 def _parse_suite(path: Path, *_stamp: int) -> tuple[Suite | None, tuple[DeclarationProblem, ...]]:
-    """Parse a suite, once for each version of its file, because many callers read the same suite.
+    """Parse the suite in a YAML file. Results are cached, because many callers read the same suite.
 
-    _stamp: the file's inode, modification time and size. It makes a replaced file a new cache key.
+    _stamp: the file's inode, modification time and size. They change if the file is replaced, which is then parsed.
     """
     parsed = parse_yaml(path)
     if parsed.problems:

@@ -1,4 +1,4 @@
-"""The data gate: judge raw partitions by their suite. Only rows and partitions that pass become `validated`."""
+"""Validate raw partitions of a source by its suite. Only rows and partitions that pass become `validated`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """The numbers of rows of a partition. `landed` is the sum of the other four."""
+    """The numbers of rows of a raw partition. `landed` is the sum of the other four numbers."""
 
     landed: int = 0
     accepted_rows: int = 0
@@ -43,10 +43,12 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of a suite on several partitions.
+    """The result of a suite on several partitions of a source.
 
-    counts: by partition. row_failures: by partition and number of the rule. metrics: one row per partition with rows.
-    failing_metrics: for each partition rule, the positions of the rows of `metrics` that fail it.
+    counts: numbers of rows by partition.
+    row_failures: failing rows by partition and number of the rule.
+    metrics: the suite's metrics, one row per partition with accepted rows.
+    failing_metrics: for each rule about partitions, the positions of the rows of `metrics` that fail the rule.
     """
 
     counts: Mapping[str, RowCounts]
@@ -64,11 +66,11 @@ def validate(
     now: datetime | None,
     code: str,
 ) -> dict[str, Verdict]:
-    """Validate raw partitions, publish the accepted ones, and return the verdict of each partition that has landed.
+    """Validate raw partitions of a source, write the results to the lake, and return the verdicts by partition.
 
-    The valid rows of an accepted partition are written to `validated/<source>`. The invalid rows of any partition are
+    The valid rows of an accepted partition are written to `validated/<source>`. The invalid rows of every partition are
     written to `quarantine/<source>`. Of a rejected partition, only the verdict is written, to `rejected/<source>`. If
-    an earlier version of it was accepted, that version stays in force.
+    an earlier version of a rejected partition was accepted, `validated/<source>` keeps that version.
 
     now: the time (UTC, naive) that decides which partitions are closed; None treats all of them as closed.
     code: the code version to write into manifests.
@@ -89,9 +91,9 @@ def validate(
 
 
 def _is_known_sql(lake: Lake, rule: Rule) -> str:
-    """Return SQL that tells whether a row's value occurs in the column of another source that `value_set` names.
+    """Return the SQL of a rule whose `value_set` names a column of a source: does the row's value occur there?
 
-    The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
+    The check runs in SQL because Great Expectations takes a second for a set of a few thousand values. Null passes.
     """
     value_set, column = rule.kwargs["value_set"], identifier(rule.kwargs["column"])
     entry = lake.entry(f"validated/{value_set['source']}", SNAPSHOT)
@@ -105,11 +107,11 @@ def _is_known_sql(lake: Lake, rule: Rule) -> str:
 def _quarantine_failing_rows(
     db: duckdb.DuckDBPyConnection, contract: Source, source: str, suite: Suite, lake: Lake
 ) -> None:
-    """Create the table `failures` (see `row_rules`), and mark rows of `typed` that fail a critical rule as quarantined.
+    """Evaluate a suite's rules about rows, and mark the rows of table `typed` that fail a critical rule as quarantined.
 
-    The ids in `failures` are rowids of the table `typed`.
+    The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
     """
-    # If a derived column can't be computed for a row, it is null there. One bad row must not stop the validation.
+    # A derived column is null in a row for which it can't be computed. One bad row must not stop the validation.
     derived = {name: f"try({sql})" for name, sql in contract.derived.items()}
     rules = []
     for number, rule in enumerate(suite.rows):
@@ -145,7 +147,7 @@ def _mark_quarantined(db: duckdb.DuckDBPyConnection, suite: Suite) -> None:
 
 
 def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
-    """Return one row per partition that has accepted rows: `_partition` and the suite's metrics over those rows."""
+    """Return a suite's metrics: one row per partition with accepted rows, computed on these rows."""
     aggregates = "".join(f", {sql} as {identifier(name)}" for name, sql in suite.partition.metrics.items())
     return db.execute(
         f"select _partition{aggregates} from typed where _status = 'row' group by _partition order by _partition"
@@ -153,7 +155,7 @@ def _read_metrics(db: duckdb.DuckDBPyConnection, suite: Suite) -> pd.DataFrame:
 
 
 def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:
-    """Return the numbers of rows by partition."""
+    """Return the numbers of landed, accepted, quarantined, duplicate and superseded rows by partition."""
     counts = db.execute(
         """select _partition, count(*), count(*) filter (_status = 'row'),
             count(*) filter (_status = 'quarantined'), count(*) filter (_status = 'duplicate'),
@@ -164,7 +166,10 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, RowCounts]:
 
 
 def _read_row_failures(db: duckdb.DuckDBPyConnection) -> dict[str, dict[int, RowFailures]]:
-    """Return, by partition and rule, the number of failing rows, and the first of their row numbers in the extracts."""
+    """Return, by partition and number of the rule, how many rows fail the rule, and the first of their row numbers.
+
+    A row number is the number of the row in its extract.
+    """
     failures: dict[str, dict[int, RowFailures]] = {}
     for partition, rule, count, rows in db.execute(
         f"""select _partition, rule, count(*), (list(_row order by _row))[1:{SAMPLE_ROWS}]
@@ -214,7 +219,7 @@ def _publish(
     verdicts: Mapping[str, Verdict],
     code: str,
 ) -> None:
-    """Write the validated, quarantined and rejected partitions to the lake, several at a time."""
+    """Write the validated, quarantined and rejected partitions of a source to the lake, several at the same time."""
     lineage, key = ", ".join(LINEAGE), identifiers(contract.key)
     rows = db.sql(
         f"""select * exclude (_reason, _status, _seq, {lineage}), {lineage} from typed where _status = 'row'

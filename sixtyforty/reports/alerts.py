@@ -87,8 +87,9 @@ def parse_receipt(**fields: Any) -> AlertReceipt | ResolvedAlert:
 class AlertHistory:
     """The history of a use case's alerts, from its receipts.
 
-    resolved: how often each problem (by alert key) was resolved. open_kinds: the kind of each open problem (by alert
-    key). failures: by alert id and recipient, why the last attempt to send failed; None if the alert was sent.
+    resolved: how often each problem was resolved, by alert key.
+    open_kinds: the kind of each open problem, by alert key.
+    failures: why the last attempt to send failed, by alert id and recipient; None if the alert was sent.
     """
 
     resolved: dict[str, int] = field(default_factory=dict)

@@ -210,8 +210,9 @@ def _valued_candidates(kpi: Kpi, summary: KpiSummary) -> list[tuple[Candidate, C
 class RecordHit:
     """A passage that matches a search: a finding, or a section of a model record.
 
-    number: the number of the finding, or the version number of the record. track: the record's track; None for a
-    finding. at: the UTC time at which the finding was recorded; None for a record.
+    number: the number of the finding, or the version number of the record.
+    track: the record's track; None for a finding.
+    at: the UTC time at which the finding was recorded; None for a record.
     """
 
     kind: Literal["finding", "record"]

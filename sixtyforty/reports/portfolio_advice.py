@@ -25,8 +25,10 @@ def advise(
 ) -> tuple[Advice, str]:
     """Return the advice on a use case, and the reason in one or two sentences.
 
-    people: how people use the decisions; None if their responses aren't recorded. net: the gain minus all costs, in the
-    use case's currency. status: its stage and gate; None if no stages are declared. now: the current time (UTC, naive).
+    people: how people use the decisions; None if their responses aren't recorded.
+    net: the gain minus all costs, in the use case's currency.
+    status: the status of its stage and gate; None if no stages are declared.
+    now: the current time (UTC, naive).
     refusal: why the use case's figures can't be trusted; None if they can.
     """
     end_reason = ws.stage_ledger.end_reason_at(now)

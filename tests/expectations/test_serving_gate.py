@@ -49,9 +49,9 @@ def test_suspect_rows_are_marked_with_the_reason_and_stay(built):
     assert table.drop_columns(["suspect"]).equals(bad)
     marked = {n: why for n, why in enumerate(table["suspect"].to_pylist()) if why}
     assert marked == {
-        7: "the airport's average delay so far is implausible; it may not be in minutes",
-        9: "the airport's average delay so far is implausible; it may not be in minutes; the airline's rate of"
-        " disrupted departures is not between 0 and 1",
+        7: "the airport's average delay in the last three hours is implausible; it may not be in minutes",
+        9: "the airport's average delay in the last three hours is implausible; it may not be in minutes;"
+        " the airline's rate of disrupted departures is not between 0 and 1",
     }
     assert (verdict.quarantined, verdict.accepted_rows) == (2, bad.num_rows - 2)
     assert verdict.accepted

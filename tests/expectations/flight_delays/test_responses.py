@@ -48,17 +48,20 @@ SOUND = [
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"event": "liked"}, "event: this kind of response is unknown"),
-        ({"role": "boss"}, "role: this role is neither"),
-        ({"event": "rated", "rating": 6}, "rating: ratings go from 1 to 5"),
+        ({"event": "liked"}, "event: the kind of response is not seen"),
+        ({"role": "boss"}, "role: the person's role is neither"),
+        ({"event": "rated", "rating": 6}, "rating: the rating is not between 1 and 5"),
         ({"event": "rated"}, "unrated: a response of the kind rated must have a rating"),
         ({"rating": 3}, "unrated: a response of the kind rated must have a rating"),
-        ({"event": "overridden", "action": "standby"}, "unexplained: the override has no reason"),
+        (
+            {"event": "overridden", "action": "standby"},
+            "unexplained: the person overrode the decision without a reason",
+        ),
         ({"event": "accepted"}, "undone: a response that accepts or overrides must have an action"),
         ({"action": "none"}, "undone: a response that accepts or overrides must have an action"),
-        ({"event": "accepted", "action": "fly"}, "action: the use case has no such action"),
-        ({"decision_id": f"replay-{DAY}-abc"}, "decision_id: this is not the id"),
-        ({"person": " "}, "person: the response names no person"),
+        ({"event": "accepted", "action": "fly"}, "action: the action is not one of this use case's actions"),
+        ({"decision_id": f"replay-{DAY}-abc"}, "decision_id: this text is not the id"),
+        ({"person": " "}, "person: the response doesn't name the person"),
     ],
 )
 def test_an_impossible_response_is_quarantined_with_the_reason(ws: Workspace, change: dict, reason: str) -> None:
