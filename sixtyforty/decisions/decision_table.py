@@ -22,7 +22,7 @@ Values of `decided_by`:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,14 +142,22 @@ def write_decisions(
     return TakenDecisions.from_entry(entry, new.num_rows)
 
 
-def read_decisions(ws: Workspace, partition: str, track: Track) -> list[StoredDecision]:
-    """Return the decisions of a partition, sorted by decision time and id, or an empty list without decisions."""
+def read_decisions(
+    ws: Workspace, partition: str, track: Track, decision_ids: Collection[str] | None = None
+) -> list[StoredDecision]:
+    """Return the decisions of a partition, sorted by decision time and id, or an empty list without decisions.
+
+    decision_ids: return only these decisions; None returns all. Unknown ids are left out.
+    """
     entries = ws.lake.entries(decisions_dataset(track), [partition])
     if not entries:
         return []
+    selected = "true" if decision_ids is None else "decision_id in (select unnest(?::varchar[]))"
     with connect(ws.use_case.timezone) as db:
         cursor = db.execute(
-            f"select * exclude _partition from {ws.lake.select_rows(entries.values())} order by decided_at, decision_id"
+            f"""select * exclude _partition from {ws.lake.select_rows(entries.values())} where {selected}
+            order by decided_at, decision_id""",
+            [] if decision_ids is None else [list(decision_ids)],
         )
         columns = [column[0] for column in cursor.description or []]
         return records_from_rows(StoredDecision, columns, cursor.fetchall())

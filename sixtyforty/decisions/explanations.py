@@ -45,8 +45,7 @@ def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids:
     first sentence gives the reason. Held-out units get no facts, because people could then treat these units
     differently, and the comparison with the model would no longer be fair.
     """
-    requested = set(decision_ids)
-    decisions = [d for d in read_decisions(ws, partition, track) if d.decision_id in requested]
+    decisions = read_decisions(ws, partition, track, decision_ids)
     sentences = {d.decision_id: [] if d.reason == BEST_REASON else [_sentence(d.reason)] for d in decisions}
     by_version: dict[tuple[str, str], list[StoredDecision]] = {}
     for decision in decisions:

@@ -47,7 +47,7 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
     Raises UnknownDecisionError if the decision doesn't exist, or DecisionIdError if the text isn't a decision id.
     """
     track, partition = parse_decision_id(decision_id)
-    decision = next((d for d in read_decisions(ws, partition, track) if d.decision_id == decision_id), None)
+    decision = next(iter(read_decisions(ws, partition, track, [decision_id])), None)
     if decision is None:
         raise UnknownDecisionError(
             f"There is no decision {decision_id}."

@@ -57,8 +57,7 @@ def _read_decision(ws: Workspace, response: Response) -> StoredDecision:
     except DecisionIdError as error:
         raise ResponseError(str(error)) from error
     check_not_simulated_live(response)
-    decisions = read_decisions(ws, partition, track)
-    decision = next((d for d in decisions if d.decision_id == response.decision_id), None)
+    decision = next(iter(read_decisions(ws, partition, track, [response.decision_id])), None)
     if decision is None:
         raise ResponseError(f"There is no decision {response.decision_id}. Check the decision id.")
     return decision

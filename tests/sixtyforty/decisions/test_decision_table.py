@@ -33,3 +33,11 @@ def test_decisions_are_read_in_order_of_their_time_with_every_column(ready: Work
     assert list(decisions[0].to_dict()) == decision_schema(ready).names
     assert list(decisions[0].unit) == ready.use_case.decision.key
     assert read_decisions(ready, KEY, "live") == []
+
+
+def test_only_the_decisions_with_some_ids_are_read(ready: Workspace) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    decisions = read_decisions(ready, KEY, "replay")
+    ids = [decisions[3].decision_id, "unknown", decisions[1].decision_id]
+    assert read_decisions(ready, KEY, "replay", ids) == [decisions[1], decisions[3]]
+    assert read_decisions(ready, KEY, "replay", []) == []
