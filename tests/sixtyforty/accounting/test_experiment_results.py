@@ -213,7 +213,7 @@ def test_pages_and_digests_claim_no_more_than_the_experiment_shows(experiment: W
     assert evidence is not None
     page = impact_report.write_report(ws, "live").read_text()
     assert evidence in page.replace("&#39;", "'")
-    assert "keeps the current process, and the others are compared with them" in page
+    assert "keeps the current process. The other calls are compared with this share." in page
     assert "nan" not in page.replace("finance", "")
     assert "Random choice" not in page
     assert break_even.write_curve(ws, "live") == []
