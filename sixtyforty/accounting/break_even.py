@@ -57,7 +57,7 @@ class CurvePoint:
     over_random_choice: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the point for JSON. Money is rounded to the cent, and an unknown figure is None."""
+        """Return the point of the curve for JSON. Money is rounded to the cent, and an unknown figure is None."""
         return {
             "share_lost": self.share_lost,
             "over_current_process": RoundedInterval.of(self.over_current_process).to_dict(),
@@ -66,7 +66,7 @@ class CurvePoint:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> CurvePoint:
-        """Create a point from the dict that `to_dict` returns."""
+        """Create a point of the curve from the dict that `to_dict` returns."""
         intervals = (
             RoundedInterval.from_dict(fields[name]).to_interval()
             for name in ("over_current_process", "over_random_choice")

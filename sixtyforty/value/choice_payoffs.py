@@ -83,7 +83,9 @@ class ChoicePayoffs:
         at = np.minimum(np.searchsorted(self._sorted_names, chosen), len(self.names) - 1)
         unknown = self._sorted_names[at] != chosen
         if unknown.any():
-            raise PayoffError(f"'{chosen[unknown][0]}' is none of the declared actions: {', '.join(self.names)}.")
+            raise PayoffError(
+                f"The action '{chosen[unknown][0]}' is not declared. Declared actions: {', '.join(self.names)}."
+            )
         return self._positions[at]
 
     def realized(self, actions: Sequence[str], outcome: Floats) -> Floats:

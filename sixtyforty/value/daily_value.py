@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-# The values of `decided_by` for decisions of the current process: as declared, as fallback, or until a review.
+# Values of `decided_by` if the current process decides because of no champion, unfit inputs or a pending review.
 CURRENT_PROCESS_DECIDERS = ("current_process", "fallback", "review")
 POLICIES = ("model", "current_process", "random_choice", "perfect_foresight")
 CANDIDATE_PREFIX = "candidate "  # functions accept `candidate <name>` in place of the name of a policy

@@ -45,7 +45,7 @@ class Segment:
         return self.lift.high < 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the segment as JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
+        """Return the segment for JSON. Money is rounded to the cent, and unknown ends of the interval are null."""
         low, high = (None if math.isnan(bound) else round(bound, 2) for bound in (self.lift.low, self.lift.high))
         return {
             "column": self.column,

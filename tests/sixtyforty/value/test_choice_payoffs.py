@@ -87,7 +87,7 @@ def test_the_next_best_action_is_the_best_of_the_others(kpi: Kpi, score: np.ndar
 
 
 def test_an_unknown_action_is_named(tiny_use_case: UseCase) -> None:
-    with pytest.raises(PayoffError, match="'run' is none of the declared actions: wait, act"):
+    with pytest.raises(PayoffError, match=r"'run' is not declared\. Declared actions: wait, act"):
         choice_payoffs(tiny_use_case.kpi, 2).realized(["act", "run"], np.zeros(2))
 
 
