@@ -37,11 +37,11 @@ OPEN_ENGINES = 32  # each run that is written or shown needs one; the least rece
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """A stored event: the event, its id in the index, and its row in the table of events."""
+    """A stored event: the event, its id in the index, and its text in the table of events."""
 
     event: dg.EventLogEntry
     event_id: int
-    row: dict[str, Any]
+    serialized: str
 
 
 @dataclass
@@ -147,7 +147,8 @@ class BatchingEventLog(SqliteEventLog):
             # the lock excludes other writers, so the newest ids of the index belong to these rows
             last = connection.scalar(sa.select(sa.func.max(SqlEventLogStorageTable.c.id)))
             ids = range(last - len(rows) + 1, last + 1)
-            stored = [StoredEvent(*parts) for parts in zip(events, ids, rows, strict=True)]
+            texts = [row["event"] for row in rows]
+            stored = [StoredEvent(*parts) for parts in zip(events, ids, texts, strict=True)]
             self._store_assets(connection, [s for s in stored if s.event.dagster_event_type in ASSET_EVENTS])
             for planned in _of_type(stored, dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED):
                 self.store_asset_check_event(planned.event, planned.event_id)
@@ -188,7 +189,7 @@ class BatchingEventLog(SqliteEventLog):
             "of_check": evaluation.check_name,
             "of_partition": evaluation.partition,
             "execution_status": status.value,
-            "evaluation_event": stored.row["event"],
+            "evaluation_event": stored.serialized,
             "evaluation_event_storage_id": stored.event_id,
             "evaluation_event_timestamp": self.insert_time_of(stored.event),
             "materialization_event_storage_id": materialization.storage_id if materialization else None,

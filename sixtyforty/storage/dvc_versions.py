@@ -161,13 +161,13 @@ class DvcVersions:
                 shutil.copyfile(source, file)
             return sorted(files)
 
-    def status(self) -> dict[str, Any]:
-        """Return how files of the home differ from their recorded versions, as DVC reports it; empty if they don't.
+    def find_changes(self) -> set[str]:
+        """Return the stages and pointers whose files differ from their recorded versions.
 
-        The keys are names of stages, and paths of pointers relative to the home.
+        A stage is returned by its name, a pointer by its path relative to the home.
         """
         with self._open("compare files with their recorded versions") as repository:
-            return {self._stage_name(address): change for address, change in repository.status().items()}
+            return {self._stage_name(address) for address in repository.status()}
 
     def _stage_name(self, address: str) -> str:
         """Return the name of a stage, or the path of a pointer relative to the home.

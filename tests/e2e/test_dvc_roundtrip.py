@@ -43,7 +43,7 @@ def checkout(to: Path) -> Path:
 
 def changes(versions: DvcVersions) -> set[str]:
     """Return what differs from what DVC recorded. Other use cases are left out: their chains never ran here."""
-    return {name for name in versions.status() if "@" not in name or name in STAGES}
+    return {name for name in versions.find_changes() if "@" not in name or name in STAGES}
 
 
 def run(home: Path, remote: Path, *command: str) -> str:

@@ -40,7 +40,7 @@ def test_the_copy_of_a_lake_elsewhere_is_recorded(tmp_path: Path) -> None:
     (folder / "1.json").unlink()
     write_atomic(folder / "3.json", b"three")
     versions.snapshot([folder])
-    assert versions.status() == {}
+    assert versions.find_changes() == set()
     restored = versions.restore(copy, tmp_path / "restored")
     assert {path.name: path.read_text() for path in restored} == {"2.json": "two", "3.json": "three"}
 
@@ -63,7 +63,7 @@ def test_a_lake_and_a_remote_in_an_object_store_are_recorded_and_restored(tmp_pa
     (folder / "1.aa.parquet").unlink()
     (folder / "3.json").write_bytes(b"three")
     versions.snapshot([folder])
-    assert versions.status() == {}
+    assert versions.find_changes() == set()
     versions.publish()
 
     clone = DvcVersions(tmp_path / "clone", remote, lake)
@@ -84,10 +84,10 @@ def test_the_working_directory_stays_and_does_not_matter(tmp_path: Path, monkeyp
 
     assert versions.snapshot([home / "data" / "in-calls"]) == 1
     versions.commit(["train@calls"])
-    assert versions.status() == {}
+    assert versions.find_changes() == set()
     assert versions.publish() > 0
     write_atomic(home / "data" / "in-calls", b"changed")
-    assert set(versions.status()) == {"train@calls", "data/in-calls.dvc"}
+    assert versions.find_changes() == {"train@calls", "data/in-calls.dvc"}
 
     clone = DvcVersions(tmp_path / "clone", str(tmp_path / "remote"))
     write_atomic(clone.home / "dvc.yaml", DVC_FILE.encode())
