@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date
 from functools import partial
-from typing import Any
 
 from assets.metadata import image, table
 from assets.stage import REFUSED, CheckResult, StageCheck, StageResult, StageRun, refusal_check
@@ -90,7 +89,7 @@ def record_training_sets(run: StageRun) -> StageResult:
     ]
     metadata = {
         "training sets": table(rows),
-        "dagster/row_count": rows[-1]["rows"],
+        "dagster/row_count": store.card(plans[-1].version).rows,
         "data version": plans[-1].data_version,
     }
     return StageResult.snapshot(digest([plan.data_version for plan in plans]), metadata, [check])
@@ -120,8 +119,9 @@ def run_backtest(run: StageRun) -> StageResult:
         run.log.error(f"backtest: refused ({mismatch})")
         check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
         return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     problems: list[str] = []
+    valued_days: set[date] = set()
     for day in days:
         for recipe in training_plan.declared_recipes(run.use_case):
             try:
@@ -131,16 +131,15 @@ def run_backtest(run: StageRun) -> StageResult:
                 continue
             if daily_values:
                 rows.append(_backtest_row(run, day, recipe, daily_values))
-    with_results = len({row["as of"] for row in rows})
-    run.log.info(
-        f"backtest: valued ({format_plural(len(days), 'training day')}, {with_results} with out-of-sample results)"
-    )
+                valued_days.add(day)
+    training_days_text = format_plural(len(days), "training day")
+    run.log.info(f"backtest: valued ({training_days_text}, {len(valued_days)} with out-of-sample results)")
     metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
     return StageResult.snapshot(digest([rows, problems]), metadata, [check])
 
 
-def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> dict[str, Any]:
+def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> dict[str, object]:
     recent = estimate_lift(daily_values[-RECENT_DAYS:])
     return {
         "as of": day.isoformat(),
@@ -199,7 +198,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
 
 
-def _fault_row(impact: degradation.FaultImpact) -> dict[str, Any]:
+def _fault_row(impact: degradation.FaultImpact) -> dict[str, object]:
     return {
         "feed": impact.feed or "all sound",
         "fault": impact.fault,

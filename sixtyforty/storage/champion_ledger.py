@@ -64,7 +64,7 @@ class ChampionRow(EffectiveRow):
         return REFUSED_EVIDENCE in self.evidence
 
     @property
-    def lift_vs_current(self) -> Mapping[str, Any] | None:
+    def lift_vs_current(self) -> Mapping[str, float | None] | None:
         """The lift over the current process that the gate measured: value, low and high; None if it measured none."""
         return self.evidence.get("lift_vs_current")
 
