@@ -45,7 +45,7 @@ class Bucket:
         if not files:  # the location is empty, or it doesn't exist
             top = self.root if self.root.startswith("/") else self.root.split("/")[0]
             if not self.files.exists(top):
-                raise FileNotFoundError(f"{top} doesn't exist")
+                raise FileNotFoundError(f"the bucket or folder {top} doesn't exist")
         return files
 
     def _glob(self, pattern: str) -> list[ListedFile]:
@@ -89,10 +89,10 @@ class Bucket:
         content: bytes = self.files.cat_file(path)
         self.files.invalidate_cache()
         current = self._listed_file(path, self.files.info(path))
-        # The tag is more reliable: some stores round the time to seconds here, but not in a listing.
+        # The tag is more reliable than the time, which some stores round to seconds here, but not in a listing.
         is_same = current.tag == file.tag if file.tag else current.mtime_ns == file.mtime_ns
         if not (len(content) == current.size == file.size and is_same):
-            raise FileChangedError(f"{file.name} changed while it was read")
+            raise FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")
         return content
 
 

@@ -46,7 +46,9 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     try:
         part = stream.decompress(content, room + 1)
     except zlib.error as error:
-        raise DecompressionError(f"the file is not readable as gzip: {error}") from None
+        raise DecompressionError(
+            f"the file is not readable as gzip: {error}. Ask the sender to send the file again."
+        ) from None
     if len(part) > room:
         raise DecompressionError(extract.TOO_LARGE)
     if not stream.eof:

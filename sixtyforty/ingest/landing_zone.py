@@ -150,8 +150,8 @@ class LandingZone:
             return list_finished_files(contract, location, contract.files or f"{source}/*.csv", memory)
         except Exception as error:  # each file system raises its own errors
             raise UnreachableSourceError(
-                f"{source}: {contract.location or self.folder} can't be read ({_first_line(error)})."
-                " Check that it exists, and that the environment holds its keys and endpoint."
+                f"{source}: the location {contract.location or self.folder} can't be read ({_first_line(error)})."
+                " Check that it exists, and that environment variables hold its keys and endpoint."
             ) from error
 
     def lines(self, source: str, arrival: Arrival) -> Lines:

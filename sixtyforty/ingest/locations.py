@@ -55,7 +55,7 @@ class Folder:
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
         """List all files that match a glob. `recall` is not used."""
         if self.required and not self.root.is_dir():
-            raise FileNotFoundError("the folder doesn't exist")
+            raise FileNotFoundError("the folder of the extracts doesn't exist")
         files = []
         for name, path in self._matching(pattern):
             with suppress(FileNotFoundError):  # the file was moved away after the folder was listed
@@ -81,5 +81,5 @@ class Folder:
             )
         content, status = path.read_bytes(), path.stat()
         if (len(content), status.st_size, status.st_mtime_ns) != (file.size, file.size, file.mtime_ns):
-            raise FileChangedError(f"{file.name} changed while it was read")
+            raise FileChangedError(f"the file {file.name} changed after it was listed; the next scan reads it again")
         return content

@@ -123,8 +123,7 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
     extract_format = format_of_name(files[0].name)
     if extract_format is None:
         raise UnreadableExtractError(
-            f"{files[0].name}: the file name's ending names no known format. Use {describe_formats()}, with or without"
-            " .gz."
+            f"{files[0].name}: no known file format has this ending. Use {describe_formats()}, with or without .gz."
         )
     with duckdb.connect() as db:
         db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
@@ -132,7 +131,9 @@ def profile_files(files: Sequence[Path]) -> TableProfile:
             loaded = extract_format.load_for_profiling(db, files)
             return replace(profile_table(db, "landed", loaded), files=tuple(files))
         except duckdb.Error as error:
-            raise UnreadableExtractError(f"{files[0].name} can't be read: {str(error).splitlines()[0]}") from error
+            raise UnreadableExtractError(
+                f"{files[0].name}: the file is not readable as {extract_format.title}: {str(error).splitlines()[0]}"
+            ) from error
 
 
 def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles) -> TableProfile:

@@ -99,7 +99,7 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
     The ledger is compared with the manifests each time, so a sensor that missed a change finds the change the next
     time.
     """
-    first, last = landing.use_case.limits  # the declaration may have changed them since the extract arrived
+    first, last = landing.use_case.limits  # the declared limits may have changed since an extract arrived
     requested = {p for p in partitions if p == SNAPSHOT or first <= p <= last}
     due: dict[str, list[Arrival]] = {}
     for arrival in landing.known(source):

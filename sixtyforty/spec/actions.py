@@ -14,7 +14,7 @@ from sixtyforty.spec.errors import FieldError
 class Action(DeclaredModel):
     """One possible action. Its payoff is gain × outcome − cost, in the KPI's currency."""
 
-    description: str = Field(description="What is done, as a verb phrase: 'send a standby crew'.")
+    description: str = Field(description="What the action does, as a verb phrase: 'send a standby crew'.")
     cost: Annotated[float, Field(ge=0)] | str = Field(
         default=0.0,
         description="Cost of taking the action once, in the KPI's currency: a number, or a SQL expression over the"
@@ -39,7 +39,7 @@ class Action(DeclaredModel):
     @model_validator(mode="after")
     def _check_limit(self) -> Action:
         if self.use_full_limit and self.limit is None:
-            raise FieldError("use_full_limit", "use_full_limit needs a `limit`: how many units get the action")
+            raise FieldError("use_full_limit", "use_full_limit needs `limit`, the number of units; declare it")
         return self
 
 
@@ -54,8 +54,8 @@ class Amount(DeclaredModel):
     """
 
     description: str = Field(description="What is chosen, as a plural noun: 'fitters on call'.")
-    shortage_cost: float = Field(gt=0, description="Cost of choosing 1 too few, in the KPI's currency.")
-    excess_cost: float = Field(gt=0, description="Cost of choosing 1 too many, in the KPI's currency.")
+    shortage_cost: float = Field(gt=0, description="Cost in the KPI's currency if the amount is 1 too low.")
+    excess_cost: float = Field(gt=0, description="Cost in the KPI's currency if the amount is 1 too high.")
     minimum: float = Field(default=0.0, description="The smallest amount that may be chosen.")
     maximum: float = Field(default=math.inf, description="The largest amount that may be chosen.")
     whole_numbers: bool = Field(default=True, description="`true`: the amount must be a whole number.")
@@ -69,7 +69,7 @@ class Amount(DeclaredModel):
     def _check_range(self) -> Amount:
         if self.maximum <= self.minimum:
             raise FieldError(
-                "maximum", f"maximum ({self.maximum:g}) is not above minimum ({self.minimum:g}); raise maximum"
+                "maximum", f"maximum ({self.maximum:g}) must be above minimum ({self.minimum:g}); raise maximum"
             )
         return self
 
@@ -78,7 +78,7 @@ class Costs(DeclaredModel):
     """The costs of the use case, in the KPI's currency, as its owner declares them."""
 
     build: float = Field(default=0.0, ge=0, description="One-off cost of building the use case.")
-    per_month: float = Field(default=0.0, ge=0, description="Monthly cost of people and machines.")
+    per_month: float = Field(default=0.0, ge=0, description="Monthly cost of running it: people and machines.")
     per_run_hour: float = Field(
         default=0.0, ge=0, description="Cost of one hour of pipeline runs, if per_month doesn't include this cost."
     )
@@ -97,7 +97,9 @@ class Candidate(DeclaredModel):
     """
 
     description: str = Field(description="What the candidate is, in the words of the business.")
-    vendor: bool = Field(default=False, description="`true`: a vendor's predictions, for the build-or-buy comparison.")
+    vendor: bool = Field(
+        default=False, description="`true`: the candidate is a vendor's prediction, for the build-or-buy comparison."
+    )
     action: str | None = Field(
         default=None,
         description="SQL expression that returns the name of the candidate's action. Declare either this or"

@@ -51,7 +51,9 @@ class Decision(DeclaredModel):
     @model_validator(mode="after")
     def _check_interval(self) -> Decision:
         if self.every_partitions > 1 and self.anchor_day is None:
-            raise FieldError("every_partitions", "every_partitions above 1 needs anchor_day, a day with a decision")
+            raise FieldError(
+                "every_partitions", "every_partitions above 1 needs a day with a decision; declare anchor_day"
+            )
         if self.every_partitions == 1 and self.anchor_day is not None:
             raise FieldError("anchor_day", "anchor_day is only used with every_partitions above 1; remove anchor_day")
         if self.learn_every_partitions and self.every_partitions == 1:
@@ -62,6 +64,7 @@ class Decision(DeclaredModel):
         if self.learn_every_partitions and self.every_partitions % self.learn_every_partitions:
             raise FieldError(
                 "learn_every_partitions",
-                f"every_partitions ({self.every_partitions}) is not a multiple of {self.learn_every_partitions}",
+                f"every_partitions ({self.every_partitions}) must be a multiple of learn_every_partitions"
+                f" ({self.learn_every_partitions}); change one of them",
             )
         return self

@@ -50,7 +50,7 @@ class Holdout(DeclaredModel):
         description="Columns of the units: units with equal values are assigned to the same arm. If left out, each unit"
         " is assigned by itself.",
     )
-    salt: str = Field(default="", description="Any text. With another text, other units are drawn.")
+    salt: str = Field(default="", description="Text for the draw. Another text draws other units.")
     covariate: str | None = Field(
         default=None,
         description="Numeric column of features.sql that predicts the outcome and that no action since the start of the"

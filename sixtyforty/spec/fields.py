@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from sixtyforty.spec.base import NAME, VARIABLE
 
-KEY = "[key]"  # pydantic's path element for an error in a mapping's key; an error in its value has no such element
+KEY = "[key]"  # pydantic adds this element to the path of an error in a mapping's key, not in a mapping's value
 PATTERNS = {
     NAME: "a name of lower case letters, digits and _ that starts with a letter",
     VARIABLE: "the name of an environment variable, such as OWNER_MAIL",

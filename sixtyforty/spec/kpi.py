@@ -36,7 +36,9 @@ class Kpi(DeclaredModel):
     treatment: Treatment | None = Field(default=None, description="A past experiment, for `measurement: randomized`.")
     outcome: str = Field(description="Column of outcomes.sql with the outcome.")
     outcome_type: Literal["binary", "number"] = Field(
-        default="binary", description="`binary`: 0 or 1, for a classifier. `number`: for a regressor."
+        default="binary",
+        description="`binary`: the outcome is 0 or 1, and the model is a classifier. `number`: the outcome is any"
+        " number, and the model is a regressor.",
     )
     outcome_name: str = Field(
         description="What an outcome of 1 is called ('late'); for a number, what it counts ('dollars lost')."
@@ -68,14 +70,18 @@ class Kpi(DeclaredModel):
             if len(self.actions) < 2:
                 raise FieldError("actions", "declare at least two actions, or an `amount` if the action is a number")
             if all(action.limit for action in self.actions.values()):
-                raise FieldError("actions", "at least one action must have no limit; units beyond the limits get it")
+                raise FieldError("actions", "every action has a `limit`; declare an action without a limit, too")
             return self
         if self.actions:
             raise FieldError("amount", "declare either `actions` or an `amount`, not both")
         if self.outcome_type != "number":
-            raise FieldError("amount", "an amount needs `outcome_type: number`; the outcome is the right amount")
+            raise FieldError(
+                "amount", "an amount needs `outcome_type: number`: the outcome is the amount that would have been right"
+            )
         if self.measurement != "exact":
-            raise FieldError("amount", "an amount needs `measurement: exact`; the amount must not change the outcome")
+            raise FieldError(
+                "amount", "an amount needs `measurement: exact`: the chosen amount must not change the outcome"
+            )
         return self
 
     @model_validator(mode="after")
@@ -89,7 +95,8 @@ class Kpi(DeclaredModel):
         if self.measurement == "exact" and has_experiment:
             raise FieldError(
                 "measurement",
-                "`measurement: exact` needs no experiment; remove kpi.holdout and kpi.treatment, or write randomized",
+                "`measurement: exact` needs no experiment; remove kpi.holdout and kpi.treatment, or write"
+                " `measurement: randomized`",
             )
         if self.measurement == "randomized" and self.segments:
             raise FieldError("segments", "segments need `measurement: exact`; experiments aren't reported by segment")
@@ -103,10 +110,14 @@ class Kpi(DeclaredModel):
         if set(shares) != set(self.actions):
             raise FieldError(
                 "treatment.shares",
-                f"the shares name {', '.join(sorted(shares))}, but the actions are {', '.join(sorted(self.actions))}",
+                f"kpi.treatment.shares names the actions {', '.join(sorted(shares))}, but kpi.actions declares"
+                f" {', '.join(sorted(self.actions))}; use the same names",
             )
         if abs(sum(shares.values()) - 1) > 1e-9:
-            raise FieldError("treatment.shares", f"the shares add up to {sum(shares.values()):g}, not to 1")
+            raise FieldError(
+                "treatment.shares",
+                f"the shares add up to {sum(shares.values()):g}; change them so that they add up to 1",
+            )
         return self
 
     @property

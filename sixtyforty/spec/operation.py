@@ -68,7 +68,8 @@ class Automation(DeclaredModel):
     """What happens automatically once the use case is live."""
 
     retrain_cron: str | None = Field(
-        default=None, description="Cron schedule of the retraining, in the use case's timezone. If left out: never."
+        default=None,
+        description="Cron schedule of the retraining, in the use case's timezone. If left out, there is no schedule.",
     )
     approval: Literal["none", "required"] = Field(
         default="none",

@@ -35,7 +35,7 @@ class Partitions(DeclaredModel):
     )
     start: date = Field(description="The local day on which the first partition starts.")
     end: date | None = Field(
-        default=None, description="A local day in the last partition. If left out, the use case continues."
+        default=None, description="A local day in the last partition. If left out, the use case has no end."
     )
     partitions_ahead: int = Field(
         default=2,
@@ -47,10 +47,14 @@ class Partitions(DeclaredModel):
     def _check_order(self) -> Partitions:
         if self.every == "month" and self.start.day != 1:
             raise FieldError(
-                "start", f"months start on their first day; write {self.start:%Y-%m}-01 instead of {self.start}"
+                "start",
+                f"monthly partitions start on the first day of a month; write {self.start:%Y-%m}-01 instead of"
+                f" {self.start}",
             )
         if self.end and self.end < self.start:
-            raise FieldError("end", f"{self.end} is before partitions.start ({self.start})")
+            raise FieldError(
+                "end", f"partitions.end ({self.end}) is before partitions.start ({self.start}); correct one of them"
+            )
         return self
 
 
@@ -70,9 +74,9 @@ class PartitionedModel(DeclaredModel):
     """
 
     timezone: Annotated[str, AfterValidator(_require_timezone)] = Field(
-        description="IANA timezone in which days start: America/New_York."
+        description="IANA timezone of all local days and times, such as America/New_York."
     )
-    partitions: Partitions = Field(description="The time partitions.")
+    partitions: Partitions = Field(description="The time partitions of the use case.")
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -23,7 +23,7 @@ class Research(DeclaredModel):
 
     day: date = Field(description="Local day of the research.")
     participants: str = Field(description="Who took part, by role and number, never by name.")
-    finding: str = Field(description="What was learned.")
+    finding: str = Field(description="What the research showed.")
 
 
 class Sceptic(DeclaredModel):

@@ -89,7 +89,7 @@ class Model(DeclaredModel):
     def _check_constraints(self) -> Model:
         if categories := sorted(set(self.monotone_constraints) & set(self.categorical)):
             names = ", ".join(categories)
-            raise FieldError("monotone_constraints", f"categorical features can't rise or fall; remove {names}")
+            raise FieldError("monotone_constraints", f"a categorical feature can't rise or fall; remove {names}")
         return self
 
     @model_validator(mode="after")
@@ -98,7 +98,7 @@ class Model(DeclaredModel):
             try:
                 names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
             except ValueError as error:
-                raise FieldError(f"reasons.{feature}", f"the braces are not balanced: {error}") from error
+                raise FieldError(f"reasons.{feature}", f"the text has unbalanced braces: {error}") from error
             if names != {"value"}:
                 raise FieldError(f"reasons.{feature}", "the text must contain {value}, and no other name in braces")
         return self

@@ -47,7 +47,7 @@ class Review(DeclaredModel):
     def _check_trigger(self) -> Review:
         if self.rule is None and not self.abstain_below:
             raise FieldError(
-                "", "nothing would be reviewed; declare a `rule` (a candidate of the KPI) or abstain_below above 0"
+                "", "no decision would be reviewed; declare a `rule` (a candidate of the KPI) or abstain_below above 0"
             )
         return self
 

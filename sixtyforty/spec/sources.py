@@ -74,7 +74,9 @@ class Source(DeclaredModel):
         description="SQL expression that returns a local date in a row's partition; for hourly partitions, a UTC time."
         " If left out, the source is a snapshot.",
     )
-    null_text: str = Field(default="NA", description="Text for a missing value. An empty text is missing, too.")
+    null_text: str = Field(
+        default="NA", description="Text that stands for a missing value in the extracts. An empty text does, too."
+    )
     derived: dict[str, str] = Field(
         default_factory=dict,
         description="Extra columns for the suite's rules, as SQL over the typed columns; they are not stored.",
@@ -100,10 +102,10 @@ class Source(DeclaredModel):
         if not self.query:
             return self
         if self.partition and not self.cursor_column:
-            raise FieldError("query", "a query with `partition` needs a cursor_column, whose values only grow")
+            raise FieldError("query", "a query with `partition` needs a column whose values only grow: cursor_column")
         if self.cursor_column and not self.partition:
             raise FieldError(
-                "cursor_column", "without `partition`, each query reads the whole snapshot; remove cursor_column"
+                "cursor_column", "a source without `partition` is a snapshot, which needs no cursor_column; remove it"
             )
         if self.location:
             raise FieldError(
@@ -116,9 +118,13 @@ class Source(DeclaredModel):
         if self.location is None or self.location.startswith("/"):
             return self
         if "://" not in self.location:
-            raise FieldError("location", f"'{self.location}' is neither a full path nor a URL such as s3://bucket")
+            raise FieldError(
+                "location", f"'{self.location}' is neither a full path nor a URL; write /folder or s3://bucket/prefix"
+            )
         if "@" in self.location.split("://")[1].split("/")[0]:  # the message must not show the password
-            raise FieldError("location", "the URL holds a user or password; set them in the environment instead")
+            raise FieldError(
+                "location", "the URL contains a user or a password; set them in environment variables instead"
+            )
         return self
 
     @property

@@ -21,13 +21,13 @@ STAGES: tuple[Stage, ...] = ("poc", "pilot", "production", "retired")
 class Scope(DeclaredModel):
     """The part of the organization that a stage covers. A pilot, for example, starts with one team at one site."""
 
-    team: str | None = Field(default=None, description="The team that uses the decisions. If left out: all.")
-    site: str | None = Field(default=None, description="The site. If left out: all sites.")
-    region: str | None = Field(default=None, description="The region. If left out: all regions.")
+    team: str | None = Field(default=None, description="The team in the stage. If left out: all teams.")
+    site: str | None = Field(default=None, description="The site of the stage. If left out: all sites.")
+    region: str | None = Field(default=None, description="The region of the stage. If left out: all regions.")
     where: str | None = Field(
         default=None,
         description="SQL condition over the columns of features.sql. During the stage, live decisions are made only for"
-        " units that meet it. If left out: for all units.",
+        " units that meet the condition. If left out: for all units.",
     )
 
     @property
@@ -56,9 +56,9 @@ class StageGate(DeclaredModel):
     minimum_partitions: int = Field(
         default=14, gt=1, description="Number of partitions with known outcomes before the gate is assessed."
     )
-    minimum_findings: int = Field(default=0, ge=0, description="Number of findings of user research needed to pass.")
+    minimum_findings: int = Field(default=0, ge=0, description="Number of research findings that the gate requires.")
     minimum_trained_share: float = Field(
-        default=0.0, ge=0, le=1, description="Share of the training that must be complete to pass."
+        default=0.0, ge=0, le=1, description="Share of people's training that the gate requires to be complete."
     )
     scope: Scope = Field(default_factory=Scope, description="The part of the organization that the stage covers.")
 

@@ -22,7 +22,7 @@ class UseCase(DecisionChain):
 
     # The base class holds everything that decisions depend on. The fields and methods of this class serve people,
     # reports and alerts, so a change of their code retrains no model.
-    # pydantic validates each part by itself. The loader then compares the parts (`cross_checks`).
+    # pydantic validates each field by itself. The loader then compares the fields (`cross_checks`).
 
     title: str = Field(description="Title of the use case on pages and in reports.")
     stage: Stage = Field(

@@ -42,6 +42,6 @@ class Watch(DeclaredModel):
     max_silent_intervals: float = Field(
         default=5.0,
         gt=1,
-        description="Number of its intervals for which a sensor may be silent before an alert is sent. Two minutes of"
+        description="A sensor may be silent for this number of its intervals before an alert is sent. Two minutes of"
         " silence are always allowed.",
     )

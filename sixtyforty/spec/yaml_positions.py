@@ -138,7 +138,7 @@ def _construct_mapping(loader: _Loader, node: MappingNode, path: FieldPath, pars
     for key, content in node.value:
         name = key.value if key.tag == TEXT_TAG else loader.construct_object(key, deep=True)
         if not isinstance(name, Hashable):
-            raise yaml.constructor.ConstructorError(None, None, "a field name must be plain text", key.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, "a field name must be a text", key.start_mark)
         field_path, line = (*path, name), _line(key)
         if name in mapping or field_path in parsed.blanks:
             message = f"the field is declared twice, first on line {parsed.line_of(field_path)}"

@@ -51,7 +51,7 @@ def open_engine(url: str | sa.URL, **options: Any) -> sa.Engine:
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         reason = f"the driver {address.drivername} is not installed"
         raise DatabaseError(
-            f"The database {_describe(address)} can't be used: {reason}. Install the driver, or name another driver.",
+            f"The database {_describe(address)} can't be used: {reason}. Install the driver, or change the URL.",
             reason,
         ) from error
     sa.event.listen(engine, "handle_error", partial(_raise_database_error, address))
@@ -71,7 +71,7 @@ def parse_database_url(url: str | sa.URL) -> sa.URL:
         raise DatabaseError(
             "The address of a database is not a SQLAlchemy URL. Write it as driver://user:password@host:port/name,"
             " with %40 for an @ in the password.",
-            "its address is not a SQLAlchemy URL",
+            "the address is not a SQLAlchemy URL",
         )
     return address
 

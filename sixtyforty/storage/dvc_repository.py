@@ -53,7 +53,10 @@ def open_repository(home: Path, remote: str, purpose: str) -> Iterator[Any]:
             finally:
                 repository.close()
         except DvcException as error:
-            raise DvcVersionError(f"DVC in {home}: {' '.join(str(error).split())}") from error
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise DvcVersionError(
+                f"{home}: DVC failed ({reason}). Check the disk and the DVC remote, then try again."
+            ) from error
 
 
 def _initialize(home: Path, remote: str) -> None:

@@ -121,7 +121,7 @@ class DvcVersions:
             file_system, path = _remote_pointers(repository)
             if not file_system.exists(path):
                 raise DvcVersionError(
-                    f"{self.remote}: nothing was published to this DVC remote yet. Run the chain first."
+                    f"{self.remote}: no version was published to this DVC remote yet. Materialize the asset champion."
                 )
             with file_system.open(path, "r") as file:
                 pointers = json.load(file)

@@ -17,7 +17,7 @@ from sixtyforty.storage.locks import exclusive_lock
 
 HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
-FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into it before its first run
+FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into this folder before its first run
 
 Migration = Callable[[Path], None]
 MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that converts a home to the next format
@@ -46,7 +46,7 @@ def ensure_home_format(
         for step in range(home_format, current):
             if step not in migrations:
                 raise HomeFormatError(
-                    _unreadable(home, f"has format {step}, and no migration to format {step + 1} exists")
+                    _unreadable(home, f"the home has format {step}, and no migration to format {step + 1} exists")
                 )
             migrations[step](home)
             _write_format(home, step + 1)
@@ -70,7 +70,7 @@ def read_home_format(home: Path) -> int | None:
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format == 1:
-        raise HomeFormatError(_unreadable(home, "was written by version 0.1"))
+        raise HomeFormatError(_unreadable(home, "version 0.1 wrote the home"))
     if home_format > current:
         raise HomeFormatError(
             f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
@@ -80,8 +80,8 @@ def _check_supported(home: Path, home_format: int, current: int) -> None:
 
 def _unreadable(home: Path, reason: str) -> str:
     return (
-        f"{home / 'data'} {reason}, so this version can't read it."
-        " Move or delete that folder, then build it again, for example with `make demo`."
+        f"{home / 'data'}: this version can't read the home, because {reason}."
+        " Move or delete that folder, then build the home again, for example with `make demo`."
     )
 
 

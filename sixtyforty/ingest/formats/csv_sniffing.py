@@ -50,7 +50,7 @@ def _check_first_line(file: Path, delimiter: str, has_header: bool) -> None:
     names = [name.strip().strip('"') for name in line.strip().split(",")]
     # The first line of a compressed file can't be read here, so its header isn't checked.
     if not file.name.endswith(".gz") and not has_header and any(re.fullmatch(r"-?[\d.]*", name) for name in names):
-        raise UnreadableExtractError(f"{file.name} has no header. Write the column names in its first line.")
+        raise UnreadableExtractError(f"{file.name}: the file has no header. Write the column names in its first line.")
 
 
 def _most_frequent_null_text(db: duckdb.DuckDBPyConnection, paths: str) -> str:

@@ -100,14 +100,14 @@ def _parse_object(line: bytes) -> dict[str, Any]:
         object_pairs_hook=_without_repeated_keys,
     )
     if not isinstance(parsed, dict):
-        raise ValueError("the line is not an object")
+        raise ValueError("the line holds a list, a text or a number")
     return parsed
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("a key occurs twice")
+        raise ValueError("a key occurs twice in an object")
     return fields
 
 

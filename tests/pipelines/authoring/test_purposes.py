@@ -12,7 +12,7 @@ from pipelines.authoring.purposes import purpose_of
     [
         (("kpi", "currency"), "Currency code of all money in this declaration, such as USD."),
         (("kpi", "actions", "act", "cost"), "Cost of taking the action once"),
-        (("people", "research", 0, "finding"), "What was learned."),
+        (("people", "research", 0, "finding"), "What the research showed."),
         (("kpi", "actions", "act"), "The actions to choose from, by name."),
         (("nothing", "of", "that", "name"), ""),
     ],

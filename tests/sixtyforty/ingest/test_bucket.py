@@ -136,7 +136,7 @@ def test_an_empty_location_is_empty_and_a_missing_one_is_an_error(tmp_path: Path
     protocol = shop.url.split("://")[0]
     with pytest.raises(
         UnreachableSourceError,
-        match=f"^calls: {protocol}://nowhere-at-all/out can't be read .*Check that it exists",
+        match=f"^calls: the location {protocol}://nowhere-at-all/out can't be read .*Check that it exists",
     ):
         workspace_at(tmp_path, f"{protocol}://nowhere-at-all/out").landing.scan("calls")
 

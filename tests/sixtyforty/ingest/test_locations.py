@@ -32,7 +32,8 @@ def names(landing: LandingZone) -> list[str]:
 def test_a_declared_folder_must_exist(tmp_path: Path) -> None:
     landing = workspace_at(tmp_path, str(tmp_path / "dropbox")).landing
     with pytest.raises(
-        UnreachableSourceError, match=rf"^calls: {tmp_path}/dropbox can't be read .*the folder doesn't exist.*Check"
+        UnreachableSourceError,
+        match=rf"^calls: the location {tmp_path}/dropbox can't be read .*extracts doesn't exist.*Check",
     ):
         landing.scan("calls")
     (tmp_path / "dropbox").mkdir()

@@ -78,8 +78,8 @@ def test_packed_files_parquet_and_several_files_are_profiled_alike(tmp_path: Pat
         ("x.csv", "a;b\n1;2\n", "Write the file with commas"),
         ("x.csv", "1,2\n3,4\n", "no header"),
         ("x.csv", "", "no header"),
-        ("x.xlsx", "PK", "names no known format. Use CSV"),
-        ("x.parquet", "text", "can't be read"),
+        ("x.xlsx", "PK", "no known file format has this ending. Use CSV"),
+        ("x.parquet", "text", "not readable as Parquet"),
     ],
 )
 def test_a_file_that_is_no_extract_is_an_error(name: str, text: str, message: str, tmp_path: Path) -> None:

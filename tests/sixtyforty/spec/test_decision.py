@@ -16,12 +16,12 @@ DAY = date(2013, 3, 1)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"every_partitions": 4}, "every_partitions: every_partitions above 1 needs anchor_day"),
+        ({"every_partitions": 4}, "every_partitions: every_partitions above 1 needs a day with a decision"),
         ({"anchor_day": DAY}, "anchor_day: anchor_day is only used with every_partitions above 1"),
         ({"learn_every_partitions": 2}, "learn_every_partitions: learn_every_partitions is only used with every_"),
         (
             {"every_partitions": 4, "anchor_day": DAY, "learn_every_partitions": 3},
-            r"every_partitions \(4\) is not a multiple of 3",
+            r"every_partitions \(4\) must be a multiple of learn_every_partitions \(3\)",
         ),
     ],
 )

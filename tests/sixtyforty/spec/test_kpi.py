@@ -31,18 +31,18 @@ def make_amount_kpi(**changes: Any) -> Kpi:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"actions": {"wait": {"limit": 3}, "act": {"limit": 3}}}, "at least one action must have no limit"),
+        ({"actions": {"wait": {"limit": 3}, "act": {"limit": 3}}}, "every action has a `limit`; declare"),
         (AMOUNT, "declare either `actions` or an `amount`"),
         ({"measurement": "randomized"}, "`measurement: randomized` needs an experiment"),
         ({"holdout": HOLDOUT}, "`measurement: exact` needs no experiment"),
         (RANDOMIZED | {"segments": ["site"]}, "segments need `measurement: exact`"),
         (
             {"measurement": "randomized", "treatment": TREATMENT | {"shares": {"wait": 0.4, "run": 0.6}}},
-            "the shares name run, wait, but the actions are act, wait",
+            "names the actions run, wait, but kpi.actions declares act, wait",
         ),
         (
             {"measurement": "randomized", "treatment": TREATMENT | {"shares": {"wait": 0.4, "act": 0.5}}},
-            "the shares add up to 0.9, not to 1",
+            "the shares add up to 0.9; change them",
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_a_choice_needs_two_actions() -> None:
     [
         ({"outcome_type": "binary"}, "an amount needs `outcome_type: number`"),
         (RANDOMIZED, "an amount needs `measurement: exact`"),
-        ({"amount": STAFF | {"maximum": 0}}, r"maximum \(0\) is not above minimum"),
+        ({"amount": STAFF | {"maximum": 0}}, r"maximum \(0\) must be above minimum"),
     ],
 )
 def test_an_amount_needs_a_number_that_it_does_not_change(changes: dict[str, Any], message: str) -> None:

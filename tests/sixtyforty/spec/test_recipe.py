@@ -17,11 +17,11 @@ RECIPE = {"estimator": "sklearn.Regressor", "training_days": 30}
     [
         (
             {"categorical": ["site"], "monotone_constraints": {"site": 1}},
-            "categorical features can't rise or fall; remove site",
+            "a categorical feature can't rise or fall; remove site",
         ),
         ({"reasons": {"load": "busy"}}, r"reasons\.load: the text must contain \{value\}"),
         ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the text must contain \{value\}"),
-        ({"reasons": {"load": "{value"}}, r"reasons\.load: the braces are not balanced"),
+        ({"reasons": {"load": "{value"}}, r"reasons\.load: the text has unbalanced braces"),
         ({"monotone_constraints": {"load": 2}}, r"monotone_constraints\.load"),
     ],
 )

@@ -20,7 +20,7 @@ def test_a_review_has_a_rule_or_a_threshold(fields: dict[str, Any]) -> None:
 
 
 def test_a_review_of_nothing_is_refused() -> None:
-    with pytest.raises(ValidationError, match="nothing would be reviewed; declare a `rule`"):
+    with pytest.raises(ValidationError, match="no decision would be reviewed; declare a `rule`"):
         declare()
 
 

@@ -20,8 +20,8 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"files": None}, "a source needs either `files`"),
         (FILES | {"query": "select 1"}, "a source needs either `files`"),
         (FILES | {"cursor_column": "id"}, "a source with `files` can't have database, cursor_column or query"),
-        (QUERY | {"partition": "day"}, "a query with `partition` needs a cursor_column"),
-        (QUERY | {"cursor_column": "id"}, "without `partition`, each query reads the whole snapshot"),
+        (QUERY | {"partition": "day"}, "a query with `partition` needs a column whose values only grow"),
+        (QUERY | {"cursor_column": "id"}, "a source without `partition` is a snapshot"),
         (BY_ID | {"location": "/landing"}, "the extracts of a query are written to the use case's landing folder"),
         (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
         (QUERY | {"database": "postgresql://u:p@h/d"}, "database"),
@@ -36,7 +36,7 @@ def test_a_password_in_a_location_is_refused_and_not_in_the_message() -> None:
     with pytest.raises(ValidationError) as error:
         Source.model_validate(FILES | {"location": "s3://user:secret@bucket"})
     (entry,) = error.value.errors()
-    assert "the URL holds a user or password" in entry["msg"] and "secret" not in entry["msg"]
+    assert "the URL contains a user or a password" in entry["msg"] and "secret" not in entry["msg"]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_the_working_directory_stays_and_does_not_matter(tmp_path: Path, monkeyp
 
 def test_restoring_a_folder_that_was_never_recorded_names_the_next_step(tmp_path: Path) -> None:
     versions = DvcVersions(tmp_path / "home", str(tmp_path / "remote"))
-    with pytest.raises(DvcVersionError, match="nothing was published to this DVC remote yet"):
+    with pytest.raises(DvcVersionError, match="no version was published to this DVC remote yet"):
         versions.restore(tmp_path / "home" / "data" / "models" / "v1", tmp_path / "restored")
     write_atomic(tmp_path / "home" / "data" / "x", b"x")
     versions.snapshot([tmp_path / "home" / "data" / "x"])
