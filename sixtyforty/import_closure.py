@@ -42,14 +42,17 @@ class ModuleCode:
 
 @dataclass(frozen=True)
 class CachedModule:
-    """A parsed module in the cache file. stamp: figures of the file and the parser that change with their content."""
+    """A parsed module in the cache file.
+
+    stamp: figures that change if the module's file or the parser changes.
+    """
 
     stamp: list[int]
     module: ModuleCode
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> CachedModule:
-        """Read an entry of the cache file."""
+        """Return the parsed module that an entry of the cache file describes."""
         return cls(content["stamp"], ModuleCode(**content["module"]))
 
 

@@ -77,7 +77,11 @@ class Bucket:
         return files
 
     def _listed_file(self, path: str, description: Mapping[str, Any]) -> ListedFile:
-        """Return a listed file. description: what its file system says of it; each system has its own field names."""
+        """Return a ListedFile for a file that the file system describes.
+
+        path: the full path of the file. description: the fields that describe the file; their names depend on the file
+        system.
+        """
         tag = str(_first_field(description, TAG_FIELDS) or "").strip('"')
         size = int(_first_field(description, SIZE_FIELDS) or 0)
         mtime_ns = _nanoseconds(_first_field(description, TIME_FIELDS))

@@ -27,10 +27,10 @@ class BucketListing:
     """The objects of a bucket whose keys may match a glob.
 
     - pattern: the glob.
-    - parse_object: returns the listed file that S3 describes.
-    - objects: the newest known listed file of each object, by key.
+    - parse_object: a function that returns a ListedFile for an object, from S3's description of the object.
+    - objects: the newest known ListedFile of each object, by key.
     - position: the last key that the current pass has listed; "" if a new pass starts.
-    - last_key: of all keys ever listed, the one that sorts last.
+    - last_key: of all keys ever listed, the key that sorts last.
     """
 
     bucket: str
@@ -41,12 +41,11 @@ class BucketListing:
     last_key: str = ""
 
     def refresh(self, list_page: ListPage, is_partial: bool) -> dict[str, ListedFile]:
-        """List the objects, and return their listed files by key.
+        """List the objects of the bucket, and return a ListedFile for each of them, by key.
 
         list_page: a function that requests one page from S3.
-        is_partial: list only the next few pages of the current pass, and the keys after the last known key. For all
-        other objects, the listed files of earlier scans are returned. If no object is known yet, all objects are
-        listed.
+        is_partial: list only the next few pages of the current pass, and the keys after the last known key. Other
+        objects are returned as earlier scans listed them. If no object is known yet, all objects are listed.
         """
         if is_partial and self.objects:
             start = self.position

@@ -1,9 +1,9 @@
 """Which files at a location are finished extracts, to which their senders no longer write.
 
-A scan skips unfinished files. A later scan takes them. Unfinished files are:
+A scan skips unfinished files, and leaves them for a later scan. Unfinished files are:
 
-- names that start with a dot, or end in `.part` or `.tmp`;
-- files without a `<name>.done` next to them, if the source requires one;
+- files whose names start with a dot, or end in `.part` or `.tmp`;
+- files without a `<name>.done` next to them, if the source requires such a file;
 - files that changed less than `settle_seconds` ago, and files that change while they are read.
 
 Senders should write `x.csv.part`, and rename it to `x.csv` when it is complete.

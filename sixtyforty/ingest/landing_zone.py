@@ -248,9 +248,9 @@ class LandingZone:
 
 
 def _is_dated(file: ListedFile) -> bool:
-    """Return whether a listing shows if the content of this file changed.
+    """Return whether a change of this file's content shows in a listing.
 
-    A file system that lists neither times nor tags doesn't show changes, so such files must be read in each scan.
+    A file system that lists neither times nor tags doesn't show changes, so its files must be read in each scan.
     """
     return bool(file.mtime_ns or file.tag)
 

@@ -38,8 +38,8 @@ class ListingState:
 
     - files: the known files by name.
     - position: the last key that the current pass has listed; "" if a new pass starts, None before the first listing.
-    - last_key: of all keys ever listed, the one that sorts last.
-    - is_partial: whether this scan may list only a part.
+    - last_key: of all keys ever listed, the key that sorts last.
+    - is_partial: whether this scan may list only a part of the bucket.
     """
 
     files: dict[str, ListedFile] = field(default_factory=dict)

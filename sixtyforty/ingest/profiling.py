@@ -109,7 +109,7 @@ class TableProfile:
     files: tuple[Path, ...] = field(default=(), compare=False)
 
     def column(self, name: str) -> ColumnProfile:
-        """Return the profile of a column by name."""
+        """Return the profile of the column with this name."""
         return next(column for column in self.columns if column.name == name)
 
 
@@ -153,7 +153,7 @@ def profile_table(db: duckdb.DuckDBPyConnection, table: str, loaded: LoadedFiles
 
 
 def profile_columns(db: duckdb.DuckDBPyConnection, table: str) -> TableProfile:
-    """Profile a table or view without its keys and its distribution over time, whose search takes the most time."""
+    """Profile a table or view without its keys and its distribution over time, which take the most time to find."""
     (rows,) = db.execute(f"select count(*) from {table}").fetchall()[0]
     described = db.execute(f"describe {table}").fetchall()
     columns = tuple(_profile_column(db, table, name, duckdb_type) for name, duckdb_type, *_ in described)

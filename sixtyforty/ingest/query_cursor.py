@@ -35,7 +35,7 @@ class CursorTypeError(SixtyfortyError):
 
 @dataclass
 class QueryCursor:
-    """How far a query was read.
+    """How far the query of a source was read.
 
     - newest: the largest cursor value so far; None before the first read.
     - taken: the cursor value of each imported row in the overlap, by the hash of the row.
@@ -49,13 +49,13 @@ class QueryCursor:
     last_extract: str | None = None
 
     def to_json(self) -> bytes:
-        """Return the content of the cursor file."""
+        """Return this cursor as the content of the cursor file."""
         taken = {row: _to_pair(cursor_value) for row, cursor_value in self.taken.items()}
         return canonical_json(vars(self) | {"newest": _to_pair(self.newest), "taken": taken}).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> QueryCursor:
-        """Parse the content of a cursor file."""
+        """Return the cursor that the content of a cursor file describes."""
         fields = json.loads(content)
         taken = {row: _from_pair(pair) for row, pair in fields["taken"].items()}
         return cls(**fields | {"newest": _from_pair(fields["newest"]), "taken": taken})

@@ -75,10 +75,10 @@ class DecisionChain(PartitionedModel):
 
     @property
     def outcome_window(self) -> tuple[int, int]:
-        """How many partitions before and after a unit's own partition its outcome is computed from, as (before, after).
+        """The partitions that a unit's outcome is computed from: how many before and how many after the unit's own one.
 
-        `before` is 0 if the units are rows of a partitioned source. Otherwise `before` is the lookback: the same unit
-        occurs in many partitions, and its outcome may be compared with its own history.
+        The first number is 0 if the units are rows of a partitioned source. Otherwise the first number is the lookback:
+        the same unit occurs in many partitions, and its outcome may be compared with its own history.
         """
         before = 0 if self.decision.unit_source in self.partitioned else self.lookback_partitions
         return before, self.outcome_horizon_partitions

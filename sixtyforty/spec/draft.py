@@ -37,9 +37,9 @@ class BlankFieldError(SixtyfortyError):
 
 
 class PartialUseCase(UseCase, defer_build=True):  # it is never validated, so its validator need not be built
-    """A use case of which only some top-level fields are filled in and valid. Create it with `model_construct`.
+    """A use case with only some of its top-level fields. Create it with `model_construct`.
 
-    Only code that first looks up a field in `filled_in` may read it.
+    Code must look up a field in `filled_in` before it reads the field.
     """
 
     @property

@@ -155,5 +155,5 @@ class Kpi(DeclaredModel):
 
     @property
     def idle_action(self) -> str:
-        """The action that counts as doing nothing: the cheapest one, or the smallest amount."""
+        """The action that counts as doing nothing: the cheapest action, or the smallest amount."""
         return f"{self.amount.minimum:.10g}" if self.amount else self.actions_by_cost[0]

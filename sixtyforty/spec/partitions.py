@@ -142,7 +142,7 @@ class PartitionedModel(DeclaredModel):
         return self.day_start(date.fromisoformat(partition))
 
     def closes_at(self, partition: str) -> datetime:
-        """Return the UTC time at which a partition ends and the next one starts."""
+        """Return the UTC time at which a partition ends and the next partition starts."""
         return self.opens_at(self.shift(partition, 1))
 
     def shift(self, partition: str, by: int) -> str:

@@ -38,8 +38,8 @@ class Review(DeclaredModel):
     def defer_below(self) -> float:
         """The threshold, in the KPI's currency, below which the current process decides until a reviewer has answered.
 
-        The threshold applies to the difference between the expected payoffs of the two best actions. 0: no difference
-        is small enough.
+        The threshold applies to the difference between the expected payoffs of the two best actions. 0: the current
+        process never decides for this reason.
         """
         return self.abstain_below if self.fallback == "current_process" else 0.0
 

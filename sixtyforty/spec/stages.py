@@ -85,5 +85,5 @@ class Stages(DeclaredModel):
     )
 
     def gate(self, stage: Stage) -> StageGate | None:
-        """Return the gate of a stage; None if it isn't declared or the stage is retired."""
+        """Return the gate of a stage; None if the gate isn't declared or the stage is `retired`."""
         return None if stage == "retired" else getattr(self, stage)

@@ -52,7 +52,7 @@ class BoundedCache(Generic[K, V]):
                 self._evict(next(iter(self._entries)))
 
     def clear(self) -> None:
-        """Remove every entry."""
+        """Remove every entry from the cache."""
         with self._lock:
             for key in list(self._entries):
                 self._evict(key)

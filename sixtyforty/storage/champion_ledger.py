@@ -175,7 +175,7 @@ class ChampionLedger(HashChain[ChampionRow]):
         return [row for row in self.rows() if row.track == track or row.verdict == "WITHDRAW"]
 
     def verdicts(self, track: Track) -> list[ChampionRow]:
-        """Return the gate's verdicts on a track, oldest first. Verdicts that a later REBUILD cancelled are left out."""
+        """Return the gate's verdicts on a track, oldest first. Verdicts that a later REBUILD canceled are left out."""
         verdicts = ("PROMOTE", "HOLD", "REJECT", "PENDING")
         return [row for row in _current_rows(self.rows()) if row.track == track and row.verdict in verdicts]
 
@@ -203,7 +203,7 @@ class ChampionLedger(HashChain[ChampionRow]):
 
 
 def _current_rows(rows: Sequence[ChampionRow]) -> list[ChampionRow]:
-    """Return the rows that still have an effect: all rows except replay rows that a later REBUILD cancelled."""
+    """Return the rows that still have an effect: all rows except replay rows that a later REBUILD canceled."""
     current: list[ChampionRow] = []
     for row in rows:
         if row.verdict == "REBUILD":

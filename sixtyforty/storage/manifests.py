@@ -64,7 +64,7 @@ def read_manifest(path: str, *_stamp: int) -> Entry:
 
 @lru_cache(maxsize=MANIFESTS_IN_MEMORY)
 def parse_manifest(content: bytes) -> Entry:
-    """Parse the bytes of a manifest file."""
+    """Return the manifest from the bytes of a manifest file."""
     return Entry(**json.loads(content))
 
 

@@ -29,7 +29,7 @@ class ObjectStoreError(SixtyfortyError, OSError):
 
 @contextmanager
 def _store_errors(url: str) -> Iterator[None]:
-    """Raise ObjectStoreError for each error in the block except FileNotFoundError. Its message shows the URL."""
+    """Raise ObjectStoreError, with the URL in its message, for each error in the block except FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
@@ -132,7 +132,7 @@ class ObjectPath:
             return bytes(self._file_system.cat_file(str(self._path)))
 
     def write_bytes(self, content: bytes) -> None:
-        """Create or replace the object."""
+        """Create the object with this content, or replace it. Raises ObjectStoreError if the bucket is missing."""
         try:
             with _store_errors(self.url):
                 self._file_system.pipe_file(str(self._path), content)

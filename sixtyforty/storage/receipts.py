@@ -17,7 +17,10 @@ from sixtyforty.storage.locks import exclusive_lock
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The field of every receipt. `at`: the real time in UTC at which the receipt was appended; empty until then."""
+    """The field that every receipt has.
+
+    at: the real time in UTC at which the receipt was appended to its file; empty until then.
+    """
 
     at: str = ""
 
@@ -28,7 +31,7 @@ R = TypeVar("R", bound=Receipt)
 class Receipts(Generic[R]):
     """The receipts of one kind of message of one use case, in one file.
 
-    parse: a function that returns the receipt of a line; the fields of the line are its keyword arguments.
+    parse: a function that creates a receipt from the fields of a line, which are its keyword arguments.
     """
 
     def __init__(self, path: Path, parse: Callable[..., R]) -> None:
@@ -42,7 +45,7 @@ class Receipts(Generic[R]):
         return [self._parse(**json.loads(line)) for line in lines if line.endswith("\n")]
 
     def append(self, receipt: R) -> R:
-        """Append a receipt, and return it with the time at which it was appended."""
+        """Append a receipt to the file, and return the receipt with its time (`at`)."""
         row = replace(receipt, at=datetime.now(UTC).isoformat(timespec="seconds"))
         with self.path.open("ab+") as file:
             if file.seek(0, os.SEEK_END):

@@ -47,7 +47,7 @@ class StageEvent(EffectiveRow):
 
     @property
     def at(self) -> datetime:
-        """The time from which the row applies: UTC, naive."""
+        """The time from which this row of the ledger applies: UTC, naive."""
         return datetime.fromisoformat(self.effective_from)
 
 

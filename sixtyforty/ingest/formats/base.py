@@ -50,7 +50,7 @@ class ExtractFormat(ABC):
     endings: ClassVar[tuple[str, ...]]
 
     def describe(self) -> str:
-        """Return the title with the endings, such as `JSON lines (.jsonl, .json)`."""
+        """Return the title of the format and its endings, such as `JSON lines (.jsonl, .json)`."""
         return f"{self.title} ({', '.join(f'.{ending}' for ending in self.endings)})"
 
     @abstractmethod
@@ -74,7 +74,7 @@ class ExtractFormat(ABC):
 
 
 def sql_list(texts: Sequence[str]) -> str:
-    """Return texts as a DuckDB list literal."""
+    """Return texts as a DuckDB list literal, such as `['a', 'b']`."""
     return f"[{', '.join(map(literal, texts))}]"
 
 
