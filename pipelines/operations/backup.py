@@ -1,12 +1,12 @@
-"""Copy everything that cannot be calculated again, and restore it.
+"""Back up everything that cannot be recalculated, and restore a backup.
 
 A backup is a folder with:
 - `home/`: landing zone, models, ledgers, deliveries, reports, DVC's pointers, cache and remote, Dagster's storage;
 - `lake/`: the lake, if it is a folder;
-- `database.dump`: the database, if it is a PostgreSQL (see `postgres_dump.py`);
-- `backup.json`: every file's SHA-256. It is written last: a folder without it is not a complete backup.
+- `database.dump`: the database, if it is PostgreSQL (see `postgres_dump.py`);
+- `backup.json`: every file's SHA-256. This file is written last, so a folder without it is not a complete backup.
 
-SQLite itself copies SQLite files, so that a copy is consistent even while another process writes.
+SQLite's backup function copies SQLite files, so that a copy is consistent even while another process writes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from sixtyforty.storage.home_format import FORMAT_FILE
 
 MANIFEST = "backup.json"
 DUMP = "database.dump"
-DVC_FILES = (".dvc", "dvc.lock")  # What DVC keeps in the home outside data/.
-LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Temporary files, or files written again at each start.
+DVC_FILES = (".dvc", "dvc.lock")  # DVC's files in the home, outside data/.
+LEFT_OUT = ("data/services", ".dvc/tmp", ".dvc/cache")  # Temporary files, and files that each start writes again.
 MUST_BE_EMPTY = ("landing", "models", "deliveries", "reports", "recipe", "dvc/cache", "dvc/remote")
 TEMPORARY_ENDINGS = (".lock", "-wal", "-shm", "-journal")
 SQLITE_HEADER = b"SQLite format 3\0"
@@ -41,11 +41,11 @@ ATTEMPTS = 3
 
 
 class BackupError(SixtyfortyError):
-    """A backup cannot be made or restored. The text says why and what to do next."""
+    """A backup cannot be made or restored. The message says why, and what to do next."""
 
 
 class BackupManifest(BaseModel):
-    """The content of `backup.json`."""
+    """The content of `backup.json`, the manifest of a backup."""
 
     made: str = Field(description="UTC time of the backup.")
     profile: Profile
@@ -53,7 +53,7 @@ class BackupManifest(BaseModel):
 
 
 class RestoredBackup(BaseModel):
-    """A backup that was restored."""
+    """The backup that was restored: its time, its number of files, and the verified rows of its ledgers."""
 
     made: str = Field(description="UTC time of the backup.")
     files: int
@@ -61,9 +61,9 @@ class RestoredBackup(BaseModel):
 
 
 def backup(folder: Path, wait_seconds: float = 600) -> BackupManifest:
-    """Copy everything into a folder: a new or empty one, or an older backup, which is updated.
+    """Back up the installation into a folder that is new, empty, or an older backup to update.
 
-    Wait up to `wait_seconds` for active runs, and copy again what a run changed meanwhile.
+    Wait up to `wait_seconds` for active runs to end. If a run starts during the copy, copy again what it changed.
     Raises BackupError if runs do not end, the folder cannot be used, or `pg_dump` fails.
     """
     settings = prepare_dagster_home()
@@ -92,7 +92,7 @@ def _prepare_folder(folder: Path) -> None:
 
 
 def _copy_between_runs(settings: Settings, folder: Path, wait_seconds: float) -> dict[str, str]:
-    """Copy all files while no run is active; return their SHA-256 by path."""
+    """Copy all files while no run is active. Return the SHA-256 of each file, by its path in the backup."""
     for _ in range(ATTEMPTS):
         started = _wait_for_runs(wait_seconds)
         files = {name: _copy_file(source, folder / name) for name, source in _files_to_copy(settings)}
@@ -120,8 +120,9 @@ def restore_backup(folder: Path) -> RestoredBackup:
     _check_files(folder, manifest)
     has_dump = DUMP in manifest.files
     if has_dump != is_postgres(settings.database_url):
-        kind = "a PostgreSQL database" if has_dump else "no PostgreSQL database"
-        raise BackupError(f"The backup in {folder} contains {kind}. Set SIXTYFORTY_DATABASE_URL accordingly.")
+        content = "a PostgreSQL database" if has_dump else "no PostgreSQL database"
+        cure = "Set SIXTYFORTY_DATABASE_URL to an empty one." if has_dump else "Unset SIXTYFORTY_DATABASE_URL."
+        raise BackupError(f"The backup in {folder} contains {content}. {cure}")
     if has_dump:
         restore_database(settings.database_url, folder / DUMP)
     for name in manifest.files.keys() - {DUMP}:
@@ -138,10 +139,12 @@ def restore_backup(folder: Path) -> RestoredBackup:
 def _read_manifest(folder: Path) -> BackupManifest:
     path = folder / MANIFEST
     if not path.exists():
-        raise BackupError(f"{folder} has no {MANIFEST}: it is not a backup, or the backup was never finished.")
+        raise BackupError(
+            f"{folder} has no {MANIFEST}: it is not a backup, or the backup was never finished. Use another backup."
+        )
     manifest = BackupManifest.model_validate_json(path.read_text())
     if f"home/data/{FORMAT_FILE}" not in manifest.files:
-        raise BackupError(f"The backup in {folder} was made by version 0.1. Restore it with that version.")
+        raise BackupError(f"The backup in {folder} was made by version 0.1. Restore the backup with version 0.1.")
     return manifest
 
 
@@ -152,29 +155,29 @@ def _check_files(folder: Path, manifest: BackupManifest) -> None:
 
 
 def _check_empty(settings: Settings) -> None:
-    """Raise BackupError if the restore would overwrite something. Files that `doctor` creates are ignored."""
+    """Raise BackupError if a restore would overwrite files or tables. Files that `doctor` creates are ignored."""
     folders = [settings.home / "data" / kind for kind in MUST_BE_EMPTY]
     if isinstance(settings.lake, Path):
         folders.append(settings.lake)
     for folder in folders:
         if any(path.is_file() for path in folder.rglob("*")):
-            raise BackupError(f"{folder} is not empty. Move its content away first.")
+            raise BackupError(f"{folder} is not empty. Move its files away, then restore again.")
     if is_postgres(settings.database_url) and has_tables(settings.database_url):
         raise BackupError(
-            "The database is not empty. Create a new one (createdb), and name it in SIXTYFORTY_DATABASE_URL."
+            "The database is not empty. Create a new database (createdb), and set SIXTYFORTY_DATABASE_URL to its URL."
         )
 
 
 def _target(settings: Settings, name: str) -> Path:
-    """Return where a file of the backup belongs."""
+    """Return the path to which a file of the backup is restored: in the lake or in the home."""
     kind, _, path = name.partition("/")
     root = settings.lake if kind == "lake" and isinstance(settings.lake, Path) else settings.home
     return root / path
 
 
 def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield each file to copy: its path in the backup, and its source."""
-    # A lake in a bucket is protected by the bucket's own versions, not by copies.
+    """Yield each file to copy: its path in the backup, and its path in the installation."""
+    # A lake in a bucket is not copied, because the bucket's own versions protect it.
     lake = settings.lake if isinstance(settings.lake, Path) else None
     left_out = [settings.home / folder for folder in LEFT_OUT]
     if lake:
@@ -190,7 +193,7 @@ def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _is_backed_up(path: Path) -> bool:
-    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are left out."""
+    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are not."""
     is_temporary = path.name.startswith(".writing-") or (
         path.name.endswith(TEMPORARY_ENDINGS) and path.name != "dvc.lock"
     )
@@ -198,9 +201,9 @@ def _is_backed_up(path: Path) -> bool:
 
 
 def _copy_file(source: Path, target: Path) -> str:
-    """Copy a file unless the target already equals it; return its SHA-256.
+    """Copy a file unless the target already has the same content. Return the file's SHA-256.
 
-    Raises FileAccessError or BackupError if it can't be copied, for example to a full disk.
+    Raises FileAccessError or BackupError if the file can't be copied, for example to a full disk.
     """
     create_folder(target.parent)
     try:
@@ -232,7 +235,7 @@ def _sha256(path: Path) -> str:
 
 
 def _wait_for_runs(wait_seconds: float) -> float:
-    """Wait until no run is active; return the time, in seconds since 1970."""
+    """Wait until no run is active. Return the time of that, in seconds since 1970."""
     import dagster as dg
 
     from pipelines.automation.housekeeping import UNDER_WAY

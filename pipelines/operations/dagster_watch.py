@@ -1,4 +1,4 @@
-"""Alerts about Dagster: failed runs, and a daemon, sensors or schedules that are silent or failing."""
+"""Find problems of Dagster to alert about: failed runs, and daemons, sensors or schedules that are silent or fail."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from pipelines.runtime.dagster_internals import InstigatorState
 
-RECENT = timedelta(days=7)  # Older failed runs are history.
+RECENT = timedelta(days=7)  # Older failed runs raise no alert.
 SHORTEST_SILENCE = 120.0  # Seconds. A shorter pause never raises an alert.
-DEFAULT_INTERVAL = 30  # Seconds between two looks of a sensor that declares none.
+DEFAULT_INTERVAL = 30  # Seconds between two evaluations of a sensor that declares no interval.
 NEVER = 0.0
 
 
@@ -26,26 +26,29 @@ NEVER = 0.0
 class Automation:
     """The names of the declared sensors and schedules, or None if the definitions can't be loaded.
 
-    With None, the sensors and schedules that Dagster remembers are all watched.
+    With None, every sensor and schedule in Dagster's storage is watched.
     """
 
     names: frozenset[str] | None
 
     @classmethod
     def declared(cls) -> Automation:
-        """Read the names from the definitions. A sensor that is no longer declared may be silent."""
+        """Return the names of the sensors and schedules in the definitions. Others may be silent without an alert."""
         from pipelines.definitions import defs
 
         try:
             definitions = defs()
             automation = [*(definitions.sensors or []), *(definitions.schedules or [])]
-        except Exception:  # Code that can't be loaded may itself silence a sensor, so watch all that Dagster remembers.
+        except Exception:  # Sensors may be silent because the code can't be loaded, so watch all in the storage.
             return cls(None)
         return cls(frozenset(definition.name for definition in automation))
 
 
 def failed_runs(instance: dg.DagsterInstance, use_case: str, now: float) -> list[Alert]:
-    """Return an alert for each run of a use case that failed recently and is not retried. `now`: seconds since 1970."""
+    """Return an alert for each run of a use case that failed in the last 7 days and is not retried.
+
+    `now`: seconds since 1970.
+    """
     import dagster as dg
 
     from pipelines.runtime.dagster_internals import WILL_RETRY_TAG
@@ -69,11 +72,11 @@ def _describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     ends = partition_range(run.tags)
     partitions = run.tags.get("dagster/partition") or (f"{ends[0]} to {ends[1]}" if ends else "")
     extent = f", partitions {partitions}" if partitions else ""
-    return f"run {run.run_id[:8]} failed{where}{extent}. Its page in Dagster shows the error."
+    return f"run {run.run_id[:8]} failed{where}{extent}. The run's page in Dagster shows the error."
 
 
 def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
-    """Return the use cases of a run. If it belongs to none, return all use cases."""
+    """Return the names of the use cases that a run belongs to, or all names if it belongs to no use case."""
     owners = {key.path[0] for key in run.asset_selection or ()} | {run.job_name}
     matches = {name for name in names if name in owners or run.job_name.startswith(f"{name}_")}
     return matches or set(names)
@@ -82,12 +85,18 @@ def _use_cases_of(run: dg.DagsterRun, names: Iterable[str]) -> set[str]:
 def silent_automation(
     instance: dg.DagsterInstance, use_case: str, now: float, automation: Automation, max_silent_intervals: float
 ) -> list[Alert]:
-    """Return an alert if the daemon has no heartbeat, else one for each sensor or schedule that is silent or failed."""
+    """Return an alert for each sensor or schedule of a use case that is silent or failed.
+
+    If the daemon has no heartbeat, return only one alert about the daemon. `now`: seconds since 1970.
+    """
     from pipelines.runtime.dagster_internals import unhealthy_daemons
 
     dead = unhealthy_daemons(instance, now)
     if dead:
-        text = f"Dagster's daemon has no heartbeat ({', '.join(dead)}): sensors, schedules and retries do not run."
+        text = (
+            f"Dagster's daemon has no heartbeat ({', '.join(dead)}): sensors, schedules and retries do not run."
+            " Run: sixtyforty doctor."
+        )
         return [Alert("automation silent", "daemon", text)]
     alerts = []
     for state in instance.all_instigator_state():
@@ -108,10 +117,10 @@ def _concerns(automation_name: str, use_case: str) -> bool:
 def _problem(
     instance: dg.DagsterInstance, state: InstigatorState, now: float, max_silent_intervals: float
 ) -> str | None:
-    """Return what is wrong with a sensor or schedule, or None."""
+    """Return the problem of a sensor or schedule, to follow its name in a sentence. None: no problem."""
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
     if ticks and ticks[0].status.name == "FAILURE":
-        return f"failed at its last look ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
+        return f"failed at its newest evaluation ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."
     settings: Any = state.instigator_data
     if settings is None:
         return None
@@ -137,9 +146,9 @@ def _root_error(error: Any) -> str:
 
 
 def longest_pause(cron: str | Sequence[str], now: float) -> float:
-    """Return the seconds for which a schedule may be silent: its longest pause plus a quarter.
+    """Return how many seconds a schedule may be silent: its longest pause, plus 25%, plus SHORTEST_SILENCE.
 
-    The quarter covers changes of daylight saving time. Of several cron lines, the one with the shortest pause counts.
+    The 25% covers changes of daylight saving time. With several cron lines, the line with the shortest pause counts.
     """
     from pipelines.runtime.dagster_internals import cron_times
 

@@ -1,4 +1,4 @@
-"""Examine everything that the chain needs, and name a cure for each problem."""
+"""`sixtyforty doctor`: check everything that the chain needs, and name a cure for each problem."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENOUGH_BYTES = 2_000_000_000
 
 
 class NotAvailableError(SixtyfortyError):
-    """Something that the chain needs is not available."""
+    """Something that the chain needs is not available. The message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Check:
     """A check of the installation. `look` returns a description of the state, or raises an error for a problem."""
 
     thing: str
-    needed: bool  # The chain cannot run without it.
+    needed: bool  # Whether the chain cannot run if this check fails.
     look: Callable[[], str]
     cure: str
 
 
 @dataclass(frozen=True)
 class Examination:
-    """The outcome of a check. `found` describes the state. `cure` is None if the check passed."""
+    """The result of a check. `found` describes the state of the thing checked. `cure` is None if the check passed."""
 
     thing: str
     ok: bool
@@ -47,25 +47,25 @@ class Examination:
 
 
 def examine() -> list[Examination]:
-    """Examine the installation, then each use case, then the services."""
+    """Run all checks and return their results: of the installation, then of each use case, then of the services."""
     checks = [
-        Check("storage", True, _storage, "Make the folder writable, or set SIXTYFORTY_HOME to a writable one."),
+        Check("storage", True, _storage, "Make the folder writable, or set SIXTYFORTY_HOME to another folder."),
         Check("disk", True, _disk, "Free at least 2 GB, or set SIXTYFORTY_HOME to a larger disk."),
-        Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the server runs."),
-        Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that it can be written to."),
+        Check("database", True, _database, "Check SIXTYFORTY_DATABASE_URL, and that the database server runs."),
+        Check("dvc_remote", True, _dvc_remote, "Check SIXTYFORTY_DVC_REMOTE, and that the remote is writable."),
     ]
     for name in catalog.list_use_cases():
         checks += _use_case_checks(name)
     if load_settings().profile == "embedded":
-        checks.append(Check("daemon", False, _daemon, "Start it: make ui"))
+        checks.append(Check("daemon", False, _daemon, "Start the daemon: make ui"))
     else:
-        checks.append(Check("services", False, _services, "Start them: make up"))
+        checks.append(Check("services", False, _services, "Start the services: make up"))
     return [_examine(check) for check in checks]
 
 
 def _use_case_checks(name: str) -> list[Check]:
-    """Return a use case's checks: of a draft without those of its ledgers, of a broken declaration only the first."""
-    checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the fields it names.")]
+    """Return the checks of a use case. A broken declaration gets only the first check, a draft no checks of ledgers."""
+    checks = [Check(f"declaration of {name}", True, partial(_declaration, name), "Correct the fields named above.")]
     try:
         use_case = catalog.load_use_case(name)
     except DeclarationError:
@@ -75,9 +75,9 @@ def _use_case_checks(name: str) -> list[Check]:
             f"landing zone of {name}",
             False,
             partial(_landing_zone, name),
-            f"Copy extracts into that folder. For the demo: sixtyforty land-demo-data {name}",
+            f"Copy extracts into the landing zone. For the demo: sixtyforty land-demo-data {name}",
         ),
-        Check(f"settings of {name}", False, partial(_variables, name), "Set them in the environment."),
+        Check(f"settings of {name}", False, partial(_variables, name), "Set the variables in the environment."),
     ]
     return checks if isinstance(use_case, Draft) else checks + _ledger_checks(name)
 
@@ -98,13 +98,14 @@ def _ledger_checks(name: str) -> list[Check]:
             f"stage of {name}",
             False,
             partial(_stage, name),
-            f"Declare the stage it has reached, or register the declared gate: sixtyforty stage {name} --register",
+            "Declare the stage that the ledger records, or register the changed gate:"
+            f" sixtyforty stage {name} --register",
         ),
         Check(
             f"features of {name}",
             False,
             partial(_features, name),
-            f"Correct features.sql or the declared known_at. Then build these days again: sixtyforty run {name}"
+            f"Correct features.sql or the declared known_at. Then recalculate these days: sixtyforty run {name}"
             " --from DATE --to DATE",
         ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
@@ -114,12 +115,12 @@ def _ledger_checks(name: str) -> list[Check]:
 def _examine(check: Check) -> Examination:
     try:
         return Examination(check.thing, True, check.needed, check.look(), None)
-    except Exception as error:  # Whatever is wrong, the doctor has to report it and go on.
+    except Exception as error:  # Any error is a result to report, and must not stop the other checks.
         return Examination(check.thing, False, check.needed, _summary(error), check.cure)
 
 
 def _summary(error: Exception) -> str:
-    """Return the first line of an error. Of a DeclarationError, which lists fields, return all lines."""
+    """Return the first line of an error message, or all lines of a DeclarationError, which lists fields."""
     lines = str(error).splitlines() or [type(error).__name__]
     return str(error) if isinstance(error, DeclarationError) else lines[0]
 
@@ -142,7 +143,7 @@ def _storage() -> str:
 def _disk() -> str:
     free = shutil.disk_usage(load_settings().home).free
     if free < ENOUGH_BYTES:
-        raise NotAvailableError(f"{free / 1e9:.1f} GB free")
+        raise NotAvailableError(f"only {free / 1e9:.1f} GB of disk space are free")
     return f"{free / 1e9:.0f} GB free"
 
 
@@ -163,7 +164,7 @@ def _dvc_remote() -> str:
     remote = load_settings().dvc_remote
     if "://" in remote:
         scheme, _, rest = remote.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]} (not tested now: the next retrain writes to it)"
+        return f"{scheme}://{rest.rpartition('@')[2]} (not tested; the next training writes to this remote)"
     create_folder(Path(remote))
     with tempfile.TemporaryFile(dir=remote):
         return f"{remote} is writable"
@@ -173,7 +174,7 @@ def _landing_zone(name: str) -> str:
     landing = catalog.open_workspace(name).landing
     count = sum(len(landing.list_files(source)) for source in landing.use_case.sources)
     if not count:
-        raise NotAvailableError(f"{landing.folder} has no extracts")
+        raise NotAvailableError(f"the landing zone {landing.folder} has no extracts")
     return f"{landing.folder}, {format_plural(count, 'extract')}"
 
 
@@ -183,10 +184,10 @@ def _variables(name: str) -> str:
     variables |= {variable for addresses in use_case.alerts.values() for variable in addresses}
     missing = sorted(variable for variable in variables if not os.environ.get(variable))
     if missing:
-        raise NotAvailableError(f"not set: {', '.join(missing)}")
+        raise NotAvailableError(f"environment variables not set: {', '.join(missing)}")
     receivers = ", ".join(use_case.alerts) or "the console"
     summary = f"environment variables set: {len(variables)} of {len(variables)}; alerts go to {receivers}"
-    # A digest without an address is no fault of the chain.
+    # A digest without an address is mentioned, but the chain runs without it, so the check passes.
     without_digest = [
         f"{subscription.role} (${variable} is not set)"
         for subscription in use_case.subscriptions
@@ -250,7 +251,7 @@ def _services() -> str:
     states = program_states(load_settings())
     faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
     if faults or not states:
-        raise NotAvailableError(", ".join(faults) or "not running: no pages, no schedules, no sensors")
+        raise NotAvailableError(", ".join(faults) or "services not running: no pages, no schedules, no sensors")
     return ", ".join(f"{name} {state}" for name, state in states.items())
 
 
@@ -264,5 +265,5 @@ def _daemon() -> str:
 
     with dg.DagsterInstance.get() as instance:
         if not are_daemons_live(instance):
-            raise NotAvailableError("not running: no schedules, no sensors")
+            raise NotAvailableError("daemon not running: no schedules, no sensors")
     return "running"

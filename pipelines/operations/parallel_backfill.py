@@ -1,8 +1,8 @@
-"""Run a long range as many parallel runs, on the workers of a cluster.
+"""Run the chain over a long range of days as many parallel runs, on the workers of a cluster.
 
-The chain covers the range in waves, because later days' features read earlier days' data: sources, then features and
-outcomes, then decisions and their value. Within a wave, the portions of partitions do not depend on each other. Each
-portion is a run; a run whose worker dies is replaced. The retrain is not part of it: it is one run of its own.
+The range is processed in waves, because features of later days read data of earlier days: first the sources, then
+features and outcomes, then decisions and their value. A wave divides the partitions into portions that do not depend on
+each other. Each portion is a run, and a run whose worker dies is replaced. Training is not part of the backfill.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 POLL_SECONDS = 0.5
-IDLE_SECONDS = 120  # If no worker runs anything for this time, the waiting portions are launched again.
+IDLE_SECONDS = 120  # If no worker executes a run for this time, the waiting portions are launched again.
 DECIDED = ("decisions", "delivery", "kpi_impact")
 
 
 @dataclass(frozen=True)
 class Wave:
-    """Stages that run over the range together."""
+    """Stages that process the range in the same runs. `partitioned` is False for stages of snapshots."""
 
     stages: tuple[str, ...]
     partitioned: bool
 
 
 def waves(use_case: UseCase) -> Iterator[Wave]:
-    """Yield the waves of a use case's chain in their order."""
+    """Yield the waves of a use case's chain in the order in which they must run."""
     kinds = ("raw", "validated")
     if use_case.snapshots:
         yield Wave(tuple(f"{kind}/{source}" for source in use_case.snapshots for kind in kinds), partitioned=False)
@@ -49,11 +49,10 @@ def waves(use_case: UseCase) -> Iterator[Wave]:
 def run_in_parallel(
     use_case: str, first: date, last: date, partitions_per_run: int, track: Track = "replay", as_of: str | None = None
 ) -> list[str]:
-    """Run the chain on the local days first to last, `partitions_per_run` partitions a run; return the runs' ids.
+    """Run the chain on the local days `first` to `last`, with `partitions_per_run` partitions per run.
 
-    as_of: UTC time up to which decisions are due. None: now.
-    Raises RunFailedError for a portion that failed ATTEMPTS times, with what a check refused, or for days that have no
-    partition.
+    Return the ids of all runs. as_of: UTC time up to which decisions are due. None: now.
+    Raises RunFailedError if a portion failed ATTEMPTS times, if a check refused work, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -77,7 +76,7 @@ def run_in_parallel(
 
 @dataclass
 class Portion:
-    """Stages to run on some partitions (none: the stages have no partitions), and the runs launched for them."""
+    """A portion of a wave: its stages, its partitions (empty for snapshots), and the ids of its runs so far."""
 
     use_case: str
     stages: Sequence[str]
@@ -87,7 +86,7 @@ class Portion:
     run_ids: list[str] = field(default_factory=list)
 
     def launch(self, instance: dg.DagsterInstance) -> None:
-        """Launch a new run for this portion on the workers."""
+        """Launch a new run for this portion on a worker of the cluster."""
         from pipelines.definitions import defs
         from pipelines.runtime.dagster_internals import code_origin, partition_range_tags
 
@@ -103,7 +102,7 @@ class Portion:
         instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
 
     def is_done(self, instance: dg.DagsterInstance) -> bool:
-        """Return whether the newest run succeeded. Launch another if it failed or its worker died."""
+        """Return whether the newest run of this portion succeeded. Launch another run if it failed or died."""
         import dagster as dg
 
         from pipelines.runtime.dagster_internals import WorkerStatus
@@ -122,11 +121,11 @@ class Portion:
         """Return the newest run of this portion."""
         run = instance.get_run_by_id(self.run_ids[-1])
         if run is None:
-            raise RunFailedError(f"Run {self.run_ids[-1]} was deleted while the backfill waited for it. Start again.")
+            raise RunFailedError(f"Run {self.run_ids[-1]} was deleted while the backfill waited for it. Run again.")
         return run
 
     def retry(self, instance: dg.DagsterInstance) -> None:
-        """Launch another run. Raises RunFailedError after ATTEMPTS runs."""
+        """Launch another run for this portion. Raises RunFailedError if ATTEMPTS runs have failed."""
         if len(self.run_ids) == ATTEMPTS:
             span = f"{self.partitions[0]} to {self.partitions[-1]}" if self.partitions else "reference tables"
             raise RunFailedError(
@@ -135,7 +134,7 @@ class Portion:
         self.launch(instance)
 
     def replace_waiting_run(self, instance: dg.DagsterInstance) -> None:
-        """Mark a run that no worker has started as failed, and launch another. Its worker died before the start."""
+        """Mark the newest run, which no worker has started, as failed, and launch another run."""
         instance.report_run_failed(self.newest_run(instance), f"No worker started this run in {IDLE_SECONDS} s.")
         self.retry(instance)
 

@@ -1,4 +1,4 @@
-"""Dump and restore a PostgreSQL database with its own programs, `pg_dump` and `pg_restore`."""
+"""Dump and restore a PostgreSQL database with PostgreSQL's programs `pg_dump` and `pg_restore`."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from sixtyforty.storage.databases import open_engine, parse_database_url
 
 
 class PostgresDumpError(SixtyfortyError):
-    """`pg_dump` or `pg_restore` is missing or failed."""
+    """The program `pg_dump` or `pg_restore` is missing or failed."""
 
 
 def is_postgres(url: str) -> bool:
-    """Return whether a database URL names a PostgreSQL."""
+    """Return whether a database URL names a PostgreSQL database."""
     return url.startswith("postgresql")
 
 
 def has_tables(url: str) -> bool:
-    """Return whether the database contains any table."""
+    """Return whether the database at a URL contains any table."""
     import sqlalchemy as sa
 
     return bool(sa.inspect(open_engine(url, poolclass=sa.NullPool)).get_table_names())
 
 
 def dump_database(url: str, file: Path) -> None:
-    """Write the database to a file in PostgreSQL's custom format. A failure leaves no file behind."""
+    """Write the database at a URL to a file in PostgreSQL's custom format. If `pg_dump` fails, no file is written."""
     partial = file.with_suffix(".writing")
     _run("pg_dump", url, ["--format=custom", f"--file={partial}"])
     partial.replace(file)
 
 
 def restore_database(url: str, file: Path) -> None:
-    """Restore a dump in one transaction: all of it or nothing."""
+    """Restore a dump into the database at a URL in one transaction, so completely or not at all."""
     database = str(parse_database_url(url).database)
     options = ["--no-owner", "--no-acl", "--single-transaction", "--exit-on-error"]
     _run("pg_restore", url, [*options, f"--dbname={database}", str(file)])
@@ -54,7 +54,7 @@ def _run(program: str, url: str, options: list[str]) -> None:
 
 
 def _connection_environment(url: str) -> dict[str, str]:
-    """Return the connection as environment variables. Other users can read a command line, but not those."""
+    """Return the connection as environment variables, which other users can't read, unlike a command line."""
     parsed = parse_database_url(url)
     variables = {
         "PGHOST": parsed.host or parsed.query.get("host"),

@@ -1,4 +1,4 @@
-"""Run a range of partitions of a use case in this process, as one Dagster run that the UI shows."""
+"""Run the chain on a range of partitions in this process, as one Dagster run that Dagster's pages show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONSOLE: dict[str, Any] = {"console": {}}
 
 
 class RunFailedError(SixtyfortyError):
-    """A run failed, refused something, or cannot start. The text names the stages and the reasons."""
+    """A run failed or cannot start, or a stage refused work. The message names the stages and the reasons."""
 
 
 def run_range(
@@ -31,12 +31,12 @@ def run_range(
     select: list[str] | None = None,
     rebuild_replay: bool = False,
 ) -> str:
-    """Materialize the use case's chain over the local days first to last; return the run's id.
+    """Run the stages of a use case on the local days `first` to `last` in one run. Return the run's id.
 
     as_of: UTC time up to which decisions are due. None: now.
-    select: stages such as "raw/weather". None: all.
-    rebuild_replay: make the replay of these days again by today's declaration.
-    Raises RunFailedError with the failed stage's error, with what a check refused, or for days without a partition.
+    select: stages to run, such as "raw/weather". None: all stages.
+    rebuild_replay: recalculate the replay of these days with today's declaration.
+    Raises RunFailedError if a stage fails, if a check refuses work, or if a day has no partition.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -70,7 +70,7 @@ def run_range(
 def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None) -> dict[str, Any]:
     """Return the configuration of a run: the business clock's track and time, and the console logger.
 
-    rebuild_from: first partition of the replay to make again; None: none.
+    rebuild_from: first partition of the replay to recalculate. None: no partition is recalculated.
     """
     clock = {"track": track} | ({"as_of": as_of} if as_of else {})
     clock |= {"rebuild_replay_from": rebuild_from} if rebuild_from else {}
@@ -78,16 +78,16 @@ def run_config(track: Track, as_of: str | None, rebuild_from: str | None = None)
 
 
 def asset_key(use_case: str, stage: str) -> dg.AssetKey:
-    """Return the asset of a stage such as "raw/weather"."""
+    """Return the key of the asset of a use case's stage, such as "raw/weather"."""
     import dagster as dg
 
     return dg.AssetKey([use_case, *stage.split("/")])
 
 
 def open_partitions(use_case: UseCase, first: date, last: date) -> list[str]:
-    """Return the partitions of the local days first to last.
+    """Return the partitions that cover the local days `first` to `last`.
 
-    Raises RunFailedError where a day has no partition, or none yet.
+    Raises RunFailedError if a day has no partition, or no partition yet.
     """
     from assets.wiring import partitions_definition
 
@@ -102,9 +102,9 @@ def open_partitions(use_case: UseCase, first: date, last: date) -> list[str]:
 
 
 def run_portfolio() -> str:
-    """Materialize the portfolio across all use cases; return the run's id.
+    """Run the job that compares all use cases and writes the portfolio. Return the run's id.
 
-    Raises RunFailedError with the failed step's error.
+    Raises RunFailedError with the error of the asset that failed.
     """
     prepare_dagster_home()
     import dagster as dg
@@ -121,7 +121,7 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
     if not run.success:
         failures = [event for event in run.all_events if event.is_step_failure]
         reasons = "; ".join(f"{event.step_key}: {_root_cause(event)}" for event in failures)
-        raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see its log in the UI'}")
+        raise RunFailedError(f"Run {run.run_id} failed: {reasons or 'see the page of the run in Dagster'}")
     if refusals:
         raise RunFailedError(
             f"Run {run.run_id} finished, but some of its stages refused their work: {'; '.join(refusals)}"
@@ -130,7 +130,7 @@ def _finished_run_id(run: dg.ExecuteInProcessResult, refusals: Sequence[str] = (
 
 
 def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[str]:
-    """Return what the failed checks of these runs refused, each with its asset and reason."""
+    """Return one text for each failed check of these runs that refused work: the asset and the reason."""
     import dagster as dg
 
     from assets.stage import REFUSED
@@ -142,7 +142,7 @@ def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[
 
 
 def _run_lock(run_id: str) -> AbstractContextManager[object]:
-    """Return the lock by which other machines of a cluster see that the run is alive; elsewhere nothing."""
+    """Return the lock that shows other machines of a cluster that the run is alive. Without a cluster, it is empty."""
     if load_settings().profile != "cluster":
         return nullcontext()
     from pipelines.runtime.cluster import run_lock

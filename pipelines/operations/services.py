@@ -1,8 +1,8 @@
 """Start and stop the services of one machine: code server, webservers, desk, daemon and watch.
 
-Supervisor keeps them running: it restarts what was killed (see `supervisor.py`). Everything they need is in
-data/services: the configuration, written again at each start, the sockets and the logs. Secrets stay in the
-environment, which the programs inherit. Every program listens on 127.0.0.1 or on a socket that only its owner can open.
+Supervisor keeps the services running: it restarts a service that was killed (see `supervisor.py`). All their files are
+in data/services: the configuration, which each start writes again, the sockets and the logs. Secrets stay in the
+environment, which the services inherit. Every service listens on 127.0.0.1 or on a socket that only its owner can open.
 """
 
 from __future__ import annotations
@@ -33,13 +33,16 @@ from pipelines.operations.supervisor import (
 from pipelines.settings import ROOT, Settings, load_settings, prepare_dagster_home
 from sixtyforty.storage.locks import exclusive_lock
 
-OWNER_VARIABLE = "SIXTYFORTY_SERVICES"  # Marks every process that the services start with their home.
+OWNER_VARIABLE = "SIXTYFORTY_SERVICES"  # Environment variable with the home, set in every process of the services.
 START_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class RunningServices:
-    """The running services."""
+    """The running services: addresses of the pages, folder of the logs, and state of each program.
+
+    `reaped`: ids of runs that were marked failed, because their process had ended.
+    """
 
     pages: str
     read_only: str
@@ -51,7 +54,7 @@ class RunningServices:
 
 @dataclass(frozen=True)
 class StoppedServices:
-    """Whether the services ran before they were stopped, and how many processes of an earlier set were ended."""
+    """Whether the services were running when they were stopped, and how many leftover processes were ended."""
 
     was_running: bool
     left_over: int
@@ -60,8 +63,8 @@ class StoppedServices:
 def up(port: int, readonly_port: int, desk_port: int) -> RunningServices:
     """Start the services, wait until they are ready, and return their addresses.
 
-    Start nothing where they already run. A second start at the same time waits for the first.
-    Raises ServicesError naming what is not ready, and the logs.
+    If the services already run, start nothing. A second start at the same time waits for the first start.
+    Raises ServicesError, which names the services that are not ready and the folder of the logs.
     """
     settings = prepare_dagster_home()
     with exclusive_lock(services_folder(settings) / "up.lock", "start the services"):
@@ -72,14 +75,14 @@ def up(port: int, readonly_port: int, desk_port: int) -> RunningServices:
 
 
 def _start(settings: Settings, ports: Ports) -> list[str]:
-    """Start Supervisor and its programs; return the runs whose process was gone and that were marked failed."""
+    """Start Supervisor and the services. Return the ids of runs that were marked failed, as their process had ended."""
     _end_leftover_processes(settings)
     configuration = write_configuration(settings, ports)
     import dagster as dg
 
     from pipelines.automation.housekeeping import fail_dead_runs
 
-    # This also creates the storage: several services that open it at once would each create it.
+    # Opening the instance also creates its storage. Services that start at the same time would each create it.
     with dg.DagsterInstance.get() as instance:
         dead_runs = fail_dead_runs(instance, nothing_can_start=True)
     supervisord = str(Path(sys.executable).with_name("supervisord"))
@@ -89,7 +92,7 @@ def _start(settings: Settings, ports: Ports) -> list[str]:
 
 
 def down() -> StoppedServices:
-    """Stop the services and end what is left of them. A run that does not end within 20 s is retried at the next start.
+    """Stop the services and kill leftover processes. A run that doesn't end within 20 s is retried at the next start.
 
     Raises ServicesError if Supervisor does not stop.
     """
@@ -122,7 +125,7 @@ def _wait_until_stopped(settings: Settings) -> None:
 
 
 def _wait(condition: Callable[[], bool]) -> bool:
-    """Wait up to START_SECONDS for a condition; return whether it came true."""
+    """Wait up to START_SECONDS for a condition to become true. Return whether it became true."""
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         if time.monotonic() > deadline:
@@ -132,7 +135,7 @@ def _wait(condition: Callable[[], bool]) -> bool:
 
 
 def missing_services(settings: Settings, addresses: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is not ready: programs that do not run, pages that do not answer or do not show the use cases."""
+    """Yield the services that are not ready: they do not run, do not answer, or do not show the use cases."""
     states = program_states(settings)
     yield from (program.name for program in PROGRAMS if states.get(program.name) != "RUNNING")
     for name, address in addresses.items():
@@ -141,7 +144,7 @@ def missing_services(settings: Settings, addresses: Mapping[str, str]) -> Iterat
 
 
 def answers(address: str) -> bool:
-    """Return whether a page answers at an address."""
+    """Return whether a web server answers at an address."""
     try:
         with urllib.request.urlopen(address, timeout=10) as response:
             return bool(response.status == 200)
@@ -161,10 +164,10 @@ def shows_use_cases(address: str) -> bool:
 
 
 def _end_leftover_processes(settings: Settings) -> int:
-    """End what is left of services whose Supervisor was killed; return the number of processes.
+    """Kill leftover processes of services whose Supervisor was killed. Return the number of processes.
 
     Two daemons on one storage would launch each run twice. The processes are killed, because a run that is asked to
-    end counts as cancelled and is not retried.
+    end counts as canceled and is not retried.
     """
     leftovers = [process for process in psutil.process_iter() if belongs_to_services(process, settings)]
     for process in leftovers:
@@ -174,7 +177,7 @@ def _end_leftover_processes(settings: Settings) -> int:
 
 
 def belongs_to_services(process: psutil.Process, settings: Settings) -> bool:
-    """Return whether the services of this home started a process. False if it is gone or another user's."""
+    """Return whether the services of this home started a process. False if it has ended or is another user's."""
     try:
         return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == str(settings.home)
     except (psutil.Error, OSError):

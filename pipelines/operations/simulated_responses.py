@@ -10,13 +10,14 @@ from sixtyforty.spec.errors import SixtyfortyError
 
 
 class NoResponsesError(SixtyfortyError):
-    """The use case takes no responses."""
+    """The use case declares no source of responses."""
 
 
 def add_simulated_responses(use_case: str, first: date | None = None, last: date | None = None, seed: int = 0) -> int:
-    """Simulate responses to the decisions of local days and run the stages up to the report; return their number.
+    """Simulate people's responses to the decisions of the local days `first` to `last`. Return their number.
 
-    The days default to all days of the replay. Raises NoResponsesError if the use case declares no source of responses.
+    The days default to all days of the replay. The stages that read responses run afterwards, up to the impact report.
+    Raises NoResponsesError if the use case declares no source of responses.
     """
     from sixtyforty.decisions.simulation import simulate_responses
 

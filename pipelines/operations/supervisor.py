@@ -1,4 +1,4 @@
-"""The files and the control interface of Supervisor, the program that keeps the services running."""
+"""Configure and control Supervisor, the program that keeps the services running."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pipelines.settings import ROOT, Settings
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import create_folder
 
-# The system allows about 108 bytes, and Supervisor appends a process id while it starts.
+# Maximum length of a socket's path, in bytes. The system allows about 108, and Supervisor appends a process id.
 LONGEST_SOCKET = 100
 ADDRESSES = "addresses.json"
 
 
 class ServicesError(SixtyfortyError):
-    """The services did not start or stop. The text names the program and the log to read."""
+    """The services did not start or stop. The message names the service and the log to read."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """One service. Its command contains placeholders such as {port} and {socket}.
+    """A service that Supervisor starts. Its command contains placeholders such as {port} and {socket}.
 
     order: programs with a smaller number start first.
-    keeps_children: when it is stopped, the runs that it started may finish.
+    keeps_children: when the program is stopped, the runs that it started may finish.
     """
 
     name: str
@@ -52,7 +52,7 @@ PROGRAMS = (
 
 @dataclass(frozen=True)
 class Ports:
-    """Ports on 127.0.0.1."""
+    """Ports on 127.0.0.1 of Dagster's pages, of its read-only pages, and of the desk."""
 
     port: int
     readonly_port: int
@@ -78,7 +78,7 @@ def control(settings: Settings) -> Any:
 
 
 def is_running(settings: Settings) -> bool:
-    """Return whether Supervisor is running, or on its way to stop."""
+    """Return whether Supervisor is running or stopping."""
     try:
         return bool(control(settings).supervisor.getPID())
     except Fault:
@@ -88,7 +88,7 @@ def is_running(settings: Settings) -> bool:
 
 
 def program_states(settings: Settings) -> dict[str, str]:
-    """Return each program's state in Supervisor's terms. RUNNING: it works. Empty: the services are stopped."""
+    """Return the state of each service by its name, such as RUNNING. Empty if the services are stopped."""
     try:
         programs = control(settings).supervisor.getAllProcessInfo()
     except (Fault, OSError, HTTPException):
@@ -97,9 +97,9 @@ def program_states(settings: Settings) -> dict[str, str]:
 
 
 def write_configuration(settings: Settings, ports: Ports) -> Path:
-    """Write the files of the services, and return Supervisor's configuration file.
+    """Write the configuration of the services, and return the path of Supervisor's configuration file.
 
-    Raises ServicesError for a home whose path Supervisor or a socket cannot use.
+    Raises ServicesError if Supervisor or a socket cannot use the path of the home.
     """
     folder = services_folder(settings)
     create_folder(folder / "logs")
@@ -117,7 +117,7 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
 
 
 def read_addresses(settings: Settings) -> dict[str, str]:
-    """Return the addresses of the services that were started last."""
+    """Return the address of each web server, as the newest start of the services wrote it."""
     addresses: dict[str, str] = json.loads((services_folder(settings) / ADDRESSES).read_text())
     return addresses
 
@@ -127,7 +127,7 @@ def _check_path(folder: Path) -> None:
         raise ServicesError(f"{folder} is too long for the path of a socket. Set SIXTYFORTY_HOME to a shorter path.")
     # Supervisor expands "%", in some of its settings twice.
     if "%" in f"{folder}{sys.executable}":
-        raise ServicesError(f"{folder} or {sys.executable} contains a %. Use paths without one.")
+        raise ServicesError(f"{folder} or {sys.executable} contains a %. Use paths without %.")
 
 
 def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
@@ -142,9 +142,10 @@ def _configuration(folder: Path, placeholders: Mapping[str, object]) -> str:
 
 
 def _program_section(program: Program, folder: Path, command: str) -> str:
-    """Return a program's section. After a stop it has 20 seconds; then its process group is killed.
+    """Return the section of a program in Supervisor's configuration.
 
-    The daemon waits as long for its runs. Runs that take longer are killed; the next start retries them.
+    A stopped program has 20 seconds to end; then its process group is killed. The daemon waits up to 20 seconds for
+    its runs. Runs that take longer are killed, and the next start retries them.
     """
     executable, _, arguments = command.partition(" ")
     return (

@@ -1,8 +1,9 @@
-"""`sixtyforty watch`: look at Dagster and at the lake from outside, and alert people about what is wrong.
+"""`sixtyforty watch`: check Dagster and the lake in a separate process, and alert people about problems.
 
-Open-source Dagster alerts nobody when a sensor fails, and a dead daemon cannot. So this is a process of its own. It
-looks for failed runs, for sensors and schedules that are silent or failing, for a missing heartbeat of the daemon, and
-for what `sixtyforty.reports.alert_rules` finds in the lake. It also alerts when it cannot look.
+Open-source Dagster alerts nobody when a sensor fails, and a dead daemon cannot alert. The watch is therefore a separate
+process. It looks for failed runs, for sensors and schedules that are silent or fail, for a missing heartbeat of the
+daemon, and for problems that the rules of `sixtyforty.reports.alert_rules` find in the lake. A check that cannot run
+raises an alert too.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def watch_all(
     show: Callable[[ShownReceipt], None],
     send: SendMessage = send_by_apprise,
 ) -> None:
-    """Watch every use case, once (interval None) or at an interval, and show each receipt."""
+    """Check every use case, once (interval None) or at an interval in seconds, and show the receipt of each alert."""
     prepare_dagster_home()
     automation = Automation.declared()
     reported: dict[str, str] = {}
@@ -70,7 +71,7 @@ def watch_all(
             for receipt in watch_use_case(ws, track, send, automation, time.time()):
                 show(ShownReceipt(name, receipt))
         for name, problem in loaded.invalid.items():
-            # A broken declaration also hides whom to alert.
+            # A broken declaration also hides the addresses to alert, so the console shows the problem.
             if reported.get(name) != problem:
                 show(ShownReceipt(name, BrokenDeclaration(text=problem)))
         reported = loaded.invalid
@@ -82,7 +83,7 @@ def watch_all(
 def watch_use_case(
     ws: Workspace, track: Track, send: SendMessage, automation: Automation, now: float
 ) -> list[AlertReceipt | ResolvedAlert]:
-    """Look at one use case, send the alerts that are new, and return their receipts. `now`: seconds since 1970."""
+    """Check one use case, send new alerts, and return the receipts of these alerts. `now`: seconds since 1970."""
     alerts: list[Alert] = []
     examined: set[AlertKind] = set()
 
@@ -90,7 +91,7 @@ def watch_use_case(
         try:
             alerts.extend(find_alerts())
             examined.update(kinds)
-        except Exception as error:  # A look that fails is an alert itself, and must not hide the other looks.
+        except Exception as error:  # A check that fails is an alert itself, and must not stop the other checks.
             text = f"The watch cannot examine {subject} ({type(error).__name__}). Run: sixtyforty doctor."
             alerts.append(Alert("automation silent", subject, text))
 
@@ -110,7 +111,7 @@ def _dagster_alerts(ws: Workspace, automation: Automation, now: float) -> list[A
 
 
 def describe_receipt(shown: ShownReceipt) -> str:
-    """Return a receipt as a line for the console."""
+    """Return the receipt of an alert as one line for the console."""
     receipt, subject = shown.receipt, f"{shown.use_case}: {shown.receipt.kind}"
     if isinstance(receipt, ResolvedAlert):
         return f"{subject}: resolved"

@@ -117,7 +117,7 @@ def test_a_failed_run_is_described_by_step_and_partitions_without_data(instance:
     assert alert.subject == run_id
     assert alert.text == (
         f"run {run_id[:8]} failed in raw__weather, partitions 2013-06-01 to 2013-06-02."
-        " Its page in Dagster shows the error."
+        " The run's page in Dagster shows the error."
     )
 
 
@@ -166,7 +166,7 @@ def test_a_failing_sensor_is_described_by_the_type_of_its_error_alone(instance: 
     error.__cause__ = PermissionError("Mrs Miller, 5 Elm Street")
     add_automation(instance, SENSOR, NOW, error)
     assert alert_texts(instance) == {
-        SENSOR: f"{SENSOR} failed at its last look (PermissionError). Its page in Dagster shows the error."
+        SENSOR: f"{SENSOR} failed at its newest evaluation (PermissionError). Its page in Dagster shows the error."
     }
 
 

@@ -28,7 +28,7 @@ def test_an_empty_home_is_examined_with_cures(run_cli: RunCli, monkeypatch: pyte
         assert thing["ok"] or not thing["needed"]
     assert not things["landing zone of flight_delays"]["ok"]
     assert "sixtyforty land-demo-data flight_delays" in things["landing zone of flight_delays"]["cure"]
-    assert (things["daemon"]["ok"], things["daemon"]["cure"]) == (False, "Start it: make ui")
+    assert (things["daemon"]["ok"], things["daemon"]["cure"]) == (False, "Start the daemon: make ui")
     assert things["champion ledger of flight_delays"]["found"] == "0 rows, hash chain verified"
 
 
@@ -44,7 +44,7 @@ def test_variables_that_are_not_set_are_named(tmp_path: Path, monkeypatch: pytes
     use_case = make_use_case(tmp_path, alerts={"owner": ["OWNER_MAIL", "OWNER_CHAT"]})
     monkeypatch.setattr(catalog, "load_use_case", lambda *_, **__: use_case)
     monkeypatch.setenv("OWNER_MAIL", "mailto://u:secret@host")
-    with pytest.raises(NotAvailableError, match=r"^not set: OWNER_CHAT$"):
+    with pytest.raises(NotAvailableError, match=r"^environment variables not set: OWNER_CHAT$"):
         doctor._variables("calls_in_time")
     monkeypatch.setenv("OWNER_CHAT", "x")
     assert doctor._variables("calls_in_time") == "environment variables set: 2 of 2; alerts go to owner"
@@ -58,7 +58,7 @@ def test_something_needed_that_is_missing_is_exit_code_1(run_cli: RunCli, monkey
     monkeypatch.setattr(doctor, "ENOUGH_BYTES", 10**18)
     finished = run_cli("doctor")
     assert finished.code == 1
-    assert re.search(r"^NOT  disk: .* GB free$", finished.out, re.M)
+    assert re.search(r"^NOT  disk: only .* GB of disk space are free$", finished.out, re.M)
     assert "cure: Free at least 2 GB" in finished.out
     monkeypatch.setattr(doctor, "ENOUGH_BYTES", 0)
     monkeypatch.setenv("SIXTYFORTY_DATABASE_URL", "sqlite:////nowhere/at/all.sqlite")

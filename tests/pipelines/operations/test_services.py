@@ -226,7 +226,7 @@ def test_doctor_reports_services_that_do_not_run(
     use_home(monkeypatch, tmp_path, postgres.database())
     main(["doctor", "--json"])
     things = {thing["thing"]: thing for thing in json.loads(capsys.readouterr().out)["things"]}
-    assert (things["services"]["ok"], things["services"]["cure"]) == (False, "Start them: make up")
+    assert (things["services"]["ok"], things["services"]["cure"]) == (False, "Start the services: make up")
 
 
 @pytest.mark.parametrize("check", [services.answers, services.shows_use_cases])
