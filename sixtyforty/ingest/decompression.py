@@ -52,5 +52,5 @@ def _decompress_member(content: bytes, room: int) -> tuple[bytes, bytes]:
     if len(part) > room:
         raise DecompressionError(extract.TOO_LARGE)
     if not stream.eof:
-        raise DecompressionError("the gzip data is cut off. Ask the sender to send the file again.")
+        raise DecompressionError("the gzip data of the file is cut off. Ask the sender to send the file again.")
     return part, stream.unused_data

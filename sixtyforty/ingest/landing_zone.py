@@ -166,9 +166,9 @@ class LandingZone:
             try:
                 content = self._location(source).read(arrival.listed_file)
             except FileChangedError as error:
-                raise FileNotFoundError(f"the extract {arrival.name} was replaced after its arrival") from error
+                raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again") from error
             if content_hash(content) != arrival.sha256:
-                raise FileNotFoundError(f"the extract {arrival.name} was replaced after its arrival")
+                raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again")
             parsed = read_extract(content, self.use_case.sources[source])
             (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source)
             self._recent_lines.put(key, lines)

@@ -55,7 +55,7 @@ class Folder:
     def list_files(self, pattern: str, recall: RecallState | None = None) -> list[ListedFile]:
         """List all files that match a glob. `recall` is not used."""
         if self.required and not self.root.is_dir():
-            raise FileNotFoundError("the folder of the extracts doesn't exist")
+            raise FileNotFoundError("the folder of the source's extracts doesn't exist; create the folder")
         files = []
         for name, path in self._matching(pattern):
             with suppress(FileNotFoundError):  # the file was moved away after the folder was listed

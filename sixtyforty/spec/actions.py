@@ -39,7 +39,7 @@ class Action(DeclaredModel):
     @model_validator(mode="after")
     def _check_limit(self) -> Action:
         if self.use_full_limit and self.limit is None:
-            raise FieldError("use_full_limit", "use_full_limit needs `limit`, the number of units; declare it")
+            raise FieldError("use_full_limit", "use_full_limit needs a number of units; declare `limit`, too")
         return self
 
 

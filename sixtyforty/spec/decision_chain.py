@@ -26,7 +26,9 @@ from sixtyforty.spec.sources import Source
 class DecisionChain(PartitionedModel):
     """The fields of a use case that its decisions depend on. The class `UseCase` adds all other fields."""
 
-    name: Name = Field(description="Name of the use case: its group and the start of its keys in Dagster.")
+    name: Name = Field(
+        description="Name of the use case. In Dagster, it is the asset group and the first part of every asset key."
+    )
     sources: dict[Name, Source] = Field(min_length=1, description="The feeds of extracts, and their data contracts.")
     decision: Decision = Field(description="What is decided, about which units, and when.")
     kpi: Kpi = Field(description="The KPI, and the payoff of each action.")

@@ -99,7 +99,10 @@ class Kpi(DeclaredModel):
                 " `measurement: randomized`",
             )
         if self.measurement == "randomized" and self.segments:
-            raise FieldError("segments", "segments need `measurement: exact`; experiments aren't reported by segment")
+            raise FieldError(
+                "segments",
+                "segments need `measurement: exact`; experiments aren't reported by segment: remove segments",
+            )
         return self
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ class Vision(DeclaredModel):
 class Research(DeclaredModel):
     """One finding of research with the future users."""
 
-    day: date = Field(description="Local day of the research.")
+    day: date = Field(description="Local day on which the research took place.")
     participants: str = Field(description="Who took part, by role and number, never by name.")
     finding: str = Field(description="What the research showed.")
 

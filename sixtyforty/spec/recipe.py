@@ -98,9 +98,9 @@ class Model(DeclaredModel):
             try:
                 names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
             except ValueError as error:
-                raise FieldError(f"reasons.{feature}", f"the text has unbalanced braces: {error}") from error
+                raise FieldError(f"reasons.{feature}", f"the reason has unbalanced braces: {error}") from error
             if names != {"value"}:
-                raise FieldError(f"reasons.{feature}", "the text must contain {value}, and no other name in braces")
+                raise FieldError(f"reasons.{feature}", "the reason must contain {value}, and no other name in braces")
         return self
 
 

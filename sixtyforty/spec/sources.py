@@ -109,7 +109,7 @@ class Source(DeclaredModel):
             )
         if self.location:
             raise FieldError(
-                "location", "the extracts of a query are written to the use case's landing folder; remove location"
+                "location", "a source with `query` writes its extracts to the landing folder; remove location"
             )
         return self
 

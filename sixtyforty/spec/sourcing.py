@@ -44,11 +44,11 @@ class Sourcing(DeclaredModel):
     )
     yearly_discount: float = Field(default=0.08, ge=0, description="Yearly discount rate: 0.08 is 8%.")
     vendors: dict[Name, Price] = Field(
-        default_factory=dict, description="The price of each vendor: of each candidate of the KPI with `vendor: true`."
+        default_factory=dict, description="Price of each vendor, by the name of its candidate with `vendor: true`."
     )
 
     @model_validator(mode="after")
     def _check_reason(self) -> Sourcing:
         if not self.why.strip():
-            raise FieldError("why", "why is empty; write why the use case is strategic, or why it isn't")
+            raise FieldError("why", "`why` is empty; write why the use case is strategic, or why not")
         return self

@@ -18,7 +18,7 @@ from sixtyforty.spec.watch import Watch
 
 
 class UseCase(DecisionChain):
-    """One decision, its data, its model and its money, as declared in `defs.yaml`."""
+    """The declaration of one use case in `defs.yaml`: a decision, with its data, model, people and money."""
 
     # The base class holds everything that decisions depend on. The fields and methods of this class serve people,
     # reports and alerts, so a change of their code retrains no model.

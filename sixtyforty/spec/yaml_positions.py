@@ -53,7 +53,7 @@ class ParsedYaml:
     problems: list[DeclarationProblem] = field(default_factory=list)
 
     def line_of(self, path: Sequence[Hashable]) -> int:
-        """Return the line number of a path; if the path is unknown, the line of the nearest field that encloses it."""
+        """Return the line number of a field's path; if the path is unknown, the line of the nearest enclosing field."""
         prefixes = (tuple(path[:length]) for length in range(len(path), -1, -1))
         return next((self.lines[prefix] for prefix in prefixes if prefix in self.lines), 1)
 

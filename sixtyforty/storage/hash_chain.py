@@ -93,7 +93,7 @@ class HashChain(Generic[R]):
         except (ValueError, TypeError) as error:
             raise self._error(number, f"the line is not a row of this ledger ({_summary(error)})") from error
         if row.seq != number or row.previous_hash != previous_hash or row.hash != row_hash(row):
-            raise self._error(number, "the row was changed, or an earlier row is missing")
+            raise self._error(number, "this row of the ledger was changed, or an earlier row is missing")
         return row
 
     def _check_head(self, rows: list[R], head: Head) -> None:

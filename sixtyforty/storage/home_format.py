@@ -19,6 +19,8 @@ HOME_FORMAT = 2  # version 0.1 wrote format 1, without a format file
 FORMAT_FILE = "home_format.json"
 FOLDER_OF_FORMAT_1 = "dagster"  # version 0.1 wrote files into this folder before its first run
 
+BUILD_AGAIN = "Move or delete that folder, then build the home again, for example with `make demo`."
+
 Migration = Callable[[Path], None]
 MIGRATIONS: Mapping[int, Migration] = {}  # maps a format to the function that converts a home to the next format
 
@@ -32,8 +34,8 @@ def ensure_home_format(
 ) -> None:
     """Write the format file of a new home, or migrate an existing home to the current format.
 
-    If a migration step fails, the home keeps the format of the last completed step. Raises HomeFormatError if version
-    0.1 or a later version than this one wrote the home, or if a migration step is missing.
+    If a migration step fails, the home keeps the format of the last completed step. Raises HomeFormatError if the home
+    was written by version 0.1 or by a version after this one, or if a migration step is missing.
     """
     if read_home_format(home) == current:
         return
@@ -46,7 +48,7 @@ def ensure_home_format(
         for step in range(home_format, current):
             if step not in migrations:
                 raise HomeFormatError(
-                    _unreadable(home, f"the home has format {step}, and no migration to format {step + 1} exists")
+                    f"{home / 'data'} has format {step}, and no migration to format {step + 1} exists. {BUILD_AGAIN}"
                 )
             migrations[step](home)
             _write_format(home, step + 1)
@@ -70,19 +72,12 @@ def read_home_format(home: Path) -> int | None:
 
 def _check_supported(home: Path, home_format: int, current: int) -> None:
     if home_format == 1:
-        raise HomeFormatError(_unreadable(home, "version 0.1 wrote the home"))
+        raise HomeFormatError(f"{home / 'data'}: this version can't read a home of version 0.1. {BUILD_AGAIN}")
     if home_format > current:
         raise HomeFormatError(
             f"{home / 'data'} has format {home_format}, but this version reads formats up to {current}."
             " Install the version that wrote this folder, or set SIXTYFORTY_HOME to another folder."
         )
-
-
-def _unreadable(home: Path, reason: str) -> str:
-    return (
-        f"{home / 'data'}: this version can't read the home, because {reason}."
-        " Move or delete that folder, then build the home again, for example with `make demo`."
-    )
 
 
 def _write_format(home: Path, home_format: int) -> None:

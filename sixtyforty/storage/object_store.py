@@ -96,11 +96,11 @@ class ObjectPath:
         return replace(self, url=self.url.rpartition("/")[0])
 
     def with_name(self, name: str) -> ObjectPath:
-        """Return this path with another last part."""
+        """Return the path with `name` in the place of its last part."""
         return self.parent / name
 
     def with_suffix(self, suffix: str) -> ObjectPath:
-        """Return this path with another file extension."""
+        """Return the path with another file extension, such as `.json`."""
         return self.with_name(self._path.with_suffix(suffix).name)
 
     def relative_to(self, other: ObjectPath) -> PurePosixPath:

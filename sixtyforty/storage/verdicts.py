@@ -82,20 +82,20 @@ def verdict_facts(verdict: Verdict) -> dict[str, Any]:
 
 
 def read_verdict(entry: Entry) -> Verdict:
-    """Return the verdict that a manifest stores. If only its acceptance matters, `is_accepted` is faster."""
+    """Return the verdict in a partition's manifest. If only its acceptance matters, use the faster `is_accepted`."""
     return Verdict.from_dict(entry.facts["verdict"])
 
 
 def verdict_id(entry: Entry) -> str:
-    """Return the id of the verdict that a manifest stores."""
+    """Return the id of the verdict in a partition's manifest."""
     return str(entry.facts["verdict_id"])
 
 
 def is_accepted(entry: Entry) -> bool:
-    """Return whether the verdict that a manifest stores accepted the partition."""
+    """Return whether a partition is accepted, according to the verdict in its manifest."""
     return bool(entry.facts["verdict"]["accepted"])
 
 
 def was_complete(entry: Entry) -> bool:
-    """Return whether a partition was complete when the verdict that its manifest stores was given."""
+    """Return whether a partition was complete when it was validated, according to the verdict in its manifest."""
     return bool(entry.facts["verdict"].get("closed", True))

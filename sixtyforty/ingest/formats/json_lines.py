@@ -100,7 +100,7 @@ def _parse_object(line: bytes) -> dict[str, Any]:
         object_pairs_hook=_without_repeated_keys,
     )
     if not isinstance(parsed, dict):
-        raise ValueError("the line holds a list, a text or a number")
+        raise ValueError("the line holds a list, a text or a number, not an object")
     return parsed
 
 

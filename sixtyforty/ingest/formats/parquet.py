@@ -138,7 +138,7 @@ def _text_sql(column: str, duckdb_type: str) -> str:
         return f"coalesce(try(decode({quoted})), {quoted}::varchar)"
     if duckdb_type in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
         return f"({quoted} at time zone 'UTC')::varchar"
-    if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but the session's time zone is UTC
+    if duckdb_type == "TIMESTAMPTZ_NS":  # DuckDB can't convert this type, but writes it in the session's time zone, UTC
         return f"replace({quoted}::varchar, '+00', '')"
     if duckdb_type.endswith("]") or duckdb_type.startswith(("STRUCT", "MAP", "UNION")):
         return f"to_json({quoted})::varchar"

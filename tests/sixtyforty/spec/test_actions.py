@@ -11,7 +11,9 @@ from sixtyforty.spec.actions import Action, Amount, Candidate, Costs
 
 
 def test_a_full_limit_needs_a_limit() -> None:
-    with pytest.raises(ValidationError, match="use_full_limit: use_full_limit needs `limit`"):
+    with pytest.raises(
+        ValidationError, match="use_full_limit: use_full_limit needs a number of units; declare `limit`"
+    ):
         Action(description="x", use_full_limit=True)
     assert Action(description="x", use_full_limit=True, limit=3).limit == 3
 

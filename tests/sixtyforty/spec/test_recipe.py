@@ -19,9 +19,9 @@ RECIPE = {"estimator": "sklearn.Regressor", "training_days": 30}
             {"categorical": ["site"], "monotone_constraints": {"site": 1}},
             "a categorical feature can't rise or fall; remove site",
         ),
-        ({"reasons": {"load": "busy"}}, r"reasons\.load: the text must contain \{value\}"),
-        ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the text must contain \{value\}"),
-        ({"reasons": {"load": "{value"}}, r"reasons\.load: the text has unbalanced braces"),
+        ({"reasons": {"load": "busy"}}, r"reasons\.load: the reason must contain \{value\}"),
+        ({"reasons": {"load": "{value} of {all}"}}, r"reasons\.load: the reason must contain \{value\}"),
+        ({"reasons": {"load": "{value"}}, r"reasons\.load: the reason has unbalanced braces"),
         ({"monotone_constraints": {"load": 2}}, r"monotone_constraints\.load"),
     ],
 )

@@ -22,7 +22,7 @@ BY_ID = QUERY | {"cursor_column": "id", "partition": "day", "known_at": "day"}
         (FILES | {"cursor_column": "id"}, "a source with `files` can't have database, cursor_column or query"),
         (QUERY | {"partition": "day"}, "a query with `partition` needs a column whose values only grow"),
         (QUERY | {"cursor_column": "id"}, "a source without `partition` is a snapshot"),
-        (BY_ID | {"location": "/landing"}, "the extracts of a query are written to the use case's landing folder"),
+        (BY_ID | {"location": "/landing"}, "a source with `query` writes its extracts to the landing folder"),
         (FILES | {"location": "landing"}, "'landing' is neither a full path nor a URL"),
         (QUERY | {"database": "postgresql://u:p@h/d"}, "database"),
     ],

@@ -124,7 +124,7 @@ def test_a_changed_row_with_a_new_hash_breaks_the_next_row(notes: Notes) -> None
     lines = lines_of(notes)
     changed = json.loads(lines[1]) | {"text": "changed"}
     replace_lines(notes, [lines[0], json.dumps(changed | {"hash": row_hash(Note(**changed))}), lines[2]])
-    with pytest.raises(LedgerError, match="row 3: the row was changed, or an earlier row is missing"):
+    with pytest.raises(LedgerError, match="row 3: this row of the ledger was changed, or an earlier row is missing"):
         notes.rows()
 
 

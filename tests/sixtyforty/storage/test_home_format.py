@@ -35,7 +35,7 @@ def test_a_home_where_no_run_has_started_counts_as_new(tmp_path: Path, folder: s
 def test_a_home_of_version_0_1_is_refused_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "data" / "dagster" / "history").mkdir(parents=True)
     for _ in range(2):
-        with pytest.raises(HomeFormatError, match=r"version 0\.1 wrote the home.*Move or delete.*`make demo`"):
+        with pytest.raises(HomeFormatError, match=r"a home of version 0\.1.*Move or delete.*`make demo`"):
             ensure_home_format(tmp_path)
     assert not (tmp_path / "data" / "home_format.json").exists()
 

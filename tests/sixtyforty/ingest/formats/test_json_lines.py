@@ -38,8 +38,8 @@ def test_numbers_keep_their_digits_and_lists_stay_json() -> None:
     [
         ('{"id": 2, "x": "a', "the line is not JSON: Unterminated string starting at at character 15"),
         ("nonsense", "the line is not JSON: Expecting value at character 0"),
-        ("[1, 2]", "holds a list, a text or a number"),
-        ("7", "holds a list, a text or a number"),
+        ("[1, 2]", "holds a list, a text or a number, not an object"),
+        ("7", "holds a list, a text or a number, not an object"),
         ('{"id": 1, "id": 2}', "a key occurs twice"),
         (b'{"id": 2, "x": "\xff"}', "not UTF-8: byte 16"),
         (r'{"id": 2, "x": "\ud800"}', "half of a surrogate pair"),
