@@ -48,9 +48,9 @@ def validation_reason(use_case: DecisionChain, raw: Entry, judged: Iterable[Entr
     inputs = {raw.dataset: {raw.partition: raw.version}}
     validations = [entry for entry in judged if entry.inputs == inputs]
     if not validations:
-        return "not validated"
+        return "not validated yet"
     if not was_complete(validations[-1]) and is_closed(use_case, raw.partition, now):
-        return "the partition has closed"
+        return "the partition has closed since its validation"
     return None
 
 

@@ -120,7 +120,7 @@ def test_after_a_complete_run_nothing_is_stale(ws: Workspace) -> None:
 @pytest.mark.parametrize(
     ("last_stage", "reason"),
     [
-        ("raw", "not validated"),
+        ("raw", "not validated yet"),
         ("validated", "inputs have changed"),
         ("features", "decisions due"),
         ("decisions", "decisions not delivered"),

@@ -61,16 +61,16 @@ def test_a_raw_partition_lists_the_extracts_that_it_holds() -> None:
 def test_another_raw_version_needs_validation(use_case: UseCase) -> None:
     raw, late = entry("raw/calls"), entry("raw/calls", sha="b")
     judged = [verdict(raw, closed=True)]
-    assert validation_reason(use_case, raw, [], NEXT_WEEK) == "not validated"
+    assert validation_reason(use_case, raw, [], NEXT_WEEK) == "not validated yet"
     assert validation_reason(use_case, raw, judged, NEXT_WEEK) is None
-    assert validation_reason(use_case, late, judged, NEXT_WEEK) == "not validated"
+    assert validation_reason(use_case, late, judged, NEXT_WEEK) == "not validated yet"
 
 
 def test_a_partition_judged_while_open_needs_validation_after_it_closes(use_case: UseCase) -> None:
     raw = entry("raw/calls")
     judged = [verdict(raw, closed=False)]
     assert validation_reason(use_case, raw, judged, NOON) is None
-    assert validation_reason(use_case, raw, judged, NEXT_WEEK) == "the partition has closed"
+    assert validation_reason(use_case, raw, judged, NEXT_WEEK) == "the partition has closed since its validation"
 
 
 def test_changed_inputs_are_new_replaced_and_withdrawn_partitions(use_case: UseCase) -> None:
