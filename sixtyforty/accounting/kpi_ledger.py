@@ -42,7 +42,7 @@ class KpiAccount(DailyValue):
     - segments: the money of each segment, in the KPI's currency.
     """
 
-    unknown: int
+    unknown: int = 0
     held_back: int = 0
     segments: SegmentMoney = field(default_factory=dict)
 
