@@ -1,4 +1,4 @@
-"""Run the chain of the use case in a home of its own, and read its steps' seconds and its money."""
+"""Run the use case's chain in a separate home, and read the seconds of its steps and the value of its decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ TOLERANCE = 0.011  # dollars per 1,000 decisions: both sides round to the cent
 
 @dataclass(frozen=True)
 class Money:
-    """Decisions with a known outcome, and each policy's value in dollars per 1,000 of them (None: no decisions)."""
+    """The number of decisions with a known outcome, and each policy's value in dollars per 1,000 of these decisions.
+
+    Without such decisions, the values are None.
+    """
 
     decisions: int
     per_1000: Mapping[str, float | None]
@@ -27,9 +30,9 @@ class Money:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the chain, of a script or of a peer.
+    """One measured run of the chain, of a plain script or of another tool: wall and CPU seconds, memory, and values.
 
-    `start_up_s` is the part of `wall_s` before the first step, where it is known. `steps` holds seconds by step.
+    `start_up_s` is the part of `wall_s` before the first step, or 0 if unknown. `steps` holds the seconds of each step.
     """
 
     wall_s: float
@@ -42,12 +45,12 @@ class Run:
 
     @property
     def net_s(self) -> float:
-        """Wall seconds without the run's start-up."""
+        """Wall seconds without the start-up of the run."""
         return self.wall_s - self.start_up_s
 
 
 def create_home(folder: Path, landing: Path) -> Path:
-    """Create an empty home whose landing folder is a link to `landing`; return it. An old one is deleted."""
+    """Create an empty home whose landing folder is a link to `landing`. Return its path. An older home is deleted."""
     shutil.rmtree(folder, ignore_errors=True)
     landing_folder = folder / "data" / "landing"
     landing_folder.mkdir(parents=True)
@@ -56,7 +59,7 @@ def create_home(folder: Path, landing: Path) -> Path:
 
 
 def list_stages() -> list[str]:
-    """Return the stages of the chain whose work the scripts do as well."""
+    """Return the names of the chain's stages whose work the plain scripts do as well."""
     from pipelines.authoring import catalog
     from pipelines.component import build_chain
 
@@ -66,15 +69,15 @@ def list_stages() -> list[str]:
 
 
 def chain_command(first: date, last: date, stages: Sequence[str]) -> list[str]:
-    """Return the command that runs stages of the chain on the local days first to last."""
+    """Return the command that runs stages of the chain on the local days `first` to `last`."""
     command = [sys.executable, "-m", "pipelines.cli", "run", USE_CASE, "--json"]
     return [*command, "--from", f"{first}", "--to", f"{last}", "--select", ",".join(stages)]
 
 
 def run_chain(home: Path, first: date, last: date, stages: Sequence[str], log: Path) -> Run:
-    """Run stages of the chain in a process; return it with its steps' seconds and its money on these days.
+    """Run stages of the chain in a process on the local days `first` to `last`, and return the measured run.
 
-    Raises BenchError when the process fails.
+    Raises BenchError if the process fails.
     """
     process = run_process(chain_command(first, last, stages), log, {"SIXTYFORTY_HOME": str(home)})
     run_id = process.printed["run_id"]
@@ -89,7 +92,7 @@ def run_chain(home: Path, first: date, last: date, stages: Sequence[str], log: P
 
 
 def read_step_seconds(home: Path, run_id: str) -> dict[str, float]:
-    """Return the seconds of each step of a run by the name of its stage, in order of their starts."""
+    """Return the seconds of each step of a run, by the name of the stage, in order of the steps' starts."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.settings import prepare_dagster_home
 
@@ -103,7 +106,7 @@ def read_step_seconds(home: Path, run_id: str) -> dict[str, float]:
 
 
 def read_money(home: Path, first: date, last: date) -> Money:
-    """Return the money that the chain accounted for on the local days first to last, on the track `replay`."""
+    """Return the value of the replay's decisions on the local days `first` to `last`, from the chain's accounts."""
     os.environ["SIXTYFORTY_HOME"] = str(home)
     from pipelines.authoring import catalog
     from sixtyforty.accounting.kpi_ledger import read_daily_values
@@ -117,9 +120,9 @@ def read_money(home: Path, first: date, last: date) -> Money:
 
 
 def check_same_money(run: Run, other: Run) -> None:
-    """Raise BenchError unless both runs gave the same decisions and the same money."""
+    """Raise BenchError unless both runs took the same number of decisions with the same values of the policies."""
     if run.money is None or other.money is None:
-        raise BenchError("a run has no money to compare")
+        raise BenchError("one of the two runs has no money (values of decisions), so the runs can't be compared")
     figures, other_figures = (
         {"decisions": money.decisions, **{policy: money.per_1000[policy] for policy in POLICIES}}
         for money in (run.money, other.money)

@@ -1,4 +1,4 @@
-"""Launch runs as the daemon does: each in a process forked from a warm server, timed from the request to the end."""
+"""Launch runs as the daemon does, in processes forked from a warm server, and time them from the request to the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 
 
 class DaemonRuns:
-    """Launches runs of the use case in one home. The first run starts the fork server and waits for it."""
+    """Launcher of runs of the use case in one home. The first run starts the fork server and waits for the server."""
 
     def __init__(self, home: Path) -> None:
         os.environ["SIXTYFORTY_HOME"] = str(home)
@@ -32,9 +32,9 @@ class DaemonRuns:
         self.home = home
 
     def run(self, first: date, last: date, stages: Sequence[str], as_of: str | None = None) -> Run:
-        """Run stages on the local days first to last, on the track `replay`; return the run's seconds.
+        """Run stages on the local days `first` to `last`, on the track `replay`. Return the run's seconds.
 
-        as_of: UTC time up to which decisions are due. None: now. Raises BenchError when the run fails.
+        as_of: UTC time up to which decisions are due. None: now. Raises BenchError if the run fails.
         """
         import dagster as dg
 
@@ -47,7 +47,7 @@ class DaemonRuns:
             status, cpu_seconds = _wait_for_end(instance, run.run_id)
             wall_seconds = time.perf_counter() - started
             if status != dg.DagsterRunStatus.SUCCESS:
-                raise BenchError(f"run {run.run_id} failed; its log is in {self.home}")
+                raise BenchError(f"run {run.run_id} failed. Read the run's log in {self.home}.")
             first_step_at = min(step.start_time or 0 for step in instance.get_run_step_stats(run.run_id))
         return Run(
             wall_s=round(wall_seconds, 3),
@@ -78,14 +78,14 @@ def _create_run(
 
 
 def _wait_for_end(instance: dg.DagsterInstance, run_id: str) -> tuple[dg.DagsterRunStatus, float]:
-    """Wait until a run has ended; return its status and the CPU seconds of its process."""
+    """Wait until a run has ended. Return the run's status and the CPU seconds of its process."""
     from pipelines.runtime.launcher import find_run_process
 
     process, cpu_seconds = None, 0.0
     while True:
         run = instance.get_run_by_id(run_id)
         if run is None:
-            raise BenchError(f"run {run_id} was deleted while it ran")
+            raise BenchError(f"run {run_id} was deleted before it had ended")
         if run.is_finished:
             return run.status, cpu_seconds
         process = process or find_run_process(instance, run_id)

@@ -1,6 +1,6 @@
-"""Install other tools, each in an environment of its own below the cache folder.
+"""Install the tools that the chain is compared with, each in a separate Python environment in the cache folder.
 
-None of them is a dependency of the project.
+These tools are not dependencies of the project.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PIP_OPTIONS = ("--quiet", "--no-compile", "--disable-pip-version-check", "--retr
 
 
 def create_environment(cache: Path, name: str, packages: Sequence[str]) -> Path:
-    """Return the Python of an environment with these packages and those of the plain scripts; install it if needed.
+    """Return the path of Python in an environment with these packages and the packages of the plain scripts.
 
-    Raises BenchError if the packages can't be installed.
+    The environment is created if it is missing or has other versions. Raises BenchError if the installation fails.
     """
     folder = cache / "venvs" / name
     requirements = [*packages, *(f"{package}=={version(package)}" for package in SCRIPT_PACKAGES)]
@@ -38,20 +38,20 @@ def create_environment(cache: Path, name: str, packages: Sequence[str]) -> Path:
 
 
 def installed_version(cache: Path, name: str, package: str) -> str:
-    """Return the version of a package in an environment."""
+    """Return the version of a package in the environment `name`."""
     python = cache / "venvs" / name / "bin" / "python"
     code = f"from importlib.metadata import version; print(version('{package}'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _install(name: str, python: Path, requirements: Sequence[str]) -> None:
-    """Install with uv, then with pip if uv fails: pip may be configured for a mirror that uv doesn't know."""
+    """Install packages with uv, or with pip if uv fails: pip may be configured for a mirror that uv doesn't know."""
     uv = Path(sys.executable).with_name("uv")
     installers = [[str(uv), "pip", "install", "--quiet", "--python", str(python)]] if uv.exists() else []
     installers.append([str(python), "-m", "pip", "install", *PIP_OPTIONS])
     for installer in installers:
         command = [*installer, *requirements]
         attempt = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
-        if attempt.returncode == 0:  # the warm-up runs compile what they import
+        if attempt.returncode == 0:  # not compiled yet: the warm-up runs compile the modules that they import
             return
     raise BenchError(f"{name} could not be installed: {' '.join(attempt.stderr.split())[-300:]}")

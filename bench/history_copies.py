@@ -1,8 +1,8 @@
 """Give a home a long history: copies of its days with earlier dates, written into the lake directly.
 
-Each copied day has a manifest and a file in every dataset. Its manifest names the versions that it is made from, and
-the arrivals ledgers name its extracts, so catch-up finds nothing stale. The rows of a copy keep the dates of the
-original. No window of a new day reaches back to them, and nothing may open what it doesn't need. Dagster's own record
+Each copied day has a manifest and a file in every dataset. The manifest names the versions of the day's inputs, and the
+arrivals ledgers name the day's extracts, so catch-up finds no stale partition. The rows of a copied day have the dates
+of the original day. This does not matter, because a new day's lookback does not reach the copied days. Dagster's record
 of runs doesn't grow with the history.
 """
 
@@ -27,16 +27,16 @@ ROWS_OF_ARCHIVED_DAY = 900
 FIRST_ARCHIVED_SEQUENCE = 1_000_000
 DECISIONS = "decisions/replay"
 DATASETS_FROM_SOURCES = [*SOURCE_STAGES, "features", "outcomes"]
-DATASETS = [*DATASETS_FROM_SOURCES, DECISIONS, "review/replay", "kpi/replay"]  # each after those it is made from
+DATASETS = [*DATASETS_FROM_SOURCES, DECISIONS, "review/replay", "kpi/replay"]  # each dataset after its inputs
 NOT_COPIED = ("dvc", ".dvc", "dagster")
 # Placeholders in the text of a manifest.
 DAY, INPUTS, EXTRACTS = "@day@", "@inputs@", "@extracts@"
 
-Versions = dict[str, dict[str, str]]  # dataset: {partition: version}
+Versions = dict[str, dict[str, str]]  # version by dataset and partition
 
 
 def create_long_history(home_before: Path, folder: Path, years: int) -> Path:
-    """Copy the project so that the use case starts `years` earlier, with a home of that history; return the home."""
+    """Copy the project and its home, and let the use case's history start `years` earlier. Return the copied home."""
     copy_project(folder)
     start = FIRST_DAY.replace(year=FIRST_DAY.year - years)
     edit_declaration(folder, USE_CASE, f"start: {FIRST_DAY}", f"start: {start}")
@@ -52,7 +52,7 @@ def create_long_history(home_before: Path, folder: Path, years: int) -> Path:
 
 
 def _write_history(lake: Path, earlier_days: Sequence[date]) -> None:
-    """Write the copies dataset by dataset, each made from the copies of the datasets before."""
+    """Write the copied days dataset by dataset, so that the inputs of each dataset exist before the dataset."""
     versions: Versions = {
         dataset: {file.stem: digest(file.read_bytes()) for file in (lake / dataset).glob("*.json")}
         for dataset in DATASETS
@@ -62,7 +62,7 @@ def _write_history(lake: Path, earlier_days: Sequence[date]) -> None:
         f"raw/{source}": _archive_extracts(lake / "arrivals" / f"{source}.json", source, earlier_days)
         for source in SOURCES
     }
-    # The first real days have a lookback now, so they have features and are decided on.
+    # With the earlier days, the first real days have a complete lookback, so they get features and decisions too.
     decided_from = date.fromisoformat(originals[0])
     first_days = [FIRST_DAY + timedelta(days=number) for number in range((decided_from - FIRST_DAY).days)]
     for dataset in DATASETS:
@@ -79,15 +79,15 @@ def _write_history(lake: Path, earlier_days: Sequence[date]) -> None:
 
 
 class DayTemplate:
-    """A real day's manifest and file in one dataset, as a text with placeholders.
+    """A real day in one dataset: its file, and its manifest as a text with placeholders.
 
-    A hundred years take 800,000 files, so the text is prepared once.
+    A hundred years take 800,000 files, so the text is prepared once for each real day.
     """
 
     def __init__(self, dataset: Path, day: str) -> None:
         manifest = json.loads((dataset / f"{day}.json").read_bytes())
         original_day = date.fromisoformat(day)
-        # Dataset: [(partition, version, distance to this day)]. A reference table has no distance.
+        # By dataset: the partition, the version and the distance to this day. A reference table has no distance.
         self.inputs = {
             name: [
                 (partition, version, None if partition == SNAPSHOT else date.fromisoformat(partition) - original_day)
@@ -102,7 +102,11 @@ class DayTemplate:
         self.file_suffix = manifest["file"][len(day) :]
 
     def copy_to(self, day: date, versions: Versions, extracts: str) -> str:
-        """Write the copy of a day; return its version. `extracts`: what the manifest lists of them, as JSON."""
+        """Write a copy of this real day as another day, and return the copy's version.
+
+        versions: the versions of all datasets, for the copy's inputs. extracts: the list of extracts in the manifest,
+        as JSON.
+        """
         inputs = canonical_json(self._inputs_of(day, versions))
         text = self.text.replace(DAY, f"{day}").replace(f'"{INPUTS}"', inputs)
         manifest = text.replace(f'"{EXTRACTS}"', extracts).encode()
@@ -113,7 +117,7 @@ class DayTemplate:
         return digest(manifest)
 
     def _inputs_of(self, day: date, versions: Versions) -> Versions:
-        """Return the versions at the same distances from another day. Before the first day there are none."""
+        """Return the input versions of another day, at the same distances. Missing partitions are left out."""
         inputs: Versions = {}
         for dataset, partitions in self.inputs.items():
             inputs[dataset] = {}
@@ -126,7 +130,10 @@ class DayTemplate:
 
 
 def _archive_extracts(ledger: Path, source: str, days: Sequence[date]) -> dict[str, str]:
-    """Add one archived extract per month to an arrivals ledger. Return what raw's manifests list of it, by month."""
+    """Add one archived extract per month to a source's arrivals ledger.
+
+    Return, by month, the list of extracts for the manifests of raw partitions, as JSON.
+    """
     arrivals: list[dict[str, Any]] = json.loads(ledger.read_bytes())
     lines: dict[str, str] = {}
     days_by_month: dict[str, list[date]] = {}

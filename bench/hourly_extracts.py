@@ -1,4 +1,4 @@
-"""Land further days hour by hour. Their extracts are made once and copied to each side's landing folder."""
+"""Land further days as hourly extracts. The extracts are made once, and copied to the landing folder of each side."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from bench.scripts.landed_files import files_of_day
 from bench.use_case import SHORT_LAST_DAY, SOURCES
 
-DAYS_IN_STOCK = 40  # more than any item lands
+DAYS_IN_STOCK = 40  # number of days that are prepared; no item lands more days
 
 
 def land_day(work: Path, landing: Path, day: date) -> None:
-    """Copy the hourly extracts of a local day to a landing folder. The stock of all days is kept in `work`."""
+    """Copy the hourly extracts of a local day to a landing folder. The first call prepares all days in `work`."""
     from pipelines.demo import flights
 
     stock = work / "hourly-extracts"

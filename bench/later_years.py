@@ -13,7 +13,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def add_later_years(landing: Path, years: int) -> None:
-    """Copy each partitioned extract of a landing folder to the following years, so that there are `years` in all."""
+    """Copy the partitioned extracts of a landing folder to the following years, so that it holds `years` years."""
     for file in list(landing.iterdir()):
         source, _, label = file.name.partition("_")
         if source not in SOURCES:
@@ -24,7 +24,7 @@ def add_later_years(landing: Path, years: int) -> None:
 
 
 def shift_dates(file: Path, distance: timedelta) -> str:
-    """Return an extract as text, with all dates later by `distance`."""
+    """Return an extract as CSV text, with all dates shifted to later by `distance`."""
     import pandas as pd
 
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)

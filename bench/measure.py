@@ -1,4 +1,4 @@
-"""Measure processes, run the sides of a comparison in turns, and take medians."""
+"""Measure processes, run the sides of a comparison in turns, and calculate medians."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DAGSTER_DISABLE_TELEMETRY": "1", "DVC_NO_ANALYTICS": "1"}
-LOG_TAIL = 3000  # characters of a failed process's output in the error
+LOG_TAIL = 3000  # number of characters of a failed process's output that the error shows
 
 SideRun = TypeVar("SideRun")
 
 
 class BenchError(RuntimeError):
-    """A measured process failed, or two sides did not do the same work."""
+    """A measured process failed, or two sides of a comparison did not do the same work."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of one benchmark run.
 
-    `work` is the folder to work in; `cache` keeps the environments of other tools. `pairs` is the number of measured
-    runs per side, after one warm-up run. `small` runs as little as shows that everything works. `years` is the length
-    of the longer backfill.
+    `work` is the folder for homes and extracts; `cache` is the folder for the environments of other tools. `pairs` is
+    the number of measured runs per side, after one warm-up run. `small` runs only enough to test the benchmark. `years`
+    is the length of the longer backfill.
     """
 
     work: Path
@@ -45,13 +45,13 @@ class Settings:
 
     @property
     def short_homes(self) -> Path:
-        """The folder of the four months' backfill: a home of the chain, and an output folder of each script."""
+        """The folder of the four-month backfill, with a home of the chain and an output folder of each script."""
         return self.work / "four-months" / "0"
 
 
 @dataclass(frozen=True)
 class ProcessRun:
-    """One process from its start to its end: wall and CPU seconds, peak memory in MB, and the JSON it printed last."""
+    """One finished process: its wall and CPU seconds, its peak memory in MB, and the last JSON object it printed."""
 
     wall_s: float
     cpu_s: float
@@ -62,10 +62,10 @@ class ProcessRun:
 def run_process(
     command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
 ) -> ProcessRun:
-    """Run a command to its end and measure it.
+    """Run a command to its end, and measure its process.
 
-    `log` names two files: its output is written to `<log>.out` and `<log>.err`. Raises BenchError with the end of the
-    output when the command fails.
+    The output of the command is written to `<log>.out` and `<log>.err`. Raises BenchError with the end of the output
+    if the command fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     out_file, err_file = log.with_name(log.name + ".out"), log.with_name(log.name + ".err")
@@ -88,7 +88,7 @@ def run_process(
 
 
 def last_json(output: str) -> dict[str, Any]:
-    """Return the JSON object that starts on the last line that begins with a brace; empty if there is none."""
+    """Return the last JSON object in a process's output, whose first line starts with a brace. Empty if none."""
     _, brace, rest = ("\n" + output).rpartition("\n{")
     return dict(json.loads("{" + rest)) if brace else {}
 
@@ -96,10 +96,10 @@ def last_json(output: str) -> dict[str, Any]:
 def run_in_turns(
     sides: Mapping[str, Callable[[int], SideRun]], pairs: int, with_warm_up: bool = True
 ) -> list[dict[str, SideRun]]:
-    """Run every side once per round; return the runs of each round by side.
+    """Run every side of a comparison once per round. Return the runs of each round, by side.
 
-    The sides take turns in going first. A side is called with the number of the round. With `with_warm_up`,
-    a round 0 comes first and is not returned.
+    The sides run first in turns. A side is called with the number of the round. `with_warm_up` adds a round 0 before
+    the others, which is not returned.
     """
     rounds = []
     for number in range(pairs + with_warm_up):
@@ -111,12 +111,12 @@ def run_in_turns(
 
 
 def median(rounds: Sequence[Mapping[str, Any]], side: str, figure: str) -> float:
-    """Return the median of one side's figure over all rounds."""
+    """Return the median of a figure of one side over all rounds."""
     return statistics.median(getattr(runs[side], figure) for runs in rounds)
 
 
 def ratio(rounds: Sequence[Mapping[str, Any]], side: str, other_side: str, figure: str) -> float:
-    """Return the median over the rounds of the ratio of two sides' figures."""
+    """Return the ratio of a figure of two sides, as the median of the ratios in each round."""
     return statistics.median(getattr(runs[side], figure) / getattr(runs[other_side], figure) for runs in rounds)
 
 

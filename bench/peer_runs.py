@@ -1,4 +1,4 @@
-"""Run one more day with Kedro, Metaflow and DVC, each as its own users would run it."""
+"""Process one more day with Kedro, Metaflow and DVC, each as users of the tool would run it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = {
     "metaflow": ["metaflow>=2.15,<3"],
     "dvc": [f"dvc=={version('dvc')}"],
 }
-# Switches off telemetry, warnings and questions.
+# Environment variables that switch off telemetry, warnings and questions of the tools.
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "KEDRO_DISABLE_TELEMETRY": "1",
@@ -37,7 +37,10 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class PeerFolders:
-    """The folders of a peer, and the Python of its environment. `out` is its own copy of the script's history."""
+    """The folders of another tool, and the path of Python in its environment.
+
+    `out` is a copy of the files that the plain script has written for the days before.
+    """
 
     python: Path
     work: Path
@@ -46,11 +49,11 @@ class PeerFolders:
 
     @property
     def money_file(self) -> Path:
-        """The file to which the day's steps write their money."""
+        """The JSON file to which the last step of a day writes the value of the decisions."""
         return self.work / "money.json"
 
     def log(self, day: date) -> Path:
-        """Return the log of a day's run."""
+        """Return the path of the log of a day's run."""
         return self.work / f"run-{day}"
 
 
@@ -58,7 +61,7 @@ DayCommand = Callable[[date], ProcessRun]
 
 
 def run_peer_day(command: DayCommand, folders: PeerFolders, day: date) -> Run:
-    """Run a peer on one more day; its seconds exclude model files, as those of the scripts do."""
+    """Run another tool on one more day. As for the scripts, its seconds exclude reading and writing model files."""
     folders.money_file.unlink(missing_ok=True)
     process = command(day)
     printed = json.loads(folders.money_file.read_text())
@@ -71,7 +74,7 @@ def run_peer_day(command: DayCommand, folders: PeerFolders, day: date) -> Run:
 
 
 def prepare_kedro(folders: PeerFolders) -> DayCommand:
-    """Copy the Kedro project; return the command of a day."""
+    """Copy the Kedro project. Return a function that runs the project on a day."""
     project = shutil.copytree(FOLDER / "kedro_day", folders.work / "project")
     (project / "conf" / "local").mkdir()
 
@@ -84,7 +87,7 @@ def prepare_kedro(folders: PeerFolders) -> DayCommand:
 
 
 def prepare_metaflow(folders: PeerFolders) -> DayCommand:
-    """Return the command of a day as a Metaflow flow."""
+    """Return a function that runs the Metaflow flow on a day."""
     environment = ENVIRONMENT | {"HOME": str(folders.work)}
 
     def run(day: date) -> ProcessRun:
@@ -96,7 +99,7 @@ def prepare_metaflow(folders: PeerFolders) -> DayCommand:
 
 
 def prepare_dvc(folders: PeerFolders) -> DayCommand:
-    """Create a DVC project whose stages are the day's steps; return the command of a day."""
+    """Create a DVC project whose stages are the steps of a day. Return a function that runs `dvc repro` on a day."""
     environment = ENVIRONMENT | {"DVC_SITE_CACHE_DIR": str(folders.work / "site")}
     (folders.work / "dvc.yaml").write_text(json.dumps({"stages": _dvc_stages(folders)}, indent=1))
     parameters = folders.work / "params.yaml"
@@ -134,7 +137,7 @@ def _parameters(folders: PeerFolders, day: date) -> dict[str, str]:
 
 
 def _dvc_stages(folders: PeerFolders) -> dict[str, dict[str, object]]:
-    """Return the stages of `dvc.yaml`. `${day}` is DVC's own placeholder."""
+    """Return the stages of `dvc.yaml`. DVC replaces the placeholder `${day}`."""
     outputs = {
         "land": [f"{source}/d=${{day}}" for source in SOURCES],
         "features": ["features/d=${day}"],

@@ -1,4 +1,4 @@
-"""Copy the project, with the benchmark's use case alone, so that an item can change the copy's declaration."""
+"""Copy the project with only the benchmark's use case, so that an item can change the declaration in the copy."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ def copy_with_use_cases(folder: Path, count: int, landing: Path) -> None:
 
 
 def edit_declaration(folder: Path, use_case: str, old: str, new: str) -> None:
-    """Replace a text that occurs once in the declaration of a use case. Raises BenchError if it doesn't."""
+    """Replace a text in the declaration of a use case. Raises BenchError unless the text occurs exactly once."""
     declaration = use_cases_folder(folder) / use_case / "defs.yaml"
     text = declaration.read_text()
     if text.count(old) != 1:
-        raise BenchError(f"{declaration}: '{old.strip()}' occurs {text.count(old)} times, expected once.")
+        raise BenchError(
+            f"{declaration}: '{old.strip()}' occurs {text.count(old)} times, expected once. Adapt the benchmark."
+        )
     declaration.write_text(text.replace(old, new))
 
 
@@ -57,10 +59,10 @@ def use_cases_folder(folder: Path) -> Path:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Return the environment variables of a process that runs a copy's code on the copy's home."""
+    """Return the environment variables of a process that runs the code of a project copy on the copy's home."""
     return {"PYTHONPATH": str(folder), "SIXTYFORTY_HOME": str(folder / "home"), "PYTHONWARNINGS": "ignore"}
 
 
 def worker_command(worker: str, *arguments: str) -> list[str]:
-    """Return the command that starts a worker of the benchmark."""
+    """Return the command that starts a module of `bench.workers` as a process."""
     return [sys.executable, "-m", f"bench.workers.{worker}", *arguments]

@@ -1,4 +1,4 @@
-"""Describe what an item measured, and write it as a text table and as RESULTS.md."""
+"""Describe the measurements of the benchmark's items, and write them as a text table and as RESULTS.md."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class StepTable:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """Step and seconds as text; steps below 0.01 s are left out."""
+        """The name and the seconds of each step, as text. Steps below 0.01 s are left out."""
         seconds = {**self.steps} | ({"outside of steps": self.outside} if self.outside is not None else {})
         return [(step, f"{duration:.2f}") for step, duration in seconds.items() if duration >= 0.01]
 
 
 @dataclass
 class ItemReport:
-    """What one item of the benchmark measured. `figures` go to results.json; `minutes` is how long the item took."""
+    """The measurements of one item. `figures` are written to results.json; `minutes` is how long the item took."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
@@ -96,8 +96,8 @@ def compare_seconds(
 ) -> Row:
     """Return the row that compares two durations in seconds.
 
-    `limit` is the highest ratio that meets the aim. None: there is no aim. `sides_ratio` is the ratio, if it is another
-    than that of the two durations.
+    `limit` is the highest ratio that meets the aim. None: there is no aim. `sides_ratio` is the ratio to show. None:
+    the ratio of the two durations.
     """
     shown_ratio = chain / other if sides_ratio is None else sides_ratio
     aim, is_met = ("", None) if limit is None else (f"≤ {limit:g}×", shown_ratio <= limit)
@@ -118,7 +118,7 @@ def format_seconds(duration: float) -> str:
 
 
 def text_table(report: ItemReport) -> str:
-    """Return one item as text for the terminal: its rows in aligned columns, then its remarks."""
+    """Return an item's report as text for the terminal: its rows in aligned columns, then its remarks."""
     lines = [HEADINGS, *(row.cells for row in report.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     text = [report.title]
@@ -130,7 +130,7 @@ def text_table(report: ItemReport) -> str:
 
 
 def results_page(reports: Sequence[ItemReport], settings: Settings, minutes: float) -> str:
-    """Return RESULTS.md: machine and date, how to read the figures, then one section per item."""
+    """Return the text of RESULTS.md: machine and date, how to read the figures, then one section per item."""
     conditions = {
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes",
         "command": f"`make bench`, {settings.pairs} runs per side (`--pairs`)",
@@ -156,7 +156,7 @@ def _section(report: ItemReport) -> list[str]:
 
 
 def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], alignment: str = "---:|") -> list[str]:
-    """Return a table whose first column is aligned left; `alignment` is the rule below the other columns."""
+    """Return the lines of a Markdown table with a left-aligned first column. `alignment`: rule of the other columns."""
     head = "| " + " | ".join(headings) + " |"
     rule = "|---|" + alignment * (len(headings) - 1)
     return [head, rule, *("| " + " | ".join(row) + " |" for row in rows)]

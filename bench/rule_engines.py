@@ -1,6 +1,6 @@
 """Evaluate the same row rules in four engines: as the chain does, in Great Expectations, in DuckDB SQL, in pandera.
 
-Reading the rows is left out everywhere. Every engine returns its seconds and the number of failures.
+The time for reading the rows does not count. Every engine returns its seconds and the number of rule failures.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class RuleTable:
     rules: list[Rule]
 
     def count_rows(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows in the Parquet file."""
         with duckdb.connect() as db:
             return int(db.execute(f"select count(*) from {self._sql}").fetchall()[0][0])
 
     def load(self, db: duckdb.DuckDBPyConnection) -> None:
-        """Create the temporary table `rows`, with an `_id`."""
+        """Create the temporary table `rows` in a DuckDB session, with the row number as `_id`."""
         db.execute(f"create temp table rows as select row_number() over () as _id, * from {self._sql}")
 
     @property
@@ -49,7 +49,7 @@ class RuleTable:
 
 @dataclass(frozen=True)
 class EngineFigures:
-    """One engine: seconds of each repetition, and the number of failures."""
+    """The figures of one rule engine: the seconds of each repetition, and the number of rule failures."""
 
     seconds: list[float]
     failures: int
@@ -60,9 +60,9 @@ Engine = Callable[[Tables], tuple[float, int]]
 
 
 def write_tables(home: Path, folder: Path, days: int | None) -> dict[str, RuleTable]:
-    """Write each source's accepted rows of the last days as Parquet (None: of all days), with its derived columns.
+    """Write each source's accepted rows of the newest `days` days (None: all days) as Parquet, with derived columns.
 
-    A rule that reads another table is left out: only the chain can evaluate it.
+    A rule that reads another table is left out, because only the chain can evaluate such a rule.
     """
     from pipelines.authoring import catalog
 
@@ -87,13 +87,16 @@ def write_tables(home: Path, folder: Path, days: int | None) -> dict[str, RuleTa
 
 
 def repeat(engine: Engine, tables: Tables, repetitions: int) -> EngineFigures:
-    """Run an engine several times, after once to warm up."""
+    """Run an engine once to warm up, then `repetitions` times. Return the figures without those of the warm-up."""
     runs = [engine(tables) for _ in range(repetitions + 1)]
     return EngineFigures([seconds for seconds, _ in runs[1:]], runs[-1][1])
 
 
 def evaluate_as_chain(tables: Tables) -> tuple[float, int]:
-    """Evaluate as the chain does: Great Expectations sees each different value once."""
+    """Evaluate the rules as the chain does: Great Expectations checks each distinct value once.
+
+    Return the seconds and the number of failures.
+    """
     seconds, failures = 0.0, 0
     for name, table in tables.items():
         with duckdb.connect() as db:
@@ -106,7 +109,7 @@ def evaluate_as_chain(tables: Tables) -> tuple[float, int]:
 
 
 def evaluate_every_row(tables: Tables) -> tuple[float, int]:
-    """Evaluate by Great Expectations on every row."""
+    """Evaluate the rules with Great Expectations on every row. Return the seconds and the number of failures."""
     seconds, failures = 0.0, 0
     for name, table in tables.items():
         with duckdb.connect() as db:
@@ -119,7 +122,7 @@ def evaluate_every_row(tables: Tables) -> tuple[float, int]:
 
 
 def evaluate_in_sql(tables: Tables) -> tuple[float, int]:
-    """Evaluate as one DuckDB query per table."""
+    """Evaluate the rules with one DuckDB query per table. Return the seconds and the number of failures."""
     seconds, failures = 0.0, 0
     for table in tables.values():
         with duckdb.connect() as db:
@@ -132,7 +135,7 @@ def evaluate_in_sql(tables: Tables) -> tuple[float, int]:
 
 
 def count_failures_sql(rule: Rule) -> str:
-    """Return SQL that counts the rows that fail a rule. Raises KeyError for a type without a translation."""
+    """Return SQL that counts the rows that fail a rule. Raises KeyError for a rule type that has no SQL here."""
     kind, arguments = rule.type.removeprefix("expect_"), rule.kwargs
     if kind == "compound_columns_to_be_unique":
         columns = identifiers(arguments["column_list"])
@@ -162,7 +165,7 @@ def _failure_condition(kind: str, arguments: Mapping[str, Any]) -> str:
 
 
 def run_pandera(python: Path, tables: Tables, folder: Path, repetitions: int) -> EngineFigures:
-    """Evaluate in pandera, in a process of its own environment. Raises BenchError when it fails."""
+    """Evaluate the rules with pandera, in a process of a separate environment. Raises BenchError if it fails."""
     rules = folder / "rules.json"
     content = {
         name: {"file": str(table.file), "rules": [{"type": r.type, "kwargs": r.kwargs} for r in table.rules]}

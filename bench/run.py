@@ -3,8 +3,9 @@
     python bench/run.py [--pairs N] [--only ITEM …] [--small] [--years N] [--work DIR] [--out DIR]
 
 All sides run in turns on this machine, so their ratios are comparable. The seconds belong to this machine. An item
-fails if two sides give different money. A failed item is reported, the others go on, and the exit code is 1. Other
-tools are installed once, below .cache/bench. The results are written to RESULTS.md and results.json in `--out`.
+fails if two sides give decisions of different value. A failed item is reported, the other items continue, and the exit
+code is 1. Other tools are installed once, below .cache/bench. The results are written to RESULTS.md and results.json in
+the folder `--out`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# Every side starts from compiled modules, as it does in use. Some machines forbid writing them.
+# Let Python write compiled modules, even if the environment forbids that: in use, every side starts from them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 from bench.measure import ROOT, Settings
 from bench.results import ItemReport, results_page, text_table
@@ -55,17 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of the command line."""
+    """Return the options of the benchmark's command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--pairs", type=int, default=5, help="measured runs per side, after one warm-up run (default 5)"
     )
     items_help = "items to run (default: all); day, scaling and peers need year first"
     parser.add_argument("--only", nargs="+", choices=ITEMS, default=ITEMS, help=items_help)
-    parser.add_argument("--small", action="store_true", help="run as little as shows that everything works")
+    parser.add_argument("--small", action="store_true", help="run only enough to test that the benchmark works")
     years_help = "length of the longer backfill (default 2; 10 takes half an hour)"
     parser.add_argument("--years", type=int, default=2, help=years_help)
-    parser.add_argument("--work", type=Path, help="folder to work in and to keep (default: a temporary folder)")
+    parser.add_argument(
+        "--work", type=Path, help="folder for homes and extracts, not deleted (default: a temporary folder)"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "bench", help="folder of the results (default: bench/)")
     return parser.parse_args(arguments)
 
@@ -90,14 +93,14 @@ def write_results(
     settings: Settings,
     minutes: float,
 ) -> None:
-    """Write RESULTS.md and results.json. It is called after each item, so that an interrupted run keeps its figures."""
+    """Write RESULTS.md and results.json. Each item rewrites them, so that an interrupted benchmark has results."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(figures, indent=1, default=to_plain) + "\n")
     (out / "RESULTS.md").write_text(results_page(reports, settings, minutes))
 
 
 def to_plain(figure: object) -> object:
-    """Return what JSON holds of a figure that is no plain type: a dataclass as its fields, anything else as text."""
+    """Convert a figure that JSON can't hold: a dataclass to a dict of its fields, anything else to text."""
     return asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else str(figure)
 
 

@@ -1,4 +1,4 @@
-"""Run a plain script in a process, and read its seconds and its money."""
+"""Run a plain script in a process, and read its seconds and the value of its decisions."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from typing import Any
 from bench.chain import Money, Run
 from bench.measure import ROOT, run_process
 
-ENGINES = {"duckdb": "DuckDB", "pandas": "pandas"}  # side of the comparison: name for people
+ENGINES = {"duckdb": "DuckDB", "pandas": "pandas"}  # name for people, by side of the comparison
 
 
 def run_backfill(engine: str, landing: Path, out: Path, log: Path) -> Run:
-    """Run a script's backfill over all extracts of a landing folder. Raises BenchError when it fails."""
+    """Run a plain script's backfill over all extracts of a landing folder. Raises BenchError if the script fails."""
     return _run_script(engine, ["backfill", "--landing", str(landing), "--out", str(out)], log)
 
 
 def run_day(engine: str, landing: Path, out: Path, day: date, log: Path, retrain: bool = False) -> Run:
-    """Run a script on one more day. `retrain` also fits a model for the next day. Raises BenchError when it fails."""
+    """Run a plain script on one more day. `retrain` also fits a model for the next day.
+
+    Raises BenchError if the script fails.
+    """
     arguments = ["day", "--landing", str(landing), "--out", str(out), "--date", f"{day}"]
     return _run_script(engine, [*arguments, *(["--retrain"] if retrain else [])], log)
 
 
 def money_of(printed: Mapping[str, Any]) -> Money:
-    """Return the money that a script or a peer printed."""
+    """Return the value of the decisions that a plain script or another tool printed as JSON."""
     return Money(printed["decisions"], printed["per_1000"])
 
 
 def _run_script(engine: str, arguments: Sequence[str], log: Path) -> Run:
-    """Run a script. Its seconds exclude the reading and writing of model files, see `scripts/step_times.py`."""
+    """Run a plain script. Its seconds exclude reading and writing model files, see `scripts/step_times.py`."""
     file = ROOT / "bench" / "scripts" / f"plain_{engine}.py"
     process = run_process([sys.executable, str(file), *arguments], log)
     not_counted = process.printed["not_counted_s"]

@@ -9,12 +9,12 @@ SOURCES = ("timetable", "movements", "weather")
 REFERENCE_TABLES = ("planes", "airports", "airlines")
 
 FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)
-SHORT_LAST_DAY = date(2013, 4, 30)  # last day of the four months that warm up, and whose homes later items continue
+SHORT_LAST_DAY = date(2013, 4, 30)  # last day of the four-month backfill, whose homes later items continue
 
 SOURCE_STAGES = [f"{kind}/{source}" for source in SOURCES for kind in ("raw", "validated")]
 REFERENCE_STAGES = [f"{kind}/{source}" for source in REFERENCE_TABLES for kind in ("raw", "validated")]
 DELIVERY_STAGES = [*SOURCE_STAGES, "features", "outcomes", "decisions", "delivery"]
 DAY_STAGES = [*DELIVERY_STAGES, "kpi_impact"]
 RETRAIN_STAGES = ["training_set", "challenger", "backtest", "champion"]
-# The plain scripts have no counterpart of these stages: degradation drill, break-even curve, profile of the sources.
+# Stages whose work the plain scripts don't do: degradation drill, break-even curve, profile of the sources.
 STAGES_WITHOUT_SCRIPT = ("degradation", "break_even", "current_state")

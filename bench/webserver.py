@@ -20,7 +20,7 @@ from bench.project_copy import environment_of
 START_SECONDS = 180
 STOP_SECONDS = 30
 QUERY_SECONDS = 300
-# The fields that the page of the asset graph asks for.
+# The fields that the page of the asset graph queries.
 ASSET_FIELDS = (
     "id",
     "groupName",
@@ -46,9 +46,9 @@ ASSET_GRAPH_QUERY = f"{{ assetNodes {{ {' '.join(ASSET_FIELDS)} }} }}"
 
 
 def time_asset_graph(folder: Path, queries: int) -> list[float]:
-    """Return the seconds of each query of the asset graph on a webserver that was just started.
+    """Start a webserver on a copy of the project, and return the seconds of each query of its asset graph.
 
-    Raises BenchError when the webserver doesn't start or answers with an error.
+    Raises BenchError if the webserver doesn't start, or if it answers with an error.
     """
     with _running_webserver(folder) as port:
         return [_time_query(port) for _ in range(queries)]
@@ -56,7 +56,7 @@ def time_asset_graph(folder: Path, queries: int) -> list[float]:
 
 @contextmanager
 def _running_webserver(folder: Path) -> Iterator[int]:
-    """Run a webserver on a copy of the project; yield its port."""
+    """Run Dagster's webserver on a copy of the project, and yield the webserver's port."""
     with socket.socket() as free_socket:
         free_socket.bind(("127.0.0.1", 0))
         port: int = free_socket.getsockname()[1]
@@ -96,5 +96,5 @@ def _time_query(port: int) -> float:
     with urllib.request.urlopen(request, timeout=QUERY_SECONDS) as response:
         answer = json.loads(response.read())
     if answer.get("errors") or not answer["data"]["assetNodes"]:
-        raise BenchError(f"the webserver answered: {json.dumps(answer)[:500]}")
+        raise BenchError(f"the webserver answered the query of the asset graph with: {json.dumps(answer)[:500]}")
     return time.perf_counter() - started

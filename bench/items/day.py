@@ -1,7 +1,7 @@
-"""One more day, landed hour by hour, until its decisions are delivered and accounted for; and the nightly retrain.
+"""Measure one more day, from hourly extracts to delivered decisions and their value, and the nightly retrain.
 
-The history is that of the four months' backfill. The chain's runs are launched as the daemon does, and their start-up,
-from the request to the first step, is shown separately. The script is a process, as cron would start it.
+The days before come from the four-month backfill. The chain's runs are launched as the daemon does, and their start-up,
+from the request to the first step, is shown separately. The plain script is a process, as cron would start it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NIGHTS = 3
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after the four months, then the retrain. `year.measure` must have run before."""
+    """Measure the days after the four-month backfill, then the nightly retrain. `year.measure` must have run before."""
     report = ItemReport("One more day: from landed extracts to delivered decisions")
     daemon = DaemonRuns(settings.short_homes / "chain")
     daemon.run(SHORT_LAST_DAY, SHORT_LAST_DAY, ["raw/airlines"])  # starts the fork server
@@ -51,7 +51,7 @@ def day_of_round(number: int) -> date:
 
 
 def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[int], Run]]:
-    """Return the sides of one more day. Each lands the extracts of the day first."""
+    """Return the function of each side that processes the day of a round, after landing the day's extracts."""
     home, landing = settings.short_homes / "chain", settings.short_landing
 
     def run_chain_side(number: int) -> Run:
@@ -70,7 +70,7 @@ def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[
 
 
 def describe_day(report: ItemReport, rounds: Sequence[dict[str, Run]]) -> None:
-    """Add the day's rows, remark and steps to the report."""
+    """Add the rows, remarks and step table about one more day to the report."""
     for engine, name in ENGINES.items():
         label = f"one day, with the run's start-up, compared with plain {name}"
         report.rows.append(compare_rounds(label, rounds, engine))
@@ -95,14 +95,17 @@ def describe_day(report: ItemReport, rounds: Sequence[dict[str, Run]]) -> None:
 
 
 def start_up_row(label: str, rounds: Sequence[dict[str, Run]]) -> Row:
-    """Return the row of the chain's start-up, which has no counterpart."""
+    """Return the report's row with the start-up time of the chain's runs, which the scripts don't have."""
     return Row(label, format_seconds(median(rounds, "chain", "start_up_s")), runs=len(rounds))
 
 
 def retrain_sides(
     settings: Settings, daemon: DaemonRuns, last_day: date, nights: int
 ) -> Mapping[str, Callable[[int], Run]]:
-    """Return the sides of the nightly retrain. Each night follows a local day of its own, so each fits a new model."""
+    """Return the function of each side that runs the nightly retrain of a round.
+
+    Each night follows another local day, so each night fits a new model.
+    """
 
     def day_before_night(number: int) -> date:
         return last_day - timedelta(days=nights - number - 1)

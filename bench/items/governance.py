@@ -1,7 +1,7 @@
-"""The cost of governance: the share of its parts in a backfill and in a day, and the same rules in other engines.
+"""Measure the cost of governance: the time of its parts in a backfill and in a day, and its rules in other engines.
 
-The row rules of the three sources run on the same typed rows: as the chain does, in Great Expectations on every row, in
-DuckDB SQL, and in pandera. Each engine must find the same number of failures.
+The row rules of the three sources run on the same typed rows: as the chain runs them, in Great Expectations on every
+row, in DuckDB SQL, and in pandera. Each engine must find the same number of failures.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bench.workers.timed_chain import PARTS
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 CHAIN_ENGINE = "as the chain does"
-SPANS: dict[str, int | None] = {"four months": None, "one day": 1}  # the last days of the rows; None: all
+SPANS: dict[str, int | None] = {"four months": None, "one day": 1}  # number of newest days; None: all days
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Run the chain once for the parts, then evaluate the rules on the rows that it accepted."""
+    """Run the chain once to time the parts of governance, then evaluate the rules on accepted rows in each engine."""
     from pipelines.demo import flights
 
     report, work = ItemReport("The cost of governance"), settings.work / "governance"
@@ -51,7 +51,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def describe_parts(report: ItemReport, figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Add a row for each part: its share and seconds in the backfill and in the day."""
+    """Add a row for each part of governance: its share of time and its seconds, in the backfill and in the day."""
     backfill, day = figures["backfill"], figures["day"]
     for part in PARTS:
         if part in backfill:
@@ -68,7 +68,10 @@ def describe_parts(report: ItemReport, figures: Mapping[str, Mapping[str, float]
 def compare_engines(
     settings: Settings, report: ItemReport, home: Path, folder: Path, span: str, days: int | None
 ) -> None:
-    """Add a row for each engine, on the rows of a span. Raises BenchError if an engine finds other failures."""
+    """Add a row for each rule engine, on the rows of a span of days.
+
+    Raises BenchError if an engine finds another number of failures than the chain.
+    """
     tables = write_tables(home, folder, days)
     repetitions = 1 if settings.small else settings.pairs
     engines: dict[str, EngineFigures] = {

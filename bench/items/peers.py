@@ -1,8 +1,9 @@
-"""Other tools on one more day, with the same functions as the plain DuckDB script.
+"""Measure other tools on one more day. The tools call the same functions as the plain DuckDB script.
 
 The sides take turns: the chain (launched from a warm server, start-up included), `kedro run`, a Metaflow flow,
-`dvc repro`, and the script itself. All of them add the same new day to the same history, and must give the same money.
-Each tool has an environment of its own below .cache. If it can't be installed, it is left out and the remarks say so.
+`dvc repro`, and the script itself. All sides add the same new day to the same earlier days, and must give decisions of
+the same value. Each tool has a separate environment below .cache. A tool that can't be installed is left out, and a
+remark says so.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ Side = Callable[[int], Run]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after those of `day`. `year.measure` and `day.measure` must have run before."""
+    """Measure the days after those of the item `day`. `year.measure` and `day.measure` must have run before."""
     report = ItemReport("Other tools: one more day with the same functions")
     peers = prepare_peers(settings, report)
     sides = {"chain": chain_side(settings), "script": script_side(settings), **peers}
@@ -64,7 +65,10 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def prepare_peers(settings: Settings, report: ItemReport) -> dict[str, Side]:
-    """Install the tools and return their sides. A tool that can't be installed becomes a remark."""
+    """Install the tools, and return the function of each tool that processes the day of a round.
+
+    A tool that can't be installed becomes a remark in the report.
+    """
     sides: dict[str, Side] = {}
     with ThreadPoolExecutor(INSTALLS_AT_ONCE) as threads:
         installs = {
@@ -87,7 +91,7 @@ def day_of_round(settings: Settings, number: int) -> date:
 
 
 def chain_side(settings: Settings) -> Side:
-    """Return the chain's side."""
+    """Return the function that processes the day of a round with the chain."""
     home = settings.short_homes / "chain"
     daemon = DaemonRuns(home)
 
@@ -100,7 +104,7 @@ def chain_side(settings: Settings) -> Side:
 
 
 def script_side(settings: Settings) -> Side:
-    """Return the plain script's side."""
+    """Return the function that processes the day of a round with the plain script."""
 
     def run(number: int) -> Run:
         day = day_of_round(settings, number)
@@ -112,7 +116,7 @@ def script_side(settings: Settings) -> Side:
 
 
 def peer_side(settings: Settings, name: str, python: Path) -> Side:
-    """Return a tool's side, on a copy of the script's history."""
+    """Return the function that processes the day of a round with a tool, on a copy of the script's files."""
     work = settings.work / "peers" / name
     shutil.rmtree(work, ignore_errors=True)
     out = shutil.copytree(settings.short_homes / "duckdb", work / "out")

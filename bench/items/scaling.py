@@ -1,7 +1,8 @@
-"""How the cost grows: one more day on 1, 10 and 100 years of history, and a backfill of 1 and of more years.
+"""Measure how the cost grows: one more day on 1, 10 and 100 years of history, and a backfill of 1 and of more years.
 
-The long histories are made from the home of `year`, see `history_copies.py`. The backfill runs the stages whose work
-grows with the data, raw to outcomes. Later years are copies of the year's extracts, 364 days later each.
+The long histories are made from the home of the item `year`, see `history_copies.py`. The backfill runs the stages
+whose work grows with the data, raw to outcomes. Later years are copies of the year's extracts, each shifted by 364
+days.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from bench.use_case import FIRST_DAY, LAST_DAY, REFERENCE_STAGES, SHORT_LAST_DAY
 from bench.workers.history_worker import DayOnHistory
 
 HISTORY_YEARS = (1, 10, 100)
-MAX_GROWTH = 1.3  # of one more day on the longest history, compared with one year
+MAX_GROWTH = 1.3  # growth of the time of one more day on the longest history, compared with one year of history
 MAX_SUPERLINEAR = 1.1  # growth of the backfill's time, compared with the growth of its rows
 MAX_MEMORY_MB = 2000
-ALL_YEARS = 10  # the backfill that the claim is about
+ALL_YEARS = 10  # the longest backfill, which takes half an hour
 BACKFILL_STAGES = [*REFERENCE_STAGES, *SOURCE_STAGES, "features", "outcomes"]
 BACKFILL_LAST_DAY = FIRST_DAY + YEAR - timedelta(days=1)
 FIGURES = {
@@ -47,7 +48,7 @@ AskDay = Callable[[date], DayOnHistory]
 
 @dataclass(frozen=True)
 class Backfill:
-    """The process of one backfill, and the rows of features that it built."""
+    """The measured process of one backfill, and the number of feature rows that the process built."""
 
     process: ProcessRun
     rows: int
@@ -71,12 +72,12 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def measure_histories(settings: Settings) -> dict[int, list[DayOnHistory]]:
-    """Run one more day on each length of history, several times.
+    """Run one more day on each length of history, several times. Return the days' figures by years of history.
 
-    The histories take turns, because the machine may be busier at one time than at another.
+    The histories take turns, because the load of the machine may change.
     """
     days = 1 if settings.small else settings.pairs
-    first_day = SHORT_LAST_DAY + timedelta(days=settings.pairs + 2)  # `day` has added the days before
+    first_day = SHORT_LAST_DAY + timedelta(days=settings.pairs + 2)  # the item `day` has added the days before
     lengths = HISTORY_YEARS[:2] if settings.small else HISTORY_YEARS
     home_before = settings.short_homes / "chain"
     homes = {years: create_long_history(home_before, settings.work / f"history-{years}", years) for years in lengths}
@@ -95,7 +96,7 @@ def _run_round(ask_day: AskDay, first_day: date, number: int) -> DayOnHistory:
 
 @contextmanager
 def history_worker(home: Path) -> Iterator[AskDay]:
-    """Run a worker on a home; yield a function that runs one more day and returns its seconds."""
+    """Run a worker process on a home. Yield a function that lets the worker run a day and returns the seconds."""
     folder = home.parent
     errors = folder / "history_worker.err"
     with (
@@ -116,13 +117,13 @@ def history_worker(home: Path) -> Iterator[AskDay]:
             for line in process.stdout or ():
                 if line.startswith("{"):
                     return DayOnHistory(**json.loads(line))
-            raise BenchError(f"{day} on {folder.name} failed:\n{errors.read_text()[-3000:]}")
+            raise BenchError(f"the run of {day} on {folder.name} failed:\n{errors.read_text()[-3000:]}")
 
         yield ask_day
 
 
 def history_rows(days: Mapping[int, Sequence[DayOnHistory]]) -> list[Row]:
-    """Return a row for each figure and length of history, compared with one year."""
+    """Return a report row for each figure and length of history, compared with one year of history."""
     rows = []
     for figure, label in FIGURES.items():
         medians = {
@@ -137,7 +138,7 @@ def history_rows(days: Mapping[int, Sequence[DayOnHistory]]) -> list[Row]:
 
 
 def run_backfill(settings: Settings, years: int) -> Backfill:
-    """Run raw to outcomes over some years, in a process and a copy of the project of its own."""
+    """Run the stages raw to outcomes over `years` years, in a separate process and a separate copy of the project."""
     from pipelines.demo import flights
 
     last = SHORT_LAST_DAY if settings.small else BACKFILL_LAST_DAY
@@ -155,7 +156,7 @@ def run_backfill(settings: Settings, years: int) -> Backfill:
 
 
 def backfill_rows(backfills: Mapping[int, Backfill]) -> list[Row]:
-    """Return the rows of the longer backfill: its time and its peak memory, compared with one year."""
+    """Return the report rows about the longer backfill: its time and peak memory, compared with one year."""
     base, rows = backfills[1], []
     for backfill in (backfill for years, backfill in backfills.items() if years > 1):
         growth = backfill.rows / base.rows

@@ -1,8 +1,8 @@
-"""1, 10 and 100 use cases: loading the definitions, a sensor's tick, the asset graph of the UI.
+"""Measure 1, 10 and 100 use cases: loading the definitions, a sensor's tick, and the asset graph on Dagster's pages.
 
-The project is copied with so many copies of the use case and its suites, and loaded from the copy. Each use case's own
-sensor ticks twice with a day of hourly extracts landed, and the second tick counts. The asset graph is queried from a
-running webserver.
+The project is copied with 1, 10 or 100 copies of the use case and its suites, and loaded from the copy. The new-data
+sensor of each use case ticks twice on a day of hourly extracts, and the second tick is timed. The asset graph is
+queried from a running webserver.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from bench.webserver import time_asset_graph
 COUNTS = (1, 10, 100)
 LANDED_DAY = date(2013, 5, 1)
 SENSOR_TIMEOUT = 60  # seconds that Dagster gives a sensor's tick
-MAX_LOAD_SECONDS = 5  # for the highest count
+MAX_LOAD_SECONDS = 5  # aim for loading the definitions of 100 use cases
 
 
 @dataclass(frozen=True)
 class CountFigures:
-    """Seconds with one number of use cases.
+    """The number of assets and the measured seconds for one number of use cases.
 
-    `load_s` and `graph_s` hold one figure per repetition, `tick_s` one per use case. `import_s` and `first_graph_s`
-    were measured once.
+    `load_s` and `graph_s` hold one figure per repetition, `tick_s` one figure per use case. `import_s` and
+    `first_graph_s` are measured once.
     """
 
     assets: int
@@ -41,7 +41,7 @@ class CountFigures:
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure each number of use cases in a copy of the project of its own."""
+    """Measure each number of use cases in a separate copy of the project."""
     from pipelines.demo import flights
 
     report = ItemReport("Number of use cases: definitions, a sensor's tick, the asset graph")
@@ -63,7 +63,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def measure_count(work: Path, landing: Path, count: int, repetitions: int) -> CountFigures:
-    """Return the figures with `count` use cases."""
+    """Return the figures of a copy of the project with `count` use cases."""
     folder = work / f"use-cases-{count}"
     copy_with_use_cases(folder, count, landing)
     command = worker_command("definitions_worker", f"{repetitions}")
@@ -73,7 +73,7 @@ def measure_count(work: Path, landing: Path, count: int, repetitions: int) -> Co
 
 
 def load_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
-    """Return the rows of loading the definitions."""
+    """Return the report rows about loading the definitions, one per number of use cases."""
     rows = []
     for count, count_figures in figures.items():
         label = f"loading the definitions of {count} ({count_figures.assets} assets)"
@@ -95,7 +95,7 @@ def load_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
 
 
 def tick_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
-    """Return the rows of a sensor's tick."""
+    """Return the report rows about a sensor's tick, one per number of use cases."""
     rows = []
     for count, count_figures in figures.items():
         tick, base = (statistics.median(f.tick_s) for f in (count_figures, figures[1]))
@@ -114,7 +114,7 @@ def tick_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
 
 
 def graph_rows(figures: Mapping[int, CountFigures]) -> list[Row]:
-    """Return the rows of the asset graph, without the first query of each webserver."""
+    """Return the report rows about the asset graph, without the first query of each webserver."""
     base = statistics.median(figures[1].graph_s)
     return [
         compare_seconds(f"asset graph of {count} in the UI", statistics.median(f.graph_s), base, len(f.graph_s))

@@ -1,7 +1,7 @@
-"""The backfill of a year: the chain, plain DuckDB and plain pandas, each from landed extracts to money.
+"""Measure the backfill of a year from landed extracts to values: the chain, plain DuckDB and plain pandas.
 
-Each side is a process. A first round over four months warms up, and later items continue in its homes. Then the year is
-run in rounds.
+Each side is a process. A first round over four months warms up, and later items continue in the homes of this round.
+Then the year runs in several rounds.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MAX_MEMORY_MB = 2000
 
 @dataclass(frozen=True)
 class BackfillRun(Run):
-    """One backfill, with the seconds that its fits of models took."""
+    """One measured backfill, with the seconds that fitting the models took."""
 
     fits_s: float = 0.0
 
     @property
     def without_fits_s(self) -> float:
-        """Wall seconds without the fits."""
+        """Wall seconds without fitting the models."""
         return self.wall_s - self.fits_s
 
 
@@ -38,7 +38,7 @@ Rounds = Sequence[dict[str, BackfillRun]]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Run the four months once, then the year `pairs` times. With `small`, only the four months."""
+    """Run the backfill of four months once, then of the year `pairs` times. With `small`, run only the four months."""
     report = ItemReport("Backfill: extracts in, money out")
     rounds = run_span(settings.short_homes.parent, settings.short_landing, SHORT_LAST_DAY, 1)
     report.figures["four months"] = rounds
@@ -53,7 +53,7 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
-    """Land the extracts of FIRST_DAY to `last` and run all sides on them. Raises BenchError if their money differs."""
+    """Land the extracts of FIRST_DAY to `last`, and run all sides on them. Raises BenchError if the results differ."""
     from pipelines.demo import flights
 
     flights.land(landing, FIRST_DAY, last)
@@ -65,9 +65,9 @@ def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
 
 
 def sides(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], BackfillRun]]:
-    """Return the sides, each with a folder of its own per round: `<work>/<round>/<side>`.
+    """Return the function of each side that runs the backfill of a round, in the folder `<work>/<round>/<side>`.
 
-    Nothing is deleted before the end: some file systems are slow to create files where many were just deleted.
+    No folder is deleted before the end: some file systems are slow to create files where many were just deleted.
     """
 
     def run_chain_side(number: int) -> BackfillRun:
@@ -85,12 +85,12 @@ def sides(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], Ba
 
 
 def with_fits(run: Run, side: str) -> BackfillRun:
-    """Return a side's backfill with the seconds of its fits."""
+    """Return a side's backfill with the seconds that fitting the models took."""
     return BackfillRun(**vars(run), fits_s=run.steps[FIT_STEPS[side]])
 
 
 def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None = None) -> None:
-    """Add a span's rows, remarks and steps to the report. `limit` is the aim for the ratio to plain DuckDB."""
+    """Add the rows, remarks and step tables of a span of days to the report. `limit`: aim for the ratio to DuckDB."""
     for engine, name in ENGINES.items():
         engine_limit = limit if engine == "duckdb" else None
         report.rows += [
@@ -114,13 +114,13 @@ def describe(report: ItemReport, span: str, rounds: Rounds, limit: float | None 
 
 
 def memory_row(span: str, rounds: Rounds) -> Row:
-    """Return the row of peak memory, compared with plain DuckDB."""
+    """Return the report row about peak memory in MB, compared with plain DuckDB."""
     peak, other_peak = (median(rounds, side, "peak_rss_mb") for side in ("chain", "duckdb"))
     return compare_memory(f"{span}: peak memory", peak, other_peak, MAX_MEMORY_MB, len(rounds))
 
 
 def step_table(title: str, rounds: Rounds, side: str) -> StepTable:
-    """Return the median seconds of a side's steps, the longest first, and what is outside of steps."""
+    """Return the median seconds of a side's steps, the longest first, and the seconds outside of steps."""
     steps = median_steps(rounds, side)
     longest_first = dict(sorted(steps.items(), key=lambda step: -step[1]))
     return StepTable(title, longest_first, median(rounds, side, "wall_s") - sum(steps.values()))

@@ -25,13 +25,13 @@ def build_features(out: str, day: str) -> None:
 
 
 def decide(out: str, day: str, money: str) -> None:
-    """Write the day's decisions as Parquet, and their money as JSON with the seconds that are not counted."""
+    """Write the day's decisions as Parquet, and their value as JSON with the seconds that the benchmark subtracts."""
     figures = decide_day(Path(out), date.fromisoformat(day))
     Path(money).write_text(json.dumps(figures | {"not_counted_s": STEP_SECONDS[MODEL_FILES]}))
 
 
 def main() -> None:
-    """Run one step."""
+    """Run the step that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["land", "features", "decide"])
     for name in ("landing", "out", "day", "money"):

@@ -4,7 +4,7 @@ from metaflow import FlowSpec, Parameter, step
 
 
 class OneMoreDay(FlowSpec):
-    """Land the extracts, build the features, take the decisions."""
+    """Metaflow flow that lands a day's extracts, builds its features and takes its decisions."""
 
     landing = Parameter("landing", required=True)
     out = Parameter("out", required=True)

@@ -22,10 +22,10 @@ Day = Callable[[Path, Path, date, bool], dict[str, Any]]
 
 
 def run_command(label: str, description: str | None, backfill: Backfill, day: Day) -> None:
-    """Run the command that was called, print its figures as JSON, and end the process.
+    """Run the function of the command `backfill` or `day`, print its figures as JSON, and end the process.
 
-    The JSON holds `label`, `wall_s`, `peak_rss_mb`, `not_counted_s`, `steps` (seconds by step), and what the command
-    returned, such as `decisions` and `per_1000`.
+    The JSON holds `label`, `wall_s`, `peak_rss_mb`, `not_counted_s`, `steps` (seconds by step), and the figures that
+    the function returned, such as `decisions` and `per_1000`.
     """
     STEP_SECONDS["import"] = round(time.perf_counter() - PROCESS_START, 3)
     options = parse_arguments(description)
@@ -42,11 +42,11 @@ def run_command(label: str, description: str | None, backfill: Backfill, day: Da
     }
     print(json.dumps(measured | {"steps": STEP_SECONDS, **figures}))
     sys.stdout.flush()
-    os._exit(0)  # as the chain's command does: Python takes a while to end an interpreter
+    os._exit(0)  # like the chain's command, because Python needs time to shut down the interpreter
 
 
 def parse_arguments(description: str | None) -> argparse.Namespace:
-    """Return the options of the command line."""
+    """Return the options of a plain script's command line."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     backfill, day = commands.add_parser("backfill"), commands.add_parser("day")
@@ -60,6 +60,6 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
 
 
 def delete_outputs(out: Path) -> None:
-    """Delete what an earlier backfill wrote."""
+    """Delete the files that an earlier backfill wrote."""
     for kind in (*SOURCES, "features", "models", "decisions"):
         shutil.rmtree(out / kind, ignore_errors=True)

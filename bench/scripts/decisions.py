@@ -1,4 +1,4 @@
-"""Take the decisions of the plain scripts, and add up their money."""
+"""Take the decisions of the plain scripts, and add up their value."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DECISION_COLUMNS = ["_partition", *KEY_COLUMNS, "decided_at", "expected", "actio
 
 
 def decide(rows: pd.DataFrame, expected: np.ndarray) -> pd.DataFrame:
-    """Return the rows with the action of the highest expected payoff. Of equal payoffs, the cheapest action counts."""
+    """Return the rows with the action of the highest expected payoff. With equal payoffs, take the cheapest action."""
     cheapest_first = sorted(GAIN_AND_COST, key=lambda action: GAIN_AND_COST[action][1])
     payoffs = np.stack([GAIN_AND_COST[action][0] * expected - GAIN_AND_COST[action][1] for action in cheapest_first])
     return rows.assign(expected=expected, action=np.array(cheapest_first, object)[payoffs.argmax(axis=0)])
 
 
 def value_per_1000(decided: pd.DataFrame) -> dict[str, Any]:
-    """Return the number of decisions with a known outcome, and each policy's dollars per 1,000 of them.
+    """Return the number of decisions with a known outcome, and each policy's value in dollars per 1,000 of them.
 
     The random choice takes each day's actions at the model's rates of that day.
     """

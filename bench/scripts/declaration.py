@@ -1,6 +1,6 @@
-"""What the plain scripts read of the use case: its declaration and the folder of its SQL.
+"""Read the use case's declaration, and find the folder of its SQL, for the plain scripts.
 
-Everything that a script computes comes from here, so that the scripts and the chain can't drift apart.
+The scripts take all settings from the declaration, so that the scripts and the chain do the same work.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ MODEL = DECLARATION["model"]
 OUTCOME = DECLARATION["kpi"]["outcome"]
 KEY_COLUMNS = DECLARATION["decision"]["key"]
 LOOKBACK_DAYS = DECLARATION["lookback_partitions"]
-# Governance quarantines faster winds. The year has one such row, with a wind of 1,048 miles per hour.
+# In miles per hour. The chain quarantines rows with faster wind. The year has one such row, with 1,048.
 MAX_WIND_SPEED = 200

@@ -22,7 +22,7 @@ from bench.scripts.step_times import model_file_access, step
 DAYS_BEFORE_FIRST_FIT = 14
 ESTIMATOR_MODULE, _, ESTIMATOR_CLASS = MODEL["estimator"].rpartition(".")
 HIDDEN_COLUMNS = {*KEY_COLUMNS, "_partition", "decided_at", "current_action", OUTCOME, "outcome_known_at"}
-# What a model file may hold besides the plain types of scikit-learn and NumPy.
+# Types that a model file may contain besides the plain types of scikit-learn and NumPy.
 TRUSTED_TYPES = [
     "functools.partial",
     "numpy.dtype",
@@ -32,7 +32,7 @@ TRUSTED_TYPES = [
 
 
 class Model(NamedTuple):
-    """A fitted estimator, the features that it sees, and the values of each category that it knows."""
+    """A fitted estimator, the names of its features, and the known values of each categorical feature."""
 
     estimator: Any
     features: list[str]
@@ -40,18 +40,18 @@ class Model(NamedTuple):
 
 
 def feature_names(rows: pd.DataFrame) -> list[str]:
-    """Return the columns that the model sees, in their order."""
+    """Return the names of the columns that are features of the model, in order."""
     hidden = HIDDEN_COLUMNS - set(MODEL["categorical"])
     return [column for column in rows.columns if column not in hidden and not column.startswith("_")]
 
 
 def training_window_start(day: date) -> date:
-    """Return the first day that a model of a local day learns from."""
+    """Return the first day of the training window of a model for a local day."""
     return max(day - timedelta(days=MODEL["training_days"]), DECLARATION["partitions"]["start"])
 
 
 def fit(rows: pd.DataFrame, day: date) -> Model:
-    """Fit on the window before a local day, on the outcomes that were known at the start of that day."""
+    """Fit a model on the training window before a local day, with outcomes known at the start of that day."""
     partition, is_known = rows["_partition"], rows["outcome_known_at"] <= start_of_day(day)
     is_inside = (partition >= np.datetime64(training_window_start(day))) & (partition < np.datetime64(day))
     training_rows = rows[is_inside & is_known & rows[OUTCOME].notna()]
@@ -76,15 +76,15 @@ def score(model: Model, rows: pd.DataFrame) -> np.ndarray:
 
 
 def write_model(model: Model, day: date, out: Path) -> None:
-    """Write the model of a local day."""
+    """Write the model of a local day to `<out>/models/<day>.skops`."""
     (out / "models").mkdir(parents=True, exist_ok=True)
-    import_module(ESTIMATOR_MODULE)  # skops imports all of scikit-learn, and this part of it is the script's own
+    import_module(ESTIMATOR_MODULE)  # import before the timer: every script needs this module, with or without skops
     with model_file_access():
         import_module("skops.io").dump(model._asdict(), out / "models" / f"{day}.skops")
 
 
 def read_newest_model(out: Path, today: date) -> tuple[str, Model]:
-    """Return the newest model of a day up to `today`, after the ISO date of its day."""
+    """Return the newest model up to `today`, as a pair: the ISO date of the model's day, and the model."""
     file = max(file for file in (out / "models").glob("*.skops") if file.stem <= f"{today}")
     import_module(ESTIMATOR_MODULE)
     with model_file_access():
@@ -92,13 +92,16 @@ def read_newest_model(out: Path, today: date) -> tuple[str, Model]:
 
 
 def decide_by_newest_model(rows: pd.DataFrame, out: Path, today: date) -> tuple[str, pd.DataFrame]:
-    """Return the rows with their actions by the newest model up to `today`, after the ISO date of the model's day."""
+    """Decide the rows by the newest model up to `today`.
+
+    Return a pair: the ISO date of the model's day, and the rows with their actions.
+    """
     trained_on, model = read_newest_model(out, today)
     return trained_on, decide(rows, score(model, rows))
 
 
 def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path) -> tuple[pd.DataFrame, int]:
-    """Return the decisions from `first` on, and the number of fits. Each month's model is fitted at its start."""
+    """Return the decisions since the day `first`, and the number of models. One model is fitted per month."""
     months = _months_to_fit(rows)
     with step("import the estimator"):
         import_module(ESTIMATOR_MODULE)
@@ -120,7 +123,7 @@ def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path) -> tupl
 
 
 def _months_to_fit(rows: pd.DataFrame) -> list[date]:
-    """Return the first days of the months in the span of the rows, from two weeks after its start."""
+    """Return the first day of each month within the span of the rows, from two weeks after the first row."""
     start = rows["_partition"].iloc[0].date() + timedelta(days=DAYS_BEFORE_FIRST_FIT)
     end = rows["_partition"].iloc[-1].date()
     first_days = [date(year, month, 1) for year in range(start.year, end.year + 1) for month in range(1, 13)]
@@ -128,7 +131,7 @@ def _months_to_fit(rows: pd.DataFrame) -> list[date]:
 
 
 def _feature_matrix(rows: pd.DataFrame, features: list[str], levels: dict[str, list[str]]) -> np.ndarray:
-    """Return the features as float32: rows × features, with categories as the number of their level."""
+    """Return the features as a float32 array (rows × features). A category becomes the number of its level."""
     columns = []
     for name in features:
         numbers = {level: number for number, level in enumerate(levels.get(name, []))}

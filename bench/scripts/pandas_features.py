@@ -1,6 +1,6 @@
-"""The use case's features, current process and outcomes in pandas: the same as its SQL, value by value.
+"""Build the use case's features, current process and outcomes in pandas, with the same values as its SQL.
 
-A test holds the two to the same values. Counts and sums are of whole numbers, so not even the last digit differs.
+A test compares the values. Counts and sums are of whole numbers, so the values are exactly equal.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import pandas as pd
 from bench.scripts.declaration import KEY_COLUMNS, OUTCOME, ZONE
 
 HOUR, DAY, MINUTE = pd.Timedelta(hours=1), pd.Timedelta(days=1), pd.Timedelta(minutes=1)
-LAGS = (1, 2, 3, 4)  # hours between a scheduled departure and the hour that looks back on it
+LAGS = (1, 2, 3, 4)  # hours between a scheduled departure and a decision time at which its delay is a feature
 MINUTES_IF_NEVER_LEFT = 9999
 CURRENT_PROCESS_RATE = 0.30  # rate of disruption above which the current process sends a standby crew
 WEATHER_TOLERANCE = 6 * HOUR - pd.Timedelta(seconds=1)
-# Rate of disruption: the columns that it is grouped by, and the days that it looks back.
+# Rates of disruption, by feature name: the columns to group by, and the lookback in days.
 TRAILING_RATES: dict[str, tuple[list[str], int]] = {
     "r_carrier": (["carrier"], 28),
     "r_origin_hour": (["origin", "hour"], 28),
@@ -26,7 +26,7 @@ TRAILING_RATES: dict[str, tuple[list[str], int]] = {
     "r_origin_7": (["origin"], 7),
     "r_all_7": ([], 7),
 }
-# Delays so far: the longest lag, the columns that they are grouped by, and the features by the column they come from.
+# Delays so far: the longest lag in hours, the columns to group by, and the feature name of each aggregated column.
 DELAYS_SO_FAR: tuple[tuple[int, list[str], dict[str, str]], ...] = (
     (
         3,
@@ -100,7 +100,7 @@ def build_features(
 
 
 def _with_decision_times(units: pd.DataFrame) -> pd.DataFrame:
-    """Return the units with the times of their decisions, their "today" and the hour of their schedule."""
+    """Return the units with their decision time, the local day one hour earlier (`today`), and their scheduled hour."""
     rows = units.drop(columns="known_at")
     scheduled = rows["time_hour"] + pd.to_timedelta(rows["minute"], "min")
     rows["decided_at"] = (scheduled - 3 * HOUR).dt.floor("h")
@@ -110,7 +110,7 @@ def _with_decision_times(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flights(timetable: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Return the scheduled departures with their delays and the hours of their messages, where they left."""
+    """Return the scheduled departures. Flights that departed also have their delay and the UTC hour of the message."""
     columns = [*KEY_COLUMNS, "dep_delay", "event_hour"]
     departures = movements.loc[movements["event"] == "departure", columns]
     flights = timetable.drop(columns="known_at").merge(departures, on=list(KEY_COLUMNS), how="left")
@@ -120,7 +120,7 @@ def _flights(timetable: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_trailing_rates(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Add the rates of disruption up to yesterday: differences of running sums on a grid of groups × days."""
+    """Add the rates of disruption up to the day before. They are differences of running sums by group and day."""
     last_reports = movements.groupby("_partition")["known_at"].max().rename("until").rename_axis("d").reset_index()
     known = flights.merge(last_reports, on="d")
     known = known[known["sched"] < known["until"]]
@@ -132,7 +132,7 @@ def _add_trailing_rates(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd
     for name, (columns, days_back) in TRAILING_RATES.items():
         codes = _group_codes(known, rows, columns)
         flight_codes, unit_codes = codes[: len(known)], codes[len(known) :]
-        sums = np.zeros((2, codes.max() + 1, days + 1))  # up to the start of each day: disrupted, all
+        sums = np.zeros((2, codes.max() + 1, days + 1))  # [0] disrupted, [1] all departures before each day
         positions = (flight_codes, day_of_flight + 1)
         np.add.at(sums[0], positions, disrupted)
         np.add.at(sums[1], positions, 1.0)
@@ -143,7 +143,7 @@ def _add_trailing_rates(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd
 
 
 def _group_codes(flights: pd.DataFrame, rows: pd.DataFrame, columns: list[str]) -> np.ndarray:
-    """Return the number of the group of each flight, then of each row. Without columns there is one group."""
+    """Return the group number of each flight, followed by that of each row. Without columns, all share one group."""
     if not columns:
         return np.zeros(len(flights) + len(rows), "int64")
     both = pd.concat([flights[columns], rows[columns]], ignore_index=True)
@@ -151,7 +151,7 @@ def _group_codes(flights: pd.DataFrame, rows: pd.DataFrame, columns: list[str]) 
 
 
 def _add_delays_so_far(rows: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
-    """Add what was known at each decision time about the departures that were scheduled in the hours before."""
+    """Add the delays, as known at each decision time, of the departures that were scheduled in the hours before."""
     delays = pd.concat([_delays_after(flights, lag) for lag in LAGS], ignore_index=True)
     for longest_lag, columns, names in DELAYS_SO_FAR:
         recent = delays[delays["lag"] <= longest_lag]
@@ -164,7 +164,7 @@ def _add_delays_so_far(rows: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFram
 
 
 def _delays_after(flights: pd.DataFrame, lag: int) -> pd.DataFrame:
-    """Return each departure as it looked `lag` hours after the hour of its schedule. Minutes are whole numbers."""
+    """Return each departure's delay as known `lag` hours after the scheduled hour, in whole minutes."""
     hour = flights["sched"].dt.floor("h") + lag * HOUR
     minutes_since = (hour - flights["sched"]) // MINUTE
     so_far = np.minimum(flights["dep_delay"].fillna(MINUTES_IF_NEVER_LEFT), minutes_since)
@@ -186,7 +186,7 @@ def _delays_after(flights: pd.DataFrame, lag: int) -> pd.DataFrame:
 
 
 def _add_feed_health(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Add whether the feed is silent, and the share of delays that don't fit the hour of their report."""
+    """Add whether the movements feed is silent, and the share of delays that don't fit the hour of their report."""
     report_times, times = set(movements["known_at"]), rows["decided_at"].drop_duplicates()
     due = flights.groupby(flights["sched"].dt.floor("h") + HOUR).size().reindex(times).fillna(0).to_numpy()
     quiet = [~(times - lag * HOUR).isin(report_times).to_numpy() for lag in range(3)]
@@ -202,7 +202,7 @@ def _add_feed_health(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd.Da
 
 
 def _add_weather(rows: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """Add the last observation that was known at each decision time, unless it is six hours old or older."""
+    """Add the newest weather observation that was known at each decision time, unless it is six or more hours old."""
     observations = weather.sort_values(["origin", "time_hour"], ignore_index=True)
     by_origin = observations.set_index("time_hour").groupby("origin")[["precip", "visib"]]
     three_hours = by_origin.rolling("3h", closed="both", min_periods=1)
@@ -221,7 +221,7 @@ def _add_weather(rows: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_outcomes(rows: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Add whether each departure was disrupted, and when that was known."""
+    """Add whether each departure was disrupted, and the UTC time at which the outcome became known."""
     events = movements.loc[movements["event"] != "arrival", [*KEY_COLUMNS, "event", "dep_delay", "known_at"]]
     rows = rows.merge(events.rename(columns={"known_at": "outcome_known_at"}), on=list(KEY_COLUMNS), how="left")
     disrupted = ((rows["event"] == "cancellation") | (rows["dep_delay"] >= 30)).astype(float)

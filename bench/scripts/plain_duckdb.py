@@ -3,10 +3,10 @@
     python bench/scripts/plain_duckdb.py backfill --landing DIR --out DIR [--first DATE]
     python bench/scripts/plain_duckdb.py day --landing DIR --out DIR --date DATE [--retrain]
 
-The script reads the same extracts as the chain. It writes Parquet by day, features by day, models and decisions. Its
-SQL is the use case's own, for features, current process and outcomes. Data contract, model and payoffs come from
-`defs.yaml`. `day` follows a `backfill` of the days before. The last line printed is JSON: seconds, memory and the money
-of each policy.
+The script reads the same extracts as the chain. It writes Parquet by day, features by day, models and decisions. It
+runs the use case's SQL for features, current process and outcomes. Data contract, model and payoffs come from
+`defs.yaml`. Run `backfill` on the earlier days before `day`. The last line printed is JSON: seconds, memory and the
+value of each policy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SQL_FILES = ("features", "current_process", "outcomes")
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """Return DuckDB in UTC, with the macro that the use case's SQL needs."""
+    """Return a DuckDB session in UTC, with the macro `local` that the use case's SQL needs."""
     db = duckdb.connect()
     db.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
     db.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone '{DECLARATION['timezone']}')")
@@ -66,7 +66,7 @@ def write_days(db: duckdb.DuckDBPyConnection, rows: str, folder: Path) -> None:
 
 
 def days_sql(folder: Path, first: date, last: date) -> str:
-    """Return SQL for the rows of the days first to last. It names their files, so DuckDB opens no others."""
+    """Return SQL for the rows of the days `first` to `last`. The SQL names the files, so DuckDB opens no others."""
     days = [folder / f"d={first + timedelta(number)}" for number in range((last - first).days + 1)]
     files = [str(file) for day in days for file in day.glob("*.parquet")]
     return f"(select * from read_parquet({files!r}, hive_partitioning = false))"
@@ -87,19 +87,19 @@ def build_features(db: duckdb.DuckDBPyConnection, unit_filter: str = "true") -> 
 
 
 def read_rows(db: duckdb.DuckDBPyConnection, relation: str) -> pd.DataFrame:
-    """Return rows in their order, with the day as a timestamp."""
+    """Return the rows of a table or query as a frame, with `_partition` as a timestamp."""
     return db.execute(f"select * replace (_partition::timestamp as _partition) from {relation}").df()
 
 
 def write_decisions(db: duckdb.DuckDBPyConnection, decided: pd.DataFrame, out: Path) -> None:
-    """Write the decisions by day."""
+    """Write the decisions as Parquet, one folder per day."""
     db.register("decided", decided)
     columns = ", ".join(column for column in DECISION_COLUMNS if column != "_partition")
     write_days(db, f"select _partition::date as _partition, {columns} from decided", out / "decisions")
 
 
 def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
-    """Process all extracts of the landing folder at once: one model per month, decisions from `first` on."""
+    """Process all extracts of the landing folder at once: fit one model per month, and decide from `first` on."""
     delete_outputs(out)
     db = connect()
     with step("land: CSV to Parquet by day"):
@@ -141,9 +141,9 @@ def build_day(out: Path, today: date) -> pd.DataFrame:
 
 
 def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict[str, Any]:
-    """Write a day's decisions by the newest model; return their money.
+    """Decide a day's units by the newest model, and write the decisions. Return the value of each policy.
 
-    rows: the day's features. None: read them from Parquet.
+    rows: the day's features. None: read the features from Parquet.
     """
     if rows is None:
         rows = pd.read_parquet(out / "features" / f"d={today}", partitioning=None)
@@ -154,7 +154,7 @@ def decide_day(out: Path, today: date, rows: pd.DataFrame | None = None) -> dict
 
 
 def run_day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
-    """Process one more day: extracts, features, decisions and money. `retrain` also fits a model for the next day."""
+    """Process one more day: extracts, features, decisions and values. `retrain` also fits a model for the next day."""
     with step("land: CSV to Parquet"):
         land_day(landing, out, today)
     with step("features, current process, outcomes"):

@@ -1,4 +1,4 @@
-"""The same work as `plain_duckdb.py` in pandas alone: the same extracts, features, fits and money.
+"""The same work as `plain_duckdb.py` in pandas alone: the same extracts, features, models and values.
 
 python bench/scripts/plain_pandas.py backfill --landing DIR --out DIR [--first DATE]
 python bench/scripts/plain_pandas.py day --landing DIR --out DIR --date DATE [--retrain]
@@ -71,14 +71,14 @@ def write_days(rows: pd.DataFrame, folder: Path) -> None:
 
 
 def read_days(folder: Path, first: date, last: date) -> pd.DataFrame:
-    """Return the rows of the days first to last. Only their files are opened."""
+    """Return the rows of the days `first` to `last`. Only the files of these days are opened."""
     days = [folder / f"d={first + timedelta(number)}" for number in range((last - first).days + 1)]
     files = [file for day in days for file in day.glob("*.parquet")]
     return pd.concat([pd.read_parquet(file, partitioning=None) for file in files], ignore_index=True)
 
 
 def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
-    """Process all extracts of the landing folder at once: one model per month, decisions from `first` on."""
+    """Process all extracts of the landing folder at once: fit one model per month, and decide from `first` on."""
     delete_outputs(out)
     with step("land: CSV to Parquet by day"):
         tables = {
@@ -99,7 +99,7 @@ def backfill(landing: Path, out: Path, first: date) -> dict[str, Any]:
 
 
 def run_day(landing: Path, out: Path, today: date, retrain: bool) -> dict[str, Any]:
-    """Process one more day: extracts, features, decisions and money. `retrain` also fits a model for the next day."""
+    """Process one more day: extracts, features, decisions and values. `retrain` also fits a model for the next day."""
     with step("land: CSV to Parquet"):
         for source in SOURCES:
             files = files_of_day(landing, source, today)

@@ -1,7 +1,7 @@
 """Time the steps of a plain script. The reading and writing of model files is measured but not counted.
 
-A script of this kind would pickle its models, which costs next to nothing. These scripts use skops files, as the chain
-does, so the benchmark subtracts what skops takes. Otherwise the scripts would not be the floor.
+A typical script would pickle its models, which takes almost no time. These scripts use skops files, as the chain does,
+so the benchmark subtracts the seconds of skops. Otherwise the scripts would be slower than typical scripts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PROCESS_START = time.perf_counter() - time.process_time()  # the imports before this one count as well
+PROCESS_START = time.perf_counter() - time.process_time()  # includes the imports before this module
 
 STEP_SECONDS: dict[str, float] = {}
 MODEL_FILES = "model files"  # the entry of STEP_SECONDS that is not counted
@@ -18,7 +18,7 @@ MODEL_FILES = "model files"  # the entry of STEP_SECONDS that is not counted
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Time a step and print its seconds, without those of model files."""
+    """Time a step and print its seconds, without the seconds of reading and writing model files."""
     started = time.perf_counter() - STEP_SECONDS.get(MODEL_FILES, 0.0)
     yield
     STEP_SECONDS[name] = round(time.perf_counter() - STEP_SECONDS.get(MODEL_FILES, 0.0) - started, 3)
@@ -27,7 +27,7 @@ def step(name: str) -> Iterator[None]:
 
 @contextmanager
 def model_file_access() -> Iterator[None]:
-    """Add the seconds of the block to those that are not counted."""
+    """Add the seconds of a `with` block to the seconds of model files, which are not counted."""
     started = time.perf_counter()
     yield
     STEP_SECONDS[MODEL_FILES] = round(STEP_SECONDS.get(MODEL_FILES, 0.0) + time.perf_counter() - started, 3)

@@ -2,8 +2,8 @@
 
     python -m bench.workers.definitions_worker REPETITIONS
 
-Each repetition is a process of its own, forked from one that has done the imports, so nothing is left from the
-repetition before. The first one warms up; the last one ticks.
+Each repetition is a process forked from a process that has done the imports, so no state remains from an earlier
+repetition. The first repetition warms up, and the last repetition also ticks the sensors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import dagster as dg
 
-TICKS = 2  # the first tick reads what has landed; the second one counts
+TICKS = 2  # the first tick reads the landed extracts; the second tick is timed
 
 
 def main() -> None:
@@ -27,7 +27,9 @@ def main() -> None:
     import pipelines.definitions
 
     if not Path(pipelines.definitions.__file__).is_relative_to(Path.cwd()):
-        raise SystemExit(f"{pipelines.definitions.__file__} is outside the current folder. Set PYTHONPATH to it.")
+        raise SystemExit(
+            f"{pipelines.definitions.__file__} is outside the current folder. Set PYTHONPATH to the current folder."
+        )
     import_seconds, repetitions = time.perf_counter() - started, int(sys.argv[1])
     loads = [load_in_fork(with_ticks=number == repetitions) for number in range(repetitions + 1)]
     figures = loads[-1] | {"import_s": import_seconds, "load_s": [load["load_s"] for load in loads[1:]]}
@@ -35,7 +37,7 @@ def main() -> None:
 
 
 def load_in_fork(with_ticks: bool) -> dict[str, Any]:
-    """Load the definitions in a forked process; return its figures."""
+    """Load the definitions in a forked process, and return the figures of `load`."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if not child:
@@ -50,7 +52,7 @@ def load_in_fork(with_ticks: bool) -> dict[str, Any]:
 
 
 def load(with_ticks: bool) -> dict[str, Any]:
-    """Load the definitions; return the seconds, the number of assets and, `with_ticks`, the seconds of the ticks."""
+    """Load the definitions. Return the seconds, the number of assets and, `with_ticks`, the seconds of each tick."""
     from pipelines.definitions import defs
 
     started = time.perf_counter()
@@ -63,7 +65,7 @@ def load(with_ticks: bool) -> dict[str, Any]:
 
 
 def tick_sensors(definitions: dg.Definitions, repository: dg.RepositoryDefinition) -> list[float]:
-    """Return the seconds of the second tick of each use case's sensor of new data."""
+    """Tick the new-data sensor of each use case twice, and return the seconds of the second ticks."""
     import dagster as dg
 
     from assets.resources import ProjectHome

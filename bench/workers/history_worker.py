@@ -1,4 +1,4 @@
-"""Run one more day on the history of a home for each date that is written to the input. Print seconds as JSON lines.
+"""Run one more day on the history of a home for each date on standard input. Print the seconds as JSON lines.
 
 python -m bench.workers.history_worker
 """
@@ -28,8 +28,8 @@ class DayOnHistory:
     """Seconds of one more day.
 
     Without the runs' start-up: `delivered_s` from landed extracts to delivered decisions, `money_s` for the accounts
-    and their sum, `total_s` for both. `start_up_s` is that of the first run. `look_s` is a sensor's search for stale
-    and due partitions.
+    and their sum, `total_s` for both. `start_up_s` is the start-up of the first run. `look_s` is a sensor's search for
+    stale and due partitions.
     """
 
     delivered_s: float
@@ -41,7 +41,7 @@ class DayOnHistory:
 
 
 def main() -> None:
-    """Read dates (one a line) until the input ends."""
+    """Run one more day for each date on standard input (one per line), and print its figures as JSON."""
     from pipelines.authoring import catalog
 
     home = Path(os.environ["SIXTYFORTY_HOME"])
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def run_day(daemon: DaemonRuns, ws: Workspace, home: Path, day: date, turn: int) -> DayOnHistory:
-    """Land a day, run the chain on it and look for stale partitions. Raises BenchError if the history is stale."""
+    """Land a day, run the chain on it and search for stale partitions. Raises BenchError if the history is stale."""
     from sixtyforty.lifecycle.catch_up import find_stale_partitions
 
     land_day(home.parents[1], home / "data" / "landing" / USE_CASE, day)

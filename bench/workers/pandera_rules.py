@@ -27,7 +27,7 @@ def main():
 
 
 def count_failures(frame, rules):
-    """Return the number of failures of all rules."""
+    """Return the number of failures of all rules on a frame."""
     try:
         build_schema(rules, list(frame.columns)).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
@@ -36,7 +36,7 @@ def count_failures(frame, rules):
 
 
 def build_schema(rules, columns):
-    """Return the rules as a schema. Whatever no rule forbids is allowed, nulls included."""
+    """Return the rules as a pandera schema, which allows every value that no rule forbids, including nulls."""
     checks, not_null, unique, table_checks = {column: [] for column in columns}, set(), None, []
     for rule in rules:
         kind, arguments = rule["type"].removeprefix("expect_"), rule["kwargs"]
@@ -53,12 +53,12 @@ def build_schema(rules, columns):
 
 
 def equal_columns(first, second):
-    """Return a check that two columns are equal where neither is null."""
+    """Return a pandera check that two columns are equal in rows where neither is null."""
     return pa.Check(lambda frame: (frame[first] == frame[second]) | frame[first].isna() | frame[second].isna())
 
 
 def value_check(kind, arguments):
-    """Return the check of a rule about the values of one column. Raises ValueError for an unknown kind."""
+    """Return the pandera check of a rule about the values of one column. Raises ValueError for an unknown rule type."""
     if kind == "column_values_to_be_between":
         infinity = float("inf")
         return pa.Check.in_range(arguments.get("min_value", -infinity), arguments.get("max_value", infinity))
@@ -68,7 +68,7 @@ def value_check(kind, arguments):
         return pa.Check.notin(arguments["value_set"])
     if kind == "column_values_to_match_regex":
         return pa.Check.str_matches(arguments["regex"])
-    raise ValueError(f"{kind}: no check of pandera is known for this rule. Add it to value_check.")
+    raise ValueError(f"{kind}: no pandera check is known for this rule type. Add a check to value_check.")
 
 
 if __name__ == "__main__":

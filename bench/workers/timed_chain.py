@@ -2,7 +2,8 @@
 
     python -m bench.workers.timed_chain --landing DIR --home DIR --last DATE
 
-Two runs are timed: the days up to `--last`, then the day after it, which has landed too. All imports are made before.
+Two runs are timed: the days up to `--last`, then the day after `--last`, whose extracts have landed too. The imports
+are done before, so they are not timed.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ IMPORTED_BEFORE = (
 
 
 def main() -> None:
-    """Print, for `backfill` and for `day`, the seconds of the run (`all`) and of each part."""
+    """Print as JSON, for the runs `backfill` and `day`, the seconds of the run (`all`) and of each part."""
     options = parse_arguments()
     os.environ["SIXTYFORTY_HOME"] = str(create_home(options.home, options.landing))
     seconds_by_part: dict[str, float] = {}
@@ -78,13 +79,13 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def time_function(name: str, part: str, seconds_by_part: dict[str, float]) -> None:
-    """Replace a function by one that adds its seconds to a part."""
+    """Replace a function with a wrapper that adds the seconds of each call to a part of governance."""
     owner, attribute = find_owner(name)
     setattr(owner, attribute, _timed(getattr(owner, attribute), part, seconds_by_part))
 
 
 def find_owner(name: str) -> tuple[Any, str]:
-    """Return the module or class that holds a function, and the function's name in it.
+    """Return the module or class that contains a function, and the function's name in this module or class.
 
     Raises AttributeError if there is no such function.
     """

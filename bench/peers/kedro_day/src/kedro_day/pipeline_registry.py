@@ -24,7 +24,7 @@ def _decide(built, out, day, money):
 
 
 def register_pipelines():
-    """Return the one pipeline, as the default."""
+    """Return the pipeline of a day as Kedro's default pipeline."""
     parameters = {name: f"params:{name}" for name in ("landing", "out", "day", "money")}
     landing, out, day, money = parameters.values()
     return {
