@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets.metadata import table
+from assets.metadata import Metadata, TableRow, table
 from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
 from assets.verdict_checks import verdict_check, verdict_figures
 from expectations.data_docs import build_docs
@@ -26,6 +27,9 @@ from sixtyforty.storage.files import digest
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import Verdict, verdict_facts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract could be read by its data contract.")
 CONTRACT = StageCheck(
@@ -55,7 +59,7 @@ def import_extracts(run: StageRun) -> StageResult:
     extracts = landing.known(run.source)
     refused = [extract for extract in extracts if extract.problem]
     unreachable = landing.unread.get(run.source, {})
-    rows: list[dict[str, Any]] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
+    rows: list[TableRow] = [{"file": e.name, "lines": e.rows, "why": e.problem or ""} for e in refused]
     rows += [{"file": name, "lines": 0, "why": why} for name, why in unreachable.items()]
     summary = f"{len(refused)} of {format_plural(len(extracts), 'extract')} refused"
     summary += f", {len(unreachable)} unreachable at the moment" if unreachable else ""
@@ -66,7 +70,7 @@ def import_extracts(run: StageRun) -> StageResult:
     return result
 
 
-def _raw_metadata(entry: Entry) -> dict[str, Any]:
+def _raw_metadata(entry: Entry) -> Metadata:
     extracts = listed_extracts(entry)
     return {
         "dagster/partition_row_count": entry.rows,
@@ -150,7 +154,7 @@ def build_features(run: StageRun) -> StageResult:
     return result
 
 
-def _find_leaks(run: StageRun, window: FeatureWindow, tables: dict[str, Any]) -> list[Leak]:
+def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
     """Check a sample of the partitions and those that were tainted; where there is a leak, check every partition."""
     again = taint.decision_times(run.ws.lake.entries("features", tables))
     leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)
@@ -161,7 +165,7 @@ def _leakage_check(leaks: list[Leak]) -> CheckResult:
     if not leaks:
         return CheckResult(NO_LEAKAGE.name, True, description="recomputed features are the same")
     tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
-    metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
+    metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
     return CheckResult(NO_LEAKAGE.name, False, metadata, description=summary[:DESCRIPTION_LENGTH])
 
@@ -174,9 +178,9 @@ def _revoke_champions(run: StageRun) -> None:
 def _publish_features(
     run: StageRun,
     result: StageResult,
-    judged: dict[str, tuple[Any, Verdict]],
-    inputs: dict[str, Any],
-    tainted: dict[str, TaintedPartition],
+    judged: Mapping[str, tuple[pa.Table, Verdict]],
+    inputs: Mapping[str, Mapping[str, dict[str, str]]],
+    tainted: Mapping[str, TaintedPartition],
 ) -> int:
     """Write the partitions whose features are accepted. Returns the rows that the current process decides.
 
@@ -214,7 +218,7 @@ def record_outcomes(run: StageRun) -> StageResult:
         entries = run.ws.lake.write_all("outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version)
         for partition, rows in built.tables.items():
             outcomes = rows[kpi.outcome]
-            metadata = {
+            metadata: Metadata = {
                 "dagster/partition_row_count": rows.num_rows,
                 "outcomes known": rows.num_rows - outcomes.null_count,
                 "outcomes unknown": outcomes.null_count,

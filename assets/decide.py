@@ -6,6 +6,7 @@ from collections import Counter
 
 import dagster as dg
 
+from assets.metadata import Metadata
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
@@ -46,8 +47,8 @@ def decide_units(run: StageRun) -> StageResult:
     return result
 
 
-def _decision_figures(run: StageRun, taken: TakenDecisions) -> dict[str, object]:
-    figures: dict[str, object] = {
+def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
+    figures: Metadata = {
         "dagster/partition_row_count": taken.entry.rows,
         "new decisions": taken.new,
         "by the model": taken.by_model,
@@ -91,7 +92,7 @@ def deliver(run: StageRun) -> StageResult:
         entries = run.ws.lake.entries(decisions_dataset(run.track), portion)
         for partition, delivered in deliver_decisions(run.ws, entries, run.track).items():
             new += delivered.new
-            metadata = {
+            metadata: Metadata = {
                 "dagster/partition_row_count": delivered.rows,
                 "new decisions": delivered.new,
                 "table": delivered.table,

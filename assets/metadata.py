@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
+MetadataItem: TypeAlias = dg.MetadataValue[Any] | str | int | float | None
+Metadata: TypeAlias = dict[str, MetadataItem]  # what Dagster shows of a partition or of a check's result, by label
+TableRow: TypeAlias = Mapping[str, object]  # its cells, by column
 
-def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any]:
+
+def table(rows: Sequence[TableRow]) -> dg.MetadataValue[Any]:
     """Return rows as a table, with the columns of the first row. Without rows, return an empty list."""
     if not rows:
         return dg.MetadataValue.json([])

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import date
 from functools import partial
 
-from assets.metadata import image, table
+from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import REFUSED, CheckResult, StageCheck, StageResult, StageRun, refusal_check
 from assets.training import check_training_data, plan_trainings, training_days
 from expectations.serving_gate import check_features
@@ -87,7 +87,7 @@ def record_training_sets(run: StageRun) -> StageResult:
         }
         for plan in plans
     ]
-    metadata = {
+    metadata: Metadata = {
         "training sets": table(rows),
         "dagster/row_count": store.card(plans[-1].version).rows,
         "data version": plans[-1].data_version,
@@ -106,7 +106,7 @@ def train_challengers(run: StageRun) -> StageResult:
     run.project_home.dvc_versions().snapshot([store.folder(plan.version) for plan in plans])
     if not plans:
         return StageResult()
-    metadata = {"models": ", ".join(plan.version for plan in plans), "newly trained": trained}
+    metadata: Metadata = {"models": ", ".join(plan.version for plan in plans), "newly trained": trained}
     return StageResult.snapshot(digest([plan.version for plan in plans]), metadata)
 
 
@@ -119,7 +119,7 @@ def run_backtest(run: StageRun) -> StageResult:
         run.log.error(f"backtest: refused ({mismatch})")
         check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
         return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
-    rows: list[dict[str, object]] = []
+    rows: list[TableRow] = []
     problems: list[str] = []
     valued_days: set[date] = set()
     for day in days:
@@ -134,12 +134,12 @@ def run_backtest(run: StageRun) -> StageResult:
                 valued_days.add(day)
     training_days_text = format_plural(len(days), "training day")
     run.log.info(f"backtest: valued ({training_days_text}, {len(valued_days)} with out-of-sample results)")
-    metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
+    metadata: Metadata = {"walk-forward, per 1,000 decisions": table(rows)} if rows else {}
     check = refusal_check(WALK_FORWARD_SOUND.name, problems, "every model file is sound")
     return StageResult.snapshot(digest([rows, problems]), metadata, [check])
 
 
-def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> dict[str, object]:
+def _backtest_row(run: StageRun, day: date, recipe: str, daily_values: Sequence[DailyValue]) -> TableRow:
     recent = estimate_lift(daily_values[-RECENT_DAYS:])
     return {
         "as of": day.isoformat(),
@@ -182,7 +182,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         f" {format_money(impact.gated.value, run.use_case.kpi.currency, signed=True)} per 1,000 decisions"
         for impact in uncontained
     )
-    metadata = {
+    metadata: Metadata = {
         "lift over the current process, per 1,000 decisions": table([_fault_row(impact) for impact in impacts]),
         "label": run.use_case.label("replay"),
     }
@@ -198,7 +198,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     return StageResult.snapshot(entry.version if entry else "", metadata, [check])
 
 
-def _fault_row(impact: degradation.FaultImpact) -> dict[str, object]:
+def _fault_row(impact: degradation.FaultImpact) -> TableRow:
     return {
         "feed": impact.feed or "all sound",
         "fault": impact.fault,
@@ -240,7 +240,7 @@ def judge_challengers(run: StageRun) -> StageResult:
     pushed = run.project_home.dvc_versions().publish()
     run.log.info(f"champion: pushed to the DVC remote ({format_plural(pushed, 'object')})")
     in_force = ws.champion_ledger.sound_promotions(run.track)
-    metadata = {
+    metadata: Metadata = {
         "verdicts": table(
             [{"as of": r.as_of, "verdict": r.verdict, "model": r.version, "why": "; ".join(r.reasons)} for r in rows]
         ),
@@ -320,7 +320,7 @@ def draw_break_even(run: StageRun) -> StageResult:
         run.log.info("break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)")
         return StageResult()
     entry, sentences = break_even.read_curve(run.ws)[0], break_even.explain_break_even(run.ws)
-    metadata: dict[str, object] = {
+    metadata: Metadata = {
         "summary": "\n\n".join(sentences),
         "label": run.use_case.label("replay"),
         "curve": image(charts.draw_break_even(run.use_case.kpi, points), "break-even curve"),
@@ -338,7 +338,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     return StageResult.snapshot(entry.version if entry else "", metadata)
 
 
-def _break_even_row(point: break_even.CurvePoint) -> dict[str, object]:
+def _break_even_row(point: break_even.CurvePoint) -> TableRow:
     return {
         "information lost": f"{point.share_lost:.0%}",
         "over the current process": _rounded(point.over_current_process.value),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.metadata import table
+from assets.metadata import Metadata, TableRow, table
 from assets.resources import BusinessClock, ProjectHome
 from assets.run_hours import record_run_hours
 from assets.stage import StageResult
@@ -54,7 +54,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
     record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
     workspaces, now = [run.project_home.workspace(use_case) for use_case in run.use_cases], run.clock.current_time()
     path, lines = portfolio.write_report(workspaces, now), portfolio.build_portfolio(workspaces, now)
-    metadata: dict[str, Any] = {
+    metadata: Metadata = {
         "page": dg.MetadataValue.path(str(path)),
         "use cases": table([_portfolio_row(line) for line in lines]),
     }
@@ -64,7 +64,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
     return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
 
 
-def _portfolio_row(line: PortfolioLine) -> dict[str, Any]:
+def _portfolio_row(line: PortfolioLine) -> TableRow:
     fields = line.plain
     money = {name: None if fields[name] is None else round(fields[name]) for name in MONEY_COLUMNS}
     return {name: fields[name] for name in FIRST_COLUMNS} | money | {name: fields[name] for name in LAST_COLUMNS}
@@ -81,7 +81,7 @@ def assess_maturity(run: PortfolioRun) -> StageResult:
         for use_case in report.use_cases
     ]
     lead_times = [lead_time.to_dict() for lead_time in report.lead_times]
-    metadata: dict[str, Any] = {"next steps": table(rows), "lead times": table(lead_times)}
+    metadata: Metadata = {"next steps": table(rows), "lead times": table(lead_times)}
     if report.skills:
         metadata["skills"] = table(
             [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in report.skills]

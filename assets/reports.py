@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 
-from assets.metadata import table
+from assets.metadata import Metadata, MetadataItem, TableRow, table
 from assets.stage import StageResult, StageRun
 from sixtyforty.accounting import kpi_ledger, kpi_summary
 from sixtyforty.accounting.refused_figures import describe_refusal
@@ -27,7 +25,7 @@ def describe_current_state(run: StageRun) -> StageResult:
     others = [run.project_home.workspace(c) for c in run.load_use_cases() if c.name != run.use_case.name]
     state = current_state.describe_current_state(run.ws, others, now)
     path = current_state.write_report(run.ws, state, now)
-    metadata: dict[str, Any] = {
+    metadata: Metadata = {
         "page": dg.MetadataValue.path(str(path)),
         "sources": table([_source_row(source) for source in state.sources]),
         "value today, per 1,000 decisions": _value_today(state),
@@ -46,7 +44,7 @@ def describe_current_state(run: StageRun) -> StageResult:
     return StageResult.snapshot(digest(repr(state)), metadata)
 
 
-def _value_today(state: current_state.CurrentState) -> object:
+def _value_today(state: current_state.CurrentState) -> MetadataItem:
     if not state.today:
         return f"not known yet: {state.why}"
     today = state.today
@@ -58,7 +56,7 @@ def _value_today(state: current_state.CurrentState) -> object:
     )
 
 
-def _source_row(source: current_state.SourceProfile) -> dict[str, object]:
+def _source_row(source: current_state.SourceProfile) -> TableRow:
     return {
         "source": source.name,
         "extracts": source.extracts,
@@ -73,7 +71,7 @@ def _source_row(source: current_state.SourceProfile) -> dict[str, object]:
     }
 
 
-def _column_rows(source: current_state.SourceProfile) -> list[dict[str, object]]:
+def _column_rows(source: current_state.SourceProfile) -> list[TableRow]:
     """Return the profile of a source's columns, without the values of texts and of personal columns."""
 
     def shown(bound: object, column: str) -> str:
@@ -93,7 +91,7 @@ def _column_rows(source: current_state.SourceProfile) -> list[dict[str, object]]
     ]
 
 
-def _similar_source_row(similar: current_state.SimilarSource) -> dict[str, object]:
+def _similar_source_row(similar: current_state.SimilarSource) -> TableRow:
     return {
         "source": similar.source,
         "other use case": similar.use_case,
@@ -112,10 +110,10 @@ def write_impact_report(run: StageRun) -> StageResult:
     path = impact_report.write_report(run.ws, run.track)
     if refusal := describe_refusal(run.ws, run.track):
         run.log.error(f"impact_report: refused ({refusal})")
-        metadata: dict[str, Any] = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
-        return StageResult.snapshot(digest(path.read_bytes()), metadata)
+        refused: Metadata = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
+        return StageResult.snapshot(digest(path.read_bytes()), refused)
     summary = kpi_summary.summarize_kpi(run.ws, run.track)
-    metadata = {
+    metadata: Metadata = {
         "page": dg.MetadataValue.path(str(path)),
         f"gain over the current process ({summary.unit})": summary.gain,
         f"assumed cost of building and running ({summary.unit})": summary.build + summary.running,
@@ -130,7 +128,7 @@ def write_model_record(run: StageRun) -> StageResult:
     """Write the model record: what was tried, found and decided, and on which data."""
     path = model_record.write_record(run.ws, run.track)
     versions = model_record.record_versions(run.ws, run.track)
-    metadata = {
+    metadata: Metadata = {
         "page": dg.MetadataValue.path(str(path)),
         "record": dg.MetadataValue.md(path.read_text()),
         "version": dg.MetadataValue.path(str(versions[-1])),

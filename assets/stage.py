@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from assets.metadata import Metadata
 from assets.resources import BusinessClock, ProjectHome
 from sixtyforty.spec.partitions import SNAPSHOT, chunks
 from sixtyforty.spec.sources import Source
@@ -120,7 +121,7 @@ class PublishedPartition:
     """A partition that is now in force: its version, and the metadata that Dagster shows of it."""
 
     version: str
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass
@@ -129,7 +130,7 @@ class CheckResult:
 
     name: str
     passed: bool
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=dict)
     partition: str | None = None
     warn: bool = False
     description: str | None = None
@@ -152,9 +153,9 @@ class StageResult:
     checks: list[CheckResult] = field(default_factory=list)
 
     @classmethod
-    def snapshot(cls, version: str, metadata: Mapping[str, Any], checks: Sequence[CheckResult] = ()) -> StageResult:
+    def snapshot(cls, version: str, metadata: Metadata, checks: Sequence[CheckResult] = ()) -> StageResult:
         """Return the result of a stage without partitions."""
-        return cls({SNAPSHOT: PublishedPartition(version, dict(metadata))}, list(checks))
+        return cls({SNAPSHOT: PublishedPartition(version, metadata)}, list(checks))
 
     def note_restatement(self, run: StageRun, before: Entry | None, entry: Entry) -> None:
         """If a partition was restated after it had closed, write the cause into its metadata."""
@@ -163,6 +164,6 @@ class StageResult:
             self.published[entry.partition].metadata["restated by"] = reason
 
     @property
-    def newest_metadata(self) -> dict[str, Any]:
+    def newest_metadata(self) -> Metadata:
         """The metadata of the newest published partition, which people open first; {} without one."""
         return self.published[max(self.published)].metadata if self.published else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.metadata import table
+from assets.metadata import Metadata, table
 from assets.stage import CheckResult, StageCheck, StageResult, StageRun
 from sixtyforty.lifecycle import stage_history, stage_steps
 from sixtyforty.storage.files import digest
@@ -20,7 +20,7 @@ def judge_stage(run: StageRun) -> StageResult:
     differences = stage_steps.find_declaration_differences(run.ws)
     verdict = status.verdict or "no verdict, the stage has no gate"
     why = "; ".join([*(status.obstacles or ["nothing stands against the next stage"]), *status.remarks])
-    metadata = {
+    metadata: Metadata = {
         "stage": status.stage,
         "verdict": verdict,
         "why": why,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import dagster as dg
 
-from assets.metadata import image, table
+from assets.metadata import Metadata, TableRow, image, table
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, StageTarget, refusal_check
 from sixtyforty.accounting import (
     acceptance,
@@ -93,11 +92,14 @@ def account_kpi(run: StageRun) -> StageResult:
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
     lift = _describe_lift(summary)
+    lift_metadata: Metadata = {"lift": lift}
+    if summary.outdated:
+        lift_metadata["outdated"] = summary.outdated
     result.checks += [
         CheckResult(
             BEATS_CURRENT_PROCESS.name,
             (summary.lift_vs_current.low or 0) > 0 and not summary.outdated,
-            {"lift": lift} | ({"outdated": summary.outdated} if summary.outdated else {}),
+            lift_metadata,
             warn=True,
             description=f"{summary.outdated} {lift}" if summary.outdated else lift,
         ),
@@ -110,7 +112,7 @@ def account_kpi(run: StageRun) -> StageResult:
     return result
 
 
-def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
+def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
     """Return the value of a partition's decisions as metadata. For an experiment, return the value of each arm."""
     account, unit = kpi_ledger.read_account(entry), kpi.currency
     if isinstance(account, ExperimentAccount):
@@ -134,10 +136,10 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> dict[str, Any]:
     }
 
 
-def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[DailyValue]) -> dict[str, Any]:
+def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[DailyValue]) -> Metadata:
     """Return the figures over all days, shown with the newest partition, which people open first."""
     kpi = run.use_case.kpi
-    overview: dict[str, Any] = {
+    overview: Metadata = {
         "who decided": summary.deciders.describe(),
         "cumulative value": image(charts.draw_cumulative_value(kpi, daily_values), "cumulative value"),
         "by month, per 1,000 decisions": table(
@@ -156,7 +158,7 @@ def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[Dai
     return overview
 
 
-def _money_row(days: Sequence[DailyValue]) -> dict[str, int]:
+def _money_row(days: Sequence[DailyValue]) -> TableRow:
     """Return the value of each policy and the lift, per 1,000 decisions, rounded. Unknown values are left out."""
     decisions = sum(day.decisions for day in days)
     per_1000 = {
@@ -168,7 +170,7 @@ def _money_row(days: Sequence[DailyValue]) -> dict[str, int]:
     return {"decisions": decisions, **known, "lift": round(lift)}
 
 
-def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[dict[str, Any]]:
+def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[TableRow]:
     return [
         {
             "candidate": name + (" (vendor)" if kpi.candidates[name].vendor else ""),
@@ -183,7 +185,7 @@ def _candidate_rows(kpi: Kpi, summary: KpiSummary) -> list[dict[str, Any]]:
     ]
 
 
-def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> dict[str, object]:
+def _term_row(term: ChampionTerm, target: float, is_outdated: bool) -> TableRow:
     gains = {"forecast": RoundedInterval.of(term.forecast), "actual": RoundedInterval.of(term.actual)}
     intervals = {f"{kind} {end}": bound for kind, gain in gains.items() for end, bound in gain.to_dict().items()}
     return {
@@ -278,8 +280,8 @@ def account_acceptance(run: StageRun) -> StageResult:
     return result
 
 
-def _acceptance_overview(responses: acceptance.Acceptance, kpi: Kpi) -> dict[str, Any]:
-    overview: dict[str, Any] = {
+def _acceptance_overview(responses: acceptance.Acceptance, kpi: Kpi) -> Metadata:
+    overview: Metadata = {
         "in total": dg.MetadataValue.json(responses.to_dict()),
         "by week": table([asdict(week) for week in responses.weeks]),
         "answers by week": image(charts.draw_weekly_answers(responses.weeks, responses.label), "answers by week"),
@@ -291,7 +293,7 @@ def _acceptance_overview(responses: acceptance.Acceptance, kpi: Kpi) -> dict[str
     return overview
 
 
-def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) -> dict[str, Any]:
+def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) -> TableRow:
     return {
         "role": name,
         "answered": role.accepted + role.overridden,
@@ -325,7 +327,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
     except RefusedFiguresError as error:
         run.log.error(f"build_or_buy: refused ({error})")
         return StageResult()
-    metadata = {
+    metadata: Metadata = {
         "verdict": scorecard.verdict,
         "why": "\n".join(scorecard.why),
         "label": scorecard.label,

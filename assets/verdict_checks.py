@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.metadata import table
+from assets.metadata import Metadata, table
 from assets.stage import CheckResult
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.verdicts import Verdict
@@ -12,7 +12,7 @@ from sixtyforty.storage.verdicts import Verdict
 DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
 
 
-def verdict_figures(verdict: Verdict) -> dict[str, object]:
+def verdict_figures(verdict: Verdict) -> Metadata:
     """Return a verdict's figures, which Dagster plots by partition, and the values that `info` rules recorded."""
     recorded = {r.column: r.observed for r in verdict.rules if r.severity == "info" and r.observed is not None}
     return {
@@ -50,7 +50,7 @@ def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | 
     )
 
 
-def _check_metadata(verdict: Verdict, data_docs: str) -> dict[str, object]:
+def _check_metadata(verdict: Verdict, data_docs: str) -> Metadata:
     metadata = verdict_figures(verdict) | {"Data Docs": dg.MetadataValue.path(data_docs)}
     rows = [
         {
