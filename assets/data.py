@@ -31,20 +31,22 @@ from sixtyforty.storage.verdicts import Verdict, verdict_facts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract could be read by its data contract.")
+EXTRACTS_READABLE = StageCheck("extracts_readable", "Every landed extract can be read by its data contract.")
 CONTRACT = StageCheck(
-    "contract", "The partition keeps the rules of its suite. A rejected partition isn't published.", each_partition=True
+    "contract",
+    "The partition passes the rules of its suite. A rejected partition isn't published.",
+    each_partition=True,
 )
 CONSERVATION = StageCheck(
     "conservation", "Rows landed = rows accepted + quarantined + duplicates + superseded, in every partition."
 )
 FIT_FOR_MODEL = StageCheck(
     "fit_for_model",
-    "Features keep the rules of their suite. The current process decides the rows that don't.",
+    "Features pass the rules of their suite. The current process decides the units whose features don't.",
     each_partition=True,
 )
 NO_LEAKAGE = StageCheck(
-    "no_leakage", "For sampled decision times, features recomputed from the data known at that time are the same."
+    "no_leakage", "Features recomputed for sampled decision times, from data known at those times, are the same."
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
 DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
@@ -80,9 +82,9 @@ def _raw_metadata(entry: Entry) -> Metadata:
 
 
 def validate_source(run: StageRun) -> StageResult:
-    """Apply a source's suite, publish accepted partitions, and check that no row is lost.
+    """Check a source's partitions against its suite, publish accepted partitions, and check that no row is lost.
 
-    A rejected partition isn't published; an earlier accepted version stays in force.
+    A rejected partition isn't published; an earlier accepted version of the partition stays in force.
     """
     result, suite, source = StageResult(), load_suite(run.use_case.name, run.source), run.use_case.sources[run.source]
     verdicts: dict[str, Verdict] = {}
@@ -125,7 +127,7 @@ def _data_docs_path(run: StageRun) -> str:
 
 
 def build_data_docs(run: StageRun) -> StageResult:
-    """Write the pages of Great Expectations on the newest partitions and on every rejected one."""
+    """Write Great Expectations' pages, the Data Docs, about the newest partitions and all rejected partitions."""
     path, shown = build_docs(run.use_case, run.ws.lake, run.ws.reports / "data_docs")
     return StageResult.snapshot(digest(shown), {"Data Docs": dg.MetadataValue.path(str(path))})
 
@@ -136,16 +138,16 @@ def build_features(run: StageRun) -> StageResult:
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
             built = window.build()
-            # The suite keeps Python busy; the leakage check is DuckDB's work and runs at the same time.
+            # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
             judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
-            # The manifest of a tainted partition never appears without its mark.
+            # Wait for the leaks before publishing, so that the manifest of a tainted partition has its mark at once.
             portion_leaks = recomputed.result()
             quarantined += _publish_features(run, result, judged, built.inputs, summarize_leaks(portion_leaks))
             leaks += portion_leaks
     result.checks.append(_leakage_check(leaks))
     if leaks:
-        run.log.error(f"features: leakage, they use what was known only later ({result.checks[-1].description})")
+        run.log.error(f"features: leakage found ({result.checks[-1].description})")
         _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
     run.log.info(
@@ -155,7 +157,10 @@ def build_features(run: StageRun) -> StageResult:
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Check a sample of the partitions and those that were tainted; where there is a leak, check every partition."""
+    """Return the leaks in a sample of the partitions and in formerly tainted ones.
+
+    If this check finds a leak, check every partition.
+    """
     again = taint.decision_times(run.ws.lake.entries("features", tables))
     leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)
     return window.find_leakage(tables, len(tables), again) if leaks else []
@@ -163,7 +168,7 @@ def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Ta
 
 def _leakage_check(leaks: list[Leak]) -> CheckResult:
     if not leaks:
-        return CheckResult(NO_LEAKAGE.name, True, description="recomputed features are the same")
+        return CheckResult(NO_LEAKAGE.name, True, description="recomputed features equal the built features")
     tainted = f"the {taint.describe(list(summarize_leaks(leaks).values()))}"
     metadata: Metadata = {"leaks": "\n".join(map(str, leaks[:LEAKS_SHOWN])), REFUSED: tainted}
     summary = "; ".join(map(str, leaks[:LEAKS_IN_SUMMARY]))
@@ -182,9 +187,9 @@ def _publish_features(
     inputs: Mapping[str, Mapping[str, dict[str, str]]],
     tainted: Mapping[str, TaintedPartition],
 ) -> int:
-    """Write the partitions whose features are accepted. Returns the rows that the current process decides.
+    """Write the partitions whose features are accepted. Return the number of quarantined rows.
 
-    tainted: the partitions whose features have leakage.
+    The current process decides the units of quarantined rows. tainted: the partitions whose features have leakage.
     """
     accepted, verdicts, quarantined = {}, {}, 0
     for partition, (rows, verdict) in judged.items():
@@ -208,7 +213,7 @@ def _publish_features(
 
 
 def record_outcomes(run: StageRun) -> StageResult:
-    """Record the outcome of each unit, where it is known."""
+    """Record the outcome of each unit, or null while the outcome is unknown."""
     import pyarrow.compute as pc
 
     result, kpi = StageResult(), run.use_case.kpi

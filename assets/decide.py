@@ -22,7 +22,7 @@ FEATURES_CURRENT = StageCheck(
 
 
 def decide_units(run: StageRun) -> StageResult:
-    """Decide on each unit once, after its decision time has passed. A decision that was taken never changes."""
+    """Decide each unit once, after its decision time. A decision never changes, except when a replay is rebuilt."""
     result, totals = StageResult(), Counter[str]()
     first = run.use_case.replay.first_day.isoformat()
     for portion in run.portions():
@@ -86,7 +86,7 @@ def queue_decisions(run: StageRun) -> StageResult:
 
 
 def deliver(run: StageRun) -> StageResult:
-    """Deliver each decision once: into a dated file, and into a table by decision id."""
+    """Deliver each decision once: to a file for its partition, and to a SQL table by decision id."""
     result, new = StageResult(), 0
     for portion in run.portions():
         entries = run.ws.lake.entries(decisions_dataset(run.track), portion)

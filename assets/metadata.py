@@ -14,7 +14,7 @@ TableRow: TypeAlias = Mapping[str, object]  # its cells, by column
 
 
 def table(rows: Sequence[TableRow]) -> dg.MetadataValue[Any]:
-    """Return rows as a table, with the columns of the first row. Without rows, return an empty list."""
+    """Return rows as a table for Dagster's pages, with the columns of the first row. Without rows: an empty list."""
     if not rows:
         return dg.MetadataValue.json([])
     schema = dg.TableSchema([dg.TableColumn(name, _column_type(cell)) for name, cell in rows[0].items()])
@@ -23,7 +23,7 @@ def table(rows: Sequence[TableRow]) -> dg.MetadataValue[Any]:
 
 
 def image(png: bytes, description: str) -> dg.MarkdownMetadataValue:
-    """Return a PNG picture. The description replaces it where it can't be shown."""
+    """Return a PNG picture for Dagster's pages. The description is shown where the picture can't be."""
     return dg.MetadataValue.md(f"![{description}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 

@@ -39,17 +39,17 @@ from sixtyforty.workspace import Workspace
 
 DVC_POOL = "dvc"  # DVC allows one writer at a time
 RECENT_DAYS = 92  # the backtest shows the lift of this many newest days
-PARALLEL_TRAINING_SETS = 2  # each is in memory while it is written
+PARALLEL_TRAINING_SETS = 2  # written at the same time; each training set is in memory while it is written
 
 WALK_FORWARD_SOUND = StageCheck(
     "walk_forward_sound",
-    "The files of every model that values a recipe are those that were written at its fit, and the units of a past"
-    " experiment were dealt by the declared shares.",
+    "The files of every model in the backtest are unchanged since training, and the units of a past experiment were"
+    " assigned by the declared shares.",
 )
 MODEL_FILES_SOUND = StageCheck(
     "model_files_sound",
-    "Card, model file and training set of each challenger have their hashes, and the model gives the scores that its"
-    " card recorded at the fit. The models and the experiment that it is judged by are sound, too.",
+    "Card, model file and training set of each challenger match their hashes, and the model gives the scores that its"
+    " card recorded at training. The models and the experiment that the gate uses as evidence are sound, too.",
 )
 
 FEED_FAULTS_CONTAINED = StageCheck(
@@ -60,11 +60,11 @@ FEED_FAULTS_CONTAINED = StageCheck(
 
 
 def record_training_sets(run: StageRun) -> StageResult:
-    """Write each training set, and record it in DVC with the raw and validated data, before anything is trained."""
+    """Write each training set, and record it in DVC with the raw and validated data, before any model is trained."""
     planned, store = plan_trainings(run), run.ws.models
     plans = planned.plans
     missing = [plan for plan in plans if not store.has(plan.version, "training_set.parquet")]
-    with ThreadPoolExecutor(PARALLEL_TRAINING_SETS) as pool:  # DuckDB and Parquet release Python's lock
+    with ThreadPoolExecutor(PARALLEL_TRAINING_SETS) as pool:  # threads suffice: DuckDB and Parquet release the GIL
         list(pool.map(partial(store.write_training_set, run.use_case, run.ws.lake), missing))
     root = run.ws.lake.root
     datasets = [root / kind / source for kind in ("raw", "validated") for source in run.use_case.inputs]
@@ -96,9 +96,9 @@ def record_training_sets(run: StageRun) -> StageResult:
 
 
 def train_challengers(run: StageRun) -> StageResult:
-    """Train a model of each recipe for each training day that has none yet, and record the models in DVC."""
+    """Train a model for each recipe and training day that has no model yet, and record the models in DVC."""
     store, plans, trained = run.ws.models, plan_trainings(run).plans, 0
-    plans = [plan for plan in plans if store.card(plan.version).rows]  # without a known outcome it is too early
+    plans = [plan for plan in plans if store.card(plan.version).rows]  # no rows: no outcome is known yet
     due = [plan.version for plan in plans if not store.has(plan.version, "model.skops")]
     for version, rows in trainer.train_models(store, run.use_case.kpi, due):
         trained += 1
@@ -111,7 +111,7 @@ def train_challengers(run: StageRun) -> StageResult:
 
 
 def run_backtest(run: StageRun) -> StageResult:
-    """For each training day, measure the value of each recipe on days that its models didn't learn from."""
+    """For each training day, measure the value of each recipe on days that its models were not trained on."""
     days = training_days(run)
     if not days:
         return StageResult()
@@ -161,7 +161,7 @@ def _rounded(bound: float) -> int | None:
 def run_degradation_drill(run: StageRun) -> StageResult:
     """Measure the value of the decisions under faults of each feed, on a sample of past days.
 
-    A feed is made missing, stale, duplicated or given in a wrong unit.
+    A fault makes a feed missing, stale or duplicated, or gives its values in a wrong unit.
     """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
@@ -187,7 +187,7 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         "label": run.use_case.label("replay"),
     }
     entry = run.ws.lake.entry(degradation.DATASET, SNAPSHOT)
-    faults = format_plural(len(impacts) - 1, "fault")  # the first row is the sound feeds
+    faults = format_plural(len(impacts) - 1, "fault")  # the first impact is that of sound feeds
     run.log.info(f"degradation: measured ({faults}, {len(uncontained)} not contained)")
     check = CheckResult(
         FEED_FAULTS_CONTAINED.name,
@@ -218,7 +218,7 @@ def _interval(interval: Interval) -> str:
 
 
 def judge_challengers(run: StageRun) -> StageResult:
-    """Judge each challenger by the gate, record the verdicts in the ledger, and push the models to the DVC remote."""
+    """Judge each challenger by the gate, record the verdicts in the champion ledger, and push the models to DVC."""
     ws, live, time_limit = run.ws, run.track == "live", run.clock.time_limit()
     for row in revoke_tainted_champions(ws, run.clock.current_time()):
         run.log.error(f"champion {row.version}: {row.withdrawal_text}")
@@ -262,21 +262,21 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 
 
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
-    """Return whether files or shares are still unsound: a verdict of an earlier run stands, even if they were cured."""
+    """Return whether the cause of a refusal remains: a challenger's files or the experiment's shares are unsound."""
     ws = run.ws
     problem = find_file_problem(run.use_case.name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
 
 
 def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
-    """Judge the challengers of these training days, or return their recorded verdict; see replay_rebuild."""
+    """Return the verdicts on the challengers of these training days. A replay judges no day twice, unless rebuilt."""
     ws, rebuild_from = run.ws, run.clock.rebuild_replay_from
     stores = (run.use_case, ws.lake, ws.models, ws.champion_ledger)
     if run.track == "live":
         return promote_challengers(*stores, run.track, days, run.clock.time_limit())
     if rebuild_from is not None:
         start = replay_rebuild.start_rebuild(ws, rebuild_from)
-        run.log.info(f"champion: the replay starts anew from {start.effective_from} UTC")
+        run.log.info(f"champion: replay rebuilt (from {start.effective_from} UTC)")
         days = replay_rebuild.days_to_rebuild(ws, days, rebuild_from)
         return promote_challengers(*stores, run.track, days, not_before=start.effective_from)
     new = replay_rebuild.days_to_judge(ws, days)
@@ -286,7 +286,7 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
 
 
 def _days_to_judge(run: StageRun) -> list[date]:
-    """Return the training days from the first day of the replay on. On the live track, only days with a model."""
+    """Return the training days since the first day of the replay. On the live track, return only days with a model."""
     days = [day for day in training_days(run) if day >= run.use_case.replay.first_day]
     if run.track == "replay":
         return days
@@ -296,7 +296,7 @@ def _days_to_judge(run: StageRun) -> list[date]:
 
 
 def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
-    """Write the files with which `dvc repro` trains the newest model again, if the home has a `dvc.yaml`."""
+    """Write the files with which `dvc repro` retrains the newest model, if the home has a `dvc.yaml`."""
     ws = run.ws
     recipe = ws.models.card(newest.version).recipe_version
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
@@ -310,7 +310,7 @@ def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
 
 
 def draw_break_even(run: StageRun) -> StageResult:
-    """Work out how much knowledge, and how much sound data, the decisions may lose before the gain is gone."""
+    """Calculate how much information, and how much sound data, the decisions may lose before their gain is gone."""
     try:
         points = break_even.write_curve(run.ws, run.track)
     except RefusedFiguresError as error:

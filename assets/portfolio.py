@@ -1,4 +1,4 @@
-"""The assets across all use cases: portfolio and maturity, in a group of their own."""
+"""Define the assets that compare all use cases: portfolio and maturity, in the group `portfolio`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAST_COLUMNS = ("roi", "uptake", "quality", "newest", "next_gate", "scope", "adv
 
 @dataclass(frozen=True)
 class PortfolioRun:
-    """What the function of a portfolio stage receives."""
+    """The input of a portfolio stage's function: resources, Dagster's instance, log, and the use cases to compare."""
 
     project_home: ProjectHome
     clock: BusinessClock
@@ -38,7 +38,7 @@ class PortfolioRun:
 
 @dataclass(frozen=True)
 class PortfolioStage:
-    """An asset across use cases. It runs after the stages in `inputs` of every use case that has them."""
+    """An asset that compares all use cases. It runs after the stages in `inputs` of each use case that has them."""
 
     name: str
     run: Callable[[PortfolioRun], StageResult]
@@ -48,8 +48,8 @@ class PortfolioStage:
 
 
 def write_portfolio(run: PortfolioRun) -> StageResult:
-    """Write the page that compares all use cases."""
-    from sixtyforty.reports import portfolio  # not needed to load the definitions
+    """Record the run hours, then write the portfolio page, which compares all use cases."""
+    from sixtyforty.reports import portfolio  # imported late, because loading the definitions does not need it
 
     record_run_hours(run.instance, run.project_home, [use_case.name for use_case in run.use_cases])
     workspaces, now = [run.project_home.workspace(use_case) for use_case in run.use_cases], run.clock.current_time()
@@ -72,7 +72,7 @@ def _portfolio_row(line: PortfolioLine) -> TableRow:
 
 def assess_maturity(run: PortfolioRun) -> StageResult:
     """Assess how far each use case has come, and what its team should do next."""
-    from sixtyforty.lifecycle import maturity  # not needed to load the definitions
+    from sixtyforty.lifecycle import maturity  # imported late, because loading the definitions does not need it
 
     workspaces = [run.project_home.workspace(use_case) for use_case in run.use_cases]
     report = maturity.assess_maturity(workspaces, run.clock.current_time())
@@ -101,7 +101,7 @@ PORTFOLIO_STAGES = (
     PortfolioStage(
         name="maturity",
         run=assess_maturity,
-        description="How far each use case has come, the lead time of each stage, the skills that training has given,"
+        description="How far each use case has come, the lead time of each stage, the skills gained in training,"
         " and each team's next step.",
         kinds=frozenset({"table"}),
         inputs=frozenset({"stage_gate"}),
@@ -110,9 +110,9 @@ PORTFOLIO_STAGES = (
 
 
 def build_portfolio_assets(keys: Collection[dg.AssetKey], wiring: Wiring) -> list[dg.AssetsDefinition]:
-    """Return the assets across use cases. The list is empty if no use case has an asset `kpi_impact`.
+    """Return the assets that compare all use cases. The list is empty if no use case has an asset `kpi_impact`.
 
-    keys: the assets of all use cases. The wiring's `load_use_cases` returns the use cases that can decide.
+    keys: the asset keys of all use cases. `wiring.load_use_cases` returns the use cases with a complete declaration.
     """
     if not _upstream(PORTFOLIO_STAGES[0], keys):
         return []

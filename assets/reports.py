@@ -20,7 +20,7 @@ POLICY_NAMES = {
 
 
 def describe_current_state(run: StageRun) -> StageResult:
-    """Write the page on what exists before any model: the data, similar sources, and today's value."""
+    """Write the page about the state before any model: data, similar sources, and value of the current process."""
     now = run.clock.current_time()
     others = [run.project_home.workspace(c) for c in run.load_use_cases() if c.name != run.use_case.name]
     state = current_state.describe_current_state(run.ws, others, now)
@@ -72,7 +72,7 @@ def _source_row(source: current_state.SourceProfile) -> TableRow:
 
 
 def _column_rows(source: current_state.SourceProfile) -> list[TableRow]:
-    """Return the profile of a source's columns, without the values of texts and of personal columns."""
+    """Return the profile of a source's columns, without values of text columns and of personal columns."""
 
     def shown(bound: object, column: str) -> str:
         is_hidden = column in source.personal or bound is None or isinstance(bound, str)
@@ -103,7 +103,7 @@ def _similar_source_row(similar: current_state.SimilarSource) -> TableRow:
 
 
 def write_impact_report(run: StageRun) -> StageResult:
-    """Write the owner's page: what was decided, its value, and what to do next."""
+    """Write the impact report, the owner's page: what was decided, its value, and what to do next."""
     if not kpi_ledger.read_daily_values(run.ws, run.track):
         run.log.info("impact_report: skipped (no decision has a known outcome yet)")
         return StageResult()

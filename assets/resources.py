@@ -1,4 +1,4 @@
-"""The resources of a run: where the project's data is, and the business time."""
+"""Define the resources of a run: the locations of the project's data, and the business clock."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,10 +17,10 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True)
 class ProjectHome:
-    """Where the project's data is, as the profile sets it.
+    """The locations of the project's data: home, database, DVC remote and lake, as the settings name them.
 
-    This is not a ConfigurableResource. Dagster stores the configuration of those with each job and shows it on its
-    pages, and the database's URL may hold a password.
+    This is not a ConfigurableResource, because Dagster stores and shows the configuration of such a resource, and the
+    database URL may contain a password.
     """
 
     home: Path  # holds `data/` and the DVC repository
@@ -29,16 +29,16 @@ class ProjectHome:
     lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """Return the use case's folders and stores."""
+        """Return the workspace of a use case: its folders and stores."""
         return Workspace(use_case, self.home, self.database_url, self.lake)
 
     def dvc_versions(self) -> DvcVersions:
-        """Return the DVC repository."""
+        """Return the DVC repository of the home."""
         return DvcVersions(self.home, self.dvc_remote, self.lake)
 
 
 class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The business time of a run, and its track."""
+    """The business time (UTC) of a run, and its track (replay or live)."""
 
     track: Track = Field(
         default="replay",
@@ -46,14 +46,14 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     as_of: str | None = Field(
         default=None,
-        description="UTC time (ISO 8601) up to which decisions are due. Left out: all of them in a replay, up to now"
-        " when live.",
+        description="UTC time (ISO 8601) up to which decisions are due. If left out: the current time on the live"
+        " track, and no limit in a replay.",
     )
 
     rebuild_replay_from: str | None = Field(
         default=None,
-        description="First partition of a replay that is made again by today's declaration: its champions are judged"
-        " anew, and its decisions, reviews, deliveries and accounts replaced. Left out: what was decided stays.",
+        description="First partition of the replay to recalculate with today's declaration. Its champions are judged"
+        " again, and its decisions, reviews, deliveries and accounts are replaced. If left out: nothing is replaced.",
     )
 
     _started: datetime | None = PrivateAttr(default=None)
@@ -63,7 +63,7 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._started = now()
 
     def time_limit(self) -> datetime | None:
-        """Return the UTC time (naive) up to which data and decisions count; None in a replay of everything.
+        """Return the UTC time (naive) up to which data and decisions count, or None in a replay without a limit.
 
         Times with a UTC offset are converted to UTC. Times without one are read as UTC.
         """
@@ -73,5 +73,5 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
         return None if self.track == "replay" else self._started or now()
 
     def current_time(self) -> datetime:
-        """Return the time limit or, in a replay of everything, the current business time. UTC, naive."""
+        """Return the time limit or, in a replay without a limit, the current business time (UTC, naive)."""
         return self.time_limit() or now()

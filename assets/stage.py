@@ -1,4 +1,4 @@
-"""Define what a stage is: its entry in the table, what its function receives, and what it returns."""
+"""Define the types of a chain stage: its entry in the table of stages, its function's input, and its result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from sixtyforty.workspace import Workspace
 Phase = Literal["data_understanding", "data_preparation", "modeling", "evaluation", "deployment"]
 T = TypeVar("T")
 
-# Metadata of a failed check: the reason why something is refused. `sixtyforty run` then exits with 1.
+# Metadata key of a failed check: the reason why the stage refused work. `sixtyforty run` then exits with code 1.
 REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class StageCheck:
-    """An asset check that a stage evaluates. `each_partition`: one result a partition, else one a run."""
+    """An asset check that a stage evaluates: one result per partition if `each_partition`, otherwise one per run."""
 
     name: str
     description: str
@@ -34,14 +34,14 @@ class StageCheck:
 
 @dataclass(frozen=True)
 class StageTarget:
-    """What a stage is built for: a use case and, for a stage of each source, the source's name."""
+    """The use case that a stage is built for and, for a stage with one asset per source, the source's name."""
 
     use_case: UseCase
     source_name: str = ""
 
     @property
     def source(self) -> Source:
-        """The declared source."""
+        """The declaration of the target's source."""
         return self.use_case.sources[self.source_name]
 
 
@@ -51,18 +51,18 @@ PerTarget: TypeAlias = (
 
 
 def resolve(entry: PerTarget[T], target: StageTarget) -> T:
-    """Return the value of a field of the table for a target."""
+    """Return the value of a field of the stage table for one target."""
     return entry(target) if callable(entry) else entry
 
 
 def always(_: StageTarget) -> bool:
-    """Apply a stage to every use case."""
+    """Return True: the stage applies to every target."""
     return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One entry of the table of stages. `inputs` names the stages of the same use case that run before it."""
+    """One entry of the stage table. `inputs` names the stages of the same use case that run before this stage."""
 
     name: str
     run: Callable[[StageRun], StageResult]
@@ -74,8 +74,8 @@ class Stage:
     columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # name: type or meaning
     partitioned: PerTarget[bool] = True
     pool: str | None = None
-    each_source: bool = False  # one asset a source, `<name>/<source>`
-    for_drafts: bool = False  # also runs while a declaration has blanks
+    each_source: bool = False  # one asset per source, `<name>/<source>`
+    for_drafts: bool = False  # also built while a declaration has TODO fields
     applies: Callable[[StageTarget], bool] = always
 
     def targets(self, use_case: UseCase) -> list[StageTarget]:
@@ -86,7 +86,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageRun:
-    """What a stage's function receives."""
+    """The input of a stage's function: use case, stores, clock, log, and the partitions to process."""
 
     use_case: UseCase
     ws: Workspace
@@ -94,21 +94,21 @@ class StageRun:
     clock: BusinessClock
     partitions: list[str]  # SNAPSHOT alone for a stage without partitions
     log: Any
-    source: str = ""  # of a stage of each source
-    load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # all use cases of the project, drafts among them
+    source: str = ""  # name of the source, for a stage with one asset per source
+    load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # returns all use cases, including drafts
 
     @property
     def track(self) -> Track:
-        """The track of decisions that the run works on."""
+        """The track of the run: replay or live."""
         return self.clock.track
 
     @property
     def rebuilds_replay(self) -> bool:
-        """Whether the run makes decisions of the replay again. Live decisions are history."""
+        """Whether the run recalculates decisions of the replay. Live decisions are never recalculated."""
         return self.track == "replay" and self.clock.rebuild_replay_from is not None
 
     def portions(self) -> Iterator[list[str]]:
-        """Yield the partitions in portions of bounded size, and log the progress where there are several."""
+        """Yield the partitions in portions of bounded size. Log the progress if there is more than one portion."""
         portions = chunks(self.partitions)
         for number, portion in enumerate(portions, 1):
             yield portion
@@ -118,7 +118,7 @@ class StageRun:
 
 @dataclass
 class PublishedPartition:
-    """A partition that is now in force: its version, and the metadata that Dagster shows of it."""
+    """A partition that a stage published: its version, and the metadata that Dagster's pages show."""
 
     version: str
     metadata: Metadata = field(default_factory=dict)
@@ -126,7 +126,7 @@ class PublishedPartition:
 
 @dataclass
 class CheckResult:
-    """The result of a check on one partition or, without one, on the whole run. `warn`: a failure is a warning."""
+    """The result of a check on one partition, or on the run if `partition` is None. `warn`: a failure is a warning."""
 
     name: str
     passed: bool
@@ -137,7 +137,7 @@ class CheckResult:
 
 
 def refusal_check(name: str, reasons: Sequence[str], sound: str) -> CheckResult:
-    """Return the result of a check that refuses something for these reasons; without one it passes as `sound`."""
+    """Return a check result that fails for these reasons. Without reasons it passes, described by the text `sound`."""
     why = "; ".join(dict.fromkeys(reasons))
     return CheckResult(name, not reasons, {REFUSED: why} if reasons else {}, description=why or sound)
 
@@ -165,5 +165,5 @@ class StageResult:
 
     @property
     def newest_metadata(self) -> Metadata:
-        """The metadata of the newest published partition, which people open first; {} without one."""
+        """The metadata of the newest published partition, which people open first. Empty if none was published."""
         return self.published[max(self.published)].metadata if self.published else {}

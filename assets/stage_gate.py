@@ -1,4 +1,4 @@
-"""Do the work of the stage that judges a use case's stage: proof of concept, pilot, production."""
+"""Do the work of the chain stage `stage_gate`: judge a use case by the gate of its stage, such as pilot."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sixtyforty.lifecycle import stage_history, stage_steps
 from sixtyforty.storage.files import digest
 
 NOT_STOPPED = StageCheck("not_stopped", "The gate of the stage has not stopped the use case.")
-STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate are those that the ledger registered.")
+STAGE_AS_DECLARED = StageCheck("stage_as_declared", "The declared stage and gate equal those in the stage ledger.")
 
 
 def judge_stage(run: StageRun) -> StageResult:
-    """Let the gate of the use case's stage judge it, record the verdict in the ledger, and measure lead times."""
+    """Judge the use case by the gate of its stage, record the verdict in the stage ledger, and measure lead times."""
     now = run.clock.current_time()
     status = stage_steps.record_verdict(run.ws, now)
     differences = stage_steps.find_declaration_differences(run.ws)
     verdict = status.verdict or "no verdict, the stage has no gate"
-    why = "; ".join([*(status.obstacles or ["nothing stands against the next stage"]), *status.remarks])
+    why = "; ".join([*(status.obstacles or ["nothing blocks the next stage"]), *status.remarks])
     metadata: Metadata = {
         "stage": status.stage,
         "verdict": verdict,

@@ -1,7 +1,7 @@
-"""The table of stages: one entry a stage, in the order of the chain. `pipelines.component` builds a use case from it.
+"""The stage table: one entry per stage, in the order of the chain. `pipelines.component` builds a use case from it.
 
-A field is the same for every use case, or a function of the `StageTarget` (the use case and, for a stage of each
-source, the source). `wiring.build_stage_assets` turns an entry into Dagster assets.
+A field of an entry is the same for every use case, or a function of the `StageTarget`. The target is the use case and,
+for a stage with one asset per source, the source. `wiring.build_stage_assets` turns an entry into Dagster assets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _validated_inputs(target: StageTarget) -> list[str]:
 
 
 def _reference_sources(target: StageTarget) -> list[str]:
-    """Return the validated sources that hold the values which a source's suite allows."""
+    """Return the validated sources whose values a rule in the suite of the target's source allows."""
     suite = suites.load_suite(target.use_case.name, target.source_name)
     allowed = [rule.kwargs.get("value_set") for rule in [*suite.rows, *suite.partition.rules]]
     return sorted({f"validated/{values['source']}" for values in allowed if isinstance(values, dict)})
@@ -32,10 +32,11 @@ def _is_draft(target: StageTarget) -> bool:
 
 def _describe_current_state(target: StageTarget) -> str:
     text = (
-        "Before any model: the data and its quality, similar sources in the project, and the value of today's process."
+        "The state before any model: the data and its quality, similar sources in the project, and the value of the"
+        " current process."
     )
     blanks = target.use_case.blanks if isinstance(target.use_case, Draft) else ()
-    return text + ("\n\nA draft. Still to fill in:" + "".join(f"\n- {blank}" for blank in blanks) if blanks else "")
+    return text + ("\n\nThis is a draft. Fill in:" + "".join(f"\n- {blank}" for blank in blanks) if blanks else "")
 
 
 def _describe_review_queue(target: StageTarget) -> str:
@@ -44,7 +45,7 @@ def _describe_review_queue(target: StageTarget) -> str:
     return (
         "Decisions between nearly equal actions, or with which an expert's rule disagrees, ranked by their value of"
         f" information. Up to {sum(review.reviewers.values())} a day, {review.minutes_per_review:g} minutes each."
-        " All others stay as decided."
+        " All other decisions stay unchanged."
     )
 
 
@@ -56,9 +57,9 @@ def _review_columns(target: StageTarget) -> dict[str, str]:
         "value_of_information": f"{target.use_case.kpi.currency}, expected benefit of knowing the outcome",
         "reviewer": "role that reviews",
         "why": "text",
-        "action": "as decided",
-        "alternative": "the other action",
-        "minutes": "of the reviewer",
+        "action": "the action decided",
+        "alternative": "the other action to consider",
+        "minutes": "time of the reviewer",
     }
 
 
@@ -105,8 +106,8 @@ STAGES = (
         name="data_docs",
         for_drafts=True,
         run=data.build_data_docs,
-        description="Pages of Great Expectations on the newest partitions and on every rejected one. No decision waits"
-        " for them.",
+        description="Great Expectations' pages about the newest partitions and all rejected partitions. Decisions don't"
+        " wait for these pages.",
         phase="data_understanding",
         kinds={"greatexpectations"},
         inputs=_validated_inputs,
@@ -139,7 +140,7 @@ STAGES = (
         run=data.record_outcomes,
         description=lambda t: (
             f"The outcome of the {t.use_case.kpi.unit_plural} (`outcomes.sql`):"
-            f" {t.use_case.kpi.outcome_name}, and when that was known."
+            f" {t.use_case.kpi.outcome_name}, and when the outcome became known."
         ),
         phase="data_preparation",
         kinds={"duckdb", "parquet"},
@@ -148,8 +149,8 @@ STAGES = (
     Stage(
         name="training_set",
         run=model.record_training_sets,
-        description="What each model learns from: the trailing window as known on its training day. DVC records it,"
-        " with the raw and validated data, before anything is trained.",
+        description="The training set of each model: the trailing window, as known on the training day. DVC records the"
+        " training set, with the raw and validated data, before any model is trained.",
         phase="modeling",
         kinds={"dvc", "parquet"},
         inputs=["features", "outcomes"],
@@ -160,7 +161,7 @@ STAGES = (
     Stage(
         name="challenger",
         run=model.train_challengers,
-        description="A model of each recipe for each training day that has none yet, as a skops file that DVC records.",
+        description="A newly trained model for each recipe and training day, as a skops file that DVC records.",
         phase="modeling",
         kinds={"scikitlearn", "dvc"},
         inputs=["training_set"],
@@ -170,8 +171,8 @@ STAGES = (
     Stage(
         name="backtest",
         run=model.run_backtest,
-        description="Walk-forward value of each recipe on the days after those that it learned from, compared with the"
-        " current process, random choice and perfect foresight.",
+        description="Walk-forward value of each recipe on the days after its training window, compared with the current"
+        " process, random choice and perfect foresight.",
         phase="evaluation",
         kinds={"scikitlearn"},
         inputs=["challenger"],
@@ -193,7 +194,7 @@ STAGES = (
         name="champion",
         run=model.judge_challengers,
         description="The gate's verdict on each challenger, in the append-only ledger. A promoted challenger decides"
-        " from its day on.",
+        " from its training day on.",
         phase="evaluation",
         kinds={"dvc"},
         inputs=["backtest"],
@@ -206,8 +207,8 @@ STAGES = (
         run=decide.decide_units,
         description=lambda t: (
             f"{t.use_case.people.process_step}\n\nThe decisions on the"
-            f" {t.use_case.kpi.unit_plural}: by the champion in force at the decision time,"
-            " else by the current process. A decision that was taken never changes."
+            f" {t.use_case.kpi.unit_plural}, taken by the champion in force at the decision time. Without a champion,"
+            " the current process decides. A decision never changes."
         ),
         phase="deployment",
         kinds={"scikitlearn", "parquet"},
@@ -249,8 +250,8 @@ STAGES = (
     Stage(
         name="break_even",
         run=model.draw_break_even,
-        description="The value of information and of sound data: how much of either may be lost before the current"
-        " process, or random choice, is as good.",
+        description="The value of information and of sound data: how much of each may be lost before the current"
+        " process, or random choice, is as good as the model.",
         phase="evaluation",
         kinds={"duckdb"},
         inputs=["decisions", "outcomes", "degradation"],
@@ -287,7 +288,7 @@ STAGES = (
         applies=lambda t: t.use_case.sourcing is not None,
         run=value.compare_build_or_buy,
         description="The value and cost of building, of each vendor and of the current process over the declared"
-        " horizon, the verdict, and what would change it.",
+        " horizon, the verdict, and what would change the verdict.",
         phase="evaluation",
         kinds={"scorecard"},
         inputs=["kpi_impact"],
@@ -308,7 +309,7 @@ STAGES = (
     Stage(
         name="model_record",
         run=reports.write_model_record,
-        description="What was tried, found and decided, and on which data, for the next person who works on it.",
+        description="What was tried, found and decided, and on which data, for the next person who works on the model.",
         phase="evaluation",
         kinds={"markdown"},
         inputs=lambda t: [

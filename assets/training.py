@@ -1,4 +1,4 @@
-"""Plan the training of a run: the days, what each recipe learns from, and the days that are refused."""
+"""Plan the trainings of a run: the training days, the data that each recipe is trained on, and the refused days."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.spec.wording import format_plural
 
 TRAINING_DATA_SOUND = StageCheck(
-    "training_data_sound", "No training window holds a partition whose features know the future."
+    "training_data_sound", "No training window contains a tainted partition, whose features know the future."
 )
 
 
 def training_days(run: StageRun) -> list[date]:
-    """Return the days to train as of: the run's own local day, or every training day in a replay of everything.
+    """Return the training days of a run: its local day or, in a replay without a time limit, every training day.
 
-    There is none once the use case has ended.
+    The list is empty if the use case was stopped or retired.
     """
     if ended := run.ws.stage_ledger.end_reason_at(run.clock.current_time()):
         run.log.info(f"training: skipped ({ended}: nothing is trained or promoted)")
@@ -34,9 +34,9 @@ def training_days(run: StageRun) -> list[date]:
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """What each recipe would learn from on each training day, and why a day is refused.
+    """The planned trainings of each recipe and training day, and the reason why a day is refused.
 
-    `too_early`: the days on which there is nothing to learn from yet.
+    `too_early`: the training days on which no data to train on exists yet.
     """
 
     plans: list[training_plan.TrainingPlan]
@@ -45,7 +45,7 @@ class PlannedTraining:
 
 
 def plan_trainings(run: StageRun) -> PlannedTraining:
-    """Plan the training of each recipe on each training day; refuse the days whose window holds tainted partitions."""
+    """Plan the training of each recipe on each training day. Refuse days whose window contains tainted partitions."""
     planned = PlannedTraining([], {}, set())
     for day in training_days(run):
         for recipe in training_plan.declared_recipes(run.use_case).values():
@@ -56,12 +56,12 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
             except training_plan.TooEarlyError:
                 planned.too_early.add(day)
     if planned.too_early:
-        run.log.info(f"training: too early ({format_plural(len(planned.too_early), 'day')} with nothing to learn from)")
+        run.log.info(f"training: too early ({format_plural(len(planned.too_early), 'day')} without data to train on)")
     return planned
 
 
 def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult:
-    """Check that no training day is refused; the log and the check name the first refusal."""
+    """Return a check that fails if a training day was refused. The log and the check show the first refusal."""
     reasons = []
     if refusals:
         others = (
@@ -69,4 +69,4 @@ def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult
         )
         reasons = [f"{refusals[min(refusals)]}{others}"]
         run.log.error(f"training: refused ({reasons[0]})")
-    return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window holds a tainted partition")
+    return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window contains a tainted partition")

@@ -38,8 +38,8 @@ MONEY_RECONCILES = StageCheck(
 )
 FIGURES_SOUND = StageCheck(
     "figures_sound",
-    "No decision rests on features that know the future, or on a model that learned from them. The units of an"
-    " experiment were dealt by the declared shares.",
+    "No decision rests on features that know the future, or on a model that was trained on such features. The units of"
+    " an experiment were assigned by the declared shares.",
 )
 NO_SEGMENT_LOSES = StageCheck(
     "no_segment_loses",
@@ -62,7 +62,7 @@ RESPONSES_MATCH = StageCheck("responses_match", "Every response belongs to a dec
 
 
 def kpi_checks(target: StageTarget) -> list[StageCheck]:
-    """Return the checks of kpi_impact: one more for a use case with a holdout."""
+    """Return the checks of the stage kpi_impact, including HOLDOUT_INTACT if the use case has a holdout."""
     checks = [MONEY_RECONCILES, FIGURES_SOUND, BEATS_CURRENT_PROCESS, NO_SEGMENT_LOSES, DECISIONS_DIFFER]
     return checks + ([HOLDOUT_INTACT] if target.use_case.kpi.holdout else [])
 
@@ -70,7 +70,7 @@ def kpi_checks(target: StageTarget) -> list[StageCheck]:
 def account_kpi(run: StageRun) -> StageResult:
     """Calculate the value of each partition's decisions, and check it."""
     result, kpi = StageResult(), run.use_case.kpi
-    stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before its figures are known
+    stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before the figures of its gate are known
     for portion in run.portions():
         for partition, entry in kpi_ledger.write_accounts(run.ws, portion, run.track).items():
             metadata = _account_metadata(entry, kpi) | {"label": run.use_case.label(run.track)}
@@ -137,7 +137,7 @@ def _account_metadata(entry: Entry, kpi: Kpi) -> Metadata:
 
 
 def _kpi_overview(run: StageRun, summary: KpiSummary, daily_values: Sequence[DailyValue]) -> Metadata:
-    """Return the figures over all days, shown with the newest partition, which people open first."""
+    """Return the figures over all days as metadata for the newest partition, which people open first."""
     kpi = run.use_case.kpi
     overview: Metadata = {
         "who decided": summary.deciders.describe(),
@@ -232,7 +232,7 @@ def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
 
 
 def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
-    """Check the arms of the experiment, and show its evidence as metadata. In a replay there is no evidence."""
+    """Check the arms of the experiment, and show the estimate as metadata. In a replay there is no estimate."""
     estimate = summary.holdout
     return CheckResult(
         HOLDOUT_INTACT.name,
@@ -307,7 +307,7 @@ def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) 
 
 
 def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
-    """Return in one line what people did with the decisions, and whether that is simulated."""
+    """Return one line with the numbers of decisions seen, followed and overridden, and whether they are simulated."""
     if not responses.responses:
         return f"nobody has looked at any of {format_plural(responses.decisions, 'decision')}"
     simulated = f" [{responses.label}]" if responses.label else ""

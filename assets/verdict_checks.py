@@ -1,4 +1,4 @@
-"""Show a verdict of validation as an asset check, and its figures as metadata."""
+"""Convert a verdict of validation into the result of an asset check, and its figures into metadata."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def verdict_figures(verdict: Verdict) -> Metadata:
 def verdict_check(name: str, verdict: Verdict, data_docs: str, partition: str | None) -> CheckResult:
     """Return a verdict as the result of a check.
 
-    It fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in quarantine.
-    data_docs: path of the page to read on.
+    The check fails as an error if the partition is rejected, and as a warning if a rule failed or a row is in
+    quarantine. `data_docs` is the path of the Data Docs, which show the details.
     """
     failed = [rule for rule in verdict.rules if not rule.passed and rule.severity != "info"]
     problems = []

@@ -1,9 +1,10 @@
 """Turn stages into Dagster assets.
 
-A run works on its whole range of partitions in one step. Dagster would then mark every partition of the range as
-materialized or, if the step yields nothing, skip everything downstream. Both are wrong when one day of a year is
-rejected. A stage therefore returns the partitions that it published, each with its own data version and metadata.
-Only those are recorded as materializations. The step's output carries no event, so the rest of the range continues.
+A run processes its range of partitions in one step. Dagster would then mark every partition of the range as
+materialized or, if the step yields nothing, skip every stage downstream. Both are wrong when one day of a year is
+rejected. A stage therefore returns the partitions that it published, each with its data version and metadata. Only
+these partitions are recorded as materializations. The step also yields an output without an event, so that the stages
+downstream run.
 """
 
 # Dagster checks the annotation of `context` as a type, so this module has no `from __future__ import annotations`.
@@ -32,8 +33,8 @@ from sixtyforty.spec.use_case import UseCase
 # Dagster warns of this preview feature at each start. Its version is pinned, and tests cover what it does.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
-# What every asset's step takes and yields. `dg.@asset` would derive it from each function's signature, which took two
-# fifths of the time that definitions take to load.
+# Inputs and outputs of every asset's step. The decorator `dg.asset` would derive them from each function's signature,
+# which took two fifths of the time in which the definitions load.
 RESOURCES = {"project_home", "clock"}
 UPSTREAM = dg.In(dg.Nothing)
 OUTPUT = dg.Out(dg.Nothing, is_required=False)
@@ -41,25 +42,25 @@ CHECK_OUTPUT = dg.Out(None)
 
 
 class EventRecorder(Protocol):
-    """Record events of single partitions. `pipelines.runtime.dagster_internals` implements it."""
+    """Recorder of events about single partitions. `pipelines.runtime.dagster_internals` implements this protocol."""
 
     def record_materializations(
         self, context: dg.AssetExecutionContext, materializations: Sequence[dg.AssetMaterialization]
     ) -> None:
-        """Store the materializations in one batch."""
+        """Store the materializations of the step in one batch of events."""
 
     def record_evaluations(
         self, context: dg.AssetExecutionContext, evaluations: Sequence[dg.AssetCheckEvaluation]
     ) -> None:
-        """Store the check results."""
+        """Store the check results of the step."""
 
     def output_without_event(self) -> dg.Output[None]:
-        """Return the step's output; Dagster records no materialization for it and runs the next stage."""
+        """Return an output of the step for which Dagster records no materialization but still runs the next stage."""
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """What stages need from the layer above: a recorder of events, and the declarations of all use cases."""
+    """Objects of `pipelines` that stages need: a recorder of Dagster events, and a loader of all use cases."""
 
     recorder: EventRecorder
     load_use_cases: Callable[[], Sequence[UseCase]]
@@ -67,7 +68,7 @@ class Wiring:
 
 @dataclass(frozen=True, kw_only=True)
 class AssetPlan:
-    """Everything that Dagster needs to know of one asset."""
+    """Everything from which `build_asset` builds one Dagster asset."""
 
     key: dg.AssetKey
     work: Callable[[dg.AssetExecutionContext, list[str]], StageResult]
@@ -84,7 +85,7 @@ class AssetPlan:
 
 
 def build_stage_assets(stage: Stage, use_case: UseCase, wiring: Wiring) -> list[dg.AssetsDefinition]:
-    """Return the assets of a stage in a use case: one, one a source, or none where the stage doesn't apply."""
+    """Return the assets of a stage in a use case: one, or one per source, or none if the stage doesn't apply."""
     return [build_asset(_plan_asset(stage, target, wiring), wiring.recorder) for target in stage.targets(use_case)]
 
 
@@ -118,15 +119,15 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
 
 
 def asset_key(use_case: str, stage: str) -> dg.AssetKey:
-    """Return the key `<use case>/<stage>`."""
+    """Return the key of the asset of a use case's stage: `<use case>/<stage>`."""
     return dg.AssetKey([use_case, *stage.split("/")])
 
 
 def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDefinition:
-    """Return a use case's partitions in Dagster, in its timezone; hours are in UTC.
+    """Return the Dagster partitions of a use case. Days, weeks and months are in its timezone, hours in UTC.
 
-    Without a declared end, the partitions reach `partitions_ahead` beyond the current one. Dagster leaves out the
-    partition that an end date names, so the end is one partition later than declared.
+    Without a declared end, the last partition is `partitions_ahead` partitions after the current one. Dagster excludes
+    the partition at `end_date`, so `end_date` is one partition after the declared end.
     """
     every, (first, last) = model.partitions.every, model.limits
     common: dict[str, Any] = {
@@ -179,9 +180,9 @@ def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition
 
 
 def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
-    """Return what Dagster shows of the asset.
+    """Return the specification of the asset, which Dagster's pages show.
 
-    A dependency between stages with partitions is partition by partition. An asset without partitions depends on all.
+    A partition depends on the same partition upstream. An asset without partitions depends on all partitions upstream.
     """
     columns = [dg.TableColumn(name, meaning) for name, meaning in (plan.columns or {}).items()]
     return dg.AssetSpec(
@@ -198,7 +199,7 @@ def _asset_spec(plan: AssetPlan) -> dg.AssetSpec:
 
 
 def _check_specs(plan: AssetPlan) -> dict[str, dg.AssetCheckSpec]:
-    """Return the checks, by the name of the output that stands for them."""
+    """Return the asset checks, by the name of the step's output for each check."""
     specs = [
         dg.AssetCheckSpec(
             check.name,

@@ -45,8 +45,8 @@ REFERENCE = ("planes.csv", "airports.csv", "airlines.csv")
 UNLISTED_ZONE = "America/Puerto_Rico"  # Timezone of BQN, PSE, SJU and STT, which airports.csv does not list.
 SHORTEST_FLIGHT = "20"  # Minutes in the air, assumed if air_time is NA.
 
-# Columns of the schedule. tailnum is not one of them, because a missing tailnum would reveal a cancellation:
-# in the source, tailnum is missing only for canceled flights (2,512 of 8,255).
+# Columns of the schedule. The column `tailnum` is left out, because a missing value would reveal a cancellation.
+# In the source, it is missing only for canceled flights (2,512 of 8,255).
 SCHEDULE = ["year", "month", "day", "sched_dep_time", "sched_arr_time", "carrier", "flight", "origin", "dest"]
 TIMETABLE = [*SCHEDULE, "distance", "hour", "minute", "time_hour"]
 FLIGHT = [*SCHEDULE, "minute", "time_hour"]  # Columns that identify a scheduled flight.

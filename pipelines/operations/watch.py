@@ -1,9 +1,9 @@
 """`sixtyforty watch`: check Dagster and the lake in a separate process, and alert people about problems.
 
 Open-source Dagster alerts nobody when a sensor fails, and a dead daemon cannot alert. The watch is therefore a separate
-process. It looks for failed runs, for sensors and schedules that are silent or fail, for a missing heartbeat of the
-daemon, and for problems that the rules of `sixtyforty.reports.alert_rules` find in the lake. A check that cannot run
-raises an alert too.
+process. It looks for failed runs, for sensors and schedules that are silent or fail, and for a missing heartbeat of the
+daemon. The rules of `sixtyforty.reports.alert_rules` find problems in the lake. A check that cannot run raises an alert
+too.
 """
 
 from __future__ import annotations

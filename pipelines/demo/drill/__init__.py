@@ -1,4 +1,5 @@
 """Run the drill: a week of real extracts with faults under a running daemon, and a check of the results.
 
-It may import what the demo may import. Start reading in `drill.py`, then `plan.py`, which lists the days and faults.
+This package may import what the demo may import. Start reading in `drill.py`, then `plan.py`, which lists the days and
+the faults.
 """

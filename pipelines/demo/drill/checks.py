@@ -1,4 +1,4 @@
-"""The checks after a drill: bytes equal to a backfill, every departure decided once, no run left over."""
+"""Check the results of a drill: files equal to a backfill, every departure decided once, and no run unfinished."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ MAY_BE_EMPTY = ("rejected", "quarantine")
 
 @dataclass(frozen=True)
 class DecisionCounts:
-    """Counts of the decisions of a drill, in the order in which `_count_decisions` selects them."""
+    """Counts of a drill's departures and decisions, in the order in which `_count_decisions` selects them.
+
+    `late` and `dead_feed` count decisions of the fallback, because of a late timetable or for another reason.
+    `fallback_astray` counts decisions of the fallback that differ from the current process.
+    """
 
     due: int
     taken: int
@@ -38,7 +42,7 @@ class DecisionCounts:
 
 
 def backfill(home: DrillHome, folder: Path, plan: Plan) -> DrillHome:
-    """Return a second home in which the extracts of the first were run in one go."""
+    """Return a second home, in which one run has processed all extracts of the drill's home."""
     second = create_home(folder, {})
     shutil.copytree(home.landing_zone, second.landing_zone, copy_function=shutil.copy2)
     last = plan.days[-1] + timedelta(days=1)
@@ -47,14 +51,15 @@ def backfill(home: DrillHome, folder: Path, plan: Plan) -> DrillHome:
 
 
 def check_bytes(home: DrillHome, backfilled: DrillHome, plan: Plan) -> list[DrillResult]:
-    """Compare the data stages of both homes byte by byte, on the days lived and the day before."""
+    """Compare the files of the data stages in both homes byte by byte, on the drill's days and the day before."""
     first = plan.days[0] - timedelta(days=1)
     results = []
     for stage in STAGES:
         lived, expected = _stage_files(home, stage, first), _stage_files(backfilled, stage, first)
         differing = sorted(name for name in lived.keys() | expected.keys() if lived.get(name) != expected.get(name))
         if differing:
-            outcome = f"{format_plural(len(differing), 'file')} unlike a backfill, such as {', '.join(differing[:5])}"
+            files = format_plural(len(differing), "file")
+            outcome = f"{files} different from a backfill, such as {', '.join(differing[:5])}"
         else:
             outcome = f"{format_plural(len(lived), 'file')}, byte-equal to a backfill"
         results.append(DrillResult(stage, outcome, ok=not differing and bool(lived or stage in MAY_BE_EMPTY)))
@@ -71,7 +76,10 @@ def _stage_files(home: DrillHome, stage: str, first: date) -> dict[str, bytes]:
 
 
 def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, DeliveredDecision]) -> list[DrillResult]:
-    """Check that each departure was decided once, is unchanged since, and that the fallback decided the late ones."""
+    """Check the decisions and return the results.
+
+    Each departure must be decided once, no decision may change, and the fallback must decide if its data is late.
+    """
     counts = _count_decisions(home, plan)
     current = delivered_decisions(home)
     return [
@@ -124,7 +132,7 @@ def _count_decisions(home: DrillHome, plan: Plan) -> DecisionCounts:
 
 
 def check_faults(home: DrillHome, plan: Plan) -> list[DrillResult]:
-    """Check what the chain reports about each extract with a fault."""
+    """Check that late extracts were ingested, and that unreadable extracts were rejected but their corrections not."""
     ws = home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
     extracts = {extract.name: extract for source in ws.use_case.sources for extract in ws.landing.known(source)}
     results = []
@@ -141,13 +149,13 @@ def check_faults(home: DrillHome, plan: Plan) -> list[DrillResult]:
 
 
 def check_runs(home: DrillHome) -> DrillResult:
-    """Check that no run is unfinished."""
+    """Check that no run of a home is unfinished."""
     count = len(home.evaluate(unfinished_runs))
     return DrillResult("runs left unfinished", f"{count}", ok=not count)
 
 
 def as_table(results: Sequence[DrillResult]) -> str:
-    """Return the results as a table, one line each."""
+    """Return the results as a text table, with one line per result."""
     width = max(len(result.subject) for result in results)
     return "\n".join(
         f"{'ok ' if result.ok else 'NOT'}  {result.subject:<{width}}  {result.outcome}" for result in results

