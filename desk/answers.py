@@ -31,7 +31,7 @@ class RejectedAnswer:
 def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnswer | None:
     """Record the logged-in person's answer to a decision, as sent in the request's form.
 
-    Returns None if the answer was recorded, otherwise why it was not.
+    Returns None if the answer was recorded, otherwise a RejectedAnswer with the reason.
     """
     form = request.form or {}
     event, reason = form.get("event", ""), form.get("reason", "").strip()

@@ -27,7 +27,7 @@ class PageCache:
         self._locks: dict[Kind, Lock] = {kind: Lock() for kind in get_args(Kind)}
 
     def get(self, kind: Kind, key: Hashable, compute: Callable[[], T], max_age: float) -> T:
-        """Return the entry of a key. If it is missing or older than `max_age` seconds, compute and store it first."""
+        """Return the entry of a key. An entry that is missing or older than `max_age` seconds is computed first."""
         with self._locks[kind]:
             stored = self._entries.get((kind, key))
             if stored is None or self._clock() - stored[0] > max_age:

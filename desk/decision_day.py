@@ -99,9 +99,8 @@ def _requested_partition(request: PageRequest, partitions: Sequence[str]) -> str
     today = local_time(request.ws.use_case, now()).date().isoformat()
     partition = request.query.get("date") or (today if today in partitions else partitions[-1])
     if partition not in partitions:
-        raise Problem(
-            404, f"This page has nothing for {partition}", f"Choose a day from {partitions[0]} to {partitions[-1]}."
-        )
+        text = f"Choose a day from {partitions[0]} to {partitions[-1]}."
+        raise Problem(404, f"There is nothing to show for {partition}", text)
     return partition
 
 

@@ -41,7 +41,7 @@ def _render(request: PageRequest, day: DecisionDay, rejected: RejectedAnswer | N
     show, words = request.query.get("show", "act"), request.query.get("q", "")
     if show not in LISTS:
         labels = ", ".join(label for label, _ in LISTS.values())
-        raise Problem(404, "This list doesn't exist", f"Choose one of: {labels}.")
+        raise Problem(404, "This list doesn't exist", f"Choose one of the lists: {labels}.")
     matches = {
         name: filter_decisions([d for d in day.decisions if is_listed(d)], words)
         for name, (_, is_listed) in LISTS.items()

@@ -37,5 +37,7 @@ def check_form_token(form: Mapping[str, str], session_token: str) -> None:
     """Raise Problem if a form wasn't made for the session with this token. This protects against CSRF."""
     if not compare_digest(form.get("csrf", "").encode(), csrf_of(session_token).encode()):
         raise Problem(
-            403, "This form is out of date", "Nothing was saved. Open the page again and send the form from it."
+            403,
+            "This form is out of date",
+            "Nothing was saved. Open the page again, and send the form of the new page.",
         )

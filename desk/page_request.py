@@ -85,11 +85,14 @@ class PageRequest:
 
     @cached_property
     def track(self) -> Track:
-        """The requested track. The default is live if live decisions exist, otherwise replay. Raises Problem."""
+        """The requested track. The default is live if live decisions exist, otherwise replay.
+
+        Raises Problem if the track doesn't exist.
+        """
         has_live = bool(self.ws.lake.entries(decisions_dataset("live")))
         name = self.query.get("track") or ("live" if has_live else "replay")
         if name not in TRACKS:
-            raise Problem(404, f"The track “{name}” doesn't exist", f"Choose one of: {', '.join(TRACKS)}.")
+            raise Problem(404, f"The track “{name}” doesn't exist", f"Choose one of the tracks: {', '.join(TRACKS)}.")
         return name
 
     def link(self, **changes: Any) -> str:

@@ -7,12 +7,12 @@ import hmac
 import os
 from threading import BoundedSemaphore
 
-# scrypt parameters of the OWASP Password Storage Cheat Sheet: as strong as N = 2**17, p = 1, but with only 16 MiB of
-# memory, an eighth.
+# Parameters of scrypt from the OWASP Password Storage Cheat Sheet. They are as strong as N = 2**17, p = 1, but need
+# only an eighth of the memory (16 MiB).
 N, R, P = 2**14, 8, 5
 # Limits the memory and the cores that many log-ins at the same time use.
 CONCURRENT_HASHES = BoundedSemaphore(4)
-MAX_MEMORY = 2**26  # bytes of one hash
+MAX_MEMORY = 2**26  # bytes of memory for one hash
 
 
 def hash_password(password: str) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from desk.tables import ACCOUNTS, SESSIONS
 
 MAX_IDLE = timedelta(hours=1)  # a session without a request for this time has expired
-MAX_LENGTH = timedelta(hours=12)  # an older session has expired; a shift isn't longer
+MAX_LENGTH = timedelta(hours=12)  # a session that is older has expired; no shift is longer
 SEEN_PRECISION = timedelta(minutes=1)  # a session's last request is stored with this precision
 
 

@@ -46,7 +46,7 @@ def create_context() -> Any:
 
 @lru_cache(maxsize=1)
 def _batch_definition() -> Any:
-    """Return Great Expectations' batch definition, which turns a DataFrame into a batch. Creating it again is slow."""
+    """Return Great Expectations' batch definition, which turns a DataFrame into a batch. It is created only once."""
     asset = create_context().data_sources.add_pandas("frames").add_dataframe_asset("rows")
     return asset.add_batch_definition_whole_dataframe("rows")
 
@@ -74,8 +74,8 @@ def build_suite(name: str, rules: Sequence[Rule]) -> Any:
     dropped = [rule.type for number, rule in enumerate(rules) if number not in accepted]
     if dropped:
         raise RuleError(
-            f"suite {name}: Great Expectations doesn't accept {', '.join(dropped)}."
-            " Check the type and the arguments of the rule."
+            f"suite {name}: Great Expectations doesn't accept the rule {', '.join(dropped)}."
+            " Check the rule's type and arguments."
         )
     return suite
 
@@ -123,7 +123,9 @@ def _evaluate(
         failure = _exception_message(outcome.exception_info)
         if failure:
             rule = rules[number]
-            raise RuleError(f"suite {name}: {rule.type} can't be evaluated on column {rule.column}: {failure}")
+            raise RuleError(
+                f"suite {name}: {rule.type} can't be evaluated on {rule.column}. Correct the rule. {failure}"
+            )
         outcomes[number] = outcome
     if len(outcomes) != len(rules):
         raise RuleError(

@@ -1,6 +1,6 @@
 """The row-wise rules of Great Expectations, with their arguments.
 
-This copy exists because importing Great Expectations takes seconds. A test compares the copy with the library.
+The list is copied from Great Expectations, because importing the library takes seconds. A test compares them.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ class Rule(BaseModel):
     """One rule of a suite: a rule type of Great Expectations, its arguments, a severity, and what a failure means."""
 
     model_config = ConfigDict(extra="forbid")
-    type: str = Field(description="A row-wise rule of Great Expectations (see Rules).")
+    type: str = Field(description="The type of the rule: one of the row-wise rules of Great Expectations listed below.")
     severity: Severity = Field(
-        description="critical: quarantines the rows, or rejects the partition. warning: shown and counted."
-        " info: recorded."
+        description="critical: a failure quarantines the row or rejects the partition. warning: failures are shown and"
+        " counted. info: failures are recorded."
     )
     kwargs: dict[str, Any] = Field(
         description="The rule's arguments. value_set may name a column of a snapshot: {source: …, column: …}."

@@ -16,7 +16,7 @@ COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list")
 def suite_errors(
     suite: Suite, columns: Collection[str] | None, source_columns: Mapping[str, Collection[str]]
 ) -> Iterator[FieldError]:
-    """Yield an error for each rule type, argument or column in a suite that doesn't exist or is missing.
+    """Yield an error for each rule type, argument or column of a suite that doesn't exist, or that is missing.
 
     columns: the columns of the rows that the suite checks; None if unknown. source_columns: the columns of each source.
     """
@@ -53,7 +53,8 @@ def _argument_errors(field: str, rule: Rule) -> Iterator[FieldError]:
         if name not in allowed:
             yield FieldError(f"{field}.kwargs.{name}", f"this is not an argument of {rule.type}", name, allowed)
     for name in required:
-        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))  # reported above
+        # The loop above has already reported a misspelt argument, so the argument doesn't count as missing.
+        is_misspelt = get_close_matches(name, rule.kwargs.keys() - set(allowed))
         if name not in rule.kwargs and not is_misspelt:
             yield FieldError(f"{field}.kwargs", f"{rule.type} needs the argument {name}", None, required)
 

@@ -91,9 +91,9 @@ def validate(
 
 
 def _is_known_sql(lake: Lake, rule: Rule) -> str:
-    """Return the SQL of a rule whose `value_set` names a column of a source: does the row's value occur there?
+    """Return the SQL condition of a rule whose `value_set` names a column: the row's value is null or occurs in it.
 
-    The check runs in SQL because Great Expectations takes a second for a set of a few thousand values. Null passes.
+    The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
     """
     value_set, column = rule.kwargs["value_set"], identifier(rule.kwargs["column"])
     entry = lake.entry(f"validated/{value_set['source']}", SNAPSHOT)

@@ -55,9 +55,13 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
         )
     replayed = {row.version: row for row in ws.champion_ledger.promotions("replay")}
     if not replayed:
-        raise ChampionError(f"{ws.use_case.name}: the replay has promoted no champion yet. Run the chain first.")
+        raise ChampionError(
+            f"{ws.use_case.name}: the replay has no champion yet. Run the chain first, with `sixtyforty run`."
+        )
     if version is not None and version not in replayed:
-        raise ChampionError(f"{version} was never promoted in the replay. Choose one of: {', '.join(replayed)}.")
+        raise ChampionError(
+            f"{version} was never champion of the replay. Choose one of its champions: {', '.join(replayed)}."
+        )
     sound = [row.version for row in ws.champion_ledger.sound_promotions("replay")]
     chosen = version or (sound or list(replayed))[-1]
     _refuse_withdrawn(ws, chosen)
@@ -67,9 +71,9 @@ def adopt_champion(ws: Workspace, by: str, why: str, now: datetime, version: str
 
 def _refuse_after_end(ws: Workspace, now: datetime) -> None:
     """Raise ChampionError if the use case was stopped or retired, because then no model may decide."""
-    if ended := ws.stage_ledger.end_reason_at(now):
+    if end_reason := ws.stage_ledger.end_reason_at(now):
         raise ChampionError(
-            f"{ws.use_case.name}: no model can be put in force, {ended}."
+            f"{ws.use_case.name}: no model can be put in force, because the use case has ended: {end_reason}."
             f" `sixtyforty stage {ws.use_case.name}` shows why."
         )
 
@@ -78,7 +82,7 @@ def _refuse_withdrawn(ws: Workspace, version: str) -> None:
     """Raise ChampionError if a version was withdrawn or revoked."""
     if withdrawal := ws.champion_ledger.withdrawal_of(version):
         raise ChampionError(
-            f"{version} was {withdrawal.withdrawal_text}. It never decides again. Correct the recipe and train again."
+            f"{version} was {withdrawal.withdrawal_text}. This version never decides again. Train a corrected recipe."
         )
 
 
@@ -97,7 +101,7 @@ def roll_back_champion(ws: Workspace, version: str, by: str, why: str, now: date
     _refuse_withdrawn(ws, version)
     champion = ws.champion_ledger.champion_at("live", now)
     if champion is not None and champion.version == version:
-        raise ChampionError(f"{version} is already in force.")
+        raise ChampionError(f"{version} is already the live champion. Nothing was changed.")
     return _put_in_force(ws, earlier[version], "rollback", by, why, now)
 
 
@@ -112,7 +116,7 @@ def approve_challenger(ws: Workspace, version: str, by: str, why: str, now: date
     pending = {row.version: row for row in list_pending(ws)}
     if version not in pending:
         raise ChampionError(
-            f"{version} isn't waiting for an approval. Challengers that wait: {', '.join(pending) or 'none'}."
+            f"{version} isn't waiting for an approval. Challengers that are waiting: {', '.join(pending) or 'none'}."
         )
     return ws.champion_ledger.append(
         track="live",
@@ -156,7 +160,7 @@ def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
 def _put_in_force(
     ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
 ) -> ChampionRow:
-    verify_files(ws.use_case.name, ws.lake, ws.models, row.version)  # raises ModelError
+    verify_files(ws.use_case.name, ws.lake, ws.models, row.version)  # raises ModelError if a file was changed
     require_sound(find_tainted_training(ws, row.version), f"{row.version} can't decide, it learned from tainted data")
     return ws.champion_ledger.append(
         track="live",

@@ -68,7 +68,7 @@ class StageLeadTime:
     in_it: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the lead time for JSON."""
+        """Return the figures of the stage as a dict for JSON."""
         return asdict(self)
 
 

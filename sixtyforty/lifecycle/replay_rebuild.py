@@ -21,9 +21,12 @@ class RebuildError(SixtyfortyError):
 
 def refuse_after_end(ws: Workspace, now: datetime) -> None:
     """Raise RebuildError if the use case was stopped or retired, because no model may decide its replay."""
-    if ended := ws.stage_ledger.end_reason_at(now):
+    if end_reason := ws.stage_ledger.end_reason_at(now):
         name = ws.use_case.name
-        raise RebuildError(f"{name}: the replay can't be rebuilt: {ended}. `sixtyforty stage {name}` shows why.")
+        raise RebuildError(
+            f"{name}: the replay can't be rebuilt, because the use case has ended: {end_reason}."
+            f" `sixtyforty stage {name}` shows why."
+        )
 
 
 def start_rebuild(ws: Workspace, first: str, by: str = "chain") -> ChampionRow:
@@ -60,7 +63,7 @@ def days_to_judge(ws: Workspace, days: Sequence[date]) -> list[date]:
     """Return the training days of a replay for which the gate may still judge challengers, sorted.
 
     The gate doesn't judge a training day again once decisions were taken after it. Another verdict would name a
-    champion that did not take these decisions. To change them, rebuild the replay (see `days_to_rebuild`).
+    champion that did not take these decisions. To change past decisions, rebuild the replay (see `days_to_rebuild`).
     """
     decided = ws.lake.partitions(decisions_dataset("replay"))
     newest = ws.use_case.first_day(decided[-1]) if decided else date.min

@@ -1,4 +1,4 @@
-"""Revoke champions that learned from tainted features, which know the future. The champion ledger records it."""
+"""Revoke champions that learned from tainted features, which know the future. The ledger records each revocation."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class RolloutStatus:
     obstacles: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the status for JSON. Money is rounded to the cent, and unknown figures are None."""
+        """Return the rollout's status as a dict for JSON. Money is rounded to the cent; unknown figures are None."""
         return {
             "step": self.step,
             "since": f"{self.since}",
@@ -73,7 +73,7 @@ def list_obstacles(
 ) -> list[str]:
     """Return the reasons against the next step of a rollout. The list is empty if the next step may be taken.
 
-    step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`. currency: of the gain.
+    step, days, lift: see `RolloutStatus`. objections: from `list_objections_of_people`. currency: the gain's currency.
     """
     if step == STEPS[-1]:
         return ["full is the last rollout step"]
@@ -181,9 +181,9 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
 
 def _refuse_after_end(ws: Workspace, now: datetime) -> None:
     """Raise RolloutError if the use case was stopped or retired, because then no model decides in any step."""
-    if ended := ws.stage_ledger.end_reason_at(now):
+    if end_reason := ws.stage_ledger.end_reason_at(now):
         raise RolloutError(
-            f"{ws.use_case.name}: no rollout step can be taken, {ended}."
+            f"{ws.use_case.name}: no rollout step can be taken, because the use case has ended: {end_reason}."
             f" `sixtyforty stage {ws.use_case.name}` shows why."
         )
 

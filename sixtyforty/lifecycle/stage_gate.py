@@ -77,7 +77,7 @@ class StageStatus:
     remarks: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the status for JSON. Money is rounded to the cent, and unknown figures are None."""
+        """Return the stage's status as a dict for JSON. Money is rounded to the cent; unknown figures are None."""
         return {
             "stage": self.stage,
             "since": f"{self.since}",
@@ -137,7 +137,7 @@ def _obstacles_in_figures(gate: StageGate, figures: StageFigures, currency: str)
         obstacles.append(f"this stage has {partitions} with known outcomes; its gate needs {gate.minimum_partitions}")
     if math.isnan(lift.value):
         return [*obstacles, "too early to judge: no gain over the current process is known yet"]
-    if not lift.low > 0:  # NaN, too
+    if not lift.low > 0:  # an unknown lower end (NaN) proves nothing
         obstacles.append(f"the gain over the current process isn't proven: {_describe_lift(lift, currency)}")
     if not lift.value >= gate.target:
         obstacles.append(f"the gain doesn't reach the target of {format_money(gate.target, currency)} per 1,000 units")

@@ -26,7 +26,7 @@ class StageSpell:
     days: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the time in the stage for JSON: `stage`, `from`, `to`, `days`."""
+        """Return the time in the stage as a dict for JSON, with the keys `stage`, `from`, `to` and `days`."""
         return {"stage": self.stage, "from": self.since, "to": self.until, "days": self.days}
 
 

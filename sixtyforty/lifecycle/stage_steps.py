@@ -32,9 +32,9 @@ class KnownFigures:
 
 @dataclass(frozen=True)
 class StageEvidence:
-    """What a row of the stage ledger stores as evidence. None: the row doesn't store it.
+    """The evidence in a row of the stage ledger. A field is None if the row doesn't store it.
 
-    `status`: the status of the stage on which the event rests. `gate`: the gate that the row registers.
+    `status`: the status of the stage that led to the event. `gate`: the gate that the row registers.
     `previous_gate`: the gate that was registered before. `known_figures`: see `KnownFigures`.
     """
 
@@ -106,7 +106,7 @@ def enter_next_stage(ws: Workspace, by: str, why: str, now: datetime) -> StageEv
     if gate is None:
         obstacles.append(f"stages.{following} declares no gate: declare its target and stop date first")
     if obstacles:
-        raise StageError(f"{ws.use_case.name} stays in {status.stage}: {'; '.join(obstacles)}")
+        raise StageError(f"{ws.use_case.name} can't leave the stage {status.stage}: {'; '.join(obstacles)}")
     return append_event(ws, following, "enter", by, why, now, StageEvidence(status, gate))
 
 

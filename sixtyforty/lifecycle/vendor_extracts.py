@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 INTERNAL_COLUMNS = ("current_action", "suspect", "_partition")  # vendors must not learn the current process
-# A text column counts as a copy of a personal column if more than this share of its distinct values occur in that one.
+# A text column is a copy of a personal column if that column holds more than this share of its distinct values.
 COPY_SHARE = 0.5
 
 
@@ -100,12 +100,13 @@ def _check_allowed(use_case: UseCase, vendor: str) -> None:
         )
     if vendor not in declared.vendors:
         raise SourcingError(
-            f"'{vendor}' is not in sourcing.vendors. Declared vendors: {', '.join(declared.vendors) or 'none'}."
+            f"The vendor '{vendor}' is not in sourcing.vendors."
+            f" Declared vendors: {', '.join(declared.vendors) or 'none'}."
         )
     if personal_key := sorted(_personal_columns(use_case) & set(use_case.decision.key)):
         raise SourcingError(
-            f"{use_case.name}: the key holds personal columns ({', '.join(personal_key)}), which an extract must leave"
-            " out. Declare a key without personal columns."
+            f"{use_case.name}: the decision key holds personal columns ({', '.join(personal_key)}), which an extract"
+            " must leave out. Declare a key without personal columns."
         )
 
 

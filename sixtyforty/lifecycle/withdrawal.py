@@ -24,7 +24,9 @@ def withdraw_model(
     ledger = ws.champion_ledger
     judged = {row.version: row for row in ledger.rows() if row.verdict not in ("WITHDRAW", "REBUILD")}
     if version not in judged:
-        raise ChampionError(f"{version} was never judged by the gate. Choose one of: {', '.join(judged) or 'none'}.")
+        raise ChampionError(
+            f"{version} was never judged by the gate. Choose a judged version: {', '.join(judged) or 'none'}."
+        )
     recipe = ws.models.card(version).recipe_version if whole_recipe else None
     earlier = ledger.withdrawal_of(version)
     if earlier and (recipe is None or earlier.withdrawn_recipe == recipe):
@@ -43,7 +45,7 @@ def withdraw_model(
 
 
 def describe_successor(ws: Workspace, now: datetime) -> str:
-    """Return a sentence that names what takes the live decisions at a UTC time: a champion or the current process."""
+    """Return a sentence that says who decides live from a UTC time on: a champion or the current process."""
     if not ws.champion_ledger.promotions("live"):
         return f"{ws.use_case.name} isn't live. Rebuild its replay with `sixtyforty run --rebuild-replay`."
     champion = ws.champion_ledger.champion_at("live", now)

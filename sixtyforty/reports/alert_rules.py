@@ -123,7 +123,7 @@ def find_decay(ws: Workspace, track: Track) -> list[Alert]:
 
 
 def _usage_rule(kind: UsageAlarm) -> AlertRule:
-    """Return the alert rule for one kind of alarm about usage. Without recorded responses, it returns no alert."""
+    """Return the alert rule for one kind of alarm about usage. Without recorded responses, there is no alert."""
 
     def find_usage_alarm(ws: Workspace, track: Track) -> list[Alert]:
         if not ws.use_case.people.responses:

@@ -54,10 +54,11 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertReceipt(Receipt):
-    """A record that an alert was sent to a recipient, or why it wasn't (`why`; None: it was sent).
+    """A record that an alert was sent to a recipient, or that sending it failed.
 
-    `key`: the alert's key. `id`: the key with the occurrence number of the problem. `to`: the role, with the name of
-    the environment variable that holds the address. The other fields are those of the alert.
+    `why`: why sending failed; None if the alert was sent. `key`: the alert's key. `id`: the key with the occurrence
+    number of the problem. `to`: the role, with the name of the environment variable that holds the address. The other
+    fields are those of the alert.
     """
 
     key: str
@@ -79,7 +80,7 @@ class ResolvedAlert(Receipt):
 
 
 def parse_receipt(**fields: Any) -> AlertReceipt | ResolvedAlert:
-    """Return the receipt with the given fields, which are those of a stored line."""
+    """Return the alert receipt that a line of the receipts file stores. fields: the fields of the line."""
     return ResolvedAlert(**fields) if fields.get("resolved") else AlertReceipt(**fields)
 
 

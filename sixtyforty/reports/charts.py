@@ -52,7 +52,7 @@ class Chart:
 
     @property
     def svg(self) -> str:
-        """The `<svg>` element of the file, without the XML declaration."""
+        """The `<svg>` element of the chart's file, without the XML declaration."""
         text = self.file.decode()
         return text[text.index("<svg") :]
 

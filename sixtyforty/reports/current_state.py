@@ -94,7 +94,8 @@ class SimilarSource:
 class CurrentProcessValue:
     """The value of the current process on the partitions from `first` to `last`.
 
-    `decisions`: the number of units. `per_1000`: the value per 1,000 units in `currency`, by way of deciding.
+    `decisions`: the number of units. `per_1000`: the value per 1,000 units in `currency`, by way of deciding, such
+    as the random choice.
     """
 
     first: str
@@ -109,7 +110,8 @@ class CurrentProcessValue:
 class CurrentState:
     """The content of the report on the current state.
 
-    `today`: the value of the current process; None if it is unknown. `why`: the reason why it is unknown, or empty.
+    `today`: the value of the current process; None if it is unknown. `why`: the reason why it is unknown; empty if it
+    is known.
     """
 
     sources: tuple[SourceProfile, ...]
@@ -119,7 +121,7 @@ class CurrentState:
 
 
 def describe_current_state(ws: Workspace, others: Sequence[Workspace], now: datetime) -> CurrentState:
-    """Return the current state of a use case.
+    """Return the current state of a use case: its data, similar data elsewhere, and the current process's value.
 
     others: the project's other use cases, including drafts. now: the current time (UTC, naive).
     """

@@ -63,10 +63,10 @@ class Digest:
 
 @dataclass(frozen=True, kw_only=True)
 class DigestReceipt(Receipt):
-    """A record that a digest was sent to a recipient, or why it wasn't (`why`; None: it was sent).
+    """A record that a digest was sent to a recipient, or that sending it failed.
 
-    `to`: the role, with the name of the environment variable that holds the address. `due`: see `Digest`. `text`: the
-    text that was sent; None if sending failed.
+    `why`: why sending failed; None if the digest was sent. `to`: the role, with the name of the environment variable
+    that holds the address. `due`: see `Digest`. `text`: the text that was sent; None if sending failed.
     """
 
     track: Track
@@ -148,7 +148,7 @@ def send_digests(
 class _Outbox:
     """The earlier attempts to send digests, from the receipts.
 
-    `sent`: the digests that were sent. `last_reason`: by recipient, why the last attempt failed; None if it didn't.
+    `sent`: the digests that were sent. `last_reason`: by recipient, why the last attempt failed; None if it succeeded.
     """
 
     def __init__(self, receipts: Sequence[DigestReceipt]) -> None:

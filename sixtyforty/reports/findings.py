@@ -11,7 +11,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.workspace import Workspace
 
-MAX_TITLE = 80  # characters of its first line that a finding without a title gets as title
+MAX_TITLE = 80  # characters; a longer first line is cut when it becomes the title
 
 
 class FindingError(SixtyfortyError):

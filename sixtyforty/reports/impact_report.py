@@ -39,7 +39,7 @@ class PeriodFigures:
     """The figures of one month or year. Money is in the KPI's currency.
 
     `model`: the value of the decisions taken. `current_process`: the value of the current process. `gain`: the
-    difference. `per_1000`: the gain per 1,000 decisions. `acted`: the number of decisions to act.
+    difference. `per_1000`: the gain per 1,000 decisions. `acted`: the number of decisions for an action.
     """
 
     name: str

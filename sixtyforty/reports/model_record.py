@@ -96,7 +96,10 @@ class RecordFacts:
 
 
 def write_record(ws: Workspace, track: Track) -> Path:
-    """Write a track's model record: a new version if its text has changed, and `model_record.md`. Return its path."""
+    """Write a track's model record to `model_record.md`, and return the path of this file.
+
+    If the text of the record has changed, the record is also written as a new version.
+    """
     text = render_record(ws, track).encode()
     with exclusive_lock(ws.reports / "records" / "records.lock", "write the model record"):
         versions = record_versions(ws, track)
@@ -136,7 +139,7 @@ def render_record(ws: Workspace, track: Track) -> str:
 
 
 def collect_facts(ws: Workspace, track: Track) -> RecordFacts:
-    """Return everything that the record of a track shows."""
+    """Return everything that the model record of a track shows."""
     use_case, kpi = ws.use_case, ws.use_case.kpi
     rows = ws.champion_ledger.rows_of(track)
     refusal, champions = describe_refusal(ws, track), ws.champion_ledger.sound_promotions(track)

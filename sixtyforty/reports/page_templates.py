@@ -96,12 +96,12 @@ def capitalize_first(text: str) -> str:
 
 
 def escape_table_cell(text: str) -> str:
-    """Return a text escaped for one cell of a Markdown table, so that it breaks no row and acts as no HTML."""
+    """Return a text escaped for one cell of a Markdown table, so that it can't break the row or add HTML."""
     return " ".join(_inert(text).split()).replace("|", "\\|")
 
 
 def escape_quotation(text: str) -> str:
-    """Return a text as a Markdown quotation (lines that start with `>`), escaped so that it acts as no HTML."""
+    """Return a text as a Markdown quotation (lines that start with `>`), escaped so that it can't add HTML."""
     return "\n".join(f"> {line}".rstrip() for line in _inert(text).splitlines())
 
 

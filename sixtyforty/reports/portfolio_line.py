@@ -28,8 +28,8 @@ QUALITY_PARTITIONS = 28  # data quality is measured on this number of newest par
 class Costs:
     """The costs of a use case so far, in its currency.
 
-    `running`: the assumed monthly costs. `run_time`: the cost of the computing time of runs. `responses_cost`: the cost
-    of the time in which people answered decisions.
+    `running`: the assumed monthly costs up to now. `run_time`: the cost of the computing time of runs.
+    `responses_cost`: the cost of the time in which people answered decisions.
     """
 
     build: float
@@ -74,10 +74,10 @@ class InputData:
 class PortfolioLine:
     """The line of one use case in the portfolio. Money is in the use case's own currency.
 
-    `verdict`: of the gate of its stage; None without a gate. `gate_remarks`: sentences if the gate was changed, or was
-    declared after its figures were known. `outdated`: a sentence if replayed decisions follow an earlier declaration;
-    otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no total counts it. None if
-    they can. `advice`, `why`: what to do next, and the reason.
+    `verdict`: the verdict of its stage gate; None without a gate. `gate_remarks`: sentences if the gate was changed, or
+    was declared after its figures were known. `outdated`: a sentence if replayed decisions follow an earlier
+    declaration; otherwise None. `refusal`: why the figures can't be trusted; the gain is then zero, and no total counts
+    it. None if the figures can be trusted. `advice`, `why`: what to do next, and the reason.
     """
 
     name: str

@@ -33,7 +33,7 @@ def last_read_days(ws: Workspace) -> dict[str, date]:
 
 
 def record_reading(ws: Workspace, output: str, now: datetime) -> None:
-    """Record that a person opened an output on the desk. Only an output's first call on a local day writes the file.
+    """Record that a person opened an output on the desk, if nobody has opened it earlier on this local day.
 
     now: the current time (UTC, naive).
     """

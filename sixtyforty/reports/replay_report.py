@@ -31,7 +31,7 @@ TIME = "%Y-%m-%d %H:%M"
 class SeenSource:
     """The data of one source on which a partition was decided.
 
-    `partitions`: the number of input partitions, `newest` the newest of them. `rows`, `quarantined`: numbers of rows.
+    `partitions`: the number of input partitions. `newest`: the newest of them. `rows`, `quarantined`: numbers of rows.
     `gone`: the number of input partitions that were replaced since, so that their rows are no longer stored.
     """
 
@@ -94,7 +94,7 @@ class KnownOutcomes:
 
 @dataclass(frozen=True)
 class ReplayedPartition:
-    """A partition of the report. `seen` and `decided`: None without decisions. `outcomes`: None if none is known."""
+    """A partition of the report. `seen`, `decided`: None without decisions. `outcomes`: None if no outcome is known."""
 
     partition: str
     seen: SeenData | None = None

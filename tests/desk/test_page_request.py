@@ -34,7 +34,7 @@ def test_an_address_that_leads_nowhere_is_explained(decider: Person, desk: Runni
         "date=2013-03-01": "Choose a day from 2013-03-13 to 2013-03-14.",
         "date=../../x": "Choose a day from 2013-03-13 to 2013-03-14.",
         "track=live": "There are no decisions yet",
-        "track=x": "Choose one of: replay, live.",
+        "track=x": "Choose one of the tracks: replay, live.",
         "show=x": "This list doesn",
         "page=0": "Choose a page from 1 to 1.",
         "page=99": "Choose a page from 1 to 1.",

@@ -111,7 +111,7 @@ def test_a_withdrawn_model_is_out_of_force_and_shown(two_champions: Workspace, r
         assert f"WITHDRAW {second}  it knew the future" in history
     finished = run_cli(f"rollback calls_in_time --to {second} --why 'it was fine'")
     assert (finished.code, finished.out) == (1, "")
-    assert "it knew the future. It never decides again." in finished.err
+    assert "it knew the future. This version never decides again." in finished.err
     finished = run_cli(f"withdraw calls_in_time --model {second} --why again")
     assert (finished.code, "There is nothing more to withdraw." in finished.err) == (1, True)
     answer = run_cli(f"withdraw calls_in_time --model {second} --why 'all of it' --recipe --json").answer
@@ -135,7 +135,10 @@ def test_a_retired_use_case_refuses_another_model(line: str, two_champions: Work
     version = two_champions.champion_ledger.promotions("live")[0].version
     retire_use_case(two_champions, "Ada", "the route was closed", now())
     finished = run_cli(f"{line.format(version)} --why again")
-    assert (finished.code, "no model can be put in force, retired." in finished.err) == (1, True)
+    assert (
+        finished.code,
+        "no model can be put in force, because the use case has ended: retired." in finished.err,
+    ) == (1, True)
 
 
 def test_a_gate_changed_after_its_figures_shows_both_targets(

@@ -80,5 +80,8 @@ def test_a_replay_is_made_again_only_as_a_whole_chain_of_the_replay(
         assert (finished.code, finished.out, message in finished.err) == (1, "", True)
     run_cli("stage flight_delays --retire --why 'the route was closed'")
     finished = run_cli(f"run flight_delays {DAYS} --rebuild-replay")
-    assert (finished.code, "the replay can't be rebuilt: retired." in finished.err) == (1, True)
+    assert (finished.code, "the replay can't be rebuilt, because the use case has ended: retired." in finished.err) == (
+        1,
+        True,
+    )
     assert len(calls) == 1

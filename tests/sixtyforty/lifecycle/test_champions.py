@@ -70,9 +70,9 @@ def test_going_live_adopts_the_replays_champion_once(ws: Workspace) -> None:
 
 
 def test_only_a_champion_of_the_replay_can_be_adopted(ws: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(ChampionError, match="never promoted in the replay"):
+    with pytest.raises(ChampionError, match="never champion of the replay"):
         champions.adopt_champion(ws, by="Ada", why="a hunch", now=NOON, version="2013-01-01-00000000")
-    with pytest.raises(ChampionError, match="the replay has promoted no champion yet"):
+    with pytest.raises(ChampionError, match="the replay has no champion yet"):
         champions.adopt_champion(make_workspace(tmp_path / "new"), by="Ada", why="a hunch", now=NOON)
 
 
@@ -112,7 +112,7 @@ def test_a_rollback_puts_an_earlier_champion_in_force_and_keeps_all_rows(ws: Wor
     back = NOON + timedelta(hours=2)
     champions.roll_back_champion(ws, first, by="Cy", why="complaints", now=back)
     assert [champion_version(ws, NOON + timedelta(hours=h)) for h in (0, 1, 2)] == [first, second, first]
-    with pytest.raises(ChampionError, match="already in force"):
+    with pytest.raises(ChampionError, match="already the live champion"):
         champions.roll_back_champion(ws, first, by="Cy", why="again", now=back)
     with pytest.raises(ChampionError, match="was never the live champion"):
         champions.roll_back_champion(ws, "2013-01-01-00000000", by="Cy", why="a hunch", now=back)

@@ -76,9 +76,9 @@ def test_a_null_effect_stops_at_the_stop_date_and_stays_stopped(ws: Workspace) -
         ("poc", "continue", "chain"),
         ("poc", "stop", "chain"),
     ]
-    with pytest.raises(StageError, match="stays in poc: "):
+    with pytest.raises(StageError, match="can't leave the stage poc: "):
         enter_next_stage(ws, "Ada", "please", NOW)
-    with pytest.raises(ChampionError, match="no model can be put in force, poc was stopped"):
+    with pytest.raises(ChampionError, match="because the use case has ended: poc was stopped"):
         adopt_champion(ws, "Ada", "please", NOW)
 
 
@@ -99,7 +99,7 @@ def test_entering_a_stage_needs_a_passed_gate(passing: Workspace) -> None:
     assert rows[1].why == "the gain reaches the target, and its 95% confidence interval is above zero"
     assert rows[1].evidence["lift"]["low"] > 0
     assert "| pilot | enter | Ada | it pays |" in render_record(passing, "replay")
-    with pytest.raises(StageError, match="stays in pilot: it missed its deadline, 2013-07-01"):
+    with pytest.raises(StageError, match="can't leave the stage pilot: it missed its deadline, 2013-07-01"):
         enter_next_stage(passing, "Ada", "and on", NOW + timedelta(hours=1))
 
 
@@ -289,7 +289,7 @@ def test_an_outdated_replay_neither_passes_nor_stops_a_stage(passing: Workspace)
     assert status.obstacles[0].startswith(
         "Outdated: 1 of 1 day was decided by an earlier declaration. Run `sixtyforty "
     )
-    with pytest.raises(StageError, match="stays in poc: Outdated: 1 of 1 day"):
+    with pytest.raises(StageError, match="can't leave the stage poc: Outdated: 1 of 1 day"):
         enter_next_stage(changed, "Ada", "please", NOW)
 
 

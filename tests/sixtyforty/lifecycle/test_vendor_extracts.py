@@ -55,7 +55,7 @@ def test_an_extract_is_recorded_and_a_changed_record_is_found(ws: Workspace, tmp
         (with_vendors({"other": {}}), "'oracle' is not in sourcing.vendors. Declared vendors: other"),
         (
             merge(with_vendors({"oracle": {}}), {"sources": {"calls": {"personal": ["id"]}}}),
-            "the key holds personal columns",
+            "the decision key holds personal columns",
         ),
     ],
 )

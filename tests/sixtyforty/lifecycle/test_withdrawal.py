@@ -74,9 +74,9 @@ def test_a_withdrawn_version_is_never_put_in_force_again(ws: Workspace) -> None:
     now = ws.use_case.day_start(SECOND)
     append_row(ws, first, "PENDING")
     withdraw_model(ws, first, by="Ada", why="the law", now=now)
-    with pytest.raises(ChampionError, match=r"was withdrawn on 2013-03-11: the law\. It never decides again"):
+    with pytest.raises(ChampionError, match=r"was withdrawn on 2013-03-11: the law\. This version never decides again"):
         champions.roll_back_champion(ws, first, by="Bo", why="again", now=now)
-    with pytest.raises(ChampionError, match="It never decides again"):
+    with pytest.raises(ChampionError, match="This version never decides again"):
         champions.approve_challenger(ws, first, by="Bo", why="again", now=now)
     assert champions.list_pending(ws) == []
     with pytest.raises(ChampionError, match="There is nothing more to withdraw"):
@@ -94,7 +94,7 @@ def test_only_a_sound_champion_of_the_replay_is_adopted(tmp_path: Path) -> None:
     first, second = (put_champion_in_force(ws, day) for day in (FIRST, SECOND))
     now = ws.use_case.day_start(SECOND)
     withdraw_model(ws, second, by="Ada", why="a leak", now=now)
-    with pytest.raises(ChampionError, match="It never decides again"):
+    with pytest.raises(ChampionError, match="This version never decides again"):
         champions.adopt_champion(ws, by="Ada", why="go", now=now, version=second)
     assert champions.adopt_champion(ws, by="Ada", why="go", now=now).version == first
 

@@ -38,7 +38,7 @@ def test_a_losing_month_is_shown_and_leads_to_a_next_step(page: str) -> None:
 
 def test_the_forecast_stands_next_to_the_achieved_gain(page: str) -> None:
     words = read_words(page)
-    assert "Forecast and achieved" in words
+    assert "Forecast gain and achieved gain" in words
     assert "1 May 2013 620 EUR 1,000 EUR 700 to EUR 1,300" in words
     assert "below the forecast" in words
     assert "Forecast for the next month: EUR 1,000 per 1,000 calls, between EUR 700 and EUR 1,300." in words
@@ -68,7 +68,7 @@ def test_there_is_a_page_before_the_first_champion(tmp_path: Path) -> None:
     write_accounts(ws, make_daily_values())
     page = impact_report.write_report(ws, "replay").read_text()
     assert_plain(page)
-    assert "Forecast and achieved" not in page
+    assert "Forecast gain and achieved gain" not in page
     assert "No model has passed the gate yet" in page
 
 
@@ -97,7 +97,7 @@ def test_what_people_did_is_shown_with_the_value_of_their_overrides(tmp_path: Pa
     assert_plain(page)
     words = read_words(page)
     assert "Do people use it? simulated: 4 of 19 responses" in words
-    assert "They followed 6 (60% of the decisions that they looked at) and" in words
+    assert "People followed 6 (60% of the decisions that they looked at) and" in words
     assert "overrode 2 (25% of the decisions that they answered)." in words
     assert "For 2 overrides the outcome is known. In 1 of them the person was right." in words
     assert "Compared with following the decisions, the overrides gained +EUR 30" in words

@@ -46,7 +46,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
         "What does it cost?",
         "How good must it be?",
         "What if a feed fails?",
-        "Forecast and achieved",
+        "Forecast gain and achieved gain",
         "Everything that was tried",
         "Findings",
         "Limits",
@@ -65,7 +65,7 @@ def test_the_record_answers_the_next_persons_questions_in_order(accounted: Works
     assert "isn't recorded" in section(text, "Do people use it?")
     assert "EUR 1,000 to build" in section(text, "What does it cost?")
     assert "| visits | missing | -EUR 400 | EUR 0 | 99% |" in section(text, "What if a feed fails?")
-    assert "below the forecast" in section(text, "Forecast and achieved")
+    assert "below the forecast" in section(text, "Forecast gain and achieved gain")
     assert "No gate has judged it yet. The declared stage is proof of concept." in section(
         text, "Which stage has it reached?"
     )
