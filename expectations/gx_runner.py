@@ -139,7 +139,7 @@ def _evaluate(
 def _cached_configurations() -> Iterator[None]:
     """Cache the configuration of each expectation while the `with` block runs.
 
-    Great Expectations computes this property anew forty times per rule, which takes a quarter of a rule's time.
+    Great Expectations computes the configuration anew forty times per rule, which takes a quarter of a rule's time.
     """
     from great_expectations.expectations.expectation import Expectation
 

@@ -24,7 +24,7 @@ NO_MODEL = (
 
 @dataclass(frozen=True)
 class Accounts:
-    """The figures of a use case's track from which the next steps for the owner follow."""
+    """The figures of a track (replay or live) from which the owner's next steps are derived."""
 
     summary: KpiSummary
     days: Sequence[DailyValue]
@@ -34,7 +34,7 @@ class Accounts:
 
 
 def read_accounts(ws: Workspace, track: Track, until: str | None = None) -> Accounts:
-    """Return the figures of a track from which the next steps for the owner follow.
+    """Return the figures of a track from which the owner's next steps are derived.
 
     until: the last partition to count; None counts all partitions. Segments always count all partitions.
     """
