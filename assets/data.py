@@ -133,7 +133,7 @@ def build_data_docs(run: StageRun) -> StageResult:
 
 
 def build_features(run: StageRun) -> StageResult:
-    """Build point-in-time features, check them against their suite, and check a sample for leakage."""
+    """Build point-in-time features, check them against their suite, and check a sample of partitions for leakage."""
     result, leaks, quarantined = StageResult(), list[Leak](), 0
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
@@ -157,9 +157,9 @@ def build_features(run: StageRun) -> StageResult:
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Return the leaks in a sample of the partitions and in formerly tainted ones.
+    """Return the leaks in a sample of the partitions and in partitions that were tainted before.
 
-    If this check finds a leak, check every partition.
+    If one of these partitions has a leak, check every partition.
     """
     again = taint.decision_times(run.ws.lake.entries("features", tables))
     leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)

@@ -23,7 +23,7 @@ def table(rows: Sequence[TableRow]) -> dg.MetadataValue[Any]:
 
 
 def image(png: bytes, description: str) -> dg.MarkdownMetadataValue:
-    """Return a PNG picture for Dagster's pages. The description is shown where the picture can't be."""
+    """Return a PNG picture for Dagster's pages. The description replaces a picture that can't be shown."""
     return dg.MetadataValue.md(f"![{description}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 

@@ -116,7 +116,7 @@ def run_backtest(run: StageRun) -> StageResult:
     if not days:
         return StageResult()
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"backtest: refused ({mismatch})")
+        run.log.error(f"backtest: figures refused ({mismatch})")
         check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
         return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
     rows: list[TableRow] = []
@@ -165,12 +165,12 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"degradation: refused ({mismatch})")
+        run.log.error(f"degradation: figures refused ({mismatch})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [mismatch], "")])
     try:
         impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     except TaintedDataError as error:
-        run.log.error(f"degradation: refused ({error})")
+        run.log.error(f"degradation: figures refused ({error})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
         run.log.info("degradation: skipped (too early: fewer than 2 sampled days have known outcomes)")
@@ -187,8 +187,8 @@ def run_degradation_drill(run: StageRun) -> StageResult:
         "label": run.use_case.label("replay"),
     }
     entry = run.ws.lake.entry(degradation.DATASET, SNAPSHOT)
-    faults = format_plural(len(impacts) - 1, "fault")  # the first impact is that of sound feeds
-    run.log.info(f"degradation: measured ({faults}, {len(uncontained)} not contained)")
+    faults = format_plural(len(impacts) - 1, "feed fault")  # the first impact is that of sound feeds
+    run.log.info(f"degradation: measured ({faults}, {len(uncontained)} with an undetected loss)")
     check = CheckResult(
         FEED_FAULTS_CONTAINED.name,
         not uncontained,
@@ -232,13 +232,13 @@ def judge_challengers(run: StageRun) -> StageResult:
         run.log.info("champion: skipped (no challenger waits for the gate)")
         return StageResult(checks=[training_check])
     for row in rows:
-        run.log.info(f"champion {row.version}: {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
+        run.log.info(f"champion {row.version}: verdict {row.verdict} as of {row.as_of} ({'; '.join(row.reasons)})")
     refused = [row for row in rows if row.is_refused and _is_still_refused(run, row)]
     problems = [f"{row.version}: {row.reasons[0]}" for row in refused]
     if not problems:
         _record_reproducible_recipe(run, rows[-1])
     pushed = run.project_home.dvc_versions().publish()
-    run.log.info(f"champion: pushed to the DVC remote ({format_plural(pushed, 'object')})")
+    run.log.info(f"champion: models pushed to the DVC remote ({format_plural(pushed, 'new object')})")
     in_force = ws.champion_ledger.sound_promotions(run.track)
     metadata: Metadata = {
         "verdicts": table(
@@ -269,7 +269,10 @@ def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
 
 
 def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
-    """Return the verdicts on the challengers of these training days. A replay judges no day twice, unless rebuilt."""
+    """Return the verdicts on the challengers of these training days.
+
+    In a replay, the gate judges each training day only once, unless the replay is rebuilt.
+    """
     ws, rebuild_from = run.ws, run.clock.rebuild_replay_from
     stores = (run.use_case, ws.lake, ws.models, ws.champion_ledger)
     if run.track == "live":
@@ -314,7 +317,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     try:
         points = break_even.write_curve(run.ws, run.track)
     except RefusedFiguresError as error:
-        run.log.error(f"break_even: refused ({error})")
+        run.log.error(f"break_even: figures refused ({error})")
         return StageResult()
     if not points:
         run.log.info("break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)")

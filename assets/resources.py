@@ -65,7 +65,7 @@ class BusinessClock(dg.ConfigurableResource):  # type: ignore[type-arg]
     def time_limit(self) -> datetime | None:
         """Return the UTC time (naive) up to which data and decisions count, or None in a replay without a limit.
 
-        Times with a UTC offset are converted to UTC. Times without one are read as UTC.
+        Times with a UTC offset are converted to UTC. Times without an offset are read as UTC.
         """
         if self.as_of:
             as_of = datetime.fromisoformat(self.as_of)

@@ -113,7 +113,8 @@ class StageRun:
         for number, portion in enumerate(portions, 1):
             yield portion
             if len(portions) > 1:
-                self.log.info(f"progress: done up to {portion[-1]} (portion {number} of {len(portions)})")
+                last = portion[-1]
+                self.log.info(f"stage: processed partitions up to {last} (portion {number} of {len(portions)})")
 
 
 @dataclass

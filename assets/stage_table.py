@@ -228,7 +228,7 @@ STAGES = (
     Stage(
         name="delivery",
         run=decide.deliver,
-        description="Each decision once: in a dated CSV and Parquet file, and in a SQL table by decision id.",
+        description="Every decision exactly once, in a CSV and Parquet file per partition and in a SQL table.",
         phase="deployment",
         kinds={"csv", "sql"},
         inputs=["decisions"],

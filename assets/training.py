@@ -56,7 +56,8 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
             except training_plan.TooEarlyError:
                 planned.too_early.add(day)
     if planned.too_early:
-        run.log.info(f"training: too early ({format_plural(len(planned.too_early), 'day')} without data to train on)")
+        days = format_plural(len(planned.too_early), "training day")
+        run.log.info(f"training: skipped ({days} without data to train on)")
     return planned
 
 
@@ -68,5 +69,5 @@ def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult
             f" Also refused: {format_plural(len(refusals) - 1, 'other training day')}." if len(refusals) > 1 else ""
         )
         reasons = [f"{refusals[min(refusals)]}{others}"]
-        run.log.error(f"training: refused ({reasons[0]})")
+        run.log.error(f"training: training days refused ({reasons[0]})")
     return refusal_check(TRAINING_DATA_SOUND.name, reasons, "no training window contains a tainted partition")

@@ -68,7 +68,7 @@ def kpi_checks(target: StageTarget) -> list[StageCheck]:
 
 
 def account_kpi(run: StageRun) -> StageResult:
-    """Calculate the value of each partition's decisions, and check it."""
+    """Calculate the value of each partition's decisions, and check the values."""
     result, kpi = StageResult(), run.use_case.kpi
     stage_steps.register_first_stage(run.ws, run.clock.current_time())  # before the figures of its gate are known
     for portion in run.portions():
@@ -87,7 +87,7 @@ def account_kpi(run: StageRun) -> StageResult:
     if refusal:
         if kpi.holdout:
             result.checks.append(refusal_check(HOLDOUT_INTACT.name, [refusal], ""))
-        run.log.error(f"kpi_impact: refused ({refusal})")
+        run.log.error(f"kpi_impact: figures refused ({refusal})")
         return result
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))
@@ -307,7 +307,7 @@ def _role_row(name: str, role: acceptance.RoleAcceptance, label: str, kpi: Kpi) 
 
 
 def describe_acceptance(responses: acceptance.Acceptance, kpi: Kpi) -> str:
-    """Return one line with the numbers of decisions seen, followed and overridden, and whether they are simulated."""
+    """Return one line with the numbers of decisions seen, followed and overridden. It says if they are simulated."""
     if not responses.responses:
         return f"nobody has looked at any of {format_plural(responses.decisions, 'decision')}"
     simulated = f" [{responses.label}]" if responses.label else ""
@@ -325,13 +325,13 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
     try:
         scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
     except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: refused ({error})")
+        run.log.error(f"build_or_buy: scorecard refused ({error})")
         return StageResult()
     metadata: Metadata = {
         "verdict": scorecard.verdict,
         "why": "\n".join(scorecard.why),
         "label": scorecard.label,
-        "capability in the organisation": scorecard.capability,
+        "capability in the organization": scorecard.capability,
         "strategic": scorecard.strategic,
         f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
         "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),

@@ -149,7 +149,7 @@ def partitions_definition(model: PartitionedModel) -> dg.TimeWindowPartitionsDef
 
 
 def build_asset(plan: AssetPlan, recorder: EventRecorder) -> dg.AssetsDefinition:
-    """Return a Dagster asset whose step does the plan's work and records what it published and checked."""
+    """Return a Dagster asset whose step does the plan's work, and records published partitions and check results."""
     check_specs = _check_specs(plan)
     upstream = {key.to_python_identifier(): key for key in plan.upstream}
 

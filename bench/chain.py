@@ -133,7 +133,7 @@ def check_same_money(run: Run, other: Run) -> None:
         if not _are_equal(figures[name], other_figures[name])
     ]
     if differences:
-        raise BenchError(f"the sides did not do the same work: {', '.join(differences)}")
+        raise BenchError(f"two sides of the benchmark did not do the same work: {', '.join(differences)}")
 
 
 def _are_equal(amount: float | None, other: float | None) -> bool:

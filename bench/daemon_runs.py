@@ -95,7 +95,7 @@ def _wait_for_end(instance: dg.DagsterInstance, run_id: str) -> tuple[dg.Dagster
 
 
 def _cpu_seconds(pid: int) -> float | None:
-    """Return the CPU seconds of a process so far, or None if it has ended."""
+    """Return the CPU seconds of a process so far, or None if the process has ended."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.Error:

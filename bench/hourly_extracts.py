@@ -1,4 +1,4 @@
-"""Land further days as hourly extracts. The extracts are made once, and copied to the landing folder of each side."""
+"""Land further days as hourly extracts. The extracts are made once, and copied to each landing folder."""
 
 from __future__ import annotations
 

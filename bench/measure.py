@@ -88,7 +88,7 @@ def run_process(
 
 
 def last_json(output: str) -> dict[str, Any]:
-    """Return the last JSON object in a process's output, whose first line starts with a brace. Empty if none."""
+    """Return the last JSON object in a process's output that starts at the start of a line. Empty if there is none."""
     _, brace, rest = ("\n" + output).rpartition("\n{")
     return dict(json.loads("{" + rest)) if brace else {}
 
@@ -96,10 +96,10 @@ def last_json(output: str) -> dict[str, Any]:
 def run_in_turns(
     sides: Mapping[str, Callable[[int], SideRun]], pairs: int, with_warm_up: bool = True
 ) -> list[dict[str, SideRun]]:
-    """Run every side of a comparison once per round. Return the runs of each round, by side.
+    """Run every side of a comparison once per round. Return the runs of each round, by the name of the side.
 
-    The sides run first in turns. A side is called with the number of the round. `with_warm_up` adds a round 0 before
-    the others, which is not returned.
+    The order of the sides alternates from round to round. Each side is a function that gets the number of the round.
+    `with_warm_up` adds a round 0 before the others, which is not returned.
     """
     rounds = []
     for number in range(pairs + with_warm_up):
@@ -111,15 +111,15 @@ def run_in_turns(
 
 
 def median(rounds: Sequence[Mapping[str, Any]], side: str, figure: str) -> float:
-    """Return the median of a figure of one side over all rounds."""
+    """Return the median of a figure of one side of a comparison, over all rounds."""
     return statistics.median(getattr(runs[side], figure) for runs in rounds)
 
 
 def ratio(rounds: Sequence[Mapping[str, Any]], side: str, other_side: str, figure: str) -> float:
-    """Return the ratio of a figure of two sides, as the median of the ratios in each round."""
+    """Return the ratio of a figure of two sides of a comparison: the median of the ratios in each round."""
     return statistics.median(getattr(runs[side], figure) / getattr(runs[other_side], figure) for runs in rounds)
 
 
 def median_steps(rounds: Sequence[Mapping[str, Any]], side: str) -> dict[str, float]:
-    """Return the median seconds of each step of one side, in the order of the first round's steps."""
+    """Return the median seconds of each step of one side of a comparison, in the order of the first round's steps."""
     return {step: statistics.median(runs[side].steps[step] for runs in rounds) for step in rounds[0][side].steps}

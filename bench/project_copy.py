@@ -1,4 +1,4 @@
-"""Copy the project with only the benchmark's use case, so that an item can change the declaration in the copy."""
+"""Copy the project with only the benchmark's use case, so that the benchmark can change the copy's declaration."""
 
 from __future__ import annotations
 

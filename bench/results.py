@@ -26,7 +26,7 @@ HOW_TO_READ = """\
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an item's table: what was measured, both sides' figures as text, their ratio, and the aim."""
+    """One row of a results table: what was measured, the figures of both sides as text, their ratio, and the aim."""
 
     label: str
     chain: str
@@ -61,7 +61,7 @@ class StepTable:
 
 @dataclass
 class ItemReport:
-    """The measurements of one item. `figures` are written to results.json; `minutes` is how long the item took."""
+    """The measurements of one benchmark item. `figures` go to results.json; `minutes` is how long the item took."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
@@ -118,7 +118,7 @@ def format_seconds(duration: float) -> str:
 
 
 def text_table(report: ItemReport) -> str:
-    """Return an item's report as text for the terminal: its rows in aligned columns, then its remarks."""
+    """Return the report of a benchmark item as text for the terminal: rows in aligned columns, then remarks."""
     lines = [HEADINGS, *(row.cells for row in report.rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     text = [report.title]

@@ -33,7 +33,7 @@ ITEMS = ("year", "day", "scaling", "use_cases", "governance", "peers")  # later 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the chosen items and write the results. Return the exit code: 1 if an item failed."""
+    """Run the chosen items of the benchmark, and write the results. Return the exit code: 1 if an item failed."""
     options = parse_arguments(arguments)
     warnings.simplefilter("ignore")  # Dagster warns about beta features that the project uses on purpose
     started, reports, failed = time.time(), list[ItemReport](), list[str]()
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures = {name: done.figures for name, done in zip(options.only, reports, strict=False)}
             write_results(options.out, reports, figures, settings, (time.time() - started) / 60)
     minutes = (time.time() - started) / 60
-    print(f"\n{minutes:.0f} minutes; written: {options.out / 'RESULTS.md'} and results.json", flush=True)
+    page = options.out / "RESULTS.md"
+    print(f"\nThe benchmark took {minutes:.0f} minutes. Results: {page} and results.json", flush=True)
     return 1 if failed else 0
 
 
@@ -74,7 +75,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure_item(item: str, settings: Settings) -> tuple[ItemReport, bool]:
-    """Return an item's report, and whether the item failed. A failed item's report shows the error."""
+    """Return the report of a benchmark item, and whether the item failed. A failed item's report shows the error."""
     started, has_failed = time.time(), False
     try:
         report: ItemReport = importlib.import_module(f"bench.items.{item}").measure(settings)

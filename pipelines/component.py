@@ -1,4 +1,4 @@
-"""A use case as a Dagster component: it reads a `defs.yaml` and returns the definitions of the whole chain."""
+"""A use case as a Dagster component, which reads a `defs.yaml` and returns the Dagster definitions of the chain."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Settings:
 
     @property
     def dagster_home(self) -> Path:
-        """DAGSTER_HOME: Dagster's configuration and logs and, when embedded, its storage."""
+        """The folder DAGSTER_HOME, with Dagster's configuration and logs. In the profile embedded also its storage."""
         return self.home / "data" / "dagster"
 
 

@@ -46,12 +46,12 @@ def measure(settings: Settings) -> ItemReport:
 
 
 def day_of_round(number: int) -> date:
-    """Return the local day that a round adds to the history."""
+    """Return the local day that a round of the comparison adds to the history."""
     return SHORT_LAST_DAY + timedelta(days=number + 1)
 
 
 def day_sides(settings: Settings, daemon: DaemonRuns) -> Mapping[str, Callable[[int], Run]]:
-    """Return the function of each side that processes the day of a round, after landing the day's extracts."""
+    """Return, for the chain and each plain script, the function that lands and processes the day of a round."""
     home, landing = settings.short_homes / "chain", settings.short_landing
 
     def run_chain_side(number: int) -> Run:
@@ -102,7 +102,7 @@ def start_up_row(label: str, rounds: Sequence[dict[str, Run]]) -> Row:
 def retrain_sides(
     settings: Settings, daemon: DaemonRuns, last_day: date, nights: int
 ) -> Mapping[str, Callable[[int], Run]]:
-    """Return the function of each side that runs the nightly retrain of a round.
+    """Return, for the chain and the DuckDB script, the function that runs the nightly retrain of a round.
 
     Each night follows another local day, so each night fits a new model.
     """

@@ -89,7 +89,7 @@ def compare_engines(
     chain = engines[CHAIN_ENGINE]
     for name, engine in engines.items():
         if engine.failures != chain.failures:
-            raise BenchError(f"{name} found {engine.failures} failures, the chain found {chain.failures}")
+            raise BenchError(f"{name} found {engine.failures} rule failures, but the chain found {chain.failures}")
         label = f"{rule_count} rules on {row_count:,} rows ({span}): {name}"
         chain_seconds, seconds = (statistics.median(figures.seconds) for figures in (chain, engine))
         report.rows.append(compare_seconds(label, chain_seconds, seconds, len(engine.seconds)))

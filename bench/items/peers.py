@@ -32,7 +32,7 @@ Side = Callable[[int], Run]
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure the days after those of the item `day`. `year.measure` and `day.measure` must have run before."""
+    """Measure the days after the days of `day.measure`. `year.measure` and `day.measure` must have run before."""
     report = ItemReport("Other tools: one more day with the same functions")
     peers = prepare_peers(settings, report)
     sides = {"chain": chain_side(settings), "script": script_side(settings), **peers}
@@ -86,12 +86,12 @@ def prepare_peers(settings: Settings, report: ItemReport) -> dict[str, Side]:
 
 
 def day_of_round(settings: Settings, number: int) -> date:
-    """Return the local day that a round adds to the history. Round -1 warms up."""
+    """Return the local day that a round of the comparison adds to the history. Round -1 warms up."""
     return SHORT_LAST_DAY + timedelta(days=settings.pairs + 2 + number)
 
 
 def chain_side(settings: Settings) -> Side:
-    """Return the function that processes the day of a round with the chain."""
+    """Return the function that processes the day of a round of the comparison with the chain."""
     home = settings.short_homes / "chain"
     daemon = DaemonRuns(home)
 
@@ -104,7 +104,7 @@ def chain_side(settings: Settings) -> Side:
 
 
 def script_side(settings: Settings) -> Side:
-    """Return the function that processes the day of a round with the plain script."""
+    """Return the function that processes the day of a round of the comparison with the plain script."""
 
     def run(number: int) -> Run:
         day = day_of_round(settings, number)
@@ -116,7 +116,7 @@ def script_side(settings: Settings) -> Side:
 
 
 def peer_side(settings: Settings, name: str, python: Path) -> Side:
-    """Return the function that processes the day of a round with a tool, on a copy of the script's files."""
+    """Return the function that processes the day of a round with another tool, on a copy of the script's files."""
     work = settings.work / "peers" / name
     shutil.rmtree(work, ignore_errors=True)
     out = shutil.copytree(settings.short_homes / "duckdb", work / "out")

@@ -1,8 +1,7 @@
 """Measure how the cost grows: one more day on 1, 10 and 100 years of history, and a backfill of 1 and of more years.
 
-The long histories are made from the home of the item `year`, see `history_copies.py`. The backfill runs the stages
-whose work grows with the data, raw to outcomes. Later years are copies of the year's extracts, each shifted by 364
-days.
+The long histories are made from the home of `year.measure`, see `history_copies.py`. The backfill runs the stages whose
+work grows with the data, raw to outcomes. Later years are copies of the year's extracts, each shifted by 364 days.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Backfill:
 
 
 def measure(settings: Settings) -> ItemReport:
-    """Measure long histories, then long backfills. `year.measure` must have run before."""
+    """Measure one more day on long histories, then long backfills. `year.measure` must have run before."""
     report = ItemReport("Scaling: longer history, more data")
     days = measure_histories(settings)
     report.figures["history"] = days
@@ -77,7 +76,7 @@ def measure_histories(settings: Settings) -> dict[int, list[DayOnHistory]]:
     The histories take turns, because the load of the machine may change.
     """
     days = 1 if settings.small else settings.pairs
-    first_day = SHORT_LAST_DAY + timedelta(days=settings.pairs + 2)  # the item `day` has added the days before
+    first_day = SHORT_LAST_DAY + timedelta(days=settings.pairs + 2)  # `day.measure` has added the days before
     lengths = HISTORY_YEARS[:2] if settings.small else HISTORY_YEARS
     home_before = settings.short_homes / "chain"
     homes = {years: create_long_history(home_before, settings.work / f"history-{years}", years) for years in lengths}
@@ -96,7 +95,7 @@ def _run_round(ask_day: AskDay, first_day: date, number: int) -> DayOnHistory:
 
 @contextmanager
 def history_worker(home: Path) -> Iterator[AskDay]:
-    """Run a worker process on a home. Yield a function that lets the worker run a day and returns the seconds."""
+    """Start a worker process on a home. Yield a function that runs one more day in the worker and returns seconds."""
     folder = home.parent
     errors = folder / "history_worker.err"
     with (

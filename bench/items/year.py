@@ -1,7 +1,7 @@
 """Measure the backfill of a year from landed extracts to values: the chain, plain DuckDB and plain pandas.
 
-Each side is a process. A first round over four months warms up, and later items continue in the homes of this round.
-Then the year runs in several rounds.
+Each backfill is a process. A first round over four months warms up, and later items continue in the homes of this
+round. Then the year runs in several rounds.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def run_span(work: Path, landing: Path, last: date, pairs: int) -> Rounds:
 
 
 def sides(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], BackfillRun]]:
-    """Return the function of each side that runs the backfill of a round, in the folder `<work>/<round>/<side>`.
+    """Return, for the chain and each plain script, the function that runs the backfill of a round.
 
+    A backfill runs in the folder `<work>/<round>/<side>`, where the side is `chain` or the name of the script's engine.
     No folder is deleted before the end: some file systems are slow to create files where many were just deleted.
     """
 
@@ -85,7 +86,7 @@ def sides(work: Path, landing: Path, last: date) -> dict[str, Callable[[int], Ba
 
 
 def with_fits(run: Run, side: str) -> BackfillRun:
-    """Return a side's backfill with the seconds that fitting the models took."""
+    """Return a backfill of the chain or of a script, with the seconds that fitting the models took."""
     return BackfillRun(**vars(run), fits_s=run.steps[FIT_STEPS[side]])
 
 
@@ -120,7 +121,7 @@ def memory_row(span: str, rounds: Rounds) -> Row:
 
 
 def step_table(title: str, rounds: Rounds, side: str) -> StepTable:
-    """Return the median seconds of a side's steps, the longest first, and the seconds outside of steps."""
+    """Return the median seconds of each step of the chain or a script, the longest first, and of the time outside."""
     steps = median_steps(rounds, side)
     longest_first = dict(sorted(steps.items(), key=lambda step: -step[1]))
     return StepTable(title, longest_first, median(rounds, side, "wall_s") - sum(steps.values()))

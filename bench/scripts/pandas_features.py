@@ -110,7 +110,7 @@ def _with_decision_times(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flights(timetable: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Return the scheduled departures. Flights that departed also have their delay and the UTC hour of the message."""
+    """Return the scheduled departures, with the delay and UTC hour of departure of the flights that departed."""
     columns = [*KEY_COLUMNS, "dep_delay", "event_hour"]
     departures = movements.loc[movements["event"] == "departure", columns]
     flights = timetable.drop(columns="known_at").merge(departures, on=list(KEY_COLUMNS), how="left")
@@ -120,7 +120,7 @@ def _flights(timetable: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_trailing_rates(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Add the rates of disruption up to the day before. They are differences of running sums by group and day."""
+    """Add the rates of disruption up to the day before each unit's day, from running sums by group and day."""
     last_reports = movements.groupby("_partition")["known_at"].max().rename("until").rename_axis("d").reset_index()
     known = flights.merge(last_reports, on="d")
     known = known[known["sched"] < known["until"]]

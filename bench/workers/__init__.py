@@ -1,4 +1,4 @@
-"""The processes that the items start and measure. Each prints its figures as JSON on its last line.
+"""The processes that the benchmark's items start and measure. Each process prints its figures as JSON on its last line.
 
-Workers may import the modules directly below `bench`, but no item. Start reading at `definitions_worker.py`.
+This package may import the modules directly in `bench`, but not `items`. Start reading at `definitions_worker.py`.
 """

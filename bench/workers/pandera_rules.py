@@ -15,7 +15,7 @@ import pandera.pandas as pa
 
 
 def main():
-    """Print `seconds` (one figure per repetition, after one that warms up) and `failed` (failures of all rules)."""
+    """Print `seconds` (one figure per repetition, without the warm-up) and `failed` (number of rule failures)."""
     tables, repetitions = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2])
     frames = [(pd.read_parquet(table["file"]), table["rules"]) for table in tables.values()]
     seconds, failures = [], 0

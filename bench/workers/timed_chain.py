@@ -47,7 +47,7 @@ IMPORTED_BEFORE = (
 
 
 def main() -> None:
-    """Print as JSON, for the runs `backfill` and `day`, the seconds of the run (`all`) and of each part."""
+    """Print as JSON the seconds of the runs `backfill` and `day`: of the run (`all`) and of each governance part."""
     options = parse_arguments()
     os.environ["SIXTYFORTY_HOME"] = str(create_home(options.home, options.landing))
     seconds_by_part: dict[str, float] = {}
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return the options of the command line."""
+    """Return the options of this worker's command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--landing", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)

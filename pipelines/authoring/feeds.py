@@ -32,18 +32,18 @@ class ExtractFeed:
 
     @property
     def history(self) -> TimeProfile | None:
-        """Profile of the first time column without missing values. None if there is none: the feed is a snapshot."""
+        """Profile of the first time column without missing values. A feed without such a column is a snapshot: None."""
         histories = self.profile.histories
         return next((h for h in histories if not self.profile.column(h.column).nulls), None)
 
     @property
     def has_key(self) -> bool:
-        """Whether a small set of columns identifies every row."""
+        """Whether a small set of columns identifies every row of the feed."""
         return bool(self.profile.keys)
 
     @property
     def key(self) -> list[str]:
-        """The columns that most likely identify every row, or all columns if no small set of columns does."""
+        """The columns that most likely identify every row of the feed, or all columns if no small set does."""
         return list(self.profile.keys[0]) if self.has_key else [column.name for column in self.profile.columns]
 
     def draft_source(self) -> SourceDraft:

@@ -1,4 +1,4 @@
-"""Load the declaration of a use case from its YAML, SQL and suites. Every other module loads declarations through here.
+"""Load the declaration of a use case from its YAML, SQL and suites. All other modules load declarations with this one.
 
 The loader reports all problems at once, each with its file, line and field. A declaration with TODO fields becomes a
 draft.

@@ -64,7 +64,7 @@ def reference_page() -> str:
 
 
 def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
-    """Yield one Markdown section for each model. The title lists all fields of a declaration that use the model."""
+    """Yield one Markdown section for each pydantic model of a declaration. Its title lists the model's fields."""
     paths: dict[type[BaseModel], list[str]] = {}
     for path, model in list_models(root):
         paths.setdefault(model, []).append(path)
@@ -75,7 +75,7 @@ def _sections(root: type[BaseModel], title: str) -> Iterator[str]:
 
 
 def list_models(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield a model and all models nested in it, each with its path in defs.yaml.
+    """Yield a pydantic model and all models nested in it, each with its path in defs.yaml.
 
     In a path, `*` stands for any name and `[]` for any item.
     """

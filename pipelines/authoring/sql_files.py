@@ -29,7 +29,7 @@ BLANK_MARK = "-- TODO"  # marks a file that is still to be written, at the start
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:
     """Return the SQL files of a use case by stage, and the problems of missing or empty files.
 
-    The value is a Blank for a file with a TODO line, and None for a complete file.
+    The value is a Blank if the file has a TODO line and is still to be written, or None if the file is complete.
     """
     files: dict[str, Blank | None] = {}
     problems = []

@@ -22,11 +22,11 @@ def definitions(use_cases: dg.Definitions) -> dg.Definitions:
     job = dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.groups(GROUP),
-        description="Compare all use cases: write the portfolio and the maturity page.",
+        description="Compare all use cases: write the portfolio page, and assess the maturity of each use case.",
         executor_def=dg.in_process_executor,
     )
     nightly = dg.ScheduleDefinition(
-        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Write the portfolio each morning."
+        name="portfolio_nightly", job=job, cron_schedule="20 5 * * *", description="Compare all use cases each morning."
     )
     return dg.Definitions(assets=assets, jobs=[job], schedules=[nightly])
 

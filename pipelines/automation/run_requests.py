@@ -148,7 +148,7 @@ def list_remaining_work(ws: Workspace, instance: dg.DagsterInstance, now: dateti
 
 
 def find_next_attempt(instance: dg.DagsterInstance, work: str) -> NextAttempt:
-    """Return the number of the next attempt at some work, and why it must wait.
+    """Return the number of the next attempt at some work, and the reason why this attempt must wait, if any.
 
     Each failure doubles the wait before the next attempt. Completed work is not attempted again.
     """

@@ -26,7 +26,7 @@ class BackupAnswer(Answer):
 @command(OPERATE, "backup", "--to /backups/sixtyforty")
 def backup(
     folder: Annotated[
-        Path, typer.Option("--to", metavar="FOLDER", help="A new or empty folder, or an older backup to update.")
+        Path, typer.Option("--to", metavar="FOLDER", help="Folder for the backup: new, empty, or an older backup.")
     ],
     wait_seconds: Annotated[float, typer.Option(min=0, help="Seconds to wait for active runs to end.")] = 600,
 ) -> BackupAnswer:
@@ -50,7 +50,7 @@ class RestoredAnswer(Answer):
 
 @command(OPERATE, "restore-backup", "--from /backups/sixtyforty")
 def restore_backup(
-    folder: Annotated[Path, typer.Option("--from", metavar="FOLDER", help="The folder of the backup.")],
+    folder: Annotated[Path, typer.Option("--from", metavar="FOLDER", help="The folder of the backup to restore.")],
 ) -> RestoredAnswer:
     """Restore a backup into an empty installation. The command first checks every file, and overwrites nothing."""
     from pipelines.operations import backup as backups

@@ -70,7 +70,7 @@ class NewAnswer(Answer):
 
 @command(BUILD, "new", "market_tents --from data/extracts", "cafe --from 'orders_*.csv' --like market_tents")
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case letters, digits and _.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: lower case letters, digits and _.")],
     extracts: Annotated[
         str | None,
         typer.Option("--from", metavar="PATH", help="Extracts to draft from: a file, a folder, or a glob in quotes."),

@@ -42,7 +42,7 @@ class _Group(TyperGroup):
 
 
 class _Command(TyperCommand):
-    """A command. An old option name gives an error that states the new name."""
+    """A command of the command line. An old option name gives an error that states the new name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for option in (argument.partition("=")[0] for argument in args):

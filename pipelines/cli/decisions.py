@@ -38,7 +38,7 @@ class DecisionsAnswer(Answer):
 @command(SEE, "decisions", "{demo} --date 2013-06-12")
 def decisions(
     use_case: UseCaseName,
-    day: Annotated[date, typer.Option("--date", metavar="DATE", help="The local day.")],
+    day: Annotated[date, typer.Option("--date", metavar="DATE", help="The local day of the decisions.")],
     track: TrackName = "replay",
 ) -> DecisionsAnswer:
     """List the decisions of a local day, with the id of each decision."""
@@ -86,7 +86,7 @@ class ExplainAnswer(Answer):
 @command(SEE, "explain", "{demo} replay-2013-06-12-0123456789abcdef")
 def explain(
     use_case: UseCaseName,
-    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id, as `sixtyforty decisions` lists it.")],
+    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id from `sixtyforty decisions`.")],
 ) -> ExplainAnswer:
     """Trace a decision back to its model, data, verdicts and extracts."""
     from pipelines.authoring import catalog
@@ -118,7 +118,7 @@ def champion(
     ] = None,
     track: TrackName = "replay",
 ) -> ChampionAnswer:
-    """Show which model is in force and why."""
+    """Show which model is in force on a track, and why."""
     from pipelines.authoring import catalog
 
     ws = catalog.open_workspace(use_case)

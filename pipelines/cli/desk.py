@@ -53,7 +53,7 @@ def desk_account(
     role: Annotated[
         str | None,
         typer.Option(
-            help="decider, expert, owner or auditor. The command asks for the password, or reads it from a pipe."
+            help="decider, expert, owner or auditor. The command asks for a password, or reads it from a pipe."
         ),
     ] = None,
     remove: Annotated[

@@ -71,11 +71,11 @@ def adopt(
 @command(RUN, "approve", "{demo} 0123456789abcdef --why 'checked with the duty managers'")
 def approve(
     use_case: UseCaseName,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="The challenger that waits for approval.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Version of the challenger to approve.")],
     why: Why,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Approve a challenger that waits for approval. The sensor `<use case>_retrain` then makes it champion."""
+    """Approve a challenger that waits for approval. The sensor `<use case>_retrain` then promotes the challenger."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.champions import approve_challenger
     from sixtyforty.spec.clock import now
@@ -106,11 +106,12 @@ def withdraw(
     version: Annotated[str, typer.Option("--model", metavar="VERSION", help="The model version to withdraw.")],
     why: Why,
     recipe: Annotated[
-        bool, typer.Option("--recipe", help="Withdraw every version with its recipe, including later versions.")
+        bool,
+        typer.Option("--recipe", help="Withdraw every version with the same recipe, including later versions."),
     ] = False,
     by: By = "",
 ) -> ChampionChangeAnswer:
-    """Withdraw a model permanently. The newest sound earlier champion decides instead, or the current process."""
+    """Withdraw a model permanently. Then an earlier sound champion decides or, without one, the current process."""
     from pipelines.authoring import catalog
     from sixtyforty.lifecycle.withdrawal import describe_successor, withdraw_model
     from sixtyforty.spec.clock import now
@@ -141,8 +142,10 @@ class RolloutAnswer(Answer):
 @command(RUN, "rollout", "{demo}", "{demo} --advance --why 'two weeks in shadow paid'")
 def rollout(
     use_case: UseCaseName,
-    advance: Annotated[bool, typer.Option("--advance", help="Move to the next step, if nothing blocks it.")] = False,
-    step_back: Annotated[bool, typer.Option("--step-back", help="Go back one step.")] = False,
+    advance: Annotated[
+        bool, typer.Option("--advance", help="Move to the next rollout step, if nothing blocks it.")
+    ] = False,
+    step_back: Annotated[bool, typer.Option("--step-back", help="Move back to the previous rollout step.")] = False,
     by: By = "",
     why: OptionalWhy = "",
 ) -> RolloutAnswer:
@@ -192,7 +195,7 @@ class StageAnswer(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the figures are sound, or the stage was changed."""
+        """Whether the gate's figures are sound, or the stage was changed."""
         return self.refusal is None
 
 

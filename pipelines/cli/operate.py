@@ -59,7 +59,7 @@ class WatchAnswer(Answer):
 @command(OPERATE, "watch", "", "--once --json")
 def watch(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Check once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Check everything once, then end.")] = False,
     interval_seconds: Annotated[float, typer.Option(min=1, help="Seconds between two checks.")] = 60.0,
     track: TrackName = "live",
 ) -> WatchAnswer:
@@ -119,7 +119,7 @@ class UpAnswer(Answer):
 @command(OPERATE, "up", "", "--port 8000 --readonly-port 8001 --desk-port 8002")
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's pages on 127.0.0.1.")] = 3000,
-    readonly_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the read-only pages.")] = 3001,
+    readonly_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's read-only pages.")] = 3001,
     desk_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the desk.")] = 3002,
 ) -> UpAnswer:
     """Start all services (pages, desk, daemon, watch) and keep them running in the background."""
@@ -177,10 +177,10 @@ class DrillAnswer(Answer):
 def drill(
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Work in this empty folder and keep it. Default: a temporary folder."),
+        typer.Option(metavar="FOLDER", help="Run in this empty folder and don't delete it. Default: a temporary one."),
     ] = None,
 ) -> DrillAnswer:
-    """Run a week of the demo in which things go wrong, and check that nothing was lost or decided twice."""
+    """Run a week of the demo with broken extracts and killed processes. Check that no decision is lost or doubled."""
     from pipelines.demo.drill.drill import run_drill
 
     report = run_drill(folder, show_progress)

@@ -48,8 +48,8 @@ TrackName = Annotated[
     ),
 ]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person to record. Default: your user name.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason. It is stored in the ledger.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which is stored in the ledger.")]
 OptionalWhy = Annotated[
-    str, typer.Option("--why", metavar="TEXT", help="The reason for a change. It is stored in the ledger.")
+    str, typer.Option("--why", metavar="TEXT", help="The reason for a change, which is stored in the ledger.")
 ]
 Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")]

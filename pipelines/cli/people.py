@@ -179,7 +179,9 @@ def add_finding(
     text: Annotated[
         str, typer.Option(metavar="TEXT", help="The finding, without personal data: it is stored for ever.")
     ],
-    title: Annotated[str, typer.Option(metavar="TEXT", help="What it is about. Default: the text's first line.")] = "",
+    title: Annotated[
+        str, typer.Option(metavar="TEXT", help="The finding's title. Default: the text's first line.")
+    ] = "",
     by: By = "",
 ) -> FindingAnswer:
     """Record a finding for later readers. The finding becomes part of the model record."""
@@ -207,7 +209,7 @@ class DigestAnswer(Answer):
 )
 def digest(
     use_case: UseCaseName,
-    role: Annotated[str | None, typer.Option(help="Only the digests of this role.")] = None,
+    role: Annotated[str | None, typer.Option(help="Show or send only the digests of this role.")] = None,
     day: Annotated[
         date | None,
         typer.Option("--date", metavar="DATE", help="Show digests as of the end of this local day. Default: now."),

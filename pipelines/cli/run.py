@@ -41,7 +41,7 @@ def run(
         datetime | None, typer.Option(metavar="TIME", help="UTC time up to which decisions are due. Default: now.")
     ] = None,
     select: Annotated[
-        list[str] | None, typer.Option(metavar="STAGES", help="Only these stages, separated by commas.")
+        list[str] | None, typer.Option(metavar="STAGES", help="Run only these stages, separated by commas.")
     ] = None,
     partitions_per_run: Annotated[
         int | None,
@@ -78,7 +78,7 @@ def run(
 
 
 def _check_rebuild(use_case: str, track: Track, is_partial: bool) -> None:
-    """Raise an error if the options of `--rebuild-replay` conflict, or the use case was stopped or retired."""
+    """Raise an error if `--rebuild-replay` conflicts with other options, or the use case was stopped or retired."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
     from sixtyforty.lifecycle.replay_rebuild import refuse_after_end
@@ -103,7 +103,7 @@ class TrainingDataAnswer(Answer):
 def fetch_training_data(
     use_case: UseCaseName,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="The model. Default: fetch the inputs of `dvc repro`.")
+        str | None, typer.Option(metavar="VERSION", help="A model's version. Default: the inputs of `dvc repro`.")
     ] = None,
     folder: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Target folder, with --model.")] = None,
 ) -> TrainingDataAnswer:

@@ -63,7 +63,7 @@ class RestoredBackup(BaseModel):
 def backup(folder: Path, wait_seconds: float = 600) -> BackupManifest:
     """Back up the installation into a folder that is new, empty, or an older backup to update.
 
-    Wait up to `wait_seconds` for active runs to end. If a run starts during the copy, copy again what it changed.
+    Wait up to `wait_seconds` for active runs to end. If a run starts during the copy, copy the changed files again.
     Raises BackupError if runs do not end, the folder cannot be used, or `pg_dump` fails.
     """
     settings = prepare_dagster_home()
@@ -193,7 +193,7 @@ def _files_to_copy(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _is_backed_up(path: Path) -> bool:
-    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are not."""
+    """Return whether a path is a file to back up. Locks, unfinished files and SQLite's log files are left out."""
     is_temporary = path.name.startswith(".writing-") or (
         path.name.endswith(TEMPORARY_ENDINGS) and path.name != "dvc.lock"
     )
@@ -235,7 +235,7 @@ def _sha256(path: Path) -> str:
 
 
 def _wait_for_runs(wait_seconds: float) -> float:
-    """Wait until no run is active. Return the time of that, in seconds since 1970."""
+    """Wait until no run is active. Return the time at which no run was active, in seconds since 1970."""
     import dagster as dg
 
     from pipelines.automation.housekeeping import UNDER_WAY

@@ -33,7 +33,7 @@ class Automation:
 
     @classmethod
     def declared(cls) -> Automation:
-        """Return the names of the sensors and schedules in the definitions. Others may be silent without an alert."""
+        """Return the names of the sensors and schedules in the definitions. Only these raise an alert if silent."""
         from pipelines.definitions import defs
 
         try:
@@ -117,7 +117,7 @@ def _concerns(automation_name: str, use_case: str) -> bool:
 def _problem(
     instance: dg.DagsterInstance, state: InstigatorState, now: float, max_silent_intervals: float
 ) -> str | None:
-    """Return the problem of a sensor or schedule, to follow its name in a sentence. None: no problem."""
+    """Return the problem of a sensor or schedule, as text that follows its name in an alert. None: no problem."""
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
     if ticks and ticks[0].status.name == "FAILURE":
         return f"failed at its newest evaluation ({_root_error(ticks[0].error)}). Its page in Dagster shows the error."

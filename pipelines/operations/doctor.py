@@ -251,7 +251,7 @@ def _services() -> str:
     states = program_states(load_settings())
     faults = [f"{name} is {state}" for name, state in states.items() if state != "RUNNING"]
     if faults or not states:
-        raise NotAvailableError(", ".join(faults) or "services not running: no pages, no schedules, no sensors")
+        raise NotAvailableError(", ".join(faults) or "the services are not running, so there are no pages")
     return ", ".join(f"{name} {state}" for name, state in states.items())
 
 
@@ -265,5 +265,5 @@ def _daemon() -> str:
 
     with dg.DagsterInstance.get() as instance:
         if not are_daemons_live(instance):
-            raise NotAvailableError("daemon not running: no schedules, no sensors")
+            raise NotAvailableError("the daemon is not running, so no schedule or sensor starts runs")
     return "running"

@@ -30,7 +30,7 @@ DECIDED = ("decisions", "delivery", "kpi_impact")
 
 @dataclass(frozen=True)
 class Wave:
-    """Stages that process the range in the same runs. `partitioned` is False for stages of snapshots."""
+    """One wave of a backfill: stages that run together. `partitioned` is False for stages of snapshots."""
 
     stages: tuple[str, ...]
     partitioned: bool
@@ -121,7 +121,7 @@ class Portion:
         """Return the newest run of this portion."""
         run = instance.get_run_by_id(self.run_ids[-1])
         if run is None:
-            raise RunFailedError(f"Run {self.run_ids[-1]} was deleted while the backfill waited for it. Run again.")
+            raise RunFailedError(f"Run {self.run_ids[-1]} was deleted during the backfill. Start the backfill again.")
         return run
 
     def retry(self, instance: dg.DagsterInstance) -> None:

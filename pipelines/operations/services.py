@@ -1,8 +1,9 @@
 """Start and stop the services of one machine: code server, webservers, desk, daemon and watch.
 
-Supervisor keeps the services running: it restarts a service that was killed (see `supervisor.py`). All their files are
-in data/services: the configuration, which each start writes again, the sockets and the logs. Secrets stay in the
-environment, which the services inherit. Every service listens on 127.0.0.1 or on a socket that only its owner can open.
+Supervisor keeps the services running: it restarts a service that was killed (see `supervisor.py`). The files of the
+services are in data/services: the configuration, which each start writes again, the sockets and the logs. Secrets stay
+in the environment, which the services inherit. Every service listens on 127.0.0.1 or on a socket that only its owner
+can open.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def _wait_until_ready(settings: Settings, addresses: Mapping[str, str]) -> None:
         return not missing
 
     if not _wait(nothing_is_missing):
-        raise ServicesError(f"Not ready after {START_SECONDS:.0f} s: {', '.join(missing)}. See {_logs(settings)}.")
+        services = ", ".join(missing)
+        raise ServicesError(f"Services not ready after {START_SECONDS:.0f} s: {services}. See {_logs(settings)}.")
 
 
 def _wait_until_stopped(settings: Settings) -> None:
@@ -177,7 +179,7 @@ def _end_leftover_processes(settings: Settings) -> int:
 
 
 def belongs_to_services(process: psutil.Process, settings: Settings) -> bool:
-    """Return whether the services of this home started a process. False if it has ended or is another user's."""
+    """Return whether the services of this home started a process. False if the process has ended or can't be read."""
     try:
         return process.pid != os.getpid() and process.environ().get(OWNER_VARIABLE) == str(settings.home)
     except (psutil.Error, OSError):

@@ -117,7 +117,7 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
 
 
 def read_addresses(settings: Settings) -> dict[str, str]:
-    """Return the address of each web server, as the newest start of the services wrote it."""
+    """Return the address of each web server, from the file that the newest start of the services wrote."""
     addresses: dict[str, str] = json.loads((services_folder(settings) / ADDRESSES).read_text())
     return addresses
 

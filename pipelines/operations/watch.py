@@ -35,7 +35,7 @@ from sixtyforty.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenDeclaration:
-    """The news that a declaration is invalid. It is shown on the console and not stored."""
+    """A message that a use case's declaration is invalid. The console shows the message, but no receipt is stored."""
 
     kind: str = "broken declaration"
     text: str
@@ -45,7 +45,7 @@ class BrokenDeclaration:
 
 @dataclass(frozen=True)
 class ShownReceipt:
-    """A receipt with the name of its use case, as the watch shows it."""
+    """The receipt of an alert with the name of its use case, as `sixtyforty watch` shows it."""
 
     use_case: str
     receipt: AlertReceipt | ResolvedAlert | BrokenDeclaration

@@ -13,7 +13,7 @@ SHOWN_EVENTS = ("RUN_FAILURE", "STEP_FAILURE", "STEP_UP_FOR_RETRY")
 
 
 class _LineFormatter(logging.Formatter):
-    """Format a log message as `   12.3 s  WARNING: step: text`. Levels below WARNING are not shown."""
+    """Format a log message as `   12.3 s  WARNING: step: text`. A level below WARNING, such as INFO, is left out."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -67,7 +67,10 @@ class BatchingEventLog(SqliteEventLog):
         super().__init__(base_dir)
 
     def _engine_of(self, shard: str) -> Engine:
-        """Return the engine of a run's database or of the index. Close the least recently used engine if too many."""
+        """Return the engine of a run's database or of the index.
+
+        If more than OPEN_ENGINES are open, close the least recently used engine.
+        """
         engine = self._engines.pop(shard, None)
         if engine is None:
             engine = create_engine(
@@ -178,7 +181,10 @@ class BatchingEventLog(SqliteEventLog):
                 self.store_evaluation(entry.event, entry.event_id)
 
     def _evaluation_row(self, stored: StoredEvent) -> dict[str, Any]:
-        """Return the SQL parameters of a check result: `of_…` select the planned check, the others are new values."""
+        """Return the parameters of the SQL update that stores a check result.
+
+        The parameters `of_…` select the row of the planned check. The other parameters are the new values of the row.
+        """
         evaluation = stored.event.get_dagster_event().asset_check_evaluation_data
         materialization = evaluation.target_materialization_data
         status = (

@@ -111,7 +111,7 @@ class WarmLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         return cls(inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Fork a process that executes the run. Raises OSError if the machine can't start one."""
+        """Fork a process that executes the run. Raises OSError if the machine can't start a process."""
         run = context.dagster_run
         if run.job_code_origin is None:
             raise dg.DagsterInvariantViolationError(

@@ -1,7 +1,8 @@
-"""Import the project's code in the server that forks runs, and import it anew in a run whose source files have changed.
+"""Import the project's code in the fork server, and again in a run if source files have changed since then.
 
-Importing the definitions takes longer than most steps of a day. A forked run shares the server's modules, so it starts
-at once. An edit still needs no restart: the run compares the source files with those that the server imported.
+Importing the definitions takes longer than most steps of a day's run. A forked run shares the modules of the server, so
+the run starts at once. An edit of the code still needs no restart, because each run compares the source files with the
+files that the server imported.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-DEFINITIONS = "pipelines.definitions"  # named, not imported: runs load this module, which lies above this package
+DEFINITIONS = "pipelines.definitions"  # a name, not an import, because this package must not import the definitions
 PACKAGES = ("pipelines", "assets", "desk", "expectations", "sixtyforty")
 FileStamp = tuple[int, int, int]  # inode, size in bytes, time of the last change in nanoseconds since 1970
 
 
 class WarmCode:
-    """The project's modules that this process has imported, with the stamps of their source files."""
+    """The project's modules that the fork server has imported, with inode, size and change time of their files."""
 
     def __init__(self) -> None:
-        """Import nothing yet."""
+        """Create an object without any module. `import_definitions` imports the modules."""
         self._imported_at = 0
         self._stamps: dict[Path, FileStamp | None] = {}
 
     def import_definitions(self) -> None:
-        """Import the definitions and what they need.
+        """Import the Dagster definitions and all modules that the definitions import.
 
-        Code that fails to import is forgotten: each run imports it again, and reports the error as its own.
+        If the import fails, all modules of the project are removed. Each run then imports them and reports the error.
         """
         self._imported_at = time.time_ns()
         try:
@@ -38,10 +39,10 @@ class WarmCode:
         except Exception:
             forget_project_modules()
         self._stamps = {path: stamp_file(path) for path in source_files(project_modules())}
-        gc.freeze()  # the server's objects live as long as it does: a run's collector neither visits nor copies them
+        gc.freeze()  # exclude the server's objects from garbage collection, which would copy their memory in each run
 
     def refresh(self) -> None:
-        """Forget all modules of the project if a source file has changed since the server imported it."""
+        """Remove all modules of the project from this process if a source file has changed since its import."""
         if any(self._has_changed(path, stamp) for path, stamp in self._stamps.items()):
             forget_project_modules()
 
@@ -59,12 +60,12 @@ def project_modules() -> dict[str, ModuleType]:
 
 
 def source_files(modules: Mapping[str, ModuleType]) -> list[Path]:
-    """Return the source files of modules."""
+    """Return the paths of the source files of modules."""
     return [Path(module.__file__) for module in modules.values() if module.__file__]
 
 
 def stamp_file(path: Path) -> FileStamp | None:
-    """Return the stamp of a file, or None if it does not exist."""
+    """Return inode, size (bytes) and change time (ns since 1970) of a file, or None if the file does not exist."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Importing this module warms up the fork server, which can only be told to import modules."""
+"""Import the project's definitions in the fork server. A fork server can only import modules, such as this one."""
 
 from pipelines.runtime.warm_code import warm_code
 

@@ -88,7 +88,7 @@ def test_the_model_stages_in_their_order(ws: Workspace) -> None:
     verdicts = [record.data for record in champion.metadata["verdicts"].records]
     assert [v["model"] for v in verdicts] == [row.version for row in ws.champion_ledger.rows()]
     assert champion.metadata["champion in force"] == ws.champion_ledger.promotions("replay")[-1].version
-    assert any(line.startswith("INFO: champion: pushed to the DVC remote (") for line in run.log.lines)
+    assert any(line.startswith("INFO: champion: models pushed to the DVC remote (") for line in run.log.lines)
     assert not (ws.home / "data" / "recipe").exists(), "only a home with a dvc.yaml can train a model again with DVC"
 
     drill = model.run_degradation_drill(run := run_of(ws))

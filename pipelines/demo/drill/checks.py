@@ -51,7 +51,10 @@ def backfill(home: DrillHome, folder: Path, plan: Plan) -> DrillHome:
 
 
 def check_bytes(home: DrillHome, backfilled: DrillHome, plan: Plan) -> list[DrillResult]:
-    """Compare the files of the data stages in both homes byte by byte, on the drill's days and the day before."""
+    """Compare the data stages' files in the drill's home and in the backfill's home, byte by byte.
+
+    The comparison covers the drill's days and the day before.
+    """
     first = plan.days[0] - timedelta(days=1)
     results = []
     for stage in STAGES:
@@ -78,7 +81,7 @@ def _stage_files(home: DrillHome, stage: str, first: date) -> dict[str, bytes]:
 def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, DeliveredDecision]) -> list[DrillResult]:
     """Check the decisions and return the results.
 
-    Each departure must be decided once, no decision may change, and the fallback must decide if its data is late.
+    Each departure must be decided once, and no decision may change. The fallback must decide departures with late data.
     """
     counts = _count_decisions(home, plan)
     current = delivered_decisions(home)

@@ -44,12 +44,12 @@ class DrillReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every check passed."""
+        """Whether every check of the drill passed."""
         return all(result.ok for result in self.results)
 
     @property
     def table(self) -> str:
-        """The results as text, with a verdict in the last line."""
+        """The drill's results as a text table, with a verdict in the last line."""
         verdict = "All checks passed." if self.ok else "CHECKS FAILED: see the lines with NOT."
         return f"{as_table(self.results)}\n{verdict}"
 

@@ -176,7 +176,10 @@ def _wait_until_idle(home: DrillHome, now: datetime) -> None:
         if not work:
             return
         time.sleep(0.5)
-    raise DrillError(f"The chain did not finish its work of {now} UTC in {STEP_SECONDS} s: {work}")
+    raise DrillError(
+        f"The drill's chain did not finish its work of {now} UTC in {STEP_SECONDS} s. Work left: {work}. Run the drill"
+        " again with --folder FOLDER, and read daemon.log there."
+    )
 
 
 def _kill_worker(home: DrillHome) -> str:
@@ -187,7 +190,10 @@ def _kill_worker(home: DrillHome) -> str:
             os.kill(pid, signal.SIGKILL)
             return f"run {run_id[:8]} lost its worker"
         time.sleep(0.05)
-    raise DrillError(f"No run started in {STEP_SECONDS} s, so there was no worker to kill.")
+    raise DrillError(
+        f"No run of the drill started in {STEP_SECONDS} s. Run the drill again with --folder FOLDER, and read"
+        " daemon.log there."
+    )
 
 
 def _run_processes() -> dict[str, int]:
