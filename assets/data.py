@@ -49,7 +49,7 @@ NO_LEAKAGE = StageCheck(
     "no_leakage", "Features recomputed for sampled decision times, from data known at those times, are the same."
 )
 LEAKS_IN_SUMMARY, LEAKS_SHOWN = 5, 100
-DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
+DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
 def import_extracts(run: StageRun) -> StageResult:
@@ -145,9 +145,10 @@ def build_features(run: StageRun) -> StageResult:
             portion_leaks = recomputed.result()
             quarantined += _publish_features(run, result, judged, built.inputs, summarize_leaks(portion_leaks))
             leaks += portion_leaks
-    result.checks.append(_leakage_check(leaks))
+    leakage = _leakage_check(leaks)
+    result.checks.append(leakage)
     if leaks:
-        run.log.error(f"features: leakage found ({result.checks[-1].description})")
+        run.log.error(f"features: leakage found ({leakage.description})")
         _revoke_champions(run)
     published = format_plural(len(result.published), "partition")
     run.log.info(

@@ -10,7 +10,7 @@ import dagster as dg
 
 MetadataItem: TypeAlias = dg.MetadataValue[Any] | str | int | float | None
 Metadata: TypeAlias = dict[str, MetadataItem]  # what Dagster shows of a partition or of a check's result, by label
-TableRow: TypeAlias = Mapping[str, object]  # its cells, by column
+TableRow: TypeAlias = Mapping[str, object]  # the cells of a row, by column name
 
 
 def table(rows: Sequence[TableRow]) -> dg.MetadataValue[Any]:

@@ -14,6 +14,7 @@ from assets.run_hours import record_run_hours
 from assets.stage import StageResult
 from assets.wiring import AssetPlan, Wiring, build_asset
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.files import digest
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def write_portfolio(run: PortfolioRun) -> StageResult:
     }
     if totals := portfolio.add_up_totals(lines):
         metadata["totals"] = table([total.plain for total in totals])
-    run.log.info(f"portfolio: written ({path})")
+    run.log.info(f"portfolio: page written ({path})")
     return StageResult.snapshot(digest([line.plain for line in lines]), metadata)
 
 
@@ -71,7 +72,7 @@ def _portfolio_row(line: PortfolioLine) -> TableRow:
 
 
 def assess_maturity(run: PortfolioRun) -> StageResult:
-    """Assess how far each use case has come, and what its team should do next."""
+    """Assess the maturity level of each use case, the lead time of its stages, and the next step for its team."""
     from sixtyforty.lifecycle import maturity  # imported late, because loading the definitions does not need it
 
     workspaces = [run.project_home.workspace(use_case) for use_case in run.use_cases]
@@ -86,7 +87,7 @@ def assess_maturity(run: PortfolioRun) -> StageResult:
         metadata["skills"] = table(
             [{**skill.__dict__, "use_cases": ", ".join(skill.use_cases)} for skill in report.skills]
         )
-    run.log.info(f"maturity: assessed ({len(rows)} use cases)")
+    run.log.info(f"maturity: assessed ({format_plural(len(rows), 'use case')})")
     return StageResult.snapshot(digest([rows, lead_times]), metadata)
 
 

@@ -47,7 +47,7 @@ class StageTarget:
 
 PerTarget: TypeAlias = (
     Callable[[StageTarget], T] | T
-)  # a field of the table: the same for every target, or computed from it
+)  # a field of the stage table: the same for every target, or computed from the target
 
 
 def resolve(entry: PerTarget[T], target: StageTarget) -> T:
@@ -71,7 +71,7 @@ class Stage:
     kinds: PerTarget[set[str]]
     inputs: PerTarget[Sequence[str]]
     checks: PerTarget[Sequence[StageCheck]] = ()
-    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # name: type or meaning
+    columns: PerTarget[Mapping[str, str]] = field(default_factory=dict)  # type or meaning, by column name
     partitioned: PerTarget[bool] = True
     pool: str | None = None
     each_source: bool = False  # one asset per source, `<name>/<source>`
@@ -79,7 +79,7 @@ class Stage:
     applies: Callable[[StageTarget], bool] = always
 
     def targets(self, use_case: UseCase) -> list[StageTarget]:
-        """Return the targets of the stage in a use case. The list is empty if the stage doesn't apply."""
+        """Return the use case, or the use case with each source, as targets. Empty if the stage doesn't apply."""
         sources = use_case.sources if self.each_source else [""]
         return [target for target in (StageTarget(use_case, name) for name in sources) if self.applies(target)]
 
@@ -92,7 +92,7 @@ class StageRun:
     ws: Workspace
     project_home: ProjectHome
     clock: BusinessClock
-    partitions: list[str]  # SNAPSHOT alone for a stage without partitions
+    partitions: list[str]  # only SNAPSHOT for a stage without partitions
     log: Any
     source: str = ""  # name of the source, for a stage with one asset per source
     load_use_cases: Callable[[], Sequence[UseCase]] = tuple  # returns all use cases, including drafts

@@ -221,13 +221,15 @@ def _check_segments(run: StageRun) -> CheckResult:
 
 
 def _check_decisions_differ(summary: KpiSummary) -> CheckResult:
-    share = f"{summary.differ_share:.1%} of the decisions differ" if summary.operational else "no decision differs"
+    description = "no decision differs from the current process"
+    if summary.operational:
+        description = f"{summary.differ_share:.1%} of the decisions differ from the current process"
     return CheckResult(
         DECISIONS_DIFFER.name,
         summary.operational,
         {"share that differs": summary.differ_share},
         warn=True,
-        description=f"{share} from the current process",
+        description=description,
     )
 
 
@@ -336,5 +338,5 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         f"options, {scorecard.unit} over {scorecard.months} months": table([asdict(way) for way in scorecard.ways]),
         "what would change the verdict": table([asdict(scenario) for scenario in scorecard.scenarios]),
     }
-    run.log.info(f"build_or_buy: compared ({scorecard.verdict}; {scorecard.label})")
+    run.log.info(f"build_or_buy: compared (verdict: {scorecard.verdict}, value: {scorecard.label})")
     return StageResult.snapshot(digest(scorecard.to_dict()), metadata)

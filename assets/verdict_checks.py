@@ -9,7 +9,7 @@ from assets.stage import CheckResult
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.verdicts import Verdict
 
-DESCRIPTION_LENGTH = 500  # characters; Dagster shows a check's description in one line
+DESCRIPTION_LENGTH = 500  # maximum length of a check's description, which Dagster shows in one line
 
 
 def verdict_figures(verdict: Verdict) -> Metadata:

@@ -30,7 +30,7 @@ from assets.stage import (
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
 from sixtyforty.spec.use_case import UseCase
 
-# Dagster warns of this preview feature at each start. Its version is pinned, and tests cover what it does.
+# Dagster warns of this preview feature at each start. Dagster's version is pinned, and tests cover the feature.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 # Inputs and outputs of every asset's step. The decorator `dg.asset` would derive them from each function's signature,

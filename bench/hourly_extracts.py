@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.scripts.landed_files import files_of_day
 from bench.use_case import SHORT_LAST_DAY, SOURCES
 
-DAYS_IN_STOCK = 40  # number of days that are prepared; no item lands more days
+DAYS_IN_STOCK = 40  # number of days whose extracts are prepared, enough for every item of the benchmark
 
 
 def land_day(work: Path, landing: Path, day: date) -> None:

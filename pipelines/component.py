@@ -133,7 +133,7 @@ def build_use_cases() -> dg.Definitions:
     if is_validation and broken:
         print("\n".join(map(str, broken.values())), file=sys.stderr, flush=True)
         os._exit(1)  # an exception would make Dagster print a stack trace around the problems
-    if is_validation:  # Dagster's own loader is what its tools use, but it takes twice as long
+    if is_validation:  # use the same loader as Dagster's tools, although it takes twice as long
         return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     return dg.Definitions.merge(
         *(build_chain(use_case) for use_case in loaded.values()),

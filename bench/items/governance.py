@@ -29,7 +29,7 @@ from bench.workers.timed_chain import PARTS
 
 PANDERA = ["pandera[pandas]>=0.24,<1"]
 CHAIN_ENGINE = "as the chain does"
-SPANS: dict[str, int | None] = {"four months": None, "one day": 1}  # number of newest days; None: all days
+SPANS: dict[str, int | None] = {"four months": None, "one day": 1}  # number of newest days in each span; None: all days
 
 
 def measure(settings: Settings) -> ItemReport:

@@ -30,7 +30,7 @@ HISTORY_YEARS = (1, 10, 100)
 MAX_GROWTH = 1.3  # growth of the time of one more day on the longest history, compared with one year of history
 MAX_SUPERLINEAR = 1.1  # growth of the backfill's time, compared with the growth of its rows
 MAX_MEMORY_MB = 2000
-ALL_YEARS = 10  # the longest backfill, which takes half an hour
+ALL_YEARS = 10  # years of the longest backfill, which takes half an hour
 BACKFILL_STAGES = [*REFERENCE_STAGES, *SOURCE_STAGES, "features", "outcomes"]
 BACKFILL_LAST_DAY = FIRST_DAY + YEAR - timedelta(days=1)
 FIGURES = {

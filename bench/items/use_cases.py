@@ -20,8 +20,8 @@ from bench.webserver import time_asset_graph
 
 COUNTS = (1, 10, 100)
 LANDED_DAY = date(2013, 5, 1)
-SENSOR_TIMEOUT = 60  # seconds that Dagster gives a sensor's tick
-MAX_LOAD_SECONDS = 5  # aim for loading the definitions of 100 use cases
+SENSOR_TIMEOUT = 60  # seconds after which Dagster stops a sensor's tick
+MAX_LOAD_SECONDS = 5  # highest time that meets the aim for loading the definitions of 100 use cases
 
 
 @dataclass(frozen=True)

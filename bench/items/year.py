@@ -121,7 +121,10 @@ def memory_row(span: str, rounds: Rounds) -> Row:
 
 
 def step_table(title: str, rounds: Rounds, side: str) -> StepTable:
-    """Return the median seconds of each step of the chain or a script, the longest first, and of the time outside."""
+    """Return a table of the median seconds of each step, the longest first, and of the seconds outside of steps.
+
+    side: the chain or the engine of a script.
+    """
     steps = median_steps(rounds, side)
     longest_first = dict(sorted(steps.items(), key=lambda step: -step[1]))
     return StepTable(title, longest_first, median(rounds, side, "wall_s") - sum(steps.values()))

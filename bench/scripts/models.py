@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the chain: two threads were measured to be slower
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the chain, because two threads per fit were slower
 
 import numpy as np
 import pandas as pd
@@ -105,8 +105,8 @@ def decide_by_monthly_models(rows: pd.DataFrame, first: date, out: Path) -> tupl
     months = _months_to_fit(rows)
     with step("import the estimator"):
         import_module(ESTIMATOR_MODULE)
-    # One thread per core, the longest fit first: as fast as the chain's processes. One after the other took 1.8 times
-    # as long.
+    # One thread per core, with the longest fit first, is as fast as the chain's processes. Fitting the models one after
+    # the other took 1.8 times as long.
     with step("fit monthly"), ThreadPoolExecutor(os.cpu_count()) as threads:
         models = dict(zip(months[::-1], threads.map(partial(fit, rows), months[::-1]), strict=True))
     parts = []
@@ -131,7 +131,7 @@ def _months_to_fit(rows: pd.DataFrame) -> list[date]:
 
 
 def _feature_matrix(rows: pd.DataFrame, features: list[str], levels: dict[str, list[str]]) -> np.ndarray:
-    """Return the features as a float32 array (rows × features). A category becomes the number of its level."""
+    """Return the features as a float32 array (rows × features). A category becomes its index among the known values."""
     columns = []
     for name in features:
         numbers = {level: number for number, level in enumerate(levels.get(name, []))}

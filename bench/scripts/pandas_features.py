@@ -186,7 +186,7 @@ def _delays_after(flights: pd.DataFrame, lag: int) -> pd.DataFrame:
 
 
 def _add_feed_health(rows: pd.DataFrame, flights: pd.DataFrame, movements: pd.DataFrame) -> pd.DataFrame:
-    """Add whether the movements feed is silent, and the share of delays that don't fit the hour of their report."""
+    """Add whether the movements feed is silent, and the share of delays that contradict the hour of their report."""
     report_times, times = set(movements["known_at"]), rows["decided_at"].drop_duplicates()
     due = flights.groupby(flights["sched"].dt.floor("h") + HOUR).size().reindex(times).fillna(0).to_numpy()
     quiet = [~(times - lag * HOUR).isin(report_times).to_numpy() for lag in range(3)]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 PROCESS_START = time.perf_counter() - time.process_time()  # includes the imports before this module
 
 STEP_SECONDS: dict[str, float] = {}
-MODEL_FILES = "model files"  # the entry of STEP_SECONDS that is not counted
+MODEL_FILES = "model files"  # the entry of STEP_SECONDS whose seconds are subtracted
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from sixtyforty.storage.sql import RESERVED_WORDS
 PERSONAL_NAME = re.compile(
     r"e.?mail|phone|mobile|(first|last|sur|family|full).?name|address|birth|\bssn\b|iban", re.IGNORECASE
 )
-DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # at the end of a file name: `orders_2024-03-05`
+DATE_OR_NUMBER = r"[-_ ]?\d[\d_\-T]*Z?$"  # end of a file name, such as `orders_2024-03-05`
 
 
 @dataclass(frozen=True)

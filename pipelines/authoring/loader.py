@@ -23,7 +23,7 @@ from sixtyforty.spec.field_messages import field_problem, validation_problems
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.yaml_positions import ParsedYaml, dotted, parse_yaml
 
-DeclarationState = tuple[tuple[Path, int, int, int], ...]  # per file: inode, modification time in ns, bytes
+DeclarationState = tuple[tuple[Path, int, int, int], ...]  # path, inode, modification time (ns), size (bytes)
 FOLDER = Path(__file__).parents[1] / "use_cases"
 COMPONENT = "pipelines.component.DecisionPipeline"
 DAGSTER_FIELDS = ("type", "attributes", "requirements", "template_vars_module", "post_processing")
@@ -70,7 +70,7 @@ def load_declaration(folder: Path, rules: Path = suites.HERE, sql: bool = False)
         raise DeclarationError(folder.name, problems)
     if blanks and draft:
         return draft
-    return whole or UseCase(**parsed.data, folder=folder)  # raises ValidationError, since it isn't valid
+    return whole or UseCase(**parsed.data, folder=folder)  # raises ValidationError: the declaration is invalid
 
 
 def _document_problems(document: ParsedYaml) -> Iterator[DeclarationProblem]:
@@ -99,7 +99,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def _validate_parts(parsed: ParsedYaml) -> tuple[UseCase | None, PartialUseCase, list[DeclarationProblem]]:
-    """Return the use case (None if invalid), its complete and valid fields, and the problems."""
+    """Validate a declaration. Return the use case (None if invalid), its complete and valid fields, and problems."""
     whole, problems = None, list[DeclarationProblem]()
     try:
         whole = UseCase(**{str(name): part for name, part in parsed.data.items()}, folder=parsed.file.parent)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("defs.yaml", "features.sql", "outcomes.sql", "current_process.sql", "README.md")
 LOOKBACK_PARTITIONS = {"hour": 168, "day": 28, "week": 12, "month": 12}
-HISTORICAL_DAYS = 60  # if the extracts ended more days ago, no new extracts are expected
+HISTORICAL_DAYS = 60  # if the newest extract is older than this, no new extracts are expected
 EXAMPLE_DAYS = date(2026, 1, 1), date(2026, 1, 31)  # first and last day of a draft without extracts
 MAX_NUMBERS = 8  # at most this many numeric columns become drafted features
 DAYS_PER_PARTITION = {"day": 1, "week": 7, "month": 28}

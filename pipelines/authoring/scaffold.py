@@ -22,8 +22,8 @@ from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.storage.files import write_atomic
 
 EXAMPLE_SOURCE = "orders"  # the source that the template declares for a use case without extracts
-OWN_FIELDS = {"name", "title", "owner", "vision", "people"}  # never copied from another use case
-DATA_FIELDS = {  # copied from another use case only if the new use case has no extracts
+OWN_FIELDS = {"name", "title", "owner", "vision", "people"}  # fields that are never copied from another use case
+DATA_FIELDS = {  # fields that are copied from another use case only if the new use case has no extracts
     "sources",
     "partitions",
     "timezone",

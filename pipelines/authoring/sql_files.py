@@ -23,7 +23,7 @@ SQL_FILES = {
     " takes. The gain is measured against this action",
     "units": "SQL that returns one row per partition and unit: _partition and the unit's key",
 }
-BLANK_MARK = "-- TODO"  # marks a file that is still to be written, at the start of a line
+BLANK_MARK = "-- TODO"  # a line with this start marks an SQL file that is still to be written
 
 
 def find_sql_files(partial: PartialUseCase) -> tuple[dict[str, Blank | None], list[DeclarationProblem]]:

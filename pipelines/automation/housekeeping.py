@@ -123,7 +123,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, *, nothing_can_start: bool = Fa
     },
 )
 def _purge_old_logs(context: dg.OpExecutionContext, project_home: dg.ResourceParam[ProjectHome]) -> None:
-    # First, because the logs hold the durations of the runs.
+    # Before the purge, because the logs hold the durations of the runs.
     record_run_hours(context.instance, project_home, catalog.list_use_cases())
     config: Mapping[str, int] = context.op_config
     purged = purge_old_logs(context.instance, datetime.now(UTC) - timedelta(days=config["days"]))

@@ -41,7 +41,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-FIRST_RETRY_SECONDS = 15  # wait after the first failure; doubles with each further failure
+FIRST_RETRY_SECONDS = 15  # wait after the first failure of some work; each further failure doubles the wait
 LONGEST_RETRY_SECONDS = 3600
 
 

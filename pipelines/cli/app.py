@@ -45,7 +45,7 @@ def command() -> None:
     After a run, Python needs up to 2 seconds to shut down the interpreter. `os._exit` saves this time.
     """
     codes: list[int] = []
-    # Exit handlers run in reverse order of registration, so this one, registered first, runs last.
+    # Exit handlers run in reverse order of registration. This handler is registered first, so it runs last.
     atexit.register(lambda: _exit_now(*codes))
     codes.append(main())
     sys.exit(codes[0])

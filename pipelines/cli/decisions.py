@@ -114,7 +114,8 @@ def champion(
         bool, typer.Option("--history", help="List every judged version, with verdict and reasons.")
     ] = False,
     day: Annotated[
-        date | None, typer.Option("--date", metavar="DATE", help="Show the model in force at the start of a local day.")
+        date | None,
+        typer.Option("--date", metavar="DATE", help="Show the model in force at the start of this local day."),
     ] = None,
     track: TrackName = "replay",
 ) -> ChampionAnswer:

@@ -55,7 +55,7 @@ def adopt(
     use_case: UseCaseName,
     why: Why,
     model: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="A champion of the replay. Default: the newest champion.")
+        str | None, typer.Option(metavar="VERSION", help="Version of a replay champion. Default: the newest.")
     ] = None,
     by: By = "",
 ) -> ChampionChangeAnswer:

@@ -105,7 +105,9 @@ def fetch_training_data(
     model: Annotated[
         str | None, typer.Option(metavar="VERSION", help="A model's version. Default: the inputs of `dvc repro`.")
     ] = None,
-    folder: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Target folder, with --model.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Folder for the data of --model.")
+    ] = None,
 ) -> TrainingDataAnswer:
     """Fetch exactly the data that a model was trained on, or the inputs of `dvc repro`."""
     from pipelines.authoring import catalog

@@ -35,8 +35,8 @@ from sixtyforty.storage.files import create_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-ZONE = ZoneInfo("America/New_York")  # Local time of the schedule, of the weather and of a day in this module.
-FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)  # Late departures of 31 December leave on 1 January.
+ZONE = ZoneInfo("America/New_York")  # Timezone of the schedule, the weather and all local days.
+FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2014, 1, 1)  # Delayed flights of 31 December depart on 1 January.
 USE_CASE = "flight_delays"
 HOUR = timedelta(hours=1)
 MAX_EVENT_DISTANCE = timedelta(days=3)  # Longest time between the scheduled departure and an event of the flight.

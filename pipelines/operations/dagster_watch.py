@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipelines.runtime.dagster_internals import InstigatorState
 
 RECENT = timedelta(days=7)  # Older failed runs raise no alert.
-SHORTEST_SILENCE = 120.0  # Seconds. A shorter pause never raises an alert.
+SHORTEST_SILENCE = 120.0  # Seconds. A sensor or schedule that is silent for less time raises no alert.
 DEFAULT_INTERVAL = 30  # Seconds between two evaluations of a sensor that declares no interval.
 NEVER = 0.0
 

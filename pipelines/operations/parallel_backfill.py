@@ -102,7 +102,7 @@ class Portion:
         instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
 
     def is_done(self, instance: dg.DagsterInstance) -> bool:
-        """Return whether the newest run of this portion succeeded. Launch another run if it failed or died."""
+        """Return whether this portion's newest run succeeded. If that run failed or its worker died, launch another."""
         import dagster as dg
 
         from pipelines.runtime.dagster_internals import WorkerStatus

@@ -54,7 +54,7 @@ def _run(program: str, url: str, options: list[str]) -> None:
 
 
 def _connection_environment(url: str) -> dict[str, str]:
-    """Return the connection as environment variables, which other users can't read, unlike a command line."""
+    """Return a database URL as environment variables, which other users can't read, unlike a command line."""
     parsed = parse_database_url(url)
     variables = {
         "PGHOST": parsed.host or parsed.query.get("host"),

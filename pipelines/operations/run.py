@@ -142,7 +142,10 @@ def list_refusals(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> list[
 
 
 def _run_lock(run_id: str) -> AbstractContextManager[object]:
-    """Return the lock that shows other machines of a cluster that the run is alive. Elsewhere, return an empty lock."""
+    """Return the lock that shows other machines of a cluster that the run is alive.
+
+    Outside of a cluster, return a context that locks nothing.
+    """
     if load_settings().profile != "cluster":
         return nullcontext()
     from pipelines.runtime.cluster import run_lock

@@ -108,7 +108,7 @@ def write_configuration(settings: Settings, ports: Ports) -> Path:
     socket, workspace = folder / "code.sock", folder / "workspace.yaml"
     socket.unlink(missing_ok=True)
     server = {"grpc_server": {"socket": str(socket), "location_name": "sixtyforty"}}
-    workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is YAML.
+    workspace.write_text(json.dumps({"load_from": [server]}))  # JSON is valid YAML.
     (folder / ADDRESSES).write_text(json.dumps(ports.addresses()))
     placeholders = {**vars(ports), "socket": shlex.quote(str(socket)), "workspace": shlex.quote(str(workspace))}
     file = folder / "supervisord.conf"
@@ -125,7 +125,7 @@ def read_addresses(settings: Settings) -> dict[str, str]:
 def _check_path(folder: Path) -> None:
     if len(os.fsencode(folder / "supervisor.sock")) > LONGEST_SOCKET:
         raise ServicesError(f"{folder} is too long for the path of a socket. Set SIXTYFORTY_HOME to a shorter path.")
-    # Supervisor expands "%", in some of its settings twice.
+    # Supervisor expands "%" in its configuration, in some settings twice, so escaping is not reliable.
     if "%" in f"{folder}{sys.executable}":
         raise ServicesError(f"{folder} or {sys.executable} contains a %. Use paths without %.")
 

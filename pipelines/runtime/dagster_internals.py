@@ -48,25 +48,25 @@ __all__ = [  # noqa: RUF022
     # Purpose: columns of the event log and of the check results. Without it: reflect the two tables with SQLAlchemy.
     "AssetCheckExecutionsTable",
     "SqlEventLogStorageTable",
-    # Purpose: status column of a check's result. Without it: the texts PLANNED, SUCCEEDED and FAILED.
+    # Purpose: status column of a check's result. Without it: use the texts PLANNED, SUCCEEDED and FAILED.
     "AssetCheckExecutionRecordStatus",
     # Purpose: a launcher's answer to run monitoring. Without it: remove the answer; monitoring then uses its timeouts.
     "CheckRunHealthResult",
     "WorkerStatus",
-    # Purpose: base classes of a run launcher and of a storage named in dagster.yaml. Without it: Dagster's own
+    # Purpose: base classes of a run launcher and of a storage named in dagster.yaml. Without it: use Dagster's own
     # launcher and storage, which start runs more slowly but need no code.
     "ConfigurableClass",
     "ConfigurableClassData",
     "LaunchRunContext",
     "RunLauncher",
-    # Purpose: arguments of `dagster api execute_run`, the command that every launcher runs. Without it: Dagster's
-    # own launcher.
+    # Purpose: arguments of `dagster api execute_run`, the command that every launcher runs. Without it: use
+    # Dagster's own launcher.
     "ExecuteRunArgs",
-    # Purpose: type of a sensor's or schedule's stored state. Without it: `Any`.
+    # Purpose: type of a sensor's or schedule's stored state. Without it: use `Any`.
     "InstigatorState",
-    # Purpose: seconds that SQLite waits for a lock. Without it: the number 30.
+    # Purpose: seconds that SQLite waits for a lock. Without it: use the number 30.
     "SQLITE_BUSY_TIMEOUT_SECONDS",
-    # Purpose: tag of a failed run that Dagster starts again. Without it: the text "dagster/will_retry".
+    # Purpose: tag of a failed run that Dagster starts again. Without it: use the text "dagster/will_retry".
     "WILL_RETRY_TAG",
 ]
 
@@ -138,8 +138,8 @@ def _message_of(evaluation: dg.AssetCheckEvaluation) -> str:
 def partition_range_tags(first: str, last: str) -> dict[str, str]:
     """Return the tags that make a run process the partitions from `first` to `last`.
 
-    Purpose: process a range of partitions in one run. Without it: the texts "dagster/asset_partition_range_start" and
-    "dagster/asset_partition_range_end".
+    Purpose: process a range of partitions in one run. Without it: use the texts "dagster/asset_partition_range_start"
+    and "dagster/asset_partition_range_end".
     """
     return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
 
@@ -147,7 +147,7 @@ def partition_range_tags(first: str, last: str) -> dict[str, str]:
 def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the first and last partition that a run's tags select, or None if they select no range of partitions.
 
-    Purpose: find the partitions of a run. Without it: the same texts as for `partition_range_tags`.
+    Purpose: find the partitions of a run. Without it: use the same texts as for `partition_range_tags`.
     """
     if ASSET_PARTITION_RANGE_START_TAG not in tags or ASSET_PARTITION_RANGE_END_TAG not in tags:
         return None
@@ -157,7 +157,7 @@ def partition_range(tags: Mapping[str, str]) -> tuple[str, str] | None:
 def new_run_id() -> str:
     """Return an unused run id.
 
-    Purpose: lock a run before it starts. Without it: `str(uuid.uuid4())`.
+    Purpose: lock a run before it starts. Without it: use `str(uuid.uuid4())`.
     """
     return make_new_run_id()
 
@@ -185,7 +185,7 @@ def execute_run(serialized_arguments: str) -> None:
 def instance_of(launcher: Any) -> dg.DagsterInstance:
     """Return the Dagster instance that a launcher belongs to.
 
-    Purpose: a launcher has its instance only in `_instance`. Without it: `dg.DagsterInstance.get()`.
+    Purpose: a launcher has its instance only in `_instance`. Without it: use `dg.DagsterInstance.get()`.
     """
     instance: dg.DagsterInstance = launcher._instance
     return instance
@@ -228,7 +228,7 @@ def are_daemons_live(instance: dg.DagsterInstance) -> bool:
 def cron_times(cron: str, start: float) -> Iterator[datetime]:
     """Yield the UTC times of a cron schedule after `start` (seconds since 1970), without end.
 
-    Purpose: compute the longest pause between two times of a schedule. Without it: the package croniter.
+    Purpose: compute the longest pause between two times of a schedule. Without it: use the package croniter.
     """
     from dagster._utils.schedules import cron_string_iterator
 
@@ -240,7 +240,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 
     A shard is one database file: the log of one run, or the index of all runs.
     Purpose: store a batch of events in one transaction (`pipelines.runtime.event_log`).
-    Without it: Dagster's own `SqliteEventLogStorage`, which takes 20 ms per event.
+    Without it: use Dagster's own `SqliteEventLogStorage`, which takes 20 ms per event.
     """
 
     @contextmanager
@@ -273,13 +273,16 @@ class SqliteEventLog(SqliteEventLogStorage):
         return self._db_lock
 
     def ensure_schema(self, shard: str, engine: Engine) -> None:
-        """Create Dagster's tables in the database of a shard, unless this process has already checked the database."""
+        """Create Dagster's tables in the database of a run's log or of the index, if this process has not checked it.
+
+        shard: the id of the run, or "index".
+        """
         if shard not in self._initialized_dbs:
             self._initdb(engine)
             self._initialized_dbs.add(shard)
 
     def forget_shard(self, shard: str) -> None:
-        """Make the next use of a shard check again whether its database has Dagster's tables."""
+        """Let the next use of a run's log (`shard`: the run's id) check again if its database has Dagster's tables."""
         self._initialized_dbs.discard(shard)
 
     def row_of(self, event: dg.EventLogEntry) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from pipelines.runtime.dagster_internals import (
     SqliteEventLog,
 )
 
-OPEN_ENGINES = 32  # each run that is written or shown needs one; the least recently used engine is closed
+OPEN_ENGINES = 32  # number of databases that stay open; beyond it, the least recently used engine is closed
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ def test_build_or_buy_compares_each_way_with_its_costs(tmp_path: Path, monkeypat
     ways = [way.data["way"] for way in entry.metadata["options, EUR over 12 months"].records]
     assert {"build", "oracle"} <= set(ways)
     assert entry.metadata["verdict"] in (*ways, "neither")
-    assert run.log.lines == [f"INFO: build_or_buy: compared ({entry.metadata['verdict']}; {entry.metadata['label']})"]
+    verdict, label = entry.metadata["verdict"], entry.metadata["label"]
+    assert run.log.lines == [f"INFO: build_or_buy: compared (verdict: {verdict}, value: {label})"]
 
 
 def test_build_or_buy_waits_for_the_first_known_outcome(tmp_path: Path) -> None:
