@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.lineage import feature_window
+from sixtyforty.modeling.sql_guard import check_chain_sql
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -31,9 +31,11 @@ def open_inputs(
     """Open a session with a table for each source and the table `units`. The caller closes the session.
 
     entries: the manifests of the validated data to read, as {source: {partition: manifest}}. partitions: the partitions
-    whose units go into the table `units`.
+    whose units go into the table `units`. Raises ForbiddenSqlError for SQL that reads the clock, files or random
+    numbers.
     """
-    db = connect(use_case.timezone)
+    check_chain_sql(use_case)
+    db = lake.open_session(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {identifier(name)} as {_source_sql(lake, source, entries[name])}")
     create_units(db, use_case, partitions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from sixtyforty.modeling.features import FeatureWindow, feature_names
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.workspace import Workspace
 from tests.helpers import accept_partitions, land_days, publish_days
 
@@ -45,7 +44,7 @@ def test_a_source_without_extracts_is_an_empty_table(workspace: Workspace) -> No
 
 def test_the_model_sees_neither_key_nor_hidden_columns(workspace: Workspace) -> None:
     publish_days(workspace, DAYS[:1])
-    with connect("UTC") as db:
+    with workspace.lake.open_session("UTC") as db:
         rows = workspace.lake.select_rows(workspace.lake.entries("features").values())
         columns = [column[0] for column in db.execute(f"select * from {rows}").description]
     assert feature_names(workspace.use_case, [*columns, "_vendor"]) == ["site", "load", "late_before"]
