@@ -138,6 +138,11 @@ def build_features(run: StageRun) -> StageResult:
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
             built = window.build()
+            if built.beyond_lookback:
+                run.log.warning(
+                    "features: built one partition at a time (the SQL of the use case reads rows outside a partition's"
+                    f" lookback, for {', '.join(built.beyond_lookback)})"
+                )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
             judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
