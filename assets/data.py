@@ -162,13 +162,8 @@ def build_features(run: StageRun) -> StageResult:
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Return the leaks in a sample of the partitions and in partitions that were tainted before.
-
-    If one of these partitions has a leak, check every partition.
-    """
-    again = taint.decision_times(run.ws.lake.entries("features", tables))
-    leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)
-    return window.find_leakage(tables, len(tables), again) if leaks else []
+    """Check chosen decision times, and those at which an earlier check found a leak."""
+    return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
 
 def _leakage_check(leaks: list[Leak]) -> CheckResult:

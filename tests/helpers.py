@@ -219,10 +219,10 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
             ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
-def find_leakage(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
+def find_leakage(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     """Return the leakage that the check finds in a sample of these partitions' features."""
     with features.FeatureWindow(ws.use_case, ws.lake, partitions) as window:
-        return window.find_leakage(window.build().tables, sample)
+        return window.find_leakage(window.build().tables)
 
 
 def publish_days(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:

@@ -89,10 +89,10 @@ class FeatureWindow:
         return split_by_partition(rows, "_partition", [partition])[partition]
 
     def find_leakage(
-        self, tables: Mapping[str, pa.Table], sample: int, again: Mapping[str, Collection[str]] | None = None
+        self, tables: Mapping[str, pa.Table], again: Mapping[str, Collection[str]] | None = None
     ) -> list[Leak]:
         """Return the leakage in built features. `leakage.find_leakage` describes the arguments."""
-        return find_leakage(self.db, self.use_case, tables, sample, again)
+        return find_leakage(self.db, self.use_case, tables, again)
 
 
 def _sample_partitions(use_case_name: str, partitions: Sequence[str]) -> list[str]:
