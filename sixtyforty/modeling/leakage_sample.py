@@ -1,9 +1,9 @@
 """Choose the decision times at which features are recomputed to find leakage.
 
-A leak that touches 1% of units, spread over the decision times, is found within a quarter with a probability above 99%:
-a quarter's checks cover at least ENOUGH_UNITS units, and 0.99 ** 500 < 0.01. Whether the quarter is built in one run or
-day by day makes no difference. Further decision times are chosen because they have units with a rare value, without a
-value, or without an outcome: leaks often touch only these.
+A leak may touch only 1% of the units, spread over the decision times. It is found within a quarter with a probability
+above 99%, because a quarter's checks cover at least ENOUGH_UNITS units, and 0.99 ** 500 < 0.01. Whether the quarter is
+built in one run or day by day makes no difference. Further decision times are chosen because they have units with a
+rare value, without a value, or without an outcome. Leaks often touch only these units.
 """
 
 from __future__ import annotations
