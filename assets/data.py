@@ -138,6 +138,11 @@ def build_features(run: StageRun) -> StageResult:
     for portion in run.portions():
         with FeatureWindow(run.use_case, run.ws.lake, portion) as window, ThreadPoolExecutor(1) as background:
             built = window.build()
+            if built.beyond_lookback:
+                run.log.warning(
+                    "features: built one partition at a time (the SQL of the use case reads rows outside a partition's"
+                    f" lookback, for {', '.join(built.beyond_lookback)})"
+                )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
             judged = check_features(run.use_case, load_suite(run.use_case.name, "features"), built.tables)
@@ -158,13 +163,8 @@ def build_features(run: StageRun) -> StageResult:
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Return the leaks in a sample of the partitions and in partitions that were tainted before.
-
-    If one of these partitions has a leak, check every partition.
-    """
-    again = taint.decision_times(run.ws.lake.entries("features", tables))
-    leaks = window.find_leakage(tables, max(3, len(tables) // 40), again)
-    return window.find_leakage(tables, len(tables), again) if leaks else []
+    """Check chosen decision times, and those at which an earlier check found a leak."""
+    return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
 
 def _leakage_check(leaks: list[Leak]) -> CheckResult:

@@ -22,7 +22,6 @@ from expectations.gx_runner import find_failing_rows
 from expectations.row_rules import record_failing_rows
 from expectations.rules import Rule
 from expectations.suites import load_suite
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers, literal
 
 
@@ -79,7 +78,7 @@ def write_tables(home: Path, folder: Path, days: int | None) -> dict[str, RuleTa
         derived_columns = "".join(f", {sql} as {identifier(name)}" for name, sql in derived.items())
         columns = identifiers(sorted({column for rule in rules for column in rule.columns}))
         file = folder / f"{source}.parquet"
-        with connect(ws.use_case.timezone) as db:
+        with ws.lake.open_session(ws.use_case.timezone) as db:
             selection = f"select {columns} from (select *{derived_columns} from {rows})"
             db.execute(f"copy ({selection}) to {literal(file)} (format parquet)")
         tables[source] = RuleTable(file, rules)

@@ -16,7 +16,6 @@ from sixtyforty.ingest.casting import LINEAGE, type_rows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.listed_extracts import listed_extracts
@@ -78,7 +77,7 @@ def validate(
     raw = lake.entries(f"raw/{source}", partitions)
     if not raw:
         return {}
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         db.execute(f"create temp view landed as select * from {lake.select_rows(raw.values())}")
         type_rows(db, use_case.sources[source])
         _quarantine_failing_rows(db, use_case.sources[source], source, suite, lake)

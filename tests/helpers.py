@@ -23,7 +23,6 @@ from sixtyforty.modeling import features, outcomes, trainer, training_plan
 from sixtyforty.spec.cross_checks import require_consistent
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.manifests import versions_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
@@ -207,7 +206,7 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
         raw = ingest(ws.use_case, name, ws.lake, ws.landing, keys, "test")
         if not raw:
             continue
-        with connect(ws.use_case.timezone) as db:
+        with ws.lake.open_session(ws.use_case.timezone) as db:
             db.execute(f"create temp view landed as select * from {ws.lake.select_rows(raw.values())}")
             type_rows(db, source)
             columns = identifiers(source.columns)
@@ -220,10 +219,10 @@ def accept_partitions(ws: Workspace, partitions: Sequence[str]) -> None:
             ws.lake.write(f"validated/{name}", partition, table, inputs=inputs, code="test", facts=UNJUDGED)
 
 
-def find_leakage(ws: Workspace, partitions: Sequence[str], sample: int) -> list[str]:
+def find_leakage(ws: Workspace, partitions: Sequence[str]) -> list[str]:
     """Return the leakage that the check finds in a sample of these partitions' features."""
     with features.FeatureWindow(ws.use_case, ws.lake, partitions) as window:
-        return window.find_leakage(window.build().tables, sample)
+        return window.find_leakage(window.build().tables)
 
 
 def publish_days(ws: Workspace, days: Sequence[date], count: int = 4) -> list[str]:

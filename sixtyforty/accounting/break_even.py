@@ -22,7 +22,6 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value import candidates
@@ -178,7 +177,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
     prices, join = "".join(f", {identifier(c)}" for c in kpi.payoff_sql), ""
     outcome = f"o.{identifier(kpi.outcome)}"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         if kpi.payoff_sql:
             known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, decisions, [], kpi.payoff_sql)
             join = f"join {known_then} using (_partition, {key})"

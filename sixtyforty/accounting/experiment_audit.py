@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from sixtyforty.accounting.experiment_ledger import DATASET, ExperimentAccount, declared_holdout
 from sixtyforty.decisions.decision_table import decisions_dataset
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value.payoff_sql import cost_sql
 from sixtyforty.workspace import Workspace
@@ -50,7 +49,7 @@ def _sum_arms(ws: Workspace, partitions: Sequence[str]) -> dict[str, tuple[float
     costs = " ".join(f"when {literal(action)} then {cost_sql(kpi, action)}" for action in kpi.actions)
     value_per_outcome = declared_holdout(ws.use_case).value_per_outcome
     unit_value = f"{value_per_outcome!r}::double * {outcome} - (case d.action {costs} end)"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.execute(
             f"""select d._partition, coalesce(sum({unit_value}) filter (decided_by <> 'holdout'), 0),
                 coalesce(sum({unit_value}) filter (decided_by = 'holdout'), 0)

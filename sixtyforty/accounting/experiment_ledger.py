@@ -17,7 +17,6 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.experiments import Holdout
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
@@ -122,7 +121,7 @@ def load_units(ws: Workspace, rows: Mapping[str, Entry], outcomes: Mapping[str, 
     covariate_sql = f"{identifier(covariate)}::double" if covariate else "0.0"
     prices = "".join(f", {identifier(c)}" for c in use_case.kpi.payoff_sql)
     taken = f"(select _partition, {key}, {columns} from {ws.lake.select_rows(rows.values())})"
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         units = db.execute(
             f"""select d.*, o.{identifier(use_case.kpi.outcome)}::double as outcome, f.* exclude (_partition, {key})
             from {assignment.add_draw_columns(ws, taken, list(rows))} d

@@ -15,7 +15,6 @@ from sixtyforty.accounting.holdout_shares import count_held_out
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.value.daily_value import DailyValue
 from sixtyforty.value.experiment import Arm, compare_arms
 from sixtyforty.value.experiment_design import HoldoutDesign
@@ -150,7 +149,7 @@ def _read_sums(ws: Workspace, partitions: Sequence[str] | None = None) -> pd.Dat
     if not entries:
         return None
     drawn_as_declared = f"(cluster <> '') = {bool(assignment.cluster_columns(ws.use_case))}"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         sums = db.execute(
             f"""from {ws.lake.select_rows(entries.values())} where {drawn_as_declared}
             order by _partition, share, held_out, cluster"""

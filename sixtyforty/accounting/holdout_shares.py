@@ -13,7 +13,6 @@ from sixtyforty.accounting.experiment_ledger import declared_holdout
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.sql import identifier, identifiers
@@ -53,7 +52,7 @@ def _count_draws(
     outcome = identifier(ws.use_case.kpi.outcome)
     known = f"(select _partition, {key} from {select_rows(outcomes.values())} where {outcome} is not null)"
     draw = ", ".join(assignment.draw_columns(ws.use_case).values())
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows: list[tuple[str, str, bool, int]] = db.execute(
             f"""with drawn as (
                 select *, decided_by = 'holdout' as held_out, left(_partition, 7) as _month

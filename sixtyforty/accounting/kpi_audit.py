@@ -9,7 +9,6 @@ from sixtyforty.accounting.kpi_ledger import KpiAccount, known_outcome_sql, kpi_
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
 from sixtyforty.value.payoff_sql import payoff_sql
@@ -62,7 +61,7 @@ def _sum_payoffs(
     actions = "".join(f", {candidates.candidate_action_sql(ws.use_case, name)} as a{i}" for i, name in enumerate(names))
     priced = "".join(f", {identifier(c)}" for c in (*kpi.payoff_sql, *kpi.outcome_columns[1:]))
     join, held_back = "", ", ".join(map(literal, HELD_OUT))
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         if names or kpi.payoff_sql:
             known_then = candidates.candidates_sql(ws.use_case, ws.lake, db, partitions, names, kpi.payoff_sql)
             join = f"left join {known_then} using (_partition, {key})"

@@ -15,7 +15,6 @@ from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import canonical_json
 from sixtyforty.storage.manifest_index import ManifestIndex
 from sixtyforty.storage.manifests import Entry, versions_by_partition
@@ -149,7 +148,7 @@ def _load_units(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping
     ]
     columns += ["known"] if kpi.candidates else []
     join = ""
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         if feature_columns or kpi.candidates:
             known_then = candidates.candidates_sql(
                 ws.use_case, ws.lake, db, decisions, list(kpi.candidates), feature_columns

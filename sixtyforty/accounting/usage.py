@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.response_log import ANSWERS
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -95,7 +94,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     if not decisions:
         return {}
     outcomes = {} if ws.use_case.is_randomized(track) else ws.lake.entries("outcomes", list(decisions))
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         _load_responses(db, ws, track, {p: responses[p] for p in decisions}, decisions, outcomes)
         usages = _count_responses(db, {p: entry.rows for p, entry in decisions.items()})
     accounts = {}

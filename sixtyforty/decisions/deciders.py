@@ -11,7 +11,6 @@ from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
@@ -81,7 +80,7 @@ def count_deciders(ws: Workspace, track: Track, until: str | None = None) -> Dec
 def _count_reasons(ws: Workspace, entries: Mapping[str, Entry]) -> Counter[str]:
     if not entries:
         return Counter()
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.execute(
             f"""select decided_by, reason, count(*) from {ws.lake.select_rows(entries.values())}
             where decided_by in ('fallback', 'current_process') group by all"""

@@ -18,7 +18,6 @@ from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.champion_ledger import ChampionRow
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import run_in_parallel
 from sixtyforty.storage.lake import split_by_partition
 from sixtyforty.storage.manifests import Entry
@@ -86,7 +85,7 @@ def _read_units(
     if assignment.has_assignment(ws.use_case, track):
         rows = assignment.add_draw_columns(ws, rows, list(features))
     until = f"and decided_at <= timestamp '{as_of}'" if as_of else ""
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         units = db.execute(
             f"select * from {rows} where decided_at >= timestamp '{start}' {until} and {scope_condition(ws, track)}"
             f" order by _partition, decided_at, {identifiers(ws.use_case.decision.key)}"

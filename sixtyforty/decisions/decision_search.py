@@ -9,7 +9,6 @@ from datetime import datetime
 from sixtyforty.decisions.decision_records import records_from_rows
 from sixtyforty.decisions.decision_table import DecidedBy, decisions_dataset
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.workspace import Workspace
 
@@ -38,7 +37,7 @@ def search_decisions(ws: Workspace, track: Track, text: str, limit: int = 50) ->
     begins = " or ".join(f"starts_with(lower({identifier(column)}::varchar), ?)" for column in searched)
     condition = " and ".join(f"({begins})" for _ in words)
     columns = f"decision_id, _partition as partition, decided_at, action, decided_by, {identifiers(key)}"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.sql(
             f"""select {columns} from {ws.lake.select_rows(entries.values())} where {condition}
             order by decided_at desc, decision_id limit {limit}""",

@@ -31,7 +31,6 @@ from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.declared_version import declared_versions
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.workspace import Workspace
 
@@ -153,7 +152,7 @@ def read_decisions(
     if not entries:
         return []
     selected = "true" if decision_ids is None else "decision_id in (select unnest(?::varchar[]))"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         cursor = db.execute(
             f"""select * exclude _partition from {ws.lake.select_rows(entries.values())} where {selected}
             order by decided_at, decision_id""",

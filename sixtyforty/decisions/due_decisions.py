@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
@@ -46,7 +45,7 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datet
     decided = [taken[partition] for partition in features if partition in taken]
     key = identifiers(use_case.decision.key)
     without_decided = f"anti join {ws.lake.select_rows(decided)} d using (_partition, {key})" if decided else ""
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         return dict(
             db.execute(
                 f"""select _partition, count(*) from {ws.lake.select_rows(features.values())} f {without_decided}

@@ -20,7 +20,6 @@ from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.modeling.model_store import TRAINING_SET
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.value.payoffs import build_payoffs
 from sixtyforty.value.policy import BEST_REASON
@@ -161,7 +160,7 @@ def _read_features(
     if entry is None or not ws.lake.local_file(entry).exists():
         return None
     key = ws.use_case.decision.key
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.execute(f"select * exclude _partition from {ws.lake.select_rows([entry])}").df()
     keys = pd.DataFrame([{column: decision.unit[column] for column in key} for decision in decisions])
     return keys.merge(rows, on=key, how="left")

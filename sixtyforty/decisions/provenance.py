@@ -21,7 +21,6 @@ from sixtyforty.decisions.delivery_table import read_delivery
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier
@@ -127,7 +126,7 @@ def _read_features(ws: Workspace, entry: Entry | None, decision: StoredDecision)
     if entry is None or not ws.lake.local_file(entry).exists():
         return None
     condition, parameters = _unit_condition(decision)
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         cursor = db.execute(
             f"select * exclude _partition from {ws.lake.select_rows([entry])} where {condition}", parameters
         )
@@ -181,7 +180,7 @@ def _read_outcome(ws: Workspace, entry: Entry, partition: str, decision: StoredD
     """Return the outcome row of a decision's unit, with the columns from which payoffs are computed."""
     kpi = ws.use_case.kpi
     condition, parameters = _unit_condition(decision)
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         outcomes = ws.lake.select_rows([entry])
         row = db.execute(f"select * exclude _partition from {outcomes} where {condition}", parameters).df()
         features = ws.lake.entry("features", partition)

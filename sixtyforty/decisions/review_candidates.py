@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from sixtyforty.spec.kpi_wording import describe_action
 from sixtyforty.spec.money import format_exact_money
 from sixtyforty.spec.review import Review
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.candidates import candidates_sql, propose_actions
@@ -90,7 +89,7 @@ def _read_decisions(ws: Workspace, review: Review, decided: Mapping[str, Entry])
     if review.rule:
         columns += ["known", f"candidate {review.rule}"]
     columns += payoff_columns
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         joined = ""
         if rules or payoff_columns:
             answers = candidates_sql(use_case, ws.lake, db, decided, rules, payoff_columns)

@@ -26,7 +26,6 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.responses import add_responses
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import Event, Response
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.candidates import candidates_sql
@@ -89,7 +88,7 @@ def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFra
         )
     key, columns = identifiers(use_case.decision.key), [*kpi.payoff_sql, *kpi.outcome_columns[1:]]
     selected = "".join(f", {identifier(column)}" for column in columns)
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         joined = ""
         if kpi.payoff_sql:
             payoffs = candidates_sql(use_case, ws.lake, db, decided, [], kpi.payoff_sql)

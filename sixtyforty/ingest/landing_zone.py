@@ -170,7 +170,7 @@ class LandingZone:
             if content_hash(content) != arrival.sha256:
                 raise FileNotFoundError(f"the extract {arrival.name} was replaced; scan its source again")
             parsed = read_extract(content, self.use_case.sources[source])
-            (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source)
+            (lines,) = partition_lines([(Path(arrival.name).name, parsed)], self.use_case, source, self.lake)
             self._recent_lines.put(key, lines)
         return lines
 
@@ -215,7 +215,7 @@ class LandingZone:
 
     def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
         extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
-        lines_by_extract = partition_lines(extracts, self.use_case, source)
+        lines_by_extract = partition_lines(extracts, self.use_case, source, self.lake)
         for seq, (new, lines) in enumerate(zip(batch, lines_by_extract, strict=True), last_seq + 1):
             if self.use_case.sources[source].partition:
                 self._recent_lines.put((source, new.file.name, new.sha256), lines)

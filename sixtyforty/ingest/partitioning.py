@@ -16,8 +16,7 @@ from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
-from sixtyforty.storage.lake import split_by_partition
+from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.sql import identifiers, literal
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def partition_lines(
-    extracts: Sequence[tuple[str, ParsedExtract]], use_case: DecisionChain, source: str
+    extracts: Sequence[tuple[str, ParsedExtract]], use_case: DecisionChain, source: str, lake: Lake
 ) -> list[dict[str, pa.Table]]:
     """Return the lines of each extract by partition, in the order of the extracts. All columns are text.
 
@@ -40,7 +39,7 @@ def partition_lines(
         return [{} for _ in extracts]
     contract = use_case.sources[source]
     lines_by_extract: list[dict[str, pa.Table]] = []
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         keys = _partition_keys(db, use_case, contract, pa.concat_tables(tables))
         start = 0
         for name, parsed in extracts:

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from sixtyforty.accounting.build_or_buy import SourcingError
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.hash_chain import ChainedRow, HashChain
 from sixtyforty.storage.manifests import Entry
@@ -116,7 +115,7 @@ def _personal_columns(use_case: UseCase) -> set[str]:
 
 def _read_extract(ws: Workspace, entries: Mapping[str, Entry]) -> tuple[list[str], list[str], int, bytes]:
     """Return a vendor extract: its columns, the personal columns left out, its number of rows, and the CSV file."""
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         db.execute(f"create or replace temp table extract_rows as from {ws.lake.select_rows(entries.values())}")
         types = {name: type_ for name, type_, *_ in db.execute("describe extract_rows").fetchall()}
         names = [c for c in types if c not in INTERNAL_COLUMNS and not c.startswith("_")]

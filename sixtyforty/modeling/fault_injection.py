@@ -29,9 +29,6 @@ def rebuild_with_faults(
     """
     entries = read_inputs(use_case, lake, feature_window(use_case, [partition]))
     with open_inputs(use_case, lake, entries, [partition]) as db:
-        db.execute(
-            "set threads = 1"
-        )  # several threads don't speed up one partition; callers rebuild partitions in parallel
         create_feature_table(db, use_case)
         undamaged = db.sql(BUILT_ROWS).to_arrow_table()
         for key, statements in faults.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from sixtyforty.modeling.feature_sql import create_feature_table
 from sixtyforty.modeling.leakage import Leak, find_leakage
 from sixtyforty.modeling.lineage import feature_window, input_versions, read_inputs
-from sixtyforty.modeling.point_in_time import open_inputs
+from sixtyforty.modeling.point_in_time import open_inputs, within_lookback
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.lake import Lake, split_by_partition
 
@@ -24,11 +25,14 @@ HIDDEN_COLUMNS = ("_partition", "decided_at", "current_action", "suspect")
 class BuiltPartitions:
     """The tables of features or outcomes that were built, by partition, and the versions of their inputs.
 
-    `inputs[partition][dataset]` maps the partitions of an input dataset to their versions.
+    `inputs[partition][dataset]` maps the partitions of an input dataset to their versions. `beyond_lookback`: the
+    columns whose values change if a partition is built together with others, because the SQL reads outside the
+    partition's lookback. If there is one, each partition was built alone.
     """
 
     tables: dict[str, pa.Table]
     inputs: dict[str, dict[str, dict[str, str]]]
+    beyond_lookback: tuple[str, ...] = ()
 
 
 class FeatureWindow:
@@ -51,19 +55,50 @@ class FeatureWindow:
     def build(self) -> BuiltPartitions:
         """Build the features of the partitions. The rows of each table are sorted by decided_at and key.
 
-        A partition without units has no table. Raises FeatureError if the SQL doesn't return each unit exactly once.
+        The features of a partition depend only on the partition and its lookback, so they are the same when the
+        partition is built alone. The partitions are built together, and some of them alone as well. If these differ,
+        each partition is built alone. A partition without units has no table. Raises FeatureError if the SQL doesn't
+        return each unit exactly once.
         """
         create_feature_table(self.db, self.use_case)
         tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
+        beyond_lookback = self._columns_beyond_lookback(tables)
+        if beyond_lookback:
+            tables = {partition: self._build_alone(partition) for partition in tables}
         windows = {partition: feature_window(self.use_case, [partition]) for partition in tables}
         versions = {p: input_versions(self.use_case, self.entries, window) for p, window in windows.items()}
-        return BuiltPartitions(tables, versions)
+        return BuiltPartitions(tables, versions, beyond_lookback)
+
+    def _columns_beyond_lookback(self, tables: Mapping[str, pa.Table]) -> tuple[str, ...]:
+        """Return the columns that differ in a sampled partition if it is built alone.
+
+        The first partition differs if the SQL reads later rows, the last one if the SQL reads rows before its lookback.
+        """
+        if len(self.partitions) == 1:
+            return ()
+        columns: set[str] = set()
+        for partition in _sample_partitions(self.use_case.name, sorted(tables)):
+            alone, together = self._build_alone(partition), tables[partition]
+            columns |= {name for name in alone.column_names if not alone[name].equals(together[name])}
+        return tuple(sorted(columns))
+
+    def _build_alone(self, partition: str) -> pa.Table:
+        with within_lookback(self.db, self.use_case, partition):
+            create_feature_table(self.db, self.use_case)
+            rows = self.db.sql("from _built").to_arrow_table()
+        return split_by_partition(rows, "_partition", [partition])[partition]
 
     def find_leakage(
-        self, tables: Mapping[str, pa.Table], sample: int, again: Mapping[str, Collection[str]] | None = None
+        self, tables: Mapping[str, pa.Table], again: Mapping[str, Collection[str]] | None = None
     ) -> list[Leak]:
         """Return the leakage in built features. `leakage.find_leakage` describes the arguments."""
-        return find_leakage(self.db, self.use_case, tables, sample, again)
+        return find_leakage(self.db, self.use_case, tables, again)
+
+
+def _sample_partitions(use_case_name: str, partitions: Sequence[str]) -> list[str]:
+    """Return the first and the last of the partitions, and one between them that depends only on the arguments."""
+    chance = random.Random(f"{use_case_name} {partitions[0]} {partitions[-1]}") if partitions else random.Random(0)
+    return list(dict.fromkeys([*partitions[:1], *partitions[-1:], *chance.sample(partitions, min(1, len(partitions)))]))
 
 
 def feature_names(use_case: DecisionChain, columns: Sequence[str]) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sixtyforty.modeling.feature_sql import create_feature_table
+from sixtyforty.modeling.feature_sql import create_feature_table, unit_columns
+from sixtyforty.modeling.leakage_sample import CandidateTime, choose_times, list_candidates, seed_of
 from sixtyforty.modeling.point_in_time import as_known_at
 from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.storage.sql import identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,44 +47,68 @@ def find_leakage(
     db: duckdb.DuckDBPyConnection,
     use_case: DecisionChain,
     tables: Mapping[str, pa.Table],
-    sample: int,
     again: Mapping[str, Collection[str]] | None = None,
 ) -> list[Leak]:
-    """Recompute the features of sampled decision times. Return a Leak for each feature whose values change.
+    """Recompute the features of chosen decision times. Return a Leak for each feature whose values change.
 
-    db: a session of `point_in_time.open_inputs`. tables: the built features of each partition. sample: the number of
-    partitions to check, at one decision time each. The same partitions give the same sample, so that a check can be
-    repeated. again: for each partition, the decision times at which an earlier check detected leakage.
+    db: a session of `point_in_time.open_inputs`. tables: the built features of each partition. The same partitions give
+    the same choice, so that a check can be repeated (see `leakage_sample`). again: for each partition, the decision
+    times at which an earlier check detected leakage. If there is a leak, each other partition is checked until its
+    first leak.
     """
     if not tables:
         return []
+    rows = _all_rows(tables)
+    candidates = list_candidates(_with_outcomes(db, use_case, rows), [*use_case.decision.key, "current_action"])
+    chosen = choose_times(candidates, use_case.days_between_decisions, seed_of(use_case.name, tables))
+    chosen += [c for c in candidates if c not in chosen and str(c.time) in (again or {}).get(c.partition, ())]
+    by_time: Mapping[Any, pd.DataFrame] = dict(iter(rows.groupby(["_partition", "decided_at"])))
     leaks: list[Leak] = []
-    chance = random.Random(f"{use_case.name} {min(tables)} {max(tables)}")
-    sampled = set(chance.sample(sorted(tables), min(sample, len(tables))))
-    repeated = again or {}
-    for partition in sorted(sampled | (repeated.keys() & tables.keys())):
-        features = tables[partition].to_pandas()
-        times = sorted(features["decided_at"].unique())
-        chosen = {chance.choice(times)} if partition in sampled else set()
-        chosen |= {time for time in times if str(time) in repeated.get(partition, ())}
-        for decision_time in sorted(chosen):
-            built = features[features["decided_at"] == decision_time]
-            leaks += _check_decision_time(db, use_case, partition, built, decision_time)
+    for candidate in chosen:
+        leaks += _check_decision_time(db, use_case, candidate, by_time)
+    tainted = {leak.partition for leak in leaks}
+    for candidate in candidates if leaks else ():
+        if candidate.partition not in tainted and candidate not in chosen:
+            leaks += _check_decision_time(db, use_case, candidate, by_time)
+            tainted = {leak.partition for leak in leaks}
     return leaks
+
+
+def _all_rows(tables: Mapping[str, pa.Table]) -> pd.DataFrame:
+    """Return the features of all partitions, with the column `_partition`."""
+    import pandas as pd
+
+    return pd.concat([table.to_pandas().assign(_partition=p) for p, table in tables.items()], ignore_index=True)
+
+
+def _with_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the outcome that the session knows for each unit, in a column of its own.
+
+    One more day stays as it is: most of its outcomes are unknown, and its check chooses a single decision time.
+    """
+    if rows["_partition"].nunique() == 1:
+        return rows
+    unit = unit_columns(use_case)
+    outcome, outcomes = identifier(use_case.kpi.outcome), use_case.sql("outcomes")
+    query = f"select {unit}, o.{outcome} as _known_outcome from units left join ({outcomes}) o using ({unit})"
+    known = db.sql(query).to_arrow_table().to_pandas()  # by Arrow as the rows are, so that keys have the same types
+    keys = [column for column in known.columns if column != "_known_outcome"]
+    return rows.merge(known.drop_duplicates(keys), on=keys, how="left")
 
 
 def _check_decision_time(
     db: duckdb.DuckDBPyConnection,
     use_case: DecisionChain,
-    partition: str,
-    built: pd.DataFrame,
-    decision_time: datetime,
+    candidate: CandidateTime,
+    by_time: Mapping[Any, pd.DataFrame],
 ) -> list[Leak]:
     """Recompute the features of one decision time. Return a Leak for each column whose values change.
 
     Columns with a leading underscore are compared too. They may contain a vendor's scores, and scores that use later
-    data would make the vendor look too good.
+    data would make the vendor look too good. by_time: the built features by partition and decision time.
     """
+    partition, decision_time = candidate.partition, candidate.time
+    built = by_time[partition, decision_time]
     with as_known_at(db, use_case, partition, decision_time):
         create_feature_table(db, use_case)
         recomputed = db.sql("from _built").to_arrow_table().to_pandas()

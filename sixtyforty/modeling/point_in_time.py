@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.lineage import feature_window
+from sixtyforty.modeling.sql_guard import check_chain_sql
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers, literal
@@ -31,9 +31,11 @@ def open_inputs(
     """Open a session with a table for each source and the table `units`. The caller closes the session.
 
     entries: the manifests of the validated data to read, as {source: {partition: manifest}}. partitions: the partitions
-    whose units go into the table `units`.
+    whose units go into the table `units`. Raises ForbiddenSqlError for SQL that reads the clock, files or random
+    numbers.
     """
-    db = connect(use_case.timezone)
+    check_chain_sql(use_case)
+    db = lake.open_session(use_case.timezone)
     for name, source in use_case.inputs.items():
         db.execute(f"create temp table {identifier(name)} as {_source_sql(lake, source, entries[name])}")
     create_units(db, use_case, partitions)
@@ -98,14 +100,33 @@ def as_known_at(
     The source tables contain only rows of the partition and its lookback that were known at that time. The table
     `units` contains only the units of that time. After the block, all tables are restored.
     """
-    window = sql_list([*feature_window(use_case, [partition]), SNAPSHOT])
     time = f"timestamp {literal(decision_time)}"
+    with _reduced_to(db, use_case, partition, f"known_at <= {time}", f"decided_at = {time}"):
+        yield
+
+
+@contextmanager
+def within_lookback(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str) -> Iterator[None]:
+    """During a `with` block, reduce the session's tables to one partition and its lookback.
+
+    The tables contain what a session that was opened for this partition alone contains. After the block, all tables are
+    restored.
+    """
+    with _reduced_to(db, use_case, partition, "true", "true"):
+        yield
+
+
+@contextmanager
+def _reduced_to(
+    db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str, row_condition: str, unit_condition: str
+) -> Iterator[None]:
+    window = sql_list([*feature_window(use_case, [partition]), SNAPSHOT])
     db.execute("begin")
     try:
         for name in use_case.inputs:
-            known = f"known_at <= {time} and _partition in ({window})"
-            db.execute(f"delete from {identifier(name)} where ({known}) is not true")
-        create_units(db, use_case, [partition], f"decided_at = {time}")
+            kept = f"{row_condition} and _partition in ({window})"
+            db.execute(f"delete from {identifier(name)} where ({kept}) is not true")
+        create_units(db, use_case, [partition], unit_condition)
         yield
     finally:
         db.execute("rollback")

@@ -13,6 +13,7 @@ from sixtyforty.modeling.declared_sql import (
     target_expressions,
 )
 from sixtyforty.modeling.point_in_time import create_units
+from sixtyforty.modeling.sql_guard import find_forbidden
 from sixtyforty.modeling.sql_problem import SqlProblem, problem_of_error
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
@@ -89,6 +90,10 @@ def _check_units(db: duckdb.DuckDBPyConnection, use_case: UseCase, stages: Colle
         if problems:
             yield from problems
             return
+    forbidden = find_forbidden(use_case.decision.decided_at, field="decision.decided_at")
+    if forbidden:
+        yield forbidden
+        return
     try:
         create_units(db, use_case, [])
     except Exception as error:
@@ -117,6 +122,10 @@ def _check_stage(
 ) -> Iterator[SqlProblem]:
     """Yield the problems of `<stage>.sql`: the query can't run, or doesn't return a required column."""
     text = use_case.sql(stage)
+    forbidden = find_forbidden(text, stage=stage)
+    if forbidden:
+        yield forbidden
+        return
     error = _binding_error(db, f"select * from ({text}) limit 0")
     if error:
         yield problem_of_error(error, stage=stage, last_line=text.count("\n") + 1)
@@ -163,6 +172,10 @@ def _check_expressions(
     db: duckdb.DuckDBPyConnection, table: str, expressions: Iterable[DeclaredSql]
 ) -> Iterator[SqlProblem]:
     for expression in expressions:
+        forbidden = find_forbidden(expression.sql, field=expression.field)
+        if forbidden:
+            yield forbidden
+            continue
         error = _binding_error(db, f"select ({expression.sql}) from {table} limit 0") or _binding_error(
             db, f"select {expression.used_as} from {table} limit 0"
         )

@@ -12,7 +12,6 @@ from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import require_sound, select_tainted
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.recipe import Model
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
@@ -117,7 +116,7 @@ def read_training_rows(
     require_sound(select_tainted(features.values()), f"{use_case.name}: no training and no value of a model")
     key, columns = identifiers(use_case.decision.key), use_case.kpi.outcome_columns
     all_known = " and ".join(f"o.{identifier(column)} is not null" for column in columns)
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         return db.sql(
             f"""select f.*, {identifiers(columns, "o.")} from {lake.select_rows(features.values())} f
             join {lake.select_rows(outcomes.values())} o using (_partition, {key})

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.storage.bounded_cache import BoundedCache
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import versions_by_partition
@@ -41,16 +40,16 @@ def count_received(use_case: DecisionChain, lake: Lake, partitions: Iterable[str
     cache_key = digest([use_case.name, str(lake.root), treatment.model_dump(), versions_by_partition(outcomes)])
     counted = _counted.get(cache_key)
     if counted is None:
-        strata = _count_rows(use_case, lake.select_rows(outcomes.values()), identifier(treatment.column))
+        strata = _count_rows(use_case, lake, lake.select_rows(outcomes.values()), identifier(treatment.column))
         counted = [DealtUnits(stratum, treatment.shares, seen) for stratum, seen in strata.items()]
         _counted.put(cache_key, counted)
     return counted
 
 
-def _count_rows(use_case: DecisionChain, outcomes: str, received: str) -> dict[str, dict[str, int]]:
+def _count_rows(use_case: DecisionChain, lake: Lake, outcomes: str, received: str) -> dict[str, dict[str, int]]:
     """Return the number of units by stratum and action, OVERALL first."""
     key = identifiers(use_case.decision.key)
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         db.execute(
             f"""create temp table unit as
             select {key}, {received}::varchar as _action, left(_partition, 7) as _month from {outcomes}

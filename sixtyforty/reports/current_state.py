@@ -16,7 +16,6 @@ from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifier, identifiers
@@ -185,7 +184,7 @@ def _newest_entries(entries: dict[str, Entry]) -> list[Entry]:
 
 def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) -> tuple[tuple[ColumnProfile, ...], int]:
     """Return the profile of each column of a source, and the number of duplicate rows, in some partitions."""
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(
             f"create or replace temp table profiled as"
@@ -243,7 +242,7 @@ def value_of_current_process(ws: Workspace) -> CurrentProcessValue | None:
         lake.select_rows([features[p] for p in partitions]),
         lake.select_rows([outcomes[p] for p in partitions]),
     )
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         rows = db.execute(query).df()
     if rows.empty:
         return None

@@ -23,7 +23,6 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.champion_ledger import ChampionRow
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.restatement import was_restated
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.value.daily_value import DailyValue, group_by_week
@@ -39,7 +38,7 @@ def decider_section(ws: Workspace, track: Track, partitions: Sequence[str]) -> l
     use_case, entries = ws.use_case, ws.lake.entries(decisions_dataset(track), partitions)
     if not entries:
         return ["No decision has been taken yet."]
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         query = f"select action, count(*) from {ws.lake.select_rows(entries.values())} group by 1"
         count_of_action: dict[str, int] = dict(db.execute(query).fetchall())
     so_far = " so far" if len(partitions) == 1 else ""

@@ -19,7 +19,6 @@ from sixtyforty.spec.money import format_money
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.verdicts import read_verdict
 from sixtyforty.workspace import Workspace
@@ -141,7 +140,7 @@ class _DecisionGroup:
 
 
 def _group_decisions(ws: Workspace, entry: Entry) -> list[_DecisionGroup]:
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.execute(
             f"""select data_version, champion_version, decided_by, action::varchar, count(*),
             count(*) filter (action is distinct from current_action), min(decided_at), max(decided_at)

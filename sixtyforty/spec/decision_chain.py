@@ -17,7 +17,7 @@ from sixtyforty.spec.base import Name
 from sixtyforty.spec.decision import Decision
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.operation import Automation, Governance, Replay
-from sixtyforty.spec.partitions import PartitionedModel
+from sixtyforty.spec.partitions import DAYS_A_MONTH, PartitionedModel
 from sixtyforty.spec.recipe import Gate, Model
 from sixtyforty.spec.review import Responders
 from sixtyforty.spec.sources import Source
@@ -95,6 +95,12 @@ class DecisionChain(PartitionedModel):
     def settled_at(self, partition: str) -> datetime:
         """Return the time (UTC, naive) from which a partition counts as complete: `settle_minutes` after it ends."""
         return self.closes_at(partition) + timedelta(minutes=self.governance.settle_minutes)
+
+    @property
+    def days_between_decisions(self) -> float:
+        """The average number of days from one partition with a decision to the next."""
+        length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
+        return length * self.decision.every_partitions
 
     def decision_partitions(self, partitions: Iterable[str]) -> list[str]:
         """Return the partitions, among those passed in, in which a decision is made. Their order is unchanged."""

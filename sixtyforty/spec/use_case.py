@@ -9,7 +9,6 @@ from pydantic import Field
 from sixtyforty.spec.base import VARIABLE, Name
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.kpi import EvidenceLabel
-from sixtyforty.spec.partitions import DAYS_A_MONTH
 from sixtyforty.spec.people import People, Subscription
 from sixtyforty.spec.sourcing import Sourcing
 from sixtyforty.spec.stages import Stage, Stages
@@ -59,12 +58,6 @@ class UseCase(DecisionChain):
         if self.kpi.measurement == "exact":
             return "exact"
         return "randomized" if self.kpi.treatment or self.is_randomized(track) else "assumed"
-
-    @property
-    def days_between_decisions(self) -> float:
-        """The average number of days from one partition with a decision to the next."""
-        length = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": DAYS_A_MONTH}[self.partitions.every]
-        return length * self.decision.every_partitions
 
     def decision_count(self, days: int) -> int:
         """Return the average number of partitions with a decision in a period of some days, rounded; at least 1.

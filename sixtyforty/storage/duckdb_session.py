@@ -18,7 +18,7 @@ OPEN_DATABASES = 8
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
-def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
+def _open_database(timezone: str, folder: Path | None) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     # DuckDB writes data that doesn't fit into memory to this folder, and deletes the folder when the process ends.
@@ -27,6 +27,11 @@ def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
     database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
+    folders = literal(str(folder)) if folder else ""
+    database.execute(
+        f"set allowed_directories = [{folders}]; set global TimeZone = 'UTC';"
+        " set enable_external_access = false; set lock_configuration = true"
+    )
     return database
 
 
@@ -34,13 +39,12 @@ def _open_database(timezone: str) -> duckdb.DuckDBPyConnection:
 atexit.register(_open_database.cache_clear)
 
 
-def connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB session whose own time zone is UTC.
+def connect(timezone: str, folder: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a locked DuckDB session whose own time zone is UTC.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
-    and `utc(ts)` converts back. The caller must create only temporary tables: all sessions of a process and time zone
-    share one in-memory database, because opening a database is slow.
+    and `utc(ts)` converts back. folder: the readable folder; None if the session reads no file. `Lake.open_session`
+    gives sessions that read the lake. The caller must create only temporary tables, because sessions share a database:
+    opening one is slow.
     """
-    session = _open_database(timezone).cursor()
-    session.execute("set enable_progress_bar = false; set TimeZone = 'UTC'")
-    return session
+    return _open_database(timezone, folder).cursor()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import (
     access_error,
     access_errors,
@@ -33,6 +34,7 @@ from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, Stora
 from sixtyforty.storage.sql import literal
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 HISTORY = "history"  # folder of the manifests that newer manifests replaced
@@ -222,6 +224,15 @@ class Lake:
         if entry is not None:
             self._manifest_path(dataset, partition).unlink(missing_ok=True)
             (self.root / dataset / entry.file).unlink(missing_ok=True)
+
+    def open_session(self, timezone: str) -> duckdb.DuckDBPyConnection:
+        """Return a locked DuckDB session that can read the lakes of all use cases, and no other file.
+
+        timezone: IANA name of the use case's time zone. The caller closes the session.
+        """
+        folder = self.root if isinstance(self.root, Path) else self.cache
+        assert folder is not None, "a lake in an object store needs a cache"
+        return connect(timezone, folder.parent)
 
     def select_rows(self, entries: Iterable[Entry]) -> str:
         """Return a SQL subquery in parentheses for the rows of some partitions, with the column `_partition`.

@@ -20,7 +20,6 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.modeling import estimators, features, outcomes, training_plan
 from sixtyforty.spec.partitions import SNAPSHOT
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.verdicts import verdict_facts
 from sixtyforty.workspace import Workspace
 from tests.helpers import day_range
@@ -52,7 +51,7 @@ def publish_features(ws: Workspace, partitions: list[str]) -> None:
 
 
 def read_rows(ws: Workspace, name: str, day: date) -> pd.DataFrame:
-    with connect("UTC") as db:
+    with ws.lake.open_session("UTC") as db:
         rows = ws.lake.select_rows(ws.lake.entries(name, [day.isoformat()]).values())
         return db.execute(f"select * from {rows} order by decided_at, carrier, flight, origin").df()
 

@@ -113,7 +113,6 @@ def check_decisions(home: DrillHome, plan: Plan, delivered: Mapping[str, Deliver
 def _count_decisions(home: DrillHome, plan: Plan) -> DecisionCounts:
     from sixtyforty.decisions.deciding import LATE_REASON
     from sixtyforty.decisions.decision_table import decisions_dataset
-    from sixtyforty.storage.duckdb_session import connect
     from sixtyforty.storage.sql import identifiers, literal
 
     ws = home.evaluate(lambda: catalog.open_workspace(flights.USE_CASE))
@@ -121,7 +120,7 @@ def _count_decisions(home: DrillHome, plan: Plan) -> DecisionCounts:
     units = ws.lake.select_rows(ws.lake.entries("features").values())
     rows = ws.lake.select_rows(ws.lake.entries(decisions_dataset("live")).values())
     due = f"(from {units} where decided_at between timestamp '{plan.start}' and timestamp '{plan.end}')"
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         counts = db.execute(
             f"""select (select count(*) from {due}), (select count(*) from {rows}),
             (select count(distinct ({key})) from {rows}), (select count(*) from {due} anti join {rows} using ({key})),

@@ -19,6 +19,7 @@ from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, csv_text, make_use_case
 from tests.sixtyforty.ingest.formats.samples import typed_rows
 
@@ -33,7 +34,9 @@ def partition_text(
 ) -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (rows,) = partition_lines([(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source)
+    (rows,) = partition_lines(
+        [(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source, Lake(path.parent)
+    )
     return rows
 
 

@@ -138,9 +138,8 @@ def test_a_changed_row_replaces_the_first_one(ws: Workspace, shop: Shop) -> None
 
 
 def queries_of(ws: Workspace) -> Any:
-    from sixtyforty.storage.duckdb_session import connect
 
-    return connect(ws.use_case.timezone)
+    return ws.lake.open_session(ws.use_case.timezone)
 
 
 def test_many_rows_become_several_extracts(ws: Workspace, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

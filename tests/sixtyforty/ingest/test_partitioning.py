@@ -13,6 +13,7 @@ from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.ingest.partitioning import partition_lines
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.lake import Lake
 from tests.helpers import CALLS, SITES, csv_text, make_use_case
 
 NAME, DAY, NEXT = "calls_2013-03-10.csv", "2013-03-10", "2013-03-11"
@@ -26,7 +27,9 @@ def partition_text(
 ) -> dict[str, pa.Table]:
     path = folder / name
     path.write_text(text)
-    (lines,) = partition_lines([(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source)
+    (lines,) = partition_lines(
+        [(name, read_extract(path.read_bytes(), use_case.sources[source]))], use_case, source, Lake(path.parent)
+    )
     return lines
 
 

@@ -16,14 +16,23 @@ from hypothesis import strategies as st
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.leakage import count_different
 from sixtyforty.workspace import Workspace
-from tests.helpers import make_workspace, publish_days
+from tests.helpers import (
+    VISITS,
+    csv_text,
+    land_days,
+    land_extract,
+    make_workspace,
+    publish_days,
+    publish_landed_days,
+    visits_on,
+)
 
 DAYS = [date(2013, 3, 9) + timedelta(days=i) for i in range(5)]  # daylight saving time begins on the second day
 
 
 def find_leakage(ws: Workspace, partitions: list[str]) -> list[str]:
     with FeatureWindow(ws.use_case, ws.lake, partitions) as window:
-        return list(map(str, window.find_leakage(window.build().tables, sample=5)))
+        return list(map(str, window.find_leakage(window.build().tables)))
 
 
 def test_sound_features_are_identical_when_recomputed(workspace: Workspace) -> None:
@@ -74,7 +83,7 @@ def test_the_check_repeats_its_sample(tmp_path: Path) -> None:
 
 def test_without_features_there_is_nothing_to_check(workspace: Workspace) -> None:
     with FeatureWindow(workspace.use_case, workspace.lake, ["2013-03-20"]) as window:
-        assert window.find_leakage({}, sample=3) == []
+        assert window.find_leakage({}) == []
 
 
 VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
@@ -129,3 +138,37 @@ def test_null_text_is_no_leak(tmp_path: Path) -> None:
         from units"""
     )
     assert find_leakage(ws, publish_days(ws, DAYS, count=6)) == []
+
+
+RARE_LEAKS = {
+    "null only for units without an outcome": """
+        select u.id, u.site, u.load, case when v.id is not null then u.load end as leak from units u
+        left join visits v using (id)""",
+    "the outcome, for one unit in a hundred": """
+        select u.id, u.site, u.load, case when hash(u.id) % 100 = 0 then v.late else 0 end as leak from units u
+        left join visits v using (id)""",
+    "the rate of the same day": """
+        select u.id, u.site, u.load, d.rate as leak from units u
+        left join (select _partition, avg(late) as rate from visits group by all) d using (_partition)""",
+    "the load of a later call": """
+        select u.id, u.site, u.load, n.leak from units u
+        join (select id, lead(load, 5) over (order by call_hour, id) as leak from calls) n using (id)""",
+    "the mean of the whole window": """
+        select u.id, u.site, u.load, (select round(avg(load), 6) from calls) as leak from units u""",
+}
+
+
+@pytest.mark.parametrize("leak", RARE_LEAKS)
+def test_a_rare_leak_is_found_in_a_quarter(tmp_path: Path, leak: str) -> None:
+    ws = make_workspace(tmp_path)
+    (ws.use_case.folder / "features.sql").write_text(RARE_LEAKS[leak])
+    days = [date(2013, 3, 9) + timedelta(days=i) for i in range(91)]
+    partitions = land_days(ws, days, count=8)
+    drop_visits(ws, days[40], keep=7)  # a single unit of the quarter has no outcome
+    publish_landed_days(ws, partitions)
+    assert any(line.startswith("leak at") for line in find_leakage(ws, partitions))
+
+
+def drop_visits(ws: Workspace, day: date, keep: int) -> None:
+    """Land the visits of a day again, and leave out all but the first ones."""
+    land_extract(ws.landing, f"visits_{day}.csv", csv_text(VISITS, visits_on(day, 8)[:keep]))

@@ -68,7 +68,7 @@ def test_a_unit_returns_in_each_partition_with_features_of_its_own(tmp_path: Pat
     assert {entry.rows for entry in features.values()} == {2}
     with FeatureWindow(ws.use_case, ws.lake, partitions) as window:
         together = window.build()
-        assert window.find_leakage(together.tables, sample=6) == []
+        assert window.find_leakage(together.tables) == []
     for partition in features:
         alone = FeatureWindow(ws.use_case, ws.lake, [partition]).build()
         assert alone.tables[partition].equals(together.tables[partition])

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from sixtyforty.modeling import features
+from sixtyforty.storage import duckdb_session
 from sixtyforty.storage.duckdb_session import connect
 from tests.helpers import accept_partitions, make_workspace
 
@@ -42,14 +43,17 @@ def test_temporary_tables_of_one_session_are_not_seen_by_another() -> None:
 
 
 @pytest.fixture
-def memory_limit() -> Iterator[None]:
-    """Limit the memory of DuckDB in this process to 256 MB."""
-    with connect("America/New_York") as session:
-        row = session.execute("select current_setting('memory_limit')").fetchone()
-        assert row is not None
-        session.execute("set memory_limit = '256MB'")
-        yield
-        session.execute(f"set memory_limit = '{row[0]}'")
+def memory_limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Open DuckDB's databases in this process with at most 256 MB of memory."""
+    open_database = duckdb.connect
+
+    def open_small_database(config: dict[str, str]) -> duckdb.DuckDBPyConnection:
+        return open_database(config=config | {"memory_limit": "256MB"})
+
+    monkeypatch.setattr(duckdb, "connect", open_small_database)
+    duckdb_session._open_database.cache_clear()
+    yield
+    duckdb_session._open_database.cache_clear()
 
 
 @pytest.mark.usefixtures("memory_limit")
@@ -68,3 +72,44 @@ def test_a_day_of_three_million_rows_is_validated_and_has_features_within_256_mb
     assert entry.rows == ROWS
     built = features.FeatureWindow(ws.use_case, ws.lake, [DAY]).build()
     assert built.tables[DAY].num_rows == ROWS
+
+
+@pytest.fixture
+def readable(tmp_path: Path) -> Path:
+    """A readable folder with one Parquet file, and another file beside the folder."""
+    folder = tmp_path / "lake"
+    folder.mkdir()
+    for path in (folder / "a.parquet", tmp_path / "secret.parquet"):
+        duckdb.execute(f"copy (select 1 as n) to '{path}' (format parquet)")
+    return folder
+
+
+def test_a_session_reads_its_folder(readable: Path) -> None:
+    with connect("UTC", readable) as session:
+        assert session.execute(f"from read_parquet('{readable / 'a.parquet'}')").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from read_parquet('{folder}/../secret.parquet')",
+        "from '{outside}/secret.parquet'",
+        "from glob('{outside}/*')",
+        "from read_text('/etc/hostname')",
+        "from read_csv('https://example.org/x.csv')",
+        "copy (select 1) to '{outside}/copy.parquet'",
+        "attach '{outside}/other.db'",
+        "load httpfs",
+        "install httpfs",
+        "set threads = 1",
+        "set TimeZone = 'Asia/Tokyo'",
+        "set enable_external_access = true",
+        "from python_variable",
+    ],
+)
+def test_a_session_denies_other_files_the_network_extensions_and_settings(readable: Path, sql: str) -> None:
+    python_variable = duckdb.sql("select 1 as n").df()
+    assert len(python_variable) == 1
+    with connect("UTC", readable) as session, pytest.raises(duckdb.Error):
+        session.execute(sql.format(folder=readable, outside=readable.parent))
+    assert not (readable.parent / "copy.parquet").exists()

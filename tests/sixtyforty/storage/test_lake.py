@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sixtyforty.storage import lake as lake_module
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import FileAccessError, write_atomic
 from sixtyforty.storage.lake import Lake, LakeError, split_by_partition
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
@@ -194,7 +193,7 @@ def test_another_machine_reads_new_partitions_and_caches_their_files(tmp_path: P
     writer, reader = Lake(bucket_root, tmp_path / "writer"), Lake(bucket_root, tmp_path / "reader")
     for day in ("2013-03-10", "2013-03-11", "2013-03-12"):
         writer.write(DATASET, day, numbers(1, 2))
-    with connect("UTC") as db:
+    with reader.open_session("UTC") as db:
         rows = reader.select_rows(reader.entries(DATASET).values())
         assert db.execute(f"select _partition, count(*) from {rows} group by 1 order by 1").fetchall() == [
             ("2013-03-10", 2),
@@ -244,7 +243,7 @@ def test_sql_selects_rows_with_their_partition_in_any_folder(tmp_path: Path, fol
     lake = Lake(tmp_path / folder)
     lake.write(DATASET, DAY, numbers(1, 2))
     lake.write(DATASET, "2013-03-11", numbers(3))
-    with connect("America/New_York") as session:
+    with lake.open_session("America/New_York") as session:
         query = f"select _partition, n from {lake.select_rows(lake.entries(DATASET).values())} order by n"
         assert session.execute(query).fetchall() == [(DAY, 1), (DAY, 2), ("2013-03-11", 3)]
 

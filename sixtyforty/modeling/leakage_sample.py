@@ -1,0 +1,124 @@
+"""Choose the decision times at which features are recomputed to find leakage.
+
+A leak may touch only 1% of the units, spread over the decision times. It is found within a quarter with a probability
+above 99%, because a quarter's checks cover at least ENOUGH_UNITS units, and 0.99 ** 500 < 0.01. Whether the quarter is
+built in one run or day by day makes no difference. Further decision times are chosen because they have units with a
+rare value, without a value, or without an outcome. Leaks often touch only these units.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH_UNITS = 500  # units to check in a quarter
+QUARTER_DAYS = 91
+RARE_SHARE = 0.05  # a value is rare if fewer units than this share have it
+TARGETED_TIMES = 5  # decision times with rare values, for each run of several partitions
+MAX_DISTINCT = 50  # columns with more distinct values have no rare ones: each value is rare
+
+
+@dataclass(frozen=True)
+class CandidateTime:
+    """A decision time (UTC) of a partition, its number of units, and the rare values that its units have."""
+
+    partition: str
+    time: datetime
+    units: int
+    rare: frozenset[str] = field(default=frozenset())
+
+
+def list_candidates(rows: pd.DataFrame, hidden: Collection[str] = ()) -> list[CandidateTime]:
+    """Return the decision times of feature rows, sorted, with the rare values of their units.
+
+    rows: one row for each unit, with `_partition`, `decided_at` (UTC) and the columns to search for rare values.
+    hidden: columns in which rare values don't matter.
+    """
+    rare = _rare_values(rows, {"_partition", "decided_at", *hidden})
+    groups: Mapping[Any, Any] = rows.groupby(["_partition", "decided_at"], sort=True).indices
+    return [
+        CandidateTime(str(partition), time, len(positions), frozenset(rare.names_in(positions)))
+        for (partition, time), positions in groups.items()
+    ]
+
+
+@dataclass
+class _RareValues:
+    """The rows that have a rare value, by the name of that value."""
+
+    rows: dict[str, set[int]] = field(default_factory=dict)
+
+    def names_in(self, positions: Collection[int]) -> list[str]:
+        """Return the names of the rare values that some rows have."""
+        return [name for name, rows in self.rows.items() if not rows.isdisjoint(positions)]
+
+
+def _rare_values(rows: pd.DataFrame, hidden: Collection[str]) -> _RareValues:
+    import numpy as np
+
+    limit, rare_values = max(1, math.floor(RARE_SHARE * len(rows))), _RareValues()
+    for column in rows.columns.difference([*hidden]):
+        null = rows[column].isna().to_numpy()
+        masks = {"null": null}
+        if rows[column].dtype.kind in "iubOU" or rows[column].dtype == "str":
+            counts = rows[column].value_counts()
+            if len(counts) <= MAX_DISTINCT:
+                masks |= {str(value): (rows[column] == value).to_numpy() for value in counts[counts <= limit].index}
+        for value, mask in masks.items():
+            if 0 < mask.sum() <= limit:
+                rare_values.rows[f"{column}={value}"] = set(np.flatnonzero(mask).tolist())
+    return rare_values
+
+
+def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: float, seed: str) -> list[CandidateTime]:
+    """Return the decision times to check, sorted. The same arguments give the same choice.
+
+    candidates: the decision times that a run has built. days_between_partitions: days from the start of a partition to
+    that of the next one.
+    """
+    chance = random.Random(seed)
+    partitions = {candidate.partition for candidate in candidates}
+    units = sum(candidate.units for candidate in candidates)
+    units_a_quarter = units / max(1, len(partitions)) * QUARTER_DAYS / days_between_partitions
+    needed = units * min(1.0, ENOUGH_UNITS / units_a_quarter) if units else 0.0
+    chosen = _choose_at_random(candidates, needed, chance)
+    if len(partitions) > 1:
+        chosen |= set(_choose_rare(candidates, TARGETED_TIMES))
+    elif len(chosen) == 1 and chance.random() < 0.5:  # one more day: a second decision time would cost as much again
+        chosen = set(_choose_rare(candidates, 1)) or chosen
+    return sorted(chosen, key=lambda candidate: (candidate.partition, candidate.time))
+
+
+def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance: random.Random) -> set[CandidateTime]:
+    """Return decision times in random order until they have the needed number of units; at least one."""
+    chosen: set[CandidateTime] = set()
+    covered = 0
+    for candidate in chance.sample(candidates, len(candidates)):
+        if chosen and covered >= needed:
+            break
+        chosen.add(candidate)
+        covered += candidate.units
+    return chosen
+
+
+def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[CandidateTime]:
+    """Return up to `count` decision times that together have the most rare values, one after the other."""
+    chosen: list[CandidateTime] = []
+    missing = set().union(*(candidate.rare for candidate in candidates))
+    while missing and len(chosen) < count:
+        best = max(candidates, key=lambda candidate: len(candidate.rare & missing))
+        chosen.append(best)
+        missing -= best.rare
+    return chosen
+
+
+def seed_of(use_case_name: str, partitions: Mapping[str, object]) -> str:
+    """Return the seed of a choice among some partitions of a use case."""
+    return f"{use_case_name} {min(partitions)} {max(partitions)}"

@@ -1,0 +1,149 @@
+"""Refuse SQL of a declaration whose rows could differ between two runs, or that reads more than its tables.
+
+A feature may depend only on the sources and on `units`. This module looks at the tokens of the SQL before it runs. The
+locked session of `storage.duckdb_session` denies files, network and settings a second time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sixtyforty.modeling.sql_problem import SqlProblem
+from sixtyforty.spec.errors import SixtyfortyError
+
+if TYPE_CHECKING:
+    from sixtyforty.spec.decision_chain import DecisionChain
+
+# Functions of DuckDB whose value differs between two runs. Tests compare these names with `duckdb_functions()`.
+CLOCK_FUNCTIONS = {
+    *("current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp"),
+    *("get_current_time", "get_current_timestamp", "localtime", "localtimestamp", "now", "today"),
+    "transaction_timestamp",
+}
+RANDOM_FUNCTIONS = {"gen_random_uuid", "random", "setseed", "uuid", "uuidv4", "uuidv7"}
+SESSION_FUNCTIONS = {
+    *("current_connection_id", "current_database", "current_query", "current_query_id", "current_schema"),
+    *("current_schemas", "current_setting", "current_transaction_id", "current_user", "currval", "getenv"),
+    *("getvariable", "in_search_path", "nextval", "session_user", "setval", "sleep_ms", "stats", "txid_current"),
+    *("vector_type", "write_log"),
+}
+WITHOUT_PARENTHESES = {
+    *("current_date", "current_time", "current_timestamp", "current_user", "localtime", "localtimestamp"),
+    "session_user",
+}
+READERS = re.compile(  # table functions that read files, run SQL, or describe the session
+    r"(read|parquet|duckdb|pragma)_\w+|\w+_scan(_\w+)?|\w*checkpoint|\w+_(logging|profiling|duckdb_logs)|glob|query|query_table"
+    r"|sniff_csv|which_secret|python_map_function|json_execute_serialized_sql|sql_auto_complete|check_peg_parser"
+    r"|icu_calendar_names|pg_timezone_names|show_\w+|summary|test_\w+|add_parquet_key|\w+_external_resource(_type)?"
+)
+
+
+class ForbiddenSqlError(SixtyfortyError):
+    """The SQL of a declaration reads the clock, files, random numbers or the session, or is more than one query."""
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A token of SQL in lower case, without quotes around a name, and its offset in the text."""
+
+    text: str
+    start: int
+    is_name: bool
+
+
+def check_chain_sql(use_case: DecisionChain) -> None:
+    """Raise ForbiddenSqlError if the SQL that makes units, features or outcomes is forbidden."""
+    for place, sql in _declared_sql(use_case):
+        problem = find_forbidden(sql)
+        if problem:
+            raise ForbiddenSqlError(f"{use_case.name}: {place}, line {problem.line}: {problem.message}")
+
+
+def _declared_sql(use_case: DecisionChain) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each declared SQL that makes units, features or outcomes."""
+    stages = ["features", "current_process", "outcomes", *([] if use_case.decision.unit_source else ["units"])]
+    yield from ((f"{stage}.sql", use_case.sql(stage)) for stage in stages)
+    yield "decision.decided_at", use_case.decision.decided_at
+    yield from ((f"sources.{name}.known_at", s.known_at) for name, s in use_case.inputs.items() if s.known_at)
+    yield from ((f"kpi.{column}", sql) for column, sql in use_case.kpi.payoff_sql.items())
+
+
+def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | None:
+    """Return the first forbidden use in a query or an expression; None if there is none.
+
+    field, stage: the location of the SQL, for the problem.
+    """
+    tokens, depth = _tokens(sql), 0
+    for position, token in enumerate(tokens):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0:
+            reason: str | None = "a closing parenthesis has no opening one."
+        elif token.text == ";" and position + 1 < len(tokens):
+            reason = "the SQL has more than one statement. Write a single query."
+        else:
+            reason = _forbidden_reason(tokens, position)
+        if reason:
+            return SqlProblem(reason, field, stage, sql[: token.start].count("\n") + 1)
+    return None
+
+
+def _tokens(sql: str) -> list[_Token]:
+    """Return the tokens of SQL, without comments and string constants' content."""
+    import duckdb
+
+    content = sql.encode()  # DuckDB counts bytes
+    marks = duckdb.tokenize(sql)
+    ends = [start for start, _ in marks[1:]] + [len(content)]
+    tokens = []
+    for (start, kind), end in zip(marks, ends, strict=True):
+        if kind == duckdb.token_type.comment:
+            continue
+        text = content[start:end].decode().strip()
+        is_name = kind in (duckdb.token_type.identifier, duckdb.token_type.keyword)
+        tokens.append(_Token(text.strip('"').lower() if is_name else text, len(content[:start].decode()), is_name))
+    return tokens
+
+
+def _forbidden_reason(tokens: Sequence[_Token], position: int) -> str | None:
+    """Return why the token at a position is forbidden, and the cure; None if it is allowed."""
+    token = tokens[position]
+    if not token.is_name:
+        return None
+    is_call = position + 1 < len(tokens) and tokens[position + 1].text == "("
+    is_member = position > 0 and tokens[position - 1].text == "."
+    if is_call and token.text == "age" and _argument_count(tokens, position + 1) + is_member == 1:
+        return _clock_reason("age() with one argument")
+    if is_call or (token.text in WITHOUT_PARENTHESES and not is_member):
+        return _reason_of_function(token.text, f"{token.text}()" if is_call else token.text)
+    return None
+
+
+def _argument_count(tokens: Sequence[_Token], opening: int) -> int:
+    """Return the number of arguments of a call. opening: the position of its opening parenthesis."""
+    depth, commas = 0, 0
+    for position in range(opening, len(tokens)):
+        text = tokens[position].text
+        depth += (text in "([{") - (text in ")]}")
+        commas += depth == 1 and text == ","
+        if depth == 0:
+            return 0 if position == opening + 1 else commas + 1
+    return commas + 1
+
+
+def _reason_of_function(name: str, written: str) -> str | None:
+    if name in CLOCK_FUNCTIONS:
+        return _clock_reason(written)
+    if name in RANDOM_FUNCTIONS:
+        return f"{written} gives another value in each run. Use a hash of the key instead."
+    if name in SESSION_FUNCTIONS:
+        return f"{written} depends on the database session, not on the data. Remove it."
+    if READERS.fullmatch(name):
+        return f"{written} is not allowed. Read only the sources and `units`."
+    return None
+
+
+def _clock_reason(written: str) -> str:
+    return f"{written} reads the clock, so a replay would differ. Use decided_at or known_at instead."

@@ -1,0 +1,103 @@
+"""SQL of a declaration reads its tables and nothing else: no clock, no random numbers, no session, no files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.authoring import catalog
+from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.sql_guard import (
+    CLOCK_FUNCTIONS,
+    RANDOM_FUNCTIONS,
+    READERS,
+    SESSION_FUNCTIONS,
+    ForbiddenSqlError,
+    check_chain_sql,
+    find_forbidden,
+)
+from tests.helpers import make_workspace
+
+ALLOWED_TABLE_FUNCTIONS = {
+    *("generate_series", "histogram", "histogram_values", "json_each", "json_tree"),
+    *("range", "repeat", "repeat_row", "unnest"),
+}
+
+
+def function_names(condition: str) -> set[str]:
+    """Return the names of DuckDB's functions that meet a condition on `duckdb_functions()`."""
+    rows = duckdb.execute(f"select distinct function_name from duckdb_functions() where {condition}").fetchall()
+    return {name for (name,) in rows}
+
+
+def test_every_function_whose_value_differs_between_runs_is_known() -> None:
+    volatile = function_names("stability is not null and stability <> 'CONSISTENT'")
+    assert volatile - CLOCK_FUNCTIONS - RANDOM_FUNCTIONS - SESSION_FUNCTIONS == {"error"}  # error() stops the query
+
+
+def test_every_table_function_that_reads_more_than_its_arguments_is_known() -> None:
+    readers = {n for n in function_names("function_type in ('table', 'table_macro')") if not READERS.fullmatch(n)}
+    assert readers <= ALLOWED_TABLE_FUNCTIONS
+
+
+def test_no_scalar_function_counts_as_a_reader() -> None:
+    scalars = function_names("function_type in ('scalar', 'aggregate', 'macro')")
+    assert not [name for name in scalars if READERS.fullmatch(name)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "reason"),
+    [
+        ("select a,\n  now() as n from units", 2, "now() reads the clock"),
+        ('select "now" () from units', 1, "now() reads the clock"),
+        ("select current_date from units", 1, "current_date reads the clock"),
+        ("age(sched)", 1, "age() with one argument reads the clock"),
+        ("sched.age()", 1, "age() with one argument reads the clock"),
+        ("system.main.today()", 1, "today() reads the clock"),
+        ("-- now()\nrandom() < 0.5", 2, "random() gives another value"),
+        ("select * from read_csv('/etc/passwd')", 1, "read_csv() is not allowed"),
+        ("select * from query('select 1')", 1, "query() is not allowed"),
+        ("select current_setting('threads')", 1, "depends on the database session"),
+        ("select 1; copy (select 1) to 'x'", 1, "more than one statement"),
+        ("1) from units; copy (select 1) to 'x'; select (1", 1, "closing parenthesis"),
+        ("'é' = x\n or now() > y", 2, "now() reads the clock"),
+    ],
+)
+def test_a_forbidden_use_is_named_with_its_line(sql: str, line: int, reason: str) -> None:
+    problem = find_forbidden(sql)
+    assert problem is not None
+    assert problem.line == line
+    assert reason in problem.message
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 'now()' as text, u.current_date from units u -- random()",
+        "age(known_at, decided_at)",
+        "select * from range(3), unnest([1, 2]) t(x);",
+        "select $$ now() ; $$",
+    ],
+)
+def test_names_in_texts_comments_and_columns_are_no_calls(sql: str) -> None:
+    assert find_forbidden(sql) is None
+
+
+@pytest.mark.parametrize("name", catalog.list_use_cases())
+def test_the_demos_sql_is_allowed(name: str) -> None:
+    check_chain_sql(catalog.load_use_case(name))
+
+
+def test_features_that_read_the_clock_are_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws = make_workspace(tmp_path)
+    own_sql = type(ws.use_case).sql
+
+    def sql(use_case: object, stage: str) -> str:
+        text = own_sql(use_case, stage)  # type: ignore[arg-type]
+        return f"select *, now() as built_at from ({text})" if stage == "features" else text
+
+    monkeypatch.setattr(type(ws.use_case), "sql", sql)
+    with pytest.raises(ForbiddenSqlError, match=r"features\.sql, line 1: now\(\) reads the clock"):
+        FeatureWindow(ws.use_case, ws.lake, ["2013-03-10"])
