@@ -19,6 +19,7 @@ AlertKind = Literal[
     "rejected batch",
     "leakage",
     "champion revoked",
+    "champion can't score",
     "fallback in force",
     "automation silent",
     "retrain overdue",

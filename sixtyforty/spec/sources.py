@@ -61,6 +61,16 @@ class Source(DeclaredModel):
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts."
     )
+    earlier_names: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Names that a column had before its sender renamed it, such as {load: [weight]}. Extracts and"
+        " partitions that hold it under an earlier name are read too.",
+    )
+    optional_columns: list[str] = Field(
+        default_factory=list,
+        description="Columns that an extract may lack, such as a column that only newer extracts have. They are null"
+        " then. An extract that lacks any other column is refused.",
+    )
     key: list[str] = Field(
         description="Columns that identify a row. A row of a later extract replaces an earlier row with the same key."
     )
@@ -126,6 +136,10 @@ class Source(DeclaredModel):
                 "location", "the URL contains a user or a password; set them in environment variables instead"
             )
         return self
+
+    def names_of(self, column: str) -> list[str]:
+        """Return the name of a column and its earlier names, the newest first."""
+        return [column, *self.earlier_names.get(column, [])]
 
     @property
     def database_label(self) -> str:
