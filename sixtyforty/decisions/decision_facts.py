@@ -50,7 +50,8 @@ class DecisionFacts:
     def from_entry(cls, entry: Entry) -> DecisionFacts:
         """Read the facts from a manifest of decisions."""
         facts = cls(**entry.facts)
-        return replace(facts, unscored=[UnscoredDecisions(**fields) for fields in entry.facts.get("unscored", ())])
+        unscored = tuple(UnscoredDecisions(**fields) for fields in entry.facts.get("unscored", ()))
+        return replace(facts, unscored=unscored)
 
     def to_facts(self) -> dict[str, Any]:
         """Return the facts as a manifest of decisions stores them."""
