@@ -97,9 +97,14 @@ class PageRequest:
 
     @cached_property
     def notice(self) -> str:
-        """What every page of the requested use case must say: its champion can't score. Empty if there is nothing."""
+        """What every page of the requested use case must say; empty if there is nothing.
+
+        Its declaration changed a key or the calendar, or its champion can't score.
+        """
         if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
             return ""
+        if self.ws.refusal:
+            return self.ws.refusal
         try:
             outage = current_outage(self.ws, "live", now())
         except SixtyfortyError as error:  # a page that needs no ledger stays readable

@@ -108,6 +108,9 @@ def _ledger_checks(name: str) -> list[Check]:
             " --from DATE --to DATE",
         ),
         Check(
+            f"keys and calendar of {name}", True, partial(_fixed_parts, name), "Put the earlier declaration back."
+        ),
+        Check(
             f"champion of {name}",
             False,
             partial(_champion, name),
@@ -243,6 +246,15 @@ def _features(name: str) -> str:
     if tainted := find_tainted(lake):
         raise NotAvailableError(f"the {describe(tainted)}")
     return f"{format_plural(len(lake.partitions('features')), 'partition')}, none tainted"
+
+
+def _fixed_parts(name: str) -> str:
+    from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
+
+    ws = catalog.open_declared_workspace(name)
+    if changes := find_changed_parts(ws):
+        raise NotAvailableError(describe_changes(ws, changes))
+    return "as when its data was stored"
 
 
 def _champion(name: str) -> str:

@@ -1,7 +1,7 @@
 """Read raw and validated partitions by today's data contract, whatever contract they were written by.
 
 A contract changes while old partitions stay. A column that a partition lacks is null in its rows. A column that the
-partition holds under an earlier name is read under today's name. A column of another type is cast; a value that the
+partition holds under another name is read under today's name. A column of another type is cast; a value that the
 type of today can't hold exactly is null, until the partition is validated again from its raw rows.
 """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
-MISSING_CURE = " If the sender changed them, declare `earlier_names` or `optional_columns` of the source."
+MISSING_CURE = " If the sender changed them, declare `other_names` or `optional_columns` of the source."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
 
 

@@ -78,6 +78,11 @@ def find_unscored(ws: Workspace, track: Track) -> list[Alert]:
     return [Alert("champion can't score", f"{outage.champion} {outage.since}", f"{outage.text} {CURE}")]
 
 
+def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the declaration changed a key or the calendar, so that every run is refused."""
+    return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
+
+
 def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert if the current process took too large a share of the newest partition's decisions.
 
@@ -163,6 +168,7 @@ RULES: dict[AlertKind, AlertRule] = {
     "leakage": find_tainted_partitions,
     "champion revoked": find_revoked_champion,
     "champion can't score": find_unscored,
+    "key or calendar changed": find_refused_change,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,
     "decay": find_decay,

@@ -20,6 +20,7 @@ AlertKind = Literal[
     "leakage",
     "champion revoked",
     "champion can't score",
+    "key or calendar changed",
     "fallback in force",
     "automation silent",
     "retrain overdue",

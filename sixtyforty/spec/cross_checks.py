@@ -86,7 +86,7 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
         yield from _missing_columns(f"sources.{name}.optional_columns", source.optional_columns, source.columns)
         for column in sorted(set(source.key) & set(source.optional_columns)):
             yield FieldError(f"sources.{name}.optional_columns", f"'{column}' is part of the key; remove it")
-        yield from _check_earlier_names(f"sources.{name}.earlier_names", source)
+        yield from _check_other_names(f"sources.{name}.other_names", source)
         for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
             yield FieldError(
                 f"sources.{name}.columns.{column}", "this column name is reserved for the pipeline; choose another name"
@@ -95,13 +95,13 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
             yield FieldError(f"sources.{name}", "a source with `partition` also needs `known_at`, to prevent leakage")
 
 
-def _check_earlier_names(field: str, source: Source) -> Iterator[FieldError]:
-    yield from _missing_columns(field, source.earlier_names, source.columns)
-    earlier_names = [name for names in source.earlier_names.values() for name in names]
-    for name in sorted({name for name in earlier_names if earlier_names.count(name) > 1}):
-        yield FieldError(field, f"'{name}' is an earlier name of several columns; leave it with one of them")
-    for name in sorted(source.columns.keys() & set(earlier_names)):
-        yield FieldError(field, f"'{name}' is still a column of the source; remove it from `columns` or from here")
+def _check_other_names(field: str, source: Source) -> Iterator[FieldError]:
+    yield from _missing_columns(field, source.other_names, source.columns)
+    other_names = [name for names in source.other_names.values() for name in names]
+    for name in sorted({name for name in other_names if other_names.count(name) > 1}):
+        yield FieldError(field, f"'{name}' is another name of several columns; leave it with one of them")
+    for name in sorted(source.columns.keys() & set(other_names)):
+        yield FieldError(field, f"'{name}' is a column of the source itself; remove it from `columns` or from here")
 
 
 @_reads("sources", "decision", "people")

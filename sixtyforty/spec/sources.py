@@ -61,10 +61,10 @@ class Source(DeclaredModel):
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts."
     )
-    earlier_names: dict[str, list[str]] = Field(
+    other_names: dict[str, list[str]] = Field(
         default_factory=dict,
-        description="Names that a column had before its sender renamed it, such as {load: [weight]}. Extracts and"
-        " partitions that hold it under an earlier name are read too.",
+        description="Other names of a column, such as the one before its sender renamed it: {load: [weight]}. Extracts"
+        " and partitions that hold it under one of them are read too.",
     )
     optional_columns: list[str] = Field(
         default_factory=list,
@@ -138,8 +138,8 @@ class Source(DeclaredModel):
         return self
 
     def names_of(self, column: str) -> list[str]:
-        """Return the name of a column and its earlier names, the newest first."""
-        return [column, *self.earlier_names.get(column, [])]
+        """Return the name of a column, then its other names in the declared order."""
+        return [column, *self.other_names.get(column, [])]
 
     @property
     def database_label(self) -> str:

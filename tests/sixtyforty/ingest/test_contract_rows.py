@@ -29,7 +29,7 @@ def contract(columns: dict[str, str], **changes: Any) -> Source:
     return Source(description="x", files="x.csv", columns=columns, key=["id"], **changes)
 
 
-TODAY = contract({"id": "INTEGER", "load": "DOUBLE", "crew": "INTEGER"}, earlier_names={"load": ["weight"]})
+TODAY = contract({"id": "INTEGER", "load": "DOUBLE", "crew": "INTEGER"}, other_names={"load": ["weight"]})
 
 
 def write(lake: Lake, day: int, **columns: Any) -> Entry:

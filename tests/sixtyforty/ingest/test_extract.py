@@ -34,8 +34,8 @@ def test_names_that_may_be_data_are_not_suggested() -> None:
     assert missing == f"'parcel', 'addressee'.{MISSING_CURE}"
 
 
-def test_an_earlier_name_counts_and_the_newest_is_read() -> None:
-    source = contract("parcel", "weight", earlier_names={"weight": ["mass", "kilos"]})
+def test_another_name_counts_and_the_first_of_them_is_read() -> None:
+    source = contract("parcel", "weight", other_names={"weight": ["mass", "kilos"]})
     matched = match_columns(source, ["kilos", "parcel", "mass", "colour"])
     assert (matched.names, matched.missing, matched.undeclared) == (
         {"parcel": ["parcel"], "weight": ["mass", "kilos"]},
@@ -59,7 +59,7 @@ def test_only_what_a_refusal_depends_on_changes_the_hash_of_a_contract() -> None
     assert contract_hash(plain) == contract_hash(plain.model_copy(update={"description": "x", "null_text": "-"}))
     changes: list[dict[str, Any]] = [
         {"optional_columns": ["weight"]},
-        {"earlier_names": {"weight": ["mass"]}},
+        {"other_names": {"weight": ["mass"]}},
         {"columns": {"parcel": "VARCHAR"}},
     ]
     assert len({contract_hash(plain.model_copy(update=change)) for change in changes} | {contract_hash(plain)}) == 4

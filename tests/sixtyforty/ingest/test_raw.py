@@ -372,7 +372,7 @@ def test_an_extract_that_another_contract_refused_is_read_again_in_its_order(wor
     ingest_calls(workspace)
     assert ids(workspace) == ["93700", "93701"]
     assert ingest_calls(workspace)[DAYS[0]].facts["extracts"][0]["problem"].startswith("columns missing")
-    changed = declare(workspace, columns={**WITH_CREW}, earlier_names={"load": ["weight"]}, optional_columns=["crew"])
+    changed = declare(workspace, columns={**WITH_CREW}, other_names={"load": ["weight"]}, optional_columns=["crew"])
     assert list(pending_extracts(changed.landing, "calls")) == [str(DAY)]
     ingest_calls(changed)
     assert [(seq, crew) for (_, _, seq), crew in zip(rows(changed), column(changed, "crew"), strict=True)] == [

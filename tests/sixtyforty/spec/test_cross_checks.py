@@ -38,14 +38,14 @@ NUMBER = {"outcome_type": "number"}
         ),
         ({"sources": {"calls": {"optional_columns": ["crew"]}}}, r"sources\.calls\.optional_columns: .*'crew'"),
         ({"sources": {"calls": {"optional_columns": ["id"]}}}, r"optional_columns: 'id' is part of the key; remove it"),
-        ({"sources": {"calls": {"earlier_names": {"crew": ["team"]}}}}, r"sources\.calls\.earlier_names: .*'crew'"),
+        ({"sources": {"calls": {"other_names": {"crew": ["team"]}}}}, r"sources\.calls\.other_names: .*'crew'"),
         (
-            {"sources": {"calls": {"earlier_names": {"load": ["site"]}}}},
-            r"sources\.calls\.earlier_names: 'site' is still a column of the source",
+            {"sources": {"calls": {"other_names": {"load": ["site"]}}}},
+            r"sources\.calls\.other_names: 'site' is a column of the source itself",
         ),
         (
-            {"sources": {"calls": {"earlier_names": {"load": ["weight"], "site": ["weight"]}}}},
-            r"sources\.calls\.earlier_names: 'weight' is an earlier name of several columns",
+            {"sources": {"calls": {"other_names": {"load": ["weight"], "site": ["weight"]}}}},
+            r"sources\.calls\.other_names: 'weight' is another name of several columns",
         ),
         ({"decision": {"unit_source": "orders"}}, r"there is no source 'orders' \(allowed: calls, visits\)"),
         (

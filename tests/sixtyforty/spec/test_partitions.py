@@ -128,7 +128,10 @@ def test_the_last_day_ends_with_its_last_hour() -> None:
     ("fields", "message"),
     [
         ({"every": "month", "start": "2013-03-02"}, "start on the first day of a month; write 2013-03-01"),
-        ({"start": "2013-03-01", "end": "2013-02-28"}, r"partitions\.end \(2013-02-28\) is before partitions\.start \(2013-03-01\)"),
+        (
+            {"start": "2013-03-01", "end": "2013-02-28"},
+            r"partitions\.end \(2013-02-28\) is before partitions\.start \(2013-03-01\)",
+        ),
     ],
 )
 def test_an_impossible_start_or_end_is_refused(fields: dict[str, str], message: str) -> None:
