@@ -166,7 +166,7 @@ def _load_responses(
         from (
             select r._partition, r.decision_id, r.response_id, r.role, r.rating, r.simulated,
                 strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
-                left(sha256({literal(ws.use_case.name + "|")} || r.person), 16) as pseudonym,
+                left(sha256({literal(ws.use_case.first_name + "|")} || r.person), 16) as pseudonym,
                 case when {_void_sql(ws.use_case)} then 'void' else r.event end as event,
                 {gain} as gain, {saved} as cost_saved, {is_known} as is_known,
                 coalesce({_timely_sql(ws.use_case)}, false) as is_timely

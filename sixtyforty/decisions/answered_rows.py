@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
 from sixtyforty.decisions.responses import has_answers, responses_by_decision
 from sixtyforty.spec.track import Track
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.response_log import ANSWER_EVENTS, Response
 from sixtyforty.storage.sql import literal
 from sixtyforty.workspace import Workspace
@@ -62,7 +61,7 @@ def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) ->
     if not entries:
         return []
     events = ", ".join(map(literal, ANSWER_EVENTS))
-    with connect(ws.use_case.timezone) as db:
+    with ws.lake.open_session(ws.use_case.timezone) as db:
         rows = db.execute(
             f"""select decision_id, person, role, event, action, "at", response_id
             from {ws.lake.select_rows(entries.values())}

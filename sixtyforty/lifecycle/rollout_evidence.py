@@ -15,7 +15,6 @@ from sixtyforty.accounting import experiment_ledger, experiment_results, kpi_led
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.rollout_ledger import STEPS, RolloutStep, StepName
 from sixtyforty.storage.sql import identifier, identifiers
 from sixtyforty.value.daily_value import DailyValue, value_of_day
@@ -166,7 +165,7 @@ def value_shadow_days(ws: Workspace, partitions: Sequence[str] | None = None) ->
         return []
     features = ws.lake.entries("features", list(decisions))
     outcome = f"o.{identifier(use_case.kpi.outcome)}"
-    with connect(use_case.timezone) as db:
+    with ws.lake.open_session(use_case.timezone) as db:
         rows = db.execute(
             f"""select f.* exclude current_action, d.current_action, d.action, d.expected as _expected,
                 d.decided_by, {outcome} as _outcome

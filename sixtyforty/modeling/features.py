@@ -77,7 +77,7 @@ class FeatureWindow:
         if len(self.partitions) == 1:
             return ()
         columns: set[str] = set()
-        for partition in _sample_partitions(self.use_case.name, sorted(tables)):
+        for partition in _sample_partitions(self.use_case.first_name, sorted(tables)):
             alone, together = self._build_alone(partition), tables[partition]
             columns |= {name for name in alone.column_names if not alone[name].equals(together[name])}
         return tuple(sorted(columns))

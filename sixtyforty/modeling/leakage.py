@@ -60,7 +60,7 @@ def find_leakage(
         return []
     rows = _all_rows(tables)
     candidates = list_candidates(_with_outcomes(db, use_case, rows), [*use_case.decision.key, "current_action"])
-    chosen = choose_times(candidates, use_case.days_between_decisions, seed_of(use_case.name, tables))
+    chosen = choose_times(candidates, use_case.days_between_decisions, seed_of(use_case.first_name, tables))
     chosen += [c for c in candidates if c not in chosen and str(c.time) in (again or {}).get(c.partition, ())]
     by_time: Mapping[Any, pd.DataFrame] = dict(iter(rows.groupby(["_partition", "decided_at"])))
     leaks: list[Leak] = []
