@@ -25,6 +25,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     moving,
     operate,
     people,
+    plan,
     portfolio,
     run,
     sourcing,

@@ -18,6 +18,7 @@ from sixtyforty.decisions.champion_scores import (
 )
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
+from sixtyforty.decisions.declaration_record import record_declaration
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
@@ -67,6 +68,8 @@ def take_decisions(
     new: dict[str, pa.Table] = {}
     for group in ws.lake.group_by_columns(features.values()):
         new |= _decide_group(ws, track, {entry.partition: entry for entry in group}, before, start, as_of)
+    if new:
+        record_declaration(ws)
     written = run_in_parallel(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
     unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
     return unchanged | dict(zip(new, written, strict=True))

@@ -1,0 +1,136 @@
+"""Take the replay's decisions by an edited declaration in a scratch copy, and compare them with today's decisions.
+
+The functions that decide and account a replay do the work: the gate judges the stored models, the policy decides, and
+the ledger adds up the money. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.accounting.kpi_ledger import compute_accounts, read_daily_values
+from sixtyforty.accounting.refused_figures import describe_refusal, require_sound_figures
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.lifecycle.plan_edit import PlanError
+from sixtyforty.lifecycle.plan_flips import Flips, compare_decisions
+from sixtyforty.lifecycle.plan_models import judge_models, reuse_models
+from sixtyforty.lifecycle.plan_value import PlannedValue, compare_values
+from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.spec.partitions import chunks
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.payoff_base import PayoffError
+from sixtyforty.workspace import Workspace
+
+ShowProgress = Callable[[str], None]
+DATASET = decisions_dataset("replay")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The effect of an edit on the replay.
+
+    `champions_now`, `champions_after`: the training days of the models that the gate promotes. `outdated`: partitions
+    whose features are older than their data; their decisions stay. `refusal`: why the figures after the edit would be
+    refused, or None. `changed_candidates`: the candidates of the KPI that earn another value on the same decisions.
+    """
+
+    flips: Flips
+    value: PlannedValue
+    champions_now: Sequence[str]
+    champions_after: Sequence[str]
+    outdated: Sequence[str]
+    refusal: str | None
+    changed_candidates: Sequence[str] = ()
+
+
+def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress) -> Preview:
+    """Rebuild the replay in a scratch copy by the declaration on disk, and compare it with the replay in the home.
+
+    Raises PlanError if a model isn't stored, and RefusedFiguresError if today's figures are refused.
+    """
+    missing = reuse_models(scratch)
+    if missing:
+        days = format_plural(len({plan.as_of for plan in missing}), "training day")
+        raise PlanError(
+            f"{ws.use_case.name}: no model is stored for the current data and recipe of {days}, so the stored models"
+            " can't answer. Add --compute to train them in a temporary folder."
+        )
+    require_sound_figures(ws, "replay")
+    now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
+    partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
+    show_progress(f"plan: valuing today's decisions by the declaration on disk ({len(partitions):,} partitions)")
+    unchanged = _value_unchanged(ws)
+    champions_now = _promoted(ws)
+    show_progress("plan: judging the stored models")
+    judge_models(scratch, partitions[0])
+    for portion in chunks(partitions):
+        show_progress(f"plan: deciding again up to {portion[-1]}")
+        take_decisions(scratch, portion, "replay", None, anew=True)
+    show_progress("plan: valuing the decisions after the edit")
+    after = value_decisions(scratch)
+    entries = scratch.lake.entries(DATASET)
+    flips = compare_decisions(
+        ws.use_case.timezone, ws.lake, list(before.values()), scratch.lake, list(entries.values())
+    )
+    return Preview(
+        flips=flips,
+        value=compare_values(ws.use_case.kpi, now, unchanged, after, flips.by_partition),
+        champions_now=champions_now,
+        champions_after=_promoted(scratch),
+        outdated=list(find_outdated(ws.use_case, scratch.lake, partitions)),
+        refusal=describe_refusal(scratch, "replay"),
+    )
+
+
+def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
+    """Value the candidates of the declaration on disk on today's decisions, which stay as they are."""
+    require_sound_figures(ws, "replay")
+    now, champions = read_daily_values(ws, "replay"), _promoted(ws)
+    show_progress(f"plan: valuing the candidates by the declaration on disk ({len(now):,} partitions)")
+    after = value_decisions(ws)
+    flips = Flips(sum(day.decisions for day in after), 0, 0, [], {}, [])
+    value = compare_values(ws.use_case.kpi, now, after, after, {})
+    return Preview(flips, value, champions, champions, [], None, find_changed_candidates(now, after))
+
+
+def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValue]) -> list[str]:
+    """Return the names of the candidates whose money differs in any partition that both lists have, sorted."""
+    earlier = {day.partition: day.candidates for day in now}
+    changed = set[str]()
+    for day in after:
+        before = earlier.get(day.partition, day.candidates)
+        names = before.keys() | day.candidates.keys()
+        changed |= {name for name in names if before.get(name) != day.candidates.get(name)}
+    return sorted(changed)
+
+
+def value_decisions(ws: Workspace) -> list[DailyValue]:
+    """Return the value of the replay's decisions by the declaration on disk, for each partition with known outcomes.
+
+    The accounts are computed as the ledger computes them, and not written.
+    """
+    decisions = ws.lake.entries(DATASET)
+    outcomes = ws.lake.entries("outcomes", decisions)
+    days: list[DailyValue] = []
+    for portion in chunks(list(outcomes)):
+        entries = ({p: versions[p] for p in portion} for versions in (decisions, outcomes))
+        days += [account for account in compute_accounts(ws, *entries) if account.decisions]
+    return days
+
+
+def _value_unchanged(ws: Workspace) -> list[DailyValue]:
+    """Return the values of today's decisions under the edited payoffs.
+
+    Return an empty list if the edit no longer declares an action that was taken, because the action has no payoff.
+    """
+    try:
+        return value_decisions(ws)
+    except PayoffError:
+        return []
+
+
+def _promoted(ws: Workspace) -> list[str]:
+    return [row.as_of for row in ws.champion_ledger.sound_promotions("replay")]
