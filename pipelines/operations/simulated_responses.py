@@ -14,8 +14,9 @@ class NoResponsesError(SixtyfortyError):
 
 
 def add_simulated_responses(use_case: str, first: date | None = None, last: date | None = None, seed: int = 0) -> int:
-    """Simulate people's responses to the decisions of the local days `first` to `last`. Return their number.
+    """Simulate people's responses to the decisions of the local days `first` to `last`.
 
+    Return the number of responses.
     The days default to all days of the replay. The stages that read responses run afterwards, up to the impact report.
     Raises NoResponsesError if the use case declares no source of responses.
     """

@@ -98,7 +98,7 @@ def test_a_table_without_a_time_column_is_a_snapshot(tmp_path: Path) -> None:
 
 def test_without_extracts_there_is_an_example_to_replace(tmp_path: Path) -> None:
     draft = scaffold(tmp_path, None)
-    assert "an example, all of it invented" in (draft.folder / "defs.yaml").read_text()
+    assert "an invented example" in (draft.folder / "defs.yaml").read_text()
 
 
 @pytest.mark.parametrize("lines", [None, DAILY_LINES], ids=["alone", "with extracts"])
