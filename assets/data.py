@@ -17,6 +17,7 @@ from expectations.suites import load_suite
 from expectations.validation import validate
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle.revocation import revoke_tainted_champions
+from sixtyforty.modeling import built_by as built_by_fact
 from sixtyforty.modeling import taint
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.leakage import Leak
@@ -204,7 +205,8 @@ def _publish_features(
     accepted_tainted = [marked for partition, marked in tainted.items() if partition in accepted]
     taint.mark(run.ws.lake, accepted_tainted)
     marks = {marked.partition: marked.to_facts() for marked in accepted_tainted}
-    facts = {p: verdict_facts(verdict) | marks.get(p, {}) for p, verdict in verdicts.items()}
+    built_by = {built_by_fact.FACT: built_by_fact.declared_parts(run.use_case, "features")}
+    facts = {p: verdict_facts(verdict) | built_by | marks.get(p, {}) for p, verdict in verdicts.items()}
     entries = run.ws.lake.write_all("features", accepted, inputs=inputs, code=run.ws.code_version, facts=facts)
     taint.settle(run.ws.lake, entries)
     for partition, entry in entries.items():
@@ -218,10 +220,13 @@ def record_outcomes(run: StageRun) -> StageResult:
     import pyarrow.compute as pc
 
     result, kpi = StageResult(), run.use_case.kpi
+    built_by = {built_by_fact.FACT: built_by_fact.declared_parts(run.use_case, "outcomes")}
     for portion in run.portions():
         built = build_outcomes(run.use_case, run.ws.lake, portion)
-        before = run.ws.lake.entries("outcomes", built.tables)
-        entries = run.ws.lake.write_all("outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version)
+        before, facts = run.ws.lake.entries("outcomes", built.tables), dict.fromkeys(built.tables, built_by)
+        entries = run.ws.lake.write_all(
+            "outcomes", built.tables, inputs=built.inputs, code=run.ws.code_version, facts=facts
+        )
         for partition, rows in built.tables.items():
             outcomes = rows[kpi.outcome]
             metadata: Metadata = {

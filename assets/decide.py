@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 from assets.metadata import Metadata
-from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
+from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
 from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_facts import UnscoredDecisions
 from sixtyforty.decisions.decision_table import TakenDecisions, decisions_dataset
 from sixtyforty.decisions.delivery import deliver_decisions
 from sixtyforty.decisions.due_decisions import live_since
 from sixtyforty.decisions.review_queue import QueueFigures, queue_reviews
+from sixtyforty.decisions.unscored import current_outage
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.spec.wording import format_plural
 
+CHAMPION_SCORES = StageCheck(
+    "champion_scores", "The champion in force can score the units. Where it can't, the current process decides."
+)
 FEATURES_CURRENT = StageCheck(
     "features_current", "No decision uses features that are older than the validated data in force."
 )
@@ -23,7 +29,7 @@ FEATURES_CURRENT = StageCheck(
 
 def decide_units(run: StageRun) -> StageResult:
     """Decide each unit once, after its decision time. A decision never changes, except when a replay is rebuilt."""
-    result, totals = StageResult(), Counter[str]()
+    result, totals, new_unscored = StageResult(), Counter[str](), dict[str, Sequence[UnscoredDecisions]]()
     first = run.use_case.replay.first_day.isoformat()
     for portion in run.portions():
         partitions = [p for p in portion if run.track == "live" or p >= first]
@@ -33,7 +39,9 @@ def decide_units(run: StageRun) -> StageResult:
         for partition, taken in taken_by_partition.items():
             totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
-    result.checks.append(_check_features_are_current(run))
+            if taken.new:
+                new_unscored[partition] = taken.unscored
+    result.checks += [_check_champion(run, new_unscored), _check_features_are_current(run)]
     if run.track == "live" and live_since(run.ws, "live") is None:
         run.log.warning(
             f"decisions: skipped ({run.use_case.name} is not live). To go live, run"
@@ -55,7 +63,27 @@ def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
         "by the current process": taken.fallback,
         "track": run.track,
     }
-    return figures | ({"in the holdout or in shadow": taken.held_out} if taken.held_out else {})
+    if taken.held_out:
+        figures["in the holdout or in shadow"] = taken.held_out
+    if taken.unscored:
+        figures["the champion can't score"] = "; ".join(part.reason for part in taken.unscored)
+    return figures
+
+
+def _check_champion(run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredDecisions]]) -> CheckResult:
+    """Check that the champions could score the decisions taken now and, if none was, that the newest one still can."""
+    reasons = []
+    for partition, parts in new_unscored.items():
+        for part in parts:
+            count = format_plural(part.decisions, "decision")
+            reasons.append(f"the champion {part.champion} can't score {partition} ({part.reason})")
+            run.log.error(f"decisions {partition}: the champion {part.champion} can't score {count} ({part.reason})")
+    now = run.clock.current_time()
+    if not new_unscored and (outage := current_outage(run.ws, run.track, now)):
+        reasons.append(outage.text.rstrip("."))
+    if reasons and run.track == "replay":
+        reasons.append(f"to decide these days anew, run `sixtyforty run {run.use_case.name} … --rebuild-replay`")
+    return refusal_check(CHAMPION_SCORES.name, reasons, "the champion in force scores every unit")
 
 
 def _check_features_are_current(run: StageRun) -> CheckResult:

@@ -213,7 +213,7 @@ STAGES = (
         phase="deployment",
         kinds={"scikitlearn", "parquet"},
         inputs=["features", "champion"],
-        checks=[decide.FEATURES_CURRENT],
+        checks=[decide.CHAMPION_SCORES, decide.FEATURES_CURRENT],
     ),
     Stage(
         name="review_queue",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from assets.stage import CheckResult, StageCheck, StageRun, refusal_check
 from sixtyforty.modeling import training_plan
+from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.spec.wording import format_plural
 
+LIVE_BACKTEST_DAYS = 366  # how far back a live use case trains the models by which its recipes are valued
 TRAINING_DATA_SOUND = StageCheck(
     "training_data_sound", "No training window contains a tainted partition, whose features know the future."
 )
@@ -46,8 +50,9 @@ class PlannedTraining:
 
 def plan_trainings(run: StageRun) -> PlannedTraining:
     """Plan the training of each recipe on each training day. Refuse days whose window contains tainted partitions."""
-    planned = PlannedTraining([], {}, set())
-    for day in training_days(run):
+    planned, days = PlannedTraining([], {}, set()), training_days(run)
+    planned.plans.extend(_plan_folds(run, days))
+    for day in days:
         for recipe in training_plan.declared_recipes(run.use_case).values():
             try:
                 planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
@@ -55,10 +60,33 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
                 planned.refusals[day] = str(error)
             except training_plan.TooEarlyError:
                 planned.too_early.add(day)
+    _log_outdated(run, planned.plans)
     if planned.too_early:
         days = format_plural(len(planned.too_early), "training day")
         run.log.info(f"training: skipped ({days} without data to train on)")
     return planned
+
+
+def _plan_folds(run: StageRun, days: Sequence[date]) -> Iterator[training_plan.TrainingPlan]:
+    """Yield the trainings of past days by which a live recipe is valued: those of each training day of a replay.
+
+    A replay of everything trains them anyway. On the live track, a new recipe has no past, and a changed features.sql
+    leaves none. Days on which nothing can be learned are left out; the checks report tainted ones. days: the run's own.
+    """
+    if run.track == "replay" or not days:
+        return
+    first = days[-1] - timedelta(days=LIVE_BACKTEST_DAYS)
+    for day in training_plan.training_days(run.use_case, days[-1]):
+        if first <= day < days[-1]:
+            for recipe in training_plan.declared_recipes(run.use_case).values():
+                with suppress(ModelError):
+                    yield training_plan.plan_training(run.use_case, run.ws.lake, day, recipe)
+
+
+def _log_outdated(run: StageRun, plans: Sequence[training_plan.TrainingPlan]) -> None:
+    outdated = sorted({partition for plan in plans for partition in plan.outdated})
+    if outdated:
+        run.log.warning(f"training: {training_plan.describe_outdated(outdated)}")
 
 
 def check_training_data(run: StageRun, refusals: dict[date, str]) -> CheckResult:

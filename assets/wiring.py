@@ -27,6 +27,7 @@ from assets.stage import (
     StageTarget,
     resolve,
 )
+from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 from sixtyforty.spec.partitions import HOUR_FORMAT, SNAPSHOT, PartitionedModel
 from sixtyforty.spec.use_case import UseCase
 
@@ -96,6 +97,7 @@ def _plan_asset(stage: Stage, target: StageTarget, wiring: Wiring) -> AssetPlan:
         project_home: ProjectHome = context.resources.project_home
         clock: BusinessClock = context.resources.clock
         ws = project_home.workspace(use_case)
+        require_fixed_parts(ws)
         run = StageRun(
             use_case, ws, project_home, clock, partitions, context.log, target.source_name, wiring.load_use_cases
         )

@@ -18,6 +18,9 @@ from desk import sessions
 from desk.cache import PageCache
 from desk.roles import MENU_LABELS, PAGES_OF_ROLE
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.unscored import current_outage
+from sixtyforty.spec.clock import now
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.workspace import Workspace
 
@@ -94,6 +97,24 @@ class PageRequest:
         if name not in TRACKS:
             raise Problem(404, f"The track “{name}” doesn't exist", f"Choose one of the tracks: {', '.join(TRACKS)}.")
         return name
+
+    @cached_property
+    def notice(self) -> str:
+        """What every page of the requested use case must say; empty if there is nothing.
+
+        Its declaration changed a key or the calendar, or its champion can't score.
+        """
+        if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
+            return ""
+        if self.ws.refusal:
+            return self.ws.refusal
+        try:
+            outage = current_outage(self.ws, "live", now())
+        except SixtyfortyError as error:  # a page that needs no ledger stays readable
+            return f"{self.ws.use_case.title}: {error}"
+        if outage is None:
+            return ""
+        return f"{self.ws.use_case.title}: {outage.text} The decisions shown here are what the current process does."
 
     def link(self, **changes: Any) -> str:
         """Return the address of this page with some of its parameters changed; None or "" removes a parameter."""

@@ -13,6 +13,7 @@ from expectations.row_rules import record_failing_rows
 from expectations.rule_results import SAMPLE_ROWS, RowFailures, partition_rule_results, row_rule_results
 from expectations.rules import Rule, Suite, personal_names
 from sixtyforty.ingest.casting import LINEAGE, type_rows
+from sixtyforty.ingest.contract_rows import select_landed_rows, select_validated_rows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -79,9 +80,10 @@ def validate(
     if not raw:
         return {}
     with connect(use_case.timezone) as db:
-        db.execute(f"create temp view landed as select * from {lake.select_rows(raw.values())}")
+        landed = select_landed_rows(lake, use_case.sources[source], raw.values())
+        db.execute(f"create temp view landed as select * from {landed}")
         type_rows(db, use_case.sources[source])
-        _quarantine_failing_rows(db, use_case.sources[source], source, suite, lake)
+        _quarantine_failing_rows(db, use_case.sources, source, suite, lake)
         metrics = _read_metrics(db, suite)
         failing_metrics = find_failing_rows(f"{source}_partitions", metrics, suite.partition.rules)
         evaluation = Evaluation(_count_rows(db), _read_row_failures(db), metrics, failing_metrics)
@@ -90,7 +92,7 @@ def validate(
     return verdicts
 
 
-def _is_known_sql(lake: Lake, rule: Rule) -> str:
+def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
     """Return the SQL condition of a rule whose `value_set` names a column: the row's value is null or occurs in it.
 
     The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
@@ -100,24 +102,25 @@ def _is_known_sql(lake: Lake, rule: Rule) -> str:
     known = identifier(value_set["column"])
     values = "select null limit 0"
     if entry:
-        values = f"select {known} from {lake.select_rows([entry])} where {known} is not null"
+        rows = select_validated_rows(lake, sources[value_set["source"]], [entry])
+        values = f"select {known} from {rows} where {known} is not null"
     return f"({column} is null or {column} in ({values}))"
 
 
 def _quarantine_failing_rows(
-    db: duckdb.DuckDBPyConnection, contract: Source, source: str, suite: Suite, lake: Lake
+    db: duckdb.DuckDBPyConnection, sources: Mapping[str, Source], source: str, suite: Suite, lake: Lake
 ) -> None:
     """Evaluate a suite's rules about rows, and mark the rows of table `typed` that fail a critical rule as quarantined.
 
     The failing rows are in the table `failures` (see `row_rules`), by their rowid in `typed`.
     """
     # A derived column is null in a row for which it can't be computed. One bad row must not stop the validation.
-    derived = {name: f"try({sql})" for name, sql in contract.derived.items()}
+    derived = {name: f"try({sql})" for name, sql in sources[source].derived.items()}
     rules = []
     for number, rule in enumerate(suite.rows):
         if isinstance(rule.kwargs.get("value_set"), dict):
             name = f"_known_{number}"
-            derived[name] = _is_known_sql(lake, rule)
+            derived[name] = _is_known_sql(lake, sources, rule)
             rule = rule.model_copy(update={"kwargs": {"column": name, "value_set": [True]}})
         rules.append(rule)
     checked = identifiers(["_id", *sorted({column for rule in rules for column in rule.columns})])

@@ -43,12 +43,14 @@ class Workspace:
     - lakes: the folder or object store prefix that holds the lakes of all use cases. None: `data/lake` in the home. If
       it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
       sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
+    - refusal: why no run is possible, because the declaration changed a key or the calendar; empty if it didn't.
     """
 
     use_case: UseCase
     home: Path
     database_url: str = field(repr=False)  # it may hold a password
     lakes: StoragePath | None = None
+    refusal: str = ""
 
     def _shared(self, kind: str) -> StoragePath:
         """Return the use case's folder for files that every machine needs: in the object store if the lakes are there.

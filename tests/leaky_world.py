@@ -54,7 +54,7 @@ def make_world(folder: Path, patch: pytest.MonkeyPatch, **changes: Any) -> World
     world = World(folder / "use_case", home, changes)
     world.load()
     rules = folder / "suites" / NAME
-    rules.mkdir(parents=True)
+    rules.mkdir(parents=True, exist_ok=True)
     for source in ("calls", "visits", "features"):
         (rules / f"{source}.yaml").write_text("description: for the test\n")
     patch.setattr(suites, "HERE", folder / "suites")
@@ -62,7 +62,7 @@ def make_world(folder: Path, patch: pytest.MonkeyPatch, **changes: Any) -> World
     patch.setenv("DAGSTER_HOME", str(home / "data" / "dagster"))
     patch.setattr(catalog, "list_use_cases", lambda: [NAME])
     patch.setattr(catalog, "load_use_case", lambda *_, **__: world.load())
-    patch.setattr(catalog, "open_workspace", lambda _: world.open())
+    patch.setattr(catalog, "open_declared_workspace", lambda _: world.open())
     patch.setattr(definitions, "defs", lambda: _definitions(world))
     return world
 

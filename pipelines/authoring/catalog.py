@@ -61,7 +61,17 @@ def load_workspaces() -> LoadedWorkspaces:
 
 
 def open_workspace(name: str) -> Workspace:
-    """Load a use case by name and return its workspace: its home, database and lake, from the current settings."""
+    """Load a use case by name and return its workspace: its home, database and lake, from the current settings.
+
+    Its keys and its calendar are those of its data, which stays readable if the declaration changed them.
+    """
+    from sixtyforty.lifecycle.fixed_parts import with_stored_parts
+
+    return with_stored_parts(open_declared_workspace(name))
+
+
+def open_declared_workspace(name: str) -> Workspace:
+    """Load a use case by name and return its workspace with all parts as the declaration has them now."""
     settings = load_settings()
     return Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
 

@@ -86,6 +86,14 @@ def request_catch_up(
     return requested
 
 
+def refusal_of_runs(ws: Workspace) -> str | None:
+    """Return why no run of a use case is possible: its declaration changed a key or its calendar. None if it didn't."""
+    from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
+
+    changes = find_changed_parts(ws)
+    return describe_changes(ws, changes) if changes else None
+
+
 def data_stages(use_case: UseCase) -> list[str]:
     """Return the stages to run after new data: features to impact report, and the optional stages of the use case."""
     review = ["review_queue"] if use_case.people.review else []
@@ -105,7 +113,7 @@ def request_retrain(
     if _find_runs(instance, {USE_CASE_TAG: use_case.name, KIND_TAG: "retrain"}, UNFINISHED):
         return dg.SkipReason("a training is running")
     today, ws = local_date(use_case, now), project_home.workspace(use_case)
-    reason = ws.stage_ledger.end_reason_at(now) or reason_to_skip_training(ws, today)
+    reason = refusal_of_runs(ws) or ws.stage_ledger.end_reason_at(now) or reason_to_skip_training(ws, today)
     if reason:
         return dg.SkipReason(reason)
     work = f"retrain-{use_case.name}-{today}"

@@ -11,6 +11,7 @@ from pipelines.automation.run_requests import (
     RESPONSE_STAGES,
     data_stages,
     local_date,
+    refusal_of_runs,
     request_catch_up,
     request_retrain,
     request_run,
@@ -37,6 +38,9 @@ def new_data_sensor(use_case: UseCase) -> dg.SensorDefinition:
         from sixtyforty.lifecycle.catch_up import find_stale_partitions, find_stale_responses
 
         current_time, ws = now(), project_home.workspace(use_case)
+        if refusal := refusal_of_runs(ws):
+            context.log.error(refusal)
+            return dg.SkipReason(refusal)
         turn = int(context.cursor or 0)  # selects the part of a long history that this evaluation checks
         context.update_cursor(f"{turn + 1}")
         requests, skipped = list[dg.RunRequest](), list[str]()
@@ -68,6 +72,8 @@ def retrain_sensor(use_case: UseCase) -> dg.SensorDefinition:
         from sixtyforty.lifecycle.champions import find_decay, list_approved
 
         ws, current_time = project_home.workspace(use_case), now()
+        if refusal := refusal_of_runs(ws):
+            return dg.SkipReason(refusal)
         approvals = list_approved(ws, current_time)
         if approvals:
             run_key = f"approval-{approvals[-1].hash}"

@@ -58,10 +58,12 @@ def run(
     """Run the chain on a range of days: extracts, checks, features, decisions, value."""
     from pipelines.authoring import catalog
     from pipelines.cli.errors import CommandError
+    from sixtyforty.lifecycle.fixed_parts import require_fixed_parts
 
     if select and partitions_per_run:
         raise CommandError("--select and --partitions-per-run exclude each other. Give one of them.")
     catalog.load_use_case(use_case, sql=True)
+    require_fixed_parts(catalog.open_declared_workspace(use_case))
     if rebuild_replay:
         _check_rebuild(use_case, track, bool(select or partitions_per_run))
     as_of_text = as_of.isoformat() if as_of else None

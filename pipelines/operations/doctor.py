@@ -108,6 +108,16 @@ def _ledger_checks(name: str) -> list[Check]:
             f"Correct features.sql or the declared known_at. Then recalculate these days: sixtyforty run {name}"
             " --from DATE --to DATE",
         ),
+        Check(
+            f"keys and calendar of {name}", True, partial(_fixed_parts, name), "Put the earlier declaration back."
+        ),
+        Check(
+            f"champion of {name}",
+            False,
+            partial(_champion, name),
+            "Restore the folder of the version from a backup, or delete it and train again. If features.sql lacks a"
+            " feature, put it back, or let the next training replace the champion.",
+        ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
@@ -237,6 +247,31 @@ def _features(name: str) -> str:
     if tainted := find_tainted(lake):
         raise NotAvailableError(f"the {describe(tainted)}")
     return f"{format_plural(len(lake.partitions('features')), 'partition')}, none tainted"
+
+
+def _fixed_parts(name: str) -> str:
+    from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
+
+    ws = catalog.open_declared_workspace(name)
+    if changes := find_changed_parts(ws):
+        raise NotAvailableError(describe_changes(ws, changes))
+    return "as when its data was stored"
+
+
+def _champion(name: str) -> str:
+    from sixtyforty.decisions.unscored import current_outage
+    from sixtyforty.modeling.gate_evidence import describe_unfit_champion
+    from sixtyforty.spec.clock import now
+
+    ws = catalog.open_workspace(name)
+    champion = ws.champion_ledger.champion_at("live", now())
+    if champion is None:
+        return "no live champion: the current process decides"
+    if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion.version):
+        raise NotAvailableError(problem)
+    if outage := current_outage(ws, "live", now()):
+        raise NotAvailableError(f"{outage.text} It can score the newest features now.")
+    return f"{champion.version} can score the newest features"
 
 
 def _findings(name: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_draft import DecisionDraft
+from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
@@ -90,7 +91,9 @@ def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str
     if set(drawn) <= set(key):
         return f"(select *, {texts} from {rows})"
     unit = f"_partition, {identifiers(key)}"
-    units = ws.lake.select_rows(ws.lake.entries(f"validated/{use_case.decision.unit_source}", partitions).values())
+    source = str(use_case.decision.unit_source)  # clusters are columns of the source of the units
+    entries = ws.lake.entries(f"validated/{source}", partitions)
+    units = select_validated_rows(ws.lake, use_case.sources[source], entries.values())
     return f"(from {rows} left join (select {unit}, {texts} from {units}) using ({unit}))"
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions import assignment
+from sixtyforty.decisions.champion_scores import (
+    ChampionUnits,
+    decide_scored,
+    leave_to_current_process,
+    score_units,
+)
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
@@ -60,14 +65,32 @@ def take_decisions(
         return {}
     is_replaced = anew and track == "replay"
     before = {} if is_replaced else ws.lake.entries(decisions_dataset(track), partitions)
-    units, taken = _read_units(ws, track, features, before, start, as_of)
-    new = {}
-    if len(units):
-        table = _decide_units(ws, units, track, features, as_of, taken)
-        new = split_by_partition(table, "_partition", list(features))
+    new: dict[str, pa.Table] = {}
+    for group in ws.lake.group_by_columns(features.values()):
+        new |= _decide_group(ws, track, {entry.partition: entry for entry in group}, before, start, as_of)
     written = run_in_parallel(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)
     unchanged = {p: TakenDecisions.from_entry(entry, 0) for p, entry in before.items() if p not in new}
     return unchanged | dict(zip(new, written, strict=True))
+
+
+def _decide_group(
+    ws: Workspace,
+    track: Track,
+    features: dict[str, Entry],
+    before: dict[str, Entry],
+    start: datetime,
+    as_of: datetime | None,
+) -> dict[str, pa.Table]:
+    """Return the new decisions of partitions whose features have equal columns, by partition.
+
+    Other columns mean another features.sql, and a champion that scores the one may not be able to score the other.
+    """
+    decided_before = {partition: entry for partition, entry in before.items() if partition in features}
+    units, taken = _read_units(ws, track, features, decided_before, start, as_of)
+    if units.empty:
+        return {}
+    table = _decide_units(ws, units, track, features, as_of, taken)
+    return split_by_partition(table, "_partition", list(features))
 
 
 def _read_units(
@@ -136,18 +159,24 @@ def _decide_units(
     if assignment.has_assignment(ws.use_case, track):
         held_out = assignment.HeldOutUnits.draw(ws, units, in_force >= 0)
         held = held_out.in_holdout
+    numbers = np.unique(in_force[in_force >= 0]).tolist()
+    batches = [ChampionUnits(champions[number], in_force == number, held) for number in numbers]
+    columns = ws.lake.columns(next(iter(features.values())))
+    scored_batches = run_in_parallel(lambda batch: score_units(ws, batch, units, unfit, columns, track), batches)
+    unscored = np.zeros(len(units), bool)
+    for scored in scored_batches:
+        unscored |= scored.unscored
+        unfit_reasons[scored.unscored] = scored.reasons[scored.unscored]
+    unfit |= unscored
     counts = None
     if ws.use_case.kpi.has_limits:
         by_current_process = unfit | held | (in_force < 0)
         counts = _count_actions(taken, units[by_current_process])
-    batches = [
-        _Batch(champions[number], in_force == number, unfit, held, counts)
-        for number in np.unique(in_force[in_force >= 0]).tolist()
-    ]
-    scores = run_in_parallel(lambda batch: batch.score(ws, units), batches)
     policy = Policy.from_use_case(ws.use_case)
-    for batch, batch_scores in zip(batches, scores, strict=True):
-        batch.apply(policy, units, batch_scores, unfit_reasons, draft)
+    for batch, scored in zip(batches, scored_batches, strict=True):
+        draft.champion_version[batch.units] = batch.champion.version
+        decide_scored(batch, scored, policy, units, counts, draft, track)
+        leave_to_current_process(draft, batch.units & unfit, unfit_reasons)
     if held_out:
         held_out.apply(units, draft)
     return _build_table(ws, units, track, features, draft)
@@ -221,62 +250,6 @@ def _count_actions(taken: pd.DataFrame, by_current_process: pd.DataFrame) -> Act
         for group, action in zip(decision_groups(rows), rows[column], strict=True):
             counts.setdefault(group, Counter())[action] += 1
     return counts
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """The units on which one champion decides.
-
-    `units`, `unfit` and `held` are masks over all units: the units of this champion, the units on which the model may
-    not decide, and the held-out units. `counts` are the actions that already use up limits. Held-out units are a
-    separate group, because their actions use up no limit.
-    """
-
-    champion: ChampionRow
-    units: Mask
-    unfit: Mask
-    held: Mask
-    counts: ActionCounts | None
-
-    def _groups(self) -> list[tuple[Mask, ActionCounts | None]]:
-        fit = self.units & ~self.unfit
-        return [(fit & ~self.held, self.counts), (fit & self.held, None)]
-
-    def score(self, ws: Workspace, units: pd.DataFrame) -> list[NDArray[np.float64] | None]:
-        """Return the champion's predictions for two groups: units outside the holdout, and held-out units.
-
-        The predictions of a group without units are None.
-        """
-        masks = [mask for mask, _ in self._groups()]
-        if not any(mask.any() for mask in masks):
-            return [None, None]
-        model = ws.models.load(self.champion.version)
-        return [model.predict(units[mask]) if mask.any() else None for mask in masks]
-
-    def apply(
-        self,
-        policy: Policy,
-        units: pd.DataFrame,
-        scores: list[NDArray[np.float64] | None],
-        unfit_reasons: NDArray[Any],
-        draft: DecisionDraft,
-    ) -> None:
-        """Write the champion's decisions into the draft. The current process decides on unfit units.
-
-        scores: the predictions from `score`. unfit_reasons: why the model may not decide on each unit.
-        """
-        import numpy as np
-
-        draft.champion_version[self.units] = self.champion.version
-        for (mask, counts), score in zip(self._groups(), scores, strict=True):
-            if score is None:
-                continue
-            chosen = policy.choose_actions(units[mask], score, counts)
-            draft.expected[mask] = chosen.expected
-            draft.action[mask], draft.reason[mask] = chosen.action, chosen.reason
-            draft.decided_by[mask] = np.where(chosen.deferred, "review", "model")
-        fallback = self.units & self.unfit
-        draft.decided_by[fallback], draft.reason[fallback] = "fallback", unfit_reasons[fallback]
 
 
 def _build_table(

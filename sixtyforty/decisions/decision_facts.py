@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sixtyforty.storage.manifests import Entry
 
 UNKNOWN = "unknown"  # replaces the declaration's version if a manifest of decisions names no version
-OCCASIONAL = ("review", "holdout", "shadow")  # a manifest counts these values of `decided_by` only if they occur
+OCCASIONAL = ("review", "holdout", "shadow", "unscored")  # a manifest names these facts only if they occur
+
+
+@dataclass(frozen=True)
+class UnscoredDecisions:
+    """Decisions of a partition that the champion in force couldn't take, and why.
+
+    `is_newest`: whether the newest decisions of the partition are among them.
+    """
+
+    champion: str
+    reason: str
+    decisions: int
+    is_newest: bool
 
 
 @dataclass(frozen=True)
 class DecisionFacts:
     """The facts in the manifest of a partition's decisions.
 
-    Six fields count the decisions by `decided_by` (see `decision_table`). The other two fields are:
+    Six fields count the decisions by `decided_by` (see `decision_table`). The other fields are:
 
     - declared_versions: the versions of the declarations under which the decisions were taken, sorted.
     - champions: the versions of the champions that are named in the decisions, sorted.
+    - unscored: the decisions that a champion couldn't take; they are among those of `fallback`.
     """
 
     model: int = 0
@@ -30,11 +44,14 @@ class DecisionFacts:
     shadow: int = 0
     declared_versions: Sequence[str] = (UNKNOWN,)
     champions: Sequence[str] = ()
+    unscored: Sequence[UnscoredDecisions] = ()
 
     @classmethod
     def from_entry(cls, entry: Entry) -> DecisionFacts:
         """Read the facts from a manifest of decisions."""
-        return cls(**entry.facts)
+        facts = cls(**entry.facts)
+        unscored = tuple(UnscoredDecisions(**fields) for fields in entry.facts.get("unscored", ()))
+        return replace(facts, unscored=unscored)
 
     def to_facts(self) -> dict[str, Any]:
         """Return the facts as a manifest of decisions stores them."""

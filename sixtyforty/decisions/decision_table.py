@@ -11,7 +11,7 @@ Values of `decided_by`:
 
 - `model`: the champion.
 - `current_process`: no champion was in force, or the use case had ended.
-- `fallback`: the current process, because the inputs were late or the features suspect.
+- `fallback`: the current process, because the inputs were late, the features suspect, or the champion couldn't score.
 - `review`: deferred to a reviewer; the current process decides until a reviewer answers.
 - `holdout`: the unit is held out, so that the current process decides (live only).
 - `shadow`: the rollout is in shadow, so that the current process decides (live only).
@@ -22,14 +22,15 @@ Values of `decided_by`:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.declared_version import declared_versions
+from sixtyforty.decisions.unscored import summarize_unscored
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
@@ -72,6 +73,7 @@ class TakenDecisions:
 
     `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
     unsound data or a review that isn't answered yet. `held_out` counts decisions in the holdout or in shadow.
+    `unscored` are those decisions of the fallback that the champion in force couldn't take.
     """
 
     entry: Entry
@@ -79,13 +81,14 @@ class TakenDecisions:
     by_model: int
     fallback: int
     held_out: int
+    unscored: Sequence[UnscoredDecisions] = ()
 
     @classmethod
     def from_entry(cls, entry: Entry, new: int) -> TakenDecisions:
         """Read the counts from a manifest of decisions. new: the number of decisions that this run took."""
         facts = DecisionFacts.from_entry(entry)
         fallback = facts.fallback + facts.current_process + facts.review
-        return cls(entry, new, facts.model, fallback, facts.held_out)
+        return cls(entry, new, facts.model, fallback, facts.held_out, facts.unscored)
 
 
 def decisions_dataset(track: Track) -> str:
@@ -136,6 +139,7 @@ def write_decisions(
         **Counter(table["decided_by"].to_pylist()),
         declared_versions=declared_versions(ws.use_case, before),
         champions=sorted(champions),
+        unscored=summarize_unscored(table),
     )
     dataset, stored = decisions_dataset(track), facts.to_facts()
     entry = ws.lake.write(dataset, partition, table, inputs=inputs, code=ws.code_version, facts=stored)

@@ -18,6 +18,7 @@ from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.entry_versions import entry_at_version
 from sixtyforty.modeling.model_store import TRAINING_SET
+from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
@@ -36,6 +37,7 @@ MAX_FACTS = 3  # facts mentioned for a decision
 MIN_CHANGE = 0.005  # a fact that changes a probability by less than half a percentage point isn't mentioned
 INPUTS_CORRECTED = "The inputs have been corrected since; the decision stands as it was taken."
 NOTHING_UNUSUAL = "No known fact is unusual."
+MODEL_UNREADABLE = "The model's files can't be read, so the facts behind this decision aren't known."
 
 
 def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -56,10 +58,18 @@ def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids:
         rows = _read_features(ws, partition, data_version, same_versions)
         facts = [[INPUTS_CORRECTED]] * len(same_versions)
         if rows is not None:
-            facts = explain_rows(ws, model_version, rows.assign(action=[d.action for d in same_versions]))
+            facts = _explain_known(ws, model_version, rows.assign(action=[d.action for d in same_versions]))
         for decision, facts_of_decision in zip(same_versions, facts, strict=True):
             sentences[decision.decision_id] += facts_of_decision
     return sentences
+
+
+def _explain_known(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
+    """Return the most important facts of each row, or that the files of the model can't be read any more."""
+    try:
+        return explain_rows(ws, version, rows)
+    except (ModelError, FileNotFoundError):  # the doctor and the alerts name the file; the decision stays readable
+        return [[MODEL_UNREADABLE]] * len(rows)
 
 
 def _sentence(reason: str) -> str:

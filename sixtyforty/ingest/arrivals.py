@@ -16,6 +16,7 @@ from sixtyforty.storage.files import canonical_json, file_stamp, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 
 PARSED_LEDGERS = 64  # the largest number of parsed ledgers that stay in memory
+LEFT_OUT_IF_EMPTY = ("undeclared", "contract")  # so that the ledger of a long history stays small
 ID_DIGITS = 16  # the id of an extract is this many hex digits of its content hash
 
 
@@ -33,6 +34,8 @@ class Arrival:
     - problem: why the extract is refused; None if it is not refused.
     - tag: the content tag (ETag) of the file in its object store, if the store has tags.
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
+    - undeclared: the columns of the file that the data contract didn't name when the file was read.
+    - contract: the hash of the contract that refused the extract; empty if it is not refused.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Arrival:
     problem: str | None = None
     tag: str = ""
     is_present: bool = True
+    undeclared: list[str] = field(default_factory=list)
+    contract: str = ""
 
     @property
     def id(self) -> str:
@@ -76,7 +81,8 @@ def _parse_ledger(ledger: StoragePath, *_stamp: object) -> tuple[Arrival, ...]:
 
 def write_arrivals(ledger: StoragePath, arrivals: Iterable[Arrival]) -> None:
     """Replace the content of an arrivals ledger. The arrivals must be in order of arrival."""
-    write_atomic(ledger, canonical_json([vars(arrival) for arrival in arrivals]).encode())
+    rows = [{name: part for name, part in vars(a).items() if part or name not in LEFT_OUT_IF_EMPTY} for a in arrivals]
+    write_atomic(ledger, canonical_json(rows).encode())
 
 
 def arrivals_for(arrivals: Iterable[Arrival], partitions: Iterable[str]) -> list[Arrival]:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LINEAGE = ("_extract", "_row")
+RAW_COLUMNS = ("_row", "_broken", "_text", "_extract", "_seq")
 
 
 def raw_schema(source: Source) -> pa.Schema:
     """Return the Arrow schema of a source's raw partitions."""
     import pyarrow as pa
 
-    columns = [*source.columns, "_row", "_broken", "_text", "_extract", "_seq"]
+    columns = [*source.columns, *RAW_COLUMNS]
     return pa.schema([(column, pa.int64() if column in ("_row", "_seq") else pa.string()) for column in columns])
 
 
@@ -44,12 +45,12 @@ def typed_columns_sql(source: Source) -> str:
     Cleaned columns are those that `cleaned_columns_sql` returns. A text that doesn't fit its type becomes NULL.
     """
     return ", ".join(
-        f"{_cast_sql(column, contract_type)} as {identifier(column)}"
-        for column, contract_type in source.columns.items()
+        f"{cast_sql(column, contract_type)} as {identifier(column)}" for column, contract_type in source.columns.items()
     )
 
 
-def _cast_sql(column: str, contract_type: str) -> str:
+def cast_sql(column: str, contract_type: str) -> str:
+    """Return a SQL expression that casts a cleaned text column to a type of the contract; NULL where it doesn't fit."""
     text, contract_type = identifier(column), contract_type.upper()
     if contract_type in ("DOUBLE", "FLOAT"):  # "nan" would pass every range rule
         return f"nullif(try_cast({text} as {contract_type}), 'nan')"
@@ -69,7 +70,7 @@ def misfit_reason_sql(source: Source) -> str:
     these may be personal data.
     """
     checks = [
-        f"case when {identifier(column)} is not null and {_cast_sql(column, contract_type)} is null"
+        f"case when {identifier(column)} is not null and {cast_sql(column, contract_type)} is null"
         f" then {literal(f'{column} is not {contract_type.upper()}')} end"
         for column, contract_type in source.columns.items()
         if contract_type.upper() != "VARCHAR"

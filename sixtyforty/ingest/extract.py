@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from sixtyforty.spec.sources import Source
+from sixtyforty.storage.files import digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
+MISSING_CURE = " If the sender changed them, declare `other_names` or `optional_columns` of the source."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
 
 
@@ -33,12 +37,70 @@ class ParsedExtract:
     broken: the lines that can't be read as rows.
     problem: why the extract is refused as a whole; None if it is not refused.
     lines: the number of lines in the extract, including lines that are refused.
+    undeclared: the columns of the file that the contract doesn't name.
     """
 
     table: pa.Table | None = None
     broken: list[BrokenLine] = field(default_factory=list)
     problem: str | None = None
     lines: int = 0
+    undeclared: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class MatchedColumns:
+    """The columns of one file that hold the columns of its data contract.
+
+    names: the file's names by contract column: the column's own name or an earlier one. The list is empty where the
+    file lacks an optional column. missing: text that lists the other columns that it lacks; None if it lacks none.
+    undeclared: the columns of the file that the contract doesn't name.
+    """
+
+    names: Mapping[str, list[str]]
+    missing: str | None
+    undeclared: list[str]
+
+    @property
+    def file_columns(self) -> list[str]:
+        """The columns of the file to read: for each column of the contract its newest name."""
+        return [names[0] for names in self.names.values() if names]
+
+    def to_contract(self, table: pa.Table) -> pa.Table:
+        """Return a table of `file_columns` as one of the contract's columns, with text nulls for those it lacks."""
+        import pyarrow as pa
+
+        nulls = pa.nulls(table.num_rows, pa.string())
+        return pa.table({column: table[names[0]] if names else nulls for column, names in self.names.items()})
+
+
+def match_columns(source: Source, names: Iterable[str]) -> MatchedColumns:
+    """Match the column names of a file with its data contract."""
+    present = list(names)
+    matched = {column: [name for name in source.names_of(column) if name in present] for column in source.columns}
+    known = {name for column in source.columns for name in source.names_of(column)}
+    undeclared = [name for name in present if name not in known]
+    missing = [column for column, file_names in matched.items() if not file_names]
+    # If no column is present, the file may have no header, so `names` may be a row of data. Messages must not show it.
+    if len(missing) == len(matched):
+        return MatchedColumns(matched, _describe_missing(missing, []), undeclared)
+    required = [column for column in missing if column not in source.optional_columns]
+    return MatchedColumns(matched, _describe_missing(required, undeclared) if required else None, undeclared)
+
+
+def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
+    """Return text that lists missing columns.
+
+    For each of them, the text suggests the most similar undeclared column, because the sender may have renamed it.
+    """
+    similar = {column: difflib.get_close_matches(column, sorted(undeclared), 1, SIMILAR_NAME) for column in columns}
+    listed = (f"'{column}' (is it '{similar[column][0]}'?)" if similar[column] else f"'{column}'" for column in columns)
+    return f"{', '.join(listed)}.{MISSING_CURE}"
+
+
+def contract_hash(source: Source) -> str:
+    """Return the hash of everything in a data contract on which the refusal of an extract depends."""
+    names = {column: source.names_of(column) for column in source.columns}
+    return digest({"files": source.files, "names": names, "optional": sorted(source.optional_columns)})
 
 
 def empty_rows(columns: Sequence[str]) -> pa.Table:
@@ -46,24 +108,6 @@ def empty_rows(columns: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     return pa.schema([*((column, pa.string()) for column in columns), ("_row", pa.int64())]).empty_table()
-
-
-def missing_columns(columns: Sequence[str], names: Iterable[str]) -> str | None:
-    """Return a text that lists the contract's columns that an extract lacks; None if the extract has all of them.
-
-    columns: the columns of the contract. names: the columns of the extract. For each missing column, the text suggests
-    the most similar name that is not in the contract, because the sender may have renamed the column.
-    """
-    present = set(names)
-    missing = [column for column in columns if column not in present]
-    if not missing:
-        return None
-    # If no column is present, the file may have no header, so `names` may be a row of data. Messages must not show it.
-    extra = sorted(present - set(columns)) if len(missing) < len(columns) else []
-    similar = {column: difflib.get_close_matches(column, extra, 1, SIMILAR_NAME) for column in missing}
-    return ", ".join(
-        f"'{column}' (is it '{similar[column][0]}'?)" if similar[column] else f"'{column}'" for column in missing
-    )
 
 
 def binary_problem(content: bytes) -> str | None:

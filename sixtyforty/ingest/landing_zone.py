@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sixtyforty.ingest.arrivals import Arrival, read_arrivals, write_arrivals
 from sixtyforty.ingest.database_source import DatabaseSource
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract import ParsedExtract, contract_hash
 from sixtyforty.ingest.extract_reader import content_hash, read_extract
 from sixtyforty.ingest.file_names import partitions_in_name
 from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, open_location
@@ -40,11 +40,15 @@ Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
 
 
 class NewFile(NamedTuple):
-    """A new or changed file, with the hash of its bytes and its parsed content."""
+    """A new or changed file, with the hash of its bytes and its parsed content.
+
+    seq: the number of its arrival, if the file arrived before and is read again by another data contract.
+    """
 
     file: ListedFile
     sha256: str
     parsed: ParsedExtract
+    seq: int | None = None
 
 
 class LandingZone:
@@ -105,7 +109,12 @@ class LandingZone:
         """
         self.unread[source] = {}
         due = [(file, arrivals.get(file.name)) for file in files]
-        due = [(file, known) for file, known in due if not (known and known.listed_file == file and _is_dated(file))]
+        contract = contract_hash(self.use_case.sources[source])
+        due = [
+            (file, known)
+            for file, known in due
+            if not (known and known.listed_file == file and _is_dated(file)) or _was_refused_by_another(known, contract)
+        ]
         names = {file.name for file in files}
         changed = set()
         for arrival in self._read_files(source, due, max((known.seq for known in arrivals.values()), default=0)):
@@ -208,27 +217,32 @@ class LandingZone:
         except Exception as error:  # an unreadable file must not stop the others
             self.unread[source][file.name] = f"{_first_line(error)}. Check who may read the file."
             return None
-        sha256 = content_hash(content)
+        sha256, contract = content_hash(content), self.use_case.sources[source]
         if known and known.sha256 == sha256:
-            return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
-        return NewFile(file, sha256, read_extract(content, self.use_case.sources[source]))
+            if not _was_refused_by_another(known, contract_hash(contract)):
+                return replace(known, size=file.size, mtime_ns=file.mtime_ns, tag=file.tag)
+            return NewFile(file, sha256, read_extract(content, contract), known.seq)
+        return NewFile(file, sha256, read_extract(content, contract))
 
     def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
         extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
         lines_by_extract = partition_lines(extracts, self.use_case, source)
+        contract = self.use_case.sources[source]
         for seq, (new, lines) in enumerate(zip(batch, lines_by_extract, strict=True), last_seq + 1):
-            if self.use_case.sources[source].partition:
+            if contract.partition:
                 self._recent_lines.put((source, new.file.name, new.sha256), lines)
             yield Arrival(
                 name=new.file.name,
                 sha256=new.sha256,
                 size=new.file.size,
                 mtime_ns=new.file.mtime_ns,
-                seq=seq,
+                seq=new.seq or seq,
                 rows=new.parsed.lines,
                 partitions=self._partition_counts(source, new, lines),
                 problem=new.parsed.problem,
                 tag=new.file.tag,
+                undeclared=new.parsed.undeclared,
+                contract=contract_hash(contract) if new.parsed.problem else "",
             )
 
     def _partition_counts(self, source: str, new: NewFile, lines: Lines) -> dict[str, int]:
@@ -245,6 +259,11 @@ class LandingZone:
         if not promised and new.parsed.problem:
             promised = [first]
         return dict.fromkeys(promised, 0) | {partition: table.num_rows for partition, table in lines.items()}
+
+
+def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:
+    """Return whether another data contract than today's refused an extract, so that it must be read again."""
+    return known is not None and known.problem is not None and known.contract != contract
 
 
 def _is_dated(file: ListedFile) -> bool:

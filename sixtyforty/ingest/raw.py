@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sixtyforty.ingest.arrivals import Arrival, arrivals_for
 from sixtyforty.ingest.casting import raw_schema
+from sixtyforty.ingest.contract_rows import align_raw_rows, lacks_columns
 from sixtyforty.ingest.landing_zone import LandingZone, Lines
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -37,15 +38,15 @@ def ingest(
     code: the code version to record in the manifests.
     """
     dataset, arrivals = f"raw/{source}", arrivals_for(landing.scan(source), partitions)
-    entries = lake.entries(dataset, partitions)
+    contract, entries = use_case.sources[source], lake.entries(dataset, partitions)
     due = {p: [arrival for arrival in arrivals if p in arrival.partitions] for p in partitions}
-    outdated = outdated_partitions(due, entries)
+    outdated = outdated_partitions(lake, contract, due, entries)
     new_lines = _read_new_lines(source, landing, arrivals, outdated, entries)
 
     def update(partition: str) -> Entry:
         before = entries.get(partition)
         lines = {seq: lines[partition] for seq, lines in new_lines.items() if partition in lines}
-        table = _partition_rows(use_case.sources[source], lake, due[partition], lines, before)
+        table = _partition_rows(contract, lake, due[partition], lines, before)
         gone = {a.seq for a in due[partition] if a.seq not in new_lines and not _holds(before, a)}
         extracts = [_listed_extract(a, partition, a.seq in gone) for a in due[partition]]
         return lake.write(dataset, partition, table, code=code, facts=extract_facts(extracts))
@@ -62,25 +63,41 @@ def _read_new_lines(
     outdated: Collection[str],
     entries: Mapping[str, Entry],
 ) -> dict[int, Lines]:
-    """Read the extracts that at least one outdated partition doesn't hold yet.
+    """Read the extracts that at least one outdated partition doesn't hold yet, or lacks a column of.
 
-    Return {`seq` of the extract: {partition: lines}}. Only partitions that don't hold the extract are included. Refused
-    and archived extracts are left out.
+    Return {`seq` of the extract: {partition: lines}}. Only partitions that need the lines are included. Refused and
+    archived extracts are left out.
     """
+    contract, lake = landing.use_case.sources[source], landing.lake
     lines_by_seq: dict[int, Lines] = {}
     for arrival in arrivals:
-        is_new = any(p in arrival.partitions and not _holds(entries.get(p), arrival) for p in outdated)
-        if is_new and not arrival.problem:
+        needed = {
+            p
+            for p in outdated
+            if p in arrival.partitions
+            and (not _holds(entries.get(p), arrival) or _offers_columns(lake, contract, entries.get(p), arrival))
+        }
+        if needed and not arrival.problem:
             with suppress(FileNotFoundError):
                 lines = landing.lines(source, arrival)
-                lines_by_seq[arrival.seq] = {
-                    p: lines[p] for p in outdated if p in lines and not _holds(entries.get(p), arrival)
-                }
+                lines_by_seq[arrival.seq] = {p: lines[p] for p in needed if p in lines}
     return lines_by_seq
 
 
-def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[str, Entry]) -> set[str]:
-    """Return the partitions whose manifests don't list exactly the extracts that the partitions should hold.
+def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:
+    """Return whether an extract that can be read again has a column that was declared after its import."""
+    if entry is None or not arrival.is_present or not arrival.undeclared:
+        return False
+    return lacks_columns(lake, contract, entry, arrival.undeclared)
+
+
+def outdated_partitions(
+    lake: Lake, contract: Source, due: Mapping[str, Sequence[Arrival]], entries: Mapping[str, Entry]
+) -> set[str]:
+    """Return the partitions that must be imported again.
+
+    Their manifests don't list exactly the extracts that the partitions should hold, or an extract has a column that
+    the contract declares since.
 
     due: the extracts that each partition should hold, in order of arrival. entries: the manifests by partition. If an
     extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.
@@ -90,7 +107,12 @@ def outdated_partitions(due: Mapping[str, Sequence[Arrival]], entries: Mapping[s
         before = entries.get(partition)
         return [_listed_extract(a, partition, not a.is_present and not _holds(before, a)) for a in due[partition]]
 
-    return {p for p in due if not lists_extracts(entries.get(p), expected(p))}
+    return {
+        p
+        for p in due
+        if not lists_extracts(entries.get(p), expected(p))
+        or any(_offers_columns(lake, contract, entries.get(p), arrival) for arrival in due[p])
+    }
 
 
 def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> dict[str, list[str]]:
@@ -107,7 +129,8 @@ def pending(landing: LandingZone, source: str, partitions: Collection[str]) -> d
             due.setdefault(partition, []).append(arrival)
     entries = landing.lake.entries(f"raw/{source}", partitions)
     # A partition is outdated too if it holds rows of a file that now belongs to other partitions, or to none.
-    outdated = outdated_partitions({p: due.get(p, []) for p in {*due, *entries}}, entries)
+    contract = landing.use_case.sources[source]
+    outdated = outdated_partitions(landing.lake, contract, {p: due.get(p, []) for p in {*due, *entries}}, entries)
     return {p: [arrival.id for arrival in due.get(p, [])] for p in sorted(outdated)}
 
 
@@ -146,7 +169,9 @@ def _partition_rows(
     import pyarrow.parquet as pq
 
     schema = raw_schema(contract)
-    old_rows = pq.read_table(lake.local_file(before)) if before else schema.empty_table()
+    old_rows = schema.empty_table()
+    if before:
+        old_rows = align_raw_rows(pq.read_table(lake.local_file(before)), contract, schema)
     parts = [schema.empty_table()]
     for arrival in arrivals:
         rows = lines.get(arrival.seq)

@@ -16,9 +16,11 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.delivery import find_undelivered
 from sixtyforty.decisions.due_decisions import count_due
 from sixtyforty.decisions.review_queue import review_dataset
+from sixtyforty.ingest.contract_rows import find_retyped
 from sixtyforty.ingest.locations import UnreachableSourceError
 from sixtyforty.ingest.raw import pending
 from sixtyforty.lifecycle.stale_work import StaleWork
+from sixtyforty.modeling.built_by import changed_parts, declared_parts
 from sixtyforty.modeling.lineage import expected_partitions, input_versions, read_inputs
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.sources import Source
@@ -141,9 +143,15 @@ def _check_sources(
         verdicts = [ws.lake.entries(f"{kind}/{name}", partitions) for kind in ("validated", "rejected")]
         for partition, raw in ws.lake.entries(f"raw/{name}", partitions).items():
             judged = [entries[partition] for entries in verdicts if partition in entries]
-            reason = validation_reason(ws.use_case, raw, judged, now)
+            reason = validation_reason(ws.use_case, raw, judged, now) or _contract_reason(ws, sources[name], judged)
             if reason:
                 stale.add_reason(partition, f"{name}: {reason}", raw.version, name)
+
+
+def _contract_reason(ws: Workspace, source: Source, judged: Sequence[Entry]) -> str | None:
+    """Return why a partition must be validated again by today's data contract; None if it needn't be."""
+    retyped = sorted({column for entry in judged for column in find_retyped(ws.lake, source, entry)})
+    return f"the declared type of {', '.join(retyped)} has changed" if retyped else None
 
 
 def _check_features(
@@ -160,6 +168,7 @@ def _check_features(
         return
     lookback, horizon = use_case.lookback_partitions, use_case.outcome_horizon_partitions
     inputs = read_inputs(use_case, lake, use_case.widen(expected, lookback, horizon))
+    declared = {"features": declared_parts(use_case, "features"), "outcomes": declared_parts(use_case, "outcomes")}
     for partition in expected:
         for name, before, after in (("features", lookback, 0), ("outcomes", *use_case.outcome_window)):
             window = use_case.widen([partition], before, after)
@@ -169,6 +178,8 @@ def _check_features(
                 stale.add_reason(partition, f"{name}: input {changing_inputs[-1]} is changing", versions)
             elif changed_inputs(use_case, entries[name].get(partition), versions):
                 stale.add_reason(partition, f"{name}: inputs have changed", versions)
+            elif changed := changed_parts(entries[name].get(partition), declared[name]):
+                stale.add_reason(partition, f"{name}: {', '.join(changed)} changed", [versions, declared[name]])
 
 
 def _check_decisions(ws: Workspace, partitions: Sequence[str], track: Track, now: datetime, stale: StaleWork) -> None:

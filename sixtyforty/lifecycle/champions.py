@@ -181,8 +181,7 @@ def reason_to_skip_training(ws: Workspace, as_of: date) -> str | None:
         plan = training_plan.plan_training(ws.use_case, ws.lake, as_of)
     except ModelError as error:
         return str(error)
-    versions = [v for v in ws.models.versions() if ws.models.has(v, "model.skops")]
-    cards = [ws.models.card(version) for version in versions]
+    cards = ws.models.readable_cards("model.skops")
     same_recipe = [card for card in cards if card.recipe_version == plan.recipe]
     untrained = training_plan.declared_recipes(ws.use_case).keys() - {card.recipe_version for card in cards}
     if not same_recipe or untrained or same_recipe[-1].libraries != library_versions():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from sixtyforty.accounting.build_or_buy import SourcingError
+from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import write_atomic
@@ -135,7 +136,8 @@ def _find_personal_copies(db: duckdb.DuckDBPyConnection, ws: Workspace, columns:
         entries = ws.lake.entries(f"validated/{name}") if source.personal else {}
         for personal in source.personal if entries else ():
             original = identifier(personal)
-            values = f"""select distinct {original}::varchar from {ws.lake.select_rows(entries.values())}
+            values = f"""select distinct {original}::varchar
+                from {select_validated_rows(ws.lake, source, entries.values())}
                 where {original} is not null"""
             for column in columns:
                 copy = identifier(column)

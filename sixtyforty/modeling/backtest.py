@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
+from sixtyforty.modeling.built_by import select_outdated
+from sixtyforty.modeling.feature_fit import find_feature_problem
+from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_store import MODEL, ModelStore
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import require_sound, select_tainted
@@ -53,7 +56,8 @@ def score_block(
             f" Choose {card.as_of} or a later day as the first day."
         )
     window = use_case.decision_partitions(use_case.starting_between(first, end))
-    features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    features = _select_scorable(use_case, lake, card, lake.entries("features", window))
+    outcomes = lake.entries("outcomes", window)
     require_sound(select_tainted(features.values()), f"{version}: no value on the days from {first}")
     policy = Policy.from_use_case(use_case)
     inputs_hash = digest(
@@ -72,6 +76,25 @@ def score_block(
     days = _value_days(use_case, lake, store, version, policy, features, outcomes, end)
     write_atomic(cached, canonical_json([day.__dict__ for day in days]).encode())
     return days
+
+
+def _select_scorable(
+    use_case: DecisionChain, lake: Lake, card: ModelCard, features: dict[str, Entry]
+) -> dict[str, Entry]:
+    """Return the partitions that a model can be valued on.
+
+    They hold the features that it needs. For a declared recipe, today's features.sql must have built them.
+    """
+    outdated = select_outdated(use_case, features) if card.recipe_version in declared_recipes(use_case) else []
+    candidates = [entry for partition, entry in features.items() if partition not in outdated]
+    payoffs = use_case.kpi.payoff_sql
+    scorable = {
+        entry.partition
+        for group in lake.group_by_columns(candidates)
+        if find_feature_problem(card, lake.columns(group[0]), payoffs) is None
+        for entry in group
+    }
+    return {partition: entry for partition, entry in features.items() if partition in scorable}
 
 
 def _value_days(

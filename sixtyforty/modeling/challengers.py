@@ -37,8 +37,8 @@ def value_by_recipe(use_case: UseCase, lake: Lake, store: ModelStore, as_of: dat
     """
     days_by_recipe = {}
     for recipe in declared_recipes(use_case):
-        if find_trained_version(use_case, lake, store, recipe, as_of):
-            with suppress(ModelError):
+        with suppress(ModelError):
+            if find_trained_version(use_case, lake, store, recipe, as_of):
                 days_by_recipe[recipe] = run_walk_forward(use_case, lake, store, recipe, as_of)
     if not days_by_recipe:
         return {}
@@ -67,9 +67,10 @@ def list_challengers(
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
-        current = store.card(champion.version).recipe_version
-        if current in declared:
-            reasons.setdefault(current, "the challenger has the champion's recipe")
+        with suppress(ModelError):  # a champion whose card can't be read can't score; the gate's evidence says so
+            current = store.card(champion.version).recipe_version
+            if current in declared:
+                reasons.setdefault(current, "the challenger has the champion's recipe")
     challengers = []
     for recipe, reason in reasons.items():
         version = find_trained_version(use_case, lake, store, recipe, as_of)

@@ -147,6 +147,8 @@ def judge(gate: Gate, evidence: GateEvidence, currency: str, needs_approval: boo
 def _notes(evidence: GateEvidence) -> Iterator[str]:
     if evidence.selection_reason:
         yield evidence.selection_reason
+    if evidence.unfit_champion:
+        yield evidence.unfit_champion
     if evidence.is_assumed:
         yield "the figures are assumed: the action may change the outcome"
 

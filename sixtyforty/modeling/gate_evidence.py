@@ -8,6 +8,7 @@ from datetime import date
 from typing import Literal
 
 from sixtyforty.modeling.backtest import list_folds, run_walk_forward, score_block
+from sixtyforty.modeling.feature_fit import find_feature_problem
 from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import ModelStore
@@ -37,7 +38,7 @@ class LatestBlock:
 class GateEvidence:
     """The evidence from which the gate judges a challenger.
 
-    `kind`: first (there is no champion), refresh (the champion has the same recipe) or recipe (another recipe).
+    `kind`: first (no champion can score), refresh (the champion has the same recipe) or recipe (another recipe).
     `missing_share`: share of the training window's partitions without features or outcomes. `walk_forward`: daily
     values of the challenger's recipe, out of sample. `latest`: the newest backtest block of recipe and champion, for a
     refresh. `current_recipe`: daily values of the champion's recipe, out of sample, for another recipe.
@@ -48,6 +49,7 @@ class GateEvidence:
     `share_mismatch`: how the received actions of a past experiment differ from the declared shares.
     `taint`: which training or walk-forward partitions have leakage; empty if there is no leakage.
     `withdrawal`: when and why the challenger's version or recipe was withdrawn; empty if the challenger may decide.
+    `unfit_champion`: why the champion in force can't score; the challenger is then judged as the first model.
     """
 
     kind: ChallengerKind
@@ -63,6 +65,7 @@ class GateEvidence:
     share_mismatch: str | None = None
     withdrawal: str = ""
     taint: str = ""
+    unfit_champion: str = ""
 
 
 def collect_evidence(
@@ -111,7 +114,8 @@ def _collect_from_files(
     card = store.card(version)
     recipe, as_of = card.recipe_version, card.as_of
     champion = ledger.champion_at(track, use_case.day_start(as_of))
-    champion_card = store.card(champion.version) if champion else None
+    unfit_champion = describe_unfit_champion(use_case, lake, store, track, champion.version) if champion else ""
+    champion_card = store.card(champion.version) if champion and not unfit_champion else None
     kind: ChallengerKind = "first"
     latest = current_recipe = None
     if champion_card and champion_card.recipe_version != recipe:
@@ -130,7 +134,27 @@ def _collect_from_files(
         broken_constraints=find_broken_constraints(use_case.model.monotone_constraints, store, version),
         is_assumed=use_case.label("replay") == "assumed",  # the backtest decides about past units, as a replay does
         selection_reason=selection_reason,
+        unfit_champion=unfit_champion,
     )
+
+
+def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, track: Track, version: str) -> str:
+    """Return why the champion in force can't score the newest features; an empty text if it can.
+
+    The current process then decides in its place, so a challenger need only beat the current process. Raises ModelError
+    on the replay if its files can't be trusted: a replay is a calculation, and its files must be restored first.
+    """
+    newest = max(lake.partitions("features"), default=None)
+    entry = lake.entry("features", newest) if newest else None
+    try:
+        problem = find_feature_problem(store.card(version), lake.columns(entry), {}) if entry else None
+        if problem is None:
+            store.load(version)
+    except ModelError as error:
+        if track == "replay":
+            raise
+        problem = str(error).split(". ")[0].rstrip(".")
+    return f"the champion {version} can't score ({problem}), so the current process decides" if problem else ""
 
 
 def _latest_block(

@@ -25,6 +25,8 @@ class ModelCard:
     SHA-256 by file name. `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`:
     the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
     fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
+    `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`; empty on the card of an early
+    version.
     """
 
     version: str
@@ -45,6 +47,7 @@ class ModelCard:
     treatment: str | None = None
     actions: list[str] = field(default_factory=list)
     sample_scores: list[Any] = field(default_factory=list)
+    feature_kinds: dict[str, str] = field(default_factory=dict)
 
     @property
     def missing_share(self) -> float:

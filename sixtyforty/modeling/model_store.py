@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sixtyforty.modeling.estimators import FittedModel, restore_model
+from sixtyforty.modeling.feature_fit import feature_kinds
 from sixtyforty.modeling.features import feature_names
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.model_card import ModelCard
@@ -93,6 +94,18 @@ class ModelStore:
         """Return all model versions that have a model card, sorted by training day, oldest first."""
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
+    def readable_cards(self, file: str) -> list[ModelCard]:
+        """Return the cards of the versions that have a file, sorted by training day, oldest first.
+
+        A version whose card can't be read is left out: it can neither decide nor be compared with.
+        """
+        cards = []
+        for version in self.versions():
+            with suppress(ModelError):
+                if self.has(version, file):
+                    cards.append(self.card(version))
+        return cards
+
     def write_training_set(self, use_case: DecisionChain, lake: Lake, plan: TrainingPlan) -> None:
         """Store the training set of a plan, and create the model card.
 
@@ -104,7 +117,8 @@ class ModelStore:
         _check_declared_features(use_case.name, plan, features)
         _check_outcomes(use_case.kpi, table)
         blob = parquet_bytes(table)
-        card = _new_card(use_case, plan, table.num_rows, features, hashlib.sha256(blob).hexdigest())
+        kinds = {name: kind for name, kind in feature_kinds(table.schema).items() if name in features}
+        card = _new_card(use_case, plan, table.num_rows, kinds, hashlib.sha256(blob).hexdigest())
         with self._cards_lock():
             if not self.has(plan.version, TRAINING_SET):  # another process may have just stored the same version
                 write_atomic(self.folder(plan.version) / TRAINING_SET, blob)
@@ -169,7 +183,8 @@ def score_rows(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
         raise ModelError(f"The model can't score the first rows of its training set: {error}.") from error
 
 
-def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: list[str], sha256: str) -> ModelCard:
+def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, kinds: dict[str, str], sha256: str) -> ModelCard:
+    """Return the card of a training set. kinds: the kind of each feature, in the order of the features."""
     treatment = use_case.kpi.treatment
     return ModelCard(
         version=plan.version,
@@ -179,7 +194,7 @@ def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: 
         first=min(plan.features),
         last=max(plan.features),
         missing_days=plan.missing,
-        features=features,
+        features=list(kinds),
         recipe=Model(**plan.model.to_recipe()),
         recipe_version=plan.recipe,
         data={
@@ -191,6 +206,7 @@ def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: 
         files={TRAINING_SET: sha256},
         treatment=treatment.column if treatment else None,
         actions=use_case.kpi.actions_by_cost if treatment else [],
+        feature_kinds=kinds,
     )
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.modeling.lineage import feature_window
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
@@ -43,7 +44,7 @@ def open_inputs(
 def _source_sql(lake: Lake, source: Source, entries: Mapping[str, Entry]) -> str:
     known_at = f"({source.known_at})" if source.known_at else "timestamp '-infinity'"
     if entries:
-        columns, rows = identifiers(source.columns), lake.select_rows(entries.values())
+        columns, rows = identifiers(source.columns), select_validated_rows(lake, source, entries.values())
         return f"select {columns}, {known_at} as known_at, _partition from {rows}"
     nulls = ", ".join(f"null::{kind} as {identifier(column)}" for column, kind in source.columns.items())
     return f"select {nulls}, null::timestamp as known_at, null::varchar as _partition where false"

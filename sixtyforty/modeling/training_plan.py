@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from sixtyforty.modeling import built_by
 from sixtyforty.modeling.library_versions import library_versions
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import require_sound, select_tainted
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.recipe import Model
+from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import digest
 from sixtyforty.storage.lake import Lake
@@ -32,7 +34,8 @@ class TrainingPlan:
 
     `features` and `outcomes` are the manifests of the training data, by partition. The model version is computed
     without reading rows, so an existing version is recognized early. `missing` lists the partitions of the training
-    window without features or outcomes. `recipe` is the hash of the declared recipe.
+    window without features or outcomes. `outdated` lists those of them whose features an earlier features.sql built.
+    `recipe` is the hash of the declared recipe.
     """
 
     as_of: date
@@ -42,6 +45,7 @@ class TrainingPlan:
     model: Model
     recipe: str
     data_version: str
+    outdated: list[str] = field(default_factory=list)
 
     @property
     def version(self) -> str:
@@ -94,16 +98,30 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
     model = model or use_case.model
     first = max(as_of - timedelta(days=model.training_days), use_case.partitions.start)
     window = use_case.partitions_with_units(use_case.starting_between(first, as_of))
-    features, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    entries, outcomes = lake.entries("features", window), lake.entries("outcomes", window)
+    outdated = built_by.select_outdated(use_case, entries)
+    features = {partition: entry for partition, entry in entries.items() if partition not in outdated}
     missing = [partition for partition in window if partition not in features or partition not in outcomes]
     if len(missing) == len(window):
         raise TooEarlyError(
             f"{use_case.name}: no features with outcomes exist between {first} and {as_of}."
-            " Materialize the assets `features` and `outcomes` of these days first."
+            f" {describe_outdated(outdated) or 'Materialize the assets `features` and `outcomes` of these days first.'}"
         )
     require_sound(select_tainted(features.values()), f"{use_case.name}: no training as of {as_of}")
     versions = {"features": versions_by_partition(features), "outcomes": versions_by_partition(outcomes)}
-    return TrainingPlan(as_of, features, outcomes, missing, model, hash_recipe(use_case, model), digest(versions))
+    recipe = hash_recipe(use_case, model)
+    return TrainingPlan(as_of, features, outcomes, missing, model, recipe, digest(versions), outdated)
+
+
+def describe_outdated(outdated: Sequence[str]) -> str:
+    """Return which partitions no model learns from until their features are built again; an empty text for none."""
+    if not outdated:
+        return ""
+    partitions = format_plural(len(outdated), "partition")
+    return (
+        f"Left out: {partitions} from {outdated[0]} to {outdated[-1]}, whose features an earlier features.sql built."
+        " Build these features again."
+    )
 
 
 def read_training_rows(

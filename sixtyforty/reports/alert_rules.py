@@ -12,10 +12,12 @@ from sixtyforty.accounting.acceptance import summarize_acceptance
 from sixtyforty.accounting.acceptance_messages import UsageAlarm, find_alarms
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.unscored import CURE, current_outage
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
 from sixtyforty.reports.page_templates import format_stage
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
@@ -68,17 +70,31 @@ def find_revoked_champion(ws: Workspace, track: Track) -> list[Alert]:
     return [Alert("champion revoked", promotions[-1].version, text)]
 
 
+def find_unscored(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the champion in force couldn't score the newest decisions."""
+    outage = current_outage(ws, track, now())
+    if outage is None:
+        return []
+    return [Alert("champion can't score", f"{outage.champion} {outage.since}", f"{outage.text} {CURE}")]
+
+
+def find_refused_change(ws: Workspace, track: Track) -> list[Alert]:
+    """Return an alert if the declaration changed a key or the calendar, so that every run is refused."""
+    return [Alert("key or calendar changed", ws.refusal, ws.refusal)] if ws.refusal else []
+
+
 def find_fallback(ws: Workspace, track: Track) -> list[Alert]:
     """Return an alert if the current process took too large a share of the newest partition's decisions.
 
-    The limit is `watch.max_fallback_share`.
+    The limit is `watch.max_fallback_share`. Decisions that the champion couldn't score have an alert of their own.
     """
     dataset = decisions_dataset(track)
     newest = max(ws.lake.partitions(dataset), default=None)
     entry = ws.lake.entry(dataset, newest) if newest else None
     if entry is None or not entry.rows:
         return []
-    share, limit = DecisionFacts.from_entry(entry).fallback / entry.rows, ws.use_case.watch.max_fallback_share
+    facts, limit = DecisionFacts.from_entry(entry), ws.use_case.watch.max_fallback_share
+    share = (facts.fallback - sum(part.decisions for part in facts.unscored)) / entry.rows
     if share <= limit:
         return []
     text = (
@@ -151,6 +167,8 @@ RULES: dict[AlertKind, AlertRule] = {
     "rejected batch": find_rejected_batches,
     "leakage": find_tainted_partitions,
     "champion revoked": find_revoked_champion,
+    "champion can't score": find_unscored,
+    "key or calendar changed": find_refused_change,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,
     "decay": find_decay,

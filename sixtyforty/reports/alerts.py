@@ -19,6 +19,8 @@ AlertKind = Literal[
     "rejected batch",
     "leakage",
     "champion revoked",
+    "champion can't score",
+    "key or calendar changed",
     "fallback in force",
     "automation silent",
     "retrain overdue",

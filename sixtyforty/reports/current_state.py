@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sixtyforty.ingest.contract_rows import select_validated_rows
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.page_templates import page_environment
@@ -189,7 +190,7 @@ def _profile_columns(ws: Workspace, source: Source, entries: Sequence[Entry]) ->
         # The profile runs dozens of queries over rows in many files. Copying them to a table first is faster.
         db.execute(
             f"create or replace temp table profiled as"
-            f" select {identifiers(source.columns)} from {ws.lake.select_rows(entries)}"
+            f" select {identifiers(source.columns)} from {select_validated_rows(ws.lake, source, entries)}"
         )
         profile = profile_columns(db, "profiled")
     return profile.columns, profile.duplicates

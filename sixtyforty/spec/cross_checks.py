@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from sixtyforty.spec.errors import ConflictingFields, FieldError
+from sixtyforty.spec.sources import Source
 from sixtyforty.spec.use_case import UseCase
 
 RESPONSE_COLUMNS = {
@@ -82,12 +83,25 @@ def _check_sources(use_case: UseCase) -> Iterator[FieldError]:
     for name, source in use_case.sources.items():
         yield from _missing_columns(f"sources.{name}.key", source.key, source.columns)
         yield from _missing_columns(f"sources.{name}.personal", source.personal, source.columns)
+        yield from _missing_columns(f"sources.{name}.optional_columns", source.optional_columns, source.columns)
+        for column in sorted(set(source.key) & set(source.optional_columns)):
+            yield FieldError(f"sources.{name}.optional_columns", f"'{column}' is part of the key; remove it")
+        yield from _check_other_names(f"sources.{name}.other_names", source)
         for column in sorted(RESERVED_COLUMNS & source.columns.keys()):
             yield FieldError(
                 f"sources.{name}.columns.{column}", "this column name is reserved for the pipeline; choose another name"
             )
         if source.partition and not source.known_at:
             yield FieldError(f"sources.{name}", "a source with `partition` also needs `known_at`, to prevent leakage")
+
+
+def _check_other_names(field: str, source: Source) -> Iterator[FieldError]:
+    yield from _missing_columns(field, source.other_names, source.columns)
+    other_names = [name for names in source.other_names.values() for name in names]
+    for name in sorted({name for name in other_names if other_names.count(name) > 1}):
+        yield FieldError(field, f"'{name}' is another name of several columns; leave it with one of them")
+    for name in sorted(source.columns.keys() & set(other_names)):
+        yield FieldError(field, f"'{name}' is a column of the source itself; remove it from `columns` or from here")
 
 
 @_reads("sources", "decision", "people")

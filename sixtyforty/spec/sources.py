@@ -61,6 +61,16 @@ class Source(DeclaredModel):
     columns: dict[str, str] = Field(
         description="The data contract: each column name with its DuckDB type, in the order of the extracts."
     )
+    other_names: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Other names of a column, such as the one before its sender renamed it: {load: [weight]}. Extracts"
+        " and partitions that hold it under one of them are read too.",
+    )
+    optional_columns: list[str] = Field(
+        default_factory=list,
+        description="Columns that an extract may lack, such as a column that only newer extracts have. They are null"
+        " then. An extract that lacks any other column is refused.",
+    )
     key: list[str] = Field(
         description="Columns that identify a row. A row of a later extract replaces an earlier row with the same key."
     )
@@ -126,6 +136,10 @@ class Source(DeclaredModel):
                 "location", "the URL contains a user or a password; set them in environment variables instead"
             )
         return self
+
+    def names_of(self, column: str) -> list[str]:
+        """Return the name of a column, then its other names in the declared order."""
+        return [column, *self.other_names.get(column, [])]
 
     @property
     def database_label(self) -> str:

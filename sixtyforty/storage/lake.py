@@ -24,12 +24,14 @@ from sixtyforty.storage.files import (
     access_error,
     access_errors,
     canonical_json,
+    digest,
     parquet_bytes,
     run_in_parallel,
     write_atomic,
 )
 from sixtyforty.storage.manifests import Entry, parse_manifest, read_manifest
 from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, StoragePath
+from sixtyforty.storage.partition_columns import Columns, read_columns, schema_hash
 from sixtyforty.storage.sql import literal
 
 if TYPE_CHECKING:
@@ -171,6 +173,7 @@ class Lake:
             inputs={source: dict(versions) for source, versions in (inputs or {}).items()},
             code=code,
             facts=json.loads(canonical_json(facts or {})),
+            schema=schema_hash(table.schema),
         )
         current = self.entry(dataset, partition)
         if current != entry or not (self.root / dataset / entry.file).exists():
@@ -223,12 +226,31 @@ class Lake:
             self._manifest_path(dataset, partition).unlink(missing_ok=True)
             (self.root / dataset / entry.file).unlink(missing_ok=True)
 
+    def columns(self, entry: Entry) -> Columns:
+        """Return the columns of a partition: their Arrow types by name. Partitions with equal columns share a read."""
+        return read_columns(self.local_file(entry), entry.schema or entry.sha256)
+
+    def group_by_columns(self, entries: Iterable[Entry]) -> list[list[Entry]]:
+        """Return manifests in groups whose partitions have equal columns, in the order of their first manifests."""
+        groups: dict[str, list[Entry]] = {}
+        for entry in entries:
+            groups.setdefault(entry.schema, []).append(entry)
+        for entry in groups.pop("", []):
+            groups.setdefault(digest(list(self.columns(entry).items())), []).append(entry)
+        return list(groups.values())
+
     def select_rows(self, entries: Iterable[Entry]) -> str:
         """Return a SQL subquery in parentheses for the rows of some partitions, with the column `_partition`.
 
-        entries: the manifests of the partitions, at least one.
+        entries: the manifests of the partitions, at least one. A column that some of them lack is null in their rows.
+        If its types differ, DuckDB casts it to a type that holds all of them.
         """
-        files = [str(path) for path in self._local_files(list(entries))]
+        selects = [self._select_alike(group) for group in self.group_by_columns(entries)]
+        return selects[0] if len(selects) == 1 else f"({' union all by name '.join(selects)})"
+
+    def _select_alike(self, entries: Sequence[Entry]) -> str:
+        """Return a SQL subquery in parentheses for the rows of entries whose partitions have equal columns."""
+        files = [str(path) for path in self._local_files(entries)]
         partition = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
         listing = f"[{', '.join(map(literal, files))}]"
         return f"(select * exclude filename, {partition} as _partition from read_parquet({listing}, filename=true))"

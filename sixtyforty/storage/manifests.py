@@ -29,6 +29,7 @@ class Entry:
     - inputs: the versions of the input partitions, as {dataset: {partition: version}}.
     - code: the code version.
     - facts: anything else that the stage recorded, such as counts and verdicts.
+    - schema: the hash of the column names and types; empty in a manifest of an early version.
     """
 
     dataset: str
@@ -39,6 +40,7 @@ class Entry:
     inputs: dict[str, dict[str, str]] = field(default_factory=dict)
     code: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    schema: str = ""
 
     @cached_property
     def version(self) -> str:
@@ -47,8 +49,12 @@ class Entry:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The content of the manifest file, as a dict of JSON types."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        """The content of the manifest file, as a dict of JSON types.
+
+        A manifest that was written without a schema keeps its version.
+        """
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        return content if self.schema else {name: part for name, part in content.items() if name != "schema"}
 
 
 @lru_cache(maxsize=MANIFESTS_IN_MEMORY)

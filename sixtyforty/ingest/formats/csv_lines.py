@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from sixtyforty.ingest.extract import (
     EMPTY_FILE,
     BrokenLine,
+    MatchedColumns,
     ParsedExtract,
     binary_problem,
     count_lines,
     empty_rows,
-    missing_columns,
+    match_columns,
 )
 from sixtyforty.ingest.formats import csv_sniffing
 from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles
@@ -49,22 +50,23 @@ class CsvLines(ExtractFormat):
 
         A line is broken if its number of fields differs from the header's, or if the line leaves a quote open.
         """
-        columns = list(source.columns)
-        problem = _header_problem(content[:HEAD_BYTES], columns) or binary_problem(content)
-        if problem:
+        matched = _match_header(content[:HEAD_BYTES], source)
+        problem = matched if isinstance(matched, str) else binary_problem(content)
+        if isinstance(matched, str) or problem:
             return ParsedExtract(problem=problem, lines=count_lines(content))
-        return _parse_rows(content, columns)
+        return _parse_rows(content, matched)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load CSV files, and detect how they write missing values and times. See ExtractFormat."""
         return csv_sniffing.load_files(db, files)
 
 
-def _header_problem(head: bytes, columns: list[str]) -> str | None:
+def _match_header(head: bytes, source: Source) -> MatchedColumns | str:
+    """Return which columns of the header hold those of the contract, or why the file is refused."""
     if not head.strip():
         return EMPTY_FILE
     if b"\0" in head:
-        return binary_problem(head)
+        return str(binary_problem(head))
     line = head.split(b"\n", 1)[0]
     try:
         header = line.decode("utf-8-sig").strip("\r")
@@ -74,15 +76,15 @@ def _header_problem(head: bytes, columns: list[str]) -> str | None:
     for delimiter in OTHER_DELIMITERS:
         if len(names) == 1 and delimiter in header:
             return f"the delimiter is {delimiter!r}, expected ','. Ask the sender to use commas."
-    missing = missing_columns(columns, names)
-    if missing:
-        return f"columns missing from the header: {missing}"
+    matched = match_columns(source, names)
+    if matched.missing:
+        return f"columns missing from the header: {matched.missing}"
     if len(set(names)) < len(names):
         return "a column name occurs twice in the header. Ask the sender for unique column names."
-    return None
+    return matched
 
 
-def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
+def _parse_rows(content: bytes, matched: MatchedColumns) -> ParsedExtract:
     import numpy as np
     import pyarrow as pa
 
@@ -90,10 +92,12 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
     line_count = len(numbers) + len(unclosed)
     broken = [BrokenLine(number, OPEN_QUOTE, text) for number, text in unclosed.items()]
     if not numbers:  # Arrow doesn't read a file that has only a header
-        return ParsedExtract(table=empty_rows(columns), broken=broken, lines=line_count)
+        rows = empty_rows(list(matched.names))
+        return ParsedExtract(table=rows, broken=broken, lines=line_count, undeclared=matched.undeclared)
     misfits: list[csv.InvalidRow] = []
     try:
-        table = _read_table(_without_lines(content, unclosed) if unclosed else content, columns, misfits)
+        sound_lines = _without_lines(content, unclosed) if unclosed else content
+        table = matched.to_contract(_read_table(sound_lines, matched.file_columns, misfits))
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         return ParsedExtract(problem=f"the file is not readable as CSV: {error}", lines=count_lines(content))
     row_count = table.num_rows + len(misfits)
@@ -105,9 +109,9 @@ def _parse_rows(content: bytes, columns: list[str]) -> ParsedExtract:
         BrokenLine(numbers[position], _misfit_reason(misfit), misfit.text)
         for position, misfit in zip(positions, misfits, strict=True)
     ]
-    rows = np.delete(np.asarray(numbers, "int64"), positions)
-    table = table.append_column("_row", pa.array(rows, pa.int64()))
-    return ParsedExtract(table=table, broken=sorted(broken), lines=line_count)
+    row_numbers = np.delete(np.asarray(numbers, "int64"), positions)
+    table = table.append_column("_row", pa.array(row_numbers, pa.int64()))
+    return ParsedExtract(table=table, broken=sorted(broken), lines=line_count, undeclared=matched.undeclared)
 
 
 def _read_table(content: bytes, columns: list[str], misfits: list[csv.InvalidRow]) -> pa.Table:

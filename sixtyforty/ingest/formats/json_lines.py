@@ -16,7 +16,7 @@ from sixtyforty.ingest.extract import (
     ParsedExtract,
     binary_problem,
     count_lines,
-    missing_columns,
+    match_columns,
 )
 from sixtyforty.ingest.formats.base import BYTE_ORDER_MARK, ExtractFormat, LoadedFiles, load_with_reader
 from sixtyforty.spec.sources import Source
@@ -52,7 +52,7 @@ class JsonLines(ExtractFormat):
         if numbered_lines[0][1].strip().startswith(b"["):
             problem = "the file is a JSON array, expected JSON lines. Write one object per line."
             return ParsedExtract(problem=problem, lines=len(numbered_lines))
-        return _parse_lines(numbered_lines, list(source.columns))
+        return _parse_lines(numbered_lines, source)
 
     def load_for_profiling(self, db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> LoadedFiles:
         """Load JSON files with DuckDB's JSON reader. See ExtractFormat."""
@@ -63,9 +63,10 @@ class _Number(str):
     """The text of a JSON number, exactly as the file has it."""
 
 
-def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], columns: Sequence[str]) -> ParsedExtract:
+def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) -> ParsedExtract:
     import pyarrow as pa
 
+    names_by_column = {column: source.names_of(column) for column in source.columns}
     rows: list[list[str | None]] = []
     numbers: list[int] = []
     broken: list[BrokenLine] = []
@@ -73,22 +74,27 @@ def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], columns: Sequence[
     for number, line in numbered_lines:
         try:
             fields = _parse_object(line)
-            row = [_as_text(fields.get(column)) for column in columns]
+            row = [_as_text(_first_field(fields, keys)) for keys in names_by_column.values()]
         except (ValueError, RecursionError) as error:
             broken.append(BrokenLine(number, _reason(error), line.decode(errors="replace").rstrip("\r")))
             continue
         names |= fields.keys()
         numbers.append(number)
         rows.append(row)
-    missing = missing_columns(columns, names) if rows else None
-    if missing:
-        return ParsedExtract(problem=f"columns missing from every line: {missing}", lines=len(numbered_lines))
-    texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    matched = match_columns(source, sorted(names))
+    if rows and matched.missing:
+        return ParsedExtract(problem=f"columns missing from every line: {matched.missing}", lines=len(numbered_lines))
+    texts: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(names_by_column)
     table = pa.table(
-        {column: pa.array(cells, pa.string()) for column, cells in zip(columns, texts, strict=True)}
+        {column: pa.array(cells, pa.string()) for column, cells in zip(names_by_column, texts, strict=True)}
         | {"_row": pa.array(numbers, pa.int64())}
     )
-    return ParsedExtract(table=table, broken=broken, lines=len(numbered_lines))
+    return ParsedExtract(table=table, broken=broken, lines=len(numbered_lines), undeclared=matched.undeclared)
+
+
+def _first_field(fields: dict[str, Any], keys: Sequence[str]) -> Any:
+    """Return the content of the first of some keys that a line has; None if it has none of them."""
+    return next((fields[key] for key in keys if key in fields), None)
 
 
 def _parse_object(line: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.ingest import extract
-from sixtyforty.ingest.extract import ParsedExtract, missing_columns
+from sixtyforty.ingest.extract import MatchedColumns, ParsedExtract, match_columns
 from sixtyforty.ingest.formats.base import ExtractFormat, LoadedFiles, load_with_reader
 from sixtyforty.spec.sources import Source
 from sixtyforty.storage.duckdb_session import connect
@@ -49,7 +49,7 @@ class Parquet(ExtractFormat):
             problem = "the file is cut off, or it is not a Parquet file. Ask the sender to send it again."
             return ParsedExtract(problem=problem, lines=1)
         try:
-            return _parse(content, list(source.columns))
+            return _parse(content, source)
         except (pa.ArrowException, OSError, UnicodeDecodeError, duckdb.Error) as error:
             reason = str(error).splitlines()[0]
             return ParsedExtract(problem=f"the file is not readable as Parquet: {reason}", lines=1)
@@ -59,30 +59,33 @@ class Parquet(ExtractFormat):
         return load_with_reader(db, "read_parquet", files)
 
 
-def _parse(content: bytes, columns: list[str]) -> ParsedExtract:
+def _parse(content: bytes, source: Source) -> ParsedExtract:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     text_columns = [field.name for field in pq.read_schema(pa.BufferReader(content)) if _is_text(field.type)]
     file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=text_columns)
     row_count = file.metadata.num_rows
-    problem = _file_problem(file, columns)
+    matched = match_columns(source, file.schema_arrow.names)
+    columns = matched.file_columns
+    problem = _file_problem(file, matched)
     if problem:
         return ParsedExtract(problem=problem, lines=max(1, row_count))
     table = file.read(columns)
     if sum(_text_bytes(table[column]) for column in columns if column in text_columns) > extract.MAX_UNPACKED_BYTES:
         return ParsedExtract(problem=extract.TOO_LARGE, lines=max(1, row_count))
-    return ParsedExtract(table=_text_table(table, columns), lines=row_count)
+    rows = matched.to_contract(_text_table(table, columns))
+    rows = rows.append_column("_row", pa.array(range(1, row_count + 1), pa.int64()))
+    return ParsedExtract(table=rows, lines=row_count, undeclared=matched.undeclared)
 
 
-def _file_problem(file: pq.ParquetFile, columns: list[str]) -> str | None:
+def _file_problem(file: pq.ParquetFile, matched: MatchedColumns) -> str | None:
     names = file.schema_arrow.names
-    missing = missing_columns(columns, names)
-    if missing:
-        return f"columns missing from the file: {missing}"
+    if matched.missing:
+        return f"columns missing from the file: {matched.missing}"
     if len(set(names)) < len(names):
         return "a column name occurs twice in the file."
-    if _unpacked_bytes(file, columns) > extract.MAX_UNPACKED_BYTES:
+    if _unpacked_bytes(file, matched.file_columns) > extract.MAX_UNPACKED_BYTES:
         return extract.TOO_LARGE
     return None
 
@@ -127,8 +130,7 @@ def _text_table(table: pa.Table, columns: list[str]) -> pa.Table:
         types = dict(row[:2] for row in db.execute("describe stored").fetchall())
         texts = ", ".join(f"{_text_sql(column, types[column])} as {identifier(column)}" for column in columns)
         text_rows = db.sql(f"select {texts} from stored").to_arrow_table()
-    text_rows = text_rows.cast(pa.schema([(column, pa.string()) for column in columns]))
-    return text_rows.append_column("_row", pa.array(range(1, table.num_rows + 1), pa.int64()))
+    return text_rows.cast(pa.schema([(column, pa.string()) for column in columns]))
 
 
 def _text_sql(column: str, duckdb_type: str) -> str:

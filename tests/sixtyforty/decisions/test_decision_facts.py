@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sixtyforty.decisions.decision_facts import UNKNOWN, DecisionFacts
+from sixtyforty.decisions.decision_facts import UNKNOWN, DecisionFacts, UnscoredDecisions
 from sixtyforty.storage.manifests import Entry
 
 
@@ -26,6 +26,12 @@ def test_a_manifest_lists_the_occasional_deciders_only_if_they_decided() -> None
     }
     assert read(facts.to_facts()) == facts
     assert facts.held_out == 3
+
+
+def test_a_manifest_names_the_decisions_that_a_champion_could_not_take() -> None:
+    unscored = (UnscoredDecisions("c1", "its file is missing", 3, True),)
+    facts = DecisionFacts(fallback=3, declared_versions=["v1"], champions=["c1"], unscored=unscored)
+    assert read(facts.to_facts()) == facts
 
 
 def test_a_manifest_that_names_no_declaration_has_an_unknown_one() -> None:

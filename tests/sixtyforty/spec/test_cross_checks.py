@@ -36,6 +36,17 @@ NUMBER = {"outcome_type": "number"}
             {"sources": {"calls": {"known_at": None}}},
             r"sources\.calls: a source with `partition` also needs `known_at`",
         ),
+        ({"sources": {"calls": {"optional_columns": ["crew"]}}}, r"sources\.calls\.optional_columns: .*'crew'"),
+        ({"sources": {"calls": {"optional_columns": ["id"]}}}, r"optional_columns: 'id' is part of the key; remove it"),
+        ({"sources": {"calls": {"other_names": {"crew": ["team"]}}}}, r"sources\.calls\.other_names: .*'crew'"),
+        (
+            {"sources": {"calls": {"other_names": {"load": ["site"]}}}},
+            r"sources\.calls\.other_names: 'site' is a column of the source itself",
+        ),
+        (
+            {"sources": {"calls": {"other_names": {"load": ["weight"], "site": ["weight"]}}}},
+            r"sources\.calls\.other_names: 'weight' is another name of several columns",
+        ),
         ({"decision": {"unit_source": "orders"}}, r"there is no source 'orders' \(allowed: calls, visits\)"),
         (
             {"decision": {"unit_source": None, "key": ["nr"]}},

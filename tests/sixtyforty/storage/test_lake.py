@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,24 @@ def test_a_lake_that_can_not_be_read_is_an_access_error(tmp_path: Path) -> None:
         Lake(tmp_path).entry("raw", "2013-03-10")
     with pytest.raises(FileAccessError, match=f"^{tmp_path}/raw: can't be used"):
         Lake(tmp_path).partitions("raw")
+
+
+def test_partitions_with_different_columns_are_read_together(lake: Lake) -> None:
+    tables = {
+        "2013-03-10": pa.table({"n": pa.array([1], pa.int32()), "old": ["x"]}),
+        "2013-03-11": pa.table({"n": pa.array([2.5]), "new": [7]}),
+        "2013-03-12": pa.table({"n": pa.array([3], pa.int32()), "old": ["y"]}),
+    }
+    entries = lake.write_all(DATASET, tables)
+    groups = lake.group_by_columns(entries.values())
+    assert [[entry.partition for entry in group] for group in groups] == [["2013-03-10", "2013-03-12"], ["2013-03-11"]]
+    with connect("UTC") as db:
+        rows = db.sql(f"select _partition, n, old, new from {lake.select_rows(entries.values())} order by 1").fetchall()
+    assert rows == [("2013-03-10", 1.0, "x", None), ("2013-03-11", 2.5, None, 7), ("2013-03-12", 3.0, "y", None)]
+
+
+def test_a_manifest_without_a_schema_is_grouped_by_its_file(lake: Lake) -> None:
+    entries = lake.write_all(DATASET, {"2013-03-10": numbers(1), "2013-03-11": numbers(2)})
+    entries["2013-03-10"] = replace(entries["2013-03-10"], schema="")
+    assert len(lake.group_by_columns(list(entries.values()))) == 1
+    assert "schema" not in entries["2013-03-10"].manifest, "so that its version stays what it was"

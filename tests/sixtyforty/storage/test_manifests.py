@@ -27,6 +27,7 @@ ENTRY = Entry(
         {"inputs": {"raw/calls": {"x": "z"}}},
         {"code": "d"},
         {"facts": {"a": 2}},
+        {"schema": "dd"},
     ],
     ids=lambda change: next(iter(change)),
 )

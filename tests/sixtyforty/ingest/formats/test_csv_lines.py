@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract import MISSING_CURE, ParsedExtract
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 
@@ -86,12 +86,12 @@ def test_another_delimiter_is_refused_by_name(path: Path, delimiter: str) -> Non
 
 def test_a_renamed_column_is_refused_with_a_suggestion(path: Path) -> None:
     parsed = parse(path, "parcel,adressee\n1,Ann\n2,Bob\n")
-    assert parsed.problem == "columns missing from the header: 'addressee' (is it 'adressee'?)"
+    assert parsed.problem == f"columns missing from the header: 'addressee' (is it 'adressee'?).{MISSING_CURE}"
     assert parsed.lines == 2
 
 
 def test_a_missing_column_is_refused_by_name(path: Path) -> None:
-    assert parse(path, "parcel\n1\n").problem == "columns missing from the header: 'addressee'"
+    assert parse(path, "parcel\n1\n").problem == f"columns missing from the header: 'addressee'.{MISSING_CURE}"
 
 
 def test_a_file_that_starts_in_the_middle_has_no_header(path: Path) -> None:

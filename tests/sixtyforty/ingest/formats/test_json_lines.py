@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sixtyforty.ingest.extract import ParsedExtract
+from sixtyforty.ingest.extract import MISSING_CURE, ParsedExtract
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 
@@ -64,7 +64,7 @@ def test_a_bad_first_line_is_not_a_header() -> None:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (['{"id": 1, "xx": "a"}', '{"id": 2}'], "columns missing from every line: 'x' (is it 'xx'?)"),
+        (['{"id": 1, "xx": "a"}', '{"id": 2}'], f"columns missing from every line: 'x' (is it 'xx'?).{MISSING_CURE}"),
         (["[", '{"id": 1, "x": 2}', "]"], "a JSON array"),
         ([""], "the file is empty"),
         (['{"id": 1}'.encode("utf-16")], "is zero"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sixtyforty.ingest.extract import MISSING_CURE
 from sixtyforty.ingest.extract_reader import read_extract
 from sixtyforty.spec.sources import Source
 from tests.sixtyforty.ingest.formats.samples import (
@@ -73,7 +74,7 @@ def test_a_file_with_a_wrong_byte_is_read_or_refused(at: float, byte: int) -> No
 def test_a_file_without_a_column_is_refused_with_the_name() -> None:
     data = write_parquet([[1, "a"]], {"number": pa.int64(), "nmae": pa.string()})
     source = Source(description="x", files="x", columns={"number": "BIGINT", "name": "VARCHAR"}, key=["number"])
-    assert read_extract(data, source).problem == "columns missing from the file: 'name' (is it 'nmae'?)"
+    assert read_extract(data, source).problem == f"columns missing from the file: 'name' (is it 'nmae'?).{MISSING_CURE}"
 
 
 def test_a_damaged_column_name_is_refused() -> None:

@@ -1,0 +1,98 @@
+"""Decisions that the champion in force couldn't take: what a manifest says of them, and whether it is still so.
+
+The manifest of a partition of decisions holds the fact `unscored`. A champion is out of action while the newest
+decisions name it, and no other champion has taken its place.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sixtyforty.decisions.champion_scores import UNSCORED
+from sixtyforty.decisions.decision_facts import DecisionFacts, UnscoredDecisions
+from sixtyforty.spec.track import Track
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.manifests import Entry
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DECIDES = ": the current process decides"
+LONGEST_SEARCH = 400  # partitions in which the first day without a score is searched
+CURE = (
+    "Restore the champion's files from a backup, or correct features.sql. Or let the next training replace it, once the"
+    " features are built again."
+)
+
+
+def summarize_unscored(decisions: pa.Table) -> list[UnscoredDecisions]:
+    """Return what a manifest says of the decisions that a champion couldn't take, by champion and reason.
+
+    decisions: a table of decisions, sorted by decision time.
+    """
+    names = ("decided_at", "decided_by", "champion_version", "reason")
+    rows = list(zip(*(decisions[name].to_pylist() for name in names), strict=True))
+    counts = Counter[tuple[str, str]]()
+    newest = set[tuple[str, str]]()
+    for decided_at, decided_by, champion, reason in rows:
+        if decided_by == "fallback" and reason.startswith(UNSCORED):
+            counts[champion, reason] += 1
+            if decided_at == rows[-1][0]:
+                newest.add((champion, reason))
+    return [
+        UnscoredDecisions(champion, reason.removeprefix(UNSCORED).removesuffix(DECIDES), count, key in newest)
+        for key, count in sorted(counts.items())
+        for champion, reason in [key]
+    ]
+
+
+@dataclass(frozen=True)
+class ChampionOutage:
+    """A champion in force that can't score: why, since which partition, and how many decisions it didn't take."""
+
+    champion: str
+    reason: str
+    since: str
+    decisions: int
+
+    @property
+    def text(self) -> str:
+        """What decides and why, in two sentences for people."""
+        return (
+            f"The champion {self.champion} can't score: {self.reason}. Since {self.since}, the current process took"
+            f" {format_plural(self.decisions, 'decision')} in its place."
+        )
+
+
+def current_outage(ws: Workspace, track: Track, now: datetime) -> ChampionOutage | None:
+    """Return the outage of the champion in force at a UTC time; None if it scores the newest decisions.
+
+    There is none without a champion, or once the use case has ended.
+    """
+    champion = ws.champion_ledger.champion_at(track, now)
+    if champion is None or ws.stage_ledger.end_reason_at(now):
+        return None
+    return _find_outage(ws, track, champion.version)
+
+
+def _find_outage(ws: Workspace, track: Track, champion: str) -> ChampionOutage | None:
+    dataset = f"decisions/{track}"
+    partitions = ws.lake.partitions(dataset)
+    since, count, reason = "", 0, ""
+    for partition in reversed(partitions[-LONGEST_SEARCH:]):
+        unscored = _of_champion(ws.lake.entry(dataset, partition), champion)
+        if not unscored or not (count or any(part.is_newest for part in unscored)):
+            break
+        since, count = partition, count + sum(part.decisions for part in unscored)
+        reason = reason or next(part.reason for part in unscored if part.is_newest)
+    return ChampionOutage(champion, reason, since, count) if count else None
+
+
+def _of_champion(entry: Entry | None, champion: str) -> Sequence[UnscoredDecisions]:
+    parts = DecisionFacts.from_entry(entry).unscored if entry else []
+    return [part for part in parts if part.champion == champion]

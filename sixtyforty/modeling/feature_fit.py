@@ -1,0 +1,56 @@
+"""Whether a model can score feature rows: they hold each feature that it learned from, of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sixtyforty.storage.partition_columns import Columns, columns_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sixtyforty.modeling.model_card import ModelCard
+
+NUMBERS = ("int", "uint", "float", "double", "halffloat", "decimal", "bool")
+TIMES = ("date", "time", "timestamp", "duration")
+SHOWN_FEATURES = 5
+
+
+def feature_kinds(schema: pa.Schema) -> dict[str, str]:
+    """Return the kind of each column: `number`, `text`, `time`, or the name of another Arrow type."""
+    return {name: kind_of(arrow_type) for name, arrow_type in columns_of(schema).items()}
+
+
+def kind_of(arrow_type: str) -> str:
+    """Return the kind of an Arrow type. A model reads values of one kind alike, such as INTEGER and DOUBLE."""
+    if arrow_type.startswith(TIMES):
+        return "time"
+    if arrow_type.startswith(NUMBERS):
+        return "number"
+    return "text" if arrow_type in ("string", "large_string") else arrow_type
+
+
+def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:
+    """Return why a model can't score rows with these columns, as a clause; None if it can.
+
+    payoffs: the SQL of each payoff that features hold, by column; the policy needs these columns.
+    """
+    missing = [feature for feature in card.features if feature not in columns and feature != card.treatment]
+    if missing:
+        return f"it needs {_list(missing)}, which features.sql doesn't return"
+    retyped = [
+        f"{feature} is a {kind_of(columns[feature])} now and was a {kind}"
+        for feature, kind in card.feature_kinds.items()
+        if feature in columns and kind_of(columns[feature]) != kind
+    ]
+    if retyped:
+        return f"features have another type than those that it learned from: {_list(retyped)}"
+    if not payoffs.keys() <= columns.keys():
+        return "the features were built before kpi.actions named these columns; build them again"
+    return None
+
+
+def _list(texts: list[str]) -> str:
+    more = f" and {len(texts) - SHOWN_FEATURES} more" if len(texts) > SHOWN_FEATURES else ""
+    return f"{', '.join(texts[:SHOWN_FEATURES])}{more}"
