@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sixtyforty.decisions.review_queue import queue_reviews
 from sixtyforty.ingest.raw import ingest
 from sixtyforty.lifecycle import catch_up
 from sixtyforty.lifecycle.catch_up import find_stale_partitions, list_stretches
+from sixtyforty.modeling.built_by import FACT, declared_parts
 from sixtyforty.modeling.features import FeatureWindow
 from sixtyforty.modeling.outcomes import build_outcomes
 from sixtyforty.storage.lake import Lake
@@ -26,6 +28,7 @@ from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.workspace import Workspace
 from tests.helpers import (
     CALLS,
+    SQL,
     UNJUDGED,
     VISITS,
     accept_partitions,
@@ -342,3 +345,34 @@ def test_a_row_of_a_day_far_ahead_does_not_move_the_newest_stretch(long: Workspa
     find_stale_partitions(long, "live", MONTHS_LATER, 0)
     assert [arrival for arrival in long.landing.known("calls") if "2103-03-05" in arrival.partitions]
     assert list_stretches(long, MONTHS_LATER, 0) == before
+
+
+def test_features_and_outcomes_are_built_again_when_their_sql_changes(ws: Workspace) -> None:
+    run_chain(ws)
+    for dataset in ("features", "outcomes"):
+        for key, entry in ws.lake.entries(dataset).items():
+            facts = {**entry.facts, FACT: declared_parts(ws.use_case, dataset)}  # type: ignore[arg-type]
+            rows = pq.read_table(ws.lake.local_file(entry))
+            ws.lake.write(dataset, key, rows, inputs=entry.inputs, code="test", facts=facts)
+    kpi_ledger.write_accounts(ws, KEYS, "live")
+    assert find_stale_partitions(ws, "live", LATER).reasons == {}
+    (ws.use_case.folder / "features.sql").write_text(SQL["features"].replace("u.load", "u.load, 1 as one"))
+    (ws.use_case.folder / "outcomes.sql").write_text(SQL["outcomes"] + " where true")
+    stale = find_stale_partitions(ws, "live", LATER)
+    assert {key: sorted(reasons) for key, reasons in stale.reasons.items()} == {
+        key: ["features: features.sql changed", "outcomes: outcomes.sql changed"] for key in KEYS
+    }
+    assert stale.sources == set(), "the sources need not be read again"
+
+
+def test_a_retyped_column_is_validated_again(ws: Workspace) -> None:
+    run_chain(ws)
+    source = ws.use_case.sources["calls"].model_copy(update={"columns": {**CALLS["columns"], "load": "VARCHAR"}})
+    sources = {**ws.use_case.sources, "calls": source}
+    changed = replace(ws, use_case=ws.use_case.model_copy(update={"sources": sources}))
+    stale = find_stale_partitions(changed, "live", LATER)
+    assert "calls: the declared type of load has changed" in stale.reasons[KEYS[0]]
+    assert stale.sources == {"calls"}
+    validate(changed, KEYS)
+    reasons = find_stale_partitions(changed, "live", LATER).reasons
+    assert not any("declared type" in reason for of_key in reasons.values() for reason in of_key)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.backtest import (
@@ -85,3 +88,30 @@ def test_the_metrics_are_money_per_thousand_decisions(ws: Workspace, tmp_path: P
     assert metrics.decisions == 40
     assert metrics.model == pytest.approx(1000 * sum(day.model for day in days) / 40)
     assert value_metrics([]).model is None
+
+
+def test_a_day_without_the_features_of_a_model_is_not_valued(ws: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(ws.home, tmp_path / "home")
+    ws = replace(ws, home=tmp_path / "home")
+    version = ws.models.versions()[0]
+    days = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    assert [day.partition for day in days] == ["2013-03-10", "2013-03-11", "2013-03-12"]
+    entry = ws.lake.entry("features", "2013-03-11")
+    assert entry
+    rows = pq.read_table(ws.lake.local_file(entry)).drop_columns(["late_before"])
+    ws.lake.write("features", "2013-03-11", rows, inputs=entry.inputs, code="test", facts=entry.facts)
+    again = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    assert again == [days[0], days[2]]
+
+
+def test_a_declared_recipe_is_valued_on_its_own_features_alone(ws: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(ws.home, tmp_path / "home")
+    ws = replace(ws, home=tmp_path / "home")
+    version = ws.models.versions()[0]
+    entry = ws.lake.entry("features", "2013-03-11")
+    assert entry
+    facts = {**entry.facts, "built_by": {"features.sql": "another"}}
+    rows = pq.read_table(ws.lake.local_file(entry))
+    ws.lake.write("features", "2013-03-11", rows, inputs=entry.inputs, code="test", facts=facts)
+    days = score_block(ws.use_case, ws.lake, ws.models, version, date(2013, 3, 10), date(2013, 3, 13))
+    assert [day.partition for day in days] == ["2013-03-10", "2013-03-12"]

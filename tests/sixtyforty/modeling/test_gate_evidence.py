@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from sixtyforty.modeling.challengers import list_challengers
+from sixtyforty.modeling.gate import judge
 from sixtyforty.modeling.gate_evidence import collect_evidence
 from sixtyforty.workspace import Workspace
 from tests.helpers import make_workspace, publish_days, put_champion_in_force
@@ -70,3 +74,51 @@ def test_missing_and_refused_training_partitions_are_reported(ws: Workspace) -> 
     evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
     assert evidence.missing_share == pytest.approx(1 / 14)
     assert evidence.refused_partitions == ["2013-03-03"]
+
+
+def publish_features_without(ws: Workspace, column: str, day: str) -> None:
+    entry = ws.lake.entry("features", day)
+    assert entry
+    rows = pq.read_table(ws.lake.local_file(entry)).drop_columns([column])
+    ws.lake.write("features", day, rows, inputs=entry.inputs, code="test", facts=entry.facts)
+
+
+def test_a_champion_whose_features_are_gone_is_not_compared_with(ws: Workspace) -> None:
+    put_champion_in_force(ws, CHAMPION, "live")
+    version = train_on(ws, AS_OF)
+    publish_features_without(ws, "late_before", DAYS[-1].isoformat())
+    evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", version)
+    assert (evidence.kind, evidence.latest, evidence.current_recipe) == ("first", None, None)
+    assert "can't score (it needs late_before, which features.sql doesn't return)" in evidence.unfit_champion
+    judgement = judge(ws.use_case.gate, evidence, "EUR")
+    assert judgement.kind == "first"
+
+
+def test_a_live_champion_with_a_broken_file_is_not_compared_with(ws: Workspace) -> None:
+    champion = put_champion_in_force(ws, CHAMPION, "live")
+    model = ws.use_case.model.model_copy(update={"seed": 1})
+    changed = replace(ws, use_case=ws.use_case.model_copy(update={"model": model}))
+    version = train_on(changed, AS_OF)
+    Path(str(ws.models.folder(champion)), "model.skops").write_bytes(b"rubbish")
+    evidence = collect_evidence(changed.use_case, ws.lake, ws.models, ws.champion_ledger, "live", version)
+    assert (evidence.kind, evidence.file_problem) == ("first", None)
+    assert f"the champion {champion} can't score" in evidence.unfit_champion
+    challengers = list_challengers(changed.use_case, ws.lake, ws.models, ws.champion_ledger, "live", AS_OF)
+    assert [challenger.version for challenger in challengers] == [version]
+
+
+def test_a_replay_refuses_to_compare_with_a_broken_champion(ws: Workspace) -> None:
+    champion = put_champion_in_force(ws, CHAMPION)
+    version = train_on(ws, AS_OF)
+    Path(str(ws.models.folder(champion)), "model.skops").write_bytes(b"rubbish")
+    evidence = collect_evidence(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "replay", version)
+    assert evidence.file_problem and champion in evidence.file_problem
+
+
+def test_a_champion_without_a_readable_card_stops_no_challenger(ws: Workspace) -> None:
+    champion = put_champion_in_force(ws, CHAMPION, "live")
+    version = train_on(ws, AS_OF)
+    Path(str(ws.models.folder(champion)), "card.json").write_bytes(b"rubbish")
+    challengers = list_challengers(ws.use_case, ws.lake, ws.models, ws.champion_ledger, "live", AS_OF)
+    assert [challenger.version for challenger in challengers] == [version]
+    assert [card.version for card in ws.models.readable_cards("model.skops")] == [version]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.training_plan import (
+    TooEarlyError,
     declared_recipes,
     hash_recipe,
     plan_training,
     read_training_rows,
     training_days,
 )
+from sixtyforty.storage.files import digest
 from sixtyforty.workspace import Workspace
 from tests.helpers import day_range, make_use_case, make_workspace, publish_days
 from tests.trained_models import RECIPE
@@ -139,3 +142,21 @@ def test_a_new_day_of_data_gives_a_new_version(tmp_path: Path) -> None:
     publish_days(ws, MARCH[2:3])
     assert plan_training(ws.use_case, ws.lake, AS_OF).version != before
     assert datetime.fromisoformat(before[:10]).date() == AS_OF
+
+
+def test_features_of_an_earlier_features_sql_are_left_out_until_they_are_built_again(tmp_path: Path) -> None:
+    ws = make_workspace(tmp_path)
+    publish_days(ws, MARCH, count=4)
+    for number, day in enumerate(MARCH):
+        entry = ws.lake.entry("features", str(day))
+        assert entry
+        sql = ws.use_case.sql("features") if number else "select 1"
+        facts = {**entry.facts, "built_by": {"features.sql": digest(sql)}}
+        rows = pq.read_table(ws.lake.local_file(entry))
+        ws.lake.write("features", str(day), rows, inputs=entry.inputs, code="test", facts=facts)
+    plan = plan_training(ws.use_case, ws.lake, AS_OF)
+    assert plan.outdated == [str(MARCH[0])]
+    assert plan.missing == [str(MARCH[0])]
+    assert list(plan.features) == [str(day) for day in MARCH[1:]]
+    with pytest.raises(TooEarlyError, match="Left out: 1 partition from 2013-03-01 to 2013-03-01"):
+        plan_training(ws.use_case, ws.lake, MARCH[1])

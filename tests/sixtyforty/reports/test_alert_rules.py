@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from sixtyforty.reports.alert_rules import (
     find_decay,
     find_fallback,
     find_overdue_retrain,
+    find_refused_change,
     find_rejected_batches,
     find_stop,
+    find_unscored,
 )
 from sixtyforty.reports.alerts import ALERT_KINDS
 from sixtyforty.storage.verdicts import RuleResult, Verdict, verdict_facts
@@ -128,3 +131,24 @@ def test_decay_is_a_loss_over_the_newest_known_days(ws: Workspace, amounts: list
 def test_a_use_case_without_a_gate_is_not_reported_as_stopped(ws: Workspace) -> None:
     append_verdict(ws, "2013-03-02")
     assert find_stop(ws, "live") == []
+
+
+def test_a_champion_that_can_not_score_is_reported_and_not_as_unsound_data(ws: Workspace) -> None:
+    champion = append_verdict(ws, "2013-02-15", track="live").version
+    unscored = [{"champion": champion, "reason": "its file is missing", "decisions": 9, "is_newest": True}]
+    facts = {"model": 0, "current_process": 0, "fallback": 10, "unscored": unscored}
+    ws.lake.write(decisions_dataset("live"), "2013-03-01", pa.table({"x": list(range(10))}), facts=facts)
+    assert find_fallback(ws, "live") == [], "one of ten had unsound data"
+    (alert,) = find_unscored(ws, "live")
+    assert alert.text.startswith(
+        f"The champion {champion} can't score: its file is missing. Since 2013-03-01, the current process took"
+        " 9 decisions in its place."
+    )
+    write_decided_day(ws, "2013-03-02", model=10)
+    assert find_unscored(ws, "live") == []
+
+
+def test_a_refused_change_of_the_declaration_is_reported(ws: Workspace) -> None:
+    assert find_refused_change(ws, "live") == []
+    (alert,) = find_refused_change(replace(ws, refusal="calls_in_time: timezone was 'UTC'."), "live")
+    assert alert.text == "calls_in_time: timezone was 'UTC'."
