@@ -50,9 +50,9 @@ class PlannedTraining:
 
 def plan_trainings(run: StageRun) -> PlannedTraining:
     """Plan the training of each recipe on each training day. Refuse days whose window contains tainted partitions."""
-    planned, days = PlannedTraining([], {}, set()), training_days(run)
-    planned.plans.extend(_plan_folds(run, days))
-    for day in days:
+    planned, own_days = PlannedTraining([], {}, set()), training_days(run)
+    planned.plans.extend(_plan_folds(run, own_days))
+    for day in own_days:
         for recipe in training_plan.declared_recipes(run.use_case).values():
             try:
                 planned.plans.append(training_plan.plan_training(run.use_case, run.ws.lake, day, recipe))
@@ -62,22 +62,23 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
                 planned.too_early.add(day)
     _log_outdated(run, planned.plans)
     if planned.too_early:
-        skipped = format_plural(len(planned.too_early), "training day")
-        run.log.info(f"training: skipped ({skipped} without data to train on)")
+        days = format_plural(len(planned.too_early), "training day")
+        run.log.info(f"training: skipped ({days} without data to train on)")
     return planned
 
 
-def _plan_folds(run: StageRun, days: Sequence[date]) -> Iterator[training_plan.TrainingPlan]:
+def _plan_folds(run: StageRun, own_days: Sequence[date]) -> Iterator[training_plan.TrainingPlan]:
     """Yield the trainings of past days by which a live recipe is valued: those of each training day of a replay.
 
     A replay of everything trains them anyway. On the live track, a new recipe has no past, and a changed features.sql
-    leaves none. Days on which nothing can be learned are left out; the checks report tainted ones. days: the run's own.
+    leaves none. Days on which nothing can be learned are left out; the checks report tainted ones.
+    own_days: the training days that the run judges.
     """
-    if run.track == "replay" or not days:
+    if run.track == "replay" or not own_days:
         return
-    first = days[-1] - timedelta(days=LIVE_BACKTEST_DAYS)
-    for day in training_plan.training_days(run.use_case, days[-1]):
-        if first <= day < days[-1]:
+    first = own_days[-1] - timedelta(days=LIVE_BACKTEST_DAYS)
+    for day in training_plan.training_days(run.use_case, own_days[-1]):
+        if first <= day < own_days[-1]:
             for recipe in training_plan.declared_recipes(run.use_case).values():
                 with suppress(ModelError):
                     yield training_plan.plan_training(run.use_case, run.ws.lake, day, recipe)

@@ -114,7 +114,7 @@ def check_leakage(ws: Workspace) -> LeakageVerdict:
     try:
         with FeatureWindow(ws.use_case, ws.lake, sample) as window:
             tables = window.build().tables
-            leaks = window.find_leakage(tables, len(tables))
+            leaks = window.find_leakage(tables)
     except duckdb.Error as error:
         raise PlanError(
             f"{ws.use_case.name}: the SQL can't run on the validated data. If the edit declares a new column, the"
