@@ -116,7 +116,7 @@ def run_backtest(run: StageRun) -> StageResult:
     if not days:
         return StageResult()
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"backtest: figures refused ({mismatch})")
+        run.log.error(f"backtest: no figures shown ({mismatch})")
         check = refusal_check(WALK_FORWARD_SOUND.name, [mismatch], "")
         return StageResult.snapshot(digest([mismatch]), {REFUSED: mismatch}, [check])
     rows: list[TableRow] = []
@@ -165,12 +165,12 @@ def run_degradation_drill(run: StageRun) -> StageResult:
     """
     days, suite = training_days(run), load_suite(run.use_case.name, "features")
     if mismatch := describe_share_mismatch(run.use_case, run.ws.lake):
-        run.log.error(f"degradation: figures refused ({mismatch})")
+        run.log.error(f"degradation: no figures shown ({mismatch})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [mismatch], "")])
     try:
         impacts = degradation.run_drill(run.ws, days[-1], partial(check_features, run.use_case, suite)) if days else []
     except TaintedDataError as error:
-        run.log.error(f"degradation: figures refused ({error})")
+        run.log.error(f"degradation: no figures shown ({error})")
         return StageResult(checks=[refusal_check(FEED_FAULTS_CONTAINED.name, [str(error)], "")])
     if not impacts:
         run.log.info("degradation: skipped (too early: fewer than 2 sampled days have known outcomes)")
@@ -315,7 +315,7 @@ def draw_break_even(run: StageRun) -> StageResult:
     try:
         points = break_even.write_curve(run.ws, run.track)
     except RefusedFiguresError as error:
-        run.log.error(f"break_even: figures refused ({error})")
+        run.log.error(f"break_even: no figures shown ({error})")
         return StageResult()
     if not points:
         run.log.info("break_even: skipped (too early: the model decided fewer than 2 days whose outcomes are known)")

@@ -109,7 +109,7 @@ def write_impact_report(run: StageRun) -> StageResult:
         return StageResult()
     path = impact_report.write_report(run.ws, run.track)
     if refusal := describe_refusal(run.ws, run.track):
-        run.log.error(f"impact_report: figures refused ({refusal})")
+        run.log.error(f"impact_report: no figures shown ({refusal})")
         refused: Metadata = {"page": dg.MetadataValue.path(str(path)), "refused": refusal}
         return StageResult.snapshot(digest(path.read_bytes()), refused)
     summary = kpi_summary.summarize_kpi(run.ws, run.track)

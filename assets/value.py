@@ -88,7 +88,7 @@ def account_kpi(run: StageRun) -> StageResult:
     if refusal:
         if kpi.holdout:
             result.checks.append(refusal_check(HOLDOUT_INTACT.name, [refusal], ""))
-        run.log.error(f"kpi_impact: figures refused ({refusal})")
+        run.log.error(f"kpi_impact: no figures shown ({refusal})")
         return result
     summary = kpi_summary.summarize_kpi(run.ws, run.track, daily_values=daily_values)
     result.newest_metadata.update(_kpi_overview(run, summary, daily_values))

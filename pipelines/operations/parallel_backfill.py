@@ -70,7 +70,7 @@ def run_in_parallel(
             )
         refusals = list_refusals(instance, run_ids)
     if refusals:
-        raise RunFailedError(f"The runs finished, but some of their stages refused their work: {'; '.join(refusals)}")
+        raise RunFailedError(f"The runs finished, but some stages refused to produce a result: {'; '.join(refusals)}")
     return run_ids
 
 

@@ -44,7 +44,7 @@ def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: S
     if contracts := [name for name in datasets if name.startswith("validated/")]:
         raise PlanError(
             f"{scratch.use_case.name}: the edit changes the data contract of {', '.join(contracts)}. A plan doesn't"
-            " read extracts again, so it can't show flips and value. Run the chain to see them."
+            " read extracts again, so it can't show the changed decisions and their value. Run the chain to see them."
         )
     for stage, dataset in ((data.build_features, "features"), (data.record_outcomes, "outcomes")):
         if dataset in datasets:

@@ -46,7 +46,10 @@ class ChampionUnits:
     held: Mask
 
     def groups(self, unfit: Mask) -> list[Mask]:
-        """Return two masks without the unfit units: those that the champion decides, and its held-out ones."""
+        """Return two masks of units: those that the champion decides, and those held out from it.
+
+        Unfit units are in neither mask.
+        """
         fit = self.units & ~unfit
         return [fit & ~self.held, fit & self.held]
 

@@ -110,6 +110,6 @@ def _verify_heads(ws: Workspace, row: Renaming) -> None:
         lines = path.read_bytes().splitlines() if path.exists() else []
         if len(lines) < count or (count and json.loads(lines[count - 1]).get("hash") != expected):
             raise LedgerError(
-                f"{name}: row {count}, the newest at the rename from {row.old} to {row.new}, was changed or is missing."
-                f" Restore {name} and its .head file from a backup."
+                f"{name}: row {count} was changed or is missing. It was the newest row when {row.old} was renamed to"
+                f" {row.new}. Restore {name} and its .head file from a backup."
             )

@@ -110,8 +110,8 @@ def as_known_at(
 def within_lookback(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, partition: str) -> Iterator[None]:
     """During a `with` block, reduce the session's tables to one partition and its lookback.
 
-    The tables contain what a session that was opened for this partition alone contains. After the block, all tables are
-    restored.
+    The source tables then contain only rows of these partitions, and `units` only units of the one partition. After the
+    block, all tables are restored.
     """
     with _reduced_to(db, use_case, partition, "true", "true"):
         yield
