@@ -133,9 +133,12 @@ class RolloutAnswer(Answer):
 
     step: Annotated[str, "shadow, holdout or full."]
     since: Annotated[str, "UTC time from which the step is in force."]
-    days: Annotated[int, "Complete days of this step whose outcomes are known."]
+    days: Annotated[int, "Complete days of this step whose outcomes are known, in all periods of the step."]
     lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
     obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
+    evidence: Annotated[
+        Sequence[Mapping[str, Any]], "What each step so far has shown, over all its periods: step, first, last, days, lift."
+    ]
     history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 
 
@@ -167,6 +170,8 @@ def rollout(
             f"In force: {status.step}, since {status.since:%Y-%m-%d %H:%M} UTC. "
             f"Complete days with known outcomes: {status.days}."
         )
+        currency = ws.use_case.kpi.currency
+        lines += [f"Evidence in {evidence.describe(currency)}" for evidence in status.evidence]
         lines += [f"Blocks the next step: {reason}" for reason in status.obstacles] or ["The next step is allowed."]
     return RolloutAnswer(**status.to_dict(), history=history, text="\n".join(lines))
 

@@ -85,6 +85,8 @@ def test_a_rollout_goes_a_step_forward_and_back(
     lines = run_cli("rollout calls_in_time").out.splitlines()
     assert lines[1] == f"In force: holdout, since {KEYS[5]} 04:01 UTC. Complete days with known outcomes: 0."
     assert any(line.startswith("Blocks the next step:") for line in lines)
+    assert lines[2].startswith("Evidence in shadow: 5 complete days with known outcomes, gain ")
+    assert lines[3] == "Evidence in holdout: 0 complete days with known outcomes"
     assert run_cli("rollout calls_in_time --step-back --why complaints --json").answer["step"] == "shadow"
     assert [step.step for step in in_shadow.rollout_ledger.rows()] == ["holdout", "shadow"]
 

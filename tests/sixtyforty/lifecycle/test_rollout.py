@@ -27,8 +27,8 @@ from sixtyforty.lifecycle.rollout import (
     list_obstacles,
     read_rollout_status,
     step_back_rollout,
-    value_shadow_days,
 )
+from sixtyforty.lifecycle.rollout_evidence import value_shadow_days
 from sixtyforty.spec.operation import Rollout
 from sixtyforty.storage.hash_chain import LedgerError
 from sixtyforty.storage.rollout_ledger import STEPS, StepName
@@ -230,6 +230,32 @@ def test_a_changed_ledger_stops_decisions(ws: Workspace) -> None:
         take_decisions(ws, KEYS, "live", None)
 
 
+def test_a_step_keeps_the_evidence_of_its_earlier_periods_and_of_the_steps_before_it(ws: Workspace) -> None:
+    now = run_days(ws, 0, 1, 2, 3)
+    shadow = read_rollout_status(ws, now).evidence
+    assert [(e.step, e.first, e.last, e.days) for e in shadow] == [("shadow", KEYS[1], KEYS[3], 3)]
+    assert advance_rollout(ws, by="Ada", why="on", now=now).evidence["evidence"][0]["days"] == 3
+    kept = read_rollout_status(ws, now).evidence
+    assert kept[0] == shadow[0], "the step forward keeps the evidence of the shadow step"
+    now = run_days(ws, 4, 5)
+    step_back_rollout(ws, by="Bo", why="a complaint", now=now)
+    in_shadow = read_rollout_status(ws, now)
+    assert (in_shadow.step, in_shadow.days, in_shadow.obstacles) == ("shadow", 3, []), "nothing was lost"
+    now = run_days(ws, 6)
+    advance_rollout(ws, by="Ada", why="on", now=now)
+    status = read_rollout_status(ws, run_days(ws, 7))
+    assert [(e.step, e.first, e.last, e.days) for e in status.evidence] == [
+        ("shadow", KEYS[1], KEYS[6], 4),
+        ("holdout", KEYS[4], KEYS[7], 3),
+    ]
+    assert (status.step, status.days, status.obstacles) == ("holdout", 3, []), "two earlier days and the new one count"
+    days_in_holdout = (KEYS[4], KEYS[5], KEYS[7])
+    in_step = [d for d in kpi_ledger.read_daily_values(ws, "live") if d.partition in days_in_holdout]
+    assert status.lift == estimate_lift(in_step)
+    suggested = value_shadow_days(ws, [*KEYS[1:4], KEYS[6]])
+    assert status.evidence[0].lift == estimate_lift(suggested)
+
+
 @settings(max_examples=15)
 @given(st.lists(st.booleans(), max_size=8))
 def test_no_step_is_ever_skipped(trained: Workspace, advances: list[bool]) -> None:
@@ -267,3 +293,8 @@ def test_in_an_experiment_shadow_shows_no_gain_and_the_holdout_does(ws: Workspac
     assert (status.step, status.days) == ("holdout", 3)
     assert status.lift is not None and status.lift.low < status.lift.value < status.lift.high
     assert "isn't proven" in status.obstacles[0], "in these tests the action doesn't change the outcome"
+    last = ws.use_case.day_start(LIVE_DAYS[7])
+    step_back_rollout(ws, by="Bo", why="a complaint", now=last)
+    advance_rollout(ws, by="Ada", why="on", now=last)
+    returned = read_rollout_status(ws, last)
+    assert (returned.days, returned.lift) == (status.days, status.lift), "the estimate covers all holdout days"
