@@ -326,6 +326,9 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         return StageResult()
     try:
         scorecard = build_or_buy.score_build_or_buy(run.ws, run.track)
+    except build_or_buy.SourcingError as error:
+        run.log.info(f"build_or_buy: skipped ({error})")
+        return StageResult()
     except RefusedFiguresError as error:
         run.log.error(f"build_or_buy: scorecard refused ({error})")
         return StageResult()

@@ -137,7 +137,8 @@ class RolloutAnswer(Answer):
     lift: Annotated[Mapping[str, Any] | None, "Gain over the current process in this step: value, low, high."]
     obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
     evidence: Annotated[
-        Sequence[Mapping[str, Any]], "What each step so far has shown, over all its periods: step, first, last, days, lift."
+        Sequence[Mapping[str, Any]],
+        "What each step so far has shown, over all its periods: step, first, last, days, lift.",
     ]
     history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 

@@ -1,7 +1,8 @@
 """Compare building with buying from each vendor, on the same decisions and the same KPI, including all costs.
 
 A "way" to get the decisions is either BUILD (the model of this project) or a vendor. Gains and costs are discounted
-month by month over the horizon. If a vendor's decisions show no proven difference from ours, the vendor counts with our
+month by month over the horizon. Only units count on which both the model and the vendors could decide (see
+`comparable_units`). If a vendor's decisions show no proven difference from ours, the vendor counts with our
 gain, so only the costs differ. A gain over the current process that isn't proven counts as zero.
 """
 
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sixtyforty.accounting import kpi_ledger, kpi_summary
+from sixtyforty.accounting.comparable_units import count_units, read_comparable_values
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.partitions import DAYS_A_MONTH
@@ -163,9 +165,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
         raise SourcingError(
             f"{use_case.name}: no sourcing is declared. Declare `sourcing` in defs.yaml to compare build and buy."
         )
-    daily_values = kpi_ledger.read_daily_values(ws, track)
-    if not daily_values:
-        raise SourcingError(f"{use_case.name}: no outcome is known yet on the {track} track. Run the chain first.")
+    daily_values = _read_values(ws, track, declared)
     summary = kpi_summary.summarize_kpi(ws, track, daily_values=daily_values)
     vendors = {name: c for name in declared.vendors if (c := summary.candidates[name]).decisions}
     counted = {BUILD: _counted_gain(summary.lift_vs_current)}
@@ -175,7 +175,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
     }
     model = CostModel(
         declared=declared,
-        units_a_month=summary.decisions / _days_covered(use_case, daily_values) * DAYS_A_MONTH,
+        units_a_month=_units_a_month(ws, track),
         running=use_case.kpi.costs.per_month,
         gain_per_1000=counted,
         prices={name: declared.vendors[name] for name in vendors},
@@ -200,9 +200,34 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
     )
 
 
-def _days_covered(use_case: UseCase, daily_values: Sequence[DailyValue]) -> float:
+def _read_values(ws: Workspace, track: Track, declared: Sourcing) -> Sequence[DailyValue]:
+    """Return the money of every partition. If there are vendors, only units that the model could decide on count."""
+    name, daily_values = ws.use_case.name, kpi_ledger.read_daily_values(ws, track)
+    if not daily_values and count_units(ws, track):
+        raise SourcingError(
+            f"{name}: all {track} decisions with a known outcome are in shadow or held out, so the model can't be"
+            " compared yet. Compare the replay, or advance the rollout."
+        )
+    if not daily_values:
+        raise SourcingError(f"{name}: no outcome is known yet on the {track} track. Run the chain first.")
+    comparable = read_comparable_values(ws, track) if declared.vendors else daily_values
+    if not comparable:
+        raise SourcingError(
+            f"{name}: no champion was in force for any {track} decision with a known outcome, so the model can't be"
+            " compared with a vendor. Promote a model first."
+        )
+    return comparable
+
+
+def _units_a_month(ws: Workspace, track: Track) -> float:
+    """Return how many units are decided in a month. Units in shadow or held out count, too."""
+    counts = count_units(ws, track)
+    days = _days_covered(ws.use_case, min(counts), max(counts))
+    return sum(counts.values()) / days * DAYS_A_MONTH
+
+
+def _days_covered(use_case: UseCase, first: str, last: str) -> float:
     """Return the days from the start of the first partition to the start of the decision after the last partition."""
-    first, last = daily_values[0].partition, daily_values[-1].partition
     partitions = use_case.index_of(last) - use_case.index_of(first)
     length = (use_case.closes_at(last) - use_case.opens_at(first)) / (partitions + 1)
     return (length * (partitions + use_case.decision.every_partitions)).total_seconds() / 86400

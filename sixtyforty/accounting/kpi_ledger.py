@@ -105,6 +105,21 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
     return [d for d in daily_values if d.decisions and (until is None or d.partition <= until)]
 
 
+def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
+    """Return the money of some partitions over the units for which a champion was in force. No account is written.
+
+    Partitions without such a unit with a known outcome are left out.
+    """
+    decisions = ws.lake.entries(decisions_dataset(track), partitions)
+    outcomes = ws.lake.entries("outcomes", list(decisions))
+    decisions = {p: decisions[p] for p in outcomes}
+    if not decisions:
+        return {}
+    units = _load_units(ws, decisions, outcomes)
+    accounts = _account_units(ws.use_case.kpi, units[units["decided_by"] != "current_process"])
+    return {account.partition: account for account in accounts if account.decisions}
+
+
 def read_segment_gains(ws: Workspace, track: Track) -> pa.Table:
     """Return the gain of each segment in each partition: one row per partition and segment, sorted by partition.
 

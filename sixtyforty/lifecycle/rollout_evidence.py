@@ -74,7 +74,9 @@ def _describe_lift(lift: Interval | None, currency: str) -> str:
     gain = f"gain {format_money(lift.value, currency)} per 1,000 units"
     if math.isnan(lift.low):
         return f"{gain}, with too few days for an interval"
-    return f"{gain} (95% confidence interval: {format_money(lift.low, currency)} to {format_money(lift.high, currency)})"
+    return (
+        f"{gain} (95% confidence interval: {format_money(lift.low, currency)} to {format_money(lift.high, currency)})"
+    )
 
 
 def list_periods(rows: Iterable[RolloutStep], live_from: datetime, now: datetime) -> list[StepPeriod]:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sixtyforty.accounting import kpi_ledger
 from sixtyforty.accounting.acceptance import summarize_acceptance
-from sixtyforty.accounting.kpi_ledger import kpi_dataset
 from sixtyforty.accounting.kpi_summary import summarize_kpi, summarize_nothing
 from sixtyforty.accounting.refused_figures import describe_refusal
 from sixtyforty.lifecycle import stage_gate, stage_history
@@ -214,8 +214,11 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
 
 
 def accounted_track(ws: Workspace) -> Track:
-    """Return the track that the portfolio shows: `live` if live decisions have known outcomes, otherwise `replay`."""
-    return "live" if ws.lake.partitions(kpi_dataset("live")) else "replay"
+    """Return the track that the portfolio shows: `live` if the live accounts have a unit of the model, or `replay`.
+
+    Live decisions that are all in shadow or held out say nothing about the model, so the replay is shown.
+    """
+    return "live" if kpi_ledger.read_daily_values(ws, "live") else "replay"
 
 
 def current_scope(ws: Workspace) -> Scope:

@@ -1,0 +1,50 @@
+"""Select the units on which both the model and a vendor could decide, and value only these units.
+
+Without a champion in force, the model couldn't decide on a unit. Such a unit would count as a zero gain for the model,
+but with the vendor's full gain. Decisions in shadow or held out are in no account (see `kpi_ledger`).
+"""
+
+from __future__ import annotations
+
+from sixtyforty.accounting import experiment_ledger, kpi_ledger
+from sixtyforty.decisions.decision_facts import DecisionFacts
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.workspace import Workspace
+
+
+def read_comparable_values(ws: Workspace, track: Track) -> list[DailyValue]:
+    """Return the money of every partition over the units on which the model could decide, sorted by partition.
+
+    Only units with a known outcome count. A partition without such a unit is left out. Partitions on which a champion
+    was in force all the time are read from the ledger. The rows of the other partitions are read again.
+    """
+    daily_values = kpi_ledger.read_daily_values(ws, track)
+    if ws.use_case.is_randomized(track):
+        return daily_values
+    decided = ws.lake.entries(decisions_dataset(track), [d.partition for d in daily_values])
+    facts_by_partition = {partition: DecisionFacts.from_entry(entry) for partition, entry in decided.items()}
+    without_champion = {p: facts for p, facts in facts_by_partition.items() if facts.current_process}
+    mixed = [p for p, facts in without_champion.items() if facts.model + facts.review + facts.fallback]
+    revalued = kpi_ledger.value_units_with_champion(ws, mixed, track)
+    return [
+        revalued.get(daily_value.partition, daily_value)
+        for daily_value in daily_values
+        if daily_value.partition not in without_champion or daily_value.partition in revalued
+    ]
+
+
+def count_units(ws: Workspace, track: Track) -> dict[str, int]:
+    """Return the number of decided units with a known outcome in each partition, units in shadow or held out included.
+
+    Partitions without such a unit are left out. The partitions are sorted.
+    """
+    counts: dict[str, int] = {}
+    for partition, entry in sorted(ws.lake.entries(kpi_ledger.kpi_dataset(track)).items()):
+        account = kpi_ledger.read_account(entry)
+        if isinstance(account, experiment_ledger.ExperimentAccount):
+            counts[partition] = account.decisions + account.outside_experiment
+        else:
+            counts[partition] = account.decisions + account.held_back
+    return {partition: count for partition, count in counts.items() if count}
