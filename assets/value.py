@@ -23,6 +23,7 @@ from sixtyforty.accounting.experiment_ledger import ExperimentAccount
 from sixtyforty.accounting.forecast import ChampionTerm, read_forecasts
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError, describe_refusal
+from sixtyforty.decisions.delivery import deliver_answers
 from sixtyforty.lifecycle import stage_steps
 from sixtyforty.reports import charts
 from sixtyforty.spec.kpi import Kpi
@@ -246,9 +247,11 @@ def _check_holdout(summary: KpiSummary, kpi: Kpi) -> CheckResult:
 
 def account_acceptance(run: StageRun) -> StageResult:
     """Count people's responses to each partition's decisions, and check that people use the decisions."""
-    result, kpi = StageResult(), run.use_case.kpi
+    result, kpi, revised = StageResult(), run.use_case.kpi, 0
     for portion in run.portions():
-        for partition, entry in usage.write_accounts(run.ws, portion, run.track).items():
+        accounts = usage.write_accounts(run.ws, portion, run.track)
+        revised += deliver_answers(run.ws, run.track, list(accounts))  # answers of other systems, too
+        for partition, entry in accounts.items():
             counted = usage.PartitionUsage.from_entry(entry)
             counts = {column: getattr(counted, column) for column in usage.COUNTS}
             metadata = counts | {f"gain of the overrides ({kpi.currency})": round(counted.gain, 2)}
@@ -278,7 +281,8 @@ def account_acceptance(run: StageRun) -> StageResult:
             description=f"{unmatched} of {responses.responses:,} without a decision{simulated}",
         ),
     ]
-    run.log.info(f"acceptance: counted ({summary})")
+    rows = f"; {format_plural(revised, 'delivered row')} revised after answers" if revised else ""
+    run.log.info(f"acceptance: counted ({summary}{rows})")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Answers to a decision on a page: a decider or an expert accepts, overrides or rates the decision."""
+"""Answers to a decision on a page: a decider or an expert accepts, overrides or rates it, or withdraws an answer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from desk.decision_day import ShownDecision
 from desk.page_request import PageRequest
+from sixtyforty.decisions.answering import answer_decision
 from sixtyforty.decisions.response_rules import ResponseError
-from sixtyforty.decisions.responses import AlreadyAnsweredError, record_response
+from sixtyforty.decisions.responses import AlreadyAnsweredError
 from sixtyforty.storage.response_log import Response, Role
 
 MAX_REASON = 500  # length in characters
-EVENTS = ("accepted", "overridden", "rated")
+EVENTS = ("accepted", "overridden", "rated", "withdrawn")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def record_answer(request: PageRequest, decision: ShownDecision) -> RejectedAnsw
         text = f"The reason has {len(reason)} characters. Shorten it to {MAX_REASON} characters."
         return RejectedAnswer(decision.id, text, 422, reason)
     try:
-        record_response(request.ws, _response(request, decision, event, reason))
+        answer_decision(request.ws, _response(request, decision, event, reason))
     except AlreadyAnsweredError:
         text = "Somebody else has already answered this decision. Your answer was not recorded."
         return RejectedAnswer(decision.id, text, 409, reason)
@@ -55,6 +56,8 @@ def _response(request: PageRequest, decision: ShownDecision, event: str, reason:
     role: Role = "expert" if request.session.role == "expert" else "decider"  # other roles can't open the page
     if event == "accepted":
         return Response(decision.id, person, role, "accepted")
+    if event == "withdrawn":
+        return Response(decision.id, person, role, "withdrawn")
     if event == "rated":
         return Response(decision.id, person, role, "rated", rating=_parse_rating(form.get("rating", "")))
     return Response(decision.id, person, role, "overridden", form.get("action"), reason)

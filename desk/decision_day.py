@@ -8,6 +8,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from desk.page_request import PageRequest, Problem
+from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
 from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.explanations import explain_decisions
@@ -28,6 +29,7 @@ class ShownDecision:
     - is_active: whether the action differs from the idle action.
     - expected: the expected outcome; None if it is unknown or hidden.
     - answer: the recorded answer of a person; None if nobody has answered.
+    - judged: the effect of that answer, and the action in force; None if nobody has answered.
     - rating: by the person who sees the page, 1 to 5; None without a rating.
     """
 
@@ -40,6 +42,7 @@ class ShownDecision:
     is_active: bool
     expected: float | None
     answer: Response | None
+    judged: JudgedAnswer | None
     rating: int | None
 
 
@@ -124,6 +127,9 @@ def show_decision(
         is_active=action != use_case.kpi.idle_action,
         expected=None if is_held_out else decision.expected,
         answer=next((r for r in responses if r.event in ANSWERS), None),
+        judged=judge_answer(
+            use_case, decision.decision_id, decision.decided_at, decision.decided_by, decision.action, responses
+        ),
         rating=next((r.rating for r in reversed(responses) if r.event == "rated" and r.person == person), None),
     )
 

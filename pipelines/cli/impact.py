@@ -41,6 +41,7 @@ SUMMARY_KEYS = {
     "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
+    "done": "Value of what people did: overrides in force, their difference, total, gain. Null: no override in force.",
     "unit": "Currency of the money.",
     "from": "First partition.",
     "to": "Last partition.",
@@ -102,6 +103,8 @@ def _impact_lines(kpi: Kpi, summary: KpiSummary, segments: Sequence[Segment], fo
     if summary.outdated:
         lines.insert(1, summary.outdated)
     lines.append(summary.deciders.describe())
+    if summary.done:
+        lines.append(summary.done.describe(kpi.currency))
     if not summary.operational:
         lines.append("Not operational: no decision differs from the current process.")
     lines.append(explain_target(kpi, summary.lift_vs_current, summary.label, summary.outdated))

@@ -1,4 +1,4 @@
-"""Commands about the people around a decision: acceptance, training, findings, digests, simulated responses."""
+"""Commands about the people around a decision: acceptance, answers, training, findings, digests, simulations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ import typer
 
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import PEOPLE, command
-from pipelines.cli.options import By, OptionalFirstDay, OptionalLastDay, TrackName, UseCaseName, current_user
+from pipelines.cli.options import (
+    By,
+    OptionalFirstDay,
+    OptionalLastDay,
+    OptionalWhy,
+    TrackName,
+    UseCaseName,
+    current_user,
+)
 
 if TYPE_CHECKING:
     from sixtyforty.accounting.acceptance import Acceptance
     from sixtyforty.reports.digests import Digest
     from sixtyforty.spec.track import Track
+    from sixtyforty.storage.response_log import Event
     from sixtyforty.workspace import Workspace
 
 
@@ -95,6 +104,58 @@ def _acceptance_lines(figures: Acceptance, currency: str) -> list[str]:
     if figures.simulated:
         lines.append(figures.label.replace("simulated", "SIMULATED"))
     return lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseAnswer(Answer):
+    """Answer of `sixtyforty answer`: the recorded answer to a decision, and its effect."""
+
+    decision_id: Annotated[str, "The decision."]
+    event: Annotated[str, "accepted, overridden or withdrawn."]
+    action: Annotated[str, "The action in force."]
+    decided_action: Annotated[str, "The action that was decided."]
+    effect: Annotated[str, "in force, withdrawn, late, held out or invalid. Only `in force` changes what is done."]
+
+
+@command(PEOPLE, "answer", "{demo} live-2013-06-12-0123456789abcdef --action wait --why 'the crew is here' --by ann")
+def answer(
+    use_case: UseCaseName,
+    decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id, as `sixtyforty decisions` lists it.")],
+    action: Annotated[
+        str | None, typer.Option(metavar="ACTION", help="Do this instead of the decision. It needs --why.")
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your own answer.")] = False,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="decider or expert.")] = "decider",
+    why: OptionalWhy = "",
+    by: By = "",
+) -> ResponseAnswer:
+    """Accept a decision, override it with --action, or withdraw an answer. The delivered row is revised at once."""
+    from pipelines.authoring import catalog
+    from pipelines.cli.errors import CommandError
+    from sixtyforty.decisions.answering import answer_decision
+    from sixtyforty.decisions.provenance import trace_decision
+    from sixtyforty.storage.response_log import ROLES, Response
+
+    if withdraw and action is not None:
+        raise CommandError("--withdraw and --action exclude each other.")
+    chosen = next((name for name in ROLES if name == role), None)
+    if chosen is None:
+        raise CommandError(f"The role '{role}' is unknown. Allowed: {', '.join(ROLES)}.")
+    ws = catalog.open_workspace(use_case)
+    event: Event = "withdrawn" if withdraw else "overridden" if action is not None else "accepted"
+    answer_decision(ws, Response(decision_id, by or current_user(), chosen, event, action, why or None))
+    trace = trace_decision(ws, decision_id)
+    if trace.answer is None:
+        raise CommandError(f"The answer to {decision_id} was recorded, but it can't be read. Check the response log.")
+    return ResponseAnswer(
+        decision_id=decision_id,
+        event=event,
+        action=trace.answer.action,
+        decided_action=trace.decision.action,
+        effect=trace.answer.effect,
+        text=f"{decision_id}: {event} ({trace.answer.effect}). Decided: {trace.decision.action}. "
+        f"Done: {trace.answer.action}.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sixtyforty.accounting import experiment_results, kpi_ledger
+from sixtyforty.accounting.done_value import DoneValue, value_done
 from sixtyforty.accounting.refused_figures import require_sound_figures
 from sixtyforty.decisions.deciders import DeciderCounts, count_deciders
 from sixtyforty.decisions.declared_version import describe_outdated
@@ -41,6 +42,7 @@ class KpiSummary(DaysSummary):
     - evidence: a text on the evidence for the figures; None if the figures are exact.
     - outdated: a text on the partitions of a replay that are outdated; None if no partition is outdated. Until the
       replay is made again, no figure proves anything.
+    - done: the value of what people did; None if no override in force has a known outcome.
     """
 
     label: EvidenceLabel
@@ -48,6 +50,7 @@ class KpiSummary(DaysSummary):
     holdout: HoldoutEstimate | None = None
     evidence: str | None = None
     outdated: str | None = None
+    done: DoneValue | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the summary for JSON, without the result of the experiment."""
@@ -58,6 +61,7 @@ class KpiSummary(DaysSummary):
             "operational": self.operational,
             "lift_vs_current": self.lift_vs_current.to_dict(),
             "deciders": self.deciders.to_dict(),
+            "done": self.done.to_dict() if self.done else None,
             "candidates": {name: candidate.to_dict() for name, candidate in self.candidates.items()},
         }
 
@@ -75,11 +79,14 @@ def summarize_kpi(
     require_sound_figures(ws, track, until)
     if daily_values is None:
         daily_values = kpi_ledger.read_daily_values(ws, track, until)
+    figures = summarize_days(kpi, daily_values, use_case.days_between_decisions)
+    decided = figures.totals["model"] or 0.0
     summary = KpiSummary(
-        **vars(summarize_days(kpi, daily_values, use_case.days_between_decisions)),
+        **vars(figures),
         label=use_case.label(track),
         deciders=count_deciders(ws, track, until),
         outdated=describe_outdated(ws, track, until),
+        done=value_done(ws, track, [d.partition for d in daily_values], decided, figures.gain),
     )
     if not use_case.is_randomized(track):
         return replace(summary, evidence=ASSUMPTION if summary.label == "assumed" else None)

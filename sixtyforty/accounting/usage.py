@@ -11,24 +11,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.decisions.assignment import HELD_OUT
 from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.kpi import Kpi
 from sixtyforty.spec.track import Track
+from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry, versions_by_partition
 from sixtyforty.storage.response_log import ANSWERS
 from sixtyforty.storage.sql import identifier, identifiers, literal
 from sixtyforty.value import candidates
-from sixtyforty.value.payoff_sql import payoff_sql
+from sixtyforty.value.payoff_sql import cost_sql, payoff_sql
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
     import duckdb
 
+# Fields that are stored only if they aren't zero.
+EFFECT_FIELDS = ("known_without_effect", "gain_without_effect", "cost_saved", "overrides_paid")
 COUNTS = ("decisions", "seen", "accepted", "overridden", "known", "right", "responses", "simulated", "unmatched")
 ANSWER_FIELDS = ("accepted", "overridden", "known", "right", "gain")
 IS_ANSWER = f"event in ({', '.join(map(literal, ANSWERS))})"
 ANSWER_SUMS = """count(*) filter (event = 'accepted'), count(*) filter (event = 'overridden'), count(gain),
     count(*) filter (gain > 0), coalesce(sum(gain order by response_id), 0)"""
+
+EFFECT_SUMS = """count(gain) filter (not in_force), coalesce(sum(gain order by response_id) filter (not in_force), 0),
+    coalesce(sum(cost_saved order by response_id) filter (in_force), 0), count(cost_saved) filter (in_force)"""
 
 
 @dataclass
@@ -54,6 +62,11 @@ class PartitionUsage(AnswerCounts):
     Three fields are grouped by the ISO week of the response, in the use case's time zone. `active` lists the pseudonyms
     of the deciders who answered. `weeks` contains the numbers of accepted and overridden decisions, and `ratings` the
     sum and the number of the ratings.
+
+    A withdrawn answer, and a second answer to a decision, count as responses only. `known_without_effect` counts the
+    overrides in `known` that weren't in force (see `answers_in_force`), and `gain_without_effect` is their gain. In an
+    experiment, `cost_saved` is the cost of the decided actions minus the cost of the actions taken instead, over the
+    `overrides_paid` overrides in force with a known outcome.
     """
 
     decisions: int = 0
@@ -65,6 +78,10 @@ class PartitionUsage(AnswerCounts):
     active: dict[str, list[str]] = field(default_factory=dict)
     weeks: dict[str, list[int]] = field(default_factory=dict)
     ratings: dict[str, list[int]] = field(default_factory=dict)
+    known_without_effect: int = 0
+    gain_without_effect: float = 0.0
+    cost_saved: float = 0.0
+    overrides_paid: int = 0
 
     @classmethod
     def from_entry(cls, entry: Entry) -> PartitionUsage:
@@ -74,7 +91,7 @@ class PartitionUsage(AnswerCounts):
 
     def to_facts(self) -> dict[str, Any]:
         """Return the usage as facts for the manifest of the partition's account."""
-        return asdict(self)
+        return {name: fact for name, fact in asdict(self).items() if fact or name not in EFFECT_FIELDS}
 
 
 def usage_dataset(track: Track) -> str:
@@ -94,7 +111,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     decisions = ws.lake.entries(decisions_dataset(track), list(responses))
     if not decisions:
         return {}
-    outcomes = {} if ws.use_case.is_randomized(track) else ws.lake.entries("outcomes", list(decisions))
+    outcomes = ws.lake.entries("outcomes", list(decisions))
     with connect(ws.use_case.timezone) as db:
         _load_responses(db, ws, track, {p: responses[p] for p in decisions}, decisions, outcomes)
         usages = _count_responses(db, {p: entry.rows for p, entry in decisions.items()})
@@ -129,23 +146,79 @@ def _load_responses(
 ) -> None:
     """Create the table `track_responses`, with one row for each response to a decision of the track.
 
-    `decided_action` is null if the response's decision doesn't exist. `gain` is null except for overrides with a known
-    outcome.
+    - decided_action: null if the response's decision doesn't exist.
+    - event: `void` in place of a second answer to a decision, or of an answer that was withdrawn in time.
+    - gain: null except for overrides with a known outcome. Always null in an experiment.
+    - cost_saved: null except for an experiment's overrides with a known outcome.
+    - in_force: whether the response is an answer in force to a decision with a KPI account.
     """
-    key = identifiers(ws.use_case.decision.key)
-    join, gain = _gain_sql(db, ws, decisions, outcomes) if outcomes else ("", "null::double")
+    kpi, key = ws.use_case.kpi, identifiers(ws.use_case.decision.key)
+    join, gain, saved, is_known = "", "null::double", "null::double", "false"
+    if outcomes:
+        join, gain = _gain_sql(db, ws, decisions, outcomes)
+        is_known = _known_sql(kpi)
+        if ws.use_case.is_randomized(track):
+            saved, gain = f"case when {is_known} then {_cost_saved_sql(kpi)} end", "null::double"
     db.execute(
         f"""create temp table track_responses as
-        select r._partition, r.decision_id, r.response_id, r.role, r.event, r.rating, r.simulated,
-            strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
-            left(sha256({literal(ws.use_case.name + "|")} || r.person), 16) as pseudonym,
-            case when r.event = 'overridden' then {gain} end as gain
-        from {ws.lake.select_rows(responses.values())} r
-        left join (select _partition, decision_id, action, {key} from {ws.lake.select_rows(decisions.values())}) d
-            using (_partition, decision_id)
-        {join}
-        where starts_with(r.decision_id, {literal(f"{track}-")})"""
+        select _partition, decision_id, response_id, role, rating, simulated, week, decided_action, pseudonym, event,
+            case when event = 'overridden' then gain end as gain,
+            case when event = 'overridden' then cost_saved end as cost_saved, is_known and is_timely as in_force
+        from (
+            select r._partition, r.decision_id, r.response_id, r.role, r.rating, r.simulated,
+                strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
+                left(sha256({literal(ws.use_case.name + "|")} || r.person), 16) as pseudonym,
+                case when {_void_sql(ws.use_case)} then 'void' else r.event end as event,
+                {gain} as gain, {saved} as cost_saved, {is_known} as is_known,
+                coalesce({_timely_sql(ws.use_case)}, false) as is_timely
+            from ({_ranked_sql(ws.lake.select_rows(responses.values()))}) r
+            left join (select _partition, decision_id, action, decided_by, decided_at, {key}
+                from {ws.lake.select_rows(decisions.values())}) d using (_partition, decision_id)
+            {join}
+            where starts_with(r.decision_id, {literal(f"{track}-")}))"""
     )
+
+
+def _ranked_sql(responses: str) -> str:
+    """Return SQL that adds to responses the rank of each answer to its decision, and the decision's withdrawals."""
+    return f"""select *, row_number() over (partition by decision_id, {IS_ANSWER} order by "at", response_id) as nth,
+        list("at") filter (event = 'withdrawn') over (partition by decision_id) as withdrawn_at from {responses}"""
+
+
+def _deadline_sql(use_case: UseCase) -> str:
+    minutes = use_case.people.answer_within_minutes
+    return "null::timestamp" if minutes is None else f"(d.decided_at + interval {minutes} minute)"
+
+
+def _void_sql(use_case: UseCase) -> str:
+    """Return a SQL condition: the response is a second answer, or an answer that was withdrawn in time."""
+    deadline = _deadline_sql(use_case)
+    in_time = f'w >= r."at" and ({deadline} is null or w <= {deadline})'
+    withdrawn = f"len(list_filter(coalesce(r.withdrawn_at, []), lambda w: {in_time})) > 0"
+    return f"{IS_ANSWER} and (r.nth > 1 or ({withdrawn} and {_timely_sql(use_case)}))"
+
+
+def _timely_sql(use_case: UseCase) -> str:
+    """Return a SQL condition: the response came before the deadline, to a decision that isn't held out."""
+    held_out, deadline = ", ".join(map(literal, HELD_OUT)), _deadline_sql(use_case)
+    return f'(d.decided_by not in ({held_out}) and ({deadline} is null or r."at" <= {deadline}))'
+
+
+def _known_sql(kpi: Kpi) -> str:
+    """Return a SQL condition: the outcome of the decision is known to the KPI ledger, too."""
+    needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
+    return "(" + " and ".join(f"{column} is not null" for column in needed) + ")"
+
+
+def _cost_saved_sql(kpi: Kpi) -> str:
+    """Return SQL for the cost of the decided action minus the cost of the action that a person chose instead."""
+    if kpi.amount:  # an amount has no cost of its own
+        return "null::double"
+    decided, done = (
+        f"case {action} {' '.join(f'when {literal(name)} then {cost_sql(kpi, name)}' for name in kpi.actions)} end"
+        for action in ("d.action", "r.action")
+    )
+    return f"({decided}) - ({done})"
 
 
 def _gain_sql(
@@ -171,13 +244,15 @@ def _count_responses(db: duckdb.DuckDBPyConnection, decisions: Mapping[str, int]
     usages = {partition: PartitionUsage(decisions=count) for partition, count in decisions.items()}
     totals = db.execute(
         f"""select _partition, count(*), count(*) filter (simulated), count(*) filter (decided_action is null),
-            count(distinct decision_id) filter (decided_action is not null), {ANSWER_SUMS}
+            count(distinct decision_id) filter (decided_action is not null), {ANSWER_SUMS}, {EFFECT_SUMS}
         from track_responses group by 1"""
     ).fetchall()
     for partition, responses, simulated, unmatched, seen, *sums in totals:
         usage = usages[partition]
         usage.responses, usage.simulated, usage.unmatched, usage.seen = responses, simulated, unmatched, seen
-        usage.accepted, usage.overridden, usage.known, usage.right, usage.gain = sums
+        usage.accepted, usage.overridden, usage.known, usage.right, usage.gain = sums[: len(ANSWER_FIELDS)]
+        for name, effect in zip(EFFECT_FIELDS, sums[len(ANSWER_FIELDS) :], strict=True):
+            setattr(usage, name, effect)
     roles = db.execute(
         f"""select _partition, role, {ANSWER_SUMS} from track_responses
         where {IS_ANSWER} and decided_action is not null group by 1, 2 order by 2"""

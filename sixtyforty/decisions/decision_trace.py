@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from sixtyforty.decisions.answers_in_force import JudgedAnswer
 from sixtyforty.decisions.decision_table import StoredDecision
 from sixtyforty.decisions.delivery_table import DeliveredDecision
 from sixtyforty.spec.actions import Action
@@ -105,7 +106,8 @@ class TracedOutcome:
     """The outcome of a decision's unit, and the values of the decided action and of the current process's action.
 
     `name`: the column of the outcome. `known_at`: UTC time; None if the outcome isn't known yet. The values are in the
-    currency `unit`. A value that can't be known for a single decision is None.
+    currency `unit`. `value_done` is the value of the action that a person took instead; None without an override in
+    force. A value that can't be known for a single decision is None.
     """
 
     name: str
@@ -113,6 +115,7 @@ class TracedOutcome:
     known_at: datetime | None = None
     value: float | None = None
     value_current_process: float | None = None
+    value_done: float | None = None
     unit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class TracedOutcome:
             "known_at": self.known_at,
             "value": self.value,
             "value_current_process": self.value_current_process,
+            **({} if self.value_done is None else {"value_done": self.value_done}),
             "unit": self.unit,
         }
 
@@ -132,6 +136,7 @@ class TracedOutcome:
 class DecisionTrace:
     """A decision with everything from which it was made, its delivery and its outcome.
 
+    `answer`: the first answer of a person with its effect, and the action in force; None if nobody has answered.
     `features`: the features on which the decision was taken; None if these features are no longer stored.
     `verdicts`: governance's verdicts on the features, and on each validated partition from which they were built.
     `inputs`: the input files. `champion`: None if no champion was in force. `delivery`: None if the decision wasn't
@@ -147,6 +152,7 @@ class DecisionTrace:
     code_version: str
     delivery: DeliveredDecision | None
     outcome: TracedOutcome | None
+    answer: JudgedAnswer | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace of the decision for JSON."""
@@ -160,4 +166,5 @@ class DecisionTrace:
             "code_version": self.code_version,
             "delivery": self.delivery.to_dict() if self.delivery else None,
             "outcome": self.outcome.to_dict() if self.outcome else None,
+            "answer": asdict(self.answer) if self.answer else None,
         }

@@ -1,18 +1,22 @@
 """Deliver decisions to the business process, as rows of a SQL table and as files.
 
 Each partition becomes rows of the table, one CSV file and one Parquet file. A second delivery adds the missing
-decisions, and never changes a delivered live decision. To add a target, such as a webhook, start in this module.
+decisions. A person's answer that takes effect revises the delivered row, but never the decision in the lake. To add a
+target, such as a webhook, start in this module.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sixtyforty.decisions.delivery_table import delete_replaced, delivery_table_name, insert_decisions
+from sixtyforty.decisions.answered_rows import JudgedAnswers, read_answers, with_answers
+from sixtyforty.decisions.answers_in_force import JudgedAnswer
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.delivery_table import delete_replaced, delivery_table_name, insert_decisions, revise_rows
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.files import canonical_json, run_in_parallel, write_atomic
@@ -59,16 +63,42 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
     if track == "replay":
         delete_replaced(ws, {p: rows[p] for p in undelivered})
     new = insert_decisions(ws, track, rows)
+    answers = read_answers(ws, track, rows)
+    revise_rows(ws, track, _all_answers(answers))
     table = delivery_table_name(ws.use_case.name, track)
 
     def deliver_partition(partition: str) -> DeliveredPartition:
-        files = _write_files(ws, track, partition, rows[partition])
+        files = _write_files(ws, track, partition, with_answers(rows[partition], answers.get(partition, {})))
         if partition in undelivered:  # the receipt comes last, because it confirms the SQL rows and the files
             receipt = canonical_json({"decisions": entries[partition].version})
             write_atomic(_receipt_path(ws, track, partition), receipt.encode())
         return DeliveredPartition(rows[partition].num_rows, new[partition], files, table)
 
     return dict(zip(entries, run_in_parallel(deliver_partition, entries), strict=True))
+
+
+def deliver_answers(ws: Workspace, track: Track, partitions: Collection[str]) -> int:
+    """Revise the delivered rows and files of some partitions after people's answers. Return how many rows changed.
+
+    Partitions that weren't delivered yet are left out: their delivery includes the answers. Nothing changes once the
+    use case is retired.
+    """
+    import pyarrow.parquet as pq
+
+    if ws.stage_ledger.is_retired():
+        return 0
+    entries = ws.lake.entries(decisions_dataset(track), partitions)
+    delivered = {p: entry for p, entry in entries.items() if _receipt_path(ws, track, p).exists()}
+    rows = {partition: pq.read_table(ws.lake.local_file(entry)) for partition, entry in delivered.items()}
+    answers = read_answers(ws, track, rows)
+    revised = revise_rows(ws, track, _all_answers(answers))
+    for partition, by_decision in answers.items():
+        _write_files(ws, track, partition, with_answers(rows[partition], by_decision))
+    return revised
+
+
+def _all_answers(answers: Mapping[str, JudgedAnswers]) -> list[JudgedAnswer]:
+    return [answer for by_decision in answers.values() for answer in by_decision.values()]
 
 
 def _receipt_path(ws: Workspace, track: Track, partition: str) -> StoragePath:

@@ -1,16 +1,22 @@
-"""Deliver decisions to a SQL table: one row for each decision, with the decision id as key. Live rows never change."""
+"""Deliver decisions to a SQL table: one row for each decision, with the decision id as key.
+
+A live row changes only if a person's answer to the decision takes effect: then the row gets the action in force and a
+new revision. The decision that was taken stays unchanged in the lake.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.decisions.answers_in_force import JudgedAnswer
 from sixtyforty.decisions.decision_records import record_to_dict, records_from_rows
 from sixtyforty.decisions.decision_table import DecidedBy
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.databases import create_database_folder, open_engine
+from sixtyforty.storage.response_log import Role
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,13 +26,16 @@ if TYPE_CHECKING:
 
 COMPARED = ("action", "decided_by", "reason", "champion_version")  # if one differs, a replayed decision is replaced
 IDS_PER_STATEMENT = 500
+REVISION_COLUMNS = ("decided_action", "revision", "answered_by", "answered_at")  # tables of earlier releases lack these
 
 
 @dataclass(frozen=True)
 class DeliveredDecision:
     """A row of the delivery table. `unit` contains the key columns of the unit. The times are UTC.
 
-    Two rows are equal if they deliver the same decision, at whatever time.
+    `action` is the action in force. `decided_action` is the decided action if an answer replaced it. `revision` counts
+    the changes by answers. `answered_by` is the role of the person whose answer or withdrawal changed the row
+    last, at `answered_at`. Two rows are equal if they deliver the same decision, at whatever time.
     """
 
     decision_id: str
@@ -38,6 +47,10 @@ class DeliveredDecision:
     reason: str
     champion_version: str | None
     delivered_at: datetime = field(compare=False)
+    decided_action: str | None = None
+    revision: int = 0
+    answered_by: Role | None = None
+    answered_at: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the delivered decision for JSON, with the columns in the order of the delivery table."""
@@ -75,6 +88,10 @@ def delivery_table(ws: Workspace, track: Track, metadata: sa.MetaData) -> sa.Tab
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("champion_version", sa.String),
         sa.Column("delivered_at", sa.DateTime, nullable=False),
+        sa.Column("decided_action", sa.String),
+        sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("answered_by", sa.String),
+        sa.Column("answered_at", sa.DateTime),
     )
 
 
@@ -91,9 +108,69 @@ def insert_decisions(ws: Workspace, track: Track, tables: Mapping[str, pa.Table]
     try:
         target.metadata.create_all(engine)
         with engine.begin() as connection:
+            _add_revision_columns(connection, target)
             return {partition: _insert(connection, target, partition, rows) for partition, rows in tables.items()}
     finally:
         engine.dispose()
+
+
+def _add_revision_columns(connection: sa.Connection, target: sa.Table) -> None:
+    """Add the columns about answers to a table that an earlier release created."""
+    import sqlalchemy as sa
+    from sqlalchemy.schema import CreateColumn
+
+    present = {column["name"] for column in sa.inspect(connection).get_columns(target.name)}
+    name = connection.dialect.identifier_preparer.quote(target.name)
+    add = "add column if not exists" if connection.dialect.name == "postgresql" else "add column"
+    for column in (target.c[name] for name in REVISION_COLUMNS if name not in present):
+        definition = CreateColumn(column).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"alter table {name} {add} {definition}")
+
+
+def revise_rows(ws: Workspace, track: Track, answers: Iterable[JudgedAnswer]) -> int:
+    """Write the effect of answers into the delivered rows. Return the number of rows that changed.
+
+    A decision that wasn't delivered has no row to change. Writing the same answers again changes nothing.
+    """
+    import sqlalchemy as sa
+
+    effective = {answer.decision_id: answer for answer in answers if answer.revision}
+    engine = open_engine(ws.database_url)
+    target = delivery_table(ws, track, sa.MetaData())
+    try:
+        if not effective or not sa.inspect(engine).has_table(target.name):
+            return 0
+        with engine.begin() as connection:
+            _add_revision_columns(connection, target)
+            return sum(_revise(connection, target, answer) for answer in effective.values())
+    finally:
+        engine.dispose()
+
+
+def _revise(connection: sa.Connection, target: sa.Table, answer: JudgedAnswer) -> int:
+    import sqlalchemy as sa
+
+    decided = sa.func.coalesce(target.c.decided_action, target.c.action)
+    in_force = answer.effect == "in force"
+    statement = (
+        sa.update(target)
+        .where(
+            target.c.decision_id == answer.decision_id,
+            sa.or_(
+                target.c.revision != answer.revision,
+                target.c.answered_at.is_distinct_from(answer.answered_at),
+                target.c.action != answer.action,
+            ),
+        )
+        .values(
+            action=answer.action,
+            decided_action=sa.case((decided != answer.action, decided)) if in_force else None,
+            revision=answer.revision,
+            answered_by=answer.answered_by,
+            answered_at=answer.answered_at,
+        )
+    )
+    return connection.execute(statement).rowcount
 
 
 def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
@@ -110,6 +187,7 @@ def delete_replaced(ws: Workspace, tables: Mapping[str, pa.Table]) -> None:
         if not sa.inspect(engine).has_table(target.name):
             return
         with engine.begin() as connection:
+            _add_revision_columns(connection, target)
             for partition, rows in tables.items():
                 replaced = _replaced_ids(connection, target, partition, rows)
                 for start in range(0, len(replaced), IDS_PER_STATEMENT):
@@ -125,7 +203,8 @@ def _replaced_ids(connection: sa.Connection, target: sa.Table, partition: str, r
 
     contents = zip(*(rows[column].to_pylist() for column in COMPARED), strict=True)
     current = dict(zip(rows["decision_id"].to_pylist(), contents, strict=True))
-    columns = [target.c.decision_id, *(target.c[column] for column in COMPARED)]
+    decided = {"action": sa.func.coalesce(target.c.decided_action, target.c.action)}
+    columns = [target.c.decision_id, *(decided.get(column, target.c[column]) for column in COMPARED)]
     delivered = connection.execute(sa.select(*columns).where(target.c.partition == partition)).all()
     return [row[0] for row in delivered if current.get(row[0]) != tuple(row[1:])]
 
@@ -149,6 +228,7 @@ def _table_columns(connection: sa.Connection, target: sa.Table, partition: str, 
 
     columns = {column: rows[column].to_pylist() for column in rows.column_names if column in target.c}
     columns["partition"] = [partition] * rows.num_rows
+    columns |= {name: [None] * rows.num_rows for name in REVISION_COLUMNS} | {"revision": [0] * rows.num_rows}
     delivered_at = datetime.now(UTC).replace(tzinfo=None)
     if connection.dialect.name == "sqlite":  # SQLite stores times as text
         columns["delivered_at"] = [delivered_at.isoformat(" ", "microseconds")] * rows.num_rows
@@ -184,14 +264,26 @@ def read_deliveries(ws: Workspace, track: Track, decision_id: str | None = None)
 
     engine = open_engine(ws.database_url)
     target = delivery_table(ws, track, sa.MetaData())
-    selected = sa.select(target)
-    if decision_id is not None:
-        selected = selected.where(target.c.decision_id == decision_id)
     try:
         if not sa.inspect(engine).has_table(target.name):
             return []
+        present = {column["name"] for column in sa.inspect(engine).get_columns(target.name)}
+        columns = [_column_or_default(column, present) for column in target.columns]
+        selected = sa.select(*columns)
+        if decision_id is not None:
+            selected = selected.where(target.c.decision_id == decision_id)
         with engine.connect() as connection:
             rows = connection.execute(selected).all()
     finally:
         engine.dispose()
     return records_from_rows(DeliveredDecision, target.columns.keys(), rows)
+
+
+def _column_or_default(column: sa.Column[Any], present: Collection[str]) -> sa.ColumnElement[Any]:
+    """Return a column of the delivery table, or its default value if the table has no such column."""
+    import sqlalchemy as sa
+
+    if column.name in present:
+        return column
+    default = sa.literal(0) if column.name == "revision" else sa.null()
+    return default.label(column.name)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sixtyforty.decisions.answered_rows import read_responses
+from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
 from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
 from sixtyforty.decisions.decision_trace import (
     DecisionTrace,
@@ -19,11 +21,13 @@ from sixtyforty.decisions.decision_trace import (
 )
 from sixtyforty.decisions.delivery_table import read_delivery
 from sixtyforty.decisions.entry_versions import entry_at_version
+from sixtyforty.decisions.responses import has_answers, responses_by_decision
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
+from sixtyforty.storage.response_log import Response
 from sixtyforty.storage.sql import identifier
 from sixtyforty.storage.verdicts import read_verdict, verdict_id
 from sixtyforty.value.choice_payoffs import ChoicePayoffs
@@ -53,6 +57,14 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
             f"There is no decision {decision_id}."
             f" `sixtyforty decisions {ws.use_case.name} --date {partition}` lists the decisions of that day."
         )
+    answer = judge_answer(
+        ws.use_case,
+        decision_id,
+        decision.decided_at,
+        decision.decided_by,
+        decision.action,
+        _read_responses(ws, track, partition, decision_id),
+    )
     features = entry_at_version(ws, "features", partition, decision.data_version)
     inputs, verdicts = _trace_inputs(ws, features)
     return DecisionTrace(
@@ -64,8 +76,15 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
         policy=TracedPolicy(decision.policy, ws.use_case.kpi.actions),
         code_version=decision.code_version,
         delivery=read_delivery(ws, track, decision_id),
-        outcome=_trace_outcome(ws, track, partition, decision),
+        outcome=_trace_outcome(ws, track, partition, decision, answer),
+        answer=answer,
     )
+
+
+def _read_responses(ws: Workspace, track: Track, partition: str, decision_id: str) -> list[Response]:
+    """Return all responses to a decision, simulated ones and those of other systems included."""
+    logged = responses_by_decision(ws, [decision_id]) if has_answers(ws) else {}
+    return logged.get(decision_id) or read_responses(ws, track, [partition], [decision_id]).get(decision_id, [])
 
 
 def _trace_verdict(entry: Entry) -> TracedVerdict:
@@ -154,8 +173,13 @@ def _trace_champion(ws: Workspace, track: Track, version: str | None) -> TracedC
     )
 
 
-def _trace_outcome(ws: Workspace, track: Track, partition: str, decision: StoredDecision) -> TracedOutcome | None:
-    """Return the outcome and the value of a decision, or None if the partition's outcomes haven't been built."""
+def _trace_outcome(
+    ws: Workspace, track: Track, partition: str, decision: StoredDecision, answer: JudgedAnswer | None
+) -> TracedOutcome | None:
+    """Return the outcome and the value of a decision, or None if the partition's outcomes haven't been built.
+
+    answer: the answer to the decision. If it replaced the decided action, the value of what was done is returned, too.
+    """
     import numpy as np
 
     entry, kpi = ws.lake.entry("outcomes", partition), ws.use_case.kpi
@@ -166,13 +190,18 @@ def _trace_outcome(ws: Workspace, track: Track, partition: str, decision: Stored
     is_unknown = outcome is None or outcome != outcome  # NaN
     if is_unknown:
         return TracedOutcome(kpi.outcome)
-    decided, current = _outcome_values(ws, track, row, decision, np.array([float(outcome)]))
+    observed = np.array([float(outcome)])
+    decided, current = _outcome_values(ws, track, row, decision, observed)
+    done = None
+    if answer is not None and answer.action != decision.action:
+        done, _ = _outcome_values(ws, track, row, replace(decision, action=answer.action), observed)
     return TracedOutcome(
         name=kpi.outcome,
         outcome=outcome.item(),
         known_at=row["known_at"].iloc[0].to_pydatetime(),
         value=decided,
         value_current_process=current,
+        value_done=done,
         unit=kpi.currency,
     )
 

@@ -1,4 +1,4 @@
-"""Record and read people's responses to decisions: seen, accepted, overridden or rated.
+"""Record and read people's responses to decisions: seen, accepted, overridden, rated or withdrawn.
 
 Simulated responses are for demonstrations. Simulated responses to live decisions are refused.
 """
@@ -11,9 +11,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sixtyforty.decisions.answers_in_force import answer_deadline, find_withdrawal
+from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.decisions.response_rules import ResponseError, check_not_simulated_live, check_response
 from sixtyforty.spec.clock import now
-from sixtyforty.storage.response_log import ANSWERS, Response, Role, open_response_log
+from sixtyforty.storage.databases import open_engine
+from sixtyforty.storage.response_log import ANSWERS, Response, Role, open_response_log, table_name
+from sixtyforty.value.decision_ids import parse_decision_id
 from sixtyforty.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ def record_response(ws: Workspace, response: Response) -> Response:
     """Record a response and return it as stored, with its id, its UTC time and its action.
 
     Raises ResponseError if the response isn't valid, and AlreadyAnsweredError if somebody else answered first. A second
-    `seen` by the same person changes nothing.
+    `seen` by the same person changes nothing. `answering.answer_decision` also revises the delivered row.
     """
     import sqlalchemy as sa
 
@@ -50,6 +54,8 @@ def record_response(ws: Workspace, response: Response) -> Response:
     if complete.event == "seen":
         record_seen(ws, complete.person, complete.role, [complete.decision_id], complete.at)
         return complete
+    if complete.event == "withdrawn":
+        _check_withdrawal(ws, complete)
     engine, table = open_log(ws)
     try:
         with engine.begin() as connection:
@@ -60,6 +66,41 @@ def record_response(ws: Workspace, response: Response) -> Response:
             raise AlreadyAnsweredError(answers[0]) from error
         raise
     return complete
+
+
+def _check_withdrawal(ws: Workspace, withdrawal: Response) -> None:
+    """Raise ResponseError unless the person may still withdraw his or her own answer."""
+    decision_id, responses = withdrawal.decision_id, responses_to(ws, withdrawal.decision_id)
+    answer = next((r for r in responses if r.event in ANSWERS), None)
+    if answer is None:
+        raise ResponseError(f"Nobody has answered {decision_id}, so there is no answer to withdraw.")
+    if answer.person != withdrawal.person:
+        raise ResponseError(f"{decision_id} was answered by somebody else. Ask that person to withdraw the answer.")
+    track, partition = parse_decision_id(decision_id)
+    deadline = answer_deadline(ws.use_case, read_decisions(ws, partition, track, [decision_id])[0].decided_at)
+    if find_withdrawal(responses, answer, deadline):
+        raise ResponseError(f"The answer to {decision_id} has been withdrawn already.")
+    if deadline is not None and withdrawal.at is not None and withdrawal.at > deadline:
+        raise ResponseError(
+            f"The answer to {decision_id} could be withdrawn until {deadline:%Y-%m-%d %H:%M} UTC. It stays in force."
+        )
+
+
+def has_answers(ws: Workspace) -> bool:
+    """Return whether the response log contains an answer to any decision. The log isn't created."""
+    import sqlalchemy as sa
+
+    engine = open_engine(ws.database_url)
+    try:
+        if not sa.inspect(engine).has_table(table_name(ws.use_case.name)):
+            return False
+    finally:
+        engine.dispose()
+    engine, table = open_log(ws)
+    with engine.connect() as connection:
+        return (
+            connection.execute(sa.select(table.c.number).where(table.c.event.in_(ANSWERS)).limit(1)).first() is not None
+        )
 
 
 def record_seen(ws: Workspace, person: str, role: Role, decision_ids: Iterable[str], at: datetime | None = None) -> int:

@@ -59,4 +59,9 @@ class Responders(DeclaredModel):
         default=None,
         description="The source of people's responses to decisions. It must be partitioned by the day of the decision.",
     )
+    answer_within_minutes: PositiveInt | None = Field(
+        default=None,
+        description="Minutes after the decision time within which an answer or its withdrawal has an effect. A later"
+        " answer is recorded, but the decision stays in force. If left out, there is no deadline.",
+    )
     review: Review | None = Field(default=None, description="Which decisions are reviewed, and by whom.")

@@ -1,7 +1,8 @@
 """The response log: what people did with decisions, in one append-only SQL table per use case.
 
 The table is in the database to which decisions are delivered. A decision is accepted or overridden only once, by the
-first person who answers. A unique index ensures this even if two people answer at the same time.
+first person who answers. A unique index ensures this even if two people answer at the same time. A withdrawal is a row
+of its own, and the answer's row stays.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from sixtyforty.storage.object_store import StoragePath
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-Event = Literal["seen", "accepted", "overridden", "rated"]
+Event = Literal["seen", "accepted", "overridden", "rated", "withdrawn"]
 Role = Literal["decider", "expert"]
 EVENTS, ROLES = get_args(Event), get_args(Role)
 ANSWERS = ("accepted", "overridden")
+ANSWER_EVENTS = (*ANSWERS, "withdrawn")  # events that decide which action is in force
 OPEN_LOGS = 8  # the largest number of database engines that a process keeps open
 SQLITE_TIMEOUT = 30  # seconds to wait for another writer
 
@@ -31,7 +33,7 @@ SQLITE_TIMEOUT = 30  # seconds to wait for another writer
 class Response:
     """One response of a person to a decision.
 
-    - event: what the person did. `accepted` and `overridden` are answers.
+    - event: what the person did. `accepted` and `overridden` are answers; `withdrawn` takes an answer back.
     - action: the action that the person chose in an answer.
     - rating: 1 to 5, for the event `rated`.
     - at: the time of the response, UTC, naive.

@@ -33,7 +33,7 @@ NAMES = {
     *("demo", "new", "land-demo-data", "build-or-buy", "vendor-extract"),
     *("run", "adopt", "approve", "rollback", "withdraw", "rollout", "stage", "fetch-training-data"),
     *("decisions", "explain", "champion", "replay", "impact", "holdout", "portfolio", "model-record", "knowledge"),
-    *("acceptance", "simulate-responses", "training", "add-finding", "digest", "desk-account"),
+    *("acceptance", "answer", "simulate-responses", "training", "add-finding", "digest", "desk-account"),
     *("doctor", "watch", "ui", "desk", "up", "down", "drill", "backup", "restore-backup"),
 }
 

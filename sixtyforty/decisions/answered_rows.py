@@ -1,0 +1,113 @@
+"""Read people's answers to the decisions of some partitions, and show their effect in the rows to deliver.
+
+Answers come from the response log, and from the source that `people.responses` names. An answer that is in both counts
+once. Simulated answers never change a delivered row: they exist for demonstrations only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sixtyforty.decisions.answers_in_force import JudgedAnswer, judge_answer
+from sixtyforty.decisions.responses import has_answers, responses_by_decision
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.duckdb_session import connect
+from sixtyforty.storage.response_log import ANSWER_EVENTS, Response
+from sixtyforty.storage.sql import literal
+from sixtyforty.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+JudgedAnswers = Mapping[str, JudgedAnswer]  # by decision id
+
+
+def read_answers(ws: Workspace, track: Track, rows: Mapping[str, pa.Table]) -> dict[str, JudgedAnswers]:
+    """Return the answers to the decisions of some partitions, by partition. Partitions without answers are left out.
+
+    rows: the stored decisions of each partition. Answers without effect are included.
+    """
+    ids = [decision_id for table in rows.values() for decision_id in table["decision_id"].to_pylist()]
+    responses = read_responses(ws, track, list(rows), ids)
+    if not responses:
+        return {}
+    answers = {partition: _judge_partition(ws, table, responses) for partition, table in rows.items()}
+    return {partition: by_decision for partition, by_decision in answers.items() if by_decision}
+
+
+def read_responses(
+    ws: Workspace, track: Track, partitions: Sequence[str], decision_ids: Sequence[str]
+) -> dict[str, list[Response]]:
+    """Return people's responses to some decisions, from the response log and the source of responses, by decision id.
+
+    partitions: those of the decisions. Decisions without an answer, and simulated responses, are left out.
+    """
+    recorded = responses_by_decision(ws, decision_ids) if has_answers(ws) else {}
+    logged = {
+        decision_id: [response for response in responses if not response.simulated]
+        for decision_id, responses in recorded.items()
+    }
+    known = {response.response_id for responses in logged.values() for response in responses}
+    for response in _imported_answers(ws, track, partitions):
+        if response.response_id not in known:
+            logged.setdefault(response.decision_id, []).append(response)
+    return logged
+
+
+def _imported_answers(ws: Workspace, track: Track, partitions: Sequence[str]) -> list[Response]:
+    """Return the answers and withdrawals that the source of responses delivered."""
+    source = ws.use_case.people.responses
+    entries = ws.lake.entries(f"validated/{source}", partitions) if source else {}
+    if not entries:
+        return []
+    events = ", ".join(map(literal, ANSWER_EVENTS))
+    with connect(ws.use_case.timezone) as db:
+        rows = db.execute(
+            f"""select decision_id, person, role, event, action, "at", response_id
+            from {ws.lake.select_rows(entries.values())}
+            where event in ({events}) and not simulated and starts_with(decision_id, {literal(f"{track}-")})"""
+        ).fetchall()
+    return [
+        Response(decision_id, person, role, event, action, at=at, response_id=response_id)
+        for decision_id, person, role, event, action, at, response_id in rows
+    ]
+
+
+def _judge_partition(
+    ws: Workspace, table: pa.Table, responses: Mapping[str, Sequence[Response]]
+) -> dict[str, JudgedAnswer]:
+    columns = (table[name].to_pylist() for name in ("decision_id", "decided_at", "decided_by", "action"))
+    judged = (
+        judge_answer(ws.use_case, decision_id, decided_at, decided_by, action, responses[decision_id])
+        for decision_id, decided_at, decided_by, action in zip(*columns, strict=True)
+        if decision_id in responses
+    )
+    return {answer.decision_id: answer for answer in judged if answer}
+
+
+def with_answers(table: pa.Table, answers: JudgedAnswers) -> pa.Table:
+    """Return the rows of a partition's decisions with the actions in force.
+
+    If an answer took effect, four columns are added: `decided_action` (null unless an answer replaced the action),
+    `revision`, `answered_by` (a role) and `answered_at` (UTC). Otherwise the rows are returned unchanged.
+    """
+    import pyarrow as pa
+
+    effective = {decision_id: answer for decision_id, answer in answers.items() if answer.revision}
+    if not effective:
+        return table
+    ids, decided = table["decision_id"].to_pylist(), table["action"].to_pylist()
+    by_row = [effective.get(decision_id) for decision_id in ids]
+    actions = [answer.action if answer else action for answer, action in zip(by_row, decided, strict=True)]
+    replaced = [old if new != old else None for old, new in zip(decided, actions, strict=True)]
+    columns = {
+        "decided_action": pa.array(replaced, pa.string()),
+        "revision": pa.array([answer.revision if answer else 0 for answer in by_row], pa.int32()),
+        "answered_by": pa.array([answer.answered_by if answer else None for answer in by_row], pa.string()),
+        "answered_at": pa.array([answer.answered_at if answer else None for answer in by_row], pa.timestamp("us")),
+    }
+    table = table.set_column(table.column_names.index("action"), "action", pa.array(actions, pa.string()))
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
