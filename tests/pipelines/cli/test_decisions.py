@@ -31,6 +31,44 @@ def test_decisions_and_their_threads_as_json_and_text(small_workspace: Workspace
     assert all(re.fullmatch("[0-9a-f]{64}", extract["sha256"]) for extract in thread["inputs"])
 
 
+def test_an_answer_is_in_force_until_it_is_withdrawn(small_workspace: Workspace, run_cli: RunCli) -> None:
+    decide_days(small_workspace, [DAY])
+    decision = run_cli(f"decisions calls_in_time --date {DAY} --json").answer["decisions"][0]
+    other = {"act": "wait", "wait": "act"}[decision["action"]]
+    line = f"answer calls_in_time {decision['decision_id']} --by ann"
+    finished = run_cli(f"{line} --action {other} --why 'the road is closed'")
+    text = f"Decided: {decision['action']}. Done: {other}."
+    assert (finished.code, finished.out) == (0, f"{decision['decision_id']}: overridden (in force). {text}\n")
+    thread = run_cli(f"explain calls_in_time {decision['decision_id']} --json").answer
+    assert (thread["decision"]["action"], thread["answer"]["action"]) == (decision["action"], other)
+    assert (thread["delivery"]["action"], thread["delivery"]["revision"]) == (other, 1)
+    assert "value_done" in thread["outcome"] and "ann" not in str(thread)
+    second = run_cli(f"answer calls_in_time {decision['decision_id']} --by bob")
+    assert second.code == 1 and "was already overridden" in second.err
+    assert run_cli(f"{line} --withdraw --json").answer["action"] == decision["action"]
+    row = run_cli(f"explain calls_in_time {decision['decision_id']} --json").answer["delivery"]
+    assert (row["action"], row["decided_action"], row["revision"]) == (decision["action"], None, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--action dance --why x", "can't override the decision"),
+        ("--withdraw", "there is no answer to withdraw"),
+        ("--withdraw --action wait", "--withdraw and --action exclude each other."),
+        ("--role owner", "The role 'owner' is unknown."),
+    ],
+)
+def test_an_answer_that_has_no_rule_is_refused(
+    options: str, message: str, small_workspace: Workspace, run_cli: RunCli
+) -> None:
+    decide_days(small_workspace, [DAY])
+    decision = run_cli(f"decisions calls_in_time --date {DAY} --json").answer["decisions"][0]
+    finished = run_cli(f"answer calls_in_time {decision['decision_id']} {options}")
+    assert (finished.code, finished.out) == (1, "")
+    assert message in finished.err
+
+
 def test_an_unknown_decision_is_answered_with_the_command_that_lists_them(
     small_workspace: Workspace, run_cli: RunCli
 ) -> None:

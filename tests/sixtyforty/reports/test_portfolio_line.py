@@ -20,7 +20,9 @@ from tests.sixtyforty.reports.test_portfolio import NOW, make_gaining_use_case
 def test_live_decisions_replace_the_replay(tmp_path: Path) -> None:
     ws = make_gaining_use_case(tmp_path, "both", 20.0)
     day = DailyValue("2013-06-30", 20, 70.0, 40.0, 10.0, 90.0, 6, 4, 0)
-    ws.lake.write(kpi_dataset("live"), day.partition, pa.table({"decisions": [20]}), facts=day.__dict__ | {"unknown": 0})
+    ws.lake.write(
+        kpi_dataset("live"), day.partition, pa.table({"decisions": [20]}), facts=day.__dict__ | {"unknown": 0}
+    )
     line = build_line(ws, 0.0, NOW)
     assert (line.track, line.decisions, line.gain) == ("live", 20, 30.0)
 

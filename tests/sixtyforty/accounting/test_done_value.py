@@ -1,0 +1,169 @@
+"""Both values reconcile to the cent: if every decision were followed, and of what people did."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sixtyforty.accounting import kpi_ledger, usage
+from sixtyforty.accounting.done_value import DoneValue
+from sixtyforty.accounting.kpi_summary import summarize_kpi
+from sixtyforty.accounting.usage import EFFECT_FIELDS
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import StoredDecision, read_decisions
+from sixtyforty.decisions.provenance import trace_decision
+from sixtyforty.decisions.responses import add_responses
+from sixtyforty.storage.response_log import Response
+from sixtyforty.workspace import Workspace
+from tests.experiment_home import KEYS as EXPERIMENT_KEYS
+from tests.experiment_home import copy_home
+from tests.helpers import WITH_RESPONSES, accept_partitions, make_workspace, merge, publish_days, put_champion_in_force
+
+TRAINED = [date(2013, 3, 16) + timedelta(days=i) for i in range(10)]
+LIVE = [date(2013, 3, 26) + timedelta(days=i) for i in range(3)]
+KEYS = [f"{day}" for day in LIVE]
+DECLARED: dict[str, Any] = merge(
+    WITH_RESPONSES,
+    {"people": {"answer_within_minutes": 60}, "automation": {"rollout": {"holdout_share": 0.3, "min_days": 3}}},
+)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Workspace:
+    """Return a home with three live days: one in shadow, two with a holdout."""
+    home = make_workspace(tmp_path, **DECLARED)
+    publish_days(home, [*TRAINED, *LIVE], count=20)
+    put_champion_in_force(home, LIVE[0], "live")
+    start = home.use_case.day_start(LIVE[1]).isoformat()
+    home.rollout_ledger.take_step("holdout", by="ann", why="for the test", effective_from=start)
+    take_decisions(home, KEYS, "live", None)
+    kpi_ledger.write_accounts(home, KEYS, "live")
+    return home
+
+
+def all_decisions(ws: Workspace) -> list[StoredDecision]:
+    return [decision for key in KEYS for decision in read_decisions(ws, key, "live")]
+
+
+def draw_answers(ws: Workspace, seed: int) -> list[Response]:
+    """Return answers of all kinds to about two thirds of the decisions: late, held out and withdrawn ones, too."""
+    drawn, responses = random.Random(seed), list[Response]()
+    for decision in all_decisions(ws):
+        kind = drawn.choice(["none", "accepted", "overridden", "overridden", "withdrawn", "late"])
+        if kind == "none":
+            continue
+        at = decision.decided_at + timedelta(minutes=90 if kind == "late" else 10)
+        other = "act" if decision.action == "wait" else "wait"
+        event: Any = "accepted" if kind == "accepted" else "overridden"
+        action = decision.action if event == "accepted" else other
+        responses.append(Response(decision.decision_id, "ann", "decider", event, action, "why", at=at))
+        if kind == "withdrawn":
+            later = decision.decided_at + timedelta(minutes=drawn.choice([20, 90]))
+            responses.append(Response(decision.decision_id, "ann", "decider", "withdrawn", at=later))
+    return responses
+
+
+def account(ws: Workspace, keys: list[str] = KEYS) -> None:
+    accept_partitions(ws, keys)
+    usage.write_accounts(ws, keys, "live")
+
+
+def value_by_hand(ws: Workspace) -> tuple[float, float, int]:
+    """Return the value of the decisions, the value of what people did, and the number of overrides in force."""
+    decided = done = 0.0
+    overrides = 0
+    for decision in all_decisions(ws):
+        trace = trace_decision(ws, decision.decision_id)
+        if decision.decided_by in ("shadow", "holdout") or trace.outcome is None or trace.outcome.value is None:
+            continue
+        decided += trace.outcome.value
+        done += trace.outcome.value if trace.outcome.value_done is None else trace.outcome.value_done
+        overrides += trace.outcome.value_done is not None
+    return decided, done, overrides
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_value_of_what_people_did_is_that_of_each_unit_added_up(ws: Workspace, seed: int) -> None:
+    add_responses(ws, draw_answers(ws, seed))
+    account(ws)
+    summary, (decided, done, overrides) = summarize_kpi(ws, "live"), value_by_hand(ws)
+    assert summary.totals["model"] == pytest.approx(decided, abs=0.005)
+    assert summary.done and overrides > 3
+    assert (summary.done.overrides, summary.done.total) == (overrides, pytest.approx(done, abs=0.005))
+    assert summary.done.total - summary.done.difference == pytest.approx(decided, abs=0.005)
+    assert summary.done.gain - summary.done.difference == pytest.approx(summary.gain, abs=0.005)
+
+
+def test_without_answers_no_figure_and_no_fact_changes(ws: Workspace) -> None:
+    before = summarize_kpi(ws, "live")
+    seen = [Response(d.decision_id, "ann", "decider", "seen", at=d.decided_at) for d in all_decisions(ws)]
+    add_responses(ws, seen)
+    account(ws)
+    assert summarize_kpi(ws, "live") == before
+    assert before.done is None
+    facts = [entry.facts for entry in ws.lake.entries(usage.usage_dataset("live")).values()]
+    assert len(facts) == 3 and not any(set(EFFECT_FIELDS) & set(f) for f in facts)
+
+
+def test_a_withdrawn_and_a_second_answer_count_as_responses_only(ws: Workspace) -> None:
+    first, second = [d for d in read_decisions(ws, KEYS[1], "live") if d.decided_by == "model"][:2]
+    other = {"act": "wait", "wait": "act"}
+    at = first.decided_at + timedelta(minutes=5)
+    withdrawn = Response(first.decision_id, "ann", "decider", "overridden", other[first.action], "why", at=at)
+    accepted = Response(second.decision_id, "ann", "decider", "accepted", second.action, at=second.decided_at)
+    add_responses(ws, [withdrawn, Response(first.decision_id, "ann", "decider", "withdrawn", at=at), accepted])
+    accept_partitions(ws, KEYS)
+    entry = ws.lake.entry("validated/responses", KEYS[1])
+    assert entry
+    rows = pq.read_table(ws.lake.local_file(entry)).to_pylist()
+    again = next(row for row in rows if row["event"] == "accepted") | {
+        "response_id": "second",
+        "person": "bob",
+        "event": "overridden",
+        "action": other[second.action],
+        "at": second.decided_at + timedelta(minutes=1),
+    }
+    table = pa.Table.from_pylist([*rows, again], pq.read_schema(ws.lake.local_file(entry)))
+    ws.lake.write("validated/responses", KEYS[1], table, inputs=entry.inputs, code="test", facts=entry.facts)
+    (counts,) = usage.write_accounts(ws, KEYS, "live").values()
+    usage_of_day = usage.PartitionUsage.from_entry(counts)
+    assert (usage_of_day.responses, usage_of_day.accepted, usage_of_day.overridden, usage_of_day.gain) == (4, 1, 0, 0.0)
+    assert summarize_kpi(ws, "live").done is None
+
+
+def test_in_an_experiment_the_cost_of_the_action_taken_is_corrected(experiment: Workspace, tmp_path: Path) -> None:
+    ws = copy_home(experiment, tmp_path, **WITH_RESPONSES)
+    key = EXPERIMENT_KEYS[3]
+    decisions = read_decisions(ws, key, "live")
+    acted = [d for d in decisions if d.decided_by == "model" and d.action == "act"][:2]
+    waited = [d for d in decisions if d.decided_by == "model" and d.action == "wait"][:1]
+    held_out = [d for d in decisions if d.decided_by == "holdout" and d.action == "act"][:1]
+    other = {"act": "wait", "wait": "act"}
+    add_responses(
+        ws,
+        [
+            Response(d.decision_id, "ann", "decider", "overridden", other[d.action], "why", at=d.decided_at)
+            for d in (*acted, *waited, *held_out)
+        ],
+    )
+    before = summarize_kpi(ws, "live")
+    account(ws, [key])
+    after = summarize_kpi(ws, "live")
+    assert (len(acted), len(waited), len(held_out), before.done) == (2, 1, 1, None)
+    assert after.done and (after.done.overrides, after.done.difference) == (3, 2 * 3.0 - 3.0)
+    assert after.totals == before.totals, "the experiment's own figures stay"
+
+
+def test_a_sentence_names_both_values() -> None:
+    done = DoneValue(overrides=2, difference=-6.0, total=94.0, gain=10.0, simulated=0)
+    assert done.describe("EUR") == (
+        "If every decision had been followed: EUR 100. With people's 2 overrides in force: EUR 94 (-EUR 6)."
+    )
+    simulated = DoneValue(overrides=1, difference=6.0, total=106.0, gain=10.0, simulated=5)
+    assert "1 override in force (simulated responses): EUR 106 (+EUR 6)" in simulated.describe("EUR")
