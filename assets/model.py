@@ -264,7 +264,7 @@ def _days_without_rows(ws: Workspace, plans: Sequence[training_plan.TrainingPlan
 def _is_still_refused(run: StageRun, row: ChampionRow) -> bool:
     """Return whether the cause of a refusal remains: a challenger's files or the experiment's shares are unsound."""
     ws = run.ws
-    problem = find_file_problem(run.use_case.name, ws.lake, ws.models, row.version)
+    problem = find_file_problem(run.use_case.first_name, ws.lake, ws.models, row.version)
     return problem is not None or describe_share_mismatch(run.use_case, ws.lake) is not None
 
 
@@ -305,7 +305,7 @@ def _record_reproducible_recipe(run: StageRun, newest: ChampionRow) -> None:
     folds = list_folds(run.use_case, ws.lake, ws.models, recipe, date.fromisoformat(newest.as_of))
     if not folds or not (ws.home / "dvc.yaml").exists():
         return
-    folder = ws.home / "data" / "recipe" / run.use_case.name
+    folder = ws.recipe
     write_recipe_folder(run.use_case, ws.models, newest.version, folds[-1].version, folder)
     versions = run.project_home.dvc_versions()
     versions.snapshot([folder / name for name in ("training_set.parquet", "recipe.json", "fold.skops")])

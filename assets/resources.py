@@ -29,8 +29,11 @@ class ProjectHome:
     lake: StoragePath | None = None  # holds the lakes of all use cases; None: a folder below the home
 
     def workspace(self, use_case: UseCase) -> Workspace:
-        """Return the workspace of a use case: its folders and stores."""
-        return Workspace(use_case, self.home, self.database_url, self.lake)
+        """Return the workspace of a use case: its folders and stores.
+
+        Raises MissingDataError if the data of this home still have a former name.
+        """
+        return Workspace(use_case, self.home, self.database_url, self.lake).require_data_under_name()
 
     def dvc_versions(self) -> DvcVersions:
         """Return the DVC repository of the home."""

@@ -22,6 +22,7 @@ from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.files import access_errors, create_folder
 from sixtyforty.storage.home_format import ensure_home_format
 from sixtyforty.storage.object_store import StoragePath, parse_storage_path
+from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 
 ROOT = Path(__file__).resolve().parents[1]
 DRIVER = "postgresql+psycopg2://"
@@ -73,14 +74,17 @@ def load_settings() -> Settings:
     return settings
 
 
-def prepare_dagster_home() -> Settings:
+def prepare_dagster_home(during_move: bool = False) -> Settings:
     """Create Dagster's home folder and set the variable DAGSTER_HOME. Call this before any Dagster service starts.
 
-    Raises HomeFormatError for a home that another version of the project wrote, and FileAccessError for a home that
-    can't be written.
+    during_move: the caller itself renames or removes a use case.
+    Raises HomeFormatError for a home that another version of the project wrote, FileAccessError for a home that can't
+    be written, and UnfinishedMoveError if a use case is being renamed or removed.
     """
     settings = load_settings()
     ensure_home_format(settings.home)
+    if not during_move:
+        refuse_unfinished_move(settings.home, settings.lake)
     create_folder(settings.dagster_home)
     with access_errors(settings.dagster_home):
         shutil.copyfile(ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")

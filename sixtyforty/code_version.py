@@ -6,16 +6,20 @@ The hash covers:
 - the use case's declaration, SQL files and rule suites
 - the versions of the libraries that affect decisions
 
+A use case that was renamed is hashed under its first name, so a new name changes no version.
+
 If other code changes, such as a report or a command, the hash stays the same, so nothing is retrained. `ENTRY_POINTS`
 lists the modules that the pipeline stages call. The modules that these import are found automatically.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sixtyforty.import_closure import SOURCES, CodeCache, closure_digest, find_closure
 from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.spec.names import restore_first_name
 from sixtyforty.storage.files import digest
 
 ENTRY_POINTS = (
@@ -45,8 +49,13 @@ def decision_code(sources: Path = SOURCES, cache_file: Path | None = None) -> st
     return closure_digest(modules)
 
 
-def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | None = None) -> str:
-    """Return one hash over the decision code, the library versions, and a use case's declaration, SQL and suites."""
+def code_version(
+    use_case_name: str, use_case_folder: Path, cache_file: Path | None = None, former_names: Sequence[str] = ()
+) -> str:
+    """Return one hash over the decision code, the library versions, and a use case's declaration, SQL and suites.
+
+    former_names: earlier names of the use case, oldest first.
+    """
     suites = (SOURCES / "expectations" / use_case_name).glob("*.yaml")
     declaration = (file for file in use_case_folder.glob("*.*") if file.suffix in (".yaml", ".sql"))
     return digest(
@@ -54,6 +63,9 @@ def code_version(use_case_name: str, use_case_folder: Path, cache_file: Path | N
             "code": decision_code(cache_file=cache_file),
             "libraries": library_versions(),
             "suites": {file.name: digest(file.read_bytes()) for file in suites},
-            "declaration": {file.name: digest(file.read_bytes()) for file in declaration},
+            "declaration": {
+                file.name: digest(restore_first_name(file.read_text(), use_case_name, former_names).encode())
+                for file in declaration
+            },
         }
     )

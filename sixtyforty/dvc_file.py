@@ -1,6 +1,7 @@
-"""Keep the code dependencies in `dvc.yaml` complete: each stage depends on every module that `dvc_recipe` imports.
+"""Keep `dvc.yaml` complete: its use cases, and the modules that `dvc_recipe` imports, on which each stage depends.
 
-`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules.
+`python -m sixtyforty.dvc_file` rewrites the dependencies. A test fails if the file lists other modules. The list of use
+cases is rewritten whenever Dagster's definitions are loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sixtyforty.storage.files import write_atomic
 
 RECIPE = "sixtyforty.modeling.dvc_recipe"
 DVC_FILE = SOURCES / "dvc.yaml"
+USE_CASE_LIST = re.compile(r"foreach: \[(.*?)\]", re.DOTALL)
 CODE_LINES = re.compile(rf"(?:^ +- (?:{'|'.join(PACKAGES)})/\S+\.py\n)+", re.MULTILINE)
 
 
@@ -37,6 +39,34 @@ def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
         return "".join(f"{indent}- {dependency}\n" for dependency in dependencies)
 
     return CODE_LINES.sub(replace_block, text)
+
+
+def replace_use_cases(text: str, use_cases: Sequence[str]) -> str:
+    """Return the text of `dvc.yaml` with the names of these use cases in each stage. Other lines stay unchanged.
+
+    The names that a stage lists already come first, in their order there.
+    """
+
+    def replace_list(match: re.Match[str]) -> str:
+        listed = [name for name in re.split(r"[,\s]+", match[1]) if name in use_cases]
+        added = [name for name in use_cases if name not in listed]
+        return f"foreach: [{', '.join([*listed, *added])}]"
+
+    return USE_CASE_LIST.sub(replace_list, text)
+
+
+def write_use_cases(file: Path, use_cases: Sequence[str]) -> bool:
+    """Rewrite the use cases of all stages in `dvc.yaml` if they differ. Return whether the file was rewritten.
+
+    A missing file is not created. Raises FileAccessError if the file can't be written.
+    """
+    if not file.exists():
+        return False
+    text = file.read_text()
+    updated = replace_use_cases(text, use_cases)
+    if updated != text:
+        write_atomic(file, updated.encode())
+    return updated != text
 
 
 def write_dependencies(file: Path = DVC_FILE) -> None:

@@ -10,11 +10,13 @@ The home folder has a folder `data` with these folders and files:
 - `cache/<use case>/`: copies of files, and results that can be computed again
 - `alerts/<use case>.jsonl`: receipts of alerts
 - `digests/<use case>.jsonl`: receipts of digests
+- `recipe/<use case>/`: the inputs and outputs of DVC's recipe
+- `reads/<use case>.json`: the days on which pages were opened
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +24,10 @@ from typing import TYPE_CHECKING
 from sixtyforty.code_version import code_version
 from sixtyforty.ingest.landing_zone import LandingZone
 from sixtyforty.modeling.model_store import ModelStore
+from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.champion_ledger import ChampionLedger
 from sixtyforty.storage.lake import Lake
+from sixtyforty.storage.moving import path_exists
 from sixtyforty.storage.object_store import ObjectPath, StoragePath
 from sixtyforty.storage.rollout_ledger import RolloutLedger
 from sixtyforty.storage.stage_ledger import StageLedger
@@ -32,6 +36,10 @@ from sixtyforty.storage.stage_ledger import StageLedger
 # UseCase would change the code version.
 if TYPE_CHECKING:
     from sixtyforty.spec.use_case import UseCase
+
+
+class MissingDataError(SixtyfortyError):
+    """The declaration has a new name, and the data of the home still have the old one."""
 
 
 @dataclass(frozen=True)
@@ -122,4 +130,60 @@ class Workspace:
     def code_version(self) -> str:
         """The hash of the decision code, the library versions, and the use case's declaration, SQL and suites."""
         cache_file = self.home / "data" / "cache" / "code_version.json"
-        return code_version(self.use_case.name, self.use_case.folder, cache_file)
+        return code_version(self.use_case.name, self.use_case.folder, cache_file, self.use_case.former_names)
+
+    @property
+    def readership(self) -> Path:
+        """The file with the last day on which each output was opened on the desk."""
+        return self.home / "data" / "reads" / f"{self.use_case.name}.json"
+
+    @property
+    def recipe(self) -> Path:
+        """The folder of the files with which DVC trains the newest model again."""
+        return self._folder("recipe")
+
+    def find_data_under_former_name(self) -> str | None:
+        """Return the former name under which the data of this home still are; None if they have the current name."""
+        if not self.use_case.former_names or path_exists(self.lake.root) or path_exists(self.models.root):
+            return None
+        former = (self.named(name) for name in reversed(self.use_case.former_names))
+        return next((ws.use_case.name for ws in former if path_exists(ws.lake.root)), None)
+
+    def require_data_under_name(self) -> Workspace:
+        """Return this workspace. Raises MissingDataError if the data of this home still have a former name.
+
+        A rename reaches other homes with the declaration, for example by git. Each home then moves its own data.
+        """
+        if former := self.find_data_under_former_name():
+            raise MissingDataError(
+                f"{former} was renamed to {self.use_case.name}, but the data of this home have the old name. Move them:"
+                f" sixtyforty rename {former} {self.use_case.name}"
+            )
+        return self
+
+    def named(self, name: str) -> Workspace:
+        """Return the workspace of the same use case under another name."""
+        return replace(self, use_case=self.use_case.model_copy(update={"name": name}))
+
+    def owned_paths(self) -> dict[str, StoragePath]:
+        """Return every file and folder whose path holds the name of the use case, by a short label.
+
+        If the lakes are in an object store, DVC has copies of lake and models in the home, which are listed too.
+        """
+        shared: dict[str, StoragePath] = {
+            "landing": self._shared("landing"),
+            "lake": self.lake.root,
+            "models": self._shared("models"),
+            "deliveries": self.deliveries,
+        }
+        copies = {f"{kind}_copy": self._folder(kind) for kind in ("lake", "models")}
+        local: dict[str, StoragePath] = {
+            "reports": self.reports,
+            "cache": self.cache,
+            "recipe": self.recipe,
+            "alerts": self.alert_receipts,
+            "digests": self.digest_receipts,
+            "reads": self.readership,
+        }
+        separate_copies = {label: path for label, path in copies.items() if path not in shared.values()}
+        return {**shared, **separate_copies, **local}

@@ -10,6 +10,7 @@ from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import DeclarationError, SixtyfortyError, closest_match
 from sixtyforty.spec.use_case import UseCase
 from sixtyforty.storage.dvc_versions import DvcVersions
+from sixtyforty.storage.unfinished_move import refuse_unfinished_move
 from sixtyforty.workspace import Workspace
 
 FOLDER = loader.FOLDER
@@ -61,9 +62,15 @@ def load_workspaces() -> LoadedWorkspaces:
 
 
 def open_workspace(name: str) -> Workspace:
-    """Load a use case by name and return its workspace: its home, database and lake, from the current settings."""
+    """Load a use case by name and return its workspace: its home, database and lake, from the current settings.
+
+    Raises UnfinishedMoveError if the use case is being renamed or removed, and MissingDataError if its data still have
+    a former name.
+    """
     settings = load_settings()
-    return Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
+    refuse_unfinished_move(settings.home, settings.lake, name)
+    ws = Workspace(load_use_case(name), settings.home, settings.database_url, settings.lake)
+    return ws.require_data_under_name()
 
 
 def open_dvc_versions() -> DvcVersions:

@@ -16,13 +16,15 @@ from pipelines.authoring.drafting import draft_suite, empty_suite
 from pipelines.authoring.feeds import find_feeds
 from pipelines.authoring.rendering import render_files
 from pipelines.settings import ROOT
+from sixtyforty.dvc_file import write_use_cases
 from sixtyforty.spec.base import NAME
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import SixtyfortyError, closest_match
 from sixtyforty.storage.files import write_atomic
 
 EXAMPLE_SOURCE = "orders"  # the source that the template declares for a use case without extracts
-OWN_FIELDS = {"name", "title", "owner", "vision", "people"}  # fields that are never copied from another use case
+# Fields that are never copied from another use case.
+OWN_FIELDS = {"name", "former_names", "title", "owner", "vision", "people"}
 DATA_FIELDS = {  # fields that are copied from another use case only if the new use case has no extracts
     "sources",
     "partitions",
@@ -68,7 +70,7 @@ def create_use_case(
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.rmtree(rules / name, ignore_errors=True)
         raise
-    _add_to_recipes(recipes, name)
+    write_use_cases(recipes, loader.list_use_cases(folder))
     assert isinstance(draft, Draft), "the templates contain TODO fields"
     return draft, list(files)
 
@@ -109,7 +111,9 @@ def _copied_texts(other: Path, name: str, drafted: Mapping[str, str], has_feeds:
     drafted_fields = _split_fields(drafted["defs.yaml"])
     own_fields = OWN_FIELDS | DATA_FIELDS if has_feeds else OWN_FIELDS
     fields = [
-        drafted_fields.get(field, text) if field in own_fields else text.replace(other.name, name)
+        drafted_fields.get(field, "" if field == "former_names" else text)
+        if field in own_fields
+        else text.replace(other.name, name)
         for field, text in _split_fields((other / "defs.yaml").read_text()).items()
     ]
     note = f"-- TODO Written for {other.name}. Adapt this SQL to the new sources, then remove this line.\n"
@@ -129,15 +133,3 @@ def _split_fields(text: str) -> dict[str, str]:
         current = field[1] if field else current
         texts[current] = texts.get(current, "") + line
     return texts
-
-
-def _add_to_recipes(recipes: Path, name: str) -> None:
-    """Add a use case to the list in dvc.yaml. `dvc repro` retrains the newest model of each use case in this list."""
-    if not recipes.exists():
-        return
-
-    def add(match: re.Match[str]) -> str:
-        names = [*filter(None, match[1].split(", ")), name]
-        return f"foreach: [{', '.join(names)}]"
-
-    write_atomic(recipes, re.sub(r"foreach: \[(.*)\]", add, recipes.read_text()).encode())

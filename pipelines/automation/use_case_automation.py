@@ -8,6 +8,13 @@ from pipelines.automation.schedules import nightly_training
 from pipelines.automation.sensors import digest_sensor, new_data_sensor, retrain_sensor
 from sixtyforty.spec.use_case import UseCase
 
+SUFFIXES = ("new_data", "retrain", "digests", "nightly")  # a sensor or schedule is named `<use case>_<one of these>`
+
+
+def automation_names(use_case: str) -> list[str]:
+    """Return the names of all sensors and schedules that a use case of this name may have."""
+    return [f"{use_case}_{suffix}" for suffix in SUFFIXES]
+
 
 def build_automation(use_case: UseCase) -> dg.Definitions:
     """Return the sensors and the schedule that a use case declares."""

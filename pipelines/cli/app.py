@@ -22,6 +22,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     holdout,
     impact,
     knowledge,
+    moving,
     operate,
     people,
     portfolio,

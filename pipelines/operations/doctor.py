@@ -94,6 +94,7 @@ def _ledger_checks(name: str) -> list[Check]:
             partial(_other_ledgers, name),
             restore_all.format("stages.jsonl, training.jsonl, vendor_extracts.jsonl"),
         ),
+        Check(f"names of {name}", True, partial(_names, name), restore.format("the ledger named above")),
         Check(
             f"stage of {name}",
             False,
@@ -218,6 +219,15 @@ def _other_ledgers(name: str) -> str:
     return _verified(
         *(len(ledger.rows()) for ledger in (ws.stage_ledger, open_training_ledger(ws), open_vendor_extract_ledger(ws)))
     )
+
+
+def _names(name: str) -> str:
+    from sixtyforty.lifecycle.name_ledger import verify_names
+
+    ws = catalog.open_workspace(name)
+    count = verify_names(ws)
+    former = f", formerly {', '.join(ws.use_case.former_names)}" if ws.use_case.former_names else ""
+    return f"{format_plural(count, 'rename')}{former}"
 
 
 def _stage(name: str) -> str:

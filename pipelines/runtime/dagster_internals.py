@@ -225,6 +225,25 @@ def are_daemons_live(instance: dg.DagsterInstance) -> bool:
     return all_daemons_live(instance)
 
 
+def rename_automation(instance: dg.DagsterInstance, names: Mapping[str, str | None]) -> None:
+    """Give sensors and schedules new names.
+
+    names: old name: new name. None: the sensor or schedule is gone, and its state is deleted. The new name takes over
+    state, cursor and last tick, so that the daemon continues where it was. A second call changes nothing.
+
+    Purpose: a renamed use case keeps its sensors on. Without it: turn the sensors on again by hand.
+    """
+    for state in instance.all_instigator_state():
+        if state.name not in names:
+            continue
+        new_name = names[state.name]
+        if new_name is not None:
+            moved = state._replace(origin=state.origin._replace(instigator_name=new_name))
+            known = instance.get_instigator_state(moved.instigator_origin_id, moved.selector_id)
+            (instance.update_instigator_state if known else instance.add_instigator_state)(moved)
+        instance.delete_instigator_state(state.instigator_origin_id, state.selector_id)
+
+
 def cron_times(cron: str, start: float) -> Iterator[datetime]:
     """Yield the UTC times of a cron schedule after `start` (seconds since 1970), without end.
 

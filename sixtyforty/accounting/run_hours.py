@@ -60,6 +60,19 @@ def add_finished_runs(
     return read_run_hours(home)
 
 
+def rename_run_hours(home: Path, old: str, new: str) -> None:
+    """Add the run time of a use case to its new name. A second call changes nothing."""
+    path = _totals_path(home)
+    with exclusive_lock(path.with_suffix(".lock"), "rename run hours"):
+        totals = _read_totals(home)
+        if old not in totals.seconds:
+            return
+        seconds, runs = dict(totals.seconds), dict(totals.runs)
+        seconds[new] = seconds.pop(old) + seconds.get(new, 0.0)
+        runs[new] = runs.pop(old, 0) + runs.get(new, 0)
+        write_atomic(path, canonical_json(asdict(RunTotals(totals.until, seconds, runs))).encode())
+
+
 def _totals_path(home: Path) -> Path:
     return home / "data" / "portfolio" / "run_time.json"
 

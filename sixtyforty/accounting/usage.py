@@ -138,7 +138,7 @@ def _load_responses(
         f"""create temp table track_responses as
         select r._partition, r.decision_id, r.response_id, r.role, r.event, r.rating, r.simulated,
             strftime(local(r."at"), '%G-W%V') as week, d.action as decided_action,
-            left(sha256({literal(ws.use_case.name + "|")} || r.person), 16) as pseudonym,
+            left(sha256({literal(ws.use_case.first_name + "|")} || r.person), 16) as pseudonym,
             case when r.event = 'overridden' then {gain} end as gain
         from {ws.lake.select_rows(responses.values())} r
         left join (select _partition, decision_id, action, {key} from {ws.lake.select_rows(decisions.values())}) d

@@ -75,7 +75,7 @@ def draw_rows(use_case: DecisionChain, rows: pd.DataFrame) -> list[str]:
     """Return for each row the number that `draw_number` gives its unit or cluster. rows: from `add_draw_columns`."""
     salt = use_case.kpi.holdout.salt if use_case.kpi.holdout else ""
     columns = [rows[name].fillna("").tolist() for name in draw_columns(use_case).values()]
-    return [draw_number(use_case.name, salt, values) for values in zip(*columns, strict=True)]
+    return [draw_number(use_case.first_name, salt, values) for values in zip(*columns, strict=True)]
 
 
 def add_draw_columns(ws: Workspace, rows: str, partitions: Iterable[str]) -> str:

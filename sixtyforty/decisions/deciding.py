@@ -107,7 +107,7 @@ def _decision_ids(ws: Workspace, track: Track, units: pd.DataFrame) -> list[str]
     return [
         decision_id
         for partition, pairs in keyed
-        for decision_id in make_decision_ids(ws.use_case.name, track, partition, map(itemgetter(1), pairs))
+        for decision_id in make_decision_ids(ws.use_case.first_name, track, partition, map(itemgetter(1), pairs))
     ]
 
 

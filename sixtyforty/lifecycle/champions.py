@@ -160,7 +160,7 @@ def promote_approved(ws: Workspace, now: datetime) -> list[ChampionRow]:
 def _put_in_force(
     ws: Workspace, row: ChampionRow, kind: PromotionKind, by: str, why: str, now: datetime
 ) -> ChampionRow:
-    verify_files(ws.use_case.name, ws.lake, ws.models, row.version)  # raises ModelError if a file was changed
+    verify_files(ws.use_case.first_name, ws.lake, ws.models, row.version)  # raises ModelError if a file was changed
     require_sound(find_tainted_training(ws, row.version), f"{row.version} can't decide, it learned from tainted data")
     return ws.champion_ledger.append(
         track="live",

@@ -79,7 +79,7 @@ def collect_evidence(
     Four problems end the collection: untrusted files, a withdrawal, wrong shares of an experiment, and leakage. The
     evidence then contains only the first such problem.
     """
-    if problem := find_file_problem(use_case.name, lake, store, version):
+    if problem := find_file_problem(use_case.first_name, lake, store, version):
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, file_problem=problem)
     if row := ledger.withdrawal_of(version, store.card(version).recipe_version):
         return GateEvidence("first", 0.0, [], selection_reason=selection_reason, withdrawal=row.withdrawal_text)

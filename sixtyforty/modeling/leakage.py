@@ -58,7 +58,7 @@ def find_leakage(
     if not tables:
         return []
     leaks: list[Leak] = []
-    chance = random.Random(f"{use_case.name} {min(tables)} {max(tables)}")
+    chance = random.Random(f"{use_case.first_name} {min(tables)} {max(tables)}")
     sampled = set(chance.sample(sorted(tables), min(sample, len(tables))))
     repeated = again or {}
     for partition in sorted(sampled | (repeated.keys() & tables.keys())):

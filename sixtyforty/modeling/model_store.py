@@ -173,7 +173,7 @@ def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, features: 
     treatment = use_case.kpi.treatment
     return ModelCard(
         version=plan.version,
-        use_case=use_case.name,
+        use_case=use_case.first_name,
         as_of=plan.as_of,
         rows=rows,
         first=min(plan.features),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.decisions.review_queue import review_dataset
@@ -21,13 +20,9 @@ UNREAD_DAYS = 30  # an output counts as unread if nobody opened it for this numb
 TRACKS: tuple[Track, ...] = ("live", "replay")
 
 
-def _path(ws: Workspace) -> Path:
-    return ws.home / "data" / "reads" / f"{ws.use_case.name}.json"
-
-
 def last_read_days(ws: Workspace) -> dict[str, date]:
     """Return, by name of the output, the last local day on which anybody opened it on the desk."""
-    path = _path(ws)
+    path = ws.readership
     days = json.loads(path.read_bytes()) if path.exists() else {}
     return {output: date.fromisoformat(day) for output, day in days.items()}
 
@@ -37,7 +32,7 @@ def record_reading(ws: Workspace, output: str, now: datetime) -> None:
 
     now: the current time (UTC, naive).
     """
-    day, path = ws.use_case.local_day(now), _path(ws)
+    day, path = ws.use_case.local_day(now), ws.readership
     if last_read_days(ws).get(output) == day:
         return
     with exclusive_lock(path.with_suffix(".lock"), f"record in {path.name} that a page was read"):

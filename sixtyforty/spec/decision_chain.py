@@ -29,6 +29,11 @@ class DecisionChain(PartitionedModel):
     name: Name = Field(
         description="Name of the use case. In Dagster, it is the asset group and the first part of every asset key."
     )
+    former_names: list[Name] = Field(
+        default_factory=list,
+        description="Earlier names of the use case, oldest first. `sixtyforty rename` writes them. Decision ids, the"
+        " draw of the holdout and pseudonyms follow the first name, so a new name changes none of them.",
+    )
     sources: dict[Name, Source] = Field(min_length=1, description="The feeds of extracts, and their data contracts.")
     decision: Decision = Field(description="What is decided, about which units, and when.")
     kpi: Kpi = Field(description="The KPI, and the payoff of each action.")
@@ -47,6 +52,11 @@ class DecisionChain(PartitionedModel):
     )
     people: Responders = Field(description="How people answer decisions, and which decisions they review.")
     folder: Path = Field(description="Folder of the declaration, set by the loader.", exclude=True)
+
+    @property
+    def first_name(self) -> str:
+        """The name that the use case had first. Everything that is drawn or hashed by name uses this name."""
+        return self.former_names[0] if self.former_names else self.name
 
     @property
     def unit_columns(self) -> dict[str, str]:

@@ -124,3 +124,8 @@ def _dispose(log: tuple[sa.Engine, sa.Table]) -> None:
 
 _OPEN_LOGS: BoundedCache[tuple[str, str], tuple[sa.Engine, sa.Table]] = BoundedCache(OPEN_LOGS, on_evict=_dispose)
 atexit.register(_OPEN_LOGS.clear)
+
+
+def close_response_logs() -> None:
+    """Close the database engines that this process keeps open, because their tables are renamed or dropped."""
+    _OPEN_LOGS.clear()

@@ -116,10 +116,10 @@ def test_a_copy_of_another_use_case_has_its_model_but_not_its_people(lines: list
 
 
 def test_the_new_use_case_is_added_to_the_recipes_of_dvc(tmp_path: Path) -> None:
-    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: [one]\n  evaluate:\n    foreach: []\n")
+    (tmp_path / "dvc.yaml").write_text("stages:\n  train:\n    foreach: [gone]\n  evaluate:\n    foreach: []\n")
     scaffold(tmp_path, DAILY_LINES)
     text = (tmp_path / "dvc.yaml").read_text()
-    assert "foreach: [one, late_orders]" in text and "foreach: [late_orders]" in text
+    assert text == "stages:\n  train:\n    foreach: [late_orders]\n  evaluate:\n    foreach: [late_orders]\n"
 
 
 @pytest.mark.parametrize(

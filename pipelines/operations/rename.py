@@ -1,0 +1,150 @@
+"""`sixtyforty rename`: move a use case with its declaration, data, ledgers, tables and findings to another name.
+
+Nothing is decided again: manifests, which tell what is stale, name no use case, and decision ids, the draw of the
+holdout and the code version follow the first name. Dagster's records of earlier runs keep the old name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from pipelines.automation.use_case_automation import automation_names
+from pipelines.operations.moves import (
+    MoveError,
+    Project,
+    Step,
+    count_run_hours,
+    move_automation,
+    moving,
+    refuse_while_busy,
+    rename_in_lock_file,
+    running_automation,
+    take_steps,
+    write_recipe_lists,
+)
+from sixtyforty.accounting.run_hours import rename_run_hours
+from sixtyforty.decisions.database_tables import existing_tables, rename_tables, table_names
+from sixtyforty.lifecycle.name_ledger import open_name_ledger, record_renaming
+from sixtyforty.spec.base import NAME
+from sixtyforty.spec.names import has_name, write_new_name
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.moving import delete_path, move_path, path_exists
+from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.storage.unfinished_move import Move
+
+
+@dataclass(frozen=True)
+class RenamedUseCase:
+    """A use case under its new name.
+
+    - tables: the SQL tables, under their new names.
+    - sensors: the sensors and schedules that were on, and are on under their new names.
+    - mentions: places in the project that still contain the old name, as `file:line`.
+    """
+
+    old: str
+    new: str
+    tables: Sequence[str]
+    sensors: Sequence[str]
+    mentions: Sequence[str]
+
+
+def rename_use_case(old: str, new: str, by: str, why: str = "", project: Project | None = None) -> RenamedUseCase:
+    """Rename a use case, or finish a rename that was killed.
+
+    If the declaration has the new name already, because it came by git, only this home's data are moved. Raises
+    MoveError if the new name is invalid or taken, or a run or a service is active.
+    """
+    project = project or Project()
+    with moving(project.settings) as unfinished:
+        if unfinished and (unfinished.kind, unfinished.old, unfinished.new) != ("rename", old, new):
+            raise MoveError(f"Another move is not finished. Finish it first: {unfinished.command}")
+        refuse_while_busy()
+        if unfinished is None:
+            _check_names(project, old, new)
+            _check_targets(project, old, new)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        move = unfinished or Move("rename", old, new, by, why, at)
+        take_steps(project.settings, move, list_steps(project, move))
+    tables = existing_tables(project.settings.database_url, table_names(new))
+    sensors = running_automation(automation_names(new))
+    return RenamedUseCase(old, new, list(tables), sensors, project.find_mentions(old))
+
+
+def list_steps(project: Project, move: Move) -> list[Step]:
+    """Return the steps of a rename, each of which can be repeated."""
+    old, new, settings = move.old, move.new, project.settings
+    paths, new_paths = (project.name_workspace(name).owned_paths() for name in (old, new))
+    automation = dict(zip(automation_names(old), automation_names(new), strict=True))
+    return [
+        ("declaration", partial(_move_declaration, project, old, new)),
+        ("ledger of names", partial(_record_renaming, project, move)),
+        *((label, partial(_move, label, path, new_paths[label])) for label, path in paths.items()),
+        ("tables", partial(rename_tables, settings.database_url, old, new)),
+        ("dvc.lock", partial(rename_in_lock_file, settings.home, old, new)),
+        ("dvc.yaml", partial(write_recipe_lists, project)),
+        ("run hours", partial(_move_run_hours, project, old, new)),
+        ("sensors", partial(move_automation, automation)),
+    ]
+
+
+def _check_names(project: Project, old: str, new: str) -> None:
+    if not re.fullmatch(NAME, new):
+        raise MoveError(
+            f"'{new}' is not a valid use case name. Use lower case letters, digits and _, and start with a letter."
+        )
+    names = project.list_names()
+    if new in names and old not in names and old in project.load_use_case(new).former_names:
+        return  # the declaration was renamed in another checkout
+    project.require_declared(old)
+    project.require_writable()
+    if (project.folder / new).exists() or (project.rules / new).exists():
+        raise MoveError(f"The use case '{new}' or its suites exist already. Choose another name.")
+    for name in names:
+        if name != old and new in project.load_use_case(name).former_names:
+            raise MoveError(f"'{new}' is a former name of {name}, in its decision ids. Choose another name.")
+    project.load_use_case(old)  # raises DeclarationError: a declaration with mistakes can't be renamed safely
+    write_new_name((project.folder / old / "defs.yaml").read_text(), old, new)  # raises NameFieldError
+
+
+def _check_targets(project: Project, old: str, new: str) -> None:
+    """Raise MoveError if anything already has the new name, such as what a removed use case has left."""
+    paths, new_paths = (project.name_workspace(name).owned_paths() for name in (old, new))
+    taken = [str(new_paths[label]) for label in paths if label != "cache" and path_exists(new_paths[label])]
+    tables = existing_tables(project.settings.database_url, table_names(new))
+    taken += [f"the table {name}" for name, rows in tables.items() if rows]
+    if taken:
+        raise MoveError(f"These belong to '{new}' already: {', '.join(taken)}. Move them away, or choose another name.")
+
+
+def _move_declaration(project: Project, old: str, new: str) -> None:
+    for folder in (project.folder, project.rules):
+        if (folder / old).exists():
+            (folder / old).rename(folder / new)
+    file = project.folder / new / "defs.yaml"
+    if has_name(file.read_text(), old):
+        write_atomic(file, write_new_name(file.read_text(), old, new).encode())
+
+
+def _move(label: str, path: StoragePath, new_path: StoragePath) -> None:
+    """Move a file or folder. A cache under the new name, such as of a removed use case, gives way."""
+    if label == "cache" and path_exists(path):
+        delete_path(new_path)
+    move_path(path, new_path)
+
+
+def _move_run_hours(project: Project, old: str, new: str) -> None:
+    """Add up the runs under the old name, as long as Dagster's records of them are readable, then rename their sum."""
+    count_run_hours(project, [*project.list_names(), old])
+    rename_run_hours(project.settings.home, old, new)
+
+
+def _record_renaming(project: Project, move: Move) -> None:
+    """Append the rename to the ledger of names, which is moved with the models. Skip this if it was moved already."""
+    ws, new_ws = (project.name_workspace(name) for name in (move.old, move.new))
+    if any(path_exists(path) for path in (ws.lake.root, ws.models.root)) and not open_name_ledger(new_ws).rows():
+        record_renaming(ws, move.old, move.new, move.by, move.why)

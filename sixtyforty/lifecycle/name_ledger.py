@@ -1,0 +1,115 @@
+"""The ledger of names: under which names a use case has decided, and what its other ledgers held at each rename.
+
+A rename moves the ledgers of a use case to another folder. Its row binds the old name, the new name and the newest hash
+of each ledger, so that an auditor can follow a chain from a row of today to a row that was written under an old name.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+from pydantic import Field
+
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.spec.track import Track
+from sixtyforty.storage.hash_chain import ChainedRow, HashChain, LedgerError
+from sixtyforty.workspace import Workspace
+
+NAMES = "names.jsonl"
+TRACKS: tuple[Track, ...] = ("live", "replay")
+
+
+class Renaming(ChainedRow):
+    """A row of the ledger: one rename. `by`: the person who renamed the use case."""
+
+    old: str = Field(description="The name before.")
+    new: str = Field(description="The name after.")
+    why: str = Field(description="The reason.")
+    heads: dict[str, tuple[int, str]] = Field(
+        description="For each other ledger of the use case: its number of rows, and the hash of its newest row."
+    )
+
+
+class NameLedger(HashChain[Renaming]):
+    """The ledger `names.jsonl` of one use case."""
+
+    row_type = Renaming
+
+
+def open_name_ledger(ws: Workspace) -> NameLedger:
+    """Return the ledger of a use case's names."""
+    return NameLedger(ws.champion_ledger.path.with_name(NAMES))
+
+
+def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Renaming:
+    """Append a row for a rename, unless the newest row records the same rename. Return the row."""
+    ledger, heads = open_name_ledger(ws), ledger_heads(ws)
+    row = Renaming(by=by, old=old, new=new, why=why, heads=heads)
+
+    def find_repeated(rows: list[Renaming]) -> Renaming | None:
+        newest = rows[-1] if rows else None
+        return newest if newest and (newest.old, newest.new) == (old, new) else None
+
+    return ledger.append_row(row, find_repeated)
+
+
+def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
+    """Return the number of rows and the newest hash of each ledger but the one of names, by file name."""
+    heads = {}
+    for path in ws.champion_ledger.path.parent.glob("*.head"):
+        head = json.loads(path.read_bytes())
+        name = path.with_suffix(".jsonl").name
+        if name != NAMES:
+            heads[name] = (int(head["rows"]), str(head["hash"]))
+    return dict(sorted(heads.items()))
+
+
+def verify_names(ws: Workspace) -> int:
+    """Verify that the ledgers of a renamed use case continue those under its old names. Return the number of renames.
+
+    Raises LedgerError if the names of the declaration and of the ledger differ, if a ledger no longer holds the row
+    that was its newest at a rename, or if the ledger of names is missing although decisions bear an old name.
+    """
+    rows = open_name_ledger(ws).rows()
+    use_case = ws.use_case
+    names = [*(row.old for row in rows), rows[-1].new] if rows else [use_case.name]
+    if not rows and _first_decided_names(ws) & set(use_case.former_names):
+        raise LedgerError(f"{NAMES}: the ledger is missing. Restore {NAMES} and names.head from a backup.")
+    if rows and names != [*use_case.former_names, use_case.name]:
+        raise LedgerError(
+            f"{NAMES}: the ledger names {' → '.join(names)}, but defs.yaml declares"
+            f" {' → '.join([*use_case.former_names, use_case.name])}. Correct former_names in defs.yaml."
+        )
+    for before, after in pairwise(rows):
+        if before.new != after.old:
+            raise LedgerError(f"{NAMES}, row {after.seq}: the name before is {after.old}, expected {before.new}.")
+    for row in rows:
+        _verify_heads(ws, row)
+    return len(rows)
+
+
+def _first_decided_names(ws: Workspace) -> set[str]:
+    """Return the names of the use case in the oldest decisions of each track. They show where its history began.
+
+    A home that began after the rename has decisions under the new name only, and needs no row of the rename.
+    """
+    import pyarrow.parquet as pq
+
+    names = set[str]()
+    for track in TRACKS:
+        oldest = ws.lake.partitions(decisions_dataset(track))[:1]
+        for entry in ws.lake.entries(decisions_dataset(track), oldest).values():
+            names |= set(pq.read_table(ws.lake.local_file(entry), columns=["use_case"])["use_case"].to_pylist())
+    return names
+
+
+def _verify_heads(ws: Workspace, row: Renaming) -> None:
+    for name, (count, expected) in row.heads.items():
+        path = ws.champion_ledger.path.with_name(name)
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        if len(lines) < count or (count and json.loads(lines[count - 1]).get("hash") != expected):
+            raise LedgerError(
+                f"{name}: row {count}, the newest at the rename from {row.old} to {row.new}, was changed or is missing."
+                f" Restore {name} and its .head file from a backup."
+            )

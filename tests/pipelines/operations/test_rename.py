@@ -1,0 +1,251 @@
+"""A rename moves everything, can be killed at any step, and decides nothing again."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pipelines.operations import moves, rename
+from pipelines.operations.moves import MoveError, Project
+from pipelines.operations.rename import list_steps, rename_use_case
+from pipelines.settings import prepare_dagster_home
+from sixtyforty.accounting.kpi_summary import summarize_kpi
+from sixtyforty.accounting.run_hours import FinishedRun, add_finished_runs, read_run_hours
+from sixtyforty.decisions.database_tables import existing_tables, table_names
+from sixtyforty.decisions.delivery_table import read_deliveries
+from sixtyforty.decisions.responses import record_response
+from sixtyforty.lifecycle.catch_up import find_stale_partitions
+from sixtyforty.lifecycle.name_ledger import open_name_ledger, verify_names
+from sixtyforty.reports.findings import add_finding, open_findings
+from sixtyforty.storage.hash_chain import LedgerError
+from sixtyforty.storage.response_log import Response
+from sixtyforty.storage.unfinished_move import Move, UnfinishedMoveError
+from sixtyforty.workspace import MissingDataError, Workspace
+from tests.dagster_runs import idle_job
+from tests.declared_project import declare_use_case
+from tests.helpers import WITH_RESPONSES
+from tests.homes import use_home
+from tests.pipelines.cli.conftest import decide_days
+
+OLD, NEW = "calls_in_time", "visits_in_time"
+DAYS = [date(2013, 4, day) for day in (1, 2, 3, 4)]
+NOW = datetime(2013, 4, 5)
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a project and a home, in which the small use case has decided four days."""
+    root = tmp_path_factory.mktemp("decided")
+    with pytest.MonkeyPatch.context() as patch:
+        project = _use_project(patch, root)
+        declare_use_case(project.folder, project.rules, OLD, **WITH_RESPONSES)
+        (root / "project" / "dvc.yaml").write_text(f"foreach: [other, {OLD}]\n")
+        ws = open_workspace(project, OLD)
+        decide_days(ws, DAYS)
+        record_response(ws, Response(read_deliveries(ws, "replay")[0].decision_id, "ann", "decider", "accepted"))
+        add_finding(ws, "ann", "Fog is reported a day late.")
+        (ws.home / "dvc.lock").write_text(
+            f"stages:\n  train@{OLD}:\n    cmd: x data/recipe/{OLD}\n    deps:\n    - a\n"
+        )
+        add_finished_runs(ws.home, lambda *_: [FinishedRun(OLD, 0.0, 7200.0)], 1.0)
+        for path in (ws.alert_receipts, ws.digest_receipts, ws.readership):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}\n")
+        prepare_dagster_home()
+        with dg.DagsterInstance.get() as instance:
+            instance.get_runs()
+    return root
+
+
+@pytest.fixture
+def project(decided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a copy of the project and its home."""
+    shutil.copytree(decided, tmp_path, dirs_exist_ok=True)
+    return _use_project(monkeypatch, tmp_path)
+
+
+def _use_project(patch: pytest.MonkeyPatch, root: Path) -> Project:
+    settings = use_home(patch, root / "home")
+    return Project(root / "project" / "pipelines" / "use_cases", root / "project" / "rules", settings)
+
+
+def open_workspace(project: Project, name: str) -> Workspace:
+    use_case, settings = project.load_use_case(name), project.settings
+    return Workspace(use_case, settings.home, settings.database_url, settings.lake).require_data_under_name()
+
+
+def figures(ws: Workspace) -> dict[str, Any]:
+    """Return what may not change: values, decisions, deliveries, responses, versions and the code version."""
+    tables = existing_tables(ws.database_url, table_names(ws.use_case.name))
+    datasets = ("features", "outcomes", "decisions/replay", "kpi/replay")
+    return {
+        "value": summarize_kpi(ws, "replay"),
+        "delivered": sorted((d.decision_id, d.action, str(d.delivered_at)) for d in read_deliveries(ws, "replay")),
+        "rows": [tables.get(name) for name in table_names(ws.use_case.name)],
+        "versions": {name: {p: e.version for p, e in ws.lake.entries(name).items()} for name in datasets},
+        "code": ws.code_version,
+        "findings": [row.text for row in open_findings(ws).rows()],
+        "hours": read_run_hours(ws.home)[ws.use_case.name],
+    }
+
+
+def files_named(project: Project, name: str) -> list[str]:
+    """Return the files and folders whose path holds a name, outside of caches, locks and Dagster's records."""
+    root = project.settings.home.parent
+    return sorted(
+        str(path.relative_to(root))
+        for path in root.rglob(f"*{name}*")
+        if not {"cache", "dagster"} & set(path.parts) and path.suffix != ".lock"
+    )
+
+
+def test_a_renamed_use_case_has_the_same_figures_and_nothing_is_stale(project: Project) -> None:
+    before, stale = (
+        figures(open_workspace(project, OLD)),
+        find_stale_partitions(open_workspace(project, OLD), "replay", NOW),
+    )
+    answer = rename_use_case(OLD, NEW, "ann", "trains join", project)
+
+    ws = open_workspace(project, NEW)
+    assert figures(ws) == before
+    assert find_stale_partitions(ws, "replay", NOW).reasons == stale.reasons
+    assert files_named(project, OLD) == []
+    assert answer.tables == [f"{NEW}_replay_decisions", f"{NEW}_responses"]
+    assert answer.mentions == []
+    assert verify_names(ws) == 1
+    (row,) = open_name_ledger(ws).rows()
+    assert (row.old, row.new, row.by, row.why, list(row.heads)) == (OLD, NEW, "ann", "trains join", ["findings.jsonl"])
+    assert (ws.home / "dvc.lock").read_text() == (
+        f"stages:\n  train@{NEW}:\n    cmd: x data/recipe/{NEW}\n    deps:\n    - a\n"
+    )
+    assert (project.folder.parents[1] / "dvc.yaml").read_text() == f"foreach: [{NEW}]\n"
+    assert f"from {NEW}_responses" in ws.use_case.sources["responses"].query
+
+
+def test_a_rename_decides_nothing_twice_and_the_next_day_follows(project: Project) -> None:
+    rename_use_case(OLD, NEW, "ann", "", project)
+    ws = open_workspace(project, NEW)
+    before = read_deliveries(ws, "replay")
+    decide_days(ws, [*DAYS, date(2013, 4, 5)])
+    after = read_deliveries(ws, "replay")
+    assert {d.decision_id: d.delivered_at for d in after}.items() >= {
+        d.decision_id: d.delivered_at for d in before
+    }.items()
+    assert len(after) == len(before) + 4
+
+
+def test_a_use_case_renamed_there_and_back_is_as_before(project: Project) -> None:
+    before = figures(open_workspace(project, OLD))
+    rename_use_case(OLD, NEW, "ann", "", project)
+    rename_use_case(NEW, OLD, "bob", "", project)
+    ws = open_workspace(project, OLD)
+    assert (ws.use_case.former_names, verify_names(ws)) == ([OLD, NEW], 2)
+    assert figures(ws) == before
+
+
+STEPS = [
+    "declaration", "ledger of names", "landing", "lake", "models", "deliveries", "reports", "cache", "recipe", "alerts",
+    "digests", "reads", "tables", "dvc.lock", "dvc.yaml", "run hours", "sensors",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("done", range(len(STEPS) + 1))
+def test_a_rename_that_was_killed_is_noticed_and_finished(
+    project: Project, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    before = figures(open_workspace(project, OLD))
+
+    def kill() -> None:
+        raise KilledError
+
+    def cut(project: Project, move: Move) -> list[moves.Step]:
+        steps = list_steps(project, move)
+        assert [name for name, _ in steps] == STEPS
+        return [*steps[:done], ("killed", kill)]
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(rename, "list_steps", cut)
+        rename_use_case(OLD, NEW, "ann", "trains join", project)
+
+    with pytest.raises(UnfinishedMoveError, match=f"sixtyforty rename {OLD} {NEW}"):
+        prepare_dagster_home()
+    with pytest.raises(MoveError, match="Another move is not finished"):
+        rename_use_case(OLD, "other_name", "ann", "", project)
+    rename_use_case(OLD, NEW, "bob", "", project)
+    prepare_dagster_home()
+    ws = open_workspace(project, NEW)
+    assert figures(ws) == before
+    assert [(row.by, row.why) for row in open_name_ledger(ws).rows()] == [("ann", "trains join")]
+    assert verify_names(ws) == 1
+    assert files_named(project, OLD) == []
+
+
+def test_a_home_moves_its_data_when_the_declaration_came_by_git(project: Project) -> None:
+    before = figures(open_workspace(project, OLD))
+    move = Move("rename", OLD, NEW, "ann", "", "")
+    dict(list_steps(project, move))["declaration"]()
+    with pytest.raises(MissingDataError, match=f"sixtyforty rename {OLD} {NEW}"):
+        open_workspace(project, NEW)
+    rename_use_case(OLD, NEW, "ann", "", project)
+    assert figures(open_workspace(project, NEW)) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (OLD, "Visits", "'Visits' is not a valid use case name"),
+        ("calls_in_tim", NEW, "Did you mean calls_in_time"),
+        (OLD, "other", "exist already"),
+        (OLD, "first", "a former name of other"),
+    ],
+)
+def test_an_impossible_rename_changes_nothing(project: Project, old: str, new: str, message: str) -> None:
+    declare_use_case(project.folder, project.rules, "other", former_names=["first"])
+    names = files_named(project, OLD)
+    with pytest.raises(MoveError, match=message):
+        rename_use_case(old, new, "ann", "", project)
+    assert files_named(project, OLD) == names
+
+
+def test_a_name_whose_files_or_tables_exist_is_refused(project: Project) -> None:
+    left = project.settings.home / "data" / "lake" / NEW / "features"
+    left.mkdir(parents=True)
+    with pytest.raises(MoveError, match=f"lake/{NEW}"):
+        rename_use_case(OLD, NEW, "ann", "", project)
+
+
+def test_no_rename_while_a_run_is_in_progress(project: Project) -> None:
+    prepare_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        instance.create_run_for_job(idle_job, status=dg.DagsterRunStatus.NOT_STARTED)
+    with pytest.raises(MoveError, match="A run is in progress: idle_job"):
+        rename_use_case(OLD, NEW, "ann", "", project)
+
+
+def test_a_changed_ledger_or_name_is_found(project: Project) -> None:
+    rename_use_case(OLD, NEW, "ann", "", project)
+    ws = open_workspace(project, NEW)
+    names, findings = (ws.champion_ledger.path.with_name(f"{name}.jsonl") for name in ("names", "findings"))
+    text = findings.read_text()
+    findings.write_text(text.replace('"hash":"', '"hash":"0'))
+    with pytest.raises(LedgerError, match=f"findings.jsonl: row 1, the newest at the rename from {OLD} to {NEW}"):
+        verify_names(ws)
+    findings.write_text(text)
+    declared = ws.use_case.folder / "defs.yaml"
+    declared.write_text(declared.read_text().replace(f"former_names: [{OLD}]", "former_names: [others]"))
+    with pytest.raises(LedgerError, match="Correct former_names"):
+        verify_names(open_workspace(project, NEW))
+    declared.write_text(declared.read_text().replace("former_names: [others]", f"former_names: [{OLD}]"))
+    names.unlink()
+    names.with_suffix(".head").unlink()
+    with pytest.raises(LedgerError, match="names.jsonl: the ledger is missing"):
+        verify_names(open_workspace(project, NEW))
