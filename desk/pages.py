@@ -11,6 +11,7 @@ from sixtyforty.lifecycle import maturity, stage_gate, stage_history, training
 from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
 from sixtyforty.reports.model_record import record_versions
 from sixtyforty.reports.portfolio import PortfolioFacts, collect_facts
+from sixtyforty.reports.removed_use_cases import list_removed
 from sixtyforty.spec.clock import now
 
 MAX_AGE = 60.0  # seconds for which the portfolio is cached
@@ -55,10 +56,14 @@ def people_page(request: PageRequest) -> Response:
 
 
 def record_page(request: PageRequest) -> Response:
-    """Show a track's newest model record or, if requested, search results or failed attempts of all use cases."""
+    """Show a track's newest model record or, if requested, search results or failed attempts of all use cases.
+
+    Removed use cases are searched, too.
+    """
     words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
     if words or show_failed:
-        workspaces = list(request.desk.workspaces.values())
+        removed = list_removed(request.ws.home, request.ws.lakes)
+        workspaces = [*request.desk.workspaces.values(), *removed]
         hits = search_knowledge(workspaces, words) if words else failed_attempts(workspaces)
         passages = [(hit, plain_lines(hit.text)) for hit in hits]
         return request.render("record.html", words=words, show_failed=show_failed, passages=passages)

@@ -66,11 +66,18 @@ def knowledge(
         typer.Argument(metavar="WORDS", help="Show entries with all these words. Default: failed attempts."),
     ] = None,
 ) -> KnowledgeAnswer:
-    """Search the findings, model records and user research of all use cases. Without words, list failed attempts."""
-    from pipelines.authoring import catalog
-    from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
+    """Search the findings, model records and user research of all use cases. Without words, list failed attempts.
 
-    workspaces = list(catalog.load_workspaces().complete.values())
+    Removed use cases are searched, too.
+    """
+    from pipelines.authoring import catalog
+    from pipelines.settings import load_settings
+    from sixtyforty.reports.knowledge import failed_attempts, search_knowledge
+    from sixtyforty.reports.removed_use_cases import list_removed
+
+    settings = load_settings()
+    removed = list_removed(settings.home, settings.lake)
+    workspaces = [*catalog.load_workspaces().complete.values(), *removed]
     query = " ".join(words or [])
     hits = search_knowledge(workspaces, query) if query else failed_attempts(workspaces)
     nothing = f"Nothing contains '{query}'." if query else "Nothing has failed yet."

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import BUILD, command
-from pipelines.cli.options import By, OptionalWhy, UseCaseName, current_user
+from pipelines.cli.options import By, OptionalWhy, UseCaseName, Why, current_user
 
 if TYPE_CHECKING:
+    from pipelines.operations.remove import RemovedAnswer
     from pipelines.operations.rename import RenamedUseCase
 
 
@@ -57,3 +59,51 @@ def _renamed_lines(renamed: RenamedUseCase) -> Iterator[str]:
         yield "Text that still contains the old name, left as it is:"
         yield from (f"  {place}" for place in renamed.mentions)
     yield "Next: commit the renamed folders, restart the desk, then sixtyforty doctor."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemovedUseCaseAnswer(Answer):
+    """Answer of `sixtyforty remove`: what was kept, and where."""
+
+    use_case: Annotated[str, "Name of the removed use case."]
+    archive: Annotated[Path, "The folder with everything that was kept: at least ledgers, findings and declaration."]
+    deleted: Annotated[bool, "Whether the data were deleted."]
+    tables: Annotated[Mapping[str, int], "Rows of each SQL table that was archived or deleted, by table."]
+    findings: Annotated[int, "Number of findings, which `sixtyforty knowledge` still shows."]
+    mentions: Annotated[Sequence[str], "Places in the project that still contain the name, as file:line."]
+
+
+@command(BUILD, "remove", "{demo} --why 'the route was closed'", "{demo} --why 'the trial has ended' --delete-data")
+def remove(
+    use_case: UseCaseName,
+    why: Why,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Delete the data. Ledgers, findings and model records are kept.")
+    ] = False,
+    by: By = "",
+) -> RemovedUseCaseAnswer:
+    """Remove a use case, and archive its data. Its findings stay in `knowledge`. If it was killed, run it again."""
+    from pipelines.operations.remove import remove_use_case
+
+    removed = remove_use_case(use_case, by or current_user(), why, delete_data)
+    return RemovedUseCaseAnswer(**vars(removed), text="\n".join(_removed_lines(removed)))
+
+
+def _removed_lines(removed: RemovedAnswer) -> Iterator[str]:
+    from sixtyforty.spec.wording import format_plural
+
+    yield f"Removed {removed.use_case}. Kept in {removed.archive}:"
+    if removed.deleted:
+        yield "  the declaration, ledgers, findings, model cards and model records"
+    else:
+        yield "  the declaration, extracts, lake, models, ledgers, deliveries, reports, and the tables as Parquet files"
+    verb = "Deleted with its rows" if removed.deleted else "Archived and dropped"
+    for table, rows in removed.tables.items():
+        yield f"{verb}: the table {table} ({format_plural(rows, 'row')}). Change the queries that read it."
+    if removed.deleted:
+        yield "Deleted: extracts, lake with all decisions, models, deliveries. The DVC remote keeps what it recorded."
+    yield f"{format_plural(removed.findings, 'finding')} stay in `sixtyforty knowledge`."
+    if removed.mentions:
+        yield "Text that still contains the name:"
+        yield from (f"  {place}" for place in removed.mentions)
+    yield "Next: commit the removed folders, and restart the desk."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sixtyforty.reports.model_record import RecordHit, search_records, split_words
 from sixtyforty.reports.page_templates import format_stage
+from sixtyforty.reports.removed_use_cases import RemovedUseCase
 from sixtyforty.workspace import Workspace
 
 OUTCOMES = {"REJECT": "rejected", "HOLD": "held back: not better by enough"}  # verdicts of the gate
@@ -27,14 +28,26 @@ def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[Knowle
     """Return the passages of all use cases that contain all the words, in any letter case.
 
     The passages are ordered by use case. Within a use case, findings come first, then records, then user research.
-    words: separated by spaces. Raises SearchError if `words` contains no word.
+
+    workspaces: of use cases, and of removed ones. words: separated by spaces. Raises SearchError if `words` contains no
+    word.
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:
         name, title = ws.use_case.name, ws.use_case.title
-        hits += [KnowledgeHit(name, title, _where(hit), hit.title, hit.text) for hit in search_records(ws, words)]
+        removal = _describe_removal(ws)
+        hits += [
+            KnowledgeHit(name, title, f"{_where(hit)}{removal}", hit.title, hit.text)
+            for hit in search_records(ws, words)
+        ]
         hits += _search_research(ws, split_words(words))
     return hits
+
+
+def _describe_removal(ws: Workspace) -> str:
+    """Return a remark that the use case was removed, and why; an empty text if it wasn't."""
+    removed = ws.use_case if isinstance(ws.use_case, RemovedUseCase) else None
+    return f" (removed on {removed.at[:10]}: {removed.why})" if removed else ""
 
 
 def _where(hit: RecordHit) -> str:
@@ -49,7 +62,7 @@ def _search_research(ws: Workspace, words: Sequence[str]) -> Iterator[KnowledgeH
     for research in people.research:
         text = f"{research.participants} {research.finding}".casefold()
         if all(word in text for word in words):
-            where = f"user research of {research.day}{remark}"
+            where = f"user research of {research.day}{remark}{_describe_removal(ws)}"
             yield KnowledgeHit(ws.use_case.name, ws.use_case.title, where, research.participants, research.finding)
 
 
@@ -60,10 +73,14 @@ def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:
-        name, title = ws.use_case.name, ws.use_case.title
+        name, title, removal = ws.use_case.name, ws.use_case.title, _describe_removal(ws)
         hits += [
             KnowledgeHit(
-                name, title, row.effective_from[:10], f"The gate stopped the {format_stage(row.stage)}", row.why
+                name,
+                title,
+                f"{row.effective_from[:10]}{removal}",
+                f"The gate stopped the {format_stage(row.stage)}",
+                row.why,
             )
             for row in reversed(ws.stage_ledger.rows())
             if row.event == "stop"
@@ -72,7 +89,7 @@ def failed_attempts(workspaces: Sequence[Workspace]) -> list[KnowledgeHit]:
             KnowledgeHit(
                 name,
                 title,
-                f"{row.track} {row.as_of}",
+                f"{row.track} {row.as_of}{removal}",
                 f"{row.version} was {OUTCOMES[row.verdict]}",
                 "; ".join(row.reasons),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,71 +14,36 @@ from pipelines.operations.moves import MoveError, Project
 from pipelines.operations.rename import list_steps, rename_use_case
 from pipelines.settings import prepare_dagster_home
 from sixtyforty.accounting.kpi_summary import summarize_kpi
-from sixtyforty.accounting.run_hours import FinishedRun, add_finished_runs, read_run_hours
+from sixtyforty.accounting.run_hours import read_run_hours
 from sixtyforty.decisions.database_tables import existing_tables, table_names
 from sixtyforty.decisions.delivery_table import read_deliveries
-from sixtyforty.decisions.responses import record_response
 from sixtyforty.lifecycle.catch_up import find_stale_partitions
 from sixtyforty.lifecycle.name_ledger import open_name_ledger, verify_names
-from sixtyforty.reports.findings import add_finding, open_findings
+from sixtyforty.reports.findings import open_findings
 from sixtyforty.storage.hash_chain import LedgerError
-from sixtyforty.storage.response_log import Response
 from sixtyforty.storage.unfinished_move import Move, UnfinishedMoveError
 from sixtyforty.workspace import MissingDataError, Workspace
 from tests.dagster_runs import idle_job
 from tests.declared_project import declare_use_case
-from tests.helpers import WITH_RESPONSES
-from tests.homes import use_home
 from tests.pipelines.cli.conftest import decide_days
+from tests.pipelines.operations.moved_project import (
+    DAYS,
+    LOCK,
+    OLD,
+    KilledError,
+    copy_decided_project,
+    files_named,
+    open_workspace,
+)
 
-OLD, NEW = "calls_in_time", "visits_in_time"
-DAYS = [date(2013, 4, day) for day in (1, 2, 3, 4)]
+NEW = "visits_in_time"
 NOW = datetime(2013, 4, 5)
-LOCK = "stages:\n  train@{0}:\n    cmd: x data/recipe/{0}\n    deps:\n    - a\n"
-
-
-class KilledError(BaseException):
-    """Stands for the end of the process: nothing catches it."""
-
-
-@pytest.fixture(scope="module")
-def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a project and a home, in which the small use case has decided four days."""
-    root = tmp_path_factory.mktemp("decided")
-    with pytest.MonkeyPatch.context() as patch:
-        project = _use_project(patch, root)
-        declare_use_case(project.folder, project.rules, OLD, **WITH_RESPONSES)
-        (root / "project" / "dvc.yaml").write_text(f"foreach: [other, {OLD}]\n")
-        ws = open_workspace(project, OLD)
-        decide_days(ws, DAYS)
-        record_response(ws, Response(read_deliveries(ws, "replay")[0].decision_id, "ann", "decider", "accepted"))
-        add_finding(ws, "ann", "Fog is reported a day late.")
-        (ws.home / "dvc.lock").write_text(LOCK.format(OLD))
-        add_finished_runs(ws.home, lambda *_: [FinishedRun(OLD, 0.0, 7200.0)], 1.0)
-        for path in (ws.alert_receipts, ws.digest_receipts, ws.readership):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("{}\n")
-        prepare_dagster_home()
-        with dg.DagsterInstance.get() as instance:
-            instance.get_runs()
-    return root
 
 
 @pytest.fixture
 def project(decided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Return a copy of the project and its home."""
-    shutil.copytree(decided, tmp_path, dirs_exist_ok=True)
-    return _use_project(monkeypatch, tmp_path)
-
-
-def _use_project(patch: pytest.MonkeyPatch, root: Path) -> Project:
-    settings = use_home(patch, root / "home")
-    return Project(root / "project" / "pipelines" / "use_cases", root / "project" / "rules", settings)
-
-
-def open_workspace(project: Project, name: str) -> Workspace:
-    use_case, settings = project.load_use_case(name), project.settings
-    return Workspace(use_case, settings.home, settings.database_url, settings.lake).require_data_under_name()
+    """Return a copy of a project whose home has decided four days."""
+    return copy_decided_project(decided, tmp_path, monkeypatch)
 
 
 def figures(ws: Workspace) -> dict[str, Any]:
@@ -95,16 +59,6 @@ def figures(ws: Workspace) -> dict[str, Any]:
         "findings": [row.text for row in open_findings(ws).rows()],
         "hours": read_run_hours(ws.home)[ws.use_case.name],
     }
-
-
-def files_named(project: Project, name: str) -> list[str]:
-    """Return the files and folders whose path holds a name, outside of caches, locks and Dagster's records."""
-    root = project.settings.home.parent
-    return sorted(
-        str(path.relative_to(root))
-        for path in root.rglob(f"*{name}*")
-        if not {"cache", "dagster"} & set(path.parts) and path.suffix != ".lock"
-    )
 
 
 def test_a_renamed_use_case_has_the_same_figures_and_nothing_is_stale(project: Project) -> None:

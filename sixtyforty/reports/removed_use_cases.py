@@ -1,0 +1,86 @@
+"""Removed use cases: what their archives still tell, so that nobody repeats what was learned before.
+
+A removal leaves an archive, a folder that is laid out like a home. It always holds the ledgers, with the findings, and
+`removed.json`: the title, the research and the reason of the removal. The declaration is kept as text, because a later
+version of the project may read declarations differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sixtyforty.spec.people import Research
+from sixtyforty.spec.use_case import UseCase
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.object_store import StoragePath
+from sixtyforty.workspace import Workspace
+
+ARCHIVE = "archive"
+RECORD = "removed.json"
+
+
+class RemovedPeople(BaseModel):
+    """What the declaration of a removed use case said about the research with its users."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    research: Sequence[Research] = ()
+    illustrative: bool = False
+
+
+class RemovedUseCase(BaseModel):
+    """The content of `removed.json`: the use case, and who removed it, when and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    title: str
+    former_names: Sequence[str] = ()
+    people: RemovedPeople = RemovedPeople()
+    by: str = Field(description="Who removed the use case.")
+    why: str = Field(description="The reason.")
+    at: str = Field(description="UTC time of the removal.")
+    deleted: bool = Field(description="Whether the data were deleted. The ledgers are kept in any case.")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The archive of a removed use case: a folder in the home and, if the lakes are elsewhere, a prefix there."""
+
+    folder: Path
+    lakes: StoragePath | None
+
+    def workspace(self, use_case: UseCase) -> Workspace:
+        """Return the workspace of the archived files. It has no database: tables are files of the archive."""
+        return Workspace(use_case, self.folder, "", self.lakes)
+
+    def write_record(self, record: RemovedUseCase) -> None:
+        """Write `removed.json`, unless an earlier attempt wrote it."""
+        if not (self.folder / RECORD).exists():
+            write_atomic(self.folder / RECORD, record.model_dump_json(indent=1).encode())
+
+    def read_record(self) -> RemovedUseCase:
+        """Return the content of `removed.json`."""
+        return RemovedUseCase.model_validate_json((self.folder / RECORD).read_bytes())
+
+
+def open_archive(home: Path, lakes: StoragePath | None, label: str) -> Archive:
+    """Return the archive of a removal. label: the name of its folder, `<use case>-<time of the removal>`."""
+    folder = home / "data" / ARCHIVE / label
+    if lakes is None or (isinstance(lakes, Path) and lakes.is_relative_to(home)):
+        return Archive(folder, None)
+    return Archive(folder, lakes / f".{ARCHIVE}" / label)
+
+
+def list_removed(home: Path, lakes: StoragePath | None) -> list[Workspace]:
+    """Return the workspaces of the archives of all removed use cases, oldest removal first.
+
+    Only name, title, research and former names of their use cases can be read, and only the files that were kept.
+    """
+    records = sorted((home / "data" / ARCHIVE).glob(f"*/{RECORD}"), key=lambda path: path.parent.name)
+    archives = (open_archive(home, lakes, path.parent.name) for path in records)
+    workspaces = [archive.workspace(cast(UseCase, archive.read_record())) for archive in archives]
+    return sorted(workspaces, key=lambda ws: cast(RemovedUseCase, ws.use_case).at)
