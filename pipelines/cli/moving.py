@@ -102,7 +102,7 @@ def _removed_lines(removed: RemovedAnswer) -> Iterator[str]:
         yield f"{verb}: the table {table} ({format_plural(rows, 'row')}). Change the queries that read it."
     if removed.deleted:
         yield "Deleted: extracts, lake with all decisions, models, deliveries. The DVC remote keeps what it recorded."
-    yield f"{format_plural(removed.findings, 'finding')} stay in `sixtyforty knowledge`."
+    yield f"Findings that `sixtyforty knowledge` still shows: {removed.findings}"
     if removed.mentions:
         yield "Text that still contains the name:"
         yield from (f"  {place}" for place in removed.mentions)
