@@ -11,7 +11,7 @@ import typer
 
 from pipelines.cli.answer import Answer
 from pipelines.cli.commands import BUILD, command
-from pipelines.cli.options import By, OptionalWhy, UseCaseName, Why, current_user
+from pipelines.cli.options import By, OptionalWhy, UseCaseName, current_user
 
 if TYPE_CHECKING:
     from pipelines.operations.remove import RemovedAnswer
@@ -76,7 +76,7 @@ class RemovedUseCaseAnswer(Answer):
 @command(BUILD, "remove", "{demo} --why 'the route was closed'", "{demo} --why 'the trial has ended' --delete-data")
 def remove(
     use_case: UseCaseName,
-    why: Why,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason. It is stored in the archive.")],
     delete_data: Annotated[
         bool, typer.Option("--delete-data", help="Delete the data. Ledgers, findings and model records are kept.")
     ] = False,

@@ -1,7 +1,7 @@
 """The ledger of names: under which names a use case has decided, and what its other ledgers held at each rename.
 
 A rename moves the ledgers of a use case to another folder. Its row binds the old name, the new name and the newest hash
-of each ledger, so that an auditor can follow a chain from a row of today to a row that was written under an old name.
+of each ledger. So an auditor can follow a chain from a row of today to a row that was written under an old name.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
 def verify_names(ws: Workspace) -> int:
     """Verify that the ledgers of a renamed use case continue those under its old names. Return the number of renames.
 
-    Raises LedgerError if the names of the declaration and of the ledger differ, if a ledger no longer holds the row
-    that was its newest at a rename, or if the ledger of names is missing although decisions bear an old name.
+    Raises LedgerError in three cases. The names of the declaration and of the ledger differ. A ledger no longer holds
+    the row that was its newest at a rename. Or the ledger of names is missing although decisions bear an old name.
     """
     rows = open_name_ledger(ws).rows()
     use_case = ws.use_case
