@@ -205,7 +205,7 @@ def _landing_times(arrived: pd.DataFrame, departure_times: pd.Series) -> pd.Seri
     for zone, after in earliest.groupby(arrived["dest"].map(airports).fillna(UNLISTED_ZONE)):
         midnight = after.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
         # The landing is on the same day or the next, and in the first or second of two equal hours in autumn.
-        # Clocks skip one arr_time in spring (02:03 at PBI), so it is read as one hour later.
+        # One arr_time (02:03 at PBI) does not exist, because clocks are put forward in spring. Read it as 03:03.
         candidates = [
             (midnight + pd.Timedelta(days=days) + since_midnight[after.index])
             .dt.tz_localize(zone, ambiguous=np.full(len(after), first), nonexistent=pd.Timedelta(hours=1))

@@ -11,6 +11,8 @@ from typing import ClassVar
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, SensorInstigatorData
 
 from pipelines.runtime import dagster_internals as internals
 from pipelines.settings import ROOT, prepare_dagster_home
@@ -238,3 +240,24 @@ def test_a_storage_uses_the_event_log_that_it_names(tmp_path: Path) -> None:
     assert storage.event_log_storage.all_asset_keys() == []
     with storage.event_log_storage.lock:
         assert storage.event_log_storage.lock.locked()
+
+
+def test_a_sensor_under_a_new_name_keeps_its_state_and_cursor(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        origin = RemoteInstigatorOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("sixtyforty"), "__repository__"), "calls_new_data"
+        )
+        data = SensorInstigatorData(cursor="17", last_run_key="k")
+        for name in ("calls_new_data", "calls_late_new_data"):
+            state = internals.InstigatorState(
+                origin._replace(instigator_name=name), InstigatorType.SENSOR, InstigatorStatus.RUNNING, data
+            )
+            instance.add_instigator_state(state)
+        for _ in range(2):  # the second call changes nothing
+            internals.rename_automation(instance, {"calls_new_data": "visits_new_data", "calls_retrain": "x"})
+            states = {state.name: state for state in instance.all_instigator_state()}
+            assert set(states) == {"visits_new_data", "calls_late_new_data"}
+            assert states["visits_new_data"].is_running
+            assert states["visits_new_data"].instigator_data == data
+        internals.rename_automation(instance, {"visits_new_data": None})
+        assert [state.name for state in instance.all_instigator_state()] == ["calls_late_new_data"]

@@ -258,3 +258,11 @@ def test_each_rollout_step_holds_out_a_subset_of_the_step_before(base: Workspace
     drawn = [draw_number("calls_in_time", "", [str(i)]) for i in range(200)]
     shadow, holdout, full = (set(np.flatnonzero(is_held_out(drawn, share))) for share in shares)
     assert full < holdout < shadow
+
+
+def test_a_renamed_use_case_draws_the_same_units(tiny_use_case: UseCase) -> None:
+    rows = pd.DataFrame({"_draw0": ["1", "2", "3"]})
+    renamed = tiny_use_case.model_copy(update={"name": "visits", "former_names": [tiny_use_case.name]})
+    assert draw_rows(renamed, rows) == draw_rows(tiny_use_case, rows)
+    other = tiny_use_case.model_copy(update={"name": "visits"})
+    assert draw_rows(other, rows) != draw_rows(tiny_use_case, rows)
