@@ -278,10 +278,8 @@ def _judge_days(run: StageRun, days: Sequence[date]) -> list[ChampionRow]:
     if run.track == "live":
         return promote_challengers(*stores, run.track, days, run.clock.time_limit())
     if rebuild_from is not None:
-        start = replay_rebuild.start_rebuild(ws, rebuild_from)
-        run.log.info(f"champion: replay rebuilt (from {start.effective_from} UTC)")
-        days = replay_rebuild.days_to_rebuild(ws, days, rebuild_from)
-        return promote_challengers(*stores, run.track, days, not_before=start.effective_from)
+        run.log.info(f"champion: replay rebuilt (from {ws.use_case.opens_at(rebuild_from).isoformat()} UTC)")
+        return replay_rebuild.judge_rebuild(ws, days, rebuild_from)
     new = replay_rebuild.days_to_judge(ws, days)
     standing = {day.isoformat() for day in days} - {day.isoformat() for day in new}
     rows = [row for row in ws.champion_ledger.verdicts(run.track) if row.as_of in standing]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sixtyforty.decisions import assignment
 from sixtyforty.decisions.decision_draft import NO_CHAMPION_REASON, DecisionDraft
 from sixtyforty.decisions.decision_table import TakenDecisions, decision_schema, decisions_dataset, write_decisions
+from sixtyforty.decisions.declaration_record import record_declaration
 from sixtyforty.decisions.due_decisions import live_since, scope_condition
 from sixtyforty.modeling.lineage import find_outdated
 from sixtyforty.modeling.taint import select_tainted
@@ -63,6 +64,7 @@ def take_decisions(
     units, taken = _read_units(ws, track, features, before, start, as_of)
     new = {}
     if len(units):
+        record_declaration(ws)
         table = _decide_units(ws, units, track, features, as_of, taken)
         new = split_by_partition(table, "_partition", list(features))
     written = run_in_parallel(lambda p: write_decisions(ws, track, p, new[p], before.get(p), features[p]), new)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_facts import DecisionFacts
 from sixtyforty.modeling.training_plan import declared_recipes
@@ -45,21 +45,24 @@ class SourceVersion:
 
 def declared_version(use_case: DecisionChain) -> str:
     """Return the version of the current declaration: a hash of the parts on which decisions depend."""
+    return digest(declared_parts(use_case))
+
+
+def declared_parts(use_case: DecisionChain) -> dict[str, Any]:
+    """Return the parts of the current declaration on which decisions depend, as JSON values by name."""
     stages = ["features", "outcomes", "current_process", *([] if use_case.decision.unit_source else ["units"])]
     sql = {stage: use_case.sql(stage).strip() for stage in stages}
-    return digest(
-        {
-            "decision": use_case.decision.model_dump(mode="json"),
-            "timezone": use_case.timezone,
-            "windows": [use_case.lookback_partitions, use_case.outcome_horizon_partitions],
-            "sources": {name: vars(_source_version(use_case, name, sql)) for name in use_case.inputs},
-            "sql": sql,
-            "recipes": sorted(declared_recipes(use_case)),
-            "policy": Policy.from_use_case(use_case).to_dict(),
-            "gate": use_case.gate.model_dump(),
-            "replay": use_case.replay.model_dump(mode="json", exclude={"first_day"}),
-        }
-    )
+    return {
+        "decision": use_case.decision.model_dump(mode="json"),
+        "timezone": use_case.timezone,
+        "windows": [use_case.lookback_partitions, use_case.outcome_horizon_partitions],
+        "sources": {name: vars(_source_version(use_case, name, sql)) for name in use_case.inputs},
+        "sql": sql,
+        "recipes": sorted(declared_recipes(use_case)),
+        "policy": Policy.from_use_case(use_case).to_dict(),
+        "gate": use_case.gate.model_dump(),
+        "replay": use_case.replay.model_dump(mode="json", exclude={"first_day"}),
+    }
 
 
 def _source_version(use_case: DecisionChain, name: str, sql: Mapping[str, str]) -> SourceVersion:
@@ -138,6 +141,13 @@ def find_outdated_replay(ws: Workspace, until: str | None = None) -> OutdatedRep
     first, last = (ws.use_case.first_day(partition).isoformat() for partition in (outdated[0], outdated[-1]))
     return OutdatedReplay(
         ws.use_case.name, ws.use_case.partitions.every, partitions, len(outdated), by_withdrawn, first, last
+    )
+
+
+def list_replayed_versions(ws: Workspace) -> list[str]:
+    """Return the versions of all declarations that took decisions of the replay, sorted."""
+    return sorted(
+        {version for versions in _replay_index(ws).table()["declared_versions"].to_pylist() for version in versions}
     )
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.modeling import training_plan
+from sixtyforty.modeling.gate import promote_challengers
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.workspace import Workspace
@@ -57,6 +58,17 @@ def days_to_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[dat
     earlier = training_plan.training_days(ws.use_case, start)
     newest = earlier[-1] if earlier else start
     return sorted(day for day in days if day >= newest)
+
+
+def judge_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[ChampionRow]:
+    """Restart the replay from partition `first` on, and judge the challengers of its champions again.
+
+    days: the training days of the replay for which challengers exist. Returns the new rows of the champion ledger.
+    """
+    start = start_rebuild(ws, first)
+    days = days_to_rebuild(ws, days, first)
+    stores = (ws.use_case, ws.lake, ws.models, ws.champion_ledger)
+    return promote_challengers(*stores, "replay", days, not_before=start.effective_from)
 
 
 def days_to_judge(ws: Workspace, days: Sequence[date]) -> list[date]:

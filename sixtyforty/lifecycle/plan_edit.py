@@ -1,0 +1,123 @@
+"""Compare the declaration on disk with the declarations that took the replay's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.decisions.declaration_record import describe_declaration, read_declaration
+from sixtyforty.decisions.declared_version import declared_version, list_replayed_versions
+from sixtyforty.lifecycle.plan_changes import DeclaredChange, find_changes, remade_datasets
+from sixtyforty.lifecycle.plan_models import plan_models
+from sixtyforty.modeling.features import FeatureWindow
+from sixtyforty.modeling.taint import TaintedPartition, summarize_leaks
+from sixtyforty.spec.errors import SixtyfortyError
+from sixtyforty.workspace import Workspace
+
+CHECKED_PARTITIONS = 6
+NO_COPY = (
+    "An earlier release decided the replay and stored no copy of its declaration. Changes of outcomes.sql,"
+    " current_process.sql and the sources can't be detected."
+)
+
+
+class PlanError(SixtyfortyError):
+    """There is no replay to compare with, or the effect of the edit can't be calculated."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """How the declaration on disk differs from the declarations that took the replay's decisions.
+
+    `decided`: the partitions of the replay. `changes`: the fields that differ from any of the earlier declarations.
+    `is_current`: whether the declaration on disk took all decisions. `has_copies`: whether the lake has a copy of each
+    earlier declaration, so that `changes` is complete.
+    """
+
+    decided: Sequence[str]
+    changes: Sequence[DeclaredChange]
+    is_current: bool
+    has_copies: bool
+
+    @property
+    def needs_rebuild(self) -> bool:
+        """Whether the stored models and features can't answer, because the edit makes some of them again."""
+        return bool(remade_datasets(self.changes) - {"decisions"})
+
+    @property
+    def remakes_features(self) -> bool:
+        """Whether the edit makes features again, so that they must be checked for leakage."""
+        return "features" in remade_datasets(self.changes)
+
+
+def find_edit(ws: Workspace) -> Edit:
+    """Return how the declaration on disk differs from those that took the replay's decisions.
+
+    Raises PlanError if the replay has no decisions yet.
+    """
+    decided = ws.lake.partitions(decisions_dataset("replay"))
+    if not decided:
+        raise PlanError(
+            f"{ws.use_case.name} has no replay yet, so there are no past decisions to compare with."
+            f" Run the chain first: sixtyforty run {ws.use_case.name} --from DATE --to DATE."
+        )
+    current = declared_version(ws.use_case)
+    earlier = [version for version in list_replayed_versions(ws) if version != current]
+    copies = {version: read_declaration(ws, version) for version in earlier}
+    after = describe_declaration(ws.use_case)
+    changes: dict[str, DeclaredChange] = {}
+    for copy in copies.values():
+        if copy is not None:
+            changes |= {change.field: change for change in find_changes(copy, after)}
+    return Edit(decided, list(changes.values()), not earlier, all(copy is not None for copy in copies.values()))
+
+
+def list_remade(ws: Workspace, edit: Edit) -> Mapping[str, Sequence[str]]:
+    """Return what an edit makes again, by dataset: the partitions and, for models, the training days."""
+    datasets = remade_datasets(edit.changes)
+    if not edit.is_current:
+        datasets.add("decisions")
+    remade: dict[str, Sequence[str]] = {}
+    if "validated" in datasets:
+        fields = [change.field.split(".") for change in edit.changes if "validated" in change.remade]
+        for source in sorted({field[1] for field in fields} & ws.use_case.inputs.keys()):
+            remade[f"validated/{source}"] = ws.lake.partitions(f"validated/{source}")
+    for dataset in ("features", "outcomes"):
+        if dataset in datasets:
+            remade[dataset] = ws.lake.partitions(dataset)
+    if "models" in datasets:
+        remade["models"] = sorted({plan.as_of.isoformat() for plan in plan_models(ws)})
+    if "decisions" in datasets:
+        remade[decisions_dataset("replay")] = edit.decided
+    return remade
+
+
+@dataclass(frozen=True)
+class LeakageVerdict:
+    """The result of the leakage check on a sample of partitions, whose features were built from the edited SQL."""
+
+    checked: Sequence[str]
+    tainted: Sequence[TaintedPartition]
+
+
+def check_leakage(ws: Workspace) -> LeakageVerdict:
+    """Build the features of a sample of partitions with the SQL on disk, in memory, and check them for leakage.
+
+    The sample is evenly spaced over the partitions with features. Raises PlanError if the SQL can't run on the
+    validated data, and FeatureError if it doesn't return each unit once.
+    """
+    import duckdb
+
+    built = ws.lake.partitions("features")
+    sample = built[:: max(1, len(built) // CHECKED_PARTITIONS)][-CHECKED_PARTITIONS:]
+    try:
+        with FeatureWindow(ws.use_case, ws.lake, sample) as window:
+            tables = window.build().tables
+            leaks = window.find_leakage(tables, len(tables))
+    except duckdb.Error as error:
+        raise PlanError(
+            f"{ws.use_case.name}: the SQL can't run on the validated data. If the edit declares a new column, the"
+            f" validated data must be made again first. DuckDB's message: {error}"
+        ) from error
+    return LeakageVerdict(sorted(tables), list(summarize_leaks(leaks).values()))

@@ -1,0 +1,99 @@
+"""Find the stored models that an edited declaration can use, and judge them by the gate, in a scratch copy.
+
+The name of a model version covers the vetoes, although a veto changes no fit. So an edit of a veto gives each version a
+new name, and the stored model of the earlier name is still the model that a training would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from sixtyforty.lifecycle.replay_rebuild import judge_rebuild
+from sixtyforty.modeling import training_plan
+from sixtyforty.modeling.backtest import find_trained_version
+from sixtyforty.modeling.library_versions import library_versions
+from sixtyforty.modeling.model_card import ModelCard
+from sixtyforty.modeling.model_store import CARD, MODEL, TRAINING_SET
+from sixtyforty.modeling.skops_files import ModelError
+from sixtyforty.modeling.training_plan import TrainingPlan
+from sixtyforty.spec.recipe import Model
+from sixtyforty.storage.champion_ledger import ChampionRow
+from sixtyforty.storage.files import write_atomic
+from sixtyforty.workspace import Workspace
+
+
+def plan_models(ws: Workspace) -> list[TrainingPlan]:
+    """Return the trainings of the replay by the current declaration, one for each training day and declared recipe.
+
+    Days that have nothing to learn from, or whose data have leakage, are left out.
+    """
+    partitions = ws.lake.partitions("features")
+    if not partitions:
+        return []
+    plans = []
+    for day in training_plan.training_days(ws.use_case, ws.use_case.first_day(partitions[-1])):
+        for recipe in training_plan.declared_recipes(ws.use_case).values():
+            try:
+                plans.append(training_plan.plan_training(ws.use_case, ws.lake, day, recipe))
+            except ModelError:  # too early, or the features of the training window have leakage
+                continue
+    return plans
+
+
+def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
+    """Give stored models the versions that the edited declaration names. Return the plans without a stored model.
+
+    scratch: a scratch copy, in which the model cards are written. A plan whose training set has no rows needs no model.
+    """
+    store, missing = scratch.models, []
+    for plan in plan_models(scratch):
+        if store.has(plan.version, MODEL):
+            continue
+        card = _find_equal_fit(scratch, plan)
+        if card is None:
+            missing.append(plan)
+            continue
+        for file in card.files:
+            write_atomic(store.folder(plan.version) / file, store.read_file(card.version, file))
+        renamed = replace(
+            card,
+            version=plan.version,
+            recipe=Model(**plan.model.to_recipe()),
+            recipe_version=plan.recipe,
+            libraries=library_versions(),
+        )
+        write_atomic(store.folder(plan.version) / CARD, renamed.to_json())
+    return missing
+
+
+def _find_equal_fit(ws: Workspace, plan: TrainingPlan) -> ModelCard | None:
+    """Return the card of a stored version that learned from the same data by the same recipe, vetoes aside."""
+    for version in ws.models.versions():
+        if version.startswith(f"{plan.as_of}-"):
+            card = ws.models.card(version)
+            same_recipe = _without_vetoes(card.recipe.to_recipe()) == _without_vetoes(plan.model.to_recipe())
+            same_features = card.recipe_version == training_plan.hash_recipe(ws.use_case, card.recipe)
+            is_complete = MODEL in card.files or (TRAINING_SET in card.files and not card.rows)
+            if card.data_version == plan.data_version and same_recipe and same_features and is_complete:
+                return card
+    return None
+
+
+def _without_vetoes(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: content for field, content in recipe.items() if field != "vetoes"}
+
+
+def judge_models(scratch: Workspace, first: str) -> list[ChampionRow]:
+    """Judge the replay's challengers again from partition `first` on, as a rebuild of the replay does."""
+    days = [day for day in _days_with_model(scratch) if day >= scratch.use_case.replay.first_day]
+    return judge_rebuild(scratch, days, first)
+
+
+def _days_with_model(ws: Workspace) -> list[date]:
+    recipes = training_plan.declared_recipes(ws.use_case)
+    days = sorted({plan.as_of for plan in plan_models(ws)})
+    stores = (ws.use_case, ws.lake, ws.models)
+    return [day for day in days if any(find_trained_version(*stores, recipe, day) for recipe in recipes)]

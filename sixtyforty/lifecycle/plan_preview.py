@@ -1,0 +1,105 @@
+"""Take the replay's decisions by an edited declaration in a scratch copy, and compare them with today's decisions.
+
+The functions that decide and account a replay do the work: the gate judges the stored models, the policy decides, and
+the ledger adds up the money. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.accounting.kpi_ledger import read_daily_values, write_accounts
+from sixtyforty.accounting.refused_figures import describe_refusal, require_sound_figures
+from sixtyforty.decisions.deciding import take_decisions
+from sixtyforty.decisions.decision_table import decisions_dataset
+from sixtyforty.lifecycle.plan_edit import PlanError
+from sixtyforty.lifecycle.plan_flips import Flips, compare_decisions
+from sixtyforty.lifecycle.plan_models import judge_models, reuse_models
+from sixtyforty.lifecycle.plan_value import PlannedValue, compare_values
+from sixtyforty.modeling.lineage import find_outdated
+from sixtyforty.spec.partitions import chunks
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.payoff_base import PayoffError
+from sixtyforty.workspace import Workspace
+
+ShowProgress = Callable[[str], None]
+DATASET = decisions_dataset("replay")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The effect of an edit on the replay.
+
+    `champions_now`, `champions_after`: the training days of the models that the gate promotes. `outdated`: partitions
+    whose features are older than their data; their decisions stay. `refusal`: why the figures after the edit would be
+    refused, or None.
+    """
+
+    flips: Flips
+    value: PlannedValue
+    champions_now: Sequence[str]
+    champions_after: Sequence[str]
+    outdated: Sequence[str]
+    refusal: str | None
+
+
+def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress) -> Preview:
+    """Rebuild the replay in a scratch copy by the declaration on disk, and compare it with the replay in the home.
+
+    Raises PlanError if a model isn't stored, and RefusedFiguresError if today's figures are refused.
+    """
+    missing = reuse_models(scratch)
+    if missing:
+        days = format_plural(len({plan.as_of for plan in missing}), "training day")
+        raise PlanError(
+            f"{ws.use_case.name}: no model is stored for the current data and recipe of {days}, so the stored models"
+            " can't answer. Add --compute to train them in a temporary folder."
+        )
+    require_sound_figures(scratch, "replay")
+    now = read_daily_values(scratch, "replay")
+    champions_now = _promoted(scratch)
+    partitions = [p for p in scratch.lake.partitions(DATASET) if p >= ws.use_case.replay.first_day.isoformat()]
+    show_progress(f"plan: valuing today's decisions by the declaration on disk ({len(partitions):,} partitions)")
+    unchanged = _value_unchanged(scratch, partitions)
+    show_progress("plan: judging the stored models")
+    judge_models(scratch, partitions[0])
+    show_progress("plan: deciding again")
+    before = list(ws.lake.entries(DATASET).values())
+    for portion in chunks(partitions):
+        take_decisions(scratch, portion, "replay", None, anew=True)
+    after = value_decisions(scratch, partitions)
+    show_progress("plan: comparing")
+    entries = list(scratch.lake.entries(DATASET).values())
+    flips = compare_decisions(ws.use_case.timezone, ws.lake, before, scratch.lake, entries)
+    return Preview(
+        flips=flips,
+        value=compare_values(ws.use_case.kpi, now, unchanged, after, flips.by_partition),
+        champions_now=champions_now,
+        champions_after=_promoted(scratch),
+        outdated=list(find_outdated(ws.use_case, scratch.lake, partitions)),
+        refusal=describe_refusal(scratch, "replay"),
+    )
+
+
+def value_decisions(scratch: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
+    """Write the accounts of the scratch copy's decisions by the declaration on disk, and return all daily values."""
+    for portion in chunks(partitions):
+        write_accounts(scratch, portion, "replay")
+    return read_daily_values(scratch, "replay")
+
+
+def _value_unchanged(scratch: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
+    """Return the values of today's decisions under the edited payoffs.
+
+    Return an empty list if the edit no longer declares an action that was taken, because the action has no payoff.
+    """
+    try:
+        return value_decisions(scratch, partitions)
+    except PayoffError:
+        return []
+
+
+def _promoted(ws: Workspace) -> list[str]:
+    return [row.as_of for row in ws.champion_ledger.sound_promotions("replay")]

@@ -1,0 +1,122 @@
+"""Compare the value of a replay before and after an edit: by month, in total, and how far the difference is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.daily_value import CANDIDATE_PREFIX, DailyValue, group_by_period
+from sixtyforty.value.lift import estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval, round_known
+
+UNCHANGED = "decisions of today"
+LIFT = "gain over the current process"
+
+
+@dataclass(frozen=True)
+class PlannedPeriod:
+    """The value of a month, in the KPI's currency. `unchanged`: of today's decisions under the edited payoffs."""
+
+    period: str
+    decisions: int
+    flips: int
+    now: float | None
+    unchanged: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class PlannedFigure:
+    """A gain per 1,000 decisions now and after the edit, with 95% confidence intervals."""
+
+    name: str
+    now: RoundedInterval
+    after: RoundedInterval
+
+    @property
+    def loses_significance(self) -> bool:
+        """Whether the gain is proven now, and no longer after the edit."""
+        return is_proven(self.now) and not is_proven(self.after)
+
+
+@dataclass(frozen=True)
+class PlannedValue:
+    """The value of the replay, now and after an edit.
+
+    `flips_per_1000`: the value of the flips per 1,000 decisions: decisions after the edit minus today's decisions, both
+    under the edited payoffs. `figures`: the gain over the current process, then over each candidate.
+    """
+
+    total: PlannedPeriod
+    periods: Sequence[PlannedPeriod]
+    flips_per_1000: RoundedInterval
+    figures: Sequence[PlannedFigure]
+
+    @property
+    def lost(self) -> list[str]:
+        """The names of the figures that lose their significance."""
+        return [figure.name for figure in self.figures if figure.loses_significance]
+
+
+def is_proven(gain: RoundedInterval) -> bool:
+    """Return whether a gain is significant: the lower end of its interval is above zero."""
+    return (gain.low or 0) > 0
+
+
+def compare_values(
+    kpi: Kpi,
+    now: Sequence[DailyValue],
+    unchanged: Sequence[DailyValue],
+    after: Sequence[DailyValue],
+    flips_by_partition: Mapping[str, int],
+) -> PlannedValue:
+    """Compare the values of a replay's partitions before and after an edit. Each list is sorted by partition.
+
+    now: today's decisions under today's payoffs. unchanged: today's decisions under the edited payoffs. after: the
+    decisions after the edit under the edited payoffs.
+    """
+    groups = [group_by_period(days) for days in (now, unchanged, after)]
+    flips = group_flips(flips_by_partition)
+    periods = [
+        _sum_period(period, [group.get(period, []) for group in groups], flips.get(period, 0))
+        for period in dict.fromkeys(period for group in groups for period in group)
+    ]
+    paired = _pair(after, unchanged)
+    return PlannedValue(
+        total=_sum_period("total", [now, unchanged, after], sum(flips_by_partition.values())),
+        periods=sorted(periods, key=lambda period: period.period),
+        flips_per_1000=RoundedInterval.of(estimate_lift(paired, against=CANDIDATE_PREFIX + UNCHANGED)),
+        figures=[_figure(LIFT, "current_process", now, after)]
+        + [
+            _figure(f"gain over the candidate {name}", CANDIDATE_PREFIX + name, now, after)
+            for name in kpi.candidates
+            if all(name in day.candidates for day in [*now, *after])
+        ],
+    )
+
+
+def group_flips(flips_by_partition: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of flips by month (`YYYY-MM`) and by year (`YYYY`)."""
+    flips: dict[str, int] = {}
+    for partition, count in flips_by_partition.items():
+        for period in (partition[:7], partition[:4]):
+            flips[period] = flips.get(period, 0) + count
+    return flips
+
+
+def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int) -> PlannedPeriod:
+    sums = [round_known(sum(day.model for day in days)) if days else None for days in groups]
+    decisions = sum(day.decisions for day in groups[-1] or groups[0])
+    return PlannedPeriod(period, decisions, flips, *sums)
+
+
+def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
+    """Return the days of `after` that both lists have, each with the value of today's decisions as a candidate."""
+    earlier = {day.partition: day.model for day in unchanged}
+    return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]
+
+
+def _figure(name: str, against: str, now: Sequence[DailyValue], after: Sequence[DailyValue]) -> PlannedFigure:
+    gains = (RoundedInterval.of(estimate_lift(days, against=against)) for days in (now, after))
+    return PlannedFigure(name, *gains)
