@@ -23,8 +23,13 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the command exits with code 0."""
+        """Whether the command did what was asked. If it did not, the command exits with code 1."""
         return True
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the command succeeded but reports a loss of significance, so that it exits with code 3."""
+        return False
 
     def payload(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""

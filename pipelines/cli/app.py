@@ -24,6 +24,7 @@ from pipelines.cli import (  # noqa: F401 (importing a module registers its comm
     knowledge,
     operate,
     people,
+    plan,
     portfolio,
     run,
     sourcing,

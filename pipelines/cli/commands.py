@@ -74,7 +74,7 @@ def command(panel: str, name: str, *examples: str) -> Callable[[Function], Funct
     The function's docstring becomes the help of the command, its typed parameters become options, and the examples are
     shown at the end of the help. An example is the text after the command's name; `{demo}` stands for the name of a
     demo use case. Each command also has the options `--json` and `--debug`. It exits with code 1 after a
-    SixtyfortyError, or if the answer has not succeeded.
+    SixtyfortyError, or if the answer has not succeeded, and with code 3 if the answer is a warning.
     """
 
     def register(function: Function) -> Function:
@@ -113,4 +113,6 @@ def _run(function: Callable[[], Answer], as_json: bool, debug: bool) -> int:
         show_error(error, as_json)
         return exit_codes.FAILED
     show(answer, as_json)
-    return exit_codes.SUCCESS if answer.succeeded else exit_codes.FAILED
+    if not answer.succeeded:
+        return exit_codes.FAILED
+    return exit_codes.SIGNIFICANT if answer.is_warning else exit_codes.SUCCESS

@@ -13,7 +13,7 @@ MEANINGS = {
     SUCCESS: "The command did what you asked.",
     FAILED: "The command was refused or failed. The message says why and what to do next.",
     USAGE: "The command, an option or an argument is wrong. The message names the mistake.",
-    SIGNIFICANT: "Reserved. No command uses this code yet.",
+    SIGNIFICANT: "`sixtyforty plan`: the command succeeded, but a figure of the replay would lose its significance.",
     INTERNAL_ERROR: "A fault in sixtyforty itself. Report the traceback.",
     INTERRUPTED: "You pressed Ctrl-C.",
 }

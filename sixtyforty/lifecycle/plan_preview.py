@@ -34,7 +34,7 @@ class Preview:
 
     `champions_now`, `champions_after`: the training days of the models that the gate promotes. `outdated`: partitions
     whose features are older than their data; their decisions stay. `refusal`: why the figures after the edit would be
-    refused, or None.
+    refused, or None. `changed_candidates`: the candidates of the KPI that earn another value on the same decisions.
     """
 
     flips: Flips
@@ -43,6 +43,7 @@ class Preview:
     champions_after: Sequence[str]
     outdated: Sequence[str]
     refusal: str | None
+    changed_candidates: Sequence[str] = ()
 
 
 def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress) -> Preview:
@@ -81,6 +82,29 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
         outdated=list(find_outdated(ws.use_case, scratch.lake, partitions)),
         refusal=describe_refusal(scratch, "replay"),
     )
+
+
+def preview_candidates(scratch: Workspace, show_progress: ShowProgress) -> Preview:
+    """Value the candidates of the declaration on disk on today's decisions, which stay as they are."""
+    require_sound_figures(scratch, "replay")
+    now, partitions = read_daily_values(scratch, "replay"), scratch.lake.partitions(DATASET)
+    show_progress(f"plan: valuing the candidates by the declaration on disk ({len(partitions):,} partitions)")
+    after, champions = value_decisions(scratch, partitions), _promoted(scratch)
+    entries = list(scratch.lake.entries(DATASET).values())
+    flips = compare_decisions(scratch.use_case.timezone, scratch.lake, entries, scratch.lake, entries)
+    value = compare_values(scratch.use_case.kpi, now, after, after, {})
+    return Preview(flips, value, champions, champions, [], None, find_changed_candidates(now, after))
+
+
+def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValue]) -> list[str]:
+    """Return the names of the candidates whose money differs in any partition that both lists have, sorted."""
+    earlier = {day.partition: day.candidates for day in now}
+    changed = set[str]()
+    for day in after:
+        before = earlier.get(day.partition, day.candidates)
+        names = before.keys() | day.candidates.keys()
+        changed |= {name for name in names if before.get(name) != day.candidates.get(name)}
+    return sorted(changed)
 
 
 def value_decisions(scratch: Workspace, partitions: Sequence[str]) -> list[DailyValue]:

@@ -91,7 +91,7 @@ def compare_values(
         + [
             _figure(f"gain over the candidate {name}", CANDIDATE_PREFIX + name, now, after)
             for name in kpi.candidates
-            if all(name in day.candidates for day in [*now, *after])
+            if all(name in day.candidates for day in [*now, *after])  # a new candidate has no earlier value
         ],
     )
 
