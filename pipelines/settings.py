@@ -87,8 +87,16 @@ def prepare_dagster_home() -> Settings:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    pin_threads()
     return settings
+
+
+def pin_threads() -> None:
+    """Let a model use one OpenMP thread, unless the environment sets a number. Call this before a model is loaded.
+
+    Threads of several processes that wait for each other make fits and predictions several times slower.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def _profile(environment: Mapping[str, str]) -> Profile:

@@ -87,9 +87,11 @@ def plan(
     The declaration on disk is compared with the one that took the replay's decisions. Nothing is written.
     """
     from pipelines.authoring import catalog
+    from pipelines.settings import pin_threads
     from sixtyforty.lifecycle.plan import make_plan
     from sixtyforty.spec.clock import now
 
+    pin_threads()
     catalog.load_use_case(use_case, sql=True)
     rebuild = None
     if compute:

@@ -75,7 +75,7 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     decisions = {p: decisions[p] for p in outcomes}
     if not decisions:
         return {}
-    accounts = {a.partition: a for a in _account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes))}
+    accounts = {account.partition: account for account in compute_accounts(ws, decisions, outcomes)}
     tables = {partition: _account_table(account) for partition, account in accounts.items()}
     facts = {partition: account.to_facts() for partition, account in accounts.items()}
     inputs = {
@@ -88,6 +88,15 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
     with _account_index(ws, track).recording() as indexed:
         indexed |= ws.lake.write_all(kpi_dataset(track), tables, inputs=inputs, code=ws.code_version, facts=facts)
     return indexed
+
+
+def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> list[KpiAccount]:
+    """Return the accounts of some partitions' decisions, without writing them.
+
+    decisions, outcomes: the manifests of both, by partition, for the same partitions and at least one of them. Raises
+    CandidateError if a candidate's SQL doesn't return an action for each decision.
+    """
+    return list(_account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes)))
 
 
 def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> list[DailyValue]:

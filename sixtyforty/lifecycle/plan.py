@@ -85,7 +85,7 @@ def make_plan(
         plan = replace(plan, leakage=check_leakage(ws))
     if plan.has_leakage or (edit.needs_rebuild and rebuild_inputs is None):
         return plan
-    with open_scratch_copy(ws) as scratch:
+    with open_scratch_copy(ws, rewritten=[] if rebuild_inputs is None else ["features", "outcomes"]) as scratch:
         if rebuild_inputs is not None:
             rebuild_inputs(scratch, list(plan.remade), show_progress)
         preview = preview_edit(ws, scratch, show_progress)
@@ -98,8 +98,7 @@ def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> 
     """Return the plan of an edit that changes no decision. It may still change the candidates of the KPI."""
     if not ws.use_case.kpi.candidates:
         return plan
-    with open_scratch_copy(ws) as scratch:
-        preview = preview_candidates(scratch, show_progress)
+    preview = preview_candidates(ws, show_progress)
     if not preview.changed_candidates:
         return plan
     changes = [DeclaredChange(f"kpi.candidates.{name}", "rule", None, None) for name in preview.changed_candidates]

@@ -2,14 +2,14 @@
 
 The copy is a temporary folder. In a folder home, its files are links. Each writer replaces a file by another one and
 never changes it in place, so a write in the copy leaves the home unchanged. An object store has no links, so its
-objects are fetched. Locks, raw extracts and deliveries are left out.
+objects are fetched. Locks, accounts, raw extracts and deliveries are left out.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,32 +18,41 @@ from sixtyforty.storage.files import write_atomic
 from sixtyforty.storage.object_store import PARALLEL_REQUESTS, ObjectPath, StoragePath
 from sixtyforty.workspace import Workspace
 
-LEFT_OUT = ("raw", "rejected", "quarantine", "arrivals")  # folders that neither features nor decisions are made from
+# The datasets that a plan reads, and those that it also writes. All other datasets are left out.
+READ = ("validated", "features", "outcomes")
+WRITTEN = ("decisions", "backtest", "tainted", "history")
 
 
 @contextmanager
-def open_scratch_copy(ws: Workspace) -> Iterator[Workspace]:
+def open_scratch_copy(ws: Workspace, rewritten: Collection[str] = ()) -> Iterator[Workspace]:
     """Yield a workspace with a scratch copy of the use case's lake, models and ledgers. The copy is deleted at the end.
 
-    The declaration is the one on disk. Whatever is written in the copy, the home doesn't change.
+    rewritten: the datasets in READ that will be written in the copy. A dataset that is only read is linked as a folder,
+    because thousands of links take seconds. The declaration is the one on disk.
     """
     with tempfile.TemporaryDirectory(prefix="sixtyforty-plan-") as folder:
         home = Path(folder)
         scratch = replace(ws, home=home, database_url=f"sqlite:///{home / 'deliveries.sqlite'}", lakes=None)
-        for source, target in ((ws.lake.root, scratch.lake.root), (ws.models.root, scratch.models.root)):
-            assert isinstance(target, Path), "a scratch copy is a folder"
-            if isinstance(source, ObjectPath):
-                _fetch_objects(source, target)
-            else:
-                _link_files(source, target)
+        for dataset in (*READ, *WRITTEN):
+            is_read_only = dataset in READ and dataset not in rewritten
+            _copy(ws.lake.root / dataset, home / "data" / "lake" / ws.use_case.name / dataset, is_read_only)
+        _copy(ws.models.root, home / "data" / "models" / ws.use_case.name)
         yield scratch
 
 
+def _copy(source: StoragePath, target: Path, is_read_only: bool = False) -> None:
+    if isinstance(source, ObjectPath):
+        _fetch_objects(source, target)
+    elif is_read_only and source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source, target_is_directory=True)
+    else:
+        _link_files(source, target)
+
+
 def _link_files(source: Path, target: Path) -> None:
-    for folder, subfolders, files in os.walk(source):
+    for folder, _, files in os.walk(source):
         path = Path(folder)
-        if path == source:
-            subfolders[:] = [name for name in subfolders if name not in LEFT_OUT]
         copy = target / path.relative_to(source)
         copy.mkdir(parents=True, exist_ok=True)
         for name in files:
@@ -51,8 +60,8 @@ def _link_files(source: Path, target: Path) -> None:
                 (copy / name).symlink_to(path / name)
 
 
-def _fetch_objects(source: ObjectPath, target: StoragePath) -> None:
-    names = [name for name in source.list_objects(recursive=True) if name.partition("/")[0] not in LEFT_OUT]
+def _fetch_objects(source: ObjectPath, target: Path) -> None:
+    names = list(source.list_objects(recursive=True))
     for start in range(0, len(names), PARALLEL_REQUESTS):  # limits how many objects are in memory at once
         for name, content in source.read_many(names[start : start + PARALLEL_REQUESTS]).items():
             write_atomic(target / name, content)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sixtyforty.lifecycle.replay_rebuild import judge_rebuild
@@ -22,6 +23,7 @@ from sixtyforty.modeling.training_plan import TrainingPlan
 from sixtyforty.spec.recipe import Model
 from sixtyforty.storage.champion_ledger import ChampionRow
 from sixtyforty.storage.files import write_atomic
+from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.workspace import Workspace
 
 
@@ -57,7 +59,7 @@ def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
             missing.append(plan)
             continue
         for file in card.files:
-            write_atomic(store.folder(plan.version) / file, store.read_file(card.version, file))
+            _link_file(store.folder(card.version) / file, store.folder(plan.version) / file)
         renamed = replace(
             card,
             version=plan.version,
@@ -80,6 +82,13 @@ def _find_equal_fit(ws: Workspace, plan: TrainingPlan) -> ModelCard | None:
             if card.data_version == plan.data_version and same_recipe and same_features and is_complete:
                 return card
     return None
+
+
+def _link_file(source: StoragePath, target: StoragePath) -> None:
+    assert isinstance(source, Path) and isinstance(target, Path), "a scratch copy is a folder"
+    target.parent.mkdir(exist_ok=True)
+    if not target.exists():
+        target.symlink_to(source)
 
 
 def _without_vetoes(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sixtyforty.accounting.kpi_ledger import read_daily_values, write_accounts
+from sixtyforty.accounting.kpi_ledger import compute_accounts, read_daily_values
 from sixtyforty.accounting.refused_figures import describe_refusal, require_sound_figures
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.decision_table import decisions_dataset
@@ -58,22 +58,23 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
             f"{ws.use_case.name}: no model is stored for the current data and recipe of {days}, so the stored models"
             " can't answer. Add --compute to train them in a temporary folder."
         )
-    require_sound_figures(scratch, "replay")
-    now = read_daily_values(scratch, "replay")
-    champions_now = _promoted(scratch)
-    partitions = [p for p in scratch.lake.partitions(DATASET) if p >= ws.use_case.replay.first_day.isoformat()]
+    require_sound_figures(ws, "replay")
+    now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
+    partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
     show_progress(f"plan: valuing today's decisions by the declaration on disk ({len(partitions):,} partitions)")
-    unchanged = _value_unchanged(scratch, partitions)
+    unchanged = _value_unchanged(ws)
+    champions_now = _promoted(ws)
     show_progress("plan: judging the stored models")
     judge_models(scratch, partitions[0])
-    show_progress("plan: deciding again")
-    before = list(ws.lake.entries(DATASET).values())
     for portion in chunks(partitions):
+        show_progress(f"plan: deciding again up to {portion[-1]}")
         take_decisions(scratch, portion, "replay", None, anew=True)
-    after = value_decisions(scratch, partitions)
-    show_progress("plan: comparing")
-    entries = list(scratch.lake.entries(DATASET).values())
-    flips = compare_decisions(ws.use_case.timezone, ws.lake, before, scratch.lake, entries)
+    show_progress("plan: valuing the decisions after the edit")
+    after = value_decisions(scratch)
+    entries = scratch.lake.entries(DATASET)
+    flips = compare_decisions(
+        ws.use_case.timezone, ws.lake, list(before.values()), scratch.lake, list(entries.values())
+    )
     return Preview(
         flips=flips,
         value=compare_values(ws.use_case.kpi, now, unchanged, after, flips.by_partition),
@@ -84,15 +85,14 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     )
 
 
-def preview_candidates(scratch: Workspace, show_progress: ShowProgress) -> Preview:
+def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
     """Value the candidates of the declaration on disk on today's decisions, which stay as they are."""
-    require_sound_figures(scratch, "replay")
-    now, partitions = read_daily_values(scratch, "replay"), scratch.lake.partitions(DATASET)
-    show_progress(f"plan: valuing the candidates by the declaration on disk ({len(partitions):,} partitions)")
-    after, champions = value_decisions(scratch, partitions), _promoted(scratch)
-    entries = list(scratch.lake.entries(DATASET).values())
-    flips = compare_decisions(scratch.use_case.timezone, scratch.lake, entries, scratch.lake, entries)
-    value = compare_values(scratch.use_case.kpi, now, after, after, {})
+    require_sound_figures(ws, "replay")
+    now, champions = read_daily_values(ws, "replay"), _promoted(ws)
+    show_progress(f"plan: valuing the candidates by the declaration on disk ({len(now):,} partitions)")
+    after = value_decisions(ws)
+    flips = Flips(sum(day.decisions for day in after), 0, 0, [], {}, [])
+    value = compare_values(ws.use_case.kpi, now, after, after, {})
     return Preview(flips, value, champions, champions, [], None, find_changed_candidates(now, after))
 
 
@@ -107,20 +107,27 @@ def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValu
     return sorted(changed)
 
 
-def value_decisions(scratch: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
-    """Write the accounts of the scratch copy's decisions by the declaration on disk, and return all daily values."""
-    for portion in chunks(partitions):
-        write_accounts(scratch, portion, "replay")
-    return read_daily_values(scratch, "replay")
+def value_decisions(ws: Workspace) -> list[DailyValue]:
+    """Return the value of the replay's decisions by the declaration on disk, for each partition with known outcomes.
+
+    The accounts are computed as the ledger computes them, and not written.
+    """
+    decisions = ws.lake.entries(DATASET)
+    outcomes = ws.lake.entries("outcomes", decisions)
+    days: list[DailyValue] = []
+    for portion in chunks(list(outcomes)):
+        entries = ({p: versions[p] for p in portion} for versions in (decisions, outcomes))
+        days += [account for account in compute_accounts(ws, *entries) if account.decisions]
+    return days
 
 
-def _value_unchanged(scratch: Workspace, partitions: Sequence[str]) -> list[DailyValue]:
+def _value_unchanged(ws: Workspace) -> list[DailyValue]:
     """Return the values of today's decisions under the edited payoffs.
 
     Return an empty list if the edit no longer declares an action that was taken, because the action has no payoff.
     """
     try:
-        return value_decisions(scratch, partitions)
+        return value_decisions(ws)
     except PayoffError:
         return []
 
