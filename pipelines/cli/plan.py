@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sixtyforty.value.rounded_interval import RoundedInterval
     from sixtyforty.workspace import Workspace
 
+LEAKAGE_CURE = "Correct features.sql or the declared known_at before you run the chain: a run refuses these partitions."
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAnswer(Answer):
@@ -170,7 +172,7 @@ def _leakage_lines(made: Plan) -> Iterator[str]:
 
     sample = format_plural(len(made.leakage.checked), "partition")
     if made.has_leakage:
-        yield f"Leakage: the {taint.describe(made.leakage.tainted)}. {taint.CURE}"
+        yield f"Leakage: the {taint.describe(made.leakage.tainted)}. {LEAKAGE_CURE}"
     else:
         yield f"Leakage: none in a sample of {sample}. A run checks the others."
 

@@ -83,6 +83,9 @@ def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[De
         is_use = field.startswith("sources.") and ".columns." in field and None in (previous, content)
         if previous != content and not is_use:  # a column that SQL begins to use is a change of the SQL
             changes.append(DeclaredChange(field, kind, previous, content))
+    named = any(change.kind in ("recipe", "veto") or change.field == "features.sql" for change in changes)
+    if before["recipes"] != after["recipes"] and not named:  # the hash of a recipe covers spaces at the end of the SQL
+        changes.append(DeclaredChange("features.sql", "SQL", None, None))
     return changes
 
 

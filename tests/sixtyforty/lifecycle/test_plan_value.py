@@ -1,0 +1,92 @@
+"""The value of a replay before and after an edit, and whether the gain stays significant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixtyforty.lifecycle.plan_value import LIFT, PlannedFigure, compare_values
+from sixtyforty.spec.kpi import Kpi
+from sixtyforty.value.daily_value import DailyValue
+from sixtyforty.value.lift import estimate_lift
+from sixtyforty.value.rounded_interval import RoundedInterval
+from tests.accounted_home import KPI, make_daily_value
+from tests.helpers import day_range, make_use_case
+
+MONEY = st.integers(-500, 500).map(float)
+
+
+@pytest.fixture
+def kpi(tmp_path: Path) -> Kpi:
+    return make_use_case(tmp_path, kpi=KPI).kpi
+
+
+def days_that_gain(gains: Sequence[float], first: date = date(2013, 4, 29)) -> list[DailyValue]:
+    keys = day_range(first, date.fromordinal(first.toordinal() + len(gains) - 1))
+    return [make_daily_value(key, gain) for key, gain in zip(keys, gains, strict=True)]
+
+
+def test_months_and_total_add_up(kpi: Kpi) -> None:
+    now, unchanged, after = (days_that_gain([gain] * 4) for gain in (10.0, 4.0, 6.0))
+    value = compare_values(kpi, now, unchanged, after, {"2013-04-30": 3, "2013-05-01": 2})
+    april, may = value.periods
+    assert (april.period, april.decisions, april.flips, april.now) == ("2013-04", 40, 3, 100.0)
+    assert (may.period, may.flips, may.unchanged, may.after) == ("2013-05", 2, 88.0, 92.0)
+    assert (value.total.decisions, value.total.flips) == (80, 5)
+    assert (value.total.now, value.total.unchanged, value.total.after) == (200.0, 176.0, 184.0)
+
+
+def test_flips_are_worth_the_difference_under_the_edited_payoffs(kpi: Kpi) -> None:
+    unchanged, after = days_that_gain([1.0] * 30), days_that_gain([1.0, 3.0] * 15)
+    value = compare_values(kpi, days_that_gain([9.0] * 30), unchanged, after, {})
+    expected = estimate_lift([replace(day, candidates={"u": 41.0}) for day in after], against="candidate u")
+    assert value.flips_per_1000 == RoundedInterval.of(expected)
+    assert value.flips_per_1000.value == 50.0
+    assert not value.flips_per_1000.contains_zero
+
+
+def test_a_gain_that_was_proven_and_no_longer_is_loses_its_significance(kpi: Kpi) -> None:
+    now, weak = days_that_gain([8.0, 12.0] * 15), days_that_gain([-9.0, 10.0] * 15)
+    value = compare_values(kpi, now, weak, weak, {})
+    assert value.lost == [LIFT, "gain over the candidate by_load"]
+    assert compare_values(kpi, weak, weak, weak, {}).lost == [], "it was not proven before"
+    assert compare_values(kpi, weak, now, now, {}).lost == []
+
+
+def test_an_unknown_interval_is_not_significant() -> None:
+    known, unknown = RoundedInterval(5.0, 1.0, 9.0), RoundedInterval(5.0, None, None)
+    assert PlannedFigure(LIFT, known, unknown).loses_significance
+    assert not PlannedFigure(LIFT, unknown, known).loses_significance
+
+
+def test_without_today_s_payoffs_the_flips_have_no_value(kpi: Kpi) -> None:
+    days = days_that_gain([5.0] * 4)
+    value = compare_values(kpi, days, [], days, {})
+    assert (value.total.unchanged, value.flips_per_1000.value) == (None, None)
+
+
+def test_a_new_candidate_has_no_earlier_value(kpi: Kpi) -> None:
+    after = days_that_gain([5.0] * 4)
+    now = [replace(day, candidates={}) for day in after]
+    assert [figure.name for figure in compare_values(kpi, now, now, after, {}).figures] == [LIFT]
+
+
+@given(st.lists(MONEY, min_size=2, max_size=60))
+def test_an_edit_without_effect_changes_the_value_by_zero(gains: list[float]) -> None:
+    days = days_that_gain(gains)
+    kpi = Kpi(
+        **{"name": "k", "currency": "EUR", "measurement": "exact", "outcome": "late", "outcome_name": "late"},
+        unit_plural="calls",
+        target=1,
+        actions={"act": {"description": "act"}, "wait": {"description": "wait"}},
+    )
+    value = compare_values(kpi, days, days, days, {})
+    assert value.flips_per_1000 == RoundedInterval(0.0, 0.0, 0.0)
+    assert value.total.now == value.total.unchanged == value.total.after
+    assert value.lost == []
