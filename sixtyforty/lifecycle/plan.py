@@ -68,8 +68,8 @@ def make_plan(
 ) -> Plan:
     """Return the plan of the declaration on disk, compared with the replay.
 
-    now: the current time (UTC, naive). rebuild_inputs: builds features again and trains models in a scratch copy, if
-    the edit needs that; None: the plan then shows no flips and no value.
+    now: the current time (UTC, naive). rebuild_inputs: builds features again and trains models in a scratch copy. If it
+    is None, the plan of an edit that needs that shows no flips and no value.
 
     Raises PlanError without a replay, RebuildError after the end of the use case, and RefusedFiguresError if today's
     figures are refused.

@@ -76,18 +76,7 @@ def test_a_plan_equals_the_replay_that_is_then_made_again(world: World, run_cli:
     rebuild_and_compare(world, run_cli, run_cli(f"plan {NAME} --compute --json").answer)
 
 
-def test_edited_sql_is_computed_in_a_scratch_copy(world: World, run_cli: RunCli) -> None:
-    world.write_features(f"select *, load > 0.6 as heavy from ({SQL['features']})")
-    ws = world.open()
-    files = [read_files(folder) for folder in (ws.lake.root, ws.models.root)]
-    planned = run_cli(f"plan {NAME} --compute --json")
-    assert planned.code == 0, planned.err
-    assert [read_files(folder) for folder in (ws.lake.root, ws.models.root)] == files
-    assert planned.answer["leakage"]["tainted"] == []
-    rebuild_and_compare(world, run_cli, planned.answer)
-
-
-def test_a_planted_leak_is_shown_before_it_runs(world: World, run_cli: RunCli) -> None:
+def test_a_leak_and_a_lost_gain_are_shown_and_sound_sql_is_computed(world: World, run_cli: RunCli) -> None:
     world.write_features(LEAK)
     for options in ("", " --compute"):
         shown = run_cli(f"plan {NAME}{options}")
@@ -97,14 +86,24 @@ def test_a_planted_leak_is_shown_before_it_runs(world: World, run_cli: RunCli) -
         assert "To apply the edit" not in shown.out
     assert world.open().lake.partitions("tainted") == []
 
-
-def test_a_lost_significance_exits_with_3_and_live_decisions_stay(world: World, run_cli: RunCli) -> None:
+    world.write_features(SQL["features"])
     ws = world.open()
     adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(LAST))
     assert run_cli(LIVE).code == 0
+    live = ws.lake.entries("decisions/live")
     world.changes = merge(CHANGES, NEVER)
     shown = run_cli(f"plan {NAME}")
     assert shown.code == 3, shown.err
     assert "LOSES its significance" in shown.out
     assert "Live: the decisions of 1 day are history. The edit changes none of them." in shown.out
     assert "After: none." in shown.out
+
+    world.changes = CHANGES
+    world.write_features(f"select *, load > 0.6 as heavy from ({SQL['features']})")
+    files = [read_files(folder) for folder in (ws.lake.root, ws.models.root)]
+    planned = run_cli(f"plan {NAME} --compute --json")
+    assert planned.code == 0, planned.err
+    assert [read_files(folder) for folder in (ws.lake.root, ws.models.root)] == files
+    assert planned.answer["leakage"]["tainted"] == []
+    rebuild_and_compare(world, run_cli, planned.answer)
+    assert ws.lake.entries("decisions/live") == live
