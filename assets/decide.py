@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from assets.arrivals import check_snapshots
 from assets.metadata import Metadata
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun, refusal_check
 from sixtyforty.decisions.deciding import take_decisions
@@ -42,6 +43,7 @@ def decide_units(run: StageRun) -> StageResult:
             if taken.new:
                 new_unscored[partition] = taken.unscored
     result.checks += [_check_champion(run, new_unscored), _check_features_are_current(run)]
+    result.checks += check_snapshots(run)
     if run.track == "live" and live_since(run.ws, "live") is None:
         run.log.warning(
             f"decisions: skipped ({run.use_case.name} is not live). To go live, run"

@@ -117,6 +117,13 @@ def _ledger_checks(name: str) -> list[Check]:
             "Restore the folder of the version from a backup, or delete it and train again. If features.sql lacks a"
             " feature, put it back, or let the next training replace the champion.",
         ),
+        Check(
+            f"arrival times of {name}",
+            False,
+            partial(_arrivals, name),
+            f"Declare the suggested known_at in defs.yaml. Then make the replay again: sixtyforty run {name}"
+            " --from DATE --to DATE --rebuild-replay",
+        ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
@@ -280,6 +287,15 @@ def _champion(name: str) -> str:
     if outage := current_outage(ws, "live", now()):
         raise NotAvailableError(f"{outage.text} It can score the newest features now.")
     return f"{champion.version} can score the newest features"
+
+
+def _arrivals(name: str) -> str:
+    from sixtyforty.reports.arrival_notes import list_late_arrivals, summarize_arrivals
+
+    ws = catalog.open_workspace(name)
+    if late := list_late_arrivals(ws):
+        raise NotAvailableError(" ".join(late))
+    return summarize_arrivals(ws)
 
 
 def _findings(name: str) -> str:

@@ -16,6 +16,7 @@ from sixtyforty.decisions.unscored import CURE, current_outage
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
+from sixtyforty.reports.arrival_notes import find_late_arrivals
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.clock import now
 from sixtyforty.spec.money import format_money
@@ -169,6 +170,7 @@ RULES: dict[AlertKind, AlertRule] = {
     "champion revoked": find_revoked_champion,
     "champion can't score": find_unscored,
     "key or calendar changed": find_refused_change,
+    "late arrivals": find_late_arrivals,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,
     "decay": find_decay,

@@ -21,6 +21,7 @@ AlertKind = Literal[
     "champion revoked",
     "champion can't score",
     "key or calendar changed",
+    "late arrivals",
     "fallback in force",
     "automation silent",
     "retrain overdue",
