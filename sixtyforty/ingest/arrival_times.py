@@ -18,7 +18,6 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.ingest.landings import Landings
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.sources import Source
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake, split_by_partition
 from sixtyforty.storage.listed_extracts import listed_extracts
 from sixtyforty.storage.manifests import Entry
@@ -86,7 +85,7 @@ def record_arrival_times(
     }
     if not outdated:
         return
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         create_seen_rows(db, lake, contract, outdated, times, {p: records[p] for p in outdated if p in records})
         facts = _measure_delays(db)
         rows = db.sql("select _partition, row, seen_at from seen_rows order by _partition, row").to_arrow_table()

@@ -21,7 +21,6 @@ from sixtyforty.ingest.landings import first_seen
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.spec.wording import format_plural
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import literal
@@ -91,7 +90,7 @@ def record_snapshot_changes(use_case: DecisionChain, source: str, lake: Lake, ar
     contract = use_case.sources[source]
     records = same_columns(contract, {SNAPSHOT: record} if record else {})
     times = {arrival.id: first_seen(arrival) if records else None for arrival in reversed(arrivals)}
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         shown_key = [] if set(contract.key) & set(contract.personal) else contract.key
         create_seen_rows(db, lake, contract, {SNAPSHOT: validated}, {SNAPSHOT: times}, records, shown_key)
         changes = _list_changes(db)
@@ -155,7 +154,7 @@ def _find_late(
         readers = [e for e in features.values() if e.inputs.get(f"validated/{source}", {}).get(SNAPSHOT) == version]
         if not readers:
             continue
-        with connect(use_case.timezone) as db:
+        with lake.open_session(use_case.timezone) as db:
             counts = db.execute(
                 f"select _partition, count(*), min(decided_at) from {lake.select_rows(readers)}"
                 f" where decided_at < timestamp {literal(changes[-1].seen_at)} group by 1"
