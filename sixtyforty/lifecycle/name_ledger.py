@@ -1,7 +1,7 @@
 """The ledger of names: under which names a use case has decided, and what its other ledgers held at each rename.
 
-A rename moves the ledgers of a use case to another folder. Its row binds the old name, the new name and the newest hash
-of each ledger, so that an auditor can follow a chain from a row of today to a row that was written under an old name.
+A rename moves the ledgers of a use case to another folder. Each rename is a row of this ledger, with the old name, the
+new name and the newest hash of each other ledger. So an auditor can follow a hash chain back over a rename.
 """
 
 from __future__ import annotations

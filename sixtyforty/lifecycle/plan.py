@@ -69,7 +69,7 @@ def make_plan(
     """Return the plan of the declaration on disk, compared with the replay.
 
     now: the current time (UTC, naive). rebuild_inputs: builds features again and trains models in a scratch copy, if
-    the edit needs that; None: the plan then shows no flips and no value.
+    the edit needs that. If it is None, the plan of such an edit shows no changed decisions and no value.
 
     Raises PlanError without a replay, RebuildError after the end of the use case, and RefusedFiguresError if today's
     figures are refused.

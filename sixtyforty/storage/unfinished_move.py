@@ -80,6 +80,6 @@ def refuse_unfinished_move(home: Path, lakes: StoragePath | None, use_case: str 
     if move and (use_case is None or use_case in (move.old, move.new)):
         noun = "rename" if move.kind == "rename" else "removal"
         raise UnfinishedMoveError(
-            f"The {noun} of {move.old} by {move.by}, begun at {move.at} UTC,"
+            f"The {noun} of {move.old} by {move.by}, started at {move.at} UTC,"
             f" is not finished. If no command is working on it, finish it: {move.command}"
         )
