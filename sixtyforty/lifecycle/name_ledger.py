@@ -68,8 +68,8 @@ def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
 def verify_names(ws: Workspace) -> int:
     """Verify that the ledgers of a renamed use case continue those under its old names. Return the number of renames.
 
-    Raises LedgerError if the names of the declaration and of the ledger differ, if a ledger no longer holds the row
-    that was its newest at a rename, or if the ledger of names is missing although decisions bear an old name.
+    Raises LedgerError in three cases. The names of the declaration and of the ledger differ. A ledger no longer holds
+    the row that was its newest at a rename. The ledger of names is missing, although decisions have an old name.
     """
     rows = open_name_ledger(ws).rows()
     use_case = ws.use_case
