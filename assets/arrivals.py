@@ -1,6 +1,6 @@
-"""Check when rows arrive: against the declared `known_at`, and for snapshots against the decision times.
+"""Asset checks of arrival times: whether rows arrive by their `known_at`, and whether snapshots change after decisions.
 
-Both checks only warn. They block nothing, because the decisions that were taken live used what had arrived.
+Both checks only warn. They block no run, because live decisions used only the rows that had arrived.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from sixtyforty.spec.draft import Draft
 
 ARRIVES_AS_DECLARED = StageCheck(
     "arrives_as_declared",
-    "95% of the rows are seen by the time that known_at declares. If extracts landed in bulk, this cannot be known.",
+    "At least 95% of the rows arrive by their known_at. If extracts landed in bulk, arrival times cannot be known.",
 )
 SNAPSHOTS_AS_KNOWN = StageCheck(
     "snapshots_as_known",
-    "No features read a row of a snapshot that changed or was added after the decision time.",
+    "No features were built from a row of a snapshot that changed or was added after the decision time.",
 )
 
 
 def arrival_checks(target: StageTarget) -> list[StageCheck]:
-    """Return the check of arrival times if the target's source is a partitioned input of a complete use case."""
+    """Return the check of arrival times for a partitioned input of a complete use case. Otherwise return no check."""
     use_case = target.use_case
     is_checked = not isinstance(use_case, Draft) and target.source_name in use_case.partitioned
     return [ARRIVES_AS_DECLARED] if is_checked else []
 
 
 def snapshot_checks(target: StageTarget) -> list[StageCheck]:
-    """Return the check of snapshots if the use case has snapshots."""
+    """Return the check for changed snapshots if the use case reads any snapshot. Otherwise return no check."""
     return [SNAPSHOTS_AS_KNOWN] if target.use_case.snapshots else []
 
 
 def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
-    """Record when the validated rows of the run's source were first seen. A draft has no record."""
+    """Record when the validated rows of the run's source were first seen. Do nothing for a draft use case."""
     use_case = run.use_case
     if isinstance(use_case, Draft):
         return
@@ -51,7 +51,7 @@ def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
 def check_arrivals(run: StageRun) -> list[CheckResult]:
     """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later.
 
-    If the declared `known_at` changed, the newest partitions are first measured again.
+    If the declaration of `known_at` changed, measure the arrival times of the newest partitions again first.
     """
     if not arrival_checks(StageTarget(run.use_case, run.source)):
         return []
@@ -63,17 +63,17 @@ def check_arrivals(run: StageRun) -> list[CheckResult]:
     metadata: Metadata = {"rows compared": delays.rows, "rows later than declared": delays.late}
     if delays.is_late:
         metadata["suggestion"] = delays.suggestion
-        run.log.warning(f"validated {run.source}: {delays}. {delays.advice}")
+        run.log.warning(f"validated {run.source}: rows arrive later than known_at ({delays}). {delays.advice}")
     return [CheckResult(ARRIVES_AS_DECLARED.name, not delays.is_late, metadata, warn=True, description=str(delays))]
 
 
 def check_snapshots(run: StageRun) -> list[CheckResult]:
-    """Warn of the run's features that read rows of a snapshot which changed or were added after the decision time."""
+    """Warn if the run's features were built from snapshot rows that changed or were added after the decision time."""
     if not run.use_case.snapshots:
         return []
     late = find_late_snapshots(run.use_case, run.ws.lake, run.partitions)
     for snapshot in late:
-        run.log.warning(f"decisions: {snapshot}")
+        run.log.warning(f"decisions: features read snapshot rows from after the decision time ({snapshot})")
     metadata: Metadata = {"partitions": ", ".join(sorted({p for snapshot in late for p in snapshot.partitions}))}
     summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after these decision times"
     return [CheckResult(SNAPSHOTS_AS_KNOWN.name, not late, metadata, warn=True, description=summary)]

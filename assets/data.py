@@ -144,8 +144,8 @@ def build_features(run: StageRun) -> StageResult:
             built = window.build()
             if built.beyond_lookback:
                 run.log.warning(
-                    "features: built one partition at a time (the SQL of the use case reads rows outside a partition's"
-                    f" lookback, for {', '.join(built.beyond_lookback)})"
+                    "features: each partition was built alone, because the SQL reads rows outside the lookback"
+                    f" (columns: {', '.join(built.beyond_lookback)})"
                 )
             # The suite's rules run in Python and the leakage check in DuckDB, so both can run at the same time.
             recomputed = background.submit(_find_leaks, run, window, built.tables)
@@ -167,7 +167,7 @@ def build_features(run: StageRun) -> StageResult:
 
 
 def _find_leaks(run: StageRun, window: FeatureWindow, tables: Mapping[str, pa.Table]) -> list[Leak]:
-    """Check chosen decision times, and those at which an earlier check found a leak."""
+    """Return the leaks at sampled decision times, and at decision times where an earlier check reported one."""
     return window.find_leakage(tables, taint.decision_times(run.ws.lake.entries("features", tables)))
 
 

@@ -73,13 +73,16 @@ def _decision_figures(run: StageRun, taken: TakenDecisions) -> Metadata:
 
 
 def _check_champion(run: StageRun, new_unscored: Mapping[str, Sequence[UnscoredDecisions]]) -> CheckResult:
-    """Check that the champions could score the decisions taken now and, if none was, that the newest one still can."""
+    """Check that a champion could score every unit that this run decided.
+
+    If the run decided no unit, check that the champion in force scored the newest decisions.
+    """
     reasons = []
     for partition, parts in new_unscored.items():
         for part in parts:
             count = format_plural(part.decisions, "decision")
             reasons.append(f"the champion {part.champion} can't score {partition} ({part.reason})")
-            run.log.error(f"decisions {partition}: the champion {part.champion} can't score {count} ({part.reason})")
+            run.log.error(f"decisions {partition}: the champion {part.champion} couldn't score {count} ({part.reason})")
     now = run.clock.current_time()
     if not new_unscored and (outage := current_outage(run.ws, run.track, now)):
         reasons.append(outage.text.rstrip("."))

@@ -13,7 +13,7 @@ from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError
 from sixtyforty.spec.wording import format_plural
 
-LIVE_BACKTEST_DAYS = 366  # how far back a live use case trains the models by which its recipes are valued
+LIVE_BACKTEST_DAYS = 366  # a live use case trains backtest models for the training days of this period
 TRAINING_DATA_SOUND = StageCheck(
     "training_data_sound", "No training window contains a tainted partition, whose features know the future."
 )
@@ -68,11 +68,11 @@ def plan_trainings(run: StageRun) -> PlannedTraining:
 
 
 def _plan_folds(run: StageRun, own_days: Sequence[date]) -> Iterator[training_plan.TrainingPlan]:
-    """Yield the trainings of past days by which a live recipe is valued: those of each training day of a replay.
+    """Yield the trainings whose models the backtest of a live use case needs: each recipe on each past training day.
 
-    A replay of everything trains them anyway. On the live track, a new recipe has no past, and a changed features.sql
-    leaves none. Days on which nothing can be learned are left out; the checks report tainted ones.
-    own_days: the training days that the run judges.
+    The replay trains these models in any case. On the live track, they don't exist for a new recipe or after a change
+    of features.sql. Days without training data and days with tainted data are left out.
+    own_days: the training days for which the run trains challengers, oldest first.
     """
     if run.track == "replay" or not own_days:
         return

@@ -250,7 +250,7 @@ def account_acceptance(run: StageRun) -> StageResult:
     result, kpi, revised = StageResult(), run.use_case.kpi, 0
     for portion in run.portions():
         accounts = usage.write_accounts(run.ws, portion, run.track)
-        revised += deliver_answers(run.ws, run.track, list(accounts))  # answers of other systems, too
+        revised += deliver_answers(run.ws, run.track, list(accounts))  # includes answers from other systems
         for partition, entry in accounts.items():
             counted = usage.PartitionUsage.from_entry(entry)
             counts = {column: getattr(counted, column) for column in usage.COUNTS}
@@ -334,7 +334,7 @@ def compare_build_or_buy(run: StageRun) -> StageResult:
         run.log.info(f"build_or_buy: skipped ({error})")
         return StageResult()
     except RefusedFiguresError as error:
-        run.log.error(f"build_or_buy: scorecard refused ({error})")
+        run.log.error(f"build_or_buy: no scorecard shown ({error})")
         return StageResult()
     metadata: Metadata = {
         "verdict": scorecard.verdict,

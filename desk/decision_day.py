@@ -29,7 +29,7 @@ class ShownDecision:
     - is_active: whether the action differs from the idle action.
     - expected: the expected outcome; None if it is unknown or hidden.
     - answer: the recorded answer of a person; None if nobody has answered.
-    - judged: the effect of that answer, and the action in force; None if nobody has answered.
+    - judged: the effect of the recorded answer, and the action in force; None if nobody has answered.
     - rating: by the person who sees the page, 1 to 5; None without a rating.
     """
 

@@ -100,9 +100,9 @@ class PageRequest:
 
     @cached_property
     def notice(self) -> str:
-        """What every page of the requested use case must say; empty if there is nothing.
+        """The warning that every page of the requested use case shows; empty without a problem.
 
-        Its declaration changed a key or the calendar, or its champion can't score.
+        The declaration has changed a key or the calendar, or the champion can't score the units.
         """
         if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
             return ""
@@ -114,7 +114,7 @@ class PageRequest:
             return f"{self.ws.use_case.title}: {error}"
         if outage is None:
             return ""
-        return f"{self.ws.use_case.title}: {outage.text} The decisions shown here are what the current process does."
+        return f"{self.ws.use_case.title}: {outage.text} The decisions shown here are those of the current process."
 
     def link(self, **changes: Any) -> str:
         """Return the address of this page with some of its parameters changed; None or "" removes a parameter."""

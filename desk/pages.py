@@ -58,7 +58,7 @@ def people_page(request: PageRequest) -> Response:
 def record_page(request: PageRequest) -> Response:
     """Show a track's newest model record or, if requested, search results or failed attempts of all use cases.
 
-    Removed use cases are searched, too.
+    The search includes removed use cases.
     """
     words, show_failed = request.query.get("q", "").strip(), request.query.get("show") == "failed"
     if words or show_failed:

@@ -92,7 +92,7 @@ def validate(
 
 
 def _is_known_sql(lake: Lake, sources: Mapping[str, Source], rule: Rule) -> str:
-    """Return the SQL condition of a rule whose `value_set` names a column: the row's value is null or occurs in it.
+    """Return the SQL condition of a rule whose `value_set` names a column: the row's value is null or occurs there.
 
     The check runs in SQL because Great Expectations takes a second for a set of a few thousand values.
     """

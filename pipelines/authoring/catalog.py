@@ -64,7 +64,8 @@ def load_workspaces() -> LoadedWorkspaces:
 def open_workspace(name: str) -> Workspace:
     """Load a use case by name and return its workspace: its home, database and lake, from the current settings.
 
-    Its keys and its calendar are those of its data, which stays readable if the declaration changed them.
+    Its keys and its calendar are those under which its data was stored, so that the data stays readable after a change
+    of the declaration.
     """
     from sixtyforty.lifecycle.fixed_parts import with_stored_parts
 
@@ -72,10 +73,10 @@ def open_workspace(name: str) -> Workspace:
 
 
 def open_declared_workspace(name: str) -> Workspace:
-    """Load a use case by name and return its workspace with all parts as the declaration has them now.
+    """Load a use case by name and return its workspace with the keys and the calendar of its current declaration.
 
-    Raises UnfinishedMoveError if the use case is being renamed or removed, and MissingDataError if its data still have
-    a former name.
+    Raises UnfinishedMoveError if the use case is being renamed or removed, and MissingDataError if its folders still
+    have a former name.
     """
     settings = load_settings()
     refuse_unfinished_move(settings.home, settings.lake, name)

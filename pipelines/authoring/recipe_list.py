@@ -1,4 +1,4 @@
-"""Keep the list of use cases in `dvc.yaml` equal to the declared use cases, however they were written or removed."""
+"""Keep the list in `dvc.yaml` equal to the declared use cases, also after folders are added or removed by hand."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sixtyforty.storage.files import FileAccessError
 
 
 def recipe_files(home: Path) -> list[Path]:
-    """Return the `dvc.yaml` of the project, and the one of the home if it has its own."""
+    """Return the paths at which a `dvc.yaml` may exist: in the project and in the home."""
     return list(dict.fromkeys([loader.FOLDER.parents[1] / "dvc.yaml", home / "dvc.yaml"]))
 
 
 def follow_use_cases(home: Path) -> list[Path]:
     """Write the declared use cases into `dvc.yaml` if the file lists others. Return the files that were written.
 
-    In a checkout that can't be written, a line on stderr says so, and everything else goes on.
+    If a file can't be written, print a line on stderr and go on.
     """
     names, written = loader.list_use_cases(loader.FOLDER), []
     for file in recipe_files(home):
@@ -28,7 +28,7 @@ def follow_use_cases(home: Path) -> list[Path]:
         except FileAccessError as error:
             print(
                 f"{file} doesn't list exactly the declared use cases ({', '.join(names)}), and can't be written:"
-                f" {error.strerror or error}. Load the definitions once in a checkout that can be written.",
+                f" {error.strerror or error}. Run `dg check defs` once in a checkout that you can write to.",
                 file=sys.stderr,
             )
     return written

@@ -87,7 +87,7 @@ def request_catch_up(
 
 
 def refusal_of_runs(ws: Workspace) -> str | None:
-    """Return why no run of a use case is possible: its declaration changed a key or its calendar. None if it didn't."""
+    """Return why the use case can't run: its declaration has changed a key or the calendar. None if it can run."""
     from sixtyforty.lifecycle.fixed_parts import describe_changes, find_changed_parts
 
     changes = find_changed_parts(ws)

@@ -74,7 +74,7 @@ def command(panel: str, name: str, *examples: str) -> Callable[[Function], Funct
     The function's docstring becomes the help of the command, its typed parameters become options, and the examples are
     shown at the end of the help. An example is the text after the command's name; `{demo}` stands for the name of a
     demo use case. Each command also has the options `--json` and `--debug`. It exits with code 1 after a
-    SixtyfortyError, or if the answer has not succeeded, and with code 3 if the answer is a warning.
+    SixtyfortyError, or if `succeeded` of the answer is false, and with code 3 if `is_warning` is true.
     """
 
     def register(function: Function) -> Function:

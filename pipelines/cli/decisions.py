@@ -78,7 +78,7 @@ class ExplainAnswer(Answer):
             "policy": "The payoffs and limits that turned the score into an action.",
             "code_version": "Hash of the code that took the decision.",
             "delivery": "Where and when the decision was delivered.",
-            "outcome": "The outcome, once it is known, and its value under the decision and under what was done.",
+            "outcome": "The outcome, once known, with the value of the decided action and of the action done.",
             "answer": "A person's answer: its effect, the action in force, role and UTC time. Null: nobody answered.",
         },
     ]

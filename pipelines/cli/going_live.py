@@ -138,7 +138,7 @@ class RolloutAnswer(Answer):
     obstacles: Annotated[Sequence[str], "Reasons that block the next step. Empty: the next step is allowed."]
     evidence: Annotated[
         Sequence[Mapping[str, Any]],
-        "What each step so far has shown, over all its periods: step, first, last, days, lift.",
+        "Evidence of each rollout step so far, over all periods of the step: step, first, last, days, lift.",
     ]
     history: Annotated[Sequence[Any], "All rollout steps so far, oldest first."]
 

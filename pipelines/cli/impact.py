@@ -41,7 +41,7 @@ SUMMARY_KEYS = {
     "candidates": "The same figures for each declared candidate, such as a vendor's predictions.",
     "decided_by_current_process": "Number of decisions taken by the fallback.",
     "deciders": "Number of decisions by the model, and by the current process with reasons; unknown outcomes included.",
-    "done": "Value of what people did: overrides in force, their difference, total, gain. Null: no override in force.",
+    "done": "Value of what people did: count of overrides, difference, total, gain. Null: no override in force.",
     "unit": "Currency of the money.",
     "from": "First partition.",
     "to": "Last partition.",

@@ -68,7 +68,7 @@ def knowledge(
 ) -> KnowledgeAnswer:
     """Search the findings, model records and user research of all use cases. Without words, list failed attempts.
 
-    Removed use cases are searched, too.
+    The search includes removed use cases.
     """
     from pipelines.authoring import catalog
     from pipelines.settings import load_settings

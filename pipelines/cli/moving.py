@@ -1,4 +1,4 @@
-"""Commands that rename or remove a use case: rename and remove."""
+"""The commands `sixtyforty rename` and `sixtyforty remove`, which rename or remove a use case."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class RenamedAnswer(Answer):
     """Answer of `sixtyforty rename`: the use case under its new name, and what to change elsewhere."""
 
-    old: Annotated[str, "The name before."]
-    new: Annotated[str, "The name after."]
+    old: Annotated[str, "The old name of the use case."]
+    new: Annotated[str, "The new name of the use case."]
     tables: Annotated[Sequence[str], "The SQL tables with decisions and responses, under their new names."]
-    sensors: Annotated[Sequence[str], "Sensors and schedules that were on, and still are, under their new names."]
+    sensors: Annotated[Sequence[str], "Sensors and schedules that are still switched on, under their new names."]
     mentions: Annotated[Sequence[str], "Places in the project that still contain the old name, as file:line."]
 
 
@@ -36,7 +36,7 @@ def rename(
     why: OptionalWhy = "",
     by: By = "",
 ) -> RenamedAnswer:
-    """Rename a use case with its data, ledgers and findings. If the command was killed, run it again."""
+    """Rename a use case with its data, ledgers and findings. If the command is killed, run it again to finish."""
     from pipelines.operations.rename import rename_use_case
 
     renamed = rename_use_case(use_case, new, by or current_user(), why)
@@ -52,23 +52,23 @@ def _renamed_lines(renamed: RenamedUseCase) -> Iterator[str]:
     yield f"  readers of the files in deliveries/{old}/: they are now in deliveries/{new}/"
     yield f"  senders of extracts to landing/{old}/: the landing zone is now landing/{new}/"
     yield f"  scripts, bookmarks and links that name {old}, such as ?use_case={old}"
-    yield f"Dagster lists earlier runs under {old}. Nothing is stale: {new} continues where {old} was."
+    yield f"Dagster lists earlier runs under {old}. The rename made no partition stale."
     if renamed.sensors:
-        yield f"Still on, under their new names: {', '.join(renamed.sensors)}"
+        yield f"Sensors and schedules that are still on, under their new names: {', '.join(renamed.sensors)}"
     if renamed.mentions:
-        yield "Text that still contains the old name, left as it is:"
+        yield "These lines still contain the old name. The command didn't change them:"
         yield from (f"  {place}" for place in renamed.mentions)
-    yield "Next: commit the renamed folders, restart the desk, then sixtyforty doctor."
+    yield "Next: commit the renamed folders, restart the desk, and run `sixtyforty doctor`."
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemovedUseCaseAnswer(Answer):
-    """Answer of `sixtyforty remove`: what was kept, and where."""
+    """Answer of `sixtyforty remove`: the archive of a removed use case, and what to change elsewhere."""
 
     use_case: Annotated[str, "Name of the removed use case."]
-    archive: Annotated[Path, "The folder with everything that was kept: at least ledgers, findings and declaration."]
+    archive: Annotated[Path, "The folder with all files that were kept: at least ledgers, findings and declaration."]
     deleted: Annotated[bool, "Whether the data were deleted."]
-    tables: Annotated[Mapping[str, int], "Rows of each SQL table that was archived or deleted, by table."]
+    tables: Annotated[Mapping[str, int], "Number of rows of each archived or deleted SQL table, by table name."]
     findings: Annotated[int, "Number of findings, which `sixtyforty knowledge` still shows."]
     mentions: Annotated[Sequence[str], "Places in the project that still contain the name, as file:line."]
 
@@ -82,7 +82,10 @@ def remove(
     ] = False,
     by: By = "",
 ) -> RemovedUseCaseAnswer:
-    """Remove a use case, and archive its data. Its findings stay in `knowledge`. If it was killed, run it again."""
+    """Remove a use case, and archive its data and findings. If the command is killed, run it again to finish.
+
+    `sixtyforty knowledge` still shows the findings.
+    """
     from pipelines.operations.remove import remove_use_case
 
     removed = remove_use_case(use_case, by or current_user(), why, delete_data)
@@ -101,9 +104,9 @@ def _removed_lines(removed: RemovedAnswer) -> Iterator[str]:
     for table, rows in removed.tables.items():
         yield f"{verb}: the table {table} ({format_plural(rows, 'row')}). Change the queries that read it."
     if removed.deleted:
-        yield "Deleted: extracts, lake with all decisions, models, deliveries. The DVC remote keeps what it recorded."
-    yield f"{format_plural(removed.findings, 'finding')} stay in `sixtyforty knowledge`."
+        yield "Deleted: extracts, lake with all decisions, models, deliveries. The DVC remote still has its copies."
+    yield f"`sixtyforty knowledge` still shows {format_plural(removed.findings, 'finding')} of {removed.use_case}."
     if removed.mentions:
-        yield "Text that still contains the name:"
+        yield "These lines still contain the name:"
         yield from (f"  {place}" for place in removed.mentions)
     yield "Next: commit the removed folders, and restart the desk."

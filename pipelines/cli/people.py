@@ -110,9 +110,9 @@ def _acceptance_lines(figures: Acceptance, currency: str) -> list[str]:
 class ResponseAnswer(Answer):
     """Answer of `sixtyforty answer`: the recorded answer to a decision, and its effect."""
 
-    decision_id: Annotated[str, "The decision."]
+    decision_id: Annotated[str, "Id of the answered decision."]
     event: Annotated[str, "accepted, overridden or withdrawn."]
-    action: Annotated[str, "The action in force."]
+    action: Annotated[str, "The action that is in force after the answer."]
     decided_action: Annotated[str, "The action that was decided."]
     effect: Annotated[str, "in force, withdrawn, late, held out or invalid. Only `in force` changes what is done."]
 
@@ -122,10 +122,10 @@ def answer(
     use_case: UseCaseName,
     decision_id: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id, as `sixtyforty decisions` lists it.")],
     action: Annotated[
-        str | None, typer.Option(metavar="ACTION", help="Do this instead of the decision. It needs --why.")
+        str | None, typer.Option(metavar="ACTION", help="Do this action instead of the decided one. It needs --why.")
     ] = None,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw your own answer.")] = False,
-    role: Annotated[str, typer.Option(metavar="ROLE", help="decider or expert.")] = "decider",
+    role: Annotated[str, typer.Option(metavar="ROLE", help="Your role: decider or expert.")] = "decider",
     why: OptionalWhy = "",
     by: By = "",
 ) -> ResponseAnswer:
@@ -137,10 +137,10 @@ def answer(
     from sixtyforty.storage.response_log import ROLES, Response
 
     if withdraw and action is not None:
-        raise CommandError("--withdraw and --action exclude each other.")
+        raise CommandError("--withdraw and --action exclude each other. Give one of them.")
     chosen = next((name for name in ROLES if name == role), None)
     if chosen is None:
-        raise CommandError(f"The role '{role}' is unknown. Allowed: {', '.join(ROLES)}.")
+        raise CommandError(f"The role '{role}' is unknown. Allowed roles: {', '.join(ROLES)}.")
     ws = catalog.open_workspace(use_case)
     event: Event = "withdrawn" if withdraw else "overridden" if action is not None else "accepted"
     answer_decision(ws, Response(decision_id, by or current_user(), chosen, event, action, why or None))
@@ -153,7 +153,7 @@ def answer(
         action=trace.answer.action,
         decided_action=trace.decision.action,
         effect=trace.answer.effect,
-        text=f"{decision_id}: {event} ({trace.answer.effect}). Decided: {trace.decision.action}. "
+        text=f"{decision_id}: {event} (effect of the answer: {trace.answer.effect}). Decided: {trace.decision.action}. "
         f"Done: {trace.answer.action}.",
     )
 

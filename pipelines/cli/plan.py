@@ -27,48 +27,48 @@ LEAKAGE_CURE = "Correct features.sql or the declared known_at before you run the
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAnswer(Answer):
-    """Answer of `sixtyforty plan`: the effect of the declaration on disk on the replay."""
+    """Answer of `sixtyforty plan`: how the replay would change under the declaration on disk."""
 
     changes: Annotated[
         Sequence[Mapping[str, Any]], "One object for each changed field: field, kind, before, after. Empty: no change."
     ]
     remade: Annotated[
-        Mapping[str, Sequence[str]], "What is made again, by dataset: the partitions and, for models, training days."
+        Mapping[str, Sequence[str]], "Partitions that a run would make again, by dataset. For models: training days."
     ]
     leakage: Annotated[
         Mapping[str, Any] | None,
-        "Leakage of the edited SQL on a sample: checked (partitions), tainted (partitions with their features). Null:"
-        " no features are made again.",
+        "Leakage in features that the edited SQL builds for sampled partitions: checked (partitions), tainted"
+        " (partitions with their features). Null: no features are made again.",
     ]
     flips: Annotated[
         Mapping[str, Any] | None,
-        "Decisions whose action changes: compared, flipped, added, removed, by_action, by_partition, examples. Null:"
-        " not calculated.",
+        "Decisions that the edit changes: compared, flipped (another action), added, removed, by_action, by_partition,"
+        " examples. Null: not calculated.",
     ]
     value: Annotated[
         Mapping[str, Any] | None,
-        "Value of the replay: total and periods (now, unchanged: today's decisions under the edited payoffs, after),"
-        " flips_per_1000 and figures with 95% intervals. Null: not calculated.",
+        "Value of the replay: total and periods, each now, unchanged (today's decisions under the edited payoffs) and"
+        " after the edit. flips_per_1000 and figures have 95% intervals. Null: not calculated.",
     ]
     champions: Annotated[
         Mapping[str, Sequence[str]] | None, "Training days of the promoted models: now, after. Null: not calculated."
     ]
     lost_significance: Annotated[
-        Sequence[str], "Figures that are significant now and not after. Then the exit code is 3."
+        Sequence[str], "Figures that are significant now, but not after the edit. If there are any, the exit code is 3."
     ]
-    refusal: Annotated[str | None, "Why the figures after the edit would be refused. Null: they are sound."]
+    refusal: Annotated[str | None, "Why sixtyforty would refuse to show figures after the edit. Null: it would not."]
     live_partitions: Annotated[int, "Number of partitions with live decisions, which never change."]
     notes: Annotated[Sequence[str], "What the plan doesn't cover."]
     next: Annotated[str | None, "The command that applies the edit to the replay. Null: nothing changes."]
 
     @property
     def succeeded(self) -> bool:
-        """Whether the edited SQL has no leakage, and no figure would be refused."""
+        """Whether the edited SQL has no leakage, and figures would be shown after the edit."""
         return not (self.leakage and self.leakage["tainted"]) and self.refusal is None
 
     @property
     def is_warning(self) -> bool:
-        """Whether a figure of the replay would lose its significance."""
+        """Whether a figure of the replay is significant now, but not after the edit."""
         return bool(self.lost_significance)
 
 
@@ -86,7 +86,7 @@ def plan(
 ) -> PlanAnswer:
     """Show what an edit of a declaration would change, before anything runs.
 
-    The declaration on disk is compared with the one that took the replay's decisions. Nothing is written.
+    The declaration on disk is compared with the one under which the replay's decisions were taken. Nothing is written.
     """
     from pipelines.authoring import catalog
     from pipelines.settings import pin_threads
@@ -134,13 +134,13 @@ def _next_command(ws: Workspace, made: Plan) -> str | None:
 
 def _plan_lines(ws: Workspace, made: Plan) -> Iterator[str]:
     if made.is_unchanged:
-        yield f"{ws.use_case.name}: nothing changed. The declaration on disk took every decision of the replay."
+        yield f"{ws.use_case.name}: nothing changed. Every replay decision was taken under the declaration on disk."
         return
-    yield f"{ws.use_case.name}: the effect of the declaration on disk on the replay. Nothing was written."
+    yield f"{ws.use_case.name}: how the replay would change under the declaration on disk. Nothing was written."
     yield "Changed:"
     yield from (f"  {change.text}" for change in made.changes)
     if not made.edit.has_copies:
-        yield "  (fields that no stored copy of an earlier declaration shows)"
+        yield "  other fields may differ, too: an earlier declaration has no stored copy"
     if made.remade:
         yield "Made again:"
         yield from (_remade_line(dataset, partitions) for dataset, partitions in made.remade.items())
@@ -148,9 +148,12 @@ def _plan_lines(ws: Workspace, made: Plan) -> Iterator[str]:
     if made.preview:
         yield from _preview_lines(ws, made.preview)
     elif not made.has_leakage:
-        yield "Flips and value: not calculated, because the stored models don't fit. Add --compute to calculate them."
+        yield (
+            "Flips and value: not calculated, because the stored models don't fit the edited declaration."
+            " Add --compute to calculate them."
+        )
     if made.refusal:
-        yield f"REFUSED after the edit: {made.refusal}"
+        yield f"REFUSED: after the edit, sixtyforty would show no figures. {made.refusal}"
     if made.live:
         live = format_plural(made.live, ws.use_case.partitions.every)
         yield f"Live: the decisions of {live} are history. The edit changes none of them."
@@ -174,7 +177,7 @@ def _leakage_lines(made: Plan) -> Iterator[str]:
     if made.has_leakage:
         yield f"Leakage: the {taint.describe(made.leakage.tainted)}. {LEAKAGE_CURE}"
     else:
-        yield f"Leakage: none in a sample of {sample}. A run checks the others."
+        yield f"Leakage: none in a sample of {sample}. A run checks the other partitions."
 
 
 def _preview_lines(ws: Workspace, preview: Preview) -> Iterator[str]:
@@ -183,7 +186,8 @@ def _preview_lines(ws: Workspace, preview: Preview) -> Iterator[str]:
     yield f"Value in {kpi.currency}:"
     yield f"  {'':10}{'decisions':>12}{'flips':>10}{'now':>16}{'unchanged':>16}{'after':>16}"
     yield from (_period_line(period) for period in [*preview.value.periods, preview.value.total])
-    yield "  now: today. unchanged: today's decisions under the edited payoffs. after: the decisions after the edit."
+    yield "  now: today's decisions and payoffs. unchanged: today's decisions under the edited payoffs."
+    yield "  after: the decisions after the edit under the edited payoffs."
     certain = "not significant" if preview.value.flips_per_1000.contains_zero else "significant"
     yield f"The flips are worth {_gain(preview.value.flips_per_1000, kpi.currency)}: {certain}."
     yield from (_figure_line(figure, kpi.currency) for figure in preview.value.figures)

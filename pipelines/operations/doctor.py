@@ -109,13 +109,18 @@ def _ledger_checks(name: str) -> list[Check]:
             f"Correct features.sql or the declared known_at. Then recalculate these days: sixtyforty run {name}"
             " --from DATE --to DATE",
         ),
-        Check(f"keys and calendar of {name}", True, partial(_fixed_parts, name), "Put the earlier declaration back."),
+        Check(
+            f"keys and calendar of {name}",
+            True,
+            partial(_fixed_parts, name),
+            "Put the earlier keys and the earlier calendar back into defs.yaml.",
+        ),
         Check(
             f"champion of {name}",
             False,
             partial(_champion, name),
-            "Restore the folder of the version from a backup, or delete it and train again. If features.sql lacks a"
-            " feature, put it back, or let the next training replace the champion.",
+            "Restore the model's folder from a backup, or delete the folder and train again. If features.sql lacks a"
+            " feature of the champion, add the feature again, or let the next training replace the champion.",
         ),
         Check(
             f"arrival times of {name}",
@@ -270,7 +275,7 @@ def _fixed_parts(name: str) -> str:
     ws = catalog.open_declared_workspace(name)
     if changes := find_changed_parts(ws):
         raise NotAvailableError(describe_changes(ws, changes))
-    return "as when its data was stored"
+    return "unchanged since the data was stored"
 
 
 def _champion(name: str) -> str:
@@ -285,8 +290,8 @@ def _champion(name: str) -> str:
     if problem := describe_unfit_champion(ws.use_case, ws.lake, ws.models, "live", champion.version):
         raise NotAvailableError(problem)
     if outage := current_outage(ws, "live", now()):
-        raise NotAvailableError(f"{outage.text} It can score the newest features now.")
-    return f"{champion.version} can score the newest features"
+        raise NotAvailableError(f"{outage.text} The champion can score the newest features now.")
+    return f"the champion {champion.version} can score the newest features"
 
 
 def _arrivals(name: str) -> str:

@@ -1,7 +1,7 @@
-"""What a rename and a removal of a use case have in common: where its files are, and when they may be moved.
+"""Shared code of `sixtyforty rename` and `sixtyforty remove`: the project's folders, the checks and the steps.
 
-Both write a journal first, then take steps that can each be repeated, then delete the journal. The same command
-finishes a move that was killed.
+Both commands write a journal first, then take steps that can each be repeated, then delete the journal. If a command
+is killed, the same command finishes the work.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sixtyforty.storage.moving import is_writable
 from sixtyforty.storage.unfinished_move import Move, end_move, read_move, write_move
 from sixtyforty.workspace import Workspace
 
-LOCK_SECONDS = 5.0  # to wait for another rename or removal
+LOCK_SECONDS = 5.0  # how long a command waits for another rename or removal
 TEXT_FILES = (".yaml", ".sql", ".md", ".py")
 
-Step = tuple[str, Callable[[], object]]  # a name for tests and progress, and the work
+Step = tuple[str, Callable[[], object]]  # the name of the step, and the function that does it
 
 
 class MoveError(SixtyfortyError):
@@ -37,7 +37,7 @@ class MoveError(SixtyfortyError):
 
 @dataclass(frozen=True)
 class _NameOnly:
-    """Stands for a use case whose declaration can't be loaded, because it isn't there yet, or not any more."""
+    """Stands for a use case without a declaration: it doesn't exist yet, or was already moved."""
 
     name: str
 
@@ -59,17 +59,17 @@ class Project:
         return loader.load_declaration(self.folder / name, self.rules)
 
     def name_workspace(self, name: str) -> Workspace:
-        """Return a workspace of which only paths are used, for a name that may not be declared."""
+        """Return a workspace for a name, declared or not. Callers may use only its paths."""
         return Workspace(
             cast(UseCase, _NameOnly(name)), self.settings.home, self.settings.database_url, self.settings.lake
         )
 
     def require_declared(self, name: str) -> None:
-        """Raise MoveError, with the closest name, if no use case of this name is declared."""
+        """Raise MoveError if no use case of this name is declared. The message suggests the closest name."""
         names = self.list_names()
         if name not in names:
             meant = closest_match(name, names)
-            hint = f"Did you mean {meant}?" if meant else f"Declared are: {', '.join(names) or 'none'}."
+            hint = f"Did you mean {meant}?" if meant else f"Declared use cases: {', '.join(names) or 'none'}."
             raise MoveError(f"There is no use case '{name}'. {hint}")
 
     def require_writable(self) -> None:
@@ -79,7 +79,7 @@ class Project:
                 raise MoveError(f"{folder} can't be written. Run the command in a checkout that you can write to.")
 
     def find_mentions(self, name: str) -> list[str]:
-        """Return the places in declarations, SQL and suites that contain a name as a word, as `file:line`."""
+        """Return the lines of declarations, SQL and suites that contain the name of a use case, as `file:line`."""
         word, places = re.compile(rf"\b{name}(_decisions|_replay_decisions|_responses)?\b"), []
         files = [file for folder in (self.folder, self.rules) for file in sorted(folder.glob("*/*"))]
         for file in files:
@@ -109,7 +109,7 @@ def take_steps(settings: Settings, move: Move, steps: Sequence[Step]) -> None:
 def refuse_while_busy() -> None:
     """Raise MoveError if a run is in progress or waits, or if a daemon or the services run.
 
-    They hold the old definitions, and would write under the old name.
+    These processes use the old definitions, and would write under the old name.
     """
     prepare_dagster_home(during_move=True)
     import dagster as dg
@@ -120,10 +120,10 @@ def refuse_while_busy() -> None:
     from pipelines.runtime.dagster_internals import are_daemons_live
 
     if is_running(load_settings()):
-        raise MoveError("The services run, and hold the present names. Stop them first: sixtyforty down")
+        raise MoveError("The services are running and use the current names. Stop them first: sixtyforty down")
     with dg.DagsterInstance.get() as instance:
         if are_daemons_live(instance):
-            raise MoveError("Dagster's daemon runs, and holds the present names. End `sixtyforty ui` first.")
+            raise MoveError("Dagster's daemon is running and uses the current names. Stop `sixtyforty ui` first.")
         fail_dead_runs(instance)
         runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     if runs:
@@ -132,7 +132,7 @@ def refuse_while_busy() -> None:
 
 
 def move_automation(names: Mapping[str, str | None]) -> None:
-    """Rename sensors and schedules, as {old name: new name}. None: the sensor or schedule is forgotten."""
+    """Rename sensors and schedules. names: new name by old name. None: delete the state of the sensor or schedule."""
     import dagster as dg
 
     from pipelines.runtime.dagster_internals import rename_automation
@@ -142,7 +142,7 @@ def move_automation(names: Mapping[str, str | None]) -> None:
 
 
 def running_automation(names: Collection[str]) -> list[str]:
-    """Return those of the sensors and schedules that are on."""
+    """Return the sensors and schedules of these names that are switched on, sorted by name."""
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
@@ -150,7 +150,7 @@ def running_automation(names: Collection[str]) -> list[str]:
 
 
 def count_run_hours(project: Project, names: Sequence[str]) -> None:
-    """Add the runs of these use cases that have ended to their run hours."""
+    """Add the duration of runs that have ended to the recorded run hours of these use cases."""
     import dagster as dg
 
     from assets.resources import ProjectHome

@@ -1,6 +1,7 @@
-"""Build again in a scratch copy what an edit of SQL, of the current process or of the recipe changes.
+"""Rebuild, in a scratch copy, the features, outcomes and models that an edit of SQL or of a recipe changes.
 
-The stages of the chain build the features, and the trainer fits the models. DVC records nothing of a scratch copy.
+The stages of the chain build features and outcomes, and the trainer trains the models. DVC doesn't record the scratch
+copy.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ class _ProgressHandler(logging.Handler):
 
 
 def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: ShowProgress) -> None:
-    """Build the datasets again that an edit changes, in a scratch copy, and train the models that it lacks.
+    """Rebuild the datasets that an edit changes in a scratch copy, and train the models that the copy lacks.
 
-    datasets: the datasets that `list_remade` names. Raises PlanError if validated data would have to be made again,
-    TaintedDataError if the features have leakage, and ModelError if a model can't be trained.
+    datasets: names of the datasets to rebuild, as `list_remade` returns them. Raises PlanError if validated data would
+    have to be made again, TaintedDataError if the features have leakage, and ModelError if a model can't be trained.
     """
     if contracts := [name for name in datasets if name.startswith("validated/")]:
         raise PlanError(
@@ -49,7 +50,7 @@ def rebuild_inputs(scratch: Workspace, datasets: Sequence[str], show_progress: S
     for stage, dataset in ((data.build_features, "features"), (data.record_outcomes, "outcomes")):
         if dataset in datasets:
             stage(_stage_run(scratch, scratch.lake.partitions(dataset), show_progress))
-    taint.require_sound(taint.find_tainted(scratch.lake), f"{scratch.use_case.name}: no value of this edit")
+    taint.require_sound(taint.find_tainted(scratch.lake), f"{scratch.use_case.name}: no value for the edit")
     _train(scratch, reuse_models(scratch), show_progress)
 
 
@@ -68,4 +69,4 @@ def _train(scratch: Workspace, missing: Sequence[TrainingPlan], show_progress: S
     due = [plan.version for plan in missing if store.card(plan.version).rows]
     show_progress(f"plan: training {format_plural(len(due), 'model')}")
     for version, rows in train_models(store, scratch.use_case.kpi, due):
-        show_progress(f"plan: trained {version} ({format_plural(rows, 'row')})")
+        show_progress(f"plan: trained the model {version} ({format_plural(rows, 'row')})")

@@ -40,16 +40,17 @@ if TYPE_CHECKING:
     from sixtyforty.workspace import Workspace
 
 LEDGER_FILES = (".jsonl", ".head")
-KEPT_FOLDERS = ("models", "models_copy", "reports", "alerts", "digests", "reads")  # also if the data are deleted
+# These folders are archived even if the data are deleted.
+KEPT_FOLDERS = ("models", "models_copy", "reports", "alerts", "digests", "reads")
 
 
 @dataclass(frozen=True)
 class RemovedAnswer:
-    """What a removal did.
+    """The result of a removal.
 
-    - archive: the folder with everything that was kept.
+    - archive: the folder with all files that were kept.
     - deleted: whether the data were deleted.
-    - tables: the rows of each SQL table that was archived or deleted, by name.
+    - tables: the number of rows of each SQL table that was archived or deleted, by table name.
     - findings: the number of findings, which `sixtyforty knowledge` still shows.
     - mentions: places in the project that contain the name, as `file:line`.
     """
@@ -74,7 +75,7 @@ def remove_use_case(
     settings = project.settings
     with moving(settings) as unfinished:
         if unfinished and (unfinished.kind, unfinished.old, unfinished.deletes) != ("remove", name, deletes):
-            raise MoveError(f"Another move is not finished. Finish it first: {unfinished.command}")
+            raise MoveError(f"Another rename or removal is not finished. Finish it first: {unfinished.command}")
         refuse_while_busy()
         if unfinished is None:
             _check_removable(project, name)
@@ -148,7 +149,7 @@ def _write_record(project: Project, move: Move, archive: Archive) -> None:
 
 
 def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes: bool) -> None:
-    """Move a file or folder of the use case to its archive. If the data are deleted, move only what is kept."""
+    """Move a file or folder of the use case to its archive. Delete caches and, if `deletes`, files that aren't kept."""
     if label == "cache" or (deletes and label not in KEPT_FOLDERS):
         delete_path(path)
         return
@@ -159,7 +160,7 @@ def _put_away(label: str, path: StoragePath, target: StoragePath | None, deletes
 
 
 def _prune(folder: StoragePath, label: str) -> None:
-    """Delete the files of a folder that are neither a ledger, a model card nor a version of the model record."""
+    """Delete the files of a folder, except ledgers, model cards and versions of the model record."""
     if isinstance(folder, ObjectPath):
         files = list(folder.list_objects(recursive=True))
     else:

@@ -1,7 +1,7 @@
 """`sixtyforty rename`: move a use case with its declaration, data, ledgers, tables and findings to another name.
 
-Nothing is decided again: manifests, which tell what is stale, name no use case, and decision ids, the draw of the
-holdout and the code version follow the first name. Dagster's records of earlier runs keep the old name.
+No decision is taken again. Manifests, which tell whether a partition is stale, contain no use case name. Decision ids,
+the draw of the holdout and the code version use the first name. Dagster's records of earlier runs keep the old name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RenamedUseCase:
     """A use case under its new name.
 
     - tables: the SQL tables, under their new names.
-    - sensors: the sensors and schedules that were on, and are on under their new names.
+    - sensors: the sensors and schedules that are still switched on, under their new names.
     - mentions: places in the project that still contain the old name, as `file:line`.
     """
 
@@ -56,13 +56,13 @@ class RenamedUseCase:
 def rename_use_case(old: str, new: str, by: str, why: str = "", project: Project | None = None) -> RenamedUseCase:
     """Rename a use case, or finish a rename that was killed.
 
-    If the declaration has the new name already, because it came by git, only this home's data are moved. Raises
-    MoveError if the new name is invalid or taken, or a run or a service is active.
+    If git has brought a declaration that has the new name already, move only the data of this home. Raises MoveError if
+    the new name is invalid or taken, or a run or a service is active.
     """
     project = project or Project()
     with moving(project.settings) as unfinished:
         if unfinished and (unfinished.kind, unfinished.old, unfinished.new) != ("rename", old, new):
-            raise MoveError(f"Another move is not finished. Finish it first: {unfinished.command}")
+            raise MoveError(f"Another rename or removal is not finished. Finish it first: {unfinished.command}")
         refuse_while_busy()
         if unfinished is None:
             _check_names(project, old, new)
@@ -106,19 +106,22 @@ def _check_names(project: Project, old: str, new: str) -> None:
         raise MoveError(f"The use case '{new}' or its suites exist already. Choose another name.")
     for name in names:
         if name != old and new in project.load_use_case(name).former_names:
-            raise MoveError(f"'{new}' is a former name of {name}, in its decision ids. Choose another name.")
+            raise MoveError(f"'{new}' is a former name of {name}, whose decision ids contain it. Choose another.")
     project.load_use_case(old)  # raises DeclarationError: a declaration with mistakes can't be renamed safely
     write_new_name((project.folder / old / "defs.yaml").read_text(), old, new)  # raises NameFieldError
 
 
 def _check_targets(project: Project, old: str, new: str) -> None:
-    """Raise MoveError if anything already has the new name, such as what a removed use case has left."""
+    """Raise MoveError if files or tables already have the new name, such as those of a removed use case."""
     paths, new_paths = (project.name_workspace(name).owned_paths() for name in (old, new))
     taken = [str(new_paths[label]) for label in paths if label != "cache" and path_exists(new_paths[label])]
     tables = existing_tables(project.settings.database_url, table_names(new))
     taken += [f"the table {name}" for name, rows in tables.items() if rows]
     if taken:
-        raise MoveError(f"These belong to '{new}' already: {', '.join(taken)}. Move them away, or choose another name.")
+        raise MoveError(
+            f"These files or tables already have the name '{new}': {', '.join(taken)}."
+            " Move them away, or choose another name."
+        )
 
 
 def _move_declaration(project: Project, old: str, new: str) -> None:
@@ -131,20 +134,20 @@ def _move_declaration(project: Project, old: str, new: str) -> None:
 
 
 def _move(label: str, path: StoragePath, new_path: StoragePath) -> None:
-    """Move a file or folder. A cache under the new name, such as of a removed use case, gives way."""
+    """Move a file or folder. Delete a cache that already has the new name, such as that of a removed use case."""
     if label == "cache" and path_exists(path):
         delete_path(new_path)
     move_path(path, new_path)
 
 
 def _move_run_hours(project: Project, old: str, new: str) -> None:
-    """Add up the runs under the old name, as long as Dagster's records of them are readable, then rename their sum."""
+    """Add ended runs to the run hours of the old name, as far as Dagster has records. Then rename the total."""
     count_run_hours(project, [*project.list_names(), old])
     rename_run_hours(project.settings.home, old, new)
 
 
 def _record_renaming(project: Project, move: Move) -> None:
-    """Append the rename to the ledger of names, which is moved with the models. Skip this if it was moved already."""
+    """Append the rename to the ledger of names in the old folders. Do nothing if the ledger was moved already."""
     ws, new_ws = (project.name_workspace(name) for name in (move.old, move.new))
     if any(path_exists(path) for path in (ws.lake.root, ws.models.root)) and not open_name_ledger(new_ws).rows():
         record_renaming(ws, move.old, move.new, move.by, move.why)

@@ -228,8 +228,9 @@ def are_daemons_live(instance: dg.DagsterInstance) -> bool:
 def rename_automation(instance: dg.DagsterInstance, names: Mapping[str, str | None]) -> None:
     """Give sensors and schedules new names.
 
-    names: old name: new name. None: the sensor or schedule is gone, and its state is deleted. The new name takes over
-    state, cursor and last tick, so that the daemon continues where it was. A second call changes nothing.
+    names: new name by old name. None: the sensor or schedule no longer exists, and its state is deleted. The renamed
+    sensor or schedule keeps state, cursor and last tick, so that the daemon continues from there. A second call changes
+    nothing.
 
     Purpose: a renamed use case keeps its sensors on. Without it: turn the sensors on again by hand.
     """

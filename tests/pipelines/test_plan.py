@@ -53,7 +53,7 @@ def rebuild_and_compare(world: World, run_cli: RunCli, planned: Any) -> None:
     promoted = [row.as_of for row in world.open().champion_ledger.sound_promotions("replay")]
     assert planned["champions"]["after"] == promoted
     assert run_cli(f"plan {NAME}").out == (
-        f"{NAME}: nothing changed. The declaration on disk took every decision of the replay.\n"
+        f"{NAME}: nothing changed. Every replay decision was taken under the declaration on disk.\n"
     )
 
 

@@ -121,7 +121,7 @@ def test_a_removal_that_was_killed_is_noticed_and_finished(
         remove_use_case(OLD, "ann", WHY, deletes, project)
     with pytest.raises(UnfinishedMoveError, match=f"sixtyforty remove {OLD} --why '{WHY}'"):
         prepare_dagster_home()
-    with pytest.raises(MoveError, match="Another move is not finished"):
+    with pytest.raises(MoveError, match="Another rename or removal is not finished"):
         remove_use_case(OLD, "ann", WHY, not deletes, project)
     answer = remove_use_case(OLD, "bob", "another", deletes, project)
     prepare_dagster_home()

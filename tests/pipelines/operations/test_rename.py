@@ -140,7 +140,7 @@ def test_a_rename_that_was_killed_is_noticed_and_finished(
 
     with pytest.raises(UnfinishedMoveError, match=f"sixtyforty rename {OLD} {NEW}"):
         prepare_dagster_home()
-    with pytest.raises(MoveError, match="Another move is not finished"):
+    with pytest.raises(MoveError, match="Another rename or removal is not finished"):
         rename_use_case(OLD, "other_name", "ann", "", project)
     rename_use_case(OLD, NEW, "bob", "", project)
     prepare_dagster_home()
