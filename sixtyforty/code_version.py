@@ -1,4 +1,4 @@
-"""The code version: one hash of everything except data that the decisions of a use case depend on.
+"""The code version: one hash of everything on which the decisions of a use case depend, except data.
 
 The hash covers:
 

@@ -44,7 +44,7 @@ def replace_dependencies(text: str, dependencies: Sequence[str]) -> str:
 def replace_use_cases(text: str, use_cases: Sequence[str]) -> str:
     """Return the text of `dvc.yaml` with the names of these use cases in each stage. Other lines stay unchanged.
 
-    The names that a stage lists already come first, in their order there.
+    Names that a stage already lists come first, in the same order.
     """
 
     def replace_list(match: re.Match[str]) -> str:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class MissingDataError(SixtyfortyError):
-    """The declaration has a new name, and the data of the home still have the old one."""
+    """The declaration has a new name, but the data of the home are stored under the old name."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Workspace:
     - lakes: the folder or object store prefix that holds the lakes of all use cases. None: `data/lake` in the home. If
       it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
       sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
-    - refusal: why no run is possible, because the declaration changed a key or the calendar; empty if it didn't.
+    - refusal: why runs are refused after the declaration changed a key or the calendar; empty without such a change.
     """
 
     use_case: UseCase
@@ -145,7 +145,7 @@ class Workspace:
         return self._folder("recipe")
 
     def find_data_under_former_name(self) -> str | None:
-        """Return the former name under which the data of this home still are; None if they have the current name."""
+        """Return the former name under which this home still stores its data; None if it uses the current name."""
         if not self.use_case.former_names or path_exists(self.lake.root) or path_exists(self.models.root):
             return None
         former = (self.named(name) for name in reversed(self.use_case.former_names))

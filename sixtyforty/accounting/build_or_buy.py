@@ -201,7 +201,7 @@ def score_build_or_buy(ws: Workspace, track: Track) -> Scorecard:
 
 
 def _read_values(ws: Workspace, track: Track, declared: Sourcing) -> Sequence[DailyValue]:
-    """Return the money of every partition. If there are vendors, only units that the model could decide on count."""
+    """Return the value of each partition. With vendors, only units count on which the model could decide, too."""
     name, daily_values = ws.use_case.name, kpi_ledger.read_daily_values(ws, track)
     if not daily_values and count_units(ws, track):
         raise SourcingError(

@@ -15,10 +15,10 @@ from sixtyforty.workspace import Workspace
 
 
 def read_comparable_values(ws: Workspace, track: Track) -> list[DailyValue]:
-    """Return the money of every partition over the units on which the model could decide, sorted by partition.
+    """Return the value of each partition, summed over the units on which the model could decide, sorted by partition.
 
-    Only units with a known outcome count. A partition without such a unit is left out. Partitions on which a champion
-    was in force all the time are read from the ledger. The rows of the other partitions are read again.
+    Only units with a known outcome count. A partition without such a unit is left out. If a champion was in force for
+    all units of a partition, its value is read from the KPI ledger. Otherwise the value is computed from the decisions.
     """
     daily_values = kpi_ledger.read_daily_values(ws, track)
     if ws.use_case.is_randomized(track):

@@ -1,4 +1,4 @@
-"""Value what people did, next to the value of the decisions: the two differ by the overrides in force.
+"""Compute the value of what people did. It differs from the value of the decisions by the overrides in force.
 
 The KPI ledger values each unit as if the decision had been followed. An override in force replaces that action (see
 `answers_in_force`), and the usage accounts hold its gain. In an experiment, the observed outcome already is the outcome
@@ -36,15 +36,15 @@ class DoneValue:
     simulated: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the value for JSON."""
+        """Return all fields as JSON values."""
         return asdict(self)
 
     def describe(self, currency: str) -> str:
-        """Return a sentence about both values: of the decisions, and of what people did."""
+        """Return two sentences: the value of the decisions, and the value of what people did."""
         simulated = " (simulated responses)" if self.simulated else ""
         followed = format_money(self.total - self.difference, currency)
         return (
-            f"If every decision had been followed: {followed}. With people's"
+            f"Value if every decision had been followed: {followed}. Value with people's"
             f" {format_plural(self.overrides, 'override')} in force{simulated}: {format_money(self.total, currency)}"
             f" ({format_money(self.difference, currency, signed=True)})."
         )

@@ -90,9 +90,9 @@ def write_accounts(ws: Workspace, partitions: Sequence[str], track: Track) -> di
 
 
 def compute_accounts(ws: Workspace, decisions: Mapping[str, Entry], outcomes: Mapping[str, Entry]) -> list[KpiAccount]:
-    """Return the accounts of some partitions' decisions, without writing them.
+    """Return the KPI accounts of some partitions, without writing them.
 
-    decisions, outcomes: the manifests of both, by partition, for the same partitions and at least one of them. Raises
+    decisions, outcomes: their manifests, by partition. Both have the same partitions, at least one. Raises
     CandidateError if a candidate's SQL doesn't return an action for each decision.
     """
     return list(_account_units(ws.use_case.kpi, _load_units(ws, decisions, outcomes)))
@@ -114,9 +114,9 @@ def read_daily_values(ws: Workspace, track: Track, until: str | None = None) -> 
 
 
 def value_units_with_champion(ws: Workspace, partitions: Sequence[str], track: Track) -> dict[str, DailyValue]:
-    """Return the money of some partitions over the units for which a champion was in force. No account is written.
+    """Return the value of some partitions, summed over the units for which a champion was in force.
 
-    Partitions without such a unit with a known outcome are left out.
+    A partition is left out if no such unit has a known outcome. No account is written.
     """
     decisions = ws.lake.entries(decisions_dataset(track), partitions)
     outcomes = ws.lake.entries("outcomes", list(decisions))

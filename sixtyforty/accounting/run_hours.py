@@ -61,7 +61,7 @@ def add_finished_runs(
 
 
 def rename_run_hours(home: Path, old: str, new: str) -> None:
-    """Add the run time of a use case to its new name. A second call changes nothing."""
+    """Record the run time of a renamed use case under its new name. A second call changes nothing."""
     path = _totals_path(home)
     with exclusive_lock(path.with_suffix(".lock"), "rename run hours"):
         totals = _read_totals(home)

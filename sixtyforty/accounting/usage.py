@@ -204,14 +204,14 @@ def _timely_sql(use_case: UseCase) -> str:
 
 
 def _known_sql(kpi: Kpi) -> str:
-    """Return a SQL condition: the outcome of the decision is known to the KPI ledger, too."""
+    """Return a SQL condition: everything that the payoffs of the decision's unit depend on is known."""
     needed = ["known_outcome", *map(identifier, kpi.outcome_columns[1:]), *map(identifier, kpi.payoff_sql)]
     return "(" + " and ".join(f"{column} is not null" for column in needed) + ")"
 
 
 def _cost_saved_sql(kpi: Kpi) -> str:
     """Return SQL for the cost of the decided action minus the cost of the action that a person chose instead."""
-    if kpi.amount:  # an amount has no cost of its own
+    if kpi.amount:  # the payoff of an amount has no separate cost
         return "null::double"
     decided, done = (
         f"case {action} {' '.join(f'when {literal(name)} then {cost_sql(kpi, name)}' for name in kpi.actions)} end"

@@ -19,7 +19,7 @@ from sixtyforty.workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-JudgedAnswers = Mapping[str, JudgedAnswer]  # by decision id
+JudgedAnswers = Mapping[str, JudgedAnswer]  # the first answer to each decision, by decision id
 
 
 def read_answers(ws: Workspace, track: Track, rows: Mapping[str, pa.Table]) -> dict[str, JudgedAnswers]:
@@ -40,7 +40,7 @@ def read_responses(
 ) -> dict[str, list[Response]]:
     """Return people's responses to some decisions, from the response log and the source of responses, by decision id.
 
-    partitions: those of the decisions. Decisions without an answer, and simulated responses, are left out.
+    partitions: the partitions of these decisions. Simulated responses are left out.
     """
     recorded = responses_by_decision(ws, decision_ids) if has_answers(ws) else {}
     logged = {

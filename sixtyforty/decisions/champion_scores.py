@@ -1,8 +1,9 @@
-"""Score the units of one champion, or say why it can't score them.
+"""Score the units of one champion, or return the reason why the champion can't score them.
 
-A live champion that can't score leaves its units to the current process. Reasons are: its files are missing or changed,
-the features lack a column that it learned from, its estimator fails, or its vetoes can't be evaluated. On the replay,
-only the features count as a reason. A replay is a calculation, so any other fault ends its run.
+If a live champion can't score a unit, the current process decides. The champion can't score if its files are missing or
+changed, the features lack a column that it learned from, its estimator fails, or its vetoes can't be evaluated. On the
+replay, only a missing or changed feature is such a reason. Any other fault ends the run, because a replay can be
+calculated again.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ UNSCORED = "the champion can't score: "  # starts the reason of a decision that 
 class ChampionUnits:
     """The units on which one champion decides, as masks over all units.
 
-    `units`: those of this champion. `held`: those in the holdout, of any champion. Held-out units form a group of their
-    own, because their actions use up no limit.
+    `units`: the mask of the champion's units. `held`: the mask of all held-out units, also those of other champions.
+    Held-out units are scored as a separate group, because their actions use up no limit.
     """
 
     champion: ChampionRow
@@ -46,9 +47,9 @@ class ChampionUnits:
     held: Mask
 
     def groups(self, unfit: Mask) -> list[Mask]:
-        """Return two masks of units: those that the champion decides, and those held out from it.
+        """Return two masks: the units that the champion decides, and the champion's held-out units.
 
-        Unfit units are in neither mask.
+        unfit: the mask of units that can't be scored. They are in neither of the two masks.
         """
         fit = self.units & ~unfit
         return [fit & ~self.held, fit & self.held]
@@ -56,10 +57,10 @@ class ChampionUnits:
 
 @dataclass(frozen=True)
 class ScoredUnits:
-    """The scores of a champion's two groups of units, and why it can't score some units.
+    """The scores of a champion's units, and the reasons why some of its units have no score.
 
-    `groups`: the mask of the scored units of each group, with their scores. `reasons`: one for each of all units; None
-    where the champion scored the unit, or where it isn't its unit.
+    `groups`: for each group of scored units, the mask of the units and their scores. `reasons`: for each unit of the
+    run, why the champion can't score the unit; None for scored units and for units of other champions.
     """
 
     groups: list[tuple[Mask, NDArray[np.float64]]]
@@ -67,7 +68,7 @@ class ScoredUnits:
 
     @property
     def unscored(self) -> Mask:
-        """The units that the champion can't score."""
+        """The mask of the units that the champion can't score."""
         import numpy as np
 
         return np.array([reason is not None for reason in self.reasons], bool)
@@ -76,9 +77,10 @@ class ScoredUnits:
 def score_units(
     ws: Workspace, batch: ChampionUnits, units: pd.DataFrame, unfit: Mask, columns: Columns, track: Track
 ) -> ScoredUnits:
-    """Return the champion's scores of its fit units, and why it can't score the others.
+    """Return the scores of the champion's units, and the reasons why some of its units have no score.
 
-    columns: the columns of the units' features. Raises ModelError on the replay for a fault that isn't in the features.
+    unfit: the mask of units to leave out. columns: the columns of the features. On the replay, raises ModelError for
+    any fault other than a missing or changed feature.
     """
     import numpy as np
 
@@ -102,30 +104,30 @@ def score_units(
 
 
 def unscored_reason(problem: object) -> str:
-    """Return the reason of decisions that a champion can't take. Of a longer text, the first sentence is enough."""
+    """Return the reason to store with decisions that a champion can't take: the first sentence about the problem."""
     return f"{UNSCORED}{str(problem).split('. ')[0].rstrip('.')}: the current process decides"
 
 
 def _predict(model: FittedModel, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the scores of rows. Raises ModelError if the estimator fails, or gives some rows no number."""
+    """Return the scores of feature rows. Raises ModelError if the estimator fails, or if a score isn't a number."""
     import numpy as np
 
     try:
         scores = model.predict(rows)
     except Exception as error:  # an estimator may raise anything; its text may hold data, so only the type is reported
-        raise ModelError(f"its estimator fails with a {type(error).__name__}") from error
+        raise ModelError(f"the estimator fails with a {type(error).__name__}") from error
     finite = np.isfinite(scores).reshape(-1, len(rows)).all(axis=0)
     if not finite.all():
-        raise ModelError(f"it gives no number for {int((~finite).sum())} of {len(rows)} units")
+        raise ModelError(f"the estimator returns no number for {int((~finite).sum())} of {len(rows)} units")
     return scores
 
 
 def _score_by_partition(
     ws: Workspace, version: str, units: pd.DataFrame, masks: list[Mask], reasons: NDArray[Any]
 ) -> ScoredUnits:
-    """Return the scores after an error: a partition that can be scored by itself doesn't suffer from another one.
+    """Score each partition separately after an error, so that the error costs no other partition its scores.
 
-    reasons: completed in place.
+    reasons: filled in place with the reason for each unit that can't be scored.
     """
     try:
         model = ws.models.load(version)
@@ -154,8 +156,8 @@ def decide_scored(
 ) -> None:
     """Write the decisions of the scored units into the draft.
 
-    counts: the actions that already use up limits; they don't count for held-out units. Raises PolicyError or
-    PayoffError on the replay.
+    counts: the earlier actions that use up the limits of the policy; ignored for held-out units. On the replay, raises
+    PolicyError or PayoffError if the policy can't choose.
     """
     import numpy as np
 
@@ -173,7 +175,7 @@ def decide_scored(
 def _choose(
     policy: Policy, rows: pd.DataFrame, score: NDArray[np.float64], counts: ActionCounts | None, track: Track
 ) -> ChosenActions | str:
-    """Return the chosen actions or, on the live track, why the policy can't choose any."""
+    """Return the chosen actions. If the policy can't choose on the live track, return the reason as text."""
     try:
         return policy.choose_actions(rows, score, counts)
     except SixtyfortyError as error:
@@ -183,5 +185,5 @@ def _choose(
 
 
 def leave_to_current_process(draft: DecisionDraft, mask: Mask, reasons: NDArray[Any]) -> None:
-    """Write into the draft that the current process decides on units, because the model may not or can't."""
+    """Write into the draft that the current process decides on the masked units, and the reason for each unit."""
     draft.decided_by[mask], draft.reason[mask] = "fallback", reasons[mask]

@@ -1,7 +1,7 @@
 """Rename, export and drop the SQL tables of a use case: its delivered decisions, and people's responses to them.
 
-Each function can be repeated after a kill, because a database such as SQLite ends a transaction at each change of a
-table.
+If the process is killed, each function can be called again. This is necessary because a database such as SQLite ends a
+transaction at each change of a table.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def existing_tables(database_url: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def rename_tables(database_url: str, old: str, new: str) -> list[str]:
-    """Rename the tables of a use case and their indexes. Return the new names of all its tables.
+    """Rename the tables of a use case and their indexes. Return the new names of those that exist.
 
     Tables that don't exist are skipped, and so are tables that already have the new name.
     """
@@ -77,8 +77,8 @@ def rename_tables(database_url: str, old: str, new: str) -> list[str]:
 def _rename_indexes(connection: sa.Connection, old_table: str, new_table: str) -> None:
     """Give the indexes of a renamed table the names that a new table would get.
 
-    A later use case under the old name would otherwise find its index names taken. SQLite can't rename an index, so it
-    is created under the new name, then dropped under the old one.
+    A later use case under the old name would otherwise find its index names taken. SQLite can't rename an index, so
+    the index is created under the new name, then dropped under the old one.
     """
     import sqlalchemy as sa
 
@@ -94,7 +94,7 @@ def _rename_indexes(connection: sa.Connection, old_table: str, new_table: str) -
         if new_name not in names:
             query = sa.text("select sql from sqlite_master where type = 'index' and name = :name")
             definition = connection.scalar(query, {"name": name})
-            if definition is None:  # SQLite makes the index of a unique column by itself, and renames it
+            if definition is None:  # SQLite creates and renames the index of a unique column by itself
                 continue
             connection.exec_driver_sql(str(definition).replace(name, new_name, 1))
         connection.execute(sa.text(f"drop index {quote(name)}"))

@@ -85,7 +85,7 @@ def _decide_group(
 ) -> dict[str, pa.Table]:
     """Return the new decisions of partitions whose features have equal columns, by partition.
 
-    Other columns mean another features.sql, and a champion that scores the one may not be able to score the other.
+    Partitions with other columns are decided separately, because a champion may not be able to score all of them.
     """
     decided_before = {partition: entry for partition, entry in before.items() if partition in features}
     units, taken = _read_units(ws, track, features, decided_before, start, as_of)

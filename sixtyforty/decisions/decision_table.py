@@ -72,7 +72,7 @@ class TakenDecisions:
 
     `by_model` counts the model's decisions. `fallback` counts decisions of the current process because of no champion,
     unsound data or a review that isn't answered yet. `held_out` counts decisions in the holdout or in shadow.
-    `unscored` are those decisions of the fallback that the champion in force couldn't take.
+    `unscored` counts those `fallback` decisions that the champion in force couldn't take.
     """
 
     entry: Entry

@@ -1,7 +1,7 @@
 """Store a copy of each declaration that took decisions, so that a later declaration can be compared with it.
 
 A copy is a JSON file in the lake, named by the declaration's version: `declarations/<version>.json`. It contains the
-parts that the version covers, and the declared models. A file never changes, because its name is a hash of its parts.
+parts from which the version is computed, and the declared models. A file never changes, because its name is a hash.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ def deliver_decisions(ws: Workspace, entries: dict[str, Entry], track: Track) ->
 def deliver_answers(ws: Workspace, track: Track, partitions: Collection[str]) -> int:
     """Revise the delivered rows and files of some partitions after people's answers. Return how many rows changed.
 
-    Partitions that weren't delivered yet are left out: their delivery includes the answers. Nothing changes once the
-    use case is retired.
+    Partitions that weren't delivered yet are left out, because their first delivery includes the answers. Once the use
+    case is retired, nothing changes.
     """
     import pyarrow.parquet as pq
 

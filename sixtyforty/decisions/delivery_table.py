@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMPARED = ("action", "decided_by", "reason", "champion_version")  # if one differs, a replayed decision is replaced
 IDS_PER_STATEMENT = 500
-REVISION_COLUMNS = ("decided_action", "revision", "answered_by", "answered_at")  # tables of earlier releases lack these
+REVISION_COLUMNS = ("decided_action", "revision", "answered_by", "answered_at")  # missing in older tables
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DeliveredDecision:
 
     `action` is the action in force. `decided_action` is the decided action if an answer replaced it. `revision` counts
     the changes by answers. `answered_by` is the role of the person whose answer or withdrawal changed the row
-    last, at `answered_at`. Two rows are equal if they deliver the same decision, at whatever time.
+    last, at `answered_at`. Two rows are equal even if they were delivered at different times.
     """
 
     decision_id: str

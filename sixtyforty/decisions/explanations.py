@@ -64,7 +64,7 @@ def explain_decisions(ws: Workspace, partition: str, track: Track, decision_ids:
 
 
 def _explain_known(ws: Workspace, version: str, rows: pd.DataFrame) -> list[list[str]]:
-    """Return the most important facts of each row, or that the files of the model can't be read any more."""
+    """Return the most important facts behind each decision, or a note that the model's files can't be read."""
     try:
         return explain_rows(ws, version, rows)
     except (ModelError, FileNotFoundError):  # the doctor and the alerts name the file; the decision stays readable

@@ -81,7 +81,7 @@ def trace_decision(ws: Workspace, decision_id: str) -> DecisionTrace:
 
 
 def _read_responses(ws: Workspace, track: Track, partition: str, decision_id: str) -> list[Response]:
-    """Return all responses to a decision, simulated ones and those of other systems included."""
+    """Return all responses to a decision, including simulated responses and responses from other systems."""
     logged = responses_by_decision(ws, [decision_id]) if has_answers(ws) else {}
     return logged.get(decision_id) or read_responses(ws, track, [partition], [decision_id]).get(decision_id, [])
 
@@ -177,7 +177,7 @@ def _trace_outcome(
 ) -> TracedOutcome | None:
     """Return the outcome and the value of a decision, or None if the partition's outcomes haven't been built.
 
-    answer: the answer to the decision. If it replaced the decided action, the value of what was done is returned, too.
+    answer: the answer to the decision. If it replaced the decided action, the value of its action is returned, too.
     """
     import numpy as np
 

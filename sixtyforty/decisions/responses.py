@@ -82,7 +82,8 @@ def _check_withdrawal(ws: Workspace, withdrawal: Response) -> None:
         raise ResponseError(f"The answer to {decision_id} has been withdrawn already.")
     if deadline is not None and withdrawal.at is not None and withdrawal.at > deadline:
         raise ResponseError(
-            f"The answer to {decision_id} could be withdrawn until {deadline:%Y-%m-%d %H:%M} UTC. It stays in force."
+            f"The answer to {decision_id} could only be withdrawn until {deadline:%Y-%m-%d %H:%M} UTC. The answer stays"
+            " in force."
         )
 
 

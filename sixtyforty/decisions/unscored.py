@@ -1,7 +1,7 @@
-"""Decisions that the champion in force couldn't take: what a manifest says of them, and whether it is still so.
+"""Count the decisions that the champion in force couldn't take, and find out whether it still can't score.
 
-The manifest of a partition of decisions holds the fact `unscored`. A champion is out of action while the newest
-decisions name it, and no other champion has taken its place.
+The manifest of a partition of decisions stores the counts as the fact `unscored`. The outage of a champion ends when it
+scores the newest decisions, or when another champion replaces it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DECIDES = ": the current process decides"
-LONGEST_SEARCH = 400  # partitions in which the first day without a score is searched
+LONGEST_SEARCH = 400  # the newest partitions in which the start of an outage is searched
 CURE = (
-    "Restore the champion's files from a backup, or correct features.sql. Or let the next training replace it, once the"
-    " features are built again."
+    "Restore the champion's files from a backup, or correct features.sql. Or build the features again, and let the next"
+    " training replace the champion."
 )
 
 
 def summarize_unscored(decisions: pa.Table) -> list[UnscoredDecisions]:
-    """Return what a manifest says of the decisions that a champion couldn't take, by champion and reason.
+    """Count the decisions that a champion couldn't take, for each champion and reason.
 
     decisions: a table of decisions, sorted by decision time.
     """
@@ -53,7 +53,11 @@ def summarize_unscored(decisions: pa.Table) -> list[UnscoredDecisions]:
 
 @dataclass(frozen=True)
 class ChampionOutage:
-    """A champion in force that can't score: why, since which partition, and how many decisions it didn't take."""
+    """An outage: the champion in force can't score.
+
+    `reason`: why it can't score. `since`: the first partition of the outage. `decisions`: the number of decisions that
+    the current process took in its place.
+    """
 
     champion: str
     reason: str
@@ -62,7 +66,7 @@ class ChampionOutage:
 
     @property
     def text(self) -> str:
-        """What decides and why, in two sentences for people."""
+        """Two sentences for people: why the champion can't score, and how many decisions it couldn't take."""
         return (
             f"The champion {self.champion} can't score: {self.reason}. Since {self.since}, the current process took"
             f" {format_plural(self.decisions, 'decision')} in its place."
@@ -70,9 +74,9 @@ class ChampionOutage:
 
 
 def current_outage(ws: Workspace, track: Track, now: datetime) -> ChampionOutage | None:
-    """Return the outage of the champion in force at a UTC time; None if it scores the newest decisions.
+    """Return the outage of the champion in force at `now` (UTC); None if it scored the newest decisions.
 
-    There is none without a champion, or once the use case has ended.
+    Without a champion, or once the use case has ended, return None.
     """
     champion = ws.champion_ledger.champion_at(track, now)
     if champion is None or ws.stage_ledger.end_reason_at(now):

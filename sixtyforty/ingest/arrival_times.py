@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 PERCENTILES = 101  # a partition's delays are stored as the percentiles 0 to 100
 TOLERANCE_SECONDS = 300  # scans take place every minute or so; a row this little after its known_at is not late
 LANDINGS_LISTED = 50  # a partition lists at most this many of the hours in which its extracts were first seen
-WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # the newest partitions that a verdict covers: whichever is longer
-ExtractTimes = Mapping[str, Mapping[str, datetime | None]]  # partition: {id of an extract: its time, UTC or None}
+WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # a verdict covers these newest partitions, or days if longer
+ExtractTimes = Mapping[str, Mapping[str, datetime | None]]  # UTC arrival time, by partition and extract id
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str
 
 
 def same_columns(contract: Source, records: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Return those records whose hashes cover the columns of the contract. After a change, no hash would match."""
+    """Return the records whose row hashes cover the columns of the contract. Other row hashes can't be compared."""
     return {partition: record for partition, record in records.items() if record.facts["columns"] == contract.columns}
 
 

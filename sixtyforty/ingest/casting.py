@@ -50,7 +50,7 @@ def typed_columns_sql(source: Source) -> str:
 
 
 def cast_sql(column: str, contract_type: str) -> str:
-    """Return a SQL expression that casts a cleaned text column to a type of the contract; NULL where it doesn't fit."""
+    """Return a SQL expression that casts a cleaned text column to a type of the contract; NULL if it doesn't fit."""
     text, contract_type = identifier(column), contract_type.upper()
     if contract_type in ("DOUBLE", "FLOAT"):  # "nan" would pass every range rule
         return f"nullif(try_cast({text} as {contract_type}), 'nan')"

@@ -1,8 +1,8 @@
-"""Read raw and validated partitions by today's data contract, whatever contract they were written by.
+"""Read raw and validated partitions with the columns of the current data contract, even if an earlier one wrote them.
 
-A contract changes while old partitions stay. A column that a partition lacks is null in its rows. A column that the
-partition holds under another name is read under today's name. A column of another type is cast; a value that the
-type of today can't hold exactly is null, until the partition is validated again from its raw rows.
+A column that an old partition lacks is null in its rows. A column that the partition has under another name is read
+under the current name. A column of another type is cast. A value that the current type can't represent exactly is null
+until the partition is validated again from its raw rows.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ TEXT = "string"  # the Arrow type of every column of a raw partition
 
 
 def select_landed_rows(lake: Lake, source: Source, entries: Iterable[Entry]) -> str:
-    """Return a SQL subquery of raw partitions: the contract's columns as text, the columns of `raw`, `_partition`.
+    """Return a SQL subquery for the rows of raw partitions.
 
-    entries: at least one manifest.
+    Its columns are those of the contract as text, RAW_COLUMNS, and `_partition`. entries: the manifests of the
+    partitions, at least one.
     """
     types = dict.fromkeys(source.columns, ("VARCHAR", TEXT))
     return _union(lake, source, entries, types, (*RAW_COLUMNS, "_partition"))
 
 
 def select_validated_rows(lake: Lake, source: Source, entries: Iterable[Entry]) -> str:
-    """Return a SQL subquery of validated partitions: the contract's columns with their types, and `_partition`.
+    """Return a SQL subquery for the rows of validated partitions.
 
-    entries: at least one manifest.
+    Its columns are those of the contract with their types, and `_partition`. entries: the manifests of the partitions,
+    at least one.
     """
     types = {column: (kind, stored_type(kind)) for column, kind in source.columns.items()}
     return _union(lake, source, entries, types, ("_partition",))
@@ -49,7 +51,7 @@ def find_retyped(lake: Lake, source: Source, entry: Entry) -> list[str]:
 
 
 def lacks_columns(lake: Lake, source: Source, raw: Entry, offered: Sequence[str]) -> bool:
-    """Return whether a raw partition lacks a column of the contract that an extract offers.
+    """Return whether a raw partition lacks a column of the contract that an extract contains.
 
     offered: the columns of the extract that the contract didn't name when the extract was read.
     """
@@ -79,7 +81,7 @@ def align_raw_rows(table: pa.Table, source: Source, schema: pa.Schema) -> pa.Tab
 def _union(
     lake: Lake, source: Source, entries: Iterable[Entry], types: Mapping[str, tuple[str, str]], others: Sequence[str]
 ) -> str:
-    """Return one SELECT for each group of partitions with equal columns, joined by UNION ALL, in parentheses.
+    """Return a SQL subquery: one SELECT for each group of partitions with equal columns, joined by UNION ALL.
 
     types: the DuckDB and the Arrow type of each column of the contract. others: further columns to select.
     """
@@ -100,7 +102,7 @@ def _column_sql(source: Source, column: str, types: tuple[str, str], stored: Col
 
 
 def _cast_stored(name: str, kind: str, arrow_type: str, current_type: str) -> str:
-    """Return the SQL of a stored column in the type of the contract; a value that doesn't fit exactly is null."""
+    """Return SQL that casts a stored column to its type in the contract. A value that doesn't fit becomes null."""
     if current_type == arrow_type:
         return identifier(name)
     if kind.upper() == "VARCHAR":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES = 1 << 30  # a larger extract is refused; its sender must split it
 EMPTY_FILE = "the file is empty. Ask the sender to send it again."
 TOO_LARGE = f"the file holds more than {MAX_UNPACKED_BYTES >> 20:,} MB unpacked. Ask the sender to split it."
-MISSING_CURE = " If the sender changed them, declare `other_names` or `optional_columns` of the source."
+MISSING_CURE = " If the sender renamed or dropped these columns, declare `other_names` or `optional_columns`."
 SIMILAR_NAME = 0.4  # smallest similarity (0 to 1) of two column names at which one is suggested for the other
 
 
@@ -49,11 +49,11 @@ class ParsedExtract:
 
 @dataclass(frozen=True)
 class MatchedColumns:
-    """The columns of one file that hold the columns of its data contract.
+    """The columns of one file, matched with the columns of its data contract.
 
-    names: the file's names by contract column: the column's own name or an earlier one. The list is empty where the
-    file lacks an optional column. missing: text that lists the other columns that it lacks; None if it lacks none.
-    undeclared: the columns of the file that the contract doesn't name.
+    - names: for each column of the contract, the names under which the file has it; empty if the file lacks it.
+    - missing: text that lists the required columns that the file lacks; None if it lacks none of them.
+    - undeclared: the columns of the file that the contract doesn't name.
     """
 
     names: Mapping[str, list[str]]
@@ -62,11 +62,11 @@ class MatchedColumns:
 
     @property
     def file_columns(self) -> list[str]:
-        """The columns of the file to read: for each column of the contract its newest name."""
+        """The columns to read from the file: for each column of the contract, the newest name in the file."""
         return [names[0] for names in self.names.values() if names]
 
     def to_contract(self, table: pa.Table) -> pa.Table:
-        """Return a table of `file_columns` as one of the contract's columns, with text nulls for those it lacks."""
+        """Return a table of `file_columns` under the contract's names. A column that the file lacks is null."""
         import pyarrow as pa
 
         nulls = pa.nulls(table.num_rows, pa.string())
@@ -98,7 +98,7 @@ def _describe_missing(columns: Sequence[str], undeclared: Sequence[str]) -> str:
 
 
 def contract_hash(source: Source) -> str:
-    """Return the hash of everything in a data contract on which the refusal of an extract depends."""
+    """Return the hash of the parts of a data contract that decide whether an extract is refused."""
     names = {column: source.names_of(column) for column in source.columns}
     return digest({"files": source.files, "names": names, "optional": sorted(source.optional_columns)})
 

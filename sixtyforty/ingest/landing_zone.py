@@ -43,7 +43,7 @@ Lines = Mapping[str, "pa.Table"]  # an extract's lines by partition
 class NewFile(NamedTuple):
     """A new or changed file, with the hash of its bytes and its parsed content.
 
-    seq: the number of its arrival, if the file arrived before and is read again by another data contract.
+    seq: the number of the file's earlier arrival, if it is read again under a changed data contract; otherwise None.
     """
 
     file: ListedFile
@@ -265,7 +265,7 @@ class LandingZone:
 
 
 def _was_refused_by_another(known: Arrival | None, contract: str) -> bool:
-    """Return whether another data contract than today's refused an extract, so that it must be read again."""
+    """Return whether an earlier data contract refused an extract. The extract must then be read again."""
     return known is not None and known.problem is not None and known.contract != contract
 
 

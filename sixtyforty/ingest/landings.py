@@ -1,4 +1,4 @@
-"""The times at which extracts were first seen, and whether they show when the rows of a partition could be known.
+"""Find out from the times at which extracts were first seen when the rows of a partition could be known.
 
 An extract that lands soon after its partition ends shows when its rows arrive. An extract of a bulk load, such as a
 year of past days in one hour, only shows when somebody copied files. Its rows have no known arrival time.
@@ -13,9 +13,9 @@ from sixtyforty.ingest.arrivals import Arrival
 from sixtyforty.spec.partitions import PartitionedModel
 
 BATCH_GAP = timedelta(minutes=10)  # extracts that are first seen within this time of one another landed together
-BULK_PARTITIONS, BULK_TIME = 3, timedelta(days=3)  # a batch is a bulk load if it spans more than both
+BULK_PARTITIONS, BULK_TIME = 3, timedelta(days=3)  # a bulk load spans more partitions and more time than this
 BULK_EXTRACTS = 50  # a batch is also a bulk load if it has more extracts than this
-RECENT_PARTITIONS, RECENT_TIME = 3, timedelta(days=7)  # later than both after its end, a partition is an old one
+RECENT_PARTITIONS, RECENT_TIME = 3, timedelta(days=7)  # a partition is recent until both have passed since its end
 
 
 def first_seen(arrival: Arrival) -> datetime | None:
@@ -35,12 +35,12 @@ class Landings:
         self._bulk: dict[int, bool] = {}
 
     def arrival(self, seq: int) -> Arrival | None:
-        """Return the arrival with a number; None if a newer extract of the same file name replaced the arrival."""
+        """Return the arrival number `seq`; None if a newer extract of the same file name replaced it."""
         position = self._positions.get(seq)
         return None if position is None else self._arrivals[position]
 
     def is_recent(self, partition: str, arrival: Arrival) -> bool:
-        """Return whether an extract was first seen before its partition became an old one."""
+        """Return whether the partition was still recent when the extract was first seen."""
         seen_at, end = first_seen(arrival), self._model.closes_at(partition)
         if seen_at is None:
             return False
@@ -57,9 +57,9 @@ class Landings:
         return first_seen(arrival)
 
     def _landed_in_bulk(self, position: int) -> bool:
-        """Return whether the batch of the arrival at a position is a bulk load.
+        """Return whether the arrival at a position belongs to a bulk load.
 
-        The search in both directions ends as soon as the batch is known to be a bulk load, so it never reads the whole
+        The search for extracts that landed together stops once there are enough of them, so it never reads the whole
         ledger.
         """
         if position not in self._bulk:

@@ -63,7 +63,7 @@ def _read_new_lines(
     outdated: Collection[str],
     entries: Mapping[str, Entry],
 ) -> dict[int, Lines]:
-    """Read the extracts that at least one outdated partition doesn't hold yet, or lacks a column of.
+    """Read the extracts that add rows or columns to at least one outdated partition.
 
     Return {`seq` of the extract: {partition: lines}}. Only partitions that need the lines are included. Refused and
     archived extracts are left out.
@@ -85,7 +85,7 @@ def _read_new_lines(
 
 
 def _offers_columns(lake: Lake, contract: Source, entry: Entry | None, arrival: Arrival) -> bool:
-    """Return whether an extract that can be read again has a column that was declared after its import."""
+    """Return whether an extract contains a column that a partition lacks, because it was declared after the import."""
     if entry is None or not arrival.is_present or not arrival.undeclared:
         return False
     return lacks_columns(lake, contract, entry, arrival.undeclared)
@@ -96,8 +96,8 @@ def outdated_partitions(
 ) -> set[str]:
     """Return the partitions that must be imported again.
 
-    Their manifests don't list exactly the extracts that the partitions should hold, or an extract has a column that
-    the contract declares since.
+    A partition is outdated if its manifest doesn't list exactly the extracts that it should hold, or if an extract has
+    a column that was declared after the import.
 
     due: the extracts that each partition should hold, in order of arrival. entries: the manifests by partition. If an
     extract was archived before it was ingested, its partition is outdated until the manifest lists the problem.

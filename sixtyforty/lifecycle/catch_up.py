@@ -149,7 +149,7 @@ def _check_sources(
 
 
 def _contract_reason(ws: Workspace, source: Source, judged: Sequence[Entry]) -> str | None:
-    """Return why a partition must be validated again by today's data contract; None if it needn't be."""
+    """Return which declared column types have changed since a partition was validated; None if no type has."""
     retyped = sorted({column for entry in judged for column in find_retyped(ws.lake, source, entry)})
     return f"the declared type of {', '.join(retyped)} has changed" if retyped else None
 

@@ -1,8 +1,8 @@
-"""The parts of a declaration that stay as they are once there is data: keys, time zone and partitions.
+"""The parts of a declaration that must not change once the use case has data: keys, time zone and partitions.
 
-They are the identity of partitions, units and decisions. A row, a decision or an account that was stored by one key or
-calendar can't be mixed with those of another. The file `fixed_parts.json` in the lake holds the parts by which the data
-was stored. A run by other parts is refused, and readers go on with the parts of the data.
+These parts identify partitions, units and decisions. Data that was stored under one key or calendar can't be mixed with
+data of another one. The file `fixed_parts.json` in the lake records the parts under which the data was stored. If the
+declaration changes a recorded part, every run is refused. Pages and reports then use the recorded parts.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ Parts = Mapping[str, Any]  # JSON values by the path of the declared field
 
 
 class FixedPartError(SixtyfortyError):
-    """A key or the calendar of a use case with data was changed. The text names the change and the cure."""
+    """The declaration changed a key or the calendar of a use case with data. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class ChangedPart:
-    """A part of the declaration that differs from the one by which the data was stored."""
+    """A declared part that differs from the recorded part, under which the data was stored."""
 
     field: str
     stored: Any
     declared: Any
 
     def __str__(self) -> str:
-        """Return the field with both values."""
+        """Return a clause with the field, the recorded value and the declared value."""
         return f"{self.field} was {_shown(self.stored)} and is {_shown(self.declared)} now"
 
 
 def declared_parts(use_case: UseCase) -> dict[str, Any]:
-    """Return the fixed parts of a declaration. Those of blanks of a draft are left out."""
+    """Return the fixed parts of a declaration, by field. Parts that a draft doesn't declare yet are left out."""
     parts: dict[str, Any] = {"timezone": use_case.timezone, "partitions.every": use_case.partitions.every}
     if use_case.partitions.every == "week":
         parts["partitions.start"] = WEEKDAYS[use_case.partitions.start.weekday()]
@@ -64,7 +64,7 @@ def _type_family(kind: str) -> str:
 
 
 def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
-    """Return the fixed parts that differ from those of the data. A part without data has not changed."""
+    """Return the declared parts that differ from the recorded parts. A part without stored data may still change."""
     stored, declared = _read(_file(ws)), declared_parts(ws.use_case)
     changes = [
         ChangedPart(field, stored[field], part)
@@ -75,7 +75,7 @@ def find_changed_parts(ws: Workspace) -> list[ChangedPart]:
 
 
 def require_fixed_parts(ws: Workspace) -> None:
-    """Record the fixed parts of a use case that has none yet. Raises FixedPartError if a recorded one has changed."""
+    """Record the declared fixed parts. Raises FixedPartError if the declaration changed a recorded part."""
     if changes := find_changed_parts(ws):
         raise FixedPartError(describe_changes(ws, changes))
     stored = _read(_file(ws))
@@ -85,23 +85,23 @@ def require_fixed_parts(ws: Workspace) -> None:
 
 
 def describe_changes(ws: Workspace, changes: list[ChangedPart]) -> str:
-    """Return what changed, why no run is possible, and the cure, in sentences for people."""
+    """Return sentences for people: what changed, why no run is possible, and what to do next."""
     name = ws.use_case.name
     cure = (
         f"Put it back. To decide by another key or calendar, declare a new use case: `sixtyforty new {name}_2 --like"
         f" {name}`. The accounts of {name} stay readable."
     )
     if not ws.champion_ledger.promotions("live"):
-        cure += f" Or, as {name} isn't live, move {ws.lake.root} and its models away and run it again."
-    return f"{name}: {'; '.join(map(str, changes))}. Its data was stored by the earlier declaration. {cure}"
+        cure += f" Or, because {name} isn't live, move {ws.lake.root} and its models away, then run {name} again."
+    return f"{name}: {'; '.join(map(str, changes))}. Its data was stored under the earlier declaration. {cure}"
 
 
 def with_stored_parts(ws: Workspace) -> Workspace:
-    """Return a workspace whose use case has the keys and the calendar of its data, so that these stay readable.
+    """Return a workspace whose use case has the recorded keys and calendar, so that its data stays readable.
 
-    Its `refusal` says what the declaration changed.
+    If the declaration changed some of them, the field `refusal` of the workspace says which.
     """
-    if isinstance(ws.use_case, Draft):  # it has taken no decisions
+    if isinstance(ws.use_case, Draft):  # a draft has taken no decisions
         return ws
     changes = find_changed_parts(ws)
     if not changes:
@@ -113,7 +113,7 @@ def with_stored_parts(ws: Workspace) -> Workspace:
 def _restore(use_case: UseCase, parts: Parts) -> UseCase:
     decision = {name: parts[f"decision.{name}"] for name in ("key", "unit_source") if f"decision.{name}" in parts}
     partitions = {"every": parts["partitions.every"]} if "partitions.every" in parts else {}
-    if "partitions.start" in parts:  # the same week, by the weekday of the data
+    if "partitions.start" in parts:  # the start of the same week, on the recorded weekday
         start = use_case.partitions.start
         partitions["start"] = start - timedelta(days=(start.weekday() - WEEKDAYS.index(parts["partitions.start"])) % 7)
     updates: dict[str, Any] = {"timezone": parts["timezone"]} if "timezone" in parts else {}
@@ -127,7 +127,7 @@ def _restore(use_case: UseCase, parts: Parts) -> UseCase:
 
 
 def _has_data(ws: Workspace, field: str) -> bool:
-    """Return whether something was stored by a part."""
+    """Return whether any data is stored that depends on a fixed part. field: the path of the part."""
     if field.startswith("sources."):
         return bool(ws.lake.partitions(f"raw/{field.split('.')[1]}"))
     if field.startswith("decision."):

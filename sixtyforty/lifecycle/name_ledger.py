@@ -1,7 +1,8 @@
-"""The ledger of names: under which names a use case has decided, and what its other ledgers held at each rename.
+"""The ledger of names: each rename of a use case, and the newest row of its other ledgers at that time.
 
 A rename moves the ledgers of a use case to another folder. Each rename is a row of this ledger, with the old name, the
-new name and the newest hash of each other ledger. So an auditor can follow a hash chain back over a rename.
+new name and the newest hash of each other ledger. With these hashes, an auditor can verify that the moved ledgers are
+complete.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ TRACKS: tuple[Track, ...] = ("live", "replay")
 
 
 class Renaming(ChainedRow):
-    """A row of the ledger: one rename. `by`: the person who renamed the use case."""
+    """A row of the ledger of names: one rename. `by`: the person who renamed the use case."""
 
-    old: str = Field(description="The name before.")
-    new: str = Field(description="The name after.")
-    why: str = Field(description="The reason.")
+    old: str = Field(description="The old name.")
+    new: str = Field(description="The new name.")
+    why: str = Field(description="The reason for the rename.")
     heads: dict[str, tuple[int, str]] = Field(
         description="For each other ledger of the use case: its number of rows, and the hash of its newest row."
     )
 
 
 class NameLedger(HashChain[Renaming]):
-    """The ledger `names.jsonl` of one use case."""
+    """The ledger of names of one use case, in the file `names.jsonl`."""
 
     row_type = Renaming
 
@@ -55,7 +56,7 @@ def record_renaming(ws: Workspace, old: str, new: str, by: str, why: str) -> Ren
 
 
 def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
-    """Return the number of rows and the newest hash of each ledger but the one of names, by file name."""
+    """Return the number of rows and the newest hash of each ledger, by file name. The ledger of names is left out."""
     heads = {}
     for path in ws.champion_ledger.path.parent.glob("*.head"):
         head = json.loads(path.read_bytes())
@@ -66,10 +67,13 @@ def ledger_heads(ws: Workspace) -> dict[str, tuple[int, str]]:
 
 
 def verify_names(ws: Workspace) -> int:
-    """Verify that the ledgers of a renamed use case continue those under its old names. Return the number of renames.
+    """Verify that the ledgers of a renamed use case are complete. Return the number of renames.
 
-    Raises LedgerError in three cases. The names of the declaration and of the ledger differ. A ledger no longer holds
-    the row that was its newest at a rename. The ledger of names is missing, although decisions have an old name.
+    Raises LedgerError if
+
+    - the names in the declaration differ from the names in the ledger, or a rename doesn't start from the last name
+    - a ledger lacks the row that was its newest row when the use case was renamed
+    - the ledger of names is missing, although some decisions were taken under an old name
     """
     rows = open_name_ledger(ws).rows()
     use_case = ws.use_case
@@ -83,16 +87,19 @@ def verify_names(ws: Workspace) -> int:
         )
     for before, after in pairwise(rows):
         if before.new != after.old:
-            raise LedgerError(f"{NAMES}, row {after.seq}: the name before is {after.old}, expected {before.new}.")
+            raise LedgerError(
+                f"{NAMES}, row {after.seq}: the old name is {after.old}, expected {before.new}. Restore {NAMES} and"
+                " names.head from a backup."
+            )
     for row in rows:
         _verify_heads(ws, row)
     return len(rows)
 
 
 def _first_decided_names(ws: Workspace) -> set[str]:
-    """Return the names of the use case in the oldest decisions of each track. They show where its history began.
+    """Return the names under which the use case took the oldest decisions of each track.
 
-    A home that began after the rename has decisions under the new name only, and needs no row of the rename.
+    In a home that was created after the rename, all decisions have the new name. No row of the rename is needed there.
     """
     import pyarrow.parquet as pq
 

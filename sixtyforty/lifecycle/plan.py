@@ -1,7 +1,7 @@
-"""Plan an edit of a declaration: what it makes again, which past decisions would flip, and what that is worth.
+"""Plan an edit of a declaration: which data it makes again, which decisions would flip, and the value of the flips.
 
-Nothing is written to the lake, the ledgers, the deliveries or the database. Live decisions are history, so a plan only
-compares the replay.
+A decision flips if it would get another action. A plan compares only the replay, because live decisions never change.
+Nothing is written to the lake, the ledgers, the deliveries or the database.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Plan:
     """The effect of an edit, before anything runs.
 
     - changes: the declared fields that differ from the declarations that took the replay's decisions.
-    - remade: what is made again, by dataset: the partitions and, for models, the training days.
-    - leakage: the leakage verdict, or None if the edit makes no features again.
-    - preview: the flips and their value, or None if they weren't calculated.
+    - remade: the partitions that are made again, by dataset. For models, the training days.
+    - leakage: the leakage verdict, or None if no features are built again.
+    - preview: the decisions that would flip, and the value of these flips; None if they weren't calculated.
     - live: the number of partitions with live decisions, which stay as they are.
     - notes: sentences on what the plan doesn't cover.
     """
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether the edit changes nothing on which decisions and figures depend."""
+        """Whether decisions and figures stay the same after the edit."""
         return self.edit.is_current and not self.changes
 
     @property
@@ -54,12 +54,12 @@ class Plan:
 
     @property
     def refusal(self) -> str | None:
-        """Why the figures after the edit would be refused, or None."""
+        """Why governance would refuse all figures after the edit; None if it wouldn't."""
         return self.preview.refusal if self.preview else None
 
     @property
     def lost(self) -> list[str]:
-        """The names of the figures that would lose their significance."""
+        """The names of the gains that are significant now, but not after the edit."""
         return self.preview.value.lost if self.preview else []
 
 
@@ -68,11 +68,11 @@ def make_plan(
 ) -> Plan:
     """Return the plan of the declaration on disk, compared with the replay.
 
-    now: the current time (UTC, naive). rebuild_inputs: builds features again and trains models in a scratch copy, if
-    the edit needs that. If it is None, the plan of such an edit shows no changed decisions and no value.
+    now: the current time (UTC, naive). rebuild_inputs: the function that builds features and trains models in a scratch
+    copy, for an edit that needs them. If it is None, the plan of such an edit has no preview.
 
-    Raises PlanError without a replay, RebuildError after the end of the use case, and RefusedFiguresError if today's
-    figures are refused.
+    Raises PlanError without a replay, RebuildError after the end of the use case, and RefusedFiguresError if the
+    figures of the current replay would be wrong.
     """
     edit = find_edit(ws)
     refuse_after_end(ws, now)
@@ -95,7 +95,7 @@ def make_plan(
 
 
 def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> Plan:
-    """Return the plan of an edit that changes no decision. It may still change the candidates of the KPI."""
+    """Return the plan of an edit that changes no decision, but possibly the value of candidates of the KPI."""
     if not ws.use_case.kpi.candidates:
         return plan
     preview = preview_candidates(ws, show_progress)
@@ -108,7 +108,7 @@ def _plan_candidates(ws: Workspace, plan: Plan, show_progress: ShowProgress) -> 
 def _describe_outdated(ws: Workspace, outdated: Sequence[str]) -> str:
     first, last = (ws.use_case.first_day(partition) for partition in (outdated[0], outdated[-1]))
     return (
-        f"The features of {len(outdated):,} partitions from {first} to {last} are older than their data, so their"
-        " decisions aren't compared. Build them again first:"
+        f"The features of {len(outdated):,} partitions from {first} to {last} are older than their data, so these"
+        " partitions aren't compared. Build the features again first:"
         f" sixtyforty run {ws.use_case.name} --from {first} --to {last}."
     )

@@ -1,6 +1,6 @@
-"""Name the declared fields in which two versions of a declaration differ, and what must be made again because of them.
+"""Find the declared fields that differ between two versions of a declaration, and the datasets to make again.
 
-A version is a copy from `decisions/declaration_record.py`.
+The versions are copies that `decisions/declaration_record.py` stored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ChangeKind = Literal[
 ]
 Dataset = Literal["validated", "features", "outcomes", "models", "decisions"]
 
-# What is made again, besides the decisions, after a change of this kind.
+# The datasets that are made again after a change of this kind, besides the decisions.
 REMADE_BY_KIND: dict[ChangeKind, tuple[Dataset, ...]] = {
     "replay": ("models",),
     "recipe": ("models",),
@@ -63,10 +63,10 @@ class DeclaredChange:
         """The datasets that are made again because of the change."""
         if self.field == "outcomes.sql":
             return {"outcomes", "models", "decisions"}
-        if self.kind == "rule":  # a candidate takes no decision
+        if self.kind == "rule":  # the rule of a candidate takes no decisions
             return set()
         remade: set[Dataset] = {"decisions", *REMADE_BY_KIND.get(self.kind, ())}
-        if self.kind == "payoff" and isinstance(self.after, str):  # a payoff in SQL is a hidden feature
+        if self.kind == "payoff" and isinstance(self.after, str):  # a payoff in SQL is a hidden column of the features
             remade |= {"features", "models"}
         if self.field.startswith("sources.") and not self.field.endswith(".known_at"):
             remade.add("validated")
@@ -81,16 +81,16 @@ def find_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[De
         kind, content = later.get(field, (earlier.get(field, ("data", None))[0], None))
         previous = earlier.get(field, (kind, None))[1]
         is_use = field.startswith("sources.") and ".columns." in field and None in (previous, content)
-        if previous != content and not is_use:  # a column that SQL begins to use is a change of the SQL
+        if previous != content and not is_use:  # a newly used column is a change of the SQL that uses it
             changes.append(DeclaredChange(field, kind, previous, content))
     named = any(change.kind in ("recipe", "veto") or change.field == "features.sql" for change in changes)
-    if before["recipes"] != after["recipes"] and not named:  # the hash of a recipe covers spaces at the end of the SQL
+    if before["recipes"] != after["recipes"] and not named:  # only spaces at the end of features.sql differ
         changes.append(DeclaredChange("features.sql", "SQL", None, None))
     return changes
 
 
 def remade_datasets(changes: Iterable[DeclaredChange]) -> set[Dataset]:
-    """Return the datasets that are made again because of some changes. Without changes, return an empty set."""
+    """Return the datasets that must be made again after some changes; an empty set without changes."""
     return {dataset for change in changes for dataset in change.remade}
 
 
@@ -103,7 +103,7 @@ def _shown(content: Any) -> str:
 
 
 def _list_fields(declaration: Mapping[str, Any]) -> Iterator[tuple[str, tuple[ChangeKind, Any]]]:
-    """Yield each declared field with its kind and its content."""
+    """Yield each declared field with its content and the kind of change that an edit of the field is."""
     yield from _policy_fields(declaration["policy"])
     for name, content in _leaves("gate", declaration["gate"]):
         yield name, ("gate", content)
@@ -141,7 +141,7 @@ def _policy_fields(policy: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Chang
 
 
 def _leaves(path: str, content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the contents of nested mappings with their paths, such as `gate.margin`."""
+    """Yield each content of nested mappings with its path, such as `gate.margin`."""
     if isinstance(content, Mapping):
         for name, inner in content.items():
             yield from _leaves(f"{path}.{name}", inner)

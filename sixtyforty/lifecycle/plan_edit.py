@@ -31,8 +31,8 @@ class Edit:
     """How the declaration on disk differs from the declarations that took the replay's decisions.
 
     `decided`: the partitions of the replay. `changes`: the fields that differ from any of the earlier declarations.
-    `is_current`: whether the declaration on disk took all decisions. `has_copies`: whether the lake has a copy of each
-    earlier declaration, so that `changes` is complete.
+    `is_current`: whether the declaration on disk took all these decisions. `has_copies`: whether the lake has a copy of
+    each earlier declaration, so that `changes` is complete.
     """
 
     decided: Sequence[str]
@@ -42,12 +42,12 @@ class Edit:
 
     @property
     def needs_rebuild(self) -> bool:
-        """Whether the stored models and features can't answer, because the edit makes some of them again."""
+        """Whether the effect of the edit can't be calculated without new data or models."""
         return bool(remade_datasets(self.changes) - {"decisions"})
 
     @property
     def remakes_features(self) -> bool:
-        """Whether the edit makes features again, so that they must be checked for leakage."""
+        """Whether features are built again after the edit, so that they must be checked for leakage."""
         return "features" in remade_datasets(self.changes)
 
 
@@ -74,7 +74,7 @@ def find_edit(ws: Workspace) -> Edit:
 
 
 def list_remade(ws: Workspace, edit: Edit) -> Mapping[str, Sequence[str]]:
-    """Return what an edit makes again, by dataset: the partitions and, for models, the training days."""
+    """Return the partitions that are made again after an edit, by dataset. For models, return the training days."""
     datasets = remade_datasets(edit.changes)
     if not edit.is_current:
         datasets.add("decisions")
@@ -117,7 +117,7 @@ def check_leakage(ws: Workspace) -> LeakageVerdict:
             leaks = window.find_leakage(tables)
     except duckdb.Error as error:
         raise PlanError(
-            f"{ws.use_case.name}: the SQL can't run on the validated data. If the edit declares a new column, the"
+            f"{ws.use_case.name}: the edited SQL fails on the validated data. If the edit declares a new column, the"
             f" validated data must be made again first. DuckDB's message: {error}"
         ) from error
     return LeakageVerdict(sorted(tables), list(summarize_leaks(leaks).values()))

@@ -32,7 +32,7 @@ class FlippedAction:
 
 @dataclass(frozen=True)
 class FlipExample:
-    """A decision that flips. `score`: the expected outcome, None without a model. `reason`: why the later action."""
+    """A decision that flips. `score`: the expected outcome, None without a model. `reason`: of the later action."""
 
     decision_id: str
     decided_at: datetime
@@ -73,7 +73,7 @@ def find_flips(pairs: pd.DataFrame) -> Flips:
     both = pairs[~missing_before & ~missing_after]
     flipped = both[both["before"] != both["after"]]
     counts = Counter(zip(flipped["before"], flipped["after"], strict=True))
-    shown = flipped.iloc[:: max(1, len(flipped) // EXAMPLES)].head(EXAMPLES)  # evenly spaced in time
+    shown = flipped.iloc[:: max(1, len(flipped) // EXAMPLES)].head(EXAMPLES)  # examples evenly spaced in time
     return Flips(
         compared=len(both),
         added=int(missing_before.sum()),
@@ -109,7 +109,7 @@ def compare_decisions(
 def _read_pairs(
     db: duckdb.DuckDBPyConnection, earlier: Lake, before: Sequence[Entry], later: Lake, after: Sequence[Entry]
 ) -> pd.DataFrame:
-    """Return the decisions of both lakes, joined by decision id. Decisions that are equal have no score and reason."""
+    """Return the decisions of both lakes, joined by decision id. Score and reason are those of the later decision."""
     first, second = (
         f"(select {COLUMNS} from {lake.select_rows(es)})" for lake, es in ((earlier, before), (later, after))
     )

@@ -1,8 +1,8 @@
 """Open a scratch copy of a use case's lake and models, in which an edited declaration can be tried out.
 
-The copy is a temporary folder. In a folder home, its files are links. Each writer replaces a file by another one and
-never changes it in place, so a write in the copy leaves the home unchanged. An object store has no links, so its
-objects are fetched. Locks, accounts, raw extracts and deliveries are left out.
+The copy is a temporary folder with links to the files of the home. Files are replaced, never changed in place, so a
+write in the copy leaves the home unchanged. Links into an object store aren't possible, so objects are fetched. Locks,
+accounts, raw extracts and deliveries are left out.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WRITTEN = ("decisions", "backtest", "tainted", "history")
 def open_scratch_copy(ws: Workspace, rewritten: Collection[str] = ()) -> Iterator[Workspace]:
     """Yield a workspace with a scratch copy of the use case's lake, models and ledgers. The copy is deleted at the end.
 
-    rewritten: the datasets in READ that will be written in the copy. A dataset that is only read is linked as a folder,
-    because thousands of links take seconds. The declaration is the one on disk.
+    rewritten: those datasets of READ that the caller writes in the copy. The other datasets of READ are linked as
+    folders, because thousands of links take seconds. The declaration is the one on disk.
     """
     with tempfile.TemporaryDirectory(prefix="sixtyforty-plan-") as folder:
         home = Path(folder)

@@ -1,7 +1,7 @@
 """Find the stored models that an edited declaration can use, and judge them by the gate, in a scratch copy.
 
-The name of a model version covers the vetoes, although a veto changes no fit. So an edit of a veto gives each version a
-new name, and the stored model of the earlier name is still the model that a training would give.
+A veto doesn't change what a model learns, but the name of a model version is a hash that includes the vetoes. After an
+edit of a veto, each version has a new name. The model that is stored under the earlier name can still be used.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from sixtyforty.workspace import Workspace
 
 
 def plan_models(ws: Workspace) -> list[TrainingPlan]:
-    """Return the trainings of the replay by the current declaration, one for each training day and declared recipe.
+    """Return the training plans of the replay, one for each training day and declared recipe.
 
-    Days that have nothing to learn from, or whose data have leakage, are left out.
+    Training days without training data, or with leakage in the data, are left out.
     """
     partitions = ws.lake.partitions("features")
     if not partitions:
@@ -46,7 +46,7 @@ def plan_models(ws: Workspace) -> list[TrainingPlan]:
 
 
 def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
-    """Give stored models the versions that the edited declaration names. Return the plans without a stored model.
+    """Store the models that the edit leaves the same under their new names. Return the plans without a stored model.
 
     scratch: a scratch copy, in which the model cards are written. A plan whose training set has no rows needs no model.
     """
@@ -72,7 +72,7 @@ def reuse_models(scratch: Workspace) -> list[TrainingPlan]:
 
 
 def _find_equal_fit(ws: Workspace, plan: TrainingPlan) -> ModelCard | None:
-    """Return the card of a stored version that learned from the same data by the same recipe, vetoes aside."""
+    """Return the card of a stored model that learned from the same data with the same recipe, apart from vetoes."""
     for version in ws.models.versions():
         if version.startswith(f"{plan.as_of}-"):
             card = ws.models.card(version)
@@ -96,7 +96,7 @@ def _without_vetoes(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def judge_models(scratch: Workspace, first: str) -> list[ChampionRow]:
-    """Judge the replay's challengers again from partition `first` on, as a rebuild of the replay does."""
+    """Let the gate judge the challengers of the replay again, from partition `first` on. Return the new ledger rows."""
     days = [day for day in _days_with_model(scratch) if day >= scratch.use_case.replay.first_day]
     return judge_rebuild(scratch, days, first)
 

@@ -1,7 +1,7 @@
-"""Take the replay's decisions by an edited declaration in a scratch copy, and compare them with today's decisions.
+"""Take the replay's decisions under an edited declaration in a scratch copy, and compare them with the stored ones.
 
-The functions that decide and account a replay do the work: the gate judges the stored models, the policy decides, and
-the ledger adds up the money. Nothing is trained.
+The same functions as in a run do this: the gate judges the stored models, the policy decides, and the KPI ledger
+computes the value. No model is trained.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ DATASET = decisions_dataset("replay")
 class Preview:
     """The effect of an edit on the replay.
 
-    `champions_now`, `champions_after`: the training days of the models that the gate promotes. `outdated`: partitions
-    whose features are older than their data; their decisions stay. `refusal`: why the figures after the edit would be
-    refused, or None. `changed_candidates`: the candidates of the KPI that earn another value on the same decisions.
+    - champions_now, champions_after: the training days of the models that the gate promotes.
+    - outdated: the partitions whose features are older than their data; their decisions stay the same.
+    - refusal: why governance would refuse all figures after the edit; None if it wouldn't.
+    - changed_candidates: the candidates of the KPI whose value changes, although the decisions don't.
     """
 
     flips: Flips
@@ -49,27 +50,28 @@ class Preview:
 def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress) -> Preview:
     """Rebuild the replay in a scratch copy by the declaration on disk, and compare it with the replay in the home.
 
-    Raises PlanError if a model isn't stored, and RefusedFiguresError if today's figures are refused.
+    Raises PlanError if a model isn't stored, and RefusedFiguresError if the current figures would be wrong.
     """
     missing = reuse_models(scratch)
     if missing:
         days = format_plural(len({plan.as_of for plan in missing}), "training day")
         raise PlanError(
-            f"{ws.use_case.name}: no model is stored for the current data and recipe of {days}, so the stored models"
-            " can't answer. Add --compute to train them in a temporary folder."
+            f"{ws.use_case.name}: no stored model fits the current data and recipe of {days}, so the edit's effect"
+            " isn't known. Add --compute to train the missing models in a temporary folder."
         )
     require_sound_figures(ws, "replay")
     now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
     partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
-    show_progress(f"plan: valuing today's decisions by the declaration on disk ({len(partitions):,} partitions)")
+    show_progress(f"plan: computing the value of the stored decisions under the edit ({len(partitions):,} partitions)")
     unchanged = _value_unchanged(ws)
     champions_now = _promoted(ws)
-    show_progress("plan: judging the stored models")
+    show_progress("plan: the gate judges the stored models")
     judge_models(scratch, partitions[0])
     for portion in chunks(partitions):
-        show_progress(f"plan: deciding again up to {portion[-1]}")
+        last_partition = portion[-1]
+        show_progress(f"plan: taking the replay's decisions again, up to {last_partition}")
         take_decisions(scratch, portion, "replay", None, anew=True)
-    show_progress("plan: valuing the decisions after the edit")
+    show_progress("plan: computing the value of the decisions after the edit")
     after = value_decisions(scratch)
     entries = scratch.lake.entries(DATASET)
     flips = compare_decisions(
@@ -86,10 +88,10 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
 
 
 def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
-    """Value the candidates of the declaration on disk on today's decisions, which stay as they are."""
+    """Return the preview of an edit that changes only candidates. The decisions of the replay stay the same."""
     require_sound_figures(ws, "replay")
     now, champions = read_daily_values(ws, "replay"), _promoted(ws)
-    show_progress(f"plan: valuing the candidates by the declaration on disk ({len(now):,} partitions)")
+    show_progress(f"plan: computing the value of the candidates under the edit ({len(now):,} partitions)")
     after = value_decisions(ws)
     flips = Flips(sum(day.decisions for day in after), 0, 0, [], {}, [])
     value = compare_values(ws.use_case.kpi, now, after, after, {})
@@ -97,7 +99,7 @@ def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
 
 
 def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValue]) -> list[str]:
-    """Return the names of the candidates whose money differs in any partition that both lists have, sorted."""
+    """Return the names of the candidates whose value differs in any partition that both lists contain, sorted."""
     earlier = {day.partition: day.candidates for day in now}
     changed = set[str]()
     for day in after:
@@ -108,9 +110,9 @@ def find_changed_candidates(now: Sequence[DailyValue], after: Sequence[DailyValu
 
 
 def value_decisions(ws: Workspace) -> list[DailyValue]:
-    """Return the value of the replay's decisions by the declaration on disk, for each partition with known outcomes.
+    """Return the value of the replay's decisions under the declaration on disk, by partition with known outcomes.
 
-    The accounts are computed as the ledger computes them, and not written.
+    The accounts are computed as in the KPI ledger, but not written.
     """
     decisions = ws.lake.entries(DATASET)
     outcomes = ws.lake.entries("outcomes", decisions)
@@ -122,9 +124,9 @@ def value_decisions(ws: Workspace) -> list[DailyValue]:
 
 
 def _value_unchanged(ws: Workspace) -> list[DailyValue]:
-    """Return the values of today's decisions under the edited payoffs.
+    """Return the values of the stored decisions under the edited payoffs.
 
-    Return an empty list if the edit no longer declares an action that was taken, because the action has no payoff.
+    If the edit removed an action that was taken, the action has no payoff. Return an empty list then.
     """
     try:
         return value_decisions(ws)

@@ -1,4 +1,4 @@
-"""Compare the value of a replay before and after an edit: by month, in total, and how far the difference is certain."""
+"""Compare the value of a replay before and after an edit: by month, in total, and with confidence intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ LIFT = "gain over the current process"
 
 @dataclass(frozen=True)
 class PlannedPeriod:
-    """The value of a month, in the KPI's currency. `unchanged`: of today's decisions under the edited payoffs."""
+    """The value of the replay in one month, in one year or in total, in the KPI's currency.
+
+    - now: the value of the stored decisions under the payoffs before the edit.
+    - unchanged: the value of the stored decisions under the edited payoffs.
+    - after: the value of the decisions after the edit.
+    """
 
     period: str
     decisions: int
@@ -36,7 +41,7 @@ class PlannedFigure:
 
     @property
     def loses_significance(self) -> bool:
-        """Whether the gain is proven now, and no longer after the edit."""
+        """Whether the gain is significant now, but not after the edit."""
         return is_proven(self.now) and not is_proven(self.after)
 
 
@@ -44,8 +49,9 @@ class PlannedFigure:
 class PlannedValue:
     """The value of the replay, now and after an edit.
 
-    `flips_per_1000`: the value of the flips per 1,000 decisions: decisions after the edit minus today's decisions, both
-    under the edited payoffs. `figures`: the gain over the current process, then over each candidate.
+    `flips_per_1000`: the value of the flips per 1,000 decisions. It is the value of the decisions after the edit minus
+    the value of the stored decisions, both under the edited payoffs. `figures`: the gain over the current process, then
+    the gain over each candidate.
     """
 
     total: PlannedPeriod
@@ -55,7 +61,7 @@ class PlannedValue:
 
     @property
     def lost(self) -> list[str]:
-        """The names of the figures that lose their significance."""
+        """The names of the gains that are significant now, but not after the edit."""
         return [figure.name for figure in self.figures if figure.loses_significance]
 
 
@@ -73,8 +79,8 @@ def compare_values(
 ) -> PlannedValue:
     """Compare the values of a replay's partitions before and after an edit. Each list is sorted by partition.
 
-    now: today's decisions under today's payoffs. unchanged: today's decisions under the edited payoffs. after: the
-    decisions after the edit under the edited payoffs.
+    now: the stored decisions under the payoffs before the edit. unchanged: the stored decisions under the edited
+    payoffs. after: the decisions after the edit under the edited payoffs.
     """
     groups = [group_by_period(days) for days in (now, unchanged, after)]
     flips = group_flips(flips_by_partition)
@@ -112,7 +118,7 @@ def _sum_period(period: str, groups: Sequence[Sequence[DailyValue]], flips: int)
 
 
 def _pair(after: Sequence[DailyValue], unchanged: Sequence[DailyValue]) -> list[DailyValue]:
-    """Return the days of `after` that both lists have, each with the value of today's decisions as a candidate."""
+    """Return the days that both lists contain. Each day has the value of the stored decisions as a candidate."""
     earlier = {day.partition: day.model for day in unchanged}
     return [replace(day, candidates={UNCHANGED: earlier[day.partition]}) for day in after if day.partition in earlier]
 

@@ -61,7 +61,7 @@ def days_to_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[dat
 
 
 def judge_rebuild(ws: Workspace, days: Sequence[date], first: str) -> list[ChampionRow]:
-    """Restart the replay from partition `first` on, and judge the challengers of its champions again.
+    """Restart the replay from partition `first` on, and let the gate judge its challengers again.
 
     days: the training days of the replay for which challengers exist. Returns the new rows of the champion ledger.
     """

@@ -28,7 +28,7 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class StepPeriod:
-    """A period in which a rollout step was in force: from `start` to before `end`, UTC. `end` is None if it lasts."""
+    """A period in which a rollout step was in force: from `start` to before `end` (UTC; None: still in force)."""
 
     step: StepName
     start: datetime
@@ -81,8 +81,8 @@ def _describe_lift(lift: Interval | None, currency: str) -> str:
 def list_periods(rows: Iterable[RolloutStep], live_from: datetime, now: datetime) -> list[StepPeriod]:
     """Return the periods of the rollout steps from the live start to a UTC time, oldest first.
 
-    rows: of the rollout ledger, sorted by `effective_from`. The rollout starts in shadow. A row from before the live
-    start takes effect at the live start.
+    rows: the rows of the rollout ledger, sorted by `effective_from`. The rollout starts in shadow. A row from before
+    the live start takes effect at the live start.
     """
     starts: list[tuple[StepName, datetime]] = [(STEPS[0], live_from)]
     for row in rows:
@@ -101,13 +101,13 @@ def measure_evidence(ws: Workspace, periods: Sequence[StepPeriod]) -> dict[StepN
 
 
 def no_evidence(periods: Sequence[StepPeriod]) -> dict[StepName, StepEvidence]:
-    """Return evidence without any day for each rollout step that has been in force, for figures that are refused."""
+    """Return evidence with 0 days for each rollout step that has been in force, if the figures would be wrong."""
     in_force = {period.step for period in periods}
     return {step: StepEvidence(step, None, None, 0, UNKNOWN) for step in STEPS if step in in_force}
 
 
 def _partitions_by_step(ws: Workspace, periods: Sequence[StepPeriod]) -> Mapping[StepName, list[str]]:
-    """Return the decided partitions that lie completely in a period of each step. A step in force has an entry."""
+    """Return the decided partitions of each step that has been in force: those completely in one of its periods."""
     partitions: dict[StepName, list[str]] = {period.step: [] for period in periods}
     for partition in ws.lake.partitions(decisions_dataset("live")):
         limits = ws.use_case.opens_at(partition), ws.use_case.closes_at(partition)

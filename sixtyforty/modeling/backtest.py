@@ -81,9 +81,9 @@ def score_block(
 def _select_scorable(
     use_case: DecisionChain, lake: Lake, card: ModelCard, features: dict[str, Entry]
 ) -> dict[str, Entry]:
-    """Return the partitions that a model can be valued on.
+    """Return the manifests of the partitions whose features the model can score, by partition.
 
-    They hold the features that it needs. For a declared recipe, today's features.sql must have built them.
+    For a model with a declared recipe, features of an earlier features.sql are left out, too.
     """
     outdated = select_outdated(use_case, features) if card.recipe_version in declared_recipes(use_case) else []
     candidates = [entry for partition, entry in features.items() if partition not in outdated]

@@ -1,7 +1,7 @@
-"""Which parts of a declaration features and outcomes were built by, and which of them have changed since.
+"""Find the partitions of features and outcomes that were built from parts of a declaration that have changed since.
 
-The manifest of a partition holds a hash of each part. When a part changes, the partition is built again from the
-sources that are still there. Until then, no model learns from features of an earlier features.sql.
+The manifest of a partition holds a hash of each part, such as features.sql. If a part changes, the partition is built
+again from the sources that are still stored. Until then, no model learns from features of an earlier features.sql.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ FACT = "built_by"
 FEATURES_SQL = "features.sql"
 
 Dataset = Literal["features", "outcomes"]
-Parts = Mapping[str, str]  # a hash by the name of a part
+Parts = Mapping[str, str]  # the hash of each part, by the name of the part
 
 
 def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:
-    """Return the hash of each part of the declaration that a dataset is built by, by the part's name for people."""
+    """Return the hash of each part of the declaration on which a dataset depends, by name, such as `kpi.actions`."""
     units = [] if use_case.decision.unit_source else ["units"]
     stages = {"features": ["features", "current_process"], "outcomes": ["outcomes"]}[dataset]
     parts: dict[str, object] = {f"{stage}.sql": use_case.sql(stage) for stage in [*stages, *units]}
@@ -37,9 +37,9 @@ def declared_parts(use_case: DecisionChain, dataset: Dataset) -> dict[str, str]:
 
 
 def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
-    """Return the parts that differ from those that a partition was built by, sorted.
+    """Return the names of the parts that have changed since a partition was built, sorted.
 
-    A part that the manifest doesn't name, such as that of a new source, has not changed. declared: see
+    A part that the manifest doesn't name, such as `known_at` of a new source, counts as unchanged. declared: see
     `declared_parts`.
     """
     built_by = entry.facts.get(FACT, {}) if entry else {}
@@ -47,6 +47,6 @@ def changed_parts(entry: Entry | None, declared: Parts) -> list[str]:
 
 
 def select_outdated(use_case: DecisionChain, entries: Mapping[str, Entry]) -> list[str]:
-    """Return the partitions, of some partitions of features, that an earlier features.sql built."""
+    """Return the partitions whose features were built by an earlier features.sql. entries: manifests of features."""
     declared = {FEATURES_SQL: declared_parts(use_case, "features")[FEATURES_SQL]}
     return [partition for partition, entry in entries.items() if changed_parts(entry, declared)]

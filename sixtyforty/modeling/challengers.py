@@ -67,7 +67,7 @@ def list_challengers(
     reasons = {best: _describe_ranking(use_case, values) if values else ""}
     champion = ledger.champion_at(track, use_case.day_start(as_of))
     if champion:
-        with suppress(ModelError):  # a champion whose card can't be read can't score; the gate's evidence says so
+        with suppress(ModelError):  # the gate's evidence reports a champion whose card can't be read
             current = store.card(champion.version).recipe_version
             if current in declared:
                 reasons.setdefault(current, "the challenger has the champion's recipe")

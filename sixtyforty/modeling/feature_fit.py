@@ -1,4 +1,4 @@
-"""Whether a model can score feature rows: they hold each feature that it learned from, of the same kind."""
+"""Check that feature rows contain each feature that a model learned from, with values of the same kind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def feature_kinds(schema: pa.Schema) -> dict[str, str]:
 
 
 def kind_of(arrow_type: str) -> str:
-    """Return the kind of an Arrow type. A model reads values of one kind alike, such as INTEGER and DOUBLE."""
+    """Return the kind of an Arrow type. To a model, types of one kind are the same, such as INTEGER and DOUBLE."""
     if arrow_type.startswith(TIMES):
         return "time"
     if arrow_type.startswith(NUMBERS):
@@ -34,7 +34,7 @@ def kind_of(arrow_type: str) -> str:
 def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str, str]) -> str | None:
     """Return why a model can't score rows with these columns, as a clause; None if it can.
 
-    payoffs: the SQL of each payoff that features hold, by column; the policy needs these columns.
+    payoffs: the SQL of each payoff that is a column of the features, by column. The policy needs these columns.
     """
     missing = [feature for feature in card.features if feature not in columns and feature != card.treatment]
     if missing:
@@ -45,9 +45,9 @@ def find_feature_problem(card: ModelCard, columns: Columns, payoffs: Mapping[str
         if feature in columns and kind_of(columns[feature]) != kind
     ]
     if retyped:
-        return f"features have another type than those that it learned from: {_list(retyped)}"
+        return f"features have changed their type since the training: {_list(retyped)}"
     if not payoffs.keys() <= columns.keys():
-        return "the features were built before kpi.actions named these columns; build them again"
+        return "the features lack columns that kpi.actions uses; build the features again"
     return None
 
 

@@ -27,7 +27,7 @@ class BuiltPartitions:
 
     `inputs[partition][dataset]` maps the partitions of an input dataset to their versions. `beyond_lookback`: the
     columns whose values change if a partition is built together with others, because the SQL reads outside the
-    partition's lookback. If there is one, each partition was built alone.
+    partition's lookback. If any column is listed, each partition was built alone.
     """
 
     tables: dict[str, pa.Table]
@@ -56,9 +56,9 @@ class FeatureWindow:
         """Build the features of the partitions. The rows of each table are sorted by decided_at and key.
 
         The features of a partition depend only on the partition and its lookback, so they are the same when the
-        partition is built alone. The partitions are built together, and some of them alone as well. If these differ,
-        each partition is built alone. A partition without units has no table. Raises FeatureError if the SQL doesn't
-        return each unit exactly once.
+        partition is built alone. The partitions are built together, and a sample of them alone as well. If the results
+        differ, each partition is built alone. A partition without units has no table. Raises FeatureError if the SQL
+        doesn't return each unit exactly once.
         """
         create_feature_table(self.db, self.use_case)
         tables = split_by_partition(self.db.sql("from _built").to_arrow_table(), "_partition", self.partitions)
@@ -96,7 +96,7 @@ class FeatureWindow:
 
 
 def _sample_partitions(use_case_name: str, partitions: Sequence[str]) -> list[str]:
-    """Return the first and the last of the partitions, and one between them that depends only on the arguments."""
+    """Return the first, the last and one random partition. The same arguments give the same choice."""
     chance = random.Random(f"{use_case_name} {partitions[0]} {partitions[-1]}") if partitions else random.Random(0)
     return list(dict.fromkeys([*partitions[:1], *partitions[-1:], *chance.sample(partitions, min(1, len(partitions)))]))
 

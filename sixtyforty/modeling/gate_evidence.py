@@ -141,8 +141,8 @@ def _collect_from_files(
 def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, track: Track, version: str) -> str:
     """Return why the champion in force can't score the newest features; an empty text if it can.
 
-    The current process then decides in its place, so a challenger need only beat the current process. Raises ModelError
-    on the replay if its files can't be trusted: a replay is a calculation, and its files must be restored first.
+    While the champion can't score, the current process decides, so a challenger need only beat the current process. On
+    the replay, raises ModelError if the champion's files can't be trusted, because they must be restored first.
     """
     newest = max(lake.partitions("features"), default=None)
     entry = lake.entry("features", newest) if newest else None

@@ -53,8 +53,8 @@ def find_leakage(
 
     db: a session of `point_in_time.open_inputs`. tables: the built features of each partition. The same partitions give
     the same choice, so that a check can be repeated (see `leakage_sample`). again: for each partition, the decision
-    times at which an earlier check detected leakage. If there is a leak, each other partition is checked until its
-    first leak.
+    times at which an earlier check detected leakage. If any feature has leakage, all other partitions are checked,
+    too, each until its first leak.
     """
     if not tables:
         return []
@@ -82,16 +82,16 @@ def _all_rows(tables: Mapping[str, pa.Table]) -> pd.DataFrame:
 
 
 def _with_outcomes(db: duckdb.DuckDBPyConnection, use_case: DecisionChain, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with the outcome that the session knows for each unit, in a column of its own.
+    """Return feature rows with an additional column: the outcome of each unit, null if it isn't known yet.
 
-    One more day stays as it is: most of its outcomes are unknown, and its check chooses a single decision time.
+    Rows of a single partition are returned unchanged, because most of its outcomes aren't known yet.
     """
     if rows["_partition"].nunique() == 1:
         return rows
     unit = unit_columns(use_case)
     outcome, outcomes = identifier(use_case.kpi.outcome), use_case.sql("outcomes")
     query = f"select {unit}, o.{outcome} as _known_outcome from units left join ({outcomes}) o using ({unit})"
-    known = db.sql(query).to_arrow_table().to_pandas()  # by Arrow as the rows are, so that keys have the same types
+    known = db.sql(query).to_arrow_table().to_pandas()  # with the same key types as the feature rows
     keys = [column for column in known.columns if column != "_known_outcome"]
     return rows.merge(known.drop_duplicates(keys), on=keys, how="left")
 

@@ -1,9 +1,9 @@
 """Choose the decision times at which features are recomputed to find leakage.
 
-A leak may touch only 1% of the units, spread over the decision times. It is found within a quarter with a probability
-above 99%, because a quarter's checks cover at least ENOUGH_UNITS units, and 0.99 ** 500 < 0.01. Whether the quarter is
-built in one run or day by day makes no difference. Further decision times are chosen because they have units with a
-rare value, without a value, or without an outcome. Leaks often touch only these units.
+A leak may touch only 1% of the units, spread over the decision times. The checks of a quarter still find the leak with
+a probability above 99%, because they cover at least ENOUGH_UNITS units, and 0.99 ** 500 < 0.01. It makes no difference
+whether the quarter is built in one run or day by day. Leaks often touch only units with a rare value, without a value,
+or without an outcome. So some decision times are chosen because they have such units.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ENOUGH_UNITS = 500  # units to check in a quarter
 QUARTER_DAYS = 91
 RARE_SHARE = 0.05  # a value is rare if fewer units than this share have it
-TARGETED_TIMES = 5  # decision times with rare values, for each run of several partitions
-MAX_DISTINCT = 50  # columns with more distinct values have no rare ones: each value is rare
+TARGETED_TIMES = 5  # decision times chosen for their rare values, in a run of several partitions
+MAX_DISTINCT = 50  # in columns with more distinct values, rare values are not searched: all are rare
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def list_candidates(rows: pd.DataFrame, hidden: Collection[str] = ()) -> list[Ca
     """Return the decision times of feature rows, sorted, with the rare values of their units.
 
     rows: one row for each unit, with `_partition`, `decided_at` (UTC) and the columns to search for rare values.
-    hidden: columns in which rare values don't matter.
+    hidden: columns in which rare values are not searched.
     """
     rare = _rare_values(rows, {"_partition", "decided_at", *hidden})
     groups: Mapping[Any, Any] = rows.groupby(["_partition", "decided_at"], sort=True).indices
@@ -51,12 +51,12 @@ def list_candidates(rows: pd.DataFrame, hidden: Collection[str] = ()) -> list[Ca
 
 @dataclass
 class _RareValues:
-    """The rows that have a rare value, by the name of that value."""
+    """The positions of the rows that have a rare value, by the value's name, such as `carrier=XY`."""
 
     rows: dict[str, set[int]] = field(default_factory=dict)
 
     def names_in(self, positions: Collection[int]) -> list[str]:
-        """Return the names of the rare values that some rows have."""
+        """Return the names of the rare values that occur in the rows at some positions."""
         return [name for name, rows in self.rows.items() if not rows.isdisjoint(positions)]
 
 
@@ -91,7 +91,7 @@ def choose_times(candidates: Sequence[CandidateTime], days_between_partitions: f
     chosen = _choose_at_random(candidates, needed, chance)
     if len(partitions) > 1:
         chosen |= set(_choose_rare(candidates, TARGETED_TIMES))
-    elif len(chosen) == 1 and chance.random() < 0.5:  # one more day: a second decision time would cost as much again
+    elif len(chosen) == 1 and chance.random() < 0.5:  # a second decision time would double the cost of a daily run
         chosen = set(_choose_rare(candidates, 1)) or chosen
     return sorted(chosen, key=lambda candidate: (candidate.partition, candidate.time))
 
@@ -109,7 +109,7 @@ def _choose_at_random(candidates: Sequence[CandidateTime], needed: float, chance
 
 
 def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[CandidateTime]:
-    """Return up to `count` decision times that together have the most rare values, one after the other."""
+    """Return up to `count` decision times. Each has as many as possible of the rare values that are still missing."""
     chosen: list[CandidateTime] = []
     missing = set().union(*(candidate.rare for candidate in candidates))
     while missing and len(chosen) < count:
@@ -120,5 +120,5 @@ def _choose_rare(candidates: Sequence[CandidateTime], count: int) -> list[Candid
 
 
 def seed_of(use_case_name: str, partitions: Mapping[str, object]) -> str:
-    """Return the seed of a choice among some partitions of a use case."""
+    """Return the seed of the random choice for a use case and its checked partitions."""
     return f"{use_case_name} {min(partitions)} {max(partitions)}"

@@ -26,7 +26,7 @@ class ModelCard:
     the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
     fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
     `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`; empty on the card of an early
-    version.
+    release.
     """
 
     version: str

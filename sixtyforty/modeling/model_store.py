@@ -95,9 +95,9 @@ class ModelStore:
         return sorted(path.parent.name for path in self.root.glob(f"*/{CARD}"))
 
     def readable_cards(self, file: str) -> list[ModelCard]:
-        """Return the cards of the versions that have a file, sorted by training day, oldest first.
+        """Return the cards of the versions that have the file `file`, sorted by training day, oldest first.
 
-        A version whose card can't be read is left out: it can neither decide nor be compared with.
+        A version whose card can't be read is left out, because it can neither decide nor be compared.
         """
         cards = []
         for version in self.versions():

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import duckdb
 
 KEYS_SHOWN = 3
-CHANGES_LISTED = 100  # of a version of the snapshot, the record lists the newest changes
-VERSIONS_LISTED = 20  # the record lists the newest versions of the snapshot
+CHANGES_LISTED = 100  # a record lists at most this many changes of a version, the newest ones
+VERSIONS_LISTED = 20  # a record lists at most this many versions of the snapshot, the newest ones
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LateSnapshot:
 
     - rows: the number of these rows. keys: the first of their keys; empty if the key holds personal data.
     - seen_at: the UTC time at which the newest of these rows was first seen.
-    - units: the number of units. partitions: the partitions of these units, sorted.
+    - units: the number of units that were decided before that time. partitions: their partitions, sorted.
     """
 
     source: str
@@ -106,7 +106,7 @@ def record_snapshot_changes(use_case: DecisionChain, source: str, lake: Lake, ar
 
 
 def _read_versions(record: Entry | None) -> list[list[Any]]:
-    """Return the versions of a snapshot that its record lists, oldest first: each with its version and its changes."""
+    """Return the versions of a snapshot that its record lists, oldest first: each with its hash and its changes."""
     return list(record.facts["versions"]) if record else []
 
 

@@ -1,7 +1,7 @@
-"""Refuse SQL of a declaration whose rows could differ between two runs, or that reads more than its tables.
+"""Refuse declared SQL that could return other rows in another run, or that reads anything except its tables.
 
-A feature may depend only on the sources and on `units`. This module looks at the tokens of the SQL before it runs. The
-locked session of `storage.duckdb_session` denies files, network and settings a second time.
+A feature may depend only on the sources and on `units`. This module checks the tokens of the SQL before the SQL runs.
+As a second protection, the session of `storage.duckdb_session` allows no access to other files, network and settings.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def check_chain_sql(use_case: DecisionChain) -> None:
     for place, sql in _declared_sql(use_case):
         problem = find_forbidden(sql)
         if problem:
-            raise ForbiddenSqlError(f"{use_case.name}: {place}, line {problem.line}: {problem.message}")
+            location = f"{place}, line {problem.line}"
+            raise ForbiddenSqlError(f"{use_case.name}: forbidden SQL in {location}: {problem.message}")
 
 
 def _declared_sql(use_case: DecisionChain) -> Iterator[tuple[str, str]]:
@@ -72,9 +73,9 @@ def _declared_sql(use_case: DecisionChain) -> Iterator[tuple[str, str]]:
 
 
 def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | None:
-    """Return the first forbidden use in a query or an expression; None if there is none.
+    """Return the first forbidden function or statement in a query or an expression; None if all are allowed.
 
-    field, stage: the location of the SQL, for the problem.
+    field, stage: where the SQL is declared; both are stored in the returned problem.
     """
     tokens, depth = _tokens(sql), 0
     for position, token in enumerate(tokens):
@@ -91,10 +92,10 @@ def find_forbidden(sql: str, field: str = "", stage: str = "") -> SqlProblem | N
 
 
 def _tokens(sql: str) -> list[_Token]:
-    """Return the tokens of SQL, without comments and string constants' content."""
+    """Return the tokens of SQL without comments. A string constant is one token."""
     import duckdb
 
-    content = sql.encode()  # DuckDB counts bytes
+    content = sql.encode()  # DuckDB returns positions in bytes
     marks = duckdb.tokenize(sql)
     ends = [start for start, _ in marks[1:]] + [len(content)]
     tokens = []
@@ -108,7 +109,7 @@ def _tokens(sql: str) -> list[_Token]:
 
 
 def _forbidden_reason(tokens: Sequence[_Token], position: int) -> str | None:
-    """Return why the token at a position is forbidden, and the cure; None if it is allowed."""
+    """Return why the token at a position is forbidden, and what to write instead; None if it is allowed."""
     token = tokens[position]
     if not token.is_name:
         return None
@@ -133,17 +134,17 @@ def _argument_count(tokens: Sequence[_Token], opening: int) -> int:
     return commas + 1
 
 
-def _reason_of_function(name: str, written: str) -> str | None:
+def _reason_of_function(name: str, call: str) -> str | None:
     if name in CLOCK_FUNCTIONS:
-        return _clock_reason(written)
+        return _clock_reason(call)
     if name in RANDOM_FUNCTIONS:
-        return f"{written} gives another value in each run. Use a hash of the key instead."
+        return f"{call} gives another value in each run. Use a hash of the key instead."
     if name in SESSION_FUNCTIONS:
-        return f"{written} depends on the database session, not on the data. Remove it."
+        return f"{call} depends on the database session, not on the data. Remove it."
     if READERS.fullmatch(name):
-        return f"{written} is not allowed. Read only the sources and `units`."
+        return f"{call} is not allowed. Read only the sources and `units`."
     return None
 
 
-def _clock_reason(written: str) -> str:
-    return f"{written} reads the clock, so a replay would differ. Use decided_at or known_at instead."
+def _clock_reason(call: str) -> str:
+    return f"{call} reads the clock, so a replay would differ. Use decided_at or known_at instead."

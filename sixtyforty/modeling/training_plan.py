@@ -113,7 +113,10 @@ def plan_training(use_case: DecisionChain, lake: Lake, as_of: date, model: Model
 
 
 def describe_outdated(outdated: Sequence[str]) -> str:
-    """Return which partitions no model learns from until their features are built again; an empty text for none."""
+    """Return a sentence about partitions that training leaves out, because an earlier features.sql built them.
+
+    Without such partitions, return an empty text.
+    """
     if not outdated:
         return ""
     partitions = format_plural(len(outdated), "partition")

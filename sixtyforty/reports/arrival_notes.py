@@ -12,18 +12,18 @@ from sixtyforty.spec.track import Track
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.workspace import Workspace
 
-NEWEST_FEATURES = 30  # partitions; the alert about snapshots looks no further back
+NEWEST_FEATURES = 30  # the alert about snapshots checks this many newest partitions
 ASSUMPTION = "The replay assumes that each row was known at the declared time."
 
 
 def list_late_arrivals(ws: Workspace) -> list[str]:
-    """Return a sentence for each source and each snapshot with rows that arrived too late, with the advice."""
+    """Return a text for each partitioned source and each snapshot whose rows arrived too late."""
     late = [f"{delays}. {delays.advice}" for delays in read_delays(ws.use_case, ws.lake) if delays.is_late]
     return late + [f"{snapshot}." for snapshot in find_late_snapshots(ws.use_case, ws.lake)]
 
 
 def summarize_arrivals(ws: Workspace) -> str:
-    """Return the verdict on each partitioned source in one line, or one text if nothing can be known."""
+    """Return one line: whether the rows of each partitioned source arrive as declared, if this is known."""
     delays = read_delays(ws.use_case, ws.lake)
     known = [str(source) for source in delays if source.delay_seconds is not None or source.is_outdated]
     if known and len(known) < len(delays):
@@ -32,7 +32,7 @@ def summarize_arrivals(ws: Workspace) -> str:
 
 
 def describe_replayed_arrivals(ws: Workspace, partitions: Sequence[str]) -> list[str]:
-    """Return sentences about what a replay can't know, or knew too early, about arrival times.
+    """Return sentences about unknown arrival times of a replay, and about rows that the replay knew too early.
 
     partitions: the replayed partitions. A partition landed in bulk if no source has recorded arrival times for it.
     """
@@ -69,7 +69,7 @@ def find_late_arrivals(ws: Workspace, track: Track) -> list[Alert]:
     if ws.use_case.snapshots:
         newest = ws.lake.partitions("features")[-NEWEST_FEATURES:]
         for snapshot in find_late_snapshots(ws.use_case, ws.lake, newest):
-            rows = format_plural(snapshot.rows, "row")  # an alert shows no keys
+            rows = format_plural(snapshot.rows, "row")  # an alert must not show the keys of rows
             text = (
                 f"{rows} of {snapshot.source} changed or appeared after the decision times of"
                 f" {format_plural(len(snapshot.partitions), 'partition')}. Their features know these rows too early."

@@ -242,7 +242,7 @@ def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProble
 
 
 def _note_arrivals(ws: Workspace, track: Track, days: Sequence[DailyValue]) -> list[str]:
-    """Return what a replay can't know about arrival times. Live decisions used what had arrived, so it is empty."""
+    """Return sentences about arrival times in a replay. Live decisions need none: they used rows that had arrived."""
     return describe_replayed_arrivals(ws, [day.partition for day in days]) if track == "replay" else []
 
 

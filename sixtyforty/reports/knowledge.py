@@ -29,8 +29,8 @@ def search_knowledge(workspaces: Sequence[Workspace], words: str) -> list[Knowle
 
     The passages are ordered by use case. Within a use case, findings come first, then records, then user research.
 
-    workspaces: of use cases, and of removed ones. words: separated by spaces. Raises SearchError if `words` contains no
-    word.
+    workspaces: of all use cases, including removed ones. words: separated by spaces. Raises SearchError if `words`
+    contains no word.
     """
     hits: list[KnowledgeHit] = []
     for ws in workspaces:

@@ -214,7 +214,7 @@ def _describe_inputs(ws: Workspace, track: Track, now: datetime) -> InputData:
 
 
 def accounted_track(ws: Workspace) -> Track:
-    """Return the track that the portfolio shows: `live` if the live accounts have a unit of the model, or `replay`.
+    """Return the track that the portfolio shows: `live` if the live accounts have a value, otherwise `replay`.
 
     Live decisions that are all in shadow or held out say nothing about the model, so the replay is shown.
     """

@@ -1,4 +1,4 @@
-"""Removed use cases: what their archives still tell, so that nobody repeats what was learned before.
+"""Read the archives of removed use cases, so that nobody repeats work whose findings are recorded.
 
 A removal leaves an archive, a folder that is laid out like a home. It always holds the ledgers, with the findings, and
 `removed.json`: the title, the research and the reason of the removal. The declaration is kept as text, because a later
@@ -25,7 +25,7 @@ RECORD = "removed.json"
 
 
 class RemovedPeople(BaseModel):
-    """What the declaration of a removed use case said about the research with its users."""
+    """The user research that the declaration of a removed use case listed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     research: Sequence[Research] = ()
@@ -41,7 +41,7 @@ class RemovedUseCase(BaseModel):
     former_names: Sequence[str] = ()
     people: RemovedPeople = RemovedPeople()
     by: str = Field(description="Who removed the use case.")
-    why: str = Field(description="The reason.")
+    why: str = Field(description="The reason for the removal.")
     at: str = Field(description="UTC time of the removal.")
     deleted: bool = Field(description="Whether the data were deleted. The ledgers are kept in any case.")
 
@@ -78,7 +78,7 @@ def open_archive(home: Path, lakes: StoragePath | None, label: str) -> Archive:
 def list_removed(home: Path, lakes: StoragePath | None) -> list[Workspace]:
     """Return the workspaces of the archives of all removed use cases, oldest removal first.
 
-    Only name, title, research and former names of their use cases can be read, and only the files that were kept.
+    Their use cases have only a name, a title, user research and former names. Only archived files can be read.
     """
     records = sorted((home / "data" / ARCHIVE).glob(f"*/{RECORD}"), key=lambda path: path.parent.name)
     archives = (open_archive(home, lakes, path.parent.name) for path in records)

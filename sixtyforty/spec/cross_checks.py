@@ -99,9 +99,9 @@ def _check_other_names(field: str, source: Source) -> Iterator[FieldError]:
     yield from _missing_columns(field, source.other_names, source.columns)
     other_names = [name for names in source.other_names.values() for name in names]
     for name in sorted({name for name in other_names if other_names.count(name) > 1}):
-        yield FieldError(field, f"'{name}' is another name of several columns; leave it with one of them")
+        yield FieldError(field, f"'{name}' is another name of several columns; declare it for only one of them")
     for name in sorted(source.columns.keys() & set(other_names)):
-        yield FieldError(field, f"'{name}' is a column of the source itself; remove it from `columns` or from here")
+        yield FieldError(field, f"'{name}' is a column of the source itself; remove it from `columns` or `other_names`")
 
 
 @_reads("sources", "decision", "people")

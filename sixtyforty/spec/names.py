@@ -51,7 +51,7 @@ def restore_first_name(text: str, name: str, former_names: Sequence[str]) -> str
 
 
 def _name_field(name: str) -> re.Pattern[str]:
-    """Return the pattern of the field of the use case's name: `name` is also a field of the KPI, at a deeper level."""
+    """Return a regular expression for the use case's field `name`. It doesn't match deeper fields called `name`."""
     return re.compile(rf"^(?P<indent> {{1,4}})name: *{name}(?P<end> *(?:#[^\n]*)?\n)", re.MULTILINE)
 
 

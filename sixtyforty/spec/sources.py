@@ -64,12 +64,12 @@ class Source(DeclaredModel):
     other_names: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Other names of a column, such as the one before its sender renamed it: {load: [weight]}. Extracts"
-        " and partitions that hold it under one of them are read too.",
+        " and partitions in which the column has one of these names are read, too.",
     )
     optional_columns: list[str] = Field(
         default_factory=list,
-        description="Columns that an extract may lack, such as a column that only newer extracts have. They are null"
-        " then. An extract that lacks any other column is refused.",
+        description="Columns that an extract may lack, such as a column that only newer extracts have. A column"
+        " that an extract lacks is null. An extract that lacks any other column is refused.",
     )
     key: list[str] = Field(
         description="Columns that identify a row. A row of a later extract replaces an earlier row with the same key."

@@ -238,7 +238,7 @@ class Lake:
         return connect(timezone, folder.parent)
 
     def columns(self, entry: Entry) -> Columns:
-        """Return the columns of a partition: their Arrow types by name. Partitions with equal columns share a read."""
+        """Return the columns of a partition: their Arrow types by name. The answer is cached."""
         return read_columns(self.local_file(entry), entry.schema or entry.sha256)
 
     def group_by_columns(self, entries: Iterable[Entry]) -> list[list[Entry]]:
@@ -253,14 +253,14 @@ class Lake:
     def select_rows(self, entries: Iterable[Entry]) -> str:
         """Return a SQL subquery in parentheses for the rows of some partitions, with the column `_partition`.
 
-        entries: the manifests of the partitions, at least one. A column that some of them lack is null in their rows.
-        If its types differ, DuckDB casts it to a type that holds all of them.
+        entries: the manifests of the partitions, at least one. A column that a partition lacks is null in its rows.
+        If the types of a column differ, DuckDB casts the column to a type that holds all values.
         """
         selects = [self._select_alike(group) for group in self.group_by_columns(entries)]
         return selects[0] if len(selects) == 1 else f"({' union all by name '.join(selects)})"
 
     def _select_alike(self, entries: Sequence[Entry]) -> str:
-        """Return a SQL subquery in parentheses for the rows of entries whose partitions have equal columns."""
+        """Return a SQL subquery for the rows of partitions with equal columns. entries: the manifests."""
         files = [str(path) for path in self._local_files(entries)]
         partition = "regexp_extract(filename, '([^/]+)\\.[0-9a-f]{12}\\.parquet$', 1)"
         listing = f"[{', '.join(map(literal, files))}]"

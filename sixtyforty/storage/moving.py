@@ -1,4 +1,4 @@
-"""Move and delete files and folders of the home or of an object store. Each function can be repeated after a kill."""
+"""Move and delete files and folders. If the process is killed, each function can be called again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sixtyforty.storage.object_store import ObjectPath, StoragePath
 
 
 def move_path(path: StoragePath, new_path: StoragePath) -> None:
-    """Move a file or a folder, or what an earlier move that was killed left of it. A missing path is skipped.
+    """Move a file or a folder, or finish a move that was interrupted. A missing path is skipped.
 
     A local move is one rename. Objects are copied, then deleted: if the process is killed, a second call moves the
     rest. Raises FileAccessError if the new local path exists already.
@@ -79,7 +79,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def path_exists(path: StoragePath) -> bool:
-    """Return whether a file or folder exists and holds anything. An empty folder counts as missing."""
+    """Return whether a file or folder exists. An empty folder counts as missing."""
     if isinstance(path, ObjectPath):
         return path.exists()
     return any(path.iterdir()) if path.is_dir() else path.exists()

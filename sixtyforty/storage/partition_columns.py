@@ -34,7 +34,7 @@ def schema_hash(schema: pa.Schema) -> str:
 
 
 def read_columns(file: Path, cache_key: str) -> Columns:
-    """Return the columns of a Parquet file. cache_key: equal for files with equal columns; these are read once."""
+    """Return the columns of a Parquet file. Files with the same `cache_key` have equal columns and are read once."""
     import pyarrow.parquet as pq
 
     columns = _columns.get(cache_key)
@@ -46,7 +46,7 @@ def read_columns(file: Path, cache_key: str) -> Columns:
 
 @lru_cache(maxsize=KNOWN_TYPES)
 def stored_type(sql_type: str) -> str:
-    """Return the Arrow type that a column of a SQL type has in a stored partition."""
+    """Return the Arrow type in which a stored partition holds the values of a SQL type."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

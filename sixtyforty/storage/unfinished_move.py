@@ -1,7 +1,7 @@
 """The journal of a rename or a removal of a use case, so that a killed process is noticed and its work is finished.
 
-The journal exists from before the first file is moved until after the last. While it exists, no run and no service
-starts, because half of the use case's files have one name and half have another.
+The journal is written before the first file is moved, and deleted after the last. While it exists, no run and no
+service starts, because half of the use case's files have one name and half have another.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class UnfinishedMoveError(SixtyfortyError):
 class Move:
     """A rename or a removal of a use case.
 
-    - old: the name before. new: the new name or, for a removal, the name of the archive folder.
-    - by, why: who moves the use case, and the reason. at: UTC, an ISO timestamp.
+    - old: the old name. new: the new name or, for a removal, the name of the archive folder.
+    - by, why: who renames or removes the use case, and the reason. at: the start, an ISO timestamp in UTC.
     - deletes: whether a removal deletes the data instead of archiving them.
     """
 
@@ -62,12 +62,12 @@ def read_move(home: Path, lakes: StoragePath | None) -> Move | None:
 
 
 def write_move(home: Path, lakes: StoragePath | None, move: Move) -> None:
-    """Record that a move begins."""
+    """Write the journal before a move starts."""
     write_atomic(_path(home, lakes), canonical_json(asdict(move)).encode())
 
 
 def end_move(home: Path, lakes: StoragePath | None) -> None:
-    """Record that the move is complete."""
+    """Delete the journal of a complete move."""
     _path(home, lakes).unlink(missing_ok=True)
 
 

@@ -62,7 +62,7 @@ class CsvLines(ExtractFormat):
 
 
 def _match_header(head: bytes, source: Source) -> MatchedColumns | str:
-    """Return which columns of the header hold those of the contract, or why the file is refused."""
+    """Return the header's columns, matched with the data contract, or why the file is refused."""
     if not head.strip():
         return EMPTY_FILE
     if b"\0" in head:

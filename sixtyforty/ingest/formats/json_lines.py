@@ -93,7 +93,7 @@ def _parse_lines(numbered_lines: Sequence[tuple[int, bytes]], source: Source) ->
 
 
 def _first_field(fields: dict[str, Any], keys: Sequence[str]) -> Any:
-    """Return the content of the first of some keys that a line has; None if it has none of them."""
+    """Return the content of the first key that a JSON line contains; None if it contains none of the keys."""
     return next((fields[key] for key in keys if key in fields), None)
 
 

@@ -163,7 +163,7 @@ def test_in_an_experiment_the_cost_of_the_action_taken_is_corrected(experiment: 
 def test_a_sentence_names_both_values() -> None:
     done = DoneValue(overrides=2, difference=-6.0, total=94.0, gain=10.0, simulated=0)
     assert done.describe("EUR") == (
-        "If every decision had been followed: EUR 100. With people's 2 overrides in force: EUR 94 (-EUR 6)."
+        "Value if every decision had been followed: EUR 100. Value with people's 2 overrides in force: EUR 94 (-EUR 6)."
     )
     simulated = DoneValue(overrides=1, difference=6.0, total=106.0, gain=10.0, simulated=5)
     assert "1 override in force (simulated responses): EUR 106 (+EUR 6)" in simulated.describe("EUR")

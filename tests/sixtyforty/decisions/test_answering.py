@@ -156,7 +156,7 @@ def test_a_withdrawal_needs_an_answer_and_comes_before_the_deadline(ws: Workspac
     with pytest.raises(ResponseError, match="there is no answer to withdraw"):
         answer_decision(ws, withdrawal(first))
     answer_decision(ws, override(second))
-    with pytest.raises(ResponseError, match="could be withdrawn until"):
+    with pytest.raises(ResponseError, match="could only be withdrawn until"):
         answer_decision(ws, withdrawal(second, 61))
     row = read_delivery(ws, "live", second.decision_id)
     assert row and row.revision == 1

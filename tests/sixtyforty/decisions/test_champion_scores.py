@@ -129,7 +129,7 @@ def test_an_estimator_that_fails_on_one_partition_still_scores_the_other(
     taken = take_decisions(patient, [KEY_BEFORE, KEY], "live", END)
     assert taken[KEY].by_model > 0
     (unscored,) = taken[KEY_BEFORE].unscored
-    assert unscored.reason == "its estimator fails with a ValueError", "its text may hold data"
+    assert unscored.reason == "the estimator fails with a ValueError", "its text may hold data"
 
 
 def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_scores_that_are_no_numbers_are_no_scores(patient: Workspace, monkeypatc
     monkeypatch.setattr(FittedModel, "predict", lambda self, frame: np.full(len(frame), np.nan))
     (unscored,) = take_decisions(patient, [KEY], "live", END)[KEY].unscored
     assert unscored == UnscoredDecisions(
-        champion_folder(patient).name, "it gives no number for 20 of 20 units", 20, is_newest=True
+        champion_folder(patient).name, "the estimator returns no number for 20 of 20 units", 20, is_newest=True
     )
 
 
