@@ -117,7 +117,10 @@ class DayTemplate:
         return digest(manifest)
 
     def _inputs_of(self, day: date, versions: Versions) -> Versions:
-        """Return the versions of another day's inputs, as many days away as this day's. Leave out missing partitions."""
+        """Return the versions of another day's inputs, which are as many days away as this day's inputs.
+
+        Missing partitions are left out.
+        """
         inputs: Versions = {}
         for dataset, partitions in self.inputs.items():
             inputs[dataset] = {}
