@@ -7,10 +7,15 @@ from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
+
+# Versions of features and decisions of partitions in which each unit is decided, although the features were built again
+# since. Without it, each look of a sensor would read the rows of every such partition.
+_completely_decided: BoundedCache[tuple[str, str], bool] = BoundedCache(1 << 15)
 
 
 def live_since(ws: Workspace, track: Track) -> datetime | None:
@@ -47,13 +52,14 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datet
     key = identifiers(use_case.decision.key)
     without_decided = f"anti join {ws.lake.select_rows(decided)} d using (_partition, {key})" if decided else ""
     with connect(use_case.timezone) as db:
-        return dict(
-            db.execute(
-                f"""select _partition, count(*) from {ws.lake.select_rows(features.values())} f {without_decided}
-                where f.decided_at between timestamp '{start}' and timestamp '{now}' and {scope_condition(ws, track)}
-                group by 1 order by 1"""
-            ).fetchall()
-        )
+        undecided = db.execute(
+            f"""select _partition, count(*) filter (f.decided_at between timestamp '{start}' and timestamp '{now}'
+                and {scope_condition(ws, track)})
+            from {ws.lake.select_rows(features.values())} f {without_decided} group by 1 order by 1"""
+        ).fetchall()
+    for partition in (features.keys() & taken.keys()) - {partition for partition, _ in undecided}:
+        _completely_decided.put((features[partition].version, taken[partition].version), True)
+    return {partition: count for partition, count in undecided if count}
 
 
 def _undecided_features(
@@ -75,6 +81,8 @@ def _undecided_features(
 
 
 def _is_completely_decided(partition: str, features: Entry, taken: Entry | None) -> bool:
-    if taken is None or taken.rows != features.rows:
+    if taken is None:
         return False
-    return taken.inputs == {"features": {partition: features.version}}
+    if taken.rows == features.rows and taken.inputs == {"features": {partition: features.version}}:
+        return True
+    return _completely_decided.get((features.version, taken.version)) is not None

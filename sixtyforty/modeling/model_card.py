@@ -25,8 +25,8 @@ class ModelCard:
     SHA-256 by file name. `levels`: the values of each categorical feature, empty until a model is fitted. `treatment`:
     the column with the received action of a past experiment, whose actions are in `actions`. `sample_scores`: the
     fitted model's scores of the first rows of the training set, in the shape of `FittedModel.predict`.
-    `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`; empty on the card of an early
-    version.
+    `feature_kinds`: the kind of each feature's values, see `feature_fit.kind_of`. `features_sql`: the hash of the SQL
+    that built the features. Both are empty on the card of an early version.
     """
 
     version: str
@@ -48,6 +48,7 @@ class ModelCard:
     actions: list[str] = field(default_factory=list)
     sample_scores: list[Any] = field(default_factory=list)
     feature_kinds: dict[str, str] = field(default_factory=dict)
+    features_sql: str = ""
 
     @property
     def missing_share(self) -> float:
