@@ -1,8 +1,9 @@
 """Score the units of one champion, or say why it can't score them.
 
-A live champion that can't score, for whatever reason, leaves its units to the current process: its files are missing or
-changed, features lack what it learned from, its estimator fails, or its vetoes can't be evaluated. On the replay, only
-features count as such a reason. A replay is a calculation, so any other fault ends its run.
+A live champion that can't score leaves its units to the current process. The reason may be a missing or changed file,
+features other than those that it learned from, an estimator that fails, or a veto that can't be evaluated. On the
+replay, only a missing or retyped feature counts as such a reason. A replay is a calculation, so any other fault ends
+its run.
 """
 
 from __future__ import annotations
