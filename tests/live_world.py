@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import definitions
@@ -128,6 +129,12 @@ class LiveWorld:
         champion = self.ws.champion_ledger.champion_at("live", self.clock.read_text())
         assert champion is not None
         return champion
+
+    def feature(self, day: date, name: str) -> list[Any]:
+        """Return the values of a feature on a day."""
+        entry = self.ws.lake.entry("features", day.isoformat())
+        assert entry is not None
+        return list(pq.read_table(self.ws.lake.local_file(entry))[name].to_pylist())
 
     def columns_of(self, day: date) -> set[str]:
         """Return the columns of a day's features."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sixtyforty.decisions.decision_draft import DecisionDraft
 from sixtyforty.modeling.feature_fit import find_feature_problem
+from sixtyforty.modeling.redefined_features import find_redefined
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.track import Track
@@ -92,6 +93,8 @@ def score_units(
     try:
         card = ws.models.card(batch.champion.version)
         problem = find_feature_problem(card, columns, ws.use_case.kpi.payoff_sql)
+        if problem is None and track == "live":
+            problem = find_redefined(ws.use_case, ws.lake, ws.models, card)
         if problem:
             reasons[to_score] = unscored_reason(problem)
             return ScoredUnits([], reasons)

@@ -11,6 +11,10 @@ from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
 
+# Versions of features and decisions of partitions in which each unit is decided, although the features were built again
+# since. Without it, each look of a sensor would read the rows of every such partition.
+_completely_decided: BoundedCache[tuple[str, str], bool] = BoundedCache(1 << 15)
+
 
 def live_since(ws: Workspace, track: Track) -> datetime | None:
     """Return the UTC time (naive) from which decisions are taken on a track, or None without any live champion.
@@ -74,6 +78,8 @@ def _undecided_features(
 
 
 def _is_completely_decided(partition: str, features: Entry, taken: Entry | None) -> bool:
-    if taken is None or taken.rows != features.rows:
+    if taken is None:
         return False
-    return taken.inputs == {"features": {partition: features.version}}
+    if taken.rows == features.rows and taken.inputs == {"features": {partition: features.version}}:
+        return True
+    return _completely_decided.get((features.version, taken.version)) is not None

@@ -13,6 +13,7 @@ from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_files import find_file_problem
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.monotone_constraints import find_broken_constraints
+from sixtyforty.modeling.redefined_features import find_redefined
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.modeling.taint import TaintedDataError, find_tainted_versions, require_sound
 from sixtyforty.modeling.treatment_shares import describe_share_mismatch
@@ -147,7 +148,10 @@ def describe_unfit_champion(use_case: UseCase, lake: Lake, store: ModelStore, tr
     newest = max(lake.partitions("features"), default=None)
     entry = lake.entry("features", newest) if newest else None
     try:
-        problem = find_feature_problem(store.card(version), lake.columns(entry), {}) if entry else None
+        card = store.card(version)
+        problem = find_feature_problem(card, lake.columns(entry), {}) if entry else None
+        if problem is None and track == "live":
+            problem = find_redefined(use_case, lake, store, card)
         if problem is None:
             store.load(version)
     except ModelError as error:

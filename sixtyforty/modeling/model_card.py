@@ -48,6 +48,7 @@ class ModelCard:
     actions: list[str] = field(default_factory=list)
     sample_scores: list[Any] = field(default_factory=list)
     feature_kinds: dict[str, str] = field(default_factory=dict)
+    features_sql: str = ""
 
     @property
     def missing_share(self) -> float:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sixtyforty.modeling.built_by import FEATURES_SQL, declared_parts
 from sixtyforty.modeling.estimators import FittedModel, restore_model
 from sixtyforty.modeling.feature_fit import feature_kinds
 from sixtyforty.modeling.features import feature_names
@@ -207,6 +208,7 @@ def _new_card(use_case: DecisionChain, plan: TrainingPlan, rows: int, kinds: dic
         treatment=treatment.column if treatment else None,
         actions=use_case.kpi.actions_by_cost if treatment else [],
         feature_kinds=kinds,
+        features_sql=declared_parts(use_case, "features")[FEATURES_SQL],
     )
 
 

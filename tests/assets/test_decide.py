@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from assets import decide
+from assets.stage import REFUSED
+from sixtyforty.lifecycle.champions import adopt_champion
 from sixtyforty.workspace import Workspace
 from tests.assets.conftest import make_run
 from tests.helpers import land_days, make_workspace, publish_days, publish_landed_days, put_champion_in_force
@@ -50,17 +52,38 @@ def test_live_decisions_wait_for_an_adoption(tmp_path: Path) -> None:
 
 def test_decisions_on_outdated_features_fail_the_check(tmp_path: Path) -> None:
     ws = decided_home(tmp_path)
-    (current,) = decide.decide_units(make_run(ws, DECIDED)).checks
+    scores, current = decide.decide_units(make_run(ws, DECIDED)).checks
+    assert (scores.passed, scores.description) == (True, "the champion in force scores every unit")
     assert (current.passed, current.description) == (True, "all features are current")
     land_days(ws, DAYS[4:5], count=5)  # a late call
     from tests.helpers import accept_partitions
 
     accept_partitions(ws, KEYS[4:5])
-    (outdated,) = decide.decide_units(make_run(ws, DECIDED)).checks
+    _, outdated = decide.decide_units(make_run(ws, DECIDED)).checks
     assert not outdated.passed
     assert "2013-04-05" in outdated.metadata["partitions"]
     publish_landed_days(ws, KEYS)
-    assert decide.decide_units(make_run(ws, DECIDED)).checks[0].passed
+    assert decide.decide_units(make_run(ws, DECIDED)).checks[1].passed
+
+
+def test_a_champion_that_can_not_score_fails_the_check_and_the_decisions_are_taken(tmp_path: Path) -> None:
+    ws = decided_home(tmp_path, automation={"late_after_minutes": 100_000})
+    adopt_champion(ws, by="Ada", why="it pays", now=ws.use_case.day_start(DAYS[4]))
+    version = ws.champion_ledger.promotions("live")[0].version
+    model = Path(str(ws.models.folder(version)), "model.skops")
+    content = model.read_bytes()
+    model.unlink()
+    result = decide.decide_units(run := make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T12:00:00"))
+    assert result.published[DECIDED[0]].metadata["new decisions"] == 4
+    assert "is missing" in result.published[DECIDED[0]].metadata["the champion can't score"]
+    (check,) = [check for check in result.checks if check.name == "champion_scores"]
+    assert (check.passed, check.warn, version in check.metadata[REFUSED]) == (False, False, True)
+    assert f"ERROR: decisions {DECIDED[0]}: the champion {version} can't score 4 decisions" in run.log.lines[0]
+    again = decide.decide_units(make_run(ws, DECIDED[:1], track="live", as_of="2013-04-06T13:00:00"))
+    assert not again.checks[0].passed, "nothing is new, and the newest decisions are still unscored"
+    model.write_bytes(content)
+    cured = decide.decide_units(make_run(ws, DECIDED[1:2], track="live", as_of="2013-04-07T12:00:00"))
+    assert cured.checks[0].passed
 
 
 def test_reviews_are_queued_up_to_the_reviewers_time(tmp_path: Path) -> None:

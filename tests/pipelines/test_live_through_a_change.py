@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.authoring import catalog
@@ -21,7 +20,7 @@ from sixtyforty.modeling.backtest import run_walk_forward
 from sixtyforty.reports.alerts import AlertReceipt
 from sixtyforty.storage.champion_ledger import ChampionRow
 from tests import helpers
-from tests.helpers import SQL, csv_text, land_extract
+from tests.helpers import SQL, csv_text, day_range, land_extract
 from tests.leaky_world import NAME
 from tests.live_world import ADOPTED, FIRST, LiveWorld, build_live_home, open_live_world
 from tests.pipelines.automation.ticks import evaluate_sensor
@@ -125,10 +124,22 @@ def test_a_retyped_feature(live: LiveWorld) -> None:
     assert live.deciders(CHANGED) == {"fallback"}
 
 
+def test_a_redefined_feature(live: LiveWorld) -> None:
+    live.world.write_features(SQL["features"].replace("u.load,", "100 * u.load as load,"))
+    (refusal,) = live.live_day(CHANGED)
+    assert "features have other values since features.sql changed: load (92% of the units)" in refusal
+    assert live.deciders(CHANGED) == {"fallback"}
+    assert live.train() == []
+    assert live.live_day(AFTER) == []
+    assert live.deciders(AFTER) == {"model"}
+
+
 def test_a_feature_without_values(live: LiveWorld) -> None:
-    live.world.write_features(SQL["features"].replace("avg(v.late)", "null::double"))
-    assert live.live_day(CHANGED) == []
-    assert live.deciders(CHANGED) == {"model"}, "this estimator accepts nulls"
+    last = CHANGED + timedelta(days=4)
+    for day in day_range(CHANGED, last):
+        assert live.live_day(date.fromisoformat(day), with_visits=False) == []
+    assert set(live.feature(last, "late_before")) == {None}
+    assert live.deciders(last) == {"model"}, "this estimator accepts nulls"
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "missing model", "missing folder", "rubbish card"])
@@ -195,9 +206,13 @@ def test_a_column_removed_from_a_source(live: LiveWorld, monkeypatch: pytest.Mon
     monkeypatch.setitem(helpers.CALLS, "columns", dict(helpers.CALLS["columns"]))
     monkeypatch.delitem(helpers.CALLS["columns"], "site")
     live.world.changes["model"] = {"categorical": []}
-    live.world.write_features("select u.id, u.load, null::double as late_before, 'all' as site from units u")
-    assert live.live_day(CHANGED, calls=without_site) == []
-    assert live.deciders(CHANGED) == {"model"}
+    live.world.write_features("select u.id, u.load from units u")
+    (refusal,) = live.live_day(CHANGED, calls=without_site)
+    assert "it needs site, late_before, which features.sql doesn't return" in refusal
+    assert live.deciders(CHANGED) == {"fallback"}
+    assert live.train() == []
+    assert live.live_day(AFTER, calls=without_site) == []
+    assert live.deciders(AFTER) == {"model"}
 
 
 def test_the_current_process_changed(live: LiveWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,8 +238,7 @@ def test_a_source_added(live: LiveWorld, built: Path) -> None:
         land_extract(live.ws.landing, f"crews_{day}.csv", csv_text(CREWS, rows))
         assert live.live_day(day) == []
         assert live.deciders(day) == {"model"}
-    free = pq.read_table(live.ws.lake.local_file(live.ws.lake.entry("features", f"{AFTER}")))["free"]
-    assert set(free.to_pylist()) == {3}
+    assert set(live.feature(AFTER, "free")) == {3}
     assert "free" in live.columns_of(FIRST), "the days before the source are made again, without its values"
 
 
@@ -270,7 +284,7 @@ def test_a_changed_key_or_calendar_is_refused_and_the_accounts_stay_readable(
 
 def test_a_new_recipe_is_judged_on_live_days_without_a_replay(live: LiveWorld) -> None:
     last = ADOPTED + timedelta(days=16)
-    for day in helpers.day_range(CHANGED, last):
+    for day in day_range(CHANGED, last):
         live.land(date.fromisoformat(day))
     live.set_time(last)
     assert live.catch_up() == []

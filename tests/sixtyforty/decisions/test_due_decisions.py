@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
+
 from sixtyforty.decisions.deciding import take_decisions
 from sixtyforty.decisions.due_decisions import count_due, live_since, scope_condition
+from sixtyforty.storage.lake import Lake
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY, adopt_at, mark_first_unit_suspect
 
@@ -35,3 +38,23 @@ def test_restated_features_make_no_taken_decision_due_again(ready: Workspace) ->
 
 def test_the_replay_covers_every_unit(ready: Workspace) -> None:
     assert scope_condition(ready, "replay") == scope_condition(ready, "live") == "true"
+
+
+def test_the_rows_of_decided_partitions_are_read_once(ready: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_decisions(ready, [KEY], "replay", None)
+    mark_first_unit_suspect(ready, KEY)
+    now = datetime(2013, 3, 14)
+    assert count_due(ready, [KEY], "replay", now) == {}
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "select_rows", lambda *_: pytest.fail("rows were read again"))
+        assert count_due(ready, [KEY], "replay", now) == {}
+    ready.lake.drop("decisions/replay", KEY)
+    assert count_due(ready, [KEY], "replay", now) == {KEY: 20}
+
+
+def test_a_partition_with_a_unit_of_later_is_looked_at_again(ready: Workspace) -> None:
+    adopt_at(ready, datetime(2013, 3, 13, 11))
+    take_decisions(ready, [KEY], "live", datetime(2013, 3, 13, 12))
+    mark_first_unit_suspect(ready, KEY)
+    assert count_due(ready, [KEY], "live", datetime(2013, 3, 13, 12)) == {}
+    assert count_due(ready, [KEY], "live", datetime(2013, 3, 13, 14)) == {KEY: 10}
