@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets.arrivals import check_arrivals, record_arrivals
 from assets.metadata import Metadata, TableRow, table
 from assets.stage import REFUSED, CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
 from assets.verdict_checks import verdict_check, verdict_figures
@@ -100,10 +101,12 @@ def validate_source(run: StageRun) -> StageResult:
                 result.published[partition] = PublishedPartition(entries[partition].version, verdict_figures(verdict))
             else:
                 _log_rejection(run, verdict, has_earlier_version=partition in entries)
+        record_arrivals(run, portion)
         verdicts |= judged
     lost = [partition for partition, verdict in verdicts.items() if not verdict.conserved]
     summary = _validation_summary(verdicts)
     result.checks.append(CheckResult(CONSERVATION.name, not lost, {"partitions": ", ".join(lost)}, description=summary))
+    result.checks += check_arrivals(run)
     run.log.info(f"validated {run.source}: checked ({summary})")
     return result
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import dagster as dg
 
+from assets.arrivals import check_snapshots
 from assets.metadata import Metadata
 from assets.stage import CheckResult, PublishedPartition, StageCheck, StageResult, StageRun
 from sixtyforty.decisions.deciding import take_decisions
@@ -34,6 +35,7 @@ def decide_units(run: StageRun) -> StageResult:
             totals.update(new=taken.new, fallback=taken.fallback, held_back=taken.held_out)
             result.published[partition] = PublishedPartition(taken.entry.version, _decision_figures(run, taken))
     result.checks.append(_check_features_are_current(run))
+    result.checks += check_snapshots(run)
     if run.track == "live" and live_since(run.ws, "live") is None:
         run.log.warning(
             f"decisions: skipped ({run.use_case.name} is not live). To go live, run"

@@ -6,7 +6,7 @@ for a stage with one asset per source, the source. `wiring.build_stage_assets` t
 
 from __future__ import annotations
 
-from assets import data, decide, model, reports, stage_gate, training, value
+from assets import arrivals, data, decide, model, reports, stage_gate, training, value
 from assets.stage import Stage, StageTarget
 from expectations import suites
 from sixtyforty.accounting import usage
@@ -99,7 +99,7 @@ STAGES = (
         kinds={"greatexpectations", "parquet"},
         inputs=lambda t: [f"raw/{t.source_name}", *_reference_sources(t)],
         partitioned=lambda t: t.source.partition is not None,
-        checks=[data.CONTRACT, data.CONSERVATION],
+        checks=lambda t: [data.CONTRACT, data.CONSERVATION, *arrivals.arrival_checks(t)],
         columns=lambda t: t.source.columns,
     ),
     Stage(
@@ -213,7 +213,7 @@ STAGES = (
         phase="deployment",
         kinds={"scikitlearn", "parquet"},
         inputs=["features", "champion"],
-        checks=[decide.FEATURES_CURRENT],
+        checks=lambda t: [decide.FEATURES_CURRENT, *arrivals.snapshot_checks(t)],
     ),
     Stage(
         name="review_queue",

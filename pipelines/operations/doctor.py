@@ -108,6 +108,13 @@ def _ledger_checks(name: str) -> list[Check]:
             f"Correct features.sql or the declared known_at. Then recalculate these days: sixtyforty run {name}"
             " --from DATE --to DATE",
         ),
+        Check(
+            f"arrival times of {name}",
+            False,
+            partial(_arrivals, name),
+            f"Declare the suggested known_at in defs.yaml. Then make the replay again: sixtyforty run {name}"
+            " --from DATE --to DATE --rebuild-replay",
+        ),
         Check(f"findings of {name}", False, partial(_findings, name), restore.format("findings.jsonl")),
     ]
 
@@ -237,6 +244,15 @@ def _features(name: str) -> str:
     if tainted := find_tainted(lake):
         raise NotAvailableError(f"the {describe(tainted)}")
     return f"{format_plural(len(lake.partitions('features')), 'partition')}, none tainted"
+
+
+def _arrivals(name: str) -> str:
+    from sixtyforty.reports.arrival_notes import list_late_arrivals, summarize_arrivals
+
+    ws = catalog.open_workspace(name)
+    if late := list_late_arrivals(ws):
+        raise NotAvailableError(" ".join(late))
+    return summarize_arrivals(ws)
 
 
 def _findings(name: str) -> str:

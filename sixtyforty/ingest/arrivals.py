@@ -33,6 +33,8 @@ class Arrival:
     - problem: why the extract is refused; None if it is not refused.
     - tag: the content tag (ETag) of the file in its object store, if the store has tags.
     - is_present: whether the last scan found the file. False if the file was archived; the lake still holds its rows.
+    - seen_at: the UTC time of the scan that found the extract first, in ISO format. Empty if an older version of this
+      project wrote the ledger.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Arrival:
     problem: str | None = None
     tag: str = ""
     is_present: bool = True
+    seen_at: str = ""
 
     @property
     def id(self) -> str:

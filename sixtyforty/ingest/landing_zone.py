@@ -22,6 +22,7 @@ from sixtyforty.ingest.landed_files import DONE_ENDING, list_finished_files, ope
 from sixtyforty.ingest.listing_memory import ListedFile, ListingMemory
 from sixtyforty.ingest.locations import FileChangedError, Location, UnreachableSourceError
 from sixtyforty.ingest.partitioning import partition_lines
+from sixtyforty.spec.clock import now
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.partitions import SNAPSHOT
 from sixtyforty.storage.bounded_cache import BoundedCache
@@ -216,6 +217,7 @@ class LandingZone:
     def _new_arrivals(self, source: str, batch: Sequence[NewFile], last_seq: int) -> Iterator[Arrival]:
         extracts = [(Path(new.file.name).name, new.parsed) for new in batch]
         lines_by_extract = partition_lines(extracts, self.use_case, source)
+        seen_at = now().isoformat(timespec="seconds")
         for seq, (new, lines) in enumerate(zip(batch, lines_by_extract, strict=True), last_seq + 1):
             if self.use_case.sources[source].partition:
                 self._recent_lines.put((source, new.file.name, new.sha256), lines)
@@ -229,6 +231,7 @@ class LandingZone:
                 partitions=self._partition_counts(source, new, lines),
                 problem=new.parsed.problem,
                 tag=new.file.tag,
+                seen_at=seen_at,
             )
 
     def _partition_counts(self, source: str, new: NewFile, lines: Lines) -> dict[str, int]:

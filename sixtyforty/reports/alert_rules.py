@@ -15,6 +15,7 @@ from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.lifecycle.champions import measure_recent_lift
 from sixtyforty.modeling import taint
 from sixtyforty.reports.alerts import Alert, AlertKind
+from sixtyforty.reports.arrival_notes import find_late_arrivals
 from sixtyforty.reports.page_templates import format_stage
 from sixtyforty.spec.money import format_money
 from sixtyforty.spec.track import Track
@@ -151,6 +152,7 @@ RULES: dict[AlertKind, AlertRule] = {
     "rejected batch": find_rejected_batches,
     "leakage": find_tainted_partitions,
     "champion revoked": find_revoked_champion,
+    "late arrivals": find_late_arrivals,
     "fallback in force": find_fallback,
     "retrain overdue": find_overdue_retrain,
     "decay": find_decay,

@@ -19,6 +19,7 @@ AlertKind = Literal[
     "rejected batch",
     "leakage",
     "champion revoked",
+    "late arrivals",
     "fallback in force",
     "automation silent",
     "retrain overdue",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from sixtyforty.ingest.arrival_delays import read_source_delays
 from sixtyforty.ingest.profiling import ColumnProfile, profile_columns
 from sixtyforty.reports.findings import open_findings
 from sixtyforty.reports.page_templates import page_environment
@@ -37,6 +38,7 @@ class SourceProfile:
     - landed, accepted, quarantined, duplicates: numbers of rows. rejected: the number of rejected partitions.
     - first, last: the oldest and the newest partition with rows. gaps: the number of partitions between them without
       rows.
+    - arrivals: a sentence about when rows arrive, compared with `known_at`; empty for a snapshot or in a draft.
     - days_stale: days from the end of the newest partition to the time of the report; None for a snapshot.
     - columns: the profile of each column, measured on the `profiled` newest accepted rows.
     - personal: columns with personal data. A page may show counts of their values, but no value.
@@ -54,6 +56,7 @@ class SourceProfile:
     first: str | None
     last: str | None
     gaps: int
+    arrivals: str
     days_stale: int | None
     profiled: int
     duplicates: int
@@ -157,12 +160,20 @@ def _profile_source(ws: Workspace, name: str, source: Source, now: datetime) -> 
         first=dated[0] if dated else None,
         last=dated[-1] if dated else None,
         gaps=expected - len(keys),
+        arrivals=_describe_arrivals(ws, name),
         days_stale=_days_stale(use_case, keys[-1], now) if keys and source.partition else None,
         profiled=sum(e.rows for e in newest),
         duplicates=duplicates,
         columns=columns,
         personal=tuple(source.personal),
     )
+
+
+def _describe_arrivals(ws: Workspace, source: str) -> str:
+    if isinstance(ws.use_case, Draft) or source not in ws.use_case.partitioned:
+        return ""
+    delays = read_source_delays(ws.use_case, ws.lake, source)
+    return f"{delays}. {delays.advice}" if delays.is_late else f"{delays}."
 
 
 def _days_stale(use_case: UseCase, newest: str, now: datetime) -> int:

@@ -18,6 +18,7 @@ from sixtyforty.accounting.forecast import ForecastRecord, explain_target
 from sixtyforty.accounting.kpi_summary import KpiSummary
 from sixtyforty.accounting.refused_figures import RefusedFiguresError
 from sixtyforty.reports import charts
+from sixtyforty.reports.arrival_notes import describe_replayed_arrivals
 from sixtyforty.reports.charts import Chart
 from sixtyforty.reports.next_steps import Accounts, read_accounts, recommend_next_steps
 from sixtyforty.reports.page_templates import format_date, page_environment
@@ -116,6 +117,7 @@ class ImpactFacts:
     next_steps: list[str]
     data_problems: DataProblems
     feed_outages: list[str]
+    arrival_notes: list[str]
     break_even_sentences: list[str]
     charts: PageCharts
 
@@ -161,6 +163,7 @@ def collect_facts(ws: Workspace, track: Track) -> ImpactFacts:
         next_steps=recommend_next_steps(use_case, accounts),
         data_problems=count_data_problems(ws, accounts.days),
         feed_outages=describe_feed_outages(ws),
+        arrival_notes=_note_arrivals(ws, track, accounts.days),
         break_even_sentences=explain_break_even(ws),
         charts=_draw_charts(ws, accounts, people),
     )
@@ -236,6 +239,11 @@ def count_data_problems(ws: Workspace, days: Sequence[DailyValue]) -> DataProble
         quarantined={s: count for s, count in rows.items() if count},
         fallback=sum(d.fallback for d in days),
     )
+
+
+def _note_arrivals(ws: Workspace, track: Track, days: Sequence[DailyValue]) -> list[str]:
+    """Return what a replay can't know about arrival times. Live decisions used what had arrived, so it is empty."""
+    return describe_replayed_arrivals(ws, [day.partition for day in days]) if track == "replay" else []
 
 
 def describe_feed_outages(ws: Workspace) -> list[str]:

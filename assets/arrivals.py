@@ -1,0 +1,72 @@
+"""Check when rows arrive: against the declared `known_at`, and for snapshots against the decision times.
+
+Both checks only warn. They block nothing, because the decisions that were taken live used what had arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assets.metadata import Metadata
+from assets.stage import CheckResult, StageCheck, StageRun, StageTarget
+from sixtyforty.ingest.arrival_delays import read_source_delays
+from sixtyforty.ingest.arrival_times import record_arrival_times
+from sixtyforty.modeling.snapshot_changes import find_late_snapshots, record_snapshot_changes
+from sixtyforty.spec.draft import Draft
+
+ARRIVES_AS_DECLARED = StageCheck(
+    "arrives_as_declared",
+    "95% of the rows are seen by the time that known_at declares. If extracts landed in bulk, this cannot be known.",
+)
+SNAPSHOTS_AS_KNOWN = StageCheck(
+    "snapshots_as_known",
+    "No features read a row of a snapshot that changed or was added after the decision time.",
+)
+
+
+def arrival_checks(target: StageTarget) -> list[StageCheck]:
+    """Return the check of arrival times if the target's source is a partitioned input of a complete use case."""
+    use_case = target.use_case
+    is_checked = not isinstance(use_case, Draft) and target.source_name in use_case.partitioned
+    return [ARRIVES_AS_DECLARED] if is_checked else []
+
+
+def snapshot_checks(target: StageTarget) -> list[StageCheck]:
+    """Return the check of snapshots if the use case has snapshots."""
+    return [SNAPSHOTS_AS_KNOWN] if target.use_case.snapshots else []
+
+
+def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
+    """Record when the validated rows of the run's source were first seen. A draft has no record."""
+    use_case = run.use_case
+    if isinstance(use_case, Draft):
+        return
+    arrivals = run.ws.landing.known(run.source)
+    if run.source in use_case.partitioned:
+        record_arrival_times(use_case, run.source, run.ws.lake, arrivals, partitions)
+    elif run.source in use_case.snapshots:
+        record_snapshot_changes(use_case, run.source, run.ws.lake, arrivals)
+
+
+def check_arrivals(run: StageRun) -> list[CheckResult]:
+    """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later."""
+    if not arrival_checks(StageTarget(run.use_case, run.source)):
+        return []
+    delays = read_source_delays(run.use_case, run.ws.lake, run.source)
+    metadata: Metadata = {"rows compared": delays.rows, "rows later than declared": delays.late}
+    if delays.is_late:
+        metadata["suggestion"] = delays.suggestion
+        run.log.warning(f"validated {run.source}: {delays}. {delays.advice}")
+    return [CheckResult(ARRIVES_AS_DECLARED.name, not delays.is_late, metadata, warn=True, description=str(delays))]
+
+
+def check_snapshots(run: StageRun) -> list[CheckResult]:
+    """Warn of the run's features that read rows of a snapshot which changed or were added after the decision time."""
+    if not run.use_case.snapshots:
+        return []
+    late = find_late_snapshots(run.use_case, run.ws.lake, run.partitions)
+    for snapshot in late:
+        run.log.warning(f"decisions: {snapshot}")
+    metadata: Metadata = {"partitions": ", ".join(sorted({p for snapshot in late for p in snapshot.partitions}))}
+    summary = "; ".join(map(str, late)) or "no snapshot is known to have changed after these decision times"
+    return [CheckResult(SNAPSHOTS_AS_KNOWN.name, not late, metadata, warn=True, description=summary)]

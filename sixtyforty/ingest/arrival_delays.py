@@ -1,0 +1,136 @@
+"""Compare the times at which the rows of a source arrive with the declared `known_at`, over the newest partitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sixtyforty.ingest.arrival_times import TOLERANCE_SECONDS, ArrivalFacts, first_seen_dataset, read_arrival_facts
+from sixtyforty.spec.decision_chain import DecisionChain
+from sixtyforty.spec.wording import format_plural
+from sixtyforty.storage.lake import Lake
+
+WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # the newest partitions that are compared: whichever is longer
+SHARE_IN_TIME = 0.95  # known_at should be late enough for this share of the rows
+MIN_LANDINGS = 5  # hours in which extracts were first seen; with fewer, one late scan could decide the answer
+IN_BULK = "the extracts landed in bulk, so arrival times cannot be known"
+UNIT_MINUTES = {"day": 1440, "hour": 60, "minute": 1}
+
+
+@dataclass(frozen=True)
+class ArrivalDelays:
+    """The delays of a source's rows against the declared `known_at`, over its newest partitions.
+
+    - known_at: the declared SQL expression.
+    - rows: the number of rows with a known arrival time. late: how many of them were seen later than declared.
+    - partitions: the number of partitions with such rows. landings: the hours in which extracts were first seen.
+    - delay_seconds: the delay within which 95% of the rows were seen; negative if the rows arrive earlier than
+      declared; None without rows.
+    """
+
+    source: str
+    known_at: str
+    rows: int
+    late: int
+    partitions: int
+    landings: int
+    delay_seconds: int | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough extracts landed at recorded times for a verdict."""
+        return self.delay_seconds is not None and self.landings >= MIN_LANDINGS
+
+    @property
+    def is_late(self) -> bool:
+        """Whether rows arrive later than declared."""
+        return self.is_known and (self.delay_seconds or 0) > TOLERANCE_SECONDS
+
+    @property
+    def suggestion(self) -> str:
+        """The declaration of `known_at` that holds for 95% of the rows, such as `known_at: at + interval '2 hours'`."""
+        expression = self.known_at.strip()
+        if not re.fullmatch(r'\w+|"[^"]+"', expression):
+            expression = f"({expression})"
+        return f"known_at: {expression} + interval '{format_delay(self.delay_seconds or 0, ('day', 'hour', 'minute'))}'"
+
+    def __str__(self) -> str:
+        """Return the verdict on the source in one sentence without a final stop."""
+        if self.delay_seconds is None:
+            return f"{self.source}: {IN_BULK}"
+        if not self.is_known:
+            return (
+                f"{self.source}: too early to say whether rows arrive as declared; its extracts were first seen in"
+                f" {format_plural(self.landings, 'different hour')}, {MIN_LANDINGS} are needed"
+            )
+        if not self.is_late:
+            return f"{self.source} rows arrive as declared ({format_plural(self.rows, 'row')} compared)"
+        return f"{self.source} rows arrive {format_delay(self.delay_seconds)} later than declared (95th percentile)"
+
+    @property
+    def advice(self) -> str:
+        """What to do about late rows: the share of late rows, and the suggested declaration."""
+        share, partitions = self.late / self.rows, format_plural(self.partitions, "partition")
+        return f"{share:.0%} of the rows of {partitions} are late. Declare `{self.suggestion}`."
+
+
+def format_delay(seconds: int, units: Sequence[str] = ("d", "h", "min")) -> str:
+    """Return a duration in days, hours and minutes, rounded up to a minute, such as `2 h 50 min`.
+
+    units: the words for days, hours and minutes. Words of more than three letters get a plural.
+    """
+    minutes, parts = -(-seconds // 60), []
+    for unit, size in zip(units, UNIT_MINUTES.values(), strict=True):
+        count, minutes = divmod(minutes, size)
+        if count:
+            parts.append(format_plural(count, unit) if unit in UNIT_MINUTES else f"{count} {unit}")
+    return " ".join(parts) or f"0 {units[-1]}"
+
+
+def pool_delays(source: str, known_at: str, facts: Iterable[ArrivalFacts]) -> ArrivalDelays:
+    """Return the delays over several partitions. Each partition counts by its number of rows.
+
+    A partition stores percentiles of its delays. The pooled 95th percentile is therefore exact to one percent of the
+    rows.
+    """
+    parts = [part for part in facts if part.rows]
+    landings = {landing for part in parts for landing in part.landings}
+    return ArrivalDelays(
+        source=source,
+        known_at=known_at,
+        rows=sum(part.rows for part in parts),
+        late=sum(part.late for part in parts),
+        partitions=len(parts),
+        landings=len(landings),
+        delay_seconds=_pooled_percentile(parts),
+    )
+
+
+def _pooled_percentile(parts: Sequence[ArrivalFacts]) -> int | None:
+    weighted = sorted((delay, part.rows / len(part.percentiles)) for part in parts for delay in part.percentiles)
+    limit, covered = SHARE_IN_TIME * sum(part.rows for part in parts), 0.0
+    for delay, weight in weighted:
+        covered += weight
+        if covered >= limit:
+            return delay
+    return None
+
+
+def read_delays(use_case: DecisionChain, lake: Lake) -> list[ArrivalDelays]:
+    """Return the delays of each partitioned input of a use case, over its newest recorded partitions."""
+    return [read_source_delays(use_case, lake, source) for source in use_case.partitioned]
+
+
+def read_source_delays(use_case: DecisionChain, lake: Lake, source: str) -> ArrivalDelays:
+    """Return the delays of one partitioned source, over its newest recorded partitions.
+
+    At most WINDOW_PARTITIONS records are read, or those of WINDOW_DAYS if these are more.
+    """
+    dataset, known_at = first_seen_dataset(source), use_case.sources[source].known_at or ""
+    newest = max(lake.partitions(dataset), default=None)
+    if newest is None:
+        return pool_delays(source, known_at, [])
+    partitions_a_week = 24 * WINDOW_DAYS if use_case.partitions.every == "hour" else 0
+    window = use_case.widen([newest], max(WINDOW_PARTITIONS, partitions_a_week) - 1, 0)
+    return pool_delays(source, known_at, map(read_arrival_facts, lake.entries(dataset, window).values()))

@@ -1,0 +1,86 @@
+"""The times at which extracts were first seen, and whether they show when the rows of a partition could be known.
+
+An extract that lands soon after its partition ends shows when its rows arrive. An extract of a bulk load, such as a
+year of past days in one hour, only shows when somebody copied files. Its rows have no known arrival time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sixtyforty.ingest.arrivals import Arrival
+from sixtyforty.spec.partitions import PartitionedModel
+
+BATCH_GAP = timedelta(minutes=10)  # extracts that are first seen within this time of one another landed together
+BULK_PARTITIONS, BULK_TIME = 3, timedelta(days=3)  # a batch is a bulk load if it spans more than both
+BULK_EXTRACTS = 50  # a batch is also a bulk load if it has more extracts than this
+RECENT_PARTITIONS, RECENT_TIME = 3, timedelta(days=7)  # later than both after its end, a partition is an old one
+
+
+def first_seen(arrival: Arrival) -> datetime | None:
+    """Return the UTC time (naive) at which a scan first found an extract; None if the ledger doesn't hold the time."""
+    return datetime.fromisoformat(arrival.seen_at) if arrival.seen_at else None
+
+
+class Landings:
+    """The landings of one source: its arrivals, in batches of extracts that landed together.
+
+    arrivals: all arrivals of the source, in order of arrival. model: the partitions of the use case.
+    """
+
+    def __init__(self, model: PartitionedModel, arrivals: Sequence[Arrival]) -> None:
+        self._model, self._arrivals = model, arrivals
+        self._positions = {arrival.seq: position for position, arrival in enumerate(arrivals)}
+        self._bulk: dict[int, bool] = {}
+
+    def arrival(self, seq: int) -> Arrival | None:
+        """Return the arrival with a number; None if a newer extract of the same file name replaced the arrival."""
+        position = self._positions.get(seq)
+        return None if position is None else self._arrivals[position]
+
+    def is_recent(self, partition: str, arrival: Arrival) -> bool:
+        """Return whether an extract was first seen before its partition became an old one."""
+        seen_at, end = first_seen(arrival), self._model.closes_at(partition)
+        if seen_at is None:
+            return False
+        recent_until = self._model.closes_at(self._model.shift(partition, RECENT_PARTITIONS))
+        return seen_at <= max(recent_until, end + RECENT_TIME)
+
+    def known_arrival_time(self, partition: str, arrival: Arrival) -> datetime | None:
+        """Return the UTC time (naive) at which an extract's rows of a partition arrived; None if it can't be known.
+
+        It can't be known for extracts of a bulk load, and for extracts that landed long after the partition ended.
+        """
+        if not self.is_recent(partition, arrival) or self._landed_in_bulk(self._positions[arrival.seq]):
+            return None
+        return first_seen(arrival)
+
+    def _landed_in_bulk(self, position: int) -> bool:
+        """Return whether the batch of the arrival at a position is a bulk load.
+
+        The search in both directions ends as soon as the batch is known to be a bulk load, so it never reads the whole
+        ledger.
+        """
+        if position not in self._bulk:
+            batch = [self._arrivals[position]]
+            for step in (-1, 1):
+                neighbor = position + step
+                while not self._is_bulk(batch) and self._landed_together(neighbor - step, neighbor):
+                    batch.append(self._arrivals[neighbor])
+                    neighbor += step
+            self._bulk[position] = self._is_bulk(batch)
+        return self._bulk[position]
+
+    def _landed_together(self, position: int, neighbor: int) -> bool:
+        if not 0 <= neighbor < len(self._arrivals):
+            return False
+        times = [first_seen(self._arrivals[i]) for i in (position, neighbor)]
+        return times[0] is not None and times[1] is not None and abs(times[1] - times[0]) <= BATCH_GAP
+
+    def _is_bulk(self, batch: Sequence[Arrival]) -> bool:
+        keys = [key for arrival in batch for key in (min(arrival.partitions), max(arrival.partitions))]
+        first, last = min(keys), max(keys)
+        spans_partitions = self._model.index_of(last) - self._model.index_of(first) + 1 > BULK_PARTITIONS
+        spans_time = self._model.closes_at(last) - self._model.opens_at(first) > BULK_TIME
+        return len(batch) > BULK_EXTRACTS or (spans_partitions and spans_time)
