@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from assets.metadata import Metadata
 from assets.stage import CheckResult, StageCheck, StageRun, StageTarget
 from sixtyforty.ingest.arrival_delays import read_source_delays
-from sixtyforty.ingest.arrival_times import record_arrival_times
+from sixtyforty.ingest.arrival_times import is_measured_by, newest_records, record_arrival_times
 from sixtyforty.modeling.snapshot_changes import find_late_snapshots, record_snapshot_changes
 from sixtyforty.spec.draft import Draft
 
@@ -49,9 +49,16 @@ def record_arrivals(run: StageRun, partitions: Sequence[str]) -> None:
 
 
 def check_arrivals(run: StageRun) -> list[CheckResult]:
-    """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later."""
+    """Compare the recorded arrival times of the run's source with its `known_at`, and warn if rows arrive later.
+
+    If the declared `known_at` changed, the newest partitions are first measured again.
+    """
     if not arrival_checks(StageTarget(run.use_case, run.source)):
         return []
+    records = newest_records(run.use_case, run.ws.lake, run.source)
+    record_arrivals(
+        run, [p for p, record in records.items() if not is_measured_by(record, run.use_case.sources[run.source])]
+    )
     delays = read_source_delays(run.use_case, run.ws.lake, run.source)
     metadata: Metadata = {"rows compared": delays.rows, "rows later than declared": delays.late}
     if delays.is_late:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sixtyforty.ingest.arrival_times import TOLERANCE_SECONDS, ArrivalFacts, first_seen_dataset, read_arrival_facts
+from sixtyforty.ingest.arrival_times import (
+    TOLERANCE_SECONDS,
+    ArrivalFacts,
+    is_measured_by,
+    newest_records,
+    read_arrival_facts,
+)
 from sixtyforty.spec.decision_chain import DecisionChain
 from sixtyforty.spec.wording import format_plural
 from sixtyforty.storage.lake import Lake
 
-WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # the newest partitions that are compared: whichever is longer
 SHARE_IN_TIME = 0.95  # known_at should be late enough for this share of the rows
 MIN_LANDINGS = 5  # hours in which extracts were first seen; with fewer, one late scan could decide the answer
 IN_BULK = "the extracts landed in bulk, so arrival times cannot be known"
@@ -27,6 +32,7 @@ class ArrivalDelays:
     - partitions: the number of partitions with such rows. landings: the hours in which extracts were first seen.
     - delay_seconds: the delay within which 95% of the rows were seen; negative if the rows arrive earlier than
       declared; None without rows.
+    - is_outdated: whether partitions are left out because `known_at` changed since they were measured.
     """
 
     source: str
@@ -36,6 +42,7 @@ class ArrivalDelays:
     partitions: int
     landings: int
     delay_seconds: int | None
+    is_outdated: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -57,6 +64,8 @@ class ArrivalDelays:
 
     def __str__(self) -> str:
         """Return the verdict on the source in one sentence without a final stop."""
+        if self.is_outdated and not self.is_known:
+            return f"{self.source}: known_at has changed; the next run compares the arrival times again"
         if self.delay_seconds is None:
             return f"{self.source}: {IN_BULK}"
         if not self.is_known:
@@ -125,12 +134,10 @@ def read_delays(use_case: DecisionChain, lake: Lake) -> list[ArrivalDelays]:
 def read_source_delays(use_case: DecisionChain, lake: Lake, source: str) -> ArrivalDelays:
     """Return the delays of one partitioned source, over its newest recorded partitions.
 
-    At most WINDOW_PARTITIONS records are read, or those of WINDOW_DAYS if these are more.
+    Records that were measured against an earlier `known_at` are left out. The next run measures them again.
     """
-    dataset, known_at = first_seen_dataset(source), use_case.sources[source].known_at or ""
-    newest = max(lake.partitions(dataset), default=None)
-    if newest is None:
-        return pool_delays(source, known_at, [])
-    partitions_a_week = 24 * WINDOW_DAYS if use_case.partitions.every == "hour" else 0
-    window = use_case.widen([newest], max(WINDOW_PARTITIONS, partitions_a_week) - 1, 0)
-    return pool_delays(source, known_at, map(read_arrival_facts, lake.entries(dataset, window).values()))
+    contract = use_case.sources[source]
+    records = newest_records(use_case, lake, source).values()
+    current = [record for record in records if is_measured_by(record, contract)]
+    delays = pool_delays(source, contract.known_at or "", map(read_arrival_facts, current))
+    return replace(delays, is_outdated=len(current) < len(records))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PERCENTILES = 101  # a partition's delays are stored as the percentiles 0 to 100
 TOLERANCE_SECONDS = 300  # scans take place every minute or so; a row this little after its known_at is not late
 LANDINGS_LISTED = 50  # a partition lists at most this many of the hours in which its extracts were first seen
+WINDOW_PARTITIONS, WINDOW_DAYS = 30, 7  # the newest partitions that a verdict covers: whichever is longer
 ExtractTimes = Mapping[str, Mapping[str, datetime | None]]  # partition: {id of an extract: its time, UTC or None}
 
 
@@ -66,8 +67,8 @@ def record_arrival_times(
 ) -> None:
     """Record when the validated rows of a source's partitions were first seen.
 
-    Partitions whose rows didn't change since their record are skipped, and so are partitions that landed long after
-    they had ended.
+    Partitions whose record is up to date are skipped, and so are partitions that landed long after they had ended. A
+    record is outdated if the rows or the declared `known_at` changed.
 
     arrivals: all arrivals of the source, in order of arrival.
     """
@@ -79,7 +80,9 @@ def record_arrival_times(
     outdated = {
         partition: validated[partition]
         for partition in times
-        if partition not in records or records[partition].inputs != _inputs(validated[partition])
+        if partition not in records
+        or records[partition].inputs != _inputs(validated[partition])
+        or not is_measured_by(records[partition], contract)
     }
     if not outdated:
         return
@@ -96,8 +99,24 @@ def record_arrival_times(
             partition,
             tables.get(partition, no_rows),
             inputs=_inputs(entry),
-            facts={"arrivals": asdict(partition_facts), "columns": contract.columns},
+            facts={"arrivals": asdict(partition_facts), "columns": contract.columns, "known_at": contract.known_at},
         )
+
+
+def is_measured_by(record: Entry, contract: Source) -> bool:
+    """Return whether the delays of a record were measured against the `known_at` that is declared now."""
+    return bool(record.facts["known_at"] == contract.known_at)
+
+
+def newest_records(use_case: DecisionChain, lake: Lake, source: str) -> dict[str, Entry]:
+    """Return the records of a partitioned source's newest partitions: WINDOW_PARTITIONS, or WINDOW_DAYS if longer."""
+    dataset = first_seen_dataset(source)
+    newest = max(lake.partitions(dataset), default=None)
+    if newest is None:
+        return {}
+    partitions_in_days = 24 * WINDOW_DAYS if use_case.partitions.every == "hour" else 0
+    window = use_case.widen([newest], max(WINDOW_PARTITIONS, partitions_in_days) - 1, 0)
+    return lake.entries(dataset, window)
 
 
 def same_columns(contract: Source, records: Mapping[str, Entry]) -> dict[str, Entry]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixtyforty.ingest import arrival_delays
+from sixtyforty.ingest import arrival_times
 from sixtyforty.ingest.arrival_delays import IN_BULK, ArrivalDelays, format_delay, pool_delays, read_delays
 from sixtyforty.ingest.arrival_times import PERCENTILES, TOLERANCE_SECONDS, ArrivalFacts
 from tests.helpers import make_workspace
@@ -124,5 +124,18 @@ def test_late_sources_are_found_in_extracts_that_landed_day_by_day(
 def test_only_the_newest_partitions_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ws, clock = make_workspace(tmp_path), Clock(tmp_path, monkeypatch)
     record_times(ws, land_late_days(ws, clock, DAYS, timedelta(hours=2)))
-    monkeypatch.setattr(arrival_delays, "WINDOW_PARTITIONS", 5)
+    monkeypatch.setattr(arrival_times, "WINDOW_PARTITIONS", 5)
     assert {delays.partitions for delays in read_delays(ws.use_case, ws.lake)} == {5}
+
+
+def test_a_changed_known_at_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ws, clock = make_workspace(tmp_path), Clock(tmp_path, monkeypatch)
+    partitions = land_late_days(ws, clock, DAYS, timedelta(minutes=-10))
+    record_times(ws, partitions)
+    corrected = make_workspace(tmp_path, sources={"visits": {"known_at": "seen_at + interval 3 hour"}})
+    _, visits = read_delays(corrected.use_case, ws.lake)
+    assert (visits.is_outdated, visits.is_late) == (True, False)
+    assert str(visits) == "visits: known_at has changed; the next run compares the arrival times again"
+    record_times(corrected, partitions)
+    _, visits = read_delays(corrected.use_case, ws.lake)
+    assert (visits.is_outdated, str(visits)) == (False, "visits rows arrive as declared (32 rows compared)")
