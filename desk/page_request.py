@@ -102,7 +102,7 @@ class PageRequest:
     def notice(self) -> str:
         """The warning that every page of the requested use case shows; empty without a problem.
 
-        The declaration has changed a key or the calendar, or the champion can't score the units.
+        It says that the declaration has changed a key or the calendar, or that the champion can't score the units.
         """
         if self.query.get("use_case", "") not in {"", *self.desk.workspaces}:
             return ""
@@ -110,7 +110,7 @@ class PageRequest:
             return self.ws.refusal
         try:
             outage = current_outage(self.ws, "live", now())
-        except SixtyfortyError as error:  # a page that needs no ledger stays readable
+        except SixtyfortyError as error:  # show the error as the warning, so that the page opens
             return f"{self.ws.use_case.title}: {error}"
         if outage is None:
             return ""

@@ -1,7 +1,8 @@
-"""`sixtyforty rename`: move a use case with its declaration, data, ledgers, tables and findings to another name.
+"""`sixtyforty rename`: rename a use case with its declaration, data, ledgers, tables and findings.
 
 No decision is taken again. Manifests, which tell whether a partition is stale, contain no use case name. Decision ids,
-the draw of the holdout and the code version use the first name. Dagster's records of earlier runs keep the old name.
+the draw of the holdout and the code version use the name with which the use case was created. Dagster's records of
+earlier runs keep the old name.
 """
 
 from __future__ import annotations

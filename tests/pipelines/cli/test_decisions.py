@@ -37,8 +37,8 @@ def test_an_answer_is_in_force_until_it_is_withdrawn(small_workspace: Workspace,
     other = {"act": "wait", "wait": "act"}[decision["action"]]
     line = f"answer calls_in_time {decision['decision_id']} --by ann"
     finished = run_cli(f"{line} --action {other} --why 'the road is closed'")
-    text = f"Decided: {decision['action']}. Done: {other}."
-    assert (finished.code, finished.out) == (0, f"{decision['decision_id']}: overridden (in force). {text}\n")
+    text = f"overridden (effect of the answer: in force). Decided: {decision['action']}. Done: {other}."
+    assert (finished.code, finished.out) == (0, f"{decision['decision_id']}: {text}\n")
     thread = run_cli(f"explain calls_in_time {decision['decision_id']} --json").answer
     assert (thread["decision"]["action"], thread["answer"]["action"]) == (decision["action"], other)
     assert (thread["delivery"]["action"], thread["delivery"]["revision"]) == (other, 1)
