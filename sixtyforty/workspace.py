@@ -51,6 +51,7 @@ class Workspace:
     - lakes: the folder or object store prefix that holds the lakes of all use cases. None: `data/lake` in the home. If
       it is in an object store, the landing zone, models, ledgers and deliveries are there too, so that every machine
       sees them. Their folders are `.landing/<use case>`, `.models/<use case>` and `.deliveries/<use case>`.
+    - linked_lakes: the folders of other lakes to whose files the lake has symbolic links, as a scratch copy has.
     - refusal: why runs are refused after the declaration changed a key or the calendar; empty without such a change.
     """
 
@@ -59,6 +60,7 @@ class Workspace:
     database_url: str = field(repr=False)  # it may hold a password
     lakes: StoragePath | None = None
     refusal: str = ""
+    linked_lakes: tuple[Path, ...] = ()
 
     def _shared(self, kind: str) -> StoragePath:
         """Return the use case's folder for files that every machine needs: in the object store if the lakes are there.
@@ -76,7 +78,7 @@ class Workspace:
     def lake(self) -> Lake:
         """The lake: all datasets of the use case."""
         root = self.lakes / self.use_case.name if self.lakes else self._folder("lake")
-        return Lake(root, self.cache if isinstance(root, ObjectPath) else None)
+        return Lake(root, self.cache if isinstance(root, ObjectPath) else None, self.linked_lakes)
 
     @property
     def cache(self) -> Path:

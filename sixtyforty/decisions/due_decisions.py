@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sixtyforty.decisions.decision_table import decisions_dataset
 from sixtyforty.spec.track import Track
+from sixtyforty.storage.bounded_cache import BoundedCache
 from sixtyforty.storage.manifests import Entry
 from sixtyforty.storage.sql import identifiers
 from sixtyforty.workspace import Workspace
@@ -50,13 +51,14 @@ def count_due(ws: Workspace, partitions: Sequence[str], track: Track, now: datet
     key = identifiers(use_case.decision.key)
     without_decided = f"anti join {ws.lake.select_rows(decided)} d using (_partition, {key})" if decided else ""
     with ws.lake.open_session(use_case.timezone) as db:
-        return dict(
-            db.execute(
-                f"""select _partition, count(*) from {ws.lake.select_rows(features.values())} f {without_decided}
-                where f.decided_at between timestamp '{start}' and timestamp '{now}' and {scope_condition(ws, track)}
-                group by 1 order by 1"""
-            ).fetchall()
-        )
+        undecided = db.execute(
+            f"""select _partition, count(*) filter (f.decided_at between timestamp '{start}' and timestamp '{now}'
+                and {scope_condition(ws, track)})
+            from {ws.lake.select_rows(features.values())} f {without_decided} group by 1 order by 1"""
+        ).fetchall()
+    for partition in (features.keys() & taken.keys()) - {partition for partition, _ in undecided}:
+        _completely_decided.put((features[partition].version, taken[partition].version), True)
+    return {partition: count for partition, count in undecided if count}
 
 
 def _undecided_features(

@@ -32,7 +32,9 @@ def open_scratch_copy(ws: Workspace, rewritten: Collection[str] = ()) -> Iterato
     """
     with tempfile.TemporaryDirectory(prefix="sixtyforty-plan-") as folder:
         home = Path(folder)
-        scratch = replace(ws, home=home, database_url=f"sqlite:///{home / 'deliveries.sqlite'}", lakes=None)
+        linked = () if isinstance(ws.lake.root, ObjectPath) else (ws.lake.root, *ws.linked_lakes)
+        url = f"sqlite:///{home / 'deliveries.sqlite'}"
+        scratch = replace(ws, home=home, database_url=url, lakes=None, linked_lakes=linked)
         for dataset in (*READ, *WRITTEN):
             is_read_only = dataset in READ and dataset not in rewritten
             _copy(ws.lake.root / dataset, home / "data" / "lake" / ws.use_case.name / dataset, is_read_only)

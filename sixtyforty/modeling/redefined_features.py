@@ -15,7 +15,6 @@ from sixtyforty.modeling.model_card import ModelCard
 from sixtyforty.modeling.model_store import ModelStore
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.decision_chain import DecisionChain
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.files import canonical_json, digest, write_atomic
 from sixtyforty.storage.lake import Lake
 from sixtyforty.storage.manifests import Entry, versions_by_partition
@@ -55,7 +54,7 @@ def _compare(
 ) -> dict[str, float]:
     """Return the share of units whose value differs, by feature, of the features that differ too often."""
     key = ["_partition", *use_case.decision.key]
-    with connect(use_case.timezone) as db:
+    with lake.open_session(use_case.timezone) as db:
         rebuilt = db.sql(f"from {lake.select_rows(entries.values())}").df()
     both = _read_training_rows(store, card, list(entries)).merge(rebuilt, on=key, suffixes=("", " rebuilt"))
     shares = {}

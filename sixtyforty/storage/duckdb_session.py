@@ -1,4 +1,9 @@
-"""DuckDB sessions, with macros that convert local times. Each process has one in-memory database per time zone."""
+"""Locked DuckDB sessions, with macros that convert local times.
+
+All sessions of a process that have the same time zone and the same readable folders share one in-memory database. A
+session can read files in its readable folders. It can't read other files, reach the network, load extensions, read this
+process's Python variables, or change these settings. So the SQL of a declaration can't do so either.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +19,11 @@ from sixtyforty.storage.sql import literal
 if TYPE_CHECKING:
     import duckdb
 
-OPEN_DATABASES = 8
+OPEN_DATABASES = 8  # one per time zone and readable folders
 
 
 @lru_cache(maxsize=OPEN_DATABASES)
-def _open_database(timezone: str, folder: Path | None) -> duckdb.DuckDBPyConnection:
+def _open_database(timezone: str, folders: tuple[Path, ...]) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     # DuckDB writes data that doesn't fit into memory to this folder, and deletes the folder when the process ends.
@@ -27,9 +32,9 @@ def _open_database(timezone: str, folder: Path | None) -> duckdb.DuckDBPyConnect
     zone = literal(timezone)
     database.execute(f"create macro local(ts) as (ts at time zone 'UTC' at time zone {zone})")
     database.execute(f"create macro utc(ts) as (ts::timestamp at time zone {zone} at time zone 'UTC')")
-    folders = literal(str(folder)) if folder else ""
+    allowed = ", ".join(literal(str(folder)) for folder in folders)
     database.execute(
-        f"set allowed_directories = [{folders}]; set global TimeZone = 'UTC';"
+        f"set allowed_directories = [{allowed}]; set global TimeZone = 'UTC';"
         " set enable_external_access = false; set lock_configuration = true"
     )
     return database
@@ -39,12 +44,12 @@ def _open_database(timezone: str, folder: Path | None) -> duckdb.DuckDBPyConnect
 atexit.register(_open_database.cache_clear)
 
 
-def connect(timezone: str, folder: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(timezone: str, folders: tuple[Path, ...] = ()) -> duckdb.DuckDBPyConnection:
     """Return a locked DuckDB session whose own time zone is UTC.
 
     timezone: IANA name of the use case's time zone. The macro `local(ts)` converts a UTC timestamp to this time zone,
-    and `utc(ts)` converts back. folder: the readable folder; None if the session reads no file. `Lake.open_session`
-    gives sessions that read the lake. The caller must create only temporary tables, because sessions share a database:
-    opening one is slow.
+    and `utc(ts)` converts back. folders: the folders whose files the session can read, without symbolic links.
+    `Lake.open_session` opens sessions that read the lake. The caller must create only temporary tables, because the
+    sessions share a database: opening one is slow.
     """
-    return _open_database(timezone, folder).cursor()
+    return _open_database(timezone, folders).cursor()

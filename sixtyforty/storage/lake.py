@@ -51,10 +51,11 @@ class Lake:
 
     root: the folder or object store prefix of the datasets.
     cache: the local folder for copies of Parquet files; required if `root` is in an object store.
+    linked: the folders of other lakes to whose files `root` has symbolic links.
     """
 
-    def __init__(self, root: StoragePath, cache: Path | None = None) -> None:
-        self.root, self.cache = root, cache
+    def __init__(self, root: StoragePath, cache: Path | None = None, linked: tuple[Path, ...] = ()) -> None:
+        self.root, self.cache, self.linked = root, cache, linked
 
     def _manifest_path(self, dataset: str, partition: str) -> StoragePath:
         return self.root / dataset / f"{partition}.json"
@@ -235,7 +236,7 @@ class Lake:
         """
         folder = self.root if isinstance(self.root, Path) else self.cache
         assert folder is not None, "a lake in an object store needs a cache"
-        return connect(timezone, folder.parent)
+        return connect(timezone, tuple(path.resolve() for path in (folder.parent, folder, *self.linked)))
 
     def columns(self, entry: Entry) -> Columns:
         """Return the columns of a partition: their Arrow types by name. The answer is cached."""

@@ -19,7 +19,6 @@ from sixtyforty.decisions.decision_table import read_decisions
 from sixtyforty.modeling.estimators import FittedModel
 from sixtyforty.modeling.skops_files import ModelError
 from sixtyforty.spec.recipe import Veto
-from sixtyforty.storage.duckdb_session import connect
 from sixtyforty.storage.sql import identifier
 from sixtyforty.workspace import Workspace
 from tests.sixtyforty.decisions.conftest import KEY, KEY_BEFORE, adopt_at
@@ -44,7 +43,7 @@ def rewrite_features(ws: Workspace, key: str, select: str) -> None:
     """Write a partition's features again, with other columns."""
     entry = ws.lake.entry("features", key)
     assert entry
-    with connect("UTC") as db:
+    with ws.lake.open_session("UTC") as db:
         rows = db.sql(f"select {select} from read_parquet({str(ws.lake.local_file(entry))!r})").to_arrow_table()
     ws.lake.write("features", key, rows, inputs=entry.inputs, code="test", facts=entry.facts)
 

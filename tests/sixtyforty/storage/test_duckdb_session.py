@@ -85,7 +85,7 @@ def readable(tmp_path: Path) -> Path:
 
 
 def test_a_session_reads_its_folder(readable: Path) -> None:
-    with connect("UTC", readable) as session:
+    with connect("UTC", (readable,)) as session:
         assert session.execute(f"from read_parquet('{readable / 'a.parquet'}')").fetchall() == [(1,)]
 
 
@@ -110,6 +110,6 @@ def test_a_session_reads_its_folder(readable: Path) -> None:
 def test_a_session_denies_other_files_the_network_extensions_and_settings(readable: Path, sql: str) -> None:
     python_variable = duckdb.sql("select 1 as n").df()
     assert len(python_variable) == 1
-    with connect("UTC", readable) as session, pytest.raises(duckdb.Error):
+    with connect("UTC", (readable,)) as session, pytest.raises(duckdb.Error):
         session.execute(sql.format(folder=readable, outside=readable.parent))
     assert not (readable.parent / "copy.parquet").exists()
