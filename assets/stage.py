@@ -155,7 +155,7 @@ class StageResult:
 
     @classmethod
     def snapshot(cls, version: str, metadata: Metadata, checks: Sequence[CheckResult] = ()) -> StageResult:
-        """Return the result of a stage without partitions."""
+        """Return the result of a stage that has no partitions: a single version with its metadata."""
         return cls({SNAPSHOT: PublishedPartition(version, metadata)}, list(checks))
 
     def note_restatement(self, run: StageRun, before: Entry | None, entry: Entry) -> None:

@@ -84,7 +84,8 @@ def _differing_decisions(ws: Workspace, partitions: Sequence[str]) -> pd.DataFra
     decided, outcomes = ws.lake.entries(decisions_dataset(TRACK), partitions), ws.lake.entries("outcomes", partitions)
     if not outcomes:
         raise SimulationError(
-            f"{use_case.name}: the outcomes of {partitions[0]} aren't built yet. Run the chain on this partition first."
+            f"{use_case.name}: the outcomes of {partitions[0]} aren't built yet. Build them first:"
+            f" `sixtyforty run {use_case.name} --from DATE --to DATE`."
         )
     key, columns = identifiers(use_case.decision.key), [*kpi.payoff_sql, *kpi.outcome_columns[1:]]
     selected = "".join(f", {identifier(column)}" for column in columns)

@@ -62,7 +62,9 @@ def preview_edit(ws: Workspace, scratch: Workspace, show_progress: ShowProgress)
     require_sound_figures(ws, "replay")
     now, before = read_daily_values(ws, "replay"), ws.lake.entries(DATASET)
     partitions = [p for p in before if p >= ws.use_case.replay.first_day.isoformat()]
-    show_progress(f"plan: computing the value of the stored decisions under the edit ({len(partitions):,} partitions)")
+    show_progress(
+        f"plan: computing the value of the stored decisions with the edited declaration ({len(partitions):,} partitions)"
+    )
     unchanged = _value_unchanged(ws)
     champions_now = _promoted(ws)
     show_progress("plan: the gate judges the stored models")
@@ -91,7 +93,9 @@ def preview_candidates(ws: Workspace, show_progress: ShowProgress) -> Preview:
     """Return the preview of an edit that changes only candidates. The decisions of the replay stay the same."""
     require_sound_figures(ws, "replay")
     now, champions = read_daily_values(ws, "replay"), _promoted(ws)
-    show_progress(f"plan: computing the value of the candidates under the edit ({len(now):,} partitions)")
+    show_progress(
+        f"plan: computing the value of the declared candidates with the edited declaration ({len(now):,} partitions)"
+    )
     after = value_decisions(ws)
     flips = Flips(sum(day.decisions for day in after), 0, 0, [], {}, [])
     value = compare_values(ws.use_case.kpi, now, after, after, {})
