@@ -16,7 +16,7 @@ from typing import Any
 from sixtyforty.spec.draft import Draft
 from sixtyforty.spec.errors import SixtyfortyError
 from sixtyforty.spec.use_case import UseCase
-from sixtyforty.storage.files import canonical_json, write_atomic
+from sixtyforty.storage.files import access_errors, canonical_json, write_atomic
 from sixtyforty.storage.object_store import StoragePath
 from sixtyforty.workspace import Workspace
 
@@ -27,7 +27,10 @@ Parts = Mapping[str, Any]  # JSON values by the path of the declared field
 
 
 class FixedPartError(SixtyfortyError):
-    """The declaration changed a key or the calendar of a use case with data. The message says what to do."""
+    """The declaration of a use case with data changed the key of a source or of the units, or the calendar.
+
+    The message says what to do.
+    """
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ def _file(ws: Workspace) -> StoragePath:
 
 def _read(file: StoragePath) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_bytes()))
+        with access_errors(file):
+            return dict(json.loads(file.read_bytes()))
     except FileNotFoundError:
         return {}
 
